@@ -1,0 +1,106 @@
+"""What the reconcile of an environment asks of the other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from bot.model.ci import Ci
+from bot.model.environment import Decision, Environment, EnvironmentKey, Status
+from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
+from bot.model.pull_request import PullRequest
+from bot.model.repository import Repository
+from bot.model.work import Claim
+
+Fence = Callable[[], Awaitable[None]]
+"""Called before every write to a peer; raises Superseded when the claim or the generation is no longer ours."""
+
+SaveReceipt = Callable[[str], Awaitable[None]]
+"""Stores the reporter's receipt under the fence; raises Superseded like Fence."""
+
+
+class Clock(Protocol):
+    def __call__(self) -> datetime:
+        """Now, in UTC with time zone."""
+
+
+class GitHub(Protocol):
+    """Reads raise TryAgain when GitHub does not answer or asks for a pause, Rejected when it refuses."""
+
+    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
+        """None when GitHub says that it does not exist (404 for a repository that can be seen)."""
+
+    async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]: ...
+
+    async def default_branch_file(self, repository: Repository, path: str) -> str | None:
+        """The file's text on the default branch; None when there is none."""
+
+    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+        """All regular files of the commit by path; size-capped, links and `..` left out or refused."""
+
+    async def ci(self, repository: Repository, commit: str) -> Ci: ...
+
+    async def report(
+        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+    ) -> None:
+        """Makes check runs, Deployment and comment say what `status` says; writes nothing when they do."""
+
+
+class Registry(Protocol):
+    async def resolve(self, image: str, tag: str) -> str | None:
+        """The digest behind a tag; None while there is no such manifest."""
+
+
+class Cluster(Protocol):
+    """Calls raise TryAgain when the API server does not answer, Rejected when it refuses an object."""
+
+    def render(self, request: RenderRequest) -> Bundle:
+        """Reads, guards and transforms the manifests; raises ManifestRefused. No I/O."""
+
+    async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView: ...
+
+    async def prepare(
+        self, name: str, environment: EnvironmentKey, repository: Repository, generation: int, fence: Fence
+    ) -> None:
+        """Namespace with its guard rails; Rejected when a namespace of that name is not ours."""
+
+    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None: ...
+
+    async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
+        """How the given objects are doing, with cause and log tail for what failed."""
+
+    async def old_pods(self, namespace: str, release_id: str) -> bool:
+        """Whether pods of another release still run (or terminate) behind the route's Service."""
+
+    async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
+        """Begins the deletion; does nothing when it is absent, refuses when it is not ours."""
+
+
+class Gateway(Protocol):
+    def host(self, label: str) -> str:
+        """The full host name (no port) of an environment."""
+
+    def url(self, label: str) -> str:
+        """What people click."""
+
+    async def get(self, label: str, path: str) -> Answer:
+        """One request through the gateway; never raises for what the peer does."""
+
+
+class Environments(Protocol):
+    async def get(self, key: EnvironmentKey) -> Environment | None: ...
+
+    async def check(self, claim: Claim, key: EnvironmentKey, generation: int) -> None:
+        """Raises Superseded unless claim and generation are still the current ones."""
+
+    async def save(
+        self,
+        claim: Claim,
+        environment: Environment,
+        *,
+        decisions: Sequence[Decision] = (),
+    ) -> None:
+        """Writes observed_generation, status, attempt and receipt of the given record, and appends the decisions,
+        in one transaction; raises Superseded unless the claim is held and the stored generation equals
+        `environment.generation`."""

@@ -1,0 +1,20 @@
+"""What the repository's own CI says of a commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CiState(StrEnum):
+    NONE = "none"
+    PENDING = "pending"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ci:
+    state: CiState
+    failed: tuple[str, ...] = ()
+    """Names of the checks that failed."""

@@ -1,0 +1,31 @@
+"""One webhook call from GitHub, read tolerantly: the few fields that are used, whatever else it carries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    guid: str
+    event: str
+    action: str
+    received_at: datetime
+    repository: Repository | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """What a delivery says may have changed. Never trusted as state: a worker reads GitHub again.
+
+    A `head_sha` or `open` that differs from what is stored raises the environment's generation at once,
+    so that a running worker stops writing for the older head.
+    """
+
+    repository: Repository
+    number: int
+    head_sha: str | None
+    open: bool | None

@@ -1,0 +1,188 @@
+"""A place where a release runs, and how far the bot has come with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bot.model.pull_request import PullRequest
+from bot.model.release import Release
+from bot.model.repository import Repository
+
+
+class EnvironmentKind(StrEnum):
+    PREVIEW = "preview"
+    STAGE = "stage"
+    DEMO = "demo"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentKey:
+    """Names one environment for ever: GitHub's repository id survives a rename."""
+
+    kind: EnvironmentKind
+    repository_id: int
+    name: str
+    """The pull request's number, or the name of the stage or demo."""
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.repository_id}/{self.name}"
+
+    @property
+    def label(self) -> str:
+        """The same as a Kubernetes label value."""
+        return f"{self.kind}.{self.repository_id}.{self.name}"
+
+    @classmethod
+    def parse(cls, text: str) -> EnvironmentKey:
+        """Reads what `str` or `label` gave; ValueError for anything else."""
+        parts = text.split("/" if "/" in text else ".", 2)
+        if len(parts) != 3:
+            raise ValueError(f"not an environment key: {text!r}")
+        return cls(EnvironmentKind(parts[0]), int(parts[1]), parts[2])
+
+    @classmethod
+    def preview(cls, repository_id: int, number: int) -> EnvironmentKey:
+        return cls(EnvironmentKind.PREVIEW, repository_id, str(number))
+
+
+class Phase(StrEnum):
+    """The phases of a reconcile, in the order in which they run."""
+
+    CONFIGURATION = "configuration"
+    ARTIFACT = "artifact"
+    RENDER = "render"
+    NAMESPACE = "namespace"
+    DATA = "data"
+    WORKLOADS = "workloads"
+    ROUTE = "route"
+    PROBE = "probe"
+    CHECKS = "checks"
+
+
+class EnvironmentState(StrEnum):
+    """What a person sees first."""
+
+    PENDING = "pending"
+    """Known, nothing done yet, or a newer head is being brought up."""
+    WAITING = "waiting"
+    """Something outside has to happen first; the status says what and until when."""
+    READY = "ready"
+    FAILED = "failed"
+    REFUSED = "refused"
+    """It runs nothing, and the status says who may allow it (a fork) or why not (skipped)."""
+    DELETING = "deleting"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRecord:
+    """One phase of the current attempt."""
+
+    started_at: datetime
+    finished_at: datetime | None = None
+    """None while it runs or waits, or when it failed."""
+
+    @property
+    def seconds(self) -> float | None:
+        return None if self.finished_at is None else (self.finished_at - self.started_at).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something waits, was refused or failed, told so that a person can act on it."""
+
+    summary: str
+    """One sentence."""
+    detail: str = ""
+    """Log tail, event or line and field; plain text, shown in a code block."""
+    until: datetime | None = None
+    """The deadline of a wait."""
+
+
+class CheckState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    PASSED = "passed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """A named check of an environment."""
+
+    name: str
+    state: CheckState
+    summary: str = ""
+    detail: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """All that a report needs: what runs where, for which commit, and what comes next."""
+
+    state: EnvironmentState
+    commit: str | None = None
+    """The head that is wanted."""
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Image name to digest, once known."""
+    release_id: str | None = None
+    url: str | None = None
+    """Set only once a request through the gateway was answered by this release."""
+    phase: Phase | None = None
+    phases: Mapping[Phase, PhaseRecord] = field(default_factory=dict)
+    cause: Cause | None = None
+    checks: tuple[CheckResult, ...] = ()
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the reconciler remembers between two runs for the same desire; forgotten when the desire changes.
+
+    Nothing here is a secret, and all of it can be found again by doing the phases anew.
+    """
+
+    pull_request: PullRequest | None = None
+    configuration: str | None = None
+    """The text of `.greenroom.yml` from the default branch, as it was read for this attempt."""
+    release: Release | None = None
+    applied: Mapping[str, str] = field(default_factory=dict)
+    """Wave name to the digest of the objects that were applied last."""
+    failures: int = 0
+    """Failures in a row that were not final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """The stored record of an environment.
+
+    `generation` is raised by each change of desire; a write made for an older one is refused.
+    """
+
+    key: EnvironmentKey
+    repository: Repository
+    namespace: str
+    generation: int
+    observed_generation: int
+    """The generation for which GitHub was last read; smaller than `generation` while a hint is unread."""
+    status: Status
+    attempt: Attempt
+    receipt: str
+    """What was written to GitHub for this environment: JSON that only the reporter reads; "" at first."""
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Something that was decided about an environment, written down with its reason when it is taken."""
+
+    environment: EnvironmentKey
+    at: datetime
+    what: str
+    """One word: opened, superseded, waiting, failed, ready, refused, skipped, deleting, gone …"""
+    why: str

@@ -1,0 +1,40 @@
+"""Names that Kubernetes and DNS accept, never colliding: each carries GitHub's repository id in base 36."""
+
+from __future__ import annotations
+
+import re
+
+from bot.model.environment import EnvironmentKey, EnvironmentKind
+from bot.model.repository import Repository
+
+_LONGEST_NAME = 32
+"""Leaves room in a DNS label (63) for prefix, repository id, and a pull request's or stage's name."""
+
+
+def repository_slug(repository: Repository) -> str:
+    """Such as `shop-k2x9f1`: at most 46 characters of a DNS label, readable first, unique by its ending."""
+    readable = re.sub(r"[^a-z0-9]+", "-", repository.name.lower()).strip("-")[:_LONGEST_NAME].strip("-")
+    return f"{readable or 'repository'}-{_base36(repository.id)}"
+
+
+def namespace_name(key: EnvironmentKey, repository: Repository) -> str:
+    """Such as `gr-shop-k2x9f1-pr-7`."""
+    return f"gr-{repository_slug(repository)}-{_place(key)}"
+
+
+def host_label(key: EnvironmentKey, repository: Repository) -> str:
+    """The first label of the environment's host, such as `pr-7-shop-k2x9f1`."""
+    return f"{_place(key)}-{repository_slug(repository)}"
+
+
+def _place(key: EnvironmentKey) -> str:
+    return f"pr-{key.name}" if key.kind is EnvironmentKind.PREVIEW else key.name
+
+
+def _base36(number: int) -> str:
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    text = ""
+    while number:
+        number, rest = divmod(number, 36)
+        text = digits[rest] + text
+    return text or "0"

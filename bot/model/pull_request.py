@@ -1,0 +1,35 @@
+"""A pull request as it was read from GitHub at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model.repository import Repository
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    repository: Repository
+    number: int
+    node_id: str
+    repository_node_id: str
+    title: str
+    author: str
+    author_is_bot: bool
+    open: bool
+    merged: bool
+    draft: bool
+    head_sha: str
+    head_ref: str
+    head_repository_id: int | None
+    """None when the fork was deleted."""
+    base_ref: str
+    default_branch: str
+    labels: tuple[str, ...]
+    updated_at: datetime
+
+    @property
+    def from_fork(self) -> bool:
+        """A head that is not provably in this repository counts as a fork."""
+        return self.head_repository_id != self.repository.id

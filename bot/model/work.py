@@ -1,0 +1,39 @@
+"""Keys of the durable work queue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model.environment import EnvironmentKey
+
+
+@dataclass(frozen=True, slots=True)
+class WorkKey:
+    """`kind` picks the worker's handler, `subject` says on what; one key is never run twice at once."""
+
+    kind: str
+    subject: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.subject}"
+
+    @classmethod
+    def parse(cls, text: str) -> WorkKey:
+        kind, _, subject = text.partition(":")
+        return cls(kind, subject)
+
+    @classmethod
+    def environment(cls, key: EnvironmentKey) -> WorkKey:
+        return cls("environment", str(key))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A leased key. `token` grows with each claim of the key: the fence against a worker that came back late."""
+
+    key: WorkKey
+    token: int
+    attempts: int
+    """How many runs in a row failed before this one."""
+    leased_until: datetime
