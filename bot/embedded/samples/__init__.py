@@ -1,0 +1,27 @@
+"""Sample repositories, and commits to them, for the demo and the tests."""
+
+from bot.embedded.samples.commits import (
+    Files,
+    broken_build,
+    broken_seed,
+    broken_start,
+    failing_smoke,
+    restyle,
+    shop_files,
+)
+from bot.embedded.samples.looks import AUTUMN, LOOKS, NIGHT, SPRING, Look
+
+__all__ = [
+    "AUTUMN",
+    "LOOKS",
+    "NIGHT",
+    "SPRING",
+    "Files",
+    "Look",
+    "broken_build",
+    "broken_seed",
+    "broken_start",
+    "failing_smoke",
+    "restyle",
+    "shop_files",
+]

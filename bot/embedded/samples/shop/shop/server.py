@@ -1,0 +1,59 @@
+"""The shop's web server. It keeps no data: products and orders live in the catalogue."""
+
+from __future__ import annotations
+
+import os
+from urllib.parse import parse_qs
+
+from . import client, theme
+from .page import render
+from .web import Answer, BadRequestError, as_json, serve
+
+RELEASE = {"commit": "COMMIT_SHA", "image": "IMAGE", "pod": "POD_NAME"}
+
+
+def release() -> dict[str, str]:
+    """What the environment says of the release that runs here."""
+    return {name: os.environ[variable] for name, variable in RELEASE.items() if os.environ.get(variable)}
+
+
+def home(_body: bytes) -> Answer:
+    """The catalogue page."""
+    products, orders = client.get("catalogue", "/products"), client.get("catalogue", "/orders")
+    return Answer(render(products, orders["count"], release()).encode())
+
+
+def health(_body: bytes) -> Answer:
+    """Whether this process answers, and what it is."""
+    return as_json({"status": "ok", "version": theme.VERSION, **release()})
+
+
+def ready(_body: bytes) -> Answer:
+    """Whether this process can sell: the catalogue answers."""
+    return as_json({"products": len(client.get("catalogue", "/products"))})
+
+
+def buy(body: bytes) -> Answer:
+    """Order one piece and show the catalogue again."""
+    product = parse_qs(body.decode(errors="replace")).get("product", [""])[0]
+    try:
+        client.send("POST", "catalogue", "/orders", {"product": product})
+    except client.RefusedError as error:
+        raise BadRequestError(str(error)) from None
+    return Answer(b"", status=303, headers={"Location": "/"})
+
+
+def main() -> None:
+    """Serve the shop."""
+    routes = {
+        ("GET", "/"): home,
+        ("GET", "/healthz"): health,
+        ("GET", "/readyz"): ready,
+        ("GET", "/api/products"): lambda _body: as_json(client.get("catalogue", "/products")),
+        ("POST", "/orders"): buy,
+    }
+    serve(f"shop {theme.VERSION}", routes, {"X-Commit": os.environ.get("COMMIT_SHA", "unknown")})
+
+
+if __name__ == "__main__":
+    main()

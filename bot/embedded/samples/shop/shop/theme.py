@@ -1,0 +1,6 @@
+"""How the shop presents itself. A designer changes this file and nothing else."""
+
+VERSION = "1.0"
+NAME = "Acme Goods"
+TAGLINE = "Useful things for a bright spring"
+ACCENT = "#0f766e"
