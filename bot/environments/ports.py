@@ -14,7 +14,7 @@ from bot.model.repository import Repository
 from bot.model.work import Claim
 
 Fence = Callable[[], Awaitable[None]]
-"""Called before every write to a peer; raises Superseded when the claim or the generation is no longer ours."""
+"""Called before every write to a peer; raises Superseded when claim or generation is no longer ours."""
 
 SaveReceipt = Callable[[str], Awaitable[None]]
 """Stores the reporter's receipt under the fence; raises Superseded like Fence."""
@@ -101,6 +101,6 @@ class Environments(Protocol):
         *,
         decisions: Sequence[Decision] = (),
     ) -> None:
-        """Writes observed_generation, status, attempt and receipt of the given record, and appends the decisions,
-        in one transaction; raises Superseded unless the claim is held and the stored generation equals
+        """Writes observed_generation, status, attempt and receipt of the given record, and appends the
+        decisions, in one transaction; raises Superseded unless the claim is held and the stored generation equals
         `environment.generation`."""

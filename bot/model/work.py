@@ -30,7 +30,7 @@ class WorkKey:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A leased key. `token` grows with each claim of the key: the fence against a worker that came back late."""
+    """A leased key. `token` grows with each claim of the key: the fence against a late worker."""
 
     key: WorkKey
     token: int
