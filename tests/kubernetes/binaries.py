@@ -1,0 +1,124 @@
+"""Build kube-apiserver, kube-controller-manager, kubectl and etcd from their Go modules, once.
+
+`python -m tests.kubernetes.binaries` builds what is missing and prints the folder. The folder is named after
+the versions in `modules/*/go.mod`, so a new version is built anew and an old one is left alone.
+`KUBEBUILDER_ASSETS`, where set, is a folder with these programs and is taken as it is.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+MODULES = Path(__file__).parent / "modules"
+KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kubectl")
+PROGRAMS = (*KUBERNETES, "etcd")
+
+
+class BinariesMissingError(Exception):
+    """The control plane's programs are not there; the message says how to get them."""
+
+
+def pinned(module: str, path: str) -> str:
+    """The version of the Go module `path` that `modules/<module>/go.mod` asks for, such as `v1.37.2`."""
+    found = re.search(rf"\b{re.escape(path)} (v\S+)", (MODULES / module / "go.mod").read_text())
+    if found is None:
+        raise BinariesMissingError(f"modules/{module}/go.mod does not name {path}")
+    return found[1]
+
+
+def folder() -> Path:
+    """Where the programs are or will be built."""
+    if assets := os.environ.get("KUBEBUILDER_ASSETS"):
+        return Path(assets)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    versions = (
+        f"{pinned('kubernetes', 'k8s.io/kubernetes')}-etcd-{pinned('etcd', 'go.etcd.io/etcd/server/v3')}"
+    )
+    return cache / "greenroom" / "control-plane" / versions
+
+
+def locate() -> Path:
+    """The folder that has all programs; `BinariesMissingError` when one is not there."""
+    found = folder()
+    if missing := [name for name in PROGRAMS if not os.access(found / name, os.X_OK)]:
+        raise BinariesMissingError(f"{', '.join(missing)} not found in {found}: run `make control-plane`")
+    return found
+
+
+def crds() -> list[Path]:
+    """The files of the Gateway API's custom resource definitions (standard channel), in the module cache."""
+    module = "sigs.k8s.io/gateway-api"
+    answer = _go("gateway", "mod", "download", "-json", module, capture=True)
+    standard = Path(json.loads(answer)["Dir"]) / "config" / "crd" / "standard"
+    return [
+        standard / f"gateway.networking.k8s.io_{kind}.yaml"
+        for kind in ("gatewayclasses", "gateways", "httproutes")
+    ]
+
+
+def build() -> Path:
+    """Build what is missing; return the folder. Minutes the first time, nothing afterwards."""
+    target = folder()
+    if "KUBEBUILDER_ASSETS" in os.environ:
+        return locate()
+    target.mkdir(parents=True, exist_ok=True)
+    for name in PROGRAMS:
+        if not (target / name).exists():
+            print(f"Building {name} (once) into {target}", file=sys.stderr, flush=True)
+            _build(name, target)
+    crds()
+    return locate()
+
+
+def _build(name: str, target: Path) -> None:
+    unfinished = target / f".{name}.{os.getpid()}"
+    if name in KUBERNETES:
+        version = pinned("kubernetes", "k8s.io/kubernetes")
+        settings = f"-X k8s.io/component-base/version.gitVersion={version}"
+        settings += f" -X k8s.io/client-go/pkg/version.gitVersion={version}"
+        _go(
+            "kubernetes",
+            "build",
+            "-trimpath",
+            f"-ldflags=-s -w {settings}",
+            "-o",
+            str(unfinished),
+            f"k8s.io/kubernetes/cmd/{name}",
+        )
+    else:
+        _go(
+            "etcd", "build", "-trimpath", "-ldflags=-s -w", "-o", str(unfinished), "go.etcd.io/etcd/server/v3"
+        )
+    unfinished.replace(target / name)
+
+
+def _go(module: str, *arguments: str, capture: bool = False) -> str:
+    program = shutil.which("go")
+    if program is None:
+        raise BinariesMissingError(
+            "Go is missing: the control plane is built from Go modules. Install Go 1.26 or newer, or set "
+            "KUBEBUILDER_ASSETS to a folder with kube-apiserver, kube-controller-manager, kubectl and etcd"
+        )
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
+    done = subprocess.run(
+        [program, *arguments],
+        cwd=MODULES / module,
+        env=environment,
+        text=True,
+        check=False,
+        stdout=subprocess.PIPE if capture else None,
+    )
+    if done.returncode:
+        raise BinariesMissingError(f"`go {arguments[0]}` failed in {MODULES / module}; its words are above")
+    return done.stdout or ""
+
+
+if __name__ == "__main__":
+    try:
+        print(build())
+    except BinariesMissingError as problem:
+        sys.exit(str(problem))
