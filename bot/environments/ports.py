@@ -102,5 +102,6 @@ class Environments(Protocol):
         decisions: Sequence[Decision] = (),
     ) -> None:
         """Writes observed_generation, status, attempt and receipt of the given record, and appends the
-        decisions, in one transaction; raises Superseded unless the claim is held and the stored generation equals
-        `environment.generation`."""
+        decisions, in one transaction.
+
+        Raises Superseded unless the claim is held and the stored generation equals `environment.generation`."""

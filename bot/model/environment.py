@@ -102,6 +102,20 @@ class Cause:
     """The deadline of a wait."""
 
 
+class End(StrEnum):
+    """Why an environment is not wanted."""
+
+    CLOSED = "closed"
+    MERGED = "merged"
+    EXPIRED = "expired"
+    SKIPPED = "skipped"
+    """The configuration says so; the cause names the rule."""
+    FORK = "fork"
+    """Runs nothing before somebody with rights allows it."""
+    UNCONFIGURED = "unconfigured"
+    """The default branch has no `.greenroom.yml`: nothing is said on the pull request."""
+
+
 class CheckState(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
@@ -127,6 +141,8 @@ class Status:
     state: EnvironmentState
     commit: str | None = None
     """The head that is wanted."""
+    live_commit: str | None = None
+    """The commit that answered last; differs from `commit` while a newer head is brought up."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Image name to digest, once known."""
     release_id: str | None = None
@@ -135,6 +151,8 @@ class Status:
     phase: Phase | None = None
     phases: Mapping[Phase, PhaseRecord] = field(default_factory=dict)
     cause: Cause | None = None
+    end: End | None = None
+    """Set in the states refused, deleting and gone."""
     checks: tuple[CheckResult, ...] = ()
     expires_at: datetime | None = None
 
@@ -152,8 +170,8 @@ class Attempt:
     release: Release | None = None
     applied: Mapping[str, str] = field(default_factory=dict)
     """Wave name to the digest of the objects that were applied last."""
-    failures: int = 0
-    """Failures in a row that were not final."""
+    answers: int = 0
+    """Right answers in a row through the gateway."""
 
 
 @dataclass(frozen=True, slots=True)

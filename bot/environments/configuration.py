@@ -1,0 +1,210 @@
+"""`.greenroom.yml`: what a repository says of its environments."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from bot.model.errors import ConfigurationError
+
+PATH = ".greenroom.yml"
+LARGEST = 64 * 1024
+"""Characters. A configuration is read by people; larger ones are mistakes or attacks."""
+
+_DURATION = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(text: object) -> timedelta:
+    """Reads `90s`, `30m`, `24h`, `3d`."""
+    if isinstance(text, timedelta):
+        return text
+    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError("a duration is a number and a unit: 90s, 30m, 24h or 3d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _relative(path: str) -> str:
+    parts = path.strip("/").split("/")
+    if path.startswith("/") or ".." in parts or "\\" in path:
+        raise ValueError("a path is relative to the repository's root and stays inside it")
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+RelativePath = Annotated[str, AfterValidator(_relative)]
+Label = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ImageSource(_Strict):
+    repository: str = Field(pattern=r"^[a-z0-9][a-zA-Z0-9.:_/-]*$")
+    tag: str = Field(default="{sha}", pattern=r"^[A-Za-z0-9_.{}-]{1,140}$")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        path, colon, tag = value.rpartition(":")
+        return {"repository": path, "tag": tag} if colon and "/" not in tag else {"repository": value}
+
+    @model_validator(mode="after")
+    def _names_the_commit(self) -> ImageSource:
+        if "{sha}" not in self.tag:
+            raise ValueError("the tag must contain {sha}, so that it names one commit's build")
+        return self
+
+    def tag_for(self, commit: str) -> str:
+        return self.tag.replace("{sha}", commit)
+
+
+class Manifests(_Strict):
+    plain: RelativePath
+
+
+class Route(_Strict):
+    service: Label
+    port: int = Field(ge=1, le=65535)
+
+
+class Job(_Strict):
+    image: str = Field(min_length=1, max_length=400)
+    command: tuple[str, ...] = Field(min_length=1)
+    timeout: Duration = timedelta(minutes=10)
+
+
+class Data(_Strict):
+    seed: Job
+
+
+class Check(_Strict):
+    """Exactly one of `http` and `job`."""
+
+    name: Label | None = None
+    http: str | None = Field(default=None, pattern=r"^/[^\s]*$", max_length=2000)
+    job: Job | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Check:
+        if (self.http is None) == (self.job is None):
+            raise ValueError("a check is either `http: /path` or `job: {image, command}`")
+        return self
+
+    @property
+    def title(self) -> str:
+        """The given name, or one made of what it does."""
+        if self.name:
+            return self.name
+        if self.http is not None:
+            return re.sub(r"[^a-z0-9]+", "-", f"http-{self.http.lower()}")[:40].strip("-")
+        words = " ".join(self.job.command) if self.job else ""
+        return re.sub(r"[^a-z0-9]+", "-", f"job-{words.lower()}")[:40].strip("-")
+
+
+class Skip(_Strict):
+    drafts: bool = False
+    bots: bool = True
+    paths_only: tuple[str, ...] = ()
+    """Skipped when every changed path matches one of these patterns."""
+    labels: tuple[str, ...] = ()
+
+
+class Preview(_Strict):
+    ttl: Duration | None = None
+    skip: Skip = Skip()
+    config: Mapping[Variable, str] = Field(default_factory=dict)
+    checks: tuple[Check, ...] = Field(default=(), max_length=20)
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Preview:
+        titles = [check.title for check in self.checks]
+        twice = {title for title in titles if titles.count(title) > 1}
+        if twice:
+            raise ValueError(f"two checks are called {sorted(twice)[0]!r}: give one of them another `name`")
+        return self
+
+
+class Configuration(_Strict):
+    version: Literal[1]
+    images: Mapping[Label, ImageSource] = Field(min_length=1, max_length=20)
+    manifests: Manifests
+    route: Route | None = None
+    data: Data | None = None
+    preview: Preview = Preview()
+
+
+def parse_configuration(text: str) -> Configuration:
+    """Raises ConfigurationError whose message names line and field."""
+    if len(text) > LARGEST:
+        raise ConfigurationError(f"{PATH} is larger than {LARGEST // 1024} KiB")
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        lines: dict[tuple[str | int, ...], int] = {}
+        data = _construct(node, (), lines) if node is not None else {}
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ConfigurationError(f"{PATH}, line {line}: {error.problem}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ConfigurationError(f"{PATH} is not readable YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise ConfigurationError(f"{PATH}, line 1: expected a mapping that starts with `version: 1`")
+    try:
+        return Configuration.model_validate(data)
+    except ValidationError as error:
+        raise ConfigurationError(
+            "\n".join(_told(problem, lines) for problem in error.errors()[:10])
+        ) from None
+
+
+def _told(problem: Any, lines: Mapping[tuple[str | int, ...], int]) -> str:
+    path = tuple(problem["loc"])
+    known = path
+    while known and known not in lines:
+        known = known[:-1]
+    field = ".".join(str(part) for part in path if part != "[key]") or "the file"
+    message = {
+        "extra_forbidden": "this field is not known here",
+        "missing": "this field is missing",
+        "model_type": "expected a mapping of fields",
+        "string_type": "expected text; put quotes around it",
+    }.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
+    return f"{PATH}, line {lines.get(known, 1)}, {field}: {message}"
+
+
+def _construct(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> Any:
+    """Plain values of the node tree, noting each path's line; no aliases, no duplicate keys, no tags."""
+    lines.setdefault(path, node.start_mark.line + 1)
+    if len(lines) > 5000 or len(path) > 20:
+        raise ValueError("it is nested too deeply or repeats too much")
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(child, (*path, index), lines) for index, child in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        found: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            key = key_node.value if isinstance(key_node, yaml.ScalarNode) else None
+            if key is None or key in found:
+                what = "a key must be plain text" if key is None else f"the key {key!r} stands twice"
+                raise yaml.MarkedYAMLError(problem=what, problem_mark=key_node.start_mark)
+            lines[(*path, key)] = key_node.start_mark.line + 1
+            found[key] = _construct(value_node, (*path, key), lines)
+        return found
+    return yaml.SafeLoader("").construct_object(node, deep=True)

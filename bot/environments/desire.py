@@ -1,0 +1,83 @@
+"""What a pull request should have: a pure decision over what was read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.environments.configuration import Configuration, Skip
+from bot.model.environment import Cause, End, Status
+from bot.model.pull_request import PullRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The environment should run the pull request's head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """Nothing should run; what runs is taken away."""
+
+    end: End
+    cause: Cause
+
+
+Desire = Wanted | Unwanted
+
+
+def before_reading(pull: PullRequest, status: Status, now: datetime) -> Desire:
+    """All that can be said without the repository's configuration."""
+    if not pull.open:
+        if pull.merged:
+            return Unwanted(End.MERGED, Cause("The pull request was merged."))
+        return Unwanted(End.CLOSED, Cause("The pull request was closed."))
+    if pull.from_fork:
+        return Unwanted(
+            End.FORK,
+            Cause(
+                "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write access to "
+                f"{pull.repository.full_name} can allow it by pushing the commit to a branch of that repository."
+            ),
+        )
+    ended_here = status.end is End.EXPIRED and status.commit == pull.head_sha
+    if ended_here or (status.end is None and status.expires_at is not None and now >= status.expires_at):
+        return Unwanted(End.EXPIRED, Cause("The preview's time was up. A push brings it back."))
+    return Wanted()
+
+
+def after_reading(
+    pull: PullRequest, configuration: Configuration, changed_paths: Sequence[str] | None
+) -> Desire:
+    """What the configuration says; `changed_paths` is needed only where `needs_paths` says so."""
+    skip = configuration.preview.skip
+    reason = _skipped(pull, skip, changed_paths)
+    return Unwanted(End.SKIPPED, Cause(reason)) if reason else Wanted()
+
+
+def needs_paths(configuration: Configuration) -> bool:
+    return bool(configuration.preview.skip.paths_only)
+
+
+def _skipped(pull: PullRequest, skip: Skip, changed_paths: Sequence[str] | None) -> str | None:
+    if skip.drafts and pull.draft:
+        return "No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one."
+    if skip.bots and pull.author_is_bot:
+        return "No preview for a bot's pull request (`preview.skip.bots`)."
+    for label in skip.labels:
+        if label in pull.labels:
+            return f"No preview while the label {label!r} is set (`preview.skip.labels`)."
+    if changed_paths and all(
+        any(matches(path, pattern) for pattern in skip.paths_only) for path in changed_paths
+    ):
+        return "No preview: only paths changed that need none (`preview.skip.paths_only`)."
+    return None
+
+
+def matches(path: str, pattern: str) -> bool:
+    """`*` stays inside a folder, `**` crosses folders, `?` is one character; as in GitHub's path filters."""
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.fullmatch("".join(meaning.get(piece, re.escape(piece)) for piece in pieces), path) is not None
