@@ -1,0 +1,11 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Everything runs on asyncio: Uvicorn, psycopg and the Kubernetes client need it."""
+    return "asyncio"
