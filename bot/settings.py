@@ -1,0 +1,298 @@
+"""What the operator decides: read once from the environment, never changed afterwards."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "GREENROOM_"
+_HOST = re.compile(r"(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
+_OBJECT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+class SettingsError(Exception):
+    """Settings are missing or wrong: one sentence for each in `problems`, none with a secret's value."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class PodSecurity(StrEnum):
+    RESTRICTED = "restricted"
+    BASELINE = "baseline"
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """The wildcard domain of the environments, and how a browser reaches its names."""
+
+    scheme: str
+    host: str
+    port: int | None
+    """None for the scheme's own port."""
+
+    @property
+    def suffix(self) -> str:
+        """What follows the host in a link: `:8080`, or nothing."""
+        return "" if self.port is None else f":{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.host}{self.suffix}"
+
+
+def _domain(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip().rstrip("/").lower()
+    parts = urlsplit(text if "://" in text else f"https://{text}")
+    host = (parts.hostname or "").removeprefix("*.")
+    if parts.scheme not in ("http", "https") or parts.path or parts.query or not _HOST.fullmatch(host):
+        raise ValueError("it has to be a domain, with http:// before and a port behind it where needed")
+    return Domain(parts.scheme, host, parts.port)
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", value.strip())
+    if match is None:
+        raise ValueError("it has to be a whole number and a unit, such as 30s, 10m, 72h or 3d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.strip().rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
+        raise ValueError("it has to be a URL that begins with https://, without user, password or query")
+    return text
+
+
+def _address(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/]+):[0-9]{1,5}", value.strip()):
+        raise ValueError("it has to be HOST:PORT")
+    return value.strip() if isinstance(value, str) else value
+
+
+def _object(value: object) -> object:
+    if isinstance(value, str) and not _OBJECT.fullmatch(value.strip()):
+        raise ValueError("it has to be NAMESPACE/NAME")
+    return value.strip() if isinstance(value, str) else value
+
+
+def _hosts(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    hosts = tuple(host.strip().lower() for host in value.split(",") if host.strip())
+    if not all(re.fullmatch(r"[^\s:/]+(:[0-9]{1,5})?", host) for host in hosts):
+        raise ValueError("it has to be HOST or HOST:PORT, with commas between")
+    return hosts
+
+
+def _secret(value: object) -> object:
+    """Files and Kubernetes Secrets often end with a newline that is no part of the secret."""
+    if not isinstance(value, str):
+        return value
+    if not value.strip():
+        raise ValueError("it is empty")
+    return value.strip()
+
+
+def _private_key(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    # An environment file holds one line per variable, so a key in it has its line ends spelled out.
+    text = value.replace("\\n", "\n").strip()
+    if not text.startswith("-----BEGIN"):
+        try:
+            text = Path(text).expanduser().read_text("ascii").strip()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not a text file"
+            raise ValueError(f"it is no PEM text, and as a path it cannot be read ({reason})") from None
+    try:
+        key = load_pem_private_key(text.encode(), password=None)
+    except (ValueError, TypeError) as error:
+        raise ValueError(
+            "it is no private key in PEM form; download a new one from the App's page"
+        ) from error
+    if not isinstance(key, RSAPrivateKey):
+        raise ValueError("it is not an RSA key, and GitHub Apps sign with RSA only")
+    return text
+
+
+def _database_url(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if value.partition("://")[0].partition("+")[0] not in ("sqlite", "postgresql"):
+        raise ValueError("it has to begin with sqlite:// or postgresql://")
+    return value.strip()
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta())]
+Secret = Annotated[SecretStr, BeforeValidator(_secret)]
+Url = Annotated[str, BeforeValidator(_url)]
+
+
+class Settings(BaseModel):
+    """Made from keyword arguments alone; `read_settings` is what reads the environment."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
+
+    github_api_url: Url = Field(
+        default="https://api.github.com",
+        description="GitHub's REST API; `https://HOST/api/v3` for GitHub Enterprise Server.",
+    )
+    github_app_id: int = Field(gt=0, description="The App's id: a number on the App's page on GitHub.")
+    github_private_key: Annotated[SecretStr, BeforeValidator(_private_key)] = Field(
+        description="The App's private key: the PEM text, or the path of the file that GitHub gave.",
+    )
+    github_ca_file: str | None = Field(
+        default=None,
+        description="PEM file of the authority that signed GitHub's certificate, unless it is a public one.",
+    )
+    webhook_secret: Secret = Field(
+        description="The App's webhook secret. Deliveries signed otherwise are refused."
+    )
+    webhook_secret_previous: Secret | None = Field(
+        default=None,
+        description="The webhook secret before it was changed: still accepted while this is set.",
+    )
+    public_url: Url = Field(
+        description="Where GitHub and people reach the bot: `https://greenroom.example.com`."
+    )
+    database_url: Annotated[SecretStr, BeforeValidator(_database_url)] = Field(
+        default=SecretStr("sqlite:///data/greenroom.db"),
+        description="Where everything is kept: `sqlite:///PATH`, with a fourth slash for an absolute path, "
+        "or `postgresql://USER:PASSWORD@HOST/NAME`, which more than one replica needs.",
+    )
+    base_domain: Annotated[Domain, BeforeValidator(_domain)] = Field(
+        description="The domain whose names all lead to the gateway: `preview.example.com`. "
+        "Links begin with `https://` unless it says otherwise: `http://preview.localhost:8080`.",
+    )
+    gateway: Annotated[str, BeforeValidator(_object)] = Field(
+        description="The Gateway that carries the routes of the environments: `NAMESPACE/NAME`."
+    )
+    gateway_address: Annotated[str, BeforeValidator(_address)] | None = Field(
+        default=None,
+        description="`HOST:PORT` where the bot itself reaches the gateway, "
+        "for when the domain's names lead nowhere from where the bot runs.",
+    )
+    registry_credentials: str | None = Field(
+        default=None,
+        description="A `config.json` as `docker login` writes it, for registries that ask who is reading.",
+    )
+    private_registries: Annotated[tuple[str, ...], BeforeValidator(_hosts)] = Field(
+        default=(),
+        description="Registries on private addresses that images may come from: `HOST` or `HOST:PORT`, "
+        "with commas between. Public addresses need not be named.",
+    )
+    pod_security: PodSecurity = Field(
+        default=PodSecurity.RESTRICTED,
+        description="The Pod Security level that environments are held to: `restricted` or `baseline`.",
+    )
+    workers: int = Field(
+        default=8, ge=1, le=256, description="How many environments one replica works on at once."
+    )
+    default_ttl: Duration = Field(
+        default=timedelta(hours=72),
+        description="How long a preview lives after its last push unless `.greenroom.yml` says so.",
+    )
+    resync_interval: Duration = Field(
+        default=timedelta(minutes=10), description="How often all open pull requests are read again."
+    )
+    redelivery_interval: Duration = Field(
+        default=timedelta(minutes=5),
+        description="How often GitHub is asked for deliveries that never arrived.",
+    )
+    expiry_interval: Duration = Field(
+        default=timedelta(minutes=1), description="How often previews whose time is over are looked for."
+    )
+    orphans_interval: Duration = Field(
+        default=timedelta(minutes=15),
+        description="How often namespaces that no pull request needs are looked for.",
+    )
+    max_deletions_per_sweep: int = Field(
+        10,
+        ge=1,
+        description="A sweep that would delete more environments than this deletes none and says so.",
+    )
+    log_level: LogLevel = Field(
+        default=LogLevel.INFO, description="How much is logged: `debug`, `info`, `warning` or `error`."
+    )
+    kubeconfig: str | None = Field(
+        default=None,
+        validation_alias="KUBECONFIG",
+        description="File that says how to reach the cluster; without it, the Pod's own service account.",
+    )
+
+    @property
+    def gateway_namespace(self) -> str:
+        return self.gateway.partition("/")[0]
+
+    @property
+    def gateway_name(self) -> str:
+        return self.gateway.partition("/")[2]
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """The secrets that may have signed a delivery, the current one first."""
+        both = (self.webhook_secret, self.webhook_secret_previous)
+        return tuple(secret.get_secret_value() for secret in both if secret is not None)
+
+    @property
+    def hidden_values(self) -> tuple[str, ...]:
+        """Everything that must never be shown or logged."""
+        password = urlsplit(self.database_url.get_secret_value()).password
+        values = (*self.webhook_secrets, self.github_private_key.get_secret_value(), password)
+        return tuple(value for value in values if value)
+
+
+class _FromEnvironment(Settings, BaseSettings):
+    # A variable that is set to nothing counts as not set: manifests and .env files often carry such.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, enable_decoding=False, extra="ignore"
+    )
+
+
+def read_settings() -> Settings:
+    """The settings that this process was started with. SettingsError names everything that is wrong."""
+    try:
+        return _FromEnvironment.model_validate({})
+    except ValidationError as error:
+        raise SettingsError([_sentence(problem) for problem in error.errors(include_input=False)]) from None
+
+
+def variable(field: str) -> str:
+    """The environment variable behind a field of Settings."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+
+def _sentence(problem: Any) -> str:
+    field = str(problem["loc"][0])
+    meaning = Settings.model_fields[field].description
+    if problem["type"] == "missing":
+        return f"{variable(field)} is not set. {meaning}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{variable(field)} is wrong: {message[:1].lower()}{message[1:]}. {meaning}"

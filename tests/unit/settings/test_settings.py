@@ -1,0 +1,190 @@
+"""An operator sets environment variables, and is told in sentences what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bot.settings import Domain, PodSecurity, Settings, SettingsError, read_settings
+
+Start = Callable[..., Settings]
+
+
+def _pem(key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@pytest.fixture(scope="session")
+def private_key() -> str:
+    return _pem(rsa.generate_private_key(public_exponent=65537, key_size=2048))
+
+
+@pytest.fixture
+def start(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Start:
+    """Reads the settings as a process does that was started with these variables (None: without)."""
+    complete = {
+        "GREENROOM_GITHUB_APP_ID": "12",
+        "GREENROOM_GITHUB_PRIVATE_KEY": private_key,
+        "GREENROOM_WEBHOOK_SECRET": "a well kept secret",
+        "GREENROOM_BASE_DOMAIN": "preview.example.com",
+        "GREENROOM_GATEWAY": "gateways/public",
+        "GREENROOM_PUBLIC_URL": "https://greenroom.example.com/",
+    }
+
+    def read(**changes: str | None) -> Settings:
+        monkeypatch.delenv("KUBECONFIG", raising=False)
+        for name, value in {**complete, **changes}.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+        return read_settings()
+
+    return read
+
+
+def _problem(start: Start, **changes: str | None) -> str:
+    with pytest.raises(SettingsError) as caught:
+        start(**changes)
+    assert len(caught.value.problems) == 1
+    return caught.value.problems[0]
+
+
+def test_six_variables_are_enough(start: Start) -> None:
+    settings = start()
+    assert settings.github_api_url == "https://api.github.com"
+    assert settings.public_url == "https://greenroom.example.com"
+    assert (settings.gateway_namespace, settings.gateway_name) == ("gateways", "public")
+    assert settings.pod_security is PodSecurity.RESTRICTED
+    assert settings.default_ttl == timedelta(days=3)
+    assert settings.kubeconfig is None
+
+
+def test_everything_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("APP_ID", "PRIVATE_KEY"):
+        monkeypatch.delenv(f"GREENROOM_GITHUB_{name}", raising=False)
+    with pytest.raises(SettingsError) as caught:
+        read_settings()
+    missing = [problem.split()[0] for problem in caught.value.problems]
+    assert missing == [
+        "GREENROOM_GITHUB_APP_ID",
+        "GREENROOM_GITHUB_PRIVATE_KEY",
+        "GREENROOM_WEBHOOK_SECRET",
+        "GREENROOM_PUBLIC_URL",
+        "GREENROOM_BASE_DOMAIN",
+        "GREENROOM_GATEWAY",
+    ]
+
+
+@pytest.mark.parametrize("empty", ["", "  ", "\n"])
+def test_an_empty_webhook_secret_is_refused(start: Start, empty: str) -> None:
+    assert _problem(start, GREENROOM_WEBHOOK_SECRET=empty).startswith("GREENROOM_WEBHOOK_SECRET is")
+
+
+def test_two_webhook_secrets_are_accepted_while_one_is_rotated(start: Start) -> None:
+    settings = start(GREENROOM_WEBHOOK_SECRET="new one\n", GREENROOM_WEBHOOK_SECRET_PREVIOUS="old one")
+    assert settings.webhook_secrets == ("new one", "old one")
+    assert start(GREENROOM_WEBHOOK_SECRET_PREVIOUS="").webhook_secrets == ("a well kept secret",)
+
+
+@pytest.mark.parametrize(
+    ("text", "domain"),
+    [
+        ("preview.example.com", Domain("https", "preview.example.com", None)),
+        ("*.Preview.example.com/", Domain("https", "preview.example.com", None)),
+        ("http://preview.localhost:8080", Domain("http", "preview.localhost", 8080)),
+        ("localhost:9", Domain("https", "localhost", 9)),
+    ],
+)
+def test_a_base_domain_may_carry_scheme_and_port(start: Start, text: str, domain: Domain) -> None:
+    assert start(GREENROOM_BASE_DOMAIN=text).base_domain == domain
+
+
+@pytest.mark.parametrize(
+    "text", ["ftp://a.b", "https://a.b/path", "a b", "ä.example", "x:99999", "a..b", "-a.b"]
+)
+def test_a_wrong_base_domain_is_refused(start: Start, text: str) -> None:
+    assert "GREENROOM_BASE_DOMAIN is wrong" in _problem(start, GREENROOM_BASE_DOMAIN=text)
+
+
+def test_the_private_key_may_be_a_path(start: Start, private_key: str, tmp_path: Path) -> None:
+    file = tmp_path / "key.pem"
+    file.write_text(private_key)
+    settings = start(GREENROOM_GITHUB_PRIVATE_KEY=str(file))
+    assert settings.github_private_key.get_secret_value() == private_key.strip()
+
+
+def test_the_private_key_may_have_its_line_ends_spelled_out(start: Start, private_key: str) -> None:
+    settings = start(GREENROOM_GITHUB_PRIVATE_KEY=private_key.replace("\n", "\\n"))
+    assert settings.github_private_key.get_secret_value() == private_key.strip()
+
+
+def test_a_wrong_private_key_is_refused_and_never_shown(start: Start, private_key: str) -> None:
+    half = private_key[:200]
+    problem = _problem(start, GREENROOM_GITHUB_PRIVATE_KEY=half)
+    assert "download a new one" in problem
+    assert half[60:90] not in problem
+    assert "cannot be read" in _problem(start, GREENROOM_GITHUB_PRIVATE_KEY="/no/such/file")
+    elliptic = _pem(ec.generate_private_key(ec.SECP256R1()))
+    assert "not an RSA key" in _problem(start, GREENROOM_GITHUB_PRIVATE_KEY=elliptic)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("GREENROOM_GITHUB_APP_ID", "my-app", "valid integer"),
+        ("GREENROOM_GATEWAY", "public", "NAMESPACE/NAME"),
+        ("GREENROOM_GATEWAY_ADDRESS", "http://gateway", "HOST:PORT"),
+        ("GREENROOM_PRIVATE_REGISTRIES", "https://registry.internal", "HOST or HOST:PORT"),
+        ("GREENROOM_PUBLIC_URL", "greenroom.example.com", "https://"),
+        ("GREENROOM_GITHUB_API_URL", "https://user:hunter2@host", "https://"),
+        ("GREENROOM_DATABASE_URL", "mysql://root:hunter2@db", "postgresql://"),
+        ("GREENROOM_RESYNC_INTERVAL", "10", "30s, 10m"),
+        ("GREENROOM_EXPIRY_INTERVAL", "0s", "30s, 10m"),
+        ("GREENROOM_WORKERS", "0", "greater than or equal to 1"),
+        ("GREENROOM_POD_SECURITY", "privileged", "'restricted' or 'baseline'"),
+        ("GREENROOM_LOG_LEVEL", "loud", "'debug', 'info'"),
+    ],
+)
+def test_a_wrong_value_is_told_by_the_variables_name(
+    start: Start, variable: str, value: str, told: str
+) -> None:
+    problem = _problem(start, **{variable: value})
+    assert problem.startswith(f"{variable} is wrong: ")
+    assert told in problem
+    assert "hunter2" not in problem
+
+
+def test_private_registries_are_a_list(start: Start) -> None:
+    settings = start(GREENROOM_PRIVATE_REGISTRIES="registry.internal:5000, Images.example.com")
+    assert settings.private_registries == ("registry.internal:5000", "images.example.com")
+
+
+def test_the_kubeconfig_has_its_usual_name(start: Start) -> None:
+    assert start(KUBECONFIG="/home/me/.kube/config").kubeconfig == "/home/me/.kube/config"
+
+
+def test_no_secret_is_in_what_the_settings_print(start: Start, private_key: str) -> None:
+    settings = start(GREENROOM_DATABASE_URL="postgresql://greenroom:hunter2@db/greenroom")
+    shown = repr(settings) + str(settings) + settings.model_dump_json()
+    assert "well kept" not in shown
+    assert "hunter2" not in shown
+    assert "PRIVATE KEY" not in shown
+    assert set(settings.hidden_values) == {"a well kept secret", "hunter2", private_key.strip()}
+
+
+def test_settings_made_in_code_do_not_read_the_environment(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = start(GREENROOM_WORKERS="3", KUBECONFIG="/elsewhere")
+    named = {
+        name: getattr(read, name) for name in Settings.model_fields if name not in ("workers", "kubeconfig")
+    }
+    made = Settings(**named)
+    assert (made.workers, made.kubeconfig) == (8, None)
+    assert Settings(**named, kubeconfig="/here").kubeconfig == "/here"

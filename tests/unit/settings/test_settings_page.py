@@ -1,0 +1,40 @@
+"""docs/settings.md tells every setting, its default and its meaning, and nothing that is gone."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from bot.settings import Settings, variable
+
+_PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
+
+
+def test_the_page_tells_every_setting_with_default_and_meaning() -> None:
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*) \|$", _PAGE.read_text(), re.MULTILINE)
+    told = {name: (default, meaning) for name, default, meaning in rows}
+    assert len(rows) == len(told)
+    assert told == {
+        variable(name): ("required" if field.is_required() else _shown(field.default), field.description)
+        for name, field in Settings.model_fields.items()
+    }
+
+
+def _shown(default: Any) -> str:
+    match default:
+        case None | ():
+            return "none"
+        case SecretStr():
+            return f"`{default.get_secret_value()}`"
+        case timedelta():
+            minutes = int(default.total_seconds()) // 60
+            return f"`{minutes // 60}h`" if minutes % 60 == 0 else f"`{minutes}m`"
+        case Enum():
+            return f"`{default.value}`"
+        case _:
+            return f"`{default}`"
