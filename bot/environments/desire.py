@@ -38,8 +38,8 @@ def before_reading(pull: PullRequest, status: Status, now: datetime) -> Desire:
         return Unwanted(
             End.FORK,
             Cause(
-                "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write access to "
-                f"{pull.repository.full_name} can allow it by pushing the commit to a branch of that repository."
+                "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write "
+                f"access to {pull.repository.full_name} can allow it by pushing the commit to a branch there."
             ),
         )
     ended_here = status.end is End.EXPIRED and status.commit == pull.head_sha

@@ -70,6 +70,9 @@ class Cluster(Protocol):
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
         """How the given objects are doing, with cause and log tail for what failed."""
 
+    async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
+        """Deletes what an earlier release left and the bundle no longer contains; never volumes or data."""
+
     async def old_pods(self, namespace: str, release_id: str) -> bool:
         """Whether pods of another release still run (or terminate) behind the route's Service."""
 
@@ -104,4 +107,5 @@ class Environments(Protocol):
         """Writes observed_generation, status, attempt and receipt of the given record, and appends the
         decisions, in one transaction.
 
-        Raises Superseded unless the claim is held and the stored generation equals `environment.generation`."""
+        Raises Superseded unless the claim is held and the stored generation is `environment.generation`.
+        """

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.model.pull_request import PullRequest
-from bot.model.release import Release
+from bot.model.release import Image, Release
 from bot.model.repository import Repository
 
 
@@ -167,11 +167,18 @@ class Attempt:
     pull_request: PullRequest | None = None
     configuration: str | None = None
     """The text of `.greenroom.yml` from the default branch, as it was read for this attempt."""
+    images: Mapping[str, Image] = field(default_factory=dict)
+    """The release's images, once all of them are in the registry."""
     release: Release | None = None
     applied: Mapping[str, str] = field(default_factory=dict)
     """Wave name to the digest of the objects that were applied last."""
     answers: int = 0
     """Right answers in a row through the gateway."""
+    tries: Mapping[str, int] = field(default_factory=dict)
+    """HTTP check name to how often it was asked."""
+    unsteady_since: datetime | None = None
+    """Since when a preview that was ready is not quite: a pod restarts, a node went away."""
+    deleting_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

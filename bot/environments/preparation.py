@@ -1,0 +1,106 @@
+"""The phases before anything is written to the cluster: configuration, artifact, render."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+from bot.environments.configuration import Configuration, Job, parse_configuration
+from bot.environments.run import Run
+from bot.model.ci import CiState
+from bot.model.environment import Phase
+from bot.model.manifest import Backend, JobRequest, RenderRequest
+from bot.model.outcome import Done, Failed, Outcome, Waiting
+from bot.model.release import Image
+
+ARTIFACT_LIMIT = timedelta(hours=1)
+"""How long CI may take to publish an image before the wait has failed."""
+
+
+async def configuration(run: Run) -> Outcome:
+    """Parses `.greenroom.yml` as it was read from the default branch for this attempt."""
+    text = run.attempt.configuration
+    assert text is not None, "the reconciler reads it before the phases begin"
+    run.configuration = parse_configuration(text)
+    return Done()
+
+
+async def artifact(run: Run) -> Outcome:
+    """Resolves each image's tag for this commit to its digest, once."""
+    if run.attempt.images:
+        return Done()
+    config = _configuration(run)
+    commit = run.pull.head_sha
+    names = list(config.images)
+    sources = [config.images[name] for name in names]
+    digests = await asyncio.gather(
+        *(run.peers.registry.resolve(source.repository, source.tag_for(commit)) for source in sources)
+    )
+    found = {
+        name: Image(source.repository, digest)
+        for name, source, digest in zip(names, sources, digests, strict=True)
+        if digest is not None
+    }
+    if len(found) == len(names):
+        run.remember(images=found)
+        run.set(images={name: image.digest for name, image in found.items()})
+        return Done()
+    missing = ", ".join(
+        f"{source.repository}:{source.tag_for(commit)}"
+        for name, source in zip(names, sources, strict=True)
+        if name not in found
+    )
+    ci = await run.peers.github.ci(run.pull.repository, commit)
+    if ci.state is CiState.FAILED:
+        return Failed(
+            f"CI failed for {commit[:7]} ({', '.join(ci.failed)}), so there is no image {missing}.",
+            final=True,
+        )
+    started = run.status.phases[Phase.ARTIFACT].started_at
+    now = run.peers.clock()
+    patience = min(max((now - started) / 4, timedelta(seconds=1)), timedelta(seconds=30))
+    doing = {
+        CiState.PENDING: "CI is still running",
+        CiState.PASSED: "CI has passed, but the image is not in the registry",
+    }.get(ci.state, "no CI has reported on this commit yet")
+    return Waiting(
+        f"Waiting for the image {missing}: {doing}.",
+        check_again=now + patience,
+        until=started + ARTIFACT_LIMIT,
+    )
+
+
+async def render(run: Run) -> Outcome:
+    """Turns the commit's manifests into the objects of this environment; guarded before any write."""
+    config = _configuration(run)
+    if run.bundle is None:
+        commit = run.pull.head_sha
+        files = await run.peers.github.files(run.pull.repository, commit)
+        request = RenderRequest(
+            environment=run.environment.key,
+            repository=run.environment.repository,
+            namespace=run.namespace,
+            commit=commit,
+            images=run.attempt.images,
+            files=files,
+            directory=config.manifests.plain,
+            backend=Backend(config.route.service, config.route.port) if config.route else None,
+            host=run.peers.gateway.host(run.host_label) if config.route else "",
+            config=config.preview.config,
+            seed=_job("seed", config.data.seed) if config.data else None,
+            checks=tuple(_job(check.title, check.job) for check in config.preview.checks if check.job),
+        )
+        # Parsing thousands of lines of YAML must not hold up acknowledgements.
+        run.bundle = await asyncio.to_thread(run.peers.cluster.render, request)
+    run.set(release_id=run.bundle.release.id)
+    run.remember(release=run.bundle.release)
+    return Done()
+
+
+def _job(name: str, job: Job) -> JobRequest:
+    return JobRequest(name, job.image, job.command, int(job.timeout.total_seconds()))
+
+
+def _configuration(run: Run) -> Configuration:
+    assert run.configuration is not None, "the configuration phase runs first"
+    return run.configuration

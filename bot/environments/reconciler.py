@@ -1,0 +1,238 @@
+"""Brings one environment from what is observed to what is desired, from any starting point."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from bot.environments import checks, desire, preparation, rollout
+from bot.environments.configuration import PATH, Configuration, parse_configuration
+from bot.environments.desire import Unwanted
+from bot.environments.run import Peers, Policy, Run
+from bot.environments.teardown import teardown
+from bot.model.environment import Attempt, Cause, End, EnvironmentKey, EnvironmentState, Phase, Status
+from bot.model.errors import ConfigurationError, Rejected, TryAgain
+from bot.model.manifest import Bundle
+from bot.model.outcome import Failed, Outcome, Waiting
+from bot.model.pull_request import PullRequest
+from bot.model.work import Claim
+
+log = structlog.get_logger()
+
+Step = Callable[[Run], Awaitable[Outcome]]
+
+PHASES: dict[Phase, Step] = {
+    Phase.CONFIGURATION: preparation.configuration,
+    Phase.ARTIFACT: preparation.artifact,
+    Phase.RENDER: preparation.render,
+    Phase.NAMESPACE: rollout.namespace,
+    Phase.DATA: rollout.data,
+    Phase.WORKLOADS: rollout.workloads,
+    Phase.ROUTE: rollout.route,
+    Phase.PROBE: rollout.probe,
+    Phase.CHECKS: checks.checks,
+}
+
+_SLOW = timedelta(seconds=30)
+"""A wait for the cluster that lasts longer is told on the pull request."""
+_CONFIGURATION_AGAIN = timedelta(minutes=5)
+"""How soon a configuration that was missing or wrong is read again."""
+_UNSEEN_AGAIN = timedelta(minutes=10)
+"""How soon to ask again for a pull request that GitHub did not show."""
+_OUTAGE_AGAIN = timedelta(minutes=1)
+_STEADY_AGAIN = timedelta(seconds=30)
+_BUNDLES = 64
+
+
+class Reconciler:
+    """The handler of `environment:` work."""
+
+    def __init__(self, peers: Peers, policy: Policy) -> None:
+        self._peers = peers
+        self._policy = policy
+        self._bundles: OrderedDict[tuple[EnvironmentKey, str, str], Bundle] = OrderedDict()
+
+    async def __call__(self, claim: Claim) -> datetime | None:
+        """Runs as far as it can; returns when to run again unless woken before, None when settled."""
+        key = EnvironmentKey.parse(claim.key.subject)
+        environment = await self._peers.environments.get(key)
+        if environment is None:
+            return None
+        structlog.contextvars.bind_contextvars(environment=str(key), generation=environment.generation)
+        run = Run(self._peers, self._policy, claim, environment)
+        if not await self._read_pull_request(run):
+            return self._peers.clock() + _UNSEEN_AGAIN
+        wanted = desire.before_reading(run.pull, run.status, self._peers.clock())
+        if isinstance(wanted, Unwanted):
+            return await teardown(run, wanted)
+        try:
+            wanted = await self._read_configuration(run)
+        except ConfigurationError as error:
+            return await self._fail(run, Failed("The configuration cannot be used.", True, str(error)))
+        if isinstance(wanted, Unwanted):
+            again = await teardown(run, wanted)
+            return again or self._configuration_again(wanted)
+        await self._begin(run)
+        return await self._walk(run)
+
+    async def _read_pull_request(self, run: Run) -> bool:
+        """Reads GitHub when a hint came since; starts a new attempt when what is wanted changed."""
+        environment = run.environment
+        before = run.attempt.pull_request
+        if before is not None and environment.observed_generation == environment.generation:
+            return True
+        pull = await self._peers.github.pull_request(environment.repository, int(environment.key.name))
+        if pull is None:
+            log.warning("the pull request is not shown by GitHub; nothing is changed")
+            return False
+        run.environment = replace(
+            environment, observed_generation=environment.generation, repository=pull.repository
+        )
+        if before is None or _differs(before, pull):
+            run.environment = replace(run.environment, attempt=Attempt(pull_request=pull))
+            moved = before is not None and before.head_sha != pull.head_sha
+            story = (
+                [("superseded", f"{before.head_sha[:7]} → {pull.head_sha[:7]}")] if before and moved else []
+            )
+            if run.status.state in (
+                EnvironmentState.READY,
+                EnvironmentState.FAILED,
+                EnvironmentState.WAITING,
+            ):
+                run.set(state=EnvironmentState.PENDING, cause=None, phase=None)
+            await run.save(*story)
+        else:
+            run.remember(pull_request=pull)
+            await run.save()
+        return True
+
+    async def _read_configuration(self, run: Run) -> desire.Desire:
+        text = run.attempt.configuration
+        if text is None:
+            text = await self._peers.github.default_branch_file(run.pull.repository, PATH)
+        if text is None:
+            return Unwanted(End.UNCONFIGURED, Cause(f"The default branch has no {PATH}."))
+        run.configuration = parse_configuration(text)
+        paths = None
+        if desire.needs_paths(run.configuration) and run.attempt.configuration is None:
+            paths = await self._peers.github.changed_paths(run.pull.repository, run.pull.number)
+        wanted = desire.after_reading(run.pull, run.configuration, paths)
+        if not isinstance(wanted, Unwanted):
+            run.remember(configuration=text)
+        return wanted
+
+    async def _begin(self, run: Run) -> None:
+        """Says at once, before anything else, that this head is being brought up."""
+        begun = run.status.commit == run.pull.head_sha and run.status.end is None
+        if begun and run.status.expires_at is not None:
+            return
+        now = self._peers.clock()
+        assert run.configuration is not None, "it was read just before"
+        live = run.status.live_commit
+        run.set(**_fresh(run.pull.head_sha, live, now + self._time_to_live(run.configuration)))
+        await run.save(("opened" if live is None else "updating", f"{run.pull.head_sha[:7]} is wanted"))
+        await run.report()
+
+    async def _walk(self, run: Run) -> datetime | None:
+        key = (run.environment.key, run.pull.head_sha, run.attempt.configuration or "")
+        run.bundle = self._bundles.get(key)
+        for phase, step in PHASES.items():
+            run.begin(phase)
+            try:
+                outcome = await step(run)
+            except Rejected as error:
+                outcome = Failed(str(error), True, error.detail)
+            except TryAgain as error:
+                outcome = self._unreachable(run, phase, error)
+            if isinstance(outcome, Waiting) and self._peers.clock() >= outcome.until:
+                outcome = Failed(f"Gave up. {outcome.what}", True, outcome.detail)
+            if isinstance(outcome, Waiting):
+                return await self._wait(run, phase, outcome)
+            if isinstance(outcome, Failed):
+                return await self._fail(run, outcome)
+            await run.finish(phase)
+            if phase is Phase.RENDER and run.bundle is not None:
+                self._keep(key, run.bundle)
+        await self._ready(run)
+        return None
+
+    def _unreachable(self, run: Run, phase: Phase, error: TryAgain) -> Outcome:
+        """A peer's outage is a wait that is told; when it lasts it is told as a failure and still tried again."""
+        now = self._peers.clock()
+        started = run.status.phases[phase].started_at
+        if now >= started + rollout.LIMITS.get(phase, preparation.ARTIFACT_LIMIT):
+            return Failed(str(error), final=False)
+        pause = min(max((now - started) / 4, timedelta(seconds=1)), timedelta(minutes=1))
+        return Waiting(str(error), error.at or now + pause, until=datetime.max.replace(tzinfo=UTC))
+
+    async def _ready(self, run: Run) -> None:
+        fresh = run.status.state is not EnvironmentState.READY
+        run.set(state=EnvironmentState.READY, phase=None, cause=None, live_commit=run.status.commit)
+        run.remember(unsteady_since=None)
+        await run.save(
+            *([("ready", f"{run.pull.head_sha[:7]} answers at {run.status.url or 'no route'}")] * fresh)
+        )
+        await run.report()
+
+    async def _wait(self, run: Run, phase: Phase, outcome: Waiting) -> datetime:
+        now = self._peers.clock()
+        if run.status.state is EnvironmentState.READY:
+            since = run.attempt.unsteady_since or now
+            run.remember(unsteady_since=since)
+            if now - since < rollout.LIMITS.get(phase, _SLOW):
+                await run.save()
+                return min(outcome.check_again, now + _STEADY_AGAIN)
+        slow = now - run.status.phases[phase].started_at >= _SLOW
+        if phase is Phase.ARTIFACT or slow:
+            news = run.status.cause is None or run.status.cause.summary != outcome.what
+            until = outcome.until if outcome.until.year < datetime.max.year else None
+            run.set(state=EnvironmentState.WAITING, cause=Cause(outcome.what, outcome.detail, until))
+            await run.save(*([("waiting", outcome.what)] * news))
+            await run.report()
+            return outcome.check_again
+        await run.save()
+        return min(outcome.check_again, run.status.phases[phase].started_at + _SLOW)
+
+    async def _fail(self, run: Run, failed: Failed) -> datetime | None:
+        news = run.status.cause is None or run.status.cause.summary != failed.why
+        run.set(
+            state=EnvironmentState.FAILED,
+            commit=run.pull.head_sha,
+            cause=Cause(failed.why, failed.detail),
+            end=None,
+        )
+        await run.save(*([("failed", failed.why)] * news))
+        await run.report()
+        if run.configuration is None:
+            return self._peers.clock() + _CONFIGURATION_AGAIN
+        return None if failed.final else self._peers.clock() + _OUTAGE_AGAIN
+
+    def _time_to_live(self, configuration: Configuration) -> timedelta:
+        return min(configuration.preview.ttl or self._policy.default_ttl, self._policy.longest_ttl)
+
+    def _configuration_again(self, unwanted: Unwanted) -> datetime | None:
+        return self._peers.clock() + _CONFIGURATION_AGAIN if unwanted.end is End.UNCONFIGURED else None
+
+    def _keep(self, key: tuple[EnvironmentKey, str, str], bundle: Bundle) -> None:
+        self._bundles[key] = bundle
+        self._bundles.move_to_end(key)
+        while len(self._bundles) > _BUNDLES:
+            self._bundles.popitem(last=False)
+
+
+def _differs(before: PullRequest, now: PullRequest) -> bool:
+    """Whether what is wanted may be another thing than before; a new title changes nothing."""
+    return (
+        (before.head_sha, before.open, before.merged, before.draft, before.labels, before.base_ref)
+        != (now.head_sha, now.open, now.merged, now.draft, now.labels, now.base_ref)
+    ) or before.from_fork != now.from_fork
+
+
+def _fresh(commit: str, live: str | None, expires_at: datetime) -> dict[str, object]:
+    """The status fields of a new attempt; what still runs of the one before stays told as such."""
+    blank = Status(EnvironmentState.PENDING, commit=commit, live_commit=live, expires_at=expires_at)
+    return {name: getattr(blank, name) for name in Status.__dataclass_fields__}

@@ -1,0 +1,115 @@
+"""One reconcile of one environment: what it has read so far, and fenced writing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from bot.environments.configuration import Configuration
+from bot.environments.ports import Clock, Cluster, Environments, Gateway, GitHub, Registry
+from bot.model.environment import Attempt, Decision, Environment, Phase, PhaseRecord, Status
+from bot.model.manifest import Bundle
+from bot.model.naming import host_label
+from bot.model.pull_request import PullRequest
+from bot.model.work import Claim
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """The rooms that a reconcile talks to."""
+
+    environments: Environments
+    github: GitHub
+    registry: Registry
+    cluster: Cluster
+    gateway: Gateway
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What the operator decided for all repositories."""
+
+    default_ttl: timedelta = timedelta(days=3)
+    longest_ttl: timedelta = timedelta(days=14)
+
+
+class Run:
+    """Carries one claim through the phases. Every write goes through the fence of claim and generation."""
+
+    def __init__(self, peers: Peers, policy: Policy, claim: Claim, environment: Environment) -> None:
+        self.peers = peers
+        self.policy = policy
+        self.claim = claim
+        self.environment = environment
+        self.configuration: Configuration | None = None
+        self.bundle: Bundle | None = None
+
+    @property
+    def status(self) -> Status:
+        return self.environment.status
+
+    @property
+    def attempt(self) -> Attempt:
+        return self.environment.attempt
+
+    @property
+    def namespace(self) -> str:
+        return self.environment.namespace
+
+    @property
+    def host_label(self) -> str:
+        return host_label(self.environment.key, self.environment.repository)
+
+    @property
+    def pull(self) -> PullRequest:
+        assert self.attempt.pull_request is not None, "a phase runs only after the pull request was read"
+        return self.attempt.pull_request
+
+    async def fence(self) -> None:
+        await self.peers.environments.check(self.claim, self.environment.key, self.environment.generation)
+
+    def set(self, **status: Any) -> None:
+        """Changes the status in memory; `save` or `report` makes it last."""
+        self.environment = replace(self.environment, status=replace(self.status, **status))
+
+    def remember(self, **attempt: Any) -> None:
+        """Changes the attempt in memory; `save` or `report` makes it last."""
+        self.environment = replace(self.environment, attempt=replace(self.attempt, **attempt))
+
+    async def save(self, *decisions: tuple[str, str]) -> None:
+        """Stores the record, and each decision (what, why), in one transaction."""
+        now = self.peers.clock()
+        self.environment = replace(self.environment, updated_at=now)
+        journal: Sequence[Decision] = [
+            Decision(self.environment.key, now, what, why) for what, why in decisions
+        ]
+        await self.peers.environments.save(self.claim, self.environment, decisions=journal)
+
+    async def report(self) -> None:
+        """Makes GitHub say what the status says. Nothing is sent when it does already."""
+        await self.peers.github.report(
+            self.environment, self.pull, self.status, self.fence, self._save_receipt
+        )
+
+    async def _save_receipt(self, receipt: str) -> None:
+        self.environment = replace(self.environment, receipt=receipt)
+        await self.save()
+
+    def begin(self, phase: Phase) -> PhaseRecord:
+        record = self.status.phases.get(phase)
+        if record is None:
+            record = PhaseRecord(self.peers.clock())
+            self.set(phase=phase, phases={**self.status.phases, phase: record})
+        elif record.finished_at is None:
+            self.set(phase=phase)
+        return record
+
+    async def finish(self, phase: Phase) -> None:
+        record = self.status.phases[phase]
+        if record.finished_at is None:
+            done = replace(record, finished_at=self.peers.clock())
+            self.set(phases={**self.status.phases, phase: done})
+            await self.save()
