@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
 import socket
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -39,8 +40,8 @@ class Queue(Protocol):
 
     async def fail(self, claim: Claim, error: str, at: datetime | None) -> None: ...
 
-    async def wait_for_work(self, timeout: float) -> None:
-        """Returns when a key may be due, at the latest after `timeout` seconds."""
+    async def wait_for_work(self, seconds: float) -> None:
+        """Returns when a key may be due, at the latest after `seconds`."""
 
 
 class Worker:
@@ -60,19 +61,18 @@ class Worker:
     def start(self) -> None:
         self._loops = [asyncio.create_task(self._claim_forever()), asyncio.create_task(self._beat_forever())]
 
-    async def drain(self, timeout: float) -> None:
+    async def drain(self, seconds: float) -> None:
         """Takes no new work and lets running work end; what has not ended by then is handed back."""
-        claiming, beating = self._loops or [None, None]
-        if claiming is not None:
-            claiming.cancel()
+        for loop in self._loops[:1]:
+            loop.cancel()
         if self._running:
-            await asyncio.wait(list(self._running), timeout=timeout)
+            await asyncio.wait(list(self._running), timeout=seconds)
         for task in list(self._running):
             task.cancel()
         if self._running:
             await asyncio.wait(list(self._running), timeout=5)
-        if beating is not None:
-            beating.cancel()
+        for loop in self._loops:
+            loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
 
     async def _claim_forever(self) -> None:
@@ -84,7 +84,7 @@ class Worker:
                     task = asyncio.create_task(self._run(claim), name=str(claim.key))
                     self._running[task] = claim
                     task.add_done_callback(lambda done: self._running.pop(done, None))
-                if claims and len(claims) == free or not free:
+                if len(self._running) >= self._concurrency:
                     await asyncio.wait(list(self._running), return_when=asyncio.FIRST_COMPLETED)
                 elif not claims:
                     await self._queue.wait_for_work(_LONGEST_NAP_SECONDS)
@@ -117,7 +117,8 @@ class Worker:
             outcome = await self._handle(claim)
         except asyncio.CancelledError:
             # Drained or lost: another run picks it up from the store.
-            await asyncio.shield(self._queue.finish(claim, datetime.now().astimezone()))
+            with contextlib.suppress(Superseded):
+                await asyncio.shield(self._queue.finish(claim, datetime.now(UTC)))
             raise
         except Exception as error:
             log.error("the work queue cannot be written; the lease will run out", error=str(error))

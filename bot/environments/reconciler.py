@@ -161,7 +161,7 @@ class Reconciler:
         return None
 
     def _unreachable(self, run: Run, phase: Phase, error: TryAgain) -> Outcome:
-        """A peer's outage is a wait that is told; when it lasts it is told as a failure and still tried again."""
+        """A peer's outage is a wait; when it lasts it is told as a failure and still tried again."""
         now = self._peers.clock()
         started = run.status.phases[phase].started_at
         if now >= started + rollout.LIMITS.get(phase, preparation.ARTIFACT_LIMIT):
