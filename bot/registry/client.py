@@ -1,0 +1,230 @@
+"""Asks a registry which digest is behind a tag."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import ssl
+import time
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from typing import Self, TypeVar
+
+import httpx
+
+from bot.model.errors import Rejected, TryAgain
+from bot.registry.addresses import is_loopback_name
+from bot.registry.challenge import Challenge, parse_challenge
+from bot.registry.credentials import Credentials
+from bot.registry.reference import DIGEST, TAG, Reference, parse_reference
+from bot.registry.transport import Resolver, Response, Transport, resolve_host
+
+ACCEPT = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+DEADLINE = 30.0  # seconds for one resolve, whatever the registry does
+TOKEN_SECONDS = 60.0  # when the token service does not say; the specification's minimum
+MAX_TOKEN_SECONDS = 3600.0
+MARGIN = 10.0  # seconds before its end at which a token counts as spent
+MAX_REMEMBERED = 1000
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class RegistryClient:
+    """Tag to digest. Fits the port `Registry` of the environments.
+
+    `allowed_hosts` (host, or host:port) may be reached wherever they are, all others as `addresses` says.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials | None = None,
+        allowed_hosts: Collection[str] = (),
+        *,
+        resolver: Resolver = resolve_host,
+        verify: ssl.SSLContext | None = None,
+    ) -> None:
+        self._credentials = credentials or Credentials()
+        self._transport = Transport(allowed_hosts, resolver, verify)
+        self._challenges: dict[tuple[str, str], Challenge] = {}
+        self._tokens: dict[tuple[str, Challenge], tuple[str, float]] = {}
+
+    async def aclose(self) -> None:
+        await self._transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def resolve(self, image: str, tag: str) -> str | None:
+        """The digest of `image:tag`; None while the registry has no such manifest.
+
+        Raises TryAgain when the registry does not answer or asks for a pause, Rejected when asking again is
+        of no use: bad name, no right to pull, an address that is not allowed.
+        """
+        reference = _reference(image, tag)
+        try:
+            async with asyncio.timeout(DEADLINE):
+                response = await self._ask("HEAD", reference)
+                if _needs_body(response):
+                    response = await self._ask("GET", reference)
+        except TimeoutError:
+            raise TryAgain(
+                f"the registry {reference.registry} did not answer within {DEADLINE:.0f} s"
+            ) from None
+        return _digest(reference, response)
+
+    async def _ask(self, method: str, reference: Reference) -> Response:
+        """The manifest, with whatever authorization the registry asks for."""
+        url = _base(reference).join(f"/v2/{reference.repository}/manifests/{reference.tag}")
+        known = self._challenges.get((reference.registry, reference.repository))
+        response = await self._authorized(method, url, reference, known)
+        if response.status != 401:
+            return response
+        challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
+        if challenge is None:
+            raise Rejected(f"the registry {reference.registry} asks for a login that the bot does not know")
+        if challenge.scheme == "bearer":
+            _remember(self._challenges, (reference.registry, reference.repository), challenge)
+        self._tokens.pop((reference.registry, challenge), None)
+        return await self._authorized(method, url, reference, challenge)
+
+    async def _authorized(
+        self, method: str, url: httpx.URL, reference: Reference, challenge: Challenge | None
+    ) -> Response:
+        headers = {"Accept": ACCEPT}
+        if challenge and challenge.scheme == "bearer":
+            headers["Authorization"] = f"Bearer {await self._token(challenge, reference)}"
+        elif challenge:
+            headers["Authorization"] = self._credentials.header(reference.registry) or ""
+        if headers.get("Authorization") == "":
+            raise _no_right(reference)
+        return await self._transport.send(method, url, headers, _base(reference))
+
+    async def _token(self, challenge: Challenge, reference: Reference) -> str:
+        """A live token. The cache's key names the registry, so that none gets a token made for another."""
+        token, expires = self._tokens.get((reference.registry, challenge), ("", 0.0))
+        if time.monotonic() < expires:
+            return token
+        realm, base = _realm(challenge, reference), _base(reference)
+        scope = challenge.scope or f"repository:{reference.repository}:pull"
+        parameters = {"service": challenge.service, "scope": scope}
+        realm = realm.copy_merge_params({name: value for name, value in parameters.items() if value})
+        login = self._credentials.header(reference.registry)
+        headers = {"Accept": "application/json"} | ({"Authorization": login} if login else {})
+        response = await self._transport.send("GET", realm, headers, base)
+        _raise_for_status(reference, response)
+        token, seconds = _granted(reference, response)
+        lifetime = min(seconds, MAX_TOKEN_SECONDS) - MARGIN
+        _remember(self._tokens, (reference.registry, challenge), (token, time.monotonic() + lifetime))
+        return token
+
+
+def _reference(image: str, tag: str) -> Reference:
+    try:
+        named = parse_reference(image)
+    except ValueError as error:
+        raise Rejected(str(error)) from None
+    if named.tag or named.digest:
+        raise Rejected(f"the image {image!r} must be named without tag and digest: the bot adds them")
+    if not TAG.fullmatch(tag):
+        raise Rejected(f"{tag!r} is not a tag")
+    return Reference(named.registry, named.repository, tag)
+
+
+def _base(reference: Reference) -> httpx.URL:
+    """https, except for a registry on loopback."""
+    url = httpx.URL(f"https://{reference.api_host}")
+    return url.copy_with(scheme="http") if is_loopback_name(url.host) else url
+
+
+def _realm(challenge: Challenge, reference: Reference) -> httpx.URL:
+    try:
+        realm = httpx.URL(challenge.realm)
+    except httpx.InvalidURL:
+        raise Rejected(f"the registry {reference.registry} names a token service that is no URL") from None
+    insecure = realm.scheme == "http" and _base(reference).scheme == "http"
+    if not realm.host or realm.userinfo or not (realm.scheme == "https" or insecure):
+        raise Rejected(f"the registry {reference.registry} names a token service that is not https")
+    return realm
+
+
+def _needs_body(response: Response) -> bool:
+    """Whether HEAD did not tell: some registries leave the digest out, or HEAD altogether."""
+    return response.status in (405, 501) or (
+        response.status == 200 and "Docker-Content-Digest" not in response.headers
+    )
+
+
+def _digest(reference: Reference, response: Response) -> str | None:
+    if response.status == 404:
+        return None
+    _raise_for_status(reference, response)
+    told = response.headers.get("Docker-Content-Digest")
+    computed = f"sha256:{hashlib.sha256(response.body).hexdigest()}" if response.body else None
+    digest = told or computed
+    if not digest or not DIGEST.fullmatch(digest) or computed not in (None, digest):
+        raise TryAgain(
+            f"the registry {reference.registry} gives no digest of {reference} that fits its manifest"
+        )
+    return digest
+
+
+def _raise_for_status(reference: Reference, response: Response) -> None:
+    status = response.status
+    if status == 200:
+        return
+    if status in (401, 403):
+        raise _no_right(reference)
+    if status == 429 or status >= 500:
+        raise TryAgain(
+            f"the registry {reference.registry} answers {status} for {reference}", _pause(response)
+        )
+    raise Rejected(f"the registry {reference.registry} answers {status} for {reference}", _told(response))
+
+
+def _no_right(reference: Reference) -> Rejected:
+    return Rejected(
+        f"the registry {reference.registry} does not let the bot read {reference.repository}: "
+        "check the image's name, make it public, or give the bot registry credentials that may pull it"
+    )
+
+
+def _pause(response: Response) -> datetime | None:
+    seconds = response.headers.get("Retry-After", "")
+    return datetime.now(UTC) + timedelta(seconds=min(int(seconds), 3600)) if seconds.isdecimal() else None
+
+
+def _told(response: Response) -> str:
+    """The registry's own words, cut."""
+    return response.body[:500].decode(errors="replace")
+
+
+def _granted(reference: Reference, response: Response) -> tuple[str, float]:
+    try:
+        answer = json.loads(response.body)
+        token = answer.get("token") or answer.get("access_token")
+        seconds = float(answer.get("expires_in") or TOKEN_SECONDS)
+    except (ValueError, AttributeError, TypeError):
+        token, seconds = None, 0.0
+    if not isinstance(token, str) or not token.isascii() or not token.isprintable():
+        raise TryAgain(f"the token service of {reference.registry} answers without a token")
+    return token, seconds
+
+
+def _remember(memory: dict[K, V], key: K, value: V) -> None:
+    """Keep a value; what was kept longest leaves when there is too much."""
+    memory.pop(key, None)
+    memory[key] = value
+    while len(memory) > MAX_REMEMBERED:
+        del memory[next(iter(memory))]

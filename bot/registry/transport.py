@@ -1,0 +1,149 @@
+"""HTTP for the registry client: addresses are checked before they are connected to, answers are bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from bot.model.errors import Rejected, TryAgain
+from bot.registry import addresses
+
+Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Host and port to IP addresses; raises OSError."""
+
+MAX_BODY = 4 * 1024 * 1024  # what registries themselves allow a manifest
+MAX_REDIRECTS = 3
+MAX_ADDRESSES = 3
+TIMEOUT = httpx.Timeout(10, connect=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A complete answer."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+async def resolve_host(host: str, port: int) -> Sequence[str]:
+    """The system's resolver."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Transport:
+    """Sends requests on behalf of a registry: each resolves, decides and connects to just that address.
+
+    Connections are not kept: a kept one was allowed for another registry, or for another name there.
+    """
+
+    def __init__(
+        self, allowed_hosts: Collection[str], resolver: Resolver, verify: ssl.SSLContext | None = None
+    ) -> None:
+        self._allowed = frozenset(allowed_hosts)
+        self._resolve = resolver
+        self._http = httpx.AsyncClient(
+            verify=verify or httpx.create_ssl_context(),
+            timeout=TIMEOUT,
+            trust_env=False,  # a proxy would resolve names itself
+            limits=httpx.Limits(max_connections=50, max_keepalive_connections=0),
+        )
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def send(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], registry: httpx.URL
+    ) -> Response:
+        """One request, redirects followed within the scheme. Raises TryAgain and Rejected.
+
+        `registry` is the base URL of the registry that sent us to `url`; it decides what is allowed.
+        """
+        for _ in range(MAX_REDIRECTS + 1):
+            response = await self._send_once(method, url, headers, registry)
+            location = response.headers.get("Location")
+            if response.status not in (301, 302, 303, 307, 308) or not location:
+                return response
+            target = _join(url, location)
+            if target.scheme != url.scheme:
+                raise Rejected(f"{registry.host} redirects to {target.scheme}, which the bot does not follow")
+            if target.netloc != url.netloc:
+                headers = {name: value for name, value in headers.items() if name != "Authorization"}
+            url = target
+        raise Rejected(f"{registry.host} redirects more than {MAX_REDIRECTS} times")
+
+    async def _send_once(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], registry: httpx.URL
+    ) -> Response:
+        found = await self._checked_addresses(url, registry)
+        for number, address in enumerate(found, start=1):
+            try:
+                return await self._connect(method, url, headers, address)
+            except httpx.ConnectError as error:
+                if number == len(found):
+                    raise _unreachable(url, error) from None
+            except httpx.HTTPError as error:
+                raise TryAgain(f"{url.host} did not answer: {type(error).__name__}") from None
+        raise TryAgain(f"{url.host} has no address")
+
+    async def _checked_addresses(self, url: httpx.URL, registry: httpx.URL) -> Sequence[str]:
+        found = await self._addresses(url)
+        if url.host in self._allowed or url.netloc.decode() in self._allowed:
+            return found
+        if url.host == registry.host:
+            if not addresses.may_ask(url.host, found):
+                raise Rejected(
+                    f"the registry {url.host} has an address where no registry may be: "
+                    "correct the image's name, or let the operator allow that host"
+                )
+        elif not addresses.may_follow(found, await self._addresses(registry)):
+            raise Rejected(
+                f"the registry {registry.host} sends the bot to {url.host}, inside a private network: "
+                "if that is meant, let the operator allow that host"
+            )
+        return found
+
+    async def _addresses(self, url: httpx.URL) -> Sequence[str]:
+        port = url.port or (443 if url.scheme == "https" else 80)
+        try:
+            return (await self._resolve(url.host, port))[:MAX_ADDRESSES]
+        except (OSError, UnicodeError):
+            raise TryAgain(f"{url.host} is not known to DNS: is the image's name right?") from None
+
+    async def _connect(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str], address: str
+    ) -> Response:
+        async with self._http.stream(
+            method,
+            url.copy_with(host=address),
+            headers={**headers, "Host": url.netloc.decode(), "Accept-Encoding": "identity"},
+            extensions={"sni_hostname": url.host},
+        ) as response:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise Rejected(f"{url.host} answers with more than {MAX_BODY} bytes")
+            return Response(response.status_code, response.headers, bytes(body))
+
+
+def _join(url: httpx.URL, location: str) -> httpx.URL:
+    try:
+        return url.join(location)
+    except httpx.InvalidURL:
+        raise Rejected(f"{url.host} redirects to what is no URL") from None
+
+
+def _unreachable(url: httpx.URL, error: httpx.ConnectError) -> Rejected | TryAgain:
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return Rejected(
+            f"the certificate of {url.host} is not trusted: "
+            "give the bot the authority that signed it (SSL_CERT_FILE)"
+        )
+    return TryAgain(f"the registry {url.host} cannot be reached: {error}")

@@ -1,0 +1,315 @@
+"""Tag to digest, against the embedded registry and against registries that misbehave."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.embedded import samples
+from bot.embedded.registry import Builder, RegistryServer
+from bot.embedded.registry.faults import Fault
+from bot.model.errors import Rejected, TryAgain
+from bot.registry import Credentials, RegistryClient
+from bot.registry import client as client_module
+
+DIGEST = f"sha256:{'ab' * 32}"
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[RegistryClient]:
+    async with RegistryClient() as client:
+        yield client
+
+
+@pytest.fixture
+async def registry(tmp_path: Path) -> AsyncIterator[RegistryServer]:
+    async with RegistryServer(tmp_path) as server:
+        yield server
+
+
+@asynccontextmanager
+async def answering(answer: Answer) -> AsyncIterator[str]:
+    """A registry that gives this answer to everything; yields its host."""
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield site.name.removeprefix("http://")
+    await runner.cleanup()
+
+
+async def test_a_tag_becomes_the_digest_of_what_was_built(
+    registry: RegistryServer, client: RegistryClient, tmp_path: Path
+) -> None:
+    image = f"{registry.host}/acme/shop"
+    assert await client.resolve(image, "abc") is None
+    digest = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
+    assert await client.resolve(image, "abc") == digest
+    assert await client.resolve(image, "other") is None
+
+
+async def test_one_token_serves_a_repository_until_it_is_taken_away(
+    registry: RegistryServer, client: RegistryClient, tmp_path: Path
+) -> None:
+    await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
+    for _ in range(5):
+        await client.resolve(f"{registry.host}/acme/shop", "abc")
+    assert registry.tokens.issued == 1
+    registry.tokens.expire_all()
+    assert await client.resolve(f"{registry.host}/acme/shop", "abc")
+    assert registry.tokens.issued == 2
+
+
+async def test_a_token_that_lives_shorter_than_a_request_is_not_kept(tmp_path: Path) -> None:
+    await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
+    async with RegistryServer(tmp_path, token_seconds=5) as registry, RegistryClient() as client:
+        for _ in range(2):
+            assert await client.resolve(f"{registry.host}/acme/shop", "abc")
+        assert registry.tokens.issued == 2
+
+
+async def test_an_index_of_several_platforms_has_one_digest(
+    registry: RegistryServer, client: RegistryClient, tmp_path: Path
+) -> None:
+    built = await Builder(tmp_path).build(
+        "acme/shop", "abc", samples.shop_files(), ("linux/amd64", "linux/arm64")
+    )
+    assert await client.resolve(f"{registry.host}/acme/shop", "abc") == built
+
+
+async def test_credentials_open_a_private_registry(tmp_path: Path) -> None:
+    digest = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
+    async with RegistryServer(tmp_path, users={"robot": "canary"}) as registry:
+        image = f"{registry.host}/acme/shop"
+        async with RegistryClient() as stranger:
+            with pytest.raises(Rejected, match="give the bot registry credentials"):
+                await stranger.resolve(image, "abc")
+        auth = base64.b64encode(b"robot:canary").decode()
+        credentials = Credentials.from_docker_config(json.dumps({"auths": {registry.host: {"auth": auth}}}))
+        async with RegistryClient(credentials) as known:
+            assert await known.resolve(image, "abc") == digest
+
+
+async def test_basic_login_without_tokens() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") != "Basic cm9ib3Q6Y2FuYXJ5":
+            return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
+        return web.Response(headers={"Docker-Content-Digest": DIGEST})
+
+    async with answering(answer) as host:
+        async with RegistryClient() as stranger:
+            with pytest.raises(Rejected, match="give the bot registry credentials"):
+                await stranger.resolve(f"{host}/shop", "a")
+        async with RegistryClient(Credentials({host: "Basic cm9ib3Q6Y2FuYXJ5"})) as known:
+            assert await known.resolve(f"{host}/shop", "a") == DIGEST
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429])
+async def test_an_outage_is_tried_again_after_the_time_that_was_asked_for(
+    registry: RegistryServer, client: RegistryClient, status: int
+) -> None:
+    registry.faults.active.append(outage(status))
+    with pytest.raises(TryAgain, match=str(status)) as caught:
+        await client.resolve(f"{registry.host}/acme/shop", "abc")
+    assert caught.value.at
+    assert timedelta(seconds=5) < caught.value.at - datetime.now(UTC) < timedelta(seconds=31)
+
+
+def outage(status: int) -> Fault:
+    return Fault(path="/v2/", status=status, retry_after="30")
+
+
+async def test_a_registry_that_is_not_there_is_tried_again(client: RegistryClient) -> None:
+    with pytest.raises(TryAgain, match="cannot be reached"):
+        await client.resolve("127.0.0.1:1/acme/shop", "abc")
+    with pytest.raises(TryAgain, match="not known to DNS"):
+        await client.resolve("registry.invalid/acme/shop", "abc")
+
+
+async def test_a_registry_that_hangs_is_left(
+    registry: RegistryServer, client: RegistryClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "DEADLINE", 0.1)
+    registry.faults.active.append(Fault(delay=5))
+    with pytest.raises(TryAgain, match="did not answer within"):
+        await client.resolve(f"{registry.host}/acme/shop", "abc")
+
+
+@pytest.mark.parametrize(
+    ("image", "tag", "message"),
+    [
+        ("Acme/Shop", "a", "is no image"),
+        ("acme/shop:1", "a", "without tag and digest"),
+        ("acme/shop", "a/../b", "is not a tag"),
+    ],
+)
+async def test_a_name_that_cannot_be_asked_for(
+    client: RegistryClient, image: str, tag: str, message: str
+) -> None:
+    with pytest.raises(Rejected, match=message):
+        await client.resolve(image, tag)
+
+
+async def test_without_a_digest_header_the_body_is_read_and_hashed(client: RegistryClient) -> None:
+    body = b'{"schemaVersion": 2}'
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=body)
+
+    async with answering(answer) as host:
+        assert await client.resolve(f"{host}/shop", "a") == f"sha256:{hashlib.sha256(body).hexdigest()}"
+
+
+async def test_a_body_that_does_not_fit_its_digest_is_not_taken(client: RegistryClient) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.method == "HEAD":
+            return web.Response(status=405)
+        return web.Response(body=b"{}", headers={"Docker-Content-Digest": DIGEST})
+
+    async with answering(answer) as host:
+        with pytest.raises(TryAgain, match="no digest"):
+            await client.resolve(f"{host}/shop", "a")
+
+
+@pytest.mark.parametrize("digest", ["sha256:12", "latest", f"{DIGEST}\tx"])
+async def test_a_digest_that_is_none_is_not_taken(client: RegistryClient, digest: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(headers={"Docker-Content-Digest": digest})
+
+    async with answering(answer) as host:
+        with pytest.raises(TryAgain, match="no digest"):
+            await client.resolve(f"{host}/shop", "a")
+
+
+async def test_a_body_without_end_is_cut_off(client: RegistryClient) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=405 if request.method == "HEAD" else 200)
+        await response.prepare(request)
+        while request.method == "GET":
+            await response.write(b" " * 65536)
+        return response
+
+    async with answering(answer) as host:
+        with pytest.raises(Rejected, match="more than"):
+            await client.resolve(f"{host}/shop", "a")
+
+
+@pytest.mark.parametrize(
+    ("realm", "message"),
+    [
+        ("http://169.254.169.254/latest/meta-data", "inside a private network"),
+        ("https://10.96.0.1/api/v1/secrets", "inside a private network"),
+        ("ftp://127.0.0.1/token", "not https"),
+        ("file:///etc/passwd", "not https"),
+        ("https://name:password@127.0.0.1/", "not https"),
+        ("//", "not https"),
+        ("https://a:b/", "no URL"),
+    ],
+)
+async def test_a_realm_cannot_send_the_bot_anywhere(client: RegistryClient, realm: str, message: str) -> None:
+    challenge = {"WWW-Authenticate": f'Bearer realm="{realm}",service="x"'}
+
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=401, headers=challenge)
+
+    async with answering(answer) as host:
+        with pytest.raises(Rejected, match=message):
+            await client.resolve(f"{host}/shop", "a")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "allowed"),
+    [(["127.0.0.1"], False), (["169.254.169.254"], False), (["93.184.216.34", "169.254.169.254"], False)],
+)
+async def test_a_public_name_with_an_inside_address_is_not_asked(addresses: list[str], allowed: bool) -> None:
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        return addresses
+
+    async with RegistryClient(resolver=resolver) as client:
+        with pytest.raises(Rejected, match="where no registry may be"):
+            await client.resolve("registry.example/shop", "a")
+
+
+async def test_the_operator_can_allow_a_host(registry: RegistryServer) -> None:
+    async def resolver(host: str, port: int) -> Sequence[str]:
+        return ["127.0.0.1"]
+
+    host = f"registry.example:{registry.host.rpartition(':')[2]}"
+    async with RegistryClient(allowed_hosts=[host], resolver=resolver) as client:
+        with pytest.raises(TryAgain, match="cannot be reached"):  # it connects; plain HTTP is no TLS
+            await client.resolve(f"{host}/acme/shop", "a")
+
+
+async def test_redirects_are_followed_but_never_with_the_token_or_inside() -> None:
+    seen: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append((request.host, request.headers.get("Authorization", "")))
+        if request.path == "/elsewhere":
+            return web.Response(headers={"Docker-Content-Digest": DIGEST})
+        if "Authorization" not in request.headers:
+            return web.Response(status=401, headers={"WWW-Authenticate": "Basic realm=x"})
+        target = f"http://localhost:{request.host.rpartition(':')[2]}/elsewhere"
+        return web.Response(status=307, headers={"Location": target})
+
+    async with answering(answer) as host, RegistryClient(Credentials({host: "Basic canary"})) as client:
+        assert await client.resolve(f"{host}/shop", "a") == DIGEST
+    assert seen[-1][0].startswith("localhost:")
+    assert [authorization for _, authorization in seen] == ["", "Basic canary", ""]
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [("https://ghcr.io/", "redirects to https"), ("/again", "more than 3"), ("http://10.0.0.1/", "private")],
+)
+async def test_a_redirect_that_is_not_followed(client: RegistryClient, location: str, message: str) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": location})
+
+    async with answering(answer) as host:
+        with pytest.raises(Rejected, match=message):
+            await client.resolve(f"{host}/shop", "a")
+
+
+async def test_a_token_is_never_shown_to_another_registry(tmp_path: Path) -> None:
+    """A hostile registry names the realm of another one for which the bot has a token."""
+    shown: list[str] = []
+    async with RegistryServer(tmp_path, users={"robot": "canary"}) as good:
+        await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
+        scope = "repository:acme/shop:pull"
+
+        async def answer(request: web.Request) -> web.Response:
+            shown.append(request.headers.get("Authorization", ""))
+            challenge = f'Bearer realm="{good.url}/token",service="{good.host}",scope="{scope}"'
+            return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+
+        login = f"Basic {base64.b64encode(b'robot:canary').decode()}"
+        async with answering(answer) as hostile, RegistryClient(Credentials({good.host: login})) as client:
+            assert await client.resolve(f"{good.host}/acme/shop", "abc")
+            with pytest.raises(Rejected):
+                await client.resolve(f"{hostile}/acme/shop", "abc")
+    assert shown == [""]
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"token": 1}', b'{"token": "a\\nb"}'])
+async def test_a_token_service_that_gives_no_token(client: RegistryClient, body: bytes) -> None:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == "/token":
+            return web.Response(body=body)
+        realm = f'Bearer realm="http://{request.host}/token"'
+        return web.Response(status=401, headers={"WWW-Authenticate": realm})
+
+    async with answering(answer) as host:
+        with pytest.raises(TryAgain, match="without a token"):
+            await client.resolve(f"{host}/shop", "a")
