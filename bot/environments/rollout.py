@@ -42,7 +42,8 @@ async def namespace(run: Run) -> Outcome:
     if view.state is NamespaceState.TERMINATING:
         return _wait(run, Phase.NAMESPACE, "Waiting until the namespace of before is gone.", view.blockers)
     if view.state is NamespaceState.ABSENT:
-        run.remember(applied={}, answers=0)
+        run.remember(applied={}, answers=0, tries={})
+        run.set(url=None, checks=())
     bundle = _bundle(run)
     if run.attempt.applied.get("rails") != bundle.release.id:
         environment = run.environment

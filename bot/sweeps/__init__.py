@@ -1,0 +1,1 @@
+"""Timed looks at the whole world. A sweep changes nothing itself: it puts keys into the work queue."""
