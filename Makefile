@@ -24,3 +24,7 @@ lock: ## pin the newest versions again, with hashes
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras pyproject.toml -o requirements/serve.txt
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras --extra dev pyproject.toml -o requirements/dev.txt
+
+.PHONY: control-plane
+control-plane: .venv/installed ## build a real Kubernetes control plane from Go modules (once, outside the tree)
+	@$(BIN)/python -m tests.kubernetes.binaries

@@ -142,6 +142,8 @@ def _start_apiserver(parts: _Parts, folder: Path, authority: Authority, etcd: st
         "kube-apiserver",
         etcd_servers=etcd,
         bind_address="127.0.0.1",
+        advertise_address="127.0.0.1",
+        external_hostname="localhost",
         secure_port=str(port),
         tls_cert_file=str(certificate),
         tls_private_key_file=str(key),
