@@ -1,0 +1,47 @@
+"""`/healthz`: is the process alive? `/readyz`: can it do its work, and if not, what is missing?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+Check = Callable[[], Awaitable[str | None]]
+"""None when all is well, otherwise a sentence that may be shown to anybody."""
+
+DEADLINE = 2.0
+"""Seconds for all checks together; less than a kubelet's patience."""
+
+_log = structlog.get_logger(__name__)
+
+
+def health_routes(checks: Mapping[str, Check], deadline: float = DEADLINE) -> list[Route]:
+    async def alive(_: Request) -> Response:
+        # An event loop that hangs never comes here.
+        return PlainTextResponse("alive\n")
+
+    async def ready(_: Request) -> Response:
+        answers = await asyncio.gather(*(_ask(name, check, deadline) for name, check in checks.items()))
+        problems = {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
+        return JSONResponse(
+            {"ready": not problems, "problems": problems},
+            status_code=503 if problems else 200,
+            headers={"Cache-Control": "no-store"},
+        )
+
+    return [Route("/healthz", alive), Route("/readyz", ready)]
+
+
+async def _ask(name: str, check: Check, deadline: float) -> str | None:
+    try:
+        async with asyncio.timeout(deadline):
+            return await check()
+    except TimeoutError:
+        return f"no answer within {deadline:g} s"
+    except Exception as error:
+        _log.warning("a readiness check failed", check=name, exc_info=True)
+        return f"it failed ({type(error).__name__}); the log says more"

@@ -1,0 +1,133 @@
+"""What the bot counts. Rooms get the few methods they need; nothing but this file knows Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+_FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_SLOW = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
+
+_EVENTS = frozenset(
+    [
+        "check_run",
+        "check_suite",
+        "installation",
+        "installation_repositories",
+        "issue_comment",
+        "ping",
+        "pull_request",
+        "push",
+        "repository",
+        "status",
+        "workflow_run",
+    ]
+)
+"""Anybody can send any event name; the rest share one label, so that nobody can fill the memory."""
+
+
+class Metrics:
+    """One process's numbers, in a registry of their own. Seconds are floats, labels short fixed words."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        PlatformCollector(registry=registry)
+
+        def counter(name: str, meaning: str, *labels: str) -> Counter:
+            return Counter(f"greenroom_{name}", meaning, labels, registry=registry)
+
+        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+            return Gauge(f"greenroom_{name}", meaning, labels, registry=registry)
+
+        def histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
+            return Histogram(f"greenroom_{name}", meaning, labels, buckets=buckets, registry=registry)
+
+        self._deliveries = counter("deliveries", "Webhook deliveries answered", "event", "outcome")
+        self._acknowledgement = histogram("acknowledgement_seconds", "From request to answer", _FAST)
+        self._queue_depth = gauge("queue_depth", "Keys that wait or run", "state")
+        self._queue_age = gauge("queue_oldest_seconds", "How long the oldest due key has waited")
+        self._reconciles = histogram("reconcile_seconds", "Runs of a worker on one key", _SLOW, "outcome")
+        self._phases = histogram("phase_seconds", "From a phase's start to its end", _SLOW, "phase")
+        self._environments = gauge("environments", "Environments by state", "state")
+        self._github = counter("github_calls", "Calls of GitHub's API", "method", "status")
+        self._remaining = gauge("github_rate_limit_remaining", "Calls left", "installation")
+        self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "verb", "status")
+        self._sweeps = histogram("sweep_seconds", "Runs of a sweep", _SLOW, "sweep", "outcome")
+        self._deletions = counter("sweep_deletions", "Environments that a sweep asked to delete", "sweep")
+        self._breaker = counter("sweep_breaker_trips", "Sweeps that wanted to delete too much", "sweep")
+        self._orphans = counter("orphans_reclaimed", "Namespaces without use that were deleted")
+
+    def delivery(self, event: str, outcome: str, seconds: float) -> None:
+        self._deliveries.labels(event if event in _EVENTS else "other", outcome).inc()
+        self._acknowledgement.observe(seconds)
+
+    def queue(self, depths: Mapping[str, int], oldest_seconds: float) -> None:
+        for state, depth in depths.items():
+            self._queue_depth.labels(state).set(depth)
+        self._queue_age.set(oldest_seconds)
+
+    def reconcile(self, outcome: str, seconds: float) -> None:
+        self._reconciles.labels(outcome).observe(seconds)
+
+    def phase(self, phase: str, seconds: float) -> None:
+        self._phases.labels(phase).observe(seconds)
+
+    def environments(self, counts: Mapping[str, int]) -> None:
+        """All states at once: those that are not named any more are gone."""
+        self._environments.clear()
+        for state, count in counts.items():
+            self._environments.labels(state).set(count)
+
+    def github_call(self, method: str, status: int | None) -> None:
+        """A status of None is a call without an answer."""
+        self._github.labels(method, _status(status)).inc()
+
+    def github_rate_limit(self, installation: int, remaining: int) -> None:
+        self._remaining.labels(str(installation)).set(remaining)
+
+    def cluster_call(self, verb: str, status: int | None) -> None:
+        self._cluster.labels(verb, _status(status)).inc()
+
+    def sweep(self, sweep: str, outcome: str, seconds: float) -> None:
+        self._sweeps.labels(sweep, outcome).observe(seconds)
+
+    def sweep_deletions(self, sweep: str, count: int) -> None:
+        self._deletions.labels(sweep).inc(count)
+
+    def breaker_trip(self, sweep: str) -> None:
+        self._breaker.labels(sweep).inc()
+
+    def orphan_reclaimed(self) -> None:
+        self._orphans.inc()
+
+    def text(self) -> bytes:
+        """In Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+def _status(status: int | None) -> str:
+    return "none" if status is None else str(status)
+
+
+def metrics_route(metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> Route:
+    """`GET /metrics`; `refresh` sets the gauges that are read from the store, just before each answer."""
+
+    async def show(_: Request) -> Response:
+        await refresh()
+        return Response(metrics.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+
+    return Route("/metrics", show)

@@ -1,0 +1,57 @@
+"""What a kubelet asks the bot, and what a person reads who asks the same."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+
+from bot.web.application import create_application
+from bot.web.health import Check, health_routes
+
+
+async def _ask(path: str, **checks: Check) -> httpx.Response:
+    transport = httpx.ASGITransport(create_application(health_routes(checks, deadline=0.05)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://bot") as client:
+        return await client.get(path)
+
+
+async def _well() -> None:
+    return None
+
+
+async def _behind() -> str:
+    return "run `greenroom migrate`"
+
+
+async def _hangs() -> str | None:
+    await asyncio.Event().wait()
+    return None
+
+
+async def _breaks() -> str | None:
+    raise ConnectionError("password hunter2 refused")
+
+
+async def test_a_bot_that_can_work_is_ready() -> None:
+    answer = await _ask("/readyz", store=_well, migrations=_well)
+    assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": {}})
+
+
+async def test_a_bot_that_cannot_work_says_what_is_missing() -> None:
+    answer = await _ask("/readyz", store=_breaks, migrations=_behind, cluster=_hangs, work=_well)
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "ready": False,
+        "problems": {
+            "store": "it failed (ConnectionError); the log says more",
+            "migrations": "run `greenroom migrate`",
+            "cluster": "no answer within 0.05 s",
+        },
+    }
+    assert "hunter2" not in answer.text
+
+
+async def test_a_bot_whose_store_is_away_is_still_alive() -> None:
+    answer = await _ask("/healthz", store=_breaks)
+    assert answer.status_code == 200

@@ -1,0 +1,82 @@
+"""What an operator's Prometheus reads."""
+
+from __future__ import annotations
+
+import httpx
+
+from bot.web.application import create_application
+from bot.web.metrics import Metrics, metrics_route
+
+
+async def _scrape(metrics: Metrics, queue: dict[str, int]) -> dict[str, float]:
+    async def refresh() -> None:
+        metrics.queue(queue, oldest_seconds=1.5)
+
+    transport = httpx.ASGITransport(create_application([metrics_route(metrics, refresh)]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://bot") as client:
+        answer = await client.get("/metrics")
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = [line.rsplit(" ", 1) for line in answer.text.splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, value in lines}
+
+
+async def test_every_number_is_told_with_its_labels() -> None:
+    metrics = Metrics()
+    metrics.delivery("pull_request", "recorded", 0.004)
+    metrics.reconcile("ready", 12.0)
+    metrics.phase("workloads", 8.0)
+    metrics.environments({"ready": 3, "failed": 1})
+    metrics.github_call("GET", 304)
+    metrics.github_call("POST", None)
+    metrics.github_rate_limit(7, 4999)
+    metrics.cluster_call("apply", 200)
+    metrics.sweep("orphans", "done", 0.3)
+    metrics.sweep_deletions("orphans", 2)
+    metrics.breaker_trip("expiry")
+    metrics.orphan_reclaimed()
+    found = await _scrape(metrics, {"waiting": 4, "running": 2})
+    expected = {
+        'greenroom_deliveries_total{event="pull_request",outcome="recorded"}': 1,
+        'greenroom_acknowledgement_seconds_bucket{le="0.005"}': 1,
+        'greenroom_acknowledgement_seconds_bucket{le="0.0025"}': 0,
+        'greenroom_queue_depth{state="waiting"}': 4,
+        'greenroom_queue_depth{state="running"}': 2,
+        "greenroom_queue_oldest_seconds": 1.5,
+        'greenroom_reconcile_seconds_count{outcome="ready"}': 1,
+        'greenroom_phase_seconds_sum{phase="workloads"}': 8,
+        'greenroom_environments{state="ready"}': 3,
+        'greenroom_github_calls_total{method="GET",status="304"}': 1,
+        'greenroom_github_calls_total{method="POST",status="none"}': 1,
+        'greenroom_github_rate_limit_remaining{installation="7"}': 4999,
+        'greenroom_cluster_calls_total{status="200",verb="apply"}': 1,
+        'greenroom_sweep_seconds_count{outcome="done",sweep="orphans"}': 1,
+        'greenroom_sweep_deletions_total{sweep="orphans"}': 2,
+        'greenroom_sweep_breaker_trips_total{sweep="expiry"}': 1,
+        "greenroom_orphans_reclaimed_total": 1,
+    }
+    assert {name: found.get(name) for name in expected} == expected
+    assert found["process_resident_memory_bytes"] > 0
+
+
+async def test_event_names_that_a_stranger_sends_do_not_grow_the_memory() -> None:
+    metrics = Metrics()
+    for number in range(50):
+        metrics.delivery(f"made_up_{number}", "refused", 0.001)
+    found = await _scrape(metrics, {})
+    assert found['greenroom_deliveries_total{event="other",outcome="refused"}'] == 50
+    assert not any("made_up" in name for name in found)
+
+
+async def test_a_state_without_environments_is_not_told_any_more() -> None:
+    metrics = Metrics()
+    metrics.environments({"ready": 1, "deleting": 1})
+    metrics.environments({"ready": 2})
+    found = await _scrape(metrics, {})
+    assert found['greenroom_environments{state="ready"}'] == 2
+    assert 'greenroom_environments{state="deleting"}' not in found
+
+
+async def test_two_bots_in_one_process_count_apart() -> None:
+    first, second = Metrics(), Metrics()
+    first.orphan_reclaimed()
+    assert (await _scrape(second, {}))["greenroom_orphans_reclaimed_total"] == 0
