@@ -159,7 +159,7 @@ def parse_configuration(text: str) -> Configuration:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines: dict[tuple[str | int, ...], int] = {}
-        data = _construct(node, (), lines) if node is not None else {}
+        data = _construct(node, (), lines) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigurationError(f"{PATH}, line {line}: {error.problem}") from None

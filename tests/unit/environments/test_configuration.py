@@ -1,0 +1,114 @@
+"""`.greenroom.yml`: what is accepted, and that every complaint names line and field."""
+
+import contextlib
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.environments.configuration import parse_configuration, parse_duration
+from bot.model.errors import ConfigurationError
+
+MINIMAL = """\
+version: 1
+images: {shop: ghcr.io/acme/shop}
+manifests: {plain: deploy/}
+"""
+
+
+def test_the_smallest_configuration() -> None:
+    configuration = parse_configuration(MINIMAL)
+    assert configuration.images["shop"].repository == "ghcr.io/acme/shop"
+    assert configuration.images["shop"].tag_for("abc") == "abc"
+    assert configuration.manifests.plain == "deploy"
+    assert configuration.preview.skip.bots
+    assert not configuration.preview.skip.drafts
+
+
+def test_the_whole_of_it() -> None:
+    configuration = parse_configuration(
+        """
+version: 1
+images: {shop: "localhost:5000/acme/shop:pr-{sha}"}
+manifests: {plain: ./deploy}
+route: {service: shop, port: 80}
+data: {seed: {image: shop, command: [python, -m, shop.seed], timeout: 90s}}
+preview:
+  ttl: 3d
+  skip: {drafts: true, bots: false, paths_only: [docs/**], labels: [no-preview]}
+  config: {FEATURE_X: "on"}
+  checks:
+    - {http: /healthz}
+    - {name: smoke, job: {image: shop, command: [pytest, smoke]}}
+"""
+    )
+    assert configuration.images["shop"].repository == "localhost:5000/acme/shop"
+    assert configuration.images["shop"].tag_for("abc") == "pr-abc"
+    assert configuration.preview.ttl == timedelta(days=3)
+    assert configuration.data is not None
+    assert configuration.data.seed.timeout == timedelta(seconds=90)
+    assert [check.title for check in configuration.preview.checks] == ["http-healthz", "smoke"]
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("", "line 1: expected a mapping that starts with `version: 1`"),
+        ("- 1", "line 1: expected a mapping"),
+        ("a: [", "line 1: "),
+        (MINIMAL + "foo: 1", "line 4, foo: this field is not known here"),
+        (MINIMAL + "route:\n  service: shop\n  port: eighty", "line 6, route.port: "),
+        (MINIMAL + "version: 1", "line 4: the key 'version' stands twice"),
+        (
+            MINIMAL + "preview:\n  config:\n    MODE: on",
+            "line 6, preview.config.MODE: expected text; put quotes",
+        ),
+        (MINIMAL + "preview:\n  ttl: soon", "line 5, preview.ttl: a duration is a number and a unit"),
+        (
+            MINIMAL + "preview:\n  checks:\n    - {}",
+            "line 6, preview.checks.0: a check is either `http: /path`",
+        ),
+        (
+            MINIMAL + "preview:\n  checks:\n    - {http: /a}\n    - {http: /a}",
+            "line 4, preview: two checks are called 'http-a'",
+        ),
+        (
+            MINIMAL.replace("deploy/", "../secrets"),
+            "line 3, manifests.plain: a path is relative to the repository",
+        ),
+        (MINIMAL.replace("acme/shop", "acme/shop:latest"), "line 2, images.shop: the tag must contain {sha}"),
+        ("version: 2\n" + MINIMAL.split("\n", 1)[1], "line 1, version: "),
+        ("x: !!python/object:os.system 1", "line 1: could not determine a constructor"),
+        ("a: &a [*a]", "nested too deeply"),
+        ("x" * 70_000, "larger than 64 KiB"),
+    ],
+)
+def test_a_complaint_names_line_and_field(text: str, complaint: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        parse_configuration(text)
+    assert complaint in str(caught.value)
+    assert ".greenroom.yml" in str(caught.value)
+
+
+def test_a_billion_laughs_is_refused_at_once() -> None:
+    bomb = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10))
+    with pytest.raises(ConfigurationError, match="repeats too much"):
+        parse_configuration(bomb)
+
+
+@given(st.text(max_size=300))
+def test_no_text_ends_in_anything_but_a_configuration_or_a_complaint(text: str) -> None:
+    with contextlib.suppress(ConfigurationError):
+        parse_configuration(text)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90), ("30m", 1800), ("24h", 86_400), ("3d", 259_200)])
+def test_durations(text: str, seconds: int) -> None:
+    assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "3", "d", "-3d", "0h", "3 d", "3w", 3, None, "9999999d"])
+def test_what_is_no_duration(text: object) -> None:
+    with pytest.raises(ValueError, match="a duration is"):
+        parse_duration(text)

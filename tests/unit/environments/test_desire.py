@@ -1,0 +1,131 @@
+"""What a pull request should have."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.environments.configuration import Configuration, parse_configuration
+from bot.environments.desire import Unwanted, Wanted, after_reading, before_reading, matches
+from bot.model.environment import End, EnvironmentState, Status
+from bot.model.pull_request import PullRequest
+from bot.model.repository import Repository
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+PULL = PullRequest(
+    repository=Repository(7, 1, "acme", "shop"),
+    number=3,
+    node_id="PR_3",
+    repository_node_id="R_7",
+    title="A blue shop",
+    author="ada",
+    author_is_bot=False,
+    open=True,
+    merged=False,
+    draft=False,
+    head_sha="a" * 40,
+    head_ref="blue",
+    head_repository_id=7,
+    base_ref="main",
+    default_branch="main",
+    labels=(),
+    updated_at=NOW,
+)
+NEW = Status(EnvironmentState.PENDING)
+
+
+def configured(skip: str) -> Configuration:
+    always = "version: 1\nimages: {shop: acme/shop}\nmanifests: {plain: deploy}\n"
+    return parse_configuration(always + f"preview: {{skip: {{{skip}}}}}")
+
+
+def end(pull: PullRequest, status: Status = NEW) -> End | None:
+    desire = before_reading(pull, status, NOW)
+    return desire.end if isinstance(desire, Unwanted) else None
+
+
+def test_an_open_pull_request_wants_its_preview() -> None:
+    assert end(PULL) is None
+
+
+def test_closed_and_merged_ones_want_none() -> None:
+    assert end(replace(PULL, open=False)) is End.CLOSED
+    assert end(replace(PULL, open=False, merged=True)) is End.MERGED
+
+
+@pytest.mark.parametrize("head", [8, None])
+def test_a_head_that_is_not_provably_in_the_repository_is_a_fork(head: int | None) -> None:
+    desire = before_reading(replace(PULL, head_repository_id=head), NEW, NOW)
+    assert isinstance(desire, Unwanted)
+    assert desire.end is End.FORK
+    assert "write access to acme/shop" in desire.cause.summary
+
+
+def test_time_is_up_until_a_push() -> None:
+    ready = Status(EnvironmentState.READY, commit=PULL.head_sha, expires_at=NOW - timedelta(seconds=1))
+    assert end(PULL, ready) is End.EXPIRED
+    gone = Status(EnvironmentState.GONE, commit=PULL.head_sha, end=End.EXPIRED)
+    assert end(PULL, gone) is End.EXPIRED
+    assert end(replace(PULL, head_sha="b" * 40), gone) is None
+
+
+def test_a_deletion_that_began_on_time_goes_on() -> None:
+    deleting = Status(
+        EnvironmentState.DELETING,
+        commit=PULL.head_sha,
+        end=End.EXPIRED,
+        expires_at=NOW - timedelta(seconds=1),
+    )
+    assert end(PULL, deleting) is End.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("skip", "pull", "told"),
+    [
+        ("drafts: true", replace(PULL, draft=True), "draft"),
+        ("drafts: false", replace(PULL, draft=True), None),
+        ("bots: true", replace(PULL, author_is_bot=True), "bot"),
+        ("bots: false", replace(PULL, author_is_bot=True), None),
+        ("labels: [wip]", replace(PULL, labels=("wip",)), "'wip'"),
+        ("labels: [wip]", replace(PULL, labels=("bug",)), None),
+    ],
+)
+def test_what_is_skipped_says_which_rule_it_was(skip: str, pull: PullRequest, told: str | None) -> None:
+    desire = after_reading(pull, configured(skip), None)
+    if told is None:
+        assert desire == Wanted()
+    else:
+        assert isinstance(desire, Unwanted)
+        assert told in desire.cause.summary
+        assert "preview.skip." in desire.cause.summary
+
+
+@pytest.mark.parametrize(
+    ("paths", "skipped"),
+    [
+        (["docs/a.md"], True),
+        (["docs/a.md", "shop/server.py"], False),
+        (["docs/deep/er/b.md", "README.md"], True),
+        ([], False),
+    ],
+)
+def test_a_preview_is_skipped_only_when_every_path_may_be(paths: list[str], skipped: bool) -> None:
+    desire = after_reading(PULL, configured('paths_only: ["docs/**", "*.md"]'), paths)
+    assert isinstance(desire, Unwanted) is skipped
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern", "same"),
+    [
+        ("docs/a/b.md", "docs/**", True),
+        ("docs/a/b.md", "docs/*", False),
+        ("a/docs/b.md", "docs/**", False),
+        ("a/b/c.md", "**/*.md", True),
+        ("c.md", "**/*.md", True),
+        ("c.mdx", "*.md", False),
+        ("a.c", "a?c", True),
+        ("a/c", "a?c", False),
+    ],
+)
+def test_patterns_mean_what_githubs_path_filters_mean(path: str, pattern: str, same: bool) -> None:
+    assert matches(path, pattern) is same

@@ -1,0 +1,78 @@
+"""What the sweeps find, and what they leave alone."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from bot.model.delivery import Hint
+from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState, Status
+from bot.model.naming import namespace_name
+from bot.model.repository import Repository
+from bot.sweeps.breaker import within_limit
+from bot.sweeps.orphans import without_environment, without_namespace
+from bot.sweeps.ports import OpenPull, OwnedNamespace
+from bot.sweeps.resync import moved, unlisted
+from tests.unit.environments.test_desire import PULL
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+SHOP = Repository(7, 1, "acme", "shop")
+
+
+def environment(
+    number: int, state: EnvironmentState = EnvironmentState.READY, head: str = "a" * 40
+) -> Environment:
+    key = EnvironmentKey.preview(SHOP.id, number)
+    pull = replace(PULL, number=number, head_sha=head, open=state is not EnvironmentState.GONE)
+    return Environment(
+        key, SHOP, namespace_name(key, SHOP), 1, 1, Status(state), Attempt(pull_request=pull), "", NOW, NOW
+    )
+
+
+def namespace(number: int, terminating: bool = False) -> OwnedNamespace:
+    key = EnvironmentKey.preview(SHOP.id, number)
+    return OwnedNamespace(namespace_name(key, SHOP), key, SHOP, terminating)
+
+
+def numbers(hints: list[Hint]) -> list[int]:
+    return [hint.number for hint in hints]
+
+
+def test_resync_finds_what_was_opened_pushed_to_or_reopened_unheard() -> None:
+    known = [environment(1), environment(2, head="b" * 40), environment(3, EnvironmentState.GONE)]
+    pulls = [OpenPull(number, "a" * 40) for number in (1, 2, 3, 4)]
+    assert numbers(moved(SHOP, pulls, known)) == [2, 3, 4]
+
+
+def test_resync_looks_again_at_what_the_list_does_not_show_and_claims_nothing() -> None:
+    known = [environment(1), environment(2), environment(3, EnvironmentState.GONE)]
+    (hint,) = unlisted(SHOP, [OpenPull(1, "a" * 40)], known)
+    assert (hint.number, hint.open, hint.head_sha) == (2, None, None)
+
+
+def test_orphans_are_namespaces_that_the_store_does_not_know_or_believes_gone() -> None:
+    known = {e.key: e for e in (environment(1), environment(2, EnvironmentState.GONE))}
+    found = without_environment([namespace(1), namespace(2), namespace(3), namespace(4, True)], known)
+    assert numbers(found) == [2, 3]
+
+
+def test_a_preview_whose_namespace_somebody_deleted_is_found() -> None:
+    standing = {e.key: e for e in (environment(1), environment(2), environment(3, EnvironmentState.PENDING))}
+    assert numbers(without_namespace([namespace(1)], standing)) == [2]
+
+
+class Tripped:
+    def __init__(self) -> None:
+        self.sweeps: list[str] = []
+
+    def breaker_tripped(self, sweep: str) -> None:
+        self.sweeps.append(sweep)
+
+    def swept(self, sweep: str, enqueued: int) -> None:
+        raise AssertionError("the breaker counts nothing as swept")
+
+
+def test_the_breaker_lets_all_through_or_nothing() -> None:
+    telemetry = Tripped()
+    assert within_limit("expiry", [1, 2, 3], 3, telemetry) == [1, 2, 3]
+    assert telemetry.sweeps == []
+    assert within_limit("expiry", [1, 2, 3, 4], 3, telemetry) == ()
+    assert telemetry.sweeps == ["expiry"]
