@@ -218,6 +218,10 @@ class Settings(BaseModel):
         default=timedelta(hours=72),
         description="How long a preview lives after its last push unless `.greenroom.yml` says so.",
     )
+    longest_ttl: Duration = Field(
+        default=timedelta(days=14),
+        description="The longest life of a preview that `.greenroom.yml` may ask for.",
+    )
     resync_interval: Duration = Field(
         default=timedelta(minutes=10), description="How often all open pull requests are read again."
     )

@@ -60,16 +60,15 @@ class Metrics:
         self._acknowledgement = histogram("acknowledgement_seconds", "From request to answer", _FAST)
         self._queue_depth = gauge("queue_depth", "Keys that wait or run", "state")
         self._queue_age = gauge("queue_oldest_seconds", "How long the oldest due key has waited")
-        self._reconciles = histogram("reconcile_seconds", "Runs of a worker on one key", _SLOW, "outcome")
+        self._work = histogram("work_seconds", "Runs of a worker on one key", _SLOW, "kind", "outcome")
         self._phases = histogram("phase_seconds", "From a phase's start to its end", _SLOW, "phase")
         self._environments = gauge("environments", "Environments by state", "state")
         self._github = counter("github_calls", "Calls of GitHub's API", "method", "status")
         self._remaining = gauge("github_rate_limit_remaining", "Calls left", "installation")
         self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "verb", "status")
-        self._sweeps = histogram("sweep_seconds", "Runs of a sweep", _SLOW, "sweep", "outcome")
-        self._deletions = counter("sweep_deletions", "Environments that a sweep asked to delete", "sweep")
-        self._breaker = counter("sweep_breaker_trips", "Sweeps that wanted to delete too much", "sweep")
-        self._orphans = counter("orphans_reclaimed", "Namespaces without use that were deleted")
+        self._sweeps = counter("sweeps", "Sweeps that ran to their end", "sweep")
+        self._swept = counter("sweep_enqueued", "Keys that a sweep asked to look at", "sweep")
+        self._breaker = counter("sweep_breaker_trips", "Sweeps that wanted to take away too much", "sweep")
 
     def delivery(self, event: str, outcome: str, seconds: float) -> None:
         self._deliveries.labels(event if event in _EVENTS else "other", outcome).inc()
@@ -80,8 +79,8 @@ class Metrics:
             self._queue_depth.labels(state).set(depth)
         self._queue_age.set(oldest_seconds)
 
-    def reconcile(self, outcome: str, seconds: float) -> None:
-        self._reconciles.labels(outcome).observe(seconds)
+    def worked(self, kind: str, outcome: str, seconds: float) -> None:
+        self._work.labels(kind, outcome).observe(seconds)
 
     def phase(self, phase: str, seconds: float) -> None:
         self._phases.labels(phase).observe(seconds)
@@ -102,17 +101,12 @@ class Metrics:
     def cluster_call(self, verb: str, status: int | None) -> None:
         self._cluster.labels(verb, _status(status)).inc()
 
-    def sweep(self, sweep: str, outcome: str, seconds: float) -> None:
-        self._sweeps.labels(sweep, outcome).observe(seconds)
+    def swept(self, sweep: str, enqueued: int) -> None:
+        self._sweeps.labels(sweep).inc()
+        self._swept.labels(sweep).inc(enqueued)
 
-    def sweep_deletions(self, sweep: str, count: int) -> None:
-        self._deletions.labels(sweep).inc(count)
-
-    def breaker_trip(self, sweep: str) -> None:
+    def breaker_tripped(self, sweep: str) -> None:
         self._breaker.labels(sweep).inc()
-
-    def orphan_reclaimed(self) -> None:
-        self._orphans.inc()
 
     def text(self) -> bytes:
         """In Prometheus' text format."""

@@ -23,17 +23,15 @@ async def _scrape(metrics: Metrics, queue: dict[str, int]) -> dict[str, float]:
 async def test_every_number_is_told_with_its_labels() -> None:
     metrics = Metrics()
     metrics.delivery("pull_request", "recorded", 0.004)
-    metrics.reconcile("ready", 12.0)
+    metrics.worked("environment", "settled", 12.0)
     metrics.phase("workloads", 8.0)
     metrics.environments({"ready": 3, "failed": 1})
     metrics.github_call("GET", 304)
     metrics.github_call("POST", None)
     metrics.github_rate_limit(7, 4999)
     metrics.cluster_call("apply", 200)
-    metrics.sweep("orphans", "done", 0.3)
-    metrics.sweep_deletions("orphans", 2)
-    metrics.breaker_trip("expiry")
-    metrics.orphan_reclaimed()
+    metrics.swept("orphans", 2)
+    metrics.breaker_tripped("expiry")
     found = await _scrape(metrics, {"waiting": 4, "running": 2})
     expected = {
         'greenroom_deliveries_total{event="pull_request",outcome="recorded"}': 1,
@@ -42,17 +40,16 @@ async def test_every_number_is_told_with_its_labels() -> None:
         'greenroom_queue_depth{state="waiting"}': 4,
         'greenroom_queue_depth{state="running"}': 2,
         "greenroom_queue_oldest_seconds": 1.5,
-        'greenroom_reconcile_seconds_count{outcome="ready"}': 1,
+        'greenroom_work_seconds_count{kind="environment",outcome="settled"}': 1,
         'greenroom_phase_seconds_sum{phase="workloads"}': 8,
         'greenroom_environments{state="ready"}': 3,
         'greenroom_github_calls_total{method="GET",status="304"}': 1,
         'greenroom_github_calls_total{method="POST",status="none"}': 1,
         'greenroom_github_rate_limit_remaining{installation="7"}': 4999,
         'greenroom_cluster_calls_total{status="200",verb="apply"}': 1,
-        'greenroom_sweep_seconds_count{outcome="done",sweep="orphans"}': 1,
-        'greenroom_sweep_deletions_total{sweep="orphans"}': 2,
+        'greenroom_sweeps_total{sweep="orphans"}': 1,
+        'greenroom_sweep_enqueued_total{sweep="orphans"}': 2,
         'greenroom_sweep_breaker_trips_total{sweep="expiry"}': 1,
-        "greenroom_orphans_reclaimed_total": 1,
     }
     assert {name: found.get(name) for name in expected} == expected
     assert found["process_resident_memory_bytes"] > 0
@@ -78,5 +75,5 @@ async def test_a_state_without_environments_is_not_told_any_more() -> None:
 
 async def test_two_bots_in_one_process_count_apart() -> None:
     first, second = Metrics(), Metrics()
-    first.orphan_reclaimed()
-    assert (await _scrape(second, {}))["greenroom_orphans_reclaimed_total"] == 0
+    first.github_call("GET", 200)
+    assert not any("github_calls" in name for name in await _scrape(second, {}))
