@@ -28,3 +28,24 @@ lock: ## pin the newest versions again, with hashes
 .PHONY: control-plane
 control-plane: .venv/installed ## build a real Kubernetes control plane from Go modules (once, outside the tree)
 	@$(BIN)/python -m tests.kubernetes.binaries
+
+TEST := $(BIN)/python -m pytest -n auto --dist worksteal -m
+
+.PHONY: check
+check: .venv/installed ## style, types and the rules between the rooms
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+.PHONY: test
+test: check ## every test that needs nothing but Python
+	@$(TEST) "not cluster and not postgresql and not browser" tests
+
+.PHONY: test-browser
+test-browser: .venv/installed ## the pages in Debian's Chromium; screenshots go to test-output/
+	@$(BIN)/python -m pytest -m browser tests
+
+.PHONY: clean
+clean: ## remove what the targets made inside the tree
+	rm -rf .venv build dist test-output .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
