@@ -55,8 +55,8 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _broken(_: Request, __: Exception) -> Response:
-    # Made outside of the middleware, so it carries the headers itself. The exception is then raised again, and the
-    # server logs it.
+    # Made outside of the middleware, so it carries the headers itself. Starlette raises the exception again
+    # after this answer, and the server logs it.
     return PlainTextResponse(
         "Something broke here; the bot's log says what.\n",
         status_code=HTTPStatus.INTERNAL_SERVER_ERROR,

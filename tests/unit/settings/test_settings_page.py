@@ -32,8 +32,7 @@ def _shown(default: Any) -> str:
         case SecretStr():
             return f"`{default.get_secret_value()}`"
         case timedelta():
-            minutes = int(default.total_seconds()) // 60
-            return f"`{minutes // 60}h`" if minutes % 60 == 0 else f"`{minutes}m`"
+            return f"`{default.days}d`" if default.days else f"`{default.seconds // 60}m`"
         case Enum():
             return f"`{default.value}`"
         case _:
