@@ -1,0 +1,135 @@
+"""Runs a web application until a signal ends the process: the first one gently, the second one at once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import structlog
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+
+DRAIN_SECONDS = 30.0
+"""From the first signal to the end, whatever still runs."""
+_REQUEST_SECONDS = 5
+"""Of these, what requests under way may take."""
+_KEEP_ALIVE_SECONDS = 75
+"""Longer than gateways keep an idle connection, so that none is closed just when a request is sent on it."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Application(Protocol):
+    @property
+    def web(self) -> Starlette: ...
+
+    async def start(self) -> None: ...
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Lets running work end, hands back the rest and closes everything, also after half a start."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; OSError when the address is taken, or not one of this machine."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=2048)
+
+
+def address(listener: socket.socket) -> str:
+    """Such as `http://127.0.0.1:8000`."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(application: Application, listener: socket.socket) -> None:
+    """Serves until SIGTERM or SIGINT, and returns when all is drained. What `start` raises is raised here."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(application, listener))
+
+
+async def _run(application: Application, listener: socket.socket) -> None:
+    stopping = _first_signal()
+    try:
+        if await _started(application, stopping):
+            _log.info("listening", address=address(listener))
+            await _serve(application.web, listener, stopping)
+    finally:
+        since = stopping.result() if stopping.done() else time.monotonic()
+        await _drain(application, since + DRAIN_SECONDS - time.monotonic())
+
+
+async def _started(application: Application, stopping: asyncio.Future[float]) -> bool:
+    """Whether the application is up; False when a signal came first."""
+    starting = asyncio.ensure_future(application.start())
+    await _first(starting, stopping)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.gather(starting, return_exceptions=True)
+        return False
+    await starting
+    return True
+
+
+async def _serve(web: Starlette, listener: socket.socket, stopping: asyncio.Future[float]) -> None:
+    server = _Server(
+        uvicorn.Config(
+            web,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_REQUEST_SECONDS,
+        )
+    )
+    serving = asyncio.create_task(server.serve([listener]))
+    await _first(serving, stopping)
+    server.should_exit = True
+    await serving
+
+
+async def _first(*futures: asyncio.Future[Any]) -> None:
+    await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _drain(application: Application, seconds: float) -> None:
+    _log.info("draining", seconds=round(seconds, 1))
+    try:
+        async with asyncio.timeout(seconds):
+            await application.drain(max(seconds - 1, 0))
+    except TimeoutError:
+        _log.error("not everything ended in time; another process takes up what is left")
+    else:
+        _log.info("drained")
+
+
+def _first_signal() -> asyncio.Future[float]:
+    """Done, with the monotonic time, at the first signal; the next one then has its usual effect: the end."""
+    loop = asyncio.get_running_loop()
+    signals = (signal.SIGTERM, signal.SIGINT)
+    stopping: asyncio.Future[float] = loop.create_future()
+
+    def stop() -> None:
+        for number in signals:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        stopping.set_result(time.monotonic())
+
+    for number in signals:
+        loop.add_signal_handler(number, stop)
+    return stopping
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """The signals are this module's: uvicorn would end the process before anything is drained."""
+        yield

@@ -1,0 +1,50 @@
+"""A small application under `bot.server`, run as a process of its own by the tests.
+
+Its one argument says what is slow: `nothing`, `start`, `request` or `drain`. It tells its steps on stdout.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from bot.logs import set_up_logging
+from bot.server import address, listen, run
+
+SLOW = sys.argv[1]
+
+
+def tell(step: str) -> None:
+    print(step, flush=True)
+
+
+class SmallApplication:
+    def __init__(self) -> None:
+        self.web = Starlette(routes=[Route("/", self.answer)])
+
+    async def start(self) -> None:
+        tell("starting")
+        await asyncio.sleep(60 if SLOW == "start" else 0)
+        tell("started")
+
+    async def answer(self, _: Request) -> Response:
+        tell("request")
+        await asyncio.sleep(1 if SLOW == "request" else 0)
+        return PlainTextResponse("answered")
+
+    async def drain(self, timeout_seconds: float) -> None:
+        tell(f"draining within {timeout_seconds:.0f}")
+        await asyncio.sleep(60 if SLOW == "drain" else 0)
+        tell("drained")
+
+
+set_up_logging()
+listener = listen("127.0.0.1", 0)
+tell(address(listener))
+run(SmallApplication(), listener)
+tell("ended")

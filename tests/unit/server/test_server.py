@@ -1,0 +1,96 @@
+"""A cluster ends a process with SIGTERM; what is under way ends well, and never takes long."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from bot.server import listen
+
+Start = Callable[[str], "Process"]
+
+
+class Process:
+    def __init__(self, slow: str) -> None:
+        command = [sys.executable, "-m", "tests.unit.server.application", slow]
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self._lines = self.process.stdout
+        self.url = self.next_step()
+
+    def next_step(self) -> str:
+        return self._lines.readline().strip()
+
+    def rest(self) -> list[str]:
+        """The steps until it ends by itself."""
+        return self.process.communicate(timeout=10)[0].split("\n")[:-1]
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    running: list[Process] = []
+
+    def begin(slow: str) -> Process:
+        running.append(Process(slow))
+        assert running[-1].next_step() == "starting"
+        return running[-1]
+
+    yield begin
+    for one in running:
+        one.process.kill()
+        one.process.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_with_success(start: Start, number: signal.Signals) -> None:
+    bot = start("nothing")
+    assert bot.next_step() == "started"
+    assert httpx.get(bot.url).text == "answered"
+    bot.process.send_signal(number)
+    assert bot.rest() == ["request", "draining within 29", "drained", "ended"]
+    assert bot.process.returncode == 0
+
+
+def test_a_request_under_way_is_answered_and_no_other_is_accepted(start: Start) -> None:
+    bot = start("request")
+    assert bot.next_step() == "started"
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.get, bot.url)
+        assert bot.next_step() == "request"
+        bot.process.terminate()
+        assert answer.result().text == "answered"
+    with pytest.raises(httpx.TransportError):
+        httpx.get(bot.url)
+    assert bot.rest()[-2:] == ["drained", "ended"]
+    assert bot.process.returncode == 0
+
+
+def test_a_second_signal_ends_it_at_once(start: Start) -> None:
+    bot = start("drain")
+    assert bot.next_step() == "started"
+    bot.process.terminate()
+    assert bot.next_step().startswith("draining")
+    began = time.monotonic()
+    bot.process.terminate()
+    assert bot.rest() == []
+    assert bot.process.returncode == -signal.SIGTERM
+    assert time.monotonic() - began < 5
+
+
+def test_a_signal_ends_a_start_that_hangs(start: Start) -> None:
+    bot = start("start")
+    bot.process.terminate()
+    assert bot.rest() == ["draining within 29", "drained", "ended"]
+    assert bot.process.returncode == 0
+
+
+def test_an_address_that_is_taken_is_an_error_before_anything_starts() -> None:
+    with listen("127.0.0.1", 0) as taken, pytest.raises(OSError, match="in use"):
+        listen("127.0.0.1", taken.getsockname()[1])
