@@ -182,7 +182,7 @@ class Settings(BaseModel):
         description="Where GitHub and people reach the bot: `https://greenroom.example.com`."
     )
     database_url: Annotated[SecretStr, BeforeValidator(_database_url)] = Field(
-        default=SecretStr("sqlite:///data/greenroom.db"),
+        default=SecretStr("sqlite:///greenroom.db"),
         description="Where everything is kept: `sqlite:///PATH`, with a fourth slash for an absolute path, "
         "or `postgresql://USER:PASSWORD@HOST/NAME`, which more than one replica needs.",
     )
