@@ -1,1 +1,107 @@
-def main() -> None: ...
+"""The `greenroom` command. Each command imports what it needs when it runs, so that help is quick and `serve`
+never sees the embedded world."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+app = typer.Typer(
+    name="greenroom",
+    help="A seeded environment on Kubernetes for every pull request.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    app()
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for a free one.", min=0, max=65535)] = 8000,
+) -> None:
+    """Receive webhooks and keep the environments as they should be, until SIGTERM."""
+    settings = _settings()
+    from bot.app import App
+    from bot.model.errors import GreenroomError
+    from bot.server import listen, run
+
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        _give_up(f"Cannot listen on {host}, port {port}: {error.strerror}.")
+    with listener:
+        try:
+            run(App(settings), listener)
+        except GreenroomError as error:
+            _give_up(str(error))
+
+
+@app.command()
+def doctor(
+    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Try out everything that the bot needs, and say what to do where it fails."""
+    from bot.doctor import examine, failed, show, show_json
+
+    findings = examine()
+    show_json(findings) if json else show(findings)
+    raise typer.Exit(1 if failed(findings) else 0)
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to this version's tables. `serve` does it too."""
+    settings = _settings()
+    import asyncio
+
+    from bot.model.errors import GreenroomError
+    from bot.store import Store
+
+    async def bring() -> None:
+        store = Store(settings.database_url.get_secret_value())
+        await store.open()
+        await store.close()
+
+    try:
+        asyncio.run(bring())
+    except GreenroomError as error:
+        _give_up(str(error))
+    typer.echo("The database is up to date.")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed
+
+    typer.echo(f"greenroom {installed('greenroom')}")
+
+
+def _settings() -> Settings:
+    """The settings, with logging set up by them."""
+    from bot.logs import set_up_logging
+    from bot.settings import SettingsError, read_settings
+
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        _give_up(*error.problems, "docs/settings.md explains all of them; `greenroom doctor` tries them out.")
+    set_up_logging(settings.log_level, settings.hidden_values)
+    return settings
+
+
+def _give_up(*sentences: str) -> NoReturn:
+    """For what the user can put right."""
+    print(*sentences, sep="\n", file=sys.stderr)
+    raise typer.Exit(2)
