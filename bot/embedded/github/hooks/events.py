@@ -1,0 +1,189 @@
+"""The payload of each webhook about a repository. Every function hands it to the world for delivery."""
+
+from __future__ import annotations
+
+from bot.embedded.github.render import comments, commits, pulls, repositories, results
+from bot.embedded.github.render.accounts import organization, user
+from bot.embedded.github.render.basics import Json, stamp
+from bot.embedded.github.state.records import Comment, Label, Pull, Repository, Review
+from bot.embedded.github.state.results import CheckRun, CheckSuite, Deployment, DeploymentStatus, Status
+from bot.embedded.github.state.world import World
+
+NO_COMMIT = "0" * 40
+
+
+def _send(world: World, event: str, repository: Repository, sender: str, payload: Json) -> None:
+    payload.setdefault("repository", repositories.repository(world, repository))
+    action: str | None = payload.get("action")
+    if world.account(repository.owner).kind == "Organization":
+        payload["organization"] = organization(world, repository.owner)
+    payload["sender"] = user(world, sender)
+    world.deliver(event, action, repository, payload)
+
+
+def pull_request(
+    world: World,
+    repository: Repository,
+    pull: Pull,
+    action: str,
+    sender: str,
+    extra: Json | None = None,
+) -> None:
+    body = pulls.full(world, repository, pull, computed=False)
+    payload = {"action": action, "number": pull.number, "pull_request": body} | (extra or {})
+    _send(world, "pull_request", repository, sender, payload)
+
+
+def labeled(
+    world: World, repository: Repository, pull: Pull, label: Label, sender: str, *, added: bool
+) -> None:
+    action = "labeled" if added else "unlabeled"
+    pull_request(world, repository, pull, action, sender, {"label": pulls.label(world, repository, label)})
+
+
+def review_submitted(world: World, repository: Repository, pull: Pull, review: Review) -> None:
+    body = pulls.review(world, repository, pull, review)
+    payload = {
+        "action": "submitted",
+        "review": body | {"state": review.state.lower()},
+        "pull_request": pulls.simple(world, repository, pull),
+    }
+    _send(world, "pull_request_review", repository, review.author, payload)
+
+
+def issue_comment(
+    world: World,
+    repository: Repository,
+    pull: Pull,
+    comment: Comment,
+    action: str,
+    sender: str,
+    extra: Json | None = None,
+) -> None:
+    payload = {
+        "action": action,
+        "issue": comments.issue(world, repository, pull),
+        "comment": comments.comment(world, repository, comment),
+    }
+    _send(world, "issue_comment", repository, sender, payload | (extra or {}))
+
+
+def push(
+    world: World,
+    repository: Repository,
+    branch: str,
+    before: str,
+    after: str,
+    sender: str,
+    *,
+    forced: bool = False,
+) -> None:
+    """BEFORE or AFTER of NO_COMMIT: the branch was made or deleted."""
+    created, deleted = before == NO_COMMIT, after == NO_COMMIT
+    objects = world.git(repository)
+    known = before if not created else repository.branches.get(repository.default_branch, after)
+    new = [] if deleted else objects.between(known, after)
+    person = world.signature(sender)
+    web = repositories.page(world, repository)
+    body = repositories.repository(world, repository)
+    payload: Json = {
+        "ref": f"refs/heads/{branch}",
+        "before": before,
+        "after": after,
+        "repository": body
+        | {
+            "created_at": int(repository.created_at.timestamp()),
+            "pushed_at": int(repository.pushed_at.timestamp()),
+            "stargazers": 0,
+            "master_branch": repository.default_branch,
+            "owner": body["owner"] | {"name": repository.owner, "email": None},
+        },
+        "pusher": {"name": sender, "email": person.email},
+        "created": created,
+        "deleted": deleted,
+        "forced": forced,
+        "base_ref": None,
+        "compare": f"{web}/compare/{before[:12]}...{after[:12]}",
+        "commits": [commits.pushed(world, repository, c) for c in new],
+        "head_commit": None if deleted else commits.pushed(world, repository, objects.commits[after]),
+    }
+    if world.account(repository.owner).kind == "Organization":
+        payload["repository"] |= {"organization": repository.owner, "custom_properties": {}}
+    _send(world, "push", repository, sender, payload)
+
+
+def branch(world: World, repository: Repository, name: str, sender: str, *, created: bool) -> None:
+    payload: Json = {"ref": name, "ref_type": "branch"}
+    if created:
+        payload |= {"master_branch": repository.default_branch, "description": repository.description}
+    payload["pusher_type"] = "user"
+    _send(world, "create" if created else "delete", repository, sender, payload)
+
+
+def check_run(world: World, repository: Repository, run: CheckRun, action: str, sender: str) -> None:
+    payload = {"action": action, "check_run": results.webhook_check_run(world, repository, run)}
+    _send(world, "check_run", repository, sender, payload)
+
+
+def check_suite(world: World, repository: Repository, suite: CheckSuite, action: str, sender: str) -> None:
+    payload = {"action": action, "check_suite": results.webhook_suite(world, repository, suite)}
+    _send(world, "check_suite", repository, sender, payload)
+
+
+def status(world: World, repository: Repository, record: Status) -> None:
+    body = results.status(world, repository, record)
+    api = repositories.url(world, repository)
+    commit = commits.commit(world, repository, world.git(repository).commits[record.sha])
+    branches = [
+        {"name": name, "commit": {"sha": sha, "url": f"{api}/commits/{sha}"}, "protected": False}
+        for name, sha in repository.branches.items()
+        if sha == record.sha
+    ]
+    payload = {
+        "id": record.id,
+        "sha": record.sha,
+        "name": repository.full_name,
+        "target_url": record.target_url,
+        "avatar_url": body["avatar_url"],
+        "context": record.context,
+        "description": record.description,
+        "state": record.state,
+        "commit": commit,
+        "branches": branches,
+        "created_at": stamp(record.created_at),
+        "updated_at": stamp(record.created_at),
+    }
+    _send(world, "status", repository, record.author, payload)
+
+
+def deployment(world: World, repository: Repository, record: Deployment) -> None:
+    payload = {
+        "action": "created",
+        "deployment": results.deployment(world, repository, record),
+        "workflow": None,
+        "workflow_run": None,
+    }
+    _send(world, "deployment", repository, record.author, payload)
+
+
+def deployment_status(
+    world: World, repository: Repository, parent: Deployment, status: DeploymentStatus
+) -> None:
+    payload = {
+        "action": "created",
+        "deployment_status": results.deployment_status(world, repository, parent, status),
+        "deployment": results.deployment(world, repository, parent),
+        "check_run": None,
+        "workflow": None,
+        "workflow_run": None,
+    }
+    _send(world, "deployment_status", repository, status.author, payload)
+
+
+def repository(
+    world: World, record: Repository, action: str, sender: str, changes: Json | None = None
+) -> None:
+    payload: Json = {"action": action}
+    if changes:
+        payload["changes"] = changes
+    _send(world, "repository", record, sender, payload)

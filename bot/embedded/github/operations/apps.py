@@ -1,0 +1,128 @@
+"""The App: its webhook and where it is installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.embedded.github.credentials import AppCredentials
+from bot.embedded.github.hooks import app_events
+from bot.embedded.github.hooks.deliveries import HOOK_ID
+from bot.embedded.github.state.apps import App, Installation
+from bot.embedded.github.state.world import World
+
+PERMISSIONS: Mapping[str, str] = {
+    "actions": "read",
+    "administration": "read",
+    "checks": "write",
+    "contents": "read",
+    "deployments": "write",
+    "issues": "write",
+    "members": "read",
+    "metadata": "read",
+    "pull_requests": "write",
+    "statuses": "read",
+}
+EVENTS = (
+    "check_run",
+    "check_suite",
+    "create",
+    "delete",
+    "deployment",
+    "deployment_status",
+    "issue_comment",
+    "pull_request",
+    "pull_request_review",
+    "push",
+    "repository",
+    "status",
+)
+
+
+class Apps:
+    def __init__(self, world: World, credentials: AppCredentials) -> None:
+        self._world = world
+        self._slug = credentials.slug
+
+    @property
+    def app(self) -> App:
+        return self._world.app(self._slug)
+
+    def set_webhook(self, url: str) -> None:
+        """Deliver to URL from now on, beginning with a ping."""
+        with self._world.lock:
+            self.app.hook_url = url
+            app_events.ping(self._world, self.app, HOOK_ID)
+
+    def set_permissions(self, permissions: Mapping[str, str], events: tuple[str, ...] | None = None) -> None:
+        """What the App asks for from now on; installations made before keep what they were given."""
+        with self._world.lock:
+            self.app.permissions = dict(permissions)
+            if events is not None:
+                self.app.events = list(events)
+
+    def install(self, account: str, *, by: str, repositories: tuple[str, ...] | None = None) -> Installation:
+        """Install on an account, for all its repositories or for those named `OWNER/NAME`."""
+        world = self._world
+        with world.lock:
+            now = world.now()
+            installation = Installation(
+                id=world.next_id("installation"),
+                app=self._slug,
+                account=world.account(account).login,
+                selection="all" if repositories is None else "selected",
+                repository_ids=[world.repository(name).id for name in repositories or ()],
+                permissions=dict(self.app.permissions),
+                events=list(self.app.events),
+                created_at=now,
+                updated_at=now,
+            )
+            world.state.installations[installation.id] = installation
+            seen = world.installed(installation)
+            app_events.installation_changed(world, installation, "created", by, seen)
+            return installation
+
+    def uninstall(self, installation_id: int, *, by: str) -> None:
+        world = self._world
+        with world.lock:
+            installation = world.state.installations.pop(installation_id)
+            for value in [v for v, t in world.state.tokens.items() if t.installation_id == installation_id]:
+                del world.state.tokens[value]
+            seen = world.installed(installation)
+            app_events.installation_changed(world, installation, "deleted", by, seen)
+
+    def suspend(self, installation_id: int, *, by: str) -> None:
+        world = self._world
+        with world.lock:
+            installation = world.state.installations[installation_id]
+            installation.suspended_at, installation.suspended_by = world.now(), by
+            seen = world.installed(installation)
+            app_events.installation_changed(world, installation, "suspend", by, seen)
+
+    def unsuspend(self, installation_id: int, *, by: str) -> None:
+        world = self._world
+        with world.lock:
+            installation = world.state.installations[installation_id]
+            installation.suspended_at = installation.suspended_by = None
+            seen = world.installed(installation)
+            app_events.installation_changed(world, installation, "unsuspend", by, seen)
+
+    def add_repository(self, installation_id: int, full_name: str, *, by: str) -> None:
+        world = self._world
+        with world.lock:
+            installation = world.state.installations[installation_id]
+            repository = world.repository(full_name)
+            installation.repository_ids.append(repository.id)
+            app_events.selection_changed(world, installation, by, [repository], [])
+
+    def remove_repository(self, installation_id: int, full_name: str, *, by: str) -> None:
+        world = self._world
+        with world.lock:
+            installation = world.state.installations[installation_id]
+            repository = world.repository(full_name)
+            installation.repository_ids.remove(repository.id)
+            app_events.selection_changed(world, installation, by, [], [repository])
+
+    def revoke_tokens(self) -> None:
+        """Every token that was handed out stops working at once."""
+        with self._world.lock:
+            self._world.state.tokens.clear()

@@ -1,0 +1,151 @@
+"""Deployments and their statuses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from bot.embedded.github.errors import GitHubError, bad_request
+from bot.embedded.github.hooks import events
+from bot.embedded.github.state.records import Repository
+from bot.embedded.github.state.results import Deployment, DeploymentStatus
+from bot.embedded.github.state.world import World
+
+STATES = ("error", "failure", "inactive", "in_progress", "queued", "pending", "success")
+MAX_DESCRIPTION = 140
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts, and through which App."""
+
+    login: str
+    app: str | None = None
+
+
+class Deployments:
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def create(self, full_name: str, ref: str, actor: Actor, fields: dict[str, Any]) -> Deployment:
+        """FIELDS is the body of POST /deployments; its `auto_merge` and `required_contexts` are obeyed."""
+        world = self._world
+        with world.lock:
+            repository = world.repository(full_name)
+            sha = world.resolve(repository, ref)
+            if sha is None:
+                raise GitHubError(422, f"No ref found for: {ref}")
+            self._check_merge(repository, ref, sha, fields.get("auto_merge", True))
+            self._check_contexts(repository, ref, sha, fields.get("required_contexts"))
+            environment = fields.get("environment", "production")
+            repository.environments.setdefault(environment, world.next_id("environment"))
+            now = world.now()
+            deployment = Deployment(
+                id=world.next_id("deployment"),
+                repository_id=repository.id,
+                sha=sha,
+                ref=ref,
+                task=fields.get("task", "deploy"),
+                environment=environment,
+                payload=fields.get("payload", {}),
+                description=fields.get("description"),
+                author=actor.login,
+                app=actor.app,
+                transient=fields.get("transient_environment", False),
+                production=fields.get("production_environment", environment == "production"),
+                created_at=now,
+                updated_at=now,
+            )
+            world.state.deployments[deployment.id] = deployment
+            events.deployment(world, repository, deployment)
+            return deployment
+
+    def _check_merge(self, repository: Repository, ref: str, sha: str, auto_merge: bool) -> None:
+        # the real one merges the default branch into the ref; here the caller is told that it would have
+        main = repository.branches[repository.default_branch]
+        behind = ref in repository.branches and main not in self._world.git(repository).ancestors(sha)
+        if auto_merge and behind:
+            raise GitHubError(409, f"Conflict merging {repository.default_branch} into {ref}.")
+
+    def _check_contexts(self, repository: Repository, ref: str, sha: str, wanted: list[str] | None) -> None:
+        """None asks for every context that there is; an empty list for none."""
+        state = self._world.state
+        results: dict[str, bool] = {}
+        for status in state.statuses:
+            if status.repository_id == repository.id and status.sha == sha:
+                results[status.context] = status.state == "success"
+        for run in state.runs.values():
+            if run.repository_id == repository.id and run.head_sha == sha:
+                results[run.name] = run.conclusion in ("success", "neutral", "skipped")
+        names = list(results) if wanted is None else wanted
+        if not all(results.get(name) for name in names):
+            error = {"resource": "Deployment", "field": "required_contexts", "code": "invalid"}
+            raise GitHubError(409, f"Conflict: Commit status checks failed for {ref}.", [error])
+
+    def add_status(self, deployment: Deployment, actor: Actor, fields: dict[str, Any]) -> DeploymentStatus:
+        """FIELDS is the body of POST /deployments/ID/statuses; `auto_inactive` retires older ones."""
+        with self._world.lock:
+            state = fields["state"]
+            if state not in STATES:
+                raise bad_request(f"For 'properties/state', \"{state}\" is not a possible value.")
+            if len(fields.get("description", "")) > MAX_DESCRIPTION:
+                supplied = len(fields["description"])
+                raise bad_request(f"Only {MAX_DESCRIPTION} characters are allowed; {supplied} were supplied.")
+            status = self._append(deployment, actor, fields)
+            if state == "success" and fields.get("auto_inactive", True):
+                self._retire_others(deployment, actor)
+            return status
+
+    def _retire_others(self, newest: Deployment, actor: Actor) -> None:
+        for other in self._world.state.deployments.values():
+            same = (other.repository_id, other.environment) == (newest.repository_id, newest.environment)
+            passing = other.transient or other.production
+            if (
+                same
+                and other.id < newest.id
+                and not passing
+                and other.state not in ("inactive", "failure", "error")
+            ):
+                self._append(other, actor, {"state": "inactive"})
+
+    def _append(self, deployment: Deployment, actor: Actor, fields: dict[str, Any]) -> DeploymentStatus:
+        world = self._world
+        deployment.updated_at = world.now()
+        target = fields.get("log_url") or fields.get("target_url", "")
+        previous = deployment.statuses[-1].environment_url if deployment.statuses else ""
+        status = DeploymentStatus(
+            id=world.next_id("deployment_status"),
+            state=fields["state"],
+            author=actor.login,
+            environment=fields.get("environment", deployment.environment),
+            description=fields.get("description", ""),
+            target_url=target,
+            log_url=target,
+            environment_url=fields.get("environment_url", previous),
+            created_at=deployment.updated_at,
+        )
+        deployment.statuses.append(status)
+        repository = world.repository(deployment.repository_id)
+        events.deployment_status(world, repository, deployment, status)
+        return status
+
+    def delete(self, deployment: Deployment) -> None:
+        with self._world.lock:
+            others = [d for d in self.of(deployment.repository_id) if d.environment == deployment.environment]
+            if deployment.state != "inactive" and len(others) > 1:
+                message = (
+                    "We cannot delete an active deployment unless it is the only deployment "
+                    "in a given environment."
+                )
+                raise GitHubError(422, message)
+            del self._world.state.deployments[deployment.id]
+
+    def of(self, repository: str | int, environment: str | None = None) -> list[Deployment]:
+        """The deployments of a repository, oldest first."""
+        with self._world.lock:
+            found = self._world.repository(repository)
+            return [
+                d
+                for d in self._world.state.deployments.values()
+                if d.repository_id == found.id and environment in (None, d.environment)
+            ]

@@ -1,0 +1,1 @@
+"""What the embedded GitHub remembers, and the git objects behind it."""

@@ -1,0 +1,143 @@
+"""Records of people, repositories and pull requests. They refer to each other by id, to fit a snapshot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+Role = Literal["none", "read", "triage", "write", "maintain", "admin"]
+AccountKind = Literal["User", "Organization", "Bot"]
+
+ROLES: tuple[Role, ...] = ("none", "read", "triage", "write", "maintain", "admin")
+
+
+@dataclass
+class Account:
+    id: int
+    login: str
+    kind: AccountKind
+    name: str
+    created_at: datetime
+    members: dict[str, str] = field(default_factory=dict)  # organisations only: login → "admin" or "member"
+
+
+@dataclass
+class Team:
+    id: int
+    organization: str
+    slug: str
+    name: str
+    members: dict[str, str] = field(default_factory=dict)  # login → "maintainer" or "member"
+
+
+@dataclass
+class Label:
+    id: int
+    name: str
+    color: str = "ededed"
+    description: str | None = None
+
+
+@dataclass
+class Protection:
+    """What a protected branch asks for before a merge."""
+
+    contexts: list[str] = field(default_factory=list)
+    approving_reviews: int = 0
+
+
+@dataclass
+class Repository:
+    id: int
+    owner: str
+    name: str
+    network: int  # forks share the git objects of their network
+    default_branch: str
+    private: bool
+    created_at: datetime
+    updated_at: datetime
+    pushed_at: datetime
+    description: str | None = None
+    fork_of: int | None = None
+    archived: bool = False
+    branches: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+    protections: dict[str, Protection] = field(default_factory=dict)
+    environments: dict[str, int] = field(default_factory=dict)  # name → id
+    collaborators: dict[str, Role] = field(default_factory=dict)
+    labels: dict[str, Label] = field(default_factory=dict)
+    former_names: list[str] = field(default_factory=list)
+    next_number: int = 1
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.owner}/{self.name}"
+
+
+@dataclass
+class Review:
+    id: int
+    author: str
+    state: str  # APPROVED, CHANGES_REQUESTED, COMMENTED or DISMISSED
+    body: str
+    commit_id: str
+    submitted_at: datetime
+
+
+@dataclass
+class TimelineEvent:
+    """Something that the pull request page tells between the comments."""
+
+    actor: str
+    text: str
+    at: datetime
+
+
+@dataclass
+class Pull:
+    id: int
+    issue_id: int
+    repository_id: int
+    number: int
+    title: str
+    body: str | None
+    author: str
+    head_repository_id: int | None
+    head_ref: str
+    head_sha: str
+    base_ref: str
+    base_sha: str
+    created_at: datetime
+    updated_at: datetime
+    draft: bool = False
+    state: Literal["open", "closed"] = "open"
+    closed_at: datetime | None = None
+    closed_by: str | None = None
+    merged_at: datetime | None = None
+    merged_by: str | None = None
+    merge_commit_sha: str | None = None
+    labels: list[str] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
+    timeline: list[TimelineEvent] = field(default_factory=list)
+
+
+@dataclass
+class Comment:
+    id: int
+    repository_id: int
+    number: int
+    author: str
+    app: str | None  # the slug of the App that wrote it
+    body: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass
+class Reaction:
+    id: int
+    comment_id: int
+    author: str
+    content: str
+    created_at: datetime
