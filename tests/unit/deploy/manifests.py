@@ -1,0 +1,29 @@
+"""The objects below deploy/, read as they are written: nothing has to be installed for that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+DEPLOY = Path(__file__).parents[3] / "deploy"
+
+
+def objects(folder: str) -> list[dict[str, Any]]:
+    """All objects that the folder's kustomization names, its patches and other folders left out."""
+    kustomization = yaml.safe_load((DEPLOY / folder / "kustomization.yaml").read_text())
+    files = [DEPLOY / folder / name for name in kustomization["resources"] if name.endswith(".yaml")]
+    return [found for file in files for found in yaml.safe_load_all(file.read_text())]
+
+
+def settings() -> dict[str, str]:
+    """What the base puts into the ConfigMap."""
+    kustomization = yaml.safe_load((DEPLOY / "base" / "kustomization.yaml").read_text())
+    (generator,) = kustomization["configMapGenerator"]
+    return dict(literal.split("=", 1) for literal in generator["literals"])
+
+
+def one(kind: str, folder: str = "base") -> dict[str, Any]:
+    (found,) = [each for each in objects(folder) if each["kind"] == kind]
+    return found

@@ -1,0 +1,82 @@
+"""What an operator applies: objects as Kubernetes wants them, settings that exist, nothing open to the world."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from bot.server import DRAIN_SECONDS
+from bot.settings import Settings, variable
+from tests.unit.deploy.manifests import DEPLOY, objects, one, settings
+
+_EVERY = [
+    each for folder in ("base", "postgresql") for each in objects(folder) if each["kind"] != "HTTPRoute"
+]
+_SECRETS = {"GREENROOM_GITHUB_PRIVATE_KEY", "GREENROOM_WEBHOOK_SECRET"}
+
+
+@pytest.mark.parametrize("found", _EVERY, ids=lambda found: found["kind"])
+def test_every_object_is_as_kubernetes_describes_it(found: dict[str, Any]) -> None:
+    complete = copy.deepcopy(found)
+    if complete["kind"] == "Deployment":
+        # The kustomization adds both.
+        labels = {"app.kubernetes.io/name": "greenroom"}
+        complete["spec"]["selector"] = {"matchLabels": labels}
+        complete["spec"]["template"]["metadata"] = {"labels": labels}
+    kubernetes_validate.validate(complete, "1.37", strict=True)
+
+
+def test_every_file_is_named_by_its_kustomization() -> None:
+    for folder in ("base", "postgresql"):
+        kustomization = yaml.safe_load((DEPLOY / folder / "kustomization.yaml").read_text())
+        patches = [patch["path"] for patch in kustomization.get("patches", [])]
+        named = {name for name in [*kustomization["resources"], *patches] if name.endswith(".yaml")}
+        assert named | {"kustomization.yaml"} == {file.name for file in (DEPLOY / folder).iterdir()}
+
+
+def test_settings_and_secret_together_are_all_that_the_bot_needs() -> None:
+    required = {variable(name) for name, field in Settings.model_fields.items() if field.is_required()}
+    assert set(settings()) | _SECRETS == required
+
+
+def test_the_same_gateway_carries_the_bots_own_route() -> None:
+    (parent,) = one("HTTPRoute")["spec"]["parentRefs"]
+    assert f"{parent['namespace']}/{parent['name']}" == settings()["GREENROOM_GATEWAY"]
+    assert settings()["GREENROOM_PUBLIC_URL"] == f"https://{one('HTTPRoute')['spec']['hostnames'][0]}"
+
+
+def test_nothing_but_the_webhook_is_open_to_the_world() -> None:
+    (rule,) = one("HTTPRoute")["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "Exact", "value": "/webhooks"}}]
+
+
+def test_the_pod_has_time_to_drain() -> None:
+    pod = one("Deployment")["spec"]["template"]["spec"]
+    pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert pod["terminationGracePeriodSeconds"] >= pause + DRAIN_SECONDS + 5
+
+
+def test_two_processes_never_share_the_sqlite_file() -> None:
+    spec = one("Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def test_the_image_runs_as_the_user_that_the_pod_asks_for() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text()
+    user = one("Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
+    assert f"--uid {user} " in dockerfile
+    assert f"USER {user}:{user}" in dockerfile
+
+
+def test_the_image_installs_only_what_is_locked() -> None:
+    dockerfile = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
+    installs = re.findall(r"\binstall (--no-cache-dir [^&\n]*)", dockerfile)
+    assert len(installs) == 3
+    assert all("--require-hashes" in each or "--no-deps --no-build-isolation" in each for each in installs)
+    locked = (DEPLOY.parent / "requirements" / "dev.txt").read_text()
+    assert re.search(r"^setuptools==", locked, re.MULTILINE), "the image builds with the locked setuptools"
