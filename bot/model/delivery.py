@@ -29,3 +29,22 @@ class Hint:
     number: int
     head_sha: str | None
     open: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """CI has spoken about a commit: the environments that want it run again, their desire unchanged."""
+
+    repository_id: int
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """All pull requests of a repository have to be looked at: the work key is `resync:REPOSITORY_ID`."""
+
+    repository: Repository
+
+
+Ask = Hint | Wake | Resync
+"""What a delivery asks for."""

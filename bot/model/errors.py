@@ -38,3 +38,7 @@ class ConfigurationError(Rejected):
 
 class ManifestRefused(Rejected):
     """The guard refuses an object; the message names file, kind and name."""
+
+
+class StoreUnavailable(TryAgain):
+    """The database did not take it; nothing was remembered."""

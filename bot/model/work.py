@@ -27,6 +27,10 @@ class WorkKey:
     def environment(cls, key: EnvironmentKey) -> WorkKey:
         return cls("environment", str(key))
 
+    @classmethod
+    def resync(cls, repository_id: int) -> WorkKey:
+        return cls("resync", str(repository_id))
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:

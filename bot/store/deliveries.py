@@ -1,0 +1,158 @@
+"""Deliveries and what they ask for, committed together: many at once, one fsync for all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy.exc import DBAPIError
+
+from bot.environments.ports import Clock
+from bot.model.delivery import Ask, Delivery, Hint, Resync, Wake
+from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.repository import Repository
+from bot.model.work import WorkKey
+from bot.store.database import Database
+from bot.store.dialect import insert
+from bot.store.hints import absorb
+from bot.store.queue import enqueue
+from bot.store.tables import deliveries, environments, repositories
+
+_LARGEST_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    delivery: Delivery
+    asks: Sequence[Ask]
+    recorded: asyncio.Future[None]
+
+
+class Deliveries:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._waiting: list[_Entry] = []
+        self._recording: asyncio.Task[None] | None = None
+
+    async def record(self, delivery: Delivery, asks: Sequence[Ask] = ()) -> None:
+        """Returns once the delivery and the work it asks for are on disk; a known guid has no second effect.
+
+        StoreUnavailable: it must not be acknowledged; the same delivery sent again is processed.
+        """
+        recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Entry(delivery, asks, recorded))
+        if self._recording is None:
+            self._recording = asyncio.create_task(self._record(), name="record-deliveries")
+        await recorded
+
+    async def hint(self, hints: Sequence[Hint]) -> None:
+        """What a sweep found out has the same effect as if it had been delivered."""
+        now = self._clock()
+        await self._database.run(lambda connection: absorb(connection, hints, now))
+        self._database.bell.ring()
+
+    async def known(self, guids: Collection[str]) -> set[str]:
+        """Which of these deliveries were recorded."""
+        statement = select(deliveries.c.guid).where(deliveries.c.guid.in_(guids))
+        return await self._database.run(lambda connection: set(connection.scalars(statement)))
+
+    async def forget(self, before: datetime) -> int:
+        """Drops what was received before; GitHub redelivers only what is younger than 3 days."""
+        statement = delete(deliveries).where(deliveries.c.received_at < before)
+        return await self._database.run(lambda connection: connection.execute(statement).rowcount)
+
+    async def repository(self, repository_id: int) -> Repository | None:
+        """The repository as a delivery named it last; for `resync:ID`."""
+        return await self._database.run(lambda connection: _repository(connection, repository_id))
+
+    async def _record(self) -> None:
+        """While deliveries wait: all that wait, together; alone when they cannot be stored together."""
+        while self._waiting:
+            entries, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
+            try:
+                await self._store(entries)
+            except DBAPIError:
+                for entry in entries:
+                    await self._store_alone(entry)
+            except Exception as error:
+                _tell(entries, error)
+        self._recording = None
+
+    async def _store_alone(self, entry: _Entry) -> None:
+        try:
+            await self._store([entry])
+        except Exception as error:
+            _tell([entry], error)
+
+    async def _store(self, entries: Sequence[_Entry]) -> None:
+        now = self._clock()
+        await self._database.run(lambda connection: _store(connection, entries, now))
+        self._database.bell.ring()
+        _tell(entries, None)
+
+
+def _tell(entries: Sequence[_Entry], error: Exception | None) -> None:
+    for entry in entries:
+        if entry.recorded.done():
+            continue
+        if error is None:
+            entry.recorded.set_result(None)
+        else:
+            entry.recorded.set_exception(error)
+
+
+def _store(connection: Connection, entries: Sequence[_Entry], now: datetime) -> None:
+    by_guid = {entry.delivery.guid: entry for entry in reversed(entries)}
+    statement = insert(connection, deliveries).on_conflict_do_nothing().returning(deliveries.c.guid)
+    rows = [_row(by_guid[guid].delivery) for guid in sorted(by_guid)]
+    new = set(connection.scalars(statement, rows))
+    asks = [ask for entry in entries if entry.delivery.guid in new for ask in entry.asks]
+    absorb(connection, [ask for ask in asks if isinstance(ask, Hint)], now)
+    for ask in asks:
+        if isinstance(ask, Wake):
+            _wake(connection, ask, now)
+        elif isinstance(ask, Resync):
+            _resync(connection, ask, now)
+
+
+def _row(delivery: Delivery) -> dict[str, object]:
+    repository = delivery.repository
+    return {
+        "guid": delivery.guid,
+        "event": delivery.event,
+        "action": delivery.action,
+        "repository_id": repository.id if repository else None,
+        "repository": repository.full_name if repository else "",
+        "received_at": delivery.received_at,
+    }
+
+
+def _wake(connection: Connection, wake: Wake, now: datetime) -> None:
+    wanting = select(environments.c.key).where(
+        environments.c.repository_id == wake.repository_id,
+        or_(environments.c.commit == wake.sha, environments.c.hinted_head == wake.sha),
+        environments.c.state != EnvironmentState.GONE,
+    )
+    keys = [EnvironmentKey.parse(key) for key in connection.scalars(wanting)]
+    enqueue(connection, map(WorkKey.environment, keys), now)
+
+
+def _resync(connection: Connection, resync: Resync, now: datetime) -> None:
+    repository = resync.repository
+    named = {
+        "installation_id": repository.installation_id,
+        "owner": repository.owner,
+        "name": repository.name,
+    }
+    statement = insert(connection, repositories).values(id=repository.id, **named)
+    connection.execute(statement.on_conflict_do_update(index_elements=[repositories.c.id], set_=named))
+    enqueue(connection, [WorkKey.resync(repository.id)], now)
+
+
+def _repository(connection: Connection, repository_id: int) -> Repository | None:
+    row = connection.execute(select(repositories).where(repositories.c.id == repository_id)).one_or_none()
+    return Repository(row.id, row.installation_id, row.owner, row.name) if row else None

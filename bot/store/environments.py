@@ -1,0 +1,155 @@
+"""The stored records of environments, written only under the fence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, select, update
+
+from bot.environments.ports import Clock
+from bot.model.environment import (
+    Attempt,
+    Decision,
+    Environment,
+    EnvironmentKey,
+    EnvironmentState,
+    Status,
+)
+from bot.model.errors import Superseded
+from bot.model.repository import Repository
+from bot.model.work import Claim, WorkKey
+from bot.store.database import Database
+from bot.store.journal import append
+from bot.store.queue import enqueue, holds
+from bot.store.tables import environments, work
+
+_SUPERSEDED = "{} is wanted differently by now, or another worker took over."
+
+_read_status = msgspec.json.Decoder(Status).decode
+_read_attempt = msgspec.json.Decoder(Attempt).decode
+
+
+class Environments:
+    """Fulfils the port of the same name."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def get(self, key: EnvironmentKey) -> Environment | None:
+        statement = select(environments).where(environments.c.key == str(key))
+        row = await self._database.run(lambda connection: connection.execute(statement).one_or_none())
+        return _environment(row) if row else None
+
+    async def find(
+        self,
+        *,
+        states: Collection[EnvironmentState] = (),
+        repository_id: int | None = None,
+        expires_before: datetime | None = None,
+    ) -> list[Environment]:
+        """All that fit every given condition, the oldest first; without conditions, all."""
+        statement = select(environments).order_by(environments.c.created_at, environments.c.key)
+        if states:
+            statement = statement.where(environments.c.state.in_(states))
+        if repository_id is not None:
+            statement = statement.where(environments.c.repository_id == repository_id)
+        if expires_before is not None:
+            statement = statement.where(environments.c.expires_at < expires_before)
+        rows = await self._database.run(lambda connection: connection.execute(statement).all())
+        return [_environment(row) for row in rows]
+
+    async def check(self, claim: Claim, key: EnvironmentKey, generation: int) -> None:
+        """Raises Superseded unless claim and generation are still the current ones."""
+        statement = select(environments.c.key).where(
+            environments.c.key == str(key),
+            environments.c.generation == generation,
+            select(work.c.key).where(holds(claim)).exists(),
+        )
+        if await self._database.run(lambda connection: connection.execute(statement).one_or_none()) is None:
+            raise Superseded(_SUPERSEDED.format(key))
+
+    async def save(
+        self, claim: Claim, environment: Environment, *, decisions: Sequence[Decision] = ()
+    ) -> None:
+        """As the port says."""
+        now = self._clock()
+        await self._database.run(lambda connection: _save(connection, claim, environment, decisions, now))
+
+    async def raise_generation(self, key: EnvironmentKey, reason: str) -> bool:
+        """The desire changed, or has to be read again: whatever runs stops, and the environment is worked on.
+
+        The reason goes to the journal. False when there is no such environment.
+        """
+        now = self._clock()
+
+        def rise(connection: Connection) -> bool:
+            statement = (
+                update(environments)
+                .where(environments.c.key == str(key))
+                .values(generation=environments.c.generation + 1, desired_at=now)
+            )
+            if connection.execute(statement).rowcount == 0:
+                return False
+            append(connection, [Decision(key, now, "asked", reason)])
+            enqueue(connection, [WorkKey.environment(key)], now)
+            return True
+
+        risen = await self._database.run(rise)
+        self._database.bell.ring()
+        return risen
+
+
+def _save(
+    connection: Connection,
+    claim: Claim,
+    environment: Environment,
+    made: Sequence[Decision],
+    now: datetime,
+) -> None:
+    status = environment.status
+    values: dict[str, Any] = {
+        "observed_generation": environment.observed_generation,
+        "state": status.state,
+        "commit": status.commit,
+        "expires_at": status.expires_at,
+        "status": msgspec.json.encode(status).decode(),
+        "attempt": msgspec.json.encode(environment.attempt).decode(),
+        "receipt": environment.receipt,
+        "updated_at": now,
+    }
+    pull = environment.attempt.pull_request
+    if pull is not None and environment.observed_generation == environment.generation:
+        # What GitHub itself said replaces what was hinted: a late delivery may have told of an older head.
+        values |= {"hinted_head": pull.head_sha, "hinted_open": pull.open}
+    # First the environment, then the key: recording a delivery locks them in the same order.
+    statement = (
+        update(environments)
+        .where(
+            environments.c.key == str(environment.key), environments.c.generation == environment.generation
+        )
+        .values(values)
+    )
+    written = connection.execute(statement).rowcount == 1
+    held = select(work.c.key).where(holds(claim)).with_for_update()
+    if not written or connection.execute(held).one_or_none() is None:
+        raise Superseded(_SUPERSEDED.format(environment.key))
+    append(connection, made)
+
+
+def _environment(row: Row[Any]) -> Environment:
+    return Environment(
+        key=EnvironmentKey.parse(row.key),
+        repository=Repository(row.repository_id, row.installation_id, row.owner, row.repository),
+        namespace=row.namespace,
+        generation=row.generation,
+        observed_generation=row.observed_generation,
+        status=_read_status(row.status),
+        attempt=_read_attempt(row.attempt),
+        receipt=row.receipt,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+    )

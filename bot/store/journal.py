@@ -1,0 +1,41 @@
+"""What was decided and why: written when it is decided, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select
+
+from bot.model.environment import Decision, EnvironmentKey
+from bot.store.database import Database
+from bot.store.tables import decisions, storable
+
+
+class Journal:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def decisions(self, key: EnvironmentKey, limit: int = 50) -> list[Decision]:
+        """The newest first."""
+        statement = (
+            select(decisions)
+            .where(decisions.c.environment == str(key))
+            .order_by(decisions.c.id.desc())
+            .limit(limit)
+        )
+        rows = await self._database.run(lambda connection: connection.execute(statement).all())
+        return [Decision(key, row.at, row.what, row.why) for row in rows]
+
+
+def append(connection: Connection, made: Sequence[Decision]) -> None:
+    rows = [
+        {
+            "environment": str(decision.environment),
+            "at": decision.at,
+            "what": storable(decision.what),
+            "why": storable(decision.why),
+        }
+        for decision in made
+    ]
+    if rows:
+        connection.execute(insert(decisions), rows)

@@ -1,0 +1,1 @@
+"""Migrations: each file is one step, never changed once it was released."""

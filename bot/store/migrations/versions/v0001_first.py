@@ -1,0 +1,80 @@
+"""The first tables."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "deliveries",
+        sa.Column("guid", sa.Text, primary_key=True),
+        sa.Column("event", sa.Text, nullable=False),
+        sa.Column("action", sa.Text, nullable=False),
+        sa.Column("repository_id", sa.BigInteger),
+        sa.Column("repository", sa.Text, nullable=False),
+        sa.Column("received_at", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
+        "repositories",
+        sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("installation_id", sa.BigInteger, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("name", sa.Text, nullable=False),
+    )
+    op.create_table(
+        "environments",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("repository_id", sa.BigInteger, nullable=False),
+        sa.Column("installation_id", sa.BigInteger, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("repository", sa.Text, nullable=False),
+        sa.Column("namespace", sa.Text, nullable=False),
+        sa.Column("generation", sa.BigInteger, nullable=False),
+        sa.Column("observed_generation", sa.BigInteger, nullable=False),
+        sa.Column("hinted_head", sa.Text),
+        sa.Column("hinted_open", sa.Boolean),
+        sa.Column("desired_at", sa.BigInteger, nullable=False),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("commit", sa.Text),
+        sa.Column("expires_at", sa.BigInteger),
+        sa.Column("status", sa.Text, nullable=False),
+        sa.Column("attempt", sa.Text, nullable=False),
+        sa.Column("receipt", sa.Text, nullable=False),
+        sa.Column("created_at", sa.BigInteger, nullable=False),
+        sa.Column("updated_at", sa.BigInteger, nullable=False),
+    )
+    op.create_index("environments_by_repository", "environments", ["repository_id"])
+    op.create_index("environments_by_state", "environments", ["state", "expires_at"])
+    op.create_table(
+        "work",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("running", sa.Boolean, nullable=False),
+        sa.Column("not_before", sa.BigInteger, nullable=False),
+        sa.Column("settling_since", sa.BigInteger),
+        sa.Column("settled_at", sa.BigInteger),
+        sa.Column("again_at", sa.BigInteger),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("token", sa.BigInteger, nullable=False),
+        sa.Column("owner", sa.Text),
+        sa.Column("leased_until", sa.BigInteger),
+        sa.Column("error", sa.Text, nullable=False),
+    )
+    op.create_index("work_by_due", "work", ["running", "not_before"])
+    tokens = op.create_table(
+        "tokens",
+        sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+        sa.Column("last", sa.BigInteger, nullable=False),
+    )
+    op.bulk_insert(tokens, [{"id": 1, "last": 0}])
+    op.create_table(
+        "decisions",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("environment", sa.Text, nullable=False),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("what", sa.Text, nullable=False),
+        sa.Column("why", sa.Text, nullable=False),
+    )
+    op.create_index("decisions_by_environment", "decisions", ["environment", "id"])

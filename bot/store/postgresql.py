@@ -1,0 +1,141 @@
+"""PostgreSQL: a pool of connections, one transaction for each call."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import psycopg
+import structlog
+from sqlalchemy import URL, Connection, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.model.errors import StoreUnavailable
+from bot.store import schema
+from bot.store.database import PATIENCE, Bell, T, Transaction
+from bot.store.errors import StoreUnusable
+
+CHANNEL = "greenroom_work"
+"""Notified in each transaction that asks for work."""
+
+_MIGRATION_LOCK = 0x67726E726D  # any number that nobody else takes
+_RUN_AGAIN = {"40001", "40P01"}  # serialization failure, deadlock
+_LISTEN_PAUSE_SECONDS = 2.0
+
+_log = structlog.get_logger(__name__)
+
+
+class PostgresqlDatabase:
+    """`url` as in the settings; the password is never in an error."""
+
+    def __init__(self, url: URL) -> None:
+        self.bell = Bell()
+        self._url = url.set(drivername="postgresql+psycopg")
+        self._shown = url.render_as_string(hide_password=True)
+        self._engine: AsyncEngine
+        self._listener: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        self._engine = create_async_engine(
+            self._url,
+            pool_size=5,
+            max_overflow=5,
+            pool_timeout=PATIENCE.total_seconds(),
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": 5, "options": "-c synchronous_commit=on -c timezone=UTC"},
+        )
+        try:
+            async with self._engine.connect() as connection:
+                await connection.execute(text("SELECT 1"))
+        except (SQLAlchemyError, psycopg.Error, OSError) as error:
+            await self._engine.dispose()
+            raise StoreUnusable(
+                f"The database {self._shown} cannot be reached ({_words(error)}): does it run, and are host, "
+                "user, password and database name right?"
+            ) from error
+        self._listener = asyncio.create_task(self._listen(), name="store-listen")
+
+    async def migrate(self) -> None:
+        try:
+            async with self._engine.begin() as connection:
+                await connection.run_sync(_migrate)
+        except SQLAlchemyError as error:
+            raise StoreUnusable(
+                f"The tables of {self._shown} cannot be made ({_words(error)}): the user needs the right to "
+                "create tables in that database's schema."
+            ) from error
+
+    async def run(self, transaction: Transaction[T]) -> T:
+        try:
+            async with asyncio.timeout(PATIENCE.total_seconds()):
+                return await _again_when_asked(lambda: self._run(transaction))
+        except (TimeoutError, PoolTimeout) as error:
+            raise StoreUnavailable("The database did not answer in time.") from error
+        except (DBAPIError, OSError) as error:
+            if isinstance(error, DBAPIError) and not _outage(error):
+                raise
+            raise StoreUnavailable(f"The database did not take it: {_words(error)}.") from error
+
+    async def close(self) -> None:
+        if self._listener is not None:
+            self._listener.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._listener
+        await self._engine.dispose()
+
+    async def _run(self, transaction: Transaction[T]) -> T:
+        async with self._engine.begin() as connection:
+            return await connection.run_sync(transaction)
+
+    async def _listen(self) -> None:
+        """Rings for work that other replicas ask for; while it cannot, workers still look by the clock."""
+        while True:
+            try:
+                await self._ring_on_notification()
+            except (psycopg.Error, OSError) as error:
+                _log.warning("listening for work was interrupted", error=_words(error))
+            await asyncio.sleep(_LISTEN_PAUSE_SECONDS)
+
+    async def _ring_on_notification(self) -> None:
+        address = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = await psycopg.AsyncConnection.connect(address, autocommit=True, connect_timeout=5)
+        async with connection:
+            await connection.execute(f"LISTEN {CHANNEL}")
+            self.bell.ring()  # whatever came while nobody listened
+            async for _ in connection.notifies():
+                self.bell.ring()
+
+
+def notify(connection: Connection) -> None:
+    """Tells the other replicas once this transaction is committed; on SQLite there are none."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_notify('{CHANNEL}', '')"))
+
+
+async def _again_when_asked(attempt: Callable[[], Awaitable[T]]) -> T:
+    """PostgreSQL resolves a deadlock by asking one of the two to start over."""
+    for _ in range(3):
+        try:
+            return await attempt()
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in _RUN_AGAIN:
+                raise
+    return await attempt()
+
+
+def _migrate(connection: Connection) -> None:
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+    schema.upgrade(connection)
+
+
+def _outage(error: DBAPIError) -> bool:
+    """The server's state, not what was asked of it: gone, full, starting, read-only."""
+    return isinstance(error.orig, (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError))
+
+
+def _words(error: Exception) -> str:
+    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    return said.splitlines()[0] if said else type(error).__name__

@@ -1,0 +1,204 @@
+"""SQLite: one connection, one transaction for everything that waits, one fsync for all of it.
+
+The statements run on the event loop's own thread, where they are a few microseconds of memory work; what may
+touch the disk for long (COMMIT, and BEGIN while another process holds the file) runs in a thread of its own.
+Handing over whole transactions instead costs more than the fsync: every statement gives the interpreter's
+lock away and has to get it back from a busy loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from pathlib import Path
+from typing import Any, Generic
+
+from sqlalchemy import Connection, Engine, StaticPool, create_engine
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from bot.model.errors import StoreUnavailable
+from bot.store import schema
+from bot.store.database import PATIENCE, Bell, T, Transaction
+from bot.store.errors import StoreUnusable
+from bot.store.handover import Handover
+
+_BUSY_MILLISECONDS = 4000
+"""How long another process may hold the file before those who wait are told that it is unavailable."""
+
+
+class _Unit(Generic[T]):
+    """One caller's transaction inside the common one."""
+
+    def __init__(self, transaction: Transaction[T]) -> None:
+        self.answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._transaction = transaction
+        self._result: T
+        self._error: Exception | None = None
+
+    def perform(self, connection: Connection, driver: sqlite3.Connection) -> None:
+        """An error undoes this unit alone, unless it cost the whole transaction: then it is raised."""
+        driver.execute("SAVEPOINT unit")
+        try:
+            self._result = self._transaction(connection)
+        except Exception as error:
+            if not driver.in_transaction:
+                raise
+            driver.execute("ROLLBACK TO unit")
+            self._error = _unavailable(error) if isinstance(error, OperationalError) else error
+        driver.execute("RELEASE unit")
+
+    def committed(self) -> None:
+        if self.answer.done():
+            return
+        if self._error is None:
+            self.answer.set_result(self._result)
+        else:
+            self.answer.set_exception(self._error)
+
+    def failed(self, error: Exception) -> None:
+        if not self.answer.done():
+            self.answer.set_exception(error)
+
+
+class SqliteDatabase:
+    """`path` names the file; its folder must exist."""
+
+    def __init__(self, path: Path) -> None:
+        self.bell = Bell()
+        self._path = path
+        self._thread = Handover("store-commit")
+        self._engine: Engine
+        self._connection: Connection
+        self._driver: sqlite3.Connection
+        self._waiting: list[_Unit[Any]] = []
+        self._in_flight: list[_Unit[Any]] = []
+        self._serving: asyncio.Task[None] | None = None
+        self._stalled = False
+
+    async def open(self) -> None:
+        try:
+            self._driver = await self._thread.call(self._connect)
+        except sqlite3.Error as error:
+            self._thread.close()
+            raise StoreUnusable(_advice(self._path, error)) from error
+        self._engine = create_engine("sqlite://", creator=lambda: self._driver, poolclass=StaticPool)
+        self._connection = self._engine.connect()
+
+    async def migrate(self) -> None:
+        try:
+            await self._thread.call(self._migrate)
+        except (sqlite3.Error, DBAPIError) as error:
+            raise StoreUnusable(_advice(self._path, error)) from error
+
+    async def run(self, transaction: Transaction[T]) -> T:
+        if self._stalled:
+            raise StoreUnavailable(f"The disk under {self._path} does not answer.")
+        unit = _Unit(transaction)
+        self._waiting.append(unit)
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve(), name="store")
+        return await unit.answer
+
+    async def close(self) -> None:
+        if self._serving is not None:
+            await asyncio.wait([self._serving], timeout=PATIENCE.total_seconds())
+        if not self._stalled:
+            self._connection.close()
+            self._engine.dispose()
+            await self._thread.call(self._driver.close)
+        self._thread.close()
+
+    async def _serve(self) -> None:
+        """While anybody waits: run all that waits, commit once, answer everybody."""
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            watchdog = loop.call_later(PATIENCE.total_seconds(), self._stall)
+            try:
+                await self._batch()
+                for unit in self._in_flight:
+                    unit.committed()
+            except Exception as error:
+                told = _unavailable(error) if isinstance(error, (sqlite3.Error, DBAPIError)) else error
+                for unit in self._in_flight or self._take():
+                    unit.failed(told)
+            finally:
+                watchdog.cancel()
+                self._in_flight = []
+                self._stalled = False
+        self._serving = None
+
+    async def _batch(self) -> None:
+        await self._begin()
+        self._in_flight = self._take()
+        changes = self._driver.total_changes
+        with self._connection.begin():
+            for unit in self._in_flight:
+                unit.perform(self._connection, self._driver)
+            if self._driver.total_changes != changes:
+                await self._thread.call(self._driver.commit)
+
+    async def _begin(self) -> None:
+        try:
+            self._driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            await self._thread.call(self._begin_patiently)
+
+    def _begin_patiently(self) -> None:
+        self._driver.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
+        try:
+            self._driver.execute("BEGIN IMMEDIATE")
+        finally:
+            self._driver.execute("PRAGMA busy_timeout = 0")
+
+    def _take(self) -> list[_Unit[Any]]:
+        """Everybody who still waits; those who left are not done any more."""
+        taken, self._waiting = self._waiting, []
+        return [unit for unit in taken if not unit.answer.done()]
+
+    def _stall(self) -> None:
+        """The disk hangs: tell everybody now, and those who come until it answers again."""
+        self._stalled = True
+        for unit in [*self._in_flight, *self._take()]:
+            unit.failed(StoreUnavailable(f"The disk under {self._path} does not answer."))
+
+    def _connect(self) -> sqlite3.Connection:
+        driver = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
+        try:
+            driver.execute("PRAGMA journal_mode = WAL")
+            driver.execute("PRAGMA synchronous = FULL")
+            driver.execute("PRAGMA foreign_keys = ON")
+            driver.execute("BEGIN IMMEDIATE")  # a file without the right to write shows here
+            driver.execute("ROLLBACK")
+            driver.execute("PRAGMA busy_timeout = 0")
+        except sqlite3.Error:
+            driver.close()
+            raise
+        return driver
+
+    def _migrate(self) -> None:
+        self._begin_patiently()
+        try:
+            with self._connection.begin():
+                schema.upgrade(self._connection)
+        finally:
+            with contextlib.suppress(sqlite3.Error):
+                self._driver.rollback()
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"The database did not take it: {_words(error)}.")
+
+
+def _words(error: Exception) -> str:
+    return str(error.orig if isinstance(error, DBAPIError) else error)
+
+
+def _advice(path: Path, error: Exception) -> str:
+    if not path.parent.is_dir():
+        advice = f"the folder {path.parent} does not exist; make it, or name another file"
+    else:
+        advice = f"is the folder {path.parent} writable for this user, and is there room on the disk?"
+    return f"The database {path} cannot be used ({_words(error)}): {advice}"

@@ -1,0 +1,74 @@
+"""The store as the other rooms see it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import URL, make_url, select
+from sqlalchemy.exc import ArgumentError
+
+from bot.environments.ports import Clock
+from bot.store.database import Database
+from bot.store.deliveries import Deliveries
+from bot.store.environments import Environments
+from bot.store.errors import StoreUnusable
+from bot.store.journal import Journal
+from bot.store.postgresql import PostgresqlDatabase
+from bot.store.queue import Queue
+from bot.store.sqlite import SqliteDatabase
+from bot.store.tables import tokens
+
+_URLS = "sqlite:///greenroom.db (a path after three slashes) or postgresql://user:password@host/database"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """Everything that must survive a restart. Any call may raise StoreUnavailable."""
+
+    deliveries: Deliveries
+    queue: Queue
+    environments: Environments
+    journal: Journal
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self.deliveries = Deliveries(database, clock)
+        self.queue = Queue(database, clock)
+        self.environments = Environments(database, clock)
+        self.journal = Journal(database)
+
+    @classmethod
+    async def open(cls, url: str, clock: Clock = utc_now) -> Store:
+        """Connects to `sqlite:///PATH` or `postgresql://…`; StoreUnusable says what to put right."""
+        database = _database(url)
+        await database.open()
+        return cls(database, clock)
+
+    async def migrate(self) -> None:
+        """Makes or updates the tables; call it before anything else. StoreUnusable says what to put right."""
+        await self._database.migrate()
+
+    async def ping(self) -> None:
+        """Returns when the database answers a question about our tables."""
+        await self._database.run(lambda connection: connection.scalar(select(tokens.c.last)))
+
+    async def close(self) -> None:
+        """What was begun is finished; calls afterwards are errors."""
+        await self._database.close()
+
+
+def _database(text: str) -> Database:
+    try:
+        url: URL = make_url(text)
+    except ArgumentError:
+        raise StoreUnusable(f"The database URL cannot be read; write {_URLS}.") from None
+    kind = url.get_backend_name()
+    if kind == "sqlite" and url.database and url.database != ":memory:":
+        return SqliteDatabase(Path(url.database))
+    if kind in ("postgresql", "postgres"):
+        return PostgresqlDatabase(url)
+    raise StoreUnusable(f"A database of the kind {kind!r}, or without a file, cannot be used; write {_URLS}.")

@@ -1,0 +1,133 @@
+"""All tables. Payloads and secrets have no column here."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def moment(value: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=value)
+
+
+class Moment(TypeDecorator[datetime]):
+    """Whole microseconds since 1970 in UTC: exact, and the same on both databases."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else microseconds(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return None if value is None else moment(value)
+
+
+metadata = MetaData()
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("guid", Text, primary_key=True),
+    Column("event", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("repository_id", BigInteger),
+    Column("repository", Text, nullable=False),
+    Column("received_at", Moment, nullable=False),
+)
+
+repositories = Table(
+    "repositories",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("installation_id", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("name", Text, nullable=False),
+)
+
+environments = Table(
+    "environments",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("repository_id", BigInteger, nullable=False),
+    Column("installation_id", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("repository", Text, nullable=False),
+    Column("namespace", Text, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("observed_generation", BigInteger, nullable=False),
+    Column("hinted_head", Text),  # the newest head that anybody told of
+    Column("hinted_open", Boolean),
+    Column("desired_at", Moment, nullable=False),  # when the desire changed last
+    Column("state", Text, nullable=False),
+    Column("commit", Text),
+    Column("expires_at", Moment),
+    Column("status", Text, nullable=False),
+    Column("attempt", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+)
+Index("environments_by_repository", environments.c.repository_id)
+Index("environments_by_state", environments.c.state, environments.c.expires_at)
+
+work = Table(
+    "work",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("running", Boolean, nullable=False),
+    Column("not_before", Moment, nullable=False),
+    Column("settling_since", Moment),  # first of several changes of desire in quick succession
+    Column("settled_at", Moment),  # does not run before, whoever asks
+    Column("again_at", Moment),  # asked for while it runs: run once more, from this moment on
+    Column("attempts", Integer, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("owner", Text),
+    Column("leased_until", Moment),
+    Column("error", Text, nullable=False),
+)
+Index("work_by_due", work.c.running, work.c.not_before)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+)
+"""One row: the last fencing token. Keys come and go, tokens only grow."""
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("environment", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("why", Text, nullable=False),
+)
+Index("decisions_by_environment", decisions.c.environment, decisions.c.id)
+
+
+def storable(text: str, limit: int = 4000) -> str:
+    """The text as both databases take it: no NUL, no lone surrogate, not endless."""
+    return text[:limit].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
