@@ -1,0 +1,124 @@
+"""All controllers in one process: watches wake them, nothing polls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, Self
+
+from bot.embedded.client import Change, Client, Connection, Informer, Key, Reconciler, key_of
+from bot.embedded.client.resources import (
+    DEPLOYMENTS,
+    ENDPOINT_SLICES,
+    JOBS,
+    PODS,
+    REPLICA_SETS,
+    SERVICES,
+    STATEFUL_SETS,
+    Resource,
+)
+from bot.embedded.controllers import endpoint_slices, objects
+from bot.embedded.controllers.deployments import Deployments
+from bot.embedded.controllers.endpoint_slices import EndpointSlices
+from bot.embedded.controllers.jobs import Jobs
+from bot.embedded.controllers.replica_sets import ReplicaSets
+from bot.embedded.controllers.stateful_sets import StatefulSets
+
+
+class Controllers:
+    """Deployments, ReplicaSets, StatefulSets, Jobs and EndpointSlices of one API server.
+
+    Must not run beside kube-controller-manager: both would act on the same objects.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._client = Client(connection, user_agent="greenroom-controllers")
+        client = self._client
+        self._owners: dict[str, Reconciler[Key]] = {
+            "Deployment": Reconciler("deployment", Deployments(client).reconcile),
+            "ReplicaSet": Reconciler("replicaset", ReplicaSets(client).reconcile),
+            "StatefulSet": Reconciler("statefulset", StatefulSets(client).reconcile),
+            "Job": Reconciler("job", Jobs(client).reconcile),
+        }
+        self._slices = Reconciler("endpointslice", EndpointSlices(client).reconcile)
+        self._services = Informer(client, SERVICES)
+        self._informers = [
+            *(self._owner_informer(resource) for resource in (DEPLOYMENTS, STATEFUL_SETS, JOBS)),
+            self._owned_informer(self._owner_informer(REPLICA_SETS)),
+            self._owned_informer(self._pod_informer()),
+            self._service_informer(),
+            self._slice_informer(),
+        ]
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Watch and work; returns once everything that exists has been seen."""
+        loops = [reconciler.run() for reconciler in (*self._owners.values(), self._slices)]
+        self._tasks = [_task(loop) for loop in (*loops, *(informer.run() for informer in self._informers))]
+        await asyncio.gather(*(informer.synced() for informer in self._informers))
+
+    async def stop(self) -> None:
+        """Stop watching and working; what was begun is taken up by the next start."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        self._tasks = []
+        await self._client.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    def _owner_informer(self, resource: Resource) -> Informer:
+        """Changes of an object wake its own reconcile."""
+        informer = Informer(self._client, resource)
+        informer.listen(lambda change: self._owners[resource.kind].add(change.key))
+        return informer
+
+    def _owned_informer(self, informer: Informer) -> Informer:
+        """Changes of an object wake the reconcile of its controller."""
+        informer.listen(self._wake_owner)
+        return informer
+
+    def _pod_informer(self) -> Informer:
+        informer = Informer(self._client, PODS)
+        informer.listen(self._wake_services)
+        return informer
+
+    def _service_informer(self) -> Informer:
+        self._services.listen(lambda change: self._slices.add(change.key))
+        return self._services
+
+    def _slice_informer(self) -> Informer:
+        """A slice that somebody else changed or removed is made again."""
+        ours = f"{endpoint_slices.MANAGED_BY}={endpoint_slices.MANAGER}"
+        informer = Informer(self._client, ENDPOINT_SLICES, labels=ours)
+        informer.listen(self._wake_slice)
+        return informer
+
+    def _wake_owner(self, change: Change) -> None:
+        reference = objects.controller_of(change.object)
+        reconciler = self._owners.get(reference["kind"]) if reference else None
+        if reconciler and reference:
+            reconciler.add((change.key[0], reference["name"]))
+
+    def _wake_services(self, change: Change) -> None:
+        labels = [item["metadata"].get("labels") for item in (change.object, change.before) if item]
+        for service in self._services.list(change.key[0]):
+            if any(endpoint_slices.matches(service, worn) for worn in labels):
+                self._slices.add(key_of(service))
+
+    def _wake_slice(self, change: Change) -> None:
+        service = (change.object["metadata"].get("labels") or {}).get(endpoint_slices.SERVICE_LABEL)
+        if service:
+            self._slices.add((change.key[0], service))
+
+
+def _task(loop: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    return asyncio.create_task(loop)
