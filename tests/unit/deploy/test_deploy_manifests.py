@@ -1,4 +1,4 @@
-"""What an operator applies: objects as Kubernetes wants them, settings that exist, nothing open to the world."""
+"""What an operator applies is what Kubernetes takes, fits the settings, and opens nothing to the world."""
 
 from __future__ import annotations
 
