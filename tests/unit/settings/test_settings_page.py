@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from bot.settings import Settings, variable
 
-_PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
+_ROOT = Path(__file__).parents[3]
+_PAGE = _ROOT / "docs" / "settings.md"
 
 
 def test_the_page_tells_every_setting_with_default_and_meaning() -> None:
@@ -23,6 +24,15 @@ def test_the_page_tells_every_setting_with_default_and_meaning() -> None:
         variable(name): ("required" if field.is_required() else _shown(field.default), field.description)
         for name, field in Settings.model_fields.items()
     }
+
+
+def test_no_page_and_no_manifest_names_a_setting_that_does_not_exist() -> None:
+    told = [*_ROOT.glob("*.md"), *_ROOT.glob("docs/*.md"), *_ROOT.glob("deploy/**/*.yaml")]
+    known = {variable(name) for name in Settings.model_fields}
+    for file in told:
+        named = set(re.findall(r"\bGREENROOM_[A-Z_]*[A-Z]", file.read_text()))
+        # The Deployment explains by this one why service links are off.
+        assert named - known <= {"GREENROOM_PORT"}, file.name
 
 
 def _shown(default: Any) -> str:
