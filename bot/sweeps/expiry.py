@@ -6,12 +6,15 @@ from datetime import datetime
 
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import Store
+from bot.sweeps.ports import STANDING, Environments, Queue
 from bot.sweeps.telemetry import Telemetry
 
 
-async def expiry(store: Store, now: datetime, limit: int, telemetry: Telemetry) -> None:
+async def expiry(
+    environments: Environments, queue: Queue, now: datetime, limit: int, telemetry: Telemetry
+) -> None:
     """The worker compares the deadline again before it takes anything away."""
-    keys = within_limit("expiry", await store.expired(now), limit, telemetry)
-    await store.enqueue([WorkKey.environment(key) for key in keys])
-    telemetry.swept("expiry", len(keys))
+    expired = await environments.find(states=STANDING, expires_before=now)
+    removals = within_limit("expiry", expired, limit, telemetry)
+    await queue.enqueue([WorkKey.environment(environment.key) for environment in removals])
+    telemetry.swept("expiry", len(removals))

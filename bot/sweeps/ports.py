@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from bot.model.delivery import Hint
-from bot.model.environment import Environment, EnvironmentKey
+from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 
@@ -56,16 +56,31 @@ class Cluster(Protocol):
     async def owned_namespaces(self) -> Sequence[OwnedNamespace]: ...
 
 
-class Store(Protocol):
-    async def environments(self, repository_id: int | None = None) -> Sequence[Environment]:
-        """Those that are not settled as gone or refused, and those too when a repository is given."""
+class Environments(Protocol):
+    async def find(
+        self,
+        *,
+        states: Collection[EnvironmentState] = (),
+        repository_id: int | None = None,
+        expires_before: datetime | None = None,
+    ) -> Sequence[Environment]:
+        """All that fit every given condition."""
 
-    async def expired(self, now: datetime) -> Sequence[EnvironmentKey]: ...
 
+class Deliveries(Protocol):
     async def hint(self, hints: Sequence[Hint]) -> None:
-        """Like a delivery's hints: the environments' generations are raised and their keys enqueued."""
+        """As if a delivery had told of them: generations are raised, keys enqueued."""
 
-    async def enqueue(self, keys: Sequence[WorkKey]) -> None: ...
-
-    async def known_guids(self, guids: Sequence[str]) -> set[str]:
+    async def known(self, guids: Collection[str]) -> set[str]:
         """Which of these deliveries were recorded already."""
+
+    async def repository(self, repository_id: int) -> Repository | None:
+        """The repository as a delivery named it last."""
+
+
+class Queue(Protocol):
+    async def enqueue(self, keys: Iterable[WorkKey]) -> None: ...
+
+
+STANDING = frozenset(EnvironmentState) - {EnvironmentState.GONE, EnvironmentState.REFUSED}
+"""The states in which something may stand on the cluster."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.sweeps.ports import GitHub, Store
+from bot.sweeps.ports import Deliveries, GitHub
 from bot.sweeps.telemetry import Telemetry
 
 LOOK_BACK = timedelta(hours=6)
@@ -13,9 +13,9 @@ MOST = 100
 """Asked for again in one sweep; the rest waits for the next."""
 
 
-async def redelivery(github: GitHub, store: Store, now: datetime, telemetry: Telemetry) -> None:
+async def redelivery(github: GitHub, deliveries: Deliveries, now: datetime, telemetry: Telemetry) -> None:
     failed = await github.failed_deliveries(now - LOOK_BACK)
-    known = await store.known_guids([delivery.guid for delivery in failed])
+    known = await deliveries.known([delivery.guid for delivery in failed])
     missed = [delivery for delivery in failed if delivery.guid not in known][:MOST]
     for delivery in missed:
         await github.redeliver(delivery)

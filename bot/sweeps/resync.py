@@ -4,29 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
+
 from bot.model.delivery import Hint
-from bot.model.environment import Environment, EnvironmentKind, EnvironmentState
+from bot.model.environment import Environment, EnvironmentKind
+from bot.model.errors import Rejected
 from bot.model.repository import Repository
+from bot.model.work import Claim
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import GitHub, OpenPull, Store
+from bot.sweeps.ports import STANDING, Deliveries, Environments, GitHub, OpenPull
 from bot.sweeps.telemetry import Telemetry
 
+log = structlog.get_logger()
 
-async def resync(github: GitHub, store: Store, limit: int, telemetry: Telemetry) -> None:
-    """Compares each repository's open pull requests with the store.
 
-    A pull request that the list does not show is only looked at again, one by one: the list is no evidence.
+class Resync:
+    """Compares open pull requests with the store.
+
+    A pull request that a list does not show is only looked at again, one by one: the list is no evidence.
     """
-    changed: list[Hint] = []
-    vanished: list[Hint] = []
-    for repository in await github.repositories():
-        pulls = await github.open_pulls(repository)
-        known = await store.environments(repository.id)
-        changed += moved(repository, pulls, known)
-        vanished += unlisted(repository, pulls, known)
-    hints = [*changed, *within_limit("resync", vanished, limit, telemetry)]
-    await store.hint(hints)
-    telemetry.swept("resync", len(hints))
+
+    def __init__(
+        self,
+        github: GitHub,
+        environments: Environments,
+        deliveries: Deliveries,
+        limit: int,
+        telemetry: Telemetry,
+    ) -> None:
+        self._github = github
+        self._environments = environments
+        self._deliveries = deliveries
+        self._limit = limit
+        self._telemetry = telemetry
+
+    async def all(self) -> None:
+        """The sweep: every repository of every installation."""
+        await self._look(await self._github.repositories())
+
+    async def one(self, claim: Claim) -> None:
+        """The handler of `resync:REPOSITORY_ID`: a delivery told that the repository changed."""
+        repository = await self._deliveries.repository(int(claim.key.subject))
+        if repository is not None:
+            await self._look([repository])
+
+    async def _look(self, repositories: Sequence[Repository]) -> None:
+        changed: list[Hint] = []
+        vanished: list[Hint] = []
+        for repository in repositories:
+            try:
+                pulls = await self._github.open_pulls(repository)
+            except Rejected as error:
+                log.warning("a repository cannot be read", repository=repository.full_name, reason=str(error))
+                continue
+            known = await self._environments.find(repository_id=repository.id)
+            changed += moved(repository, pulls, known)
+            vanished += unlisted(repository, pulls, known)
+        hints = [*changed, *within_limit("resync", vanished, self._limit, self._telemetry)]
+        await self._deliveries.hint(hints)
+        self._telemetry.swept("resync", len(hints))
 
 
 def moved(repository: Repository, pulls: Sequence[OpenPull], known: Sequence[Environment]) -> list[Hint]:
@@ -49,5 +85,5 @@ def unlisted(repository: Repository, pulls: Sequence[OpenPull], known: Sequence[
         for environment in known
         if environment.key.kind is EnvironmentKind.PREVIEW
         and environment.key.name not in numbers
-        and environment.status.state not in (EnvironmentState.GONE, EnvironmentState.REFUSED)
+        and environment.status.state in STANDING
     ]
