@@ -48,3 +48,12 @@ class Resync:
 
 Ask = Hint | Wake | Resync
 """What a delivery asks for."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailedDelivery:
+    """A delivery that GitHub sent and nobody took. `id` names the attempt, `guid` the delivery."""
+
+    id: int
+    guid: str
+    delivered_at: datetime

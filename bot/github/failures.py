@@ -1,0 +1,101 @@
+"""What an answer that is no success means: try again (when), or refused (what to do). Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from bot.model.errors import GreenroomError, Rejected, TryAgain
+
+_UNTOLD_PAUSE = timedelta(minutes=1)
+"""GitHub's advice for a rate limit that does not say how long it lasts."""
+_LONGEST_QUOTE = 500
+
+
+class RateLimited(TryAgain):
+    """GitHub asks this installation to be quiet until `at`."""
+
+    def __init__(self, message: str, at: datetime) -> None:
+        super().__init__(message, at)
+        self.until = at
+
+
+class NotFound(Rejected):
+    """404: it does not exist, or the App may not see it; GitHub does not tell which."""
+
+
+class Unauthorized(Rejected):
+    """401: the token or key is not accepted."""
+
+
+def failure(
+    asked: str, status: int, headers: Mapping[str, str], content: bytes, now: datetime
+) -> GreenroomError:
+    """The error for an answer of 400 or above. `asked` is method and path; `headers` has lower-case names."""
+    message = told(content)
+    if status in (403, 429) and _is_rate_limit(status, headers, message):
+        until = _quiet_until(headers, now)
+        return RateLimited(f"GitHub's rate limit is used up until {until:%H:%M:%S} UTC.", until)
+    if status == 401:
+        return Unauthorized(f"GitHub does not accept the credentials for {asked}: {message}")
+    if status == 403 and "suspended" in message.lower():
+        return Rejected("The App's installation is suspended: an owner of the account has to unsuspend it.")
+    if status == 403:
+        return Rejected(f"GitHub refused {asked}: {message}. {_permission(headers)}")
+    if status == 404:
+        return NotFound(
+            f"GitHub shows nothing at {asked}: it was deleted, or the App is not installed there any more."
+        )
+    if status >= 500 or status == 408:
+        return TryAgain(f"GitHub answered {status} to {asked}.")
+    return Rejected(f"GitHub refused {asked} with {status}: {message}")
+
+
+def told(content: bytes) -> str:
+    """The message of an error's body with the details that GitHub adds, or "no reason given"."""
+    try:
+        data = json.loads(content)
+    except ValueError:
+        return "no reason given"
+    if not isinstance(data, dict):
+        return "no reason given"
+    parts = [str(data.get("message") or "no reason given")]
+    errors = data.get("errors")
+    for error in errors if isinstance(errors, list) else ():
+        parts.append(_detail(error))
+    return " ".join(part for part in parts if part)[:_LONGEST_QUOTE].rstrip(".")
+
+
+def _detail(error: object) -> str:
+    if not isinstance(error, dict):
+        return str(error)
+    return str(error.get("message") or f"{error.get('field', '')} {error.get('code', '')}".strip())
+
+
+def _is_rate_limit(status: int, headers: Mapping[str, str], message: str) -> bool:
+    words = message.lower()
+    return (
+        status == 429
+        or "retry-after" in headers
+        or headers.get("x-ratelimit-remaining") == "0"
+        or "rate limit" in words
+        or "abuse detection" in words
+    )
+
+
+def _quiet_until(headers: Mapping[str, str], now: datetime) -> datetime:
+    after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
+    if after.isdecimal():
+        return now + timedelta(seconds=int(after[:6]))
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal() and len(reset) < 12:
+        # A second more: the clocks of both sides are not the same.
+        return max(datetime.fromtimestamp(int(reset), UTC), now) + timedelta(seconds=1)
+    return now + _UNTOLD_PAUSE
+
+
+def _permission(headers: Mapping[str, str]) -> str:
+    accepted = headers.get("x-accepted-github-permissions", "")
+    if accepted:
+        return f"The App needs the permission {accepted}, and the account's owner has to accept it."
+    return "The App may lack a permission that the account's owner has to accept."

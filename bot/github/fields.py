@@ -1,0 +1,61 @@
+"""Tolerant reading of GitHub's JSON: the fields that are used, whatever else there is or is not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.model.errors import TryAgain
+
+
+def dig(data: object, *path: str) -> Any:
+    """The value at the path, None as soon as something on the way is missing or no object."""
+    for name in path:
+        if not isinstance(data, Mapping):
+            return None
+        data = data.get(name)
+    return data
+
+
+def text(data: object, *path: str) -> str:
+    """ "" for what is missing or no text."""
+    found = dig(data, *path)
+    return found if isinstance(found, str) else ""
+
+
+def number(data: object, *path: str) -> int | None:
+    found = dig(data, *path)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def flag(data: object, *path: str) -> bool:
+    return dig(data, *path) is True
+
+
+def items(data: object, *path: str) -> Sequence[Any]:
+    found = dig(data, *path)
+    return found if isinstance(found, list) else ()
+
+
+def moment(data: object, *path: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text(data, *path))
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def needed_text(data: object, *path: str) -> str:
+    """Raises TryAgain when it is missing: such an answer is not GitHub's."""
+    found = text(data, *path)
+    if not found:
+        raise TryAgain(f"GitHub's answer lacks {'.'.join(path)}.")
+    return found
+
+
+def needed_number(data: object, *path: str) -> int:
+    found = number(data, *path)
+    if found is None:
+        raise TryAgain(f"GitHub's answer lacks {'.'.join(path)}.")
+    return found
