@@ -1,0 +1,76 @@
+"""Services and network policies that open nothing beyond the environment."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterator
+
+from bot.cluster.guard.node import Finding, Node
+from bot.cluster.networks import CLOSED
+
+_OPEN = "it may name pods of this environment, DNS (port 53) or public addresses"
+
+
+def service_findings(spec: Node, node_ports: bool) -> Iterator[Finding]:
+    """`node_ports` is whether the operator allows LoadBalancer and NodePort."""
+    kind = spec["type"].text()
+    if kind in ("LoadBalancer", "NodePort") and not node_ports:
+        yield spec["type"].finding(
+            "environments are reached through their route, so a Service is a ClusterIP (leave `type` out)"
+        )
+    elif kind not in ("", "ClusterIP", "LoadBalancer", "NodePort"):
+        yield spec["type"].finding(f"Services of type {kind} are not allowed")
+    if spec["externalName"]:
+        yield spec["externalName"].finding("a Service may not stand for a name elsewhere")
+    for name in ("externalIPs", "loadBalancerIP"):
+        if spec[name].value not in (None, [], ""):
+            yield spec[name].finding("a Service may not take an address")
+    for _, label in spec["selector"].pairs():
+        label.text()
+    for port in spec["ports"].items():
+        if port["nodePort"].value not in (None, 0) and not node_ports:
+            yield port["nodePort"].finding("a Service may not take a port of the nodes")
+
+
+def policy_findings(spec: Node) -> Iterator[Finding]:
+    """NetworkPolicies add up, so one that opens the private network would undo the environment's own."""
+    for rule in spec["egress"].items():
+        if _is_dns(rule):
+            continue
+        if not rule["to"].value:
+            yield rule.finding(f"an egress rule without `to` opens the private network; {_OPEN}")
+        for peer in rule["to"].items():
+            if peer["namespaceSelector"]:
+                yield peer["namespaceSelector"].finding(f"this opens other namespaces; {_OPEN}")
+            if peer["ipBlock"]:
+                yield from _block(peer["ipBlock"])
+
+
+def _is_dns(rule: Node) -> bool:
+    ports = [port["port"].value for port in rule["ports"].items() if not port["endPort"]]
+    return bool(ports) and len(ports) == len(rule["ports"].value) and set(ports) <= {53}
+
+
+def _block(block: Node) -> Iterator[Finding]:
+    try:
+        allowed = ipaddress.ip_network(block["cidr"].text(), strict=False)
+        excepted = [ipaddress.ip_network(text, strict=False) for text in block["except"].texts()]
+    except ValueError:
+        yield block.finding("expected network addresses such as 203.0.113.0/24")
+        return
+    for closed in CLOSED:
+        if closed.version != allowed.version or not closed.overlaps(allowed):
+            continue
+        shared = closed if closed.prefixlen >= allowed.prefixlen else allowed
+        if not any(_contains(one, shared) for one in excepted):
+            yield block.finding(f"this opens {shared}, which environments may not reach; {_OPEN}")
+
+
+def _contains(
+    outer: ipaddress.IPv4Network | ipaddress.IPv6Network, inner: ipaddress.IPv4Network | ipaddress.IPv6Network
+) -> bool:
+    if isinstance(outer, ipaddress.IPv4Network) and isinstance(inner, ipaddress.IPv4Network):
+        return inner.subnet_of(outer)
+    if isinstance(outer, ipaddress.IPv6Network) and isinstance(inner, ipaddress.IPv6Network):
+        return inner.subnet_of(outer)
+    return False

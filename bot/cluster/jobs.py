@@ -1,0 +1,85 @@
+"""Jobs that the bot adds to the manifests: the seed, and checks that run in the namespace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.cluster.names import COMMIT, JOB, OWN_NAME
+from bot.cluster.policy import Policy
+from bot.cluster.templates import containers, pod_template
+from bot.cluster.transform import pinned
+from bot.model.manifest import JobRequest, Manifest, RenderRequest
+
+Object = dict[str, Any]
+
+SEED_RETRIES = 1
+"""A seed may come a moment too early: a Service leads to its pods a little after they are ready."""
+_GRACE_SECONDS = 30
+"""The pod's deadline comes first, as a pod that its Job's deadline ends takes its log away with it."""
+_USER = ("runAsUser", "runAsGroup", "runAsNonRoot")
+
+
+def seed_job(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
+    """The transform names it by its content, so an unchanged seed is not run again."""
+    return _job(f"{OWN_NAME}-seed", "seed", SEED_RETRIES, job, _template(job, request, manifests))
+
+
+def check_job(
+    job: JobRequest, request: RenderRequest, policy: Policy, manifests: Sequence[Manifest]
+) -> Object:
+    """Named by its content too, of which the commit is a part: each commit is checked anew."""
+    template = _template(job, request, manifests)
+    template["metadata"] = {"annotations": {COMMIT: request.commit}}
+    if request.host:
+        url = f"{policy.domain.scheme}://{request.host}{policy.domain.suffix}"
+        [container] = template["spec"]["containers"]
+        others = [each for each in container.get("env") or [] if each.get("name") != "GREENROOM_URL"]
+        container["env"] = [*others, {"name": "GREENROOM_URL", "value": url}]
+    return _job(f"{OWN_NAME}-check-{job.name}", job.name, 0, job, template)
+
+
+def _job(name: str, label: str, retries: int, job: JobRequest, template: Object) -> Object:
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": name, "labels": {JOB: label}},
+        "spec": {
+            "backoffLimit": retries,
+            "activeDeadlineSeconds": job.timeout_seconds + _GRACE_SECONDS,
+            "template": template,
+        },
+    }
+
+
+def _template(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
+    by_repository = {image.repository: image for image in request.images.values()}
+    known = request.images.get(job.image)
+    image = known.reference if known else pinned(job.image, by_repository)
+    pod: Object = {"restartPolicy": "Never", "activeDeadlineSeconds": job.timeout_seconds}
+    container: Object = {"name": "job", "image": image, "command": list(job.command)}
+    for manifest in manifests:
+        template = pod_template(manifest)
+        for other in containers(template) if template is not None else ():
+            if pinned(other["image"], by_repository) == image:
+                _borrow(pod, container, template["spec"], other)
+                return {"spec": {**pod, "containers": [container]}}
+    return {"spec": {**pod, "containers": [container]}}
+
+
+def _borrow(pod: Object, container: Object, other_pod: Object, other: Object) -> None:
+    """Configures it as the manifests configure a container of that image: variables, user, pull secrets."""
+    for field in ("imagePullSecrets", "securityContext"):
+        if other_pod.get(field):
+            pod[field] = other_pod[field]
+    if other.get("envFrom"):
+        container["envFrom"] = other["envFrom"]
+    # A resource field names a container of the other pod.
+    variables = [
+        each for each in other.get("env") or [] if "resourceFieldRef" not in (each.get("valueFrom") or {})
+    ]
+    if variables:
+        container["env"] = variables
+    user = {field: value for field, value in (other.get("securityContext") or {}).items() if field in _USER}
+    if user:
+        container["securityContext"] = user

@@ -1,0 +1,93 @@
+"""The kinds that the bot speaks of, and where the API serves them: a short table instead of a discovery."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from bot.model.manifest import Manifest
+
+GATEWAY_GROUP = "gateway.networking.k8s.io"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    api_version: str
+    name: str
+    plural: str
+    namespaced: bool = True
+
+    @property
+    def group(self) -> str:
+        """The API group; "" for the core."""
+        group, slash, _ = self.api_version.partition("/")
+        return group if slash else ""
+
+    def path(
+        self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
+    ) -> str:
+        """The path of the collection, of an object in it, or of an object's subresource."""
+        parts = ["apis" if self.group else "api", self.api_version]
+        if self.namespaced and namespace:
+            parts += ["namespaces", quote(namespace, safe="")]
+        parts.append(self.plural)
+        if name:
+            parts.append(quote(name, safe=""))
+        if subresource:
+            parts.append(subresource)
+        return "/" + "/".join(parts)
+
+
+NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
+CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+EVENT = Kind("v1", "Event", "events")
+LIMIT_RANGE = Kind("v1", "LimitRange", "limitranges")
+PERSISTENT_VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
+POD = Kind("v1", "Pod", "pods")
+RESOURCE_QUOTA = Kind("v1", "ResourceQuota", "resourcequotas")
+SECRET = Kind("v1", "Secret", "secrets")
+SERVICE = Kind("v1", "Service", "services")
+SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
+DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
+CRON_JOB = Kind("batch/v1", "CronJob", "cronjobs")
+JOB = Kind("batch/v1", "Job", "jobs")
+HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
+POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
+ROLE = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
+ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+GATEWAY = Kind(f"{GATEWAY_GROUP}/v1", "Gateway", "gateways")
+HTTP_ROUTE = Kind(f"{GATEWAY_GROUP}/v1", "HTTPRoute", "httproutes")
+
+IN_MANIFESTS = (
+    CONFIG_MAP,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    DEPLOYMENT,
+    STATEFUL_SET,
+    CRON_JOB,
+    JOB,
+    HORIZONTAL_POD_AUTOSCALER,
+    NETWORK_POLICY,
+    POD_DISRUPTION_BUDGET,
+    ROLE,
+    ROLE_BINDING,
+)
+"""What a repository's manifests may contain."""
+
+REPLACED = (("networking.k8s.io", "Ingress"), (GATEWAY_GROUP, "HTTPRoute"))
+"""Group and kind of routes in manifests: the environment has its own route instead."""
+
+_KNOWN = {
+    (kind.api_version, kind.name): kind
+    for kind in (*IN_MANIFESTS, NAMESPACE, LIMIT_RANGE, RESOURCE_QUOTA, HTTP_ROUTE)
+}
+
+
+def kind_of(manifest: Manifest) -> Kind:
+    """The kind of an object that the bot rendered; KeyError for one that it does not know."""
+    return _KNOWN[(manifest["apiVersion"], manifest["kind"])]

@@ -1,0 +1,110 @@
+"""What stands around an environment before anything of it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.cluster.names import GENERATION, INSTALLATION, OWN_NAME
+from bot.cluster.networks import CLOSED
+from bot.cluster.ownership import own_annotations, own_labels
+from bot.cluster.policy import Policy
+from bot.model.environment import EnvironmentKey
+from bot.model.manifest import Manifest
+from bot.model.repository import Repository
+
+_NAMESPACE_NAME = "kubernetes.io/metadata.name"
+"""A label that Kubernetes itself keeps on every namespace."""
+_NODE_LOCAL_DNS = "169.254.20.10/32"
+
+
+def namespace(
+    name: str, environment: EnvironmentKey, repository: Repository, generation: int, policy: Policy
+) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {
+            "name": name,
+            "labels": {
+                **own_labels(environment),
+                "pod-security.kubernetes.io/enforce": policy.pod_security.value,
+                "pod-security.kubernetes.io/enforce-version": "latest",
+            },
+            "annotations": {
+                **own_annotations(environment, repository),
+                INSTALLATION: str(repository.installation_id),
+                GENERATION: str(generation),
+            },
+        },
+    }
+
+
+def rails(name: str, environment: EnvironmentKey, policy: Policy) -> tuple[Manifest, ...]:
+    """The objects in a new namespace, in the order in which they are applied."""
+    bare = (_quota(policy), _limits(), _network(policy), _account())
+    return tuple(
+        {**each, "metadata": {**each["metadata"], "namespace": name, "labels": own_labels(environment)}}
+        for each in bare
+    )
+
+
+def _quota(policy: Policy) -> dict[str, Any]:
+    hard = dict(policy.quota)
+    if not policy.node_ports:
+        hard |= {"services.loadbalancers": "0", "services.nodeports": "0"}
+    return {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": OWN_NAME},
+        "spec": {"hard": hard},
+    }
+
+
+def _limits() -> dict[str, Any]:
+    """No default limit: it would refuse containers that request more. The maximum stands in for it."""
+    container = {
+        "type": "Container",
+        "defaultRequest": {"cpu": "50m", "memory": "128Mi"},
+        "max": {"cpu": "4", "memory": "4Gi"},
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "LimitRange",
+        "metadata": {"name": OWN_NAME},
+        "spec": {"limits": [container]},
+    }
+
+
+def _network(policy: Policy) -> dict[str, Any]:
+    """Nothing but: the environment itself, its gateway, DNS, and the public internet outwards."""
+    inside: dict[str, Any] = {"podSelector": {}}
+    gateway = {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: policy.gateway_namespace}}}
+    dns = {
+        "to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_LOCAL_DNS}}],
+        "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+    }
+    internet = [
+        {"ipBlock": {"cidr": everywhere, "except": [str(net) for net in CLOSED if net.version == version]}}
+        for version, everywhere in ((4, "0.0.0.0/0"), (6, "::/0"))
+    ]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": OWN_NAME},
+        "spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            "ingress": [{"from": [inside, gateway]}],
+            "egress": [{"to": [inside, gateway]}, dns, {"to": internet}],
+        },
+    }
+
+
+def _account() -> dict[str, Any]:
+    """The account of pods that name none. Kubernetes makes it; ours is the word that its token stays away."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "default"},
+        "automountServiceAccountToken": False,
+    }

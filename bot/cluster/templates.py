@@ -1,0 +1,57 @@
+"""Where the kinds that run something keep their pods' description."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bot.cluster.guard.node import Node
+
+POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
+    "Pod": (),
+    "Deployment": ("spec", "template"),
+    "StatefulSet": ("spec", "template"),
+    "Job": ("spec", "template"),
+    "CronJob": ("spec", "jobTemplate", "spec", "template"),
+}
+"""Kind to the path of the mapping that has `metadata` and `spec` of its pods."""
+
+CONTAINERS = ("initContainers", "containers")
+
+
+def pod_template(manifest: Mapping[str, Any]) -> Any:
+    """The pod template of a guarded object, itself for a Pod; None for a kind that runs nothing."""
+    path = POD_TEMPLATES.get(manifest["kind"])
+    if path is None:
+        return None
+    found: Any = manifest
+    for key in path:
+        found = found[key]
+    return found
+
+
+def containers(template: Mapping[str, Any]) -> list[Any]:
+    """All containers of a pod template, those that run before the others first."""
+    return [container for group in CONTAINERS for container in template["spec"].get(group) or []]
+
+
+def references(template: Node) -> Iterator[tuple[str, str]]:
+    """Kind and name of the ConfigMaps and Secrets that a pod template reads; raises Misshapen."""
+    for group in CONTAINERS:
+        for container in template.at("spec", group).items():
+            for source in container["envFrom"].items():
+                yield from _named(source, ("configMapRef", "name"), ("secretRef", "name"))
+            for variable in container["env"].items():
+                yield from _named(
+                    variable["valueFrom"], ("configMapKeyRef", "name"), ("secretKeyRef", "name")
+                )
+    for volume in template.at("spec", "volumes").items():
+        yield from _named(volume, ("configMap", "name"), ("secret", "secretName"))
+        for source in volume.at("projected", "sources").items():
+            yield from _named(source, ("configMap", "name"), ("secret", "name"))
+
+
+def _named(source: Node, config_map: tuple[str, str], secret: tuple[str, str]) -> Iterator[tuple[str, str]]:
+    for kind, path in (("ConfigMap", config_map), ("Secret", secret)):
+        if name := source.at(*path).text():
+            yield kind, name
