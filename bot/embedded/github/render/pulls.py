@@ -28,6 +28,8 @@ def label(world: World, repository: Repository, label: Label) -> Json:
         "color": label.color,
         "default": False,
         "description": label.description,
+        "archived_at": None,
+        "archived_by": None,
     }
 
 

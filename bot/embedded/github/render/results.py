@@ -106,6 +106,11 @@ def status(world: World, repository: Repository, status: Status) -> Json:
     }
 
 
+def full_status(world: World, repository: Repository, record: Status) -> Json:
+    """The form outside the combined status, which names its creator."""
+    return status(world, repository, record) | {"creator": user(world, record.author)}
+
+
 def deployment(world: World, repository: Repository, deployment: Deployment) -> Json:
     api = f"{url(world, repository)}/deployments/{deployment.id}"
     return {

@@ -174,7 +174,7 @@ def _statuses(call: Call) -> list[Status]:
 
 @ROUTES.get(f"{REPO}/commits/{{ref:path}}/statuses", "statuses:read")
 def list_statuses(call: Call) -> Answer:
-    return paged(call, _statuses(call), lambda s: render.status(call.world, call.repository, s))
+    return paged(call, _statuses(call), lambda s: render.full_status(call.world, call.repository, s))
 
 
 @ROUTES.get(f"{REPO}/commits/{{ref:path}}/status", "statuses:read")
@@ -211,7 +211,7 @@ def create_status(call: Call) -> Answer:
         description=body.get("description"),
         target_url=body.get("target_url"),
     )
-    return Answer(render.status(call.world, call.repository, made), status=201)
+    return Answer(render.full_status(call.world, call.repository, made), status=201)
 
 
 @ROUTES.get(f"{REPO}/actions/runs", "actions:read")
