@@ -17,6 +17,7 @@ from bot.embedded.node.images import Image
 from bot.embedded.node.processes import Command, StartError
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
+_SYSTEM_FOLDERS = {*SYSTEM_PATH.split(":"), "/usr/local/sbin", "/usr/sbin", "/sbin"}
 _PYTHON = re.compile(r"(?:/usr(?:/local)?)?(?:/bin/)?python3?(?:\.\d+)?")
 
 
@@ -26,7 +27,8 @@ def command(container: Object, image: Image, env: Mapping[str, str], mounts: Map
     argv = [expand(word, env) for word in argv]
     if not argv:
         raise StartError("no command specified")
-    inside = {name: _replaced(value, image, mounts) for name, value in env.items()}
+    inside = {name: _replaced(value, image, mounts) for name, value in env.items() if name != "PATH"}
+    inside["PATH"] = ":".join(_search(part, image, mounts) for part in env["PATH"].split(":"))
     cwd = _path(container.get("workingDir") or image.working_dir or "/", image, mounts)
     return in_container(argv, Command([], inside, str(cwd)), image, mounts)
 
@@ -63,7 +65,7 @@ def _program(name: str, like: Command, image: Image, mounts: Mapping[str, Path])
         if found.is_file() and os.access(found, os.X_OK):
             return str(found)
         raise StartError(f'exec: "{name}": stat {name}: no such file or directory')
-    program = shutil.which(name, path=like.env.get("PATH", SYSTEM_PATH))
+    program = shutil.which(name, path=like.env["PATH"])
     if program is None:
         raise StartError(f'exec: "{name}": executable file not found in $PATH')
     return program
@@ -76,6 +78,11 @@ def _path(path: str, image: Image, mounts: Mapping[str, Path]) -> Path:
         return Path(mounted)
     inside = image.root / path.lstrip("/")
     return inside if inside.exists() else Path(path)
+
+
+def _search(folder: str, image: Image, mounts: Mapping[str, Path]) -> str:
+    """A folder of PATH. The machine's own programs are used: the image's would miss their libraries."""
+    return folder if folder in _SYSTEM_FOLDERS else str(_path(folder, image, mounts))
 
 
 def _replaced(text: str, image: Image, mounts: Mapping[str, Path]) -> str:

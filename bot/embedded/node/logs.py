@@ -14,10 +14,10 @@ _LARGEST_FILE = 16 * 2**20
 class ContainerLog:
     """Written by one run of a container, read by anybody. Every line in the file is `TIME TEXT`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, closed: bool = False) -> None:
         self.path = path
         self._changed = asyncio.Event()
-        self._closed = False
+        self._closed = closed
 
     async def fill(self, pipe: int) -> None:
         """Write what comes through a pipe, until every process that holds its other end has closed it."""

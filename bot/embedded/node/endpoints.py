@@ -1,0 +1,27 @@
+"""Which pods stand behind a port of a Service. Pure; shared by the service proxy and the gateway."""
+
+from collections.abc import Iterable
+
+from bot.embedded.client import Object
+from bot.embedded.node.addresses import twin
+
+SERVICE_LABEL = "kubernetes.io/service-name"
+
+Address = tuple[str, int]
+"""A loopback address and a port on which a pod really listens."""
+
+
+def service_of(endpoint_slice: Object) -> str:
+    """The Service that a slice belongs to, or nothing."""
+    return str((endpoint_slice["metadata"].get("labels") or {}).get(SERVICE_LABEL, ""))
+
+
+def ready_addresses(slices: Iterable[Object], port_name: str | None) -> list[Address]:
+    """Where the ready pods of a Service's slices answer for the port of that name, in a stable order."""
+    found = set()
+    for one in slices:
+        ports = [p["port"] for p in one.get("ports") or [] if (p.get("name") or "") == (port_name or "")]
+        for endpoint in one.get("endpoints") or []:
+            if (endpoint.get("conditions") or {}).get("ready") is not False:
+                found |= {(twin(a), int(port)) for a in endpoint["addresses"] for port in ports if port}
+    return sorted(found)

@@ -1,0 +1,128 @@
+"""Runs the pods that are bound to this node and writes their status."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from bot.embedded.client import ApiError, Change, Object, Reconciler
+from bot.embedded.client.resources import PODS
+from bot.embedded.node.addresses import NoAddressError, PodAddresses
+from bot.embedded.node.pod import Pod
+from bot.embedded.node.runtime import Runtime
+
+log = logging.getLogger(__name__)
+
+_GRACE_SECONDS, _FORCED_SECONDS = 30, 1
+
+
+class Kubelet:
+    """Told of pods by `observe`, which is a listener for an informer of all pods."""
+
+    def __init__(self, runtime: Runtime, node_name: str, addresses: PodAddresses) -> None:
+        self._runtime = runtime
+        self._node_name = node_name
+        self._addresses = addresses
+        self._pods: dict[str, Pod] = {}
+        self._taken: dict[str, str] = {}
+        self._written: dict[str, Object] = {}
+        self._statuses: Reconciler[str] = Reconciler("pod status", self._write_status, workers=8)
+        self._stops: set[asyncio.Task[None]] = set()
+        self._terminating: set[str] = set()
+
+    async def run(self) -> None:
+        """Write statuses until cancelled."""
+        await self._statuses.run()
+
+    def abandon(self) -> None:
+        """Let go of every pod: the node stops."""
+        for stop in self._stops:
+            stop.cancel()
+        for pod in self._pods.values():
+            pod.abandon()
+
+    def find(self, namespace: str, name: str) -> Pod | None:
+        for pod in self._pods.values():
+            metadata = pod.pod["metadata"]
+            if (metadata["namespace"], metadata["name"]) == (namespace, name):
+                return pod
+        return None
+
+    def observe(self, change: Change) -> None:
+        item = change.object
+        uid = item["metadata"]["uid"]
+        if item["spec"].get("nodeName") != self._node_name:
+            return
+        if change.type == "DELETED":
+            if uid in self._pods:
+                self._spawn(self._forget(uid))
+            return
+        if uid not in self._pods:
+            self._admit(item)
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        pod.update(item)
+        metadata = item["metadata"]
+        if metadata.get("deletionTimestamp") and uid not in self._terminating:
+            self._terminating.add(uid)
+            grace = metadata.get("deletionGracePeriodSeconds", _GRACE_SECONDS)
+            self._spawn(pod.terminate(grace))
+
+    def _admit(self, item: Object) -> None:
+        uid = item["metadata"]["uid"]
+        status = item.get("status") or {}
+        over = status.get("phase") in ("Succeeded", "Failed")
+        try:
+            address = str(status.get("podIP") or "") if over else self._addresses.take()
+        except NoAddressError as error:
+            self._runtime.recorder.warning(item, "FailedCreatePodSandBox", str(error))
+            return
+        pod = Pod(self._runtime, item, address, lambda: self._statuses.add(uid))
+        self._pods[uid] = pod
+        if not over:
+            self._taken[uid] = address
+        pod.start()
+
+    async def _write_status(self, uid: str) -> None:
+        pod = self._pods.get(uid)
+        if pod is None:
+            return
+        metadata = pod.pod["metadata"]
+        name, namespace = metadata["name"], metadata["namespace"]
+        status = pod.status()
+        if status != self._written.get(uid):
+            # With the uid in it the patch cannot meet another pod of the same name.
+            body = {"metadata": {"uid": uid}, "status": status}
+            try:
+                answer = await self._runtime.client.patch(PODS, name, body, namespace, subresource="status")
+            except ApiError as error:
+                if error.not_found or error.conflict:
+                    return  # it is gone, or it is another one; the watch will tell
+                raise
+            self._written[uid] = status
+            pod.update(answer)
+        if pod.ended and pod.pod["metadata"].get("deletionTimestamp"):
+            await self._runtime.client.delete(PODS, name, namespace, uid=uid, grace_seconds=0)
+
+    async def _forget(self, uid: str) -> None:
+        """The object is gone: end what still runs, then leave nothing of it here."""
+        pod = self._pods[uid]
+        await pod.terminate(_FORCED_SECONDS)
+        if self._pods.pop(uid, None) is None:
+            return
+        self._written.pop(uid, None)
+        self._terminating.discard(uid)
+        if address := self._taken.pop(uid, None):
+            self._addresses.give_back(address)
+        await asyncio.to_thread(pod.remove)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._stops.add(task)
+        task.add_done_callback(self._stopped)
+
+    def _stopped(self, task: asyncio.Task[None]) -> None:
+        self._stops.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("stopping a pod failed", exc_info=error)

@@ -1,0 +1,120 @@
+"""Listens on the twin of every Service's address and passes connections to its ready pods."""
+
+import asyncio
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable
+
+from bot.embedded.client import Change, Informer, Key, Object, Reconciler
+from bot.embedded.node.addresses import reachable_port, twin
+from bot.embedded.node.endpoints import Address, ready_addresses, service_of
+
+log = logging.getLogger(__name__)
+
+Backends = Callable[[], list[Address]]
+
+
+class ServiceProxy:
+    """Keeps one listener for each TCP port of each Service that has an address."""
+
+    def __init__(self, services: Informer, slices: Informer, first_unprivileged_port: int) -> None:
+        self._services = services
+        self._slices: dict[Key, dict[str, Object]] = {}
+        self._first_unprivileged = first_unprivileged_port
+        self._listeners: dict[Key, dict[Address, asyncio.Server]] = {}
+        self._connections: set[asyncio.Task[None]] = set()
+        self._turn = itertools.count()
+        self._work: Reconciler[Key] = Reconciler("service proxy", self._listen)
+        services.listen(lambda change: self._work.add(change.key))
+        slices.listen(self._remember)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        try:
+            await self._work.run()
+        finally:
+            for listeners in self._listeners.values():
+                for server in listeners.values():
+                    server.close()
+            for connection in self._connections:
+                connection.cancel()
+
+    def _remember(self, change: Change) -> None:
+        namespace, name = change.key
+        slices = self._slices.setdefault((namespace, service_of(change.object)), {})
+        if change.type == "DELETED":
+            slices.pop(name, None)
+        else:
+            slices[name] = change.object
+
+    async def _listen(self, key: Key) -> None:
+        """Make the listeners of a Service what they should be."""
+        service = self._services.get(key[1], key[0])
+        wanted = dict(self._wanted(key, service)) if service else {}
+        have = self._listeners.setdefault(key, {})
+        for address in [address for address in have if address not in wanted]:
+            have.pop(address).close()
+        for address, backends in wanted.items():
+            if address in have:
+                continue
+            try:
+                have[address] = await asyncio.start_server(self._serving(backends), *address)
+            except OSError as error:
+                log.info("service %s/%s: cannot listen on %s:%s: %s", *key, *address, error)
+        if not have:
+            del self._listeners[key]
+
+    def _wanted(self, key: Key, service: Object) -> list[tuple[Address, Backends]]:
+        spec = service["spec"]
+        if spec.get("clusterIP") in (None, "", "None"):
+            return []
+        ports = [port for port in spec.get("ports") or [] if port.get("protocol", "TCP") == "TCP"]
+        return [
+            (
+                (twin(spec["clusterIP"]), reachable_port(port["port"], self._first_unprivileged)),
+                self._backends(key, port.get("name")),
+            )
+            for port in ports
+        ]
+
+    def _backends(self, key: Key, port_name: str | None) -> Backends:
+        return lambda: ready_addresses(self._slices.get(key, {}).values(), port_name)
+
+    def _serving(self, backends: Backends) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
+        def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.create_task(self._connect(backends(), reader, writer))
+            self._connections.add(task)
+            task.add_done_callback(self._connections.discard)
+
+        return serve
+
+    async def _connect(
+        self, backends: list[Address], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Pass one connection to the first backend that takes it; without any it is closed."""
+        start = next(self._turn)
+        try:
+            for offset in range(len(backends)):
+                address = backends[(start + offset) % len(backends)]
+                try:
+                    answers, questions = await asyncio.open_connection(*address)
+                except OSError:
+                    continue
+                try:
+                    await asyncio.gather(_pipe(reader, questions), _pipe(answers, writer))
+                finally:
+                    questions.close()
+                return
+        finally:
+            writer.close()
+
+
+async def _pipe(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Copy one direction; its end is passed on, so that the other direction can still finish."""
+    with contextlib.suppress(OSError):
+        while data := await source.read(65536):
+            target.write(data)
+            await target.drain()
+        if target.can_write_eof():
+            target.write_eof()
