@@ -1,0 +1,24 @@
+"""What completes or refuses objects before they are stored."""
+
+from __future__ import annotations
+
+from bot.embedded.kubernetes.admission.accounts import PodCompletion
+from bot.embedded.kubernetes.admission.addresses import ServiceAddresses
+from bot.embedded.kubernetes.admission.lifecycle import NamespaceLifecycle
+from bot.embedded.kubernetes.admission.limits import LimitRanger
+from bot.embedded.kubernetes.admission.podsecurity import PodSecurity
+from bot.embedded.kubernetes.admission.quota import QuotaAdmission
+from bot.embedded.kubernetes.registry.registry import Admission
+from bot.embedded.kubernetes.storage.store import Store
+
+
+def plugins(store: Store) -> list[Admission]:
+    """All plugins, in the order in which Kubernetes calls them."""
+    return [
+        NamespaceLifecycle(store),
+        LimitRanger(store),
+        PodCompletion(store),
+        ServiceAddresses(store),
+        PodSecurity(store),
+        QuotaAdmission(store),
+    ]

@@ -1,0 +1,85 @@
+"""Cluster addresses and node ports of Services."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import IPv4Network
+
+from bot.embedded.kubernetes.errors import Cause, invalid, wrong
+from bot.embedded.kubernetes.objects import Object, name_of, rows, table
+from bot.embedded.kubernetes.resources import Resource, known
+from bot.embedded.kubernetes.storage.store import Store
+
+_NETWORK = IPv4Network("10.96.0.0/16")
+_NODE_PORTS = range(30000, 32768)
+
+
+class ServiceAddresses:
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._next = 10
+
+    def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
+        if resource.plural != "services":
+            return
+        spec = obj["spec"]
+        if spec["type"] == "ExternalName":
+            for name in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+                spec.pop(name, None)
+            return
+        before = table(live, "spec")
+        if not spec.get("clusterIP"):
+            spec["clusterIP"] = before.get("clusterIP") or self._free_address()
+        elif live is None and spec["clusterIP"] in self._taken():
+            words = f"failed to allocate IP {spec['clusterIP']}: provided IP is already allocated"
+            raise invalid(resource, name_of(obj), [wrong("spec.clusterIPs", [spec["clusterIP"]], words)])
+        spec.setdefault("clusterIPs", [spec["clusterIP"]])
+        spec.setdefault("ipFamilies", ["IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        self._give_node_ports(resource, obj, before)
+
+    def check(self, resource: Resource, obj: Object, live: Object | None, warnings: list[str]) -> None:
+        return
+
+    def _services(self) -> Iterator[Object]:
+        return self._store.select(known("services"))
+
+    def _taken(self) -> set[str]:
+        return {each["spec"].get("clusterIP", "") for each in self._services()}
+
+    def _free_address(self) -> str:
+        taken = self._taken()
+        for _ in range(_NETWORK.num_addresses):
+            address = str(_NETWORK[self._next])
+            self._next = 10 + (self._next - 9) % (_NETWORK.num_addresses - 20)
+            if address not in taken:
+                return address
+        raise RuntimeError("no cluster address is free")
+
+    def _give_node_ports(self, resource: Resource, obj: Object, before: Object) -> None:
+        spec = obj["spec"]
+        if spec["type"] not in {"NodePort", "LoadBalancer"}:
+            for port in rows(spec, "ports"):
+                port.pop("nodePort", None)
+            return
+        mine = {
+            (each.get("port"), each.get("protocol")): each.get("nodePort") for each in rows(before, "ports")
+        }
+        others = {
+            port["nodePort"]
+            for each in self._services()
+            if each["metadata"].get("uid") != obj["metadata"].get("uid")
+            for port in rows(each, "spec", "ports")
+            if port.get("nodePort")
+        }
+        for index, port in enumerate(rows(spec, "ports")):
+            wanted = port.get("nodePort") or mine.get((port.get("port"), port.get("protocol")))
+            if port.get("nodePort") in others:
+                words = "Invalid value: " + f"{wanted}: provided port is already allocated"
+                raise invalid(
+                    resource,
+                    name_of(obj),
+                    [Cause("FieldValueInvalid", words, f"spec.ports[{index}].nodePort")],
+                )
+            port["nodePort"] = wanted or next(number for number in _NODE_PORTS if number not in others)
+            others.add(port["nodePort"])

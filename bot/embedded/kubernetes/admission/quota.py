@@ -1,0 +1,96 @@
+"""ResourceQuotas: refusing what exceeds them, and keeping their usage current."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from bot.embedded.kubernetes.admission.usage import compute_names, missing_requests, usage_of
+from bot.embedded.kubernetes.errors import forbidden
+from bot.embedded.kubernetes.objects import Object, name_of, namespace_of, table
+from bot.embedded.kubernetes.resources import Resource, known
+from bot.embedded.kubernetes.schema.quantity import amount, format_binary, format_decimal
+from bot.embedded.kubernetes.storage.store import Event, Store
+
+Usage = dict[str, Decimal]
+
+
+class QuotaAdmission:
+    """Refuses writes that would exceed a quota of their namespace, and updates each quota's status."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        store.listen(self._changed)
+
+    def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
+        return
+
+    def check(self, resource: Resource, obj: Object, live: Object | None, warnings: list[str]) -> None:
+        for quota in self._quotas(namespace_of(obj)):
+            hard = table(quota, "spec", "hard")
+            more = _difference(usage_of(resource, obj), usage_of(resource, live) if live else {})
+            if (
+                live is None
+                and resource.plural == "pods"
+                and (lacking := missing_requests(obj, compute_names(hard)))
+            ):
+                raise forbidden(
+                    resource, name_of(obj), f"failed quota: {name_of(quota)}: must specify {lacking}"
+                )
+            more = {name: value for name, value in more.items() if name in hard and value > 0}
+            if not more:
+                continue
+            used = self._used(quota)
+            over = sorted(name for name, value in more.items() if used[name] + value > amount(hard[name]))
+            if over:
+                said = [
+                    f"{label}: {','.join(f'{name}={_written(name, values[name])}' for name in over)}"
+                    for label, values in (("requested", more), ("used", used), ("limited", _amounts(hard)))
+                ]
+                raise forbidden(
+                    resource, name_of(obj), f"exceeded quota: {name_of(quota)}, {', '.join(said)}"
+                )
+
+    def _quotas(self, namespace: str) -> list[Object]:
+        return list(self._store.select(known("resourcequotas"), namespace)) if namespace else []
+
+    def _used(self, quota: Object) -> Usage:
+        """What the namespace uses of each thing that the quota limits."""
+        used = {name: Decimal(0) for name in table(quota, "spec", "hard")}
+        for resource in self._store.resources():
+            if not resource.namespaced:
+                continue
+            for obj in self._store.select(resource, namespace_of(quota)):
+                for name, value in usage_of(resource, obj).items():
+                    if name in used:
+                        used[name] += value
+        return used
+
+    def _changed(self, event: Event) -> None:
+        namespace = namespace_of(event.obj)
+        for quota in self._quotas(namespace):
+            hard = table(quota, "spec", "hard")
+            touched = _difference(
+                usage_of(event.resource, event.obj) if event.type != "DELETED" else {},
+                usage_of(event.resource, event.before) if event.before else {},
+            )
+            if event.resource.plural != "resourcequotas" and not any(name in hard for name in touched):
+                continue
+            used = {name: _written(name, value) for name, value in self._used(quota).items()}
+            status = {"hard": hard, "used": used}
+            if quota.get("status") != status:
+                self._store.put(known("resourcequotas"), {**quota, "status": status})
+
+
+def _difference(now: Usage, before: Usage) -> Usage:
+    """What changed between two usages, without what stayed."""
+    names = {*now, *before}
+    found = {name: now.get(name, Decimal(0)) - before.get(name, Decimal(0)) for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def _amounts(hard: Object) -> Usage:
+    return {name: amount(value) for name, value in hard.items()}
+
+
+def _written(name: str, value: Decimal) -> str:
+    return format_binary(value) if "memory" in name or "storage" in name else format_decimal(value)

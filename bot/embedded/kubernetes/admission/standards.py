@@ -1,0 +1,231 @@
+"""The Pod Security Standards, in the words of Kubernetes' own checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from bot.embedded.kubernetes.objects import Object, dig, rows, table
+
+_CAPABILITIES = frozenset(
+    ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE")
+    + ("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")
+)
+_SYSCTLS = frozenset(
+    ("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start")
+    + ("net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports")
+    + ("net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl")
+    + ("net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem")
+)
+_SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
+_VOLUMES = frozenset(
+    (
+        "configMap",
+        "downwardAPI",
+        "emptyDir",
+        "projected",
+        "secret",
+        "csi",
+        "persistentVolumeClaim",
+        "ephemeral",
+        "image",
+    )
+)
+_SECCOMP = frozenset({"RuntimeDefault", "Localhost"})
+Check = Callable[[Object], str]
+
+
+def violations(spec: Object, level: str) -> list[str]:
+    """What a pod spec violates of `baseline` or `restricted`; nothing for any other level."""
+    checks = {"baseline": _BASELINE, "restricted": _RESTRICTED}.get(level, ())
+    return [said for check in checks if (said := check(spec))]
+
+
+def _containers(spec: Object) -> list[Object]:
+    return [
+        each
+        for group in ("initContainers", "containers", "ephemeralContainers")
+        for each in rows(spec, group)
+    ]
+
+
+def _failing(spec: Object, fails: Callable[[Object], bool]) -> list[str]:
+    return [each["name"] for each in _containers(spec) if fails(table(each, "securityContext"))]
+
+
+def _named(noun: str, names: list[str]) -> str:
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return f"{noun} {quoted}" if len(names) == 1 else f"{noun}s {quoted}"
+
+
+def _host_namespaces(spec: Object) -> str:
+    found = [f"{name}=true" for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
+    return f"host namespaces ({', '.join(found)})" if found else ""
+
+
+def _privileged(spec: Object) -> str:
+    names = _failing(spec, lambda context: bool(context.get("privileged")))
+    return (
+        f"privileged ({_named('container', names)} must not set securityContext.privileged=true)"
+        if names
+        else ""
+    )
+
+
+def _added(spec: Object, allowed: frozenset[str]) -> tuple[list[str], list[str]]:
+    """Containers that add other capabilities than these, and those capabilities."""
+    names, extra = [], set()
+    for each in _containers(spec):
+        more = set(rows(each, "securityContext", "capabilities", "add")) - allowed
+        if more:
+            names.append(each["name"])
+            extra |= more
+    return names, sorted(extra)
+
+
+def _capabilities(spec: Object) -> str:
+    names, extra = _added(spec, _CAPABILITIES)
+    if not names:
+        return ""
+    said = ", ".join(f'"{name}"' for name in extra)
+    return f"non-default capabilities ({_named('container', names)} must not include {said} in securityContext.capabilities.add)"
+
+
+def _host_paths(spec: Object) -> str:
+    names = [each["name"] for each in rows(spec, "volumes") if "hostPath" in each]
+    return f"hostPath volumes ({_named('volume', names)})" if names else ""
+
+
+def _host_ports(spec: Object) -> str:
+    names, ports = [], []
+    for each in _containers(spec):
+        found = [str(port["hostPort"]) for port in rows(each, "ports") if port.get("hostPort")]
+        if found:
+            names.append(each["name"])
+            ports += found
+    if not names:
+        return ""
+    verb = "uses" if len(names) == 1 else "use"
+    return f"hostPort ({_named('container', names)} {verb} hostPort{'s' if len(ports) > 1 else ''} {', '.join(ports)})"
+
+
+def _selinux(spec: Object) -> str:
+    contexts = [
+        table(spec, "securityContext"),
+        *(table(each, "securityContext") for each in _containers(spec)),
+    ]
+    for context in contexts:
+        options = table(context, "seLinuxOptions")
+        if options.get("type", "") not in _SELINUX_TYPES or options.get("user") or options.get("role"):
+            return "seLinuxOptions (forbidden type, user or role)"
+    return ""
+
+
+def _proc_mount(spec: Object) -> str:
+    names = _failing(spec, lambda context: context.get("procMount", "Default") not in {"", "Default"})
+    return f"procMount ({_named('container', names)} must not set securityContext.procMount)" if names else ""
+
+
+def _unconfined(spec: Object) -> str:
+    if dig(spec, "securityContext", "seccompProfile", "type") == "Unconfined":
+        return 'seccompProfile (pod must not set securityContext.seccompProfile.type to "Unconfined")'
+    names = _failing(spec, lambda context: dig(context, "seccompProfile", "type") == "Unconfined")
+    if not names:
+        return ""
+    return f'seccompProfile ({_named("container", names)} must not set securityContext.seccompProfile.type to "Unconfined")'
+
+
+def _sysctls(spec: Object) -> str:
+    found = [
+        each["name"] for each in rows(spec, "securityContext", "sysctls") if each["name"] not in _SYSCTLS
+    ]
+    return f"forbidden sysctls ({', '.join(found)})" if found else ""
+
+
+def _volume_types(spec: Object) -> str:
+    names, kinds = [], []
+    for each in rows(spec, "volumes"):
+        bad = [kind for kind in each if kind != "name" and kind not in _VOLUMES]
+        if bad:
+            names.append(each["name"])
+            kinds += [f'"{kind}"' for kind in bad if f'"{kind}"' not in kinds]
+    if not names:
+        return ""
+    verb = "uses" if len(names) == 1 else "use"
+    noun = "type" if len(kinds) == 1 else "types"
+    return f"restricted volume types ({_named('volume', names)} {verb} restricted volume {noun} {', '.join(kinds)})"
+
+
+def _escalation(spec: Object) -> str:
+    names = _failing(spec, lambda context: context.get("allowPrivilegeEscalation") is not False)
+    said = "must set securityContext.allowPrivilegeEscalation=false"
+    return f"allowPrivilegeEscalation != false ({_named('container', names)} {said})" if names else ""
+
+
+def _restricted_capabilities(spec: Object) -> str:
+    kept = _failing(spec, lambda context: "ALL" not in rows(context, "capabilities", "drop"))
+    said = []
+    if kept:
+        said.append(f'{_named("container", kept)} must set securityContext.capabilities.drop=["ALL"]')
+    names, extra = _added(spec, frozenset({"NET_BIND_SERVICE"}))
+    if names:
+        more = ", ".join(f'"{name}"' for name in extra)
+        said.append(
+            f"{_named('container', names)} must not include {more} in securityContext.capabilities.add"
+        )
+    return f"unrestricted capabilities ({'; '.join(said)})" if said else ""
+
+
+def _inherited(spec: Object, good: Callable[[Any], bool], *path: str) -> list[str]:
+    """Containers for which neither they nor the pod have a good value."""
+    pod = dig(spec, "securityContext", *path)
+    values = {each["name"]: dig(each, "securityContext", *path) for each in _containers(spec)}
+    return [name for name, value in values.items() if not good(value if value is not None else pod)]
+
+
+def _root(spec: Object) -> str:
+    names = _inherited(spec, lambda value: value is True, "runAsNonRoot")
+    if not names:
+        return ""
+    return f"runAsNonRoot != true (pod or {_named('container', names)} must set securityContext.runAsNonRoot=true)"
+
+
+def _root_user(spec: Object) -> str:
+    if dig(spec, "securityContext", "runAsUser") == 0:
+        return "runAsUser=0 (pod must not set runAsUser=0)"
+    names = _failing(spec, lambda context: context.get("runAsUser") == 0)
+    return f"runAsUser=0 ({_named('container', names)} must not set runAsUser=0)" if names else ""
+
+
+def _seccomp(spec: Object) -> str:
+    names = _inherited(spec, lambda value: value in _SECCOMP, "seccompProfile", "type")
+    if not names:
+        return ""
+    said = 'must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
+    return f"seccompProfile (pod or {_named('container', names)} {said})"
+
+
+_ALWAYS: tuple[Check, ...] = (_host_namespaces, _privileged)
+_BASELINE: tuple[Check, ...] = (
+    *_ALWAYS,
+    _capabilities,
+    _host_paths,
+    _host_ports,
+    _selinux,
+    _proc_mount,
+    _unconfined,
+    _sysctls,
+)
+_RESTRICTED: tuple[Check, ...] = (
+    *_ALWAYS,
+    _host_ports,
+    _selinux,
+    _proc_mount,
+    _sysctls,
+    _escalation,
+    _restricted_capabilities,
+    _volume_types,
+    _root,
+    _root_user,
+    _seccomp,
+)

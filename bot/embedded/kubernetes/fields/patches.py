@@ -1,0 +1,170 @@
+"""The patches that are not applies: JSON patch, merge patch and strategic merge patch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.embedded.kubernetes.errors import ApiError, bad_request
+from bot.embedded.kubernetes.objects import Object, clone
+from bot.embedded.kubernetes.schema.types import Type
+
+_DIRECTIVE, _RETAIN = "$patch", "$retainKeys"
+_DELETE_FROM, _ORDER = "$deleteFromPrimitiveList/", "$setElementOrder/"
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7386: null removes, objects merge, everything else replaces."""
+    if not isinstance(patch, dict):
+        return patch
+    merged: Object = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = merge_patch(merged.get(name), value)
+    return merged
+
+
+def json_patch(target: Any, operations: Any) -> Any:
+    """RFC 6902; a 422 where an operation does not fit the object."""
+    if not isinstance(operations, list):
+        raise bad_request("a JSON patch must be an array of operations")
+    document = clone(target)
+    for operation in operations:
+        try:
+            document = _operate(document, operation)
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            message = f"the server rejected our request due to an error in our request: {_explained(operation, error)}"
+            raise ApiError(422, "Invalid", message, {}) from None
+    return document
+
+
+def _explained(operation: Any, error: Exception) -> str:
+    if isinstance(operation, dict) and operation.get("op") == "test":
+        return f"testing value {operation.get('path')} failed: test failed"
+    where = operation.get("path") if isinstance(operation, dict) else operation
+    return f"{where}: {error}"
+
+
+def _operate(document: Any, operation: Object) -> Any:
+    name, path = operation["op"], _pointer(operation["path"])
+    match name:
+        case "add":
+            return _add(document, path, operation["value"])
+        case "remove":
+            return _remove(document, path)[0]
+        case "replace":
+            _find(document, path)
+            return _add(_remove(document, path)[0], path, operation["value"]) if path else operation["value"]
+        case "test":
+            if _find(document, path) != operation.get("value"):
+                raise ValueError("test failed")
+            return document
+        case "copy":
+            return _add(document, path, clone(_find(document, _pointer(operation["from"]))))
+        case "move":
+            document, value = _remove(document, _pointer(operation["from"]))
+            return _add(document, path, value)
+    raise ValueError(f"unexpected operation {name!r}")
+
+
+def _pointer(text: str) -> list[str]:
+    if text and not text.startswith("/"):
+        raise ValueError(f"path {text!r} does not start with a slash")
+    return [part.replace("~1", "/").replace("~0", "~") for part in text.split("/")[1:]]
+
+
+def _find(document: Any, path: list[str]) -> Any:
+    for part in path:
+        document = document[int(part)] if isinstance(document, list) else document[part]
+    return document
+
+
+def _add(document: Any, path: list[str], value: Any) -> Any:
+    if not path:
+        return value
+    parent, last = _find(document, path[:-1]), path[-1]
+    if isinstance(parent, list):
+        index = len(parent) if last == "-" else int(last)
+        if not 0 <= index <= len(parent):
+            raise IndexError("index is out of bounds")
+        parent.insert(index, value)
+    else:
+        parent[last] = value
+    return document
+
+
+def _remove(document: Any, path: list[str]) -> tuple[Any, Any]:
+    parent, last = _find(document, path[:-1]), path[-1]
+    return document, parent.pop(int(last)) if isinstance(parent, list) else parent.pop(last)
+
+
+def strategic_patch(target: Any, patch: Any, kind: Type) -> Any:
+    """Kubernetes' own merge: lists with a merge key are merged by it; `$patch` directives are obeyed."""
+    if not isinstance(patch, dict):
+        return patch
+    directive = patch.get(_DIRECTIVE)
+    if directive == "delete":
+        return None
+    if directive == "replace":
+        return {name: value for name, value in patch.items() if name != _DIRECTIVE}
+    merged: Object = dict(target) if isinstance(target, dict) else {}
+    if _RETAIN in patch:
+        merged = {name: value for name, value in merged.items() if name in patch[_RETAIN]}
+    orders = {name.removeprefix(_ORDER): value for name, value in patch.items() if name.startswith(_ORDER)}
+    for name, value in patch.items():
+        if name.startswith(_DELETE_FROM):
+            field = name.removeprefix(_DELETE_FROM)
+            merged[field] = [each for each in merged.get(field, []) if each not in value]
+        elif not name.startswith("$"):
+            _patch_field(merged, name, value, kind.child(name))
+    for name, order in orders.items():
+        if isinstance(merged.get(name), list):
+            merged[name] = _ordered(merged[name], order, kind.child(name).merge_key)
+    return merged
+
+
+def _patch_field(merged: Object, name: str, value: Any, kind: Type) -> None:
+    if value is None:
+        merged.pop(name, None)
+    elif isinstance(value, list) and "merge" in kind.patch_strategies:
+        merged[name] = _patch_list(merged.get(name) or [], value, kind)
+    elif isinstance(value, dict):
+        found = strategic_patch(merged.get(name), value, kind)
+        if found is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = found
+    else:
+        merged[name] = value
+
+
+def _patch_list(target: list[Any], patch: list[Any], kind: Type) -> list[Any]:
+    key = kind.merge_key
+    if not key:
+        return target + [each for each in patch if each not in target]
+    if any(isinstance(each, dict) and each.get(_DIRECTIVE) == "replace" for each in patch):
+        return [each for each in patch if each.get(_DIRECTIVE) != "replace"]
+    merged = list(target)
+    for each in patch:
+        if key not in each:
+            raise bad_request(f"map: {each} does not contain declared merge key: {key}")
+        index = next((i for i, old in enumerate(merged) if old.get(key) == each[key]), None)
+        if each.get(_DIRECTIVE) == "delete":
+            merged = [old for old in merged if old.get(key) != each[key]]
+        elif index is None:
+            merged.append(strategic_patch({}, each, kind.item))
+        else:
+            merged[index] = strategic_patch(merged[index], each, kind.item)
+    return merged
+
+
+def _ordered(items: list[Any], order: list[Any], key: str) -> list[Any]:
+    """Items in the order that a patch asks for; those it does not name keep their place before their successors."""
+    wanted = [each.get(key) if key and isinstance(each, dict) else each for each in order]
+    names = [each.get(key) if key else each for each in items]
+    named = [item for _, item in sorted((wanted.index(n), i) for i, n in enumerate(names) if n in wanted)]
+    result, rest = [], iter(named)
+    for index, name in enumerate(names):
+        result.append(items[next(rest)] if name in wanted else items[index])
+    return result

@@ -1,0 +1,73 @@
+"""Kubernetes objects as plain dictionaries, and the few helpers that every module needs."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+Object = dict[str, Any]
+Clock = Callable[[], float]
+
+_NAME_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+_names = random.Random()  # noqa: S311 - names need to be distinct, not secret
+
+
+def clone(value: Any) -> Any:
+    """A deep copy of JSON data, about ten times quicker than copy.deepcopy."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def meta(obj: Object) -> Object:
+    found: Object = obj["metadata"]
+    return found
+
+
+def name_of(obj: Object) -> str:
+    return str(obj["metadata"].get("name", ""))
+
+
+def namespace_of(obj: Object) -> str:
+    return str(obj["metadata"].get("namespace", ""))
+
+
+def uid_of(obj: Object) -> str:
+    return str(obj["metadata"].get("uid", ""))
+
+
+def is_deleting(obj: Object) -> bool:
+    return bool(obj["metadata"].get("deletionTimestamp"))
+
+
+def timestamp(seconds: float) -> str:
+    """Seconds since the epoch as metav1.Time (UTC, whole seconds)."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def generate_name(prefix: str) -> str:
+    """`prefix` and five random characters, 63 at most, as the name generator of Kubernetes does."""
+    return prefix[:58] + "".join(_names.choices(_NAME_ALPHABET, k=5))
+
+
+def dig(value: Any, *path: str) -> Any:
+    """The value below nested dictionaries, or None where the path ends early."""
+    for part in path:
+        if not isinstance(value, dict):
+            return None
+        value = value.get(part)
+    return value
+
+
+def table(value: Any, *path: str) -> Object:
+    """Like `dig`, for a dictionary: an empty one where there is none."""
+    found = dig(value, *path)
+    return found if isinstance(found, dict) else {}
+
+
+def rows(value: Any, *path: str) -> list[Any]:
+    """Like `dig`, for a list: an empty one where there is none."""
+    found = dig(value, *path)
+    return found if isinstance(found, list) else []

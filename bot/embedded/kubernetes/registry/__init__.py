@@ -1,0 +1,1 @@
+"""Creating, changing and deleting objects, as the generic registry of Kubernetes does it."""

@@ -1,0 +1,68 @@
+"""When a delete takes an object away at once, and what it marks when it does not."""
+
+from __future__ import annotations
+
+from bot.embedded.kubernetes.errors import conflict
+from bot.embedded.kubernetes.objects import Object, dig, is_deleting, name_of, rows, timestamp, uid_of
+from bot.embedded.kubernetes.registry.requests import Deletion
+from bot.embedded.kubernetes.resources import Resource
+
+ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
+_FINALIZERS = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
+
+
+def check_preconditions(resource: Resource, obj: Object, options: Deletion) -> None:
+    """A 409 when the object is another one, or another version, than the client meant."""
+    for name, wanted, found in (
+        ("UID", options.uid, uid_of(obj)),
+        ("ResourceVersion", options.version, obj["metadata"]["resourceVersion"]),
+    ):
+        if wanted and wanted != found:
+            why = f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {found}"
+            raise conflict(resource, name_of(obj), why)
+
+
+def marked(resource: Resource, obj: Object, options: Deletion, now: float) -> Object:
+    """The object with its deletion begun: finalizers of the chosen policy, time, grace period."""
+    metadata = dict(obj["metadata"])
+    finalizers = _finalizers(resource, rows(metadata, "finalizers"), options.policy)
+    if finalizers:
+        metadata["finalizers"] = finalizers
+    else:
+        metadata.pop("finalizers", None)
+    grace = grace_period(resource, obj, options)
+    before = metadata.get("deletionGracePeriodSeconds")
+    if not is_deleting(obj):
+        metadata |= {"deletionTimestamp": timestamp(now + grace), "deletionGracePeriodSeconds": grace}
+        if metadata.get("generation"):
+            metadata["generation"] += 1
+    elif before is not None and grace < before and options.grace is not None:
+        metadata |= {"deletionTimestamp": timestamp(now + grace), "deletionGracePeriodSeconds": grace}
+    return {**obj, "metadata": metadata}
+
+
+def grace_period(resource: Resource, obj: Object, options: Deletion) -> int:
+    """Seconds until the object may go; only pods that a node holds are given any."""
+    if resource.plural != "pods" or resource.group:
+        return 0
+    if not dig(obj, "spec", "nodeName") or dig(obj, "status", "phase") in {"Succeeded", "Failed"}:
+        return 0
+    wanted = (
+        options.grace if options.grace is not None else obj["spec"].get("terminationGracePeriodSeconds", 30)
+    )
+    return int(wanted) if wanted >= 0 else 1
+
+
+def may_go(obj: Object) -> bool:
+    """Whether a marked object has nothing left to wait for."""
+    return not obj["metadata"].get("finalizers") and not obj["metadata"].get("deletionGracePeriodSeconds")
+
+
+def _finalizers(resource: Resource, present: list[str], policy: str) -> list[str]:
+    if not policy and (resource.group, resource.plural) == ("batch", "jobs"):
+        # Kubernetes keeps the pods of a job unless the client says otherwise.
+        policy = "" if {ORPHAN, FOREGROUND} & set(present) else "Orphan"
+    if not policy:
+        return present
+    kept = [each for each in present if each not in {ORPHAN, FOREGROUND}]
+    return [*kept, _FINALIZERS[policy]] if policy in _FINALIZERS else kept

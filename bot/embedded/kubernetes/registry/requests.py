@@ -1,0 +1,62 @@
+"""What a client asks of the registry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.embedded.kubernetes.errors import bad_request
+from bot.embedded.kubernetes.objects import Object, dig
+from bot.embedded.kubernetes.resources import Resource
+
+POLICIES = ("Orphan", "Background", "Foreground")
+
+
+@dataclass(frozen=True)
+class Target:
+    """An object, or with no name a collection; `subresource` such as `status`."""
+
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+@dataclass(frozen=True)
+class Write:
+    """How to write: for which field manager, really or only tried; warnings for the answer are collected."""
+
+    manager: str = "unknown"
+    force: bool = False
+    dry_run: bool = False
+    validation: str = ""
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Deletion:
+    """metav1.DeleteOptions."""
+
+    grace: int | None = None
+    policy: str = ""
+    uid: str = ""
+    version: str = ""
+    dry_run: bool = False
+
+
+def read_deletion(body: Any, grace: str, policy: str, dry_run: bool) -> Deletion:
+    """Options of a delete, from its body or from the query."""
+    options: Object = body if isinstance(body, dict) else {}
+    seconds = options.get("gracePeriodSeconds", int(grace) if grace.lstrip("-").isdigit() else None)
+    chosen = options.get("propagationPolicy") or policy
+    if not chosen and options.get("orphanDependents") is not None:
+        chosen = "Orphan" if options["orphanDependents"] else "Background"
+    if chosen and chosen not in POLICIES:
+        raise bad_request(f'invalid propagationPolicy "{chosen}": expected one of {", ".join(POLICIES)}')
+    return Deletion(
+        grace=seconds,
+        policy=chosen,
+        uid=dig(options, "preconditions", "uid") or "",
+        version=dig(options, "preconditions", "resourceVersion") or "",
+        dry_run=dry_run or bool(options.get("dryRun")),
+    )

@@ -1,0 +1,138 @@
+"""What the API server sets itself when objects of a kind are created or changed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bot.embedded.kubernetes.objects import Object, dig, rows, table, uid_of
+from bot.embedded.kubernetes.resources import Resource
+
+_COUNTED: Final = frozenset(
+    (
+        "pods",
+        "deployments",
+        "replicasets",
+        "statefulsets",
+        "daemonsets",
+        "jobs",
+        "cronjobs",
+        "networkpolicies",
+    )
+    + ("ingresses", "ingressclasses", "poddisruptionbudgets", "endpointslices")
+)
+_MANDATORY: Final = "batch.kubernetes.io/"
+
+
+def counts_generations(resource: Resource) -> bool:
+    return resource.custom or resource.plural in _COUNTED
+
+
+def prepare_create(resource: Resource, obj: Object) -> None:
+    """Fill in the fields of a new object that belong to the server (in place)."""
+    if counts_generations(resource):
+        obj["metadata"]["generation"] = 1
+    if "status" in resource.subresources and not resource.custom:
+        obj["status"] = _first_status(resource, obj)
+    if resource.plural == "jobs":
+        _label_job(obj)
+    if resource.plural == "namespaces":
+        spec = obj.setdefault("spec", {})
+        if "kubernetes" not in rows(spec, "finalizers"):
+            spec["finalizers"] = [*rows(spec, "finalizers"), "kubernetes"]
+
+
+def _first_status(resource: Resource, obj: Object) -> Object:
+    match resource.plural:
+        case "pods":
+            return {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
+        case "namespaces":
+            return {"phase": "Active"}
+        case "persistentvolumeclaims":
+            return {"phase": "Pending"}
+        case "services" | "ingresses":
+            return {"loadBalancer": {}}
+        case "nodes":
+            return table(obj, "status")
+        case "deployments" | "daemonsets" | "jobs" | "cronjobs" | "resourcequotas":
+            return {}
+        case "replicasets" | "statefulsets":
+            return {"replicas": 0}
+    return {}
+
+
+def _label_job(job: Object) -> None:
+    """The selector by which a job finds its pods: its own uid, unless the client manages it."""
+    if dig(job, "spec", "manualSelector"):
+        return
+    template = job["spec"]["template"].setdefault("metadata", {})
+    labels = template.setdefault("labels", {})
+    uid, name = uid_of(job), job["metadata"]["name"]
+    for prefix in ("", _MANDATORY):
+        labels.setdefault(f"{prefix}controller-uid", uid)
+        labels.setdefault(f"{prefix}job-name", name)
+    job["spec"].setdefault("selector", {}).setdefault("matchLabels", {})[f"{_MANDATORY}controller-uid"] = uid
+
+
+def quality_of_service(spec: Object) -> str:
+    """Guaranteed, Burstable or BestEffort, from requests and limits of cpu and memory."""
+    containers = [*rows(spec, "containers"), *rows(spec, "initContainers")]
+    some, all_equal = False, True
+    for container in containers:
+        requests, limits = table(container, "resources", "requests"), table(container, "resources", "limits")
+        for name in ("cpu", "memory"):
+            some = some or name in requests or name in limits
+            all_equal = all_equal and name in limits and requests.get(name, limits[name]) == limits[name]
+    if not some:
+        return "BestEffort"
+    return "Guaranteed" if all_equal else "Burstable"
+
+
+def prepare_update(resource: Resource, subresource: str, live: Object, new: Object) -> Object:
+    """`new` limited to what this endpoint may change, with its generation."""
+    if subresource == "status":
+        changed = {**live, "metadata": {**live["metadata"]}}
+        if "status" in new:
+            changed["status"] = new["status"]
+        else:
+            changed.pop("status", None)
+        _carry(new, changed)
+        return changed
+    if "status" in resource.subresources:
+        new = {name: value for name, value in new.items() if name != "status"}
+        if "status" in live:
+            new["status"] = live["status"]
+    metadata = {**new["metadata"]}
+    for name in (
+        "uid",
+        "creationTimestamp",
+        "deletionTimestamp",
+        "deletionGracePeriodSeconds",
+        "generateName",
+    ):
+        metadata.pop(name, None)
+        if name in live["metadata"]:
+            metadata[name] = live["metadata"][name]
+    metadata.pop("selfLink", None)
+    new = {**new, "metadata": metadata}
+    if counts_generations(resource):
+        changed_spec = _spec_of(new) != _spec_of(live)
+        metadata["generation"] = live["metadata"].get("generation", 0) + changed_spec
+    return new
+
+
+def _carry(new: Object, changed: Object) -> None:
+    if "managedFields" in new["metadata"]:
+        changed["metadata"]["managedFields"] = new["metadata"]["managedFields"]
+
+
+def _spec_of(obj: Object) -> Object:
+    return {
+        name: value for name, value in obj.items() if name not in {"metadata", "status", "apiVersion", "kind"}
+    }
+
+
+def ignored_fields(resource: Resource, subresource: str) -> frozenset[str]:
+    """Top-level fields that a write through this endpoint does not touch."""
+    if subresource == "status":
+        return frozenset({"spec", "metadata"})
+    return frozenset({"status"}) if "status" in resource.subresources else frozenset()

@@ -1,0 +1,180 @@
+"""Reading a request's object by its type: unknown fields out, quantities canonical, wrong types refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.embedded.kubernetes.errors import ApiError, bad_request, invalid, wrong
+from bot.embedded.kubernetes.objects import Object, table
+from bot.embedded.kubernetes.resources import Resource
+from bot.embedded.kubernetes.schema.quantity import canonical
+from bot.embedded.kubernetes.schema.types import Type, type_of
+
+_GO_TYPES = {"string": "string", "boolean": "bool", "number": "float64", "integer": "int64"}
+
+
+class Mismatch(Exception):
+    """A value of the wrong JSON type: `words` as Go's decoder says it, and where it was."""
+
+    def __init__(self, path: str, value: Any, expected: str, words: str) -> None:
+        super().__init__(words)
+        self.path = path
+        self.value = value
+        self.expected = expected
+
+
+@dataclass
+class _Reading:
+    unknown: list[str] = field(default_factory=list)
+
+    def read(self, value: Any, kind: Type, path: str, owner: str) -> Any:
+        """The cleaned value; `owner` is the Go struct that a mismatch names."""
+        match kind.shape:
+            case "any":
+                return value
+            case "scalar":
+                return self._scalar(value, kind, path, owner)
+            case "list":
+                if not isinstance(value, list):
+                    raise _mismatch(value, kind, path, owner)
+                return [self.read(each, kind.item, f"{path}[{i}]", owner) for i, each in enumerate(value)]
+        if not isinstance(value, dict):
+            raise _mismatch(value, kind, path, owner)
+        if kind.shape == "map":
+            return {
+                key: self._map_value(each, kind.item, f"{path}.{key}", owner) for key, each in value.items()
+            }
+        return self._struct(value, kind, path)
+
+    def _struct(self, value: Object, kind: Type, path: str) -> Object:
+        found = {}
+        for name, each in value.items():
+            inner = f"{path}.{name}" if path else name
+            known = kind.fields.get(name)
+            if known is None:
+                self.unknown.append(inner)
+            elif each is not None:
+                found[name] = self.read(each, known, inner, kind.go_name)
+        return found
+
+    def _map_value(self, value: Any, kind: Type, path: str, owner: str) -> Any:
+        if value is None and "string" in kind.accepts:
+            return ""
+        return self.read(value, kind, path, owner)
+
+    def _scalar(self, value: Any, kind: Type, path: str, owner: str) -> Any:
+        if value is None or _json_type(value) not in kind.accepts:
+            fits = isinstance(value, int) and not isinstance(value, bool) and "number" in kind.accepts
+            if not fits:
+                raise _mismatch(value, kind, path, owner)
+        if kind.is_quantity:
+            try:
+                return canonical(value)
+            except ValueError as error:
+                raise Mismatch(path, value, "quantity", str(error)) from None
+        return value
+
+
+def _json_type(value: Any) -> str:
+    names = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
+    return names.get(type(value), "null")
+
+
+def _mismatch(value: Any, kind: Type, path: str, owner: str) -> Mismatch:
+    expected = next(iter(sorted(kind.accepts)), {"list": "array"}.get(kind.shape, "object"))
+    if kind.shape == "list":
+        go_type = f"[]{_go_type(kind.item)}"
+    elif kind.shape == "map":
+        go_type = f"map[string]{_go_type(kind.item)}"
+    else:
+        go_type = _go_type(kind)
+    got = {"integer": "number", "boolean": "bool"}.get(_json_type(value), _json_type(value))
+    where = _without_indexes(path)
+    words = f"json: cannot unmarshal {got} into Go struct field {owner}.{where} of type {go_type}"
+    return Mismatch(path, value, expected, words)
+
+
+def _go_type(kind: Type) -> str:
+    if kind.shape == "struct":
+        return f"v1.{kind.go_name}"
+    if kind.format in {"int32", "int64"}:
+        return kind.format
+    return _GO_TYPES.get(next(iter(sorted(kind.accepts)), ""), "interface {}")
+
+
+def _without_indexes(path: str) -> str:
+    return "".join(piece.partition("]")[2] if i else piece for i, piece in enumerate(path.split("[")))
+
+
+def decode(resource: Resource, body: Any, validation: str = "") -> tuple[Object, list[str]]:
+    """The object that a body stands for, and warnings about it.
+
+    `validation` is the request's fieldValidation: Strict refuses unknown fields, Warn (the
+    default) warns of them, Ignore drops them silently.
+    """
+    if not isinstance(body, dict):
+        raise bad_request("the object provided is unrecognized (must be of type " + resource.kind + ")")
+    _check_kind(resource, body)
+    reading = _Reading()
+    try:
+        found: Object = reading.read(body, type_of(resource), "", resource.kind)
+    except Mismatch as mismatch:
+        raise _refusal(resource, body, mismatch) from None
+    found.setdefault("metadata", {})
+    unknown = [f'unknown field "{path}"' for path in reading.unknown]
+    if unknown and validation == "Strict":
+        raise bad_request(_undecodable(resource, f"strict decoding error: {', '.join(unknown)}"))
+    ordered = {"apiVersion": resource.api_version, "kind": resource.kind, **found}
+    return ordered, [] if validation == "Ignore" else unknown
+
+
+def decode_any(value: Any, kind: Type) -> Any:
+    """A value below an object, cleaned the same way; Mismatch where its type is wrong."""
+    return _Reading().read(value, kind, "", kind.go_name)
+
+
+def _check_kind(resource: Resource, body: Object) -> None:
+    version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
+    if version != resource.api_version:
+        raise bad_request(
+            f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
+        )
+    if kind != resource.kind:
+        expected = f"{resource.api_version}, Kind={resource.kind}".replace("v1, Kind", "v1, Kind")
+        raise bad_request(
+            f"{kind} in version {version!r} cannot be handled as a {resource.kind}: expected {expected}"
+        )
+
+
+def _undecodable(resource: Resource, why: str) -> str:
+    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+
+
+def _refusal(resource: Resource, body: Object, mismatch: Mismatch) -> ApiError:
+    if not resource.custom:
+        return bad_request(_undecodable(resource, str(mismatch)))
+    shown = _json_type(mismatch.value)
+    why = f'{mismatch.path} in body must be of type {mismatch.expected}: "{shown}"'
+    return invalid(resource, str(table(body, "metadata").get("name", "")), [wrong(mismatch.path, shown, why)])
+
+
+def missing_fields(value: Any, kind: Type, path: str = "") -> Iterable[str]:
+    """Paths of required fields that are not there; a required struct is named by what it lacks itself."""
+    if kind.shape == "list" and isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from missing_fields(each, kind.item, f"{path}[{index}]")
+    elif kind.shape == "map" and isinstance(value, dict):
+        for key, each in value.items():
+            yield from missing_fields(each, kind.item, f"{path}[{key}]")
+    elif kind.shape == "struct" and isinstance(value, dict):
+        for name, known in kind.fields.items():
+            inner = f"{path}.{name}" if path else name
+            if name in value:
+                yield from missing_fields(value[name], known, inner)
+                if name in kind.required and value[name] == [] and known.shape == "list":
+                    yield inner
+            elif name in kind.required:
+                deeper = list(missing_fields({}, known, inner)) if known.shape == "struct" else []
+                yield from deeper or [inner]

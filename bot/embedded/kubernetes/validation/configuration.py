@@ -1,0 +1,83 @@
+"""Checks of ConfigMaps, Secrets, claims, quotas and bindings."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Iterator
+
+from bot.embedded.kubernetes.errors import Cause, forbidden_field, required, wrong
+from bot.embedded.kubernetes.objects import Object, dig, rows, table
+from bot.embedded.kubernetes.schema.quantity import amount
+
+_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_LIMIT = 1024 * 1024
+_KEY_WORDS = (
+    "a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
+    "(e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+)
+_CLAIM_WORDS = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+
+
+def check_data(obj: Object) -> Iterator[Cause]:
+    """Keys and size of a ConfigMap or a Secret."""
+    data, binary = table(obj, "data"), table(obj, "binaryData")
+    for name in [*data, *binary]:
+        if not _KEY.fullmatch(name) or len(name) > 253:
+            path = f"data[{name}]" if name in data else f"binaryData[{name}]"
+            yield wrong(path, name, _KEY_WORDS)
+    encoded = obj["kind"] == "Secret"
+    size = sum(len(b64decode(value)) if encoded else len(value.encode()) for value in data.values())
+    if size + sum(len(value) * 3 // 4 for value in binary.values()) > _LIMIT:
+        yield Cause(
+            "FieldValueTooLong", f"Too long: may not be more than {_LIMIT} bytes", "data" if encoded else ""
+        )
+
+
+def check_immutable(live: Object, new: Object) -> Iterator[Cause]:
+    if not live.get("immutable"):
+        return
+    if not new.get("immutable"):
+        yield forbidden_field("immutable", "field is immutable when `immutable` is set")
+    for name in ("data", "binaryData"):
+        if live.get(name) != new.get(name):
+            yield forbidden_field(name, "field is immutable when `immutable` is set")
+
+
+def check_secret_change(live: Object, new: Object) -> Iterator[Cause]:
+    if live.get("type") != new.get("type"):
+        yield wrong("type", new.get("type"), "field is immutable")
+    yield from check_immutable(live, new)
+
+
+def check_claim(claim: Object) -> Iterator[Cause]:
+    if not rows(claim, "spec", "accessModes"):
+        yield required("spec.accessModes", "at least 1 access mode is required")
+    storage = dig(claim, "spec", "resources", "requests", "storage")
+    if storage is None:
+        yield required("spec.resources[storage]")
+    elif amount(storage) <= 0:
+        yield wrong("spec.resources[storage]", storage, "must be greater than zero")
+
+
+def check_claim_change(live: Object, new: Object) -> Iterator[Cause]:
+    before, after = dict(live["spec"]), dict(new["spec"])
+    bound_now = not before.get("volumeName")
+    for spec in (before, after):
+        spec.pop("resources", None)
+        spec.pop("volumeAttributesClassName", None)
+        if bound_now:
+            spec.pop("volumeName", None)
+    if before != after:
+        yield forbidden_field("spec", _CLAIM_WORDS)
+
+
+def check_quota(quota: Object) -> Iterator[Cause]:
+    for name, value in table(quota, "spec", "hard").items():
+        if amount(value) < 0:
+            yield wrong(f"spec.hard[{name}]", value, "must be greater than or equal to 0")
+
+
+def check_role_reference(live: Object, new: Object) -> Iterator[Cause]:
+    if live.get("roleRef") != new.get("roleRef"):
+        yield wrong("roleRef", new.get("roleRef"), "cannot change roleRef")

@@ -1,0 +1,70 @@
+"""Checks of Services and Ingresses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.embedded.kubernetes.errors import Cause, required, unsupported, wrong
+from bot.embedded.kubernetes.objects import Object, dig, rows, table
+from bot.embedded.kubernetes.validation.names import label_faults
+from bot.embedded.kubernetes.validation.pods import check_port
+
+_TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
+_PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"]
+
+
+def check_service(service: Object) -> Iterator[Cause]:
+    spec = service["spec"]
+    if spec["type"] not in _TYPES:
+        yield unsupported("spec.type", spec["type"], _TYPES)
+    if spec["type"] == "ExternalName":
+        if not spec.get("externalName"):
+            yield required("spec.externalName")
+        return
+    ports = rows(spec, "ports")
+    if not ports and spec.get("clusterIP") != "None":
+        yield required("spec.ports")
+    names, used = set(), set()
+    for index, port in enumerate(ports):
+        path, name = f"spec.ports[{index}]", port.get("name", "")
+        if not name and len(ports) > 1:
+            yield required(f"{path}.name")
+        for fault in label_faults(name) if name else ():
+            yield wrong(f"{path}.name", name, fault)
+        if name and name in names:
+            yield Cause("FieldValueDuplicate", f'Duplicate value: "{name}"', f"{path}.name")
+        key = (port.get("port"), port["protocol"])
+        if key in used:
+            words = f'Duplicate value: {{"port":{port.get("port")},"protocol":"{port["protocol"]}"}}'
+            yield Cause("FieldValueDuplicate", words, path)
+        names.add(name)
+        used.add(key)
+        yield from check_port(port.get("port"), f"{path}.port")
+        yield from check_port(port.get("targetPort"), f"{path}.targetPort")
+
+
+def check_service_change(live: Object, new: Object) -> Iterator[Cause]:
+    before, after = table(live, "spec"), table(new, "spec")
+    if "ExternalName" in {before.get("type"), after.get("type")}:
+        return
+    if before.get("clusterIP") != after.get("clusterIP"):
+        yield wrong("spec.clusterIPs[0]", rows(after, "clusterIPs"), "may not change once set")
+
+
+def check_ingress(ingress: Object) -> Iterator[Cause]:
+    spec = table(ingress, "spec")
+    if not spec.get("defaultBackend") and not rows(spec, "rules"):
+        yield wrong("spec", spec, "either `defaultBackend` or `rules` must be specified")
+    for index, rule in enumerate(rows(spec, "rules")):
+        for position, each in enumerate(rows(rule, "http", "paths")):
+            path = f"spec.rules[{index}].http.paths[{position}]"
+            kind, where = each.get("pathType"), str(each.get("path", ""))
+            if kind is None:
+                yield required(f"{path}.pathType", "pathType must be specified")
+            elif kind not in _PATH_TYPES:
+                yield unsupported(f"{path}.pathType", kind, _PATH_TYPES)
+            elif kind != "ImplementationSpecific" and not where.startswith("/"):
+                yield wrong(f"{path}.path", where, "must be an absolute path")
+            service = dig(each, "backend", "service")
+            if service is not None and not service.get("port"):
+                yield required(f"{path}.backend", "port name or number is required")

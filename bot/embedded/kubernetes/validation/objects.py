@@ -1,0 +1,80 @@
+"""The checks of every kind, on create and on update."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+
+from bot.embedded.kubernetes.errors import Cause, forbidden_field, required
+from bot.embedded.kubernetes.objects import Object, is_deleting
+from bot.embedded.kubernetes.resources import Resource
+from bot.embedded.kubernetes.schema.decode import missing_fields
+from bot.embedded.kubernetes.schema.types import type_of
+from bot.embedded.kubernetes.validation import configuration, network, pods, workloads
+from bot.embedded.kubernetes.validation.names import check_metadata
+
+Checks = Callable[[Object], Iterable[Cause]]
+ChangeChecks = Callable[[Object, Object], Iterable[Cause]]
+
+_CHECKS: dict[str, Checks] = {
+    "pods": pods.check_pod,
+    "deployments": workloads.check_workload,
+    "replicasets": workloads.check_workload,
+    "statefulsets": workloads.check_workload,
+    "daemonsets": workloads.check_workload,
+    "jobs": workloads.check_job,
+    "cronjobs": workloads.check_cron_job,
+    "services": network.check_service,
+    "ingresses": network.check_ingress,
+    "configmaps": configuration.check_data,
+    "secrets": configuration.check_data,
+    "persistentvolumeclaims": configuration.check_claim,
+    "resourcequotas": configuration.check_quota,
+}
+_CHANGE_CHECKS: dict[str, ChangeChecks] = {
+    "pods": pods.check_pod_change,
+    "deployments": workloads.check_selector_change,
+    "replicasets": workloads.check_selector_change,
+    "daemonsets": workloads.check_selector_change,
+    "statefulsets": workloads.check_stateful_set_change,
+    "jobs": workloads.check_job_change,
+    "services": network.check_service_change,
+    "configmaps": configuration.check_immutable,
+    "secrets": configuration.check_secret_change,
+    "persistentvolumeclaims": configuration.check_claim_change,
+    "rolebindings": configuration.check_role_reference,
+    "clusterrolebindings": configuration.check_role_reference,
+}
+
+
+def check_create(resource: Resource, obj: Object) -> list[Cause]:
+    return list(_checked(resource, obj))
+
+
+def check_update(resource: Resource, live: Object, new: Object) -> list[Cause]:
+    changes = _CHANGE_CHECKS.get(resource.plural)
+    return list(chain(_finalizers(live, new), _checked(resource, new), changes(live, new) if changes else ()))
+
+
+def _checked(resource: Resource, obj: Object) -> Iterator[Cause]:
+    yield from check_metadata(resource, obj)
+    found = [path for path in missing_fields(obj, type_of(resource)) if not path.startswith("status")]
+    for path in found:
+        yield required(path)
+    checks = _CHECKS.get(resource.plural)
+    if checks is not None:
+        seen = set(found)
+        yield from (cause for cause in checks(obj) if cause.field not in seen)
+
+
+def _finalizers(live: Object, new: Object) -> Iterator[Cause]:
+    if not is_deleting(live):
+        return
+    before = live["metadata"].get("finalizers") or []
+    added = [each for each in new["metadata"].get("finalizers") or [] if each not in before]
+    if added:
+        said = ", ".join(f'"{each}"' for each in added)
+        words = (
+            "no new finalizers can be added if the object is being deleted, found new finalizers []string{"
+        )
+        yield forbidden_field("metadata.finalizers", f"{words}{said}}}")

@@ -1,0 +1,164 @@
+"""The ASGI application: authentication, faults, discovery, and the verbs on objects."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from bot.embedded.kubernetes.access import Access, check_token
+from bot.embedded.kubernetes.errors import ApiError, method_not_allowed, no_such_path
+from bot.embedded.kubernetes.faults import Faults
+from bot.embedded.kubernetes.objects import Object
+from bot.embedded.kubernetes.registry.requests import Target
+from bot.embedded.kubernetes.web import discovery
+from bot.embedded.kubernetes.web.bodies import answer, failure, read
+from bot.embedded.kubernetes.web.collections import is_true
+from bot.embedded.kubernetes.web.logs import Logs
+from bot.embedded.kubernetes.web.paths import target_of, verb_of
+from bot.embedded.kubernetes.web.protobuf import read_review
+from bot.embedded.kubernetes.web.resources import Resources
+
+_HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request, as the request log keeps it."""
+
+    method: str
+    path: str
+    status: int
+
+
+@dataclass
+class Application:
+    resources: Resources
+    logs: Logs
+    access: Access
+    faults: Faults
+    token: str
+    calls: list[Call] = field(default_factory=list)
+
+    @property
+    def prefix(self) -> str:
+        """A path that authenticates instead of a header: kubectl sends no token over plain HTTP."""
+        return f"/token/{self.token}"
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        path: str = scope["path"]
+        known = path.startswith(self.prefix)
+        if known:
+            scope = {**scope, "path": path.removeprefix(self.prefix)}
+        request = Request(scope, receive)
+        try:
+            if not known and path not in _HEALTH:
+                check_token(request.headers.get("authorization", ""), self.token)
+            response = await self._answer(request)
+        except ApiError as error:
+            response = failure(error)
+        self.calls.append(Call(request.method, scope["path"], response.status_code))
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        path: str = request.scope["path"]
+        if path in _HEALTH:
+            return PlainTextResponse("ok")
+        if path.startswith("/_"):
+            return await self._administer(request)
+        fault = self.faults.take(request.method, path)
+        if fault is None:
+            return await self._serve(request)
+        if fault.after:
+            await self._serve(request)
+        if fault.hang_seconds:
+            await asyncio.sleep(fault.hang_seconds)
+        if fault.fail_status:
+            raise ApiError(fault.fail_status, "InternalError", "a fault is switched on")
+        return await self._serve(request)
+
+    async def _serve(self, request: Request) -> Response:
+        path = request.scope["path"].rstrip("/")
+        found = self._described(request, path)
+        if found is not None:
+            return found
+        target = target_of(path)
+        verb = verb_of(request.method, target, is_true(request.query_params.get("watch")))
+        self.access.check(verb, target)
+        if target.subresource == "log":
+            return await self.logs.serve(target, request)
+        if target.resource.group == "authorization.k8s.io":
+            return await self._review(target, request)
+        if verb not in target.resource.verbs:
+            raise method_not_allowed()
+        return await self.resources.serve(verb, target, request)
+
+    def _described(self, request: Request, path: str) -> Response | None:
+        """Discovery, version and OpenAPI; None for every other path."""
+        wants_all = "as=APIGroupDiscoveryList" in request.headers.get("accept", "")
+        if path in {"/api", "/apis"} and wants_all:
+            response = answer(discovery.aggregated(path == "/api"))
+            response.headers["content-type"] = discovery.AGGREGATED
+            return response
+        found = _description(path, request.headers.get("host", ""))
+        return None if found is None else answer(found)
+
+    async def _review(self, target: Target, request: Request) -> Response:
+        raw, media = await request.body(), request.headers.get("content-type", "")
+        body = read_review(raw) if "protobuf" in media else read(raw, media)
+        if request.method != "POST" or not isinstance(body, dict):
+            raise method_not_allowed()
+        body = {
+            "kind": target.resource.kind,
+            "apiVersion": target.resource.api_version,
+            "metadata": {},
+            **body,
+        }
+        rules = target.resource.plural == "selfsubjectrulesreviews"
+        return answer(self.access.rules(body) if rules else self.access.review(body), 201)
+
+    async def _administer(self, request: Request) -> Response:
+        """`/_faults` and `/_requests`, outside the paths of Kubernetes."""
+        match request.method, request.scope["path"]:
+            case "POST", "/_faults":
+                self.faults.add(read(await request.body(), ""))
+            case "DELETE", "/_faults":
+                self.faults.clear()
+            case "GET", "/_requests":
+                pass
+            case "DELETE", "/_requests":
+                self.calls.clear()
+            case _:
+                raise no_such_path()
+        if request.scope["path"] == "/_requests":
+            return answer(
+                [{"method": each.method, "path": each.path, "status": each.status} for each in self.calls]
+            )
+        return answer({"active": len(self.faults.active)})
+
+
+def _description(path: str, host: str) -> Object | None:
+    parts = path.split("/")[1:]
+    match parts:
+        case ["version"]:
+            return discovery.version()
+        case ["api"]:
+            return discovery.core_versions(host)
+        case ["api", version]:
+            return discovery.resource_list("", version)
+        case ["apis"]:
+            return discovery.group_list()
+        case ["apis", group]:
+            return discovery.group(group)
+        case ["apis", group, version]:
+            return discovery.resource_list(group, version)
+        case ["openapi", "v3"]:
+            return discovery.openapi_index()
+        case ["openapi", "v3", *rest]:
+            return discovery.openapi("/".join(rest))
+    return None

@@ -1,0 +1,90 @@
+"""Container logs, fetched from the node that runs the pod."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from urllib.parse import quote
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from bot.embedded.kubernetes.errors import ApiError, bad_request
+from bot.embedded.kubernetes.objects import Object, dig, name_of, namespace_of, rows
+from bot.embedded.kubernetes.registry.registry import Registry
+from bot.embedded.kubernetes.registry.requests import Target
+from bot.embedded.kubernetes.resources import known
+
+_PASSED = ("tailLines", "follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "limitBytes")
+
+
+class Logs:
+    """Proxies `pods/log` to the node: `GET /containerLogs/NAMESPACE/POD/CONTAINER` of its kubelet endpoint."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._client = httpx.AsyncClient(timeout=httpx.Timeout(10.0, read=None), trust_env=False)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def serve(self, target: Target, request: Request) -> Response:
+        pod = self._registry.get(Target(target.resource, target.namespace, target.name))
+        container = _container(pod, request.query_params.get("container", ""))
+        base = self._node_url(pod)
+        place = "/".join(quote(part, safe="") for part in (namespace_of(pod), name_of(pod), container))
+        query = {name: request.query_params[name] for name in _PASSED if name in request.query_params}
+        outgoing = self._client.build_request("GET", f"{base}/containerLogs/{place}", params=query)
+        try:
+            response = await self._client.send(outgoing, stream=True)
+        except httpx.HTTPError as error:
+            raise _unreachable(f'Get "{outgoing.url}": {error or type(error).__name__}') from None
+        if response.status_code != 200:
+            said = (await response.aread()).decode(errors="replace")
+            await response.aclose()
+            raise bad_request(said) if response.status_code == 400 else _unreachable(said)
+        return StreamingResponse(_passed_on(response), media_type="text/plain")
+
+    def _node_url(self, pod: Object) -> str:
+        name = dig(pod, "spec", "nodeName")
+        if not name:
+            raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
+        node = self._registry.get(Target(known("nodes"), "", name))
+        addresses = {each["type"]: each["address"] for each in rows(node, "status", "addresses")}
+        port = dig(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port")
+        if "InternalIP" not in addresses or not port:
+            raise _unreachable(f"no preferred addresses found for node {name}")
+        return f"http://{addresses['InternalIP']}:{port}"
+
+
+def _unreachable(why: str) -> ApiError:
+    return ApiError(
+        500, "InternalError", f"an error on the server prevented the request from succeeding: {why}"
+    )
+
+
+def _container(pod: Object, wanted: str) -> str:
+    """The container whose log is meant; a 400 when the pod leaves it open or has none of that name."""
+    running = [each["name"] for each in rows(pod, "spec", "containers")]
+    initial = [each["name"] for each in rows(pod, "spec", "initContainers")]
+    if wanted:
+        if wanted not in running + initial:
+            raise bad_request(f"container {wanted} is not valid for pod {name_of(pod)}")
+        return wanted
+    if len(running) == 1:
+        return str(running[0])
+    init = f" or one of the init containers: [{' '.join(initial)}]" if initial else ""
+    raise bad_request(
+        f"a container name must be specified for pod {name_of(pod)}, choose one of: [{' '.join(running)}]{init}"
+    )
+
+
+async def _passed_on(response: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.aiter_raw():
+            yield chunk
+    except httpx.HTTPError:
+        # The node went away in the middle of a log: what came is all there is.
+        return
+    finally:
+        await response.aclose()
