@@ -119,6 +119,17 @@ def _secret(value: object) -> object:
     return value.strip()
 
 
+def _file(value: object) -> object:
+    """A path whose file can be read: better told at the start than when it is needed."""
+    if isinstance(value, str):
+        try:
+            Path(value).expanduser().read_bytes()
+        except OSError as error:
+            raise ValueError(f"the file cannot be read ({error.strerror})") from None
+        return str(Path(value).expanduser())
+    return value
+
+
 def _private_key(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -152,6 +163,7 @@ def _database_url(value: object) -> object:
 Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta())]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Url = Annotated[str, BeforeValidator(_url)]
+File = Annotated[str, BeforeValidator(_file)]
 
 
 class Settings(BaseModel):
@@ -167,7 +179,7 @@ class Settings(BaseModel):
     github_private_key: Annotated[SecretStr, BeforeValidator(_private_key)] = Field(
         description="The App's private key: the PEM text, or the path of the file that GitHub gave.",
     )
-    github_ca_file: str | None = Field(
+    github_ca_file: File | None = Field(
         default=None,
         description="PEM file of the authority that signed GitHub's certificate, unless it is a public one.",
     )
@@ -198,7 +210,7 @@ class Settings(BaseModel):
         description="`HOST:PORT` where the bot itself reaches the gateway, "
         "for when the domain's names lead nowhere from where the bot runs.",
     )
-    registry_credentials: str | None = Field(
+    registry_credentials: File | None = Field(
         default=None,
         description="A `config.json` as `docker login` writes it, for registries that ask who is reading.",
     )

@@ -148,6 +148,8 @@ def test_a_wrong_private_key_is_refused_and_never_shown(start: Start, private_ke
         ("GREENROOM_EXPIRY_INTERVAL", "0s", "30s, 10m"),
         ("GREENROOM_WORKERS", "0", "greater than or equal to 1"),
         ("GREENROOM_POD_SECURITY", "privileged", "'restricted' or 'baseline'"),
+        ("GREENROOM_GITHUB_CA_FILE", "/no/such/file", "cannot be read (No such file"),
+        ("GREENROOM_REGISTRY_CREDENTIALS", "/", "cannot be read (Is a directory"),
         ("GREENROOM_LOG_LEVEL", "loud", "'debug', 'info'"),
     ],
 )
