@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -65,7 +66,7 @@ def _programs() -> Path:
     return found[-1].parent
 
 
-def _account(folder: Path) -> dict[str, int | Sequence[int]]:
+def _account(folder: Path) -> dict[str, Any]:
     """PostgreSQL refuses to run as root: then it runs as the account that Debian's package made."""
     if os.geteuid() != 0:
         return {}
@@ -74,7 +75,7 @@ def _account(folder: Path) -> dict[str, int | Sequence[int]]:
     return {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
 
 
-def _run(account: dict[str, int | Sequence[int]], command: Sequence[str]) -> None:
+def _run(account: dict[str, Any], command: Sequence[str]) -> None:
     result = subprocess.run(command, capture_output=True, text=True, cwd="/", check=False, **account)
     if result.returncode != 0:
         raise RuntimeError(f"{command[0]} failed: {result.stderr}")

@@ -46,7 +46,14 @@ class Resync:
     repository: Repository
 
 
-Ask = Hint | Wake | Resync
+@dataclass(frozen=True, slots=True)
+class Reconfigure:
+    """The configuration on the default branch changed: every environment of the repository is read again."""
+
+    repository: Repository
+
+
+Ask = Hint | Wake | Resync | Reconfigure
 """What a delivery asks for."""
 
 

@@ -11,8 +11,9 @@ from sqlalchemy import Connection, delete, or_, select
 from sqlalchemy.exc import DBAPIError
 
 from bot.environments.ports import Clock
-from bot.model.delivery import Ask, Delivery, Hint, Resync, Wake
-from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Resync, Wake
+from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
+from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store.database import Database
@@ -78,6 +79,10 @@ class Deliveries:
             except DBAPIError:
                 for entry in entries:
                     await self._store_alone(entry)
+            except StoreUnavailable as error:
+                # Those who came meanwhile have waited behind it: they shall not wait as long again.
+                _tell([*entries, *self._waiting], error)
+                self._waiting = []
             except Exception as error:
                 _tell(entries, error)
         self._recording = None
@@ -111,12 +116,14 @@ def _store(connection: Connection, entries: Sequence[_Entry], now: datetime) -> 
     rows = [_row(by_guid[guid].delivery) for guid in sorted(by_guid)]
     new = set(connection.scalars(statement, rows))
     asks = [ask for entry in entries if entry.delivery.guid in new for ask in entry.asks]
-    absorb(connection, [ask for ask in asks if isinstance(ask, Hint)], now)
+    hints = [ask for ask in asks if isinstance(ask, Hint)]
     for ask in asks:
         if isinstance(ask, Wake):
             _wake(connection, ask, now)
-        elif isinstance(ask, Resync):
-            _resync(connection, ask, now)
+        elif isinstance(ask, Reconfigure):
+            hints += _reread(connection, ask)
+    absorb(connection, hints, now)
+    _resync(connection, [ask.repository for ask in asks if isinstance(ask, Resync)], now)
 
 
 def _row(delivery: Delivery) -> dict[str, object]:
@@ -141,16 +148,27 @@ def _wake(connection: Connection, wake: Wake, now: datetime) -> None:
     enqueue(connection, map(WorkKey.environment, keys), now)
 
 
-def _resync(connection: Connection, resync: Resync, now: datetime) -> None:
-    repository = resync.repository
-    named = {
-        "installation_id": repository.installation_id,
-        "owner": repository.owner,
-        "name": repository.name,
-    }
-    statement = insert(connection, repositories).values(id=repository.id, **named)
-    connection.execute(statement.on_conflict_do_update(index_elements=[repositories.c.id], set_=named))
-    enqueue(connection, [WorkKey.resync(repository.id)], now)
+def _reread(connection: Connection, ask: Reconfigure) -> list[Hint]:
+    standing = select(environments.c.key).where(
+        environments.c.repository_id == ask.repository.id,
+        environments.c.state != EnvironmentState.GONE,
+    )
+    keys = [EnvironmentKey.parse(key) for key in connection.scalars(standing)]
+    previews = [key for key in keys if key.kind is EnvironmentKind.PREVIEW]
+    return [Hint(ask.repository, int(key.name), None, None) for key in previews]
+
+
+def _resync(connection: Connection, named: Sequence[Repository], now: datetime) -> None:
+    if not named:
+        return
+    rows = [
+        {"id": each.id, "installation_id": each.installation_id, "owner": each.owner, "name": each.name}
+        for each in sorted(named, key=lambda each: each.id)
+    ]
+    statement = insert(connection, repositories)
+    newer = {name: statement.excluded[name] for name in ("installation_id", "owner", "name")}
+    connection.execute(statement.on_conflict_do_update(index_elements=[repositories.c.id], set_=newer), rows)
+    enqueue(connection, [WorkKey.resync(each.id) for each in named], now)
 
 
 def _repository(connection: Connection, repository_id: int) -> Repository | None:

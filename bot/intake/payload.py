@@ -1,0 +1,141 @@
+"""The few fields of GitHub's payloads that are used, out of whatever else they carry.
+
+Decoding is partial: what is not declared here is skipped, not built. A declared field of the wrong type
+counts as absent, so every payload that any server version has sent can be read.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, TypeVar, get_args
+
+import msgspec
+
+
+class NotAnObject(ValueError):
+    """The body is not a JSON object in UTF-8."""
+
+
+class _Fields(msgspec.Struct, frozen=True, gc=False):
+    """Base of all parts."""
+
+
+class Owner(_Fields, frozen=True, gc=False):
+    login: str | None = None
+    name: str | None = None
+    """Pushes of old servers have this instead of `login`."""
+
+
+class Repository(_Fields, frozen=True, gc=False):
+    id: int | None = None
+    name: str | None = None
+    full_name: str | None = None
+    owner: Owner | None = None
+    default_branch: str | None = None
+
+
+class Installation(_Fields, frozen=True, gc=False):
+    id: int | None = None
+
+
+class Head(_Fields, frozen=True, gc=False):
+    sha: str | None = None
+
+
+class PullRequest(_Fields, frozen=True, gc=False):
+    number: int | None = None
+    state: str | None = None
+    head: Head | None = None
+
+
+class Changes(_Fields, frozen=True, gc=False):
+    base: Any = None
+
+
+class Run(_Fields, frozen=True, gc=False):
+    """A check run, check suite or workflow run."""
+
+    head_sha: str | None = None
+    pull_requests: list[PullRequest] | None = None
+
+
+class Commit(_Fields, frozen=True, gc=False):
+    added: list[str] | None = None
+    modified: list[str] | None = None
+    removed: list[str] | None = None
+
+
+class Payload(_Fields, frozen=True, gc=False):
+    action: str | None = None
+    repository: Repository | None = None
+    installation: Installation | None = None
+    number: int | None = None
+    pull_request: PullRequest | None = None
+    changes: Changes | None = None
+    check_run: Run | None = None
+    check_suite: Run | None = None
+    workflow_run: Run | None = None
+    sha: str | None = None
+    state: str | None = None
+    ref: str | None = None
+    commits: list[Commit] | None = None
+    repositories: list[Repository] | None = None
+    repositories_added: list[Repository] | None = None
+
+
+_decode = msgspec.json.Decoder(Payload).decode
+_F = TypeVar("_F", bound=_Fields)
+
+
+def read_payload(body: bytes) -> Payload:
+    """Raises NotAnObject; nothing else, whatever the body."""
+    try:
+        text = body.decode()
+    except UnicodeDecodeError as error:
+        raise NotAnObject("The body is not UTF-8.") from error
+    try:
+        return _decode(text)
+    except (msgspec.MsgspecError, RecursionError):
+        return _forgiving(Payload, _read_any_object(text))
+
+
+def _read_any_object(text: str) -> dict[str, Any]:
+    """Also what the strict decoder refuses: half surrogate pairs, numbers of any length."""
+    try:
+        value = json.loads(text, parse_int=_whole_number, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise NotAnObject("The body is not JSON.") from error
+    if not isinstance(value, dict):
+        raise NotAnObject("The body is not a JSON object.")
+    return value
+
+
+def _whole_number(digits: str) -> int | float:
+    return int(digits) if len(digits) < 20 else float("nan")
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _forgiving(kind: type[_F], value: dict[str, Any]) -> _F:
+    """Builds the struct from what fits; each field that does not keeps its default."""
+    found = {
+        field.name: _fitting(field.type, value[field.encode_name])
+        for field in msgspec.structs.fields(kind)
+        if field.encode_name in value
+    }
+    return kind(**found)
+
+
+def _fitting(kind: Any, value: Any) -> Any:
+    for option in get_args(kind) or (kind,):
+        if isinstance(option, type) and issubclass(option, _Fields) and isinstance(value, dict):
+            return _forgiving(option, value)
+        if get_args(option) and isinstance(value, list):
+            fitting = (_fitting(get_args(option)[0], item) for item in value)
+            return [item for item in fitting if item is not None]
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None

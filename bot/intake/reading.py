@@ -1,0 +1,170 @@
+"""From an event to what it asks for. Pure and tolerant: what is not understood asks for nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeGuard
+
+from bot.environments.configuration import PATH as CONFIGURATION_FILE
+from bot.intake.payload import Payload, PullRequest, Run, read_payload
+from bot.intake.payload import Repository as Named
+from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Resync, Wake
+from bot.model.repository import Repository
+
+_LARGEST_ID = 2**63 - 1
+_LARGEST_NUMBER = 2**31 - 1
+_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_NAME = re.compile(r"[^\x00-\x20/\x7f\ud800-\udfff]{1,255}")
+_ACTION = re.compile(r"[a-z_]{1,64}")
+
+_HEAD_TOLD = frozenset({"opened", "synchronize", "reopened", "closed"})
+_READ_AGAIN = frozenset({"edited", "labeled", "unlabeled", "converted_to_draft", "ready_for_review"})
+"""What changed is not the head: labels, draft or base may decide whether there is an environment at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    delivery: Delivery
+    asks: Sequence[Ask]
+
+
+def read(event: str, guid: str, body: bytes, received_at: datetime) -> Reading:
+    """Raises NotAnObject when the body is not a JSON object; reads everything else as well as it can."""
+    payload = read_payload(body)
+    repository = _repository(payload, payload.repository)
+    action = payload.action if payload.action and _ACTION.fullmatch(payload.action) else ""
+    delivery = Delivery(guid, event, action, received_at, repository)
+    reader = _READERS.get(event)
+    return Reading(delivery, reader(payload, action, repository) if reader else ())
+
+
+Reader = Callable[[Payload, str, Repository | None], Sequence[Ask]]
+
+
+def _pull_request(payload: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
+    if action not in _HEAD_TOLD | _READ_AGAIN or repository is None:
+        return ()
+    pull = payload.pull_request or PullRequest()
+    number = _number(pull.number or payload.number)
+    base_is_the_same = payload.changes is not None and payload.changes.base is None
+    if number is None or (action == "edited" and base_is_the_same):
+        return ()
+    head = _sha(pull.head.sha if pull.head else None) if action in _HEAD_TOLD else None
+    return (Hint(repository, number, head, _open(pull, action)),)
+
+
+def _open(pull: PullRequest, action: str) -> bool | None:
+    if pull.state in ("open", "closed"):
+        return pull.state == "open"
+    return action != "closed" if action in _HEAD_TOLD else None
+
+
+def _check_run(payload: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
+    return _run(payload.check_run, action, repository)
+
+
+def _check_suite(payload: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
+    return _run(payload.check_suite, action, repository)
+
+
+def _workflow_run(payload: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
+    return _run(payload.workflow_run, action, repository)
+
+
+def _run(run: Run | None, action: str, repository: Repository | None) -> Sequence[Ask]:
+    if run is None or repository is None:
+        return ()
+    if action == "completed":
+        return _wake(repository, run.head_sha)
+    if action == "rerequested":
+        # Somebody pressed "Re-run" on one of our checks: what failed for good is tried anew.
+        numbers = (_number(pull.number) for pull in run.pull_requests or ())
+        return tuple(Hint(repository, number, None, None) for number in numbers if number is not None)
+    return ()
+
+
+def _status(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+    if repository is None or payload.state == "pending":
+        return ()
+    return _wake(repository, payload.sha)
+
+
+def _wake(repository: Repository, sha: str | None) -> Sequence[Ask]:
+    found = _sha(sha)
+    return (Wake(repository.id, found),) if found else ()
+
+
+def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+    """A push to a pull request's branch comes as `synchronize`; here only the configuration matters."""
+    branch = payload.repository.default_branch if payload.repository else None
+    if repository is None or not branch or payload.ref != f"refs/heads/{branch}":
+        return ()
+    for commit in payload.commits or ():
+        for paths in (commit.added, commit.modified, commit.removed):
+            if CONFIGURATION_FILE in (paths or ()):
+                return (Reconfigure(repository),)
+    return ()
+
+
+def _repository_event(_: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
+    return () if repository is None or action == "deleted" else (Resync(repository),)
+
+
+def _installation(payload: Payload, action: str, _: Repository | None) -> Sequence[Ask]:
+    return () if action in ("deleted", "suspend") else _resyncs(payload, payload.repositories)
+
+
+def _installation_repositories(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
+    return _resyncs(payload, payload.repositories_added)
+
+
+def _resyncs(payload: Payload, named: Sequence[Named] | None) -> Sequence[Ask]:
+    found = (_repository(payload, repository) for repository in named or ())
+    return tuple(Resync(repository) for repository in found if repository is not None)
+
+
+def _repository(payload: Payload, named: Named | None) -> Repository | None:
+    """None without a usable id, name and installation: then nothing can be asked for."""
+    if named is None or payload.installation is None:
+        return None
+    owner = (named.owner.login or named.owner.name) if named.owner else None
+    if owner is None and named.full_name is not None:
+        owner = named.full_name.partition("/")[0]
+    if not (_identifies(named.id) and _identifies(payload.installation.id)):
+        return None
+    if not (_names(owner) and _names(named.name)):
+        return None
+    return Repository(named.id, payload.installation.id, owner, named.name)
+
+
+def _identifies(number: int | None) -> TypeGuard[int]:
+    """Fits the databases' 64 bits."""
+    return number is not None and 0 < number <= _LARGEST_ID
+
+
+def _names(text: str | None) -> TypeGuard[str]:
+    return text is not None and _NAME.fullmatch(text) is not None
+
+
+def _number(number: int | None) -> int | None:
+    return number if number is not None and 0 < number <= _LARGEST_NUMBER else None
+
+
+def _sha(text: str | None) -> str | None:
+    return text if text is not None and _SHA.fullmatch(text) else None
+
+
+_READERS: Mapping[str, Reader] = {
+    "check_run": _check_run,
+    "check_suite": _check_suite,
+    "installation": _installation,
+    "installation_repositories": _installation_repositories,
+    "pull_request": _pull_request,
+    "push": _push,
+    "repository": _repository_event,
+    "status": _status,
+    "workflow_run": _workflow_run,
+}
