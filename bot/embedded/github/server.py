@@ -19,6 +19,10 @@ from .core import GitHub, OnPush
 from .credentials import AppCredentials
 from .errors import GitHubError
 from .faults import Fault
+from .pages.forms import Forms
+from .pages.oauth import OAuth
+from .pages.site import Site
+from .pages.views import Views
 from .requests import LoggedRequest
 from .rest.api import PREFIX, Api, broken
 from .rest.contents import ARCHIVES, archive
@@ -97,10 +101,14 @@ class GitHubServer(GitHub):
         await self.deliveries.stop()
 
     def _routes(self, stopping: asyncio.Event) -> list[BaseRoute]:
+        site = Site(self)
         return [
             Route("/_faults", self._change_faults, methods=["GET", "POST", "DELETE"]),
             Route(ARCHIVES + "/{owner}/{repo}/legacy.tar.gz/{ref:path}", self._archive, methods=["GET"]),
             *Api(self, stopping).routes(),
+            *OAuth(site).routes(),
+            *Forms(site).routes(),
+            *Views(site).routes(),
         ]
 
     async def _change_faults(self, request: Request) -> Response:

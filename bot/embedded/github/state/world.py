@@ -65,7 +65,7 @@ class World:
     pushed: Callable[[str, str, dict[str, bytes]], None] = _no_build
 
     def now(self) -> datetime:
-        return self.clock().replace(microsecond=0)
+        return self.clock()
 
     def next_id(self, kind: str) -> int:
         value = self.state.counters.get(kind, _FIRST_IDS.get(kind, _FIRST_ID)) + 1
