@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bot.doctor import Finding
     from bot.settings import Settings
 
 app = typer.Typer(
@@ -49,14 +52,22 @@ def serve(
 
 @app.command()
 def doctor(
-    json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Try out everything that the bot needs, and say what to do where it fails."""
-    from bot.doctor import examine, failed, show, show_json
+    from bot.doctor import State, examine
+    from bot.logs import set_up_logging
 
+    set_up_logging("error")
     findings = examine()
-    show_json(findings) if json else show(findings)
-    raise typer.Exit(1 if failed(findings) else 0)
+    if as_json:
+        import json
+        from dataclasses import asdict
+
+        typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _show(findings)
+    raise typer.Exit(1 if any(finding.state is State.FAILED for finding in findings) else 0)
 
 
 @app.command()
@@ -69,9 +80,11 @@ def migrate() -> None:
     from bot.store import Store
 
     async def bring() -> None:
-        store = Store(settings.database_url.get_secret_value())
-        await store.open()
-        await store.close()
+        store = await Store.open(settings.database_url.get_secret_value())
+        try:
+            await store.migrate()
+        finally:
+            await store.close()
 
     try:
         asyncio.run(bring())
@@ -99,6 +112,19 @@ def _settings() -> Settings:
         _give_up(*error.problems, "docs/settings.md explains all of them; `greenroom doctor` tries them out.")
     set_up_logging(settings.log_level, settings.hidden_values)
     return settings
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    signs = {"passed": ("ok", "green"), "failed": ("failed", "bold red"), "skipped": ("skipped", "dim")}
+    table = Table.grid(padding=(0, 2))
+    for finding in findings:
+        sign, style = signs[finding.state]
+        table.add_row(Text(sign, style), Text(finding.name, "bold"), Text(finding.told))
+    Console().print(table)
 
 
 def _give_up(*sentences: str) -> NoReturn:

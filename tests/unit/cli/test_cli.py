@@ -61,5 +61,5 @@ def test_serve_without_settings_says_what_to_set() -> None:
 def test_a_wrong_option_is_told_in_a_sentence() -> None:
     done = greenroom("serve", "--port", "eighty")
     assert done.returncode == 2
-    assert "eighty" in done.stderr
+    assert "--port" in done.stderr
     assert "Traceback" not in done.stderr
