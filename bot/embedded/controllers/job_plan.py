@@ -108,7 +108,7 @@ def seconds_to_retry(pods: Sequence[Object], now: datetime) -> float:
     failed = [pod for pod in pods if objects.phase(pod) == "Failed"]
     if not failed:
         return 0.0
-    pause = min(FIRST_BACKOFF * 2 ** (len(failed) - 1), LONGEST_BACKOFF)
+    pause = min(FIRST_BACKOFF * 2 ** min(len(failed) - 1, 6), LONGEST_BACKOFF)
     latest = max(_ended(pod) for pod in failed)
     return max(0.0, float((latest + pause - now).total_seconds()))
 
