@@ -105,7 +105,7 @@ class Client:
             raise TryAgain("GitHub's GraphQL answer is no object.")
         found = answer.get("errors")
         errors = [error for error in found if isinstance(error, dict)] if isinstance(found, list) else []
-        if any(str(error.get("type", "")).startswith("RATE_LIMIT") for error in errors):
+        if any(_says_rate_limit(error) for error in errors):
             raise self._limited(installation, self._graphql_limit(reply))
         data = answer.get("data")
         if isinstance(data, dict):
@@ -164,3 +164,8 @@ class Client:
         if reset.isdecimal() and len(reset) < 12:
             until = max(datetime.fromtimestamp(int(reset), now.tzinfo), now + timedelta(seconds=1))
         return RateLimited(f"GitHub's GraphQL rate limit is used up until {until:%H:%M:%S} UTC.", until)
+
+
+def _says_rate_limit(error: Mapping[str, Any]) -> bool:
+    kind, message = str(error.get("type", "")), str(error.get("message", ""))
+    return kind.startswith("RATE_LIMIT") or "secondary rate limit" in message.lower()

@@ -1,0 +1,109 @@
+"""The room's facade: everything that the other rooms ask of GitHub."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import structlog
+
+from bot.environments.ports import Fence, SaveReceipt
+from bot.github.ci import read_ci
+from bot.github.client import Client
+from bot.github.connection import Connection
+from bot.github.contents import Contents
+from bot.github.installations import Installations
+from bot.github.permissions import missing
+from bot.github.pulls import Pulls
+from bot.github.reporting import Reporter
+from bot.model.ci import Ci
+from bot.model.delivery import FailedDelivery
+from bot.model.environment import Environment, Status
+from bot.model.errors import Rejected
+from bot.model.pull_request import PullRequest
+from bot.model.repository import Repository
+
+log = structlog.get_logger()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class GitHubApp:
+    """Speaks as the App and its installations.
+
+    Every call raises TryAgain when GitHub does not answer or asks for a pause, Rejected when it refuses.
+    `api_url` may have a path (Enterprise Server); `public_url` is where people reach the bot's pages.
+    """
+
+    def __init__(
+        self,
+        *,
+        api_url: str,
+        app_id: int,
+        private_key: str,
+        public_url: str,
+        ca_file: str | None = None,
+        clock: Callable[[], datetime] = _now,
+    ) -> None:
+        self._connection = Connection(api_url, app_id, private_key, clock, ca_file)
+        self._client = Client(self._connection, clock)
+        self._app_id = app_id
+        self._pulls = Pulls(self._client)
+        self._contents = Contents(self._client)
+        self._installations = Installations(self._client)
+        self._reporter = Reporter(self._client, app_id, public_url)
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
+        """None only when the repository is seen and has no such pull request."""
+        return await self._pulls.get(repository, number)
+
+    async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]:
+        return await self._pulls.open(repository)
+
+    async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
+        """Old and new paths; empty when there are more than GitHub lists."""
+        return await self._pulls.changed_paths(repository, number)
+
+    async def default_branch_file(self, repository: Repository, path: str) -> str | None:
+        """The file's text, at most a minute old; None when the repository is seen and has no such file."""
+        return await self._contents.default_branch_file(repository, path)
+
+    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+        return await self._contents.files(repository, commit)
+
+    async def ci(self, repository: Repository, commit: str) -> Ci:
+        return await read_ci(self._client, self._app_id, repository, commit)
+
+    async def report(
+        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+    ) -> None:
+        """Raises what GitHub said of the writes that failed, after the others were made and remembered."""
+        await self._reporter.report(environment, pull, status, fence, save)
+
+    async def repositories(self) -> Sequence[Repository]:
+        """Of all installations that are not suspended and let us in; of each, all or none."""
+        found: list[Repository] = []
+        for installation in await self._installations.all():
+            if installation.suspended:
+                continue
+            try:
+                found += await self._installations.repositories(installation.id)
+            except Rejected as error:
+                log.warning("an installation is left out", account=installation.account, reason=str(error))
+        return found
+
+    async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
+        """The newest attempt of each delivery that no attempt since then brought to us, oldest first."""
+        return await self._installations.failed_deliveries(since)
+
+    async def redeliver(self, delivery: FailedDelivery) -> None:
+        await self._installations.redeliver(delivery)
+
+    async def missing(self) -> Sequence[str]:
+        """What the App and its installations lack, in sentences that say what to do. Empty: all is well."""
+        return await missing(self._client)
