@@ -22,10 +22,10 @@ _HEADERS = {
 }
 
 
-def create_application(routes: Sequence[BaseRoute]) -> Starlette:
+def create_application(routes: Sequence[BaseRoute], middleware: Sequence[Middleware] = ()) -> Starlette:
     return Starlette(
         routes=routes,
-        middleware=[Middleware(SecurityHeaders)],
+        middleware=[Middleware(SecurityHeaders), *middleware],
         exception_handlers={HTTPException: _refused, Exception: _broken},
     )
 

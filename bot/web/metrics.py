@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Mapping
 
 from prometheus_client import (
@@ -17,6 +18,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _SLOW = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
@@ -56,7 +58,9 @@ class Metrics:
         def histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"greenroom_{name}", meaning, labels, buckets=buckets, registry=registry)
 
-        self._deliveries = counter("deliveries", "Webhook deliveries answered", "event", "outcome")
+        self._deliveries = counter(
+            "deliveries", "Webhook deliveries by the answer they got", "event", "status"
+        )
         self._acknowledgement = histogram("acknowledgement_seconds", "From request to answer", _FAST)
         self._queue_depth = gauge("queue_depth", "Keys that wait or run", "state")
         self._queue_age = gauge("queue_oldest_seconds", "How long the oldest due key has waited")
@@ -70,8 +74,8 @@ class Metrics:
         self._swept = counter("sweep_enqueued", "Keys that a sweep asked to look at", "sweep")
         self._breaker = counter("sweep_breaker_trips", "Sweeps that wanted to take away too much", "sweep")
 
-    def delivery(self, event: str, outcome: str, seconds: float) -> None:
-        self._deliveries.labels(event if event in _EVENTS else "other", outcome).inc()
+    def delivery(self, event: str, status: str, seconds: float) -> None:
+        self._deliveries.labels(event if event in _EVENTS else "other", status).inc()
         self._acknowledgement.observe(seconds)
 
     def queue(self, depths: Mapping[str, int], oldest_seconds: float) -> None:
@@ -111,6 +115,30 @@ class Metrics:
     def text(self) -> bytes:
         """In Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+class DeliveryMetrics:
+    """Middleware: counts what is posted to `path` by event and answer, and how long the answer took."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, path: str = "/webhooks") -> None:
+        self._app, self._metrics, self._path = app, metrics, path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), None
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            event = next((value for name, value in scope["headers"] if name == b"x-github-event"), b"")
+            self._metrics.delivery(event.decode("latin-1"), _status(status), time.perf_counter() - began)
 
 
 def _status(status: int | None) -> str:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import httpx
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 from bot.web.application import create_application
-from bot.web.metrics import Metrics, metrics_route
+from bot.web.metrics import DeliveryMetrics, Metrics, metrics_route
 
 
 async def _scrape(metrics: Metrics, queue: dict[str, int]) -> dict[str, float]:
@@ -22,7 +26,7 @@ async def _scrape(metrics: Metrics, queue: dict[str, int]) -> dict[str, float]:
 
 async def test_every_number_is_told_with_its_labels() -> None:
     metrics = Metrics()
-    metrics.delivery("pull_request", "recorded", 0.004)
+    metrics.delivery("pull_request", "202", 0.004)
     metrics.worked("environment", "settled", 12.0)
     metrics.phase("workloads", 8.0)
     metrics.environments({"ready": 3, "failed": 1})
@@ -34,7 +38,7 @@ async def test_every_number_is_told_with_its_labels() -> None:
     metrics.breaker_tripped("expiry")
     found = await _scrape(metrics, {"waiting": 4, "running": 2})
     expected = {
-        'greenroom_deliveries_total{event="pull_request",outcome="recorded"}': 1,
+        'greenroom_deliveries_total{event="pull_request",status="202"}': 1,
         'greenroom_acknowledgement_seconds_bucket{le="0.005"}': 1,
         'greenroom_acknowledgement_seconds_bucket{le="0.0025"}': 0,
         'greenroom_queue_depth{state="waiting"}': 4,
@@ -58,9 +62,9 @@ async def test_every_number_is_told_with_its_labels() -> None:
 async def test_event_names_that_a_stranger_sends_do_not_grow_the_memory() -> None:
     metrics = Metrics()
     for number in range(50):
-        metrics.delivery(f"made_up_{number}", "refused", 0.001)
+        metrics.delivery(f"made_up_{number}", "401", 0.001)
     found = await _scrape(metrics, {})
-    assert found['greenroom_deliveries_total{event="other",outcome="refused"}'] == 50
+    assert found['greenroom_deliveries_total{event="other",status="401"}'] == 50
     assert not any("made_up" in name for name in found)
 
 
@@ -77,3 +81,22 @@ async def test_two_bots_in_one_process_count_apart() -> None:
     first, second = Metrics(), Metrics()
     first.github_call("GET", 200)
     assert not any("github_calls" in name for name in await _scrape(second, {}))
+
+
+async def test_webhooks_are_counted_by_the_answer_they_got() -> None:
+    async def answer(request: Request) -> Response:
+        return Response(status_code=202 if await request.body() else 401)
+
+    async def refresh() -> None: ...
+
+    metrics = Metrics()
+    routes = [Route("/webhooks", answer, methods=["POST"]), metrics_route(metrics, refresh)]
+    application = create_application(routes, [Middleware(DeliveryMetrics, metrics=metrics)])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bot") as client:
+        await client.post("/webhooks", content=b"{}", headers={"X-GitHub-Event": "push"})
+        await client.post("/webhooks", headers={"X-GitHub-Event": "push"})
+        await client.get("/webhooks")
+    found = await _scrape(metrics, {})
+    assert found['greenroom_deliveries_total{event="push",status="202"}'] == 1
+    assert found['greenroom_deliveries_total{event="push",status="401"}'] == 1
+    assert found["greenroom_acknowledgement_seconds_count"] == 2
