@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+pytest_plugins = ["tests.stores", "tests.kubernetes.plugin"]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

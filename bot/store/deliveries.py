@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, or_, select
-from sqlalchemy.exc import DBAPIError
 
 from bot.environments.ports import Clock
 from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Resync, Wake
@@ -76,15 +75,14 @@ class Deliveries:
             entries, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
             try:
                 await self._store(entries)
-            except DBAPIError:
-                for entry in entries:
-                    await self._store_alone(entry)
             except StoreUnavailable as error:
                 # Those who came meanwhile have waited behind it: they shall not wait as long again.
                 _tell([*entries, *self._waiting], error)
                 self._waiting = []
-            except Exception as error:
-                _tell(entries, error)
+            except Exception:
+                # One of them cannot be stored; it shall not take the others with it.
+                for entry in entries:
+                    await self._store_alone(entry)
         self._recording = None
 
     async def _store_alone(self, entry: _Entry) -> None:

@@ -1,0 +1,219 @@
+"""The work queue, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import timedelta
+
+import pytest
+
+from bot.model.work import WorkKey
+from bot.store import Store
+from bot.store.queue import LONGEST_BACKOFF, backoff
+from tests.stores import ManualClock
+
+A, B, C = (WorkKey("environment", f"preview/1/{number}") for number in (1, 2, 3))
+
+
+async def test_work_is_handed_out_once_and_is_gone_when_finished(store: Store) -> None:
+    await store.queue.enqueue([A, B, A])
+    claims = await store.queue.claim("me", 10, 30)
+    assert {claim.key for claim in claims} == {A, B}
+    assert await store.queue.claim("you", 10, 30) == []
+    for claim in claims:
+        assert await store.queue.finish(claim)
+    assert await store.queue.next_due() is None
+
+
+async def test_the_longest_due_is_handed_out_first(store: Store, clock: ManualClock) -> None:
+    for key in (B, A, C):
+        await store.queue.enqueue([key])
+        clock.advance(1)
+    assert [claim.key for claim in await store.queue.claim("me", 2, 30)] == [B, A]
+
+
+async def test_a_waiting_key_keeps_the_earlier_moment(store: Store, clock: ManualClock) -> None:
+    soon, late = clock() + timedelta(seconds=5), clock() + timedelta(seconds=50)
+    for moment in (late, soon, late):
+        await store.queue.enqueue([A], not_before=moment)
+    assert await store.queue.next_due() == soon
+    assert await store.queue.claim("me", 1, 30) == []
+    clock.advance(5)
+    assert len(await store.queue.claim("me", 1, 30)) == 1
+
+
+async def test_work_that_comes_while_the_key_runs_makes_it_run_once_more(store: Store) -> None:
+    await store.queue.enqueue([A])
+    [first] = await store.queue.claim("me", 1, 30)
+    await store.queue.enqueue([A])
+    await store.queue.enqueue([A])
+    assert await store.queue.claim("you", 1, 30) == []
+    await store.queue.finish(first)
+    [second] = await store.queue.claim("you", 1, 30)
+    assert second.token > first.token
+    await store.queue.finish(second)
+    assert await store.queue.next_due() is None
+
+
+async def test_the_earlier_of_what_the_worker_wants_and_what_came_meanwhile_wins(
+    store: Store, clock: ManualClock
+) -> None:
+    in_a_minute, in_an_hour = clock() + timedelta(minutes=1), clock() + timedelta(hours=1)
+    for asked, wanted in ((in_a_minute, in_an_hour), (in_an_hour, in_a_minute)):
+        await store.queue.enqueue([A])
+        [claim] = await store.queue.claim("me", 1, 30)
+        await store.queue.enqueue([A], not_before=asked)
+        await store.queue.finish(claim, wanted)
+        assert await store.queue.next_due() == in_a_minute
+
+
+async def test_a_key_that_asks_to_run_later_waits_until_then(store: Store, clock: ManualClock) -> None:
+    await store.queue.enqueue([A])
+    [claim] = await store.queue.claim("me", 1, 30)
+    await store.queue.finish(claim, clock() + timedelta(seconds=20))
+    assert await store.queue.claim("me", 1, 30) == []
+    clock.advance(20)
+    assert len(await store.queue.claim("me", 1, 30)) == 1
+
+
+async def test_tokens_grow_also_when_a_key_was_gone_in_between(store: Store) -> None:
+    tokens = []
+    for _ in range(3):
+        await store.queue.enqueue([A])
+        [claim] = await store.queue.claim("me", 1, 30)
+        await store.queue.finish(claim)
+        tokens.append(claim.token)
+    assert tokens == sorted(set(tokens))
+
+
+async def test_a_lease_that_ran_out_is_taken_over_and_the_first_holder_is_told(
+    store: Store, clock: ManualClock
+) -> None:
+    await store.queue.enqueue([A])
+    [late] = await store.queue.claim("me", 1, 30)
+    clock.advance(29)
+    assert await store.queue.claim("you", 1, 30) == []
+    clock.advance(1)
+    [taken] = await store.queue.claim("you", 1, 30)
+    assert (taken.key, taken.attempts) == (A, 1)
+    assert await store.queue.heartbeat([late], 30) == [late]
+    assert not await store.queue.finish(late)
+    assert not await store.queue.fail(late, "too late")
+    assert await store.queue.finish(taken)
+
+
+async def test_a_heartbeat_keeps_the_lease(store: Store, clock: ManualClock) -> None:
+    await store.queue.enqueue([A, B])
+    claims = await store.queue.claim("me", 2, 30)
+    clock.advance(25)
+    assert await store.queue.heartbeat(claims, 30) == []
+    clock.advance(25)
+    assert await store.queue.claim("you", 2, 30) == []
+
+
+async def test_a_failed_run_is_tried_again_with_growing_pauses_for_ever(
+    store: Store, clock: ManualClock
+) -> None:
+    await store.queue.enqueue([A])
+    for attempts in range(30):
+        [claim] = await store.queue.claim("me", 1, 30)
+        assert claim.attempts == attempts
+        await store.queue.fail(claim, "no answer\x00 \ud800")
+        due = await store.queue.next_due()
+        assert due is not None
+        assert clock() <= due <= clock() + LONGEST_BACKOFF
+        clock.now = due
+    [claim] = await store.queue.claim("me", 1, 30)
+    await store.queue.finish(claim, clock())
+    [claim] = await store.queue.claim("me", 1, 30)
+    assert claim.attempts == 0
+
+
+def test_backoff_has_full_jitter_and_a_cap() -> None:
+    first = [backoff(0).total_seconds() for _ in range(200)]
+    assert 0 <= min(first) < 0.2 < 0.8 < max(first) <= 1
+    assert max(backoff(10_000) for _ in range(200)) <= LONGEST_BACKOFF
+
+
+async def test_a_peer_may_say_when_to_come_again(store: Store, clock: ManualClock) -> None:
+    at = clock() + timedelta(minutes=40)
+    await store.queue.enqueue([A])
+    [claim] = await store.queue.claim("me", 1, 30)
+    await store.queue.fail(claim, "rate limit", at)
+    assert await store.queue.next_due() == at
+
+
+async def test_depth_tells_what_waits_and_for_how_long(store: Store, clock: ManualClock) -> None:
+    await store.queue.enqueue([A, B])
+    await store.queue.claim("me", 1, 30)
+    await store.queue.enqueue([C], not_before=clock() + timedelta(seconds=60))
+    clock.advance(7)
+    depth = await store.queue.depth()
+    assert (depth.due, depth.later, depth.running, depth.oldest_seconds) == (1, 1, 1, 7.0)
+
+
+async def test_waiting_for_work_ends_as_soon_as_there_is_some(database_url: str) -> None:
+    store = await Store.open(database_url)
+    await store.migrate()
+    try:
+        assert await store.queue.claim("me", 1, 30) == []
+        waiting = asyncio.create_task(store.queue.wait_for_work(30))
+        await asyncio.sleep(0)
+        await store.queue.enqueue([A])
+        await asyncio.wait_for(waiting, 2)
+        # Also when it came between the look and the wait, and when it becomes due by itself.
+        await asyncio.wait_for(store.queue.wait_for_work(30), 2)
+        [claim] = await store.queue.claim("me", 1, 30)
+        soon = claim.leased_until - timedelta(seconds=29.7)
+        await store.queue.finish(claim, soon)
+        assert await store.queue.claim("me", 1, 30) == []
+        started = time.monotonic()
+        await asyncio.wait_for(store.queue.wait_for_work(30), 2)
+        assert 0.1 < time.monotonic() - started < 1
+        assert len(await store.queue.claim("me", 1, 30)) == 1
+    finally:
+        await store.close()
+
+
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
+async def test_another_replica_is_woken(database_url: str) -> None:
+    mine, other = await Store.open(database_url), await Store.open(database_url)
+    await mine.migrate()
+    try:
+        # The first ring says that the other one listens.
+        await asyncio.wait_for(other.queue.wait_for_work(30), 5)
+        await other.queue.claim("other", 1, 30)
+        waiting = asyncio.create_task(other.queue.wait_for_work(30))
+        await mine.queue.enqueue([A])
+        await asyncio.wait_for(waiting, 2)
+        assert len(await other.queue.claim("other", 1, 30)) == 1
+    finally:
+        await mine.close()
+        await other.close()
+
+
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
+async def test_many_replicas_share_the_work_without_doubling_it(database_url: str) -> None:
+    stores = [await Store.open(database_url) for _ in range(4)]
+    await asyncio.gather(*(store.migrate() for store in stores))
+    keys = [WorkKey("environment", f"preview/1/{number}") for number in range(200)]
+    await stores[0].queue.enqueue(keys)
+    runs: list[WorkKey] = []
+
+    async def work(store: Store, owner: str) -> None:
+        while claims := await store.queue.claim(owner, 7, 30):
+            runs.extend(claim.key for claim in claims)
+            for claim in claims:
+                assert await store.queue.finish(claim)
+
+    try:
+        await asyncio.gather(*(work(store, str(number)) for number, store in enumerate(stores)))
+    finally:
+        for store in stores:
+            await store.close()
+    assert sorted(map(str, runs)) == sorted(map(str, keys))

@@ -1,0 +1,289 @@
+"""What deliveries do to the store, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import itertools
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Resync, Wake
+from bot.model.environment import EnvironmentKey, EnvironmentState, Status
+from bot.model.repository import Repository
+from bot.model.work import WorkKey
+from bot.store import Store
+from tests.contract.shop import FIRST, SECOND, SEVEN, SHOP, pull_request
+from tests.stores import ManualClock
+
+_guids = itertools.count()
+
+
+async def deliver(store: Store, clock: ManualClock, *asks: Ask, guid: str | None = None) -> None:
+    guid = guid or f"guid-{next(_guids)}"
+    await store.deliveries.record(Delivery(guid, "pull_request", "opened", clock(), SHOP), asks)
+
+
+def head(sha: str | None, *, opened: bool | None = True, number: int = 7) -> Hint:
+    return Hint(SHOP, number, sha, opened)
+
+
+async def generation(store: Store, key: EnvironmentKey = SEVEN) -> int:
+    environment = await store.environments.get(key)
+    assert environment is not None
+    return environment.generation
+
+
+async def due(store: Store) -> Sequence[WorkKey]:
+    return [claim.key for claim in await store.queue.claim("test", 100, 30)]
+
+
+async def test_an_opened_pull_request_gets_a_record_and_work(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, head(FIRST))
+    environment = await store.environments.get(SEVEN)
+    assert environment is not None
+    assert environment.repository == SHOP
+    assert environment.namespace == "gr-shop-a-pr-7"
+    assert (environment.generation, environment.observed_generation) == (1, 0)
+    assert environment.status == Status(EnvironmentState.PENDING)
+    assert environment.created_at == clock()
+    assert await due(store) == [WorkKey.environment(SEVEN)]
+
+
+async def test_the_same_delivery_again_has_no_second_effect(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, head(FIRST), guid="one")
+    [claim] = await store.queue.claim("me", 1, 30)
+    await store.queue.finish(claim)
+    await deliver(store, clock, head(SECOND), guid="one")
+    assert await generation(store) == 1
+    assert await due(store) == []
+    assert await store.deliveries.known(["one", "two"]) == {"one"}
+
+
+async def test_a_push_raises_the_generation_and_telling_it_twice_does_not(
+    store: Store, clock: ManualClock
+) -> None:
+    generations = []
+    for hint in (head(FIRST), head(SECOND), head(SECOND), head(SECOND, opened=False), head(SECOND)):
+        await deliver(store, clock, hint)
+        generations.append(await generation(store))
+    assert generations == [1, 2, 2, 3, 4]
+
+
+async def test_a_hint_that_does_not_tell_the_head_counts_as_a_change(
+    store: Store, clock: ManualClock
+) -> None:
+    await deliver(store, clock, head(FIRST))
+    await deliver(store, clock, head(None))
+    await deliver(store, clock, head(FIRST, opened=None))
+    assert await generation(store) == 3
+
+
+async def test_closed_before_opened_ends_with_the_record_that_the_worker_needs(
+    store: Store, clock: ManualClock
+) -> None:
+    await deliver(store, clock, head(FIRST, opened=False))
+    assert await store.environments.get(SEVEN) is None
+    assert await due(store) == []
+    await deliver(store, clock, head(FIRST))
+    assert await generation(store) == 1
+    assert await due(store) == [WorkKey.environment(SEVEN)]
+
+
+async def test_what_a_worker_read_at_github_counts_as_told(store: Store, clock: ManualClock) -> None:
+    """A late `opened` must not make a push back to that commit look like nothing new."""
+    await deliver(store, clock, head(SECOND))
+    await deliver(store, clock, head(FIRST))  # late
+    clock.advance(1)
+    [claim] = await store.queue.claim("me", 1, 30)
+    environment = await store.environments.get(SEVEN)
+    assert environment is not None
+    await store.environments.save(
+        claim,
+        dataclasses.replace(
+            environment,
+            observed_generation=environment.generation,
+            attempt=dataclasses.replace(environment.attempt, pull_request=pull_request(SECOND, clock())),
+        ),
+    )
+    before = await generation(store)
+    await deliver(store, clock, head(SECOND))
+    assert await generation(store) == before
+    await deliver(store, clock, head(FIRST))
+    assert await generation(store) == before + 1
+
+
+async def test_renamed_and_transferred_repositories_keep_their_environments(
+    store: Store, clock: ManualClock
+) -> None:
+    await deliver(store, clock, head(FIRST))
+    moved = Repository(SHOP.id, 21, "umbrella", "store")
+    await deliver(store, clock, Hint(moved, 7, FIRST, True))
+    environment = await store.environments.get(SEVEN)
+    assert environment is not None
+    assert environment.repository == moved
+    assert environment.namespace == "gr-shop-a-pr-7"
+    assert environment.generation == 1
+
+
+async def test_repositories_of_one_name_do_not_meet(store: Store, clock: ManualClock) -> None:
+    other = Repository(11, 22, "umbrella", "shop")
+    await deliver(store, clock, head(FIRST), Hint(other, 7, SECOND, True))
+    both = await store.environments.find()
+    assert {environment.repository for environment in both} == {SHOP, other}
+    assert len({environment.namespace for environment in both}) == 2
+
+
+async def test_fifty_pushes_in_five_seconds_make_at_most_two_runs(store: Store, clock: ManualClock) -> None:
+    runs = 0
+    for number in range(50):
+        await deliver(store, clock, head(f"{number:040x}"))
+        runs += await _run_what_is_due(store)
+        clock.advance(0.1)
+    clock.advance(1)
+    runs += await _run_what_is_due(store)
+    assert runs == 2
+    assert await generation(store) == 50
+    assert await store.queue.next_due() is None
+
+
+async def test_waking_does_not_disturb_the_rest_between_pushes(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, head(FIRST))
+    await _run_what_is_due(store)
+    await deliver(store, clock, head(SECOND))
+    await store.queue.enqueue([WorkKey.environment(SEVEN)])
+    assert await due(store) == []
+    clock.advance(1)
+    assert await due(store) == [WorkKey.environment(SEVEN)]
+
+
+async def test_pushes_that_never_stop_are_worked_on_after_fifteen_seconds(
+    store: Store, clock: ManualClock
+) -> None:
+    await deliver(store, clock, head(FIRST))
+    await _run_what_is_due(store)
+    started, seconds = clock(), 0.0
+    for number in range(100):
+        await deliver(store, clock, head(f"{number:040x}"))
+        if await _run_what_is_due(store):
+            seconds = (clock() - started).total_seconds()
+            break
+        clock.advance(0.3)
+    assert 14 <= seconds <= 15.5
+
+
+async def test_a_push_after_a_quiet_time_is_worked_on_at_once(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, head(FIRST))
+    await _run_what_is_due(store)
+    clock.advance(2)
+    await deliver(store, clock, head(SECOND))
+    assert await due(store) == [WorkKey.environment(SEVEN)]
+
+
+async def test_ci_wakes_those_who_wait_for_that_commit(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, head(FIRST), head(SECOND, number=8))
+    await _run_what_is_due(store)
+    await deliver(store, clock, Wake(SHOP.id, SECOND))
+    assert await due(store) == [WorkKey.environment(EnvironmentKey.preview(SHOP.id, 8))]
+    assert await generation(store, EnvironmentKey.preview(SHOP.id, 8)) == 1
+
+
+async def test_a_changed_configuration_is_read_by_all_environments_of_the_repository(
+    store: Store, clock: ManualClock
+) -> None:
+    other = Repository(11, 22, "umbrella", "shop")
+    await deliver(store, clock, head(FIRST), head(SECOND, number=8), Hint(other, 7, FIRST, True))
+    await _run_what_is_due(store)
+    clock.advance(60)
+    await deliver(store, clock, Reconfigure(SHOP))
+    assert set(await due(store)) == {
+        WorkKey.environment(SEVEN),
+        WorkKey.environment(EnvironmentKey.preview(SHOP.id, 8)),
+    }
+    assert await generation(store) == 2
+
+
+async def test_a_resync_knows_the_repository_as_it_was_named_last(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, Resync(SHOP), Resync(SHOP))
+    renamed = dataclasses.replace(SHOP, name="store")
+    await deliver(store, clock, Resync(renamed))
+    assert await store.deliveries.repository(SHOP.id) == renamed
+    assert await store.deliveries.repository(99) is None
+    assert await due(store) == [WorkKey.resync(SHOP.id)]
+
+
+async def test_what_a_sweep_finds_has_the_same_effect(store: Store, clock: ManualClock) -> None:
+    await store.deliveries.hint([head(FIRST), head(None, opened=False, number=9)])
+    assert await generation(store) == 1
+    assert await store.environments.get(EnvironmentKey.preview(SHOP.id, 9)) is None
+    assert await due(store) == [WorkKey.environment(SEVEN)]
+
+
+async def test_old_deliveries_are_forgotten(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, guid="old")
+    clock.advance(3600)
+    await deliver(store, clock, guid="new")
+    assert await store.deliveries.forget(clock() - timedelta(minutes=1)) == 1
+    assert await store.deliveries.known(["old", "new"]) == {"new"}
+
+
+async def test_extreme_values_are_stored(store: Store, clock: ManualClock) -> None:
+    largest = Repository(2**63 - 1, 2**63 - 1, "Ünïcode-" + "o" * 200, "ñ" * 200)
+    hint = Hint(largest, 2**31 - 1, "f" * 64, True)
+    await deliver(store, clock, hint)
+    environment = await store.environments.get(EnvironmentKey.preview(largest.id, 2**31 - 1))
+    assert environment is not None
+    assert environment.repository == largest
+    assert len(environment.namespace) <= 63
+
+
+async def test_a_delivery_that_cannot_be_stored_does_not_take_the_others_with_it(
+    store: Store, clock: ManualClock
+) -> None:
+    """Intake lets no such thing through; the store stands up to it all the same."""
+    unfit = Hint(Repository(2**70, 1, "acme", "shop"), 1, FIRST, True)
+    results = await asyncio.gather(
+        deliver(store, clock, head(FIRST), guid="before"),
+        deliver(store, clock, unfit, guid="unfit"),
+        deliver(store, clock, head(SECOND, number=8), guid="after"),
+        return_exceptions=True,
+    )
+    assert [result is None for result in results] == [True, False, True]
+    assert await store.deliveries.known(["before", "unfit", "after"]) == {"before", "after"}
+    assert len(await store.environments.find()) == 2
+
+
+async def test_a_thousand_deliveries_at_once(store: Store, clock: ManualClock) -> None:
+    await asyncio.gather(*(deliver(store, clock, head(FIRST, number=1 + n % 40)) for n in range(1000)))
+    assert len(await store.environments.find(repository_id=SHOP.id)) == 40
+    assert len(await due(store)) == 40
+
+
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
+async def test_replicas_that_hear_of_one_pull_request_at_once_agree(
+    database_url: str, clock: ManualClock
+) -> None:
+    stores = [await Store.open(database_url, clock) for _ in range(3)]
+    await asyncio.gather(*(store.migrate() for store in stores))
+    try:
+        for number in range(1, 30):
+            hints = [head(FIRST, number=n) for n in (number, number + 1)]
+            await asyncio.gather(
+                *(deliver(store, clock, *order) for store in stores for order in (hints, hints[::-1]))
+            )
+        assert len(await stores[0].environments.find()) == 30
+        assert len(await stores[1].queue.claim("me", 100, 30)) == 30
+    finally:
+        for store in stores:
+            await store.close()
+
+
+async def _run_what_is_due(store: Store) -> int:
+    claims = await store.queue.claim("test", 100, 30)
+    for claim in claims:
+        await store.queue.finish(claim)
+    return len(claims)

@@ -1,0 +1,169 @@
+"""Records of environments and their fence, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.model.delivery import Delivery, Hint
+from bot.model.environment import (
+    Attempt,
+    Cause,
+    CheckResult,
+    CheckState,
+    Decision,
+    End,
+    Environment,
+    EnvironmentKey,
+    EnvironmentState,
+    Phase,
+    PhaseRecord,
+    Status,
+)
+from bot.model.errors import Superseded
+from bot.model.release import Image, Release
+from bot.model.work import Claim, WorkKey
+from bot.store import Store
+from tests.contract.shop import FIRST, SECOND, SEVEN, SHOP, pull_request
+from tests.stores import ManualClock
+
+
+async def opened(store: Store, clock: ManualClock, number: int = 7) -> tuple[Claim, Environment]:
+    hint = Hint(SHOP, number, FIRST, True)
+    await store.deliveries.record(
+        Delivery(f"opened-{number}", "pull_request", "opened", clock(), SHOP), [hint]
+    )
+    [claim] = await store.queue.claim("me", 1, 30)
+    environment = await store.environments.get(EnvironmentKey.preview(SHOP.id, number))
+    assert environment is not None
+    return claim, environment
+
+
+def worked_on(environment: Environment, clock: ManualClock) -> Environment:
+    """With every field filled."""
+    now = clock()
+    image = Image("ghcr.io/acme/shop", "sha256:" + "1" * 64)
+    status = Status(
+        state=EnvironmentState.FAILED,
+        commit=FIRST,
+        live_commit=SECOND,
+        images={"shop": image.digest},
+        release_id="123456789abc",
+        url="https://pr-7-shop-a.preview.example/",
+        phase=Phase.PROBE,
+        phases={Phase.DATA: PhaseRecord(now, now + timedelta(seconds=3)), Phase.PROBE: PhaseRecord(now)},
+        cause=Cause("The probe failed.", "log\x00 with NUL\n\N{PARTY POPPER}", now),
+        end=End.EXPIRED,
+        checks=(CheckResult("smoke", CheckState.FAILED, "3 of 4", "detail", 1.5),),
+        expires_at=now + timedelta(days=3),
+    )
+    attempt = Attempt(
+        pull_request=pull_request(FIRST, now),
+        configuration="version: 1\n",
+        release=Release(FIRST, {"shop": image}, "sha256:" + "2" * 64),
+        applied={"data": "sha256:" + "3" * 64},
+        answers=2,
+    )
+    return replace(
+        environment,
+        observed_generation=environment.generation,
+        status=status,
+        attempt=attempt,
+        receipt='{"comment": 1}',
+    )
+
+
+async def test_everything_is_read_back_as_it_was_written(store: Store, clock: ManualClock) -> None:
+    claim, environment = await opened(store, clock)
+    clock.advance(5)
+    written = worked_on(environment, clock)
+    await store.environments.save(claim, written)
+    read = await store.environments.get(SEVEN)
+    assert read == replace(written, updated_at=clock())
+
+
+async def test_decisions_are_kept_with_their_reasons(store: Store, clock: ManualClock) -> None:
+    claim, environment = await opened(store, clock)
+    made = [
+        Decision(SEVEN, clock(), "opened", "A push."),
+        Decision(SEVEN, clock(), "failed", "NUL \x00 \ud800"),
+    ]
+    await store.environments.save(claim, environment, decisions=made)
+    newest, oldest = await store.journal.decisions(SEVEN)
+    assert oldest == made[0]
+    assert (newest.what, newest.why) == ("failed", "NUL \N{REPLACEMENT CHARACTER} ?")
+    assert await store.journal.decisions(SEVEN, limit=1) == [newest]
+    assert await store.journal.decisions(EnvironmentKey.preview(SHOP.id, 8)) == []
+
+
+async def test_a_newer_desire_stops_the_worker(store: Store, clock: ManualClock) -> None:
+    claim, environment = await opened(store, clock)
+    await store.environments.check(claim, SEVEN, 1)
+    hint = Hint(SHOP, 7, SECOND, True)
+    await store.deliveries.record(Delivery("pushed", "pull_request", "synchronize", clock(), SHOP), [hint])
+    with pytest.raises(Superseded):
+        await store.environments.check(claim, SEVEN, 1)
+    with pytest.raises(Superseded):
+        await store.environments.save(
+            claim, worked_on(environment, clock), decisions=[Decision(SEVEN, clock(), "ready", "")]
+        )
+    read = await store.environments.get(SEVEN)
+    assert read is not None
+    assert read.status == environment.status
+    assert await store.journal.decisions(SEVEN) == []
+
+
+async def test_a_worker_whose_lease_was_taken_over_writes_nothing(store: Store, clock: ManualClock) -> None:
+    late, environment = await opened(store, clock)
+    clock.advance(31)
+    await store.environments.check(late, SEVEN, 1)  # nobody else has it yet
+    [claim] = await store.queue.claim("you", 1, 30)
+    with pytest.raises(Superseded):
+        await store.environments.check(late, SEVEN, 1)
+    with pytest.raises(Superseded):
+        await store.environments.save(late, environment)
+    await store.environments.save(claim, environment)
+    await store.queue.finish(claim)
+    with pytest.raises(Superseded):
+        await store.environments.save(claim, environment)
+
+
+async def test_raising_the_generation_stops_the_worker_and_asks_for_another_run(
+    store: Store, clock: ManualClock
+) -> None:
+    claim, environment = await opened(store, clock)
+    assert await store.environments.raise_generation(SEVEN, "Its time is up.")
+    with pytest.raises(Superseded):
+        await store.environments.save(claim, environment)
+    await store.queue.finish(claim)
+    [again] = await store.queue.claim("me", 1, 30)
+    assert again.key == WorkKey.environment(SEVEN)
+    assert [decision.why for decision in await store.journal.decisions(SEVEN)] == ["Its time is up."]
+    assert not await store.environments.raise_generation(EnvironmentKey.preview(SHOP.id, 8), "Nobody.")
+
+
+async def test_environments_are_found_by_state_repository_and_expiry(
+    store: Store, clock: ManualClock
+) -> None:
+    numbers = {EnvironmentState.READY: 1, EnvironmentState.GONE: 2}
+    for state, number in numbers.items():
+        claim, environment = await opened(store, clock, number)
+        status = Status(state, expires_at=clock() + timedelta(hours=number))
+        await store.environments.save(claim, replace(environment, status=status))
+        clock.advance(1)
+
+    async def found(**conditions: object) -> list[str]:
+        return [each.key.name for each in await store.environments.find(**conditions)]  # type: ignore[arg-type]
+
+    assert await found() == ["1", "2"]
+    assert await found(states=[EnvironmentState.READY, EnvironmentState.FAILED]) == ["1"]
+    assert await found(repository_id=SHOP.id) == ["1", "2"]
+    assert await found(repository_id=99) == []
+    assert await found(expires_before=clock() + timedelta(hours=1.5)) == ["1"]
+    assert await store.environments.get(EnvironmentKey.preview(99, 1)) is None
+
+
+async def test_the_store_answers_a_ping(store: Store) -> None:
+    await store.ping()
