@@ -69,17 +69,26 @@ class Deployments:
         return observed
 
     async def _create(self, deployment: Object, old: Sequence[Object]) -> Observed:
-        """The ReplicaSet of the current template, with no pods yet."""
+        """The ReplicaSet of the current template, as large as it may be at once."""
         body = _replica_set(deployment)
+        name, limits = body["metadata"]["name"], Limits.of(deployment["spec"])
+        replicas = step(limits, Size(name, 0, 0), [_size(item) for item in old]).get(name, 0)
+        body["spec"]["replicas"] = replicas
+        body["metadata"]["annotations"] |= {
+            REVISION: str(max((_revision(item) for item in old), default=0) + 1),
+            **_sizes_told(limits),
+        }
         try:
             created = await self._client.create(REPLICA_SETS, body)
         except ApiError as error:
             if error.exists:  # another template of equal hash: the salt of the next one is another
                 await self._salt(deployment)
                 raise
-            message = f'Failed to create new replica set "{body["metadata"]["name"]}": {error.message}'
+            message = f'Failed to create new replica set "{name}": {error.message}'
             await self._recorder.warning(deployment, "ReplicaSetCreateError", message)
             return Observed(None, old, created=False, failure=error.message)
+        if replicas:
+            await self._tell_size(deployment, name, 0, replicas)
         return Observed(created, old, created=True)
 
     async def _salt(self, deployment: Object) -> None:
@@ -108,14 +117,13 @@ class Deployments:
 
     async def _resize_one(self, deployment: Object, item: Object, replicas: int) -> None:
         name, before = item["metadata"]["name"], item["spec"].get("replicas", 0)
-        limits = Limits.of(deployment["spec"])
-        annotations = {
-            "deployment.kubernetes.io/desired-replicas": str(limits.replicas),
-            "deployment.kubernetes.io/max-replicas": str(limits.replicas + limits.surge),
-        }
+        annotations = _sizes_told(Limits.of(deployment["spec"]))
         change = {"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}}
         written = await self._client.patch(REPLICA_SETS, name, change, item["metadata"]["namespace"])
         item.update(written)
+        await self._tell_size(deployment, name, before, replicas)
+
+    async def _tell_size(self, deployment: Object, name: str, before: int, replicas: int) -> None:
         way = "up" if replicas > before else "down"
         message = f"Scaled {way} replica set {name} from {before} to {replicas}"
         await self._recorder.normal(deployment, "ScalingReplicaSet", message)
@@ -189,10 +197,17 @@ def _replica_set(deployment: Object) -> Object:
         },
         "spec": {
             "replicas": 0,
-            "minReadySeconds": spec.get("minReadySeconds", 0),
+            **({"minReadySeconds": spec["minReadySeconds"]} if spec.get("minReadySeconds") else {}),
             "selector": selector,
             "template": template,
         },
+    }
+
+
+def _sizes_told(limits: Limits) -> Object:
+    return {
+        "deployment.kubernetes.io/desired-replicas": str(limits.replicas),
+        "deployment.kubernetes.io/max-replicas": str(limits.replicas + limits.surge),
     }
 
 

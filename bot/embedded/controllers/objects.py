@@ -134,14 +134,15 @@ def next_availability(owner: Object, pods: Iterable[Object], now: datetime) -> f
 def pod_from_template(template: Object, owner: Object, name: Object) -> Object:
     """A pod of `owner`; `name` holds either name or generateName."""
     metadata = template.get("metadata") or {}
+    annotations = {"annotations": metadata["annotations"]} if metadata.get("annotations") else {}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             **name,
+            **annotations,
             "namespace": owner["metadata"]["namespace"],
             "labels": dict(metadata.get("labels") or {}),
-            "annotations": dict(metadata.get("annotations") or {}),
             "ownerReferences": [owner_reference(owner)],
         },
         "spec": json.loads(json.dumps(template["spec"])),

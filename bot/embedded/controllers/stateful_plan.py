@@ -101,10 +101,10 @@ def claims(wanted: Object, number: int) -> list[Object]:
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
             "metadata": {
+                **template["metadata"],
                 "name": _claim_name(wanted, template, number),
                 "namespace": namespace,
                 "labels": {**(template["metadata"].get("labels") or {}), **selected},
-                "annotations": template["metadata"].get("annotations") or {},
             },
             "spec": template["spec"],
         }
@@ -119,7 +119,9 @@ def _claim_name(wanted: Object, template: Object, number: int) -> str:
 def stateful_pod(wanted: Object, number: int) -> Object:
     """The pod of an ordinal: stable name, its own volumes."""
     name = f"{wanted['metadata']['name']}-{number}"
-    pod = objects.pod_from_template(wanted["spec"]["template"], wanted, {"name": name})
+    pod = objects.pod_from_template(
+        wanted["spec"]["template"], wanted, {"name": name, "generateName": f"{wanted['metadata']['name']}-"}
+    )
     pod["metadata"]["labels"] |= {
         REVISION_LABEL: revision_of(wanted),
         INDEX_LABEL: str(number),

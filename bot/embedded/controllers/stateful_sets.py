@@ -52,17 +52,14 @@ class StatefulSets:
             await self._client.delete(
                 PODS, pod["metadata"]["name"], pod["metadata"]["namespace"], uid=pod["metadata"]["uid"]
             )
-            message = (
-                f"delete Pod {pod['metadata']['name']} in StatefulSet {wanted['metadata']['name']} successful"
-            )
-            await self._recorder.normal(wanted, "SuccessfulDelete", message)
+            await self._tell(wanted, "SuccessfulDelete", f"Delete Pod {pod['metadata']['name']}")
         return [by_ordinal[number] for number in sorted(by_ordinal)]
 
     async def _create(self, wanted: Object, number: int) -> Object:
         name = f"{wanted['metadata']['name']}-{number}"
         try:
             for claim in claims(wanted, number):
-                await self._claim(claim)
+                await self._claim(wanted, claim, name)
             created = await self._client.create(PODS, stateful_pod(wanted, number))
         except ApiError as error:
             message = (
@@ -70,11 +67,16 @@ class StatefulSets:
             )
             await self._recorder.warning(wanted, "FailedCreate", message)
             raise
-        message = f"create Pod {name} in StatefulSet {wanted['metadata']['name']} successful"
-        await self._recorder.normal(wanted, "SuccessfulCreate", message)
+        await self._tell(wanted, "SuccessfulCreate", f"Create Pod {name}")
         return created
 
-    async def _claim(self, claim: Object) -> None:
+    async def _tell(self, wanted: Object, reason: str, what: str) -> None:
+        message = f"{what} in StatefulSet {wanted['metadata']['name']} successful"
+        await self._recorder.normal(wanted, reason, message)
+
+    async def _claim(self, wanted: Object, claim: Object, pod: str) -> None:
         metadata = claim["metadata"]
         if not await self._client.find(PERSISTENT_VOLUME_CLAIMS, metadata["name"], metadata["namespace"]):
             await self._client.create(PERSISTENT_VOLUME_CLAIMS, claim)
+            what = f"Create Claim {metadata['name']} Pod {pod} in StatefulSet {wanted['metadata']['name']}"
+            await self._recorder.normal(wanted, "SuccessfulCreate", f"{what} success")
