@@ -15,9 +15,6 @@ _QUOTA = MappingProxyType(
         "requests.storage": "20Gi",
         "pods": "40",
         "persistentvolumeclaims": "10",
-        "services": "30",
-        "configmaps": "60",
-        "secrets": "60",
         "count/jobs.batch": "60",
     }
 )
@@ -32,7 +29,10 @@ class Policy:
     node_ports: bool = False
     """Whether manifests may ask for Services of type LoadBalancer and NodePort."""
     quota: Mapping[str, str] = field(default_factory=lambda: _QUOTA)
-    """Hard limits of each namespace's ResourceQuota."""
+    """Hard limits of each namespace's ResourceQuota.
+
+    Only of what is made when the quota has long been counted: Kubernetes refuses the rest until then.
+    """
 
     @property
     def restricted(self) -> bool:

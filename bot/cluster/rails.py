@@ -49,14 +49,11 @@ def rails(name: str, environment: EnvironmentKey, policy: Policy) -> tuple[Manif
 
 
 def _quota(policy: Policy) -> dict[str, Any]:
-    hard = dict(policy.quota)
-    if not policy.node_ports:
-        hard |= {"services.loadbalancers": "0", "services.nodeports": "0"}
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
         "metadata": {"name": OWN_NAME},
-        "spec": {"hard": hard},
+        "spec": {"hard": dict(policy.quota)},
     }
 
 

@@ -116,6 +116,16 @@ class NamespaceView:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnedNamespace:
+    """A namespace that carries our label, with what its annotations say."""
+
+    name: str
+    environment: EnvironmentKey
+    repository: Repository
+    terminating: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What the gateway answered."""
 

@@ -1,0 +1,120 @@
+"""Writes objects, many at once, each only while the fence lets through."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from typing import Any, TypeVar
+
+from bot.cluster.client import Api
+from bot.cluster.kinds import (
+    CONFIG_MAP,
+    CRON_JOB,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    HTTP_ROUTE,
+    JOB,
+    NETWORK_POLICY,
+    POD,
+    POD_DISRUPTION_BUDGET,
+    ROLE,
+    ROLE_BINDING,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+    Kind,
+)
+from bot.cluster.names import ENVIRONMENT, OWN_NAME
+from bot.environments.ports import Fence
+from bot.model.errors import Rejected, Superseded
+from bot.model.manifest import Bundle, Manifest
+
+_AT_ONCE = 8
+_LATER = frozenset(("RoleBinding",))
+"""Kubernetes checks a binding against its Role, which has to be there before."""
+_PRUNED = (
+    CONFIG_MAP,
+    CRON_JOB,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    HTTP_ROUTE,
+    JOB,
+    NETWORK_POLICY,
+    POD,
+    POD_DISRUPTION_BUDGET,
+    ROLE,
+    ROLE_BINDING,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+)
+"""All but volume claims: what a commit does not mention any more may be wanted again by the next."""
+
+Item = TypeVar("Item")
+
+
+async def apply_all(api: Api, objects: Sequence[Manifest], fence: Fence) -> None:
+    """Applies the objects of a wave. When several fail, the error that decides most is raised."""
+
+    async def write(manifest: Manifest) -> None:
+        await fence()
+        await api.apply(manifest)
+
+    first = [each for each in objects if each["kind"] not in _LATER]
+    await _at_once(first, write)
+    await _at_once([each for each in objects if each["kind"] in _LATER], write)
+
+
+async def prune(api: Api, namespace: str, bundle: Bundle, fence: Fence) -> None:
+    """Deletes objects of ours that the bundle does not have; volume claims and rails stay."""
+    objects = [each for wave in bundle.waves.values() for each in wave]
+    kept = {(each["kind"], each["metadata"]["name"]) for each in (*objects, *bundle.checks.values())}
+    environment = next((each["metadata"]["labels"][ENVIRONMENT] for each in objects), None)
+    if environment is None:
+        return
+
+    async def sweep(kind: Kind) -> None:
+        live = await api.list(kind, namespace, labels=f"{ENVIRONMENT}={environment}")
+        for each in _left_over(kind, live.items, kept):
+            await fence()
+            metadata = each["metadata"]
+            await api.delete(kind, metadata["name"], namespace, preconditions={"uid": metadata["uid"]})
+
+    await _at_once(_PRUNED, sweep)
+
+
+def _left_over(
+    kind: Kind, live: Iterable[dict[str, Any]], kept: Collection[tuple[str, str]]
+) -> list[dict[str, Any]]:
+    rails = {("NetworkPolicy", OWN_NAME), ("ServiceAccount", "default")}
+    return [
+        each
+        for each in live
+        if (kind.name, each["metadata"]["name"]) not in {*kept, *rails}
+        and not each["metadata"].get("deletionTimestamp")
+        # What a controller made goes with its owner.
+        and not each["metadata"].get("ownerReferences")
+    ]
+
+
+async def _at_once(items: Iterable[Item], work: Callable[[Item], Awaitable[None]]) -> None:
+    limit = asyncio.Semaphore(_AT_ONCE)
+
+    async def bounded(item: Item) -> None:
+        async with limit:
+            await work(item)
+
+    results = await asyncio.gather(*(bounded(item) for item in items), return_exceptions=True)
+    errors = [result for result in results if isinstance(result, BaseException)]
+    if errors:
+        raise min(errors, key=_weight)
+
+
+def _weight(error: BaseException) -> int:
+    """Being superseded ends everything, a refusal is for good, the rest may pass."""
+    for weight, kind in enumerate((asyncio.CancelledError, Superseded, Rejected)):
+        if isinstance(error, kind):
+            return weight
+    return 3

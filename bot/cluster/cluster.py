@@ -1,0 +1,67 @@
+"""The cluster as the rest of the bot knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.cluster import namespaces
+from bot.cluster.apply import apply_all, prune
+from bot.cluster.client import Api
+from bot.cluster.kinds import NAMESPACE
+from bot.cluster.observe import observe, old_pods
+from bot.cluster.policy import Policy
+from bot.cluster.render import render
+from bot.environments.ports import Fence
+from bot.model.environment import EnvironmentKey
+from bot.model.manifest import (
+    Bundle,
+    Manifest,
+    NamespaceView,
+    ObjectState,
+    OwnedNamespace,
+    RenderRequest,
+)
+from bot.model.repository import Repository
+
+
+class KubernetesCluster:
+    """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
+
+    def __init__(self, api: Api, policy: Policy) -> None:
+        self._api = api
+        self._policy = policy
+
+    def render(self, request: RenderRequest) -> Bundle:
+        return render(request, self._policy)
+
+    async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
+        return namespaces.view(await self._api.get(NAMESPACE, name), environment)
+
+    async def prepare(
+        self, name: str, environment: EnvironmentKey, repository: Repository, generation: int, fence: Fence
+    ) -> None:
+        """Superseded when the namespace was prepared for a newer generation."""
+        wanted = namespaces.Wanted(name, environment, repository, generation)
+        await namespaces.prepare(self._api, wanted, fence, self._policy)
+
+    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+        """The objects were rendered for `namespace`."""
+        if any(each["metadata"]["namespace"] != namespace for each in objects):
+            raise ValueError(f"an object was rendered for another namespace than {namespace}")
+        await apply_all(self._api, objects, fence)
+
+    async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
+        """Deletes what earlier releases applied and this one does not have; volumes stay."""
+        await prune(self._api, namespace, bundle, fence)
+
+    async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
+        return await observe(self._api, namespace, objects)
+
+    async def old_pods(self, namespace: str, release_id: str) -> bool:
+        return await old_pods(self._api, namespace, release_id)
+
+    async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
+        await namespaces.delete(self._api, name, environment, fence)
+
+    async def owned_namespaces(self) -> Sequence[OwnedNamespace]:
+        return await namespaces.owned(self._api)

@@ -1,0 +1,151 @@
+"""Namespaces: ours are known by their label and are made, guarded and deleted; all others are left alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.cluster.apply import apply_all
+from bot.cluster.client import Api, Refused
+from bot.cluster.kinds import NAMESPACE
+from bot.cluster.names import ENVIRONMENT, GENERATION, INSTALLATION, MANAGED_BY, MANAGER, REPOSITORY
+from bot.cluster.policy import Policy
+from bot.cluster.rails import namespace as namespace_object
+from bot.cluster.rails import rails
+from bot.environments.ports import Fence
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import Rejected, Superseded, TryAgain
+from bot.model.manifest import NamespaceState, NamespaceView, OwnedNamespace
+from bot.model.repository import Repository
+
+Object = dict[str, Any]
+
+_BLOCKERS = (
+    "NamespaceDeletionDiscoveryFailure",
+    "NamespaceDeletionGroupVersionParsingFailure",
+    "NamespaceDeletionContentFailure",
+    "NamespaceFinalizersRemaining",
+    "NamespaceContentRemaining",
+)
+
+
+def view(live: Object | None, environment: EnvironmentKey) -> NamespaceView:
+    """What a namespace, as it was read, is to an environment."""
+    if live is None:
+        return NamespaceView(NamespaceState.ABSENT)
+    if not _is_ours(live, environment):
+        return NamespaceView(NamespaceState.FOREIGN)
+    if live["metadata"].get("deletionTimestamp"):
+        return NamespaceView(NamespaceState.TERMINATING, _blockers(live))
+    return NamespaceView(NamespaceState.OURS)
+
+
+async def prepare(
+    api: Api,
+    name: str,
+    environment: EnvironmentKey,
+    repository: Repository,
+    generation: int,
+    fence: Fence,
+    policy: Policy,
+) -> None:
+    """The namespace with its rails, for this generation of the desire or an older one."""
+    wanted = namespace_object(name, environment, repository, generation, policy)
+    live = await api.get(NAMESPACE, name)
+    state = view(live, environment).state
+    await fence()
+    if live is None:
+        await _create(api, wanted)
+    elif state is NamespaceState.FOREIGN:
+        raise _foreign(name)
+    elif state is NamespaceState.TERMINATING:
+        raise TryAgain(f"Namespace {name} is still being deleted.")
+    else:
+        _not_newer(live, generation)
+        wanted["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        await api.apply(wanted)
+    await apply_all(api, rails(name, environment, policy), fence)
+
+
+async def delete(api: Api, name: str, environment: EnvironmentKey, fence: Fence) -> None:
+    """Begins the deletion of the very namespace that was found to be ours."""
+    live = await api.get(NAMESPACE, name)
+    state = view(live, environment).state
+    if live is None or state is NamespaceState.TERMINATING:
+        return
+    if state is NamespaceState.FOREIGN:
+        raise _foreign(name)
+    await fence()
+    metadata = live["metadata"]
+    # With the version, as a label may have changed since.
+    same = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+    await api.delete(NAMESPACE, name, preconditions=same)
+
+
+async def owned(api: Api) -> Sequence[OwnedNamespace]:
+    """All namespaces that carry our label; one whose label or annotations cannot be read is left out."""
+    found = await api.list(NAMESPACE, labels=f"{MANAGED_BY}={MANAGER},{ENVIRONMENT}")
+    read = [_owned(live) for live in found.items]
+    return [each for each in read if each is not None]
+
+
+def _owned(live: Object) -> OwnedNamespace | None:
+    metadata = live["metadata"]
+    annotations = metadata.get("annotations") or {}
+    owner, slash, repository = str(annotations.get(REPOSITORY, "")).partition("/")
+    try:
+        environment = EnvironmentKey.parse(metadata["labels"][ENVIRONMENT])
+        installation = int(annotations.get(INSTALLATION, ""))
+    except ValueError:
+        return None
+    if not slash:
+        return None
+    return OwnedNamespace(
+        metadata["name"],
+        environment,
+        Repository(environment.repository_id, installation, owner, repository),
+        terminating=bool(metadata.get("deletionTimestamp")),
+    )
+
+
+async def _create(api: Api, wanted: Object) -> None:
+    """A create, not an apply: a namespace that somebody else makes at this moment is not taken over."""
+    try:
+        await api.create(NAMESPACE, wanted)
+    except Refused as error:
+        if error.reason == "AlreadyExists":
+            raise TryAgain(
+                f"Namespace {wanted['metadata']['name']} was made by somebody else just now."
+            ) from None
+        raise
+
+
+def _is_ours(live: Object, environment: EnvironmentKey) -> bool:
+    labels = live["metadata"].get("labels") or {}
+    return labels.get(MANAGED_BY) == MANAGER and labels.get(ENVIRONMENT) == environment.label
+
+
+def _not_newer(live: Object, generation: int) -> None:
+    text = str((live["metadata"].get("annotations") or {}).get(GENERATION, "0"))
+    if text.isdecimal() and int(text) > generation:
+        raise Superseded(f"the namespace is at generation {text}, and this is {generation}")
+
+
+def _foreign(name: str) -> Rejected:
+    return Rejected(
+        f"There is a namespace {name} that is not this environment's, and it is left alone. "
+        "Whoever runs the cluster has to remove or rename it."
+    )
+
+
+def _blockers(live: Object) -> str:
+    """What the namespace controller says is left, in its words."""
+    conditions = {each.get("type"): each for each in (live.get("status") or {}).get("conditions") or []}
+    told = [
+        str(conditions[kind].get("message", ""))
+        for kind in _BLOCKERS
+        if kind in conditions and conditions[kind].get("status") == "True"
+    ]
+    if finalizers := live["metadata"].get("finalizers"):
+        told.append(f"The namespace itself has finalizers: {', '.join(finalizers)}")
+    return "\n".join(text for text in told if text)
