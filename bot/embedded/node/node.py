@@ -35,7 +35,7 @@ class Node:
     ) -> None:
         self.name = name
         self._connection = connection
-        self._folder = folder
+        self.folder = folder
         self._restart_backoff = restart_backoff
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -78,18 +78,18 @@ class Node:
         self._addresses.close()
 
     async def _runtime(self) -> Runtime:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder.chmod(0o700)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
         self._processes = Processes()
         await self._processes.start()
         return Runtime(
             client=self._client,
-            images=Images(self._folder / "images", self._pull_http),
+            images=Images(self.folder / "images", self._pull_http),
             processes=self._processes,
             recorder=self._recorder,
             probe_http=self._probe_http,
-            folder=self._folder,
-            python_folder=python_folder(self._folder / "bin"),
+            folder=self.folder,
+            python_folder=python_folder(self.folder / "bin"),
             first_unprivileged_port=first_unprivileged_port(),
             restart_backoff=self._restart_backoff,
         )

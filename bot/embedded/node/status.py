@@ -181,7 +181,7 @@ def _with_times(fresh: list[Object], known: list[Object]) -> list[Object]:
 
 
 def _condition(kind: str, true: bool, reason: str = "", message: str = "") -> Object:
-    entry: Object = {"type": kind, "status": "True" if true else "False", "lastProbeTime": None}
+    entry: Object = {"type": kind, "status": "True" if true else "False"}
     entry.update({"reason": reason} if reason else {})
     entry.update({"message": message} if message else {})
     return entry

@@ -1,0 +1,22 @@
+"""The real control plane as a fixture: started once for all tests that ask for it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.kubernetes.control_plane import control_plane
+
+GIVEN = "GREENROOM_TEST_KUBECONFIG"
+"""Names the kubeconfig of a throw-away cluster to take instead. It needs the Gateway API's definitions."""
+
+
+@pytest.fixture(scope="session")
+def real_kubeconfig() -> Iterator[Path]:
+    """The kubeconfig of an administrator of a real control plane without nodes."""
+    if given := os.environ.get(GIVEN):
+        yield Path(given)
+        return
+    with control_plane() as running:
+        yield running.kubeconfig
