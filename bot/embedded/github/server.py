@@ -19,6 +19,9 @@ from .core import GitHub, OnPush
 from .credentials import AppCredentials
 from .errors import GitHubError
 from .faults import Fault
+from .graphql import LOGGED as GRAPHQL
+from .graphql import PATH as GRAPHQL_PATH
+from .graphql import GraphQL
 from .pages.forms import Forms
 from .pages.oauth import OAuth
 from .pages.site import Site
@@ -106,6 +109,7 @@ class GitHubServer(GitHub):
             Route("/_faults", self._change_faults, methods=["GET", "POST", "DELETE"]),
             Route(ARCHIVES + "/{owner}/{repo}/legacy.tar.gz/{ref:path}", self._archive, methods=["GET"]),
             *Api(self, stopping).routes(),
+            *GraphQL(self, stopping).routes(),
             *OAuth(site).routes(),
             *Forms(site).routes(),
             *Views(site).routes(),
@@ -181,8 +185,9 @@ class _Gate:
         try:
             await app(scope, receive, remember)
         finally:
-            if path.startswith((PREFIX, ARCHIVES)):
+            if path.startswith((PREFIX, ARCHIVES, GRAPHQL_PATH)):
                 is_archive = path.startswith(ARCHIVES)  # whose query is a secret
                 query = "" if is_archive else scope["query_string"].decode()
-                entry = LoggedRequest(scope["method"], path.removeprefix(PREFIX), query, status, at)
+                told = GRAPHQL if path == GRAPHQL_PATH else path.removeprefix(PREFIX)
+                entry = LoggedRequest(scope["method"], told, query, status, at)
                 self._github.requests.add(entry)
