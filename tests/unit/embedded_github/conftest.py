@@ -68,8 +68,8 @@ def client(github: GitHubServer) -> Iterator[Client]:
     github.apps.install("acme", by="ada")
     client = Client(github)
     client.authorize()
-    with client.http:
-        yield client
+    yield client
+    client.http.close()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,8 +19,7 @@ from .results import CheckRun, CheckSuite, Deployment, Status
 
 GHOST = "ghost"
 
-_FIRST_IDS = {"repository": 731_420_118, "deployment": 1_608_113_402}
-_FIRST_ID = 2_104_883
+_ID_SPACE = 900_000_000
 
 
 @dataclass
@@ -68,7 +68,9 @@ class World:
         return self.clock()
 
     def next_id(self, kind: str) -> int:
-        value = self.state.counters.get(kind, _FIRST_IDS.get(kind, _FIRST_ID)) + 1
+        # each kind counts from a number of its own, so that a mixed-up id is found out
+        first = 1_000_000 + zlib.crc32(kind.encode()) % _ID_SPACE
+        value = self.state.counters.get(kind, first) + 1
         self.state.counters[kind] = value
         return value
 

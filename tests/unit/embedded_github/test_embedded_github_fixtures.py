@@ -1,0 +1,76 @@
+"""The fixtures, the published schemas and what the embedded GitHub sends agree with each other."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from githubkit.webhooks import parse
+
+from bot.embedded.github.core import GitHub
+from tests.unit.embedded_github.scenario import payloads, tell
+
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "webhooks"
+SECRET = b"a secret for the fixtures only"
+NAMES = sorted(p.stem for p in FIXTURES.glob("*.json") if not p.name.endswith(".headers.json"))
+
+
+@pytest.fixture(scope="module")
+def sent() -> dict[str, Any]:
+    github = GitHub()
+    github.world.web, github.world.api = "http://127.0.0.1:1", "http://127.0.0.1:1/api/v3"
+    tell(github)
+    github.close()
+    return payloads(github)
+
+
+def shape(value: Any) -> Any:
+    """The keys of a payload, with what is null or empty left open."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [shape(value[0])] if value else None
+    return None
+
+
+def differences(one: Any, other: Any, path: str = "") -> list[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        found = [f"{path}.{key}" for key in one.keys() ^ other.keys()]
+        for key in one.keys() & other.keys():
+            found += differences(one[key], other[key], f"{path}.{key}")
+        return found
+    if isinstance(one, list) and isinstance(other, list):
+        return differences(one[0], other[0], f"{path}[]")
+    return []
+
+
+def test_there_is_a_fixture_for_everything_that_is_sent(sent: dict[str, Any]) -> None:
+    assert sorted(sent) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_sent_has_the_keys_of_the_fixture(name: str, sent: dict[str, Any]) -> None:
+    fixture = json.loads((FIXTURES / f"{name}.json").read_bytes())
+    assert differences(shape(fixture), shape(sent[name])) == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fixture_fits_the_published_schema(name: str) -> None:
+    body = (FIXTURES / f"{name}.json").read_bytes()
+    assert parse(name.partition(".")[0], body)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_fixture_comes_with_the_headers_of_its_bytes(name: str) -> None:
+    body = (FIXTURES / f"{name}.json").read_bytes()
+    headers = json.loads((FIXTURES / f"{name}.headers.json").read_text())
+    assert headers["X-GitHub-Event"] == name.partition(".")[0]
+    assert headers["X-Hub-Signature-256"] == "sha256=" + hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+
+
+def test_a_pull_request_is_as_large_as_a_real_one() -> None:
+    assert len((FIXTURES / "pull_request.opened.json").read_bytes()) > 20_000
