@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bot.cluster.apply import apply_all
@@ -40,31 +41,34 @@ def view(live: Object | None, environment: EnvironmentKey) -> NamespaceView:
     return NamespaceView(NamespaceState.OURS)
 
 
-async def prepare(
-    api: Api,
-    name: str,
-    environment: EnvironmentKey,
-    repository: Repository,
-    generation: int,
-    fence: Fence,
-    policy: Policy,
-) -> None:
-    """The namespace with its rails, for this generation of the desire or an older one."""
-    wanted = namespace_object(name, environment, repository, generation, policy)
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A namespace for an environment at a generation of its desire."""
+
+    name: str
+    environment: EnvironmentKey
+    repository: Repository
+    generation: int
+
+
+async def prepare(api: Api, wanted: Wanted, fence: Fence, policy: Policy) -> None:
+    """The namespace with its rails; Superseded when it was prepared for a newer generation."""
+    name = wanted.name
+    body = namespace_object(name, wanted.environment, wanted.repository, wanted.generation, policy)
     live = await api.get(NAMESPACE, name)
-    state = view(live, environment).state
+    state = view(live, wanted.environment).state
     await fence()
     if live is None:
-        await _create(api, wanted)
+        await _create(api, body)
     elif state is NamespaceState.FOREIGN:
         raise _foreign(name)
     elif state is NamespaceState.TERMINATING:
         raise TryAgain(f"Namespace {name} is still being deleted.")
     else:
-        _not_newer(live, generation)
-        wanted["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-        await api.apply(wanted)
-    await apply_all(api, rails(name, environment, policy), fence)
+        _not_newer(live, wanted.generation)
+        body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+        await api.apply(body)
+    await apply_all(api, rails(name, wanted.environment, policy), fence)
 
 
 async def delete(api: Api, name: str, environment: EnvironmentKey, fence: Fence) -> None:
@@ -108,16 +112,15 @@ def _owned(live: Object) -> OwnedNamespace | None:
     )
 
 
-async def _create(api: Api, wanted: Object) -> None:
+async def _create(api: Api, body: Object) -> None:
     """A create, not an apply: a namespace that somebody else makes at this moment is not taken over."""
     try:
-        await api.create(NAMESPACE, wanted)
+        await api.create(NAMESPACE, body)
     except Refused as error:
-        if error.reason == "AlreadyExists":
-            raise TryAgain(
-                f"Namespace {wanted['metadata']['name']} was made by somebody else just now."
-            ) from None
-        raise
+        if error.reason != "AlreadyExists":
+            raise
+        name = body["metadata"]["name"]
+        raise TryAgain(f"Namespace {name} was made by somebody else just now.") from None
 
 
 def _is_ours(live: Object, environment: EnvironmentKey) -> bool:

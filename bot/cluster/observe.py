@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.cluster.client import Api, Collection
-from bot.cluster.kinds import EVENT, POD, Kind, kind_of
 from bot.cluster.events import about, latest_first, refusal
+from bot.cluster.kinds import EVENT, POD, Kind, kind_of
 from bot.cluster.names import ENVIRONMENT, RELEASE
 from bot.cluster.troubles import Suspect
 from bot.cluster.verdict import JUDGES, Verdict, own_pods, verdict
