@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from bot.cli_embedded import commands as embedded
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,6 +24,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+app.add_typer(embedded, name="embedded")
 
 
 def main() -> None:
@@ -131,3 +135,7 @@ def _give_up(*sentences: str) -> NoReturn:
     """For what the user can put right."""
     print(*sentences, sep="\n", file=sys.stderr)
     raise typer.Exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""`greenroom embedded …`: each part alone, told in lines that a shell reads, until it is interrupted."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.unit.cli.test_cli import GREENROOM
+
+Start = Callable[..., tuple[subprocess.Popen[str], str, dict[str, str]]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a part; gives the process, its URL and the settings that it prints."""
+    running: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, lines: int) -> tuple[subprocess.Popen[str], str, dict[str, str]]:
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])}
+        process = subprocess.Popen(
+            [*GREENROOM, "embedded", *arguments],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env=environment,
+        )
+        running.append(process)
+        assert process.stdout is not None
+        url = process.stdout.readline().removeprefix("# ").partition(",")[0]
+        told = [process.stdout.readline().removeprefix("export ").strip() for _ in range(lines)]
+        return process, url, dict(line.split("=", 1) for line in told)
+
+    yield begin
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def _ends(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+
+
+def test_a_github_with_an_app(start: Start) -> None:
+    process, url, settings = start("github", lines=4)
+    assert settings["GREENROOM_GITHUB_API_URL"].startswith(url)
+    assert httpx.get(f"{settings['GREENROOM_GITHUB_API_URL']}/app").status_code == 401
+    key = Path(settings["GREENROOM_GITHUB_PRIVATE_KEY"])
+    assert "PRIVATE KEY" in key.read_text()
+    assert key.stat().st_mode & 0o077 == 0
+    _ends(process)
+
+
+def test_a_registry(start: Start, tmp_path: Path) -> None:
+    process, url, settings = start("registry", str(tmp_path), lines=1)
+    assert url.endswith(settings["GREENROOM_PRIVATE_REGISTRIES"])
+    assert httpx.get(f"{url}/v2/").status_code == 401
+    _ends(process)
+
+
+def test_a_kubernetes_api_and_a_node_that_joins_it(start: Start) -> None:
+    kubernetes, url, settings = start("kubernetes", lines=1)
+    assert httpx.get(f"{url}/version").status_code in (200, 401)
+    node, gateway, told = start("node", "--kubeconfig", settings["KUBECONFIG"], lines=1)
+    assert gateway == f"http://{told['GREENROOM_GATEWAY_ADDRESS']}"
+    assert httpx.get(gateway).status_code == 404
+    _ends(node)
+    _ends(kubernetes)
