@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -137,7 +137,7 @@ class Api:
         content = await self._exchange("GET", path, f"the log of Pod/{pod}")
         return content.decode(errors="replace")
 
-    async def watch(self, kind: Kind, *, labels: str, resource_version: str) -> AsyncIterator[Object]:
+    async def watch(self, kind: Kind, *, labels: str, resource_version: str) -> AsyncGenerator[Object, None]:
         """Events after a version, of all namespaces; ends when the server closes. Expired: list again."""
         query = {
             "watch": "true",
