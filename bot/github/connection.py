@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 from githubkit import AppAuthStrategy, UnauthAuthStrategy
+from githubkit.cache import MemCacheStrategy
 from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
@@ -81,6 +82,8 @@ class Connection:
             user_agent="greenroom",
             timeout=_SECONDS,
             ssl_verify=verify,
+            # Its own: githubkit shares signed tokens of an App id in the whole process otherwise.
+            cache_strategy=MemCacheStrategy(),
             http_cache=False,
             auto_retry=False,
         )

@@ -1,0 +1,133 @@
+"""The GitHub room at the embedded GitHub over HTTP, with one pull request to report on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.embedded.github import GitHubServer
+from bot.github.app import GitHubApp
+from bot.model.environment import (
+    Attempt,
+    Cause,
+    CheckResult,
+    Environment,
+    EnvironmentKey,
+    EnvironmentState,
+    Phase,
+    PhaseRecord,
+    Status,
+)
+from bot.model.pull_request import PullRequest
+from bot.model.repository import Repository
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+URL = "http://pr-1-shop.preview.localhost:8080"
+FILES = {
+    "README.md": "# Shop\n",
+    ".greenroom.yml": "version: 1\n",
+    "deploy/web.yaml": "kind: Deployment\n",
+}
+
+
+class Clock:
+    """Real time, moved by hand."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+class Desk:
+    """One environment's worker: keeps the receipt as the store would, and reports."""
+
+    def __init__(self, github: GitHubServer) -> None:
+        self.github = github
+        self.clock = Clock()
+        self.app = self._process()
+        self.receipt = ""
+        self.saves: list[str] = []
+        self.fences = 0
+        shop = github.world.repository("acme/shop")
+        [installation] = github.world.state.installations
+        self.repository = Repository(shop.id, installation, "acme", "shop")
+
+    async def restart(self) -> None:
+        """Another process: nothing but the store and GitHub remembers anything."""
+        await self.app.close()
+        self.app = self._process()
+
+    def _process(self) -> GitHubApp:
+        credentials = self.github.credentials
+        return GitHubApp(
+            api_url=self.github.api_url,
+            app_id=credentials.app_id,
+            private_key=credentials.private_key,
+            public_url="https://greenroom.example.com",
+            clock=self.clock,
+        )
+
+    async def pull(self, number: int = 1) -> PullRequest:
+        pull = await self.app.pull_request(self.repository, number)
+        assert pull is not None
+        return pull
+
+    async def fence(self) -> None:
+        self.fences += 1
+
+    async def save(self, receipt: str) -> None:
+        self.saves.append(receipt)
+        self.receipt = receipt
+
+    async def report(self, pull: PullRequest, status: Status) -> None:
+        key = EnvironmentKey.preview(pull.repository.id, pull.number)
+        environment = Environment(
+            key, pull.repository, "gr-shop", 1, 1, status, Attempt(), self.receipt, NOW, NOW
+        )
+        await self.app.report(environment, pull, status, self.fence, self.save)
+
+    @property
+    def comments(self) -> list[str]:
+        return [comment.body for comment in self.github.comments.on("acme/shop", 1)]
+
+    def checks(self, sha: str) -> Mapping[str, str]:
+        """Conclusion, or status while there is none, by name."""
+        runs = self.github.checks.runs("acme/shop", sha)
+        ours = [run for run in runs if run.app == self.github.credentials.slug]
+        assert len(ours) == len({run.name for run in ours}), "a check run was created twice"
+        return {run.name: run.conclusion or run.status for run in ours}
+
+    @property
+    def deployments(self) -> list[tuple[str, str]]:
+        """Commit and state of each."""
+        return [(one.sha, one.state) for one in self.github.deployments.of("acme/shop")]
+
+    def api_calls(self) -> list[str]:
+        """What counts against the rate limit; the archive itself comes from another service."""
+        calls = self.github.requests.calls()
+        return [f"{call.method} {call.path}" for call in calls if not call.path.startswith("/_codeload")]
+
+
+def pending(commit: str, live: str | None = None) -> Status:
+    return Status(
+        EnvironmentState.PENDING, commit=commit, live_commit=live, expires_at=NOW + timedelta(days=3)
+    )
+
+
+def ready(commit: str, checks: tuple[CheckResult, ...] = ()) -> Status:
+    done = {phase: PhaseRecord(NOW, NOW + timedelta(seconds=2)) for phase in Phase}
+    return replace(
+        pending(commit, commit),
+        state=EnvironmentState.READY,
+        images={"shop": "sha256:" + "ab" * 32},
+        url=URL,
+        phases=done,
+        checks=checks,
+    )
+
+
+def failed(commit: str, summary: str, detail: str = "") -> Status:
+    return replace(pending(commit), state=EnvironmentState.FAILED, cause=Cause(summary, detail))

@@ -1,0 +1,294 @@
+"""What people see on a pull request, on a GitHub that answers over HTTP, dies and forgets answers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+
+from bot.embedded.github import GitHubServer
+from bot.model.environment import Cause, CheckResult, CheckState, End, EnvironmentState, Status
+from bot.model.errors import Rejected, Superseded, TryAgain
+from tests.contract.github_desk import FILES, URL, Desk, failed, pending, ready
+
+PREVIEW = "greenroom/preview"
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    with GitHubServer() as server:
+        server.accounts.create_organization("acme")
+        server.accounts.create_user("ben")
+        server.repositories.create("acme/shop", FILES)
+        server.repositories.set_role("acme/shop", "ben", "write")
+        server.repositories.push("acme/shop", "price", {"price.txt": "2\n"}, by="ben")
+        server.pulls.open("acme/shop", "price", by="ben", title="Raise the price")
+        server.apps.install("acme", by="ben")
+        desk = Desk(server)
+        yield desk
+        await desk.app.close()
+
+
+def push(desk: Desk, text: str) -> str:
+    desk.github.repositories.push("acme/shop", "price", {"price.txt": text}, by="ben")
+    return desk.github.world.repository("acme/shop").branches["price"]
+
+
+def gone(commit: str, end: End = End.CLOSED) -> Status:
+    cause = Cause("The pull request was closed." if end is End.CLOSED else "The preview's time was up.")
+    return Status(EnvironmentState.GONE, commit=commit, cause=cause, end=end)
+
+
+async def test_from_open_to_closed_takes_at_most_fourteen_calls(desk: Desk) -> None:
+    app, shop = desk.app, desk.repository
+
+    first = await desk.pull()
+    await app.default_branch_file(shop, ".greenroom.yml")
+    await desk.report(first, pending(first.head_sha))
+    assert await app.files(shop, first.head_sha)
+    await desk.report(first, ready(first.head_sha))
+
+    push(desk, "3\n")
+    second = await desk.pull()
+    await app.default_branch_file(shop, ".greenroom.yml")
+    await desk.report(second, pending(second.head_sha, first.head_sha))
+    assert await app.files(shop, second.head_sha)
+    await desk.report(second, ready(second.head_sha))
+
+    desk.github.pulls.close("acme/shop", 1, by="ben")
+    closed = await desk.pull()
+    await desk.report(closed, gone(closed.head_sha))
+
+    calls = desk.api_calls()
+    assert len(calls) <= 14, calls
+    assert desk.deployments == [(first.head_sha, "inactive"), (second.head_sha, "inactive")]
+    assert desk.checks(first.head_sha) == desk.checks(second.head_sha) == {PREVIEW: "success"}
+    assert len(desk.comments) == 1
+    assert "The preview is gone" in desk.comments[0]
+
+
+async def test_nothing_is_written_when_nothing_changed(desk: Desk) -> None:
+    pull = await desk.pull()
+    for status in (pending(pull.head_sha), ready(pull.head_sha)):
+        await desk.report(pull, status)
+        desk.github.requests.clear()
+        saves = len(desk.saves)
+        await desk.report(pull, status)
+        await desk.restart()
+        await desk.report(pull, status)
+        assert desk.api_calls() == []
+        assert len(desk.saves) == saves
+
+
+async def test_mere_progress_makes_no_comment(desk: Desk) -> None:
+    pull = await desk.pull()
+    await desk.report(pull, pending(pull.head_sha))
+    assert desk.comments == []
+    assert desk.checks(pull.head_sha) == {PREVIEW: "in_progress"}
+
+
+async def test_never_a_stale_green(desk: Desk) -> None:
+    pull = await desk.pull()
+    await desk.report(pull, ready(pull.head_sha))
+    assert URL in desk.comments[0]
+
+    newer = push(desk, "3\n")
+    moved = await desk.pull()
+    await desk.report(moved, pending(newer, pull.head_sha))
+
+    [comment] = desk.comments
+    assert f"being updated to `{newer[:7]}`" in comment
+    assert f"still the older `{pull.head_sha[:7]}`" in comment
+    assert "ready" not in comment
+    assert desk.checks(newer) == {PREVIEW: "in_progress"}
+
+
+async def test_a_superseded_head_is_cancelled_with_its_checks(desk: Desk) -> None:
+    pull = await desk.pull()
+    running = (CheckResult("smoke", CheckState.RUNNING),)
+    await desk.report(pull, replace(pending(pull.head_sha), checks=running))
+    newer = push(desk, "3\n")
+    await desk.report(await desk.pull(), pending(newer))
+    assert desk.checks(pull.head_sha) == {PREVIEW: "cancelled", "greenroom/smoke": "cancelled"}
+
+
+async def test_each_named_check_is_a_check_run_that_quotes_its_log(desk: Desk) -> None:
+    pull = await desk.pull()
+    checks = (
+        CheckResult("http-healthz", CheckState.PASSED, "`GET /healthz` answered 200.", seconds=0.2),
+        CheckResult("smoke", CheckState.FAILED, "The Job failed.", "```\nAssertionError: 3 != 4", 12.0),
+    )
+    await desk.report(pull, ready(pull.head_sha, checks))
+    assert desk.checks(pull.head_sha) == {
+        PREVIEW: "success",
+        "greenroom/http-healthz": "success",
+        "greenroom/smoke": "failure",
+    }
+    [smoke] = desk.github.checks.runs("acme/shop", pull.head_sha, "greenroom/smoke")
+    assert smoke.output.text == "````text\n```\nAssertionError: 3 != 4\n````"
+
+
+async def test_the_deployment_names_the_exact_commit_and_leads_to_the_preview(desk: Desk) -> None:
+    pull = await desk.pull()
+    await desk.report(pull, ready(pull.head_sha))
+    [deployment] = desk.github.deployments.of("acme/shop")
+    assert deployment.environment == "preview/pr-1"
+    assert deployment.ref == deployment.sha == pull.head_sha
+    assert deployment.transient
+    assert not deployment.production
+    [status] = deployment.statuses
+    assert status.environment_url == URL
+    assert status.log_url == f"https://greenroom.example.com/environments/preview/{desk.repository.id}/1"
+
+
+async def test_closed_and_opened_again_uses_what_is_there(desk: Desk) -> None:
+    pull = await desk.pull()
+    await desk.report(pull, ready(pull.head_sha))
+    await desk.report(pull, gone(pull.head_sha))
+    assert desk.deployments == [(pull.head_sha, "inactive")]
+    await desk.report(pull, pending(pull.head_sha))
+    assert desk.checks(pull.head_sha) == {PREVIEW: "in_progress"}
+    await desk.report(pull, ready(pull.head_sha))
+    assert desk.deployments == [(pull.head_sha, "success")]
+    assert len(desk.comments) == 1
+
+
+async def test_an_expired_preview_is_no_success_any_more(desk: Desk) -> None:
+    pull = await desk.pull()
+    await desk.report(pull, ready(pull.head_sha))
+    await desk.report(pull, gone(pull.head_sha, End.EXPIRED))
+    assert desk.checks(pull.head_sha) == {PREVIEW: "neutral"}
+
+
+async def test_a_pull_request_closed_before_anything_was_said_stays_silent(desk: Desk) -> None:
+    pull = await desk.pull()
+    await desk.report(pull, gone(pull.head_sha))
+    assert desk.comments == []
+    assert desk.checks(pull.head_sha) == {}
+
+
+async def test_a_forks_pull_request_is_told_who_may_allow_it(desk: Desk) -> None:
+    pull = await desk.pull()
+    cause = Cause("Somebody with write access to acme/shop can allow it.")
+    refused = Status(EnvironmentState.REFUSED, commit=pull.head_sha, cause=cause, end=End.FORK)
+    await desk.report(pull, refused)
+    assert desk.checks(pull.head_sha) == {PREVIEW: "action_required"}
+    assert "write access to acme/shop" in desk.comments[0]
+
+
+async def test_a_deleted_comment_comes_back_once(desk: Desk) -> None:
+    pull = await desk.pull()
+    await desk.report(pull, failed(pull.head_sha, "It crashed."))
+    for expected in (1, 0, 0):
+        for comment in desk.github.comments.on("acme/shop", 1):
+            desk.github.comments.delete(comment.id, by="ben")
+        await desk.report(pull, failed(pull.head_sha, f"It crashed, {expected} left of {len(desk.saves)}."))
+        assert len(desk.comments) == expected
+
+
+async def test_an_imitated_marker_is_not_ours(desk: Desk) -> None:
+    pull = await desk.pull()
+    imitation = f"<!-- greenroom preview/{desk.repository.id}/1 -->"
+    desk.github.comments.create("acme/shop", 1, imitation, by="ben")
+    desk.github.faults.add("error", times=1, path="^/graphql$")
+    with pytest.raises(TryAgain):
+        await desk.report(pull, failed(pull.head_sha, "It crashed."))
+    await desk.report(pull, failed(pull.head_sha, "It crashed."))
+    bodies = desk.comments
+    assert bodies[0] == imitation
+    assert len(bodies) == 2
+    assert "It crashed." in bodies[1]
+
+
+@pytest.mark.parametrize("path", ["^/graphql$", "/deployments$"])
+async def test_a_502_to_a_write_that_was_performed_makes_no_duplicate(desk: Desk, path: str) -> None:
+    pull = await desk.pull()
+    desk.github.faults.add("error_after", times=1, method="POST", path=path, status=502)
+    with pytest.raises(TryAgain):
+        await desk.report(pull, ready(pull.head_sha))
+    await desk.restart()
+    await desk.report(pull, ready(pull.head_sha))
+    assert desk.checks(pull.head_sha) == {PREVIEW: "success"}
+    assert desk.deployments == [(pull.head_sha, "success")]
+    assert len(desk.comments) == 1
+
+
+class _Killed(BaseException):
+    """kill -9, as far as the process can tell."""
+
+
+@pytest.mark.parametrize("survives", [0, 1])
+async def test_dying_around_a_write_makes_no_duplicate(desk: Desk, survives: int) -> None:
+    """Either before the first write, or after it and before its answer was remembered."""
+    pull = await desk.pull()
+    remembered, save = 0, desk.save
+
+    async def dying(receipt: str) -> None:
+        nonlocal remembered
+        if remembered == survives:
+            raise _Killed
+        remembered += 1
+        await save(receipt)
+
+    desk.save = dying  # type: ignore[method-assign]  # the store that dies
+    with pytest.raises(_Killed):
+        await desk.report(pull, ready(pull.head_sha))
+    desk.save = save  # type: ignore[method-assign]
+    await desk.restart()
+    await desk.report(pull, ready(pull.head_sha))
+    assert desk.checks(pull.head_sha) == {PREVIEW: "success"}
+    assert desk.deployments == [(pull.head_sha, "success")]
+    assert len(desk.comments) == 1
+
+
+async def test_a_stale_worker_writes_nothing(desk: Desk) -> None:
+    pull = await desk.pull()
+
+    async def closed() -> None:
+        raise Superseded("a newer head is wanted")
+
+    desk.fence = closed  # type: ignore[method-assign]  # the fence of a lost claim
+    desk.github.requests.clear()
+    with pytest.raises(Superseded):
+        await desk.report(pull, ready(pull.head_sha))
+    assert desk.github.requests.writes == []
+    assert (desk.comments, desk.deployments) == ([], [])
+
+
+async def test_what_can_be_said_is_said_when_one_permission_lacks(desk: Desk) -> None:
+    [installation] = desk.github.world.state.installations.values()
+    installation.permissions["deployments"] = "read"
+    pull = await desk.pull()
+    with pytest.raises(Rejected, match=r"deployments.*write"):
+        await desk.report(pull, ready(pull.head_sha))
+    assert desk.checks(pull.head_sha) == {PREVIEW: "success"}
+    assert len(desk.comments) == 1
+
+    installation.permissions["deployments"] = "write"
+    await desk.restart()
+    await desk.report(pull, ready(pull.head_sha))
+    assert desk.deployments == [(pull.head_sha, "success")]
+    assert len(desk.comments) == 1
+
+
+async def test_one_refused_mutation_does_not_undo_the_others(desk: Desk) -> None:
+    [installation] = desk.github.world.state.installations.values()
+    installation.permissions["checks"] = "read"
+    pull = await desk.pull()
+    with pytest.raises(Rejected, match="needs the permission checks: write"):
+        await desk.report(pull, ready(pull.head_sha))
+    assert len(desk.comments) == 1
+    assert desk.deployments == [(pull.head_sha, "success")]
+
+
+async def test_a_rate_limit_is_told_and_remembered(desk: Desk) -> None:
+    pull = await desk.pull()
+    desk.github.faults.add("rate_limit", times=1, path="^/graphql$", seconds=60)
+    with pytest.raises(TryAgain) as limited:
+        await desk.report(pull, failed(pull.head_sha, "It crashed."))
+    assert limited.value.at is not None
+    desk.github.requests.clear()
+    with pytest.raises(TryAgain):
+        await desk.pull()
+    assert desk.api_calls() == []
