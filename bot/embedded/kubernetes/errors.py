@@ -37,18 +37,13 @@ class ApiError(Exception):
         self.details = details
 
     def as_json(self) -> Object:
-        status: Object = {
-            "kind": "Status",
-            "apiVersion": "v1",
-            "metadata": {},
-            "status": "Failure",
-            "message": self.message,
-            "reason": self.reason,
-            "code": self.code,
-        }
-        if self.details:
+        status: Object = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure"}
+        status["message"] = self.message
+        if self.reason:
+            status["reason"] = self.reason
+        if self.details is not None:
             status["details"] = self.details
-        return status
+        return {**status, "code": self.code}
 
 
 def _details(resource: Resource, name: str, causes: list[Cause] | None = None, **more: Any) -> Object:
@@ -88,9 +83,11 @@ def already_exists(resource: Resource, name: str) -> ApiError:
     return ApiError(409, "AlreadyExists", message, _details(resource, name))
 
 
-def conflict(resource: Resource, name: str, why: str) -> ApiError:
-    message = f'Operation cannot be fulfilled on {resource.qualified} "{name}": {why}'
-    return ApiError(409, "Conflict", message, _details(resource, name))
+def conflict(resource: Resource, name: str, why: str, by_kind: bool = False) -> ApiError:
+    """`by_kind` names the kind instead of the resource, as Kubernetes does where preconditions fail."""
+    noun = resource.kind if by_kind else resource.qualified
+    details = {"name": name, "kind": resource.kind} if by_kind else _details(resource, name)
+    return ApiError(409, "Conflict", f'Operation cannot be fulfilled on {noun} "{name}": {why}', details)
 
 
 def modified(resource: Resource, name: str) -> ApiError:
@@ -144,6 +141,13 @@ def unsupported_media_type(accepted: list[str]) -> ApiError:
     return ApiError(415, "UnsupportedMediaType", message)
 
 
+def bad_options(verb: str, cause: Cause) -> ApiError:
+    """Options of a request that are wrong, such as CreateOptions."""
+    kind = f"{verb.capitalize()}Options"
+    details = {"group": "meta.k8s.io", "kind": kind, "causes": [cause.as_json()]}
+    return ApiError(422, "Invalid", f'{kind}.meta.k8s.io "" is invalid: {cause}', details)
+
+
 # Causes, worded as k8s.io/apimachinery/pkg/util/validation/field words them.
 
 
@@ -156,7 +160,7 @@ def wrong(field: str, value: Any, why: str) -> Cause:
 
 
 def unsupported(field: str, value: Any, allowed: list[str]) -> Cause:
-    said = ", ".join(f'"{each}"' for each in sorted(allowed))
+    said = ", ".join(f'"{each}"' for each in allowed)
     return Cause(
         "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {said}", field
     )

@@ -36,11 +36,11 @@ def _replica_set(obj: Object) -> None:
 
 def _stateful_set(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
-    fill(spec, replicas=1, revisionHistoryLimit=10, podManagementPolicy="OrderedReady")
+    fill(spec, replicas=1, revisionHistoryLimit=10, podManagementPolicy="OrderedReady", serviceName="")
     strategy = spec.setdefault("updateStrategy", {})
     fill(strategy, type="RollingUpdate")
     if strategy["type"] == "RollingUpdate":
-        fill(strategy.setdefault("rollingUpdate", {}), partition=0)
+        fill(strategy.setdefault("rollingUpdate", {}), partition=0, maxUnavailable=1)
     retention = spec.setdefault("persistentVolumeClaimRetentionPolicy", {})
     fill(retention, whenDeleted="Retain", whenScaled="Retain")
     for claim in rows(spec, "volumeClaimTemplates"):
@@ -52,6 +52,8 @@ def _stateful_set(obj: Object) -> None:
 
 def _daemon_set(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
+    annotations = obj["metadata"].setdefault("annotations", {})
+    annotations.setdefault("deprecated.daemonset.template.generation", "1")
     fill(spec, revisionHistoryLimit=10)
     strategy = spec.setdefault("updateStrategy", {})
     fill(strategy, type="RollingUpdate")
@@ -80,9 +82,6 @@ def _job_spec(spec: Object) -> None:
 
 def _job(obj: Object) -> None:
     spec = obj.setdefault("spec", {})
-    labels = table(spec, "template", "metadata", "labels")
-    if labels and not obj["metadata"].get("labels"):
-        obj["metadata"]["labels"] = dict(labels)
     _job_spec(spec)
     fill(spec, manualSelector=False)
 
@@ -158,6 +157,8 @@ def _binding(obj: Object) -> None:
 
 
 def _endpoint_slice(obj: Object) -> None:
+    for endpoint in rows(obj, "endpoints"):
+        fill(endpoint, conditions={})
     for port in rows(obj, "ports"):
         fill(port, name="", protocol="TCP")
 

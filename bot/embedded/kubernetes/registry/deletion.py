@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.embedded.kubernetes.errors import conflict
 from bot.embedded.kubernetes.objects import Object, dig, is_deleting, name_of, rows, timestamp, uid_of
-from bot.embedded.kubernetes.registry.requests import Deletion
+from bot.embedded.kubernetes.registry.requests import Deletion, Target
 from bot.embedded.kubernetes.resources import Resource
 
 ORPHAN, FOREGROUND = "orphan", "foregroundDeletion"
@@ -13,13 +13,23 @@ _FINALIZERS = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
 
 def check_preconditions(resource: Resource, obj: Object, options: Deletion) -> None:
     """A 409 when the object is another one, or another version, than the client meant."""
-    for name, wanted, found in (
-        ("UID", options.uid, uid_of(obj)),
-        ("ResourceVersion", options.version, obj["metadata"]["resourceVersion"]),
+    for name, wanted, found, what in (
+        ("UID", options.uid, uid_of(obj), "deleted and then recreated"),
+        ("ResourceVersion", options.version, obj["metadata"]["resourceVersion"], "modified"),
     ):
         if wanted and wanted != found:
-            why = f"Precondition failed: {name} in precondition: {wanted}, {name} in object meta: {found}"
-            raise conflict(resource, name_of(obj), why)
+            why = f"the {name} in the precondition ({wanted}) does not match the {name} in record ({found}). "
+            raise conflict(resource, name_of(obj), f"{why}The object might have been {what}", by_kind=True)
+
+
+def mismatched_uid(target: Target, new: Object, live: Object) -> str:
+    """How the storage of Kubernetes says that an update is meant for another object of the same name."""
+    place = "/".join(part for part in (target.resource.plural, target.namespace, target.name) if part)
+    found = f"UID in precondition: {uid_of(new)}, UID in object meta: {uid_of(live)}"
+    return (
+        f"StorageError: invalid object, Code: 4, Key: /registry/{place}, ResourceVersion: 0, "
+        f"AdditionalErrorMsg: Precondition failed: {found}"
+    )
 
 
 def marked(resource: Resource, obj: Object, options: Deletion, now: float) -> Object:

@@ -18,9 +18,9 @@ from bot.embedded.kubernetes.errors import (
     invalid,
     modified,
     not_found,
-    required,
 )
 from bot.embedded.kubernetes.fields.ownership import Writer, applied, same_but_for_times, updated
+from bot.embedded.kubernetes.fields.paths import zero
 from bot.embedded.kubernetes.objects import (
     Object,
     clone,
@@ -31,7 +31,7 @@ from bot.embedded.kubernetes.objects import (
     timestamp,
     uid_of,
 )
-from bot.embedded.kubernetes.registry.deletion import check_preconditions, marked, may_go
+from bot.embedded.kubernetes.registry.deletion import check_preconditions, marked, may_go, mismatched_uid
 from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write
 from bot.embedded.kubernetes.registry.strategy import ignored_fields, prepare_create, prepare_update
 from bot.embedded.kubernetes.resources import Resource, known
@@ -72,16 +72,17 @@ class Registry:
         obj = self._decoded(target, body, write)
         metadata = obj["metadata"]
         if metadata.get("resourceVersion"):
-            raise ApiError(500, "InternalError", "resourceVersion should not be set on objects to be created")
+            raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = generate_name(metadata["generateName"])
-        if not metadata.get("name"):
-            words = "name or generateName is required"
-            raise invalid(target.resource, "", [required("metadata.name", words)])
         if target.resource.custom and "status" in target.resource.subresources:
             obj.pop("status", None)
         apply_defaults(obj)
-        obj = updated({}, obj, type_of(target.resource), self._writer(target, write))
+        kind = type_of(target.resource)
+        base = (
+            {} if target.resource.custom else zero(kind, target.resource.plural == "persistentvolumeclaims")
+        )
+        obj = updated(base, obj, kind, self._writer(target, write))
         return self._insert(target, clone(obj), write)
 
     def _insert(self, target: Target, obj: Object, write: Write) -> Object:
@@ -103,18 +104,20 @@ class Registry:
 
     def update(self, target: Target, body: Any, write: Write) -> Object:
         """Replace the object; its resourceVersion, when given, must be the current one."""
-        return self.change(target, lambda _: body, write)
+        new = self._decoded(target, body, write)
+        return self._changed(target, self.get(target), new, write)
 
     def change(self, target: Target, edit: Change, write: Write) -> Object:
         """Replace the object by what `edit` makes of a copy of it."""
         live = self.get(target)
-        new = self._decoded(target, edit(clone(live)), write)
+        return self._changed(target, live, self._decoded(target, edit(clone(live)), write), write)
+
+    def _changed(self, target: Target, live: Object, new: Object, write: Write) -> Object:
         wanted = new["metadata"].get("resourceVersion")
         if wanted and wanted != live["metadata"]["resourceVersion"]:
             raise modified(target.resource, target.name)
         if new["metadata"].get("uid") and new["metadata"]["uid"] != uid_of(live):
-            why = f"Precondition failed: UID in precondition: {new['metadata']['uid']}, UID in object meta: {uid_of(live)}"
-            raise conflict(target.resource, target.name, why)
+            raise conflict(target.resource, target.name, mismatched_uid(target, new, live))
         apply_defaults(new)
         new = prepare_update(target.resource, target.subresource, live, new)
         new["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
@@ -174,7 +177,9 @@ class Registry:
             return self._delete_namespace(live, options)
         doomed = marked(resource, live, options, self.clock())
         if may_go(doomed):
-            return (live if options.dry_run else self.store.remove(resource, doomed)), True
+            if resource.plural != "pods" and not is_deleting(live):
+                doomed = live
+            return (doomed if options.dry_run else self.store.remove(resource, doomed)), True
         if doomed == live or options.dry_run:
             return doomed, False
         return self.store.put(resource, doomed), False

@@ -18,7 +18,7 @@ _COUNTED: Final = frozenset(
         "cronjobs",
         "networkpolicies",
     )
-    + ("ingresses", "ingressclasses", "poddisruptionbudgets", "endpointslices")
+    + ("ingresses", "ingressclasses", "poddisruptionbudgets", "endpointslices", "horizontalpodautoscalers")
 )
 _MANDATORY: Final = "batch.kubernetes.io/"
 
@@ -53,10 +53,19 @@ def _first_status(resource: Resource, obj: Object) -> Object:
             return {"loadBalancer": {}}
         case "nodes":
             return table(obj, "status")
-        case "deployments" | "daemonsets" | "jobs" | "cronjobs" | "resourcequotas":
-            return {}
-        case "replicasets" | "statefulsets":
+        case "replicasets":
             return {"replicas": 0}
+        case "statefulsets":
+            return {"replicas": 0, "availableReplicas": 0}
+        case "daemonsets":
+            counts = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
+            return dict.fromkeys(counts, 0)
+        case "poddisruptionbudgets":
+            return dict.fromkeys(
+                ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0
+            )
+        case "horizontalpodautoscalers":
+            return {"desiredReplicas": 0, "currentMetrics": None}
     return {}
 
 
@@ -70,6 +79,7 @@ def _label_job(job: Object) -> None:
     for prefix in ("", _MANDATORY):
         labels.setdefault(f"{prefix}controller-uid", uid)
         labels.setdefault(f"{prefix}job-name", name)
+    job["metadata"].setdefault("labels", dict(labels))
     job["spec"].setdefault("selector", {}).setdefault("matchLabels", {})[f"{_MANDATORY}controller-uid"] = uid
 
 

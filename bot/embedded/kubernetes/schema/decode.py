@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import json
+import string
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -43,9 +47,7 @@ class _Reading:
         if not isinstance(value, dict):
             raise _mismatch(value, kind, path, owner)
         if kind.shape == "map":
-            return {
-                key: self._map_value(each, kind.item, f"{path}.{key}", owner) for key, each in value.items()
-            }
+            return {key: self._map_value(each, kind.item, path, owner) for key, each in value.items()}
         return self._struct(value, kind, path)
 
     def _struct(self, value: Object, kind: Type, path: str) -> Object:
@@ -69,12 +71,24 @@ class _Reading:
             fits = isinstance(value, int) and not isinstance(value, bool) and "number" in kind.accepts
             if not fits:
                 raise _mismatch(value, kind, path, owner)
-        if kind.is_quantity:
-            try:
+        try:
+            if kind.is_quantity:
                 return canonical(value)
-            except ValueError as error:
-                raise Mismatch(path, value, "quantity", str(error)) from None
+            if kind.format == "byte":
+                base64.b64decode(value, validate=True)
+        except binascii.Error:
+            raise Mismatch(path, value, "bytes", _illegal_base64(value)) from None
+        except ValueError as error:
+            raise Mismatch(path, value, "quantity", str(error)) from None
         return value
+
+
+def _illegal_base64(text: str) -> str:
+    allowed = string.ascii_letters + string.digits + "+/="
+    first = next(
+        (index for index, letter in enumerate(text) if letter not in allowed), len(text) - len(text) % 4
+    )
+    return f"illegal base64 data at input byte {first}"
 
 
 def _json_type(value: Any) -> str:
@@ -136,16 +150,18 @@ def decode_any(value: Any, kind: Type) -> Any:
 
 
 def _check_kind(resource: Resource, body: Object) -> None:
+    if resource.custom and not (body.get("kind") and body.get("apiVersion")):
+        missing = "Kind" if not body.get("kind") else "apiVersion"
+        shown = json.dumps(body)
+        unknown = f"the object provided is unrecognized (must be of type {resource.kind})"
+        raise bad_request(f"{unknown}: Object '{missing}' is missing in '{shown}' ({shown[:30]} ...)")
     version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
     if version != resource.api_version:
         raise bad_request(
             f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
         )
     if kind != resource.kind:
-        expected = f"{resource.api_version}, Kind={resource.kind}".replace("v1, Kind", "v1, Kind")
-        raise bad_request(
-            f"{kind} in version {version!r} cannot be handled as a {resource.kind}: expected {expected}"
-        )
+        raise bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}')
 
 
 def _undecodable(resource: Resource, why: str) -> str:
@@ -158,6 +174,18 @@ def _refusal(resource: Resource, body: Object, mismatch: Mismatch) -> ApiError:
     shown = _json_type(mismatch.value)
     why = f'{mismatch.path} in body must be of type {mismatch.expected}: "{shown}"'
     return invalid(resource, str(table(body, "metadata").get("name", "")), [wrong(mismatch.path, shown, why)])
+
+
+def wrong_choices(value: Any, kind: Type, path: str = "") -> Iterable[tuple[str, Any, list[str]]]:
+    """(path, value, allowed values) of each field that is none of its type's choices."""
+    if kind.shape == "list" and isinstance(value, list):
+        for index, each in enumerate(value):
+            yield from wrong_choices(each, kind.item, f"{path}[{index}]")
+    elif kind.shape == "struct" and isinstance(value, dict):
+        for name, each in value.items():
+            yield from wrong_choices(each, kind.child(name), f"{path}.{name}" if path else name)
+    elif kind.enum and value not in kind.enum:
+        yield path, value, list(kind.enum)
 
 
 def missing_fields(value: Any, kind: Type, path: str = "") -> Iterable[str]:

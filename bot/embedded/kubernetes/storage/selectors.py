@@ -120,11 +120,8 @@ def parse_fields(resource: Resource, text: str) -> list[tuple[str, bool, str]]:
         if match is None:
             raise bad_request(f"invalid selector: {text!r}; can't understand {piece!r}")
         if match[1] not in known:
-            gvr = f'"{resource.group + "/" if resource.group else ""}{resource.version}, Resource={resource.plural}"'
-            raise bad_request(
-                f'Unable to find {gvr} that match label selector "", field selector "{text}": '
-                f"field label not supported: {match[1]}"
-            )
+            allowed = ", ".join(f'"{name}"' for name in sorted(known))
+            raise bad_request(f'"{match[1]}" is not a known field selector: only {allowed}')
         terms.append((match[1], match[2] != "!=", match[3]))
     return terms
 

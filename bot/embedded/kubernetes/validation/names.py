@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from bot.embedded.kubernetes.errors import Cause, wrong
+from bot.embedded.kubernetes.errors import Cause, required, wrong
 from bot.embedded.kubernetes.objects import Object, table
 from bot.embedded.kubernetes.resources import Resource
 
@@ -56,7 +56,7 @@ def _name_faults(resource: Resource, name: str) -> Iterable[str]:
     if resource.group == "rbac.authorization.k8s.io":
         return ["may not contain '/'"] if "/" in name else []
     if resource.plural == "namespaces":
-        return label_faults(name)
+        return ["must not contain dots"] if "." in name else label_faults(name)
     if resource.plural == "services":
         return _judge(name, _LABEL, LABEL_WORDS, 63)
     return subdomain_faults(name)
@@ -89,7 +89,9 @@ def check_labels(labels: Object, path: str) -> Iterator[Cause]:
 def check_metadata(resource: Resource, obj: Object) -> Iterator[Cause]:
     metadata = obj["metadata"]
     name = metadata.get("name", "")
-    for fault in _name_faults(resource, name):
+    if not name:
+        yield required("metadata.name", "name or generateName is required")
+    for fault in _name_faults(resource, name) if name else ():
         yield wrong("metadata.name", name, fault)
     yield from check_labels(table(metadata, "labels"), "metadata.labels")
     annotations = table(metadata, "annotations")

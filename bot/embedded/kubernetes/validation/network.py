@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.embedded.kubernetes.errors import Cause, required, unsupported, wrong
+from bot.embedded.kubernetes.errors import Cause, duplicate, required, unsupported, wrong
 from bot.embedded.kubernetes.objects import Object, dig, rows, table
 from bot.embedded.kubernetes.validation.names import label_faults
 from bot.embedded.kubernetes.validation.pods import check_port
@@ -15,8 +15,6 @@ _PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"]
 
 def check_service(service: Object) -> Iterator[Cause]:
     spec = service["spec"]
-    if spec["type"] not in _TYPES:
-        yield unsupported("spec.type", spec["type"], _TYPES)
     if spec["type"] == "ExternalName":
         if not spec.get("externalName"):
             yield required("spec.externalName")
@@ -32,15 +30,23 @@ def check_service(service: Object) -> Iterator[Cause]:
         for fault in label_faults(name) if name else ():
             yield wrong(f"{path}.name", name, fault)
         if name and name in names:
-            yield Cause("FieldValueDuplicate", f'Duplicate value: "{name}"', f"{path}.name")
+            yield duplicate(f"{path}.name", name)
         key = (port.get("port"), port["protocol"])
         if key in used:
-            words = f'Duplicate value: {{"port":{port.get("port")},"protocol":"{port["protocol"]}"}}'
-            yield Cause("FieldValueDuplicate", words, path)
+            yield duplicate(path, _shown(port))
         names.add(name)
         used.add(key)
-        yield from check_port(port.get("port"), f"{path}.port")
-        yield from check_port(port.get("targetPort"), f"{path}.targetPort")
+        yield from check_port(port.get("port", 0), f"{path}.port")
+        yield from check_port(port.get("targetPort", 0), f"{path}.targetPort")
+    if spec["type"] not in _TYPES:
+        yield unsupported("spec.type", spec["type"], _TYPES)
+
+
+def _shown(port: Object) -> Object:
+    """A port as Go prints it. Its target is not filled in there yet."""
+    names = {"Name": "name", "Protocol": "protocol", "AppProtocol": "appProtocol", "Port": "port"}
+    shown = {label: port.get(name) for label, name in names.items()}
+    return {**shown, "Name": port.get("name", ""), "TargetPort": 0, "NodePort": port.get("nodePort", 0)}
 
 
 def check_service_change(live: Object, new: Object) -> Iterator[Cause]:
@@ -54,7 +60,7 @@ def check_service_change(live: Object, new: Object) -> Iterator[Cause]:
 def check_ingress(ingress: Object) -> Iterator[Cause]:
     spec = table(ingress, "spec")
     if not spec.get("defaultBackend") and not rows(spec, "rules"):
-        yield wrong("spec", spec, "either `defaultBackend` or `rules` must be specified")
+        yield wrong("spec", None, "either `defaultBackend` or `rules` must be specified")
     for index, rule in enumerate(rows(spec, "rules")):
         for position, each in enumerate(rows(rule, "http", "paths")):
             path = f"spec.rules[{index}].http.paths[{position}]"
@@ -66,5 +72,5 @@ def check_ingress(ingress: Object) -> Iterator[Cause]:
             elif kind != "ImplementationSpecific" and not where.startswith("/"):
                 yield wrong(f"{path}.path", where, "must be an absolute path")
             service = dig(each, "backend", "service")
-            if service is not None and not service.get("port"):
+            if kind is not None and service is not None and not service.get("port"):
                 yield required(f"{path}.backend", "port name or number is required")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
-from bot.embedded.kubernetes.errors import Cause, forbidden_field, required
+from bot.embedded.kubernetes.errors import Cause, forbidden_field, required, unsupported
 from bot.embedded.kubernetes.objects import Object, is_deleting
 from bot.embedded.kubernetes.resources import Resource
-from bot.embedded.kubernetes.schema.decode import missing_fields
+from bot.embedded.kubernetes.schema.decode import missing_fields, wrong_choices
 from bot.embedded.kubernetes.schema.types import type_of
 from bot.embedded.kubernetes.validation import configuration, network, pods, workloads
 from bot.embedded.kubernetes.validation.names import check_metadata
@@ -58,13 +58,16 @@ def check_update(resource: Resource, live: Object, new: Object) -> list[Cause]:
 
 def _checked(resource: Resource, obj: Object) -> Iterator[Cause]:
     yield from check_metadata(resource, obj)
-    found = [path for path in missing_fields(obj, type_of(resource)) if not path.startswith("status")]
-    for path in found:
-        yield required(path)
     checks = _CHECKS.get(resource.plural)
-    if checks is not None:
-        seen = set(found)
-        yield from (cause for cause in checks(obj) if cause.field not in seen)
+    special = list(checks(obj)) if checks is not None else []
+    yield from special
+    # The schemas know every required field; what a special check has said of one is said better.
+    said = {cause.field for cause in special}
+    for path in missing_fields(obj, type_of(resource)):
+        if path not in said and not path.startswith("status"):
+            yield required(path)
+    if resource.custom:
+        yield from (unsupported(*each) for each in wrong_choices(obj, type_of(resource)))
 
 
 def _finalizers(live: Object, new: Object) -> Iterator[Cause]:

@@ -12,14 +12,14 @@ from bot.embedded.kubernetes.schema.quantity import amount
 from bot.embedded.kubernetes.validation.names import label_faults
 
 _VARIABLE = re.compile(r"[ -<>-~]+")
-_PORT_NAME = re.compile(r"(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*")
 _GROUPS = ("initContainers", "containers", "ephemeralContainers")
-_RESTART = ["Always", "Never", "OnFailure"]
+_RESTART = ["Always", "OnFailure", "Never"]
+_PULL = ["Always", "IfNotPresent", "Never"]
 _HANDLERS = ("exec", "httpGet", "tcpSocket", "grpc")
 _SOURCES = (
+    "emptyDir",
     "secret",
     "configMap",
-    "emptyDir",
     "persistentVolumeClaim",
     "projected",
     "downwardAPI",
@@ -58,14 +58,17 @@ def _check_volumes(spec: Object, path: str) -> Iterator[Cause]:
     seen = set()
     for index, volume in enumerate(rows(spec, "volumes")):
         where, name = f"{path}.volumes[{index}]", volume.get("name", "")
+        chosen = [source for source in _SOURCES if source in volume]
+        if len(chosen) > 1:
+            yield forbidden_field(f"{where}.{chosen[1]}", "may not specify more than 1 volume type")
+            continue
+        if not name:
+            yield required(f"{where}.name")
         for fault in label_faults(name) if name else ():
             yield wrong(f"{where}.name", name, fault)
         if name in seen:
             yield duplicate(f"{where}.name", name)
         seen.add(name)
-        if sum(source in volume for source in _SOURCES) > 1:
-            chosen = [source for source in _SOURCES if source in volume][1]
-            yield forbidden_field(f"{where}.{chosen}", "may not specify more than 1 volume type")
 
 
 def _check_container(container: Object, path: str, volumes: dict[str, Object]) -> Iterator[Cause]:
@@ -79,13 +82,13 @@ def _check_container(container: Object, path: str, volumes: dict[str, Object]) -
     yield from _check_ports(container, path)
     for index, variable in enumerate(rows(container, "env")):
         yield from _check_variable(variable, f"{path}.env[{index}]")
+    yield from _check_mounts(container, path, volumes)
+    if (policy := container.get("imagePullPolicy")) not in _PULL:
+        yield unsupported(f"{path}.imagePullPolicy", policy, _PULL)
+    yield from check_resources(table(container, "resources"), f"{path}.resources")
     for probe in ("livenessProbe", "readinessProbe", "startupProbe"):
         if probe in container and not any(handler in container[probe] for handler in _HANDLERS):
             yield required(f"{path}.{probe}", "must specify a handler type")
-    yield from _check_mounts(container, path, volumes)
-    yield from check_resources(table(container, "resources"), f"{path}.resources")
-    if (policy := container.get("imagePullPolicy")) not in {"Always", "IfNotPresent", "Never"}:
-        yield unsupported(f"{path}.imagePullPolicy", policy, ["Always", "IfNotPresent", "Never"])
 
 
 def _check_ports(container: Object, path: str) -> Iterator[Cause]:
@@ -93,15 +96,28 @@ def _check_ports(container: Object, path: str) -> Iterator[Cause]:
     for index, port in enumerate(rows(container, "ports")):
         where, name = f"{path}.ports[{index}]", port.get("name")
         if name is not None:
-            if not _PORT_NAME.fullmatch(name) or len(name) > 15:
-                words = "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
-                yield wrong(
-                    f"{where}.name", name, "must be no more than 15 characters" if len(name) > 15 else words
-                )
-            elif name in names:
+            for fault in _port_name_faults(name):
+                yield wrong(f"{where}.name", name, fault)
+            if name in names:
                 yield duplicate(f"{where}.name", name)
             names.add(name)
-        yield from check_port(port.get("containerPort"), f"{where}.containerPort")
+        if not port.get("containerPort"):
+            yield required(f"{where}.containerPort")
+        else:
+            yield from check_port(port["containerPort"], f"{where}.containerPort")
+
+
+def _port_name_faults(name: str) -> Iterator[str]:
+    if len(name) > 15:
+        yield "must be no more than 15 characters"
+    if not re.fullmatch(r"[-a-z0-9]+", name):
+        yield "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"
+    if not re.search(r"[a-z]", name):
+        yield "must contain at least one letter (a-z)"
+    if "--" in name:
+        yield "must not contain consecutive hyphens"
+    if name[:1] == "-" or name[-1:] == "-":
+        yield "must not begin or end with a hyphen"
 
 
 def check_port(value: Any, path: str) -> Iterator[Cause]:
@@ -111,7 +127,9 @@ def check_port(value: Any, path: str) -> Iterator[Cause]:
 
 def _check_variable(variable: Object, path: str) -> Iterator[Cause]:
     name = variable.get("name", "")
-    if name and not _VARIABLE.fullmatch(name):
+    if not name:
+        yield required(f"{path}.name")
+    elif not _VARIABLE.fullmatch(name):
         words = (
             "a valid environment variable name must consist only of printable ASCII characters other than '='"
         )

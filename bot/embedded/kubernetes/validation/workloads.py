@@ -31,15 +31,18 @@ def check_workload(obj: Object) -> Iterator[Cause]:
         yield wrong("spec.selector", selector, f"empty selector is invalid for {_noun(obj)}")
     labels = table(template, "metadata", "labels")
     yield from check_labels(labels, "spec.template.metadata.labels")
-    if selector and not selects(selector, labels):
-        yield wrong("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
+    if not selects(selector, labels):
+        yield wrong(
+            "spec.template.metadata.labels", labels or None, "`selector` does not match template `labels`"
+        )
     yield from _not_negative(spec, "replicas", "minReadySeconds", "revisionHistoryLimit")
     yield from check_pod_spec(template["spec"], "spec.template.spec")
     policy = template["spec"].get("restartPolicy")
     if policy in {"Never", "OnFailure"}:
         yield unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
     if obj["kind"] == "Deployment" and dig(spec, "strategy", "type") not in {"Recreate", "RollingUpdate"}:
-        yield unsupported("spec.strategy.type", dig(spec, "strategy", "type"), ["Recreate", "RollingUpdate"])
+        shown = {"Type": spec["strategy"]["type"], "RollingUpdate": spec["strategy"].get("rollingUpdate")}
+        yield unsupported("spec.strategy", shown, ["Recreate", "RollingUpdate"])
     if dig(spec, "strategy", "type") == "Recreate" and dig(spec, "strategy", "rollingUpdate") is not None:
         words = "may not be specified when strategy `type` is 'Recreate'"
         yield forbidden_field("spec.strategy.rollingUpdate", words)

@@ -18,7 +18,7 @@ from bot.embedded.kubernetes.web import discovery
 from bot.embedded.kubernetes.web.bodies import answer, failure, read
 from bot.embedded.kubernetes.web.collections import is_true
 from bot.embedded.kubernetes.web.logs import Logs
-from bot.embedded.kubernetes.web.paths import target_of, verb_of
+from bot.embedded.kubernetes.web.paths import known_version, target_of, verb_of
 from bot.embedded.kubernetes.web.protobuf import read_review
 from bot.embedded.kubernetes.web.resources import Resources
 
@@ -56,12 +56,15 @@ class Application:
         if known:
             scope = {**scope, "path": path.removeprefix(self.prefix)}
         request = Request(scope, receive)
+        request.state.warnings = []
         try:
             if not known and path not in _HEALTH:
                 check_token(request.headers.get("authorization", ""), self.token)
             response = await self._answer(request)
         except ApiError as error:
             response = failure(error)
+        for warning in request.state.warnings:
+            response.headers.append("Warning", _quoted(warning))
         self.calls.append(Call(request.method, scope["path"], response.status_code))
         await response(scope, receive, send)
 
@@ -87,6 +90,8 @@ class Application:
         found = self._described(request, path)
         if found is not None:
             return found
+        if not known_version(path):
+            return PlainTextResponse("404 page not found\n", 404)
         target = target_of(path)
         verb = verb_of(request.method, target, is_true(request.query_params.get("watch")))
         self.access.check(verb, target)
@@ -140,6 +145,11 @@ class Application:
                 [{"method": each.method, "path": each.path, "status": each.status} for each in self.calls]
             )
         return answer({"active": len(self.faults.active)})
+
+
+def _quoted(warning: str) -> str:
+    escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
+    return f'299 - "{escaped}"'
 
 
 def _description(path: str, host: str) -> Object | None:

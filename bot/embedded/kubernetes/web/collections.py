@@ -44,7 +44,7 @@ class Collections:
     def list(self, target: Target, query: QueryParams, renderer: Renderer) -> Response:
         found = self.selected(target, query)
         metadata: Object = {"resourceVersion": str(self.store.version)}
-        limit = _whole(query.get("limit"), "limit")
+        limit = _whole(query.get("limit"))
         if token := query.get("continue"):
             metadata["resourceVersion"], after = _read_token(token)
             found = [obj for obj in found if (namespace_of(obj), name_of(obj)) > after]
@@ -63,12 +63,11 @@ class Collections:
             fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
         version = query.get("resourceVersion", "")
         if version and not version.isdigit():
-            raise bad_request(
-                f'resourceVersion: Invalid value: "{version}": strconv.ParseUint: parsing "{version}": invalid syntax'
-            )
+            why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+            raise bad_request(f'resourceVersion: Invalid value: "{version}": {why}')
         options = WatchOptions(
             version=version,
-            seconds=_whole(query.get("timeoutSeconds"), "timeoutSeconds") or 1800.0,
+            seconds=_whole(query.get("timeoutSeconds")) or 1800.0,
             bookmarks=is_true(query.get("allowWatchBookmarks")),
             initial_events=is_true(query.get("sendInitialEvents")),
         )
@@ -109,11 +108,11 @@ async def _once(error: ApiError) -> AsyncIterator[bytes]:
     yield encode({"type": "ERROR", "object": error.as_json()}) + b"\n"
 
 
-def _whole(text: str | None, name: str) -> int:
+def _whole(text: str | None) -> int:
     if not text:
         return 0
     if not text.isdigit():
-        raise bad_request(f'{name}: Invalid value: "{text}": must be a whole number')
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
     return int(text)
 
 

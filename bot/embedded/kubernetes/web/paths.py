@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.embedded.kubernetes.errors import no_such_path
 from bot.embedded.kubernetes.registry.requests import Target
-from bot.embedded.kubernetes.resources import Resource, by_path
+from bot.embedded.kubernetes.resources import Resource, by_path, groups
 
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
@@ -25,6 +25,14 @@ def _split(path: str) -> _Rest | None:
     if parts[:1] == ["apis"] and len(parts) > 3:
         return _Rest(parts[1], parts[2], parts[3:])
     return None
+
+
+def known_version(path: str) -> bool:
+    """Whether a path lies below a group and version that is served."""
+    parts = [part for part in path.split("/") if part]
+    if parts[:1] == ["api"]:
+        return parts[1:2] == ["v1"]
+    return parts[:1] == ["apis"] and len(parts) > 2 and groups().get(parts[1]) == parts[2]
 
 
 def target_of(path: str) -> Target:

@@ -9,7 +9,14 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bot.embedded.kubernetes.errors import bad_request, method_not_allowed, unsupported_media_type
+from bot.embedded.kubernetes.errors import (
+    ApiError,
+    bad_options,
+    bad_request,
+    method_not_allowed,
+    required,
+    unsupported,
+)
 from bot.embedded.kubernetes.fields.patches import json_patch, merge_patch, strategic_patch
 from bot.embedded.kubernetes.objects import Object, uid_of
 from bot.embedded.kubernetes.registry.registry import Registry
@@ -31,7 +38,11 @@ JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-_PATCHES = [JSON_PATCH, MERGE_PATCH, APPLY_PATCH]
+_ORPHANED_PODS = (
+    "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove them "
+    "or set propagationPolicy=Orphan to suppress this warning"
+)
+_OLD_ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 _RETURNS_DELETED = frozenset(
     {"pods", "services", "serviceaccounts", "persistentvolumeclaims", "resourcequotas"}
 )
@@ -43,6 +54,8 @@ class Resources:
     collections: Collections
 
     async def serve(self, verb: str, target: Target, request: Request) -> Response:
+        if target.resource.plural == "endpoints":
+            request.state.warnings.append(_OLD_ENDPOINTS)
         match verb:
             case "get":
                 return self._get(target, request)
@@ -78,7 +91,7 @@ class Resources:
         if target.name:
             raise method_not_allowed()
         obj = self.registry.create(target, body, write)
-        return self._written(obj, target, request, write, 201)
+        return self._written(obj, target, request, 201)
 
     def _update(self, target: Target, body: Any, request: Request) -> Response:
         write = _write(request)
@@ -87,7 +100,7 @@ class Resources:
         if target.subresource == "finalize":
             return answer(finalize(self.registry, target, body))
         obj = self.registry.update(target, body, write)
-        return self._written(obj, target, request, write)
+        return self._written(obj, target, request)
 
     def _patch(self, target: Target, patch: Any, request: Request) -> Response:
         write = _write(request)
@@ -97,19 +110,19 @@ class Resources:
             return answer(set_scale(self.registry, target, scale, write))
         if media == APPLY_PATCH:
             if "fieldManager" not in request.query_params:
-                raise bad_request(
-                    'PatchOptions.meta.k8s.io "" is invalid: fieldManager: Required value: is required for apply patch'
-                )
+                raise bad_options("patch", required("fieldManager", "is required for apply patch"))
             obj, created = self.registry.apply(target, patch, write)
-            return self._written(obj, target, request, write, 201 if created else 200)
+            return self._written(obj, target, request, 201 if created else 200)
         obj = self.registry.change(target, lambda live: _patched(media, live, patch, target), write)
-        return self._written(obj, target, request, write)
+        return self._written(obj, target, request)
 
     def _delete(self, target: Target, body: Any, request: Request) -> Response:
         query = request.query_params
         options = read_deletion(
             body, query.get("gracePeriodSeconds", ""), query.get("propagationPolicy", ""), "dryRun" in query
         )
+        if (target.resource.group, target.resource.plural, options.policy) == ("batch", "jobs", ""):
+            request.state.warnings.append(_ORPHANED_PODS)
         obj, gone = self.registry.delete(target, options)
         if gone and target.resource.plural not in _RETURNS_DELETED:
             return answer(_success(target, obj))
@@ -125,14 +138,8 @@ class Resources:
         metadata = {"resourceVersion": str(self.registry.store.version)}
         return answer(_renderer(target, request).many(doomed, metadata))
 
-    def _written(
-        self, obj: Object, target: Target, request: Request, write: Write, code: int = 200
-    ) -> Response:
-        response = answer(_renderer(target, request).one(obj), code)
-        for warning in write.warnings:
-            escaped = warning.replace("\\", "\\\\").replace('"', '\\"')
-            response.headers.append("Warning", f'299 - "{escaped}"')
-        return response
+    def _written(self, obj: Object, target: Target, request: Request, code: int = 200) -> Response:
+        return answer(_renderer(target, request).one(obj), code)
 
 
 def _renderer(target: Target, request: Request) -> Renderer:
@@ -146,12 +153,14 @@ def _write(request: Request) -> Write:
     agent = request.headers.get("user-agent", "unknown").partition("/")[0]
     dry_run = query.get("dryRun")
     if dry_run not in {None, "", "All"}:
-        raise bad_request(f'Invalid value: ["{dry_run}"]: supported values: "All"')
+        verb = {"POST": "create", "PUT": "update"}.get(request.method, request.method)
+        raise bad_options(verb, unsupported("dryRun", [dry_run], ["All"]))
     return Write(
         manager=(query.get("fieldManager") or agent)[:128],
         force=is_true(query.get("force")),
         dry_run=dry_run == "All",
         validation=query.get("fieldValidation", ""),
+        warnings=request.state.warnings,
     )
 
 
@@ -165,7 +174,7 @@ def _patched(media: str, live: Object, patch: Any, target: Target) -> Any:
     if media == STRATEGIC_PATCH and not target.resource.custom:
         kind = ANY if target.subresource == "scale" else type_of(target.resource)
         return strategic_patch(live, patch, kind)
-    raise unsupported_media_type(_PATCHES if target.resource.custom else [*_PATCHES, STRATEGIC_PATCH])
+    raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 
 def _success(target: Target | None = None, obj: Object | None = None) -> Object:
