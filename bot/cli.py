@@ -139,3 +139,7 @@ def _give_up(*sentences: str) -> NoReturn:
 
 if __name__ == "__main__":
     main()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,49 @@
+"""All checks, in the order in which a person would set things up."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.doctor.cluster import ClusterChecks
+from bot.doctor.findings import Ailing, Check, Finding, State, run
+from bot.doctor.github import GitHubChecks
+from bot.doctor.images import images
+from bot.model.errors import StoreUnavailable
+from bot.settings import Settings, SettingsError, read_settings
+from bot.store import Store
+
+
+def examine() -> list[Finding]:
+    """Reads the settings from the environment and tries out what they say."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        return [Finding("settings", State.FAILED, "\n".join(error.problems))]
+    return [Finding("settings", State.PASSED, "complete"), *asyncio.run(_examine(settings))]
+
+
+async def _examine(settings: Settings) -> list[Finding]:
+    async with GitHubChecks(settings) as github, ClusterChecks(settings) as cluster:
+        return await run(
+            [
+                Check("database", lambda: _database(settings)),
+                Check("GitHub App", github.app),
+                Check("permissions", github.permissions, needs="GitHub App"),
+                Check("webhook", github.webhook, needs="GitHub App"),
+                Check("images", lambda: images(github.client, settings), needs="GitHub App"),
+                Check("cluster", cluster.version),
+                Check("gateway", cluster.gateway, needs="cluster"),
+            ]
+        )
+
+
+async def _database(settings: Settings) -> str:
+    store = await Store.open(settings.database_url.get_secret_value())
+    try:
+        await store.ping()
+    except StoreUnavailable as error:
+        advice = "When it is new: `greenroom migrate` makes the tables, and so does `greenroom serve`."
+        raise Ailing(f"{error} {advice}") from None
+    finally:
+        await store.close()
+    return "it answers and has its tables"

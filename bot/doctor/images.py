@@ -1,0 +1,58 @@
+"""May the bot read the images that the repositories name?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.doctor.findings import Ailing
+from bot.environments.configuration import PATH, parse_configuration
+from bot.github.client import Client
+from bot.github.contents import Contents
+from bot.github.installations import Installations
+from bot.model.errors import GreenroomError
+from bot.model.repository import Repository
+from bot.registry.client import RegistryClient
+from bot.registry.credentials import Credentials
+from bot.settings import Settings
+
+_MOST_REPOSITORIES = 20
+"""Enough to find a mistake that concerns all of them."""
+_NO_COMMIT = "0" * 40
+
+
+async def images(client: Client, settings: Settings) -> str:
+    """Asks for a tag that nobody has: an answer, whatever it is, shows that the image may be read."""
+    contents = Contents(client)
+    readable: set[str] = set()
+    problems: list[str] = []
+    async with RegistryClient(_credentials(settings), settings.private_registries) as registry:
+        for repository in await _repositories(client):
+            try:
+                text = await contents.default_branch_file(repository, PATH)
+                for image in parse_configuration(text).images.values() if text is not None else ():
+                    await registry.resolve(image.repository, image.tag_for(_NO_COMMIT))
+                    readable.add(image.repository)
+            except GreenroomError as error:
+                problems.append(f"{repository.full_name}: {error}")
+    if problems:
+        raise Ailing("\n".join(problems))
+    return f"can be read: {', '.join(sorted(readable))}" if readable else f"no repository has a {PATH} yet"
+
+
+def _credentials(settings: Settings) -> Credentials:
+    if settings.registry_credentials is None:
+        return Credentials()
+    try:
+        return Credentials.from_docker_config(Path(settings.registry_credentials).read_text())
+    except (OSError, ValueError) as error:
+        raise Ailing(f"GREENROOM_REGISTRY_CREDENTIALS: {error}") from None
+
+
+async def _repositories(client: Client) -> Sequence[Repository]:
+    installations = Installations(client)
+    found: list[Repository] = []
+    for installation in await installations.all():
+        if len(found) < _MOST_REPOSITORIES and not installation.suspended:
+            found += await installations.repositories(installation.id)
+    return found[:_MOST_REPOSITORIES]
