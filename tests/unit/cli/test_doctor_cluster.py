@@ -1,0 +1,131 @@
+"""What the doctor says of a cluster and its gateway, against an embedded API server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from bot.cluster.connection import ConnectionFailed
+from bot.doctor.cluster import ClusterChecks
+from bot.doctor.findings import Ailing
+from bot.embedded.kubernetes import KubernetesServer
+from bot.settings import Settings
+
+_PROGRAMMED = {"type": "Programmed", "status": "True"}
+_LISTENER = {
+    "name": "previews",
+    "port": 80,
+    "protocol": "HTTP",
+    "hostname": "*.preview.example.com",
+    "allowedRoutes": {"namespaces": {"from": "All"}},
+}
+
+
+def _settings(kubeconfig: Path) -> Settings:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return Settings.model_validate(
+        {
+            "github_app_id": 1,
+            "github_private_key": key.private_bytes(
+                Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+            ).decode(),
+            "webhook_secret": "secret",
+            "public_url": "https://greenroom.example.com",
+            "base_domain": "preview.example.com",
+            "gateway": "gateways/public",
+            "kubeconfig": str(kubeconfig),
+        }
+    )
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[KubernetesServer]:
+    async with KubernetesServer() as running:
+        yield running
+
+
+@pytest.fixture
+async def checks(server: KubernetesServer, tmp_path: Path) -> AsyncIterator[ClusterChecks]:
+    async with ClusterChecks(_settings(server.write_kubeconfig(tmp_path / "kubeconfig"))) as connected:
+        assert (await connected.version()).startswith("Kubernetes v1.")
+        yield connected
+
+
+async def _make(server: KubernetesServer, conditions: list[Any], listeners: list[Any]) -> None:
+    gateway = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "public"},
+        "spec": {"gatewayClassName": "any", "listeners": listeners},
+    }
+    headers = {"Authorization": f"Bearer {server.token}"}
+    async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+        await client.post("/api/v1/namespaces", json={"metadata": {"name": "gateways"}})
+        path = "/apis/gateway.networking.k8s.io/v1/namespaces/gateways/gateways"
+        made = await client.post(path, json=gateway)
+        assert made.status_code == 201, made.text
+        state = {**made.json(), "status": {"conditions": [_full(each) for each in conditions]}}
+        assert (await client.put(f"{path}/public/status", json=state)).status_code == 200
+
+
+def _full(condition: dict[str, str]) -> dict[str, str]:
+    return {"reason": "Any", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z", **condition}
+
+
+async def test_a_gateway_for_the_domain_is_well(server: KubernetesServer, checks: ClusterChecks) -> None:
+    await _make(server, [_PROGRAMMED], [_LISTENER])
+    assert await checks.gateway() == "gateways/public carries *.preview.example.com"
+
+
+async def test_a_gateway_that_is_not_there_is_told(checks: ClusterChecks) -> None:
+    with pytest.raises(Ailing, match="There is no Gateway gateways/public: make it"):
+        await checks.gateway()
+
+
+async def test_a_gateway_that_nobody_took_up_is_told(server: KubernetesServer, checks: ClusterChecks) -> None:
+    await _make(server, [], [_LISTENER])
+    with pytest.raises(Ailing, match="not programmed: no controller has taken it up"):
+        await checks.gateway()
+
+
+async def test_a_gateway_without_an_address_quotes_its_controller(
+    server: KubernetesServer, checks: ClusterChecks
+) -> None:
+    waiting = {"type": "Programmed", "status": "False", "message": "no address yet"}
+    await _make(server, [waiting], [_LISTENER])
+    with pytest.raises(Ailing, match="not programmed: no address yet"):
+        await checks.gateway()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"hostname": "*.example.org"}, r"none of its listeners has the hostname \*.preview.example.com"),
+        ({"hostname": "preview.example.com"}, "none of its listeners"),
+        ({"allowedRoutes": {"namespaces": {"from": "Same"}}}, "listener previews lets in no routes"),
+    ],
+)
+async def test_a_listener_that_does_not_fit_is_told(
+    server: KubernetesServer, checks: ClusterChecks, change: dict[str, Any], told: str
+) -> None:
+    await _make(server, [_PROGRAMMED], [{**_LISTENER, **change}])
+    with pytest.raises(Ailing, match=told):
+        await checks.gateway()
+
+
+async def test_a_wider_listener_fits_too(server: KubernetesServer, checks: ClusterChecks) -> None:
+    wider = {**_LISTENER, "hostname": "*.example.com"}
+    await _make(server, [_PROGRAMMED], [wider])
+    assert await checks.gateway()
+
+
+async def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:
+    async with ClusterChecks(_settings(tmp_path / "none")) as checks:
+        with pytest.raises(ConnectionFailed, match="there is no such file"):
+            await checks.version()
