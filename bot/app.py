@@ -1,0 +1,189 @@
+"""The composition root: the one place that wires the rooms together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+from starlette.applications import Starlette
+
+from bot.cluster.client import Api
+from bot.cluster.cluster import KubernetesCluster
+from bot.cluster.connection import connect
+from bot.cluster.gateway import HttpGateway
+from bot.cluster.policy import Policy as ClusterPolicy
+from bot.cluster.watch import Watcher
+from bot.environments.reconciler import Reconciler
+from bot.environments.run import Peers, Policy
+from bot.github.app import GitHubApp
+from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.work import WorkKey
+from bot.registry.client import RegistryClient
+from bot.registry.credentials import Credentials
+from bot.settings import Settings
+from bot.store import Store
+from bot.store.store import utc_now
+from bot.sweeps.expiry import expiry
+from bot.sweeps.orphans import orphans
+from bot.sweeps.redelivery import redelivery
+from bot.sweeps.resync import Resync
+from bot.sweeps.schedule import Schedule, Sweeper
+from bot.web.application import create_application
+from bot.web.health import health_routes
+from bot.web.metrics import DeliveryMetrics, Metrics, metrics_route
+from bot.web.webhooks import webhook_routes
+from bot.worker import Handler, Worker
+
+log = structlog.get_logger()
+
+_KEEP_DELIVERIES = timedelta(days=7)
+"""GitHub redelivers what is younger than three days; a guid must be known for longer than that."""
+
+
+class App:
+    """One process of the bot: receives, works and sweeps. Any number of them share one store."""
+
+    web: Starlette
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stack = AsyncExitStack()
+        self._metrics = Metrics()
+        self._worker: Worker | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Raises GreenroomErrors that say what to put right."""
+        settings, stack = self._settings, self._stack
+        store = await Store.open(settings.database_url.get_secret_value())
+        stack.push_async_callback(store.close)
+        await store.migrate()
+        github = self._github()
+        stack.push_async_callback(github.close)
+        api = await stack.enter_async_context(await connect(settings.kubeconfig))
+        policy = self._cluster_policy()
+        cluster = KubernetesCluster(api, policy)
+        peers = Peers(
+            environments=store.environments,
+            github=github,
+            registry=await stack.enter_async_context(self._registry()),
+            cluster=cluster,
+            gateway=await stack.enter_async_context(self._gateway()),
+            clock=utc_now,
+        )
+        self.web = self._routes(store)
+        handlers = self._handlers(store, github, cluster, peers)
+        self._worker = Worker(store.queue, handlers, settings.workers, self._metrics.worked)
+        self._worker.start()
+        self._tasks.append(asyncio.create_task(self._wake_changed(api, store)))
+        schedule = Schedule(self._intervals(), store.queue.enqueue)
+        schedule.start()
+        stack.callback(schedule.stop)
+        log.info("started", github=settings.github_api_url, gateway=settings.gateway)
+
+    async def drain(self, timeout_seconds: float) -> None:
+        """Lets running work end, hands back the rest and closes everything, also after half a start."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._worker is not None:
+            await self._worker.drain(timeout_seconds)
+        await self._stack.aclose()
+
+    def _github(self) -> GitHubApp:
+        settings = self._settings
+        return GitHubApp(
+            api_url=settings.github_api_url,
+            app_id=settings.github_app_id,
+            private_key=settings.github_private_key.get_secret_value(),
+            public_url=settings.public_url,
+            ca_file=settings.github_ca_file,
+        )
+
+    def _registry(self) -> RegistryClient:
+        path = self._settings.registry_credentials
+        credentials = Credentials.from_docker_config(Path(path).read_text()) if path else None
+        return RegistryClient(credentials, self._settings.private_registries)
+
+    def _cluster_policy(self) -> ClusterPolicy:
+        settings = self._settings
+        return ClusterPolicy(
+            gateway_namespace=settings.gateway_namespace,
+            gateway_name=settings.gateway_name,
+            domain=settings.base_domain,
+            pod_security=settings.pod_security,
+        )
+
+    def _gateway(self) -> HttpGateway:
+        return HttpGateway(self._settings.base_domain, self._settings.gateway_address)
+
+    def _handlers(
+        self, store: Store, github: GitHubApp, cluster: KubernetesCluster, peers: Peers
+    ) -> Mapping[str, Handler]:
+        settings, metrics = self._settings, self._metrics
+        limit = settings.max_deletions_per_sweep
+        resync = Resync(github, store.environments, store.deliveries, limit, metrics)
+
+        async def expire() -> None:
+            await expiry(store.environments, store.queue, utc_now(), limit, metrics)
+
+        async def redeliver() -> None:
+            await redelivery(github, store.deliveries, utc_now(), metrics)
+            await store.deliveries.forget(utc_now() - _KEEP_DELIVERIES)
+
+        async def find_orphans() -> None:
+            await orphans(cluster, store.environments, store.deliveries, limit, metrics)
+
+        sweeps = {"resync": resync.all, "expiry": expire, "redelivery": redeliver, "orphans": find_orphans}
+        return {
+            "environment": Reconciler(peers, Policy(settings.default_ttl, settings.longest_ttl)),
+            "resync": resync.one,
+            "sweep": Sweeper(sweeps),
+        }
+
+    def _intervals(self) -> Mapping[str, timedelta]:
+        settings = self._settings
+        return {
+            "resync": settings.resync_interval,
+            "expiry": settings.expiry_interval,
+            "redelivery": settings.redelivery_interval,
+            "orphans": settings.orphans_interval,
+        }
+
+    async def _wake_changed(self, api: Api, store: Store) -> None:
+        """The cluster's watches put the keys of changed environments back into the queue."""
+
+        async def changed(key: EnvironmentKey) -> None:
+            await store.queue.enqueue([WorkKey.environment(key)])
+
+        await Watcher(api).run(changed)
+
+    def _routes(self, store: Store) -> Starlette:
+        metrics = self._metrics
+
+        async def answers() -> str | None:
+            await store.ping()
+            return None
+
+        async def refresh() -> None:
+            depth = await store.queue.depth()
+            metrics.queue(
+                {"due": depth.due, "later": depth.later, "running": depth.running}, depth.oldest_seconds
+            )
+            found = await store.environments.find()
+            states = [environment.status.state.value for environment in found]
+            metrics.environments({state.value: states.count(state.value) for state in EnvironmentState})
+
+        application = create_application(
+            [
+                *webhook_routes(store.deliveries, self._settings.webhook_secrets),
+                *health_routes({"store": answers}),
+                metrics_route(metrics, refresh),
+            ]
+        )
+        application.add_middleware(DeliveryMetrics, metrics=metrics)
+        return application

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
 import socket
 import time
@@ -36,9 +35,11 @@ class Queue(Protocol):
     async def heartbeat(self, claims: Sequence[Claim], lease_seconds: float) -> Sequence[Claim]:
         """Extends the leases; returns the claims that were lost."""
 
-    async def finish(self, claim: Claim, again_at: datetime | None) -> None: ...
+    async def finish(self, claim: Claim, again_at: datetime | None) -> bool:
+        """False when the claim was lost: somebody else ends it."""
 
-    async def fail(self, claim: Claim, error: str, at: datetime | None) -> None: ...
+    async def fail(self, claim: Claim, error: str, at: datetime | None) -> bool:
+        """Puts the key back with backoff, or at `at`; False when the claim was lost."""
 
     async def wait_for_work(self, seconds: float) -> None:
         """Returns when a key may be due, at the latest after `seconds`."""
@@ -117,8 +118,7 @@ class Worker:
             outcome = await self._handle(claim)
         except asyncio.CancelledError:
             # Drained or lost: another run picks it up from the store.
-            with contextlib.suppress(Superseded):
-                await asyncio.shield(self._queue.finish(claim, datetime.now(UTC)))
+            await asyncio.shield(self._queue.finish(claim, datetime.now(UTC)))
             raise
         except Exception as error:
             log.error("the work queue cannot be written; the lease will run out", error=str(error))

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from bot.model.delivery import Hint
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
+from bot.model.manifest import OwnedNamespace
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, Cluster, Deliveries, Environments, OwnedNamespace
+from bot.sweeps.ports import STANDING, Cluster, Deliveries, Environments
 from bot.sweeps.telemetry import Telemetry
 
 

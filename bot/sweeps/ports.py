@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from bot.model.delivery import Hint
-from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
+from bot.model.delivery import FailedDelivery, Hint
+from bot.model.environment import Environment, EnvironmentState
+from bot.model.manifest import OwnedNamespace
+from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
-
-
-@dataclass(frozen=True, slots=True)
-class OpenPull:
-    """An open pull request as the list of its repository shows it."""
-
-    number: int
-    head_sha: str
-
-
-@dataclass(frozen=True, slots=True)
-class FailedDelivery:
-    id: int
-    guid: str
-    delivered_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class OwnedNamespace:
-    """A namespace that carries our label, with what its annotations say."""
-
-    name: str
-    environment: EnvironmentKey
-    repository: Repository
-    terminating: bool
 
 
 class GitHub(Protocol):
@@ -44,7 +20,7 @@ class GitHub(Protocol):
     async def repositories(self) -> Sequence[Repository]:
         """Of all installations that are not suspended."""
 
-    async def open_pulls(self, repository: Repository) -> Sequence[OpenPull]: ...
+    async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]: ...
 
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
         """Those whose last attempt did not get a 2xx answer."""

@@ -9,10 +9,11 @@ import structlog
 from bot.model.delivery import Hint
 from bot.model.environment import Environment, EnvironmentKind
 from bot.model.errors import Rejected
+from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, Deliveries, Environments, GitHub, OpenPull
+from bot.sweeps.ports import STANDING, Deliveries, Environments, GitHub
 from bot.sweeps.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -65,7 +66,7 @@ class Resync:
         self._telemetry.swept("resync", len(hints))
 
 
-def moved(repository: Repository, pulls: Sequence[OpenPull], known: Sequence[Environment]) -> list[Hint]:
+def moved(repository: Repository, pulls: Sequence[PullRequest], known: Sequence[Environment]) -> list[Hint]:
     """Open pull requests that the store does not know, or knows at another head, or as closed."""
     by_name = {environment.key.name: environment for environment in known}
     hints = []
@@ -77,7 +78,9 @@ def moved(repository: Repository, pulls: Sequence[OpenPull], known: Sequence[Env
     return hints
 
 
-def unlisted(repository: Repository, pulls: Sequence[OpenPull], known: Sequence[Environment]) -> list[Hint]:
+def unlisted(
+    repository: Repository, pulls: Sequence[PullRequest], known: Sequence[Environment]
+) -> list[Hint]:
     """Previews that still stand though the list does not show their pull request as open."""
     numbers = {str(pull.number) for pull in pulls}
     return [

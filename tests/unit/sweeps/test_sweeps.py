@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 from bot.model.delivery import Hint
 from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState, Status
+from bot.model.manifest import OwnedNamespace
 from bot.model.naming import namespace_name
 from bot.model.repository import Repository
 from bot.sweeps.breaker import within_limit
 from bot.sweeps.orphans import without_environment, without_namespace
-from bot.sweeps.ports import OpenPull, OwnedNamespace
 from bot.sweeps.resync import moved, unlisted
 from tests.unit.environments.test_desire import PULL
 
@@ -38,13 +38,13 @@ def numbers(hints: list[Hint]) -> list[int]:
 
 def test_resync_finds_what_was_opened_pushed_to_or_reopened_unheard() -> None:
     known = [environment(1), environment(2, head="b" * 40), environment(3, EnvironmentState.GONE)]
-    pulls = [OpenPull(number, "a" * 40) for number in (1, 2, 3, 4)]
+    pulls = [replace(PULL, number=number) for number in (1, 2, 3, 4)]
     assert numbers(moved(SHOP, pulls, known)) == [2, 3, 4]
 
 
 def test_resync_looks_again_at_what_the_list_does_not_show_and_claims_nothing() -> None:
     known = [environment(1), environment(2), environment(3, EnvironmentState.GONE)]
-    (hint,) = unlisted(SHOP, [OpenPull(1, "a" * 40)], known)
+    (hint,) = unlisted(SHOP, [replace(PULL, number=1)], known)
     assert (hint.number, hint.open, hint.head_sha) == (2, None, None)
 
 

@@ -1,0 +1,132 @@
+"""Everything that the bot needs, on loopback: GitHub with an App, a registry with its CI, a cluster with a gateway.
+
+The bot itself is not part of it: it runs beside it, as it would anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Self
+
+from bot.embedded.client import Client, Connection
+from bot.embedded.client.resources import GATEWAY_CLASSES, GATEWAYS, NAMESPACES
+from bot.embedded.controllers import Controllers
+from bot.embedded.gateway import CONTROLLER_NAME, Gateway
+from bot.embedded.github import GitHubServer
+from bot.embedded.kubernetes import KubernetesServer
+from bot.embedded.node import Node
+from bot.embedded.registry import Builder, BuildError, RegistryServer
+
+GATEWAY = "greenroom-gateway/public"
+DOMAIN = "localhost"
+
+
+class World:
+    """Use it as an async context manager. With `kubeconfig` the cluster is that one, not an embedded one.
+
+    `folder` keeps images, volumes and logs; a temporary one, removed at the end, when it is not given.
+    """
+
+    def __init__(self, folder: Path | None = None, kubeconfig: Path | None = None) -> None:
+        self._stack = AsyncExitStack()
+        self._folder = folder
+        self._given = kubeconfig
+        self.kubernetes: KubernetesServer | None = None
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            await self._start(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def _start(self, stack: AsyncExitStack) -> None:
+        folder = self._folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="greenroom-")))
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        self.registry = await stack.enter_async_context(RegistryServer(folder / "registry"))
+        self.builder = Builder(folder / "registry")
+        self._loop = asyncio.get_running_loop()
+        self.github = GitHubServer(on_push=self._build)
+        # Its threads wait for builds on this loop, so it is started and stopped beside it.
+        await asyncio.to_thread(self.github.start)
+        stack.push_async_callback(asyncio.to_thread, self.github.stop)
+        self.kubeconfig = self._given or folder / "kubeconfig"
+        if self._given is None:
+            self.kubernetes = await stack.enter_async_context(KubernetesServer())
+            self.kubernetes.write_kubeconfig(self.kubeconfig)
+        self.connection = Connection.from_kubeconfig(self.kubeconfig)
+        if self._given is None:
+            await stack.enter_async_context(Controllers(self.connection))
+        self.client = await stack.enter_async_context(Client(self.connection))
+        await stack.enter_async_context(Node(self.connection, folder / "node"))
+        await self._apply_gateway()
+        self.gateway = await stack.enter_async_context(Gateway(self.connection))
+
+    def settings(self, public_url: str, database: Path) -> Mapping[str, str]:
+        """The environment variables with which the bot runs in this world."""
+        credentials = self.github.credentials
+        return {
+            "GREENROOM_GITHUB_API_URL": self.github.api_url,
+            "GREENROOM_GITHUB_APP_ID": str(credentials.app_id),
+            "GREENROOM_GITHUB_PRIVATE_KEY": credentials.private_key,
+            "GREENROOM_WEBHOOK_SECRET": credentials.webhook_secret,
+            "GREENROOM_PUBLIC_URL": public_url,
+            "GREENROOM_DATABASE_URL": f"sqlite:///{database}",
+            "GREENROOM_BASE_DOMAIN": f"http://{DOMAIN}:{self.gateway.port}",
+            "GREENROOM_GATEWAY": GATEWAY,
+            "GREENROOM_GATEWAY_ADDRESS": f"127.0.0.1:{self.gateway.port}",
+            "GREENROOM_PRIVATE_REGISTRIES": self.registry.host,
+            "KUBECONFIG": str(self.kubeconfig),
+            "PATH": os.environ.get("PATH", ""),
+        }
+
+    def _build(self, repository: str, sha: str, files: dict[str, bytes]) -> None:
+        """The CI of every repository: builds the image of each push. Runs on a thread of GitHub's."""
+        self.github.checks.ci(repository, sha, None)
+        building = self.builder.build(repository.lower(), sha, files)
+        try:
+            asyncio.run_coroutine_threadsafe(building, self._loop).result()
+        except BuildError:
+            self.github.checks.ci(repository, sha, "failure")
+        else:
+            self.github.checks.ci(repository, sha, "success")
+
+    async def _apply_gateway(self) -> None:
+        namespace, _, name = GATEWAY.partition("/")
+        listener = {
+            "name": "http",
+            "port": 80,
+            "protocol": "HTTP",
+            "hostname": f"*.{DOMAIN}",
+            "allowedRoutes": {"namespaces": {"from": "All"}},
+        }
+        wanted = (
+            (NAMESPACES, "", {"metadata": {"name": namespace}}),
+            (
+                GATEWAY_CLASSES,
+                "",
+                {"metadata": {"name": "embedded"}, "spec": {"controllerName": CONTROLLER_NAME}},
+            ),
+            (
+                GATEWAYS,
+                namespace,
+                {
+                    "metadata": {"name": name, "namespace": namespace},
+                    "spec": {"gatewayClassName": "embedded", "listeners": [listener]},
+                },
+            ),
+        )
+        for resource, _namespace, body in wanted:
+            await self.client.apply(
+                resource,
+                {"apiVersion": resource.api_version, "kind": resource.kind, **body},
+                field_manager="embedded-world",
+            )
