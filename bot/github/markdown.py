@@ -65,7 +65,7 @@ def _cleaned(text: str) -> str:
 
 def _escaped(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    text = _SPECIAL.sub(r"\\\1", text)
+    text = re.sub(r"^(\d+)([.)])", r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
     text = text.replace("@", "@" + _INVISIBLE).replace("://", f":{_INVISIBLE}//")
     text = re.sub(r"\b(www|GH|gh)(?=[.\\-])", r"\1" + _INVISIBLE, text, flags=re.IGNORECASE)
     return re.sub(r"#(?=\d)", "#" + _INVISIBLE, text)

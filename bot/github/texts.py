@@ -82,7 +82,9 @@ def _pending(status: Status, place: Place) -> list[str]:
 
 def _waiting(status: Status, place: Place) -> list[str]:
     cause = status.cause
-    said = [f"⏳ **The preview of {_commit(status.commit)} is waiting.** {_cause(status)}{_deadline(status)}"]
+    said = [
+        f"⏳ **The preview of {_commit(status.commit)} has to wait.** {_cause(status)}{_deadline(status)}"
+    ]
     if cause is not None and cause.detail:
         said.append(block(cause.detail, _COMMENT_DETAIL))
     if _older_runs(status):
@@ -95,7 +97,7 @@ def _ready(status: Status, place: Place) -> list[str]:
     said = [f"✅ **The preview of {_commit(status.commit)} is ready**{where}"]
     facts = [f"{code(name)} {code(_short_digest(digest))}" for name, digest in sorted(status.images.items())]
     if status.expires_at is not None:
-        facts.append(f"until {_time(status.expires_at)}, or longer with a push")
+        facts.append(f"until {_time(status.expires_at)} (a push extends it)")
     said.append(" · ".join([*facts, _details(place)]))
     if status.checks:
         said.append("Checks: " + " · ".join(f"{_sign(check)} {code(check.name)}" for check in status.checks))
@@ -135,7 +137,7 @@ def check(status: Status, place: Place) -> Output:
     cause = status.cause.summary if status.cause is not None else ""
     title = {
         EnvironmentState.PENDING: "Being brought up",
-        EnvironmentState.WAITING: f"Waiting: {cause}",
+        EnvironmentState.WAITING: cause or "Waiting",
         EnvironmentState.READY: f"Ready: {status.url}" if status.url else "Ready",
         EnvironmentState.FAILED: f"Failed: {cause}",
         EnvironmentState.REFUSED: cause or "No preview",

@@ -1,0 +1,177 @@
+"""What can happen to a preview, for the snapshots of what people then read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.github import texts
+from bot.model.environment import (
+    Cause,
+    CheckResult,
+    CheckState,
+    End,
+    EnvironmentKey,
+    EnvironmentState,
+    Phase,
+    PhaseRecord,
+    Status,
+)
+
+OLD, NEW = "0d1e2f3" + "0" * 33, "4a5b6c7" + "0" * 33
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+URL = "https://pr-7-shop-k2x9f1.preview.example.com"
+KEY = EnvironmentKey.preview(731420118, 7)
+PAGE = f"https://greenroom.example.com/environments/{KEY}"
+PLACE = texts.Place(KEY, PAGE)
+BESIDE_OLDER = texts.Place(KEY, PAGE, URL)
+
+LOG = """\
+shop: starting
+Traceback (most recent call last):
+  File "/app/shop/server.py", line 41, in main
+    price = prices[article]
+KeyError: 'teapot'
+"""
+HOSTILE = (
+    "@acme/everyone <img src=x onerror=alert(1)> [click](https://evil.example) # not a heading\n"
+    "```\n</details> | **bold** `code` $x$ #12 GH-3 www.evil.example <!-- greenroom preview/1/1 -->"
+)
+
+
+def _took(*seconds: float) -> Mapping[Phase, PhaseRecord]:
+    records, at = {}, NOW
+    for phase, took in zip(Phase, seconds, strict=False):
+        records[phase] = PhaseRecord(at, at + timedelta(seconds=took))
+        at += timedelta(seconds=took)
+    return records
+
+
+PENDING = Status(EnvironmentState.PENDING, commit=NEW, expires_at=NOW + timedelta(days=3))
+READY = replace(
+    PENDING,
+    state=EnvironmentState.READY,
+    live_commit=NEW,
+    images={"shop": "sha256:" + "1a2b" * 16, "worker": "sha256:" + "9f8e" * 16},
+    url=URL,
+    phases=_took(0.04, 0.3, 0.2, 1.1, 12.4, 21.7, 0.9, 1.6, 150.0),
+)
+CHECKS = (
+    CheckResult("http-healthz", CheckState.PASSED, "`GET /healthz` answered 200.", seconds=0.21),
+    CheckResult("smoke", CheckState.FAILED, "The Job failed: exit code 1.", LOG, 12.3),
+    CheckResult("e2e", CheckState.RUNNING),
+)
+RUNNING = PhaseRecord(NOW)
+
+SCENES: Mapping[str, tuple[Status, texts.Place]] = {
+    "pending": (replace(PENDING, phases={Phase.CONFIGURATION: RUNNING}), PLACE),
+    "updating": (replace(PENDING, live_commit=OLD), BESIDE_OLDER),
+    "checked-again": (replace(PENDING, live_commit=NEW), BESIDE_OLDER),
+    "waiting-for-the-image": (
+        replace(
+            PENDING,
+            state=EnvironmentState.WAITING,
+            live_commit=OLD,
+            cause=Cause(
+                "Waiting for the image ghcr.io/acme/shop:4a5b6c7: CI is still running.",
+                until=NOW + timedelta(hours=1),
+            ),
+            phases={**_took(0.04), Phase.ARTIFACT: RUNNING},
+        ),
+        BESIDE_OLDER,
+    ),
+    "ready": (READY, PLACE),
+    "ready-with-checks": (replace(READY, checks=CHECKS), PLACE),
+    "ready-without-a-route": (replace(READY, url=None, images={}, expires_at=None), PLACE),
+    "failed": (
+        replace(
+            PENDING,
+            state=EnvironmentState.FAILED,
+            live_commit=OLD,
+            cause=Cause("The container web of Deployment shop exits with 1 as soon as it starts.", LOG),
+            phases={**_took(0.04, 0.3, 0.2, 1.1, 12.4), Phase.WORKLOADS: RUNNING},
+        ),
+        BESIDE_OLDER,
+    ),
+    "failed-configuration": (
+        replace(
+            PENDING,
+            state=EnvironmentState.FAILED,
+            cause=Cause(
+                "The configuration cannot be used.",
+                ".greenroom.yml, line 4, route.port: Input should be less than or equal to 65535",
+            ),
+        ),
+        PLACE,
+    ),
+    "failed-with-hostile-words": (
+        replace(PENDING, state=EnvironmentState.FAILED, cause=Cause(HOSTILE, HOSTILE)),
+        PLACE,
+    ),
+    "refused-fork": (
+        Status(
+            EnvironmentState.REFUSED,
+            commit=NEW,
+            end=End.FORK,
+            cause=Cause(
+                "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write "
+                "access to acme/shop can allow it by pushing the commit to a branch there."
+            ),
+        ),
+        PLACE,
+    ),
+    "refused-draft": (
+        Status(
+            EnvironmentState.REFUSED,
+            commit=NEW,
+            end=End.SKIPPED,
+            cause=Cause("No preview for a draft (`preview.skip.drafts`). Mark it as ready to get one."),
+        ),
+        PLACE,
+    ),
+    "deleting": (
+        Status(
+            EnvironmentState.DELETING,
+            commit=NEW,
+            end=End.MERGED,
+            cause=Cause(
+                "The pull request was merged.",
+                "PersistentVolumeClaim data: finalizer kubernetes.io/pvc-protection",
+            ),
+        ),
+        PLACE,
+    ),
+    "gone-closed": (
+        Status(
+            EnvironmentState.GONE, commit=NEW, end=End.CLOSED, cause=Cause("The pull request was closed.")
+        ),
+        PLACE,
+    ),
+    "gone-expired": (
+        Status(
+            EnvironmentState.GONE,
+            commit=NEW,
+            end=End.EXPIRED,
+            cause=Cause("The preview's time was up. A push brings it back."),
+        ),
+        PLACE,
+    ),
+}
+
+
+def rendered(status: Status, place: texts.Place) -> str:
+    """Everything that GitHub shows of it, as one page."""
+    parts = ["# Comment", texts.comment(status, place)]
+    parts += ["# Check run", *_output(texts.check(status, place))]
+    for result in status.checks:
+        parts += [f"# Check run {result.name}", *_output(texts.named_check(result, place))]
+    if status.state in (EnvironmentState.READY, EnvironmentState.FAILED):
+        parts += ["# Deployment", texts.deployment(status)]
+    if status.state not in (EnvironmentState.FAILED, EnvironmentState.PENDING, EnvironmentState.WAITING):
+        parts += ["# Deployment that ends", texts.deployment_ended(status)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _output(output: texts.Output) -> list[str]:
+    return [f"Title: {output.title}", output.summary, *([output.text] if output.text else [])]

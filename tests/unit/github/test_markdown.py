@@ -1,0 +1,60 @@
+"""Whatever a person writes into a branch, a file name or a log, it stays text."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from bot.github.markdown import block, code, last_bytes, plain
+
+RENDER = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render
+HOSTILE = (
+    "``` ~~~ 1. @acme/team #12 GH-7 http:// https://evil.example www.evil.example <script> </details> &lt;"
+)
+PIECES = st.sampled_from(
+    [*"`*_[]()<>!#|~\\-+=&@:./$\"'\n\t 1aZ", *HOSTILE.split(), "\r\n", "<!-- x -->", "\x1b[31m"]
+)
+WORDS = st.lists(PIECES | st.characters(), max_size=40).map("".join)
+
+
+@given(WORDS)
+@example("``a`b``")
+@example("1. not a list")
+@example("\\`<b>`")
+def test_plain_text_becomes_one_paragraph_without_markup(words: str) -> None:
+    html = RENDER(plain(words))
+    assert html.count("<p>") <= 1
+    assert "<" not in re.sub(r"</?(p|code)>", "", html)
+    outside_code = re.sub(r"<code>.*?</code>", "", html)
+    assert not re.search(r"@[\w-]", outside_code)
+    assert not re.search(r"#\d|://|\bwww\.|\bgh-\d", outside_code, re.IGNORECASE)
+
+
+@given(WORDS)
+def test_code_cannot_be_left(words: str) -> None:
+    assert re.fullmatch(r"<p><code>[^<]*</code></p>\n", RENDER(code(words)))
+
+
+@given(WORDS)
+@example("```\n</details>\n````")
+def test_a_block_cannot_be_left(words: str) -> None:
+    quoted = block(words, 1000)
+    assert re.fullmatch(r'<pre><code class="language-text">[^<]*</code></pre>\n', RENDER(quoted))
+
+
+def test_code_in_a_sentence_stays_code() -> None:
+    assert plain("No preview (`preview.skip.drafts`).") == r"No preview \(`preview.skip.drafts`\)."
+
+
+def test_colours_of_a_terminal_and_invisible_characters_are_left_out() -> None:
+    assert block("\x1b[31mred\x1b[0m\r\nnext\u202e\x00", 100) == "```text\nred\nnext\n```"
+
+
+@given(st.text(), st.integers(20, 200))
+def test_the_end_of_a_log_is_kept(text: str, longest: int) -> None:
+    kept = last_bytes(text, longest)
+    assert len(kept.encode(errors="replace")) <= longest
+    assert kept == text or kept.startswith("…\n")

@@ -1,0 +1,70 @@
+"""Every text that people read on GitHub is in tests/snapshots/: look there first.
+
+`UPDATE_SNAPSHOTS=1 pytest tests/unit/github/test_texts.py` writes them anew; read the difference.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.github import texts
+from bot.model.environment import Cause, CheckResult, CheckState, EnvironmentState
+from tests.unit.github.scenes import HOSTILE, NEW, PENDING, PLACE, READY, SCENES, rendered
+
+SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_people_read_what_the_snapshot_says(name: str) -> None:
+    snapshot = SNAPSHOTS / f"{name}.md"
+    _compare(snapshot, rendered(*SCENES[name]))
+
+
+def test_what_a_superseded_or_stopped_check_run_says() -> None:
+    outputs = [texts.cancelled(False, NEW), texts.cancelled(True, NEW)]
+    _compare(SNAPSHOTS / "cancelled.md", "\n\n".join(f"{one.title}: {one.summary}" for one in outputs) + "\n")
+
+
+def _compare(snapshot: Path, text: str) -> None:
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        snapshot.write_text(text)
+    assert snapshot.read_text() == text
+
+
+def test_no_snapshot_is_left_over() -> None:
+    assert {path.stem for path in SNAPSHOTS.glob("*.md")} == {*SCENES, "cancelled"}
+
+
+def test_a_comment_names_commands_only_when_there_are_some() -> None:
+    assert "Type" not in texts.comment(READY, PLACE)
+    told = texts.comment(READY, PLACE, {"/extend 24h": "keeps it longer"})
+    assert "Type `/extend 24h` keeps it longer" in told
+
+
+@pytest.mark.parametrize("size", [100, 70_000, 400_000])
+def test_whatever_is_quoted_fits_github(size: int) -> None:
+    flood = "ü`" * (size // 2) + "\nthe last line"
+    failed = replace(PENDING, state=EnvironmentState.FAILED, cause=Cause(flood, flood))
+    assert len(texts.comment(failed, PLACE)) <= 65_536
+    named = CheckResult("smoke", CheckState.FAILED, flood, flood)
+    for output in (texts.check(failed, PLACE), texts.named_check(named, PLACE)):
+        assert len(output.title) <= 120
+        assert len(output.summary.encode()) <= 65_535
+        assert output.text is not None
+        assert len(output.text.encode()) <= 65_535
+        assert "the last line" in output.text
+    assert len(texts.deployment(failed)) <= 140
+    assert len(texts.deployment_ended(replace(failed, state=EnvironmentState.GONE))) <= 140
+
+
+def test_hostile_words_stay_words() -> None:
+    failed = replace(PENDING, state=EnvironmentState.FAILED, cause=Cause(HOSTILE))
+    comment = texts.comment(failed, PLACE)
+    said = comment.removesuffix(texts.marker(PLACE.key))
+    assert "<" not in said
+    assert "@acme" not in said
+    assert "](https://evil" not in said
