@@ -19,6 +19,8 @@ DRAIN_SECONDS = 30.0
 """From the first signal to the end, whatever still runs."""
 _REQUEST_SECONDS = 5
 """Of these, what requests under way may take."""
+_CLOSING_SECONDS = 7
+"""Of these, what is kept for handing back unfinished work and for closing."""
 _KEEP_ALIVE_SECONDS = 75
 """Longer than gateways keep an idle connection, so that none is closed just when a request is sent on it."""
 
@@ -104,7 +106,7 @@ async def _drain(application: Application, seconds: float) -> None:
     _log.info("draining", seconds=round(seconds, 1))
     try:
         async with asyncio.timeout(seconds):
-            await application.drain(max(seconds - 1, 0))
+            await application.drain(max(seconds - _CLOSING_SECONDS, 0))
     except TimeoutError:
         _log.error("not everything ended in time; another process takes up what is left")
     else:

@@ -1,13 +1,14 @@
-"""Does the cluster answer, and does the gateway carry the routes of environments?"""
+"""Does the cluster answer, allow what the bot does, and carry the routes of environments?"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
+from bot.cluster.access import gateway_problem, missing_rights
 from bot.cluster.client import Api, Refused
 from bot.cluster.connection import connect
 from bot.cluster.kinds import GATEWAY
+from bot.cluster.policy import Policy
 from bot.doctor.findings import Ailing
 from bot.settings import Settings
 
@@ -17,58 +18,50 @@ class ClusterChecks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._api: Api | None = None
+        self._policy = Policy(settings.gateway_namespace, settings.gateway_name, settings.base_domain)
+        self._connected: Api | None = None
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._api is not None:
-            await self._api.close()
+        if self._connected is not None:
+            await self._connected.close()
+
+    @property
+    def _api(self) -> Api:
+        assert self._connected is not None, "the check of the version connects"
+        return self._connected
 
     async def version(self) -> str:
-        self._api = await connect(self._settings.kubeconfig)
+        self._connected = await connect(self._settings.kubeconfig)
         version = await self._api.read("/version")
         return f"Kubernetes {version.get('gitVersion', '')}"
 
-    async def gateway(self) -> str:
-        assert self._api is not None, "it is connected by the check of the version"
-        name, domain = self._settings.gateway, self._settings.base_domain.host
+    async def rights(self) -> str:
+        missing = await missing_rights(self._api)
+        if missing:
+            told = [
+                f"{', '.join(right.verbs)} {right.resource} ({right.group or 'core'})" for right in missing
+            ]
+            advice = "Apply deploy/base/rights.yaml, and see that its binding names the bot's account."
+            raise Ailing("\n".join(["The bot's account in the cluster may not:", *told, advice]))
+        return "the bot's account has them all"
+
+    async def gateway_api(self) -> str:
         try:
-            await self._api.read(f"/apis/{GATEWAY.api_version}")
+            served = await self._api.read(f"/apis/{GATEWAY.api_version}")
         except Refused as error:
             if error.status != 404:
                 raise
-            raise Ailing(
-                "The cluster has no Gateway API: install its CRDs and a controller for it."
-            ) from None
-        gateway = await self._api.get(GATEWAY, self._settings.gateway_name, self._settings.gateway_namespace)
-        if gateway is None:
-            raise Ailing(f"There is no Gateway {name}: make it, or correct GREENROOM_GATEWAY.")
-        problem = gateway_problem(gateway, domain)
+            served = {}
+        if not {"gateways", "httproutes"} <= {each["name"] for each in served.get("resources", ())}:
+            advice = "install its CRDs (standard channel) and a controller for it"
+            raise Ailing(f"The cluster does not know {GATEWAY.api_version}: {advice}.")
+        return GATEWAY.api_version
+
+    async def gateway(self) -> str:
+        problem = await gateway_problem(self._api, self._policy)
         if problem:
-            raise Ailing(f"Gateway {name}: {problem}.")
-        return f"{name} carries *.{domain}"
-
-
-def gateway_problem(gateway: Mapping[str, Any], domain: str) -> str:
-    """Why the Gateway cannot carry routes of environments below the domain; "" when it can."""
-    conditions = {each["type"]: each for each in (gateway.get("status") or {}).get("conditions") or ()}
-    programmed = conditions.get("Programmed", {})
-    if programmed.get("status") != "True":
-        return f"it is not programmed: {programmed.get('message') or 'no controller has taken it up'}"
-    fitting = [each for each in gateway["spec"]["listeners"] if _covers(each.get("hostname", ""), domain)]
-    if not fitting:
-        return f"none of its listeners has the hostname *.{domain}, or no hostname"
-    allowed = [(each.get("allowedRoutes") or {}).get("namespaces") or {} for each in fitting]
-    if all(namespaces.get("from", "Same") == "Same" for namespaces in allowed):
-        listener = fitting[0]["name"]
-        return f"its listener {listener} lets in no routes of other namespaces; set allowedRoutes.namespaces"
-    return ""
-
-
-def _covers(hostname: str, domain: str) -> bool:
-    """Whether a listener of this hostname takes all names one label below the domain."""
-    if not hostname:
-        return True
-    return hostname.startswith("*.") and f".{domain}".endswith(hostname[1:].lower())
+            raise Ailing(problem)
+        return f"{self._settings.gateway} carries *.{self._settings.base_domain.host}"

@@ -32,7 +32,9 @@ async def _examine(settings: Settings) -> list[Finding]:
                 Check("webhook", github.webhook, needs="GitHub App"),
                 Check("images", lambda: images(github.client, settings), needs="GitHub App"),
                 Check("cluster", cluster.version),
-                Check("gateway", cluster.gateway, needs="cluster"),
+                Check("rights", cluster.rights, needs="cluster"),
+                Check("Gateway API", cluster.gateway_api, needs="cluster"),
+                Check("gateway", cluster.gateway, needs="Gateway API"),
             ]
         )
 

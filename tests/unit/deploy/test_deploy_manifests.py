@@ -10,6 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from bot.cluster.access import RIGHTS
 from bot.server import DRAIN_SECONDS
 from bot.settings import Settings, variable
 from tests.unit.deploy.manifests import DEPLOY, objects, one, settings
@@ -53,6 +54,20 @@ def test_the_same_gateway_carries_the_bots_own_route() -> None:
 def test_nothing_but_the_webhook_is_open_to_the_world() -> None:
     (rule,) = one("HTTPRoute")["spec"]["rules"]
     assert rule["matches"] == [{"path": {"type": "Exact", "value": "/webhooks"}}]
+
+
+def test_the_role_grants_what_the_bot_uses_and_nothing_more() -> None:
+    rules = one("ClusterRole")["rules"]
+    granted = [
+        (group, resource, verb)
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+    assert sorted(granted) == sorted(
+        (right.group, right.resource, verb) for right in RIGHTS for verb in right.verbs
+    )
 
 
 def test_the_pod_has_time_to_drain() -> None:

@@ -54,7 +54,7 @@ def test_a_signal_ends_it_with_success(start: Start, number: signal.Signals) -> 
     assert bot.next_step() == "started"
     assert httpx.get(bot.url).text == "answered"
     bot.process.send_signal(number)
-    assert bot.rest() == ["request", "draining within 29", "drained", "ended"]
+    assert bot.rest() == ["request", "draining within 23", "drained", "ended"]
     assert bot.process.returncode == 0
 
 
@@ -87,7 +87,7 @@ def test_a_second_signal_ends_it_at_once(start: Start) -> None:
 def test_a_signal_ends_a_start_that_hangs(start: Start) -> None:
     bot = start("start")
     bot.process.terminate()
-    assert bot.rest() == ["draining within 29", "drained", "ended"]
+    assert bot.rest() == ["draining within 23", "drained", "ended"]
     assert bot.process.returncode == 0
 
 
