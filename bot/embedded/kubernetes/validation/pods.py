@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from bot.embedded.kubernetes.errors import Cause, duplicate, forbidden_field, required, unsupported, wrong
@@ -36,10 +36,11 @@ def check_pod(pod: Object) -> Iterator[Cause]:
     yield from check_pod_spec(pod.get("spec") or {}, "spec")
 
 
-def check_pod_spec(spec: Object, path: str) -> Iterator[Cause]:
+def check_pod_spec(spec: Object, path: str, claims: Collection[str] = ()) -> Iterator[Cause]:
     if not rows(spec, "containers"):
         yield required(f"{path}.containers")
     volumes = {each.get("name", ""): each for each in rows(spec, "volumes")}
+    volumes |= {name: {"name": name} for name in claims}
     yield from _check_volumes(spec, path)
     names: set[str] = set()
     for group in _GROUPS:

@@ -36,7 +36,8 @@ def check_workload(obj: Object) -> Iterator[Cause]:
             "spec.template.metadata.labels", labels or None, "`selector` does not match template `labels`"
         )
     yield from _not_negative(spec, "replicas", "minReadySeconds", "revisionHistoryLimit")
-    yield from check_pod_spec(template["spec"], "spec.template.spec")
+    claims = [dig(claim, "metadata", "name") for claim in rows(spec, "volumeClaimTemplates")]
+    yield from check_pod_spec(template["spec"], "spec.template.spec", claims)
     policy = template["spec"].get("restartPolicy")
     if policy in {"Never", "OnFailure"}:
         yield unsupported("spec.template.spec.restartPolicy", policy, ["Always"])
