@@ -122,6 +122,14 @@ def invalid(resource: Resource, name: str, causes: list[Cause]) -> ApiError:
     return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {said}', details)
 
 
+def invalid_patch(patched: Any, error: ApiError) -> ApiError:
+    """What a patch makes of an object cannot be read as an object."""
+    kinds = error.message.partition(": ")[2] if "cannot be handled as" in error.message else error.message
+    shown = json.dumps(patched, separators=(",", ":"), ensure_ascii=False)
+    cause = wrong("patch", shown, kinds)
+    return ApiError(422, "Invalid", f' "" is invalid: {cause}', {"causes": [cause.as_json()]})
+
+
 def expired(message: str) -> ApiError:
     return ApiError(410, "Expired", message)
 

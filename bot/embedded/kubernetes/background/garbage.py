@@ -106,7 +106,7 @@ class GarbageCollector:
             live["metadata"][field] = value
             return live
 
-        self._registry.change(_target(resource, obj), edit, _MANAGER)
+        self._registry.edit(_target(resource, obj), edit, _MANAGER)
 
 
 def _owners(obj: Object) -> list[Object]:

@@ -186,6 +186,7 @@ def _limit_range(obj: Object) -> None:
 
 
 def _route(obj: Object) -> None:
+    _route_status(obj)
     spec = obj.setdefault("spec", {})
     for parent in rows(spec, "parentRefs"):
         fill(parent, group=_GATEWAY, kind="Gateway")
@@ -198,6 +199,11 @@ def _route(obj: Object) -> None:
                 fill(each, type="Exact")
         for backend in rows(rule, "backendRefs"):
             fill(backend, group="", kind="Service", weight=1)
+
+
+def _route_status(obj: Object) -> None:
+    for parent in rows(obj, "status", "parents"):
+        fill(parent.get("parentRef", {}), group=_GATEWAY, kind="Gateway")
 
 
 def _gateway(obj: Object) -> None:

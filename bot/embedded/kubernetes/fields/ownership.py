@@ -91,7 +91,7 @@ def _with_owners(obj: Object, owners: _Owners) -> Object:
             "manager": key.name,
             "operation": key.operation,
             "apiVersion": key.api_version,
-            "time": entry.time,
+            **({"time": entry.time} if key.subresource != "scale" else {}),
             "fieldsType": "FieldsV1",
             "fieldsV1": encode(entry.paths),
         }
@@ -126,7 +126,7 @@ def applied(live: Object, config: Object, kind: Type, writer: Writer, force: boo
     owners = owners_of(live)
     if live.get("metadata", {}).get("uid") and not owners:
         owners[_Key("before-first-apply", "Update", writer.api_version, "")] = _Entry(
-            _owned(path_set(_bare(live), kind), writer), writer.time
+            _owned(compare({}, _bare(live), kind).added, writer), writer.time
         )
     key = _Key(writer.name, "Apply", writer.api_version, writer.subresource)
     before = owners.pop(key, None)
@@ -173,6 +173,15 @@ def _bare(obj: Object) -> Object:
     if not metadata or "managedFields" not in metadata:
         return obj
     return {**obj, "metadata": {name: value for name, value in metadata.items() if name != "managedFields"}}
+
+
+def is_reset(obj: Object) -> bool:
+    """Whether a client asks to forget all owners, by a list with one empty entry."""
+    return bool(obj.get("metadata", {}).get("managedFields") == [{}])
+
+
+def disowned(obj: Object) -> Object:
+    return _bare(obj)
 
 
 def same_but_for_times(left: Object, right: Object) -> bool:

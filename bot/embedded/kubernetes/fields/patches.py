@@ -28,22 +28,16 @@ def merge_patch(target: Any, patch: Any) -> Any:
 def json_patch(target: Any, operations: Any) -> Any:
     """RFC 6902; a 422 where an operation does not fit the object."""
     if not isinstance(operations, list):
-        raise bad_request("a JSON patch must be an array of operations")
+        words = "json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
+        raise bad_request(f"error decoding patch: {words}")
     document = clone(target)
     for operation in operations:
         try:
             document = _operate(document, operation)
         except (KeyError, IndexError, TypeError, ValueError) as error:
-            message = f"the server rejected our request due to an error in our request: {_explained(operation, error)}"
-            raise ApiError(422, "Invalid", message, {}) from None
+            message = "the server rejected our request due to an error in our request"
+            raise ApiError(422, "Invalid", message, {}) from error
     return document
-
-
-def _explained(operation: Any, error: Exception) -> str:
-    if isinstance(operation, dict) and operation.get("op") == "test":
-        return f"testing value {operation.get('path')} failed: test failed"
-    where = operation.get("path") if isinstance(operation, dict) else operation
-    return f"{where}: {error}"
 
 
 def _operate(document: Any, operation: Object) -> Any:
@@ -120,7 +114,8 @@ def strategic_patch(target: Any, patch: Any, kind: Type) -> Any:
             _patch_field(merged, name, value, kind.child(name))
     for name, order in orders.items():
         if isinstance(merged.get(name), list):
-            merged[name] = _ordered(merged[name], order, kind.child(name).merge_key)
+            before = target.get(name) if isinstance(target, dict) else None
+            merged[name] = _ordered(merged[name], before or [], order, kind.child(name).merge_key)
     return merged
 
 
@@ -148,7 +143,7 @@ def _patch_list(target: list[Any], patch: list[Any], kind: Type) -> list[Any]:
     merged = list(target)
     for each in patch:
         if key not in each:
-            raise bad_request(f"map: {each} does not contain declared merge key: {key}")
+            raise ApiError(500, "", f"map: {_go_map(each)} does not contain declared merge key: {key}")
         index = next((i for i, old in enumerate(merged) if old.get(key) == each[key]), None)
         if each.get(_DIRECTIVE) == "delete":
             merged = [old for old in merged if old.get(key) != each[key]]
@@ -156,15 +151,31 @@ def _patch_list(target: list[Any], patch: list[Any], kind: Type) -> list[Any]:
             merged.append(strategic_patch({}, each, kind.item))
         else:
             merged[index] = strategic_patch(merged[index], each, kind.item)
-    return merged
+    return _ordered(merged, target, patch, key)
 
 
-def _ordered(items: list[Any], order: list[Any], key: str) -> list[Any]:
-    """Items in the order that a patch asks for; those it does not name keep their place before their successors."""
-    wanted = [each.get(key) if key and isinstance(each, dict) else each for each in order]
-    names = [each.get(key) if key else each for each in items]
-    named = [item for _, item in sorted((wanted.index(n), i) for i, n in enumerate(names) if n in wanted)]
-    result, rest = [], iter(named)
-    for index, name in enumerate(names):
-        result.append(items[next(rest)] if name in wanted else items[index])
-    return result
+def _go_map(value: Any) -> str:
+    """A value as Go prints it."""
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{_go_map(value[key])}" for key in sorted(value)) + "]"
+    if isinstance(value, list):
+        return "[" + " ".join(_go_map(each) for each in value) + "]"
+    return str(value)
+
+
+def _ordered(items: list[Any], live: list[Any], order: list[Any], key: str) -> list[Any]:
+    """Items as a patch orders them; those it does not name keep their place before their live successors."""
+
+    def name(item: Any) -> Any:
+        return item.get(key) if key and isinstance(item, dict) else item
+
+    wanted, places = [name(each) for each in order], {name(each): i for i, each in enumerate(live)}
+    named = sorted(
+        (each for each in items if name(each) in wanted), key=lambda each: wanted.index(name(each))
+    )
+    others = [each for each in items if name(each) not in wanted]
+    result: list[Any] = []
+    while named and others:
+        first = places.get(name(named[0]), -1) < places.get(name(others[0]), -1)
+        result.append((named if first else others).pop(0))
+    return result + named + others

@@ -66,33 +66,6 @@ class Comparison:
 
 
 _ABSENT = object()
-_ALWAYS_THERE = frozenset(
-    (
-        "metadata",
-        "spec",
-        "template",
-        "jobTemplate",
-        "strategy",
-        "updateStrategy",
-        "podSelector",
-        "scaleTargetRef",
-    )
-)
-_EMPTY: Object = {"containers": [], "serviceName": ""}
-
-
-def zero(kind: Type, claim: bool = False) -> Object:
-    """The object that Go sees before anything is set: structs that are no pointers are there, and empty.
-
-    Whoever creates an object owns none of them. `claim` adds those of a PersistentVolumeClaim.
-    """
-    found: Object = {}
-    for name, each in kind.fields.items():
-        if each.shape == "struct" and (name in _ALWAYS_THERE or (claim and name == "resources")):
-            found[name] = zero(each, claim)
-        elif name in _EMPTY and name in kind.fields and each.shape in {"list", "scalar"}:
-            found[name] = type(_EMPTY[name])()
-    return found
 
 
 def compare(old: Any, new: Any, kind: Type) -> Comparison:

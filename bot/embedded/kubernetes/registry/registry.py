@@ -11,16 +11,24 @@ from typing import Any, Protocol
 from bot.embedded.kubernetes.defaults import apply_defaults
 from bot.embedded.kubernetes.errors import (
     ApiError,
+    Cause,
     already_exists,
-    bad_request,
     conflict,
     forbidden,
     invalid,
+    invalid_patch,
     modified,
     not_found,
+    wrong,
 )
-from bot.embedded.kubernetes.fields.ownership import Writer, applied, same_but_for_times, updated
-from bot.embedded.kubernetes.fields.paths import zero
+from bot.embedded.kubernetes.fields.ownership import (
+    Writer,
+    applied,
+    disowned,
+    is_reset,
+    same_but_for_times,
+    updated,
+)
 from bot.embedded.kubernetes.objects import (
     Object,
     clone,
@@ -32,18 +40,19 @@ from bot.embedded.kubernetes.objects import (
     uid_of,
 )
 from bot.embedded.kubernetes.registry.deletion import check_preconditions, marked, may_go, mismatched_uid
+from bot.embedded.kubernetes.registry.reading import read_body, read_configuration
 from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write
 from bot.embedded.kubernetes.registry.strategy import ignored_fields, prepare_create, prepare_update
-from bot.embedded.kubernetes.resources import Resource, known
-from bot.embedded.kubernetes.schema.decode import decode
+from bot.embedded.kubernetes.resources import Resource
 from bot.embedded.kubernetes.schema.types import type_of
+from bot.embedded.kubernetes.schema.zeros import without_zeros, zero
 from bot.embedded.kubernetes.storage.store import Store
-from bot.embedded.kubernetes.validation import check_create, check_update
+from bot.embedded.kubernetes.validation import check_create, check_status, check_update
 
 _IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 
-Change = Callable[[Object], Any]
-"""From the live object to the body that replaces it."""
+Edit = Callable[[Object], Any]
+"""From a copy of the live object to the body that replaces it."""
 
 
 class Admission(Protocol):
@@ -69,21 +78,18 @@ class Registry:
         return found
 
     def create(self, target: Target, body: Any, write: Write) -> Object:
-        obj = self._decoded(target, body, write)
+        resource, kind = target.resource, type_of(target.resource)
+        obj = read_body(target, body, write)
         metadata = obj["metadata"]
         if metadata.get("resourceVersion"):
             raise ApiError(500, "", "resourceVersion should not be set on objects to be created")
         if not metadata.get("name") and metadata.get("generateName"):
             metadata["name"] = generate_name(metadata["generateName"])
-        if target.resource.custom and "status" in target.resource.subresources:
+        if resource.custom and "status" in resource.subresources:
             obj.pop("status", None)
         apply_defaults(obj)
-        kind = type_of(target.resource)
-        base = (
-            {} if target.resource.custom else zero(kind, target.resource.plural == "persistentvolumeclaims")
-        )
-        obj = updated(base, obj, kind, self._writer(target, write))
-        return self._insert(target, clone(obj), write)
+        before = {} if resource.custom else zero(kind, resource.plural == "persistentvolumeclaims")
+        return self._insert(target, clone(updated(before, obj, kind, self._writer(target, write))), write)
 
     def _insert(self, target: Target, obj: Object, write: Write) -> Object:
         """Store a new object that is decoded, has its defaults and its managed fields."""
@@ -104,59 +110,81 @@ class Registry:
 
     def update(self, target: Target, body: Any, write: Write) -> Object:
         """Replace the object; its resourceVersion, when given, must be the current one."""
-        new = self._decoded(target, body, write)
-        return self._changed(target, self.get(target), new, write)
-
-    def change(self, target: Target, edit: Change, write: Write) -> Object:
-        """Replace the object by what `edit` makes of a copy of it."""
+        new = read_body(target, body, write)
         live = self.get(target)
-        return self._changed(target, live, self._decoded(target, edit(clone(live)), write), write)
+        if new["metadata"].get("uid") and new["metadata"]["uid"] != uid_of(live):
+            raise conflict(target.resource, target.name, mismatched_uid(target, new, live))
+        return self._change(target, live, new, write)
 
-    def _changed(self, target: Target, live: Object, new: Object, write: Write) -> Object:
+    def edit(self, target: Target, edit: Edit, write: Write) -> Object:
+        """Replace the object by what `edit` makes of a copy of it, as a patch does."""
+        live = self.get(target)
+        body = edit(clone(live))
+        try:
+            new = read_body(target, body, write)
+        except ApiError as error:
+            raise (
+                error if target.resource.custom or error.code != 400 else invalid_patch(body, error)
+            ) from None
+        self._check_uid(target, new, live)
+        return self._change(target, live, new, write)
+
+    def _check_uid(self, target: Target, new: Object, live: Object) -> None:
+        wanted = new["metadata"].get("uid")
+        if wanted and wanted != uid_of(live):
+            raise invalid(target.resource, target.name, [wrong("metadata.uid", wanted, "field is immutable")])
+
+    def _check_version(self, target: Target, new: Object, live: Object) -> None:
         wanted = new["metadata"].get("resourceVersion")
         if wanted and wanted != live["metadata"]["resourceVersion"]:
             raise modified(target.resource, target.name)
-        if new["metadata"].get("uid") and new["metadata"]["uid"] != uid_of(live):
-            raise conflict(target.resource, target.name, mismatched_uid(target, new, live))
+
+    def _change(self, target: Target, live: Object, new: Object, write: Write) -> Object:
+        self._check_version(target, new, live)
+        reset = is_reset(new)
         apply_defaults(new)
         new = prepare_update(target.resource, target.subresource, live, new)
         new["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         new = updated(live, new, type_of(target.resource), self._writer(target, write))
-        return self._replace(target, live, new, write)
+        return self._replace(target, live, disowned(new) if reset else new, write)
 
     def apply(self, target: Target, body: Any, write: Write) -> tuple[Object, bool]:
         """Server-side apply: the object, and whether it was created."""
-        config = self._decoded(target, body, Write(validation="Strict"))
-        if "managedFields" in config["metadata"]:
-            raise bad_request("metadata.managedFields must be nil")
         resource, kind = target.resource, type_of(target.resource)
+        config = read_configuration(target, body)
         live = self.store.get(resource, target.namespace, target.name)
         writer = self._writer(target, write)
         if live is None:
-            if target.subresource:
-                raise not_found(resource, target.name)
-            metadata = {"name": target.name, **({"namespace": target.namespace} if target.namespace else {})}
-            if config["metadata"].get("uid"):
-                why = f"uid mismatch: the provided object specified uid {config['metadata']['uid']}, and no existing object was found"
-                raise conflict(resource, target.name, why)
-            base = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
-            obj = clone(applied(base, config, kind, writer, write.force))
-            apply_defaults(obj)
-            return self._insert(target, obj, write), True
-        wanted = config["metadata"].get("resourceVersion")
-        if wanted and wanted != live["metadata"]["resourceVersion"]:
-            raise modified(resource, target.name)
-        merged = clone(applied(live, config, kind, writer, write.force))
+            return self._create_applied(target, config, write), True
+        self._check_version(target, config, live)
+        merged = clone(without_zeros(applied(live, config, kind, writer, write.force), kind))
+        self._check_uid(target, config, live)
         apply_defaults(merged)
         merged = prepare_update(resource, target.subresource, live, merged)
         return self._replace(target, live, merged, write), False
+
+    def _create_applied(self, target: Target, config: Object, write: Write) -> Object:
+        resource, kind = target.resource, type_of(target.resource)
+        if target.subresource:
+            raise not_found(resource, target.name)
+        if uid := config["metadata"].get("uid"):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise conflict(resource, target.name, why)
+        metadata = {"name": target.name, **({"namespace": target.namespace} if target.namespace else {})}
+        base = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
+        obj = applied(base, config, kind, self._writer(target, write), write.force)
+        obj = clone(without_zeros(obj, kind))
+        apply_defaults(obj)
+        return self._insert(target, obj, write)
 
     def _replace(self, target: Target, live: Object, new: Object, write: Write) -> Object:
         resource = target.resource
         for plugin in self.admission:
             plugin.admit(resource, new, live)
-        if target.subresource != "status":
-            self._refuse(resource, new, check_update(resource, live, new))
+        on_status = target.subresource == "status"
+        self._refuse(
+            resource, new, check_status(resource, new) if on_status else check_update(resource, live, new)
+        )
         for plugin in self.admission:
             plugin.check(resource, new, live, write.warnings)
         if same_but_for_times(live, new):
@@ -173,10 +201,11 @@ class Registry:
         if resource.plural == "namespaces" and target.name in _IMMORTAL:
             raise forbidden(resource, target.name, "this namespace may not be deleted")
         check_preconditions(resource, live, options)
-        if resource.plural == "namespaces":
-            return self._delete_namespace(live, options)
         doomed = marked(resource, live, options, self.clock())
-        if may_go(doomed):
+        if resource.plural == "namespaces":
+            doomed["metadata"].pop("deletionGracePeriodSeconds", None)
+            doomed = {**doomed, "status": {**doomed.get("status", {}), "phase": "Terminating"}}
+        if self._is_finished(resource, doomed):
             if resource.plural != "pods" and not is_deleting(live):
                 doomed = live
             return (doomed if options.dry_run else self.store.remove(resource, doomed)), True
@@ -184,40 +213,10 @@ class Registry:
             return doomed, False
         return self.store.put(resource, doomed), False
 
-    def _delete_namespace(self, live: Object, options: Deletion) -> tuple[Object, bool]:
-        resource = known("namespaces")
-        doomed = marked(resource, live, options, self.clock())
-        doomed["metadata"].pop("deletionGracePeriodSeconds", None)
-        doomed = {**doomed, "status": {**doomed.get("status", {}), "phase": "Terminating"}}
-        if options.dry_run or doomed == live:
-            return doomed, False
-        if self._is_finished(resource, doomed):
-            return self.store.remove(resource, doomed), True
-        return self.store.put(resource, doomed), False
-
     def _is_finished(self, resource: Resource, obj: Object) -> bool:
         """Whether an object that is being deleted waits for nothing any more."""
         held = resource.plural == "namespaces" and rows(obj, "spec", "finalizers")
         return may_go(obj) and not held
-
-    def _decoded(self, target: Target, body: Any, write: Write) -> Object:
-        obj, warnings = decode(target.resource, body, write.validation)
-        write.warnings.extend(warnings)
-        metadata = obj["metadata"]
-        if target.namespace:
-            if metadata.get("namespace", target.namespace) != target.namespace:
-                raise bad_request(
-                    "the namespace of the provided object does not match the namespace sent on the request"
-                )
-            metadata["namespace"] = target.namespace
-        else:
-            metadata.pop("namespace", None)
-        if target.name and metadata.setdefault("name", target.name) != target.name:
-            name = metadata["name"]
-            raise bad_request(
-                f"the name of the object ({name}) does not match the name on the URL ({target.name})"
-            )
-        return obj
 
     def _writer(self, target: Target, write: Write) -> Writer:
         resource = target.resource
@@ -230,6 +229,6 @@ class Registry:
         )
 
     @staticmethod
-    def _refuse(resource: Resource, obj: Object, causes: list[Any]) -> None:
+    def _refuse(resource: Resource, obj: Object, causes: list[Cause]) -> None:
         if causes:
             raise invalid(resource, name_of(obj), causes)

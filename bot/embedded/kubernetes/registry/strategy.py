@@ -41,32 +41,29 @@ def prepare_create(resource: Resource, obj: Object) -> None:
             spec["finalizers"] = [*rows(spec, "finalizers"), "kubernetes"]
 
 
+_FIRST: Final[dict[str, Object]] = {
+    "namespaces": {"phase": "Active"},
+    "persistentvolumeclaims": {"phase": "Pending"},
+    "services": {"loadBalancer": {}},
+    "ingresses": {"loadBalancer": {}},
+    "replicasets": {"replicas": 0},
+    "statefulsets": {"replicas": 0, "availableReplicas": 0},
+    "daemonsets": dict.fromkeys(
+        ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"), 0
+    ),
+    "poddisruptionbudgets": dict.fromkeys(
+        ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0
+    ),
+    "horizontalpodautoscalers": {"desiredReplicas": 0, "currentMetrics": None},
+}
+
+
 def _first_status(resource: Resource, obj: Object) -> Object:
-    match resource.plural:
-        case "pods":
-            return {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
-        case "namespaces":
-            return {"phase": "Active"}
-        case "persistentvolumeclaims":
-            return {"phase": "Pending"}
-        case "services" | "ingresses":
-            return {"loadBalancer": {}}
-        case "nodes":
-            return table(obj, "status")
-        case "replicasets":
-            return {"replicas": 0}
-        case "statefulsets":
-            return {"replicas": 0, "availableReplicas": 0}
-        case "daemonsets":
-            counts = ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady")
-            return dict.fromkeys(counts, 0)
-        case "poddisruptionbudgets":
-            return dict.fromkeys(
-                ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0
-            )
-        case "horizontalpodautoscalers":
-            return {"desiredReplicas": 0, "currentMetrics": None}
-    return {}
+    if resource.plural == "pods":
+        return {"phase": "Pending", "qosClass": quality_of_service(obj["spec"])}
+    if resource.plural == "nodes":
+        return table(obj, "status")
+    return dict(_FIRST.get(resource.plural, {}))
 
 
 def _label_job(job: Object) -> None:

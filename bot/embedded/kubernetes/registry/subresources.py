@@ -8,8 +8,10 @@ from bot.embedded.kubernetes.errors import ApiError, Cause, bad_request, conflic
 from bot.embedded.kubernetes.objects import Object, dig, name_of, namespace_of, rows, table, timestamp, uid_of
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write, read_deletion
-from bot.embedded.kubernetes.resources import known
+from bot.embedded.kubernetes.resources import Resource, known
 from bot.embedded.kubernetes.storage.selectors import selects
+
+_SCALE = Resource("autoscaling", "v1", "Scale", "Scale")
 
 
 def scale_of(obj: Object) -> Object:
@@ -20,7 +22,7 @@ def scale_of(obj: Object) -> Object:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {name: obj["metadata"][name] for name in names if name in obj["metadata"]},
-        "spec": {"replicas": dig(obj, "spec", "replicas") or 0},
+        "spec": {"replicas": replicas} if (replicas := dig(obj, "spec", "replicas")) else {},
         "status": {
             "replicas": dig(obj, "status", "replicas") or 0,
             "selector": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),
@@ -46,7 +48,7 @@ def set_scale(registry: Registry, target: Target, scale: Any, write: Write) -> O
             obj["metadata"]["resourceVersion"] = version
         return obj
 
-    return scale_of(registry.change(target, edit, write))
+    return scale_of(registry.edit(target, edit, write))
 
 
 def bind(registry: Registry, target: Target, binding: Any, write: Write) -> None:

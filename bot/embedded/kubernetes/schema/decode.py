@@ -144,9 +144,28 @@ def decode(resource: Resource, body: Any, validation: str = "") -> tuple[Object,
     return ordered, [] if validation == "Ignore" else unknown
 
 
-def decode_any(value: Any, kind: Type) -> Any:
-    """A value below an object, cleaned the same way; Mismatch where its type is wrong."""
-    return _Reading().read(value, kind, "", kind.go_name)
+def decode_applied(resource: Resource, body: Any) -> Object:
+    """The configuration of a server-side apply, which may only have fields of its type."""
+    if not isinstance(body, dict) or not body.get("kind") or not body.get("apiVersion"):
+        given = body if isinstance(body, dict) else {}
+        group, _, version = str(given.get("apiVersion") or "").rpartition("/")
+        raise bad_request(f"invalid object type: {group}/{version}, Kind={given.get('kind') or ''}")
+    metadata = table(body, "metadata")
+    name = f"{metadata.get('namespace', '')}/{metadata.get('name', '')}"
+    prefix = f"failed to create typed patch object ({name}; {resource.api_version}, Kind={resource.kind}): "
+    _check_kind(resource, body)
+    reading = _Reading()
+    try:
+        found: Object = reading.read(body, type_of(resource), "", resource.kind)
+    except Mismatch as mismatch:
+        expected = {"integer": "numeric (int or float)", "number": "numeric (int or float)", "array": "list"}
+        noun = expected.get(mismatch.expected, mismatch.expected)
+        why = f".{mismatch.path}: expected {noun}, got {_json_type(mismatch.value)}"
+        raise ApiError(500, "", prefix + why) from None
+    if reading.unknown:
+        raise ApiError(500, "", prefix + f".{reading.unknown[0]}: field not declared in schema")
+    found.setdefault("metadata", {})
+    return found
 
 
 def _check_kind(resource: Resource, body: Object) -> None:

@@ -56,6 +56,12 @@ def check_update(resource: Resource, live: Object, new: Object) -> list[Cause]:
     return list(chain(_finalizers(live, new), _checked(resource, new), changes(live, new) if changes else ()))
 
 
+def check_status(resource: Resource, new: Object) -> list[Cause]:
+    return (
+        list(workloads.check_replica_counts(new)) if resource.plural in {"deployments", "replicasets"} else []
+    )
+
+
 def _checked(resource: Resource, obj: Object) -> Iterator[Cause]:
     yield from check_metadata(resource, obj)
     checks = _CHECKS.get(resource.plural)

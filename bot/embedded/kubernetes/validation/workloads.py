@@ -16,6 +16,7 @@ _STATEFUL_SET_FIELDS = (
     "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', "
     "'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
 )
+_SCHEDULING = frozenset({"nodeSelector", "affinity", "tolerations", "schedulingGates"})
 _CHANGEABLE = frozenset(
     ("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "minReadySeconds")
     + ("persistentVolumeClaimRetentionPolicy",)
@@ -105,6 +106,19 @@ def _fields(spec: Object) -> str:
     return "[" + " ".join(str(spec["schedule"]).split()) + "]"
 
 
+def check_replica_counts(obj: Object) -> Iterator[Cause]:
+    """The counts in the status of a Deployment or ReplicaSet."""
+    status = table(obj, "status")
+    total, ready = status.get("replicas", 0), status.get("readyReplicas", 0)
+    for name in ("updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
+        if status.get(name, 0) > total:
+            yield wrong(f"status.{name}", status[name], "cannot be greater than status.replicas")
+    if status.get("availableReplicas", 0) > ready:
+        yield wrong(
+            "status.availableReplicas", status["availableReplicas"], "cannot be greater than readyReplicas"
+        )
+
+
 def check_selector_change(live: Object, new: Object) -> Iterator[Cause]:
     yield from _unchanged(live, new, "selector")
 
@@ -121,6 +135,9 @@ def _value(obj: Object, name: str) -> Any:
 
 
 def check_stateful_set_change(live: Object, new: Object) -> Iterator[Cause]:
+    if live["spec"].get("serviceName") != new["spec"].get("serviceName"):
+        yield wrong("spec.serviceName", new["spec"].get("serviceName"), _IMMUTABLE)
+        return
     before = {name: value for name, value in live["spec"].items() if name not in _CHANGEABLE}
     after = {name: value for name, value in new["spec"].items() if name not in _CHANGEABLE}
     if before != after:
@@ -129,6 +146,15 @@ def check_stateful_set_change(live: Object, new: Object) -> Iterator[Cause]:
 
 def check_job_change(live: Object, new: Object) -> Iterator[Cause]:
     yield from _unchanged(live, new, "completions", "selector", "completionMode", "podFailurePolicy")
-    suspended = bool(dig(live, "spec", "suspend")) and not rows(live, "status", "conditions")
+    suspended = dig(live, "spec", "suspend") and not dig(live, "status", "startTime")
     if not suspended:
         yield from _unchanged(live, new, "template")
+    elif _fixed(live) != _fixed(new):
+        yield wrong("spec.template.spec", dig(new, "spec", "template", "spec"), _IMMUTABLE)
+
+
+def _fixed(job: Object) -> Object:
+    """What cannot be changed of a suspended job's pods: everything but where they run and what they get."""
+    spec = {name: value for name, value in job["spec"]["template"]["spec"].items() if name not in _SCHEDULING}
+    spec["containers"] = [{**each, "resources": {}} for each in rows(spec, "containers")]
+    return spec

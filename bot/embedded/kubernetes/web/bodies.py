@@ -62,6 +62,17 @@ def _read_yaml(body: bytes) -> Any:
     except msgspec.DecodeError:
         pass
     try:
-        return yaml.load(body, _Loader)  # noqa: S506 - a SafeLoader
+        return _with_text_keys(yaml.load(body, _Loader))  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise bad_request(f"error converting YAML to JSON: {error}") from None
+        raise bad_request(f"error encoding patch: yaml: {' '.join(str(error).split())}") from None
+
+
+def _with_text_keys(value: Any) -> Any:
+    """YAML reads `yes:` as a boolean key; JSON knows text only."""
+    if isinstance(value, dict):
+        return {_key(key): _with_text_keys(each) for key, each in value.items()}
+    return [_with_text_keys(each) for each in value] if isinstance(value, list) else value
+
+
+def _key(key: Any) -> str:
+    return str(key).lower() if isinstance(key, bool) else str(key)

@@ -16,6 +16,7 @@ from bot.embedded.kubernetes.errors import (
     method_not_allowed,
     required,
     unsupported,
+    unsupported_media_type,
 )
 from bot.embedded.kubernetes.fields.patches import json_patch, merge_patch, strategic_patch
 from bot.embedded.kubernetes.objects import Object, uid_of
@@ -113,7 +114,7 @@ class Resources:
                 raise bad_options("patch", required("fieldManager", "is required for apply patch"))
             obj, created = self.registry.apply(target, patch, write)
             return self._written(obj, target, request, 201 if created else 200)
-        obj = self.registry.change(target, lambda live: _patched(media, live, patch, target), write)
+        obj = self.registry.edit(target, lambda live: _patched(media, live, patch, target), write)
         return self._written(obj, target, request)
 
     def _delete(self, target: Target, body: Any, request: Request) -> Response:
@@ -174,6 +175,8 @@ def _patched(media: str, live: Object, patch: Any, target: Target) -> Any:
     if media == STRATEGIC_PATCH and not target.resource.custom:
         kind = ANY if target.subresource == "scale" else type_of(target.resource)
         return strategic_patch(live, patch, kind)
+    if target.resource.custom:
+        raise unsupported_media_type([JSON_PATCH, MERGE_PATCH, APPLY_PATCH])
     raise ApiError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {})
 
 

@@ -1,0 +1,63 @@
+"""What Go leaves out when it writes an object: empty lists and maps, and some fields at their zero value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.embedded.kubernetes.objects import Object
+from bot.embedded.kubernetes.schema.types import Type
+
+# The published schemas do not tell which fields are pointers. These are plain values, and left out at zero.
+_PLAIN = frozenset(
+    (
+        *("paused", "hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly"),
+        *("minReadySeconds", "initialDelaySeconds", "publishNotReadyAddresses", "hostPort", "nodePort"),
+        *("unschedulable", "previous", "nodeName", "hostname", "subdomain", "workingDir", "subPath"),
+    )
+)
+
+
+def without_zeros(value: Any, kind: Type) -> Any:
+    """The value as Kubernetes stores it."""
+    if kind.shape == "list" and isinstance(value, list):
+        return [without_zeros(each, kind.item) for each in value]
+    if kind.shape == "struct" and isinstance(value, dict):
+        return {
+            name: without_zeros(each, kind.child(name))
+            for name, each in value.items()
+            if not _left_out(name, each, kind)
+        }
+    return value
+
+
+def _left_out(name: str, value: Any, kind: Type) -> bool:
+    child = kind.fields.get(name)
+    if value or child is None or name in kind.required:
+        return False
+    if value is None or child.shape in {"list", "map"}:
+        return True
+    return name in _PLAIN or (name == "value" and kind.go_name == "EnvVar")
+
+
+def zero(kind: Type, claim: bool = False) -> Object:
+    """The object that Go sees before anything is set: structs that are no pointers are there, and empty.
+
+    Whoever creates an object owns none of them. `claim` adds those of a PersistentVolumeClaim.
+    """
+    found: Object = {}
+    for name, each in kind.fields.items():
+        if each.shape == "struct" and (name in _STRUCTS or (claim and name == "resources")):
+            found[name] = zero(each, claim)
+        elif name == "containers" and each.shape == "list":
+            found[name] = []
+        elif name == "serviceName" and each.shape == "scalar":
+            found[name] = ""
+    return found
+
+
+_STRUCTS = frozenset(
+    (
+        *("metadata", "spec", "template", "jobTemplate"),
+        *("strategy", "updateStrategy", "podSelector", "scaleTargetRef"),
+    )
+)
