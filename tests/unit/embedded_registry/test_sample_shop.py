@@ -68,7 +68,7 @@ def get(url: str) -> str:
 
 
 def test_a_seeded_shop_sells_passes_its_smoke_test_and_keeps_orders(namespace: Namespace) -> None:
-    namespace.environment["COMMIT_SHA"] = "abc123"
+    namespace.environment["RELEASE"] = "abc123"
     namespace.start("shop.catalogue", "CATALOGUE")
     shop = f"http://127.0.0.1:{namespace.start('shop.server', 'SHOP')}"
     assert "no seed yet" in get(shop)
@@ -79,7 +79,7 @@ def test_a_seeded_shop_sells_passes_its_smoke_test_and_keeps_orders(namespace: N
     assert "<svg" in page
     assert "0 orders" in page
     assert "abc123" in page
-    assert json.loads(get(f"{shop}/healthz"))["commit"] == "abc123"
+    assert json.loads(get(f"{shop}/healthz"))["release"] == "abc123"
     assert json.loads(get(f"{shop}/readyz")) == {"products": 6}
 
     order = urllib.request.Request(f"{shop}/orders", data=b"product=mug-fern", method="POST")

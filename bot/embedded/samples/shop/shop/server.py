@@ -9,7 +9,7 @@ from . import client, theme
 from .page import render
 from .web import Answer, BadRequestError, as_json, serve
 
-RELEASE = {"commit": "COMMIT_SHA", "image": "IMAGE", "pod": "POD_NAME"}
+RELEASE = {"release": "RELEASE", "commit": "COMMIT_SHA", "pod": "POD_NAME"}
 
 
 def release() -> dict[str, str]:
@@ -52,7 +52,7 @@ def main() -> None:
         ("GET", "/api/products"): lambda _body: as_json(client.get("catalogue", "/products")),
         ("POST", "/orders"): buy,
     }
-    serve(f"shop {theme.VERSION}", routes, {"X-Commit": os.environ.get("COMMIT_SHA", "unknown")})
+    serve(f"shop {theme.VERSION}", routes, {"X-Shop-Version": theme.VERSION})
 
 
 if __name__ == "__main__":
