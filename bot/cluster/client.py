@@ -34,10 +34,12 @@ _LONGEST_PAUSE = 300
 class Refused(Rejected):
     """The API server understood and said no: HTTP status and Kubernetes' reason, such as `NotFound`."""
 
-    def __init__(self, message: str, status: int, reason: str) -> None:
+    def __init__(self, message: str, status: int, reason: str, *, of_namespace: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.reason = reason
+        self.of_namespace = of_namespace
+        """Whether it is the namespace that was not found, not the object in it."""
 
 
 class Expired(Exception):
@@ -107,6 +109,8 @@ class Api:
                 "PATCH", path, told(manifest), query=query, body=manifest, content=content
             )
         except Refused as error:
+            if error.of_namespace and error.status == 404:
+                raise TryAgain(str(error)) from None
             if kind is not SECRET:
                 raise
             message = f"Kubernetes refused {told(manifest)} ({error.reason}); its words could tell a value."
@@ -248,21 +252,20 @@ def _refusal(subject: str, status: int, body: bytes, headers: Mapping[str, str])
     sentence = f"Kubernetes refused {subject}: {message}"
     if status in _AGAIN or status >= 500 or (status == 409 and reason != "AlreadyExists"):
         return TryAgain(sentence, _pause(headers))
-    if _passes(status, answer, message):
+    if _passes(answer, message):
         return TryAgain(sentence)
     if status == 404 and not answer.get("details", {}).get("name"):
         sentence = (
             f"The cluster does not know the kind of {subject}; its operator has to install it: {message}"
         )
-    return Refused(sentence, status, reason)
+    of_namespace = answer.get("details", {}).get("kind") == "namespaces"
+    return Refused(sentence, status, reason, of_namespace=of_namespace)
 
 
-def _passes(status: int, answer: Object, message: str) -> bool:
-    """The namespace goes or is gone, or its quota is so new that nothing is counted yet."""
-    details = answer.get("details") or {}
-    causes = [cause.get("reason") for cause in details.get("causes") or []]
-    gone = status == 404 and details.get("kind") == "namespaces"
-    return gone or "NamespaceTerminating" in causes or "status unknown for quota" in message
+def _passes(answer: Object, message: str) -> bool:
+    """The namespace is on its way out, or its quota is so new that nothing is counted yet."""
+    causes = [cause.get("reason") for cause in (answer.get("details") or {}).get("causes") or []]
+    return "NamespaceTerminating" in causes or "status unknown for quota" in message
 
 
 def _status(body: bytes) -> Object:

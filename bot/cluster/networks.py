@@ -18,7 +18,6 @@ CLOSED = tuple(
         "192.168.0.0/16",
         "198.18.0.0/15",
         "::1/128",
-        "::ffff:0:0/96",
         "64:ff9b::/96",  # IPv4 behind NAT64, private addresses among it
         "fc00::/7",
         "fe80::/10",

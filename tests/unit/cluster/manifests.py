@@ -1,0 +1,88 @@
+"""Manifests and requests that the tests of the cluster room start from."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+
+from bot.cluster.policy import Policy
+from bot.model.environment import EnvironmentKey
+from bot.model.manifest import Backend, JobRequest, RenderRequest
+from bot.model.release import Image
+from bot.model.repository import Repository
+from bot.settings import Domain
+
+Object = dict[str, Any]
+
+KEY = EnvironmentKey.preview(4711, 7)
+REPOSITORY = Repository(4711, 99, "acme", "shop")
+NAMESPACE = "gr-shop-3mv-pr-7"
+POLICY = Policy("gateways", "main", Domain("https", "preview.example.com", None))
+SHOP = Image("ghcr.io/acme/shop", "sha256:" + "a" * 64)
+
+
+def deployment(name: str = "shop", **pod: Any) -> Object:
+    """A Deployment as people write it; `pod` are more fields of the pod's spec."""
+    container = {"name": "shop", "image": "ghcr.io/acme/shop:1.0"}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name},
+        "spec": {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": name}},
+            "template": {
+                "metadata": {"labels": {"app": name}},
+                "spec": {"containers": [container], **pod},
+            },
+        },
+    }
+
+
+def stateful_set(name: str = "db") -> Object:
+    found = deployment(name)
+    found["kind"] = "StatefulSet"
+    found["spec"]["serviceName"] = name
+    found["spec"]["template"]["spec"]["containers"][0] = {"name": "db", "image": "postgres:17"}
+    return found
+
+
+def service(name: str = "shop", port: int = 80, **spec: Any) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": name}, "ports": [{"port": port}], **spec},
+    }
+
+
+def config_map(name: str = "shop", **data: str) -> Object:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def files(*manifests: object, path: str = "deploy/all.yaml") -> dict[str, bytes]:
+    return {path: yaml.safe_dump_all(copy.deepcopy(manifests)).encode()}
+
+
+def request(*manifests: object, **changes: Any) -> RenderRequest:
+    """For the shop's pull request 7, unless `changes` say otherwise."""
+    fields: Mapping[str, Any] = {
+        "environment": KEY,
+        "repository": REPOSITORY,
+        "namespace": NAMESPACE,
+        "commit": "c" * 40,
+        "images": {"shop": SHOP},
+        "files": files(*(manifests or (deployment(), service()))),
+        "directory": "deploy",
+        "backend": Backend("shop", 80),
+        "host": "pr-7-shop.preview.example.com",
+        **changes,
+    }
+    return RenderRequest(**fields)
+
+
+def job(name: str = "seed", *command: str, image: str = "shop") -> JobRequest:
+    return JobRequest(name, image, command or ("python", "-m", "shop.seed"), 300)

@@ -1,0 +1,402 @@
+"""What manifests may contain. Each refusal names file, line, object and field, and why."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.cluster.guard.check import check
+from bot.cluster.policy import Policy
+from bot.cluster.reading import read
+from bot.cluster.render import render
+from bot.model.errors import ManifestRefused
+from bot.settings import PodSecurity
+from tests.unit.cluster.manifests import (
+    NAMESPACE,
+    POLICY,
+    Object,
+    config_map,
+    deployment,
+    files,
+    request,
+    service,
+    stateful_set,
+)
+
+BASELINE = Policy(
+    POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE, node_ports=True
+)
+
+
+def guard(*manifests: object, policy: Policy = POLICY) -> None:
+    check(read(files(*manifests), "deploy"), NAMESPACE, policy)
+
+
+def refusal(*manifests: object) -> str:
+    with pytest.raises(ManifestRefused) as caught:
+        guard(*manifests)
+    return str(caught.value)
+
+
+def put(manifest: Object, path: str, value: object) -> Object:
+    """The manifest with a value at a path such as `spec.ports[0].nodePort`."""
+    changed = copy.deepcopy(manifest)
+    place: Any = changed
+    *way, last = path.replace("[", ".[").split(".")
+    for part in way:
+        if part.startswith("["):
+            index = int(part[1:-1])
+            while len(place) <= index:
+                place.append({})
+            place = place[index]
+        else:
+            following = way[way.index(part) + 1] if way.index(part) + 1 < len(way) else last
+            place = place.setdefault(part, [] if following.startswith("[") else {})
+    if last.startswith("["):
+        place.append(value)
+    else:
+        place[last] = value
+    return changed
+
+
+POD = "spec.template.spec"
+CONTAINER = f"{POD}.containers[0]"
+ROLE = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "r"}}
+BINDING = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "RoleBinding",
+    "metadata": {"name": "b"},
+    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "r"},
+    "subjects": [{"kind": "ServiceAccount", "name": "shop"}],
+}
+POLICY_OBJECT = {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "n"}}
+CLAIM = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "p"}, "spec": {}}
+CRON = {
+    "apiVersion": "batch/v1",
+    "kind": "CronJob",
+    "metadata": {"name": "nightly"},
+    "spec": {"jobTemplate": {"spec": {"template": deployment()["spec"]["template"]}}},
+}
+
+
+def rule(**fields: object) -> Object:
+    return {**ROLE, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], **fields}]}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (f"{POD}.hostNetwork", True),
+        (f"{POD}.hostPID", True),
+        (f"{POD}.hostIPC", True),
+        (f"{POD}.hostNetwork", "true"),
+        (f"{POD}.nodeName", "node-1"),
+        (f"{POD}.priorityClassName", "system-node-critical"),
+        (f"{POD}.volumes[0].hostPath", {"path": "/"}),
+        (f"{POD}.volumes[0].nfs", {"server": "10.0.0.1", "path": "/"}),
+        (f"{POD}.volumes[0].csi", {"driver": "secrets-store.csi.k8s.io"}),
+        (f"{POD}.volumes[0].projected.sources[0].clusterTrustBundle", {"name": "x"}),
+        (f"{POD}.volumes[0].ephemeral.volumeClaimTemplate.spec.volumeName", "somebodys"),
+        (f"{POD}.securityContext.sysctls[0]", {"name": "kernel.msgmax", "value": "1"}),
+        (f"{POD}.securityContext.seccompProfile.type", "Unconfined"),
+        (f"{POD}.securityContext.appArmorProfile.type", "Unconfined"),
+        (f"{POD}.securityContext.runAsNonRoot", False),
+        (f"{POD}.securityContext.runAsUser", 0),
+        (f"{POD}.securityContext.seLinuxOptions", {"type": "spc_t"}),
+        (f"{POD}.securityContext.windowsOptions.hostProcess", True),
+        (f"{CONTAINER}.securityContext.privileged", True),
+        (f"{CONTAINER}.securityContext.allowPrivilegeEscalation", True),
+        (f"{CONTAINER}.securityContext.procMount", "Unmasked"),
+        (f"{CONTAINER}.securityContext.runAsUser", 0),
+        (f"{CONTAINER}.securityContext.capabilities.add[0]", "SYS_ADMIN"),
+        (f"{CONTAINER}.securityContext.capabilities.add[0]", "ALL"),
+        (f"{CONTAINER}.ports[0].hostPort", 80),
+        (f"{CONTAINER}.livenessProbe.httpGet.host", "169.254.169.254"),
+        (f"{CONTAINER}.lifecycle.preStop.tcpSocket.host", "10.0.0.1"),
+        (f"{POD}.initContainers[0]", {"name": "i", "image": "x", "securityContext": {"privileged": True}}),
+        (
+            f"{POD}.ephemeralContainers[0]",
+            {"name": "e", "image": "x", "securityContext": {"privileged": True}},
+        ),
+        ("spec.template.metadata.labels", {"greenroom.dev/release": "abc"}),
+        ("spec.template.metadata.namespace", "kube-system"),
+        ("metadata.namespace", "production"),
+        ("metadata.finalizers", ["example.com/stay"]),
+        ("metadata.ownerReferences", [{"kind": "Node", "name": "n"}]),
+        ("metadata.labels", {"greenroom.dev/environment": "preview.1.1"}),
+        ("metadata.labels", {"app.kubernetes.io/managed-by": "greenroom"}),
+        ("metadata.annotations", {"greenroom.dev/commit": "x"}),
+        ("metadata.name", "greenroom-config"),
+        ("metadata.name", "../x"),
+        ("metadata.name", None),
+    ],
+)
+def test_a_deployment_that_reaches_out_is_refused(path: str, value: object):
+    told = refusal(put(deployment(), path, value))
+    assert told.startswith("deploy/all.yaml:")
+    assert "Deployment/" in told
+    field = path.removesuffix("[0]") if path.endswith("[0]") else path
+    assert field in told
+    assert told.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        put(stateful_set(), f"{POD}.hostNetwork", True),
+        put(stateful_set(), "spec.volumeClaimTemplates[0].spec.volumeName", "somebodys"),
+        put(CRON, "spec.jobTemplate.spec.template.spec.hostPID", True),
+        {
+            **deployment(),
+            "kind": "Job",
+            "apiVersion": "batch/v1",
+            "spec": {"template": {"spec": {"hostIPC": True}}},
+        },
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"hostNetwork": True}},
+        {"apiVersion": "v1", "kind": "List", "items": [put(deployment(), f"{POD}.hostNetwork", True)]},
+        service(type="LoadBalancer"),
+        service(type="NodePort"),
+        service(type="ExternalName", externalName="metadata.google.internal"),
+        service(externalIPs=["1.2.3.4"]),
+        service(ports=[{"port": 80, "nodePort": 30080}]),
+        {
+            "apiVersion": "v1",
+            "kind": "Secret",
+            "metadata": {"name": "t"},
+            "type": "kubernetes.io/service-account-token",
+        },
+        put(CLAIM, "spec.volumeName", "pv-1"),
+        put(
+            CLAIM,
+            "spec.dataSourceRef",
+            {"kind": "PersistentVolumeClaim", "name": "x", "namespace": "production"},
+        ),
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}},
+    ],
+    ids=lambda manifest: manifest["kind"],
+)
+def test_other_kinds_are_held_to_the_same(manifest: Object):
+    refusal(manifest)
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind"),
+    [
+        ("v1", "Namespace"),
+        ("v1", "Node"),
+        ("v1", "PersistentVolume"),
+        ("v1", "ResourceQuota"),
+        ("v1", "Endpoints"),
+        ("v1", "ReplicationController"),
+        ("apps/v1", "DaemonSet"),
+        ("apps/v1beta1", "Deployment"),
+        ("extensions/v1beta1", "Deployment"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRole"),
+        ("rbac.authorization.k8s.io/v1", "ClusterRoleBinding"),
+        ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+        ("discovery.k8s.io/v1", "EndpointSlice"),
+        ("gateway.networking.k8s.io/v1", "Gateway"),
+        ("gateway.networking.k8s.io/v1", "ReferenceGrant"),
+        ("argoproj.io/v1alpha1", "Application"),
+        ("kustomize.config.k8s.io/v1beta1", "Kustomization"),
+        ("example.com/v1", "Deployment"),
+        ("v1", "Deployment"),
+    ],
+)
+def test_kinds_that_are_not_on_the_list_are_refused(api_version: str, kind: str):
+    told = refusal({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}})
+    assert told.startswith("deploy/all.yaml:")
+    assert f"{kind}/x, " in told
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"verbs": ["*"]},
+        {"resources": ["*"]},
+        {"apiGroups": ["*"]},
+        {"verbs": ["escalate"]},
+        {"verbs": ["bind"]},
+        {"verbs": ["impersonate"]},
+        {"resources": ["pods/exec"], "verbs": ["create"]},
+        {"resources": ["pods/ephemeralcontainers"], "verbs": ["patch"]},
+        {"resources": ["serviceaccounts/token"], "verbs": ["create"]},
+        {"resources": ["namespaces"], "verbs": ["get"]},
+        {"verbs": ["get", "delete"]},
+        {"resources": ["secrets"]},
+        {"resources": ["secrets"], "resourceNames": ["foreign"]},
+        {"resources": ["secrets"], "verbs": ["get", "list"], "resourceNames": ["own"]},
+        {"apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"], "verbs": ["create"]},
+        {"nonResourceURLs": ["/metrics"]},
+    ],
+)
+def test_roles_that_could_gain_rights_are_refused(fields: Object):
+    own = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}}
+    assert "Role/r, rules[0]" in refusal(own, rule(**fields))
+
+
+def test_roles_within_the_environment_are_fine():
+    own = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}}
+    leader = {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "verbs": ["get", "create", "update"],
+    }
+    reader = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["own"]}
+    guard(own, {**ROLE, "rules": [*rule()["rules"], leader, reader]}, BINDING)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("roleRef.kind", "ClusterRole"),
+        ("roleRef.name", "somebody-elses"),
+        ("subjects", [{"kind": "User", "name": "mallory"}]),
+        ("subjects", [{"kind": "Group", "name": "system:authenticated"}]),
+        ("subjects", [{"kind": "ServiceAccount", "name": "default", "namespace": "kube-system"}]),
+    ],
+)
+def test_bindings_to_strangers_are_refused(path: str, value: object):
+    assert "RoleBinding/b" in refusal(rule(), put(BINDING, path, value))
+
+
+@pytest.mark.parametrize(
+    ("egress", "fine"),
+    [
+        ([{"to": [{"podSelector": {}}]}], True),
+        ([{"ports": [{"port": 53, "protocol": "UDP"}]}], True),
+        ([{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}], True),
+        ([{}], False),
+        ([{"to": [{"namespaceSelector": {}}]}], False),
+        ([{"to": [{"ipBlock": {"cidr": "10.1.2.0/24"}}]}], False),
+        ([{"to": [{"ipBlock": {"cidr": "169.254.169.254/32"}}]}], False),
+        ([{"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]}], False),
+        ([{"to": [{"ipBlock": {"cidr": "fd00::/8"}}]}], False),
+        ([{"to": [{"ipBlock": {"cidr": "nonsense"}}]}], False),
+        ([{"ports": [{"port": 53}, {"port": 443}]}], False),
+        ([{"ports": [{"port": 53, "endPort": 60000}]}], False),
+    ],
+)
+def test_network_policies_may_not_open_the_private_network(egress: object, fine: bool):
+    policy = {**POLICY_OBJECT, "spec": {"podSelector": {}, "egress": egress}}
+    if fine:
+        guard(policy)
+    else:
+        assert "NetworkPolicy/n, spec.egress[0]" in refusal(policy)
+
+
+def test_ordinary_manifests_are_fine():
+    guard(
+        deployment(
+            serviceAccountName="shop",
+            securityContext={
+                "runAsUser": 10001,
+                "sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "1"}],
+            },
+            volumes=[{"name": "a", "emptyDir": {}}, {"name": "b", "configMap": {"name": "shop"}}],
+            initContainers=[{"name": "wait", "image": "busybox"}],
+        ),
+        put(deployment("other"), f"{CONTAINER}.securityContext.capabilities.add[0]", "NET_BIND_SERVICE"),
+        stateful_set(),
+        service(),
+        service("db"),
+        config_map(),
+        CRON,
+        CLAIM,
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "shop", "namespace": NAMESPACE}},
+        put(config_map("helm"), "metadata.labels", {"app.kubernetes.io/managed-by": "Helm"}),
+    )
+
+
+def test_the_operator_may_allow_more():
+    guard(
+        service(type="LoadBalancer"),
+        put(deployment(), f"{POD}.securityContext.runAsUser", 0),
+        policy=BASELINE,
+    )
+    with pytest.raises(ManifestRefused, match="ExternalName"):
+        guard(service(type="ExternalName", externalName="x"), policy=BASELINE)
+
+
+def test_a_refusal_leads_to_the_very_line():
+    text = yaml.safe_dump(deployment()).replace(
+        "image: ghcr", "securityContext:\n          privileged: true\n        image: ghcr"
+    )
+    source = {"deploy/shop.yaml": f"# shop\n{text}".encode()}
+    with pytest.raises(ManifestRefused) as caught:
+        check(read(source, "deploy"), NAMESPACE, POLICY)
+    line = int(str(caught.value).split(":")[1].partition(",")[0])
+    assert "privileged: true" in source["deploy/shop.yaml"].decode().splitlines()[line - 1]
+    assert str(caught.value).endswith(
+        "Deployment/shop, spec.template.spec.containers[0].securityContext.privileged: "
+        "privileged containers are not allowed."
+    )
+
+
+def test_the_same_object_twice_is_refused_with_both_places():
+    told = refusal(config_map(), deployment(), config_map())
+    assert "ConfigMap/shop, metadata.name: the same object stands in deploy/all.yaml:1 already" in told
+
+
+def test_many_refusals_are_told_together_but_not_all():
+    told = refusal(*(service(f"s{number}", type="NodePort") for number in range(30)))
+    assert len(told.splitlines()) == 10
+
+
+JUNK = st.sampled_from([None, 0, "", "x", [], {}, [None], ["x"], {"x": None}, [[]], True])
+
+
+def _paths(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    children: list[tuple[object, object]] = []
+    if isinstance(value, dict):
+        children = list(value.items())
+    elif isinstance(value, list):
+        children = list(enumerate(value))
+    return [path, *(deeper for key, child in children for deeper in _paths(child, (*path, key)))]
+
+
+RICH = put(
+    put(
+        deployment(
+            volumes=[{"name": "a", "projected": {"sources": [{"secret": {"name": "s"}}]}}],
+            securityContext={"seccompProfile": {"type": "RuntimeDefault"}},
+        ),
+        f"{CONTAINER}.envFrom",
+        [{"configMapRef": {"name": "shop"}}],
+    ),
+    f"{CONTAINER}.env",
+    [{"name": "A", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}],
+)
+MANIFESTS = [
+    RICH,
+    stateful_set(),
+    service(),
+    rule(),
+    BINDING,
+    CRON,
+    CLAIM,
+    {**POLICY_OBJECT, "spec": {"egress": [{"to": [{"ipBlock": {"cidr": "8.8.8.8/32"}}]}]}},
+]
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_whatever_shape_a_field_has_the_answer_is_a_refusal_or_a_bundle(data: st.DataObject):
+    manifests = copy.deepcopy(MANIFESTS)
+    for _ in range(data.draw(st.integers(1, 3))):
+        manifest = data.draw(st.sampled_from(manifests))
+        path = data.draw(st.sampled_from(_paths(manifest)[1:]))
+        place: Any = manifest
+        with contextlib.suppress(KeyError, IndexError, TypeError):
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = copy.deepcopy(data.draw(JUNK))
+    with contextlib.suppress(ManifestRefused):
+        render(request(*manifests), POLICY)

@@ -1,0 +1,240 @@
+"""What is read from a commit's manifest files, and what is refused before it costs anything."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.cluster.reading import read
+from bot.model.errors import ManifestRefused
+from tests.unit.cluster.manifests import config_map, deployment, service
+
+
+def one(text: str, path: str = "deploy/a.yaml") -> dict[str, object]:
+    [source] = read({path: text.encode()}, "deploy")
+    return source.manifest
+
+
+def refused(text: str, path: str = "deploy/a.yaml") -> str:
+    with pytest.raises(ManifestRefused) as caught:
+        read({path: text.encode()}, "deploy")
+    return str(caught.value)
+
+
+def data(text: str) -> object:
+    return one(f"apiVersion: v1\nkind: ConfigMap\ndata:\n{text}")["data"]
+
+
+def test_every_document_of_every_file_below_the_directory_in_the_order_of_paths():
+    found = read(
+        {
+            "deploy/b.yaml": b"apiVersion: v1\nkind: B1\n---\n---\napiVersion: v1\nkind: B2\n",
+            "deploy/a/deep.yml": b"# a comment\napiVersion: v1\nkind: A\n",
+            "deploy/c.json": b'{"apiVersion": "v1",\n\t"kind": "C"}',
+            "deploy/README.md": b"no manifest",
+            "other/d.yaml": b"apiVersion: v1\nkind: D\n",
+        },
+        "./deploy/",
+    )
+    assert [(each.file, each.manifest["kind"], each.line()) for each in found] == [
+        ("deploy/a/deep.yml", "A", 2),
+        ("deploy/b.yaml", "B1", 1),
+        ("deploy/b.yaml", "B2", 5),
+        ("deploy/c.json", "C", 1),
+    ]
+
+
+def test_at_the_root_hidden_files_are_no_manifests():
+    found = read(
+        {
+            ".greenroom.yml": b"version: 1",
+            ".github/workflows/ci.yaml": b"on: push",
+            "shop.yaml": b"apiVersion: v1\nkind: S",
+        },
+        "",
+    )
+    assert [each.file for each in found] == ["shop.yaml"]
+
+
+def test_no_manifest_at_all_says_where_they_were_looked_for():
+    with pytest.raises(ManifestRefused, match=r"no manifest.*`k8s/`"):
+        read({"deploy/a.yaml": b""}, "k8s")
+
+
+def test_lists_are_opened_and_their_objects_know_their_lines():
+    text = """apiVersion: v1
+kind: List
+items:
+  - apiVersion: v1
+    kind: List
+    items:
+      - apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: deep}
+  - apiVersion: v1
+    kind: Secret
+"""
+    found = read({"deploy/a.yaml": text.encode()}, "deploy")
+    assert [(each.manifest["kind"], each.line()) for each in found] == [("ConfigMap", 7), ("Secret", 10)]
+    assert found[0].line(("metadata", "name")) == 9
+
+
+def test_lists_within_lists_end_somewhere():
+    nested: object = config_map()
+    for _ in range(6):
+        nested = {"apiVersion": "v1", "kind": "List", "items": [nested]}
+    assert "nested at most three deep" in refused(json.dumps(nested), "deploy/a.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("yes", True),
+        ("Off", False),
+        ("0644", 420),
+        ("0o644", 420),
+        ("0x1F", 31),
+        ("1_000", 1000),
+        ("1e3", 1000.0),
+        ("12:30", "12:30"),
+        ("2001-01-01", "2001-01-01"),
+        ("~", None),
+        ("", None),
+        ("'5'", "5"),
+        ("!!str 5", "5"),
+        ("!!int '5'", 5),
+        ("1.2.3", "1.2.3"),
+        ("0899", 899.0),
+        ("18446744073709551616", 18446744073709551616.0),
+    ],
+)
+def test_scalars_mean_what_they_mean_to_kubernetes(text: str, value: object):
+    assert data(f"  a: {text}") == {"a": value}
+
+
+def test_keys_become_text():
+    assert data("  8080: a\n  true: b") == {"8080": "a", "true": "b"}
+
+
+def test_anchors_and_merges():
+    assert data("  a: &x {k: 1, l: 2}\n  b: {<<: *x, l: 3}\n  c: *x") == {
+        "a": {"k": 1, "l": 2},
+        "b": {"k": 1, "l": 3},
+        "c": {"k": 1, "l": 2},
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a: 1\nb: 2\na: 3", "deploy/a.yaml:3: the key 'a' stands twice."),
+        ("a: *nobody", "deploy/a.yaml:1: the anchor 'nobody' is not known here."),
+        ("a: &a [*a]", "deploy/a.yaml:1: the anchor 'a' is not known here."),
+        ("a:\n  - !!python/object:os.system x", "deploy/a.yaml:2: the tag 'python/object:os.system'"),
+        ("a: !secret {x: 1}", "deploy/a.yaml:1: the tag '!secret' is not supported."),
+        ("a: .nan", "deploy/a.yaml:1: a number must be finite."),
+        ("a: 1e999", "deploy/a.yaml:1: a number must be finite."),
+        ("? [a]\n: b", "deploy/a.yaml:1: a key must be plain text."),
+        ("a: {<<: 5}", "deploy/a.yaml:1: `<<` takes a mapping"),
+        ("a: b\n c: d", "deploy/a.yaml:2: "),
+        ("a: [", "deploy/a.yaml:"),
+        ("a: \x07", "deploy/a.yaml: the file has characters that YAML does not allow."),
+        ("- a", "deploy/a.yaml:1: expected a Kubernetes object"),
+        ("kind: Service", "deploy/a.yaml:1: the object has no `apiVersion`."),
+        ("apiVersion: v1\nkind: 5", "deploy/a.yaml:1: the object has no `kind`."),
+        ("apiVersion: v1\nkind: List\nitems: 5", "deploy/a.yaml:1: `items` must be a list"),
+    ],
+)
+def test_what_cannot_be_read_names_file_and_line(text: str, told: str):
+    assert refused(text).startswith(told)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"a": 1,\n"a": 2}', "stands twice"),
+        ('{"a": NaN}', "NaN is not a number"),
+        ('{\n"a": }', "deploy/a.json:2: this is not JSON"),
+        ("[" * 100_000, "nested deeper"),
+    ],
+)
+def test_json_is_held_to_the_same(text: str, told: str):
+    assert told in refused(text, "deploy/a.json")
+
+
+def test_text_in_another_encoding_is_refused():
+    with pytest.raises(ManifestRefused, match="not UTF-8"):
+        read({"deploy/a.yaml": "kind: Ä".encode("latin-1")}, "deploy")
+
+
+def _laughs() -> str:
+    rows = ["a: &a [x,x,x,x,x,x,x,x,x]"]
+    rows += [
+        f"{name}: &{name} [{','.join(['*' + before] * 9)}]"
+        for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+    ]
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _laughs(),
+        "a: &x '" + "y" * 900_000 + "'\nb: [" + ",".join(["*x"] * 2000) + "]",
+        "[" * 1_000_000,
+        "{a: " * 1_000_000,
+        "- \n" * 1_000_000,
+        "a: " + "x" * 3_000_000,
+        "--- \n{apiVersion: v1, kind: ConfigMap}\n" * 10_000,
+        "x: 1\n" * 900_000,
+    ],
+    ids=[
+        "laughs",
+        "long-aliases",
+        "deep-list",
+        "deep-map",
+        "many-values",
+        "long-value",
+        "many-objects",
+        "long",
+    ],
+)
+def test_bombs_are_refused_quickly(text: str):
+    started = time.perf_counter()
+    refused(text)
+    assert time.perf_counter() - started < 5
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_read_or_refused(content: bytes):
+    for path in ("deploy/a.yaml", "deploy/a.json"):
+        with contextlib.suppress(ManifestRefused):
+            read({path: content}, "deploy")
+
+
+_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=20)
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | _TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_TEXT, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(_VALUES)
+def test_what_was_written_is_what_is_read(value: object):
+    manifest = {"apiVersion": "v1", "kind": "ConfigMap", "data": value}
+    quoted = yaml.safe_dump(manifest, default_style='"', allow_unicode=True)
+    for path, text in (("deploy/a.yaml", quoted), ("deploy/a.json", json.dumps(manifest))):
+        assert one(text, path) == manifest
+
+
+def test_real_manifests_are_read_as_written():
+    manifests = [deployment(), service(), config_map(A="1")]
+    text = yaml.safe_dump_all(manifests)
+    assert [each.manifest for each in read({"deploy/a.yaml": text.encode()}, "deploy")] == manifests
