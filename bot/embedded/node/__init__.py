@@ -7,9 +7,10 @@ What a pod may rely on (the node contract). There is no network and no mount nam
 - A pod's address is 10.244.x.y, and it is in the pod's status. Its processes have to listen on the loopback
   twin of it, 127.244.x.y, which they get as `HOST`. Whoever speaks to pods here (probes, the service proxy,
   the gateway) replaces the first octet in the same way.
-- A Service with the address 10.96.x.y answers on 127.96.x.y. Its name is not in any DNS: processes find it by
-  the variables `NAME_SERVICE_HOST` and `NAME_SERVICE_PORT`. Where this user may not listen on ports below
-  1024, such a port is 20000 higher, and the variables say so.
+- A Service with the address 10.96.x.y answers on 127.96.x.y (127.97.x.y for the second node on one machine
+  and so on). Its name is not in any DNS: processes find it by the variables `NAME_SERVICE_HOST` and
+  `NAME_SERVICE_PORT`. Where this user may not listen on ports below 1024, such a port is 20000 higher, and
+  the variables say so.
 - Volumes (emptyDir, persistentVolumeClaim, configMap, secret, projected, downwardAPI) are folders of this
   machine. A mount path is replaced by its folder where it begins a path in the environment, the command and
   the arguments. A process that has the path in its code does not find it.

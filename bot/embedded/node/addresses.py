@@ -1,11 +1,13 @@
 """Addresses of pods and Services, and their twins on loopback where processes really listen."""
 
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 
 POD_NETWORK = "10.244"
 _UNPRIVILEGED = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _PRIVILEGED_SHIFT = 20000
+_MOST_NODES = 128
 
 
 class NoAddressError(Exception):
@@ -13,13 +15,26 @@ class NoAddressError(Exception):
 
 
 def twin(address: str) -> str:
-    """The loopback address for a pod's or Service's address: 10.244.1.7 is 127.244.1.7."""
+    """The loopback address for a pod's address: 10.244.1.7 is 127.244.1.7."""
     return "127." + address.split(".", 1)[1]
 
 
-def reachable_port(port: int, first_unprivileged: int) -> int:
-    """The port on which a Service listens on its twin: a privileged one is moved up by 20000."""
-    return port if port >= first_unprivileged else port + _PRIVILEGED_SHIFT
+@dataclass(frozen=True, slots=True)
+class ServiceAddresses:
+    """Where the Services of one node's cluster really listen.
+
+    Clusters give their Services the same addresses, and several may run on one machine: 10.96.1.7 is
+    127.96.1.7 for the first node, 127.97.1.7 for the second (`shift` 1) and so on. A privileged port is moved
+    up by 20000 where this user may not listen on it.
+    """
+
+    shift: int
+    first_unprivileged_port: int
+
+    def of(self, address: str, port: int) -> tuple[str, int]:
+        _, second, rest = address.split(".", 2)
+        reachable = port if port >= self.first_unprivileged_port else port + _PRIVILEGED_SHIFT
+        return f"127.{int(second) + self.shift}.{rest}", reachable
 
 
 def first_unprivileged_port() -> int:
@@ -43,13 +58,13 @@ class PodAddresses:
 
     def __init__(self) -> None:
         self._claim = socket.socket(socket.AF_UNIX)
-        self._subnet = self._claim_subnet()
+        self.subnet = self._claim_subnet()
         self._free = list(range(254, 1, -1))
 
     def take(self) -> str:
         if not self._free:
             raise NoAddressError("the node has no pod address left")
-        return f"{POD_NETWORK}.{self._subnet}.{self._free.pop()}"
+        return f"{POD_NETWORK}.{self.subnet}.{self._free.pop()}"
 
     def give_back(self, address: str) -> None:
         # The longest unused address is taken next, as a stranger may still hold on to this one.
@@ -59,11 +74,11 @@ class PodAddresses:
         self._claim.close()
 
     def _claim_subnet(self) -> int:
-        for subnet in range(256):
+        for subnet in range(_MOST_NODES):
             try:
                 self._claim.bind(f"\0greenroom-pods-{POD_NETWORK}.{subnet}")
             except OSError:
                 continue
             return subnet
         self._claim.close()
-        raise NoAddressError("256 nodes run on this machine already")
+        raise NoAddressError(f"{_MOST_NODES} nodes run on this machine already")

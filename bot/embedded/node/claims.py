@@ -30,9 +30,7 @@ class Claims:
     async def run(self) -> None:
         await self._claims.synced()
         existing = {claim["metadata"]["uid"] for claim in self._claims.list()}
-        volumes = await self._client.list(PERSISTENT_VOLUMES, labels=f"{_LABEL}={self._node_name}")
-        for volume in volumes.items:
-            uid = volume["spec"]["claimRef"]["uid"]
+        for uid in await asyncio.to_thread(_folders, self._folder):
             if uid not in existing:
                 self._volumes.add(uid)
         async with asyncio.TaskGroup() as group:
@@ -53,19 +51,27 @@ class Claims:
         if claim["metadata"].get("deletionTimestamp"):
             return
         volume = volume_for(claim, self._node_name, self._folder)
-        try:
-            await self._client.create(PERSISTENT_VOLUMES, volume)
-        except ApiError as error:
-            if not error.exists:
-                raise
         volume_name = volume["metadata"]["name"]
+        # The folder comes first: by it the next start finds what has lost its claim meanwhile.
+        await asyncio.to_thread((self._folder / claim["metadata"]["uid"]).mkdir, 0o700, True, True)
+        await self._create(volume)
         binding = {"metadata": {"annotations": _BOUND}, "spec": {"volumeName": volume_name}}
         await self._client.patch(PERSISTENT_VOLUME_CLAIMS, name, binding, namespace)
-        await self._client.patch_status(PERSISTENT_VOLUMES, volume_name, {"phase": "Bound"})
         status = {"phase": "Bound"} | {key: volume["spec"][key] for key in ("accessModes", "capacity")}
         await self._client.patch_status(PERSISTENT_VOLUME_CLAIMS, name, status, namespace)
         text = f"Successfully provisioned volume {volume_name}"
         self._recorder.normal(claim, "ProvisioningSucceeded", text)
+
+    async def _create(self, volume: Object) -> None:
+        """An API server without volumes is content with claims that are bound to a name."""
+        try:
+            await self._client.create(PERSISTENT_VOLUMES, volume)
+        except ApiError as error:
+            if not error.exists and not error.not_found:
+                raise
+            if error.not_found:
+                return
+        await self._client.patch_status(PERSISTENT_VOLUMES, volume["metadata"]["name"], {"phase": "Bound"})
 
     async def _reclaim(self, uid: str) -> None:
         """The claim is gone: so is what was in it."""
@@ -93,6 +99,10 @@ def volume_for(claim: Object, node_name: str, folder: Path) -> Object:
             "hostPath": {"path": str(folder / metadata["uid"])},
         },
     }
+
+
+def _folders(place: Path) -> list[str]:
+    return [child.name for child in place.iterdir()] if place.exists() else []
 
 
 def _name(claim_uid: str) -> str:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from bot.embedded.client import Object
-from bot.embedded.node.addresses import reachable_port, twin
+from bot.embedded.node.addresses import ServiceAddresses, twin
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\(([^()\s]+)\))")
 _FIELDS = {
@@ -37,7 +37,7 @@ def sources_of(container: Object) -> set[Source]:
     return found
 
 
-def service_variables(services: Iterable[Object], first_unprivileged: int) -> dict[str, str]:
+def service_variables(services: Iterable[Object], addresses: ServiceAddresses) -> dict[str, str]:
     """`NAME_SERVICE_HOST`, `NAME_SERVICE_PORT` and their kin for each Service with an address."""
     found: dict[str, str] = {}
     for service in services:
@@ -46,12 +46,12 @@ def service_variables(services: Iterable[Object], first_unprivileged: int) -> di
         if not ports or address in (None, "", "None"):
             continue
         name = service["metadata"]["name"].upper().replace("-", "_")
-        found[f"{name}_SERVICE_HOST"] = twin(address)
         for index, port in enumerate(ports):
-            number = reachable_port(port["port"], first_unprivileged)
+            host, number = addresses.of(address, port["port"])
             if index == 0:
+                found[f"{name}_SERVICE_HOST"] = host
                 found[f"{name}_SERVICE_PORT"] = str(number)
-                found[f"{name}_PORT"] = f"tcp://{twin(address)}:{number}"
+                found[f"{name}_PORT"] = f"tcp://{host}:{number}"
             if port.get("name"):
                 found[f"{name}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = str(number)
     return found

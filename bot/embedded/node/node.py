@@ -9,7 +9,7 @@ import httpx
 
 from bot.embedded.client import Client, Connection, Informer
 from bot.embedded.client.resources import ENDPOINT_SLICES, PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
-from bot.embedded.node.addresses import PodAddresses, first_unprivileged_port
+from bot.embedded.node.addresses import PodAddresses, ServiceAddresses, first_unprivileged_port
 from bot.embedded.node.claims import Claims
 from bot.embedded.node.command import python_folder
 from bot.embedded.node.events import Recorder
@@ -50,6 +50,7 @@ class Node:
         """Return when the node is registered and ready, and knows what the cluster wants of it."""
         self._client = Client(self._connection, user_agent="greenroom-node")
         self._addresses = PodAddresses()
+        self.services = ServiceAddresses(self._addresses.subnet, first_unprivileged_port())
         # Probes must not be fooled by a certificate that is not meant for them, so none is checked.
         self._probe_http = httpx.AsyncClient(verify=False, trust_env=False)  # noqa: S501
         self._pull_http = httpx.AsyncClient(timeout=60, trust_env=False)
@@ -90,7 +91,7 @@ class Node:
             probe_http=self._probe_http,
             folder=self.folder,
             python_folder=python_folder(self.folder / "bin"),
-            first_unprivileged_port=first_unprivileged_port(),
+            services=self.services,
             restart_backoff=self._restart_backoff,
         )
 
@@ -104,7 +105,7 @@ class Node:
         scheduling = Recorder(client, "default-scheduler", self.name)
         scheduler = Scheduler(client, pods, claims, scheduling, node_object(self.name))
         binder = Claims(client, claims, recorder, self.name, runtime.claims)
-        proxy = ServiceProxy(services, slices, runtime.first_unprivileged_port)
+        proxy = ServiceProxy(services, slices, runtime.services)
         for part in (recorder, scheduling, self._kubelet, scheduler, binder, proxy):
             self._run(part.run())
         self._run(keep_alive(client, self.name))

@@ -145,4 +145,4 @@ class Preparation:
         if self._place.pod["spec"].get("enableServiceLinks") is False:
             return {}
         listed = await self._runtime.client.list(SERVICES, self._place.namespace)
-        return service_variables(listed.items, self._runtime.first_unprivileged_port)
+        return service_variables(listed.items, self._runtime.services)

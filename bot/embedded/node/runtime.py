@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 
 from bot.embedded.client import Client
+from bot.embedded.node.addresses import ServiceAddresses
 from bot.embedded.node.events import Recorder
 from bot.embedded.node.images import Images
 from bot.embedded.node.processes import Processes
@@ -22,7 +23,7 @@ class Runtime:
     probe_http: httpx.AsyncClient
     folder: Path
     python_folder: Path
-    first_unprivileged_port: int
+    services: ServiceAddresses
     restart_backoff: float = 1.0
     longest_backoff: float = 30.0
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from bot.embedded.client import Change, Informer, Key, Object, Reconciler
-from bot.embedded.node.addresses import reachable_port, twin
+from bot.embedded.node.addresses import ServiceAddresses
 from bot.embedded.node.endpoints import Address, ready_addresses, service_of
 
 log = logging.getLogger(__name__)
@@ -18,10 +18,10 @@ Backends = Callable[[], list[Address]]
 class ServiceProxy:
     """Keeps one listener for each TCP port of each Service that has an address."""
 
-    def __init__(self, services: Informer, slices: Informer, first_unprivileged_port: int) -> None:
+    def __init__(self, services: Informer, slices: Informer, addresses: ServiceAddresses) -> None:
         self._services = services
         self._slices: dict[Key, dict[str, Object]] = {}
-        self._first_unprivileged = first_unprivileged_port
+        self._addresses = addresses
         self._listeners: dict[Key, dict[Address, asyncio.Server]] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._turn = itertools.count()
@@ -72,7 +72,7 @@ class ServiceProxy:
         ports = [port for port in spec.get("ports") or [] if port.get("protocol", "TCP") == "TCP"]
         return [
             (
-                (twin(spec["clusterIP"]), reachable_port(port["port"], self._first_unprivileged)),
+                self._addresses.of(spec["clusterIP"], port["port"]),
                 self._backends(key, port.get("name")),
             )
             for port in ports
