@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 from .credentials import AppCredentials, new_credentials
 from .faults import Faults
@@ -20,6 +21,7 @@ from .operations.deployments import Deployments
 from .operations.pulls import Pulls
 from .operations.repositories import Repositories
 from .requests import RequestLog
+from .snapshot import Snapshot, load, save
 from .state.apps import App
 from .state.world import GHOST, World
 
@@ -52,14 +54,16 @@ class GitHub:
         *,
         credentials: AppCredentials | None = None,
         on_push: OnPush | None = None,
-        slug: str = "greenroom",
+        snapshot: Path | None = None,
     ) -> None:
-        self.world = World()
-        self.world.state.counters["installation"] = 40_000_000 + secrets.randbelow(20_000_000)
+        """SNAPSHOT is read when it is there, and written by close; it then decides the credentials too."""
+        self._snapshot = snapshot
+        saved = load(snapshot) if snapshot else None
+        self.world = World(state=saved.state) if saved else World()
         self.settings = Settings()
         self.faults = Faults()
         self.requests = RequestLog()
-        self.credentials = credentials or new_credentials(slug)
+        self.credentials = saved.credentials if saved else credentials or new_credentials("greenroom")
         self.deliveries = Deliveries(self.world, self.faults, self.credentials)
         self.world.deliver = self.deliveries.send
         self.accounts = Accounts(self.world)
@@ -76,10 +80,12 @@ class GitHub:
         self._building_changed = threading.Condition()
         if on_push:
             self.world.pushed = self._build
-        self._populate()
+        if not saved:
+            self._populate()
 
     def _populate(self) -> None:
         """The accounts and Apps that every GitHub has."""
+        self.world.state.counters["installation"] = 40_000_000 + secrets.randbelow(20_000_000)
         self.accounts.create_user(GHOST, name="Deleted user")
         publisher = self.accounts.create_organization("greenroom-apps")
         now, credentials = self.world.now(), self.credentials
@@ -122,3 +128,6 @@ class GitHub:
 
     def close(self) -> None:
         self._builds.shutdown(wait=True, cancel_futures=True)
+        if self._snapshot:
+            with self.world.lock:
+                save(self._snapshot, Snapshot(self.credentials, self.world.state))

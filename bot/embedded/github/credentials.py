@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -26,7 +27,7 @@ class AppCredentials:
     private_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
 
-    @property
+    @cached_property
     def public_key(self) -> str:
         key = load_pem_private_key(self.private_key.encode(), password=None)
         return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

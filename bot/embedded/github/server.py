@@ -6,6 +6,7 @@ import asyncio
 import re
 import socket
 import threading
+from pathlib import Path
 
 import msgspec
 import uvicorn
@@ -19,8 +20,6 @@ from .core import GitHub, OnPush
 from .credentials import AppCredentials
 from .errors import GitHubError
 from .faults import Fault
-from .graphql import LOGGED as GRAPHQL
-from .graphql import PATH as GRAPHQL_PATH
 from .graphql import GraphQL
 from .pages.forms import Forms
 from .pages.oauth import OAuth
@@ -43,8 +42,9 @@ class GitHubServer(GitHub):
         port: int = 0,
         credentials: AppCredentials | None = None,
         on_push: OnPush | None = None,
+        snapshot: Path | None = None,
     ) -> None:
-        super().__init__(credentials=credentials, on_push=on_push)
+        super().__init__(credentials=credentials, on_push=on_push, snapshot=snapshot)
         self._address = (host, port)
         self._thread: threading.Thread | None = None
         self._server: uvicorn.Server | None = None
@@ -173,21 +173,15 @@ class _Gate:
         await self._logged(self._app, path, scope, receive, send)
 
     async def _logged(self, app: ASGIApp, path: str, scope: Scope, receive: Receive, send: Send) -> None:
-        status = 0
-
-        async def remember(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
         at = self._github.world.clock()
-        try:
-            await app(scope, receive, remember)
-        finally:
-            if path.startswith((PREFIX, ARCHIVES, GRAPHQL_PATH)):
+
+        async def log_and_send(message: Message) -> None:
+            # before the answer leaves, so that whoever has it finds it in the log
+            if message["type"] == "http.response.start" and path.startswith((PREFIX, ARCHIVES)):
                 is_archive = path.startswith(ARCHIVES)  # whose query is a secret
                 query = "" if is_archive else scope["query_string"].decode()
-                told = GRAPHQL if path == GRAPHQL_PATH else path.removeprefix(PREFIX)
-                entry = LoggedRequest(scope["method"], told, query, status, at)
-                self._github.requests.add(entry)
+                short = path.removeprefix(PREFIX)
+                self._github.requests.add(LoggedRequest(scope["method"], short, query, message["status"], at))
+            await send(message)
+
+        await app(scope, receive, log_and_send)

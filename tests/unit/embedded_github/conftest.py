@@ -8,7 +8,7 @@ import httpx
 import jwt
 import pytest
 
-from bot.embedded.github import GitHubServer
+from bot.embedded.github import AppCredentials, GitHubServer, new_credentials
 from tests.unit.embedded_github.receiver import Receiver
 
 
@@ -50,9 +50,14 @@ class Client:
         return self.http.delete(path.lstrip("/"))
 
 
+@pytest.fixture(scope="session")
+def credentials() -> AppCredentials:
+    return new_credentials("greenroom")
+
+
 @pytest.fixture
-def github() -> Iterator[GitHubServer]:
-    with GitHubServer() as server:
+def github(credentials: AppCredentials) -> Iterator[GitHubServer]:
+    with GitHubServer(credentials=credentials) as server:
         server.accounts.create_user("ada", name="Ada Winter")
         server.accounts.create_user("ben", name="Ben Sommer")
         server.accounts.create_organization("acme", admins=("ada",))

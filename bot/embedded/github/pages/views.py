@@ -18,6 +18,10 @@ from bot.embedded.github.state.records import ROLES
 
 REPO = "/{owner}/{repo}"
 _HUES = ("#7c5cbf", "#2f7d6b", "#b3562f", "#3a6ea5", "#a23b5c", "#6b7a2f", "#8a5a2b", "#4d5b8c")
+_LEAF = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16">'
+    '<path d="M1 1h8a6 6 0 0 1 6 6v8H7a6 6 0 0 1-6-6z" fill="#24705d"/></svg>'
+)
 
 
 class Views:
@@ -38,6 +42,7 @@ class Views:
         return [
             Mount("/_static", StaticFiles(directory=HERE / "static")),
             Route("/avatars/u/{account:int}", self.avatar),
+            Route("/favicon.svg", self.favicon),
             *(Route(path, self._shown(view)) for path, view in pages.items()),
         ]
 
@@ -114,6 +119,9 @@ class Views:
         commit = objects.commits[self._world.commit_sha(repository, request.path_params["sha"])]
         files = commit_changes(objects, commit)
         return self._site.page(request, "commit.html", repository=repository, commit=commit, files=files)
+
+    async def favicon(self, _request: Request) -> Response:
+        return Response(_LEAF, media_type="image/svg+xml", headers={"Cache-Control": "max-age=3600"})
 
     async def avatar(self, request: Request) -> Response:
         wanted = request.path_params["account"]

@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from bot.embedded.github.core import GitHub
 from bot.embedded.github.errors import GitHubError, not_found
+from bot.embedded.github.hooks.deliveries import SERVER_VERSION
 from bot.embedded.github.render.basics import Json
 from bot.embedded.github.state.records import Repository
 
@@ -124,7 +125,7 @@ class Api:
     def _finish(self, response: Response) -> Response:
         response.headers["X-GitHub-Request-Id"] = uuid.uuid4().hex[:20].upper()
         response.headers["X-GitHub-Media-Type"] = "github.v3; format=json"
-        response.headers["X-GitHub-Enterprise-Version"] = "3.20.1"
+        response.headers["X-GitHub-Enterprise-Version"] = SERVER_VERSION
         return response
 
     async def _missing(self, _request: Request) -> Response:
