@@ -1,0 +1,57 @@
+"""EndpointSlices, told from the outside."""
+
+from __future__ import annotations
+
+from bot.embedded.client import Object
+from bot.embedded.client.resources import DEPLOYMENTS, ENDPOINT_SLICES, PODS, SERVICES
+
+from .bodies import LABELS, workload
+from .conftest import Cluster
+
+
+async def endpoints(cluster: Cluster) -> list[Object]:
+    found = (await cluster.client.list(ENDPOINT_SLICES, cluster.namespace)).items
+    return [endpoint for item in found for endpoint in item.get("endpoints") or []]
+
+
+async def test_slices_follow_the_pods(cluster: Cluster) -> None:
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "shop"},
+        "spec": {"selector": LABELS, "ports": [{"name": "web", "port": 80, "targetPort": "http"}]},
+    }
+    await cluster.client.create(SERVICES, service, cluster.namespace)
+    await cluster.client.create(DEPLOYMENTS, workload("Deployment", replicas=2), cluster.namespace)
+
+    async def two_ready() -> bool:
+        return [item["conditions"]["ready"] for item in await endpoints(cluster)] == [True, True]
+
+    await cluster.until(two_ready)
+    found = (
+        await cluster.client.list(
+            ENDPOINT_SLICES, cluster.namespace, labels="kubernetes.io/service-name=shop"
+        )
+    ).items
+    assert [item["ports"] for item in found if item["endpoints"]] == [
+        [{"name": "web", "port": 8080, "protocol": "TCP"}]
+    ]
+    pod = (await cluster.pods())[0]
+    shown = {"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    await cluster.client.patch_status(
+        PODS, pod["metadata"]["name"], {"conditions": [shown]}, cluster.namespace
+    )
+
+    async def one_ready() -> bool:
+        return sorted(item["conditions"]["serving"] for item in await endpoints(cluster)) == [False, True]
+
+    await cluster.until(one_ready)
+    for item in found:
+        await cluster.client.delete(ENDPOINT_SLICES, item["metadata"]["name"], cluster.namespace)
+    await cluster.until(one_ready)
+    await cluster.client.delete(SERVICES, "shop", cluster.namespace)
+
+    async def no_slices() -> bool:
+        return not (await cluster.client.list(ENDPOINT_SLICES, cluster.namespace)).items
+
+    await cluster.until(no_slices)

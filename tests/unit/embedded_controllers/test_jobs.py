@@ -1,0 +1,62 @@
+"""Jobs, told from the outside."""
+
+from __future__ import annotations
+
+from bot.embedded.client.resources import JOBS
+
+from .bodies import condition, job
+from .conftest import Cluster
+
+
+async def finished(cluster: Cluster, kind: str) -> bool:
+    return condition(await cluster.client.get(JOBS, "seed", cluster.namespace), kind)[0] == "True"
+
+
+async def test_a_job_completes(cluster: Cluster) -> None:
+    cluster.kubelet.fate = lambda pod: "Succeeded"
+    await cluster.client.create(JOBS, job(completions=3, parallelism=2), cluster.namespace)
+    await cluster.until(lambda: finished(cluster, "Complete"))
+    item = await cluster.client.get(JOBS, "seed", cluster.namespace)
+    assert item["status"]["succeeded"] == 3
+    assert item["status"]["completionTime"] >= item["status"]["startTime"]
+    assert condition(item, "Complete") == ("True", "CompletionsReached")
+    assert condition(item, "SuccessCriteriaMet") == ("True", "CompletionsReached")
+    assert len(await cluster.pods()) == 3
+
+
+async def test_a_job_past_its_backoff_limit_has_failed(cluster: Cluster) -> None:
+    cluster.kubelet.fate = lambda pod: "Failed"
+    await cluster.client.create(JOBS, job(backoffLimit=0), cluster.namespace)
+    await cluster.until(lambda: finished(cluster, "Failed"))
+    item = await cluster.client.get(JOBS, "seed", cluster.namespace)
+    assert condition(item, "Failed") == ("True", "BackoffLimitExceeded")
+    assert item["status"]["failed"] == 1
+    assert "completionTime" not in item["status"]
+    assert len(await cluster.pods()) == 1
+
+
+async def test_a_job_past_its_deadline_is_stopped(cluster: Cluster) -> None:
+    await cluster.client.create(JOBS, job(activeDeadlineSeconds=1), cluster.namespace)
+    await cluster.until(lambda: finished(cluster, "Failed"))
+    item = await cluster.client.get(JOBS, "seed", cluster.namespace)
+    assert condition(item, "Failed") == ("True", "DeadlineExceeded")
+    assert not await cluster.pods()
+
+
+async def test_a_finished_job_leaves_after_its_time(cluster: Cluster) -> None:
+    cluster.kubelet.fate = lambda pod: "Succeeded"
+    await cluster.client.create(JOBS, job(ttlSecondsAfterFinished=0), cluster.namespace)
+
+    async def gone() -> bool:
+        return await cluster.client.find(JOBS, "seed", cluster.namespace) is None and not await cluster.pods()
+
+    await cluster.until(gone)
+
+
+async def test_a_suspended_job_runs_when_it_is_resumed(cluster: Cluster) -> None:
+    cluster.kubelet.fate = lambda pod: "Succeeded"
+    await cluster.client.create(JOBS, job(suspend=True), cluster.namespace)
+    await cluster.until(lambda: finished(cluster, "Suspended"))
+    assert not await cluster.pods()
+    await cluster.client.patch(JOBS, "seed", {"spec": {"suspend": False}}, cluster.namespace)
+    await cluster.until(lambda: finished(cluster, "Complete"))

@@ -1,0 +1,68 @@
+"""StatefulSets, told from the outside."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bot.embedded.client import Object
+from bot.embedded.client.resources import PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
+
+from .bodies import workload
+from .conftest import Cluster
+
+
+def stateful(replicas: int = 2, **spec: Any) -> Object:
+    claim = {
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    return workload(
+        "StatefulSet", "db", serviceName="db", replicas=replicas, volumeClaimTemplates=[claim], **spec
+    )
+
+
+async def stateful_done(cluster: Cluster, image: str = "shop:1") -> bool:
+    item = await cluster.client.get(STATEFUL_SETS, "db", cluster.namespace)
+    status, wanted = item.get("status", {}), item["spec"]["replicas"]
+    images = {pod["spec"]["containers"][0]["image"] for pod in await cluster.pods()}
+    counts = [status.get(name, 0) for name in ("readyReplicas", "updatedReplicas", "availableReplicas")]
+    settled = status.get("currentRevision") == status.get("updateRevision")
+    observed = status.get("observedGeneration") == item["metadata"]["generation"]
+    return settled and observed and counts == [wanted] * 3 and images == {image}
+
+
+async def test_a_stateful_set_starts_in_order_and_keeps_its_volumes(cluster: Cluster) -> None:
+    await cluster.client.create(STATEFUL_SETS, stateful(3), cluster.namespace)
+    await cluster.until(lambda: stateful_done(cluster))
+    assert cluster.kubelet.started == ["db-0", "db-1", "db-2"]
+    pod = await cluster.client.get(PODS, "db-1", cluster.namespace)
+    assert pod["spec"]["hostname"] == "db-1"
+    assert pod["metadata"]["labels"]["apps.kubernetes.io/pod-index"] == "1"
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-1"}} in pod["spec"]["volumes"]
+
+    await cluster.client.patch(STATEFUL_SETS, "db", {"spec": {"replicas": 1}}, cluster.namespace)
+    await cluster.until(lambda: stateful_done(cluster))
+    assert [pod["metadata"]["name"] for pod in await cluster.pods()] == ["db-0"]
+    claims = (await cluster.client.list(PERSISTENT_VOLUME_CLAIMS, cluster.namespace)).items
+    assert sorted(claim["metadata"]["name"] for claim in claims) == ["data-db-0", "data-db-1", "data-db-2"]
+
+
+async def test_a_stateful_set_is_updated_from_the_last_pod_down(cluster: Cluster) -> None:
+    await cluster.client.create(STATEFUL_SETS, stateful(2), cluster.namespace)
+    await cluster.until(lambda: stateful_done(cluster))
+    cluster.kubelet.started.clear()
+    container = {"name": "shop", "image": "shop:2"}
+    change = {"spec": {"template": {"spec": {"containers": [container]}}}}
+    await cluster.client.patch(STATEFUL_SETS, "db", change, cluster.namespace, style="strategic")
+    await cluster.until(lambda: stateful_done(cluster, "shop:2"))
+    assert cluster.kubelet.started == ["db-1", "db-0"]
+
+
+async def test_a_parallel_stateful_set_waits_for_nobody(cluster: Cluster) -> None:
+    cluster.kubelet.fate = lambda pod: "Stuck"
+    await cluster.client.create(STATEFUL_SETS, stateful(3, podManagementPolicy="Parallel"), cluster.namespace)
+
+    async def three() -> bool:
+        return len(await cluster.pods()) == 3
+
+    await cluster.until(three)
