@@ -39,14 +39,16 @@ def serve(
 ) -> None:
     """Receive webhooks and keep the environments as they should be, until SIGTERM."""
     settings = _settings()
-    from bot.app import App
-    from bot.model.errors import GreenroomError
     from bot.server import listen, run
 
     try:
         listener = listen(host, port)
     except OSError as error:
         _give_up(f"Cannot listen on {host}, port {port}: {error.strerror}.")
+
+    from bot.app import App
+    from bot.model.errors import GreenroomError
+
     with listener:
         try:
             run(App(settings), listener)

@@ -7,20 +7,20 @@ import subprocess
 import sys
 
 GREENROOM = [sys.executable, "-c", "from bot.cli import main; main()"]
-_BARE = {"PATH": os.environ["PATH"], "COLUMNS": "100"}
+BARE = {"PATH": os.environ["PATH"], "COLUMNS": "100"}
 
 
 def greenroom(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*GREENROOM, *arguments], env={**_BARE, **environment}, capture_output=True, text=True, timeout=60
+        [*GREENROOM, *arguments], env={**BARE, **environment}, capture_output=True, text=True, timeout=60
     )
 
 
-def _imported(code: str) -> set[str]:
+def imported(code: str) -> set[str]:
     """Everything that is loaded after the code has run in a new process."""
     script = f"{code}\nimport sys\nprint(*sys.modules)"
     done = subprocess.run(
-        [sys.executable, "-c", script], env=_BARE, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script], env=BARE, capture_output=True, text=True, check=True
     )
     return set(done.stdout.split())
 
@@ -42,7 +42,7 @@ def test_help_is_quick_because_it_loads_nothing_heavy() -> None:
         "structlog",
         "aiohttp",
     }
-    assert not heavy & _imported("import bot.cli")
+    assert not heavy & imported("import bot.cli")
 
 
 def test_the_version_is_the_installed_one() -> None:

@@ -84,7 +84,7 @@ async def test_a_gateway_for_the_domain_is_well(server: KubernetesServer, checks
 
 
 async def test_a_gateway_that_is_not_there_is_told(checks: ClusterChecks) -> None:
-    with pytest.raises(Ailing, match="There is no Gateway gateways/public. Make one"):
+    with pytest.raises(Ailing, match="There is no Gateway gateways/public"):
         await checks.gateway()
 
 

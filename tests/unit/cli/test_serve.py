@@ -1,0 +1,119 @@
+"""`greenroom serve` as a process: up, ready, told in JSON, and gone on SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from bot.embedded.github import GitHubServer
+from bot.embedded.kubernetes import KubernetesServer
+from tests.unit.cli.test_cli import BARE, GREENROOM, greenroom, imported
+
+_PATIENCE_SECONDS = 20
+
+
+class Bot:
+    """A `greenroom serve` on a free port; its log goes to a file."""
+
+    def __init__(self, settings: dict[str, str], folder: Path) -> None:
+        self.log = folder / "log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                [*GREENROOM, "serve", "--port", "0"], env={**BARE, **settings}, cwd=folder, stderr=log
+            )
+
+    async def url(self) -> str:
+        return str((await self.line("listening"))["address"])
+
+    async def line(self, event: str) -> dict[str, object]:
+        """The first line of the log about this."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            for line in self.lines():
+                if line["event"] == event:
+                    return line
+            await asyncio.sleep(0.05)
+        raise AssertionError(f"no {event!r} in the log:\n{self.log.read_text()}")
+
+    def lines(self) -> list[dict[str, object]]:
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    async def end(self) -> int:
+        self.process.terminate()
+        return await asyncio.to_thread(self.process.wait, _PATIENCE_SECONDS)
+
+
+@pytest.fixture
+async def settings(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
+    async with KubernetesServer() as kubernetes:
+        with GitHubServer() as github:
+            yield {
+                "KUBECONFIG": str(kubernetes.write_kubeconfig(tmp_path / "kubeconfig")),
+                "GREENROOM_GITHUB_API_URL": github.api_url,
+                "GREENROOM_GITHUB_APP_ID": str(github.credentials.app_id),
+                "GREENROOM_GITHUB_PRIVATE_KEY": github.credentials.private_key,
+                "GREENROOM_WEBHOOK_SECRET": github.credentials.webhook_secret,
+                "GREENROOM_PUBLIC_URL": "https://greenroom.example.com",
+                "GREENROOM_BASE_DOMAIN": "http://preview.localhost:8080",
+                "GREENROOM_GATEWAY": "gateways/public",
+            }
+
+
+@pytest.fixture
+async def bot(settings: dict[str, str], tmp_path: Path) -> AsyncIterator[Bot]:
+    running = Bot(settings, tmp_path)
+    yield running
+    running.process.kill()
+    running.process.wait()
+
+
+async def test_it_is_ready_and_tells_its_numbers(bot: Bot) -> None:
+    async with httpx.AsyncClient(base_url=await bot.url()) as client:
+        assert (await client.get("/healthz")).status_code == 200
+        assert (await client.get("/readyz")).json() == {"ready": True, "problems": {}}
+        assert (await client.post("/webhooks", content=b"{}")).status_code == 401
+        numbers = (await client.get("/metrics")).text
+    assert 'greenroom_deliveries_total{event="other",status="401"} 1.0' in numbers
+    assert "greenroom_queue_oldest_seconds" in numbers
+
+
+async def test_sigterm_ends_it_well(bot: Bot) -> None:
+    await bot.url()
+    assert await bot.end() == 0
+    assert bot.lines()[-1]["event"] == "drained"
+
+
+async def test_no_secret_is_in_its_log(bot: Bot, settings: dict[str, str]) -> None:
+    async with httpx.AsyncClient(base_url=await bot.url()) as client:
+        await client.post("/webhooks", content=b"{}", headers={"X-Hub-Signature-256": "sha256=0"})
+    await bot.end()
+    log = bot.log.read_text()
+    assert settings["GREENROOM_WEBHOOK_SECRET"] not in log
+    assert "PRIVATE KEY" not in log
+
+
+async def test_a_port_that_is_taken_is_told_in_a_sentence(bot: Bot, settings: dict[str, str]) -> None:
+    port = (await bot.url()).rpartition(":")[2]
+    done = await asyncio.to_thread(greenroom, "serve", "--port", port, **settings)
+    assert done.returncode == 2
+    assert f"Cannot listen on 127.0.0.1, port {port}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_a_cluster_that_cannot_be_found_is_told_in_a_sentence(settings: dict[str, str]) -> None:
+    done = await asyncio.to_thread(greenroom, "serve", "--port", "0", **{**settings, "KUBECONFIG": "/none"})
+    assert done.returncode == 2
+    assert "KUBECONFIG names /none, and there is no such file." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_it_never_loads_the_embedded_world() -> None:
+    loaded = imported("import bot.cli, bot.app, bot.server, bot.logs, bot.settings")
+    assert not [name for name in loaded if name.startswith("bot.embedded")]
