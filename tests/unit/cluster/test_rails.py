@@ -1,0 +1,78 @@
+"""What stands around an environment before anything runs in it."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from bot.cluster.policy import Policy
+from bot.cluster.rails import namespace, rails
+from bot.settings import PodSecurity
+from tests.unit.cluster.manifests import KEY, NAMESPACE, POLICY, REPOSITORY
+
+
+def test_the_namespace_says_whose_it_is_and_enforces_pod_security():
+    metadata = namespace(NAMESPACE, KEY, REPOSITORY, 5, POLICY)["metadata"]
+    assert metadata["labels"]["app.kubernetes.io/managed-by"] == "greenroom"
+    assert metadata["labels"]["greenroom.dev/environment"] == KEY.label
+    assert metadata["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    assert metadata["annotations"] == {
+        "greenroom.dev/repository": "acme/shop",
+        "greenroom.dev/installation": "99",
+        "greenroom.dev/pull-request": "7",
+        "greenroom.dev/generation": "5",
+    }
+
+
+def test_the_operator_may_choose_the_baseline_level():
+    policy = Policy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
+    labels = namespace(NAMESPACE, KEY, REPOSITORY, 5, policy)["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
+
+
+def test_rails_come_in_their_order_and_carry_the_label():
+    found = rails(NAMESPACE, KEY, POLICY)
+    assert [each["kind"] for each in found] == [
+        "ResourceQuota",
+        "LimitRange",
+        "NetworkPolicy",
+        "ServiceAccount",
+    ]
+    assert {each["metadata"]["labels"]["greenroom.dev/environment"] for each in found} == {KEY.label}
+    assert found[-1]["metadata"]["name"] == "default"
+    assert found[-1]["automountServiceAccountToken"] is False
+
+
+def _reachable(address: str) -> bool:
+    """Whether the network policy lets a pod open a connection to an address outside of the cluster."""
+    spec = rails(NAMESPACE, KEY, POLICY)[2]["spec"]
+    found = ipaddress.ip_address(address)
+    for rule in spec["egress"]:
+        if "ports" in rule:
+            continue
+        for peer in rule["to"]:
+            block = peer.get("ipBlock")
+            if block and found in ipaddress.ip_network(block["cidr"]):
+                return not any(found in ipaddress.ip_network(each) for each in block["except"])
+    return False
+
+
+def test_the_public_internet_is_reachable_and_private_networks_are_not():
+    assert _reachable("140.82.112.3")
+    assert _reachable("2606:50c0:8000::153")
+    for address in (
+        "10.0.0.1",
+        "172.20.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.100.100.200",
+        "fd00:ec2::254",
+    ):
+        assert not _reachable(address), address
+
+
+def test_only_the_environment_itself_and_the_gateway_may_come_in():
+    spec = rails(NAMESPACE, KEY, POLICY)[2]["spec"]
+    assert spec["podSelector"] == {}
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    gateway = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}}
+    assert spec["ingress"] == [{"from": [{"podSelector": {}}, gateway]}]

@@ -1,0 +1,345 @@
+"""From a commit's manifests to an environment: what changes, what stays, in which order."""
+
+from __future__ import annotations
+
+import copy
+import json
+from typing import Any
+
+import pytest
+
+from bot.cluster.policy import Policy
+from bot.cluster.render import render
+from bot.model.errors import ManifestRefused
+from bot.model.manifest import RELEASE_HEADER, Backend, Bundle, Wave
+from bot.model.release import Image
+from bot.settings import PodSecurity
+from tests.unit.cluster.manifests import (
+    KEY,
+    NAMESPACE,
+    POLICY,
+    SHOP,
+    Object,
+    config_map,
+    deployment,
+    job,
+    request,
+    service,
+    stateful_set,
+)
+
+SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"url": "x"}}
+INGRESS = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "shop"}}
+HTTP_ROUTE = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "shop"}}
+
+
+def names(bundle: Bundle, wave: Wave) -> list[str]:
+    return [f"{each['kind']}/{each['metadata']['name']}" for each in bundle.waves[wave]]
+
+
+def find(bundle: Bundle, kind: str, name: str = "") -> Any:
+    everything = [each for wave in bundle.waves.values() for each in wave]
+    [found] = [
+        each for each in everything if each["kind"] == kind and each["metadata"]["name"].startswith(name)
+    ]
+    return found
+
+
+def pod(manifest: Any) -> Any:
+    return manifest["spec"]["template"]["spec"]
+
+
+def changed(manifest: Object, **container: object) -> Object:
+    copied = copy.deepcopy(manifest)
+    copied["spec"]["template"]["spec"]["containers"][0].update(container)
+    return copied
+
+
+def test_waves_go_from_configuration_to_the_route():
+    bundle = render(
+        request(
+            deployment(),
+            service(),
+            stateful_set(),
+            service("db", 5432),
+            config_map(),
+            SECRET,
+            INGRESS,
+            HTTP_ROUTE,
+            seed=job(),
+        ),
+        POLICY,
+    )
+    assert names(bundle, Wave.CONFIGURATION) == ["ConfigMap/shop", "Secret/db"]
+    assert names(bundle, Wave.DATA) == ["Service/db", "StatefulSet/db"]
+    assert names(bundle, Wave.WORKLOADS) == ["Deployment/shop", "Service/shop"]
+    assert names(bundle, Wave.ROUTE) == ["HTTPRoute/greenroom-route"]
+    [seed] = names(bundle, Wave.SEED)
+    assert seed.startswith("Job/greenroom-seed-")
+
+
+def test_the_same_request_renders_the_same_bytes_whatever_the_order_of_files():
+    manifests = (deployment(), service(), stateful_set())
+    first = render(request(*manifests, seed=job(), checks=(job("smoke"),)), POLICY)
+    again = render(request(*manifests, seed=job(), checks=(job("smoke"),)), POLICY)
+    assert json.dumps(first.waves) == json.dumps(again.waves)
+    assert first == again
+
+
+def test_images_of_the_release_run_by_digest_and_others_as_they_are():
+    sidecar = deployment(initContainers=[{"name": "i", "image": "ghcr.io/acme/shop"}])
+    sidecar["spec"]["template"]["spec"]["containers"].append(
+        {"name": "x", "image": "ghcr.io/acme/shop-tools:1"}
+    )
+    found = pod(find(render(request(sidecar, service()), POLICY), "Deployment"))
+    assert [each["image"] for each in found["containers"]] == [SHOP.reference, "ghcr.io/acme/shop-tools:1"]
+    assert found["initContainers"][0]["image"] == SHOP.reference
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["r.example.com:5000/shop", "r.example.com:5000/shop:1", f"r.example.com:5000/shop@{SHOP.digest}"],
+)
+def test_a_registry_with_a_port_is_no_tag(image: str):
+    images = {"shop": Image("r.example.com:5000/shop", SHOP.digest)}
+    bundle = render(request(changed(deployment(), image=image), service(), images=images), POLICY)
+    assert (
+        pod(find(bundle, "Deployment"))["containers"][0]["image"] == f"r.example.com:5000/shop@{SHOP.digest}"
+    )
+
+
+def test_configuration_reaches_every_container_after_its_own():
+    manifest = changed(
+        deployment(initContainers=[{"name": "i", "image": "x"}]), envFrom=[{"configMapRef": {"name": "own"}}]
+    )
+    bundle = render(
+        request(manifest, service(), stateful_set(), config={"B": "2", "A": "1"}, seed=job()), POLICY
+    )
+    assert find(bundle, "ConfigMap", "greenroom-config")["data"] == {"A": "1", "B": "2"}
+    ours = {"configMapRef": {"name": "greenroom-config"}}
+    for kind in ("Deployment", "StatefulSet", "Job"):
+        spec = pod(find(bundle, kind))
+        for container in (*spec.get("initContainers", ()), *spec["containers"]):
+            assert container["envFrom"].count(ours) == 1
+            assert container["envFrom"][-1] == ours
+    assert "envFrom" not in pod(find(render(request(), POLICY), "Deployment"))["containers"][0]
+
+
+def test_whose_it_is_stands_on_every_object_and_the_commit_on_no_pod():
+    bundle = render(request(deployment(), service(), stateful_set(), seed=job(), config={"A": "1"}), POLICY)
+    for wave in bundle.waves.values():
+        for each in wave:
+            metadata = each["metadata"]
+            assert metadata["namespace"] == NAMESPACE
+            assert metadata["labels"]["app.kubernetes.io/managed-by"] == "greenroom"
+            assert metadata["labels"]["greenroom.dev/environment"] == KEY.label
+            assert metadata["annotations"]["greenroom.dev/repository"] == "acme/shop"
+            assert metadata["annotations"]["greenroom.dev/pull-request"] == "7"
+            assert metadata["annotations"]["greenroom.dev/commit"] == "c" * 40
+            if "template" in each.get("spec", {}):
+                assert "c" * 40 not in json.dumps(each["spec"])
+
+
+def test_a_commit_that_changes_nothing_else_is_the_same_release_and_restarts_nothing():
+    before = render(request(deployment(), service(), seed=job()), POLICY)
+    after = render(request(deployment(), service(), seed=job(), commit="d" * 40), POLICY)
+    assert after.release.id == before.release.id
+    for kind in ("Deployment", "Job"):
+        assert find(after, kind)["spec"] == find(before, kind)["spec"]
+
+
+def test_pods_behind_the_route_carry_the_release_and_others_do_not():
+    bundle = render(request(deployment(), service(), deployment("worker"), stateful_set()), POLICY)
+    labels = {
+        name: find(bundle, kind, name)["spec"]["template"]["metadata"]["labels"]
+        for kind, name in (("Deployment", "shop"), ("Deployment", "worker"), ("StatefulSet", "db"))
+    }
+    assert labels["shop"]["greenroom.dev/release"] == bundle.release.id
+    assert "greenroom.dev/release" not in labels["worker"]
+    assert "greenroom.dev/release" not in labels["db"]
+
+
+def test_a_database_is_left_alone_when_only_the_shop_changes():
+    before = render(request(deployment(), service(), stateful_set()), POLICY)
+    after = render(request(changed(deployment(), args=["--new"]), service(), stateful_set()), POLICY)
+    assert after.release.id != before.release.id
+    assert find(after, "StatefulSet") == find(before, "StatefulSet")
+    assert after.digests[Wave.DATA] == before.digests[Wave.DATA]
+    assert after.digests[Wave.WORKLOADS] != before.digests[Wave.WORKLOADS]
+
+
+def test_pods_restart_when_configuration_changes_that_they_read():
+    def marks(bundle: Bundle) -> tuple[str, str]:
+        template = "greenroom.dev/template"
+        reader, other = (find(bundle, "Deployment", name) for name in ("reader", "other"))
+        return tuple(
+            each["spec"]["template"]["metadata"]["annotations"][template] for each in (reader, other)
+        )
+
+    reader = changed(deployment("reader"), envFrom=[{"configMapRef": {"name": "settings"}}])
+    rest = (deployment("other"), deployment(), service())
+    before = marks(render(request(reader, *rest, config_map("settings", A="1")), POLICY))
+    after = marks(render(request(reader, *rest, config_map("settings", A="2")), POLICY))
+    assert after[0] != before[0]
+    assert after[1] == before[1]
+
+
+def test_defaults_confine_only_where_the_manifest_says_nothing():
+    spec = pod(find(render(request(), POLICY), "Deployment"))
+    assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+    own = {
+        "seccompProfile": {"type": "Localhost", "localhostProfile": "x"},
+        "runAsNonRoot": True,
+        "runAsUser": 5,
+    }
+    manifest = changed(
+        deployment(securityContext=own, serviceAccountName="shop"),
+        securityContext={"capabilities": {"drop": ["NET_RAW"]}, "readOnlyRootFilesystem": True},
+    )
+    spec = pod(find(render(request(manifest, service()), POLICY), "Deployment"))
+    assert spec["securityContext"] == own
+    assert "automountServiceAccountToken" not in spec
+    assert spec["containers"][0]["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["NET_RAW"]},
+        "readOnlyRootFilesystem": True,
+    }
+
+
+def test_under_the_baseline_level_images_may_run_as_root():
+    policy = Policy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
+    spec = pod(find(render(request(), policy), "Deployment"))
+    assert "runAsNonRoot" not in spec["securityContext"]
+    assert spec["containers"][0]["securityContext"] == {"allowPrivilegeEscalation": False}
+
+
+def test_the_rest_of_a_manifest_is_untouched():
+    manifest = deployment(terminationGracePeriodSeconds=5, tolerations=[{"key": "x"}])
+    manifest["spec"]["strategy"] = {"type": "Recreate"}
+    manifest["metadata"]["annotations"] = {"example.com/owner": "shop"}
+    found = find(render(request(manifest, service()), POLICY), "Deployment")
+    assert found["spec"]["strategy"] == {"type": "Recreate"}
+    assert found["metadata"]["annotations"]["example.com/owner"] == "shop"
+    assert pod(found)["terminationGracePeriodSeconds"] == 5
+    assert find(render(request(), POLICY), "Service")["spec"] == service()["spec"]
+
+
+def test_an_exported_object_loses_its_old_life():
+    manifest = deployment()
+    manifest["metadata"] |= {
+        "uid": "1",
+        "resourceVersion": "5",
+        "creationTimestamp": None,
+        "managedFields": [],
+    }
+    manifest["status"] = {"replicas": 2}
+    found = find(render(request(manifest, service()), POLICY), "Deployment")
+    assert "status" not in found
+    assert found["metadata"].keys() == {"name", "namespace", "labels", "annotations"}
+
+
+def test_a_job_of_the_manifests_is_another_job_for_another_content():
+    migrate = {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {"name": "migrate"},
+        "spec": {"ttlSecondsAfterFinished": 60, "template": deployment()["spec"]["template"]},
+    }
+    other = Image(SHOP.repository, "sha256:" + "b" * 64)
+    first = find(render(request(deployment(), service(), migrate), POLICY), "Job")
+    second = find(render(request(deployment(), service(), migrate, images={"shop": other}), POLICY), "Job")
+    assert first["metadata"]["name"].startswith("migrate-")
+    assert first["metadata"]["name"] != second["metadata"]["name"]
+    assert "ttlSecondsAfterFinished" not in first["spec"]
+
+
+def test_the_route_leads_to_the_service_and_names_the_release():
+    bundle = render(request(), POLICY)
+    spec = find(bundle, "HTTPRoute")["spec"]
+    assert spec["hostnames"] == ["pr-7-shop.preview.example.com"]
+    [parent] = spec["parentRefs"]
+    assert (parent["namespace"], parent["name"]) == ("gateways", "main")
+    [rule] = spec["rules"]
+    [backend] = rule["backendRefs"]
+    assert (backend["name"], backend["port"]) == ("shop", 80)
+    [header] = rule["filters"][0]["responseHeaderModifier"]["set"]
+    assert header == {"name": RELEASE_HEADER, "value": bundle.release.id}
+
+
+def test_without_a_route_nothing_is_routed_not_even_what_production_routes():
+    bundle = render(request(deployment(), service(), INGRESS, backend=None, host=""), POLICY)
+    assert bundle.waves[Wave.ROUTE] == ()
+    assert names(bundle, Wave.WORKLOADS) == ["Deployment/shop", "Service/shop"]
+
+
+@pytest.mark.parametrize(
+    ("backend", "told"),
+    [
+        (Backend("shopp", 80), "route.service: the manifests have no Service 'shopp'; they have db, shop."),
+        (Backend("shop", 8080), "route.port: the Service 'shop' has no port 8080; it has 80."),
+    ],
+)
+def test_a_route_to_nowhere_is_refused(backend: Backend, told: str):
+    with pytest.raises(ManifestRefused, match=told):
+        render(request(deployment(), service(), service("db"), backend=backend), POLICY)
+
+
+def test_an_unchanged_seed_keeps_its_name_and_a_changed_one_gets_another():
+    def seed(**changes: Any) -> str:
+        fields = {"seed": job(), "config": {"A": "1"}, **changes}
+        return find(render(request(**fields), POLICY), "Job")["metadata"]["name"]
+
+    other = Image(SHOP.repository, "sha256:" + "b" * 64)
+    same = seed()
+    assert seed(commit="d" * 40) == same
+    different = {seed(images={"shop": other}), seed(config={"A": "2"}), seed(seed=job("seed", "other"))}
+    assert len(different) == 3
+    assert same not in different
+
+
+def test_a_seed_is_configured_like_the_pods_behind_the_route():
+    web = changed(
+        deployment(securityContext={"runAsUser": 7}, imagePullSecrets=[{"name": "pull"}]),
+        env=[{"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": "db", "key": "url"}}}],
+        envFrom=[{"configMapRef": {"name": "shop"}}],
+    )
+    first = changed(deployment("another"), env=[{"name": "OTHER", "value": "x"}])
+    seed = pod(find(render(request(first, web, service(), seed=job()), POLICY), "Job"))
+    [container] = seed["containers"]
+    assert container["image"] == SHOP.reference
+    assert container["command"] == ["python", "-m", "shop.seed"]
+    assert [each["name"] for each in container["env"]] == ["DATABASE_URL"]
+    assert container["envFrom"] == [{"configMapRef": {"name": "shop"}}]
+    assert seed["securityContext"]["runAsUser"] == 7
+    assert seed["imagePullSecrets"] == [{"name": "pull"}]
+    assert seed["restartPolicy"] == "Never"
+    assert seed["activeDeadlineSeconds"] == 300
+
+
+def test_each_commit_is_checked_anew_and_told_where_the_preview_is():
+    first, second = (
+        render(request(checks=(job("smoke", "pytest"),), commit=letter * 40), POLICY) for letter in "cd"
+    )
+    assert first.release.id == second.release.id
+    assert first.checks["smoke"]["metadata"]["name"] != second.checks["smoke"]["metadata"]["name"]
+    spec = first.checks["smoke"]["spec"]
+    assert spec["backoffLimit"] == 0
+    [container] = spec["template"]["spec"]["containers"]
+    assert {"name": "GREENROOM_URL", "value": "https://pr-7-shop.preview.example.com"} in container["env"]
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+
+
+def test_names_of_jobs_fit_kubernetes():
+    [check] = render(request(checks=(job("x" * 40),)), POLICY).checks.values()
+    assert len(check["metadata"]["name"]) <= 63
+
+
+def test_a_job_may_use_an_image_from_elsewhere():
+    [check] = render(request(checks=(job("smoke", image="busybox:1"),)), POLICY).checks.values()
+    assert pod(check)["containers"][0]["image"] == "busybox:1"

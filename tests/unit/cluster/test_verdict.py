@@ -1,0 +1,321 @@
+"""How objects are doing, read off what the cluster shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.cluster.events import about, latest_first, refusal
+from bot.cluster.observe import plain
+from bot.cluster.render import render
+from bot.cluster.signature import of_new, signature
+from bot.cluster.troubles import Suspect
+from bot.cluster.verdict import Verdict, verdict
+from bot.model.manifest import Condition, Manifest, Wave
+from tests.unit.cluster.manifests import POLICY, Object, deployment, job, request, service, stateful_set
+
+READY, PROGRESSING, FAILED = Condition.READY, Condition.PROGRESSING, Condition.FAILED
+BUNDLE = render(request(deployment(), service(), stateful_set(), service("db"), seed=job()), POLICY)
+DEPLOYMENT, _ = BUNDLE.waves[Wave.WORKLOADS]
+_, STATEFUL_SET = BUNDLE.waves[Wave.DATA]
+[SEED] = BUNDLE.waves[Wave.SEED]
+[ROUTE] = BUNDLE.waves[Wave.ROUTE]
+
+
+def live(manifest: Manifest, status: Object, generation: int = 3) -> Object:
+    return {
+        **manifest,
+        "metadata": {**manifest["metadata"], "generation": generation, "uid": "u"},
+        "status": status,
+    }
+
+
+def rolled(**status: object) -> Object:
+    done = {
+        "observedGeneration": 3,
+        "replicas": 2,
+        "updatedReplicas": 2,
+        "availableReplicas": 2,
+        "readyReplicas": 2,
+    }
+    return {**done, **status}
+
+
+def pod(manifest: Manifest, *statuses: Object, name: str = "shop-5d4f-x", **status: object) -> Object:
+    annotations = manifest["spec"]["template"]["metadata"]["annotations"]
+    owner = {"kind": "ReplicaSet", "name": "shop-5d4f"}
+    return {
+        "metadata": {"name": name, "annotations": annotations, "ownerReferences": [owner]},
+        "status": {"phase": "Running", "containerStatuses": list(statuses), **status},
+    }
+
+
+def container(restarts: int = 0, *, last: Object | None = None, ready: bool = False, **state: Any) -> Object:
+    return {
+        "name": "shop",
+        "ready": ready,
+        "restartCount": restarts,
+        "state": state,
+        "lastState": {"terminated": last} if last else {},
+    }
+
+
+def condition(kind: str, status: str, reason: str = "", message: str = "") -> Object:
+    return {"type": kind, "status": status, "reason": reason, "message": message}
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "words"),
+    [
+        ({}, PROGRESSING, "not seen it yet"),
+        (rolled(), READY, ""),
+        (rolled(observedGeneration=2), PROGRESSING, "not seen it yet"),
+        (rolled(updatedReplicas=1), PROGRESSING, "1 of 2 pods are ready"),
+        (rolled(availableReplicas=0), PROGRESSING, "0 of 2 pods are ready"),
+        (rolled(replicas=3), PROGRESSING, "release before"),
+        (
+            rolled(conditions=[condition("ReplicaFailure", "True", "FailedCreate", "exceeded quota")]),
+            FAILED,
+            "exceeded quota",
+        ),
+        (
+            rolled(
+                updatedReplicas=0,
+                conditions=[
+                    condition("ReplicaFailure", "True", "FailedCreate", "status unknown for quota: x")
+                ],
+            ),
+            PROGRESSING,
+            "0 of 2",
+        ),
+        (
+            rolled(
+                updatedReplicas=1,
+                conditions=[condition("Progressing", "False", "ProgressDeadlineExceeded", "late")],
+            ),
+            FAILED,
+            "late",
+        ),
+    ],
+)
+def test_a_deployment_is_ready_when_its_rollout_is_complete(status: Object, expected: Condition, words: str):
+    found = verdict(DEPLOYMENT, live(DEPLOYMENT, status), [])
+    assert found.condition is expected
+    assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (rolled(currentRevision="a", updateRevision="a"), READY),
+        (rolled(currentRevision="a", updateRevision="b", updatedReplicas=0), PROGRESSING),
+        (rolled(currentRevision="a", updateRevision="a", readyReplicas=1), PROGRESSING),
+        ({"observedGeneration": 3}, PROGRESSING),
+    ],
+)
+def test_a_stateful_set_is_ready_when_all_run_its_newest_revision(status: Object, expected: Condition):
+    assert verdict(STATEFUL_SET, live(STATEFUL_SET, status), []).condition is expected
+
+
+def test_objects_that_are_not_there_or_leaving_are_waited_for():
+    assert verdict(DEPLOYMENT, None, []).condition is PROGRESSING
+    leaving = live(DEPLOYMENT, rolled())
+    leaving["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
+    assert verdict(DEPLOYMENT, leaving, []).condition is PROGRESSING
+
+
+def test_what_has_nothing_to_wait_for_is_ready_at_once():
+    assert verdict(service(), None, []).condition is READY
+
+
+CRASHED = {"exitCode": 1, "reason": "Error"}
+
+
+@pytest.mark.parametrize(
+    ("status", "words", "suspect"),
+    [
+        (
+            container(2, last=CRASHED, waiting={"reason": "CrashLoopBackOff", "message": "back-off 20s"}),
+            'the container "shop" keeps ending: exit code 1, restarted 2 times',
+            Suspect("shop-5d4f-x", "shop", previous=True),
+        ),
+        (
+            container(3, terminated=CRASHED),
+            "exit code 1, restarted 3 times",
+            Suspect("shop-5d4f-x", "shop", previous=False),
+        ),
+        (
+            container(2, last={"exitCode": 137, "reason": "OOMKilled"}, running={}),
+            "more memory than its limit",
+            Suspect("shop-5d4f-x", "shop", previous=True),
+        ),
+        (
+            container(waiting={"reason": "ImagePullBackOff", "message": "not found"}),
+            "cannot be had: not found",
+            None,
+        ),
+        (container(waiting={"reason": "ErrImagePull"}), "cannot be had", None),
+        (container(waiting={"reason": "InvalidImageName"}), "cannot be had", None),
+        (
+            container(waiting={"reason": "CreateContainerConfigError", "message": 'configmap "x" not found'}),
+            'configmap "x" not found',
+            None,
+        ),
+    ],
+)
+def test_pods_that_will_not_come_up_fail_at_once_with_their_cause(
+    status: Object, words: str, suspect: Suspect | None
+):
+    progressing = live(DEPLOYMENT, rolled(updatedReplicas=1))
+    found = verdict(DEPLOYMENT, progressing, [pod(DEPLOYMENT, status)])
+    assert (found.condition, found.suspect) == (FAILED, suspect)
+    assert words in found.message
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (container(1, last=CRASHED, waiting={"reason": "CrashLoopBackOff"}), "was restarted once"),
+        (container(waiting={"reason": "ContainerCreating"}), "1 of 2 pods are ready"),
+        (container(5, last=CRASHED, ready=True, running={}), "1 of 2 pods are ready"),
+    ],
+)
+def test_a_bad_start_is_no_failure_yet(status: Object, words: str):
+    found = verdict(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, status)])
+    assert found.condition is PROGRESSING
+    assert words in found.message
+
+
+def test_a_pod_without_a_node_waits_and_says_for_what():
+    placed = condition("PodScheduled", "False", "Unschedulable", "0/3 nodes: Insufficient cpu.")
+    found = verdict(
+        DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, conditions=[placed])]
+    )
+    assert found.condition is PROGRESSING
+    assert "Insufficient cpu" in found.message
+
+
+def test_crashes_of_the_release_before_say_nothing_of_this_one():
+    before = render(request(deployment(terminationGracePeriodSeconds=1), service()), POLICY)
+    old = pod(
+        before.waves[Wave.WORKLOADS][0], container(9, last=CRASHED, waiting={"reason": "CrashLoopBackOff"})
+    )
+    assert verdict(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [old]).condition is PROGRESSING
+
+
+def seed(status: Object, *pods: Object) -> Verdict:
+    return verdict(SEED, live(SEED, status), pods)
+
+
+def test_a_job_is_judged_by_its_end():
+    assert seed({"conditions": [condition("Complete", "True")]}).condition is READY
+    assert seed({"active": 1}).condition is PROGRESSING
+    ended = pod(SEED, container(terminated={"exitCode": 3}), name="seed-x", phase="Failed")
+    found = seed({"conditions": [condition("Failed", "True", "BackoffLimitExceeded", "limit")]}, ended)
+    assert found.condition is FAILED
+    assert found.message == "it ended with exit code 3"
+    assert found.suspect == Suspect("seed-x", "shop", previous=False)
+    late = seed({"conditions": [condition("Failed", "True", "DeadlineExceeded", "long")]})
+    assert (late.condition, late.message) == (FAILED, "it did not end in time")
+
+
+def test_a_job_whose_image_is_not_there_fails_before_its_deadline():
+    stuck = pod(SEED, container(waiting={"reason": "ImagePullBackOff", "message": "manifest unknown"}))
+    assert seed({"active": 1}, stuck).condition is FAILED
+
+
+def parents(*conditions: Object, name: str = "main") -> Object:
+    return {
+        "parents": [{"parentRef": {"namespace": "gateways", "name": name}, "conditions": list(conditions)}]
+    }
+
+
+ACCEPTED = condition("Accepted", "True")
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "words"),
+    [
+        ({}, PROGRESSING, "not seen it yet"),
+        (parents(ACCEPTED, condition("ResolvedRefs", "True"), name="other"), PROGRESSING, "not seen"),
+        (parents(ACCEPTED, condition("ResolvedRefs", "True")), READY, ""),
+        (parents(ACCEPTED), PROGRESSING, "not seen"),
+        (
+            parents({**ACCEPTED, "observedGeneration": 2}, condition("ResolvedRefs", "True")),
+            PROGRESSING,
+            "not seen",
+        ),
+        (
+            parents(ACCEPTED, condition("ResolvedRefs", "False", "BackendNotFound", "no shop")),
+            PROGRESSING,
+            "no shop",
+        ),
+        (parents(condition("Accepted", "False", "NotAllowedByListeners", "closed")), FAILED, "closed"),
+    ],
+)
+def test_a_route_is_ready_when_our_gateway_carries_it(status: Object, expected: Condition, words: str):
+    found = verdict(ROUTE, live(ROUTE, status), [])
+    assert found.condition is expected
+    assert words in found.message
+
+
+def event(
+    name: str, message: str, at: str, reason: str = "FailedCreate", kind: str = "StatefulSet"
+) -> Object:
+    return {
+        "reason": reason,
+        "message": message,
+        "lastTimestamp": at,
+        "involvedObject": {"kind": kind, "name": name},
+    }
+
+
+def test_events_tell_what_concerns_an_object_its_pods_and_their_owner():
+    events = latest_first(
+        [
+            event("shop", "first", "2030-01-01T00:00:01Z", "Scaled", "Deployment"),
+            event("shop-5d4f", "second", "2030-01-01T00:00:02Z", "Failed", "ReplicaSet"),
+            event("shop-5d4f-x", "third", "2030-01-01T00:00:03Z", "Unhealthy", "Pod"),
+            event("db", "another's", "2030-01-01T00:00:04Z"),
+        ]
+    )
+    told = about(DEPLOYMENT, [pod(DEPLOYMENT)], events)
+    assert told == "Scaled: first\nFailed: second\nUnhealthy: third"
+
+
+def test_refused_pods_of_a_stateful_set_are_found_in_events_of_this_apply_only():
+    applied = live(STATEFUL_SET, {})
+    applied["metadata"]["managedFields"] = [
+        {"manager": "greenroom", "operation": "Apply", "time": "2030-01-01T00:00:05Z"}
+    ]
+    words = 'pods "db-0" is forbidden: violates PodSecurity'
+    assert refusal(applied, [event("db", words, "2030-01-01T00:00:05Z")]) == words
+    assert refusal(applied, [event("db", words, "2030-01-01T00:00:04Z")]) == ""
+    assert (
+        refusal(applied, [event("db", "forbidden: status unknown for quota", "2030-01-01T00:00:09Z")]) == ""
+    )
+
+
+def test_log_tails_are_plain_and_short():
+    assert plain("\x1b[31mred\x1b[0m\r\nnext\x00\tok\n") == "red\nnext\tok"
+    assert plain("x" * 9000 + "end").endswith("end")
+    assert len(plain("x" * 9000)) == 4000
+
+
+def test_only_what_a_reconcile_can_act_on_counts_as_a_change():
+    quiet = live(DEPLOYMENT, rolled(conditions=[{**ACCEPTED, "lastUpdateTime": "1", "message": "a"}]))
+    noisy = live(
+        DEPLOYMENT, rolled(conditions=[{**ACCEPTED, "lastUpdateTime": "2", "message": "b"}]), generation=4
+    )
+    assert signature(quiet) == signature(noisy)
+    assert signature(quiet) != signature(live(DEPLOYMENT, rolled(availableReplicas=1)))
+
+    def of_pod(*statuses: Object, **more: object) -> int:
+        return signature({"kind": "Pod", **pod(DEPLOYMENT, *statuses, **more)})
+
+    starting = of_pod(container(waiting={"reason": "ContainerCreating"}))
+    assert starting == of_pod(container(running={})) == of_new("Pod")
+    ready = of_pod(container(ready=True, running={}), conditions=[condition("Ready", "True")])
+    crashed = of_pod(container(1, waiting={"reason": "CrashLoopBackOff"}))
+    assert len({starting, ready, crashed}) == 3
