@@ -22,7 +22,7 @@ class Browser(httpx.Client):
 
 @pytest.fixture
 def browser(github: GitHubServer) -> Iterator[Browser]:
-    with Browser(base_url=github.url, trust_env=False, follow_redirects=True) as browser:
+    with Browser(base_url=github.url, trust_env=False, verify=False, follow_redirects=True) as browser:
         yield browser
 
 

@@ -47,7 +47,6 @@ class Deliveries:
     def start(self) -> None:
         """Called on the loop that will send."""
         self._loop = asyncio.get_running_loop()
-        self._client = httpx.AsyncClient(trust_env=False, timeout=None)  # noqa: S113 - TIMEOUT rules the whole attempt
 
     async def stop(self) -> None:
         self._loop = None
@@ -175,8 +174,8 @@ class Deliveries:
             await self._attempt(delivery)
 
     async def _attempt(self, delivery: Delivery) -> None:
-        if self._client is None:
-            return
+        if self._client is None:  # made late: it takes longer than the whole server
+            self._client = httpx.AsyncClient(trust_env=False, timeout=None)  # noqa: S113 - TIMEOUT rules
         started = time.monotonic()
         try:
             async with asyncio.timeout(TIMEOUT):
