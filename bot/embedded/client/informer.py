@@ -78,6 +78,11 @@ class Informer:
         """Return once the first list is in the cache."""
         await self._listed.wait()
 
+    @property
+    def has_synced(self) -> bool:
+        """Whether the first list is in the cache."""
+        return self._listed.is_set()
+
     def get(self, name: str, namespace: str = "") -> Object | None:
         return self._cache.get((namespace, name))
 

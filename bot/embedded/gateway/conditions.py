@@ -1,0 +1,104 @@
+"""What the status of classes, gateways and routes says. Pure."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from bot.embedded.client import Key, Object
+from bot.embedded.gateway.attachment import Attachment, listeners_of
+from bot.embedded.gateway.matching import unsupported
+
+_HTTP_ROUTE = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}
+
+
+def class_status(gateway_class: Object) -> Object:
+    return {"conditions": _conditions(gateway_class, [("Accepted", "Accepted", "")])}
+
+
+def gateway_status(gateway: Object, attachments: Iterable[Attachment], address: str) -> Object:
+    """A gateway's status, with the number of routes that each listener serves."""
+    served = [(listener.gateway, listener.name) for one in attachments for listener in one.listeners]
+    before = {entry["name"]: entry for entry in (gateway.get("status") or {}).get("listeners") or []}
+    listeners = []
+    for listener in listeners_of(gateway):
+        problem = "" if listener.supported else "UnsupportedProtocol"
+        wanted = [
+            ("Accepted", problem or "Accepted", "this gateway serves HTTP only" if problem else ""),
+            ("Programmed", "Invalid" if problem else "Programmed", ""),
+            ("ResolvedRefs", "ResolvedRefs", ""),
+        ]
+        known = {"conditions": before.get(listener.name, {}).get("conditions")}
+        listeners.append(
+            {
+                "name": listener.name,
+                "supportedKinds": [_HTTP_ROUTE],
+                "attachedRoutes": served.count((gateway, listener.name)),
+                "conditions": _conditions({"metadata": gateway["metadata"], "status": known}, wanted),
+            }
+        )
+    valid = any(listener.supported for listener in listeners_of(gateway))
+    wanted = [("Accepted", "Accepted" if valid else "ListenersNotValid", "")]
+    wanted.append(("Programmed", "Programmed" if valid else "Invalid", ""))
+    return {
+        "addresses": [{"type": "IPAddress", "value": address}],
+        "conditions": _conditions(gateway, wanted),
+        "listeners": listeners,
+    }
+
+
+def route_parent(attachment: Attachment, services: Mapping[Key, Object], controller: str) -> Object:
+    """The entry in a route's status for one of its parents."""
+    route = attachment.route
+    problem = unsupported(route)
+    reason, message = ("UnsupportedValue", problem) if problem else (attachment.reason, attachment.message)
+    wanted = [("Accepted", reason, message), ("ResolvedRefs", *_references(route, services))]
+    before = (route.get("status") or {}).get("parents") or []
+    same = (p for p in before if (p["controllerName"], p["parentRef"]) == (controller, attachment.parent))
+    known = {"metadata": route["metadata"], "status": next(same, {})}
+    return {
+        "parentRef": attachment.parent,
+        "controllerName": controller,
+        "conditions": _conditions(known, wanted),
+    }
+
+
+def _references(route: Object, services: Mapping[Key, Object]) -> tuple[str, str]:
+    namespace = route["metadata"]["namespace"]
+    for rule in route["spec"].get("rules") or []:
+        for backend in rule.get("backendRefs") or []:
+            if backend.get("kind", "Service") != "Service" or backend.get("group"):
+                return "InvalidKind", f"backend {backend['name']} is not a Service"
+            if (backend.get("namespace") or namespace) != namespace:
+                return "RefNotPermitted", f"backend {backend['name']} is in another namespace"
+            service = services.get((namespace, backend["name"]))
+            if service is None:
+                return "BackendNotFound", f"service {namespace}/{backend['name']} not found"
+            ports = [port["port"] for port in service["spec"].get("ports") or []]
+            if backend.get("port") not in ports:
+                text = f"service {namespace}/{backend['name']} has no port {backend.get('port')}"
+                return "BackendNotFound", text
+    return "ResolvedRefs", ""
+
+
+def _conditions(item: Object, wanted: Iterable[tuple[str, str, str]]) -> list[Object]:
+    """Conditions of type, reason and message. A reason that is not the good one makes it false."""
+    before = {entry["type"]: entry for entry in (item.get("status") or {}).get("conditions") or []}
+    found = []
+    for kind, reason, message in wanted:
+        status = "True" if reason == kind else "False"
+        same = before.get(kind, {})
+        changed = same.get("status") != status
+        found.append(
+            {
+                "type": kind,
+                "status": status,
+                "reason": reason,
+                "message": message,
+                "observedGeneration": item["metadata"].get("generation", 1),
+                "lastTransitionTime": _now() if changed else same["lastTransitionTime"],
+            }
+        )
+    return found
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

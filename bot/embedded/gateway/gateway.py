@@ -1,0 +1,161 @@
+"""The gateway as a whole: watches, keeps its routing table and the statuses, serves."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from aiohttp import web
+
+from bot.embedded.client import (
+    ApiError,
+    Change,
+    Client,
+    Connection,
+    Informer,
+    Key,
+    Object,
+    Reconciler,
+    key_of,
+)
+from bot.embedded.client.resources import (
+    ENDPOINT_SLICES,
+    GATEWAY_CLASSES,
+    GATEWAYS,
+    HTTP_ROUTES,
+    NAMESPACES,
+    SERVICES,
+    Resource,
+)
+from bot.embedded.gateway.attachment import Attachment, attach
+from bot.embedded.gateway.conditions import class_status, gateway_status, route_parent
+from bot.embedded.gateway.matching import Table, unsupported
+from bot.embedded.gateway.proxy import Proxy
+from bot.embedded.node.endpoints import Address, ready_addresses, service_of
+
+CONTROLLER_NAME = "greenroom.dev/embedded-gateway"
+
+
+class Gateway:
+    """Serves the HTTPRoutes of every Gateway whose class names `CONTROLLER_NAME`.
+
+    All listeners are served on one loopback port, whatever port they name: `port`, a free one when it is 0,
+    known once it is started. Use it as an asynchronous context manager or call `start` and `stop`.
+    """
+
+    def __init__(self, connection: Connection, *, port: int = 0) -> None:
+        self.port = port
+        self._connection = connection
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> "Gateway":
+        await self.start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Return when every route that exists is served."""
+        self._client = Client(self._connection, user_agent="greenroom-gateway")
+        client = self._client
+        watched = (GATEWAY_CLASSES, GATEWAYS, HTTP_ROUTES, SERVICES, NAMESPACES, ENDPOINT_SLICES)
+        self._informers = {resource.kind: Informer(client, resource) for resource in watched}
+        self._slices: dict[Key, dict[str, Object]] = {}
+        self._proxy = Proxy(self._addresses)
+        self._work: Reconciler[str] = Reconciler("gateway", self._reconcile, workers=1)
+        for kind, informer in self._informers.items():
+            informer.listen(self._remember if kind == "EndpointSlice" else self._wake)
+        await self._proxy.start()
+        self._runner = web.ServerRunner(web.Server(self._proxy.handle, access_log=None), shutdown_timeout=0.5)
+        await self._runner.setup()
+        for informer in self._informers.values():
+            self._run(informer.run())
+        await asyncio.gather(*(informer.synced() for informer in self._informers.values()))
+        self._attach()
+        self._run(self._work.run())
+        await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
+        self.port = int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        await self._runner.cleanup()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        await self._proxy.stop()
+        await self._client.close()
+
+    def _wake(self, change: Change) -> None:
+        # The table is true at once; statuses follow.
+        if all(informer.has_synced for informer in self._informers.values()):
+            self._attach()
+        self._work.add("all")
+
+    def _remember(self, change: Change) -> None:
+        namespace, name = change.key
+        slices = self._slices.setdefault((namespace, service_of(change.object)), {})
+        if change.type == "DELETED":
+            slices.pop(name, None)
+        else:
+            slices[name] = change.object
+
+    def _attach(self) -> list[Attachment]:
+        """Put all routes into the table."""
+        labels = {
+            namespace["metadata"]["name"]: namespace["metadata"].get("labels") or {}
+            for namespace in self._informers["Namespace"].list()
+        }
+        attachments = attach(self._informers["HTTPRoute"].list(), self._gateways(), labels)
+        served = [one for one in attachments if not unsupported(one.route)]
+        self._proxy.table = Table(served, self._proxy.table)
+        return attachments
+
+    def _gateways(self) -> dict[Key, Object]:
+        classes = {item["metadata"]["name"] for item in self._classes()}
+        gateways = self._informers["Gateway"].list()
+        return {key_of(item): item for item in gateways if item["spec"]["gatewayClassName"] in classes}
+
+    def _classes(self) -> list[Object]:
+        classes = self._informers["GatewayClass"].list()
+        return [item for item in classes if item["spec"]["controllerName"] == CONTROLLER_NAME]
+
+    def _addresses(self, namespace: str, backend: Object) -> list[Address] | None:
+        """Where the pods behind a backend listen; only Services of the route's own namespace count."""
+        if (backend.get("namespace") or namespace) != namespace or backend.get(
+            "kind", "Service"
+        ) != "Service":
+            return None
+        service = self._informers["Service"].get(backend["name"], namespace)
+        for port in (service or {"spec": {}})["spec"].get("ports") or []:
+            if port["port"] == backend.get("port"):
+                slices = self._slices.get((namespace, backend["name"]), {})
+                return ready_addresses(slices.values(), port.get("name"))
+        return None
+
+    async def _reconcile(self, _: str) -> None:
+        """Write every status that is not what it should be."""
+        attachments = self._attach()
+        for gateway_class in self._classes():
+            await self._write(GATEWAY_CLASSES, gateway_class, class_status(gateway_class))
+        for gateway in self._gateways().values():
+            await self._write(GATEWAYS, gateway, gateway_status(gateway, attachments, "127.0.0.1"))
+        services = {key_of(item): item for item in self._informers["Service"].list()}
+        for route in self._informers["HTTPRoute"].list():
+            ours = [route_parent(one, services, CONTROLLER_NAME) for one in attachments if one.route is route]
+            before = (route.get("status") or {}).get("parents") or []
+            others = [parent for parent in before if parent["controllerName"] != CONTROLLER_NAME]
+            if ours or len(others) != len(before):
+                await self._write(HTTP_ROUTES, route, {"parents": [*others, *ours]})
+
+    async def _write(self, resource: Resource, item: Object, status: Object) -> None:
+        before = item.get("status") or {}
+        if all(before.get(key) == value for key, value in status.items()):
+            return
+        namespace, name = key_of(item)
+        try:
+            await self._client.patch_status(resource, name, status, namespace)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(asyncio.create_task(work))

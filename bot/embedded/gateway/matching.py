@@ -1,0 +1,125 @@
+"""Finds the rule for a request: by hostname, then path, method and headers. Pure."""
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from bot.embedded.client import Object, key_of
+from bot.embedded.gateway.attachment import ANY, Attachment, age, covers
+
+Precedence = tuple[bool, int, bool, int]
+
+
+@dataclass(slots=True)
+class Rule:
+    """A rule of a route. It deals out its backends by weight, evenly in time."""
+
+    route: Object
+    spec: Object
+    _credit: list[float] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        return "/".join(key_of(self.route))
+
+    @property
+    def filters(self) -> list[Object]:
+        return list(self.spec.get("filters") or [])
+
+    def next_backend(self) -> Object | None:
+        """The backend for the next request; none when all weights are 0."""
+        backends = self.spec.get("backendRefs") or []
+        weights = [float(backend.get("weight", 1)) for backend in backends]
+        if not any(weights):
+            return None
+        self._credit = self._credit or [0.0] * len(weights)
+        for index, weight in enumerate(weights):
+            self._credit[index] += weight
+        chosen = max(range(len(weights)), key=lambda index: (weights[index] > 0, self._credit[index]))
+        self._credit[chosen] -= sum(weights)
+        return dict(backends[chosen])
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    match: Object
+    rule: Rule
+    precedence: Precedence
+
+
+class Table:
+    """All rules that are served, by hostname."""
+
+    def __init__(self, attachments: Iterable[Attachment], before: "Table | None" = None) -> None:
+        """A rule that is in the table `before` as well goes on dealing where it was."""
+        self._entries: dict[str, list[_Entry]] = {}
+        self._rules: dict[str, list[Rule]] = {}
+        for attachment in sorted(attachments, key=lambda one: age(one.route)):
+            uid = str(attachment.route["metadata"]["uid"])
+            if uid not in self._rules:
+                self._rules[uid] = _rules(attachment.route, before._rules.get(uid, []) if before else [])
+            for hostname, rule in itertools.product(attachment.hostnames, self._rules[uid]):
+                self._add(hostname, rule)
+        for entries in self._entries.values():
+            entries.sort(key=lambda entry: entry.precedence, reverse=True)
+
+    def find(self, hostname: str, method: str, path: str, headers: Mapping[str, str]) -> Rule | None:
+        """The rule that matches: the most exact hostname, then the most exact path, then the oldest route."""
+        patterns = [pattern for pattern in self._entries if covers(pattern, hostname)]
+        for pattern in sorted(
+            patterns, key=lambda one: (one == hostname, one != ANY, len(one)), reverse=True
+        ):
+            for entry in self._entries[pattern]:
+                if _matches(entry.match, method, path, headers):
+                    return entry.rule
+        return None
+
+    def serves(self, hostname: str) -> bool:
+        """Whether any rule is there for a hostname."""
+        return any(covers(pattern, hostname) for pattern in self._entries)
+
+    def _add(self, hostname: str, rule: Rule) -> None:
+        for match in rule.spec.get("matches") or [{}]:
+            path = match.get("path") or {}
+            exact = path.get("type") == "Exact"
+            precedence = (
+                exact,
+                len(path.get("value") or "/"),
+                "method" in match,
+                len(match.get("headers") or []),
+            )
+            self._entries.setdefault(hostname, []).append(_Entry(match, rule, precedence))
+
+
+def _rules(route: Object, before: list[Rule]) -> list[Rule]:
+    specs = route["spec"].get("rules") or []
+    return before if [rule.spec for rule in before] == specs else [Rule(route, spec) for spec in specs]
+
+
+def unsupported(route: Object) -> str:
+    """What of a route this gateway cannot do; such a route is not served at all."""
+    for rule in route["spec"].get("rules") or []:
+        for match in rule.get("matches") or []:
+            kinds = [match.get("path") or {}, *(match.get("headers") or [])]
+            if any(kind.get("type") == "RegularExpression" for kind in kinds) or match.get("queryParams"):
+                return "matches by regular expression or query parameter are not supported"
+        backends = rule.get("backendRefs") or []
+        if any(backend.get("filters") for backend in backends):
+            return "filters of a backend are not supported"
+        known = ("RequestHeaderModifier", "ResponseHeaderModifier")
+        if others := [one["type"] for one in rule.get("filters") or [] if one["type"] not in known]:
+            return f"filters of type {', '.join(others)} are not supported"
+    return ""
+
+
+def _matches(match: Object, method: str, path: str, headers: Mapping[str, str]) -> bool:
+    wanted = match.get("path") or {}
+    value = str(wanted.get("value") or "/")
+    if wanted.get("type") == "Exact":
+        if path != value:
+            return False
+    elif not (path == value or path.startswith(value.rstrip("/") + "/")):
+        return False
+    if match.get("method", method) != method:
+        return False
+    return all(headers.get(header["name"]) == header["value"] for header in match.get("headers") or [])

@@ -1,0 +1,139 @@
+"""Passes HTTP requests on to the pods behind a route."""
+
+import logging
+from collections.abc import Callable
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict, MultiMapping
+from yarl import URL
+
+from bot.embedded.client import Object
+from bot.embedded.gateway.matching import Rule, Table
+from bot.embedded.node.endpoints import Address
+
+log = logging.getLogger(__name__)
+
+Backends = Callable[[str, Object], list[Address] | None]
+"""Ready addresses behind a backend reference of a namespace; `None` when there is no such Service or port."""
+
+_HOP_BY_HOP = {
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+}
+_CONNECT_SECONDS = 5
+
+
+class Proxy:
+    """A handler for `aiohttp.web.Server`. `table` may be replaced at any time."""
+
+    def __init__(self, backends: Backends) -> None:
+        self.table = Table([])
+        self._backends = backends
+        self._turn = 0
+
+    async def start(self) -> None:
+        # A connection for each request: pods come and go, and a kept one might be theirs no more.
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+        )
+
+    async def stop(self) -> None:
+        await self._http.close()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        hostname = request.host.rsplit(":", 1)[0].rstrip(".").lower()
+        rule = self.table.find(hostname, request.method, request.rel_url.raw_path, request.headers)
+        if rule is None:
+            what = (
+                f"path {request.rel_url.raw_path} of {hostname}" if self.table.serves(hostname) else hostname
+            )
+            return _say(404, f"No route serves {what}.")
+        backend = rule.next_backend()
+        if backend is None:
+            return _say(500, f"Route {rule.name} has no backend for this request.")
+        addresses = self._backends(rule.route["metadata"]["namespace"], backend)
+        if addresses is None:
+            return _say(500, f"Route {rule.name}: there is no Service {backend['name']} with that port.")
+        if not addresses:
+            return _say(503, f"No pod of Service {backend['name']} is ready.")
+        return await self._pass_on(request, rule, backend, addresses)
+
+    async def _pass_on(
+        self, request: web.BaseRequest, rule: Rule, backend: Object, addresses: list[Address]
+    ) -> web.StreamResponse:
+        headers = _outgoing(request)
+        _modify(headers, rule, "RequestHeaderModifier")
+        body = request.content if request.body_exists else None
+        self._turn += 1
+        for offset in range(len(addresses)):
+            host, port = addresses[(self._turn + offset) % len(addresses)]
+            url = URL(f"http://{host}:{port}{request.rel_url.raw_path_qs}", encoded=True)
+            try:
+                async with self._http.request(
+                    request.method, url, headers=headers, data=body, allow_redirects=False
+                ) as answer:
+                    return await _answer(request, rule, answer)
+            except aiohttp.ClientConnectorError:
+                continue  # it has just ended; nothing of the request was sent
+            except aiohttp.ClientError as error:
+                log.info("%s: %r", rule.name, error)
+                return _say(502, f"A pod of Service {backend['name']} did not answer properly.")
+        return _say(503, f"No pod of Service {backend['name']} takes connections.")
+
+
+async def _answer(request: web.BaseRequest, rule: Rule, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    headers = _without_hops(answer.headers)
+    _modify(headers, rule, "ResponseHeaderModifier")
+    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
+    await response.prepare(request)
+    if request.method != "HEAD":
+        async for chunk in answer.content.iter_any():
+            await response.write(chunk)
+    await response.write_eof()
+    return response
+
+
+def _outgoing(request: web.BaseRequest) -> CIMultiDict[str]:
+    headers = _without_hops(request.headers)
+    peer = request.remote or ""
+    earlier = headers.get("X-Forwarded-For")
+    headers["X-Forwarded-For"] = f"{earlier}, {peer}" if earlier else peer
+    headers["X-Forwarded-Host"] = request.host
+    headers["X-Forwarded-Proto"] = "http"
+    return headers
+
+
+def _without_hops(headers: MultiMapping[str]) -> CIMultiDict[str]:
+    found = CIMultiDict(headers)
+    named = {name.strip().lower() for value in found.getall("Connection", []) for name in value.split(",")}
+    for name in _HOP_BY_HOP | named:
+        found.popall(name, None)
+    return found
+
+
+def _modify(headers: CIMultiDict[str], rule: Rule, kind: str) -> None:
+    """Apply the rule's header filters of one kind."""
+    key = kind[0].lower() + kind[1:]
+    for entry in rule.filters:
+        if entry["type"] != kind:
+            continue
+        for header in entry[key].get("set") or []:
+            headers[header["name"]] = header["value"]
+        for header in entry[key].get("add") or []:
+            headers.add(header["name"], header["value"])
+        for name in entry[key].get("remove") or []:
+            headers.popall(name, None)
+
+
+def _say(status: int, text: str) -> web.Response:
+    return web.Response(status=status, text=text + "\n")
