@@ -134,15 +134,6 @@ def expired(message: str) -> ApiError:
     return ApiError(410, "Expired", message)
 
 
-def too_large(version: int, current: int) -> ApiError:
-    """A version that this server has not reached, such as one from before its restart."""
-    message = f"Too large resource version: {version}, current: {current}"
-    cause = Cause("ResourceVersionTooLarge", "Too large resource version")
-    return ApiError(
-        504, "Timeout", f"Timeout: {message}", {"causes": [cause.as_json()], "retryAfterSeconds": 1}
-    )
-
-
 def unsupported_media_type(accepted: list[str]) -> ApiError:
     said = ", ".join(accepted)
     message = f"the body of the request was in an unknown format - accepted media types include: {said}"

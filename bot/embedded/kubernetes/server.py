@@ -16,6 +16,7 @@ import yaml
 
 from bot.embedded.kubernetes.access import Access, Denial
 from bot.embedded.kubernetes.admission import plugins
+from bot.embedded.kubernetes.background.claims import ClaimProtection
 from bot.embedded.kubernetes.background.garbage import GarbageCollector
 from bot.embedded.kubernetes.background.namespaces import NamespaceController
 from bot.embedded.kubernetes.faults import Faults
@@ -44,6 +45,7 @@ class KubernetesServer:
         self.registry = Registry(self.store, plugins(self.store))
         GarbageCollector(self.registry)
         NamespaceController(self.registry)
+        ClaimProtection(self.registry)
         self.access = Access()
         self.faults = Faults()
         self._collections = Collections(self.store, set())

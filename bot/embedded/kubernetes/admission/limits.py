@@ -71,7 +71,7 @@ def _filled(container: Object, item: Object, noun: str) -> list[str]:
         missing = {name: value for name, value in table(item, source).items() if name not in present}
         if missing:
             container["resources"].setdefault(kind, {}).update(missing)
-            said.append(f"{', '.join(sorted(missing))} {kind[:-1]} for {noun} {container['name']}")
+            said.append(f"{', '.join(sorted(missing))} {kind[:-1]} for {noun} {container.get('name', '')}")
     return said
 
 

@@ -8,14 +8,37 @@ from typing import Any
 from bot.embedded.kubernetes.objects import Object, dig, rows, table
 
 _CAPABILITIES = frozenset(
-    ("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE")
-    + ("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT")
+    (
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    )
 )
 _SYSCTLS = frozenset(
-    ("kernel.shm_rmid_forced", "net.ipv4.ip_local_port_range", "net.ipv4.ip_unprivileged_port_start")
-    + ("net.ipv4.tcp_syncookies", "net.ipv4.ping_group_range", "net.ipv4.ip_local_reserved_ports")
-    + ("net.ipv4.tcp_keepalive_time", "net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl")
-    + ("net.ipv4.tcp_keepalive_probes", "net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem")
+    (
+        "kernel.shm_rmid_forced",
+        "net.ipv4.ip_local_port_range",
+        "net.ipv4.ip_unprivileged_port_start",
+        "net.ipv4.tcp_syncookies",
+        "net.ipv4.ping_group_range",
+        "net.ipv4.ip_local_reserved_ports",
+        "net.ipv4.tcp_keepalive_time",
+        "net.ipv4.tcp_fin_timeout",
+        "net.ipv4.tcp_keepalive_intvl",
+        "net.ipv4.tcp_keepalive_probes",
+        "net.ipv4.tcp_rmem",
+        "net.ipv4.tcp_wmem",
+    )
 )
 _SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 _VOLUMES = frozenset(
@@ -110,20 +133,55 @@ def _host_ports(spec: Object) -> str:
 
 
 def _selinux(spec: Object) -> str:
+    """Only some types, and neither a user nor a role."""
+    options = dig(spec, "securityContext", "seLinuxOptions")
+    setters = ["pod"] if options and _bad_selinux(options) else []
+    names = _failing(spec, lambda context: _bad_selinux(table(context, "seLinuxOptions")))
+    if names:
+        setters.append(_named("container", names))
+    if not setters:
+        return ""
     contexts = [
         table(spec, "securityContext"),
         *(table(each, "securityContext") for each in _containers(spec)),
     ]
-    for context in contexts:
-        options = table(context, "seLinuxOptions")
-        if options.get("type", "") not in _SELINUX_TYPES or options.get("user") or options.get("role"):
-            return "seLinuxOptions (forbidden type, user or role)"
-    return ""
+    found = [table(context, "seLinuxOptions") for context in contexts]
+    types = sorted({each.get("type", "") for each in found} - _SELINUX_TYPES)
+    faults = [_named("type", types)] if types else []
+    faults += [f"{name} may not be set" for name in ("user", "role") if any(each.get(name) for each in found)]
+    said = "; ".join(faults)
+    return f"seLinuxOptions ({' and '.join(setters)} set forbidden securityContext.seLinuxOptions: {said})"
+
+
+def _bad_selinux(options: Object) -> bool:
+    return options.get("type", "") not in _SELINUX_TYPES or bool(options.get("user") or options.get("role"))
 
 
 def _proc_mount(spec: Object) -> str:
-    names = _failing(spec, lambda context: context.get("procMount", "Default") not in {"", "Default"})
-    return f"procMount ({_named('container', names)} must not set securityContext.procMount)" if names else ""
+    values = {each["name"]: dig(each, "securityContext", "procMount") for each in _containers(spec)}
+    bad = {name: value for name, value in values.items() if value not in {None, "", "Default"}}
+    kinds = ", ".join(f'"{value}"' for value in sorted(set(bad.values())))
+    said = f"must not set securityContext.procMount to {kinds}"
+    return f"procMount ({_named('container', list(bad))} {said})" if bad else ""
+
+
+def _probe_hosts(spec: Object) -> str:
+    names, hosts = set(), set()
+    for each in _containers(spec):
+        handlers = [each.get(name) for name in ("livenessProbe", "readinessProbe", "startupProbe")]
+        handlers += table(each, "lifecycle").values()
+        found = {dig(handler, kind, "host") for handler in handlers for kind in ("httpGet", "tcpSocket")} - {
+            None,
+            "",
+        }
+        if found:
+            names.add(each["name"])
+            hosts |= found
+    if not names:
+        return ""
+    verb = "uses" if len(names) == 1 else "use"
+    what = _named("probe or lifecycle host", sorted(hosts))
+    return f"probe or lifecycle host ({_named('container', sorted(names))} {verb} {what})"
 
 
 def _unconfined(spec: Object) -> str:
@@ -184,10 +242,19 @@ def _inherited(spec: Object, good: Callable[[Any], bool], *path: str) -> list[st
 
 
 def _root(spec: Object) -> str:
+    wrong = _set_wrongly(spec, lambda value: value is False, "runAsNonRoot")
+    if wrong:
+        return f"runAsNonRoot != true ({wrong} must not set securityContext.runAsNonRoot=false)"
     names = _inherited(spec, lambda value: value is True, "runAsNonRoot")
-    if not names:
-        return ""
-    return f"runAsNonRoot != true (pod or {_named('container', names)} must set securityContext.runAsNonRoot=true)"
+    said = f"pod or {_named('container', names)} must set securityContext.runAsNonRoot=true"
+    return f"runAsNonRoot != true ({said})" if names else ""
+
+
+def _set_wrongly(spec: Object, bad: Callable[[Any], bool], *path: str) -> str:
+    """Who says a bad value outright: `pod`, `container "a"`, or both."""
+    setters = ["pod"] if bad(dig(spec, "securityContext", *path)) else []
+    names = _failing(spec, lambda context: bad(dig(context, *path)))
+    return " and ".join([*setters, *([_named("container", names)] if names else [])])
 
 
 def _root_user(spec: Object) -> str:
@@ -198,29 +265,35 @@ def _root_user(spec: Object) -> str:
 
 
 def _seccomp(spec: Object) -> str:
+    where = "securityContext.seccompProfile.type"
+    wrong = _set_wrongly(spec, lambda value: value not in {None, *_SECCOMP}, "seccompProfile", "type")
+    if wrong:
+        return f'seccompProfile ({wrong} must not set {where} to "Unconfined")'
     names = _inherited(spec, lambda value: value in _SECCOMP, "seccompProfile", "type")
-    if not names:
-        return ""
-    said = 'must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost"'
-    return f"seccompProfile (pod or {_named('container', names)} {said})"
+    said = f'pod or {_named("container", names)} must set {where} to "RuntimeDefault" or "Localhost"'
+    return f"seccompProfile ({said})" if names else ""
 
 
-_ALWAYS: tuple[Check, ...] = (_host_namespaces, _privileged)
+# In the order of the checks' names, which is the order in which Kubernetes reports them.
 _BASELINE: tuple[Check, ...] = (
-    *_ALWAYS,
     _capabilities,
+    _host_namespaces,
     _host_paths,
     _host_ports,
-    _selinux,
+    _probe_hosts,
+    _privileged,
     _proc_mount,
+    _selinux,
     _unconfined,
     _sysctls,
 )
 _RESTRICTED: tuple[Check, ...] = (
-    *_ALWAYS,
+    _host_namespaces,
     _host_ports,
-    _selinux,
+    _probe_hosts,
+    _privileged,
     _proc_mount,
+    _selinux,
     _sysctls,
     _escalation,
     _restricted_capabilities,

@@ -34,7 +34,7 @@ def json_patch(target: Any, operations: Any) -> Any:
     for operation in operations:
         try:
             document = _operate(document, operation)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
             message = "the server rejected our request due to an error in our request"
             raise ApiError(422, "Invalid", message, {}) from error
     return document

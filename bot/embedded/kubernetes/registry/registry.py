@@ -123,9 +123,8 @@ class Registry:
         try:
             new = read_body(target, body, write)
         except ApiError as error:
-            raise (
-                error if target.resource.custom or error.code != 400 else invalid_patch(body, error)
-            ) from None
+            undecodable = "cannot be handled as" in error.message and not target.resource.custom
+            raise (invalid_patch(body, error) if undecodable else error) from None
         self._check_uid(target, new, live)
         return self._change(target, live, new, write)
 

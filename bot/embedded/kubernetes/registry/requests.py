@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.embedded.kubernetes.errors import bad_request
+from bot.embedded.kubernetes.errors import bad_options, bad_request, unsupported
 from bot.embedded.kubernetes.objects import Object, dig
 from bot.embedded.kubernetes.resources import Resource
 
-POLICIES = ("Orphan", "Background", "Foreground")
+POLICIES = ["Foreground", "Background", "Orphan"]
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,13 @@ def read_deletion(body: Any, grace: str, policy: str, dry_run: bool) -> Deletion
     """Options of a delete, from its body or from the query."""
     options: Object = body if isinstance(body, dict) else {}
     seconds = options.get("gracePeriodSeconds", int(grace) if grace.lstrip("-").isdigit() else None)
+    if seconds is not None and type(seconds) is not int:
+        raise bad_request("json: cannot unmarshal gracePeriodSeconds into Go struct field of type int64")
     chosen = options.get("propagationPolicy") or policy
     if not chosen and options.get("orphanDependents") is not None:
         chosen = "Orphan" if options["orphanDependents"] else "Background"
     if chosen and chosen not in POLICIES:
-        raise bad_request(f'invalid propagationPolicy "{chosen}": expected one of {", ".join(POLICIES)}')
+        raise bad_options("delete", unsupported("propagationPolicy", chosen, [*POLICIES, "nil"]))
     return Deletion(
         grace=seconds,
         policy=chosen,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bot.embedded.kubernetes.objects import Object, dig, rows, table, uid_of
+from bot.embedded.kubernetes.objects import Object, dig, name_of, rows, table, uid_of
 from bot.embedded.kubernetes.resources import Resource
 
 _COUNTED: Final = frozenset(
@@ -17,9 +17,14 @@ _COUNTED: Final = frozenset(
         "jobs",
         "cronjobs",
         "networkpolicies",
+        "ingresses",
+        "ingressclasses",
+        "poddisruptionbudgets",
+        "endpointslices",
+        "horizontalpodautoscalers",
     )
-    + ("ingresses", "ingressclasses", "poddisruptionbudgets", "endpointslices", "horizontalpodautoscalers")
 )
+CLAIM_PROTECTION: Final = "kubernetes.io/pvc-protection"
 _MANDATORY: Final = "batch.kubernetes.io/"
 
 
@@ -35,6 +40,10 @@ def prepare_create(resource: Resource, obj: Object) -> None:
         obj["status"] = _first_status(resource, obj)
     if resource.plural == "jobs":
         _label_job(obj)
+    if resource.plural == "persistentvolumeclaims":
+        finalizers = obj["metadata"].setdefault("finalizers", [])
+        if CLAIM_PROTECTION not in finalizers:
+            finalizers.append(CLAIM_PROTECTION)
     if resource.plural == "namespaces":
         spec = obj.setdefault("spec", {})
         if "kubernetes" not in rows(spec, "finalizers"):
@@ -72,7 +81,7 @@ def _label_job(job: Object) -> None:
         return
     template = job["spec"]["template"].setdefault("metadata", {})
     labels = template.setdefault("labels", {})
-    uid, name = uid_of(job), job["metadata"]["name"]
+    uid, name = uid_of(job), name_of(job)
     for prefix in ("", _MANDATORY):
         labels.setdefault(f"{prefix}controller-uid", uid)
         labels.setdefault(f"{prefix}job-name", name)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.embedded.kubernetes.errors import ApiError, Cause, bad_request, conflict, invalid, required
+from bot.embedded.kubernetes.errors import ApiError, Cause, bad_request, conflict, invalid
 from bot.embedded.kubernetes.objects import Object, dig, name_of, namespace_of, rows, table, timestamp, uid_of
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write, read_deletion
 from bot.embedded.kubernetes.resources import Resource, known
 from bot.embedded.kubernetes.storage.selectors import selects
 
+_BINDING = Resource("", "v1", "pods/binding", "Binding")
 _SCALE = Resource("autoscaling", "v1", "Scale", "Scale")
 
 
@@ -55,15 +56,21 @@ def bind(registry: Registry, target: Target, binding: Any, write: Write) -> None
     """Put a pod on the node that a Binding names."""
     node = dig(binding, "target", "name")
     if not node:
-        raise invalid(target.resource, target.name, [required("target.name")])
+        raise ApiError(500, "", "target.name: Required value")
     pods = known("pods")
     pod = registry.get(Target(pods, target.namespace, target.name))
     current = dig(pod, "spec", "nodeName")
     if pod["metadata"].get("deletionTimestamp"):
-        raise conflict(pods, target.name, f"pod {target.name} is being deleted, cannot be assigned to a host")
+        raise conflict(
+            _BINDING, target.name, f"pod {target.name} is being deleted, cannot be assigned to a host"
+        )
     if current:
-        raise conflict(pods, target.name, f'pod {target.name} is already assigned to node "{current}"')
-    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": timestamp(registry.clock())}
+        raise conflict(_BINDING, target.name, f'pod {target.name} is already assigned to node "{current}"')
+    scheduled = {
+        "type": "PodScheduled",
+        "status": "True",
+        "lastTransitionTime": timestamp(registry.clock()),
+    }
     status = dict(pod.get("status") or {})
     others = [each for each in rows(status, "conditions") if each["type"] != "PodScheduled"]
     status["conditions"] = [*others, scheduled]

@@ -63,7 +63,7 @@ class _Reading:
 
     def _map_value(self, value: Any, kind: Type, path: str, owner: str) -> Any:
         if value is None and "string" in kind.accepts:
-            return ""
+            return "0" if kind.is_quantity else ""
         return self.read(value, kind, path, owner)
 
     def _scalar(self, value: Any, kind: Type, path: str, owner: str) -> Any:
@@ -140,7 +140,8 @@ def decode(resource: Resource, body: Any, validation: str = "") -> tuple[Object,
     unknown = [f'unknown field "{path}"' for path in reading.unknown]
     if unknown and validation == "Strict":
         raise bad_request(_undecodable(resource, f"strict decoding error: {', '.join(unknown)}"))
-    ordered = {"apiVersion": resource.api_version, "kind": resource.kind, **found}
+    typed = {"apiVersion": resource.api_version, "kind": resource.kind}
+    ordered = {**typed, **found, **typed}
     return ordered, [] if validation == "Ignore" else unknown
 
 

@@ -65,8 +65,10 @@ def selects(selector: Object | None, labels: Object) -> bool:
     requirements = [Requirement(key, "=", (value,)) for key, value in table(selector, "matchLabels").items()]
     names = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
     for each in rows(selector, "matchExpressions"):
-        operator = names[each["operator"]]
-        requirements.append(Requirement(each["key"], operator, tuple(each.get("values") or ())))
+        operator = names.get(each.get("operator", ""))
+        if operator is None:
+            return False
+        requirements.append(Requirement(each.get("key", ""), operator, tuple(each.get("values") or ())))
     return all(each.matches(labels) for each in requirements)
 
 
@@ -78,8 +80,10 @@ _FIELDS: dict[str, frozenset[str]] = {
             "spec.schedulerName",
             "spec.serviceAccountName",
             "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.nominatedNodeName",
         )
-        + ("status.phase", "status.podIP", "status.nominatedNodeName")
     ),
     "events": frozenset(
         f"involvedObject.{name}"
@@ -120,6 +124,8 @@ def parse_fields(resource: Resource, text: str) -> list[tuple[str, bool, str]]:
         if match is None:
             raise bad_request(f"invalid selector: {text!r}; can't understand {piece!r}")
         if match[1] not in known:
+            if resource.plural in _FIELDS and not resource.group:
+                raise bad_request(f"field label not supported: {match[1]}")
             allowed = ", ".join(f'"{name}"' for name in sorted(known))
             raise bad_request(f'"{match[1]}" is not a known field selector: only {allowed}')
         terms.append((match[1], match[2] != "!=", match[3]))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bot.embedded.kubernetes.errors import expired, too_large
+from bot.embedded.kubernetes.errors import expired
 from bot.embedded.kubernetes.objects import Object, name_of, namespace_of
 from bot.embedded.kubernetes.resources import Resource
 
@@ -101,9 +101,8 @@ class Store:
     def since(self, resource: Resource, version: int) -> list[Event]:
         """Writes after `version`; a 410 when history does not reach back that far."""
         found = self._table(resource)
-        if version > self.version:
-            raise too_large(version, self.version)
-        if version < found.dropped:
+        # A version from before a restart is as lost as one that history does not reach.
+        if version < found.dropped or version > self.version:
             raise expired(f"too old resource version: {version} ({found.dropped + 1})")
         return [event for event in found.history if event.version > version]
 

@@ -11,6 +11,7 @@ from bot.embedded.kubernetes.objects import Object, dig, rows, table
 from bot.embedded.kubernetes.schema.quantity import amount
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_LEVEL_LABELS = frozenset(f"pod-security.kubernetes.io/{mode}" for mode in ("enforce", "warn", "audit"))
 _LIMIT = 1024 * 1024
 _KEY_WORDS = (
     "a valid config key must consist of alphanumeric characters, '-', '_' or '.' "
@@ -32,6 +33,12 @@ def check_data(obj: Object) -> Iterator[Cause]:
         yield Cause(
             "FieldValueTooLong", f"Too long: may not be more than {_LIMIT} bytes", "data" if encoded else ""
         )
+
+
+def check_security_levels(namespace: Object) -> Iterator[Cause]:
+    for name, value in table(namespace, "metadata", "labels").items():
+        if name in _LEVEL_LABELS and value not in {"privileged", "baseline", "restricted"}:
+            yield wrong(f"metadata.labels[{name}]", value, "must be one of privileged, baseline, restricted")
 
 
 def check_immutable(live: Object, new: Object) -> Iterator[Cause]:

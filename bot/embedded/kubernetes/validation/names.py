@@ -112,12 +112,11 @@ def check_metadata(resource: Resource, obj: Object) -> Iterator[Cause]:
 
 def _check_owners(metadata: Object) -> Iterator[Cause]:
     for index, owner in enumerate(metadata.get("ownerReferences") or []):
-        path = f"metadata.ownerReferences[{index}]" if index else "metadata.ownerReferences"
         for name in ("apiVersion", "kind", "name", "uid"):
             if not owner.get(name):
-                yield wrong(f"{path}.{name}", owner.get(name, ""), "must not be empty")
+                yield required(f"metadata.ownerReferences[{index}].{name}", "must not be empty")
     controllers = [owner for owner in metadata.get("ownerReferences") or [] if owner.get("controller")]
     if len(controllers) > 1:
         words = 'Only one reference can have Controller set to true. Found "true" in references for '
-        said = " and ".join(f"{owner['kind']}/{owner['name']}" for owner in controllers[:2])
+        said = " and ".join(f"{owner.get('kind', '')}/{owner.get('name', '')}" for owner in controllers[:2])
         yield wrong("metadata.ownerReferences", metadata["ownerReferences"], words + said)

@@ -17,6 +17,7 @@ Checks = Callable[[Object], Iterable[Cause]]
 ChangeChecks = Callable[[Object, Object], Iterable[Cause]]
 
 _CHECKS: dict[str, Checks] = {
+    "namespaces": configuration.check_security_levels,
     "pods": pods.check_pod,
     "deployments": workloads.check_workload,
     "replicasets": workloads.check_workload,
@@ -63,9 +64,8 @@ def check_status(resource: Resource, new: Object) -> list[Cause]:
 
 
 def _checked(resource: Resource, obj: Object) -> Iterator[Cause]:
-    yield from check_metadata(resource, obj)
     checks = _CHECKS.get(resource.plural)
-    special = list(checks(obj)) if checks is not None else []
+    special = [*check_metadata(resource, obj), *(checks(obj) if checks is not None else ())]
     yield from special
     # The schemas know every required field; what a special check has said of one is said better.
     said = {cause.field for cause in special}

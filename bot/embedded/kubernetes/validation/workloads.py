@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.embedded.kubernetes.errors import Cause, forbidden_field, required, unsupported, wrong
-from bot.embedded.kubernetes.objects import Object, dig, rows, table
+from bot.embedded.kubernetes.objects import Object, dig, name_of, rows, table
 from bot.embedded.kubernetes.storage.selectors import selects
 from bot.embedded.kubernetes.validation.names import check_labels
 from bot.embedded.kubernetes.validation.pods import check_pod_spec
@@ -18,8 +18,15 @@ _STATEFUL_SET_FIELDS = (
 )
 _SCHEDULING = frozenset({"nodeSelector", "affinity", "tolerations", "schedulingGates"})
 _CHANGEABLE = frozenset(
-    ("replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "minReadySeconds")
-    + ("persistentVolumeClaimRetentionPolicy",)
+    (
+        "replicas",
+        "ordinals",
+        "template",
+        "updateStrategy",
+        "revisionHistoryLimit",
+        "minReadySeconds",
+        "persistentVolumeClaimRetentionPolicy",
+    )
 )
 
 
@@ -97,8 +104,8 @@ def check_cron_job(obj: Object) -> Iterator[Cause]:
     policies = ["Allow", "Forbid", "Replace"]
     if spec["concurrencyPolicy"] not in policies:
         yield unsupported("spec.concurrencyPolicy", spec["concurrencyPolicy"], policies)
-    if len(obj["metadata"]["name"]) > 52:
-        yield wrong("metadata.name", obj["metadata"]["name"], "must be no more than 52 characters")
+    if len(name_of(obj)) > 52:
+        yield wrong("metadata.name", name_of(obj), "must be no more than 52 characters")
     yield from _check_job_spec(spec["jobTemplate"]["spec"], "spec.jobTemplate.spec")
 
 
@@ -112,11 +119,9 @@ def check_replica_counts(obj: Object) -> Iterator[Cause]:
     total, ready = status.get("replicas", 0), status.get("readyReplicas", 0)
     for name in ("updatedReplicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas"):
         if status.get(name, 0) > total:
-            yield wrong(f"status.{name}", status[name], "cannot be greater than status.replicas")
-    if status.get("availableReplicas", 0) > ready:
-        yield wrong(
-            "status.availableReplicas", status["availableReplicas"], "cannot be greater than readyReplicas"
-        )
+            yield wrong(f"status.{name}", status.get(name, 0), "cannot be greater than status.replicas")
+    if (available := status.get("availableReplicas", 0)) > ready:
+        yield wrong("status.availableReplicas", available, "cannot be greater than readyReplicas")
 
 
 def check_selector_change(live: Object, new: Object) -> Iterator[Cause]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from bot.embedded.kubernetes.web.paths import known_version, target_of, verb_of
 from bot.embedded.kubernetes.web.protobuf import read_review
 from bot.embedded.kubernetes.web.resources import Resources
 
+_log = logging.getLogger(__name__)
 _HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 
 
@@ -63,6 +65,9 @@ class Application:
             response = await self._answer(request)
         except ApiError as error:
             response = failure(error)
+        except Exception:
+            _log.exception("%s %s failed", request.method, scope["path"])
+            response = failure(ApiError(500, "InternalError", "Internal error occurred"))
         for warning in request.state.warnings:
             response.headers.append("Warning", _quoted(warning))
         self.calls.append(Call(request.method, scope["path"], response.status_code))

@@ -64,7 +64,7 @@ class Collections:
         version = query.get("resourceVersion", "")
         if version and not version.isdigit():
             why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
-            raise bad_request(f'resourceVersion: Invalid value: "{version}": {why}')
+            raise ApiError(500, "", f'resourceVersion: Invalid value: "{version}": {why}')
         options = WatchOptions(
             version=version,
             seconds=_whole(query.get("timeoutSeconds")) or 1800.0,

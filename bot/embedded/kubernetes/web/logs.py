@@ -32,6 +32,8 @@ class Logs:
         pod = self._registry.get(Target(target.resource, target.namespace, target.name))
         container = _container(pod, request.query_params.get("container", ""))
         base = self._node_url(pod)
+        if not base:
+            return Response(status_code=204)
         place = "/".join(quote(part, safe="") for part in (namespace_of(pod), name_of(pod), container))
         query = {name: request.query_params[name] for name in _PASSED if name in request.query_params}
         outgoing = self._client.build_request("GET", f"{base}/containerLogs/{place}", params=query)
@@ -46,9 +48,10 @@ class Logs:
         return StreamingResponse(_passed_on(response), media_type="text/plain")
 
     def _node_url(self, pod: Object) -> str:
+        """Where its node answers; empty for a pod that no node has."""
         name = dig(pod, "spec", "nodeName")
         if not name:
-            raise bad_request(f"pod {name_of(pod)} does not have a host assigned")
+            return ""
         node = self._registry.get(Target(known("nodes"), "", name))
         addresses = {each["type"]: each["address"] for each in rows(node, "status", "addresses")}
         port = dig(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port")

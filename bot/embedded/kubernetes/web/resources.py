@@ -88,7 +88,7 @@ class Resources:
         write = _write(request)
         if target.subresource in {"binding", "eviction"}:
             (bind if target.subresource == "binding" else evict)(self.registry, target, body, write)
-            return answer(_success(), 201)
+            return answer({**_success(), "code": 201}, 201)
         if target.name:
             raise method_not_allowed()
         obj = self.registry.create(target, body, write)
