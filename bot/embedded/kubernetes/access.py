@@ -60,7 +60,7 @@ class Access:
         return {**body, "status": {"allowed": allowed}}
 
     def rules(self, body: Object) -> Object:
-        """SelfSubjectRulesReview with its status: denials cannot be said in rules, hence incomplete with any."""
+        """SelfSubjectRulesReview with its status; incomplete once anything is denied, as rules only allow."""
         everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
         paths = {"verbs": ["*"], "nonResourceURLs": ["*"]}
         status = {

@@ -24,7 +24,7 @@ class Resource:
     verbs: tuple[str, ...] = ALL_VERBS
     in_all: bool = False
     custom: bool = field(default=False)
-    """Defined by a CRD in a real cluster: lists keep apiVersion and kind in items, patches are not strategic."""
+    """Defined by a CRD in a real cluster: items of lists keep their kind, patches are not strategic."""
 
     @property
     def api_version(self) -> str:

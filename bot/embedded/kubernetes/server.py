@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -65,8 +66,8 @@ class KubernetesServer:
         return f"http://127.0.0.1:{self._socket.getsockname()[1]}"
 
     @property
-    def calls(self) -> list[Call]:
-        """The requests so far, in order."""
+    def calls(self) -> deque[Call]:
+        """The latest requests, in order."""
         return self._application.calls
 
     def deny(self, verb: str = "*", resource: str = "*", group: str = "*", namespace: str = "*") -> None:
@@ -153,10 +154,3 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
-
-
-async def serve(port: int, kubeconfig: Path) -> None:
-    """Run an API server until cancelled, with its kubeconfig at that path."""
-    async with KubernetesServer(port) as server:
-        server.write_kubeconfig(kubeconfig)
-        await asyncio.Event().wait()

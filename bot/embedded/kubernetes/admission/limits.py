@@ -93,9 +93,11 @@ def _faults(item: Object, requests: Object, limits: Object, noun: str) -> Iterat
         if name not in held:
             yield f"maximum {name} usage per {noun} is {most}.  No limit is specified"
         elif amount(held[name]) > amount(most):
-            yield f"maximum {name} usage per {noun} is {most}, but {'request' if claim else 'limit'} is {held[name]}"
+            what = "request" if claim else "limit"
+            yield f"maximum {name} usage per {noun} is {most}, but {what} is {held[name]}"
     for name, ratio in table(item, "maxLimitRequestRatio").items():
         if name in limits and name in requests and amount(requests[name]) > 0:
             found: Decimal = amount(limits[name]) / amount(requests[name])
             if found > amount(ratio):
-                yield f"{name} max limit to request ratio per {noun} is {ratio}, but provided ratio is {found:.6f}"
+                most = f"{name} max limit to request ratio per {noun} is {ratio}"
+                yield f"{most}, but provided ratio is {found:.6f}"

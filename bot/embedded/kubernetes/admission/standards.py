@@ -111,7 +111,8 @@ def _capabilities(spec: Object) -> str:
     if not names:
         return ""
     said = ", ".join(f'"{name}"' for name in extra)
-    return f"non-default capabilities ({_named('container', names)} must not include {said} in securityContext.capabilities.add)"
+    where = f"{_named('container', names)} must not include {said} in securityContext.capabilities.add"
+    return f"non-default capabilities ({where})"
 
 
 def _host_paths(spec: Object) -> str:
@@ -129,7 +130,8 @@ def _host_ports(spec: Object) -> str:
     if not names:
         return ""
     verb = "uses" if len(names) == 1 else "use"
-    return f"hostPort ({_named('container', names)} {verb} hostPort{'s' if len(ports) > 1 else ''} {', '.join(ports)})"
+    noun = "hostPorts" if len(ports) > 1 else "hostPort"
+    return f"hostPort ({_named('container', names)} {verb} {noun} {', '.join(ports)})"
 
 
 def _selinux(spec: Object) -> str:
@@ -190,7 +192,8 @@ def _unconfined(spec: Object) -> str:
     names = _failing(spec, lambda context: dig(context, "seccompProfile", "type") == "Unconfined")
     if not names:
         return ""
-    return f'seccompProfile ({_named("container", names)} must not set securityContext.seccompProfile.type to "Unconfined")'
+    said = 'must not set securityContext.seccompProfile.type to "Unconfined"'
+    return f"seccompProfile ({_named('container', names)} {said})"
 
 
 def _sysctls(spec: Object) -> str:
@@ -211,7 +214,8 @@ def _volume_types(spec: Object) -> str:
         return ""
     verb = "uses" if len(names) == 1 else "use"
     noun = "type" if len(kinds) == 1 else "types"
-    return f"restricted volume types ({_named('volume', names)} {verb} restricted volume {noun} {', '.join(kinds)})"
+    said = f"{_named('volume', names)} {verb} restricted volume {noun} {', '.join(kinds)}"
+    return f"restricted volume types ({said})"
 
 
 def _escalation(spec: Object) -> str:

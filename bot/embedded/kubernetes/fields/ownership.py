@@ -108,7 +108,7 @@ def _owned(paths: Iterable[Path], writer: Writer) -> Paths:
 
 
 def updated(live: Object, new: Object, kind: Type, writer: Writer) -> Object:
-    """`new` with ownership moved to the writer of whatever it changes against `live`, or sets when it is empty."""
+    """`new`, where the writer owns whatever it changes against `live`."""
     owners = owners_of(live)
     change = compare(_bare(live), _bare(new), kind)
     written, removed = _owned(change.written, writer), frozenset(change.removed)

@@ -95,6 +95,13 @@ def _remove(document: Any, path: list[str]) -> tuple[Any, Any]:
 
 def strategic_patch(target: Any, patch: Any, kind: Type) -> Any:
     """Kubernetes' own merge: lists with a merge key are merged by it; `$patch` directives are obeyed."""
+    try:
+        return _merged(target, patch, kind)
+    except (AttributeError, TypeError) as error:
+        raise bad_request(f"invalid strategic merge patch format: {error}") from None
+
+
+def _merged(target: Any, patch: Any, kind: Type) -> Any:
     if not isinstance(patch, dict):
         return patch
     directive = patch.get(_DIRECTIVE)
@@ -125,7 +132,7 @@ def _patch_field(merged: Object, name: str, value: Any, kind: Type) -> None:
     elif isinstance(value, list) and "merge" in kind.patch_strategies:
         merged[name] = _patch_list(merged.get(name) or [], value, kind)
     elif isinstance(value, dict):
-        found = strategic_patch(merged.get(name), value, kind)
+        found = _merged(merged.get(name), value, kind)
         if found is None:
             merged.pop(name, None)
         else:
@@ -148,9 +155,9 @@ def _patch_list(target: list[Any], patch: list[Any], kind: Type) -> list[Any]:
         if each.get(_DIRECTIVE) == "delete":
             merged = [old for old in merged if old.get(key) != each[key]]
         elif index is None:
-            merged.append(strategic_patch({}, each, kind.item))
+            merged.append(_merged({}, each, kind.item))
         else:
-            merged[index] = strategic_patch(merged[index], each, kind.item)
+            merged[index] = _merged(merged[index], each, kind.item)
     return _ordered(merged, target, patch, key)
 
 

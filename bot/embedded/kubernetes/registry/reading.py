@@ -33,15 +33,17 @@ def read_configuration(target: Target, body: Any) -> Object:
 def _placed(target: Target, obj: Object) -> Object:
     metadata = obj["metadata"]
     if target.namespace:
-        if metadata.get("namespace", target.namespace) != target.namespace:
+        if (metadata.get("namespace") or target.namespace) != target.namespace:
             raise bad_request(
                 "the namespace of the provided object does not match the namespace sent on the request"
             )
         metadata["namespace"] = target.namespace
     else:
         metadata.pop("namespace", None)
-    if target.name and metadata.setdefault("name", target.name) != target.name:
-        name = metadata["name"]
+    name = metadata.get("name") or target.name
+    if target.name:
+        metadata["name"] = name
+    if target.name and name != target.name:
         raise bad_request(
             f"the name of the object ({name}) does not match the name on the URL ({target.name})"
         )

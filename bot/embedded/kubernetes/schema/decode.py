@@ -177,9 +177,8 @@ def _check_kind(resource: Resource, body: Object) -> None:
         raise bad_request(f"{unknown}: Object '{missing}' is missing in '{shown}' ({shown[:30]} ...)")
     version, kind = body.get("apiVersion") or resource.api_version, body.get("kind") or resource.kind
     if version != resource.api_version:
-        raise bad_request(
-            f"the API version in the data ({version}) does not match the expected API version ({resource.api_version})"
-        )
+        expected = f"the expected API version ({resource.api_version})"
+        raise bad_request(f"the API version in the data ({version}) does not match {expected}")
     if kind != resource.kind:
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}')
 

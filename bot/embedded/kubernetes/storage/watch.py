@@ -51,7 +51,7 @@ def seen(event: Event, namespace: str, matches: Predicate | None) -> Change | No
 
 
 class Watch:
-    """One client's stream. It is subscribed from its creation on, so that nothing is lost before it is read."""
+    """One client's stream, subscribed from its creation on: nothing is lost before it is read."""
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -20,10 +21,10 @@ from bot.embedded.kubernetes.web.bodies import answer, failure, read
 from bot.embedded.kubernetes.web.collections import is_true
 from bot.embedded.kubernetes.web.logs import Logs
 from bot.embedded.kubernetes.web.paths import known_version, target_of, verb_of
-from bot.embedded.kubernetes.web.protobuf import read_review
 from bot.embedded.kubernetes.web.resources import Resources
 
 _log = logging.getLogger(__name__)
+_REMEMBERED = 100_000
 _HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 
 
@@ -43,7 +44,7 @@ class Application:
     access: Access
     faults: Faults
     token: str
-    calls: list[Call] = field(default_factory=list)
+    calls: deque[Call] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
 
     @property
     def prefix(self) -> str:
@@ -120,7 +121,7 @@ class Application:
 
     async def _review(self, target: Target, request: Request) -> Response:
         raw, media = await request.body(), request.headers.get("content-type", "")
-        body = read_review(raw) if "protobuf" in media else read(raw, media)
+        body = read(raw, media)
         if request.method != "POST" or not isinstance(body, dict):
             raise method_not_allowed()
         body = {

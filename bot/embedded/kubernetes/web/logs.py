@@ -19,7 +19,7 @@ _PASSED = ("tailLines", "follow", "previous", "sinceSeconds", "sinceTime", "time
 
 
 class Logs:
-    """Proxies `pods/log` to the node: `GET /containerLogs/NAMESPACE/POD/CONTAINER` of its kubelet endpoint."""
+    """Proxies `pods/log` to `GET /containerLogs/NAMESPACE/POD/CONTAINER` of the node's kubelet endpoint."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
@@ -78,7 +78,8 @@ def _container(pod: Object, wanted: str) -> str:
         return str(running[0])
     init = f" or one of the init containers: [{' '.join(initial)}]" if initial else ""
     raise bad_request(
-        f"a container name must be specified for pod {name_of(pod)}, choose one of: [{' '.join(running)}]{init}"
+        f"a container name must be specified for pod {name_of(pod)}, "
+        f"choose one of: [{' '.join(running)}]{init}"
     )
 
 

@@ -1,4 +1,4 @@
-"""The two protobuf bodies that kubectl sends: the reviews behind `kubectl auth can-i`.
+"""The protobuf bodies of `kubectl auth can-i` and of `kubectl create` for a few small kinds.
 
 kubectl writes typed objects as protobuf and does not fall back to JSON. The numbers are those
 of the fields in the API's published .proto files.
@@ -6,21 +6,64 @@ of the fields in the API's published .proto files.
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from bot.embedded.kubernetes.errors import bad_request, unsupported_media_type
 from bot.embedded.kubernetes.objects import Object
 
 _MAGIC = b"k8s\x00"
-_Schema = dict[int, Any]
-_ENVELOPE: _Schema = {1: ("typeMeta", {1: "apiVersion", 2: "kind"}), 2: "raw"}
+Shape = Literal["text", "bytes", "message", "texts", "map", "bytes map", "quantities"]
+
+
+@dataclass(frozen=True)
+class _Field:
+    name: str
+    shape: Shape = "text"
+    inner: dict[int, _Field] = field(default_factory=dict)
+
+
+_Message = dict[int, _Field]
+_ENVELOPE: _Message = {
+    1: _Field("typeMeta", "message", {1: _Field("apiVersion"), 2: _Field("kind")}),
+    2: _Field("raw", "bytes"),
+}
+_META: _Message = {
+    1: _Field("name"),
+    2: _Field("generateName"),
+    3: _Field("namespace"),
+    11: _Field("labels", "map"),
+    12: _Field("annotations", "map"),
+    14: _Field("finalizers", "texts"),
+}
 _ATTRIBUTES = ("namespace", "verb", "group", "version", "resource", "subresource", "name")
-_SPECS: dict[str, _Schema] = {
-    "SelfSubjectAccessReview": {
-        1: ("resourceAttributes", dict(enumerate(_ATTRIBUTES, 1))),
-        2: ("nonResourceAttributes", {1: "path", 2: "verb"}),
-    },
-    "SelfSubjectRulesReview": {1: "namespace"},
+
+
+def _with_meta(**rest: tuple[int, Shape, _Message]) -> _Message:
+    found = {1: _Field("metadata", "message", _META)}
+    return found | {number: _Field(name, shape, inner) for name, (number, shape, inner) in rest.items()}
+
+
+_KINDS: dict[str, _Message] = {
+    "SelfSubjectAccessReview": _with_meta(
+        spec=(
+            2,
+            "message",
+            {
+                1: _Field("resourceAttributes", "message", dict(enumerate(map(_Field, _ATTRIBUTES), 1))),
+                2: _Field("nonResourceAttributes", "message", {1: _Field("path"), 2: _Field("verb")}),
+            },
+        )
+    ),
+    "SelfSubjectRulesReview": _with_meta(spec=(2, "message", {1: _Field("namespace")})),
+    "Namespace": _with_meta(),
+    "ServiceAccount": _with_meta(),
+    "ConfigMap": _with_meta(data=(2, "map", {}), binaryData=(3, "bytes map", {})),
+    "Secret": _with_meta(data=(2, "bytes map", {}), type=(3, "text", {}), stringData=(4, "map", {})),
+    "ResourceQuota": _with_meta(
+        spec=(2, "message", {1: _Field("hard", "quantities"), 2: _Field("scopes", "texts")})
+    ),
 }
 
 
@@ -34,37 +77,57 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
-def _message(data: bytes, schema: _Schema) -> dict[str, Any]:
-    """Fields of the wire format that the schema names; all of them are length-delimited."""
-    found: dict[str, Any] = {}
-    at = 0
+def _pieces(data: bytes) -> list[tuple[int, bytes]]:
+    """The length-delimited fields of a message, by number; whole numbers are not needed and skipped."""
+    found, at = [], 0
     while at < len(data):
         tag, at = _varint(data, at)
-        if tag & 7 == 0:
-            _, at = _varint(data, at)
-            continue
         size, at = _varint(data, at)
-        piece, at = data[at : at + size], at + size
-        known = schema.get(tag >> 3)
-        if isinstance(known, tuple):
-            found[known[0]] = _message(piece, known[1])
-        elif known == "raw":
-            found[known] = piece
-        elif known:
-            found[known] = piece.decode()
+        if tag & 7 == 2:
+            found.append((tag >> 3, data[at : at + size]))
+            at += size
     return found
 
 
-def read_review(body: bytes) -> Object:
-    """A SelfSubjectAccessReview or SelfSubjectRulesReview; a 415 for any other kind."""
+def _read(data: bytes, message: _Message) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for number, piece in _pieces(data):
+        known = message.get(number)
+        if known is None:
+            continue
+        match known.shape:
+            case "text":
+                found[known.name] = piece.decode()
+            case "bytes":
+                found[known.name] = piece
+            case "message":
+                found[known.name] = _read(piece, known.inner)
+            case "texts":
+                found.setdefault(known.name, []).append(piece.decode())
+            case _:
+                entry = dict(_pieces(piece))
+                found.setdefault(known.name, {})[entry.get(1, b"").decode()] = _value(entry, known.shape)
+    return found
+
+
+def _value(entry: dict[int, bytes], shape: Shape) -> str:
+    """The value of one entry of a map. A quantity is a message that holds its text."""
+    value = entry.get(2, b"")
+    if shape == "quantities":
+        value = dict(_pieces(value)).get(1, b"")
+    return base64.b64encode(value).decode() if shape == "bytes map" else value.decode()
+
+
+def read_protobuf(body: bytes) -> Object:
+    """An object of one of the few kinds that are known; a 415 for any other."""
     if not body.startswith(_MAGIC):
         raise bad_request("the body is no Kubernetes protobuf")
     try:
-        envelope = _message(body.removeprefix(_MAGIC), _ENVELOPE)
+        envelope = _read(body.removeprefix(_MAGIC), _ENVELOPE)
         kind = envelope["typeMeta"]["kind"]
-        if kind not in _SPECS:
+        if kind not in _KINDS:
             raise unsupported_media_type(["application/json", "application/yaml"])
-        spec = _message(envelope["raw"], {2: ("spec", _SPECS[kind])})
-    except (IndexError, KeyError, UnicodeDecodeError):
+        found = _read(envelope["raw"], _KINDS[kind])
+    except (IndexError, KeyError, TypeError, UnicodeDecodeError):
         raise bad_request("the body cannot be read as protobuf") from None
-    return {"apiVersion": envelope["typeMeta"]["apiVersion"], "kind": kind, "spec": spec.get("spec", {})}
+    return {"apiVersion": envelope["typeMeta"]["apiVersion"], "kind": kind, **found}
