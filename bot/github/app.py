@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from bot.environments.ports import Fence, SaveReceipt
+from bot.github.cache import Bounded
 from bot.github.ci import read_ci
 from bot.github.client import Client
 from bot.github.connection import Connection
@@ -52,6 +53,7 @@ class GitHubApp:
         self._app_id = app_id
         self._pulls = Pulls(self._client)
         self._contents = Contents(self._client)
+        self._heads: Bounded[tuple[int, int], str] = Bounded(10_000, lambda _: 1)
         self._installations = Installations(self._client)
         self._reporter = Reporter(self._client, app_id, public_url)
 
@@ -60,7 +62,14 @@ class GitHubApp:
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         """None only when the repository is seen and has no such pull request."""
-        return await self._pulls.get(repository, number)
+        pull = await self._pulls.get(repository, number)
+        if pull is not None:
+            key = (repository.id, number)
+            # Somebody asked, and no push is the reason: it may be that the configuration changed.
+            if self._heads.get(key) in (None, pull.head_sha):
+                self._contents.forget(repository)
+            self._heads.put(key, pull.head_sha)
+        return pull
 
     async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]:
         return await self._pulls.open(repository)
@@ -70,7 +79,10 @@ class GitHubApp:
         return await self._pulls.changed_paths(repository, number)
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
-        """The file's text, at most a minute old; None when the repository is seen and has no such file."""
+        """The file's text; None when the repository is seen and has no such file.
+
+        At most a minute old, and read anew after each `pull_request` that found the same head as before.
+        """
         return await self._contents.default_branch_file(repository, path)
 
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:

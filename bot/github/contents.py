@@ -35,8 +35,8 @@ class Contents:
     def __init__(self, client: Client, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._monotonic = monotonic
-        self._texts: Bounded[tuple[int, str], tuple[float, str | None]] = Bounded(
-            8 * MIB, lambda kept: len(kept[1] or "") + 200
+        self._texts: Bounded[int, dict[str, tuple[float, str | None]]] = Bounded(
+            8 * MIB, lambda kept: sum(len(text or "") + 200 for _, text in kept.values())
         )
         self._commits: Bounded[tuple[int, str], Files] = Bounded(
             _KEPT, lambda files: sum(len(path) + len(data) + 100 for path, data in files.items())
@@ -45,14 +45,17 @@ class Contents:
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         """The file's text, at most a minute old; None when there is none and the repository is seen."""
-        key = (repository.id, path)
-        kept = self._texts.get(key)
-        if kept is not None and self._monotonic() < kept[0]:
-            return kept[1]
+        known = self._texts.get(repository.id) or {}
+        if path in known and self._monotonic() < known[path][0]:
+            return known[path][1]
         found = await self._read(repository, path)
         fresh = _FRESH_SECONDS if found is not None else _MISSING_SECONDS
-        self._texts.put(key, (self._monotonic() + fresh, found))
+        self._texts.put(repository.id, {**known, path: (self._monotonic() + fresh, found)})
         return found
+
+    def forget(self, repository: Repository) -> None:
+        """The next read of a file of its default branch asks GitHub, at no cost when nothing changed."""
+        self._texts.drop(repository.id)
 
     async def _read(self, repository: Repository, path: str) -> str | None:
         asked = f"/repos/{repository.full_name}/contents/{quote(path)}"

@@ -1,0 +1,252 @@
+"""Tokens, rate limits, conditional reads, and what each refusal tells the person who reads it."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from datetime import timedelta
+
+import httpx
+import pytest
+import respx
+
+from bot.github.client import Client
+from bot.github.failures import NotFound
+from bot.model.errors import Rejected, TryAgain
+from tests.unit.github.github_api import API, PEM, REPO, SHOP, Clock, client_at, mints_tokens
+
+INSTALLATION = SHOP.installation_id
+
+
+async def _unfenced() -> None:
+    return None
+
+
+@respx.mock
+async def test_many_calls_at_once_mint_one_token() -> None:
+    clock = Clock()
+    mint = mints_tokens(clock)
+    respx.get(REPO).respond(json={"id": 10})
+    async with client_at(clock) as client:
+        await asyncio.gather(*(client.get(INSTALLATION, "/repos/acme/shop") for _ in range(20)))
+        assert mint.call_count == 1
+        clock.pass_by(minutes=57)
+        await client.get(INSTALLATION, "/repos/acme/shop")
+        assert mint.call_count == 1
+        clock.pass_by(minutes=2)
+        await client.get(INSTALLATION, "/repos/acme/shop")
+        assert mint.call_count == 2
+
+
+@respx.mock
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_revoked_token_is_minted_anew_once(method: str) -> None:
+    clock = Clock()
+    mint = mints_tokens(clock)
+    bad = httpx.Response(401, json={"message": "Bad credentials"})
+    route = respx.route(method=method, url=REPO).mock(side_effect=[bad, httpx.Response(200, json={})])
+    async with client_at(clock) as client:
+        await _ask(client, method)
+        assert (mint.call_count, route.call_count) == (2, 2)
+        assert route.calls.last.request.headers["Authorization"] == "Bearer token-2"
+        route.mock(return_value=bad)
+        with pytest.raises(Rejected):
+            await _ask(client, method)
+        assert (mint.call_count, route.call_count) == (3, 4)
+
+
+async def _ask(client: Client, method: str) -> None:
+    if method == "GET":
+        await client.get(INSTALLATION, "/repos/acme/shop")
+    else:
+        await client.post(INSTALLATION, "/repos/acme/shop", {}, _unfenced)
+
+
+@respx.mock
+async def test_no_write_is_sent_twice() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    route = respx.post(REPO).respond(502)
+    async with client_at(clock) as client:
+        with pytest.raises(TryAgain):
+            await _ask(client, "POST")
+    assert route.call_count == 1
+
+
+@respx.mock
+async def test_what_has_not_changed_is_read_for_free() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    route = respx.get(REPO).mock(
+        side_effect=[
+            httpx.Response(200, json={"id": 10}, headers={"ETag": '"one"'}),
+            httpx.Response(304),
+        ]
+    )
+    async with client_at(clock) as client:
+        first = await client.get(INSTALLATION, "/repos/acme/shop")
+        second = await client.get(INSTALLATION, "/repos/acme/shop")
+    assert first.json() == second.json() == {"id": 10}
+    assert route.calls.last.request.headers["If-None-Match"] == '"one"'
+
+
+RATE_LIMITS = {
+    "primary": (403, {"x-ratelimit-remaining": "0"}, "API rate limit exceeded", None),
+    "primary as 429": (429, {"x-ratelimit-remaining": "0"}, "API rate limit exceeded", None),
+    "secondary": (403, {"retry-after": "90"}, "You have exceeded a secondary rate limit.", 90),
+    "secondary without a time": (403, {}, "You have exceeded a secondary rate limit.", 60),
+    "a proxy's": (429, {"retry-after": "30"}, "slow down", 30),
+}
+
+
+@respx.mock
+@pytest.mark.parametrize("name", RATE_LIMITS)
+async def test_a_rate_limit_says_until_when_and_nothing_is_sent_before(name: str) -> None:
+    status, headers, message, seconds = RATE_LIMITS[name]
+    clock = Clock()
+    mints_tokens(clock)
+    reset = {"x-ratelimit-reset": str(int(clock().timestamp()) + 600)} if seconds is None else {}
+    limited = httpx.Response(status, json={"message": message}, headers={**headers, **reset})
+    route = respx.get(REPO).mock(side_effect=[limited, httpx.Response(200, json={})])
+    other = respx.get(f"{API}/app").respond(json={})
+    async with client_at(clock) as client:
+        with pytest.raises(TryAgain) as told:
+            await _ask(client, "GET")
+        expected = clock() + timedelta(seconds=600 if seconds is None else seconds)
+        assert told.value.at is not None
+        assert abs(told.value.at - expected) <= timedelta(seconds=2)
+        with pytest.raises(TryAgain):
+            await _ask(client, "POST")
+        assert route.call_count == 1
+        await client.get(None, "/app")
+        assert other.called, "the limit is one installation's, not everybody's"
+        clock.pass_by(seconds=602)
+        await _ask(client, "GET")
+
+
+REFUSALS = {
+    "a permission": (
+        403,
+        {"X-Accepted-GitHub-Permissions": "deployments=write"},
+        "Resource not accessible by integration",
+        "needs the permission deployments=write",
+    ),
+    "a suspension": (403, {}, "This installation has been suspended", "has to unsuspend"),
+    "nothing there": (404, {}, "Not Found", "not installed there any more"),
+    "a bad field": (422, {}, "Validation Failed", "Validation Failed"),
+}
+
+
+@respx.mock
+@pytest.mark.parametrize("name", REFUSALS)
+async def test_a_refusal_says_what_to_do(name: str) -> None:
+    status, headers, message, told = REFUSALS[name]
+    clock = Clock()
+    mints_tokens(clock)
+    respx.get(REPO).respond(status, json={"message": message}, headers=headers)
+    async with client_at(clock) as client:
+        with pytest.raises(Rejected, match=told) as refused:
+            await _ask(client, "GET")
+    assert isinstance(refused.value, NotFound) == (status == 404)
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    "trouble", [httpx.ConnectError("no route"), httpx.ReadTimeout("slow"), httpx.ReadError("broken")]
+)
+async def test_an_outage_is_worth_another_try(trouble: Exception) -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    respx.get(REPO).mock(side_effect=trouble)
+    async with client_at(clock) as client:
+        with pytest.raises(TryAgain):
+            await _ask(client, "GET")
+
+
+@respx.mock
+async def test_a_proxys_page_is_not_taken_for_an_answer() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    respx.get(REPO).respond(200, html="<h1>Maintenance</h1>")
+    async with client_at(clock) as client:
+        reply = await client.get(INSTALLATION, "/repos/acme/shop")
+        with pytest.raises(TryAgain, match="no JSON"):
+            reply.json()
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [(404, "not installed there any more"), (401, "GITHUB_PRIVATE_KEY"), (403, "unsuspend")],
+)
+async def test_a_token_that_is_not_given_says_why(status: int, told: str) -> None:
+    clock = Clock()
+    message = {"message": "This installation has been suspended"}
+    respx.post(f"{API}/app/installations/20/access_tokens").respond(status, json=message)
+    async with client_at(clock) as client:
+        with pytest.raises(Rejected, match=told):
+            await _ask(client, "GET")
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    "answer",
+    [
+        httpx.ConnectError("no route"),
+        httpx.Response(403, json={"message": "no"}),
+        httpx.Response(500),
+        httpx.Response(401, json={"message": "Bad credentials"}),
+    ],
+)
+async def test_neither_token_nor_key_is_ever_told(answer: httpx.Response | Exception) -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    respx.get(REPO).mock(side_effect=answer if isinstance(answer, Exception) else [answer, answer])
+    async with client_at(clock) as client:
+        with pytest.raises((TryAgain, Rejected)) as told:
+            await _ask(client, "GET")
+        words = "".join(traceback.format_exception(told.value)) + repr(told.value) + repr(vars(client))
+    assert "token-1" not in words
+    assert PEM.splitlines()[1] not in words
+
+
+@respx.mock
+async def test_enterprise_server_has_graphql_beside_rest() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    route = respx.post("https://github.example.com/api/graphql").respond(json={"data": {"w0": None}})
+    async with client_at(clock) as client:
+        done = await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced)
+    assert route.called
+    assert (done.data, done.errors) == ({"w0": None}, [])
+
+
+@respx.mock
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        ({"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}, TryAgain),
+        ({"errors": [{"message": "Something went wrong while executing your query."}]}, TryAgain),
+        ({"errors": [{"message": "no such field", "extensions": {"code": "undefinedField"}}]}, Rejected),
+    ],
+)
+async def test_a_graphql_document_that_was_not_executed(answer: object, error: type[Exception]) -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    respx.post("https://github.example.com/api/graphql").respond(json=answer)
+    async with client_at(clock) as client:
+        with pytest.raises(error):
+            await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced)
+
+
+@respx.mock
+async def test_pages_are_followed_by_their_query_alone() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    path = f"{REPO}/pulls"
+    elsewhere = '<https://evil.example/repositories/10/pulls?per_page=100&page=2>; rel="next"'
+    respx.get(path, params={"per_page": 100, "page": 2}).respond(json=[2])
+    respx.get(path, params={"per_page": 100}).respond(json=[1], headers={"Link": elsewhere})
+    async with client_at(clock) as client:
+        pages = [page async for page in client.pages(INSTALLATION, "/repos/acme/shop/pulls")]
+    assert pages == [[1], [2]]

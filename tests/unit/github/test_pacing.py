@@ -1,0 +1,57 @@
+"""Writes of one installation go one by one; a few at once, then about one a second."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+from bot.github.pacing import Pacer
+from bot.model.errors import TryAgain
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def test_a_single_write_and_a_small_burst_wait_for_nothing() -> None:
+    pacer = Pacer(_now)
+    started = time.monotonic()
+    for _ in range(6):
+        async with pacer.turn(1):
+            pass
+    assert time.monotonic() - started < 0.5
+
+
+async def test_writes_of_one_installation_never_overlap() -> None:
+    pacer, running, most = Pacer(_now), 0, 0
+
+    async def write() -> None:
+        nonlocal running, most
+        async with pacer.turn(1):
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(0)
+            running -= 1
+
+    await asyncio.gather(*(write() for _ in range(6)))
+    assert most == 1
+
+
+async def test_a_flood_is_put_back_instead_of_waiting() -> None:
+    pacer = Pacer(_now, monotonic=lambda: 0.0)
+
+    async def write() -> None:
+        async with pacer.turn(1):
+            pass
+
+    writes = [asyncio.create_task(write()) for _ in range(20)]
+    _, waiting = await asyncio.wait(writes, timeout=0.05)
+    refused = [one.exception() for one in writes if one.done() and one.exception()]
+    assert len(refused) == 4, "six at once and one for each of ten seconds have their turn"
+    assert all(isinstance(error, TryAgain) and error.at for error in refused)
+    async with pacer.turn(2):
+        pass
+    for one in waiting:
+        one.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)

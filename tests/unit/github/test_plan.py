@@ -1,0 +1,95 @@
+"""Which writes a status takes: settled after one round, whatever came before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.github.plan import CHECK, Subject, check_name, plan
+from bot.github.pulls import read_pull
+from bot.github.receipt import COMMENT, Entry, Kind, Receipt, Slot
+from bot.model.environment import Cause, CheckResult, CheckState, End, EnvironmentState, Status
+from tests.unit.github.github_api import pull_json
+from tests.unit.github.scenes import KEY, URL
+
+SUBJECT = Subject(KEY, read_pull(pull_json(), 20), "https://greenroom.example.com/")
+COMMITS = ["a" * 40, "b" * 40, "c" * 40]
+
+STATUSES = st.builds(
+    Status,
+    state=st.sampled_from(EnvironmentState),
+    commit=st.sampled_from(COMMITS),
+    live_commit=st.sampled_from([None, *COMMITS]),
+    url=st.sampled_from([None, URL]),
+    cause=st.sampled_from([None, Cause("It has a reason.")]),
+    end=st.sampled_from([None, *End]),
+    checks=st.lists(
+        st.builds(CheckResult, st.sampled_from(["smoke", "e2e"]), st.sampled_from(CheckState)),
+        max_size=2,
+        unique_by=lambda result: result.name,
+    ).map(tuple),
+)
+
+
+def _performed(receipt: Receipt, status: Status) -> Receipt:
+    for number, write in enumerate(plan(SUBJECT, status, receipt)):
+        id = write.id or f"{write.slot}-{number}"
+        receipt = receipt.put(write.slot, replace(write.entry, id=id))
+    return receipt
+
+
+@given(st.lists(STATUSES, max_size=8))
+def test_one_round_settles_it_whatever_came_before(statuses: list[Status]) -> None:
+    receipt = Receipt()
+    for status in statuses:
+        receipt = _performed(receipt, status)
+        assert plan(SUBJECT, status, receipt) == []
+        assert Receipt.parse(receipt.dump()) == receipt
+        open_checks = [slot for slot, entry in receipt.of(Kind.CHECK) if entry.open]
+        assert all(slot.commit == status.commit for slot in open_checks), "an older head is never in progress"
+        if status.state is EnvironmentState.READY and status.url:
+            active = [slot.commit for slot, entry in receipt.of(Kind.DEPLOYMENT) if entry.open]
+            assert active == [status.commit]
+        if status.state in (EnvironmentState.GONE, EnvironmentState.DELETING, EnvironmentState.REFUSED):
+            assert not any(entry.open for _, entry in receipt.of(Kind.DEPLOYMENT))
+            assert open_checks == []
+
+
+def test_no_named_check_passes_for_the_environments_own() -> None:
+    assert check_name("smoke") == "greenroom/smoke"
+    assert check_name("preview") != CHECK
+
+
+@pytest.mark.parametrize("end", [End.CLOSED, End.UNCONFIGURED])
+def test_nothing_is_said_where_nothing_was(end: End) -> None:
+    assert plan(SUBJECT, Status(EnvironmentState.GONE, commit=COMMITS[0], end=end), Receipt()) == []
+
+
+def test_a_repository_that_lost_its_configuration_is_told_where_something_was() -> None:
+    ready = Status(EnvironmentState.READY, commit=COMMITS[0], live_commit=COMMITS[0], url=URL)
+    receipt = _performed(Receipt(), ready)
+    gone = Status(EnvironmentState.GONE, commit=COMMITS[0], end=End.UNCONFIGURED, cause=Cause("None there."))
+    kinds = [write.slot.kind for write in plan(SUBJECT, gone, receipt)]
+    assert kinds == [Kind.DEPLOYMENT, Kind.COMMENT]
+
+
+def test_the_receipt_forgets_what_is_old_and_settled_only() -> None:
+    receipt = (
+        Receipt().put(COMMENT, Entry("C")).put(Slot(Kind.CHECK, "open", CHECK), Entry("open", open=True))
+    )
+    for number in range(100):
+        receipt = receipt.put(Slot(Kind.CHECK, f"{number:040}", CHECK), Entry(str(number), "d", open=False))
+    commits = [slot.commit for slot, _ in receipt.of(Kind.CHECK)]
+    assert len(commits) == 40
+    assert "open" in commits
+    assert f"{99:040}" in commits
+    assert COMMENT in receipt.entries
+    assert len(receipt.dump()) < 10_000
+
+
+def test_a_receipt_of_another_version_is_not_guessed_at() -> None:
+    with pytest.raises(ValueError, match="version 2"):
+        Receipt.parse('{"version": 2}')

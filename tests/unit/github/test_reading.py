@@ -1,0 +1,231 @@
+"""What is read from GitHub: pull requests, CI, files, installations and deliveries."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+from bot.github.ci import Result, read_ci, verdict
+from bot.github.contents import Contents
+from bot.github.installations import Installations, undelivered
+from bot.github.pulls import Pulls, read_pull
+from bot.model.ci import Ci, CiState
+from bot.model.errors import Rejected, TryAgain
+from bot.model.repository import Repository
+from tests.unit.github.github_api import API, APP_ID, REPO, SHOP, Clock, client_at, mints_tokens, pull_json
+
+
+def test_a_pull_request_is_read_whatever_else_there_is() -> None:
+    pull = read_pull(pull_json(unknown={"new": 1}), 20)
+    assert pull.repository == SHOP
+    assert (pull.number, pull.open, pull.merged, pull.from_fork) == (7, True, False, False)
+    assert (pull.head_ref, pull.labels, pull.author_is_bot) == ("größe", ("preview",), False)
+
+
+def test_what_deleted_accounts_and_forks_leave_out_is_tolerated() -> None:
+    pull = read_pull(pull_json(user=None, head__repo=None, labels=None, updated_at=None), 20)
+    assert pull.author == "ghost"
+    assert pull.from_fork, "a head that is not provably here counts as a fork"
+
+
+@pytest.mark.parametrize("gone", ["head__sha", "base__repo", "node_id", "state", "number"])
+def test_an_answer_that_is_no_pull_request_is_tried_again(gone: str) -> None:
+    with pytest.raises(TryAgain):
+        read_pull(pull_json(**{gone: None}), 20)
+
+
+@respx.mock
+async def test_no_pull_request_is_only_believed_of_a_repository_that_is_seen() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    respx.get(f"{REPO}/pulls/7").respond(404, json={"message": "Not Found"})
+    seen = respx.get(REPO)
+    async with client_at(clock) as client:
+        pulls = Pulls(client)
+        seen.respond(json={"id": 10})
+        assert await pulls.get(SHOP, 7) is None
+        seen.respond(404, json={"message": "Not Found"})
+        with pytest.raises(Rejected, match="cannot see acme/shop"):
+            await pulls.get(SHOP, 7)
+        seen.respond(json={"id": 11})
+        with pytest.raises(Rejected, match="another repository"):
+            await pulls.get(SHOP, 7)
+
+
+@respx.mock
+async def test_a_repository_that_took_the_name_is_another_one() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    respx.get(f"{REPO}/pulls/7").respond(json=pull_json(base__repo__id=99))
+    respx.get(f"{REPO}/pulls").respond(json=[pull_json(base__repo__id=99)])
+    async with client_at(clock) as client:
+        assert await Pulls(client).get(SHOP, 7) is None
+        assert await Pulls(client).open(SHOP) == []
+
+
+@respx.mock
+async def test_old_and_new_paths_count_and_a_cut_list_says_nothing() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    renamed = {"filename": "docs/new.md", "previous_filename": "src/old.py"}
+    files = respx.get(f"{REPO}/pulls/7/files")
+    async with client_at(clock) as client:
+        files.respond(json=[renamed])
+        assert await Pulls(client).changed_paths(SHOP, 7) == ["docs/new.md", "src/old.py"]
+        files.respond(json=[{"filename": f"docs/{n}.md"} for n in range(3000)])
+        assert await Pulls(client).changed_paths(SHOP, 7) == ()
+
+
+VERDICTS: list[tuple[list[str], Ci]] = [
+    ([], Ci(CiState.NONE)),
+    (["success", "neutral", "skipped"], Ci(CiState.PASSED)),
+    (["success", "pending"], Ci(CiState.PENDING)),
+    (["failure", "pending"], Ci(CiState.PENDING)),
+    (["success", "failure"], Ci(CiState.FAILED, ("check-1",))),
+    (["timed_out", "error", "cancelled"], Ci(CiState.FAILED, ("check-0", "check-1", "check-2"))),
+]
+
+
+@pytest.mark.parametrize(("states", "expected"), VERDICTS)
+def test_the_verdict_on_ci(states: list[str], expected: Ci) -> None:
+    assert verdict([Result(f"check-{n}", state) for n, state in enumerate(states)]) == expected
+
+
+@respx.mock
+async def test_our_own_check_runs_are_no_ci() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+
+    def run(app: int, status: str, conclusion: str | None) -> dict[str, Any]:
+        return {"name": f"by-{app}", "app": {"id": app}, "status": status, "conclusion": conclusion}
+
+    runs = respx.get(f"{REPO}/commits/{'a' * 40}/check-runs")
+    statuses = respx.get(f"{REPO}/commits/{'a' * 40}/status")
+    async with client_at(clock) as client:
+        runs.respond(json={"check_runs": [run(APP_ID, "in_progress", None)]})
+        statuses.respond(json={"state": "pending", "statuses": []})
+        assert (await read_ci(client, APP_ID, SHOP, "a" * 40)).state is CiState.NONE
+        runs.respond(json={"check_runs": [run(APP_ID, "in_progress", None), run(1, "completed", "success")]})
+        statuses.respond(json={"statuses": [{"context": "lint", "state": "failure"}]})
+        assert await read_ci(client, APP_ID, SHOP, "a" * 40) == Ci(CiState.FAILED, ("lint",))
+
+
+@respx.mock
+async def test_a_file_of_the_default_branch_is_read_once_a_minute_and_then_for_free() -> None:
+    clock, monotonic = Clock(), 0.0
+    mints_tokens(clock)
+    route = respx.get(f"{REPO}/contents/.greenroom.yml")
+    route.respond(text="version: 1\n", headers={"ETag": '"1"'})
+    async with client_at(clock) as client:
+        contents = Contents(client, monotonic=lambda: monotonic)
+        for _ in range(3):
+            assert await contents.default_branch_file(SHOP, ".greenroom.yml") == "version: 1\n"
+        assert route.call_count == 1
+        monotonic = 61.0
+        route.respond(304)
+        assert await contents.default_branch_file(SHOP, ".greenroom.yml") == "version: 1\n"
+        contents.forget(SHOP)
+        route.respond(text="version: 2\n")
+        assert await contents.default_branch_file(SHOP, ".greenroom.yml") == "version: 2\n"
+
+
+@respx.mock
+async def test_no_file_is_only_believed_of_a_repository_that_is_seen() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    respx.get(f"{REPO}/contents/.greenroom.yml").respond(404)
+    seen = respx.get(REPO).respond(json={"id": 10})
+    async with client_at(clock) as client:
+        assert await Contents(client).default_branch_file(SHOP, ".greenroom.yml") is None
+        seen.respond(404)
+        with pytest.raises(Rejected):
+            await Contents(client).default_branch_file(SHOP, ".greenroom.yml")
+
+
+@respx.mock
+async def test_the_token_stays_with_the_host_that_gave_it() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    archive = "https://codeload.example.com/acme/shop?token=short"
+    respx.get(f"{REPO}/tarball/{'a' * 40}").respond(302, headers={"Location": archive})
+    elsewhere = respx.get(archive).respond(content=b"no archive")
+    async with client_at(clock) as client:
+        with pytest.raises(TryAgain):
+            await Contents(client).files(SHOP, "a" * 40)
+    assert "Authorization" not in elsewhere.calls.last.request.headers
+
+
+@respx.mock
+async def test_an_archive_over_the_limit_is_not_downloaded_to_its_end() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    sent = 0
+
+    async def endless() -> Any:
+        nonlocal sent
+        while True:
+            sent += 1
+            yield b"\0" * 1024 * 1024
+
+    respx.get(f"{REPO}/tarball/{'a' * 40}").mock(return_value=httpx.Response(200, content=endless()))
+    async with client_at(clock) as client:
+        with pytest.raises(Rejected, match="50 MiB"):
+            await Contents(client).files(SHOP, "a" * 40)
+    assert sent == 51
+
+
+def _attempt(id: int, guid: str, status_code: int, at: str) -> dict[str, Any]:
+    return {"id": id, "guid": guid, "status_code": status_code, "delivered_at": at}
+
+
+def test_a_delivery_is_missed_when_none_of_its_attempts_arrived() -> None:
+    attempts = [
+        _attempt(5, "b", 502, "2026-11-24T09:04:00Z"),
+        _attempt(4, "a", 202, "2026-11-24T09:03:00Z"),
+        _attempt(3, "b", 0, "2026-11-24T09:02:00Z"),
+        _attempt(2, "a", 504, "2026-11-24T09:01:00Z"),
+        _attempt(1, "c", 401, "2026-11-24T09:00:00Z"),
+    ]
+    assert [(one.id, one.guid) for one in undelivered(attempts)] == [(1, "c"), (5, "b")]
+
+
+@respx.mock
+async def test_deliveries_are_read_back_to_the_given_moment() -> None:
+    clock = Clock()
+    path = f"{API}/app/hook/deliveries"
+    old = (clock() - timedelta(hours=7)).isoformat()
+    new = (clock() - timedelta(hours=1)).isoformat()
+    more = {"Link": f'<{path}?per_page=100&cursor=v1_1>; rel="next"'}
+    second = respx.get(path, params={"cursor": "v1_1"}).respond(
+        json=[_attempt(2, "b", 500, new), _attempt(1, "c", 500, old)],
+        headers={"Link": f'<{path}?per_page=100&cursor=v1_0>; rel="next"'},
+    )
+    respx.get(path, params={"per_page": 100}).respond(json=[_attempt(3, "a", 500, new)], headers=more)
+    redelivered = respx.post(f"{path}/3/attempts").respond(202, json={})
+    async with client_at(clock) as client:
+        installations = Installations(client)
+        failed = await installations.failed_deliveries(clock() - timedelta(hours=6))
+        assert [one.guid for one in failed] == ["b", "a"]
+        await installations.redeliver(failed[1])
+    assert second.call_count == 1
+    assert redelivered.called
+
+
+@respx.mock
+async def test_repositories_are_listed_whole_or_not_at_all() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    path = f"{API}/installation/repositories"
+    one = {"id": 10, "name": "shop", "owner": {"login": "acme"}}
+    more = {"Link": f'<{path}?page=2>; rel="next"'}
+    second = respx.get(path, params={"page": 2}).respond(json={"repositories": [one]})
+    respx.get(path).respond(json={"repositories": [one]}, headers=more)
+    async with client_at(clock) as client:
+        assert await Installations(client).repositories(20) == [Repository(10, 20, "acme", "shop")] * 2
+        second.respond(502)
+        with pytest.raises(TryAgain):
+            await Installations(client).repositories(20)
