@@ -46,6 +46,10 @@ test: check ## every test that needs nothing but Python
 test-browser: .venv/installed ## the pages in Debian's Chromium; screenshots go to test-output/
 	@$(BIN)/python -m pytest -m browser tests
 
+.PHONY: demo
+demo: .venv/installed ## play the whole story on this machine
+	@$(BIN)/greenroom demo
+
 .PHONY: clean
 clean: ## remove what the targets made inside the tree
 	rm -rf .venv build dist test-output .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -100,6 +100,25 @@ def migrate() -> None:
 
 
 @app.command()
+def demo() -> None:
+    """Play the whole story on this machine: no cluster, no GitHub account. Stays up on a terminal."""
+    import asyncio
+
+    from rich.console import Console
+
+    from bot.embedded.demo import DemoFailed, run
+
+    console = Console()
+    try:
+        asyncio.run(run(console, stay=sys.stdin.isatty() and console.is_terminal))
+    except (DemoFailed, RuntimeError) as error:
+        print(f"The demo failed: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("Ended.")
+
+
+@app.command()
 def version() -> None:
     """Print the version."""
     from importlib.metadata import version as installed

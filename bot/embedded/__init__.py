@@ -1,1 +1,1 @@
-"""What the demo and the tests run in place of GitHub, a registry and a cluster: each behind its real protocol."""
+"""Stands in for GitHub, a registry and a cluster, each behind its real protocol: for the demo and the tests."""

@@ -1,4 +1,4 @@
-"""Everything that the bot needs, on loopback: GitHub with an App, a registry with its CI, a cluster with a gateway.
+"""Everything that the bot needs, on loopback: GitHub with an App, a registry with its CI, a cluster.
 
 The bot itself is not part of it: it runs beside it, as it would anywhere.
 """
