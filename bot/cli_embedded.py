@@ -9,12 +9,22 @@ from typing import Annotated
 
 import typer
 
-commands = typer.Typer(
-    help="A GitHub, a registry and a cluster on loopback, for trying things out.",
-    no_args_is_help=True,
-)
+commands = typer.Typer(no_args_is_help=True)
+
+_PACKAGES = ("graphql", "kubernetes_validate")
+"""What `serve` never needs."""
 
 Port = Annotated[int, typer.Option(help="Port on loopback; 0 for a free one.", min=0, max=65535)]
+
+
+@commands.callback()
+def embedded() -> None:
+    """A GitHub, a registry and a cluster on loopback, for trying things out."""
+    from importlib.util import find_spec
+
+    if not all(find_spec(package) for package in _PACKAGES):
+        typer.echo("The embedded world is not installed: pip install 'greenroom[embedded]'.", err=True)
+        raise typer.Exit(2)
 
 
 @commands.command()

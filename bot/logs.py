@@ -45,7 +45,7 @@ _QUIET = {
     "asyncio": logging.INFO,
     "aiosqlite": logging.INFO,
     "alembic": logging.WARNING,
-    "uvicorn.error": logging.INFO,
+    "uvicorn": logging.WARNING,
 }
 
 

@@ -36,13 +36,13 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
 def test_a_line_carries_the_delivery_and_the_environment(log: Log) -> None:
     with about(delivery="72d3162e", environment="preview/7/12"):
         structlog.get_logger("bot.intake").info("recorded", keys=2)
-        logging.getLogger("uvicorn.error").info("Started %s", "here")
+        logging.getLogger("uvicorn.error").error("Stopped %s", "here")
     structlog.get_logger("bot.intake").info("idle")
-    recorded, started, idle = log.lines()
+    recorded, stopped, idle = log.lines()
     assert (recorded["event"], recorded["keys"], recorded["level"]) == ("recorded", 2, "info")
-    assert recorded["delivery"] == started["delivery"] == "72d3162e"
+    assert recorded["delivery"] == stopped["delivery"] == "72d3162e"
     assert recorded["environment"] == "preview/7/12"
-    assert (started["event"], started["logger"]) == ("Started here", "uvicorn.error")
+    assert (stopped["event"], stopped["logger"]) == ("Stopped here", "uvicorn.error")
     assert recorded["timestamp"].endswith("Z")
     assert "delivery" not in idle
 
@@ -103,6 +103,7 @@ def test_ordinary_words_are_left_alone() -> None:
 
 def test_libraries_do_not_tell_every_request(log: Log) -> None:
     logging.getLogger("httpx").info("HTTP Request: GET https://example.com")
+    logging.getLogger("uvicorn.error").info("Started server process")
     logging.getLogger("apscheduler.executors.default").info("Running job")
     logging.getLogger("kubernetes.aio.client.rest").debug("response body: …")
     assert log.lines() == []
