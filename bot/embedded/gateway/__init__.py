@@ -1,4 +1,4 @@
-"""A gateway: an HTTP reverse proxy that serves the Gateway API's HTTPRoutes on loopback."""
+"""A gateway: a reverse proxy for the HTTPRoutes of the Gateway API on loopback."""
 
 from bot.embedded.gateway.gateway import CONTROLLER_NAME, Gateway
 
