@@ -4,12 +4,14 @@ from .core import PreparedPush, Settings
 from .credentials import AppCredentials, new_credentials
 from .errors import GitHubError
 from .faults import Fault
+from .operations.deployments import Actor
 from .server import GitHubServer
 from .state.objects import EXECUTABLE, SYMLINK, File
 
 __all__ = [
     "EXECUTABLE",
     "SYMLINK",
+    "Actor",
     "AppCredentials",
     "Fault",
     "File",

@@ -20,6 +20,7 @@ FaultKind = Literal[
     "rate_limit",  # requests: the primary limit is used up
     "secondary_limit",  # requests: refused with a retry-after of `seconds`
     "empty_lists",  # requests: every list is empty
+    "revoke_tokens",  # requests: the next token that is used finds that all of them were revoked
     "outage",  # everything: pages, API and deliveries
 ]
 

@@ -91,6 +91,13 @@ def test_lists_can_lie(client: Client, github: GitHubServer, pull: int) -> None:
     assert len(client.get(f"{SHOP}/pulls").json()) == 1
 
 
+def test_tokens_can_be_revoked_under_way(client: Client, github: GitHubServer) -> None:
+    github.faults.add("revoke_tokens", times=1)
+    assert client.get(SHOP).status_code == 401
+    client.authorize()
+    assert client.get(SHOP).status_code == 200
+
+
 def test_a_hanging_request_does_not_keep_the_server_from_stopping() -> None:
     with GitHubServer() as server:
         server.faults.add("hang", seconds=60)

@@ -22,6 +22,7 @@ from bot.embedded.github.state.records import Repository
 from bot.embedded.github.state.world import World
 
 TIMEOUT = 10.0
+AT_ONCE = 32
 HOOK_ID = 481_203_117
 SERVER_VERSION = "3.20.1"
 
@@ -41,6 +42,7 @@ class Deliveries:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._held: list[Delivery] = []
+        self._slots = asyncio.Semaphore(AT_ONCE)
         self._pending = 0
         self._idle = threading.Condition()
 
@@ -148,30 +150,34 @@ class Deliveries:
             elif len(self._held) == 1 and self._loop:
                 self._loop.call_later(fault.seconds or 1.0, self._release)
             return
-        self._spawn(delivery)
+        self._spawn([delivery])
 
     def _release(self) -> None:
         held, self._held = self._held[::-1], []
-        for delivery in held:
-            self._spawn(delivery)
+        self._spawn(held)
 
-    def _spawn(self, delivery: Delivery) -> None:
-        task = asyncio.ensure_future(self._run(delivery))
+    def _spawn(self, deliveries: list[Delivery]) -> None:
+        """Send these one after the other, beside whatever else is being sent."""
+        task = asyncio.ensure_future(self._send_all(deliveries))
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._tasks.discard)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        with self._idle:
-            self._pending -= 1
-            self._idle.notify_all()
+    async def _send_all(self, deliveries: list[Delivery]) -> None:
+        for delivery in deliveries:
+            try:
+                await self._send(delivery)
+            finally:
+                with self._idle:
+                    self._pending -= 1
+                    self._idle.notify_all()
 
-    async def _run(self, delivery: Delivery) -> None:
+    async def _send(self, delivery: Delivery) -> None:
         if fault := self._faults.take("delay", event=delivery.event):
             await asyncio.sleep(fault.seconds)
-        await self._attempt(delivery)
-        if self._faults.take("double", event=delivery.event):
+        async with self._slots:
             await self._attempt(delivery)
+            if self._faults.take("double", event=delivery.event):
+                await self._attempt(delivery)
 
     async def _attempt(self, delivery: Delivery) -> None:
         if self._client is None:  # made late: it takes longer than the whole server

@@ -42,6 +42,7 @@ class Repositories:
             repository.branches[default_branch] = first.sha
             self._world.state.objects[repository.network] = objects
             self._tell_installation(repository, author or "ghost")
+            self._world.pushed(repository.full_name, first.sha, objects.files(first.sha))
             return repository
 
     def fork(self, full_name: str, *, by: str, name: str | None = None) -> Repository:

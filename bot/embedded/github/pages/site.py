@@ -48,7 +48,8 @@ class Site:
         return account.login if account and account.kind == "User" else None
 
     def refusal(self, request: Request, error: GitHubError) -> Response:
-        return self.page(request, "refused.html", error.status, message=error.message)
+        details = [str(one["message"]) for one in error.errors if "message" in one]
+        return self.page(request, "refused.html", error.status, message=" ".join(details) or error.message)
 
     def repository(self, request: Request) -> Repository:
         """Raises GitHubError 404."""

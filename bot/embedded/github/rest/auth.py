@@ -74,6 +74,8 @@ def _app(github: GitHub, encoded: str) -> Principal:
 
 
 def _bearer(github: GitHub, value: str) -> Principal:
+    if github.faults.take("revoke_tokens"):
+        github.apps.revoke_tokens()
     token = github.world.state.tokens.get(value)
     if token is None or (token.expires_at and token.expires_at <= github.world.clock()):
         raise GitHubError(401, "Bad credentials")

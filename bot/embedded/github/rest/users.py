@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.embedded.github.errors import GitHubError, not_found
+from bot.embedded.github.hooks.deliveries import SERVER_VERSION
 from bot.embedded.github.render import accounts
 from bot.embedded.github.state.records import Team
 
@@ -10,6 +11,11 @@ from .call import Answer, Call, Routes, paged
 
 ROUTES = Routes()
 TEAMS = "/orgs/{org}/teams"
+
+
+@ROUTES.get("/meta", auth="any")
+def get_meta(_call: Call) -> Answer:
+    return Answer({"verifiable_password_authentication": False, "installed_version": SERVER_VERSION})
 
 
 @ROUTES.get("/user")
