@@ -43,7 +43,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 
 def _ends(process: subprocess.Popen[str]) -> None:
     process.terminate()
-    process.communicate(timeout=10)
+    process.communicate(timeout=30)
     assert process.returncode == 0
 
 

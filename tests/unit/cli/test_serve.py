@@ -16,7 +16,7 @@ from bot.embedded.github import GitHubServer
 from bot.embedded.kubernetes import KubernetesServer
 from tests.unit.cli.test_cli import BARE, GREENROOM, greenroom, imported
 
-_PATIENCE_SECONDS = 20
+_PATIENCE_SECONDS = 60
 
 
 class Bot:

@@ -30,7 +30,7 @@ class Process:
 
     def rest(self) -> list[str]:
         """The steps until it ends by itself."""
-        return self.process.communicate(timeout=10)[0].split("\n")[:-1]
+        return self.process.communicate(timeout=30)[0].split("\n")[:-1]
 
 
 @pytest.fixture
