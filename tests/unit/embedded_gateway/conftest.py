@@ -1,0 +1,121 @@
+"""The running gateway, tested on the embedded API server and, where marked so, on the real one."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from bot.embedded.client import Connection, Object
+from bot.embedded.client.resources import DEPLOYMENTS, GATEWAY_CLASSES, GATEWAYS, HTTP_ROUTES, SERVICES
+from bot.embedded.gateway import CONTROLLER_NAME, Gateway
+from tests.kubernetes.world import World, condition, embedded_cluster, eventually
+from tests.kubernetes.world import world as make_world
+
+SHOW = """
+import http.server, json, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        seen = {"name": os.environ["NAME"], "path": self.path, "body": body, "headers": dict(self.headers)}
+        answer = json.dumps(seen).encode()
+        self.send_response(418 if self.path == "/teapot" else 200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Server-Secret", "s3cret")
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer)
+    do_POST = do_HEAD = do_GET
+    def log_message(self, *args): pass
+http.server.ThreadingHTTPServer((os.environ["HOST"], 8080), Handler).serve_forever()
+"""
+
+
+@dataclass(frozen=True)
+class Street:
+    """A world with a gateway for `*.localhost` and shops behind it."""
+
+    world: World
+    gateway: Gateway
+    http: httpx.AsyncClient
+
+    async def shop(self, name: str) -> None:
+        """A Deployment and a Service that tells its name."""
+        image = await self.world.image({"show.py": SHOW}, ["python", "show.py"])
+        main = {"name": "main", "image": image, "env": [{"name": "NAME", "value": name}]}
+        probe = {"tcpSocket": {"port": 8080}}
+        spec = {"containers": [{**main, "readinessProbe": probe}], "terminationGracePeriodSeconds": 1}
+        labels = {"app": name}
+        template = {"metadata": {"labels": labels}, "spec": spec}
+        await self.world.create(
+            SERVICES, name, spec={"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]}
+        )
+        await self.world.create(
+            DEPLOYMENTS, name, spec={"selector": {"matchLabels": labels}, "template": template}
+        )
+        await self.world.until(
+            DEPLOYMENTS, name, lambda item: condition(item, "Available").get("status") == "True", "available"
+        )
+
+    def hostname(self, name: str) -> str:
+        """A hostname that no other test has."""
+        return f"{name}.{self.world.namespace}.localhost"
+
+    async def route(self, name: str, *rules: Object) -> Object:
+        """A route for the hostname of that name, once the gateway has judged it."""
+        parent = {"name": "public"}
+        spec = {"parentRefs": [parent], "hostnames": [self.hostname(name)], "rules": list(rules)}
+        await self.world.create(HTTP_ROUTES, name, spec=spec)
+        return await self.world.until(HTTP_ROUTES, name, lambda item: bool(parents(item)), "judged")
+
+    async def ask(self, name: str, path: str = "/", method: str = "GET", **request: Any) -> httpx.Response:
+        """What the gateway answers for a name."""
+        headers = {"Host": f"{self.hostname(name)}:{self.gateway.port}", **request.pop("headers", {})}
+        url = f"http://127.0.0.1:{self.gateway.port}{path}"
+        return await self.http.request(method, url, headers=headers, **request)
+
+    async def opened(self, name: str, answers_in_a_row: int = 1) -> None:
+        """Return once a shop's pods are known to the gateway, which is shortly after they are ready."""
+
+        async def answers() -> bool:
+            return {(await self.ask(name)).status_code for _ in range(answers_in_a_row)} == {200}
+
+        await eventually(answers)
+
+
+def parents(route: Object) -> list[Object]:
+    return list((route.get("status") or {}).get("parents") or [])
+
+
+def verdict(route: Object, kind: str) -> tuple[str, str, str]:
+    """Status, reason and message of a condition of the route's first parent."""
+    found = condition({"status": parents(route)[0]}, kind)
+    return found["status"], found["reason"], found["message"]
+
+
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
+async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
+    if request.param == "real":
+        connection = Connection.from_kubeconfig(request.getfixturevalue("real_kubeconfig"))
+        async with _street(connection, tmp_path) as made:
+            yield made
+    else:
+        async with embedded_cluster() as connection, _street(connection, tmp_path) as made:
+            yield made
+
+
+@contextlib.asynccontextmanager
+async def _street(connection: Connection, folder: Path) -> AsyncIterator[Street]:
+    async with make_world(connection, folder) as world, Gateway(connection) as gateway:
+        body = {"metadata": {"name": "test"}, "spec": {"controllerName": CONTROLLER_NAME}}
+        kind = {"apiVersion": GATEWAY_CLASSES.api_version, "kind": "GatewayClass"}
+        await world.client.apply(GATEWAY_CLASSES, {**kind, **body}, field_manager="test")
+        listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": "*.localhost"}
+        rooms = {"namespaces": {"from": "All"}}
+        spec = {"gatewayClassName": "test", "listeners": [{**listener, "allowedRoutes": rooms}]}
+        await world.create(GATEWAYS, "public", spec=spec)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            yield Street(world, gateway, http)

@@ -1,0 +1,152 @@
+"""What a browser and a controller see of the gateway."""
+
+from collections import Counter
+
+from bot.embedded.client import Object
+from bot.embedded.client.resources import DEPLOYMENTS, GATEWAYS, HTTP_ROUTES, NAMESPACES
+from tests.kubernetes.world import condition, eventually
+from tests.unit.embedded_gateway.conftest import Street, parents, verdict
+
+
+def to(name: str, weight: int = 1) -> Object:
+    return {"name": name, "port": 80, "weight": weight}
+
+
+async def test_a_route_leads_to_its_shop_and_says_that_it_is_accepted(street: Street) -> None:
+    await street.shop("shoes")
+    route = await street.route("shoes", {"backendRefs": [to("shoes")]})
+    await street.opened("shoes")
+    assert verdict(route, "Accepted")[:2] == ("True", "Accepted")
+    assert verdict(route, "ResolvedRefs")[:2] == ("True", "ResolvedRefs")
+    assert (await street.ask("shoes")).json()["name"] == "shoes"
+
+    gateway = await street.world.until(
+        GATEWAYS,
+        "public",
+        lambda item: (item.get("status") or {}).get("listeners", [{}])[0].get("attachedRoutes") == 1,
+        "counting its route",
+    )
+    assert condition(gateway, "Programmed")["status"] == "True"
+    assert gateway["status"]["addresses"] == [{"type": "IPAddress", "value": "127.0.0.1"}]
+
+
+async def test_a_request_arrives_whole_and_its_answer_too(street: Street) -> None:
+    await street.shop("shoes")
+    await street.route("shoes", {"backendRefs": [to("shoes")]})
+    await street.opened("shoes")
+    answer = await street.ask("shoes", "/a%2Fb/?q=%20x&q=2", "POST", content=b"x" * 100_000)
+    seen = answer.json()
+    assert seen["path"] == "/a%2Fb/?q=%20x&q=2"
+    assert len(seen["body"]) == 100_000
+    assert seen["headers"]["Host"] == f"{street.hostname('shoes')}:{street.gateway.port}"
+    assert seen["headers"]["X-Forwarded-For"] == "127.0.0.1"
+    assert (await street.ask("shoes", "/teapot")).status_code == 418
+    head = await street.ask("shoes", method="HEAD")
+    assert (head.status_code, head.content) == (200, b"")
+    assert int(head.headers["Content-Length"]) > 0
+
+
+async def test_what_is_not_served_is_said_in_a_sentence(street: Street) -> None:
+    answer = await street.ask("nobody")
+    assert (answer.status_code, answer.text) == (404, f"No route serves {street.hostname('nobody')}.\n")
+    only = {"matches": [{"path": {"type": "PathPrefix", "value": "/shop"}}], "backendRefs": [to("none")]}
+    route = await street.route("lost", only)
+    assert verdict(route, "ResolvedRefs")[:2] == ("False", "BackendNotFound")
+    answer = await street.ask("lost", "/shopping")
+    assert (answer.status_code, answer.text) == (
+        404,
+        f"No route serves path /shopping of {street.hostname('lost')}.\n",
+    )
+    assert (await street.ask("lost", "/shop/x")).status_code == 500
+
+
+async def test_a_service_whose_pods_are_gone_is_unavailable(street: Street) -> None:
+    await street.shop("shoes")
+    await street.route("shoes", {"backendRefs": [to("shoes")]})
+    await street.opened("shoes")
+    await street.world.client.patch(DEPLOYMENTS, "shoes", {"spec": {"replicas": 0}}, street.world.namespace)
+
+    async def unavailable() -> bool:
+        answer = await street.ask("shoes")
+        return answer.status_code == 503 and answer.text == "No pod of Service shoes is ready.\n"
+
+    await eventually(unavailable)
+
+
+async def test_weights_are_kept_and_can_be_moved(street: Street) -> None:
+    await street.shop("old")
+    await street.shop("new")
+    await street.route("shop", {"backendRefs": [to("old", 9), to("new", 1)]})
+    await street.opened("shop", 10)
+    names = [(await street.ask("shop")).json()["name"] for _ in range(20)]
+    assert Counter(names) == {"old": 18, "new": 2}
+    moved = {"spec": {"rules": [{"backendRefs": [to("old", 0), to("new", 1)]}]}}
+    await street.world.client.patch(HTTP_ROUTES, "shop", moved, street.world.namespace)
+
+    async def all_new() -> bool:
+        return {(await street.ask("shop")).json()["name"] for _ in range(3)} == {"new"}
+
+    await eventually(all_new)
+
+
+async def test_headers_are_set_added_and_removed_on_both_ways(street: Street) -> None:
+    await street.shop("shoes")
+    filters = [
+        {
+            "type": "RequestHeaderModifier",
+            "requestHeaderModifier": {"set": [{"name": "X-Shop", "value": "shoes"}], "remove": ["Cookie"]},
+        },
+        {
+            "type": "ResponseHeaderModifier",
+            "responseHeaderModifier": {
+                "add": [{"name": "X-Seen", "value": "1"}],
+                "remove": ["Server-Secret"],
+            },
+        },
+    ]
+    await street.route("shoes", {"filters": filters, "backendRefs": [to("shoes")]})
+    await street.opened("shoes")
+    answer = await street.ask("shoes", headers={"Cookie": "a=b", "X-Shop": "fish"})
+    seen = answer.json()["headers"]
+    assert seen["X-Shop"] == "shoes"
+    assert "Cookie" not in seen
+    assert answer.headers["X-Seen"] == "1"
+    assert "Server-Secret" not in answer.headers
+
+
+async def test_a_hostname_of_another_namespace_cannot_be_taken(street: Street) -> None:
+    await street.shop("shoes")
+    await street.route("shoes", {"backendRefs": [to("shoes")]})
+    await street.opened("shoes")
+    thief = f"{street.world.namespace}-thief"
+    client = street.world.client
+    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": thief}})
+    parent = {"name": "public", "namespace": street.world.namespace}
+    spec = {
+        "parentRefs": [parent],
+        "hostnames": [street.hostname("shoes")],
+        "rules": [{"backendRefs": [to("fake")]}],
+    }
+    metadata = {"name": "a-thief", "namespace": thief}
+    kind = {"apiVersion": HTTP_ROUTES.api_version, "kind": "HTTPRoute"}
+    await client.create(HTTP_ROUTES, {**kind, "metadata": metadata, "spec": spec})
+
+    async def refused() -> bool:
+        route = await client.get(HTTP_ROUTES, "a-thief", thief)
+        return bool(parents(route)) and verdict(route, "Accepted")[1] == "HostnameConflict"
+
+    await eventually(refused)
+    route = await client.get(HTTP_ROUTES, "a-thief", thief)
+    owner = f"{street.world.namespace}/shoes"
+    assert verdict(route, "Accepted")[2].endswith(f"{street.hostname('shoes')} by {owner}")
+    assert (await street.ask("shoes")).json()["name"] == "shoes"
+    await client.delete(NAMESPACES, thief)
+
+
+async def test_what_the_gateway_cannot_do_is_refused_and_not_served(street: Street) -> None:
+    odd = {"filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "x", "port": 80}}}]}
+    route = await street.route("odd", odd)
+    status, reason, message = verdict(route, "Accepted")
+    assert (status, reason) == ("False", "UnsupportedValue")
+    assert "RequestMirror" in message
+    assert (await street.ask("odd")).status_code == 404
