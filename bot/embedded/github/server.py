@@ -23,6 +23,8 @@ from .core import GitHub, OnPush
 from .credentials import AppCredentials
 from .errors import GitHubError
 from .faults import Fault
+from .graphql import LOGGED as GRAPHQL
+from .graphql import PATH as GRAPHQL_PATH
 from .graphql import GraphQL
 from .pages.forms import Forms
 from .pages.oauth import OAuth
@@ -194,11 +196,12 @@ class _Gate:
 
         async def log_and_send(message: Message) -> None:
             # before the answer leaves, so that whoever has it finds it in the log
-            if message["type"] == "http.response.start" and path.startswith((PREFIX, ARCHIVES)):
+            logged = path.startswith((PREFIX, ARCHIVES, GRAPHQL_PATH))
+            if message["type"] == "http.response.start" and logged:
                 is_archive = path.startswith(ARCHIVES)  # whose query is a secret
                 query = "" if is_archive else scope["query_string"].decode()
-                short = path.removeprefix(PREFIX)
-                self._github.requests.add(LoggedRequest(scope["method"], short, query, message["status"], at))
+                told = GRAPHQL if path == GRAPHQL_PATH else path.removeprefix(PREFIX)
+                self._github.requests.add(LoggedRequest(scope["method"], told, query, message["status"], at))
             await send(message)
 
         await app(scope, receive, log_and_send)

@@ -136,3 +136,10 @@ def test_what_does_not_exist_is_answered_as_json(client: Client) -> None:
     assert (answer.status_code, answer.json()["message"]) == (403, "Resource not accessible by integration")
     answer = client.http.post(f"{SHOP}/check-runs", content=b"{not json")
     assert (answer.status_code, answer.json()["message"]) == (400, "Problems parsing JSON")
+
+
+def test_the_log_counts_graphql_too(client: Client, github: GitHubServer) -> None:
+    github.requests.clear()
+    answer = client.http.post(f"{github.url}/api/graphql", json={"query": "{ viewer { login } }"})
+    assert answer.json() == {"data": {"viewer": {"login": "greenroom[bot]"}}}
+    assert [(e.method, e.path) for e in github.requests.calls()] == [("POST", "/graphql")]
