@@ -1,1 +1,1 @@
-"""Stands in for GitHub, a registry and a cluster, each behind its real protocol: for the demo and the tests."""
+"""Stands in for GitHub, a registry and a cluster, each behind its real protocol, in demo and tests."""
