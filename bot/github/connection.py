@@ -12,7 +12,8 @@ from datetime import datetime
 from typing import Any
 
 import httpx
-from githubkit import AppAuthStrategy, UnauthAuthStrategy
+from githubkit import UnauthAuthStrategy
+from githubkit.auth.app import AppAuth
 from githubkit.cache import MemCacheStrategy
 from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
@@ -87,7 +88,7 @@ class Connection:
             http_cache=False,
             auto_retry=False,
         )
-        self._key = AppAuthStrategy(app_id, private_key).get_auth_flow(self._core)
+        self._key = AppAuth(self._core, app_id, private_key)
         self._clock = clock
         base = str(self._core.config.base_url)
         # Enterprise Server has REST below /api/v3 and GraphQL beside it.
@@ -99,12 +100,11 @@ class Connection:
     def app_authorization(self) -> str:
         """The header value that proves to be the App; good for minutes, made anew when it is old."""
         try:
-            token: str = self._key.get_jwt()  # type: ignore[attr-defined]  # declared as httpx.Auth only
+            return f"Bearer {self._key.get_jwt()}"
         except (ValueError, TypeError, GitHubException):
             raise Rejected(
                 "The App's private key cannot sign: set GREENROOM_GITHUB_PRIVATE_KEY anew."
             ) from None
-        return f"Bearer {token}"
 
     async def send(
         self,

@@ -207,7 +207,8 @@ def deployment_ended(status: Status) -> str:
 
 
 def _older_runs(status: Status) -> bool:
-    return status.live_commit is not None and status.live_commit != status.commit
+    comes = (EnvironmentState.PENDING, EnvironmentState.WAITING, EnvironmentState.FAILED)
+    return status.state in comes and status.live_commit not in (None, status.commit)
 
 
 def _still_older(status: Status, place: Place) -> str:
