@@ -29,6 +29,8 @@ _LONGEST_LOG = 64 * 1024
 _AGAIN = frozenset((401, 408, 429))
 """Refusals that pass by themselves, or once the operator mends something: never the manifests' fault."""
 _LONGEST_PAUSE = 300
+_MISSHAPEN = ("failed to create typed patch object", "failed to convert new object")
+"""How a server-side apply refuses a field of the wrong type or name: with 500, as if it had failed itself."""
 
 
 class Refused(Rejected):
@@ -250,7 +252,8 @@ def _refusal(subject: str, status: int, body: bytes, headers: Mapping[str, str])
     if status == 410:
         return Expired()
     sentence = f"Kubernetes refused {subject}: {message}"
-    if status in _AGAIN or status >= 500 or (status == 409 and reason != "AlreadyExists"):
+    broken = status >= 500 and not message.startswith(_MISSHAPEN)
+    if broken or status in _AGAIN or (status == 409 and reason != "AlreadyExists"):
         return TryAgain(sentence, _pause(headers))
     if _passes(answer, message):
         return TryAgain(sentence)

@@ -1,0 +1,191 @@
+"""The cluster room at work on an API server, with a second pair of eyes on it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot.cluster.client import Api
+from bot.cluster.cluster import KubernetesCluster
+from bot.cluster.connection import connect
+from bot.cluster.gateway import HttpGateway
+from bot.cluster.policy import Policy
+from bot.embedded.client import Client, Connection
+from bot.embedded.client.resources import GATEWAY_CLASSES, GATEWAYS, NAMESPACES, PODS
+from bot.embedded.controllers import Controllers
+from bot.embedded.gateway import CONTROLLER_NAME, Gateway
+from bot.embedded.kubernetes import KubernetesServer
+from bot.embedded.node import Node
+from bot.embedded.registry import Builder, RegistryServer
+from bot.model.environment import EnvironmentKey
+from bot.model.manifest import Bundle, Condition, Manifest, ObjectState, RenderRequest
+from bot.model.release import Image
+from bot.model.repository import Repository
+from bot.settings import Domain
+from tests.unit.cluster.manifests import request
+
+DEADLINE_SECONDS = 40
+
+
+@dataclass(frozen=True)
+class Desk:
+    """An environment of its own. `eyes` is another client; `server` is None on a real control plane."""
+
+    api: Api
+    cluster: KubernetesCluster
+    eyes: Client
+    policy: Policy
+    kubeconfig: Path
+    key: EnvironmentKey
+    repository: Repository
+    namespace: str
+    server: KubernetesServer | None
+
+    def request(self, *manifests: object, **changes: Any) -> RenderRequest:
+        return request(
+            *manifests,
+            environment=self.key,
+            repository=self.repository,
+            namespace=self.namespace,
+            **changes,
+        )
+
+    def render(self, *manifests: object, **changes: Any) -> Bundle:
+        return self.cluster.render(self.request(*manifests, **changes))
+
+    async def prepare(self, generation: int = 1) -> None:
+        await self.cluster.prepare(self.namespace, self.key, self.repository, generation, open_fence)
+
+    async def apply(self, bundle: Bundle) -> None:
+        for objects in bundle.waves.values():
+            await self.cluster.apply(self.namespace, objects, open_fence)
+
+    async def settled(self, *objects: Manifest) -> list[ObjectState]:
+        """Their states, once one has failed or all are ready."""
+        states: list[ObjectState] = []
+
+        async def done() -> bool:
+            states[:] = await self.cluster.observe(self.namespace, objects)
+            conditions = {state.condition for state in states}
+            return Condition.FAILED in conditions or conditions <= {Condition.READY}
+
+        await eventually(done, lambda: f"still {states}")
+        return states
+
+
+@dataclass(frozen=True)
+class Running:
+    """A desk whose pods really run, behind a gateway."""
+
+    desk: Desk
+    registry: RegistryServer
+    builder: Builder
+    gateway: HttpGateway
+
+    async def image(self, **scripts: str) -> Image:
+        """An image with Python scripts, `serve` as serve.py; its digest is that of its content."""
+        context = {f"files/{name}.py": text.encode() for name, text in scripts.items()}
+        command = json.dumps(["python", "serve.py"])
+        dockerfile = f"FROM scratch\nWORKDIR /app\nCOPY files/ .\nCMD {command}\n"
+        digest = await self.builder.build("acme/shop", "1", {"Dockerfile": dockerfile.encode(), **context})
+        return Image(f"{self.registry.host}/acme/shop", digest)
+
+
+async def open_fence() -> None:
+    """Lets every write through."""
+
+
+@contextlib.asynccontextmanager
+async def desk_on(kubeconfig: Path, server: KubernetesServer | None) -> AsyncIterator[Desk]:
+    key = EnvironmentKey.preview(secrets.randbelow(10**9), 7)
+    repository = Repository(key.repository_id, 99, "acme", "shop")
+    gateways = f"gateways-{secrets.token_hex(4)}"
+    policy = Policy(gateways, "main", Domain("http", "preview.test", None))
+    async with await connect(str(kubeconfig)) as api, Client(Connection.from_kubeconfig(kubeconfig)) as eyes:
+        desk = Desk(
+            api,
+            KubernetesCluster(api, policy),
+            eyes,
+            policy,
+            kubeconfig,
+            key,
+            repository,
+            f"gr-test-{secrets.token_hex(4)}-pr-7",
+            server,
+        )
+        try:
+            yield desk
+        finally:
+            for name in (desk.namespace, gateways):
+                await eyes.delete(NAMESPACES, name)
+
+
+@contextlib.asynccontextmanager
+async def embedded_kubeconfig(folder: Path) -> AsyncIterator[tuple[Path, KubernetesServer]]:
+    """The embedded API server with its controllers."""
+    async with KubernetesServer() as server:
+        kubeconfig = server.write_kubeconfig(folder / "kubeconfig")
+        async with Controllers(Connection.from_kubeconfig(kubeconfig)):
+            yield kubeconfig, server
+
+
+@contextlib.asynccontextmanager
+async def running_on(desk: Desk, folder: Path) -> AsyncIterator[Running]:
+    connection = Connection.from_kubeconfig(desk.kubeconfig)
+    async with contextlib.AsyncExitStack() as stack:
+        registry = await stack.enter_async_context(RegistryServer(folder / "registry", anonymous=True))
+        await stack.enter_async_context(Node(connection, folder / "node", restart_backoff=0.1))
+        await make_gateway(desk)
+        proxy = await stack.enter_async_context(Gateway(connection))
+        address = f"127.0.0.1:{proxy.port}"
+        gateway = await stack.enter_async_context(HttpGateway(desk.policy.domain, address))
+        try:
+            yield Running(desk, registry, Builder(folder / "registry"), gateway)
+        finally:
+            # The node leaves before a real namespace is gone, so nobody would end its pods.
+            await desk.eyes.delete(NAMESPACES, desk.namespace)
+            for pod in (await desk.eyes.list(PODS, desk.namespace)).items:
+                await desk.eyes.delete(PODS, pod["metadata"]["name"], desk.namespace, grace_seconds=0)
+
+
+async def make_gateway(desk: Desk, **listener: object) -> None:
+    """The operator's Gateway, which takes routes from everywhere unless `listener` says otherwise."""
+    namespace, name = desk.policy.gateway_namespace, desk.policy.gateway_name
+    everywhere = {"namespaces": {"from": "All"}}
+    first = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everywhere, **listener}
+    wanted = (
+        (NAMESPACES, {"name": namespace}, {}),
+        (GATEWAY_CLASSES, {"name": "embedded"}, {"spec": {"controllerName": CONTROLLER_NAME}}),
+        (
+            GATEWAYS,
+            {"name": name, "namespace": namespace},
+            {"spec": {"gatewayClassName": "embedded", "listeners": [first]}},
+        ),
+    )
+    for resource, metadata, rest in wanted:
+        body = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **rest}
+        await desk.eyes.apply(resource, body, field_manager="test")
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], told: Callable[[], str] = lambda: "") -> None:
+    """Returns once the check holds; fails with what `told` says at the deadline."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not await check():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {DEADLINE_SECONDS} s: {told()}")
+        await asyncio.sleep(0.05)
+
+
+def of_image(manifest: dict[str, Any], image: Image, script: str, **container: object) -> dict[str, Any]:
+    """The manifest with its first container running a script of an image."""
+    changed = json.loads(json.dumps(manifest))
+    first = changed["spec"]["template"]["spec"]["containers"][0]
+    first.update(image=f"{image.repository}:1", command=["python", f"{script}.py"], **container)
+    return dict(changed)

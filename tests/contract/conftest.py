@@ -1,0 +1,28 @@
+"""The cluster room's tests run on the embedded API server and, where marked so, on a real control plane."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.contract.cluster_desk import Desk, Running, desk_on, embedded_kubeconfig, running_on
+
+
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
+async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+    """An environment's place on a cluster on which no pod runs."""
+    if request.param == "real":
+        async with desk_on(request.getfixturevalue("real_kubeconfig"), None) as made:
+            yield made
+    else:
+        async with embedded_kubeconfig(tmp_path) as (kubeconfig, server), desk_on(kubeconfig, server) as made:
+            yield made
+
+
+@pytest.fixture
+async def running(desk: Desk, tmp_path: Path) -> AsyncIterator[Running]:
+    """The same with a node and a gateway."""
+    async with running_on(desk, tmp_path) as made:
+        yield made
