@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import threading
 from collections.abc import Callable
@@ -24,6 +25,8 @@ from .requests import RequestLog
 from .snapshot import Snapshot, load, save
 from .state.apps import App
 from .state.world import GHOST, World
+
+_log = logging.getLogger(__name__)
 
 OnPush = Callable[[str, str, dict[str, bytes]], None]
 """The CI: called with `OWNER/NAME`, the SHA and the files, push after push, on a thread of its own."""
@@ -115,6 +118,8 @@ class GitHub:
         future.add_done_callback(self._built)
 
     def _built(self, future: Future[None]) -> None:
+        if not future.cancelled() and (error := future.exception()):
+            _log.error("the CI raised an exception", exc_info=error)
         with self._building_changed:
             self._building.discard(future)
             self._building_changed.notify_all()

@@ -192,3 +192,22 @@ def test_a_snapshot_is_taken_up_again(tmp_path: Path) -> None:
     file.write_text("{}")
     with pytest.raises(ValueError, match="not a snapshot"):
         GitHubServer(snapshot=file)
+
+
+def test_a_ci_that_raises_is_heard_of_and_does_not_stop_the_next_build(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    built: list[str] = []
+
+    def build(_repository: str, sha: str, _files: dict[str, bytes]) -> None:
+        built.append(sha)
+        if len(built) == 1:
+            raise RuntimeError("no space left")
+
+    with GitHubServer(on_push=build) as server:
+        server.accounts.create_user("ada")
+        server.repositories.create("ada/shop", {"a": "0"})
+        sha = server.repositories.push("ada/shop", "main", {"a": "1"}, by="ada")
+        server.wait_idle()
+    assert built[1:] == [sha]
+    assert "no space left" in caplog.text
