@@ -79,6 +79,8 @@ class Processes:
 
     async def spawn(self, command: Command, output: int | Path) -> Process:
         """Start a process that writes to `output`, a file or a pipe's writing end. Raises `StartError`."""
+        if self._listening.done():
+            raise StartError("the launcher of this node has ended")
         identifier = next(self._identifiers)
         process = self._processes[identifier] = Process(self, identifier)
         self._starting[identifier] = asyncio.get_running_loop().create_future()
