@@ -88,6 +88,7 @@ class KubernetesServer:
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
             server_header=False,
+            date_header=False,
         )
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve([self._socket]), name="embedded-kubernetes")
@@ -102,7 +103,7 @@ class KubernetesServer:
         if self._server is None or self._serving is None:
             return
         self._collections.end()
-        self._server.should_exit = True
+        self._server.ended.set()
         await self._serving
         await self._logs.close()
         self._server = self._serving = None
@@ -149,7 +150,14 @@ class KubernetesServer:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals of the process to whoever runs it."""
+    """Leaves the signals of the process to whoever runs it, and waits for its end without polling."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ended = asyncio.Event()
+
+    async def main_loop(self) -> None:
+        await self.ended.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
