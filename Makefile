@@ -42,9 +42,13 @@ check: .venv/installed ## style, types and the rules between the rooms
 test: check ## every test that needs nothing but Python
 	@$(TEST) "not cluster and not postgresql and not browser" tests
 
-.PHONY: test-browser
-test-browser: .venv/installed ## the pages in Debian's Chromium; screenshots go to test-output/
-	@$(BIN)/python -m pytest -m browser tests
+.PHONY: test-postgresql
+test-postgresql: .venv/installed ## store and queue on Debian's PostgreSQL
+	@$(BIN)/python -m pytest -m postgresql tests
+
+.PHONY: test-cluster
+test-cluster: control-plane ## the cluster's contracts on a real control plane
+	@$(BIN)/python -m pytest -m cluster tests
 
 .PHONY: demo
 demo: .venv/installed ## play the whole story on this machine

@@ -21,6 +21,7 @@ from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
 from bot.github.app import GitHubApp
 from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.errors import GreenroomError
 from bot.model.work import WorkKey
 from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credentials
@@ -106,7 +107,10 @@ class App:
 
     def _registry(self) -> RegistryClient:
         path = self._settings.registry_credentials
-        credentials = Credentials.from_docker_config(Path(path).read_text()) if path else None
+        try:
+            credentials = Credentials.from_docker_config(Path(path).read_text()) if path else None
+        except (OSError, ValueError) as error:
+            raise GreenroomError(f"GREENROOM_REGISTRY_CREDENTIALS cannot be used: {error}") from None
         return RegistryClient(credentials, self._settings.private_registries)
 
     def _cluster_policy(self) -> ClusterPolicy:

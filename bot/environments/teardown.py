@@ -31,8 +31,7 @@ async def teardown(run: Run, unwanted: Unwanted) -> datetime | None:
     status = Status(ended, commit=run.pull.head_sha, cause=unwanted.cause, end=unwanted.end)
     run.environment = replace(run.environment, status=status, attempt=Attempt(pull_request=run.pull))
     await run.save(*(() if settled else [(ended.value, unwanted.cause.summary)]))
-    if unwanted.end is not End.UNCONFIGURED:
-        await run.report()
+    await run.report()
     return None
 
 
