@@ -1,0 +1,56 @@
+"""The node itself: how it is known, and what becomes of pods when it stops and starts again."""
+
+from bot.embedded.client.resources import JOBS, NODES, PODS
+from bot.embedded.node import Node
+from tests.kubernetes.world import World, condition, container_status, phase
+
+WAIT = "import time\nprint('up', flush=True)\ntime.sleep(60)"
+
+
+async def test_the_node_is_registered_and_ready(world: World) -> None:
+    node = await world.client.get(NODES, world.node.name)
+    assert condition(node, "Ready")["status"] == "True"
+    assert {"type": "InternalIP", "address": "127.0.0.1"} in node["status"]["addresses"]
+    assert node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] > 0
+    assert int(node["status"]["allocatable"]["pods"]) >= 110
+
+
+async def test_what_the_node_keeps_is_private(world: World) -> None:
+    assert world.node.folder.stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_node_that_comes_back_takes_up_its_pods(world: World) -> None:
+    image = await world.image({"wait.py": WAIT}, ["python", "wait.py"])
+    await world.pod("server", image)
+    await world.pod("once", image, spec={"restartPolicy": "Never"})
+    await world.ready("server")
+    await world.ready("once")
+    await world.node.stop()
+    again = Node(world.connection, world.node.folder, name=world.node.name)
+    async with again:
+        server = await world.until(PODS, "server", lambda pod: container_status(pod).get("restartCount") == 1)
+        lost = container_status(server)["lastState"]["terminated"]
+        assert (lost["exitCode"], lost["reason"]) == (137, "ContainerStatusUnknown")
+        once = await world.ended("once")
+        assert phase(once) == "Failed"
+        assert container_status(once)["state"]["terminated"]["reason"] == "ContainerStatusUnknown"
+        assert await world.log("once") == "up\n", "its log is still there"
+        for name in ("server", "once"):
+            await world.client.delete(PODS, name, world.namespace)
+            await world.gone(PODS, name)
+    await world.node.start()
+
+
+async def test_a_job_that_a_node_lost_is_done_again(world: World) -> None:
+    program = "import os, time\nmark = os.environ['MARK']\nnew = not os.path.exists(mark)\nopen(mark, 'w')\n"
+    image = await world.image({"job.py": program + "time.sleep(60 * new)"}, ["python", "job.py"])
+    mark = {"name": "MARK", "value": str(world.node.folder / "mark")}
+    main = {"name": "main", "image": image, "env": [mark]}
+    pod = {"spec": {"restartPolicy": "Never", "containers": [main]}}
+    await world.create(JOBS, "seed", spec={"template": pod, "backoffLimit": 3})
+    await world.until(JOBS, "seed", lambda job: (job.get("status") or {}).get("ready") == 1, "at work")
+    await world.node.stop()
+    await world.node.start()
+    await world.until(
+        JOBS, "seed", lambda job: condition(job, "Complete").get("status") == "True", "complete"
+    )
