@@ -25,7 +25,8 @@ from bot.cluster.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from bot.cluster.names import ENVIRONMENT, OWN_NAME
+from bot.cluster.names import ENVIRONMENT, OWN_NAME, TEMPLATE
+from bot.cluster.troubles import is_failing
 from bot.environments.ports import Fence
 from bot.model.errors import Rejected, Superseded
 from bot.model.manifest import Bundle, Manifest
@@ -61,10 +62,29 @@ async def apply_all(api: Api, objects: Sequence[Manifest], fence: Fence) -> None
     async def write(manifest: Manifest) -> None:
         await fence()
         await api.apply(manifest)
+        if manifest["kind"] == "StatefulSet":
+            await _unstick(api, manifest, fence)
 
     first = [each for each in objects if each["kind"] not in _LATER]
     await _at_once(first, write)
     await _at_once([each for each in objects if each["kind"] in _LATER], write)
+
+
+async def _unstick(api: Api, manifest: Manifest, fence: Fence) -> None:
+    """Deletes failing pods of an earlier description.
+
+    A StatefulSet's controller waits until they are ready before it replaces them, which they never are.
+    """
+    metadata = manifest["metadata"]
+    mark = manifest["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
+    for pod in (await api.list(POD, metadata["namespace"], labels=ENVIRONMENT)).items:
+        owners = pod["metadata"].get("ownerReferences") or []
+        own = any((owner["kind"], owner["name"]) == ("StatefulSet", metadata["name"]) for owner in owners)
+        stale = (pod["metadata"].get("annotations") or {}).get(TEMPLATE) != mark
+        if own and stale and is_failing(pod) and not pod["metadata"].get("deletionTimestamp"):
+            await fence()
+            same = {"uid": pod["metadata"]["uid"]}
+            await api.delete(POD, pod["metadata"]["name"], metadata["namespace"], preconditions=same)
 
 
 async def prune(api: Api, namespace: str, bundle: Bundle, fence: Fence) -> None:

@@ -42,6 +42,12 @@ def failure(pods: Sequence[Object]) -> Trouble | None:
     return None
 
 
+def is_failing(pod: Object) -> bool:
+    """Whether it was restarted and is not ready, or cannot start: only another description can help it."""
+    restarted = any(status.get("restartCount") for status in statuses(pod))
+    return not is_ready(pod) and (restarted or failure([pod]) is not None)
+
+
 def delay(pods: Sequence[Object]) -> str:
     """What pods that are not ready wait for; "" when their status does not say."""
     for pod in pods:

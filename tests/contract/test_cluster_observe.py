@@ -121,6 +121,22 @@ async def test_a_crashing_container_quotes_its_last_lines(running: Running):
     assert shop.detail.endswith("connecting to the database\nfatal: no such table: products")
 
 
+async def test_a_push_that_mends_a_crashing_database_gets_it_up(running: Running):
+    desk = running.desk
+    image = await running.image(serve=SERVE, crash=FAIL)
+    await desk.prepare()
+
+    async def push(script: str) -> Condition:
+        database = of_image(stateful_set(), image, script, readinessProbe=PROBE)
+        bundle = desk.render(web(), front(), database, service("db", 8080), images={"shop": image})
+        await desk.cluster.apply(desk.namespace, bundle.waves[Wave.DATA], open_fence)
+        states = await desk.settled(*bundle.waves[Wave.DATA])
+        return next(state.condition for state in states if state.kind == "StatefulSet")
+
+    assert await push("crash") is Condition.FAILED
+    assert await push("serve") is Condition.READY
+
+
 async def test_a_failing_check_quotes_its_last_lines(running: Running):
     desk = running.desk
     image = await running.image(crash=FAIL)

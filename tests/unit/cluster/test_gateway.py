@@ -1,0 +1,142 @@
+"""One request through the gateway, against a server that behaves well or badly."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from bot.cluster.gateway import HttpGateway
+from bot.settings import Domain
+
+Serve = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def serving(serve: Serve) -> AsyncIterator[int]:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(await reader.readuntil(b"\r\n\r\n"), writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def answering(*lines: str, body: bytes = b"") -> Serve:
+    async def serve(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        await writer.drain()
+
+    return serve
+
+
+def gateway(port: int, host: str = "preview.example.com") -> HttpGateway:
+    return HttpGateway(Domain("http", host, None), f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("domain", "url"),
+    [
+        (Domain("https", "preview.example.com", None), "https://pr-7-shop.preview.example.com"),
+        (Domain("http", "localhost", 8080), "http://pr-7-shop.localhost:8080"),
+    ],
+)
+def test_links_are_made_of_scheme_host_and_port(domain: Domain, url: str):
+    made = HttpGateway(domain)
+    assert made.url("pr-7-shop") == url
+    assert made.host("pr-7-shop") == f"pr-7-shop.{domain.host}"
+
+
+async def test_it_asks_for_the_host_wherever_it_connects():
+    asked: list[bytes] = []
+
+    async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.append(head)
+        writer.write(b"HTTP/1.1 200 OK\r\nGreenroom-Release: abc\r\nContent-Length: 2\r\n\r\nhi")
+
+    async with serving(serve) as port, gateway(port) as made:
+        answer = await made.get("pr-7", "/healthz?deep=1")
+    assert (answer.status, answer.release_id, answer.body, answer.error) == (200, "abc", "hi", "")
+    assert asked[0].startswith(b"GET /healthz?deep=1 HTTP/1.1\r\n")
+    assert b"\r\nHost: pr-7.preview.example.com\r\n" in asked[0]
+
+
+async def test_names_below_localhost_are_this_machine():
+    async with (
+        serving(answering("HTTP/1.1 204 No Content")) as port,
+        HttpGateway(Domain("http", "localhost", port)) as made,
+    ):
+        assert (await made.get("pr-7", "/")).status == 204
+
+
+async def test_a_redirect_is_an_answer_and_is_not_followed():
+    serve = answering("HTTP/1.1 302 Found", "Location: http://169.254.169.254/", "Content-Length: 0")
+    async with serving(serve) as port, gateway(port) as made:
+        assert (await made.get("pr-7", "/")).status == 302
+
+
+async def test_cookies_of_one_environment_do_not_reach_another():
+    asked: list[bytes] = []
+
+    async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.append(head)
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: session=1\r\nContent-Length: 0\r\n\r\n")
+
+    async with serving(serve) as port, gateway(port) as made:
+        await made.get("pr-7", "/")
+        await made.get("pr-8", "/")
+    assert b"session=1" not in asked[1]
+
+
+async def test_only_the_first_four_kilobytes_are_read():
+    async def serve(_: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\n\x1b[31m")
+        while True:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    async with serving(serve) as port, gateway(port) as made:
+        answer = await made.get("pr-7", "/")
+    assert answer.status == 500
+    assert 4000 < len(answer.body) <= 4096
+    assert "\x1b" not in answer.body
+
+
+async def test_silence_ends_after_five_seconds():
+    async def serve(_: bytes, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while True:
+                # A byte now and then keeps a read from timing out, but not the whole.
+                writer.write(b"H")
+                await writer.drain()
+                await asyncio.sleep(1)
+
+    started = time.perf_counter()
+    async with serving(serve) as port, gateway(port) as made:
+        answer = await made.get("pr-7", "/")
+    assert (answer.status, answer.error) == (None, "no answer within 5 s")
+    assert time.perf_counter() - started < 6
+
+
+@pytest.mark.parametrize("path", ["/\x7f", "/" + "x" * 70_000, "/é", "//evil.example.com/", "/%zz"])
+async def test_no_path_makes_it_raise(path: str):
+    async with serving(answering("HTTP/1.1 200 OK", "Content-Length: 0")) as port, gateway(port) as made:
+        answer = await made.get("pr-7", path)
+    assert answer.status == 200 or answer.error
+
+
+async def test_nobody_there_is_an_answer_too():
+    async with serving(answering()) as port:
+        pass
+    async with gateway(port) as made:
+        answer = await made.get("pr-7", "/")
+    assert answer.status is None
+    assert answer.error
