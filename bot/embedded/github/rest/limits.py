@@ -10,7 +10,6 @@ from bot.embedded.github.errors import GitHubError
 from bot.embedded.github.faults import Fault
 
 WINDOW = 3_600
-_DOCS = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"
 
 
 @dataclass
