@@ -81,6 +81,7 @@ class Gateway:
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
+        self._tasks.clear()
         await self._proxy.stop()
         await self._client.close()
 

@@ -71,6 +71,7 @@ class Node:
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
+        self._tasks.clear()
         await self._processes.stop()
         await self._server.stop()
         for http in (self._probe_http, self._pull_http):

@@ -1,8 +1,8 @@
 """The node itself: how it is known, and what becomes of pods when it stops and starts again."""
 
-from bot.embedded.client.resources import JOBS, NODES, PODS
+from bot.embedded.client.resources import NODES, PODS
 from bot.embedded.node import Node
-from tests.kubernetes.world import World, condition, container_status, phase
+from tests.kubernetes.world import World, condition, container_status, eventually, phase
 
 WAIT = "import time\nprint('up', flush=True)\ntime.sleep(60)"
 
@@ -25,6 +25,7 @@ async def test_a_node_that_comes_back_takes_up_its_pods(world: World) -> None:
     await world.pod("once", image, spec={"restartPolicy": "Never"})
     await world.ready("server")
     await world.ready("once")
+    await eventually(lambda: _up(world))
     await world.node.stop()
     again = Node(world.connection, world.node.folder, name=world.node.name)
     async with again:
@@ -41,16 +42,5 @@ async def test_a_node_that_comes_back_takes_up_its_pods(world: World) -> None:
     await world.node.start()
 
 
-async def test_a_job_that_a_node_lost_is_done_again(world: World) -> None:
-    program = "import os, time\nmark = os.environ['MARK']\nnew = not os.path.exists(mark)\nopen(mark, 'w')\n"
-    image = await world.image({"job.py": program + "time.sleep(60 * new)"}, ["python", "job.py"])
-    mark = {"name": "MARK", "value": str(world.node.folder / "mark")}
-    main = {"name": "main", "image": image, "env": [mark]}
-    pod = {"spec": {"restartPolicy": "Never", "containers": [main]}}
-    await world.create(JOBS, "seed", spec={"template": pod, "backoffLimit": 3})
-    await world.until(JOBS, "seed", lambda job: (job.get("status") or {}).get("ready") == 1, "at work")
-    await world.node.stop()
-    await world.node.start()
-    await world.until(
-        JOBS, "seed", lambda job: condition(job, "Complete").get("status") == "True", "complete"
-    )
+async def _up(world: World) -> bool:
+    return await world.log("once") == "up\n"
