@@ -85,6 +85,7 @@ class KubernetesServer:
             log_config=None,
             access_log=False,
             lifespan="off",
+            ws="none",
             timeout_graceful_shutdown=2,
             timeout_keep_alive=75,
             server_header=False,

@@ -10,16 +10,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from bot.embedded.kubernetes.objects import Object
 from bot.embedded.kubernetes.schema.types import KEY_DEFAULTS, Type
 
 Path = tuple[str, ...]
 Paths = frozenset[Path]
+_encoder = msgspec.json.Encoder(order="sorted")
 EMPTY: Paths = frozenset()
 
 
 def written(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    return _encoder.encode(value).decode()
 
 
 def element(kind: Type, item: Any) -> str:
