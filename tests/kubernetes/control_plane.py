@@ -5,6 +5,7 @@ in one private folder and ends with the `with` block, also when it fails.
 """
 
 import contextlib
+import ctypes
 import json
 import shutil
 import signal
@@ -26,6 +27,8 @@ from tests.kubernetes.certificates import Authority
 
 START_SECONDS = 90
 STOP_SECONDS = 10
+_PR_SET_PDEATHSIG = 1
+_prctl = ctypes.CDLL(None).prctl
 
 
 class StartError(Exception):
@@ -101,6 +104,7 @@ class _Parts:
         with (self._folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
                 [self._programs / name, *options],
+                preexec_fn=_die_with_parent,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -115,6 +119,11 @@ class _Parts:
 
     def last_words(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text(errors="replace")[-2000:]
+
+
+def _die_with_parent() -> None:
+    """In the new process: end when the one that started it does, however that ends."""
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _start_etcd(parts: _Parts, folder: Path) -> str:
