@@ -81,12 +81,12 @@ async def test_an_update_of_an_older_version_is_a_conflict(api: Api) -> None:
 
 
 async def test_nothing_is_written_when_nothing_changes(api: Api) -> None:
-    path = api.path("deployments", "shop", APPS)
-    first = await api.apply(path, deployment("shop"), "bot")
-    second = await api.apply(path, deployment("shop"), "bot")
+    path = api.path("configmaps", "settings")
+    first = await api.apply(path, config_map("settings", {"a": "1"}), "bot")
+    second = await api.apply(path, config_map("settings", {"a": "1"}), "bot")
     assert second["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
-    third = await api.call("PATCH", path, {"spec": {"replicas": 0}}, MERGE)
-    assert third["metadata"]["generation"] == 1
+    third = await api.call("PATCH", path, {"data": {"a": "1"}}, MERGE)
+    assert third["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 
 async def test_a_changed_spec_raises_the_generation_and_a_changed_label_does_not(api: Api) -> None:
