@@ -40,7 +40,8 @@ check: .venv/installed ## style, types and the rules between the rooms
 
 .PHONY: test
 test: check ## every test that needs nothing but Python
-	@$(TEST) "not cluster and not postgresql and not browser" tests
+	@$(TEST) "not cluster and not postgresql and not browser" --ignore tests/story tests
+	@$(BIN)/python -m pytest -m "not cluster" tests/story
 
 .PHONY: test-postgresql
 test-postgresql: .venv/installed ## store and queue on Debian's PostgreSQL
