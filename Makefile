@@ -39,8 +39,14 @@ check: .venv/installed ## style, types and the rules between the rooms
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: check ## every test that needs nothing but Python
+test: check test-python test-stories ## every test that needs nothing but Python
+
+.PHONY: test-python
+test-python: .venv/installed ## the tests of the rooms
 	@$(TEST) "not cluster and not postgresql and not browser" --ignore tests/story tests
+
+.PHONY: test-stories
+test-stories: .venv/installed ## bot, GitHub and cluster together, one story at a time
 	@$(BIN)/python -m pytest -m "not cluster" tests/story
 
 .PHONY: test-postgresql
