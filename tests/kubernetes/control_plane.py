@@ -5,7 +5,6 @@ in one private folder and ends with the `with` block, also when it fails.
 """
 
 import contextlib
-import ctypes
 import json
 import shutil
 import signal
@@ -27,8 +26,8 @@ from tests.kubernetes.certificates import Authority
 
 START_SECONDS = 90
 STOP_SECONDS = 10
-_PR_SET_PDEATHSIG = 1
-_prctl = ctypes.CDLL(None).prctl
+# A part ends when this process does, however that ends: the kernel sees to it (PR_SET_PDEATHSIG, SIGKILL).
+_BOUND_TO_US = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 class StartError(Exception):
@@ -101,10 +100,10 @@ class _Parts:
 
     def start(self, name: str, **flags: str) -> None:
         options = [f"--{key.replace('_', '-')}={value}" for key, value in flags.items()]
+        command = [sys.executable, "-I", "-S", "-c", _BOUND_TO_US, str(self._programs / name), *options]
         with (self._folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(
-                [self._programs / name, *options],
-                preexec_fn=_die_with_parent,
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -119,11 +118,6 @@ class _Parts:
 
     def last_words(self, name: str) -> str:
         return (self._folder / f"{name}.log").read_text(errors="replace")[-2000:]
-
-
-def _die_with_parent() -> None:
-    """In the new process: end when the one that started it does, however that ends."""
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _start_etcd(parts: _Parts, folder: Path) -> str:

@@ -96,10 +96,15 @@ async def _answer(request: web.BaseRequest, rule: Rule, answer: aiohttp.ClientRe
     _modify(headers, rule, "ResponseHeaderModifier")
     response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=headers)
     await response.prepare(request)
-    if request.method != "HEAD":
-        async for chunk in answer.content.iter_any():
-            await response.write(chunk)
-    await response.write_eof()
+    try:
+        if request.method != "HEAD":
+            async for chunk in answer.content.iter_any():
+                await response.write(chunk)
+        await response.write_eof()
+    except aiohttp.ClientPayloadError:
+        # The status is sent already: only a broken connection can still say that this is not all.
+        if request.transport:
+            request.transport.abort()
     return response
 
 

@@ -13,14 +13,16 @@ What a pod may rely on (the node contract). There is no network and no mount nam
   the variables say so.
 - Volumes (emptyDir, persistentVolumeClaim, configMap, secret, projected, downwardAPI) are folders of this
   machine. A mount path is replaced by its folder where it begins a path in the environment, the command and
-  the arguments. A process that has the path in its code does not find it.
+  the arguments. A process that has the path in its code does not find it. Files from objects are written
+  once, when the pod starts.
 - The image is unpacked once per digest and shared: what a process writes there, others see. The working
   directory, absolute commands and absolute paths in the environment mean the unpacked image. `python` and
   `python3` are the interpreter that runs the node; other programs come from this machine.
 - The environment is what image and pod say, the variables of Services, `HOST`, `PATH`, `HOME`, `TMPDIR`,
   `HOSTNAME` and `LANG`; nothing of the node's own environment. `HOME` and `TMPDIR` are private to the pod.
 - Security contexts, resources and network policies are not enforced: a process has the rights of whoever runs
-  the node. Run only what you would run by hand. No process gets a token for the API server.
+  the node. Run only what you would run by hand. No process gets a token for the API server. The node's log
+  port asks nobody who they are: every user of this machine can read the pods' logs.
 - Each container's processes are one group in a session of their own: SIGTERM and SIGKILL go to all of them.
 """
 

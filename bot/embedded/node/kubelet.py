@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+import shutil
+from collections.abc import Collection, Coroutine
 from typing import Any
 
 from bot.embedded.client import ApiError, Change, Object, Reconciler
@@ -33,6 +34,13 @@ class Kubelet:
     async def run(self) -> None:
         """Write statuses until cancelled."""
         await self._statuses.run()
+
+    def tidy(self, existing: Collection[str]) -> None:
+        """Remove what is left of pods that went while the node was away; `existing` are uids."""
+        pods = self._runtime.folder / "pods"
+        for folder in pods.iterdir() if pods.exists() else ():
+            if folder.name not in existing:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def abandon(self) -> None:
         """Let go of every pod: the node stops."""
@@ -97,8 +105,8 @@ class Kubelet:
             try:
                 answer = await self._runtime.client.patch(PODS, name, body, namespace, subresource="status")
             except ApiError as error:
-                if error.not_found or error.conflict:
-                    return  # it is gone, or it is another one; the watch will tell
+                if error.not_found:
+                    return  # the watch will tell
                 raise
             self._written[uid] = status
             pod.update(answer)

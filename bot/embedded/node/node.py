@@ -64,6 +64,8 @@ class Node:
         for informer in informers:
             self._run(informer.run())
         await asyncio.gather(*(informer.synced() for informer in informers))
+        pods = informers[0].list()
+        await asyncio.to_thread(self._kubelet.tidy, {pod["metadata"]["uid"] for pod in pods})
 
     async def stop(self) -> None:
         """Kill every pod's process. The cluster is not told: it sees a node that has gone."""

@@ -23,7 +23,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         seen = {"name": os.environ["NAME"], "path": self.path, "body": body, "headers": dict(self.headers)}
         answer = json.dumps(seen).encode()
         self.send_response(418 if self.path == "/teapot" else 200)
-        self.send_header("Content-Length", str(len(answer)))
+        self.send_header("Content-Length", str(len(answer) + (self.path == "/half")))
         self.send_header("Server-Secret", "s3cret")
         self.end_headers()
         if self.command != "HEAD":

@@ -2,6 +2,9 @@
 
 from collections import Counter
 
+import httpx
+import pytest
+
 from bot.embedded.client import Object
 from bot.embedded.client.resources import DEPLOYMENTS, GATEWAYS, HTTP_ROUTES, NAMESPACES
 from tests.kubernetes.world import condition, eventually
@@ -150,3 +153,12 @@ async def test_what_the_gateway_cannot_do_is_refused_and_not_served(street: Stre
     assert (status, reason) == ("False", "UnsupportedValue")
     assert "RequestMirror" in message
     assert (await street.ask("odd")).status_code == 404
+
+
+async def test_an_answer_that_breaks_off_breaks_off_for_the_browser_too(street: Street) -> None:
+    await street.shop("shoes")
+    await street.route("shoes", {"backendRefs": [to("shoes")]})
+    await street.opened("shoes")
+    with pytest.raises(httpx.RemoteProtocolError):
+        await street.ask("shoes", "/half")
+    assert (await street.ask("shoes")).status_code == 200
