@@ -52,14 +52,14 @@ class Demo:
         if first == second:
             raise DemoFailed("the second commit shows the same shop as the first")
         self._checks(environment)
-        self._comment(number)
+        await self._comment(number, "is ready")
         self._say("[b]ada[/b] closes the pull request")
         await asyncio.to_thread(self._github.pulls.close, REPOSITORY, number, by="ada")
         environment = await self._watch(number, until=EnvironmentState.GONE)
         if await self._world.client.find(NAMESPACES, environment.namespace) is not None:
             raise DemoFailed(f"the namespace {environment.namespace} is still there")
         self._say(f"the namespace [b]{environment.namespace}[/b] is gone, and the comment says so:")
-        self._comment(number)
+        await self._comment(number, "is gone")
 
     async def stay(self) -> None:
         """A fresh pull request for whoever sits at the terminal; until Ctrl-C."""
@@ -133,10 +133,18 @@ class Demo:
         for check in environment.status.checks:
             self._say(f"check [b]{check.name}[/b]: {check.state}. {check.summary}")
 
-    def _comment(self, number: int) -> None:
-        for comment in self._github.comments.on(REPOSITORY, number):
-            body = re.sub(r"<!--.*?-->", "", comment.body).strip()
-            self._console.print("\n".join(f"    | {line}" for line in body.splitlines()), markup=False)
+    async def _comment(self, number: int, words: str) -> None:
+        """The bot's comment, once it says this: the store knows a moment before GitHub does."""
+        for _ in range(100):
+            bodies = [comment.body for comment in self._github.comments.on(REPOSITORY, number)]
+            for body in bodies:
+                if words in body:
+                    told = re.sub(r"<!--.*?-->", "", body).strip()
+                    lines = "\n".join(f"    | {line}" for line in told.splitlines())
+                    self._console.print(lines, markup=False)
+                    return
+            await asyncio.sleep(0.1)
+        raise DemoFailed(f"no comment says that it {words}: {bodies}")
 
     def _say(self, sentence: str) -> None:
         self._console.print(f"→ {sentence}", highlight=False)
