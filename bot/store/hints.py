@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, select, update
+from sqlalchemy import Connection
 
 from bot.model.delivery import Hint
 from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status
 from bot.model.naming import namespace_name
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
+from bot.store.bulk import Bulk
 from bot.store.dialect import insert
-from bot.store.queue import Settling, enqueue
-from bot.store.tables import environments
+from bot.store.queue import enqueue
+from bot.store.tables import environments, microseconds
 
-QUICK_SUCCESSION = timedelta(seconds=2)
-"""Changes of desire closer than this are gathered before the environment is worked on again."""
+_QUICK_SUCCESSION = 2_000_000
+"""Microseconds: Changes of desire closer than this are gathered before the environment is worked on again."""
 
 _STATUS = msgspec.json.encode(Status(EnvironmentState.PENDING)).decode()
 _ATTEMPT = msgspec.json.encode(Attempt()).decode()
@@ -31,6 +32,8 @@ class Gathered:
     """All hints on one environment that came together: the last word counts, and contradiction is change."""
 
     key: EnvironmentKey
+    name: str
+    """The key as the tables have it."""
     repository: Repository
     head: str | None
     open: bool | None
@@ -44,14 +47,14 @@ def gather(hints: Iterable[Hint]) -> list[Gathered]:
     for hint in hints:
         key = EnvironmentKey.preview(hint.repository.id, hint.number)
         unsure = hint.head_sha is None or hint.open is None
-        new = Gathered(key, hint.repository, hint.head_sha, hint.open, unsure)
-        old = found.get(str(key))
+        new = Gathered(key, str(key), hint.repository, hint.head_sha, hint.open, unsure)
+        old = found.get(new.name)
         if old is not None:
             differs = (old.head, old.open) != (new.head, new.open)
             head = old.head if new.head is None else new.head
             is_open = old.open if new.open is None else new.open
             new = replace(new, head=head, open=is_open, unsure=old.unsure or unsure or differs)
-        found[str(key)] = new
+        found[new.name] = new
     return [found[key] for key in sorted(found)]
 
 
@@ -66,46 +69,45 @@ def absorb(connection: Connection, hints: Sequence[Hint], now: datetime) -> None
     if not gathered:
         return
     known = _known(connection, gathered)
-    missing = [hint for hint in gathered if str(hint.key) not in known and hint.open is not False]
+    missing = [hint for hint in gathered if hint.name not in known and hint.open is not False]
     if missing:
         made = _insert(connection, missing, now)
-        late = [hint for hint in missing if str(hint.key) not in made]
+        late = [hint for hint in missing if hint.name not in made]
         if late:  # another replica made them between the two statements
             known |= _known(connection, late)
-    existing = [(hint, known[str(hint.key)]) for hint in gathered if str(hint.key) in known]
-    _update(connection, existing, now)
-    _ask(connection, missing, existing, now)
+    existing = [(hint, known[hint.name]) for hint in gathered if hint.name in known]
+    hurried = _update(connection, existing, microseconds(now))
+    asked = [*missing, *(hint for hint, _ in existing)]
+    enqueue(connection, [WorkKey.environment(hint.key) for hint in asked], now, hurried)
 
 
-def _ask(
-    connection: Connection,
-    made: Sequence[Gathered],
-    existing: Sequence[tuple[Gathered, Row[Any]]],
-    now: datetime,
-) -> None:
-    hurried = {
-        hint.key
-        for hint, row in existing
-        if changes(row.hinted_head, row.hinted_open, hint) and now - row.desired_at < QUICK_SUCCESSION
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store knows of an environment before the hints."""
+
+    key: str
+    installation_id: int
+    head: str | None
+    open: bool | None
+    desired_at: int
+    """In microseconds."""
+
+
+def _known(connection: Connection, hints: Sequence[Gathered]) -> dict[str, Known]:
+    found = _KNOWN.run(connection, [{"key": hint.name} for hint in hints])
+    return {
+        row[0]: Known(row[0], row[1], row[2], None if row[3] is None else bool(row[3]), row[4])
+        for row in found
     }
-    calm = {hint.key for hint in made} | {hint.key for hint, _ in existing}
-    enqueue(connection, map(WorkKey.environment, calm - hurried), now)
-    enqueue(connection, map(WorkKey.environment, hurried), now, Settling())
 
 
-def _known(connection: Connection, hints: Sequence[Gathered]) -> dict[str, Row[*tuple[Any, ...]]]:
-    wanted = [str(hint.key) for hint in hints]
-    columns = (
-        environments.c.key,
-        environments.c.installation_id,
-        environments.c.hinted_head,
-        environments.c.hinted_open,
-        environments.c.desired_at,
-    )
-    statement = (
-        select(*columns).where(environments.c.key.in_(wanted)).order_by(environments.c.key).with_for_update()
-    )
-    return {row.key: row for row in connection.execute(statement)}
+_KNOWN = Bulk(
+    """
+    SELECT key, installation_id, hinted_head, hinted_open, desired_at FROM environments
+    WHERE key IN (SELECT rows.key FROM {rows}) ORDER BY key {lock}
+    """,
+    {"key": "text"},
+)
 
 
 def _insert(connection: Connection, hints: Sequence[Gathered], now: datetime) -> set[str]:
@@ -116,7 +118,7 @@ def _insert(connection: Connection, hints: Sequence[Gathered], now: datetime) ->
 
 def _blank(hint: Gathered, now: datetime) -> Mapping[str, Any]:
     return {
-        "key": str(hint.key),
+        "key": hint.name,
         "repository_id": hint.repository.id,
         "installation_id": hint.repository.installation_id,
         "owner": hint.repository.owner,
@@ -136,36 +138,50 @@ def _blank(hint: Gathered, now: datetime) -> Mapping[str, Any]:
     }
 
 
-_CHANGE = (
-    update(environments)
-    .where(environments.c.key == bindparam("of"))
-    .values(
-        generation=environments.c.generation + bindparam("raised"),
-        installation_id=bindparam("installation"),
-        owner=bindparam("to_owner"),
-        repository=bindparam("to_repository"),
-        hinted_head=bindparam("head"),
-        hinted_open=bindparam("open"),
-        desired_at=bindparam("at"),
-    )
-)
-
-
-def _update(connection: Connection, existing: Sequence[tuple[Gathered, Row[Any]]], now: datetime) -> None:
+def _update(connection: Connection, existing: Sequence[tuple[Gathered, Known]], now: int) -> list[WorkKey]:
+    """Gives the keys whose desire changed shortly after it had changed before."""
     rows = []
-    for hint, row in existing:
-        changed = changes(row.hinted_head, row.hinted_open, hint)
+    hurried = []
+    for hint, known in existing:
+        changed = changes(known.head, known.open, hint)
+        if changed and now - known.desired_at < _QUICK_SUCCESSION:
+            hurried.append(WorkKey.environment(hint.key))
         rows.append(
             {
-                "of": row.key,
+                "key": known.key,
                 "raised": int(changed),
-                "installation": hint.repository.installation_id or row.installation_id,
-                "to_owner": hint.repository.owner,
-                "to_repository": hint.repository.name,
-                "head": row.hinted_head if hint.head is None else hint.head,
-                "open": row.hinted_open if hint.open is None else hint.open,
-                "at": now if changed else row.desired_at,
+                "installation_id": hint.repository.installation_id,
+                "owner": hint.repository.owner,
+                "repository": hint.repository.name,
+                "head": known.head if hint.head is None else hint.head,
+                "open": known.open if hint.open is None else hint.open,
+                "desired_at": now if changed else known.desired_at,
             }
         )
-    if rows:
-        connection.execute(_CHANGE, rows)
+    _UPDATE.run(connection, rows)
+    return hurried
+
+
+_UPDATE = Bulk(
+    """
+    UPDATE environments SET
+        generation = environments.generation + rows.raised,
+        installation_id = rows.installation_id,
+        owner = rows.owner,
+        repository = rows.repository,
+        hinted_head = rows.head,
+        hinted_open = rows.open,
+        desired_at = rows.desired_at
+    FROM {rows} WHERE environments.key = rows.key
+    """,
+    {
+        "key": "text",
+        "raised": "bigint",
+        "installation_id": "bigint",
+        "owner": "text",
+        "repository": "text",
+        "head": "text",
+        "open": "boolean",
+        "desired_at": "bigint",
+    },
+)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,21 +17,18 @@ from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, lite
 
 from bot.environments.ports import Clock
 from bot.model.work import Claim, WorkKey
+from bot.store.bulk import Bulk
 from bot.store.database import Database
-from bot.store.dialect import insert
 from bot.store.postgresql import notify
-from bot.store.tables import Moment, storable, tokens, work
+from bot.store.tables import Moment, microseconds, storable, tokens, work
 
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=5)
 
-
-@dataclass(frozen=True, slots=True)
-class Settling:
-    """Changes of desire in quick succession: the key rests until nothing came for a while, not for ever."""
-
-    pause: timedelta = timedelta(seconds=1)
-    longest: timedelta = timedelta(seconds=15)
+SETTLING = timedelta(seconds=1)
+"""Changes of desire in quick succession: a key rests until none came for so long …"""
+LONGEST_SETTLING = timedelta(seconds=15)
+"""… but not longer than this altogether."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,37 +155,38 @@ def holds(claim: Claim) -> ColumnElement[bool]:
 
 
 def enqueue(
-    connection: Connection, keys: Iterable[WorkKey], at: datetime, settling: Settling | None = None
+    connection: Connection, keys: Iterable[WorkKey], at: datetime, settling: Collection[WorkKey] = ()
 ) -> None:
-    """Within a transaction; with `settling` the keys rest first, whoever else asks for them."""
+    """Within a transaction; those that are `settling` rest first, whoever else asks for them."""
+    moment, settled = microseconds(at), microseconds(at + SETTLING)
+    resting = {str(key) for key in settling}
+    calm = {str(key) for key in keys} - resting
     rows = [
-        {
-            "key": key,
-            "running": False,
-            "not_before": at,
-            "settling_since": at if settling else None,
-            "settled_at": at + settling.pause if settling else None,
-            "attempts": 0,
-            "token": 0,
-            "error": "",
-        }
-        for key in sorted({str(key) for key in keys})
+        {"key": key, "at": moment} | ({"since": moment, "settled": settled} if key in resting else {})
+        for key in sorted(calm | resting)
     ]
-    if not rows:
-        return
-    statement = insert(connection, work)
-    values: dict[str, object] = {
-        "not_before": case((work.c.running, work.c.not_before), else_=_earlier(work.c.not_before, at)),
-        "again_at": case((work.c.running, _earlier(work.c.again_at, at))),
-    }
-    if settling:
-        rested_enough = work.c.settling_since <= at + settling.pause - settling.longest
-        values["settling_since"] = func.coalesce(work.c.settling_since, literal(at, Moment))
-        values["settled_at"] = case(
-            (rested_enough, work.c.settled_at), else_=literal(at + settling.pause, Moment)
-        )
-    connection.execute(statement.on_conflict_do_update(index_elements=[work.c.key], set_=values), rows)
-    notify(connection)
+    if rows:
+        _ENQUEUE.run(connection, rows)
+        notify(connection)
+
+
+_ENQUEUE = Bulk(
+    """
+    INSERT INTO work (key, running, not_before, settling_since, settled_at, attempts, token, error)
+    SELECT rows.key, false, rows.at, rows.since, rows.settled, 0, 0, '' FROM {rows} WHERE true
+    ON CONFLICT (key) DO UPDATE SET
+        not_before = CASE WHEN work.running OR work.not_before <= excluded.not_before
+                     THEN work.not_before ELSE excluded.not_before END,
+        again_at = CASE WHEN NOT work.running THEN NULL
+                   WHEN work.again_at <= excluded.not_before THEN work.again_at
+                   ELSE excluded.not_before END,
+        settling_since = coalesce(work.settling_since, excluded.settling_since),
+        settled_at = CASE WHEN excluded.settled_at IS NULL THEN work.settled_at
+                     WHEN work.settling_since + {longest} <= excluded.settled_at THEN work.settled_at
+                     ELSE excluded.settled_at END
+    """.replace("{longest}", str(LONGEST_SETTLING // timedelta(microseconds=1))),
+    {"key": "text", "at": "bigint", "since": "bigint", "settled": "bigint"},
+)
 
 
 def _claim(connection: Connection, owner: str, limit: int, now: datetime, until: datetime) -> list[Claim]:
