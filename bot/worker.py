@@ -23,8 +23,9 @@ Handler = Callable[[Claim], Awaitable[datetime | None]]
 Observer = Callable[[str, str, float], None]
 """Told of each run: kind, outcome (settled, again, superseded, failed), seconds."""
 
-_LEASE_SECONDS = 60
-_HEARTBEAT_SECONDS = 15
+_LEASE_SECONDS = 15
+"""How long the work of a replica that was killed rests, where nobody knows that it was."""
+_HEARTBEAT_SECONDS = 4
 _LONGEST_NAP_SECONDS = 5.0
 """Bounds how late an expired lease or a lost notification is noticed."""
 

@@ -48,4 +48,8 @@ class Database(Protocol):
         """Returns once it is committed, and on disk. StoreUnavailable: nothing was remembered, or nobody
         knows whether it was. An error of the function itself is raised as it is; nothing is remembered."""
 
+    async def run_alone(self, transaction: Transaction[None]) -> None:
+        """Runs it if it is certain that no other process works on this database, and lets none begin before
+        it is done; called once, before this process works."""
+
     async def close(self) -> None: ...

@@ -79,6 +79,9 @@ class PostgresqlDatabase:
                 raise
             raise StoreUnavailable(f"The database did not take it: {_words(error)}.") from error
 
+    async def run_alone(self, transaction: Transaction[None]) -> None:
+        """Never: any number of replicas may work."""
+
     async def close(self) -> None:
         if self._listener is not None:
             self._listener.cancel()

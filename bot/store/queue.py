@@ -77,6 +77,15 @@ class Queue:
 
         return await self._database.run(extend)
 
+    async def void_leases(self) -> None:
+        """Ends the leases of processes that were killed, where it is certain that nobody works."""
+        ended = update(work).where(work.c.running).values(leased_until=self._clock())
+
+        def end(connection: Connection) -> None:
+            connection.execute(ended)
+
+        await self._database.run_alone(end)
+
     async def finish(self, claim: Claim, again_at: datetime | None = None) -> bool:
         """The run went well: the key is gone, or waits until `again_at`, or for what was asked meanwhile.
 

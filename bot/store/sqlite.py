@@ -22,6 +22,7 @@ from bot.store import schema
 from bot.store.database import PATIENCE, Bell, T, Transaction
 from bot.store.errors import StoreUnusable
 from bot.store.handover import Handover
+from bot.store.presence import Presence
 
 _BUSY_MILLISECONDS = 4000
 """How long another process may hold the file before those who wait are told that it is unavailable."""
@@ -71,6 +72,7 @@ class SqliteDatabase:
         self._engine: Engine
         self._connection: Connection
         self._driver: sqlite3.Connection
+        self._presence: Presence | None = None
         self._waiting: list[_Unit[Any]] = []
         self._in_flight: list[_Unit[Any]] = []
         self._serving: asyncio.Task[None] | None = None
@@ -100,6 +102,15 @@ class SqliteDatabase:
             self._serving = asyncio.create_task(self._serve(), name="store")
         return await unit.answer
 
+    async def run_alone(self, transaction: Transaction[None]) -> None:
+        try:
+            self._presence = presence = Presence(self._path)
+        except OSError as error:
+            raise StoreUnusable(_advice(self._path, error)) from error
+        if await self._thread.call(presence.alone):
+            await self.run(transaction)
+        await self._thread.call(presence.share)
+
     async def close(self) -> None:
         if self._serving is not None:
             await asyncio.wait([self._serving], timeout=PATIENCE.total_seconds())
@@ -108,6 +119,8 @@ class SqliteDatabase:
             self._engine.dispose()
             await self._thread.call(self._driver.close)
         self._thread.close()
+        if self._presence is not None:
+            self._presence.close()
 
     async def _serve(self) -> None:
         """While anybody waits: run all that waits, commit once, answer everybody."""

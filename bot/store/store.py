@@ -49,8 +49,12 @@ class Store:
         return cls(database, clock)
 
     async def migrate(self) -> None:
-        """Makes or updates the tables; call it before anything else. StoreUnusable says what to put right."""
+        """Makes or updates the tables and takes up what killed processes left; call it before anything else.
+
+        StoreUnusable says what to put right.
+        """
         await self._database.migrate()
+        await self.queue.void_leases()
 
     async def ping(self) -> None:
         """Returns when the database answers a question about our tables."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -13,6 +16,7 @@ from bot.store import Store
 from bot.store.queue import LONGEST_BACKOFF, backoff
 from tests.stores import ManualClock
 
+LEASE_SECONDS = 30
 A, B, C = (WorkKey("environment", f"preview/1/{number}") for number in (1, 2, 3))
 
 
@@ -110,6 +114,42 @@ async def test_a_heartbeat_keeps_the_lease(store: Store, clock: ManualClock) -> 
     assert await store.queue.heartbeat(claims, 30) == []
     clock.advance(25)
     assert await store.queue.claim("you", 2, 30) == []
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_a_killed_process_worked_on_is_taken_up_at_the_next_start(
+    database_url: str, clock: ManualClock
+) -> None:
+    await _killed_at_work(database_url)
+    async with opened(database_url, clock) as store:
+        [claim] = await store.queue.claim("me", 1, 30)
+        assert (claim.key, claim.attempts) == (A, 1)
+
+
+@pytest.mark.parametrize(
+    "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
+)
+async def test_where_replicas_share_a_database_the_lease_of_a_killed_one_runs_out(
+    database_url: str, clock: ManualClock
+) -> None:
+    await _killed_at_work(database_url)
+    clock.now = datetime.now(UTC)
+    async with opened(database_url, clock) as store:
+        assert await store.queue.claim("me", 1, 30) == []
+        clock.advance(LEASE_SECONDS)
+        [claim] = await store.queue.claim("me", 1, 30)
+        assert (claim.key, claim.attempts) == (A, 1)
+
+
+async def test_a_start_takes_no_work_from_those_who_live(database_url: str, clock: ManualClock) -> None:
+    async with AsyncExitStack() as first, opened(database_url, clock) as second:
+        one = await first.enter_async_context(opened(database_url, clock))
+        await one.queue.enqueue([A])
+        [claim] = await second.queue.claim("second", 1, 30)
+        await first.aclose()
+        async with opened(database_url, clock) as third:
+            assert await third.queue.claim("third", 1, 30) == []
+        assert await second.queue.finish(claim)
 
 
 async def test_a_failed_run_is_tried_again_with_growing_pauses_for_ever(
@@ -217,3 +257,42 @@ async def test_many_replicas_share_the_work_without_doubling_it(database_url: st
         for store in stores:
             await store.close()
     assert sorted(map(str, runs)) == sorted(map(str, keys))
+
+
+@asynccontextmanager
+async def opened(database_url: str, clock: ManualClock) -> AsyncIterator[Store]:
+    store = await Store.open(database_url, clock)
+    try:
+        await store.migrate()
+        yield store
+    finally:
+        await store.close()
+
+
+AT_WORK = """
+import asyncio, sys
+from bot.model.work import WorkKey
+from bot.store import Store
+
+async def work():
+    store = await Store.open(sys.argv[1])
+    await store.migrate()
+    await store.queue.enqueue([WorkKey.parse(sys.argv[2])])
+    [claim] = await store.queue.claim("killed", 1, float(sys.argv[3]))
+    print(claim.key, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(work())
+"""
+
+
+async def _killed_at_work(database_url: str) -> None:
+    """A process of its own leases A, and is killed."""
+    program = [sys.executable, "-c", AT_WORK, database_url, str(A), str(LEASE_SECONDS)]
+    process = await asyncio.create_subprocess_exec(*program, stdout=asyncio.subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        assert (await process.stdout.readline()).decode().strip() == str(A)
+    finally:
+        process.kill()
+        await process.wait()
