@@ -45,8 +45,9 @@ class _Requests:
             signature = hmac.digest(SECRET, body, "sha256").hex()
             head = (
                 f"POST /webhooks HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nContent-Type: application/json\r\n"
-                f"Content-Length: {len(body)}\r\nUser-Agent: GitHub-Hookshot/bench\r\nX-GitHub-Event: pull_request\r\n"
-                f"X-Hub-Signature-256: sha256={signature}\r\nX-GitHub-Delivery: "
+                f"Content-Length: {len(body)}\r\nUser-Agent: GitHub-Hookshot/bench\r\n"
+                f"X-GitHub-Event: pull_request\r\nX-Hub-Signature-256: sha256={signature}\r\n"
+                "X-GitHub-Delivery: "
             )
             self._prepared.append((head.encode(), body))
         self._run = uuid.uuid4().hex[:20]

@@ -1,6 +1,7 @@
-"""The servers under load, each a program of its own: `python -m tests.bench.receivers greenroom|verify [URL]`.
+"""The servers under load, each a program of its own: `python -m tests.bench.receivers KIND [URL]`.
 
-Both run in the bot's own server; the first line that they print is their port.
+`greenroom` stores at the URL, `verify` stores nothing. Both run in the bot's own server; the first line that
+they print is their port.
 """
 
 from __future__ import annotations
