@@ -182,6 +182,24 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What people asked for by command. It stands until they ask for something else."""
+
+    allowed_commit: str | None = None
+    """The head of a fork's pull request that somebody with rights allowed; a newer head is another one."""
+    allowed_by: str = ""
+    destroyed_by: str | None = None
+    """Who had it taken away; it stays away until somebody asks for it again."""
+    asleep_by: str | None = None
+    """Who had its workloads stopped; data and namespace stay."""
+    extended_until: datetime | None = None
+    reseeds: int = 0
+    """Raised by each request to reset the data and seed it again."""
+    refreshes: int = 0
+    """Raised by each request to go through all phases again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """The stored record of an environment.
 
@@ -196,6 +214,7 @@ class Environment:
     """The generation for which GitHub was last read; smaller than `generation` while a hint is unread."""
     status: Status
     attempt: Attempt
+    wishes: Wishes
     receipt: str
     """What was written to GitHub for this environment: JSON that only the reporter reads; "" at first."""
     created_at: datetime
@@ -211,3 +230,5 @@ class Decision:
     what: str
     """One word: opened, superseded, waiting, failed, ready, refused, skipped, deleting, gone …"""
     why: str
+    by: str = ""
+    """The person who asked for it; "" when the bot decided by itself."""

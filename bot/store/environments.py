@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from bot.model.environment import (
     EnvironmentKey,
     EnvironmentState,
     Status,
+    Wishes,
 )
 from bot.model.errors import Superseded
 from bot.model.repository import Repository
@@ -30,6 +32,7 @@ _SUPERSEDED = "{} is wanted differently by now, or another worker took over."
 
 _read_status = msgspec.json.Decoder(Status).decode
 _read_attempt = msgspec.json.Decoder(Attempt).decode
+_read_wishes = msgspec.json.Decoder(Wishes).decode
 
 
 class Environments:
@@ -79,28 +82,44 @@ class Environments:
         now = self._clock()
         await self._database.run(lambda connection: _save(connection, claim, environment, decisions, now))
 
-    async def raise_generation(self, key: EnvironmentKey, reason: str) -> bool:
-        """The desire changed, or has to be read again: whatever runs stops, and the environment is worked on.
+    async def wish(
+        self, key: EnvironmentKey, change: Callable[[Wishes], Wishes], why: str, by: str
+    ) -> Environment | None:
+        """Changes what people asked for: whatever runs stops, and the environment is worked on again.
 
-        The reason goes to the journal. False when there is no such environment.
+        Who asked, and why, goes to the journal as "asked". Gives the record with the changed wishes; None
+        when there is no such environment.
         """
         now = self._clock()
-
-        def rise(connection: Connection) -> bool:
-            statement = (
-                update(environments)
-                .where(environments.c.key == str(key))
-                .values(generation=environments.c.generation + 1, desired_at=now)
-            )
-            if connection.execute(statement).rowcount == 0:
-                return False
-            append(connection, [Decision(key, now, "asked", reason)])
-            enqueue(connection, [WorkKey.environment(key)], now)
-            return True
-
-        risen = await self._database.run(rise)
+        wished = await self._database.run(lambda connection: _wish(connection, key, change, why, by, now))
         self._database.bell.ring()
-        return risen
+        return wished
+
+
+def _wish(
+    connection: Connection,
+    key: EnvironmentKey,
+    change: Callable[[Wishes], Wishes],
+    why: str,
+    by: str,
+    now: datetime,
+) -> Environment | None:
+    found = select(environments).where(environments.c.key == str(key)).with_for_update()
+    row = connection.execute(found).one_or_none()
+    if row is None:
+        return None
+    before = _environment(row)
+    after = replace(before, wishes=change(before.wishes), generation=before.generation + 1)
+    connection.execute(
+        update(environments)
+        .where(environments.c.key == str(key))
+        .values(
+            wishes=msgspec.json.encode(after.wishes).decode(), generation=after.generation, desired_at=now
+        )
+    )
+    append(connection, [Decision(key, now, "asked", why, by)])
+    enqueue(connection, [WorkKey.environment(key)], now)
+    return after
 
 
 def _save(
@@ -149,6 +168,7 @@ def _environment(row: Row[Any]) -> Environment:
         observed_generation=row.observed_generation,
         status=_read_status(row.status),
         attempt=_read_attempt(row.attempt),
+        wishes=_read_wishes(row.wishes),
         receipt=row.receipt,
         created_at=row.created_at,
         updated_at=row.updated_at,

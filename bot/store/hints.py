@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from bot.model.delivery import Hint
-from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status
+from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status, Wishes
 from bot.model.naming import namespace_name
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
@@ -25,6 +25,7 @@ _QUICK_SUCCESSION = 2_000_000
 
 _STATUS = msgspec.json.encode(Status(EnvironmentState.PENDING)).decode()
 _ATTEMPT = msgspec.json.encode(Attempt()).decode()
+_WISHES = msgspec.json.encode(Wishes()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,7 @@ def _blank(hint: Gathered, now: datetime) -> Mapping[str, Any]:
         "state": EnvironmentState.PENDING,
         "status": _STATUS,
         "attempt": _ATTEMPT,
+        "wishes": _WISHES,
         "receipt": "",
         "created_at": now,
         "updated_at": now,

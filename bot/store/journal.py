@@ -24,7 +24,7 @@ class Journal:
             .limit(limit)
         )
         rows = await self._database.run(lambda connection: connection.execute(statement).all())
-        return [Decision(key, row.at, row.what, row.why) for row in rows]
+        return [Decision(key, row.at, row.what, row.why, row.by) for row in rows]
 
 
 def append(connection: Connection, made: Sequence[Decision]) -> None:
@@ -34,6 +34,7 @@ def append(connection: Connection, made: Sequence[Decision]) -> None:
             "at": decision.at,
             "what": storable(decision.what),
             "why": storable(decision.why),
+            "by": storable(decision.by),
         }
         for decision in made
     ]

@@ -84,6 +84,7 @@ environments = Table(
     Column("expires_at", Moment),
     Column("status", Text, nullable=False),
     Column("attempt", Text, nullable=False),
+    Column("wishes", Text, nullable=False),
     Column("receipt", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
@@ -124,6 +125,7 @@ decisions = Table(
     Column("at", Moment, nullable=False),
     Column("what", Text, nullable=False),
     Column("why", Text, nullable=False),
+    Column("by", Text, nullable=False),
 )
 Index("decisions_by_environment", decisions.c.environment, decisions.c.id)
 

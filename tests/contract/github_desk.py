@@ -18,6 +18,7 @@ from bot.model.environment import (
     Phase,
     PhaseRecord,
     Status,
+    Wishes,
 )
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
@@ -85,7 +86,7 @@ class Desk:
     async def report(self, pull: PullRequest, status: Status) -> None:
         key = EnvironmentKey.preview(pull.repository.id, pull.number)
         environment = Environment(
-            key, pull.repository, "gr-shop", 1, 1, status, Attempt(), self.receipt, NOW, NOW
+            key, pull.repository, "gr-shop", 1, 1, status, Attempt(), Wishes(), self.receipt, NOW, NOW
         )
         await self.app.report(environment, pull, status, self.fence, self.save)
 

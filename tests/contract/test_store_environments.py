@@ -21,6 +21,7 @@ from bot.model.environment import (
     Phase,
     PhaseRecord,
     Status,
+    Wishes,
 )
 from bot.model.errors import Superseded
 from bot.model.release import Image, Release
@@ -134,14 +135,32 @@ async def test_raising_the_generation_stops_the_worker_and_asks_for_another_run(
     store: Store, clock: ManualClock
 ) -> None:
     claim, environment = await opened(store, clock)
-    assert await store.environments.raise_generation(SEVEN, "Its time is up.")
+    wished = await store.environments.wish(
+        SEVEN, lambda wishes: replace(wishes, reseeds=wishes.reseeds + 1), "`/reseed`", by="ada"
+    )
+    assert wished is not None
+    assert wished.generation == environment.generation + 1
+    assert wished == await store.environments.get(SEVEN)
     with pytest.raises(Superseded):
         await store.environments.save(claim, environment)
     await store.queue.finish(claim)
     [again] = await store.queue.claim("me", 1, 30)
     assert again.key == WorkKey.environment(SEVEN)
-    assert [decision.why for decision in await store.journal.decisions(SEVEN)] == ["Its time is up."]
-    assert not await store.environments.raise_generation(EnvironmentKey.preview(SHOP.id, 8), "Nobody.")
+    [decision] = await store.journal.decisions(SEVEN)
+    assert (decision.what, decision.why, decision.by) == ("asked", "`/reseed`", "ada")
+    nobody = EnvironmentKey.preview(SHOP.id, 8)
+    assert await store.environments.wish(nobody, lambda wishes: wishes, "`/reseed`", by="ada") is None
+
+
+async def test_what_the_reconciler_writes_leaves_wishes_alone(store: Store, clock: ManualClock) -> None:
+    claim, _ = await opened(store, clock)
+    extended = Wishes(extended_until=clock() + timedelta(hours=24))
+    wished = await store.environments.wish(SEVEN, lambda _: extended, "`/extend 24h`", by="ada")
+    assert wished is not None
+    await store.environments.save(claim, replace(worked_on(wished, clock), wishes=Wishes()))
+    saved = await store.environments.get(SEVEN)
+    assert saved is not None
+    assert saved.wishes == extended
 
 
 async def test_environments_are_found_by_state_repository_and_expiry(

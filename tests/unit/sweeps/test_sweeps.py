@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.model.delivery import Hint
-from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState, Status
+from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState, Status, Wishes
 from bot.model.manifest import OwnedNamespace
 from bot.model.naming import namespace_name
 from bot.model.repository import Repository
@@ -23,7 +23,17 @@ def environment(
     key = EnvironmentKey.preview(SHOP.id, number)
     pull = replace(PULL, number=number, head_sha=head, open=state is not EnvironmentState.GONE)
     return Environment(
-        key, SHOP, namespace_name(key, SHOP), 1, 1, Status(state), Attempt(pull_request=pull), "", NOW, NOW
+        key=key,
+        repository=SHOP,
+        namespace=namespace_name(key, SHOP),
+        generation=1,
+        observed_generation=1,
+        status=Status(state),
+        attempt=Attempt(pull_request=pull),
+        wishes=Wishes(),
+        receipt="",
+        created_at=NOW,
+        updated_at=NOW,
     )
 
 

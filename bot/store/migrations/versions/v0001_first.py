@@ -42,6 +42,7 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.BigInteger),
         sa.Column("status", sa.Text, nullable=False),
         sa.Column("attempt", sa.Text, nullable=False),
+        sa.Column("wishes", sa.Text, nullable=False),
         sa.Column("receipt", sa.Text, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         sa.Column("updated_at", sa.BigInteger, nullable=False),
@@ -76,5 +77,6 @@ def upgrade() -> None:
         sa.Column("at", sa.BigInteger, nullable=False),
         sa.Column("what", sa.Text, nullable=False),
         sa.Column("why", sa.Text, nullable=False),
+        sa.Column("by", sa.Text, nullable=False),
     )
     op.create_index("decisions_by_environment", "decisions", ["environment", "id"])
