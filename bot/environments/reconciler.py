@@ -46,6 +46,7 @@ _UNSEEN_AGAIN = timedelta(minutes=10)
 _OUTAGE_AGAIN = timedelta(minutes=1)
 _STEADY_AGAIN = timedelta(seconds=30)
 _BUNDLES = 64
+_UNSEEN = Cause("GitHub does not show the pull request, which is no evidence: nothing is changed.")
 
 
 class Reconciler:
@@ -88,16 +89,16 @@ class Reconciler:
         pull = await self._peers.github.pull_request(environment.repository, int(environment.key.name))
         if pull is None:
             log.warning("the pull request is not shown by GitHub; nothing is changed")
+            if run.attempt.wait != _UNSEEN:
+                run.remember(wait=_UNSEEN)
+                await run.save(("unseen", _UNSEEN.summary))
             return False
         run.environment = replace(
             environment, observed_generation=environment.generation, repository=pull.repository
         )
         if before is None or _differs(before, pull):
             run.environment = replace(run.environment, attempt=Attempt(pull_request=pull))
-            moved = before is not None and before.head_sha != pull.head_sha
-            story = (
-                [("superseded", f"{before.head_sha[:7]} → {pull.head_sha[:7]}")] if before and moved else []
-            )
+            story = _story(before, pull) if before else []
             if run.status.state in (
                 EnvironmentState.READY,
                 EnvironmentState.FAILED,
@@ -172,14 +173,16 @@ class Reconciler:
     async def _ready(self, run: Run) -> None:
         fresh = run.status.state is not EnvironmentState.READY
         run.set(state=EnvironmentState.READY, phase=None, cause=None, live_commit=run.status.commit)
-        run.remember(unsteady_since=None)
-        await run.save(
-            *([("ready", f"{run.pull.head_sha[:7]} answers at {run.status.url or 'no route'}")] * fresh)
-        )
+        run.remember(unsteady_since=None, wait=None)
+        where = f"answers at {run.status.url}" if run.status.url else "runs; it has no route"
+        await run.save(*([("ready", f"{run.pull.head_sha[:7]} {where}")] * fresh))
         await run.report()
 
     async def _wait(self, run: Run, phase: Phase, outcome: Waiting) -> datetime:
         now = self._peers.clock()
+        until = outcome.until if outcome.until.year < datetime.max.year else None
+        wait = Cause(outcome.what, outcome.detail, until)
+        run.remember(wait=wait)
         if run.status.state is EnvironmentState.READY:
             since = run.attempt.unsteady_since or now
             run.remember(unsteady_since=since)
@@ -188,9 +191,8 @@ class Reconciler:
                 return min(outcome.check_again, now + _STEADY_AGAIN)
         slow = now - run.status.phases[phase].started_at >= _SLOW
         if phase is Phase.ARTIFACT or slow:
-            news = run.status.cause is None or run.status.cause.summary != outcome.what
-            until = outcome.until if outcome.until.year < datetime.max.year else None
-            run.set(state=EnvironmentState.WAITING, cause=Cause(outcome.what, outcome.detail, until))
+            news = _is_news(run.status, EnvironmentState.WAITING, wait)
+            run.set(state=EnvironmentState.WAITING, cause=wait)
             await run.save(*([("waiting", outcome.what)] * news))
             await run.report()
             return outcome.check_again
@@ -198,14 +200,14 @@ class Reconciler:
         return min(outcome.check_again, run.status.phases[phase].started_at + _SLOW)
 
     async def _fail(self, run: Run, failed: Failed) -> datetime | None:
-        news = run.status.cause is None or run.status.cause.summary != failed.why
-        run.set(
-            state=EnvironmentState.FAILED,
-            commit=run.pull.head_sha,
-            cause=Cause(failed.why, failed.detail),
-            end=None,
-        )
-        await run.save(*([("failed", failed.why)] * news))
+        cause = Cause(failed.why, failed.detail)
+        news = _is_news(run.status, EnvironmentState.FAILED, cause)
+        why = failed.why
+        if run.configuration is None:  # its detail is line and field, not somebody's log
+            news, why = news or run.status.cause != cause, f"{failed.why} {failed.detail}"
+        run.set(state=EnvironmentState.FAILED, commit=run.pull.head_sha, cause=cause, end=None)
+        run.remember(wait=None)
+        await run.save(*([("failed", why)] * news))
         await run.report()
         if run.configuration is None:
             return self._peers.clock() + _CONFIGURATION_AGAIN
@@ -230,6 +232,27 @@ def _differs(before: PullRequest, now: PullRequest) -> bool:
         (before.head_sha, before.open, before.merged, before.draft, before.labels, before.base_ref)
         != (now.head_sha, now.open, now.merged, now.draft, now.labels, now.base_ref)
     ) or before.from_fork != now.from_fork
+
+
+def _is_news(status: Status, state: EnvironmentState, cause: Cause) -> bool:
+    """Whether it was not told in these words before. A log's tail changes with each try; that is no news."""
+    return status.state is not state or status.cause is None or status.cause.summary != cause.summary
+
+
+def _story(before: PullRequest, now: PullRequest) -> list[tuple[str, str]]:
+    """What happened to the pull request since it was read last. That it was closed, the teardown tells."""
+    if before.head_sha != now.head_sha:
+        return [("superseded", f"{before.head_sha[:7]} → {now.head_sha[:7]}")]
+    story = []
+    if now.open and not before.open:
+        story.append(("reopened", "The pull request is open again."))
+    if before.draft != now.draft:
+        story.append(("changed", "It is a draft now." if now.draft else "It is ready for review now."))
+    if before.labels != now.labels:
+        story.append(("changed", f"Its labels are: {', '.join(now.labels) or 'none'}."))
+    if before.base_ref != now.base_ref:
+        story.append(("changed", f"It goes into {now.base_ref} now."))
+    return story
 
 
 def _fresh(commit: str, live: str | None, expires_at: datetime) -> dict[str, object]:

@@ -112,4 +112,5 @@ class Run:
         if record.finished_at is None:
             done = replace(record, finished_at=self.peers.clock())
             self.set(phases={**self.status.phases, phase: done})
+            self.remember(wait=None)
             await self.save()

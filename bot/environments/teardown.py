@@ -15,6 +15,8 @@ _TELL_AFTER = timedelta(seconds=5)
 _LOOK_AGAIN = timedelta(seconds=10)
 
 _REFUSALS = (End.FORK, End.SKIPPED)
+_WORDS = {End.FORK: "refused", End.SKIPPED: "skipped", End.UNCONFIGURED: "skipped"}
+"""What the journal calls it; everything else is simply gone."""
 
 
 async def teardown(run: Run, unwanted: Unwanted) -> datetime | None:
@@ -24,13 +26,13 @@ async def teardown(run: Run, unwanted: Unwanted) -> datetime | None:
     evidence; the cluster room adds the namespace's label.
     """
     ended = EnvironmentState.REFUSED if unwanted.end in _REFUSALS else EnvironmentState.GONE
-    settled = run.status.state is ended and run.status.end is unwanted.end
+    settled = run.status.state is ended and run.status.cause == unwanted.cause
     view = await run.peers.cluster.namespace(run.namespace, run.environment.key)
     if view.state in (NamespaceState.OURS, NamespaceState.TERMINATING):
         return await _delete(run, unwanted, view.state, view.blockers)
     status = Status(ended, commit=run.pull.head_sha, cause=unwanted.cause, end=unwanted.end)
     run.environment = replace(run.environment, status=status, attempt=Attempt(pull_request=run.pull))
-    await run.save(*(() if settled else [(ended.value, unwanted.cause.summary)]))
+    await run.save(*(() if settled else [(_WORDS.get(unwanted.end, "gone"), unwanted.cause.summary)]))
     await run.report()
     return None
 

@@ -179,6 +179,8 @@ class Attempt:
     unsteady_since: datetime | None = None
     """Since when a preview that was ready is not quite: a pod restarts, a node went away."""
     deleting_since: datetime | None = None
+    wait: Cause | None = None
+    """What the current phase waits for, also while that is not worth a word on the pull request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,19 @@ class WorkKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Scheduled:
+    """Where a key stands in the queue."""
+
+    running: bool
+    at: datetime
+    """When it is run next, at the latest; of a running one, until when it is leased."""
+    attempts: int
+    """How many runs in a row failed."""
+    error: str = ""
+    """What the last failed run said."""
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """A leased key. `token` grows with each claim of the key: the fence against a late worker."""
 

@@ -13,10 +13,22 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, case, delete, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    delete,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 
 from bot.environments.ports import Clock
-from bot.model.work import Claim, WorkKey
+from bot.model.work import Claim, Scheduled, WorkKey
 from bot.store.bulk import Bulk
 from bot.store.database import Database
 from bot.store.postgresql import notify
@@ -120,6 +132,15 @@ class Queue:
         moment = case((work.c.running, work.c.leased_until), else_=_due())
         statement = select(func.min(moment, type_=work.c.not_before.type))
         return await self._database.run(lambda connection: connection.scalar(statement))
+
+    async def look(self, key: WorkKey) -> Scheduled | None:
+        """Where a key stands; None when nothing is to be done."""
+        moment = case((work.c.running, work.c.leased_until), else_=_due())
+        statement = select(work.c.running, type_coerce(moment, Moment), work.c.attempts, work.c.error).where(
+            work.c.key == str(key)
+        )
+        row = await self._database.run(lambda connection: connection.execute(statement).one_or_none())
+        return Scheduled(*row) if row else None
 
     async def depth(self) -> Depth:
         now = self._clock()

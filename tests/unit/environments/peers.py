@@ -1,0 +1,153 @@
+"""A GitHub, a registry, a cluster and a gateway in memory: the reconciler with a real store in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bot.environments.ports import Fence, SaveReceipt
+from bot.environments.reconciler import Reconciler
+from bot.environments.run import Peers, Policy
+from bot.model.ci import Ci, CiState
+from bot.model.delivery import Hint
+from bot.model.environment import Environment, EnvironmentKey, Status
+from bot.model.errors import TryAgain
+from bot.model.manifest import (
+    Answer,
+    Bundle,
+    Condition,
+    Manifest,
+    NamespaceState,
+    NamespaceView,
+    ObjectState,
+    RenderRequest,
+)
+from bot.model.pull_request import PullRequest
+from bot.model.release import Release
+from bot.model.repository import Repository
+from bot.store import Store
+from tests.stores import ManualClock
+from tests.unit.environments.test_desire import PULL
+
+CONFIGURATION = "version: 1\nimages: {shop: acme/shop}\nmanifests: {plain: deploy}\n"
+DIGEST = "sha256:" + "1" * 64
+
+
+class GitHub:
+    def __init__(self) -> None:
+        self.pull: PullRequest | None = PULL
+        self.configuration: str | None = CONFIGURATION
+        self.told: list[Status] = []
+
+    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
+        return self.pull
+
+    async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
+        return ()
+
+    async def default_branch_file(self, repository: Repository, path: str) -> str | None:
+        return self.configuration
+
+    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+        return {}
+
+    async def ci(self, repository: Repository, commit: str) -> Ci:
+        return Ci(CiState.PENDING)
+
+    async def report(
+        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+    ) -> None:
+        self.told.append(status)
+
+
+class Registry:
+    def __init__(self) -> None:
+        self.digest: str | None = DIGEST
+
+    async def resolve(self, image: str, tag: str) -> str | None:
+        return self.digest
+
+
+class Cluster:
+    """Everything that is applied is at once in the state that was set."""
+
+    def __init__(self) -> None:
+        self.state = NamespaceState.ABSENT
+        self.trouble: TryAgain | None = None
+
+    def render(self, request: RenderRequest) -> Bundle:
+        return Bundle(Release(request.commit, request.images, "0"), {})
+
+    async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
+        if self.trouble:
+            raise self.trouble
+        return NamespaceView(self.state)
+
+    async def prepare(
+        self, name: str, environment: EnvironmentKey, repository: Repository, generation: int, fence: Fence
+    ) -> None:
+        await fence()
+        self.state = NamespaceState.OURS
+
+    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+        await fence()
+
+    async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
+        return [ObjectState(each["kind"], each["metadata"]["name"], Condition.READY) for each in objects]
+
+    async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
+        await fence()
+
+    async def old_pods(self, namespace: str, release_id: str) -> bool:
+        return False
+
+    async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
+        await fence()
+        self.state = NamespaceState.ABSENT
+
+
+class Gateway:
+    def host(self, label: str) -> str:
+        return f"{label}.preview.example"
+
+    def url(self, label: str) -> str:
+        return f"https://{label}.preview.example"
+
+    async def get(self, label: str, path: str) -> Answer:
+        return Answer(200)
+
+
+class Bench:
+    """One pull request's environment; `run` is one turn of a worker."""
+
+    def __init__(self, store: Store, clock: ManualClock) -> None:
+        self.store = store
+        self.clock = clock
+        self.github = GitHub()
+        self.registry = Registry()
+        self.cluster = Cluster()
+        self.key = EnvironmentKey.preview(PULL.repository.id, PULL.number)
+        self.reconciler = Reconciler(
+            Peers(store.environments, self.github, self.registry, self.cluster, Gateway(), clock), Policy()
+        )
+
+    def pull(self, **changed: object) -> None:
+        """What GitHub shows from now on."""
+        self.github.pull = replace(PULL, **changed)  # type: ignore[arg-type]  # fields of a pull request
+
+    async def run(self) -> None:
+        """Something came from GitHub, and a worker looks."""
+        await self.store.deliveries.hint([Hint(PULL.repository, PULL.number, None, open=None)])
+        await self.again()
+
+    async def again(self) -> None:
+        """A worker looks once more, with nothing new from GitHub."""
+        self.clock.advance(20)
+        claims = await self.store.queue.claim("test", 1, 60)
+        for claim in claims:
+            await self.store.queue.finish(claim, await self.reconciler(claim))
+
+    async def journal(self) -> list[tuple[str, str]]:
+        """All decisions so far, the oldest first."""
+        decisions = await self.store.journal.decisions(self.key)
+        return [(decision.what, decision.why) for decision in reversed(decisions)]
