@@ -1,0 +1,62 @@
+"""All commands: how they are typed, what they do, and who may give them. docs/commands.md shows the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.model.role import Role
+
+
+class Verb(StrEnum):
+    """What a command asks for: its words, without what is different each time."""
+
+    PREVIEW = "/preview"
+    REFRESH = "/preview refresh"
+    SLEEP = "/preview sleep"
+    EXTEND = "/extend"
+    DESTROY = "/destroy"
+    RESEED = "/reseed"
+    STATUS = "/status"
+    WHY = "/why"
+    HELP = "/help"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    usage: str
+    """How it is typed."""
+    does: str
+    """Follows the usage in a list; begins in lower case."""
+    roles: frozenset[Role]
+    fork_author: bool = False
+    """Whether the author of a fork's pull request may give it there, whatever the role."""
+    bound: bool = False
+    """It runs what the commenter saw: refused when the head is another one by now."""
+
+
+_READERS = frozenset(Role) - {Role.NONE}
+_TENDERS = _READERS - {Role.READ}
+_WRITERS = _TENDERS - {Role.TRIAGE}
+
+COMMANDS: Mapping[Verb, Entry] = {
+    Verb.PREVIEW: Entry(
+        "/preview", "brings the preview up, back or awake; allows this commit of a fork", _WRITERS, bound=True
+    ),
+    Verb.REFRESH: Entry(
+        "/preview refresh", "rolls the same commit out and checks it once more", _WRITERS, bound=True
+    ),
+    Verb.SLEEP: Entry("/preview sleep", "stops what runs and keeps the data", _TENDERS, fork_author=True),
+    Verb.EXTEND: Entry("/extend 24h", "keeps the preview longer (`90m`, `24h`, `3d`)", _TENDERS),
+    Verb.DESTROY: Entry("/destroy", "takes the preview away with its data", _TENDERS, fork_author=True),
+    Verb.RESEED: Entry("/reseed", "resets the data to what the seed makes", _WRITERS, bound=True),
+    Verb.STATUS: Entry("/status", "tells what runs where, and until when", _READERS, fork_author=True),
+    Verb.WHY: Entry("/why", "tells what was decided, and why", _READERS, fork_author=True),
+    Verb.HELP: Entry("/help", "lists the commands", _READERS, fork_author=True),
+}
+
+
+def allowed(verb: Verb, role: Role, *, fork_author: bool) -> bool:
+    entry = COMMANDS[verb]
+    return role in entry.roles or (fork_author and entry.fork_author)

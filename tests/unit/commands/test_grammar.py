@@ -1,0 +1,153 @@
+"""What counts as a command in a comment, and what is only text."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.commands.grammar import Command, Mistake, Spoken, parse
+from bot.commands.table import COMMANDS, Verb
+from bot.commands.visible import visible_lines
+
+
+@pytest.mark.parametrize(
+    ("typed", "command"),
+    [
+        ("/preview", Command(Verb.PREVIEW)),
+        ("/preview up", Command(Verb.PREVIEW)),
+        ("/Preview  Refresh ", Command(Verb.REFRESH)),
+        ("/preview sleep", Command(Verb.SLEEP)),
+        ("/extend 24h", Command(Verb.EXTEND, timedelta(hours=24))),
+        ("/extend 3d", Command(Verb.EXTEND, timedelta(days=3))),
+        ("/destroy", Command(Verb.DESTROY)),
+        ("/reseed", Command(Verb.RESEED)),
+        ("/status", Command(Verb.STATUS)),
+        ("/why", Command(Verb.WHY)),
+        ("/help\r\n", Command(Verb.HELP)),
+        ("Looks good, let us see it:\n/preview\nThanks!", Command(Verb.PREVIEW)),
+        ("> it is broken\n\n/why", Command(Verb.WHY)),
+        ("```\nx\n```\n/why", Command(Verb.WHY)),
+        ("<!-- note --> hello\n/why", Command(Verb.WHY)),
+        ("a ` alone\n/why", Command(Verb.WHY)),
+    ],
+)
+def test_a_command_stands_at_the_start_of_a_line(typed: str, command: Command) -> None:
+    assert parse(typed) == Spoken(command)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "nothing to see",
+        "please type /preview to see it",
+        " /preview",
+        "    /preview",
+        "> /preview",
+        "> as Ada wrote\n/preview",
+        "```\n/preview\n```",
+        "~~~~\n```\n/preview\n~~~~",
+        "```\nnever closed\n/preview",
+        "`a span over\n/preview\nlines`",
+        "`` a ` span\n/preview ``",
+        "<!-- hidden\n\n/preview\n-->",
+        "text <!-- hidden\n/preview",
+        "<pre>\n/preview\n</pre>",
+        "<details><blockquote>\n/preview\n</blockquote></details>",
+        "/usr/bin/env is where it starts",
+        "/usr/bin",
+        "/etc is a folder",
+        "//preview",
+        "/ preview",
+        "/previews/7 answers 404",
+        "/tmp fills up when this runs",
+        "/api answers 500 now",
+        "x" * 65_537 + "\n/preview",
+    ],
+)
+def test_ordinary_text_is_not_answered(text: str) -> None:
+    assert parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "nearest"),
+    [
+        ("/prevew", "/preview"),
+        ("/previw refresh", "/preview"),
+        ("/reset", "/reseed"),
+        ("/destory", "/destroy"),
+        ("/preview please", "/preview"),
+        ("/extend", "/extend"),
+        ("/extend forever", "/extend"),
+        ("/extend 0h", "/extend"),
+        ("/status of the shop", "/status"),
+    ],
+)
+def test_a_mistyped_command_is_told_what_may_have_been_meant(typed: str, nearest: str) -> None:
+    spoken = parse(typed)
+    assert spoken is not None
+    assert isinstance(spoken.first, Mistake)
+    assert spoken.first.nearest[0] == nearest
+
+
+def test_a_line_that_is_just_an_unknown_command_is_answered_without_a_guess() -> None:
+    assert parse("/frobnicate") == Spoken(Mistake("/frobnicate"))
+
+
+def test_the_first_command_counts_and_the_others_are_told() -> None:
+    assert parse("/extend 24h\n/status\nand\n/why") == Spoken(Command(Verb.EXTEND, timedelta(days=1)), more=2)
+
+
+def test_every_usage_in_the_table_is_understood() -> None:
+    assert set(COMMANDS) == set(Verb)
+    for verb, entry in COMMANDS.items():
+        spoken = parse(entry.usage)
+        assert spoken is not None
+        assert isinstance(spoken.first, Command)
+        assert spoken.first.verb is verb
+
+
+_TEXT = ["/preview", "/why", "/extend 2h", "text", "", "# title", "- item", "    code", "\t", "\r"]
+_MARKUP = ["> quoted", "```", "~~~", "`", "``", "\\`", "<!--", "-->", "<pre>", "</pre>"]
+_MARKDOWN = st.lists(st.sampled_from([*_TEXT, *_MARKUP]), max_size=30)
+_COMMANDS = st.sampled_from([entry.usage for entry in COMMANDS.values()])
+
+
+@given(st.text(alphabet=st.characters(), max_size=400))
+def test_any_text_is_read_without_a_mishap(text: str) -> None:
+    parse(text)
+
+
+@given(_MARKDOWN, _COMMANDS)
+def test_what_is_quoted_or_in_a_block_of_code_never_runs(lines: list[str], usage: str) -> None:
+    text = [line for line in lines if not line.startswith("/")]
+    quoted = "\n".join(f"> {line}" for line in [*text, usage])
+    fenced = "\n".join(["`````", *text, usage, "`````"])
+    assert parse(quoted) is None
+    assert parse(fenced) is None
+
+
+@given(_MARKDOWN, _COMMANDS)
+def test_a_paragraph_of_its_own_after_closed_markup_runs(lines: list[str], usage: str) -> None:
+    text = "\n".join(f"> {line}" for line in lines)
+    spoken = parse(f"{text}\n\n{usage}")
+    assert spoken is not None
+    assert isinstance(spoken.first, Command)
+
+
+@given(_MARKDOWN)
+def test_visible_lines_are_lines_of_the_text(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    given_lines = iter(text.replace("\r", "\n").split("\n"))
+    assert all(line in given_lines for line in visible_lines(text))
+
+
+@pytest.mark.parametrize(
+    "piece", ["`\n\n", "<!--\n-->\n", "` `` ``` \n", "> a\n", "<pre>\n</pre>\n", "/x\n", "<\n"]
+)
+def test_the_worst_of_comments_is_read_in_a_moment(piece: str) -> None:
+    """Linear: a quadratic reader takes minutes here, and the test's time would be up."""
+    parse((piece * 70_000)[:65_000] + "\n\n/preview")
