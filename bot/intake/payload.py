@@ -53,7 +53,7 @@ class Changes(_Fields, frozen=True, gc=False):
 
 
 class Run(_Fields, frozen=True, gc=False):
-    """A check run, check suite or workflow run."""
+    """A check run or check suite."""
 
     head_sha: str | None = None
     pull_requests: list[PullRequest] | None = None
@@ -74,7 +74,6 @@ class Payload(_Fields, frozen=True, gc=False):
     changes: Changes | None = None
     check_run: Run | None = None
     check_suite: Run | None = None
-    workflow_run: Run | None = None
     sha: str | None = None
     state: str | None = None
     ref: str | None = None

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeGuard
 
 from bot.environments.configuration import PATH as CONFIGURATION_FILE
-from bot.intake.payload import Payload, PullRequest, Run, read_payload
+from bot.intake.payload import Payload, PullRequest, read_payload
 from bot.intake.payload import Repository as Named
 from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Resync, Wake
 from bot.model.repository import Repository
@@ -37,7 +37,7 @@ def read(event: str, guid: str, body: bytes, received_at: datetime) -> Reading:
     repository = _repository(payload, payload.repository)
     action = payload.action if payload.action and _ACTION.fullmatch(payload.action) else ""
     delivery = Delivery(guid, event, action, received_at, repository)
-    reader = _READERS.get(event)
+    reader = HANDLED.get(f"{event}.{action}" if action else event)
     return Reading(delivery, reader(payload, action, repository) if reader else ())
 
 
@@ -45,7 +45,7 @@ Reader = Callable[[Payload, str, Repository | None], Sequence[Ask]]
 
 
 def _pull_request(payload: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
-    if action not in _HEAD_TOLD | _READ_AGAIN or repository is None:
+    if repository is None:
         return ()
     pull = payload.pull_request or PullRequest()
     number = _number(pull.number or payload.number)
@@ -62,39 +62,27 @@ def _open(pull: PullRequest, action: str) -> bool | None:
     return action != "closed" if action in _HEAD_TOLD else None
 
 
-def _check_run(payload: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
-    return _run(payload.check_run, action, repository)
+def _completed(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+    run = payload.check_run or payload.check_suite
+    return _wake(repository, run.head_sha if run else None)
 
 
-def _check_suite(payload: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
-    return _run(payload.check_suite, action, repository)
-
-
-def _workflow_run(payload: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
-    return _run(payload.workflow_run, action, repository)
-
-
-def _run(run: Run | None, action: str, repository: Repository | None) -> Sequence[Ask]:
+def _rerequested(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+    """Somebody pressed "Re-run" on one of our checks: what failed for good is tried anew."""
+    run = payload.check_run or payload.check_suite
     if run is None or repository is None:
         return ()
-    if action == "completed":
-        return _wake(repository, run.head_sha)
-    if action == "rerequested":
-        # Somebody pressed "Re-run" on one of our checks: what failed for good is tried anew.
-        numbers = (_number(pull.number) for pull in run.pull_requests or ())
-        return tuple(Hint(repository, number, None, None) for number in numbers if number is not None)
-    return ()
+    numbers = (_number(pull.number) for pull in run.pull_requests or ())
+    return tuple(Hint(repository, number, None, None) for number in numbers if number is not None)
 
 
 def _status(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
-    if repository is None or payload.state == "pending":
-        return ()
-    return _wake(repository, payload.sha)
+    return () if payload.state == "pending" else _wake(repository, payload.sha)
 
 
-def _wake(repository: Repository, sha: str | None) -> Sequence[Ask]:
+def _wake(repository: Repository | None, sha: str | None) -> Sequence[Ask]:
     found = _sha(sha)
-    return (Wake(repository.id, found),) if found else ()
+    return (Wake(repository.id, found),) if repository is not None and found else ()
 
 
 def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
@@ -109,12 +97,12 @@ def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[A
     return ()
 
 
-def _repository_event(_: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
-    return () if repository is None or action == "deleted" else (Resync(repository),)
+def _renamed(_: Payload, __: str, repository: Repository | None) -> Sequence[Ask]:
+    return (Resync(repository),) if repository is not None else ()
 
 
-def _installation(payload: Payload, action: str, _: Repository | None) -> Sequence[Ask]:
-    return () if action in ("deleted", "suspend") else _resyncs(payload, payload.repositories)
+def _installation(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
+    return _resyncs(payload, payload.repositories)
 
 
 def _installation_repositories(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
@@ -157,14 +145,18 @@ def _sha(text: str | None) -> str | None:
     return text if text is not None and _SHA.fullmatch(text) else None
 
 
-_READERS: Mapping[str, Reader] = {
-    "check_run": _check_run,
-    "check_suite": _check_suite,
-    "installation": _installation,
-    "installation_repositories": _installation_repositories,
-    "pull_request": _pull_request,
+HANDLED: Mapping[str, Reader] = {
+    **dict.fromkeys((f"pull_request.{action}" for action in _HEAD_TOLD | _READ_AGAIN), _pull_request),
+    "check_run.completed": _completed,
+    "check_run.rerequested": _rerequested,
+    "check_suite.completed": _completed,
+    "check_suite.rerequested": _rerequested,
+    "installation.created": _installation,
+    "installation.unsuspend": _installation,
+    "installation_repositories.added": _installation_repositories,
     "push": _push,
-    "repository": _repository_event,
+    "repository.renamed": _renamed,
+    "repository.transferred": _renamed,
     "status": _status,
-    "workflow_run": _workflow_run,
 }
+"""All that asks for something, as EVENT.ACTION, or EVENT where there is no action."""

@@ -35,7 +35,6 @@ _EVENTS = frozenset(
         "push",
         "repository",
         "status",
-        "workflow_run",
     ]
 )
 """Anybody can send any event name; the rest share one label, so that nobody can fill the memory."""

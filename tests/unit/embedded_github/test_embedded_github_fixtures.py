@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,10 +11,7 @@ from githubkit.webhooks import parse
 
 from bot.embedded.github.core import GitHub
 from tests.unit.embedded_github.scenario import payloads, tell
-
-FIXTURES = Path(__file__).parents[3] / "fixtures" / "webhooks"
-SECRET = b"a secret for the fixtures only"
-NAMES = sorted(p.stem for p in FIXTURES.glob("*.json") if not p.name.endswith(".headers.json"))
+from tests.webhooks import NAMES, SECRET, fixture
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +49,21 @@ def test_there_is_a_fixture_for_everything_that_is_sent(sent: dict[str, Any]) ->
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_sent_has_the_keys_of_the_fixture(name: str, sent: dict[str, Any]) -> None:
-    fixture = json.loads((FIXTURES / f"{name}.json").read_bytes())
-    assert differences(shape(fixture), shape(sent[name])) == []
+    assert differences(shape(fixture(name).payload), shape(sent[name])) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_fixture_fits_the_published_schema(name: str) -> None:
-    body = (FIXTURES / f"{name}.json").read_bytes()
-    assert parse(name.partition(".")[0], body)
+    assert parse(name.partition(".")[0], fixture(name).body)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_fixture_comes_with_the_headers_of_its_bytes(name: str) -> None:
-    body = (FIXTURES / f"{name}.json").read_bytes()
-    headers = json.loads((FIXTURES / f"{name}.headers.json").read_text())
-    assert headers["X-GitHub-Event"] == name.partition(".")[0]
-    assert headers["X-Hub-Signature-256"] == "sha256=" + hmac.new(SECRET, body, hashlib.sha256).hexdigest()
+    webhook = fixture(name)
+    assert webhook.event == name.partition(".")[0]
+    expected = hmac.new(SECRET.encode(), webhook.body, hashlib.sha256).hexdigest()
+    assert webhook.headers["X-Hub-Signature-256"] == f"sha256={expected}"
 
 
 def test_a_pull_request_is_as_large_as_a_real_one() -> None:
-    assert len((FIXTURES / "pull_request.opened.json").read_bytes()) > 20_000
+    assert len(fixture("pull_request.opened").body) > 20_000

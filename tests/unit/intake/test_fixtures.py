@@ -1,0 +1,93 @@
+"""What each delivery that GitHub sends to the App asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.intake.reading import HANDLED, Reading, read
+from bot.model.delivery import Ask, Delivery, Hint, Resync, Wake
+from bot.model.repository import Repository
+from tests.webhooks import NAMES, fixture
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SHOP = Repository(661172494, 48213907, "larkfield", "greengrocer")
+MAP = Repository(661172495, 48213907, "larkfield", "orchard-map")
+OPENED_AT = "7ac83415aed372bf89c102c101eac4807c541563"
+PUSHED = "490b634785d4a35c206920ea38acbc359cb38046"
+
+ASKS: dict[str, Sequence[Ask]] = {
+    "check_run.completed": [Wake(SHOP.id, PUSHED)],
+    "check_run.created": [],
+    "check_run.rerequested": [Hint(SHOP, 1, None, None)],
+    "check_suite.completed": [Wake(SHOP.id, PUSHED)],
+    "check_suite.requested": [],
+    "check_suite.rerequested": [Hint(SHOP, 1, None, None)],
+    "create": [],
+    "delete": [],
+    "deployment.created": [],
+    "deployment_status.created": [],
+    "installation.created": [Resync(SHOP)],
+    "installation.deleted": [],
+    "installation.suspend": [],
+    "installation.unsuspend": [Resync(SHOP)],
+    "installation_repositories.added": [Resync(Repository(661172497, 48213909, "larkfield", "cellar"))],
+    "installation_repositories.removed": [],
+    "issue_comment.created": [],
+    "issue_comment.deleted": [],
+    "issue_comment.edited": [],
+    "ping": [],
+    "pull_request.closed": [Hint(SHOP, 1, PUSHED, open=False)],
+    "pull_request.converted_to_draft": [Hint(SHOP, 1, None, open=True)],
+    "pull_request.edited": [],  # the title only
+    "pull_request.labeled": [Hint(SHOP, 1, None, open=True)],
+    "pull_request.opened": [Hint(SHOP, 1, OPENED_AT, open=True)],
+    "pull_request.ready_for_review": [Hint(SHOP, 1, None, open=True)],
+    "pull_request.reopened": [Hint(SHOP, 1, PUSHED, open=True)],
+    "pull_request.synchronize": [Hint(SHOP, 1, PUSHED, open=True)],
+    "pull_request.unlabeled": [Hint(SHOP, 1, None, open=True)],
+    "pull_request_review.submitted": [],
+    "push": [],  # not of the configuration
+    "repository.archived": [],
+    "repository.deleted": [],
+    "repository.renamed": [Resync(Repository(SHOP.id, SHOP.installation_id, "larkfield", "corner-shop"))],
+    "repository.transferred": [Resync(Repository(SHOP.id, 48213908, "larkfield-archive", "corner-shop"))],
+    "status": [Wake(SHOP.id, PUSHED)],
+}
+
+
+def reading(name: str) -> Reading:
+    webhook = fixture(name)
+    return read(webhook.event, webhook.guid, webhook.body, NOW)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_delivery_asks_for_exactly_this(name: str) -> None:
+    assert list(reading(name).asks) == list(ASKS[name])
+
+
+def test_every_event_and_action_that_is_handled_has_a_fixture() -> None:
+    assert sorted(HANDLED.keys() - NAMES) == []
+
+
+def test_every_fixture_is_used() -> None:
+    assert sorted(ASKS) == NAMES
+
+
+def test_the_app_is_told_of_every_event_that_is_handled() -> None:
+    manifest = yaml.safe_load((Path(__file__).parents[3] / "app.yml").read_text())
+    unasked = {"installation", "installation_repositories"}  # GitHub tells every App of these
+    assert {name.partition(".")[0] for name in HANDLED} - unasked == set(manifest["default_events"])
+
+
+def test_a_delivery_is_known_by_its_headers_and_its_repository() -> None:
+    webhook = fixture("pull_request.opened")
+    assert reading("pull_request.opened").delivery == Delivery(
+        webhook.guid, "pull_request", "opened", NOW, SHOP
+    )
+    assert reading("repository.archived").delivery.repository == MAP
+    assert reading("ping").delivery.repository is None

@@ -1,0 +1,182 @@
+"""Reading is tolerant: what is not understood asks for nothing, and nothing breaks it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as some
+
+from bot.intake.payload import NotAnObject
+from bot.intake.reading import HANDLED, read
+from bot.model.delivery import Ask, Hint, Reconfigure, Resync, Wake
+from tests.webhooks import NAMES, changed, fixture
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def asks(event: str, body: bytes) -> Sequence[Ask]:
+    return read(event, "guid", body, NOW).asks
+
+
+def pushed(branch: str, *paths: str, how: str = "modified") -> bytes:
+    commit = {"id": "c", "added": [], "modified": [], "removed": [], how: list(paths)}
+    return changed("push", ref=f"refs/heads/{branch}", commits=[commit])
+
+
+def test_a_push_to_the_default_branch_that_touches_the_configuration_is_read_by_all() -> None:
+    for how in ("added", "modified", "removed"):
+        [ask] = asks("push", pushed("main", "README.md", ".greenroom.yml", how=how))
+        assert isinstance(ask, Reconfigure)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pushed("main", "README.md"),
+        pushed("add-quince", ".greenroom.yml"),
+        pushed("main", "docs/.greenroom.yml"),
+        changed("push", ref="refs/tags/main", commits=[{"modified": [".greenroom.yml"]}]),
+        changed("push", commits=None),
+        changed("push", ref=...),
+    ],
+)
+def test_any_other_push_asks_for_nothing(body: bytes) -> None:
+    assert asks("push", body) == ()
+
+
+def test_a_new_base_is_a_change_and_a_new_title_is_none() -> None:
+    base = {"base": {"ref": {"from": "main"}, "sha": {"from": "0" * 40}}}
+    [hint] = asks("pull_request", changed("pull_request.edited", changes=base))
+    assert isinstance(hint, Hint)
+    assert hint.head_sha is None
+    assert asks("pull_request", changed("pull_request.edited", changes={"title": {"from": "x"}})) == ()
+    # A server that does not tell what changed: better once too often.
+    assert len(asks("pull_request", changed("pull_request.edited", changes=...))) == 1
+
+
+def test_a_commit_status_that_is_still_pending_wakes_nobody() -> None:
+    assert asks("status", changed("status", state="pending")) == ()
+    [wake] = asks("status", changed("status", state="failure"))
+    assert isinstance(wake, Wake)
+
+
+def test_unknown_events_actions_and_fields_change_nothing() -> None:
+    for name in NAMES:
+        event = fixture(name).event
+        assert asks("sponsorship", changed(name)) == ()
+        assert asks(event, changed(name, brand_new={"field": [1]})) == asks(event, fixture(name).body)
+        if "." in name:
+            assert asks(event, changed(name, action="levitated")) == ()
+            assert asks(event, changed(name, action=...)) == ()
+
+
+@pytest.mark.parametrize("name", sorted(HANDLED))
+def test_without_the_installation_nothing_can_be_asked_for(name: str) -> None:
+    event = fixture(name).event
+    for nobody in (..., None, {}, {"id": None}, {"id": 0}, {"id": 2**64}, 7):
+        assert asks(event, changed(name, installation=nobody)) == ()
+
+
+def test_old_servers_write_some_things_differently() -> None:
+    old = fixture("push").payload["repository"] | {"owner": {"name": "larkfield", "email": "x@example.com"}}
+    body = changed("push", repository=old, commits=[{"added": [".greenroom.yml"]}], ref="refs/heads/main")
+    [ask] = asks("push", body)
+    assert isinstance(ask, Reconfigure)
+    assert ask.repository.owner == "larkfield"
+    # An installation lists its repositories without owners.
+    [named] = asks("installation", changed("installation.created"))
+    assert isinstance(named, Resync)
+    assert named.repository.full_name == "larkfield/greengrocer"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"7",
+        b'"a string"',
+        b"{",
+        b"{} {}",
+        b'{"a": NaN}',
+        b"\xff\xfe",
+        b'{"a": "\xff"}',
+        b"payload=%7B%22action%22%3A%22opened%22%7D",
+        b"[" * 100_000,
+        b'{"a":' * 100_000,
+    ],
+)
+def test_what_is_not_an_object_is_told_so(body: bytes) -> None:
+    with pytest.raises(NotAnObject):
+        read("pull_request", "guid", body, NOW)
+
+
+def test_half_a_surrogate_pair_and_endless_numbers_are_read() -> None:
+    body = fixture("pull_request.opened").body.replace(b"Sell quince", b"\\ud83d half", 1)
+    body = body.replace(b'"comments": 0', b'"comments": ' + b"9" * 5000)
+    assert asks("pull_request", body) == asks("pull_request", fixture("pull_request.opened").body)
+
+
+_JSON: some.SearchStrategy[Any] = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(),
+    lambda inner: some.lists(inner, max_size=4) | some.dictionaries(some.text(), inner, max_size=4),
+    max_leaves=10,
+)
+
+
+@settings(deadline=None)
+@given(name=some.sampled_from(sorted(HANDLED)), data=some.data())
+def test_a_field_of_any_other_type_is_read_as_if_it_were_not_there(name: str, data: some.DataObject) -> None:
+    """Wherever the strange value stands, whole and sensible asks come out, or none."""
+    payload = fixture(name).payload
+    place: Any = payload
+    while True:
+        key = data.draw(some.sampled_from(sorted(place) if isinstance(place, dict) else range(len(place))))
+        if not (isinstance(place[key], dict | list) and place[key]) or data.draw(some.booleans()):
+            break
+        place = place[key]
+    place[key] = data.draw(_JSON)
+    for ask in asks(fixture(name).event, json.dumps(payload).encode()):
+        assert_sensible(ask)
+
+
+@settings(deadline=None)
+@given(event=some.sampled_from(sorted({name.partition(".")[0] for name in HANDLED})), value=_JSON)
+def test_any_object_at_all_is_read(event: str, value: Any) -> None:
+    try:
+        found = asks(event, json.dumps({"action": "opened", "repository": value, "x": value}).encode())
+    except NotAnObject:
+        raise AssertionError(f"{value!r} stands in an object") from None
+    assert found == ()
+
+
+@given(body=some.binary(max_size=300))
+def test_any_bytes_are_an_object_or_told_not_to_be(body: bytes) -> None:
+    with contextlib.suppress(NotAnObject):
+        read("pull_request", "guid", body, NOW)
+
+
+def assert_sensible(ask: Ask) -> None:
+    """What the store can take."""
+    match ask:
+        case Wake(repository_id, sha):
+            assert 0 < repository_id < 2**63
+            assert len(sha) in (40, 64)
+            return
+        case Hint(_, number, head, _):
+            assert 0 < number < 2**31
+            assert head is None or len(head) in (40, 64)
+    repository = ask.repository
+    assert 0 < repository.id < 2**63
+    assert 0 < repository.installation_id < 2**63
+    for text in (repository.owner, repository.name):
+        assert text
+        assert "\x00" not in text
+        text.encode()

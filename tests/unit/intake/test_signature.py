@@ -1,0 +1,74 @@
+"""Whose webhook is it?"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from bot.intake.signature import verify
+from tests.webhooks import NAMES, SECRET, fixture
+
+_SECRET = SECRET.encode()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_github_signed_is_accepted(name: str) -> None:
+    webhook = fixture(name)
+    assert verify([_SECRET], webhook.body, webhook.headers["X-Hub-Signature-256"].encode())
+
+
+def test_while_a_secret_is_rotated_both_are_accepted() -> None:
+    body = b'{"zen": "Keep it logically awesome."}'
+    old, new = b"the old secret", b"the new secret"
+    for secret in (old, new):
+        header = b"sha256=" + hmac.digest(secret, body, "sha256").hex().encode()
+        assert verify([old, new], body, header)
+        assert verify([new, old], body, header)
+        assert not verify([b"a third one"], body, header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        b"",
+        b"sha256=",
+        b"sha256",
+        hmac.digest(_SECRET, b"{}", "sha256").hex().encode(),
+        b"sha256=" + hmac.digest(_SECRET, b"{}", "sha256").hex().upper().encode(),
+        b"sha256=" + hmac.digest(_SECRET, b"{}", "sha256").hex().encode()[:-1],
+        b"sha256= " + hmac.digest(_SECRET, b"{}", "sha256").hex().encode(),
+        b"sha1=" + hmac.new(_SECRET, b"{}", hashlib.sha1).hexdigest().encode(),
+        b"sha256=" + "é".encode() * 32,
+        b"sha256=" + b"\xff" * 64,
+        b"sha256=" + b"0" * 64,
+    ],
+)
+def test_anything_else_than_the_exact_signature_is_refused(header: bytes | None) -> None:
+    assert not verify([_SECRET], b"{}", header)
+
+
+def test_an_empty_secret_signs_nothing() -> None:
+    anybodys = b"sha256=" + hmac.digest(b"", b"{}", "sha256").hex().encode()
+    assert not verify([b""], b"{}", anybodys)
+    assert not verify([b"", _SECRET], b"{}", anybodys)
+    assert not verify([], b"{}", anybodys)
+
+
+@given(body=some.binary(max_size=200), header=some.binary(max_size=90))
+def test_nobody_guesses_and_nothing_breaks_it(body: bytes, header: bytes) -> None:
+    assert not verify([_SECRET], body, header)
+    assert not verify([_SECRET], body, b"sha256=" + header)
+
+
+@given(body=some.binary(min_size=1, max_size=200), where=some.integers(min_value=0))
+def test_a_body_that_was_touched_is_refused(body: bytes, where: int) -> None:
+    header = b"sha256=" + hmac.digest(_SECRET, body, "sha256").hex().encode()
+    assert verify([_SECRET], body, header)
+    touched = bytearray(body)
+    touched[where % len(body)] ^= 1
+    assert not verify([_SECRET], bytes(touched), header)
