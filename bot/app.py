@@ -144,10 +144,19 @@ class App:
 
         sweeps = {"resync": resync.all, "expiry": expire, "redelivery": redeliver, "orphans": find_orphans}
         return {
-            "environment": Reconciler(peers, Policy(settings.default_ttl, settings.longest_ttl)),
+            "environment": Reconciler(peers, self._policy()),
             "resync": resync.one,
             "sweep": Sweeper(sweeps),
         }
+
+    def _policy(self) -> Policy:
+        settings = self._settings
+        return Policy(
+            default_ttl=settings.default_ttl,
+            longest_ttl=settings.longest_ttl,
+            default_size=settings.default_size.within(settings.largest_size),
+            largest_size=settings.largest_size,
+        )
 
     def _intervals(self) -> Mapping[str, timedelta]:
         settings = self._settings

@@ -15,9 +15,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.model.size import Size
+
 PREFIX = "GREENROOM_"
 _HOST = re.compile(r"(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _OBJECT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_SIZES = {"cpu", "memory", "storage", "pods"}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -93,6 +96,16 @@ def _address(value: object) -> object:
     if isinstance(value, str) and not re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/]+):[0-9]{1,5}", value.strip()):
         raise ValueError("it has to be HOST:PORT")
     return value.strip() if isinstance(value, str) else value
+
+
+def _size(value: object) -> object:
+    """`cpu=4,memory=8Gi,storage=20Gi,pods=40`; what is not named is as in the default."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.partition("=") for part in value.replace(" ", "").split(",") if part]
+    if not all(equals for _, equals, _ in parts) or not {name for name, _, _ in parts} <= _SIZES:
+        raise ValueError("it has to be such as cpu=4,memory=8Gi,storage=20Gi,pods=40")
+    return Size(**{name: quantity for name, _, quantity in parts})
 
 
 def _object(value: object) -> object:
@@ -222,6 +235,15 @@ class Settings(BaseModel):
     pod_security: PodSecurity = Field(
         default=PodSecurity.RESTRICTED,
         description="The Pod Security level that environments are held to: `restricted` or `baseline`.",
+    )
+    default_size: Annotated[Size, BeforeValidator(_size)] = Field(
+        default=Size(),
+        description="What all containers of a preview together may ask for unless `.greenroom.yml` says so: "
+        "such as `memory=2Gi,pods=10`. Never more than the largest.",
+    )
+    largest_size: Annotated[Size, BeforeValidator(_size)] = Field(
+        default=Size(),
+        description="The most that `.greenroom.yml` may ask for as `preview.size`.",
     )
     workers: int = Field(
         default=8, ge=1, le=256, description="How many environments one replica works on at once."

@@ -22,6 +22,7 @@ from bot.model.manifest import (
     RenderRequest,
 )
 from bot.model.repository import Repository
+from bot.model.size import Size
 
 
 class KubernetesCluster:
@@ -38,10 +39,16 @@ class KubernetesCluster:
         return namespaces.view(await self._api.get(NAMESPACE, name), environment)
 
     async def prepare(
-        self, name: str, environment: EnvironmentKey, repository: Repository, generation: int, fence: Fence
+        self,
+        name: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        generation: int,
+        size: Size,
+        fence: Fence,
     ) -> None:
         """Superseded when the namespace was prepared for a newer generation."""
-        wanted = namespaces.Wanted(name, environment, repository, generation)
+        wanted = namespaces.Wanted(name, environment, repository, generation, size)
         await namespaces.prepare(self._api, wanted, fence, self._policy)
 
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:

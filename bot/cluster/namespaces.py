@@ -18,6 +18,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded, TryAgain
 from bot.model.manifest import NamespaceState, NamespaceView, OwnedNamespace
 from bot.model.repository import Repository
+from bot.model.size import Size
 
 Object = dict[str, Any]
 
@@ -49,6 +50,7 @@ class Wanted:
     environment: EnvironmentKey
     repository: Repository
     generation: int
+    size: Size
 
 
 async def prepare(api: Api, wanted: Wanted, fence: Fence, policy: Policy) -> None:
@@ -68,7 +70,7 @@ async def prepare(api: Api, wanted: Wanted, fence: Fence, policy: Policy) -> Non
         _not_newer(live, wanted.generation)
         body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
         await api.apply(body)
-    await apply_all(api, rails(name, wanted.environment, policy), fence)
+    await apply_all(api, rails(name, wanted.environment, wanted.size, policy), fence)
 
 
 async def delete(api: Api, name: str, environment: EnvironmentKey, fence: Fence) -> None:

@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 
 from bot.settings import Domain, PodSecurity
-
-_QUOTA = MappingProxyType(
-    {
-        "requests.cpu": "4",
-        "requests.memory": "8Gi",
-        "requests.storage": "20Gi",
-        "pods": "40",
-        "persistentvolumeclaims": "10",
-        "count/jobs.batch": "60",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +15,6 @@ class Policy:
     pod_security: PodSecurity = PodSecurity.RESTRICTED
     node_ports: bool = False
     """Whether manifests may ask for Services of type LoadBalancer and NodePort."""
-    quota: Mapping[str, str] = field(default_factory=lambda: _QUOTA)
-    """Hard limits of each namespace's ResourceQuota.
-
-    Only of what is made when the quota has long been counted: Kubernetes refuses the rest until then.
-    """
 
     @property
     def restricted(self) -> bool:

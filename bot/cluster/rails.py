@@ -11,6 +11,7 @@ from bot.cluster.policy import Policy
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Manifest
 from bot.model.repository import Repository
+from bot.model.size import Size, smaller
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """A label that Kubernetes itself keeps on every namespace."""
@@ -39,30 +40,39 @@ def namespace(
     }
 
 
-def rails(name: str, environment: EnvironmentKey, policy: Policy) -> tuple[Manifest, ...]:
+def rails(name: str, environment: EnvironmentKey, size: Size, policy: Policy) -> tuple[Manifest, ...]:
     """The objects in a new namespace, in the order in which they are applied."""
-    bare = (_quota(policy), _limits(), _network(policy), _account())
+    bare = (_quota(size), _limits(size), _network(policy), _account())
     return tuple(
         {**each, "metadata": {**each["metadata"], "namespace": name, "labels": own_labels(environment)}}
         for each in bare
     )
 
 
-def _quota(policy: Policy) -> dict[str, Any]:
+def _quota(size: Size) -> dict[str, Any]:
+    """Only of what is made when the quota has long been counted: Kubernetes refuses the rest until then."""
+    hard = {
+        "requests.cpu": size.cpu,
+        "requests.memory": size.memory,
+        "requests.storage": size.storage,
+        "pods": size.pods,
+        "persistentvolumeclaims": "10",
+        "count/jobs.batch": "60",
+    }
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
         "metadata": {"name": OWN_NAME},
-        "spec": {"hard": dict(policy.quota)},
+        "spec": {"hard": hard},
     }
 
 
-def _limits() -> dict[str, Any]:
+def _limits(size: Size) -> dict[str, Any]:
     """No default limit: it would refuse containers that request more. The maximum stands in for it."""
     container = {
         "type": "Container",
-        "defaultRequest": {"cpu": "50m", "memory": "128Mi"},
-        "max": {"cpu": "4", "memory": "4Gi"},
+        "defaultRequest": {"cpu": smaller("50m", size.cpu), "memory": smaller("128Mi", size.memory)},
+        "max": {"cpu": size.cpu, "memory": size.memory},
     }
     return {
         "apiVersion": "v1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
@@ -15,10 +16,13 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 
 from bot.model.errors import ConfigurationError
+from bot.model.size import Size, amount
 
 PATH = ".greenroom.yml"
 LARGEST = 64 * 1024
@@ -128,8 +132,44 @@ class Skip(_Strict):
     labels: tuple[str, ...] = ()
 
 
+def _quantity(value: object) -> str:
+    """YAML reads `cpu: 2` and `cpu: 0.5` as numbers."""
+    text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if amount(text) <= 0:
+        raise ValueError("it has to be more than nothing")
+    return text
+
+
+Quantity = Annotated[str, BeforeValidator(_quantity)]
+
+
+class PreviewSize(_Strict):
+    """What all containers together may ask for; what is not said is as the operator decided."""
+
+    cpu: Quantity | None = None
+    memory: Quantity | None = None
+    storage: Quantity | None = None
+    pods: Quantity | None = None
+
+    @field_validator("*")
+    @classmethod
+    def _below_the_ceiling(cls, value: str | None, info: ValidationInfo) -> str | None:
+        largest = (info.context or {}).get("largest")
+        if value is not None and largest is not None:
+            most: str = getattr(largest, str(info.field_name))
+            if amount(value) > amount(most):
+                raise ValueError(f"{value} is more than the {most} that the operator allows")
+        return value
+
+    def over(self, default: Size) -> Size:
+        """The default with what is said here."""
+        said = {name: value for name, value in self if value is not None}
+        return replace(default, **said)
+
+
 class Preview(_Strict):
     ttl: Duration | None = None
+    size: PreviewSize = PreviewSize()
     skip: Skip = Skip()
     config: Mapping[Variable, str] = Field(default_factory=dict)
     checks: tuple[Check, ...] = Field(default=(), max_length=20)
@@ -152,8 +192,11 @@ class Configuration(_Strict):
     preview: Preview = Preview()
 
 
-def parse_configuration(text: str) -> Configuration:
-    """Raises ConfigurationError whose message names line and field."""
+def parse_configuration(text: str, largest: Size | None = None) -> Configuration:
+    """Raises ConfigurationError whose message names line and field.
+
+    `largest` is the operator's ceiling for `preview.size`; where nobody knows it, none is held to it.
+    """
     if len(text) > LARGEST:
         raise ConfigurationError(f"{PATH} is larger than {LARGEST // 1024} KiB")
     try:
@@ -168,7 +211,7 @@ def parse_configuration(text: str) -> Configuration:
     if not isinstance(data, dict):
         raise ConfigurationError(f"{PATH}, line 1: expected a mapping that starts with `version: 1`")
     try:
-        return Configuration.model_validate(data)
+        return Configuration.model_validate(data, context={"largest": largest})
     except ValidationError as error:
         raise ConfigurationError(
             "\n".join(_told(problem, lines) for problem in error.errors()[:10])

@@ -11,6 +11,7 @@ from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
+from bot.model.size import Size
 from bot.model.work import Claim
 
 Fence = Callable[[], Awaitable[None]]
@@ -61,7 +62,13 @@ class Cluster(Protocol):
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView: ...
 
     async def prepare(
-        self, name: str, environment: EnvironmentKey, repository: Repository, generation: int, fence: Fence
+        self,
+        name: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        generation: int,
+        size: Size,
+        fence: Fence,
     ) -> None:
         """Namespace with its guard rails; Rejected when a namespace of that name is not ours."""
 

@@ -21,7 +21,7 @@ async def configuration(run: Run) -> Outcome:
     """Parses `.greenroom.yml` as it was read from the default branch for this attempt."""
     text = run.attempt.configuration
     assert text is not None, "the reconciler reads it before the phases begin"
-    run.configuration = parse_configuration(text)
+    run.configuration = parse_configuration(text, run.policy.largest_size)
     return Done()
 
 

@@ -117,7 +117,7 @@ class Reconciler:
             text = await self._peers.github.default_branch_file(run.pull.repository, PATH)
         if text is None:
             return Unwanted(End.UNCONFIGURED, Cause(f"The default branch has no {PATH}."))
-        run.configuration = parse_configuration(text)
+        run.configuration = parse_configuration(text, self._policy.largest_size)
         paths = None
         if desire.needs_paths(run.configuration) and run.attempt.configuration is None:
             paths = await self._peers.github.changed_paths(run.pull.repository, run.pull.number)

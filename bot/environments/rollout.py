@@ -45,12 +45,18 @@ async def namespace(run: Run) -> Outcome:
         run.remember(applied={}, answers=0, tries={})
         run.set(url=None, checks=())
     bundle = _bundle(run)
-    if run.attempt.applied.get("rails") != bundle.release.id:
+    rails = f"{bundle.release.id} {run.size}"
+    if run.attempt.applied.get("rails") != rails:
         environment = run.environment
         await run.peers.cluster.prepare(
-            run.namespace, environment.key, environment.repository, environment.generation, run.fence
+            run.namespace,
+            environment.key,
+            environment.repository,
+            environment.generation,
+            run.size,
+            run.fence,
         )
-        run.remember(applied={**run.attempt.applied, "rails": bundle.release.id})
+        run.remember(applied={**run.attempt.applied, "rails": rails})
         await run.save()
     await _apply(run, Wave.CONFIGURATION)
     return Done()

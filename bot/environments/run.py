@@ -13,7 +13,10 @@ from bot.model.environment import Attempt, Decision, Environment, Phase, PhaseRe
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
 from bot.model.pull_request import PullRequest
+from bot.model.size import Size
 from bot.model.work import Claim
+
+_SIZE = Size()
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,8 @@ class Policy:
 
     default_ttl: timedelta = timedelta(days=3)
     longest_ttl: timedelta = timedelta(days=14)
+    default_size: Size = _SIZE
+    largest_size: Size = _SIZE
 
 
 class Run:
@@ -67,6 +72,12 @@ class Run:
     def pull(self) -> PullRequest:
         assert self.attempt.pull_request is not None, "a phase runs only after the pull request was read"
         return self.attempt.pull_request
+
+    @property
+    def size(self) -> Size:
+        """What the configuration asks for; the operator's default where it says nothing."""
+        assert self.configuration is not None, "a phase runs only after the configuration was read"
+        return self.configuration.preview.size.over(self.policy.default_size)
 
     async def fence(self) -> None:
         await self.peers.environments.check(self.claim, self.environment.key, self.environment.generation)

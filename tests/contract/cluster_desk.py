@@ -28,10 +28,12 @@ from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Bundle, Condition, Manifest, ObjectState, RenderRequest
 from bot.model.release import Image
 from bot.model.repository import Repository
+from bot.model.size import Size
 from bot.settings import Domain
 from tests.unit.cluster.manifests import request
 
 DEADLINE_SECONDS = 40
+SIZE = Size()
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ class Desk:
     def render(self, *manifests: object, **changes: Any) -> Bundle:
         return self.cluster.render(self.request(*manifests, **changes))
 
-    async def prepare(self, generation: int = 1) -> None:
-        await self.cluster.prepare(self.namespace, self.key, self.repository, generation, open_fence)
+    async def prepare(self, generation: int = 1, size: Size = SIZE) -> None:
+        await self.cluster.prepare(self.namespace, self.key, self.repository, generation, size, open_fence)
 
     async def apply(self, bundle: Bundle) -> None:
         for objects in bundle.waves.values():

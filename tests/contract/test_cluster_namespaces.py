@@ -15,8 +15,10 @@ from bot.embedded.client.resources import (
 )
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded, TryAgain
-from bot.model.manifest import NamespaceState, OwnedNamespace
-from tests.contract.cluster_desk import Desk, eventually, open_fence
+from bot.model.manifest import Condition, NamespaceState, OwnedNamespace, Wave
+from bot.model.size import Size
+from tests.contract.cluster_desk import SIZE, Desk, eventually, open_fence
+from tests.unit.cluster.manifests import deployment, service
 
 
 async def state(desk: Desk) -> NamespaceState:
@@ -76,6 +78,26 @@ async def test_preparing_again_changes_nothing(desk: Desk):
     assert await versions() == before
 
 
+async def test_another_size_is_held_to_at_once(desk: Desk):
+    await desk.prepare()
+    await desk.prepare(size=Size("1", "1Gi", "1Gi", "2"))
+    quota = await desk.eyes.get(RESOURCE_QUOTAS, "greenroom", desk.namespace)
+    assert quota["spec"]["hard"]["pods"] == "2"
+    limits = await desk.eyes.get(LIMIT_RANGES, "greenroom", desk.namespace)
+    assert limits["spec"]["limits"][0]["max"] == {"cpu": "1", "memory": "1Gi"}
+
+
+async def test_pods_beyond_the_size_are_told_in_kubernetes_words(desk: Desk):
+    await desk.prepare(size=Size("1", "1Gi", "1Gi", "9"))
+    container = {"name": "shop", "image": "x", "resources": {"requests": {"memory": "800Mi"}}}
+    bundle = desk.render(deployment(containers=[container]), service())
+    await desk.apply(bundle)
+    states = await desk.settled(*bundle.waves[Wave.WORKLOADS])
+    [told] = [f"{state.message} {state.detail}" for state in states if state.condition is Condition.FAILED]
+    assert "exceeded quota: greenroom" in told
+    assert "limited: requests.memory=1Gi" in told
+
+
 async def test_rails_that_somebody_took_away_come_back(desk: Desk):
     await desk.prepare()
     await desk.eyes.delete(NETWORK_POLICIES, "greenroom", desk.namespace)
@@ -117,7 +139,7 @@ async def test_a_closed_fence_stops_before_anything_is_written(desk: Desk):
         raise Superseded("somebody else holds it")
 
     with pytest.raises(Superseded):
-        await desk.cluster.prepare(desk.namespace, desk.key, desk.repository, 1, closed)
+        await desk.cluster.prepare(desk.namespace, desk.key, desk.repository, 1, SIZE, closed)
     assert await state(desk) is NamespaceState.ABSENT
     await desk.prepare()
     with pytest.raises(Superseded):

@@ -6,6 +6,7 @@ import ipaddress
 
 from bot.cluster.policy import Policy
 from bot.cluster.rails import namespace, rails
+from bot.model.size import Size
 from bot.settings import PodSecurity
 from tests.unit.cluster.manifests import KEY, NAMESPACE, POLICY, REPOSITORY
 
@@ -30,7 +31,7 @@ def test_the_operator_may_choose_the_baseline_level():
 
 
 def test_rails_come_in_their_order_and_carry_the_label():
-    found = rails(NAMESPACE, KEY, POLICY)
+    found = rails(NAMESPACE, KEY, Size(), POLICY)
     assert [each["kind"] for each in found] == [
         "ResourceQuota",
         "LimitRange",
@@ -44,7 +45,7 @@ def test_rails_come_in_their_order_and_carry_the_label():
 
 def _reachable(address: str) -> bool:
     """Whether the network policy lets a pod open a connection to an address outside of the cluster."""
-    spec = rails(NAMESPACE, KEY, POLICY)[2]["spec"]
+    spec = rails(NAMESPACE, KEY, Size(), POLICY)[2]["spec"]
     found = ipaddress.ip_address(address)
     for rule in spec["egress"]:
         if "ports" in rule:
@@ -71,8 +72,17 @@ def test_the_public_internet_is_reachable_and_private_networks_are_not():
 
 
 def test_only_the_environment_itself_and_the_gateway_may_come_in():
-    spec = rails(NAMESPACE, KEY, POLICY)[2]["spec"]
+    spec = rails(NAMESPACE, KEY, Size(), POLICY)[2]["spec"]
     assert spec["podSelector"] == {}
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     gateway = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}}
     assert spec["ingress"] == [{"from": [{"podSelector": {}}, gateway]}]
+
+
+def test_quota_and_limits_are_the_size_and_small_sizes_have_smaller_defaults():
+    quota, limits = rails(NAMESPACE, KEY, Size("20m", "64Mi", "1Gi", "3"), POLICY)[:2]
+    assert quota["spec"]["hard"]["requests.cpu"] == "20m"
+    assert quota["spec"]["hard"]["requests.storage"] == "1Gi"
+    assert quota["spec"]["hard"]["pods"] == "3"
+    (container,) = limits["spec"]["limits"]
+    assert container["defaultRequest"] == container["max"] == {"cpu": "20m", "memory": "64Mi"}

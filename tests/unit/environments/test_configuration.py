@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.environments.configuration import parse_configuration, parse_duration
 from bot.model.errors import ConfigurationError
+from bot.model.size import Size
 
 MINIMAL = """\
 version: 1
@@ -95,6 +96,29 @@ def test_a_billion_laughs_is_refused_at_once() -> None:
     bomb = "a0: &a0 [x]\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 10))
     with pytest.raises(ConfigurationError, match="repeats too much"):
         parse_configuration(bomb)
+
+
+def test_a_size_says_only_what_differs_from_the_operators_default() -> None:
+    configuration = parse_configuration(MINIMAL + "preview:\n  size: {cpu: 0.5, pods: 5}")
+    assert configuration.preview.size.over(Size()) == Size(cpu="0.5", pods="5")
+
+
+@pytest.mark.parametrize(
+    ("size", "complaint"),
+    [
+        ("cpu: 5", "5 is more than the 4 that the operator allows"),
+        ("memory: 8193Mi", "8193Mi is more than the 8Gi that the operator allows"),
+        ("memory: lots", "a quantity is a number and a unit"),
+        ("pods: 0", "it has to be more than nothing"),
+        ("pods: true", "a quantity is a number and a unit"),
+    ],
+)
+def test_a_size_above_the_ceiling_is_refused_where_it_stands(size: str, complaint: str) -> None:
+    text = MINIMAL + f"preview:\n  size:\n    {size}"
+    with pytest.raises(ConfigurationError) as caught:
+        parse_configuration(text, Size())
+    field = size.partition(":")[0]
+    assert f".greenroom.yml, line 6, preview.size.{field}: {complaint}" in str(caught.value)
 
 
 @given(st.text(max_size=300))

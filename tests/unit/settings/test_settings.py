@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bot.model.size import Size
 from bot.settings import Domain, PodSecurity, Settings, SettingsError, read_settings
 
 Start = Callable[..., Settings]
@@ -110,6 +111,15 @@ def test_a_base_domain_may_carry_scheme_and_port(start: Start, text: str, domain
 )
 def test_a_wrong_base_domain_is_refused(start: Start, text: str) -> None:
     assert "GREENROOM_BASE_DOMAIN is wrong" in _problem(start, GREENROOM_BASE_DOMAIN=text)
+
+
+def test_a_size_names_what_differs_from_the_default(start: Start) -> None:
+    assert start(GREENROOM_LARGEST_SIZE="cpu=16, pods=100").largest_size == Size(cpu="16", pods="100")
+
+
+@pytest.mark.parametrize("text", ["4", "cpu=lots", "gpu=1", "cpu"])
+def test_a_wrong_size_is_refused(start: Start, text: str) -> None:
+    assert "GREENROOM_DEFAULT_SIZE is wrong" in _problem(start, GREENROOM_DEFAULT_SIZE=text)
 
 
 def test_the_private_key_may_be_a_path(start: Start, private_key: str, tmp_path: Path) -> None:
