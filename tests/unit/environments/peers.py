@@ -25,6 +25,7 @@ from bot.model.manifest import (
 from bot.model.pull_request import PullRequest
 from bot.model.release import Release
 from bot.model.repository import Repository
+from bot.model.size import Size
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.test_desire import PULL
@@ -84,7 +85,13 @@ class Cluster:
         return NamespaceView(self.state)
 
     async def prepare(
-        self, name: str, environment: EnvironmentKey, repository: Repository, generation: int, fence: Fence
+        self,
+        name: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        generation: int,
+        size: Size,
+        fence: Fence,
     ) -> None:
         await fence()
         self.state = NamespaceState.OURS
