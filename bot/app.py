@@ -65,7 +65,7 @@ class App:
         await store.migrate()
         github = self._github()
         stack.push_async_callback(github.close)
-        api = await stack.enter_async_context(await connect(settings.kubeconfig))
+        api = await stack.enter_async_context(await connect(settings.kubeconfig, self._metrics))
         policy = self._cluster_policy()
         cluster = KubernetesCluster(api, policy)
         peers = Peers(
@@ -75,6 +75,7 @@ class App:
             cluster=cluster,
             gateway=await stack.enter_async_context(self._gateway()),
             clock=utc_now,
+            telemetry=self._metrics,
         )
         self.web = self._routes(store)
         handlers = self._handlers(store, github, cluster, peers)
@@ -103,6 +104,7 @@ class App:
             private_key=settings.github_private_key.get_secret_value(),
             public_url=settings.public_url,
             ca_file=settings.github_ca_file,
+            telemetry=self._metrics,
         )
 
     def _registry(self) -> RegistryClient:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.environments.configuration import Configuration
 from bot.environments.ports import Clock, Cluster, Environments, Gateway, GitHub, Registry
+from bot.environments.telemetry import Telemetry, Untold
 from bot.model.environment import Attempt, Decision, Environment, Phase, PhaseRecord, Status
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
@@ -17,6 +18,7 @@ from bot.model.size import Size
 from bot.model.work import Claim
 
 _SIZE = Size()
+_UNTOLD = Untold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,7 @@ class Peers:
     cluster: Cluster
     gateway: Gateway
     clock: Clock
+    telemetry: Telemetry = _UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +128,4 @@ class Run:
             self.set(phases={**self.status.phases, phase: done})
             self.remember(wait=None)
             await self.save()
+            self.peers.telemetry.phase(phase.value, done.seconds or 0.0)
