@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -25,6 +26,8 @@ from bot.model.errors import GreenroomError
 from bot.model.work import WorkKey
 from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credentials
+from bot.secrets.environment import EnvironmentSecrets
+from bot.secrets.kubernetes import KubernetesSecrets
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.store import utc_now
@@ -74,6 +77,10 @@ class App:
             registry=await stack.enter_async_context(self._registry()),
             cluster=cluster,
             gateway=await stack.enter_async_context(self._gateway()),
+            secrets={
+                "env": EnvironmentSecrets(os.environ),
+                "kubernetes": KubernetesSecrets(cluster.secret, settings.secrets_namespaces),
+            },
             clock=utc_now,
             telemetry=self._metrics,
         )
@@ -158,6 +165,7 @@ class App:
             longest_ttl=settings.longest_ttl,
             default_size=settings.default_size.within(settings.largest_size),
             largest_size=settings.largest_size,
+            digest_key=settings.digest_key,
         )
 
     def _intervals(self) -> Mapping[str, timedelta]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -13,6 +13,7 @@ from bot.environments import checks, desire, preparation, rollout
 from bot.environments.configuration import PATH, Configuration, parse_configuration
 from bot.environments.desire import Unwanted
 from bot.environments.run import Peers, Policy, Run
+from bot.environments.secrets import Injection
 from bot.environments.teardown import teardown
 from bot.model.environment import Attempt, Cause, End, EnvironmentKey, EnvironmentState, Phase, Status
 from bot.model.errors import ConfigurationError, Rejected, TryAgain
@@ -49,13 +50,28 @@ _BUNDLES = 64
 _UNSEEN = Cause("GitHub does not show the pull request, which is no evidence: nothing is changed.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """What a bundle is made of: while it is the same, nothing is rendered again."""
+
+    environment: EnvironmentKey
+    commit: str
+    configuration: str
+    secrets: str
+
+    @classmethod
+    def of(cls, run: Run) -> _Rendered:
+        configuration = run.attempt.configuration or ""
+        return cls(run.environment.key, run.pull.head_sha, configuration, run.secrets.digest)
+
+
 class Reconciler:
     """The handler of `environment:` work."""
 
     def __init__(self, peers: Peers, policy: Policy) -> None:
         self._peers = peers
         self._policy = policy
-        self._bundles: OrderedDict[tuple[EnvironmentKey, str, str], Bundle] = OrderedDict()
+        self._bundles: OrderedDict[_Rendered, Bundle] = OrderedDict()
 
     async def __call__(self, claim: Claim) -> datetime | None:
         """Runs as far as it can; returns when to run again unless woken before, None when settled."""
@@ -139,16 +155,17 @@ class Reconciler:
         await run.report()
 
     async def _walk(self, run: Run) -> datetime | None:
-        key = (run.environment.key, run.pull.head_sha, run.attempt.configuration or "")
-        run.bundle = self._bundles.get(key)
         for phase, step in PHASES.items():
             run.begin(phase)
+            if phase is Phase.RENDER:
+                run.bundle = self._bundles.get(_Rendered.of(run))
             try:
                 outcome = await step(run)
             except Rejected as error:
                 outcome = Failed(str(error), True, error.detail)
             except TryAgain as error:
                 outcome = self._unreachable(run, phase, error)
+            outcome = _without_secrets(outcome, run.secrets)
             if isinstance(outcome, Waiting) and self._peers.clock() >= outcome.until:
                 outcome = Failed(f"Gave up. {outcome.what}", True, outcome.detail)
             if isinstance(outcome, Waiting):
@@ -157,7 +174,7 @@ class Reconciler:
                 return await self._fail(run, outcome)
             await run.finish(phase)
             if phase is Phase.RENDER and run.bundle is not None:
-                self._keep(key, run.bundle)
+                self._keep(_Rendered.of(run), run.bundle)
         await self._ready(run)
         return None
 
@@ -219,11 +236,20 @@ class Reconciler:
     def _configuration_again(self, unwanted: Unwanted) -> datetime | None:
         return self._peers.clock() + _CONFIGURATION_AGAIN if unwanted.end is End.UNCONFIGURED else None
 
-    def _keep(self, key: tuple[EnvironmentKey, str, str], bundle: Bundle) -> None:
+    def _keep(self, key: _Rendered, bundle: Bundle) -> None:
         self._bundles[key] = bundle
         self._bundles.move_to_end(key)
         while len(self._bundles) > _BUNDLES:
             self._bundles.popitem(last=False)
+
+
+def _without_secrets(outcome: Outcome, secrets: Injection) -> Outcome:
+    """Logs and answers are quoted in it, and a program may tell there what it was given."""
+    if isinstance(outcome, Waiting):
+        return replace(outcome, what=secrets.hide(outcome.what), detail=secrets.hide(outcome.detail))
+    if isinstance(outcome, Failed):
+        return replace(outcome, why=secrets.hide(outcome.why), detail=secrets.hide(outcome.detail))
+    return outcome
 
 
 def _differs(before: PullRequest, now: PullRequest) -> bool:

@@ -154,6 +154,8 @@ class Status:
     end: End | None = None
     """Set in the states refused, deleting and gone."""
     checks: tuple[CheckResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What else a person should know of how it runs, one sentence each."""
     expires_at: datetime | None = None
 
 
