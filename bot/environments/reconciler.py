@@ -113,7 +113,8 @@ class Reconciler:
             environment, observed_generation=environment.generation, repository=pull.repository
         )
         if before is None or _differs(before, pull):
-            run.environment = replace(run.environment, attempt=Attempt(pull_request=pull))
+            anew = Attempt(pull_request=pull, configuration=run.attempt.configuration)
+            run.environment = replace(run.environment, attempt=anew)
             story = _story(before, pull) if before else []
             if run.status.state in (
                 EnvironmentState.READY,
@@ -128,19 +129,29 @@ class Reconciler:
         return True
 
     async def _read_configuration(self, run: Run) -> desire.Desire:
-        text = run.attempt.configuration
-        if text is None:
+        """Reads it once for each generation; another text than before is another desire."""
+        before = text = run.attempt.configuration
+        unread = text is None or run.attempt.configuration_generation < run.environment.generation
+        if unread:
             text = await self._peers.github.default_branch_file(run.pull.repository, PATH)
         if text is None:
             return Unwanted(End.UNCONFIGURED, Cause(f"The default branch has no {PATH}."))
         run.configuration = parse_configuration(text, self._policy.largest_size)
         paths = None
-        if desire.needs_paths(run.configuration) and run.attempt.configuration is None:
+        if unread and desire.needs_paths(run.configuration):
             paths = await self._peers.github.changed_paths(run.pull.repository, run.pull.number)
         wanted = desire.after_reading(run.pull, run.configuration, paths)
-        if not isinstance(wanted, Unwanted):
-            run.remember(configuration=text)
+        if unread and not isinstance(wanted, Unwanted):
+            if before is not None and before != text:
+                await self._start_over(run)
+            run.remember(configuration=text, configuration_generation=run.environment.generation)
         return wanted
+
+    async def _start_over(self, run: Run) -> None:
+        """The same head is to be brought up once more, and nothing that was done for it counts."""
+        run.environment = replace(run.environment, attempt=Attempt(pull_request=run.pull))
+        run.set(commit=None)
+        await run.save(("changed", f"{PATH} on the default branch is another one."))
 
     async def _begin(self, run: Run) -> None:
         """Says at once, before anything else, that this head is being brought up."""
