@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from bot.cluster.client import Api
 from bot.cluster.cluster import KubernetesCluster
@@ -18,6 +18,7 @@ from bot.cluster.connection import connect
 from bot.cluster.gateway import HttpGateway
 from bot.cluster.policy import Policy as ClusterPolicy
 from bot.cluster.watch import Watcher
+from bot.cluster.witness import Witness
 from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
 from bot.github.app import GitHubApp
@@ -26,8 +27,6 @@ from bot.model.errors import GreenroomError
 from bot.model.work import WorkKey
 from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credentials
-from bot.secrets.environment import EnvironmentSecrets
-from bot.secrets.kubernetes import KubernetesSecrets
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.store import utc_now
@@ -39,6 +38,12 @@ from bot.sweeps.schedule import Schedule, Sweeper
 from bot.web.application import create_application
 from bot.web.health import health_routes
 from bot.web.metrics import DeliveryMetrics, Metrics, metrics_route
+from bot.web.pages.access import Access
+from bot.web.pages.environments import Pages, Rooms
+from bot.web.pages.routes import closed_routes, page_routes
+from bot.web.pages.session import Sessions
+from bot.web.pages.sign_in import SignIn
+from bot.web.pages.site import Site
 from bot.web.webhooks import webhook_routes
 from bot.worker import Handler, Worker
 
@@ -68,7 +73,7 @@ class App:
         await store.migrate()
         github = self._github()
         stack.push_async_callback(github.close)
-        api = await stack.enter_async_context(await connect(settings.kubeconfig, self._metrics))
+        api = await stack.enter_async_context(await connect(settings.kubeconfig))
         policy = self._cluster_policy()
         cluster = KubernetesCluster(api, policy)
         peers = Peers(
@@ -77,14 +82,9 @@ class App:
             registry=await stack.enter_async_context(self._registry()),
             cluster=cluster,
             gateway=await stack.enter_async_context(self._gateway()),
-            secrets={
-                "env": EnvironmentSecrets(os.environ),
-                "kubernetes": KubernetesSecrets(cluster.secret, settings.secrets_namespaces),
-            },
             clock=utc_now,
-            telemetry=self._metrics,
         )
-        self.web = self._routes(store)
+        self.web = self._routes(store, self._pages(store, github, Witness(api)))
         handlers = self._handlers(store, github, cluster, peers)
         self._worker = Worker(store.queue, handlers, settings.workers, self._metrics.worked)
         self._worker.start()
@@ -111,7 +111,6 @@ class App:
             private_key=settings.github_private_key.get_secret_value(),
             public_url=settings.public_url,
             ca_file=settings.github_ca_file,
-            telemetry=self._metrics,
         )
 
     def _registry(self) -> RegistryClient:
@@ -165,7 +164,6 @@ class App:
             longest_ttl=settings.longest_ttl,
             default_size=settings.default_size.within(settings.largest_size),
             largest_size=settings.largest_size,
-            digest_key=settings.digest_key,
         )
 
     def _intervals(self) -> Mapping[str, timedelta]:
@@ -185,7 +183,18 @@ class App:
 
         await Watcher(api).run(changed)
 
-    def _routes(self, store: Store) -> Starlette:
+    def _pages(self, store: Store, github: GitHubApp, witness: Witness) -> list[BaseRoute]:
+        settings = self._settings
+        site = Site(settings.public_url, github.web_url, utc_now)
+        if settings.github_client_id is None or settings.github_client_secret is None:
+            return closed_routes(site)
+        secret = settings.github_client_secret.get_secret_value()
+        sessions = Sessions(secret, settings.public_url, utc_now)
+        sign_in = SignIn(site, github.sign_in(settings.github_client_id, secret), sessions)
+        rooms = Rooms(store.environments, store.journal, store.queue, witness)
+        return page_routes(sign_in, Pages(site, sessions, Access(github), rooms, utc_now))
+
+    def _routes(self, store: Store, pages: Sequence[BaseRoute]) -> Starlette:
         metrics = self._metrics
 
         async def answers() -> str | None:
@@ -206,6 +215,7 @@ class App:
                 *webhook_routes(store.deliveries, self._settings.webhook_secrets),
                 *health_routes({"store": answers}),
                 metrics_route(metrics, refresh),
+                *pages,
             ]
         )
         application.add_middleware(DeliveryMetrics, metrics=metrics)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -125,15 +123,6 @@ def _hosts(value: object) -> object:
     return hosts
 
 
-def _namespaces(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    names = tuple(name.strip() for name in value.split(",") if name.strip())
-    if not all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) for name in names):
-        raise ValueError("it has to be names of namespaces, with commas between")
-    return names
-
-
 def _secret(value: object) -> object:
     """Files and Kubernetes Secrets often end with a newline that is no part of the secret."""
     if not isinstance(value, str):
@@ -207,6 +196,14 @@ class Settings(BaseModel):
         default=None,
         description="PEM file of the authority that signed GitHub's certificate, unless it is a public one.",
     )
+    github_client_id: str | None = Field(
+        default=None,
+        description="The App's client id, with which people sign in to the pages of the environments.",
+    )
+    github_client_secret: Secret | None = Field(
+        default=None,
+        description="A client secret of the App, for the same. Changing it signs everybody out.",
+    )
     webhook_secret: Secret = Field(
         description="The App's webhook secret. Deliveries signed otherwise are refused."
     )
@@ -255,11 +252,6 @@ class Settings(BaseModel):
     largest_size: Annotated[Size, BeforeValidator(_size)] = Field(
         default=Size(),
         description="The most that `.greenroom.yml` may ask for as `preview.size`.",
-    )
-    secrets_namespaces: Annotated[tuple[str, ...], BeforeValidator(_namespaces)] = Field(
-        default=(),
-        description="Namespaces whose Secrets may be injected into environments, with commas between; "
-        "each Secret says for which repositories.",
     )
     workers: int = Field(
         default=8, ge=1, le=256, description="How many environments one replica works on at once."
@@ -315,16 +307,11 @@ class Settings(BaseModel):
         return tuple(secret.get_secret_value() for secret in both if secret is not None)
 
     @property
-    def digest_key(self) -> bytes:
-        """The same for all replicas and known to nobody else, for digests that must not tell of what."""
-        key = self.github_private_key.get_secret_value().encode()
-        return hmac.new(key, b"digests of injected secrets", hashlib.sha256).digest()
-
-    @property
     def hidden_values(self) -> tuple[str, ...]:
         """Everything that must never be shown or logged."""
         password = urlsplit(self.database_url.get_secret_value()).password
-        values = (*self.webhook_secrets, self.github_private_key.get_secret_value(), password)
+        client = self.github_client_secret.get_secret_value() if self.github_client_secret else None
+        values = (*self.webhook_secrets, self.github_private_key.get_secret_value(), client, password)
         return tuple(value for value in values if value)
 
 

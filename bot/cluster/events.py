@@ -15,7 +15,7 @@ _TOLD = 5
 
 
 def latest_first(events: Sequence[Object]) -> list[Object]:
-    return sorted(events, key=_when, reverse=True)
+    return sorted(events, key=when, reverse=True)
 
 
 def about(manifest: Manifest, pods: Sequence[Object], events: Sequence[Object]) -> str:
@@ -44,7 +44,7 @@ def refusal(live: Object, events: Sequence[Object]) -> str:
             and involved.get("kind") == live.get("kind", involved.get("kind"))
             and "forbidden" in message
             and "status unknown for quota" not in message
-            and _when(event)[:19] >= since[:19]
+            and when(event)[:19] >= since[:19]
         ):
             return message
     return ""
@@ -61,7 +61,8 @@ def _applied(live: Object) -> str:
     return max([str(metadata.get("creationTimestamp") or ""), *ours])
 
 
-def _when(event: Object) -> str:
+def when(event: Object) -> str:
+    """The moment that an event tells of, as Kubernetes wrote it; "" when it does not say."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     return next((str(time) for time in times if time), "")

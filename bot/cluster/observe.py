@@ -49,10 +49,10 @@ async def old_pods(api: Api, namespace: str, release_id: str) -> bool:
     return any((pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed") for pod in found.items)
 
 
-def plain(text: str) -> str:
-    """The end of a text, without what steers a terminal or turns its direction; at most 4000 characters."""
+def plain(text: str, longest: int = _LONGEST_DETAIL) -> str:
+    """The end of a text, without what steers a terminal or turns its direction."""
     cleaned = _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n"))).strip("\n")
-    return cleaned[-_LONGEST_DETAIL:]
+    return cleaned[-longest:]
 
 
 async def _lists(api: Api, namespace: str, kinds: Sequence[Kind]) -> dict[str, dict[str, Object]]:

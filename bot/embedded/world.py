@@ -77,6 +77,8 @@ class World:
             "GREENROOM_GITHUB_API_URL": self.github.api_url,
             "GREENROOM_GITHUB_APP_ID": str(credentials.app_id),
             "GREENROOM_GITHUB_PRIVATE_KEY": credentials.private_key,
+            "GREENROOM_GITHUB_CLIENT_ID": credentials.client_id,
+            "GREENROOM_GITHUB_CLIENT_SECRET": credentials.client_secret,
             "GREENROOM_WEBHOOK_SECRET": credentials.webhook_secret,
             "GREENROOM_PUBLIC_URL": public_url,
             "GREENROOM_DATABASE_URL": f"sqlite:///{database}",

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
 from bot.environments.configuration import Configuration
-from bot.environments.ports import (
-    Clock,
-    Cluster,
-    Environments,
-    Gateway,
-    GitHub,
-    Registry,
-    SecretProvider,
-)
-from bot.environments.secrets import Injection
-from bot.environments.telemetry import Telemetry, Untold
+from bot.environments.ports import Clock, Cluster, Environments, Gateway, GitHub, Registry
 from bot.model.environment import Attempt, Decision, Environment, Phase, PhaseRecord, Status
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
@@ -28,7 +17,6 @@ from bot.model.size import Size
 from bot.model.work import Claim
 
 _SIZE = Size()
-_UNTOLD = Untold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +28,7 @@ class Peers:
     registry: Registry
     cluster: Cluster
     gateway: Gateway
-    secrets: Mapping[str, SecretProvider]
-    """By the word that stands before the colon of a reference."""
     clock: Clock
-    telemetry: Telemetry = _UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +39,6 @@ class Policy:
     longest_ttl: timedelta = timedelta(days=14)
     default_size: Size = _SIZE
     largest_size: Size = _SIZE
-    digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    """With it the digest of secrets tells whether they changed, and nothing else."""
 
 
 class Run:
@@ -68,7 +51,6 @@ class Run:
         self.environment = environment
         self.configuration: Configuration | None = None
         self.bundle: Bundle | None = None
-        self.secrets = Injection()
 
     @property
     def status(self) -> Status:
@@ -101,9 +83,8 @@ class Run:
         await self.peers.environments.check(self.claim, self.environment.key, self.environment.generation)
 
     def set(self, **status: Any) -> None:
-        """Changes the status in memory, without secrets in it; `save` or `report` makes it last."""
-        changed = _without_secrets(replace(self.status, **status), self.secrets)
-        self.environment = replace(self.environment, status=changed)
+        """Changes the status in memory; `save` or `report` makes it last."""
+        self.environment = replace(self.environment, status=replace(self.status, **status))
 
     def remember(self, **attempt: Any) -> None:
         """Changes the attempt in memory; `save` or `report` makes it last."""
@@ -144,17 +125,3 @@ class Run:
             self.set(phases={**self.status.phases, phase: done})
             self.remember(wait=None)
             await self.save()
-            self.peers.telemetry.phase(phase.value, done.seconds or 0.0)
-
-
-def _without_secrets(status: Status, secrets: Injection) -> Status:
-    """Logs and answers are quoted in the status, and a program may tell there what it was given."""
-    if not secrets.values:
-        return status
-    hide, cause = secrets.hide, status.cause
-    if cause is not None:
-        cause = replace(cause, summary=hide(cause.summary), detail=hide(cause.detail))
-    checks = tuple(
-        replace(check, summary=hide(check.summary), detail=hide(check.detail)) for check in status.checks
-    )
-    return replace(status, cause=cause, checks=checks)

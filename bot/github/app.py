@@ -14,20 +14,20 @@ from bot.github.client import Client
 from bot.github.connection import Connection
 from bot.github.contents import Contents
 from bot.github.installations import Installations
+from bot.github.people import People
 from bot.github.permissions import missing
 from bot.github.pulls import Pulls
 from bot.github.reporting import Reporter
-from bot.github.telemetry import Telemetry, Untold
+from bot.github.sign_in import SignIn, web_url
 from bot.model.ci import Ci
 from bot.model.delivery import FailedDelivery
 from bot.model.environment import Environment, Status
 from bot.model.errors import Rejected
+from bot.model.person import Person
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
 log = structlog.get_logger()
-
-_UNTOLD = Untold()
 
 
 def _now() -> datetime:
@@ -50,15 +50,16 @@ class GitHubApp:
         public_url: str,
         ca_file: str | None = None,
         clock: Callable[[], datetime] = _now,
-        telemetry: Telemetry = _UNTOLD,
     ) -> None:
-        self._connection = Connection(api_url, app_id, private_key, clock, ca_file, telemetry)
-        self._client = Client(self._connection, clock, telemetry)
+        self._connection = Connection(api_url, app_id, private_key, clock, ca_file)
+        self._client = Client(self._connection, clock)
         self._app_id = app_id
         self._pulls = Pulls(self._client)
         self._contents = Contents(self._client)
         self._heads: Bounded[tuple[int, int], str] = Bounded(10_000, lambda _: 1)
         self._installations = Installations(self._client)
+        self._people = People(self._client)
+        self.web_url = web_url(api_url)
         self._reporter = Reporter(self._client, app_id, public_url)
 
     async def close(self) -> None:
@@ -119,6 +120,14 @@ class GitHubApp:
 
     async def redeliver(self, delivery: FailedDelivery) -> None:
         await self._installations.redeliver(delivery)
+
+    async def may_read(self, repository: Repository, person: Person) -> bool:
+        """Whether GitHub says that this person can read the repository."""
+        return await self._people.may_read(repository, person)
+
+    def sign_in(self, client_id: str, client_secret: str) -> SignIn:
+        """The App's web flow, over the same connection."""
+        return SignIn(self._connection, self.web_url, client_id, client_secret)
 
     async def missing(self) -> Sequence[str]:
         """What the App and its installations lack, in sentences that say what to do. Empty: all is well."""

@@ -19,15 +19,12 @@ from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
 from bot.github.failures import failure
-from bot.github.telemetry import Telemetry, Untold
 from bot.model.errors import Rejected, TryAgain
 
 JSON = "application/vnd.github+json"
 _SECONDS = httpx.Timeout(15.0, connect=5.0, pool=30.0)
 _LARGEST_ANSWER = 16 * 1024 * 1024
 _API_VERSION = "2022-11-28"
-
-_UNTOLD = Untold()
 
 Params = Mapping[str, str | int]
 
@@ -75,7 +72,6 @@ class Connection:
         private_key: str,
         clock: Callable[[], datetime],
         ca_file: str | None = None,
-        telemetry: Telemetry = _UNTOLD,
     ) -> None:
         verify: bool | ssl.SSLContext = True
         if ca_file is not None:
@@ -94,7 +90,6 @@ class Connection:
         )
         self._key = AppAuth(self._core, app_id, private_key)
         self._clock = clock
-        self._telemetry = telemetry
         base = str(self._core.config.base_url)
         # Enterprise Server has REST below /api/v3 and GraphQL beside it.
         self.graphql_url = re.sub(r"/v3/$", "/graphql", base) if base.endswith("/api/v3/") else "/graphql"
@@ -120,9 +115,10 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         params: Params | None = None,
         body: object = None,
+        form: Mapping[str, str] | None = None,
     ) -> Reply:
         """One request and its whole answer, of at most 16 MiB."""
-        opened = self.open(method, path, authorization, headers=headers, params=params, body=body)
+        opened = self.open(method, path, authorization, headers=headers, params=params, body=body, form=form)
         async with opened as answer:
             content = bytearray()
             async for piece in _pieces(answer):
@@ -141,17 +137,22 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         params: Params | None = None,
         body: object = None,
+        form: Mapping[str, str] | None = None,
     ) -> AsyncIterator[httpx.Response]:
-        """The answer with its body unread. Redirects are followed, to another host without the token."""
+        """The answer with its body unread; an `authorization` of "" is not sent.
+
+        Redirects are followed, to another host without the token.
+        """
         sent = {"Accept": JSON, "X-GitHub-Api-Version": _API_VERSION, **(headers or {})}
-        sent["Authorization"] = authorization
+        if authorization:
+            sent["Authorization"] = authorization
+        data = None if form is None else dict(form)
         try:
             answer = await self._core.arequest(
-                method, path, headers=sent, params=dict(params or {}), json=body, stream=True
+                method, path, headers=sent, params=dict(params or {}), json=body, data=data, stream=True
             )
         except RequestFailed as error:
             response = error.response
-            self._telemetry.github_call(method, response.status_code)
             raise failure(
                 f"{method} {path}",
                 response.status_code,
@@ -160,13 +161,10 @@ class Connection:
                 self._clock(),
             ) from None
         except RequestTimeout:
-            self._telemetry.github_call(method, None)
             raise TryAgain(f"GitHub did not answer {method} {path} in time.") from None
         except RequestError as error:
-            self._telemetry.github_call(method, None)
             raise _unreachable(error) from None
         raw = answer.raw_response
-        self._telemetry.github_call(method, raw.status_code)
         try:
             yield raw
         finally:

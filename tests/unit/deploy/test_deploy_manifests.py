@@ -51,9 +51,12 @@ def test_the_same_gateway_carries_the_bots_own_route() -> None:
     assert settings()["GREENROOM_PUBLIC_URL"] == f"https://{one('HTTPRoute')['spec']['hostnames'][0]}"
 
 
-def test_nothing_but_the_webhook_is_open_to_the_world() -> None:
+def test_the_webhook_and_the_pages_are_open_to_the_world_and_nothing_else() -> None:
     (rule,) = one("HTTPRoute")["spec"]["rules"]
-    assert rule["matches"] == [{"path": {"type": "Exact", "value": "/webhooks"}}]
+    exact = {match["path"]["value"] for match in rule["matches"] if match["path"]["type"] == "Exact"}
+    below = {match["path"]["value"] for match in rule["matches"] if match["path"]["type"] == "PathPrefix"}
+    assert exact == {"/webhooks", "/", "/sign-out"}
+    assert below == {"/environments", "/sign-in", "/static"}
 
 
 def test_the_role_grants_what_the_bot_uses_and_nothing_more() -> None:

@@ -1,0 +1,60 @@
+"""Who may see what: GitHub decides, and its answer counts for a minute."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from bot.model.environment import Environment
+from bot.model.errors import GreenroomError
+from bot.model.person import Person
+from bot.model.repository import Repository
+
+KEPT_SECONDS = 60.0
+_MOST_KEPT = 10_000
+_AT_ONCE = 8
+
+_log = structlog.get_logger(__name__)
+
+
+class Readers(Protocol):
+    async def may_read(self, repository: Repository, person: Person) -> bool: ...
+
+
+class Access:
+    """An answer that cannot be had is a no."""
+
+    def __init__(self, readers: Readers, clock: Callable[[], float] = time.monotonic) -> None:
+        self._readers = readers
+        self._clock = clock
+        self._known: dict[tuple[int, int], tuple[bool, float]] = {}
+        self._asking = asyncio.Semaphore(_AT_ONCE)
+
+    async def may_read(self, repository: Repository, person: Person) -> bool:
+        key = (repository.id, person.id)
+        answer, until = self._known.get(key, (False, 0.0))
+        if self._clock() < until:
+            return answer
+        try:
+            async with self._asking:
+                answer = await self._readers.may_read(repository, person)
+        except GreenroomError as error:
+            _log.warning("rights cannot be read", repository=repository.full_name, reason=str(error))
+            return False
+        if len(self._known) >= _MOST_KEPT:
+            self._known.clear()
+        self._known[key] = (answer, self._clock() + KEPT_SECONDS)
+        return answer
+
+    async def visible(self, environments: Sequence[Environment], person: Person) -> list[Environment]:
+        """Those whose repositories the person can read, in the given order."""
+        repositories = {each.repository.id: each.repository for each in environments}
+        answers = await asyncio.gather(
+            *(self.may_read(repository, person) for repository in repositories.values())
+        )
+        readable = dict(zip(repositories, answers, strict=True))
+        return [each for each in environments if readable[each.repository.id]]

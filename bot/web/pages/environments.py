@@ -1,0 +1,146 @@
+"""The dashboard, and the page of one environment: the same story as the comment, with all its details."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Protocol
+from urllib.parse import quote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
+from bot.model.observation import Sight
+from bot.model.person import Person
+from bot.model.story import Story, tell
+from bot.model.work import Scheduled, WorkKey
+from bot.web.pages.access import Access
+from bot.web.pages.session import Sessions
+from bot.web.pages.site import Site
+
+_LOG_LINES = 60
+_MOVING = (EnvironmentState.PENDING, EnvironmentState.WAITING, EnvironmentState.DELETING)
+_SHOWN = frozenset(EnvironmentState) - {EnvironmentState.GONE}
+_ALL = slice(0, 500)
+"""More than that nobody reads."""
+
+
+class Environments(Protocol):
+    async def get(self, key: EnvironmentKey) -> Environment | None: ...
+
+    async def find(self, *, states: frozenset[EnvironmentState]) -> Sequence[Environment]: ...
+
+
+class Journal(Protocol):
+    async def decisions(self, key: EnvironmentKey) -> Sequence[Decision]: ...
+
+
+class Queue(Protocol):
+    async def look(self, key: WorkKey) -> Scheduled | None: ...
+
+
+class Witness(Protocol):
+    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> Sight: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """Where the pages read."""
+
+    environments: Environments
+    journal: Journal
+    queue: Queue
+    witness: Witness
+
+
+class Pages:
+    def __init__(
+        self, site: Site, sessions: Sessions, access: Access, rooms: Rooms, clock: Callable[[], datetime]
+    ) -> None:
+        self._site = site
+        self._sessions = sessions
+        self._access = access
+        self._rooms = rooms
+        self._clock = clock
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/", self.dashboard),
+            Route("/environments/{kind}/{repository:int}/{name}", self.environment),
+        ]
+
+    async def dashboard(self, request: Request) -> Response:
+        person = self._sessions.person(request)
+        if person is None:
+            return self._site.go("/sign-in")
+        found = await self._access.visible(await self._rooms.environments.find(states=_SHOWN), person)
+        found.sort(key=lambda each: (each.repository.full_name.lower(), -each.created_at.timestamp()))
+        stories = [tell(each, (), None, self._clock()) for each in found[_ALL]]
+        groups = groupby(zip(found[_ALL], stories, strict=True), lambda both: both[0].repository.full_name)
+        return self._site.page(
+            "dashboard.html",
+            person,
+            groups=[(name, [story for _, story in both]) for name, both in groups],
+            left_out=max(len(found) - len(stories), 0),
+        )
+
+    async def environment(self, request: Request) -> Response:
+        person = self._sessions.person(request)
+        if person is None:
+            return self._site.go(f"/sign-in?next={quote(request.url.path)}")
+        environment = await self._visible(request, person)
+        if environment is None:
+            return self._site.sorry(
+                person,
+                404,
+                "There is nothing to see here",
+                "There is no such environment, or GitHub does not say that you can read its repository.",
+            )
+        key = environment.key
+        decisions, scheduled, sight = await asyncio.gather(
+            self._rooms.journal.decisions(key),
+            self._rooms.queue.look(WorkKey.environment(key)),
+            self._look(environment),
+        )
+        story = tell(environment, decisions, scheduled, self._clock())
+        return self._site.page(
+            "environment.html",
+            person,
+            story=story,
+            sight=sight,
+            pull=_pull(environment),
+            repository=environment.repository.full_name,
+            longest=max((step.seconds or 0 for step in story.steps), default=0),
+            every=_every(story),
+        )
+
+    async def _visible(self, request: Request, person: Person) -> Environment | None:
+        path = request.path_params
+        try:
+            key = EnvironmentKey(EnvironmentKind(path["kind"]), path["repository"], path["name"])
+        except ValueError:
+            return None
+        environment = await self._rooms.environments.get(key)
+        if environment is None or not await self._access.may_read(environment.repository, person):
+            return None
+        return environment
+
+    async def _look(self, environment: Environment) -> Sight:
+        if environment.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
+            return Sight()
+        return await self._rooms.witness.look(environment.namespace, environment.key, _LOG_LINES)
+
+
+def _pull(environment: Environment) -> str:
+    """The pull request's number, for a link to it; "" for a stage."""
+    return environment.key.name if environment.key.kind is EnvironmentKind.PREVIEW else ""
+
+
+def _every(story: Story) -> int:
+    """Seconds between two looks of an open page."""
+    return 3 if story.state in _MOVING else 15

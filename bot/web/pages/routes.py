@@ -1,0 +1,34 @@
+"""All pages as routes; without a client id and secret, one page that says what the operator has to set."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from bot.web.pages.environments import Pages
+from bot.web.pages.sign_in import SignIn
+from bot.web.pages.site import HERE, Site
+
+
+def page_routes(sign_in: SignIn, pages: Pages) -> list[BaseRoute]:
+    return [_static(), *sign_in.routes(), *pages.routes()]
+
+
+def closed_routes(site: Site) -> list[BaseRoute]:
+    async def closed(_: Request) -> Response:
+        return site.sorry(
+            None,
+            404,
+            "These pages are not open yet",
+            "Nobody can sign in before the operator sets GREENROOM_GITHUB_CLIENT_ID and "
+            "GREENROOM_GITHUB_CLIENT_SECRET: both are on the App's page on GitHub.",
+        )
+
+    paths = ("/", "/sign-in", "/environments/{rest:path}")
+    return [_static(), *(Route(path, closed) for path in paths)]
+
+
+def _static() -> BaseRoute:
+    return Mount("/static", StaticFiles(directory=HERE / "static"))

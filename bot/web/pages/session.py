@@ -1,0 +1,102 @@
+"""Who is signed in: cookies that the bot signed, and nothing that it has to remember."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+from starlette.requests import Request
+from starlette.responses import Response
+
+from bot.model.person import Person
+
+SESSION = timedelta(hours=12)
+ATTEMPT = timedelta(minutes=10)
+"""How long somebody may take to agree on GitHub."""
+_ALGORITHM = "HS256"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in that was begun in this browser."""
+
+    state: str
+    verifier: str
+    following: str
+    """The path to go to afterwards."""
+
+
+class Sessions:
+    """The key is made of the App's client secret: all replicas have it, and a new one signs everybody out."""
+
+    def __init__(self, client_secret: str, public_url: str, clock: Callable[[], datetime]) -> None:
+        parts = urlsplit(public_url)
+        self._key = hmac.digest(client_secret.encode(), b"greenroom session", hashlib.sha256)
+        self._secure = parts.scheme == "https"
+        self._path = parts.path.rstrip("/") or "/"
+        self._clock = clock
+        # A browser takes a cookie of this name from this very host only, so that no preview can set one.
+        self._prefix = "__Host-" if self._secure and self._path == "/" else ""
+
+    def person(self, request: Request) -> Person | None:
+        read = self._read(request, "greenroom")
+        try:
+            return Person(int(read["sub"]), str(read["login"])) if read else None
+        except (KeyError, ValueError):
+            return None
+
+    def begin(self, response: Response, person: Person) -> None:
+        self._write(response, "greenroom", {"sub": str(person.id), "login": person.login}, SESSION)
+        self._drop(response, "greenroom-sign-in")
+
+    def end(self, response: Response) -> None:
+        self._drop(response, "greenroom")
+
+    def remember(self, response: Response, attempt: Attempt) -> None:
+        content = {"sub": attempt.state, "verifier": attempt.verifier, "following": attempt.following}
+        self._write(response, "greenroom-sign-in", content, ATTEMPT)
+
+    def attempt(self, request: Request) -> Attempt | None:
+        read = self._read(request, "greenroom-sign-in")
+        try:
+            return Attempt(read["sub"], read["verifier"], read["following"]) if read else None
+        except KeyError:
+            return None
+
+    def _write(self, response: Response, name: str, content: dict[str, Any], lasts: timedelta) -> None:
+        claims = {**content, "aud": name, "exp": self._clock() + lasts}
+        response.set_cookie(
+            self._prefix + name,
+            jwt.encode(claims, self._key, _ALGORITHM),
+            max_age=int(lasts.total_seconds()),
+            path=self._path,
+            secure=self._secure,
+            httponly=True,
+            samesite="lax",
+        )
+
+    def _drop(self, response: Response, name: str) -> None:
+        response.delete_cookie(
+            self._prefix + name, path=self._path, secure=self._secure, httponly=True, samesite="lax"
+        )
+
+    def _read(self, request: Request, name: str) -> dict[str, Any] | None:
+        """What we signed, for this use; the clock is ours, so that it can be tested."""
+        options: Any = {"require": ["exp", "sub", "aud"], "verify_exp": False}
+        try:
+            read: dict[str, Any] = jwt.decode(
+                request.cookies.get(self._prefix + name, ""),
+                self._key,
+                algorithms=[_ALGORITHM],
+                audience=name,
+                options=options,
+            )
+        except jwt.InvalidTokenError:
+            return None
+        return read if float(read["exp"]) > self._clock().timestamp() else None

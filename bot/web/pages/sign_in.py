@@ -1,0 +1,91 @@
+"""Signing in with GitHub: the web flow of the App, begun and ended in one browser."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from typing import Protocol
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from bot.model.errors import GreenroomError
+from bot.model.person import Person
+from bot.web.pages.session import Attempt, Sessions
+from bot.web.pages.site import Site, own_path
+
+CALLBACK = "/sign-in/callback"
+
+_log = structlog.get_logger(__name__)
+
+
+class Flow(Protocol):
+    """Raises GreenroomErrors whose texts name no token and no secret."""
+
+    def address(self, *, state: str, challenge: str, redirect_uri: str) -> str: ...
+
+    async def person(self, *, code: str, verifier: str, redirect_uri: str) -> Person: ...
+
+
+class SignIn:
+    def __init__(self, site: Site, flow: Flow, sessions: Sessions) -> None:
+        self._site = site
+        self._flow = flow
+        self._sessions = sessions
+        self._back = site.public_url + CALLBACK
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/sign-in", self.ask, methods=["GET"]),
+            Route("/sign-in", self.begin, methods=["POST"]),
+            Route(CALLBACK, self.end, methods=["GET"]),
+            Route("/sign-out", self.leave, methods=["POST"]),
+        ]
+
+    async def ask(self, request: Request) -> Response:
+        following = own_path(request.query_params.get("next", "/"))
+        if self._sessions.person(request) is not None:
+            return self._site.go(following)
+        return self._site.page("sign_in.html", None, following=following)
+
+    async def begin(self, request: Request) -> Response:
+        form = await request.form(max_files=0, max_fields=5, max_part_size=4096)
+        attempt = Attempt(
+            state=secrets.token_urlsafe(32),
+            verifier=secrets.token_urlsafe(48),
+            following=own_path(str(form.get("next", "/"))),
+        )
+        digest = hashlib.sha256(attempt.verifier.encode()).digest()
+        challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        address = self._flow.address(state=attempt.state, challenge=challenge, redirect_uri=self._back)
+        response = RedirectResponse(address, 303, {"Cache-Control": "no-store"})
+        self._sessions.remember(response, attempt)
+        return response
+
+    async def end(self, request: Request) -> Response:
+        attempt = self._sessions.attempt(request)
+        state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
+        if attempt is None or not hmac.compare_digest(attempt.state.encode(), state.encode()):
+            return self._sorry(400, "It was begun in another browser, or too long ago.")
+        if not code:
+            return self._sorry(403, "GitHub says that you did not agree.")
+        try:
+            person = await self._flow.person(code=code, verifier=attempt.verifier, redirect_uri=self._back)
+        except GreenroomError as error:
+            _log.warning("a sign-in failed", reason=str(error))
+            return self._sorry(502, "GitHub did not say who you are; the bot's log says more.")
+        response = self._site.go(attempt.following)
+        self._sessions.begin(response, person)
+        return response
+
+    async def leave(self, _: Request) -> Response:
+        response = self._site.go("/sign-in")
+        self._sessions.end(response)
+        return response
+
+    def _sorry(self, status: int, sentence: str) -> Response:
+        return self._site.sorry(None, status, "You are not signed in", f"{sentence} Please try once more.")

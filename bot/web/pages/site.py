@@ -1,0 +1,71 @@
+"""Templates, and what all pages have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from bot.model.person import Person
+from bot.model.story import duration
+
+HERE = Path(__file__).parent
+_HEADERS = {"Cache-Control": "no-store"}
+
+
+class Site:
+    """`public_url` is where people reach the bot; a path in it is in front of all of ours."""
+
+    def __init__(self, public_url: str, github_url: str, clock: Callable[[], datetime]) -> None:
+        self.public_url = public_url.rstrip("/")
+        self.base = urlsplit(self.public_url).path
+        self._github = github_url
+        self._clock = clock
+        self._templates = Environment(
+            loader=PackageLoader("bot.web.pages"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._templates.filters |= {
+            "ago": self._ago,
+            "time": lambda moment: f"{moment:%d %B %Y, %H:%M} UTC",
+            "iso": lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+            "took": duration,
+            "short": lambda sha: sha[:7],
+        }
+
+    def page(self, template: str, person: Person | None, status: int = 200, **values: object) -> Response:
+        html = self._templates.get_template(template).render(
+            base=self.base, github=self._github, person=person, **values
+        )
+        return HTMLResponse(html, status, _HEADERS)
+
+    def sorry(self, person: Person | None, status: int, title: str, sentence: str) -> Response:
+        return self.page("sorry.html", person, status, title=title, sentence=sentence)
+
+    def go(self, path: str) -> Response:
+        """To another page of ours, after a form or instead of a page."""
+        return RedirectResponse(self.base + path, 303, _HEADERS)
+
+    def _ago(self, moment: datetime) -> str:
+        seconds = (self._clock() - moment).total_seconds()
+        for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+            count = round(abs(seconds)) // length
+            if count:
+                told = f"{count} {unit}{'s' if count > 1 else ''}"
+                return f"{told} ago" if seconds > 0 else f"in {told}"
+        return "just now" if seconds >= 0 else "in a moment"
+
+
+def own_path(path: str) -> str:
+    """The path when it leads to a page of ours for sure, otherwise "/"."""
+    parts = urlsplit(path)
+    plain = path.isascii() and path.isprintable() and "\\" not in path
+    ours = path.startswith("/") and not path.startswith("//") and not parts.scheme and not parts.netloc
+    return path if plain and ours else "/"

@@ -1,0 +1,38 @@
+"""What a person sees of a namespace: its events and the ends of its logs, and nothing of anybody else's."""
+
+from __future__ import annotations
+
+from bot.cluster.witness import Witness
+from bot.embedded.client.resources import NAMESPACES
+from tests.contract.cluster_desk import Desk, Running, eventually, of_image
+from tests.contract.test_cluster_observe import FAIL
+from tests.unit.cluster.manifests import deployment, service
+
+
+async def test_a_crash_is_seen_with_its_events_and_last_words(running: Running) -> None:
+    desk = running.desk
+    image = await running.image(serve=FAIL)
+    bundle = desk.render(of_image(deployment(), image, "serve"), service(), images={"shop": image})
+    await desk.prepare()
+    await desk.apply(bundle)
+    witness = Witness(desk.api)
+
+    async def told() -> bool:
+        sight = await witness.look(desk.namespace, desk.key, 40)
+        assert sight.unseen == ""
+        words = any("fatal: no such table: products" in tail.text for tail in sight.logs)
+        warned = any(each.warning and each.subject.startswith("Pod ") for each in sight.happenings)
+        return words and warned
+
+    await eventually(told)
+
+
+async def test_a_namespace_that_is_not_there_or_not_ours_is_not_looked_into(desk: Desk) -> None:
+    witness = Witness(desk.api)
+    absent = await witness.look(desk.namespace, desk.key, 40)
+    assert absent.unseen == f"The cluster has no namespace {desk.namespace}."
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": desk.namespace}}
+    await desk.eyes.apply(NAMESPACES, body, field_manager="somebody")
+    foreign = await witness.look(desk.namespace, desk.key, 40)
+    assert foreign.unseen == f"The namespace {desk.namespace} is not this environment's."
+    assert foreign.happenings == foreign.logs == ()

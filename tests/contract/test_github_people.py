@@ -1,0 +1,111 @@
+"""Signing in, and what people may read: at a GitHub that answers over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from bot.embedded.github import GitHubServer
+from bot.github.sign_in import SignIn, web_url
+from bot.model.errors import Rejected
+from bot.model.person import Person
+from tests.contract.github_desk import FILES, Desk
+
+BACK = "https://greenroom.example.com/sign-in/callback"
+VERIFIER = "v" * 64
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    with GitHubServer() as server:
+        server.accounts.create_organization("acme")
+        for login in ("ben", "eve"):
+            server.accounts.create_user(login)
+        server.repositories.create("acme/shop", FILES)
+        server.repositories.set_role("acme/shop", "ben", "read")
+        server.apps.install("acme", by="ben")
+        desk = Desk(server)
+        yield desk
+        await desk.app.close()
+
+
+def sign_in(desk: Desk) -> SignIn:
+    credentials = desk.github.credentials
+    return desk.app.sign_in(credentials.client_id, credentials.client_secret)
+
+
+async def code_for(desk: Desk, login: str) -> str:
+    """What GitHub gives a person who agreed."""
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
+    address = sign_in(desk).address(state="s", challenge=challenge, redirect_uri=BACK)
+    fields = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+    async with httpx.AsyncClient(trust_env=False) as browser:
+        assert (await browser.get(address)).status_code == 200
+        agreed = await browser.post(address.partition("?")[0], data={**fields, "login": login})
+    answer = parse_qs(urlsplit(agreed.headers["location"]).query)
+    assert answer["state"] == ["s"]
+    return answer["code"][0]
+
+
+async def test_a_person_who_agreed_is_known_by_id_and_login(desk: Desk) -> None:
+    code = await code_for(desk, "ben")
+    person = await sign_in(desk).person(code=code, verifier=VERIFIER, redirect_uri=BACK)
+    assert person == Person(desk.github.world.account("ben").id, "ben")
+    with pytest.raises(Rejected, match="incorrect or expired"):
+        await sign_in(desk).person(code=code, verifier=VERIFIER, redirect_uri=BACK)
+
+
+async def test_a_code_that_somebody_else_began_is_no_use(desk: Desk) -> None:
+    code = await code_for(desk, "ben")
+    with pytest.raises(Rejected):
+        await sign_in(desk).person(code=code, verifier="w" * 64, redirect_uri=BACK)
+
+
+async def test_a_wrong_secret_is_told_without_it(desk: Desk) -> None:
+    code = await code_for(desk, "ben")
+    wrong = desk.app.sign_in(desk.github.credentials.client_id, "hunter2-hunter2")
+    with pytest.raises(Rejected) as caught:
+        await wrong.person(code=code, verifier=VERIFIER, redirect_uri=BACK)
+    assert "client_secret" in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+async def test_who_may_read(desk: Desk) -> None:
+    github = desk.github
+    ben, eve = (Person(github.world.account(login).id, login) for login in ("ben", "eve"))
+    assert await desk.app.may_read(desk.repository, ben)
+    github.world.repository("acme/shop").private = True
+    assert await desk.app.may_read(desk.repository, ben)
+    assert not await desk.app.may_read(desk.repository, eve)
+    github.world.repository("acme/shop").private = False
+    assert await desk.app.may_read(desk.repository, eve)
+
+
+async def test_a_login_that_somebody_else_took_over_has_no_rights(desk: Desk) -> None:
+    assert not await desk.app.may_read(desk.repository, Person(4711, "ben"))
+
+
+async def test_a_repository_that_took_over_the_name_is_another_one(desk: Desk) -> None:
+    ben = Person(desk.github.world.account("ben").id, "ben")
+    with pytest.raises(Rejected):
+        await desk.app.may_read(replace(desk.repository, id=4711), ben)
+
+
+@pytest.mark.parametrize(
+    ("api", "web"),
+    [
+        ("https://api.github.com", "https://github.com"),
+        ("https://api.acme.ghe.com", "https://acme.ghe.com"),
+        ("https://github.acme.example/api/v3", "https://github.acme.example"),
+        ("https://acme.example/github/api/v3/", "https://acme.example/github"),
+        ("https://api.acme.example/api/v3", "https://api.acme.example"),
+    ],
+)
+def test_people_look_at_github_beside_its_api(api: str, web: str) -> None:
+    assert web_url(api) == web

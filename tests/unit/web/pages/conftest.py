@@ -1,0 +1,135 @@
+"""The pages over a real store, with a GitHub that says who somebody is and what they may read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import httpx
+import pytest
+
+from bot.model.delivery import Hint
+from bot.model.environment import Decision, Environment, EnvironmentKey, Status
+from bot.model.errors import Rejected, TryAgain
+from bot.model.observation import Sight
+from bot.model.person import Person
+from bot.model.pull_request import PullRequest
+from bot.model.repository import Repository
+from bot.store import Store
+from bot.web.application import create_application
+from bot.web.pages.access import Access
+from bot.web.pages.environments import Pages, Rooms
+from bot.web.pages.routes import page_routes
+from bot.web.pages.session import Sessions
+from bot.web.pages.sign_in import SignIn
+from bot.web.pages.site import Site
+from tests.stores import ManualClock
+from tests.unit.environments.test_desire import PULL
+
+URL = "https://greenroom.example.com"
+GITHUB = "https://github.example.com"
+ADA, EVE = Person(1, "ada"), Person(2, "eve")
+SHOP = PULL.repository
+
+
+@dataclass
+class GitHub:
+    """`codes` are those of people who agreed; `readers` may read the repository of that id."""
+
+    readers: dict[int, set[str]] = field(default_factory=dict)
+    codes: dict[str, Person] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    away: bool = False
+
+    async def may_read(self, repository: Repository, person: Person) -> bool:
+        self.asked.append(f"{repository.full_name} {person.login}")
+        if self.away:
+            raise TryAgain("GitHub is away.")
+        return person.login in self.readers.get(repository.id, set())
+
+    def address(self, *, state: str, challenge: str, redirect_uri: str) -> str:
+        query = urlencode({"state": state, "code_challenge": challenge, "redirect_uri": redirect_uri})
+        return f"{GITHUB}/login/oauth/authorize?{query}"
+
+    async def person(self, *, code: str, verifier: str, redirect_uri: str) -> Person:
+        try:
+            return self.codes.pop(code)
+        except KeyError:
+            raise Rejected("GitHub did not accept the sign-in: the code is incorrect or expired.") from None
+
+
+class Witness:
+    """What is seen in every namespace."""
+
+    def __init__(self) -> None:
+        self.sight = Sight()
+
+    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> Sight:
+        return self.sight
+
+
+class Browser(httpx.AsyncClient):
+    async def begin(self, following: str = "/") -> str:
+        """Presses the button; the state that GitHub is sent."""
+        sent = await self.post("/sign-in", data={"next": following})
+        assert sent.status_code == 303
+        return parse_qs(urlsplit(sent.headers["location"]).query)["state"][0]
+
+    async def come_back(self, **query: str) -> httpx.Response:
+        return await self.get("/sign-in/callback", params=query)
+
+
+class Office:
+    """The bot's pages and everything behind them."""
+
+    def __init__(self, store: Store, clock: ManualClock, public_url: str = URL) -> None:
+        self.store = store
+        self.clock = clock
+        self.github = GitHub()
+        self.witness = Witness()
+        self.access_time = 0.0
+        site = Site(public_url, GITHUB, clock)
+        sessions = Sessions("a client secret", public_url, clock)
+        access = Access(self.github, lambda: self.access_time)
+        rooms = Rooms(store.environments, store.journal, store.queue, self.witness)
+        pages = Pages(site, sessions, access, rooms, clock)
+        self.web = create_application(page_routes(SignIn(site, self.github, sessions), pages))
+        parts = urlsplit(public_url)
+        self._url = f"{parts.scheme}://{parts.netloc}"  # what is in front of the bot takes a path away
+
+    def browser(self) -> Browser:
+        return Browser(transport=httpx.ASGITransport(self.web), base_url=self._url)
+
+    async def signed_in(self, person: Person) -> Browser:
+        browser = self.browser()
+        state = await browser.begin()
+        self.github.codes["code"] = person
+        assert (await browser.come_back(code="code", state=state)).status_code == 303
+        return browser
+
+    async def environment(
+        self, status: Status, *told: tuple[str, str], pull: PullRequest = PULL
+    ) -> Environment:
+        """Stores it as a worker would, with decisions."""
+        await self.store.deliveries.hint([Hint(pull.repository, pull.number, pull.head_sha, open=True)])
+        [claim] = await self.store.queue.claim("test", 1, 60)
+        key = EnvironmentKey.preview(pull.repository.id, pull.number)
+        found = await self.store.environments.get(key)
+        assert found is not None
+        changed = replace(
+            found, status=status, attempt=replace(found.attempt, pull_request=pull), observed_generation=1
+        )
+        decisions = [Decision(key, self.clock(), what, why) for what, why in told]
+        await self.store.environments.save(claim, changed, decisions=decisions)
+        await self.store.queue.finish(claim)
+        return changed
+
+
+@pytest.fixture
+async def office(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Office]:
+    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
+    await store.migrate()
+    yield Office(store, clock)
+    await store.close()

@@ -1,0 +1,221 @@
+"""The dashboard and the page of an environment: who sees them, and what they tell."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import httpx
+
+from bot.model.environment import (
+    Cause,
+    CheckResult,
+    CheckState,
+    EnvironmentState,
+    Phase,
+    PhaseRecord,
+    Status,
+)
+from bot.model.observation import Happening, LogTail, Sight
+from bot.model.repository import Repository
+from tests.stores import ManualClock
+from tests.unit.environments.test_desire import PULL
+from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, SHOP, Office
+
+PAGE = f"/environments/preview/{SHOP.id}/{PULL.number}"
+HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)> {{ 7 * 7 }} \u202eevil'
+
+
+class Parts(HTMLParser):
+    """What a browser would make of a page: every attribute with its tag."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.attributes: list[tuple[str, str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+
+def words(answer: httpx.Response) -> str:
+    """What a person reads."""
+    return " ".join(re.sub(r"<[^>]+>", " ", answer.text).split())
+
+
+def ready(clock: ManualClock) -> Status:
+    now = clock()
+    phases = {phase: PhaseRecord(now, now + timedelta(seconds=2)) for phase in Phase}
+    return Status(
+        EnvironmentState.READY,
+        commit=PULL.head_sha,
+        live_commit=PULL.head_sha,
+        images={"shop": "sha256:" + "ab" * 32},
+        url="https://pr-3-shop-7.preview.example",
+        phases=phases,
+        checks=(CheckResult("smoke", CheckState.PASSED, "The Job completed.", "", 1.5),),
+        expires_at=now + timedelta(days=3),
+    )
+
+
+async def test_a_reader_sees_what_runs_where_and_how_it_came_about(
+    office: Office, clock: ManualClock
+) -> None:
+    await office.environment(ready(clock), ("opened", "aaaaaaa is wanted"), ("ready", "aaaaaaa answers"))
+    office.github.readers[SHOP.id] = {"ada"}
+    office.witness.sight = Sight(
+        (Happening(clock(), "Pod shop-1", "BackOff", "restarting", warning=True, times=3),),
+        (LogTail("shop-1", "web", "listening on 8080"),),
+    )
+    browser = await office.signed_in(ADA)
+    page = await browser.get(PAGE)
+    told = words(page)
+    for piece in (
+        "A blue shop",
+        "aaaaaaa is ready.",
+        "https://pr-3-shop-7.preview.example",
+        "sha256:abababababab",
+        "04 March 2026, 12:00 UTC",
+        "in 3 days",
+        "configuration 2.0 s",
+        "18 s together",
+        "smoke passed in 1.5 s",
+        "opened aaaaaaa is wanted",
+        "BackOff \N{MULTIPLICATION SIGN}3 restarting Pod shop-1",
+        "listening on 8080",
+    ):
+        assert piece in told, piece
+    assert f"{GITHUB}/acme/shop/pull/3" in page.text
+    assert "A blue shop" in words(await browser.get("/"))
+
+
+async def test_a_wait_is_told_with_its_deadline_and_a_failure_with_its_cause(
+    office: Office, clock: ManualClock
+) -> None:
+    office.github.readers[SHOP.id] = {"ada"}
+    browser = await office.signed_in(ADA)
+    started = {Phase.ARTIFACT: PhaseRecord(clock())}
+    until = clock() + timedelta(hours=1)
+    await office.environment(
+        Status(
+            EnvironmentState.WAITING,
+            commit=PULL.head_sha,
+            phases=started,
+            cause=Cause("Waiting for the image shop.", until=until),
+        )
+    )
+    told = words(await browser.get(PAGE))
+    assert "Waiting for the image shop." in told
+    assert "It gives up at 01 March 2026, 13:00 UTC , in 1 hour." in told
+    await office.environment(
+        Status(
+            EnvironmentState.FAILED,
+            commit=PULL.head_sha,
+            phases=started,
+            cause=Cause("The container keeps ending.", "KeyError: 'PORT'"),
+        )
+    )
+    page = await browser.get(PAGE)
+    assert "The container keeps ending." in page.text
+    assert "KeyError: &#39;PORT&#39;" in page.text
+
+
+async def test_what_one_cannot_read_is_as_if_it_were_not_there(office: Office, clock: ManualClock) -> None:
+    await office.environment(ready(clock))
+    office.github.readers[SHOP.id] = {"ada"}
+    browser = await office.signed_in(EVE)
+    secret, absent, senseless = [
+        await browser.get(path) for path in (PAGE, "/environments/preview/7/99", "/environments/x/7/3")
+    ]
+    assert secret.status_code == absent.status_code == senseless.status_code == 404
+    assert secret.text == absent.text == senseless.text
+    assert "A blue shop" not in (await browser.get("/")).text
+
+
+async def test_the_dashboard_shows_only_what_one_can_read(office: Office, clock: ManualClock) -> None:
+    other = Repository(8, 1, "acme", "secrets")
+    await office.environment(ready(clock))
+    await office.environment(ready(clock), pull=replace(PULL, repository=other, number=4, title="The merger"))
+    office.github.readers = {SHOP.id: {"ada"}, other.id: {"eve"}}
+    shown = words(await (await office.signed_in(ADA)).get("/"))
+    assert "A blue shop" in shown
+    assert "The merger" not in shown
+    assert "acme/secrets" not in shown
+
+
+async def test_rights_that_cannot_be_read_are_none_and_an_answer_counts_for_a_minute(
+    office: Office, clock: ManualClock
+) -> None:
+    await office.environment(ready(clock))
+    office.github.readers[SHOP.id] = {"ada"}
+    office.github.away = True
+    browser = await office.signed_in(ADA)
+    assert (await browser.get(PAGE)).status_code == 404
+    office.github.away = False
+    assert (await browser.get(PAGE)).status_code == 200
+    office.github.asked.clear()
+    assert (await browser.get(PAGE)).status_code == 200
+    assert office.github.asked == []
+    office.github.readers.clear()
+    office.access_time += 60
+    assert (await browser.get(PAGE)).status_code == 404
+
+
+async def test_hostile_names_stay_text(office: Office, clock: ManualClock) -> None:
+    pull = replace(PULL, title=HOSTILE, head_ref=HOSTILE, author="eve")
+    status = replace(
+        ready(clock),
+        state=EnvironmentState.FAILED,
+        cause=Cause(HOSTILE, HOSTILE),
+        checks=(CheckResult(HOSTILE, CheckState.FAILED, HOSTILE, HOSTILE),),
+        images={HOSTILE: HOSTILE},
+    )
+    await office.environment(status, (HOSTILE, HOSTILE), pull=pull)
+    office.github.readers[SHOP.id] = {"ada"}
+    office.witness.sight = Sight(
+        (Happening(None, HOSTILE, HOSTILE, HOSTILE, warning=True),), (LogTail(HOSTILE, HOSTILE, HOSTILE),)
+    )
+    browser = await office.signed_in(ADA)
+    for path in (PAGE, "/"):
+        page = (await browser.get(path)).text
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert " {{ 7 * 7 }} " in page
+        parts = Parts()
+        parts.feed(page)
+        assert not {name for _, name, _ in parts.attributes if name.startswith("on")}
+        assert {value for tag, name, value in parts.attributes if (tag, name) == ("img", "src")} == {
+            "/static/leaf.svg"
+        }
+
+
+async def test_pages_need_no_inline_script_or_style_and_are_not_kept(
+    office: Office, clock: ManualClock
+) -> None:
+    await office.environment(ready(clock))
+    office.github.readers[SHOP.id] = {"ada"}
+    browser = await office.signed_in(ADA)
+    for path in (PAGE, "/", "/nowhere"):
+        page = await browser.get(path)
+        assert page.headers["content-security-policy"].startswith("default-src 'self'")
+        assert " style=" not in page.text
+        assert not re.search(r"<script(?![^>]*\ssrc=)", page.text)
+    assert (await browser.get(PAGE)).headers["cache-control"] == "no-store"
+    for name in ("style.css", "refresh.js", "leaf.svg"):
+        assert (await browser.get(f"/static/{name}")).status_code == 200
+
+
+async def test_what_is_gone_says_so_and_asks_the_cluster_nothing(office: Office) -> None:
+    office.github.readers[SHOP.id] = {"ada"}
+    office.witness.sight = Sight(unseen="the cluster was asked")
+    await office.environment(
+        Status(EnvironmentState.GONE, commit=PULL.head_sha, cause=Cause("The pull request was merged."))
+    )
+    browser = await office.signed_in(ADA)
+    told = words(await browser.get(PAGE))
+    assert "It is gone." in told
+    assert "The pull request was merged." in told
+    assert "the cluster was asked" not in told
+    assert "A blue shop" not in words(await browser.get("/"))
