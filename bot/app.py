@@ -24,6 +24,7 @@ from bot.environments.run import Peers, Policy
 from bot.github.app import GitHubApp
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError
+from bot.model.places import Caps
 from bot.model.work import WorkKey
 from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credentials
@@ -31,6 +32,7 @@ from bot.settings import Settings
 from bot.store import Store
 from bot.store.store import utc_now
 from bot.sweeps.expiry import expiry
+from bot.sweeps.forgotten import forgotten
 from bot.sweeps.orphans import orphans
 from bot.sweeps.redelivery import redelivery
 from bot.sweeps.resync import Resync
@@ -150,7 +152,16 @@ class App:
         async def find_orphans() -> None:
             await orphans(cluster, store.environments, store.deliveries, limit, metrics)
 
-        sweeps = {"resync": resync.all, "expiry": expire, "redelivery": redeliver, "orphans": find_orphans}
+        async def wake_queue() -> None:
+            await forgotten(store.environments, store.queue, self._caps(), metrics)
+
+        sweeps = {
+            "resync": resync.all,
+            "expiry": expire,
+            "redelivery": redeliver,
+            "orphans": find_orphans,
+            "queue": wake_queue,
+        }
         return {
             "environment": Reconciler(peers, self._policy()),
             "resync": resync.one,
@@ -162,8 +173,17 @@ class App:
         return Policy(
             default_ttl=settings.default_ttl,
             longest_ttl=settings.longest_ttl,
+            caps=self._caps(),
             default_size=settings.default_size.within(settings.largest_size),
             largest_size=settings.largest_size,
+        )
+
+    def _caps(self) -> Caps:
+        settings = self._settings
+        return Caps(
+            author=settings.max_previews_per_author,
+            repository=settings.max_previews_per_repository,
+            installation=settings.max_previews,
         )
 
     def _intervals(self) -> Mapping[str, timedelta]:
@@ -171,6 +191,7 @@ class App:
         return {
             "resync": settings.resync_interval,
             "expiry": settings.expiry_interval,
+            "queue": settings.expiry_interval,
             "redelivery": settings.redelivery_interval,
             "orphans": settings.orphans_interval,
         }

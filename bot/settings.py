@@ -278,6 +278,15 @@ class Settings(BaseModel):
         default=timedelta(minutes=15),
         description="How often namespaces that no pull request needs are looked for.",
     )
+    max_previews: int | None = Field(
+        default=None, ge=1, description="How many previews may stand at once; the others wait in a queue."
+    )
+    max_previews_per_repository: int | None = Field(
+        default=None, ge=1, description="How many of them may be of one repository."
+    )
+    max_previews_per_author: int | None = Field(
+        default=None, ge=1, description="How many of them may be of one person's pull requests."
+    )
     max_deletions_per_sweep: int = Field(
         10,
         ge=1,

@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.model.ci import Ci
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
+from bot.model.places import Caps, Turn
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.size import Size
@@ -115,4 +116,11 @@ class Environments(Protocol):
         decisions, in one transaction.
 
         Raises Superseded unless the claim is held and the stored generation is `environment.generation`.
+        """
+
+    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> Turn | None:
+        """Gives it a place on the cluster, or one in the queue: then it says why.
+
+        It is kept until a record is saved whose `admission` is NONE; that wakes the queue. Raises
+        Superseded like `save`.
         """

@@ -10,7 +10,8 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from bot.environments import checks, desire, preparation, rollout
-from bot.environments.configuration import PATH, Configuration, parse_configuration
+from bot.environments.admission import enter
+from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.desire import Unwanted
 from bot.environments.run import Peers, Policy, Run
 from bot.environments.teardown import teardown
@@ -18,6 +19,7 @@ from bot.model.environment import Attempt, Cause, End, EnvironmentKey, Environme
 from bot.model.errors import ConfigurationError, Rejected, TryAgain
 from bot.model.manifest import Bundle
 from bot.model.outcome import Failed, Outcome, Waiting
+from bot.model.places import Admission
 from bot.model.pull_request import PullRequest
 from bot.model.work import Claim
 
@@ -129,19 +131,23 @@ class Reconciler:
     async def _begin(self, run: Run) -> None:
         """Says at once, before anything else, that this head is being brought up."""
         begun = run.status.commit == run.pull.head_sha and run.status.end is None
-        if begun and run.status.expires_at is not None:
+        queued = run.environment.admission is Admission.QUEUED  # its time has not begun
+        if begun and (queued or run.status.expires_at is not None):
             return
         now = self._peers.clock()
-        assert run.configuration is not None, "it was read just before"
         live = run.status.live_commit
-        run.set(**_fresh(run.pull.head_sha, live, now + self._time_to_live(run.configuration)))
+        run.set(**_fresh(run.pull.head_sha, live, now + run.time_to_live))
         await run.save(("opened" if live is None else "updating", f"{run.pull.head_sha[:7]} is wanted"))
         await run.report()
 
     async def _walk(self, run: Run) -> datetime | None:
         key = (run.environment.key, run.pull.head_sha, run.attempt.configuration or "")
         run.bundle = self._bundles.get(key)
+        if run.environment.admission is Admission.QUEUED and not await enter(run):
+            return None
         for phase, step in PHASES.items():
+            if phase is Phase.NAMESPACE and not await enter(run):
+                return None
             run.begin(phase)
             try:
                 outcome = await step(run)
@@ -212,9 +218,6 @@ class Reconciler:
         if run.configuration is None:
             return self._peers.clock() + _CONFIGURATION_AGAIN
         return None if failed.final else self._peers.clock() + _OUTAGE_AGAIN
-
-    def _time_to_live(self, configuration: Configuration) -> timedelta:
-        return min(configuration.preview.ttl or self._policy.default_ttl, self._policy.longest_ttl)
 
     def _configuration_again(self, unwanted: Unwanted) -> datetime | None:
         return self._peers.clock() + _CONFIGURATION_AGAIN if unwanted.end is End.UNCONFIGURED else None

@@ -9,14 +9,16 @@ from typing import Any
 
 from bot.environments.configuration import Configuration
 from bot.environments.ports import Clock, Cluster, Environments, Gateway, GitHub, Registry
-from bot.model.environment import Attempt, Decision, Environment, Phase, PhaseRecord, Status
+from bot.model.environment import Attempt, Decision, Environment, EnvironmentState, Phase, PhaseRecord, Status
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
+from bot.model.places import Admission, Caps
 from bot.model.pull_request import PullRequest
 from bot.model.size import Size
 from bot.model.work import Claim
 
 _SIZE = Size()
+_NO_CAPS = Caps()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,7 @@ class Policy:
 
     default_ttl: timedelta = timedelta(days=3)
     longest_ttl: timedelta = timedelta(days=14)
+    caps: Caps = _NO_CAPS
     default_size: Size = _SIZE
     largest_size: Size = _SIZE
 
@@ -79,6 +82,11 @@ class Run:
         assert self.configuration is not None, "a phase runs only after the configuration was read"
         return self.configuration.preview.size.over(self.policy.default_size)
 
+    @property
+    def time_to_live(self) -> timedelta:
+        assert self.configuration is not None, "a phase runs only after the configuration was read"
+        return min(self.configuration.preview.ttl or self.policy.default_ttl, self.policy.longest_ttl)
+
     async def fence(self) -> None:
         await self.peers.environments.check(self.claim, self.environment.key, self.environment.generation)
 
@@ -93,7 +101,7 @@ class Run:
     async def save(self, *decisions: tuple[str, str]) -> None:
         """Stores the record, and each decision (what, why), in one transaction."""
         now = self.peers.clock()
-        self.environment = replace(self.environment, updated_at=now)
+        self.environment = replace(self.environment, updated_at=now, admission=_kept(self.environment))
         journal: Sequence[Decision] = [
             Decision(self.environment.key, now, what, why) for what, why in decisions
         ]
@@ -125,3 +133,12 @@ class Run:
             self.set(phases={**self.status.phases, phase: done})
             self.remember(wait=None)
             await self.save()
+
+
+def _kept(environment: Environment) -> Admission:
+    """A place is kept until nothing of it is left; one in the queue while it could start at once."""
+    admission, state = environment.admission, environment.status.state
+    if state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
+        return Admission.NONE
+    unprepared = admission is Admission.QUEUED and environment.attempt.release is None
+    return Admission.NONE if unprepared else admission

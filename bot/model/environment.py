@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from bot.model.places import Admission
 from bot.model.pull_request import PullRequest
 from bot.model.release import Image, Release
 from bot.model.repository import Repository
@@ -221,6 +222,9 @@ class Environment:
     """What was written to GitHub for this environment: JSON that only the reporter reads; "" at first."""
     created_at: datetime
     updated_at: datetime
+    admission: Admission = Admission.NONE
+    asked_at: datetime | None = None
+    """When it asked for a place on the cluster first."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,13 +21,16 @@ from bot.model.environment import (
     Wishes,
 )
 from bot.model.errors import Superseded
+from bot.model.places import Admission, Caps, Turn
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
+from bot.store import places
 from bot.store.database import Database
 from bot.store.journal import append
 from bot.store.queue import enqueue, holds
 from bot.store.tables import environments, work
 
+_ENDED = (EnvironmentState.GONE, EnvironmentState.REFUSED)
 _SUPERSEDED = "{} is wanted differently by now, or another worker took over."
 
 _read_status = msgspec.json.Decoder(Status).decode
@@ -82,6 +85,19 @@ class Environments:
         now = self._clock()
         await self._database.run(lambda connection: _save(connection, claim, environment, decisions, now))
 
+    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> Turn | None:
+        """As the port says."""
+        now = self._clock()
+
+        def take(connection: Connection) -> Turn | None:
+            places.one_at_a_time(connection)
+            _hold(connection, claim, environment)
+            return places.take(connection, environment, caps, now)
+
+        turn = await self._database.run(take)
+        self._database.bell.ring()
+        return turn
+
     async def wish(
         self, key: EnvironmentKey, change: Callable[[Wishes], Wishes], why: str, by: str
     ) -> Environment | None:
@@ -130,9 +146,13 @@ def _save(
     now: datetime,
 ) -> None:
     status = environment.status
+    left = environment.admission is Admission.NONE and places.has_place(connection, environment.key)
+    if left:
+        places.one_at_a_time(connection)
     values: dict[str, Any] = {
         "observed_generation": environment.observed_generation,
         "state": status.state,
+        "admission": environment.admission,
         "commit": status.commit,
         "expires_at": status.expires_at,
         "status": msgspec.json.encode(status).decode(),
@@ -140,7 +160,11 @@ def _save(
         "receipt": environment.receipt,
         "updated_at": now,
     }
+    if status.state in _ENDED:
+        values["asked_at"] = None
     pull = environment.attempt.pull_request
+    if pull is not None:
+        values["author"] = pull.author
     if pull is not None and environment.observed_generation == environment.generation:
         # What GitHub itself said replaces what was hinted: a late delivery may have told of an older head.
         values |= {"hinted_head": pull.head_sha, "hinted_open": pull.open}
@@ -157,6 +181,19 @@ def _save(
     if not written or connection.execute(held).one_or_none() is None:
         raise Superseded(_SUPERSEDED.format(environment.key))
     append(connection, made)
+    if left:
+        places.wake_queue(connection, now)
+
+
+def _hold(connection: Connection, claim: Claim, environment: Environment) -> None:
+    """Locks record and key, in the order of `_save`; Superseded when one of them is not ours any more."""
+    wanted = select(environments.c.key).where(
+        environments.c.key == str(environment.key), environments.c.generation == environment.generation
+    )
+    held = select(work.c.key).where(holds(claim))
+    for statement in (wanted, held):
+        if connection.execute(statement.with_for_update()).one_or_none() is None:
+            raise Superseded(_SUPERSEDED.format(environment.key))
 
 
 def _environment(row: Row[Any]) -> Environment:
@@ -172,4 +209,6 @@ def _environment(row: Row[Any]) -> Environment:
         receipt=row.receipt,
         created_at=row.created_at,
         updated_at=row.updated_at,
+        admission=Admission(row.admission),
+        asked_at=row.asked_at,
     )

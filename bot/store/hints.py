@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from bot.model.delivery import Hint
 from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status, Wishes
 from bot.model.naming import namespace_name
+from bot.model.places import Admission
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store.bulk import Bulk
@@ -130,7 +131,9 @@ def _blank(hint: Gathered, now: datetime) -> Mapping[str, Any]:
         "hinted_head": hint.head,
         "hinted_open": hint.open,
         "desired_at": now,
+        "author": "",
         "state": EnvironmentState.PENDING,
+        "admission": Admission.NONE,
         "status": _STATUS,
         "attempt": _ATTEMPT,
         "wishes": _WISHES,

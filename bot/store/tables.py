@@ -79,7 +79,10 @@ environments = Table(
     Column("hinted_head", Text),  # the newest head that anybody told of
     Column("hinted_open", Boolean),
     Column("desired_at", Moment, nullable=False),  # when the desire changed last
+    Column("author", Text, nullable=False),  # of the pull request
     Column("state", Text, nullable=False),
+    Column("admission", Text, nullable=False),
+    Column("asked_at", Moment),  # for a place, first
     Column("commit", Text),
     Column("expires_at", Moment),
     Column("status", Text, nullable=False),
@@ -90,6 +93,7 @@ environments = Table(
     Column("updated_at", Moment, nullable=False),
 )
 Index("environments_by_repository", environments.c.repository_id)
+Index("environments_by_admission", environments.c.admission)
 Index("environments_by_state", environments.c.state, environments.c.expires_at)
 
 work = Table(

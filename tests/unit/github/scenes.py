@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from bot.environments.admission import told
 from bot.github import texts
 from bot.model.environment import (
     Cause,
@@ -18,6 +19,7 @@ from bot.model.environment import (
     PhaseRecord,
     Status,
 )
+from bot.model.places import Scope, Turn
 
 OLD, NEW = "0d1e2f3" + "0" * 33, "4a5b6c7" + "0" * 33
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -80,6 +82,16 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             phases={**_took(0.04), Phase.ARTIFACT: RUNNING},
         ),
         BESIDE_OLDER,
+    ),
+    "waiting-in-the-queue": (
+        replace(
+            PENDING,
+            state=EnvironmentState.WAITING,
+            cause=Cause(told(Turn(3, Scope.INSTALLATION, 20, 20), "acme/shop", "ada")),
+            phases=_took(0.04, 0.3, 0.2),
+            expires_at=None,
+        ),
+        PLACE,
     ),
     "ready": (READY, PLACE),
     "ready-with-checks": (replace(READY, checks=CHECKS), PLACE),

@@ -37,7 +37,10 @@ def upgrade() -> None:
         sa.Column("hinted_head", sa.Text),
         sa.Column("hinted_open", sa.Boolean),
         sa.Column("desired_at", sa.BigInteger, nullable=False),
+        sa.Column("author", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
+        sa.Column("admission", sa.Text, nullable=False),
+        sa.Column("asked_at", sa.BigInteger),
         sa.Column("commit", sa.Text),
         sa.Column("expires_at", sa.BigInteger),
         sa.Column("status", sa.Text, nullable=False),
@@ -48,6 +51,7 @@ def upgrade() -> None:
         sa.Column("updated_at", sa.BigInteger, nullable=False),
     )
     op.create_index("environments_by_repository", "environments", ["repository_id"])
+    op.create_index("environments_by_admission", "environments", ["admission"])
     op.create_index("environments_by_state", "environments", ["state", "expires_at"])
     op.create_table(
         "work",

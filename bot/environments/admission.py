@@ -1,0 +1,56 @@
+"""A place on the cluster, or one in the queue for it: decided before the first write to the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.environments.run import Run
+from bot.model.environment import Cause, EnvironmentState
+from bot.model.places import Admission, Scope, Turn
+
+_FIRST = 10
+"""Further back nobody is told the place: each change of it would be a write for every pull request there."""
+
+
+async def enter(run: Run) -> bool:
+    """Whether it may go on. If not, the store wakes it when somebody leaves."""
+    before = run.environment.admission
+    if before is Admission.ADMITTED:
+        return True
+    turn = await run.peers.environments.admit(run.claim, run.environment, run.policy.caps)
+    if turn is not None:
+        await _queue(run, turn, news=before is Admission.NONE)
+        return False
+    run.environment = replace(run.environment, admission=Admission.ADMITTED)
+    if before is Admission.QUEUED:
+        # Its time begins now: waiting in the queue costs nothing of it.
+        run.set(state=EnvironmentState.PENDING, cause=None, expires_at=run.peers.clock() + run.time_to_live)
+        await run.save(("admitted", "A place became free."))
+        await run.report()
+    return True
+
+
+async def _queue(run: Run, turn: Turn, news: bool) -> None:
+    cause = Cause(told(turn, run.environment.repository.full_name, run.pull.author))
+    run.environment = replace(run.environment, admission=Admission.QUEUED)
+    run.set(state=EnvironmentState.WAITING, phase=None, cause=cause, expires_at=None)
+    await run.save(*([("queued", cause.summary)] * news))
+    await run.report()
+
+
+def told(turn: Turn, repository: str, author: str) -> str:
+    place = (
+        f"{_ordinal(turn.position)} in the queue"
+        if turn.position <= _FIRST
+        else f"In the queue behind {_FIRST} others"
+    )
+    whose = {
+        Scope.AUTHOR: f" of {author}",
+        Scope.REPOSITORY: f" of {repository}",
+        Scope.INSTALLATION: "",
+    }[turn.scope]
+    return f"{place}: {turn.taken} of {turn.cap} previews{whose} run. It starts when one of them leaves."
+
+
+def _ordinal(number: int) -> str:
+    return {1: "1st", 2: "2nd", 3: "3rd"}.get(number, f"{number}th")

@@ -1,0 +1,143 @@
+"""Places on the cluster, the same on SQLite and PostgreSQL: never more than there are, and none is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from bot.model.delivery import Hint
+from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState
+from bot.model.errors import Superseded
+from bot.model.places import Admission, Caps, Scope, Turn
+from bot.model.release import Release
+from bot.model.work import Claim
+from bot.store import Store
+from tests.contract.shop import FIRST, SECOND, SHOP, pull_request
+from tests.stores import ManualClock
+
+TWO = Caps(installation=2)
+PREPARED = Release(FIRST, {}, "sha256:" + "2" * 64)
+
+
+async def prepared(store: Store, clock: ManualClock, *numbers: int) -> dict[int, tuple[Claim, Environment]]:
+    """Claimed, and ready to start."""
+    await store.deliveries.hint([Hint(SHOP, number, FIRST, True) for number in numbers])
+    found = {}
+    for claim in await store.queue.claim("me", 100, 3600):
+        environment = await store.environments.get(EnvironmentKey.parse(claim.key.subject))
+        assert environment is not None
+        pull = replace(pull_request(FIRST, clock()), number=int(environment.key.name))
+        record = replace(environment, attempt=Attempt(pull_request=pull, release=PREPARED))
+        await store.environments.save(claim, record)
+        found[pull.number] = (claim, record)
+    return found
+
+
+async def read(store: Store, number: int) -> Environment:
+    environment = await store.environments.get(EnvironmentKey.preview(SHOP.id, number))
+    assert environment is not None
+    return environment
+
+
+async def leave(store: Store, claim: Claim, number: int) -> None:
+    environment = await read(store, number)
+    gone = replace(environment.status, state=EnvironmentState.GONE)
+    await store.environments.save(claim, replace(environment, status=gone, admission=Admission.NONE))
+    await store.queue.finish(claim)
+
+
+async def test_of_many_who_come_at_once_only_as_many_as_there_are_places_get_one(
+    store: Store, clock: ManualClock
+) -> None:
+    comers = await prepared(store, clock, *range(1, 21))
+    turns = await asyncio.gather(
+        *(store.environments.admit(claim, environment, TWO) for claim, environment in comers.values())
+    )
+    assert turns.count(None) == 2
+    again = [
+        await store.environments.admit(claim, environment, TWO) for claim, environment in comers.values()
+    ]
+    assert sorted(turn.position for turn in again if turn is not None) == list(range(1, 19))
+    admissions = [(await read(store, number)).admission for number in comers]
+    assert admissions.count(Admission.ADMITTED) == 2
+    assert admissions.count(Admission.QUEUED) == 18
+
+
+async def test_asking_again_changes_nothing(store: Store, clock: ManualClock) -> None:
+    comers = await prepared(store, clock, 1, 2, 3)
+    for _ in range(3):
+        turns = [await store.environments.admit(*comers[number], TWO) for number in (1, 2, 3)]
+        clock.advance(60)
+        assert [turn and turn.position for turn in turns] == [None, None, 1]
+
+
+async def test_who_leaves_wakes_the_queue_and_the_first_gets_the_place(
+    store: Store, clock: ManualClock
+) -> None:
+    comers = await prepared(store, clock, 1, 2, 3, 4)
+    for number in (1, 2, 3, 4):
+        await store.environments.admit(*comers[number], TWO)
+        clock.advance(1)
+    for number in (3, 4):
+        await store.queue.finish(comers[number][0])
+    assert await store.queue.claim("me", 9, 60) == []
+    await leave(store, comers[1][0], 1)
+    woken = {claim.key.subject: claim for claim in await store.queue.claim("me", 9, 60)}
+    assert set(woken) == {f"preview/{SHOP.id}/3", f"preview/{SHOP.id}/4"}
+    last = woken[f"preview/{SHOP.id}/4"]
+    # Even when the last one's worker is the fastest.
+    turn = await store.environments.admit(last, await read(store, 4), TWO)
+    assert turn == Turn(1, Scope.INSTALLATION, 2, 2)
+    first = woken[f"preview/{SHOP.id}/3"]
+    assert await store.environments.admit(first, await read(store, 3), TWO) is None
+
+
+async def test_whoever_leaves_the_queue_wakes_those_behind(store: Store, clock: ManualClock) -> None:
+    comers = await prepared(store, clock, 1, 2, 3, 4)
+    for number in (1, 2, 3, 4):
+        await store.environments.admit(*comers[number], TWO)
+        clock.advance(1)
+    await store.queue.finish(comers[4][0])
+    await leave(store, comers[3][0], 3)
+    [claim] = await store.queue.claim("me", 9, 60)
+    turn = await store.environments.admit(claim, await read(store, 4), TWO)
+    assert turn == Turn(1, Scope.INSTALLATION, 2, 2)
+
+
+async def test_a_push_costs_no_seniority(store: Store, clock: ManualClock) -> None:
+    comers = await prepared(store, clock, 1, 2, 3, 4)
+    for number in (1, 2, 3, 4):
+        await store.environments.admit(*comers[number], TWO)
+        clock.advance(1)
+    claim, _ = comers[3]
+    unprepared = replace(await read(store, 3), attempt=Attempt(), admission=Admission.NONE)
+    await store.environments.save(claim, unprepared)
+    turn = await store.environments.admit(comers[4][0], await read(store, 4), TWO)
+    assert turn == Turn(1, Scope.INSTALLATION, 2, 2)
+    clock.advance(60)
+    turn = await store.environments.admit(claim, await read(store, 3), TWO)
+    assert turn == Turn(1, Scope.INSTALLATION, 2, 2)
+    turn = await store.environments.admit(comers[4][0], await read(store, 4), TWO)
+    assert turn == Turn(2, Scope.INSTALLATION, 2, 2)
+
+
+async def test_a_worker_that_is_late_gets_no_place(store: Store, clock: ManualClock) -> None:
+    comers = await prepared(store, clock, 1)
+    await store.deliveries.hint([Hint(SHOP, 1, SECOND, True)])
+    with pytest.raises(Superseded):
+        await store.environments.admit(*comers[1], TWO)
+    assert (await read(store, 1)).admission is Admission.NONE
+
+
+async def test_a_place_survives_its_worker(store: Store, clock: ManualClock) -> None:
+    """Killed right after it got the place: the next worker has it still, and nobody else got it."""
+    comers = await prepared(store, clock, 1, 2, 3)
+    for number in (1, 2, 3):
+        await store.environments.admit(*comers[number], TWO)
+    clock.advance(3601)
+    for claim in await store.queue.claim("you", 9, 60):
+        number = int(EnvironmentKey.parse(claim.key.subject).name)
+        turn = await store.environments.admit(claim, await read(store, number), TWO)
+        assert (turn is None) is (number != 3)

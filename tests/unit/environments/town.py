@@ -1,0 +1,141 @@
+"""Several pull requests at once, and a GitHub that can go away. The store in between is a real one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.environments.ports import Fence, SaveReceipt
+from bot.environments.reconciler import Reconciler
+from bot.environments.run import Peers, Policy
+from bot.model.delivery import Hint
+from bot.model.environment import Environment, EnvironmentKey, Status
+from bot.model.errors import GreenroomError
+from bot.model.manifest import NamespaceState, NamespaceView, OwnedNamespace
+from bot.model.pull_request import PullRequest
+from bot.model.repository import Repository
+from bot.model.size import Size
+from bot.store import Store
+from tests.stores import ManualClock
+from tests.unit.environments import peers
+from tests.unit.environments.test_desire import PULL
+
+SHOP = PULL.repository
+
+
+class TownHall(peers.GitHub):
+    """`trouble` is what it says instead of an answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pulls: dict[int, PullRequest] = {}
+        self.trouble: GreenroomError | None = None
+        self.said: dict[int, Status] = {}
+
+    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
+        if self.trouble:
+            raise self.trouble
+        return self.pulls.get(number)
+
+    async def report(
+        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+    ) -> None:
+        if self.trouble:
+            raise self.trouble
+        self.said[pull.number] = status
+
+
+class Land(peers.Cluster):
+    """Namespaces by name; what begins to be deleted is gone at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.namespaces: dict[str, tuple[EnvironmentKey, Size]] = {}
+
+    async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
+        there = name in self.namespaces
+        return NamespaceView(NamespaceState.OURS if there else NamespaceState.ABSENT)
+
+    async def prepare(
+        self,
+        name: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        generation: int,
+        size: Size,
+        fence: Fence,
+    ) -> None:
+        await fence()
+        self.namespaces[name] = (environment, size)
+
+    async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
+        await fence()
+        del self.namespaces[name]
+
+    async def owned_namespaces(self) -> Sequence[OwnedNamespace]:
+        return [OwnedNamespace(name, key, SHOP, False) for name, (key, _) in self.namespaces.items()]
+
+
+class Town:
+    """`settle` lets a worker do everything that is due."""
+
+    def __init__(self, store: Store, clock: ManualClock, policy: Policy) -> None:
+        self.store = store
+        self.clock = clock
+        self.github = TownHall()
+        self.cluster = Land()
+        self.reconciler = Reconciler(
+            Peers(store.environments, self.github, peers.Registry(), self.cluster, peers.Gateway(), clock),
+            policy,
+        )
+
+    async def open(self, *numbers: int, author: str = "ada") -> None:
+        """One after the other, each worked on before the next one comes."""
+        for number in numbers:
+            self.github.pulls[number] = replace(PULL, number=number, author=author)
+            await self.look(number)
+
+    async def change(self, number: int, **changed: object) -> None:
+        pull = self.github.pulls[number]
+        self.github.pulls[number] = replace(pull, **changed)  # type: ignore[arg-type]  # its fields
+        await self.look(number)
+
+    async def close(self, number: int) -> None:
+        await self.change(number, open=False)
+        await self.settle()  # it looks again whether the namespace is gone
+
+    async def look(self, *numbers: int) -> None:
+        await self.store.deliveries.hint([Hint(SHOP, number, None, open=None) for number in numbers])
+        await self.settle()
+
+    async def settle(self) -> None:
+        """A run that fails is tried again as the queue says, when the clock has moved."""
+        self.clock.advance(20)
+        for _ in range(50):
+            claims = await self.store.queue.claim("town", 1, 60)
+            if not claims:
+                return
+            for claim in claims:
+                try:
+                    again = await self.reconciler(claim)
+                except GreenroomError as error:
+                    await self.store.queue.fail(claim, str(error), getattr(error, "at", None))
+                else:
+                    await self.store.queue.finish(claim, again)
+            self.clock.advance(1)
+        raise AssertionError("there is no end of it")
+
+    async def record(self, number: int) -> Environment:
+        environment = await self.store.environments.get(EnvironmentKey.preview(SHOP.id, number))
+        assert environment is not None
+        return environment
+
+    async def journal(self, number: int) -> list[str]:
+        """What was decided, the oldest first."""
+        made = await self.store.journal.decisions(EnvironmentKey.preview(SHOP.id, number))
+        return [decision.what for decision in reversed(made)]
+
+    def says(self, number: int) -> str:
+        """The state and cause that the pull request shows."""
+        status = self.github.said[number]
+        return f"{status.state}: {status.cause.summary}" if status.cause else str(status.state)
