@@ -43,11 +43,15 @@ test: check test-python test-stories ## every test that needs nothing but Python
 
 .PHONY: test-python
 test-python: .venv/installed ## the tests of the rooms
-	@$(TEST) "not cluster and not postgresql and not browser" --ignore tests/story tests
+	@$(TEST) "not cluster and not postgresql and not browser and not fault" --ignore tests/story tests
 
 .PHONY: test-stories
 test-stories: .venv/installed ## bot, GitHub and cluster together, one story at a time
-	@$(BIN)/python -m pytest -m "not cluster" tests/story
+	@$(BIN)/python -m pytest -m "not cluster and not fault" tests/story
+
+.PHONY: test-faults
+test-faults: .venv/installed ## kills, hangs and long series, which take their time
+	@$(BIN)/python -m pytest -m "fault and not cluster" tests
 
 .PHONY: test-postgresql
 test-postgresql: .venv/installed ## store and queue on Debian's PostgreSQL

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -28,6 +29,8 @@ from bot.model.places import Caps
 from bot.model.work import WorkKey
 from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credentials
+from bot.secrets.environment import EnvironmentSecrets
+from bot.secrets.kubernetes import KubernetesSecrets
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.store import utc_now
@@ -75,7 +78,7 @@ class App:
         await store.migrate()
         github = self._github()
         stack.push_async_callback(github.close)
-        api = await stack.enter_async_context(await connect(settings.kubeconfig))
+        api = await stack.enter_async_context(await connect(settings.kubeconfig, self._metrics))
         policy = self._cluster_policy()
         cluster = KubernetesCluster(api, policy)
         peers = Peers(
@@ -84,7 +87,12 @@ class App:
             registry=await stack.enter_async_context(self._registry()),
             cluster=cluster,
             gateway=await stack.enter_async_context(self._gateway()),
+            secrets={
+                "env": EnvironmentSecrets(os.environ),
+                "kubernetes": KubernetesSecrets(cluster.secret, settings.secrets_namespaces),
+            },
             clock=utc_now,
+            telemetry=self._metrics,
         )
         self.web = self._routes(store, self._pages(store, github, Witness(api)))
         handlers = self._handlers(store, github, cluster, peers)
@@ -113,6 +121,7 @@ class App:
             private_key=settings.github_private_key.get_secret_value(),
             public_url=settings.public_url,
             ca_file=settings.github_ca_file,
+            telemetry=self._metrics,
         )
 
     def _registry(self) -> RegistryClient:
@@ -176,6 +185,7 @@ class App:
             caps=self._caps(),
             default_size=settings.default_size.within(settings.largest_size),
             largest_size=settings.largest_size,
+            digest_key=settings.digest_key,
         )
 
     def _caps(self) -> Caps:

@@ -128,14 +128,18 @@ def version() -> None:
 
 def _settings() -> Settings:
     """The settings, with logging set up by them."""
+    import os
+
     from bot.logs import set_up_logging
+    from bot.secrets.environment import EnvironmentSecrets
     from bot.settings import SettingsError, read_settings
 
     try:
         settings = read_settings()
     except SettingsError as error:
         _give_up(*error.problems, "docs/settings.md explains all of them; `greenroom doctor` tries them out.")
-    set_up_logging(settings.log_level, settings.hidden_values)
+    injected = EnvironmentSecrets(os.environ).values
+    set_up_logging(settings.log_level, (*settings.hidden_values, *injected))
     return settings
 
 

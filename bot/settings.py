@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -121,6 +123,15 @@ def _hosts(value: object) -> object:
     if not all(re.fullmatch(r"[^\s:/]+(:[0-9]{1,5})?", host) for host in hosts):
         raise ValueError("it has to be HOST or HOST:PORT, with commas between")
     return hosts
+
+
+def _namespaces(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    names = tuple(name.strip() for name in value.split(",") if name.strip())
+    if not all(re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name) for name in names):
+        raise ValueError("it has to be names of namespaces, with commas between")
+    return names
 
 
 def _secret(value: object) -> object:
@@ -253,6 +264,11 @@ class Settings(BaseModel):
         default=Size(),
         description="The most that `.greenroom.yml` may ask for as `preview.size`.",
     )
+    secrets_namespaces: Annotated[tuple[str, ...], BeforeValidator(_namespaces)] = Field(
+        default=(),
+        description="Namespaces whose Secrets may be injected into environments, with commas between; "
+        "each Secret says for which repositories.",
+    )
     workers: int = Field(
         default=8, ge=1, le=256, description="How many environments one replica works on at once."
     )
@@ -314,6 +330,12 @@ class Settings(BaseModel):
         """The secrets that may have signed a delivery, the current one first."""
         both = (self.webhook_secret, self.webhook_secret_previous)
         return tuple(secret.get_secret_value() for secret in both if secret is not None)
+
+    @property
+    def digest_key(self) -> bytes:
+        """The same for all replicas and known to nobody else, for digests that must not tell of what."""
+        key = self.github_private_key.get_secret_value().encode()
+        return hmac.new(key, b"digests of injected secrets", hashlib.sha256).digest()
 
     @property
     def hidden_values(self) -> tuple[str, ...]:

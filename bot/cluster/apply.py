@@ -25,7 +25,7 @@ from bot.cluster.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from bot.cluster.names import ENVIRONMENT, OWN_NAME, TEMPLATE
+from bot.cluster.names import ENVIRONMENT, OWN_NAME, SECRETS, TEMPLATE
 from bot.cluster.troubles import is_failing
 from bot.environments.ports import Fence
 from bot.model.errors import Rejected, Superseded
@@ -91,6 +91,8 @@ async def prune(api: Api, namespace: str, bundle: Bundle, fence: Fence) -> None:
     """Deletes objects of ours that the bundle does not have; volume claims and rails stay."""
     objects = [each for wave in bundle.waves.values() for each in wave]
     kept = {(each["kind"], each["metadata"]["name"]) for each in (*objects, *bundle.checks.values())}
+    if bundle.secrets:
+        kept.add(("Secret", SECRETS))
     environment = next((each["metadata"]["labels"][ENVIRONMENT] for each in objects), None)
     if environment is None:
         return

@@ -16,6 +16,7 @@ from kubernetes.aio.config import ConfigException
 
 from bot.cluster.kinds import POD, SECRET, Kind, kind_of
 from bot.cluster.names import FIELD_MANAGER, told
+from bot.cluster.telemetry import Telemetry
 from bot.model.errors import Rejected, TryAgain
 from bot.model.manifest import Manifest
 
@@ -57,8 +58,9 @@ class Collection:
 class Api:
     """One API server. Raises TryAgain when it does not answer, Refused when it says no."""
 
-    def __init__(self, client: ApiClient) -> None:
+    def __init__(self, client: ApiClient, telemetry: Telemetry) -> None:
         self._client = client
+        self._telemetry = telemetry
 
     async def __aenter__(self) -> Api:
         return self
@@ -230,9 +232,15 @@ class Api:
             )
         except (ConfigException, OSError) as error:
             raise TryAgain(f"The bot's own credentials for the cluster cannot be read: {error}") from None
-        return await self._client.call_api(
-            method, where, header_params=headers, body=body, _request_timeout=limits
-        )
+        try:
+            response = await self._client.call_api(
+                method, where, header_params=headers, body=body, _request_timeout=limits
+            )
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            self._telemetry.cluster_call(method, None)
+            raise
+        self._telemetry.cluster_call(method, response.status)
+        return response
 
 
 def _event(subject: str, event: Object) -> Object:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from bot.cluster import namespaces
+from bot.cluster import namespaces, secrets
 from bot.cluster.apply import apply_all, prune
 from bot.cluster.client import Api
 from bot.cluster.kinds import NAMESPACE
@@ -50,6 +51,22 @@ class KubernetesCluster:
         """Superseded when the namespace was prepared for a newer generation."""
         wanted = namespaces.Wanted(name, environment, repository, generation, size)
         await namespaces.prepare(self._api, wanted, fence, self._policy)
+
+    async def inject(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        values: Mapping[str, str],
+        fence: Fence,
+    ) -> None:
+        """Writes the Secret that `envFrom` of a bundle with secrets refers to."""
+        await fence()
+        await self._api.apply(secrets.injected(namespace, environment, repository, values))
+
+    async def secret(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        """A Secret of the operator's, for whoever may have it; None when there is none."""
+        return await secrets.find(self._api, namespace, name)
 
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         """The objects were rendered for `namespace`."""

@@ -12,6 +12,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from bot.cluster.client import Api
+from bot.cluster.telemetry import Telemetry, Untold
 from bot.model.errors import GreenroomError
 
 
@@ -19,7 +20,10 @@ class ConnectionFailed(GreenroomError):
     """The bot does not know how to reach the cluster; the message says what to do."""
 
 
-async def connect(kubeconfig: str | None) -> Api:
+_UNTOLD = Untold()
+
+
+async def connect(kubeconfig: str | None, telemetry: Telemetry = _UNTOLD) -> Api:
     """Reads the connection's settings; nothing is asked of the cluster yet."""
     configuration = Configuration()
     # Keys that a kubeconfig carries inline pass through files; they are gone once the client holds them.
@@ -34,7 +38,7 @@ async def connect(kubeconfig: str | None) -> Api:
             where = kubeconfig or "the Pod's service account"
             raise ConnectionFailed(f"The certificates of {where} cannot be used: {error}") from None
     client.user_agent = "greenroom"
-    return Api(client)
+    return Api(client, telemetry)
 
 
 def _existing(kubeconfig: str) -> Path:

@@ -32,6 +32,7 @@ GENERATION = f"{PREFIX}generation"
 OWN_NAME = "greenroom"
 """Objects of the bot have this name or one that begins with it and a hyphen."""
 CONFIG = f"{OWN_NAME}-config"
+SECRETS = f"{OWN_NAME}-secrets"
 ROUTE = f"{OWN_NAME}-route"
 
 

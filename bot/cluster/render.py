@@ -45,6 +45,7 @@ def render(request: RenderRequest, policy: Policy) -> Bundle:
         release=release,
         waves={wave: tuple(waves[wave]) for wave in Wave},
         checks=_checks(request, policy, manifests),
+        secrets=bool(request.secrets),
         digests={wave: digest(waves[wave]) for wave in Wave},
     )
 

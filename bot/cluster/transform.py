@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.cluster.guard.node import Node
-from bot.cluster.names import CONFIG, ENVIRONMENT, TEMPLATE, content_name, digest
+from bot.cluster.names import CONFIG, ENVIRONMENT, SECRETS, TEMPLATE, content_name, digest
 from bot.cluster.policy import Policy
 from bot.cluster.templates import containers, pod_template, references
 from bot.model.manifest import Manifest, RenderRequest
@@ -36,7 +36,10 @@ def transform(manifests: Sequence[Manifest], request: RenderRequest, policy: Pol
 
 def _contents(objects: Sequence[Object], request: RenderRequest) -> dict[tuple[str, str], object]:
     """Kind and name of each ConfigMap and Secret that pods may read, to what is in it."""
-    contents: dict[tuple[str, str], object] = {("ConfigMap", CONFIG): dict(request.config)}
+    contents: dict[tuple[str, str], object] = {
+        ("ConfigMap", CONFIG): dict(request.config),
+        ("Secret", SECRETS): request.secrets,
+    }
     for each in objects:
         if each["kind"] in ("ConfigMap", "Secret"):
             data = [each.get(field) for field in ("data", "binaryData", "stringData")]
@@ -49,11 +52,11 @@ def _run(template: Object, request: RenderRequest, policy: Policy) -> None:
     by_repository = {image.repository: image for image in request.images.values()}
     for container in containers(template):
         container["image"] = pinned(container["image"], by_repository)
-        if request.config:
-            container["envFrom"] = [
-                *(container.get("envFrom") or []),
-                {"configMapRef": {"name": CONFIG}},
-            ]
+        injected = [{"configMapRef": {"name": CONFIG}}] if request.config else []
+        if request.secrets:
+            injected.append({"secretRef": {"name": SECRETS}})
+        if injected:
+            container["envFrom"] = [*(container.get("envFrom") or []), *injected]
         _confine_container(container, policy)
     _confine_pod(template["spec"], policy)
     metadata = _mapping(template, "metadata")

@@ -29,6 +29,7 @@ LARGEST = 64 * 1024
 """Characters. A configuration is read by people; larger ones are mistakes or attacks."""
 
 _DURATION = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
+_REFERENCE = re.compile(r"[a-z][a-z0-9-]{0,30}:[^\s]{1,400}")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -52,7 +53,19 @@ def _relative(path: str) -> str:
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
 Label = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+
+
+def _reference(text: str) -> str:
+    # The text itself is not repeated: somebody may have put a secret there.
+    if not _REFERENCE.fullmatch(text):
+        raise ValueError("a secret is named by where it is: `env:NAME` or `kubernetes:NAMESPACE/NAME#KEY`")
+    return text
+
+
 Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
 
 
 class _Strict(BaseModel):
@@ -172,6 +185,7 @@ class Preview(_Strict):
     size: PreviewSize = PreviewSize()
     skip: Skip = Skip()
     config: Mapping[Variable, str] = Field(default_factory=dict)
+    secrets: Mapping[Variable, Reference] = Field(default_factory=dict, max_length=100)
     checks: tuple[Check, ...] = Field(default=(), max_length=20)
 
     @model_validator(mode="after")
@@ -180,6 +194,12 @@ class Preview(_Strict):
         twice = {title for title in titles if titles.count(title) > 1}
         if twice:
             raise ValueError(f"two checks are called {sorted(twice)[0]!r}: give one of them another `name`")
+        return self
+
+    @model_validator(mode="after")
+    def _configured_once(self) -> Preview:
+        if both := sorted(self.config.keys() & self.secrets.keys()):
+            raise ValueError(f"{both[0]} stands in both `config` and `secrets`: leave one of them out")
         return self
 
 

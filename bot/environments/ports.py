@@ -54,6 +54,17 @@ class Registry(Protocol):
         """The digest behind a tag; None while there is no such manifest."""
 
 
+class SecretProvider(Protocol):
+    """One kind of place that secrets come from: what stands before the colon of a reference names it."""
+
+    async def read(self, path: str, repository: Repository) -> str:
+        """The value behind `path`, which is the rest of the reference.
+
+        Raises Rejected when there is none or it is not for this repository, TryAgain when the place does
+        not answer; no message has a value in it.
+        """
+
+
 class Cluster(Protocol):
     """Calls raise TryAgain when the API server does not answer, Rejected when it refuses an object."""
 
@@ -72,6 +83,16 @@ class Cluster(Protocol):
         fence: Fence,
     ) -> None:
         """Namespace with its guard rails; Rejected when a namespace of that name is not ours."""
+
+    async def inject(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        values: Mapping[str, str],
+        fence: Fence,
+    ) -> None:
+        """Writes the Secret that the containers of a bundle with secrets get their variables from."""
 
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None: ...
 

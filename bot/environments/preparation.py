@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+from bot.environments import secrets
 from bot.environments.configuration import Configuration, Job, parse_configuration
 from bot.environments.run import Run
 from bot.model.ci import CiState
 from bot.model.environment import Phase
+from bot.model.errors import Rejected
 from bot.model.manifest import Backend, JobRequest, RenderRequest
 from bot.model.outcome import Done, Failed, Outcome, Waiting
 from bot.model.release import Image
@@ -18,10 +20,23 @@ ARTIFACT_LIMIT = timedelta(hours=1)
 
 
 async def configuration(run: Run) -> Outcome:
-    """Parses `.greenroom.yml` as it was read from the default branch for this attempt."""
+    """Parses `.greenroom.yml` as it was read from the default branch, and reads the secrets that it names."""
     text = run.attempt.configuration
     assert text is not None, "the reconciler reads it before the phases begin"
     run.configuration = parse_configuration(text, run.policy.largest_size)
+    wanted = run.configuration.preview.secrets
+    if wanted and run.pull.from_fork:
+        names = ", ".join(f"`{name}`" for name in sorted(wanted))
+        run.set(notes=(f"A fork gets no secrets, so it runs without {names}.",))
+        return Done()
+    peers, environment = run.peers, run.environment
+    try:
+        run.secrets = await secrets.read(
+            peers.secrets, wanted, run.pull.repository, environment.key, run.policy.digest_key
+        )
+    except Rejected as error:
+        # Whoever keeps the secrets can mend it, without a push.
+        return Failed(str(error), final=False, detail=error.detail)
     return Done()
 
 
@@ -87,6 +102,7 @@ async def render(run: Run) -> Outcome:
             backend=Backend(config.route.service, config.route.port) if config.route else None,
             host=run.peers.gateway.host(run.host_label) if config.route else "",
             config=config.preview.config,
+            secrets=run.secrets.digest,
             seed=_job("seed", config.data.seed) if config.data else None,
             checks=tuple(_job(check.title, check.job) for check in config.preview.checks if check.job),
         )

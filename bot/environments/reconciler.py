@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
@@ -14,6 +14,7 @@ from bot.environments.admission import enter
 from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.desire import Unwanted
 from bot.environments.run import Peers, Policy, Run
+from bot.environments.secrets import Injection
 from bot.environments.teardown import teardown
 from bot.model.environment import Attempt, Cause, End, EnvironmentKey, EnvironmentState, Phase, Status
 from bot.model.errors import ConfigurationError, Rejected, TryAgain
@@ -51,13 +52,28 @@ _BUNDLES = 64
 _UNSEEN = Cause("GitHub does not show the pull request, which is no evidence: nothing is changed.")
 
 
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """What a bundle is made of: while it is the same, nothing is rendered again."""
+
+    environment: EnvironmentKey
+    commit: str
+    configuration: str
+    secrets: str
+
+    @classmethod
+    def of(cls, run: Run) -> _Rendered:
+        configuration = run.attempt.configuration or ""
+        return cls(run.environment.key, run.pull.head_sha, configuration, run.secrets.digest)
+
+
 class Reconciler:
     """The handler of `environment:` work."""
 
     def __init__(self, peers: Peers, policy: Policy) -> None:
         self._peers = peers
         self._policy = policy
-        self._bundles: OrderedDict[tuple[EnvironmentKey, str, str], Bundle] = OrderedDict()
+        self._bundles: OrderedDict[_Rendered, Bundle] = OrderedDict()
 
     async def __call__(self, claim: Claim) -> datetime | None:
         """Runs as far as it can; returns when to run again unless woken before, None when settled."""
@@ -99,7 +115,8 @@ class Reconciler:
             environment, observed_generation=environment.generation, repository=pull.repository
         )
         if before is None or _differs(before, pull):
-            run.environment = replace(run.environment, attempt=Attempt(pull_request=pull))
+            anew = Attempt(pull_request=pull, configuration=run.attempt.configuration)
+            run.environment = replace(run.environment, attempt=anew)
             story = _story(before, pull) if before else []
             if run.status.state in (
                 EnvironmentState.READY,
@@ -114,19 +131,29 @@ class Reconciler:
         return True
 
     async def _read_configuration(self, run: Run) -> desire.Desire:
-        text = run.attempt.configuration
-        if text is None:
+        """Reads it once for each generation; another text than before is another desire."""
+        before = text = run.attempt.configuration
+        unread = text is None or run.attempt.configuration_generation < run.environment.generation
+        if unread:
             text = await self._peers.github.default_branch_file(run.pull.repository, PATH)
         if text is None:
             return Unwanted(End.UNCONFIGURED, Cause(f"The default branch has no {PATH}."))
         run.configuration = parse_configuration(text, self._policy.largest_size)
         paths = None
-        if desire.needs_paths(run.configuration) and run.attempt.configuration is None:
+        if unread and desire.needs_paths(run.configuration):
             paths = await self._peers.github.changed_paths(run.pull.repository, run.pull.number)
         wanted = desire.after_reading(run.pull, run.configuration, paths)
-        if not isinstance(wanted, Unwanted):
-            run.remember(configuration=text)
+        if unread and not isinstance(wanted, Unwanted):
+            if before is not None and before != text:
+                await self._start_over(run)
+            run.remember(configuration=text, configuration_generation=run.environment.generation)
         return wanted
+
+    async def _start_over(self, run: Run) -> None:
+        """The same head is to be brought up once more, and nothing that was done for it counts."""
+        run.environment = replace(run.environment, attempt=Attempt(pull_request=run.pull))
+        run.set(commit=None)
+        await run.save(("changed", f"{PATH} on the default branch is another one."))
 
     async def _begin(self, run: Run) -> None:
         """Says at once, before anything else, that this head is being brought up."""
@@ -141,31 +168,37 @@ class Reconciler:
         await run.report()
 
     async def _walk(self, run: Run) -> datetime | None:
-        key = (run.environment.key, run.pull.head_sha, run.attempt.configuration or "")
-        run.bundle = self._bundles.get(key)
         if run.environment.admission is Admission.QUEUED and not await enter(run):
             return None
         for phase, step in PHASES.items():
             if phase is Phase.NAMESPACE and not await enter(run):
                 return None
-            run.begin(phase)
-            try:
-                outcome = await step(run)
-            except Rejected as error:
-                outcome = Failed(str(error), True, error.detail)
-            except TryAgain as error:
-                outcome = self._unreachable(run, phase, error)
-            if isinstance(outcome, Waiting) and self._peers.clock() >= outcome.until:
-                outcome = Failed(f"Gave up. {outcome.what}", True, outcome.detail)
+            outcome = await self._step(run, phase, step)
             if isinstance(outcome, Waiting):
                 return await self._wait(run, phase, outcome)
             if isinstance(outcome, Failed):
                 return await self._fail(run, outcome)
             await run.finish(phase)
             if phase is Phase.RENDER and run.bundle is not None:
-                self._keep(key, run.bundle)
+                self._keep(_Rendered.of(run), run.bundle)
         await self._ready(run)
         return None
+
+    async def _step(self, run: Run, phase: Phase, step: Step) -> Outcome:
+        """One phase, whatever its peers say; without secrets in it."""
+        run.begin(phase)
+        if phase is Phase.RENDER:
+            run.bundle = self._bundles.get(_Rendered.of(run))
+        try:
+            outcome = await step(run)
+        except Rejected as error:
+            outcome = Failed(str(error), True, error.detail)
+        except TryAgain as error:
+            outcome = self._unreachable(run, phase, error)
+        outcome = _without_secrets(outcome, run.secrets)
+        if isinstance(outcome, Waiting) and self._peers.clock() >= outcome.until:
+            return Failed(f"Gave up. {outcome.what}", True, outcome.detail)
+        return outcome
 
     def _unreachable(self, run: Run, phase: Phase, error: TryAgain) -> Outcome:
         """A peer's outage is a wait; when it lasts it is told as a failure and still tried again."""
@@ -222,11 +255,20 @@ class Reconciler:
     def _configuration_again(self, unwanted: Unwanted) -> datetime | None:
         return self._peers.clock() + _CONFIGURATION_AGAIN if unwanted.end is End.UNCONFIGURED else None
 
-    def _keep(self, key: tuple[EnvironmentKey, str, str], bundle: Bundle) -> None:
+    def _keep(self, key: _Rendered, bundle: Bundle) -> None:
         self._bundles[key] = bundle
         self._bundles.move_to_end(key)
         while len(self._bundles) > _BUNDLES:
             self._bundles.popitem(last=False)
+
+
+def _without_secrets(outcome: Outcome, secrets: Injection) -> Outcome:
+    """Logs and answers are quoted in it, and a program may tell there what it was given."""
+    if isinstance(outcome, Waiting):
+        return replace(outcome, what=secrets.hide(outcome.what), detail=secrets.hide(outcome.detail))
+    if isinstance(outcome, Failed):
+        return replace(outcome, why=secrets.hide(outcome.why), detail=secrets.hide(outcome.detail))
+    return outcome
 
 
 def _differs(before: PullRequest, now: PullRequest) -> bool:

@@ -58,6 +58,13 @@ async def namespace(run: Run) -> Outcome:
         )
         run.remember(applied={**run.attempt.applied, "rails": rails})
         await run.save()
+    if run.secrets.values and run.attempt.applied.get("secrets") != run.secrets.digest:
+        environment = run.environment
+        await run.peers.cluster.inject(
+            run.namespace, environment.key, environment.repository, run.secrets.values, run.fence
+        )
+        run.remember(applied={**run.attempt.applied, "secrets": run.secrets.digest})
+        await run.save()
     await _apply(run, Wave.CONFIGURATION)
     return Done()
 

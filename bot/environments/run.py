@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
 from bot.environments.configuration import Configuration
-from bot.environments.ports import Clock, Cluster, Environments, Gateway, GitHub, Registry
+from bot.environments.ports import (
+    Clock,
+    Cluster,
+    Environments,
+    Gateway,
+    GitHub,
+    Registry,
+    SecretProvider,
+)
+from bot.environments.secrets import Injection
+from bot.environments.telemetry import Telemetry, Untold
 from bot.model.environment import Attempt, Decision, Environment, EnvironmentState, Phase, PhaseRecord, Status
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
@@ -19,6 +30,7 @@ from bot.model.work import Claim
 
 _SIZE = Size()
 _NO_CAPS = Caps()
+_UNTOLD = Untold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +42,10 @@ class Peers:
     registry: Registry
     cluster: Cluster
     gateway: Gateway
+    secrets: Mapping[str, SecretProvider]
+    """By the word that stands before the colon of a reference."""
     clock: Clock
+    telemetry: Telemetry = _UNTOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,8 @@ class Policy:
     caps: Caps = _NO_CAPS
     default_size: Size = _SIZE
     largest_size: Size = _SIZE
+    digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """With it the digest of secrets tells whether they changed, and nothing else."""
 
 
 class Run:
@@ -54,6 +71,7 @@ class Run:
         self.environment = environment
         self.configuration: Configuration | None = None
         self.bundle: Bundle | None = None
+        self.secrets = Injection()
 
     @property
     def status(self) -> Status:
@@ -91,8 +109,9 @@ class Run:
         await self.peers.environments.check(self.claim, self.environment.key, self.environment.generation)
 
     def set(self, **status: Any) -> None:
-        """Changes the status in memory; `save` or `report` makes it last."""
-        self.environment = replace(self.environment, status=replace(self.status, **status))
+        """Changes the status in memory, without secrets in it; `save` or `report` makes it last."""
+        changed = _without_secrets(replace(self.status, **status), self.secrets)
+        self.environment = replace(self.environment, status=changed)
 
     def remember(self, **attempt: Any) -> None:
         """Changes the attempt in memory; `save` or `report` makes it last."""
@@ -133,6 +152,7 @@ class Run:
             self.set(phases={**self.status.phases, phase: done})
             self.remember(wait=None)
             await self.save()
+            self.peers.telemetry.phase(phase.value, done.seconds or 0.0)
 
 
 def _kept(environment: Environment) -> Admission:
@@ -142,3 +162,16 @@ def _kept(environment: Environment) -> Admission:
         return Admission.NONE
     unprepared = admission is Admission.QUEUED and environment.attempt.release is None
     return Admission.NONE if unprepared else admission
+
+
+def _without_secrets(status: Status, secrets: Injection) -> Status:
+    """Logs and answers are quoted in the status, and a program may tell there what it was given."""
+    if not secrets.values:
+        return status
+    hide, cause = secrets.hide, status.cause
+    if cause is not None:
+        cause = replace(cause, summary=hide(cause.summary), detail=hide(cause.detail))
+    checks = tuple(
+        replace(check, summary=hide(check.summary), detail=hide(check.detail)) for check in status.checks
+    )
+    return replace(status, cause=cause, checks=checks)

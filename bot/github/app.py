@@ -19,6 +19,7 @@ from bot.github.permissions import missing
 from bot.github.pulls import Pulls
 from bot.github.reporting import Reporter
 from bot.github.sign_in import SignIn, web_url
+from bot.github.telemetry import Telemetry, Untold
 from bot.model.ci import Ci
 from bot.model.delivery import FailedDelivery
 from bot.model.environment import Environment, Status
@@ -28,6 +29,8 @@ from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
 log = structlog.get_logger()
+
+_UNTOLD = Untold()
 
 
 def _now() -> datetime:
@@ -50,9 +53,10 @@ class GitHubApp:
         public_url: str,
         ca_file: str | None = None,
         clock: Callable[[], datetime] = _now,
+        telemetry: Telemetry = _UNTOLD,
     ) -> None:
-        self._connection = Connection(api_url, app_id, private_key, clock, ca_file)
-        self._client = Client(self._connection, clock)
+        self._connection = Connection(api_url, app_id, private_key, clock, ca_file, telemetry)
+        self._client = Client(self._connection, clock, telemetry)
         self._app_id = app_id
         self._pulls = Pulls(self._client)
         self._contents = Contents(self._client)

@@ -15,6 +15,7 @@ from bot.github.cache import Bounded
 from bot.github.connection import Connection, Params, Reply
 from bot.github.failures import RateLimited, Unauthorized
 from bot.github.pacing import Pacer, Pauses
+from bot.github.telemetry import Telemetry, Untold
 from bot.github.tokens import InstallationTokens
 from bot.model.errors import Rejected, TryAgain
 
@@ -25,6 +26,7 @@ _REMEMBERED = 16 * 1024 * 1024
 """Bytes of answers that are kept for conditional requests."""
 _ENTRY_OVERHEAD = 500
 _GRAPHQL_PAUSE = timedelta(minutes=1)
+_UNTOLD = Untold()
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
@@ -44,9 +46,10 @@ class Client:
     accepted, once, with a new token.
     """
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: Clock, telemetry: Telemetry = _UNTOLD) -> None:
         self._connection = connection
         self._clock = clock
+        self._telemetry = telemetry
         self._tokens = InstallationTokens(connection, clock)
         self._pauses = Pauses(clock)
         self._pacer = Pacer(clock)
@@ -134,16 +137,20 @@ class Client:
         authorization = await self._authorization(installation)
         try:
             try:
-                return await self._connection.send(method, path, authorization, **request)
+                reply = await self._connection.send(method, path, authorization, **request)
             except Unauthorized:
                 if installation is None:
                     raise
                 # Not accepted means not performed, so even a write may be sent again.
                 self._tokens.forget(installation, authorization)
                 authorization = await self._authorization(installation)
-                return await self._connection.send(method, path, authorization, **request)
+                reply = await self._connection.send(method, path, authorization, **request)
         except RateLimited as limited:
             raise self._limited(installation, limited) from None
+        remaining = reply.headers.get("x-ratelimit-remaining", "")
+        if installation is not None and remaining.isdecimal():
+            self._telemetry.github_rate_limit(installation, int(remaining))
+        return reply
 
     async def _authorization(self, installation: int | None) -> str:
         if installation is None:

@@ -19,12 +19,15 @@ from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
 from bot.github.failures import failure
+from bot.github.telemetry import Telemetry, Untold
 from bot.model.errors import Rejected, TryAgain
 
 JSON = "application/vnd.github+json"
 _SECONDS = httpx.Timeout(15.0, connect=5.0, pool=30.0)
 _LARGEST_ANSWER = 16 * 1024 * 1024
 _API_VERSION = "2022-11-28"
+
+_UNTOLD = Untold()
 
 Params = Mapping[str, str | int]
 
@@ -72,6 +75,7 @@ class Connection:
         private_key: str,
         clock: Callable[[], datetime],
         ca_file: str | None = None,
+        telemetry: Telemetry = _UNTOLD,
     ) -> None:
         verify: bool | ssl.SSLContext = True
         if ca_file is not None:
@@ -90,6 +94,7 @@ class Connection:
         )
         self._key = AppAuth(self._core, app_id, private_key)
         self._clock = clock
+        self._telemetry = telemetry
         base = str(self._core.config.base_url)
         # Enterprise Server has REST below /api/v3 and GraphQL beside it.
         self.graphql_url = re.sub(r"/v3/$", "/graphql", base) if base.endswith("/api/v3/") else "/graphql"
@@ -153,6 +158,7 @@ class Connection:
             )
         except RequestFailed as error:
             response = error.response
+            self._telemetry.github_call(method, response.status_code)
             raise failure(
                 f"{method} {path}",
                 response.status_code,
@@ -161,10 +167,13 @@ class Connection:
                 self._clock(),
             ) from None
         except RequestTimeout:
+            self._telemetry.github_call(method, None)
             raise TryAgain(f"GitHub did not answer {method} {path} in time.") from None
         except RequestError as error:
+            self._telemetry.github_call(method, None)
             raise _unreachable(error) from None
         raw = answer.raw_response
+        self._telemetry.github_call(method, raw.status_code)
         try:
             yield raw
         finally:

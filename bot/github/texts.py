@@ -99,6 +99,7 @@ def _ready(status: Status, place: Place) -> list[str]:
     if status.expires_at is not None:
         facts.append(f"until {_time(status.expires_at)} (a push extends it)")
     said.append(" · ".join([*facts, _details(place)]))
+    said += _notes(status)
     if status.checks:
         said.append("Checks: " + " · ".join(f"{_sign(check)} {code(check.name)}" for check in status.checks))
     return said
@@ -110,7 +111,7 @@ def _failed(status: Status, place: Place) -> list[str]:
         said.append(block(status.cause.detail, _COMMENT_DETAIL))
     if _older_runs(status):
         said.append(_still_older(status, place))
-    return [*said, f"A push tries again. {_details(place)}"]
+    return [*said, *_notes(status), f"A push tries again. {_details(place)}"]
 
 
 def _refused(status: Status, place: Place) -> list[str]:
@@ -149,6 +150,7 @@ def check(status: Status, place: Place) -> Output:
         said.append(f"{_commit(status.commit)} answered at {_link(status.url)}.")
     if status.cause is not None:
         said.append(_cause(status) + _deadline(status))
+    said += _notes(status)
     if _older_runs(status):
         said.append(_still_older(status, place))
     facts = [f"{code(name)} is {code(digest)}" for name, digest in sorted(status.images.items())]
@@ -214,6 +216,10 @@ def _older_runs(status: Status) -> bool:
 def _still_older(status: Status, place: Place) -> str:
     where = f" at {_link(place.live_url)}" if place.live_url else ""
     return f"What runs{where} is still the older {_commit(status.live_commit)}."
+
+
+def _notes(status: Status) -> list[str]:
+    return [f"💡 {plain(note)}" for note in status.notes]
 
 
 def _commit(sha: str | None) -> str:

@@ -155,6 +155,8 @@ class Status:
     end: End | None = None
     """Set in the states refused, deleting and gone."""
     checks: tuple[CheckResult, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What else a person should know of how it runs, one sentence each."""
     expires_at: datetime | None = None
 
 
@@ -167,7 +169,9 @@ class Attempt:
 
     pull_request: PullRequest | None = None
     configuration: str | None = None
-    """The text of `.greenroom.yml` from the default branch, as it was read for this attempt."""
+    """The text of `.greenroom.yml` from the default branch, as it was read last."""
+    configuration_generation: int = 0
+    """The generation for which it was read; smaller while it has to be read again."""
     images: Mapping[str, Image] = field(default_factory=dict)
     """The release's images, once all of them are in the registry."""
     release: Release | None = None

@@ -53,6 +53,8 @@ class RenderRequest:
     """The environment's host name without port; "" without a route."""
     config: Mapping[str, str] = field(default_factory=dict)
     """Injected into every container as environment variables."""
+    secrets: str = ""
+    """Digest of the secrets that are injected likewise; "" without. Their values are not rendered."""
     seed: JobRequest | None = None
     checks: tuple[JobRequest, ...] = ()
 
@@ -77,6 +79,8 @@ class Bundle:
     waves: Mapping[Wave, tuple[Manifest, ...]]
     checks: Mapping[str, Manifest] = field(default_factory=dict)
     """Check name to its Job; applied one by one when the release is live."""
+    secrets: bool = False
+    """Whether its containers need the Secret of injected values."""
     digests: Mapping[Wave, str] = field(default_factory=dict)
     """Digest of each wave's objects: equal means that nothing has to be applied again."""
 

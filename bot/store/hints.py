@@ -60,11 +60,6 @@ def gather(hints: Iterable[Hint]) -> list[Gathered]:
     return [found[key] for key in sorted(found)]
 
 
-def changes(known_head: str | None, known_open: bool | None, hint: Gathered) -> bool:
-    """Whether the desire may have changed from what is known."""
-    return hint.unsure or hint.head != known_head or hint.open != known_open
-
-
 def absorb(connection: Connection, hints: Sequence[Hint], now: datetime) -> None:
     """Within a transaction. A row is not made for a pull request that was never seen and is closed."""
     gathered = gather(hints)
@@ -93,20 +88,32 @@ class Known:
     open: bool | None
     desired_at: int
     """In microseconds."""
+    reading: bool
+    """A worker is about to read GitHub for the newest generation."""
+
+    def differs(self, hint: Gathered) -> bool:
+        """Whether the desire may have changed.
+
+        While GitHub is read, a hint that repeats another one counts too: the answer may be older than the
+        hint, and would replace it.
+        """
+        return hint.unsure or self.reading or (hint.head, hint.open) != (self.head, self.open)
 
 
 def _known(connection: Connection, hints: Sequence[Gathered]) -> dict[str, Known]:
     found = _KNOWN.run(connection, [{"key": hint.name} for hint in hints])
     return {
-        row[0]: Known(row[0], row[1], row[2], None if row[3] is None else bool(row[3]), row[4])
+        row[0]: Known(row[0], row[1], row[2], None if row[3] is None else bool(row[3]), row[4], bool(row[5]))
         for row in found
     }
 
 
 _KNOWN = Bulk(
     """
-    SELECT key, installation_id, hinted_head, hinted_open, desired_at FROM environments
-    WHERE key IN (SELECT rows.key FROM {rows}) ORDER BY key {lock}
+    SELECT key, installation_id, hinted_head, hinted_open, desired_at,
+        observed_generation < generation AND EXISTS (
+            SELECT 1 FROM work WHERE work.running AND work.key = 'environment:' || environments.key)
+    FROM environments WHERE key IN (SELECT rows.key FROM {rows}) ORDER BY key {lock}
     """,
     {"key": "text"},
 )
@@ -148,7 +155,7 @@ def _update(connection: Connection, existing: Sequence[tuple[Gathered, Known]], 
     rows = []
     hurried = []
     for hint, known in existing:
-        changed = changes(known.head, known.open, hint)
+        changed = known.differs(hint)
         if changed and now - known.desired_at < _QUICK_SUCCESSION:
             hurried.append(WorkKey.environment(hint.key))
         rows.append(

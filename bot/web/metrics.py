@@ -68,7 +68,7 @@ class Metrics:
         self._environments = gauge("environments", "Environments by state", "state")
         self._github = counter("github_calls", "Calls of GitHub's API", "method", "status")
         self._remaining = gauge("github_rate_limit_remaining", "Calls left", "installation")
-        self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "verb", "status")
+        self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "method", "status")
         self._sweeps = counter("sweeps", "Sweeps that ran to their end", "sweep")
         self._swept = counter("sweep_enqueued", "Keys that a sweep asked to look at", "sweep")
         self._breaker = counter("sweep_breaker_trips", "Sweeps that wanted to take away too much", "sweep")
@@ -101,8 +101,8 @@ class Metrics:
     def github_rate_limit(self, installation: int, remaining: int) -> None:
         self._remaining.labels(str(installation)).set(remaining)
 
-    def cluster_call(self, verb: str, status: int | None) -> None:
-        self._cluster.labels(verb, _status(status)).inc()
+    def cluster_call(self, method: str, status: int | None) -> None:
+        self._cluster.labels(method, _status(status)).inc()
 
     def swept(self, sweep: str, enqueued: int) -> None:
         self._sweeps.labels(sweep).inc()

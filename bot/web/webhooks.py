@@ -71,6 +71,7 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
+        _bind(headers)
         try:
             body = await _body(headers, receive)
             if body is None:
@@ -93,10 +94,16 @@ class Webhooks:
         try:
             await self._recorder.record(delivery, reading.asks)
         except StoreUnavailable as error:
-            _log.error("a delivery could not be stored", delivery=delivery.guid, reason=str(error))
+            _log.error("a delivery could not be stored", reason=str(error))
             raise _Refused(503, "It could not be stored; deliver it again.") from error
         if _told.isEnabledFor(logging.DEBUG):  # a call that says nothing would cost a tenth of the answer
-            _log.debug("recorded", delivery=delivery.guid, of=delivery.event, action=delivery.action)
+            _log.debug("recorded", of=delivery.event, action=delivery.action)
+
+
+def _bind(headers: dict[bytes, bytes]) -> None:
+    """The log's lines about this request, which has a context of its own, carry the delivery."""
+    guid = headers.get(b"x-github-delivery", b"")
+    structlog.contextvars.bind_contextvars(delivery=guid.decode("ascii") if _HEADER.fullmatch(guid) else None)
 
 
 def _verified(secrets: Sequence[bytes], headers: dict[bytes, bytes], body: bytes) -> Reading:

@@ -12,6 +12,7 @@ import pytest
 
 from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Resync, Wake
 from bot.model.environment import EnvironmentKey, EnvironmentState, Status
+from bot.model.errors import Superseded
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store import Store
@@ -113,6 +114,20 @@ async def test_what_a_worker_read_at_github_counts_as_told(store: Store, clock: 
     assert await generation(store) == before
     await deliver(store, clock, head(FIRST))
     assert await generation(store) == before + 1
+
+
+async def test_a_hint_that_comes_while_github_is_read_counts_though_it_repeats_another(
+    store: Store, clock: ManualClock
+) -> None:
+    """The worker may have read that it is closed, just before it was reopened."""
+    await deliver(store, clock, head(FIRST))
+    [claim] = await store.queue.claim("me", 1, 30)
+    environment = await store.environments.get(SEVEN)
+    assert environment is not None
+    await deliver(store, clock, head(FIRST))
+    with pytest.raises(Superseded):
+        await store.environments.save(claim, dataclasses.replace(environment, observed_generation=1))
+    assert await generation(store) == 2
 
 
 async def test_renamed_and_transferred_repositories_keep_their_environments(

@@ -125,6 +125,22 @@ def test_configuration_reaches_every_container_after_its_own():
     assert "envFrom" not in pod(find(render(request(), POLICY), "Deployment"))["containers"][0]
 
 
+def test_secrets_are_read_from_a_secret_and_a_new_digest_restarts_every_pod_that_reads_them():
+    manifests = (deployment(), service(), stateful_set())
+    first, second = (
+        render(request(*manifests, config={"A": "1"}, secrets=mark, seed=job()), POLICY) for mark in "xy"
+    )
+    plain = render(request(*manifests, seed=job()), POLICY)
+    ours = [{"configMapRef": {"name": "greenroom-config"}}, {"secretRef": {"name": "greenroom-secrets"}}]
+    for kind in ("Deployment", "StatefulSet", "Job"):
+        assert pod(find(first, kind))["containers"][0]["envFrom"] == ours
+        templates = [find(bundle, kind)["spec"]["template"] for bundle in (first, second)]
+        marks = {each["metadata"]["annotations"]["greenroom.dev/template"] for each in templates}
+        assert len(marks) == 2
+    assert (first.secrets, plain.secrets) == (True, False)
+    assert not any(each["kind"] == "Secret" for wave in first.waves.values() for each in wave)
+
+
 def test_whose_it_is_stands_on_every_object_and_the_commit_on_no_pod():
     bundle = render(request(deployment(), service(), stateful_set(), seed=job(), config={"A": "1"}), POLICY)
     for wave in bundle.waves.values():

@@ -11,7 +11,7 @@ from bot.environments.run import Peers, Policy
 from bot.model.ci import Ci, CiState
 from bot.model.delivery import Hint
 from bot.model.environment import Environment, EnvironmentKey, Status
-from bot.model.errors import TryAgain
+from bot.model.errors import Rejected, TryAgain
 from bot.model.manifest import (
     Answer,
     Bundle,
@@ -75,9 +75,12 @@ class Cluster:
     def __init__(self) -> None:
         self.state = NamespaceState.ABSENT
         self.trouble: TryAgain | None = None
+        self.rendered: list[RenderRequest] = []
+        self.injected: list[Mapping[str, str]] = []
 
     def render(self, request: RenderRequest) -> Bundle:
-        return Bundle(Release(request.commit, request.images, "0"), {})
+        self.rendered.append(request)
+        return Bundle(Release(request.commit, request.images, request.secrets), {})
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         if self.trouble:
@@ -96,6 +99,17 @@ class Cluster:
         await fence()
         self.state = NamespaceState.OURS
 
+    async def inject(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        values: Mapping[str, str],
+        fence: Fence,
+    ) -> None:
+        await fence()
+        self.injected.append(values)
+
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         await fence()
 
@@ -111,6 +125,16 @@ class Cluster:
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         await fence()
         self.state = NamespaceState.ABSENT
+
+
+class Secrets:
+    def __init__(self) -> None:
+        self.values: dict[str, str] = {}
+
+    async def read(self, path: str, repository: Repository) -> str:
+        if path not in self.values:
+            raise Rejected("there is none")
+        return self.values[path]
 
 
 class Gateway:
@@ -133,9 +157,19 @@ class Bench:
         self.github = GitHub()
         self.registry = Registry()
         self.cluster = Cluster()
+        self.secrets = Secrets()
         self.key = EnvironmentKey.preview(PULL.repository.id, PULL.number)
         self.reconciler = Reconciler(
-            Peers(store.environments, self.github, self.registry, self.cluster, Gateway(), clock), Policy()
+            Peers(
+                store.environments,
+                self.github,
+                self.registry,
+                self.cluster,
+                Gateway(),
+                {"env": self.secrets},
+                clock,
+            ),
+            Policy(),
         )
 
     def pull(self, **changed: object) -> None:

@@ -96,6 +96,10 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
     "ready": (READY, PLACE),
     "ready-with-checks": (replace(READY, checks=CHECKS), PLACE),
     "ready-without-a-route": (replace(READY, url=None, images={}, expires_at=None), PLACE),
+    "ready-with-a-note": (
+        replace(READY, notes=("A fork gets no secrets, so it runs without `STRIPE_KEY`.",)),
+        PLACE,
+    ),
     "failed": (
         replace(
             PENDING,
@@ -113,6 +117,19 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             cause=Cause(
                 "The configuration cannot be used.",
                 ".greenroom.yml, line 4, route.port: Input should be less than or equal to 65535",
+            ),
+        ),
+        PLACE,
+    ),
+    "failed-secrets": (
+        replace(
+            PENDING,
+            state=EnvironmentState.FAILED,
+            cause=Cause(
+                "Nothing was started, as these secrets cannot be had: `STRIPE_KEY`.",
+                "preview.secrets.STRIPE_KEY, env:STRIPE_KEY: the bot has no variable "
+                "GREENROOM_SECRET_STRIPE_KEY, or GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES does not name "
+                "acme/shop.",
             ),
         ),
         PLACE,

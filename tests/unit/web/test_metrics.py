@@ -33,7 +33,7 @@ async def test_every_number_is_told_with_its_labels() -> None:
     metrics.github_call("GET", 304)
     metrics.github_call("POST", None)
     metrics.github_rate_limit(7, 4999)
-    metrics.cluster_call("apply", 200)
+    metrics.cluster_call("PATCH", 200)
     metrics.swept("orphans", 2)
     metrics.breaker_tripped("expiry")
     found = await _scrape(metrics, {"waiting": 4, "running": 2})
@@ -50,7 +50,7 @@ async def test_every_number_is_told_with_its_labels() -> None:
         'greenroom_github_calls_total{method="GET",status="304"}': 1,
         'greenroom_github_calls_total{method="POST",status="none"}': 1,
         'greenroom_github_rate_limit_remaining{installation="7"}': 4999,
-        'greenroom_cluster_calls_total{status="200",verb="apply"}': 1,
+        'greenroom_cluster_calls_total{method="PATCH",status="200"}': 1,
         'greenroom_sweeps_total{sweep="orphans"}': 1,
         'greenroom_sweep_enqueued_total{sweep="orphans"}': 2,
         'greenroom_sweep_breaker_trips_total{sweep="expiry"}': 1,

@@ -1,0 +1,16 @@
+"""What a reconcile tells the metrics."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Telemetry(Protocol):
+    def phase(self, phase: str, seconds: float) -> None:
+        """A phase ended; its waits are in the seconds."""
+
+
+class Untold:
+    """For those who count nothing."""
+
+    def phase(self, phase: str, seconds: float) -> None: ...

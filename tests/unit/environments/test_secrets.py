@@ -1,0 +1,135 @@
+"""Secrets of an environment: all or nothing, told to nobody, and a new value is noticed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.environments.secrets import HIDDEN, Injection, read
+from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.errors import Rejected, TryAgain
+from bot.model.repository import Repository
+from bot.store import Store
+from tests.stores import ManualClock
+from tests.unit.environments.peers import CONFIGURATION, Bench, Secrets
+
+SHOP = Repository(10, 20, "acme", "shop")
+SEVEN = EnvironmentKey.preview(SHOP.id, 7)
+VALUE = "sk_test_4711"
+KEY = b"k" * 32
+CONFIGURED = CONFIGURATION + "preview: {secrets: {STRIPE_KEY: 'env:STRIPE', MAIL: 'env:MAIL'}}\n"
+
+
+async def injection(key: bytes = KEY, environment: EnvironmentKey = SEVEN, **values: str) -> Injection:
+    provider = Secrets()
+    provider.values = values
+    return await read({"env": provider}, {name: f"env:{name}" for name in values}, SHOP, environment, key)
+
+
+async def test_all_that_cannot_be_had_is_named_at_once_and_nothing_of_what_can() -> None:
+    provider = Secrets()
+    provider.values = {"A": VALUE, "SHORT": "on", "NUL": "abc\0defg"}
+    references = {"A": "env:A", "B": "env:B", "C": "vault:kv/c#key", "D": "env:SHORT", "E": "env:NUL"}
+    with pytest.raises(Rejected) as caught:
+        await read({"env": provider}, references, SHOP, SEVEN, KEY)
+    assert "`B`, `C`, `D`, `E`." in str(caught.value)
+    assert "preview.secrets.B, env:B: there is none." in caught.value.detail
+    assert "preview.secrets.C, vault:kv/c#key: there is no provider 'vault'; there are env." in (
+        caught.value.detail
+    )
+    assert "shorter than 6 characters" in caught.value.detail
+    assert "not text" in caught.value.detail
+    assert VALUE not in f"{caught.value!r} {caught.value.detail}"
+
+
+async def test_a_place_that_does_not_answer_is_an_outage_and_no_refusal() -> None:
+    class Away:
+        async def read(self, path: str, repository: Repository) -> str:
+            raise TryAgain("it does not answer")
+
+    with pytest.raises(TryAgain):
+        await read({"env": Away()}, {"A": "env:A"}, SHOP, SEVEN, KEY)
+
+
+async def test_the_digest_tells_whether_a_value_changed_and_nothing_else() -> None:
+    first = await injection(A=VALUE)
+    assert first.digest == (await injection(A=VALUE)).digest
+    others = [
+        await injection(A=VALUE + "2"),
+        await injection(B=VALUE),
+        await injection(key=b"x" * 32, A=VALUE),
+        await injection(environment=EnvironmentKey.preview(SHOP.id, 8), A=VALUE),
+    ]
+    assert len({first.digest, *(other.digest for other in others)}) == 5
+    assert (await injection()).digest == ""
+    assert VALUE not in repr(first)
+
+
+def test_values_are_hidden_wherever_they_stand() -> None:
+    injected = Injection({"A": VALUE, "KEY": "-----BEGIN-----\nfirst-line\nsecond-line\n-----END-----"})
+    assert injected.hide(f"key={VALUE}, again {VALUE}!") == f"key={HIDDEN}, again {HIDDEN}!"
+    assert injected.hide("| second-line |") == f"| {HIDDEN} |"
+    assert injected.hide("nothing to hide") == "nothing to hide"
+    assert injected.hide("") == ""
+
+
+def test_a_value_that_was_cut_off_is_hidden_too() -> None:
+    injected = Injection({"A": VALUE})
+    assert injected.hide("test_4711 is what it said") == f"{HIDDEN} is what it said"
+    assert injected.hide("it said sk_test") == f"it said {HIDDEN}"
+    assert injected.hide("4711 is no secret by itself") == "4711 is no secret by itself"
+
+
+@given(
+    st.text(alphabet="ab\n", max_size=30),
+    st.text(alphabet="abc", min_size=6, max_size=12),
+    st.text(alphabet="ab", max_size=30),
+)
+def test_no_text_shows_a_value(before: str, value: str, after: str) -> None:
+    assert value not in Injection({"A": value}).hide(before + value + after)
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
+    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
+    await store.migrate()
+    yield Bench(store, clock)
+    await store.close()
+
+
+async def test_a_missing_secret_stops_before_anything_is_applied_and_is_tried_again(bench: Bench) -> None:
+    bench.github.configuration = CONFIGURED
+    bench.secrets.values = {"STRIPE": VALUE}
+    await bench.run()
+    told = bench.github.told[-1]
+    assert told.state is EnvironmentState.FAILED
+    assert told.cause is not None
+    assert "`MAIL`" in told.cause.summary
+    assert "`STRIPE_KEY`" not in told.cause.summary
+    assert bench.cluster.injected == []
+    assert bench.cluster.rendered == []
+
+    bench.secrets.values["MAIL"] = "hunter22"
+    bench.clock.advance(60)
+    await bench.again()
+    assert bench.github.told[-1].state is EnvironmentState.READY
+    assert bench.cluster.injected == [{"STRIPE_KEY": VALUE, "MAIL": "hunter22"}]
+
+
+async def test_a_new_value_is_injected_and_rendered_without_a_push(bench: Bench) -> None:
+    bench.github.configuration = CONFIGURED
+    bench.secrets.values = {"STRIPE": VALUE, "MAIL": "hunter22"}
+    await bench.run()
+    await bench.run()
+    assert len(bench.cluster.rendered) == len(bench.cluster.injected) == 1
+
+    bench.secrets.values["MAIL"] = "hunter23"
+    await bench.run()
+    assert bench.cluster.injected[-1]["MAIL"] == "hunter23"
+    first, second = (request.secrets for request in bench.cluster.rendered)
+    assert first != second
+    assert not any(VALUE in repr(request) or "hunter" in repr(request) for request in bench.cluster.rendered)

@@ -1,0 +1,153 @@
+"""Who gets which secret: nobody gets one that was not meant for them."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bot.model.errors import Rejected
+from bot.model.repository import Repository
+from bot.secrets.environment import EnvironmentSecrets
+from bot.secrets.grants import granted
+from bot.secrets.kubernetes import REPOSITORIES, KubernetesSecrets
+
+SHOP = Repository(10, 20, "acme", "shop")
+OTHER = Repository(11, 20, "acme", "other")
+VALUE = "sk_test_4711"
+
+ENVIRONMENT = EnvironmentSecrets(
+    {
+        "GREENROOM_SECRET_STRIPE_KEY": VALUE,
+        "GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES": "acme/shop",
+        "GREENROOM_SECRET_FORGOTTEN": VALUE,
+        "GREENROOM_SECRET_EMPTY": "",
+        "GREENROOM_SECRET_EMPTY_REPOSITORIES": "acme/shop",
+        "GREENROOM_WEBHOOK_SECRET": VALUE,
+        "PATH": VALUE,
+    }
+)
+
+
+@pytest.mark.parametrize(
+    ("grant", "yes"),
+    [
+        ("acme/shop", True),
+        ("ACME/Shop", True),
+        (" acme/other ,acme/shop ", True),
+        ("acme/*", True),
+        ("acme/shop2", False),
+        ("acme/shop-2, shop", False),
+        ("*", False),
+        ("*/shop", False),
+        ("other/*", False),
+        ("acme", False),
+        ("", False),
+        (" , ", False),
+    ],
+)
+def test_a_secret_is_for_whom_it_names_and_for_nobody_else(grant: str, yes: bool) -> None:
+    assert granted(grant, SHOP) is yes
+
+
+async def test_a_variable_of_the_bot_reaches_the_repositories_that_it_is_for() -> None:
+    assert await ENVIRONMENT.read("STRIPE_KEY", SHOP) == VALUE
+
+
+@pytest.mark.parametrize(
+    ("path", "repository"),
+    [
+        ("STRIPE_KEY", OTHER),
+        ("FORGOTTEN", SHOP),
+        ("EMPTY", SHOP),
+        ("MISSING", SHOP),
+        ("STRIPE_KEY_REPOSITORIES", SHOP),
+        ("GREENROOM_WEBHOOK_SECRET", SHOP),
+        ("../WEBHOOK_SECRET", SHOP),
+        ("PATH", SHOP),
+        ("", SHOP),
+    ],
+)
+async def test_no_other_variable_is_reached(path: str, repository: Repository) -> None:
+    with pytest.raises(Rejected) as caught:
+        await ENVIRONMENT.read(path, repository)
+    assert VALUE not in repr(caught.value)
+
+
+def test_the_log_knows_every_value_that_it_must_hide() -> None:
+    assert list(ENVIRONMENT.values) == [VALUE, VALUE, ""]
+    assert ENVIRONMENT.grants() == {"EMPTY": ["acme/shop"], "FORGOTTEN": [], "STRIPE_KEY": ["acme/shop"]}
+
+
+class Secrets:
+    """What lies in the cluster, and what was asked for."""
+
+    def __init__(self, **data: bytes) -> None:
+        encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+        self.secret: Mapping[str, Any] = {
+            "metadata": {"annotations": {REPOSITORIES: "acme/shop"}},
+            "data": encoded,
+        }
+        self.asked: list[tuple[str, str]] = []
+
+    async def read(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        self.asked.append((namespace, name))
+        return self.secret if (namespace, name) == ("vault", "stripe") else None
+
+
+async def test_a_secret_of_an_allowed_namespace_reaches_the_repositories_that_it_names() -> None:
+    provider = KubernetesSecrets(Secrets(key=VALUE.encode()).read, ["vault"])
+    assert await provider.read("vault/stripe#key", SHOP) == VALUE
+
+
+@pytest.mark.parametrize(
+    ("path", "repository", "told"),
+    [
+        ("vault/stripe#key", OTHER, "does not name acme/other"),
+        ("vault/stripe#other", SHOP, "there is no Secret vault/stripe with the key other"),
+        ("vault/absent#key", SHOP, "there is no Secret vault/absent"),
+        ("vault/binary#key", SHOP, "there is no Secret"),
+    ],
+)
+async def test_what_is_not_there_or_not_for_this_repository_is_refused(
+    path: str, repository: Repository, told: str
+) -> None:
+    provider = KubernetesSecrets(Secrets(key=VALUE.encode()).read, ["vault"])
+    with pytest.raises(Rejected, match=told) as caught:
+        await provider.read(path, repository)
+    assert VALUE not in repr(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "greenroom/greenroom-secrets#GREENROOM_WEBHOOK_SECRET",
+        "gr-other-3mv-pr-1/greenroom-secrets#KEY",
+        "vault/stripe",
+        "vault/stripe#",
+        "vault#key",
+        "vault/a,metadata.namespace=x#key",
+        "vault/../default/stripe#key",
+        "",
+    ],
+)
+async def test_no_other_namespace_is_looked_into(path: str) -> None:
+    cluster = Secrets(key=VALUE.encode())
+    with pytest.raises(Rejected):
+        await KubernetesSecrets(cluster.read, ["vault"]).read(path, SHOP)
+    assert cluster.asked == []
+
+
+async def test_a_secret_without_the_annotation_is_for_nobody() -> None:
+    cluster = Secrets(key=VALUE.encode())
+    cluster.secret = {"metadata": {}, "data": cluster.secret["data"]}
+    with pytest.raises(Rejected, match="does not name acme/shop"):
+        await KubernetesSecrets(cluster.read, ["vault"]).read("vault/stripe#key", SHOP)
+
+
+async def test_bytes_that_are_no_text_are_refused() -> None:
+    provider = KubernetesSecrets(Secrets(key=b"\xff\xfe").read, ["vault"])
+    with pytest.raises(Rejected, match="not text"):
+        await provider.read("vault/stripe#key", SHOP)
