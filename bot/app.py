@@ -34,7 +34,7 @@ from bot.secrets.kubernetes import KubernetesSecrets
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.store import utc_now
-from bot.sweeps.expiry import expiry
+from bot.sweeps.expiry import expiry, warnings
 from bot.sweeps.forgotten import forgotten
 from bot.sweeps.orphans import orphans
 from bot.sweeps.redelivery import redelivery
@@ -153,6 +153,7 @@ class App:
 
         async def expire() -> None:
             await expiry(store.environments, store.queue, utc_now(), limit, metrics)
+            await warnings(store.environments, store.queue, utc_now(), metrics)
 
         async def redeliver() -> None:
             await redelivery(github, store.deliveries, utc_now(), metrics)

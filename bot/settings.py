@@ -278,7 +278,8 @@ class Settings(BaseModel):
     )
     longest_ttl: Duration = Field(
         default=timedelta(days=14),
-        description="The longest life of a preview that `.greenroom.yml` may ask for.",
+        description="The longest life of a preview that `.greenroom.yml` may ask for, "
+        "and how far ahead `/extend` may reach.",
     )
     resync_interval: Duration = Field(
         default=timedelta(minutes=10), description="How often all open pull requests are read again."

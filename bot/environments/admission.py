@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bot.environments import deadline
 from bot.environments.run import Run
 from bot.model.environment import Cause, EnvironmentState
 from bot.model.places import Admission, Scope, Turn
@@ -24,7 +25,8 @@ async def enter(run: Run) -> bool:
     run.environment = replace(run.environment, admission=Admission.ADMITTED)
     if before is Admission.QUEUED:
         # Its time begins now: waiting in the queue costs nothing of it.
-        run.set(state=EnvironmentState.PENDING, cause=None, expires_at=run.peers.clock() + run.time_to_live)
+        run.set(state=EnvironmentState.PENDING, cause=None)
+        run.begin_time()
         await run.save(("admitted", "A place became free."))
         await run.report()
     return True
@@ -33,7 +35,8 @@ async def enter(run: Run) -> bool:
 async def _queue(run: Run, turn: Turn, news: bool) -> None:
     cause = Cause(told(turn, run.environment.repository.full_name, run.pull.author))
     run.environment = replace(run.environment, admission=Admission.QUEUED)
-    run.set(state=EnvironmentState.WAITING, phase=None, cause=cause, expires_at=None)
+    waiting = replace(run.status, state=EnvironmentState.WAITING, phase=None, cause=cause)
+    run.environment = replace(run.environment, status=deadline.never(waiting))
     await run.save(*([("queued", cause.summary)] * news))
     await run.report()
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from bot.environments import checks, desire, preparation, rollout
+from bot.environments import checks, deadline, desire, preparation, rollout
 from bot.environments.admission import enter
 from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.desire import Unwanted
@@ -85,6 +85,7 @@ class Reconciler:
         run = Run(self._peers, self._policy, claim, environment)
         if not await self._read_pull_request(run):
             return self._peers.clock() + _UNSEEN_AGAIN
+        await self._mind_deadline(run)
         wanted = desire.before_reading(run.pull, run.status, self._peers.clock())
         if isinstance(wanted, Unwanted):
             return await teardown(run, wanted)
@@ -130,6 +131,15 @@ class Reconciler:
             await run.save()
         return True
 
+    async def _mind_deadline(self, run: Run) -> None:
+        minded = deadline.mind(run.status, run.environment.wishes, self._peers.clock())
+        if minded != run.status:
+            warns = minded.expiring and not run.status.expiring
+            run.environment = replace(run.environment, status=minded)
+            await run.save(
+                *([("expiring", f"Its time is up at {minded.expires_at:%Y-%m-%d %H:%M} UTC.")] * warns)
+            )
+
     async def _read_configuration(self, run: Run) -> desire.Desire:
         """Reads it once for each generation; another text than before is another desire."""
         before = text = run.attempt.configuration
@@ -161,9 +171,9 @@ class Reconciler:
         queued = run.environment.admission is Admission.QUEUED  # its time has not begun
         if begun and (queued or run.status.expires_at is not None):
             return
-        now = self._peers.clock()
         live = run.status.live_commit
-        run.set(**_fresh(run.pull.head_sha, live, now + run.time_to_live))
+        run.set(**_fresh(run.pull.head_sha, live))
+        run.begin_time()
         await run.save(("opened" if live is None else "updating", f"{run.pull.head_sha[:7]} is wanted"))
         await run.report()
 
@@ -300,7 +310,7 @@ def _story(before: PullRequest, now: PullRequest) -> list[tuple[str, str]]:
     return story
 
 
-def _fresh(commit: str, live: str | None, expires_at: datetime) -> dict[str, object]:
+def _fresh(commit: str, live: str | None) -> dict[str, object]:
     """The status fields of a new attempt; what still runs of the one before stays told as such."""
-    blank = Status(EnvironmentState.PENDING, commit=commit, live_commit=live, expires_at=expires_at)
+    blank = Status(EnvironmentState.PENDING, commit=commit, live_commit=live)
     return {name: getattr(blank, name) for name in Status.__dataclass_fields__}

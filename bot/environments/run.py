@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
+from bot.environments import deadline
 from bot.environments.configuration import Configuration
 from bot.environments.ports import (
     Clock,
@@ -100,10 +101,12 @@ class Run:
         assert self.configuration is not None, "a phase runs only after the configuration was read"
         return self.configuration.preview.size.over(self.policy.default_size)
 
-    @property
-    def time_to_live(self) -> timedelta:
+    def begin_time(self) -> None:
+        """Its time to live begins now."""
         assert self.configuration is not None, "a phase runs only after the configuration was read"
-        return min(self.configuration.preview.ttl or self.policy.default_ttl, self.policy.longest_ttl)
+        time_to_live = min(self.configuration.preview.ttl or self.policy.default_ttl, self.policy.longest_ttl)
+        status = deadline.begin(self.status, self.peers.clock(), time_to_live)
+        self.environment = replace(self.environment, status=status)
 
     async def fence(self) -> None:
         await self.peers.environments.check(self.claim, self.environment.key, self.environment.generation)

@@ -62,6 +62,8 @@ def comment(status: Status, place: Place, commands: Mapping[str, str] | None = N
         EnvironmentState.DELETING: _deleting,
         EnvironmentState.GONE: _gone,
     }[status.state](status, place)
+    if status.expiring and status.expires_at is not None and status.end is None:
+        said = [*said, _warning(status.expires_at)]
     typed = [f"{code(name)} {plain(does)}" for name, does in (commands or {}).items()]
     if typed:
         said = [*said, "Type " + " · ".join(typed)]
@@ -247,6 +249,11 @@ def _details(place: Place) -> str:
 def _link(url: str | None) -> str:
     host = urlsplit(url or "").netloc
     return f"[{host.replace('[', '').replace(']', '')}]({url})"
+
+
+def _warning(expires_at: datetime) -> str:
+    kept = f"{code('/extend 24h')} keeps it longer, and a push gives it its whole time again."
+    return f"⏰ **It is taken away at {_time(expires_at)}.** {kept}"
 
 
 def _time(moment: datetime) -> str:

@@ -158,6 +158,10 @@ class Status:
     notes: tuple[str, ...] = ()
     """What else a person should know of how it runs, one sentence each."""
     expires_at: datetime | None = None
+    warn_at: datetime | None = None
+    """From when on the pull request warns that the time is running out."""
+    expiring: bool = False
+    """The pull request warns."""
 
 
 @dataclass(frozen=True, slots=True)

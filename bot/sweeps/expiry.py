@@ -1,9 +1,11 @@
-"""Finds previews whose time is up."""
+"""Finds previews whose time is up, or is about to be."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
+from bot.environments.deadline import LONGEST_WARNING
+from bot.model.environment import Environment
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
 from bot.sweeps.ports import STANDING, Environments, Queue
@@ -18,3 +20,16 @@ async def expiry(
     removals = within_limit("expiry", expired, limit, telemetry)
     await queue.enqueue([WorkKey.environment(environment.key) for environment in removals])
     telemetry.swept("expiry", len(removals))
+
+
+async def warnings(environments: Environments, queue: Queue, now: datetime, telemetry: Telemetry) -> None:
+    """The worker makes the pull request say it."""
+    soon = await environments.find(states=STANDING, expires_before=now + LONGEST_WARNING)
+    due = [WorkKey.environment(environment.key) for environment in soon if to_warn(environment, now)]
+    await queue.enqueue(due)
+    telemetry.swept("warnings", len(due))
+
+
+def to_warn(environment: Environment, now: datetime) -> bool:
+    status = environment.status
+    return status.warn_at is not None and now >= status.warn_at and not status.expiring and status.end is None

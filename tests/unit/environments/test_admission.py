@@ -13,7 +13,7 @@ from bot.model.places import Admission, Caps, Scope, Turn
 from bot.store import Store
 from bot.sweeps.forgotten import forgotten
 from tests.stores import ManualClock
-from tests.unit.environments.town import Town
+from tests.unit.environments.town import Silent, Town
 
 
 @pytest.fixture
@@ -121,12 +121,6 @@ async def test_a_raised_cap_is_noticed_by_a_sweep(town: Town) -> None:
 
     assert await sweep(2) == []
     assert await sweep(4) == ["preview/7/3", "preview/7/4"]
-
-
-class Silent:
-    def swept(self, sweep: str, enqueued: int) -> None: ...
-
-    def breaker_tripped(self, sweep: str) -> None: ...
 
 
 def test_far_back_nobody_is_told_the_place() -> None:

@@ -23,6 +23,14 @@ from tests.unit.environments.test_desire import PULL
 SHOP = PULL.repository
 
 
+class Silent:
+    """Metrics that nobody looks at."""
+
+    def swept(self, sweep: str, enqueued: int) -> None: ...
+
+    def breaker_tripped(self, sweep: str) -> None: ...
+
+
 class TownHall(peers.GitHub):
     """`trouble` is what it says instead of an answer."""
 

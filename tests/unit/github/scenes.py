@@ -95,6 +95,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
     ),
     "ready": (READY, PLACE),
     "ready-with-checks": (replace(READY, checks=CHECKS), PLACE),
+    "ready-and-expiring": (replace(READY, expiring=True), PLACE),
     "ready-without-a-route": (replace(READY, url=None, images={}, expires_at=None), PLACE),
     "ready-with-a-note": (
         replace(READY, notes=("A fork gets no secrets, so it runs without `STRIPE_KEY`.",)),

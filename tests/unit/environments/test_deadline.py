@@ -1,0 +1,100 @@
+"""How long a preview lives, as its people see it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.environments.deadline import begin, mind
+from bot.environments.run import Policy
+from bot.model.environment import EnvironmentKey, EnvironmentState, Status, Wishes
+from bot.store import Store
+from bot.sweeps.expiry import expiry, to_warn, warnings
+from tests.stores import ManualClock
+from tests.unit.environments.town import SHOP, Silent, Town
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+READY = Status(EnvironmentState.READY)
+
+
+@pytest.mark.parametrize(
+    ("time_to_live", "warned_before"), [(4 * HOUR, HOUR), (2 * DAY, 12 * HOUR), (14 * DAY, DAY)]
+)
+def test_the_last_quarter_but_at_most_a_day_carries_a_warning(
+    time_to_live: timedelta, warned_before: timedelta
+) -> None:
+    status = begin(READY, NOW, time_to_live)
+    assert status.expires_at == NOW + time_to_live
+    assert not mind(status, Wishes(), NOW + time_to_live - warned_before - HOUR / 60).expiring
+    assert mind(status, Wishes(), NOW + time_to_live - warned_before).expiring
+
+
+def test_who_extends_it_moves_deadline_and_warning() -> None:
+    status = begin(READY, NOW, 3 * DAY)
+    wishes = Wishes(extended_until=NOW + 5 * DAY)
+    extended = mind(status, wishes, NOW + 2.5 * DAY)
+    assert (extended.expires_at, extended.expiring) == (NOW + 5 * DAY, False)
+    assert mind(extended, wishes, NOW + 4.5 * DAY).expiring
+
+
+def test_a_wish_that_asks_for_less_shortens_nothing() -> None:
+    status = begin(READY, NOW, 3 * DAY)
+    assert mind(status, Wishes(extended_until=NOW + DAY), NOW).expires_at == NOW + 3 * DAY
+
+
+@pytest.fixture
+async def town(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Town]:
+    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
+    await store.migrate()
+    yield Town(store, clock, Policy())
+    await store.close()
+
+
+async def pass_time(town: Town, time: timedelta) -> None:
+    """With a look at the deadlines at its end."""
+    town.clock.advance(time.total_seconds())
+    await expiry(town.store.environments, town.store.queue, town.clock(), 10, Silent())
+    await warnings(town.store.environments, town.store.queue, town.clock(), Silent())
+    await town.settle()
+    await town.settle()
+
+
+async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_brings_it_back(town: Town) -> None:
+    await town.open(1)
+    await pass_time(town, DAY)
+    assert not town.github.said[1].expiring
+    await pass_time(town, 1.5 * DAY)
+    assert town.github.said[1].expiring
+    assert town.says(1) == "ready"
+    await pass_time(town, DAY)
+    assert town.says(1) == "gone: The preview's time was up. A push brings it back."
+    assert town.cluster.namespaces == {}
+    assert await town.journal(1) == ["opened", "ready", "expiring", "deleting", "gone"]
+    await town.change(1, head_sha="b" * 40)
+    assert town.says(1) == "ready"
+    assert not town.github.said[1].expiring
+
+
+async def test_it_is_warned_once(town: Town) -> None:
+    await town.open(1)
+    for _ in range(3):
+        await pass_time(town, 0.8 * DAY)
+    assert (await town.journal(1)).count("expiring") == 1
+    assert not to_warn(await town.record(1), town.clock())
+
+
+async def test_who_extends_it_in_the_last_minute_keeps_it(town: Town) -> None:
+    await town.open(1)
+    await pass_time(town, 2.9 * DAY)
+    until = town.clock() + 2 * DAY
+    key = EnvironmentKey.preview(SHOP.id, 1)
+    town.clock.advance((0.2 * DAY).total_seconds())
+    await town.store.environments.wish(key, lambda all: replace(all, extended_until=until), "/extend", "ada")
+    await pass_time(town, timedelta())
+    assert town.says(1) == "ready"
+    assert not town.github.said[1].expiring
+    await pass_time(town, 2 * DAY)
+    assert town.says(1).startswith("gone: The preview's time was up.")
