@@ -58,7 +58,7 @@ test-postgresql: .venv/installed ## store and queue on Debian's PostgreSQL
 	@$(BIN)/python -m pytest -m postgresql tests
 
 .PHONY: test-cluster
-test-cluster: $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## the cluster's contracts on a real control plane
+test-cluster: $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## the cluster's contracts and the stories on a real control plane
 	@$(BIN)/python -m pytest -m cluster tests
 
 .PHONY: demo

@@ -1,11 +1,14 @@
-"""A world with a bot for each story: GitHub, registry and cluster on loopback, the bot as a process."""
+"""GitHub, registry, cluster and bot, up for all stories; each story has an organisation of its own there."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -14,26 +17,55 @@ import pytest
 
 from bot.embedded.bot_process import BotProcess
 from bot.embedded.client.resources import NAMESPACES
+from bot.embedded.github.operations.deployments import Deployment
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import World
+from bot.model.environment import EnvironmentKey
+from bot.model.naming import host_label, namespace_name
+from bot.model.repository import Repository
+from tests.story.hello import hello_files
 
-PATIENCE_SECONDS = 45
+PATIENCE_SECONDS = 90
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class Site:
+    """Everything that runs. `world.kubernetes` is None on a real control plane."""
+
+    world: World
+    bot: BotProcess
+    database: Path
+
+
 class Story:
-    """What people do, and what they see."""
+    """What people do in one repository, and what they see."""
 
-    repository = "acme/shop"
+    def __init__(self, site: Site, repository: str) -> None:
+        self.site = site
+        self.world = site.world
+        self.github = site.world.github
+        self.bot = site.bot
+        self.repository = repository
 
-    def __init__(self, world: World, bot: BotProcess) -> None:
-        self.world = world
-        self.github = world.github
-        self.bot = bot
+    @property
+    def organization(self) -> str:
+        return self.repository.partition("/")[0]
 
     def files(self, look: str = "spring") -> dict[str, bytes]:
-        return restyle(shop_files(self.world.registry.host), LOOKS[look])
+        """The sample shop: data, a seed, workloads, a route and two checks."""
+        registry = self.world.registry.host
+        files = restyle(shop_files(registry), LOOKS[look])
+        ours = f"{registry}/{self.repository.lower()}".encode()
+        return {path: text.replace(f"{registry}/acme/shop".encode(), ours) for path, text in files.items()}
+
+    def hello(self, sentence: str = "Hello.") -> dict[str, bytes]:
+        """One pod, no data, no checks."""
+        return hello_files(self.world.registry.host, self.repository, sentence)
+
+    async def create(self, files: dict[str, bytes]) -> None:
+        await asyncio.to_thread(self.github.repositories.create, self.repository, files)
 
     async def push(self, branch: str, files: dict[str, bytes]) -> str:
         return await asyncio.to_thread(
@@ -43,7 +75,7 @@ class Story:
     async def open(self, branch: str, files: dict[str, bytes]) -> int:
         await self.push(branch, files)
         pull = await asyncio.to_thread(
-            self.github.pulls.open, self.repository, branch, by="ada", title=f"The {branch} shop"
+            self.github.pulls.open, self.repository, branch, by="ada", title=f"About {branch}"
         )
         return int(pull.number)
 
@@ -52,6 +84,13 @@ class Story:
 
     async def reopen(self, number: int) -> None:
         await asyncio.to_thread(self.github.pulls.reopen, self.repository, number, by="ada")
+
+    async def delivered(self) -> None:
+        """Returns when the bot has answered every webhook so far."""
+        await asyncio.to_thread(self.github.deliveries.wait_idle, PATIENCE_SECONDS)
+
+    def head(self, number: int) -> str:
+        return str(self.github.pulls.get(self.repository, number).head_sha)
 
     def comments(self, number: int) -> list[str]:
         return [comment.body for comment in self.github.comments.on(self.repository, number)]
@@ -64,23 +103,60 @@ class Story:
 
         return await eventually(found, lambda: f"no comment with {words} in {self.comments(number)}")
 
+    async def is_ready(self, number: int) -> str:
+        """The comment, once it says that the head is ready."""
+        return await self.comment_says(number, "is ready", self.head(number)[:7])
+
+    def deployments(self) -> list[Deployment]:
+        return list(self.github.deployments.of(self.repository))
+
+    def runs(self, sha: str | None = None) -> list[str]:
+        """The environment's own check runs: conclusion, or status while there is none."""
+        runs = self.github.checks.runs(self.repository, sha, name="greenroom/preview")
+        return [run.conclusion or run.status for run in runs]
+
+    def said_once(self, number: int) -> None:
+        """One comment, and for each commit at most one check run of a name and one Deployment."""
+        assert len(self.comments(number)) == 1
+        names = [(run.head_sha, run.name) for run in self.github.checks.runs(self.repository)]
+        assert len(names) == len(set(names)), "a check run twice"
+        commits = [deployment.sha for deployment in self.deployments()]
+        assert len(commits) == len(set(commits)), "a Deployment twice"
+
     async def page(self, number: int) -> httpx.Response:
         """The preview's page, through the gateway."""
-        repository = self.github.world.repository(self.repository)
-        label = f"pr-{number}-shop-{_base36(repository.id)}"
+        key, repository = self._names(number)
+        port = self.world.gateway.port
         async with httpx.AsyncClient(trust_env=False) as client:
-            host = f"{label}.localhost:{self.world.gateway.port}"
-            return await client.get(f"http://127.0.0.1:{self.world.gateway.port}/", headers={"Host": host})
+            headers = {"Host": f"{host_label(key, repository)}.localhost:{port}"}
+            return await client.get(f"http://127.0.0.1:{port}/", headers=headers)
+
+    def namespace(self, number: int) -> str:
+        return namespace_name(*self._names(number))
 
     async def namespaces(self) -> list[str]:
+        """Those of this repository's previews."""
         listed = await self.world.client.list(NAMESPACES, labels="app.kubernetes.io/managed-by=greenroom")
-        return [item["metadata"]["name"] for item in listed.items]
+        labels = {item["metadata"]["name"]: item["metadata"]["labels"] for item in listed.items}
+        ours = f".{self._names(0)[1].id}."
+        return [name for name, label in labels.items() if ours in label["greenroom.dev/environment"]]
 
     async def no_namespace(self) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while await self.namespaces():
-            assert time.monotonic() < deadline, f"still there: {await self.namespaces()}"
+        while left := await self.namespaces():
+            assert time.monotonic() < deadline, f"still there: {left}"
             await asyncio.sleep(0.1)
+
+    async def end(self) -> None:
+        """Closes what is open, so that it costs the next story nothing."""
+        for pull in self.github.pulls.of(self.repository):
+            if pull.state == "open":
+                await self.close(pull.number)
+
+    def _names(self, number: int) -> tuple[EnvironmentKey, Repository]:
+        id = self.github.world.repository(self.repository).id
+        owner, _, name = self.repository.partition("/")
+        return EnvironmentKey.preview(id, number), Repository(id, 0, owner, name)
 
 
 async def eventually(found: Callable[[], T | None], otherwise: Callable[[], str]) -> T:
@@ -91,27 +167,58 @@ async def eventually(found: Callable[[], T | None], otherwise: Callable[[], str]
     return value
 
 
-def _base36(number: int) -> str:
-    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    return _base36(number // 36) + digits[number % 36] if number >= 36 else digits[number]
+embedded_only = pytest.mark.parametrize("site", ["embedded"], indirect=True)
+"""For stories with faults, which only the embedded cluster has."""
 
 
-@pytest.fixture
-async def story(tmp_path: Path) -> AsyncIterator[Story]:
-    async with World(tmp_path / "world") as world:
+@pytest.fixture(scope="session", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
+async def site(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Site]:
+    real = request.getfixturevalue("real_kubeconfig") if request.param == "real" else None
+    folder = tmp_path_factory.mktemp(request.param)
+    async with World(folder / "world", real) as world:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
         await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
-        settings = world.settings(f"http://127.0.0.1:{port}", tmp_path / "bot.db")
-        async with BotProcess(port, settings, tmp_path / "bot.log") as bot:
-            yield Story(world, bot)
+        database = folder / "bot.db"
+        settings = world.settings(f"http://127.0.0.1:{port}", database)
+        async with BotProcess(port, settings, folder / "bot.log") as bot:
+            yield Site(world, bot, database)
 
 
 def _populate(world: World, webhook: str) -> None:
-    github = world.github
-    github.accounts.create_user("ada")
-    github.accounts.create_user("mallory")
-    github.accounts.create_organization("acme", admins=("ada",))
-    github.repositories.create(Story.repository, shop_files(world.registry.host))
-    github.apps.set_webhook(webhook)
-    github.apps.install("acme", by="ada")
+    world.github.accounts.create_user("ada")
+    world.github.accounts.create_user("mallory")
+    world.github.apps.set_webhook(webhook)
+
+
+@pytest.fixture
+async def story(site: Site) -> AsyncIterator[Story]:
+    """A repository with the sample shop."""
+    async with told(site) as story:
+        await story.create(story.files())
+        yield story
+
+
+@pytest.fixture
+async def small(site: Site) -> AsyncIterator[Story]:
+    """A repository with one pod, for stories that are not about the application."""
+    async with told(site) as story:
+        await story.create(story.hello())
+        yield story
+
+
+@contextlib.asynccontextmanager
+async def told(site: Site, name: str = "shop") -> AsyncIterator[Story]:
+    """A story in an organisation of its own, with the App installed."""
+    organization = f"acme{secrets.token_hex(3)}"
+    await asyncio.to_thread(_organize, site.world, organization)
+    story = Story(site, f"{organization}/{name}")
+    yield story
+    await story.end()
+
+
+def _organize(world: World, organization: str) -> None:
+    world.github.accounts.create_organization(organization, admins=("ada",))
+    world.github.apps.install(organization, by="ada")

@@ -8,25 +8,26 @@ from tests.story.conftest import Story
 
 async def test_a_pull_request_gets_its_shop_follows_a_push_and_leaves_nothing_behind(story: Story) -> None:
     number = await story.open("spring", story.files("spring"))
-    said = await story.comment_says(number, "is ready", "✅ `http-healthz`")
+    said = await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `job-python-m-shop-smoke`")
     assert "sha256:" in said
     assert "Basil" in (await story.page(number)).text
 
     newest = await story.push("spring", story.files("autumn"))
     await story.comment_says(number, "is ready", newest[:7])
     assert "Amber lamp" in (await story.page(number)).text
-    assert len(story.comments(number)) == 1
+    story.said_once(number)
 
     await story.close(number)
     await story.comment_says(number, "The preview is gone")
     await story.no_namespace()
     assert (await story.page(number)).status_code == 404
-    states = [deployment.statuses[-1].state for deployment in story.github.deployments.of(story.repository)]
+    states = [deployment.statuses[-1].state for deployment in story.deployments()]
     assert states == ["inactive", "inactive"]
 
     await story.reopen(number)
-    await story.comment_says(number, "is ready", newest[:7])
+    await story.is_ready(number)
     assert "Amber lamp" in (await story.page(number)).text
+    story.said_once(number)
 
 
 async def test_a_commit_that_crashes_is_told_with_its_last_words_and_mended_by_a_push(story: Story) -> None:
@@ -34,7 +35,7 @@ async def test_a_commit_that_crashes_is_told_with_its_last_words_and_mended_by_a
     said = await story.comment_says(number, "failed")
     assert "checkout" in said
     await story.push("crash", story.files())
-    await story.comment_says(number, "is ready")
+    await story.is_ready(number)
 
 
 async def test_a_seed_that_is_refused_says_which_product(story: Story) -> None:
@@ -43,37 +44,47 @@ async def test_a_seed_that_is_refused_says_which_product(story: Story) -> None:
     assert "cents" in said
 
 
-async def test_a_fork_runs_nothing_and_says_who_may_allow_it(story: Story) -> None:
+async def test_a_fork_runs_nothing_and_says_who_may_allow_it(small: Story) -> None:
     def fork() -> int:
-        github = story.github
-        github.repositories.fork(story.repository, by="mallory")
-        github.repositories.push("mallory/shop", "mine", story.files(), by="mallory")
-        return int(github.pulls.open(story.repository, "mallory:mine", by="mallory").number)
+        github, mine = small.github, f"{small.organization}-by-mallory"
+        github.repositories.fork(small.repository, by="mallory", name=mine)
+        github.repositories.push(f"mallory/{mine}", "mine", small.hello("Mine."), by="mallory")
+        return int(github.pulls.open(small.repository, "mallory:mine", by="mallory").number)
 
     number = await asyncio.to_thread(fork)
-    said = await story.comment_says(number, "No preview runs")
-    assert "write access to acme/shop" in said
-    assert await story.namespaces() == []
+    said = await small.comment_says(number, "No preview runs")
+    assert f"write access to {small.repository}" in said
+    assert await small.namespaces() == []
 
 
-async def test_a_wrong_configuration_names_line_and_field(story: Story) -> None:
-    broken = story.files()[".greenroom.yml"] + b"\ncolour: blue\n"
-    await story.push("main", {".greenroom.yml": broken})
-    number = await story.open("spring", story.files())
-    said = await story.comment_says(number, "failed")
+async def test_a_wrong_configuration_names_line_and_field_and_is_mended_by_a_right_one(small: Story) -> None:
+    right = small.hello()[".greenroom.yml"]
+    await small.push("main", {".greenroom.yml": right + b"colour: blue\n"})
+    number = await small.open("spring", {"sentence.txt": b"Spring."})
+    said = await small.comment_says(number, "failed")
     assert "colour" in said
-    assert "line" in said
+    assert "line 6" in said
+    await small.push("main", {".greenroom.yml": right})
+    await small.is_ready(number)
 
 
-async def test_killed_at_work_it_takes_up_again_and_says_nothing_twice(story: Story) -> None:
-    number = await story.open("spring", story.files())
-    for _ in range(3):
+async def test_a_healthy_preview_follows_the_configuration_on_the_default_branch(small: Story) -> None:
+    number = await small.open("spring", small.hello("Spring."))
+    await small.is_ready(number)
+    checks = b"preview: {checks: [{name: greeting, http: /}]}\n"
+    await small.push("main", {".greenroom.yml": small.hello()[".greenroom.yml"] + checks})
+    await small.comment_says(number, "is ready", "✅ `greeting`")
+    small.said_once(number)
+
+
+async def test_killed_at_work_it_takes_up_again_and_says_nothing_twice(small: Story) -> None:
+    number = await small.open("spring", small.hello("Spring."))
+    for _ in range(2):
         await asyncio.sleep(0.7)
-        await story.bot.kill()
-        await story.bot.start()
-    await story.comment_says(number, "is ready")
-    assert len(story.comments(number)) == 1
-    runs = story.github.checks.runs(story.repository, name="greenroom/preview")
-    assert len(runs) == 1
-    assert len(story.github.deployments.of(story.repository)) == 1
-    assert len(await story.namespaces()) == 1
+        await small.bot.kill()
+        await small.bot.start()
+    await small.is_ready(number)
+    small.said_once(number)
+    assert small.runs() == ["success"]
+    assert len(small.deployments()) == 1
+    assert len(await small.namespaces()) == 1
