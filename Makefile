@@ -29,6 +29,10 @@ lock: ## pin the newest versions again, with hashes
 control-plane: .venv/installed ## build a real Kubernetes control plane from Go modules (once, outside the tree)
 	@$(BIN)/python -m tests.kubernetes.binaries
 
+.PHONY: tools
+tools: .venv/installed ## build Kustomize and Helm from Go modules (once, outside the tree)
+	@$(BIN)/python -m tests.kubernetes.tools
+
 TEST := $(BIN)/python -m pytest -n auto --dist worksteal -m
 
 .PHONY: check
@@ -43,11 +47,11 @@ test: check test-python test-stories ## every test that needs nothing but Python
 
 .PHONY: test-python
 test-python: .venv/installed ## the tests of the rooms
-	@$(TEST) "not cluster and not postgresql and not browser and not fault" --ignore tests/story tests
+	@$(TEST) "not cluster and not tools and not postgresql and not browser and not fault" --ignore tests/story tests
 
 .PHONY: test-stories
 test-stories: .venv/installed ## bot, GitHub and cluster together, one story at a time
-	@$(BIN)/python -m pytest -m "not cluster and not fault" tests/story
+	@$(BIN)/python -m pytest -m "not cluster and not tools and not fault" tests/story
 
 .PHONY: test-faults
 test-faults: .venv/installed ## kills, hangs and long series, which take their time
@@ -57,8 +61,12 @@ test-faults: .venv/installed ## kills, hangs and long series, which take their t
 test-postgresql: .venv/installed ## store and queue on Debian's PostgreSQL
 	@$(BIN)/python -m pytest -m postgresql tests
 
+.PHONY: test-tools
+test-tools: tools ## Kustomize and Helm themselves, on the samples
+	@$(BIN)/python -m pytest -m "tools and not cluster" tests
+
 .PHONY: test-cluster
-test-cluster: $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## the cluster's contracts and the stories on a real control plane
+test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## the cluster's contracts and the stories on a real control plane
 	@$(BIN)/python -m pytest -m cluster tests
 
 .PHONY: demo

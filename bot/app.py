@@ -18,6 +18,7 @@ from bot.cluster.cluster import KubernetesCluster
 from bot.cluster.connection import connect
 from bot.cluster.gateway import HttpGateway
 from bot.cluster.policy import Policy as ClusterPolicy
+from bot.cluster.tools.tools import Tools
 from bot.cluster.watch import Watcher
 from bot.cluster.witness import Witness
 from bot.environments.reconciler import Reconciler
@@ -80,7 +81,7 @@ class App:
         stack.push_async_callback(github.close)
         api = await stack.enter_async_context(await connect(settings.kubeconfig, self._metrics))
         policy = self._cluster_policy()
-        cluster = KubernetesCluster(api, policy)
+        cluster = KubernetesCluster(api, policy, Tools(settings.render_hosts))
         peers = Peers(
             environments=store.environments,
             github=github,
@@ -142,7 +143,11 @@ class App:
         )
 
     def _gateway(self) -> HttpGateway:
-        return HttpGateway(self._settings.base_domain, self._settings.gateway_address)
+        settings = self._settings
+        try:
+            return HttpGateway(settings.base_domain, settings.gateway_address, settings.gateway_ca_file)
+        except OSError as error:
+            raise GreenroomError(f"GREENROOM_GATEWAY_CA_FILE cannot be used: {error}") from None
 
     def _handlers(
         self, store: Store, github: GitHubApp, cluster: KubernetesCluster, peers: Peers

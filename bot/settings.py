@@ -242,6 +242,11 @@ class Settings(BaseModel):
         description="`HOST:PORT` where the bot itself reaches the gateway, "
         "for when the domain's names lead nowhere from where the bot runs.",
     )
+    gateway_ca_file: File | None = Field(
+        default=None,
+        description="PEM file of the authority that signed the gateway's certificate, "
+        "unless it is a public one.",
+    )
     registry_credentials: File | None = Field(
         default=None,
         description="A `config.json` as `docker login` writes it, for registries that ask who is reading.",
@@ -250,6 +255,11 @@ class Settings(BaseModel):
         default=(),
         description="Registries on private addresses that images may come from: `HOST` or `HOST:PORT`, "
         "with commas between. Public addresses need not be named.",
+    )
+    render_hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts)] = Field(
+        default=(),
+        description="Where Kustomize and Helm may fetch bases and charts from: `HOST` or `HOST:PORT`, "
+        "with commas between. What those hosts serve is trusted as far as the guard lets it.",
     )
     pod_security: PodSecurity = Field(
         default=PodSecurity.RESTRICTED,

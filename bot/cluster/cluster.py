@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from bot.cluster.kinds import NAMESPACE
 from bot.cluster.observe import observe, old_pods
 from bot.cluster.policy import Policy
 from bot.cluster.render import render
+from bot.cluster.tools.tools import Tools
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import (
@@ -29,12 +31,15 @@ from bot.model.size import Size
 class KubernetesCluster:
     """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
 
-    def __init__(self, api: Api, policy: Policy) -> None:
+    def __init__(self, api: Api, policy: Policy, tools: Tools) -> None:
         self._api = api
         self._policy = policy
+        self._tools = tools
 
-    def render(self, request: RenderRequest) -> Bundle:
-        return render(request, self._policy)
+    async def render(self, request: RenderRequest) -> Bundle:
+        sources = await self._tools.sources(request)
+        # Thousands of lines of YAML must not hold up acknowledgements.
+        return await asyncio.to_thread(render, request, sources, self._policy)
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         return namespaces.view(await self._api.get(NAMESPACE, name), environment)

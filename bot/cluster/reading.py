@@ -1,9 +1,9 @@
-"""Plain manifests of a commit: files to objects, each with the file and the lines that it came from."""
+"""Manifests of a commit: text to objects, each with the file and the lines that it came from."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,13 @@ class Source:
     file: str
     manifest: dict[str, Any]
     lines: Mapping[Path, int]
+    made_by: str = ""
+    """The program that made the object from the file; "" when it stands there as it is."""
+
+    def where(self, path: Path = ()) -> str:
+        """File and line, as a person looks them up."""
+        place = f"{self.file}:{self.line(path)}"
+        return f"{place} (as {self.made_by} makes it)" if self.made_by else place
 
     def line(self, path: Path = ()) -> int:
         """The line of a field, or of the nearest field around it that the file has."""
@@ -41,11 +48,15 @@ def read(files: Mapping[str, bytes], directory: str) -> tuple[Source, ...]:
     Raises ManifestRefused, whose message names file and line, for what is no plain list of objects
     or larger than a person would write.
     """
-    chosen = _chosen(files, directory)
+    return objects((path, files[path]) for path in _chosen(files, directory))
+
+
+def objects(texts: Iterable[tuple[str, bytes]]) -> tuple[Source, ...]:
+    """All objects of these texts, each with its file's name; raises ManifestRefused like `read`."""
     found: list[Source] = []
     nodes = 0
-    for path in chosen:
-        for document in documents(path, files[path], nodes):
+    for path, text in texts:
+        for document in documents(path, text, nodes):
             nodes = document.nodes
             found += _objects(Source(path, document.value, document.lines), _DEEPEST_LIST)
             if len(found) > MOST_OBJECTS:
@@ -54,7 +65,7 @@ def read(files: Mapping[str, bytes], directory: str) -> tuple[Source, ...]:
                 )
     for source in found:
         if len(json.dumps(source.manifest)) > LARGEST_OBJECT:
-            raise ManifestRefused(f"{source.file}:{source.line()}: the object is larger than 1 MiB.")
+            raise ManifestRefused(f"{source.where()}: the object is larger than 1 MiB.")
     return tuple(found)
 
 
@@ -80,7 +91,7 @@ def _objects(source: Source, depth: int) -> Iterator[Source]:
     manifest: Any = source.manifest
     if manifest is None:
         return
-    where = f"{source.file}:{source.line()}"
+    where = source.where()
     if not isinstance(manifest, dict):
         raise ManifestRefused(f"{where}: expected a Kubernetes object: a mapping with apiVersion and kind.")
     for key in ("apiVersion", "kind"):

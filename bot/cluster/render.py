@@ -1,4 +1,4 @@
-"""From a commit's files to the objects of its environment. Pure: the same request renders the same bytes."""
+"""From a commit's objects to those of its environment. Pure: the same request renders the same bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.cluster.kinds import REPLACED
 from bot.cluster.names import CONFIG, RELEASE, TEMPLATE, digest, is_own_name
 from bot.cluster.ownership import owned
 from bot.cluster.policy import Policy
-from bot.cluster.reading import Source, read
+from bot.cluster.reading import Source
 from bot.cluster.route import backend_selector, http_route, selects
 from bot.cluster.templates import pod_template
 from bot.cluster.transform import transform
@@ -22,11 +22,14 @@ from bot.model.release import Release
 Object = dict[str, Any]
 
 
-def render(request: RenderRequest, policy: Policy) -> Bundle:
-    """Raises ManifestRefused, which names what is wrong and where."""
-    sources = [each for each in read(request.files, request.directory) if not _is_replaced(each)]
-    check(sources, request.namespace, policy)
-    manifests = [source.manifest for source in sources]
+def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) -> Bundle:
+    """`sources` are the objects that the request's files describe.
+
+    Raises ManifestRefused, which names what is wrong and where.
+    """
+    kept = [each for each in sources if not _is_replaced(each)]
+    check(kept, request.namespace, policy)
+    manifests = [source.manifest for source in kept]
     selector = backend_selector(request.backend, manifests) if request.backend else {}
     # A Job that the bot adds is configured like the pods behind the route, where they have its image.
     manifests.sort(key=lambda each: not selects(selector, each))

@@ -8,6 +8,7 @@ from bot.doctor.cluster import ClusterChecks
 from bot.doctor.findings import Ailing, Check, Finding, State, run
 from bot.doctor.github import GitHubChecks
 from bot.doctor.images import images
+from bot.doctor.manifests import manifests
 from bot.model.errors import StoreUnavailable
 from bot.settings import Settings, SettingsError, read_settings
 from bot.store import Store
@@ -31,6 +32,7 @@ async def _examine(settings: Settings) -> list[Finding]:
                 Check("permissions", github.permissions, needs="GitHub App"),
                 Check("webhook", github.webhook, needs="GitHub App"),
                 Check("images", lambda: images(github.client, settings), needs="GitHub App"),
+                Check("manifests", lambda: manifests(github.client), needs="GitHub App"),
                 Check("cluster", cluster.version),
                 Check("rights", cluster.rights, needs="cluster"),
                 Check("Gateway API", cluster.gateway_api, needs="cluster"),

@@ -27,7 +27,7 @@ async def images(client: Client, settings: Settings) -> str:
     readable: set[str] = set()
     problems: list[str] = []
     async with RegistryClient(_credentials(settings), settings.private_registries) as registry:
-        for repository in await _repositories(client):
+        for repository in await repositories(client):
             try:
                 text = await contents.default_branch_file(repository, PATH)
                 for image in parse_configuration(text).images.values() if text is not None else ():
@@ -49,7 +49,8 @@ def _credentials(settings: Settings) -> Credentials:
         raise Ailing(f"GREENROOM_REGISTRY_CREDENTIALS: {error}") from None
 
 
-async def _repositories(client: Client) -> Sequence[Repository]:
+async def repositories(client: Client) -> Sequence[Repository]:
+    """Some that the App is installed on."""
     installations = Installations(client)
     found: list[Repository] = []
     for installation in await installations.all():

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from bot.model.errors import ConfigurationError
+from bot.model.manifest import Tool
 from bot.model.size import Size, amount
 
 PATH = ".greenroom.yml"
@@ -94,8 +95,40 @@ class ImageSource(_Strict):
         return self.tag.replace("{sha}", commit)
 
 
+class Chart(_Strict):
+    chart: RelativePath
+    values: tuple[RelativePath, ...] = Field(default=(), max_length=20)
+
+
 class Manifests(_Strict):
-    plain: RelativePath
+    """Exactly one of `plain`, `kustomize` and `helm`."""
+
+    plain: RelativePath | None = None
+    kustomize: RelativePath | None = None
+    helm: Chart | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Manifests:
+        if len(self.model_fields_set) != 1 or all(getattr(self, name) is None for name in Tool):
+            raise ValueError(
+                "say where they are in one way: `plain: DIR`, `kustomize: DIR` or `helm: {chart: DIR}`"
+            )
+        return self
+
+    @property
+    def tool(self) -> Tool:
+        return next(tool for tool in Tool if getattr(self, tool) is not None)
+
+    @property
+    def directory(self) -> str:
+        """Of the plain manifests, the kustomization or the chart."""
+        if self.helm is not None:
+            return self.helm.chart
+        return self.plain or self.kustomize or ""
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return self.helm.values if self.helm is not None else ()
 
 
 class Route(_Strict):

@@ -68,8 +68,8 @@ class SecretProvider(Protocol):
 class Cluster(Protocol):
     """Calls raise TryAgain when the API server does not answer, Rejected when it refuses an object."""
 
-    def render(self, request: RenderRequest) -> Bundle:
-        """Reads, guards and transforms the manifests; raises ManifestRefused. No I/O."""
+    async def render(self, request: RenderRequest) -> Bundle:
+        """Reads, guards and transforms the manifests; raises ManifestRefused. Asks nothing of the cluster."""
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView: ...
 

@@ -98,7 +98,9 @@ async def render(run: Run) -> Outcome:
             commit=commit,
             images=run.attempt.images,
             files=files,
-            directory=config.manifests.plain,
+            tool=config.manifests.tool,
+            directory=config.manifests.directory,
+            values=config.manifests.values,
             backend=Backend(config.route.service, config.route.port) if config.route else None,
             host=run.peers.gateway.host(run.host_label) if config.route else "",
             config=config.preview.config,
@@ -106,8 +108,7 @@ async def render(run: Run) -> Outcome:
             seed=_job("seed", config.data.seed) if config.data else None,
             checks=tuple(_job(check.title, check.job) for check in config.preview.checks if check.job),
         )
-        # Parsing thousands of lines of YAML must not hold up acknowledgements.
-        run.bundle = await asyncio.to_thread(run.peers.cluster.render, request)
+        run.bundle = await run.peers.cluster.render(request)
     run.set(release_id=run.bundle.release.id)
     run.remember(release=run.bundle.release)
     return Done()

@@ -35,6 +35,15 @@ class JobRequest:
     timeout_seconds: int
 
 
+class Tool(StrEnum):
+    """What makes objects of a commit's manifests."""
+
+    PLAIN = "plain"
+    """Nothing: they are objects as they stand."""
+    KUSTOMIZE = "kustomize"
+    HELM = "helm"
+
+
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
     """All that decides the objects of an environment: the same request renders the same bytes."""
@@ -47,10 +56,13 @@ class RenderRequest:
     files: Mapping[str, bytes]
     """The commit's files by path relative to the repository's root."""
     directory: str
-    """Where the plain manifests are, relative to the root."""
+    """Where the plain manifests, the kustomization or the chart are, relative to the root."""
     backend: Backend | None
     host: str
     """The environment's host name without port; "" without a route."""
+    tool: Tool = Tool.PLAIN
+    values: tuple[str, ...] = ()
+    """Paths of Helm's values files, relative to the root; a later one wins."""
     config: Mapping[str, str] = field(default_factory=dict)
     """Injected into every container as environment variables."""
     secrets: str = ""

@@ -17,6 +17,7 @@ from bot.cluster.cluster import KubernetesCluster
 from bot.cluster.connection import connect
 from bot.cluster.gateway import HttpGateway
 from bot.cluster.policy import Policy
+from bot.cluster.tools.tools import Tools
 from bot.embedded.client import Client, Connection
 from bot.embedded.client.resources import GATEWAY_CLASSES, GATEWAYS, NAMESPACES, PODS
 from bot.embedded.controllers import Controllers
@@ -30,7 +31,7 @@ from bot.model.release import Image
 from bot.model.repository import Repository
 from bot.model.size import Size
 from bot.settings import Domain
-from tests.unit.cluster.manifests import request
+from tests.unit.cluster.manifests import render, request
 
 DEADLINE_SECONDS = 40
 SIZE = Size()
@@ -60,7 +61,7 @@ class Desk:
         )
 
     def render(self, *manifests: object, **changes: Any) -> Bundle:
-        return self.cluster.render(self.request(*manifests, **changes))
+        return render(self.request(*manifests, **changes), self.policy)
 
     async def prepare(self, generation: int = 1, size: Size = SIZE) -> None:
         await self.cluster.prepare(self.namespace, self.key, self.repository, generation, size, open_fence)
@@ -113,7 +114,7 @@ async def desk_on(kubeconfig: Path, server: KubernetesServer | None) -> AsyncIte
     async with await connect(str(kubeconfig)) as api, Client(Connection.from_kubeconfig(kubeconfig)) as eyes:
         desk = Desk(
             api,
-            KubernetesCluster(api, policy),
+            KubernetesCluster(api, policy, Tools()),
             eyes,
             policy,
             kubeconfig,

@@ -30,15 +30,19 @@ def pinned(module: str, path: str) -> str:
     return found[1]
 
 
+def cache(name: str) -> Path:
+    """A folder outside of the tree for what is built once."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "greenroom" / name
+
+
 def folder() -> Path:
     """Where the programs are or will be built."""
     if assets := os.environ.get("KUBEBUILDER_ASSETS"):
         return Path(assets)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     versions = (
         f"{pinned('kubernetes', 'k8s.io/kubernetes')}-etcd-{pinned('etcd', 'go.etcd.io/etcd/server/v3')}"
     )
-    return cache / "greenroom" / "control-plane" / versions
+    return cache("control-plane") / versions
 
 
 def locate() -> Path:
@@ -52,7 +56,7 @@ def locate() -> Path:
 def crds() -> list[Path]:
     """The files of the Gateway API's custom resource definitions (standard channel), in the module cache."""
     module = "sigs.k8s.io/gateway-api"
-    answer = _go("gateway", "mod", "download", "-json", module, capture=True)
+    answer = go("gateway", "mod", "download", "-json", module, capture=True)
     standard = Path(json.loads(answer)["Dir"]) / "config" / "crd" / "standard"
     return [
         standard / f"gateway.networking.k8s.io_{kind}.yaml"
@@ -80,7 +84,7 @@ def _build(name: str, target: Path) -> None:
         version = pinned("kubernetes", "k8s.io/kubernetes")
         settings = f"-X k8s.io/component-base/version.gitVersion={version}"
         settings += f" -X k8s.io/client-go/pkg/version.gitVersion={version}"
-        _go(
+        go(
             "kubernetes",
             "build",
             "-trimpath",
@@ -90,18 +94,18 @@ def _build(name: str, target: Path) -> None:
             f"k8s.io/kubernetes/cmd/{name}",
         )
     else:
-        _go(
-            "etcd", "build", "-trimpath", "-ldflags=-s -w", "-o", str(unfinished), "go.etcd.io/etcd/server/v3"
-        )
+        go("etcd", "build", "-trimpath", "-ldflags=-s -w", "-o", str(unfinished), "go.etcd.io/etcd/server/v3")
     unfinished.replace(target / name)
 
 
-def _go(module: str, *arguments: str, capture: bool = False) -> str:
+def go(module: str, *arguments: str, capture: bool = False) -> str:
+    """Run `go` in `modules/<module>`; what it printed, when that is captured."""
     program = shutil.which("go")
     if program is None:
         raise BinariesMissingError(
-            "Go is missing: the control plane is built from Go modules. Install Go 1.26 or newer, or set "
-            "KUBEBUILDER_ASSETS to a folder with kube-apiserver, kube-controller-manager, kubectl and etcd"
+            "Go is missing: the control plane and the tools are built from Go modules. Install Go 1.26 or "
+            "newer; for the control plane, KUBEBUILDER_ASSETS may name a folder with kube-apiserver, "
+            "kube-controller-manager, kubectl and etcd instead"
         )
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     done = subprocess.run(

@@ -23,10 +23,12 @@ class Authority:
         builder = builder.add_extension(usage, critical=True)
         self.certificate = self._write("authority.crt", _pem(builder.sign(self._key, hashes.SHA256())))
 
-    def server(self, name: str) -> tuple[Path, Path]:
-        """A certificate for loopback, and its key."""
+    def server(self, name: str, *hosts: str) -> tuple[Path, Path]:
+        """A certificate for loopback and these hosts, and its key."""
         address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-        names = x509.SubjectAlternativeName([address, x509.DNSName("localhost")])
+        names = x509.SubjectAlternativeName(
+            [address, *(x509.DNSName(host) for host in ("localhost", *hosts))]
+        )
         return self._leaf(name, x509.NameAttribute(NameOID.COMMON_NAME, name), None, names)
 
     def client(self, user: str, group: str) -> tuple[Path, Path]:

@@ -1,4 +1,4 @@
-"""The real control plane as a fixture: started once for all tests that ask for it."""
+"""What tests need from outside, as fixtures: the real control plane, started once, and Kustomize and Helm."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.kubernetes import tools
 from tests.kubernetes.control_plane import control_plane
 
 GIVEN = "GREENROOM_TEST_KUBECONFIG"
@@ -20,3 +21,9 @@ def real_kubeconfig() -> Iterator[Path]:
         return
     with control_plane() as running:
         yield running.kubeconfig
+
+
+@pytest.fixture
+def real_tools(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kustomize and Helm themselves, first on the PATH."""
+    monkeypatch.setenv("PATH", f"{tools.locate()}{os.pathsep}{os.environ['PATH']}")

@@ -113,8 +113,8 @@ def _twins(sources: Sequence[Source]) -> Iterator[str]:
         key = (source.manifest["kind"], _name(source))
         earlier = first.setdefault(key, source)
         if earlier is not source:
-            where = f"{earlier.file}:{earlier.line()}"
-            yield _told(source, Finding(("metadata", "name"), f"the same object stands in {where} already"))
+            reason = f"the same object stands in {earlier.where()} already"
+            yield _told(source, Finding(("metadata", "name"), reason))
 
 
 def _told(source: Source, finding: Finding) -> str:
@@ -122,5 +122,4 @@ def _told(source: Source, finding: Finding) -> str:
     for part in finding.path:
         field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else part
     subject = f"{source.manifest['kind']}/{_name(source) or '(no name)'}"
-    where = f"{source.file}:{source.line(finding.path)}"
-    return f"{where}, {subject}, {field or 'the object'}: {finding.reason}."
+    return f"{source.where(finding.path)}, {subject}, {field or 'the object'}: {finding.reason}."

@@ -6,6 +6,8 @@ from bot.embedded.samples.commits import (
     broken_seed,
     broken_start,
     failing_smoke,
+    helm_shop_files,
+    kustomize_shop_files,
     restyle,
     shop_files,
 )
@@ -22,6 +24,8 @@ __all__ = [
     "broken_seed",
     "broken_start",
     "failing_smoke",
+    "helm_shop_files",
+    "kustomize_shop_files",
     "restyle",
     "shop_files",
 ]

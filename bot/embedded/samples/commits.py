@@ -15,6 +15,8 @@ from bot.embedded.samples.looks import Look
 Files = dict[str, bytes]
 
 SHOP = Path(__file__).parent / "shop"
+KUSTOMIZE, HELM = SHOP.with_name("kustomize"), SHOP.with_name("helm")
+MANIFESTS = "deploy/"
 PRODUCT_FIELDS = ("id", "name", "note", "kind", "colour", "cents")
 REGISTRY = "ghcr.io"
 THEME, SEED, SERVER, DOCKERFILE = "shop/theme.py", "seed/catalogue.json", "shop/server.py", "Dockerfile"
@@ -22,8 +24,28 @@ THEME, SEED, SERVER, DOCKERFILE = "shop/theme.py", "seed/catalogue.json", "shop/
 
 def shop_files(registry: str = REGISTRY) -> Files:
     """The sample shop as it is on the default branch; `registry` is the host of its images."""
-    paths = sorted(path for path in SHOP.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    files = {path.relative_to(SHOP).as_posix(): path.read_bytes() for path in paths}
+    return _read(SHOP, registry)
+
+
+def kustomize_shop_files(registry: str = REGISTRY) -> Files:
+    """The same shop, whose previews are a Kustomize overlay of its production manifests."""
+    files = {
+        path.replace(MANIFESTS, f"{MANIFESTS}base/") if path.startswith(MANIFESTS) else path: content
+        for path, content in shop_files(registry).items()
+    }
+    return files | _read(KUSTOMIZE, registry)
+
+
+def helm_shop_files(registry: str = REGISTRY) -> Files:
+    """The same shop as a Helm chart."""
+    files = shop_files(registry)
+    plain = {path: content for path, content in files.items() if not path.startswith(MANIFESTS)}
+    return plain | _read(HELM, registry)
+
+
+def _read(folder: Path, registry: str) -> Files:
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     names_images = (path for path in files if path.endswith((".yaml", ".yml")))
     return files | {path: files[path].replace(REGISTRY.encode(), registry.encode()) for path in names_images}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 from bot.doctor import examine
 from bot.embedded.github.core import GitHub
 from bot.embedded.github.server import GitHubServer
-from bot.embedded.samples.commits import shop_files
+from bot.embedded.samples.commits import helm_shop_files, shop_files
 from tests.unit.cli.test_cli import greenroom
 
 Environment = dict[str, str]
@@ -124,6 +125,20 @@ def test_a_webhook_that_goes_elsewhere_is_told_where_it_should_go(
     assert state == "failed"
     assert "https://old.example.com/hook" in told
     assert "https://greenroom.example.com/webhooks" in told
+
+
+def test_a_program_that_manifests_need_is_missed_only_where_it_is_needed(
+    doctor: Doctor, github: GitHubServer, environment: Environment, tmp_path: Path
+) -> None:
+    bare = {**environment, "PATH": str(tmp_path)}
+    assert doctor(bare)["manifests"][0] == "passed"
+    github.repositories.push("acme/shop", "main", helm_shop_files(), by="ada")
+    state, told = doctor(bare)["manifests"]
+    assert state == "failed"
+    assert told == "helm is not on the PATH, and acme/shop needs it: add it to the bot's image."
+    (tmp_path / "helm").write_text(f"#!{sys.executable}\nprint('v4.3.1')\n")
+    (tmp_path / "helm").chmod(0o755)
+    assert doctor(bare)["manifests"] == ("passed", "kustomize is not there, and nobody needs it; helm v4.3.1")
 
 
 def test_a_github_that_does_not_answer_is_told_in_a_sentence(

@@ -8,9 +8,11 @@ from typing import Any
 
 import yaml
 
+from bot.cluster import render as rendering
 from bot.cluster.policy import Policy
+from bot.cluster.reading import read
 from bot.model.environment import EnvironmentKey
-from bot.model.manifest import Backend, JobRequest, RenderRequest
+from bot.model.manifest import Backend, Bundle, JobRequest, RenderRequest
 from bot.model.release import Image
 from bot.model.repository import Repository
 from bot.settings import Domain
@@ -86,3 +88,8 @@ def request(*manifests: object, **changes: Any) -> RenderRequest:
 
 def job(name: str = "seed", *command: str, image: str = "shop") -> JobRequest:
     return JobRequest(name, image, command or ("python", "-m", "shop.seed"), 300)
+
+
+def render(wanted: RenderRequest, policy: Policy = POLICY) -> Bundle:
+    """Plain manifests as the cluster room renders them."""
+    return rendering.render(wanted, read(wanted.files, wanted.directory), policy)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
 from bot.cluster.gateway import HttpGateway
 from bot.settings import Domain
+from tests.kubernetes.certificates import Authority
 
 Serve = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def serving(serve: Serve) -> AsyncIterator[int]:
+async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await serve(await reader.readuntil(b"\r\n\r\n"), writer)
@@ -25,7 +28,7 @@ async def serving(serve: Serve) -> AsyncIterator[int]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1]
 
@@ -140,3 +143,18 @@ async def test_nobody_there_is_an_answer_too():
         answer = await made.get("pr-7", "/")
     assert answer.status is None
     assert answer.error
+
+
+async def test_a_private_authority_is_trusted_only_when_it_is_named(tmp_path: Path):
+    authority = Authority(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(*authority.server("gateway", "*.preview.example.com"))
+    domain = Domain("https", "preview.example.com", None)
+    async with serving(answering("HTTP/1.1 200 OK", "Content-Length: 0"), tls) as port:
+        address = f"127.0.0.1:{port}"
+        async with HttpGateway(domain, address, str(authority.certificate)) as trusting:
+            assert (await trusting.get("pr-7-shop", "/")).status == 200
+        async with HttpGateway(domain, address) as wary:
+            answer = await wary.get("pr-7-shop", "/")
+    assert answer.status is None
+    assert "certificate" in answer.error.lower()

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from bot.cluster.guard.check import check
 from bot.cluster.policy import Policy
 from bot.cluster.reading import read
-from bot.cluster.render import render
 from bot.model.errors import ManifestRefused
 from bot.settings import PodSecurity
 from tests.unit.cluster.manifests import (
@@ -24,6 +23,7 @@ from tests.unit.cluster.manifests import (
     config_map,
     deployment,
     files,
+    render,
     request,
     service,
     stateful_set,

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from bot.cluster.policy import Policy
-from bot.cluster.render import render
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import RELEASE_HEADER, Backend, Bundle, Wave
 from bot.model.release import Image
@@ -23,6 +22,7 @@ from tests.unit.cluster.manifests import (
     config_map,
     deployment,
     job,
+    render,
     request,
     service,
     stateful_set,

@@ -8,12 +8,20 @@ import pytest
 
 from bot.cluster.events import about, latest_first, refusal
 from bot.cluster.observe import plain
-from bot.cluster.render import render
 from bot.cluster.signature import of_new, signature
 from bot.cluster.troubles import Suspect
 from bot.cluster.verdict import Verdict, verdict
 from bot.model.manifest import Condition, Manifest, Wave
-from tests.unit.cluster.manifests import POLICY, Object, deployment, job, request, service, stateful_set
+from tests.unit.cluster.manifests import (
+    POLICY,
+    Object,
+    deployment,
+    job,
+    render,
+    request,
+    service,
+    stateful_set,
+)
 
 READY, PROGRESSING, FAILED = Condition.READY, Condition.PROGRESSING, Condition.FAILED
 BUNDLE = render(request(deployment(), service(), stateful_set(), service("db"), seed=job()), POLICY)

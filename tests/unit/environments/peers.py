@@ -78,7 +78,7 @@ class Cluster:
         self.rendered: list[RenderRequest] = []
         self.injected: list[Mapping[str, str]] = []
 
-    def render(self, request: RenderRequest) -> Bundle:
+    async def render(self, request: RenderRequest) -> Bundle:
         self.rendered.append(request)
         return Bundle(Release(request.commit, request.images, request.secrets), {})
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from bot.environments.configuration import parse_configuration, parse_duration
 from bot.model.errors import ConfigurationError
+from bot.model.manifest import Tool
 from bot.model.size import Size
 
 MINIMAL = """\
@@ -22,9 +23,25 @@ def test_the_smallest_configuration() -> None:
     configuration = parse_configuration(MINIMAL)
     assert configuration.images["shop"].repository == "ghcr.io/acme/shop"
     assert configuration.images["shop"].tag_for("abc") == "abc"
-    assert configuration.manifests.plain == "deploy"
+    assert (configuration.manifests.tool, configuration.manifests.directory) == (Tool.PLAIN, "deploy")
     assert configuration.preview.skip.bots
     assert not configuration.preview.skip.drafts
+
+
+@pytest.mark.parametrize(
+    ("manifests", "tool", "directory", "values"),
+    [
+        ("{plain: ./}", Tool.PLAIN, "", ()),
+        ("{kustomize: deploy/preview/}", Tool.KUSTOMIZE, "deploy/preview", ()),
+        ("{helm: {chart: chart}}", Tool.HELM, "chart", ()),
+        ("{helm: {chart: ./chart, values: [a.yaml, b.yaml]}}", Tool.HELM, "chart", ("a.yaml", "b.yaml")),
+    ],
+)
+def test_manifests_are_plain_or_made_by_a_tool(
+    manifests: str, tool: Tool, directory: str, values: tuple[str, ...]
+) -> None:
+    found = parse_configuration(MINIMAL.replace("{plain: deploy/}", manifests)).manifests
+    assert (found.tool, found.directory, found.values) == (tool, directory, values)
 
 
 def test_the_whole_of_it() -> None:
@@ -77,6 +94,24 @@ preview:
         (
             MINIMAL.replace("deploy/", "../secrets"),
             "line 3, manifests.plain: a path is relative to the repository",
+        ),
+        (
+            MINIMAL.replace("plain", "kustomise"),
+            "line 3, manifests.kustomise: this field is not known here",
+        ),
+        (
+            MINIMAL.replace("{plain: deploy/}", "{plain: a, kustomize: b}"),
+            "line 3, manifests: say where they are in one way: `plain: DIR`, `kustomize: DIR` or `helm:",
+        ),
+        (MINIMAL.replace("{plain: deploy/}", "{}"), "line 3, manifests: say where they are in one way"),
+        (
+            MINIMAL.replace("{plain: deploy/}", "{helm: ~}"),
+            "line 3, manifests: say where they are in one way",
+        ),
+        (MINIMAL.replace("{plain: deploy/}", "{helm: {values: []}}"), "manifests.helm.chart: this field is"),
+        (
+            MINIMAL.replace("{plain: deploy/}", "{helm: {chart: c, values: [../secret.yaml]}}"),
+            "line 3, manifests.helm.values.0: a path is relative to the repository",
         ),
         (MINIMAL.replace("acme/shop", "acme/shop:latest"), "line 2, images.shop: the tag must contain {sha}"),
         ("version: 2\n" + MINIMAL.split("\n", 1)[1], "line 1, version: "),

@@ -1,0 +1,45 @@
+"""Are the programs there that the repositories' manifests need?"""
+
+from __future__ import annotations
+
+from bot.cluster.tools.tools import ToolMissing, Tools
+from bot.doctor.findings import Ailing
+from bot.doctor.images import repositories
+from bot.environments.configuration import PATH, parse_configuration
+from bot.github.client import Client
+from bot.github.contents import Contents
+from bot.model.errors import GreenroomError
+from bot.model.manifest import Tool
+
+
+async def manifests(client: Client) -> str:
+    """A program that nobody needs may be missing."""
+    needed = await _needed(client)
+    tools, found, missing = Tools(), [], []
+    for tool in (Tool.KUSTOMIZE, Tool.HELM):
+        try:
+            found.append(f"{tool} {await tools.version(tool)}")
+        except ToolMissing:
+            if tool in needed:
+                users = ", ".join(needed[tool])
+                missing.append(f"{tool} is not on the PATH, and {users} needs it: add it to the bot's image.")
+            else:
+                found.append(f"{tool} is not there, and nobody needs it")
+    if missing:
+        raise Ailing("\n".join(missing))
+    return "; ".join(found)
+
+
+async def _needed(client: Client) -> dict[Tool, list[str]]:
+    """By tool the repositories that use it; a configuration that cannot be read is told elsewhere."""
+    contents = Contents(client)
+    needed: dict[Tool, list[str]] = {}
+    for repository in await repositories(client):
+        try:
+            text = await contents.default_branch_file(repository, PATH)
+            if text is not None:
+                tool = parse_configuration(text).manifests.tool
+                needed.setdefault(tool, []).append(repository.full_name)
+        except GreenroomError:
+            continue
+    return needed

@@ -1,0 +1,140 @@
+"""A chart is read before Helm reads it: what it depends on, and which template an object came from."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from bot.cluster.tools import helm
+from bot.model.errors import ManifestRefused
+
+CHART = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"
+FILES = {"chart/Chart.yaml": CHART, "chart/templates/shop.yaml": b"kind: Service", "preview.yaml": b"a: 1"}
+
+
+def with_dependency(dependency: str, **more: bytes) -> dict[str, bytes]:
+    return {**FILES, "chart/Chart.yaml": CHART + f"dependencies:\n- {dependency}\n".encode(), **more}
+
+
+def refusal(files: dict[str, bytes], *hosts: str, values: tuple[str, ...] = ()) -> str:
+    with pytest.raises(ManifestRefused) as caught:
+        helm.plan(files, "chart", values, hosts)
+    return str(caught.value)
+
+
+def test_the_release_is_named_after_the_chart_and_nothing_else_is_written() -> None:
+    plan = helm.plan({**FILES, "secret.txt": b""}, "chart", ("preview.yaml",), ())
+    assert plan.release == "shop"
+    assert plan.files.keys() == FILES.keys()
+    assert not plan.online
+    arguments = helm.arguments(plan, "chart", ("preview.yaml",), "gr-shop-pr-7")
+    assert arguments[:3] == ["template", "shop", "../commit/chart"]
+    assert "--values=../commit/preview.yaml" in arguments
+    assert "--namespace=gr-shop-pr-7" in arguments
+
+
+@pytest.mark.parametrize(
+    ("files", "values", "reason"),
+    [
+        ({"a": b""}, (), "There is no Chart.yaml in `chart`"),
+        (FILES, ("absent.yaml",), ".greenroom.yml, manifests.helm.values: this commit has no `absent.yaml`"),
+        (
+            {"chart/Chart.yaml": b"name: --post-renderer=x"},
+            (),
+            "chart/Chart.yaml:1, name: a chart's name is",
+        ),
+        ({"chart/Chart.yaml": b"[]"}, (), "expected a mapping"),
+    ],
+)
+def test_what_is_no_chart_is_told(files: dict[str, bytes], values: tuple[str, ...], reason: str) -> None:
+    assert reason in refusal(files, values=values)
+
+
+@pytest.mark.parametrize(
+    ("repository", "told"),
+    [
+        ("https://charts.example.com/stable", "charts.example.com"),
+        ("oci://registry.example.com/charts", "registry.example.com"),
+    ],
+)
+def test_a_chart_from_elsewhere_is_refused_unless_it_is_there_or_allowed(repository: str, told: str) -> None:
+    dependency = f"{{name: redis, version: 1.x, repository: '{repository}'}}"
+    said = refusal(with_dependency(dependency))
+    assert said.startswith("chart/Chart.yaml:5, dependencies.0: it would be fetched from " + told)
+    assert helm.plan(with_dependency(dependency), "chart", (), (told,)).online
+    for vendored in ("chart/charts/redis-1.2.3.tgz", "chart/charts/redis/Chart.yaml"):
+        assert not helm.plan(with_dependency(dependency, **{vendored: b""}), "chart", (), ()).online
+
+
+@pytest.mark.parametrize(
+    ("dependency", "reason"),
+    [
+        ("{name: redis, repository: '@stable'}", "its repository is no URL"),
+        ("{name: redis}", "its repository is no URL"),
+        ("{name: redis, repository: 'git+ssh://evil.example.com/x'}", "its repository is no URL"),
+        ("{name: ../../up, repository: 'file://../other'}", "needs the name of its chart"),
+        ("{name: up, repository: 'file://../../up'}", "leads out of the repository"),
+        ("{name: up, repository: 'file:///etc'}", "a path is relative"),
+        ("{name: up, repository: 'file://../absent'}", "this commit has no `absent`"),
+        ("{name: shop, repository: 'file://.'}", "nested deeper"),
+    ],
+)
+def test_a_dependency_that_leads_out_is_refused(dependency: str, reason: str) -> None:
+    assert reason in refusal(with_dependency(dependency))
+
+
+def test_a_chart_of_the_same_repository_is_put_in_its_place() -> None:
+    files = with_dependency(
+        "{name: redis, repository: 'file://../redis'}",
+        **{"redis/Chart.yaml": b"name: redis", "redis/templates/a.yaml": b"x"},
+    )
+    plan = helm.plan(files, "chart", (), ())
+    assert plan.files["chart/charts/redis/templates/a.yaml"] == b"x"
+    assert not plan.online
+
+
+def test_the_older_list_of_dependencies_is_read_too() -> None:
+    files = {
+        **FILES,
+        "chart/requirements.yaml": b"dependencies:\n- {name: a, repository: 'https://evil.test'}",
+    }
+    assert refusal(files).startswith("chart/requirements.yaml:2, dependencies.0")
+
+
+OUTPUT = b"""---
+# Source: shop/templates/shop.yaml
+apiVersion: v1
+kind: Service
+metadata:
+  name: shop
+spec:
+  type: NodePort
+---
+# Source: shop/charts/redis/templates/job.yaml
+apiVersion: batch/v1
+kind: Job
+metadata: {name: migrate, annotations: {helm.sh/hook: "pre-install, pre-upgrade"}}
+"""
+
+
+def test_an_object_is_told_by_its_template_and_the_line_in_what_helm_makes_of_it() -> None:
+    service, job = helm.sources(OUTPUT, "chart")
+    assert service.where(("spec", "type")) == "chart/templates/shop.yaml:6 (as Helm makes it)"
+    assert job.where(("kind",)) == "chart/charts/redis/templates/job.yaml:2 (as Helm makes it)"
+
+
+@pytest.mark.parametrize(
+    ("hook", "kept"),
+    [
+        ("test", False),
+        ("test-success,test-failure", False),
+        ("pre-delete", False),
+        ("post-rollback, post-delete", False),
+        ("pre-install", True),
+        ("post-upgrade,post-delete", True),
+    ],
+)
+def test_hooks_of_an_installation_are_objects_and_others_are_left_out(hook: str, kept: bool) -> None:
+    metadata = {"name": "x", "annotations": {"helm.sh/hook": hook}}
+    output = yaml.safe_dump({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata})
+    assert len(helm.sources(output.encode(), "chart")) == kept

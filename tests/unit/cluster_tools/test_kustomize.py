@@ -1,0 +1,147 @@
+"""A kustomization is read before Kustomize reads it: what it may refer to, and where objects came from."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from bot.cluster.tools import kustomize
+from bot.model.errors import ManifestRefused
+
+SERVICE = b"# ours\napiVersion: v1\nkind: Service\nmetadata:\n  name: shop\nspec:\n  ports: [{port: 80}]\n"
+BASE = {"deploy/base/kustomization.yaml": b"resources: [shop.yaml]\n", "deploy/base/shop.yaml": SERVICE}
+
+
+def overlay(text: str, **more: bytes) -> dict[str, bytes]:
+    files = {**BASE, "deploy/preview/kustomization.yaml": text.encode()}
+    return files | {f"deploy/preview/{name}": content for name, content in more.items()}
+
+
+def refusal(files: dict[str, bytes], *hosts: str) -> str:
+    with pytest.raises(ManifestRefused) as caught:
+        kustomize.plan(files, "deploy/preview", hosts)
+    return str(caught.value)
+
+
+def test_only_what_takes_part_is_written_to_the_disk() -> None:
+    files = overlay("resources: [../base]\n", settings=b"A=1") | {"secret.txt": b"", "deploy/other.yaml": b""}
+    plan = kustomize.plan(files, "deploy/preview", ())
+    assert plan.files(files).keys() == files.keys() - {"secret.txt", "deploy/other.yaml"}
+    assert not plan.online
+
+
+def test_a_kustomization_at_the_root_takes_all() -> None:
+    files = {"kustomization.yml": b"resources: [a.yaml]", "a.yaml": SERVICE, "b.txt": b""}
+    assert kustomize.plan(files, "", ()).files(files) == files
+
+
+def test_folders_may_refer_to_each_other_in_a_circle() -> None:
+    """Kustomize says so itself; reading must only come to an end."""
+    files = overlay("resources: [../base]\n")
+    files["deploy/base/kustomization.yaml"] = b"resources: [../preview]\n"
+    assert kustomize.plan(files, "deploy/preview", ()).folders == {"deploy/preview", "deploy/base"}
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("resources:\n- ../base\n- {}", "kustomization.yaml:3, resources.1"),
+        ("bases: [{}]", "kustomization.yaml:1, bases.0"),
+        ("components: [{}]", "components.0"),
+        ("crds: [{}]", "crds.0"),
+        ("configurations: [{}]", "configurations.0"),
+        ("generators: [{}]", "generators.0"),
+        ("transformers: [{}]", "transformers.0"),
+        ("validators: [{}]", "validators.0"),
+        ("patchesStrategicMerge: [{}]", "patchesStrategicMerge.0"),
+        ("patches:\n- path: {}", "kustomization.yaml:2, patches.0.path"),
+        ("patchesJson6902: [{{path: {}}}]", "patchesJson6902.0.path"),
+        ("replacements: [{{path: {}}}]", "replacements.0.path"),
+        ("openapi: {{path: {}}}", "openapi.path"),
+        ("configMapGenerator: [{{name: a, files: ['key={}']}}]", "configMapGenerator.0.files.0"),
+        ("secretGenerator: [{{name: a, envs: [{}]}}]", "secretGenerator.0.envs.0"),
+        ("secretGenerator: [{{name: a, env: {}}}]", "secretGenerator.0.env"),
+    ],
+)
+def test_wherever_something_is_fetched_from_elsewhere_it_is_refused(text: str, field: str) -> None:
+    for remote, told in (
+        ("https://evil.example.com/x.yaml", "evil.example.com"),
+        ("git@evil.example.com:a/b", "evil.example.com"),
+        ("github.com/evil/evil", "github.com"),
+    ):
+        said = refusal(overlay(text.format(remote)))
+        assert said.startswith("deploy/preview/kustomization.yaml:")
+        assert field in said
+        assert f"fetched from {told}, which the operator does not allow" in said
+        assert kustomize.plan(overlay(text.format(remote)), "deploy/preview", (told,)).online
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("resources: [../../../etc]", "leads out of the repository"),
+        ("resources: [/etc/passwd]", "a path is relative"),
+        ("resources: [absent.yaml]", "this commit has no `deploy/preview/absent.yaml`"),
+        ("resources: ['file:///etc']", "only paths inside the repository"),
+        ("helmCharts: [{name: x}]", "not allowed to run Helm"),
+        ("helmChartInflationGenerator: []", "not allowed to run Helm"),
+        ("generators: ['{apiVersion: builtin, kind: HelmChartInflationGenerator}']", "allowed to run Helm"),
+        ("transformers: [plugin.yaml]", "evil.example.com"),
+        ("- resources", "expected a mapping"),
+        ("resources: [a, b", "kustomization.yaml:"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\n" + "resources: *c", "the anchor 'c' is not known"),
+    ],
+)
+def test_what_leads_out_or_runs_something_is_refused(text: str, reason: str) -> None:
+    plugin = b"apiVersion: builtin\nkind: PatchTransformer\npath: https://evil.example.com/x"
+    assert reason in refusal(overlay(text, **{"plugin.yaml": plugin}))
+
+
+def test_a_value_may_be_an_address() -> None:
+    text = """
+resources: [../base]
+configMapGenerator: [{name: a, literals: ["URL=https://example.com"]}]
+commonAnnotations: {docs: "https://example.com"}
+patches: [{patch: "- {op: add, path: /metadata/annotations/a, value: https://example.com}"}]
+transformers:
+- |
+  apiVersion: builtin
+  kind: AnnotationsTransformer
+  annotations: {docs: https://example.com}
+"""
+    assert not kustomize.plan(overlay(text), "deploy/preview", ()).online
+
+
+def test_a_folder_without_a_kustomization_is_told() -> None:
+    assert refusal({"deploy/preview/a.yaml": b""}) == (
+        "There is no kustomization.yaml in `deploy/preview` of this commit."
+    )
+
+
+def test_an_object_is_told_by_the_file_and_lines_that_it_came_from() -> None:
+    built = yaml.safe_load(SERVICE)
+    built["metadata"] |= {
+        "name": "preview-shop",
+        "annotations": {"config.kubernetes.io/origin": "path: ../commit/deploy/base/shop.yaml\n"},
+    }
+    built["spec"]["type"] = "NodePort"
+    [found] = kustomize.sources(yaml.safe_dump(built).encode(), overlay(""), "deploy/preview")
+    assert "annotations" not in found.manifest["metadata"]
+    assert found.where(("spec", "ports")) == "deploy/base/shop.yaml:7 (as Kustomize makes it)"
+    assert found.where(("spec", "type")) == "deploy/base/shop.yaml:6 (as Kustomize makes it)"
+
+
+def test_a_generated_object_is_told_by_its_kustomization() -> None:
+    built = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-5g"}}
+    for note, file in (
+        ("configuredIn: ../commit/deploy/base/kustomization.yaml", "deploy/base/kustomization.yaml"),
+        ("path: a.yaml\nrepo: https://example.com/a", "https://example.com/a/a.yaml"),
+        ("[what", "deploy/preview/kustomization.yaml"),
+        (None, "deploy/preview/kustomization.yaml"),
+    ):
+        built["metadata"]["annotations"] = {"own": "1"} | (
+            {"config.kubernetes.io/origin": note} if note else {}
+        )
+        [found] = kustomize.sources(yaml.safe_dump(built).encode(), overlay(""), "deploy/preview")
+        assert found.file == file
+        assert found.manifest["metadata"]["annotations"] == {"own": "1"}

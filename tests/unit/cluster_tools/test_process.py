@@ -1,0 +1,161 @@
+"""A program that is not ours runs within limits, sees nothing of the bot, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from bot.cluster.tools.process import MIB, Limits, ToolFailed, run
+
+PATIENT = Limits(seconds=60)
+
+
+def program(folder: Path, text: str) -> str:
+    """A Python script as a program of its own."""
+    path = folder / "tool"
+    path.write_text(f"#!{sys.executable}\n{text}\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+async def failure(folder: Path, text: str, limits: Limits = PATIENT) -> ToolFailed:
+    with pytest.raises(ToolFailed) as caught:
+        await run(program(folder, text), (), folder, limits)
+    return caught.value
+
+
+def is_alive(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+async def eventually(check: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + 30
+    while not check():
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(0.05)
+    return True
+
+
+async def gone(process: int) -> bool:
+    return await eventually(lambda: not is_alive(process))
+
+
+async def test_it_gets_its_arguments_and_gives_what_it_prints(tmp_path: Path) -> None:
+    tool = program(tmp_path, "import sys; print(sys.argv[1:])")
+    assert await run(tool, ("a", "b c"), tmp_path, PATIENT) == b"['a', 'b c']\n"
+
+
+async def test_it_sees_nothing_of_the_bot_s_surroundings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREENROOM_WEBHOOK_SECRET", "hunter2")
+    tool = program(tmp_path, "import json, os, sys; print(json.dumps([dict(os.environ), os.getcwd()]))")
+    environment, folder = json.loads(await run(tool, (), tmp_path, PATIENT))
+    assert "hunter2" not in str(environment)
+    assert {environment["HOME"], environment["TMPDIR"], folder} == {str(tmp_path)}
+    assert environment["XDG_CONFIG_HOME"].startswith(str(tmp_path))
+    assert "SSH_AUTH_SOCK" not in environment
+
+
+async def test_where_the_kernel_lets_it_there_is_no_network(tmp_path: Path) -> None:
+    tool = program(tmp_path, "import os; print(os.readlink('/proc/self/ns/net'))")
+    inside = await run(tool, (), tmp_path, PATIENT)
+    online = await run(tool, (), tmp_path, PATIENT, online=True)
+    assert online.decode().strip() == os.readlink("/proc/self/ns/net")
+    assert (inside != online) == _may_leave_the_network()
+
+
+async def test_a_failure_quotes_the_last_words(tmp_path: Path) -> None:
+    error = await failure(tmp_path, "import sys; sys.exit('x' * 9000 + ' no such chart')")
+    assert str(error) == "failed"
+    assert error.words.endswith("no such chart")
+    assert len(error.words) <= 4000
+
+
+async def test_one_that_cannot_be_started_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ToolFailed, match="could not be started") as caught:
+        await run(str(tmp_path / "absent"), (), tmp_path, PATIENT)
+    assert "No such file" in caught.value.words
+
+
+async def test_endless_output_is_cut_off(tmp_path: Path) -> None:
+    error = await failure(tmp_path, "while True: print('y' * 10_000)", Limits(seconds=60, output=MIB))
+    assert str(error) == "printed more than 1 MiB"
+
+
+async def test_endless_complaints_are_no_trouble(tmp_path: Path) -> None:
+    error = await failure(tmp_path, "import sys\nfor n in range(100_000): print(n, file=sys.stderr)\n1/0")
+    assert error.words.endswith("ZeroDivisionError: division by zero")
+
+
+async def test_one_that_sleeps_is_ended(tmp_path: Path) -> None:
+    error = await failure(tmp_path, "import time; print('hello', flush=True); time.sleep(600)", Limits(1))
+    assert str(error) == "did not finish within 1 s"
+
+
+async def test_one_that_counts_for_ever_is_ended(tmp_path: Path) -> None:
+    error = await failure(tmp_path, "while True: pass", Limits(1))
+    assert str(error).startswith(("did not finish", "was ended by signal"))
+
+
+async def test_one_that_does_not_listen_is_ended_too(tmp_path: Path) -> None:
+    text = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
+    assert "did not finish" in str(await failure(tmp_path, text, Limits(1)))
+
+
+async def test_memory_is_limited(tmp_path: Path) -> None:
+    error = await failure(tmp_path, "x = bytearray(2 * 2**30)", Limits(60, memory=256 * MIB))
+    assert "MemoryError" in error.words
+
+
+async def test_files_are_limited(tmp_path: Path) -> None:
+    text = f"open({str(tmp_path / 'large')!r}, 'wb').truncate(2**40)"
+    error = await failure(tmp_path, text)
+    assert "File too large" in error.words or "signal" in str(error)
+
+
+@pytest.mark.parametrize("end", ["", "import time; time.sleep(600)"], ids=["that ends", "that is ended"])
+async def test_what_it_started_ends_with_it(tmp_path: Path, end: str) -> None:
+    """Also what has left its session, as a daemon does."""
+    text = f"""
+import os, subprocess, sys
+away = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True,
+    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+open({str(tmp_path / "process")!r}, "w").write(str(away.pid))
+{end}
+"""
+    if end:
+        await failure(tmp_path, text, Limits(5))
+    else:
+        await run(program(tmp_path, text), (), tmp_path, PATIENT)
+    assert await gone(int((tmp_path / "process").read_text()))
+
+
+async def test_it_ends_with_the_work_that_wanted_it(tmp_path: Path) -> None:
+    note = tmp_path / "process"
+    text = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    work = asyncio.create_task(run(program(tmp_path, text), (), tmp_path, PATIENT))
+    assert await eventually(lambda: note.exists() and note.read_text() != "")
+    work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
+    assert await gone(int(note.read_text()))
+
+
+def _may_leave_the_network() -> bool:
+    """As the launcher finds out."""
+    text = "import ctypes; raise SystemExit(ctypes.CDLL(None).unshare(0x50000000) != 0)"
+    return subprocess.run([sys.executable, "-c", text], check=False).returncode == 0

@@ -1,0 +1,55 @@
+"""What would be fetched from elsewhere is told from what lies in the commit."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.cluster.tools.references import Tree, host
+from bot.model.errors import ManifestRefused
+
+
+@pytest.mark.parametrize(
+    ("reference", "found"),
+    [
+        ("../base", None),
+        ("shop.yaml", None),
+        ("a/github.com/b", None),
+        ("https://example.com/org/repo?ref=v1", "example.com"),
+        ("HTTP://Example.com:8080/x.yaml", "example.com:8080"),
+        ("https://ada:secret@example.com/x", "example.com"),
+        ("ssh://git@example.com/org/repo", "example.com"),
+        ("git::https://example.com/org/repo", "example.com"),
+        ("git::git::git@example.com:org/repo", "example.com"),
+        ("git@example.com:org/repo.git", "example.com"),
+        ("github.com/org/repo//deploy", "github.com"),
+        ("GitHub.com:org/repo", "github.com"),
+        ("oci://registry.example.com/charts", "registry.example.com"),
+        ("file:///etc/passwd", ""),
+        ("http:x", ""),
+        ("https://[::1", ""),
+    ],
+)
+def test_a_reference_names_a_host_or_is_a_path(reference: str, found: str | None) -> None:
+    assert host(reference) == found
+
+
+def test_only_hosts_that_the_operator_named_are_allowed() -> None:
+    tree = Tree({}, ("charts.example.com:8443",))
+    tree.allowed("charts.example.com:8443", "here")
+    for refused in ("charts.example.com", "example.com", ""):
+        with pytest.raises(ManifestRefused, match="here: "):
+            tree.allowed(refused, "here")
+
+
+@pytest.mark.parametrize(
+    ("reference", "folder", "found"),
+    [("../base", "deploy/preview", "deploy/base"), ("./x.yaml", "", "x.yaml"), ("..", "deploy", "")],
+)
+def test_a_path_leads_to_a_file_or_folder_of_the_commit(reference: str, folder: str, found: str) -> None:
+    assert Tree({"deploy/base/a.yaml": b"", "x.yaml": b""}, ()).resolve(reference, folder, "here") == found
+
+
+@pytest.mark.parametrize("reference", ["../../x.yaml", "/etc/passwd", "y.yaml"])
+def test_a_path_that_leads_elsewhere_is_refused(reference: str) -> None:
+    with pytest.raises(ManifestRefused, match="here: "):
+        Tree({"deploy/x.yaml": b""}, ()).resolve(reference, "deploy", "here")

@@ -1,0 +1,157 @@
+"""Kustomize and Helm themselves, on the sample shop and on what could go wrong with it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.cluster.render import render
+from bot.cluster.tools.tools import Tools
+from bot.embedded.samples import Files, helm_shop_files, kustomize_shop_files
+from bot.environments.configuration import parse_configuration
+from bot.model.errors import ManifestRefused
+from bot.model.manifest import Bundle
+from tests.unit.cluster.manifests import POLICY, request
+
+pytestmark = [pytest.mark.tools, pytest.mark.usefixtures("real_tools")]
+
+
+async def rendered(files: Files) -> Bundle:
+    manifests = parse_configuration(files[".greenroom.yml"].decode()).manifests
+    wanted = request(files=files, tool=manifests.tool, directory=manifests.directory, values=manifests.values)
+    return render(wanted, await Tools().sources(wanted), POLICY)
+
+
+async def refusal(files: Files) -> ManifestRefused:
+    with pytest.raises(ManifestRefused) as caught:
+        await rendered(files)
+    return caught.value
+
+
+def by_name(bundle: Bundle) -> dict[str, Any]:
+    everything = [each for wave in bundle.waves.values() for each in wave]
+    return {f"{each['kind']}/{each['metadata']['name']}": each for each in everything}
+
+
+@pytest.mark.parametrize("files", [kustomize_shop_files, helm_shop_files], ids=["kustomize", "helm"])
+async def test_the_sample_is_a_small_shop_with_its_images_by_digest(files: Any) -> None:
+    objects = by_name(await rendered(files()))
+    assert {name for name in objects if not name.startswith("ConfigMap/")} == {
+        "Deployment/shop",
+        "HTTPRoute/greenroom-route",
+        "Service/catalogue",
+        "Service/shop",
+        "StatefulSet/catalogue",
+    }
+    [config] = [each for name, each in objects.items() if name.startswith("ConfigMap/shop")]
+    assert config["data"] == {"PORT": "8080", "PYTHONUNBUFFERED": "1"}
+    spec = objects["Deployment/shop"]["spec"]
+    assert spec["replicas"] == 1
+    [container] = spec["template"]["spec"]["containers"]
+    assert container["image"] == "ghcr.io/acme/shop@sha256:" + "a" * 64
+    assert container["envFrom"] == [{"configMapRef": {"name": config["metadata"]["name"]}}]
+    assert container["resources"]["requests"] == {"cpu": "10m", "memory": "64Mi"}
+    assert "config.kubernetes.io/origin" not in str(objects)
+
+
+@pytest.mark.parametrize("files", [kustomize_shop_files, helm_shop_files], ids=["kustomize", "helm"])
+async def test_the_same_commit_renders_the_same(files: Any) -> None:
+    assert await rendered(files()) == await rendered(files())
+
+
+async def test_a_refusal_names_the_file_of_the_base() -> None:
+    files = kustomize_shop_files()
+    shop = files["deploy/base/shop.yaml"].decode()
+    line = 1 + shop[: shop.index("automountServiceAccountToken")].count("\n")
+    files["deploy/base/shop.yaml"] = shop.replace(
+        "automountServiceAccountToken: false", "hostNetwork: true"
+    ).encode()
+    said = str(await refusal(files))
+    assert said.startswith(f"deploy/base/shop.yaml:{line} (as Kustomize makes it), Deployment/shop, spec.")
+
+
+async def test_a_refusal_names_the_template() -> None:
+    files = helm_shop_files()
+    files["chart/templates/catalogue.yaml"] = files["chart/templates/catalogue.yaml"].replace(
+        b"emptyDir: {}", b"hostPath: {path: /}"
+    )
+    said = str(await refusal(files))
+    assert said.startswith("chart/templates/catalogue.yaml:")
+    assert "(as Helm makes it), StatefulSet/catalogue, spec.template.spec.volumes[0].hostPath" in said
+
+
+async def test_what_the_tool_says_is_quoted() -> None:
+    kustomize = kustomize_shop_files()
+    kustomize["deploy/preview/small.yaml"] = b"- {op: replace, path: /spec/absent/x, value: 1}"
+    told = await refusal(kustomize)
+    assert str(told) == "`kustomize build` failed."
+    assert "absent" in told.detail
+    helm = helm_shop_files()
+    helm["chart/templates/shop.yaml"] += b'\n{{ required "a colour is needed" .Values.colour }}\n'
+    told = await refusal(helm)
+    assert str(told) == "`helm template` failed."
+    assert "a colour is needed" in told.detail
+    assert "greenroom-render-" not in told.detail
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        '{{ .Files.Get "../../../../etc/passwd" }}',
+        '{{ .Files.Get "/etc/passwd" }}',
+        '{{ range $path, $_ := .Files.Glob "/etc/*" }}{{ $path }}{{ end }}',
+        '{{ range $path, $_ := .Files.Glob "../../**" }}{{ $path }}{{ end }}',
+        '{{ range $name, $_ := lookup "v1" "Secret" "kube-system" "" }}{{ $name }}{{ end }}',
+        '{{ getHostByName "localhost" }}',
+    ],
+)
+async def test_a_template_reads_nothing_but_its_chart(escape: str) -> None:
+    files = helm_shop_files()
+    files["chart/templates/escape.yaml"] = (
+        f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: escape}}\ndata:\n  found: 'none{escape}'\n"
+    ).encode()
+    assert by_name(await rendered(files))["ConfigMap/escape"]["data"] == {"found": "none"}
+
+
+@pytest.mark.parametrize("escape", ['{{ env "HOME" }}', '{{ expandenv "$PATH" }}'])
+async def test_a_template_does_not_see_the_bot_s_surroundings(escape: str) -> None:
+    files = helm_shop_files()
+    files["chart/templates/escape.yaml"] = escape.encode()
+    assert "not defined" in (await refusal(files)).detail
+
+
+async def test_a_template_that_never_ends_is_cut_off() -> None:
+    files = helm_shop_files()
+    files["chart/templates/bomb.yaml"] = (
+        b"{{- range until 100000 }}{{- range until 100000 }}\n# xxxxxxxxxx\n{{- end }}{{- end }}"
+    )
+    said = str(await refusal(files))
+    assert said.startswith("`helm template` ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "configMapGenerator: [{name: a, files: [../../../../../../../../etc/passwd]}]",
+        "configMapGenerator: [{name: a, files: [../../chart/secret.txt]}]",
+        "transformers: ['{apiVersion: someteam.example.com/v1, kind: Evil, metadata: {name: x}}']",
+        "generators: ['{apiVersion: builtin, kind: ConfigMapGenerator, metadata: {name: x}, "
+        "files: [/etc/passwd]}']",
+        "generators: [run.yaml]",
+    ],
+)
+async def test_a_kustomization_reads_nothing_outside_and_runs_nothing(text: str) -> None:
+    files = kustomize_shop_files()
+    files["chart/secret.txt"] = b"x"
+    files["deploy/preview/run.yaml"] = b"""
+apiVersion: example.com/v1
+kind: Evil
+metadata:
+  name: evil
+  annotations: {config.kubernetes.io/function: "exec: {path: ./run.sh}"}
+"""
+    files["deploy/preview/run.sh"] = b"#!/bin/sh\ncat /etc/passwd\n"
+    files["deploy/preview/kustomization.yaml"] = f"resources: [../base]\n{text}".encode()
+    told = await refusal(files)
+    assert "root:" not in f"{told}{told.detail}"

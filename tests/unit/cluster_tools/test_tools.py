@@ -1,0 +1,115 @@
+"""Which program is run, on what, and what a person is told when it does not do it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from bot.cluster.tools.folder import private_folder
+from bot.cluster.tools.process import Limits
+from bot.cluster.tools.tools import ToolMissing, Tools
+from bot.model.errors import ManifestRefused
+from bot.model.manifest import Tool
+from tests.unit.cluster.manifests import request
+
+CHART = {"chart/Chart.yaml": b"name: shop\n", "chart/templates/a.yaml": b"x"}
+KUSTOMIZATION = {"deploy/kustomization.yaml": b"resources: [a.yaml]\n", "deploy/a.yaml": b"a: 1\n"}
+HELM = request(tool=Tool.HELM, directory="chart", files=CHART)
+KUSTOMIZE = request(tool=Tool.KUSTOMIZE, files=KUSTOMIZATION)
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The only folder on the PATH; empty at first."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+def install(path: Path, name: str, text: str) -> None:
+    (path / name).write_text(f"#!{sys.executable}\n{text}\n")
+    (path / name).chmod(0o755)
+
+
+async def test_a_missing_program_is_the_operator_s_to_mend(path: Path) -> None:
+    for wanted in (HELM, KUSTOMIZE):
+        with pytest.raises(ToolMissing, match=f"there is no `{wanted.tool}` where Greenroom runs"):
+            await Tools().sources(wanted)
+
+
+async def test_kustomize_builds_the_kustomization_of_the_commit(path: Path) -> None:
+    install(
+        path,
+        "kustomize",
+        """import pathlib, sys
+assert sys.argv[1:] == ["build", "../build", "--load-restrictor=LoadRestrictionsRootOnly"], sys.argv
+assert "../commit/deploy" in pathlib.Path("../build/kustomization.yaml").read_text()
+assert pathlib.Path("../commit/deploy/a.yaml").read_text() == "a: 1\\n"
+print("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")""",
+    )
+    [found] = await Tools().sources(KUSTOMIZE)
+    assert found.manifest["metadata"] == {"name": "a"}
+
+
+async def test_helm_renders_the_chart_of_the_commit(path: Path) -> None:
+    install(
+        path,
+        "helm",
+        """import sys
+assert sys.argv[1:4] == ["template", "shop", "../commit/chart"], sys.argv
+print("---\\n# Source: shop/templates/a.yaml\\n{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")""",
+    )
+    [found] = await Tools().sources(HELM)
+    assert found.file == "chart/templates/a.yaml"
+
+
+async def test_last_words_are_quoted_without_the_bot_s_folders(path: Path) -> None:
+    install(path, "helm", "import os, sys; sys.exit(os.path.realpath('../commit/chart') + ': no such value')")
+    with pytest.raises(ManifestRefused, match="`helm template` failed") as caught:
+        await Tools().sources(HELM)
+    assert caught.value.detail == "chart: no such value"
+
+
+async def test_one_that_never_ends_is_told(path: Path) -> None:
+    install(path, "helm", "import time; time.sleep(600)")
+    with pytest.raises(ManifestRefused, match="`helm template` did not finish within 1 s"):
+        await Tools(limits=Limits(seconds=1)).sources(HELM)
+
+
+async def test_a_flood_of_objects_is_refused(path: Path) -> None:
+    install(
+        path,
+        "helm",
+        """for n in range(10_000):
+    print(f"---\\n{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c{n}}}}}")""",
+    )
+    with pytest.raises(ManifestRefused, match="more than 300 objects"):
+        await Tools().sources(HELM)
+
+
+async def test_the_folder_is_private_and_does_not_stay() -> None:
+    async with private_folder({"a/b.yaml": b"x"}) as folder:
+        assert folder.stat().st_mode & 0o777 == 0o700
+        assert (folder / "commit/a/b.yaml").read_bytes() == b"x"
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("path", ["../x", "a/../../x", "/x", "a//x", "a/./x", "x\0", "x" * 300])
+async def test_nothing_is_written_outside_of_it(path: str) -> None:
+    with pytest.raises(ManifestRefused):
+        async with private_folder({path: b"x"}):
+            pass
+
+
+async def test_a_file_cannot_be_a_folder_too() -> None:
+    with pytest.raises(ManifestRefused, match="cannot be written"):
+        async with private_folder({"a": b"x", "a/b": b"x"}):
+            pass
+
+
+async def test_versions_are_told(path: Path) -> None:
+    install(path, "helm", "print('v4.3.1')")
+    assert await Tools().version(Tool.HELM) == "v4.3.1"
+    assert os.listdir(path) == ["helm"]
