@@ -25,6 +25,7 @@ async def configuration(run: Run) -> Outcome:
     assert text is not None, "the reconciler reads it before the phases begin"
     run.configuration = parse_configuration(text, run.policy.largest_size)
     wanted = run.configuration.preview.secrets
+    run.set(notes=())
     if wanted and run.pull.from_fork:
         names = ", ".join(f"`{name}`" for name in sorted(wanted))
         run.set(notes=(f"A fork gets no secrets, so it runs without {names}.",))
@@ -99,6 +100,7 @@ async def render(run: Run) -> Outcome:
             images=run.attempt.images,
             files=await run.peers.github.files(run.pull.repository, commit),
             secrets=run.secrets.digest,
+            resets=run.resets,
         )
         run.bundle = await run.peers.cluster.render(request)
     run.set(release_id=run.bundle.release.id)
