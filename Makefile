@@ -69,6 +69,10 @@ test-tools: tools ## Kustomize and Helm themselves, on the samples
 test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## the cluster's contracts and the stories on a real control plane
 	@$(BIN)/python -m pytest -m cluster tests
 
+.PHONY: bench
+bench: .venv/installed ## measure; fails when a goal is missed
+	@$(BIN)/python -m tests.bench
+
 .PHONY: demo
 demo: .venv/installed ## play the whole story on this machine
 	@$(BIN)/greenroom demo

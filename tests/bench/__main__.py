@@ -1,0 +1,36 @@
+"""`python -m tests.bench [NAME …]` runs the benches; the exit code says whether every goal is met."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+
+from rich.console import Console
+
+from tests.bench import calls, deliveries, sweeps
+from tests.bench.figures import Figures
+
+BENCHES: dict[str, Callable[[], Awaitable[Figures]]] = {
+    "deliveries": deliveries.bench,
+    "calls": calls.bench,
+    "sweeps": sweeps.bench,
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHES]
+    if unknown:
+        print(f"no bench is called {unknown[0]}; there are: {', '.join(BENCHES)}", file=sys.stderr)
+        return 2
+    console = Console(width=110)
+    met = True
+    for name in names or BENCHES:
+        figures = asyncio.run(BENCHES[name]())
+        figures.show(console)
+        met &= figures.met
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
