@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -23,6 +24,7 @@ from bot.embedded.world import World
 from bot.model.environment import EnvironmentKey
 from bot.model.naming import host_label, namespace_name
 from bot.model.repository import Repository
+from tests.kubernetes import tools
 from tests.story.hello import hello_files
 
 PATIENCE_SECONDS = 90
@@ -55,8 +57,11 @@ class Story:
 
     def files(self, look: str = "spring") -> dict[str, bytes]:
         """The sample shop: data, a seed, workloads, a route and two checks."""
+        return self.ours(restyle(shop_files(self.world.registry.host), LOOKS[look]))
+
+    def ours(self, files: Mapping[str, bytes]) -> dict[str, bytes]:
+        """The files of a sample with this repository's image."""
         registry = self.world.registry.host
-        files = restyle(shop_files(registry), LOOKS[look])
         ours = f"{registry}/{self.repository.lower()}".encode()
         return {path: text.replace(f"{registry}/acme/shop".encode(), ours) for path, text in files.items()}
 
@@ -182,7 +187,8 @@ async def site(
             port = listener.getsockname()[1]
         await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
         database = folder / "bot.db"
-        settings = world.settings(f"http://127.0.0.1:{port}", database)
+        settings = dict(world.settings(f"http://127.0.0.1:{port}", database))
+        settings["PATH"] = f"{tools.folder()}{os.pathsep}{settings['PATH']}"
         async with BotProcess(port, settings, folder / "bot.log") as bot:
             yield Site(world, bot, database)
 

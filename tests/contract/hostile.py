@@ -1,0 +1,259 @@
+"""What somebody might write into a commit to get out of its environment, and what they are told."""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from bot.github.tarball import unpack
+from tests.unit.cluster.manifests import config_map, deployment, service
+
+Files = Mapping[str, bytes]
+
+PLAIN = "{plain: deploy}"
+
+
+@dataclass(frozen=True)
+class Case:
+    """`told` is what a person reads of it, beside the file."""
+
+    name: str
+    files: Files
+    told: str
+    manifests: str = PLAIN
+    more: str = ""
+    """Further lines of the configuration."""
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def plain(name: str, manifest: object, told: str) -> Case:
+    """A manifest among good ones."""
+    return Case(name, _files(deployment(), service(), config_map(), manifest), told)
+
+
+def in_pod(name: str, told: str, container: Mapping[str, object] = {}, **spec: object) -> Case:
+    manifest = deployment("evil", **spec)
+    manifest["spec"]["template"]["spec"]["containers"][0].update(container)
+    return plain(name, manifest, told)
+
+
+def _files(*manifests: object) -> Files:
+    return {"deploy/shop.yaml": yaml.safe_dump_all(copy.deepcopy(manifests)).encode()}
+
+
+def _object(api_version: str, kind: str, **fields: object) -> dict[str, Any]:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "evil"}, **fields}
+
+
+def _list(*items: object, kind: str = "List") -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": kind, "items": list(items)}
+
+
+def _role(**rule: object) -> dict[str, Any]:
+    rules = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], **rule}]
+    return _object("rbac.authorization.k8s.io/v1", "Role", rules=rules)
+
+
+def _archive(*members: tarfile.TarInfo) -> Files:
+    """What is left of a commit's tarball with these members beside a good file."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        good = yaml.safe_dump_all([deployment(), service()]).encode()
+        for member, content in [(tarfile.TarInfo("top/README.md"), good), *((each, b"") for each in members)]:
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return unpack(io.BytesIO(gzip.compress(packed.getvalue())))
+
+
+def _link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
+    link = tarfile.TarInfo(name)
+    link.type, link.linkname = kind, target
+    return link
+
+
+_HOST_NETWORK = deployment("evil", hostNetwork=True)
+_CLUSTER_SCOPED = {
+    "apiextensions.k8s.io/v1": ["CustomResourceDefinition"],
+    "apiregistration.k8s.io/v1": ["APIService"],
+    "admissionregistration.k8s.io/v1": ["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"],
+    "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding"],
+    "scheduling.k8s.io/v1": ["PriorityClass"],
+    "storage.k8s.io/v1": ["StorageClass"],
+    "v1": ["Namespace", "Node", "PersistentVolume"],
+}
+_BOMB = "a0: &a0 [x]\n" + "".join(
+    f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 12)
+)
+_CHART = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"
+
+CLUSTER_SCOPED = [
+    plain(kind, _object(version, kind), f"a {kind} belongs to the whole cluster, not to one environment")
+    for version, kinds in _CLUSTER_SCOPED.items()
+    for kind in kinds
+]
+OBJECTS = [
+    plain("a custom resource", _object("argoproj.io/v1alpha1", "Application"), "this kind are not allowed"),
+    plain(
+        "another namespace", {**config_map("x"), "metadata": {"name": "x", "namespace": "kube-system"}}, "own"
+    ),
+    plain("a list", _list(_HOST_NETWORK), "a pod may not share its node's network"),
+    plain("a list in a list", _list(_list(_list(_HOST_NETWORK))), "a pod may not share its node's network"),
+    plain("a list of a kind", _list(_HOST_NETWORK, kind="DeploymentList"), "a pod may not share its node's"),
+    plain(
+        "lists without end", _list(_list(_list(_list(_list(config_map("x")))))), "nested at most three deep"
+    ),
+    plain("the bot's own name", config_map("greenroom-config"), "are the bot's own"),
+    plain("a role that gives all", _role(verbs=["*"]), "allowed are the verbs"),
+    plain("a role that escalates", _role(verbs=["escalate"]), "allowed are the verbs"),
+    plain(
+        "a role over secrets", _role(resources=["secrets"], verbs=["get", "list"]), "of Secrets, a Role may"
+    ),
+    plain("a role that runs in pods", _role(resources=["pods/exec"], verbs=["create"]), "may not name"),
+    plain(
+        "a binding to a stranger",
+        _object(
+            "rbac.authorization.k8s.io/v1",
+            "RoleBinding",
+            roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
+            subjects=[{"kind": "ServiceAccount", "name": "default"}],
+        ),
+        "only a Role of the same manifests may be bound",
+    ),
+    plain("a LoadBalancer", service("evil", type="LoadBalancer"), "so a Service is a ClusterIP"),
+    plain("a NodePort", service("evil", type="NodePort"), "so a Service is a ClusterIP"),
+    plain(
+        "an ExternalName",
+        service("evil", type="ExternalName", externalName="metadata.google.internal"),
+        "Services of type ExternalName are not allowed",
+    ),
+    plain("an external address", service("evil", externalIPs=["10.0.0.1"]), "may not take an address"),
+    plain(
+        "a policy that opens the private network",
+        _object("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}, "egress": [{}]}),
+        "opens the private network",
+    ),
+    plain(
+        "a token that lasts",
+        _object("v1", "Secret", type="kubernetes.io/service-account-token"),
+        "long-lived tokens of accounts are not allowed",
+    ),
+]
+PODS = [
+    in_pod("hostPath", "may not mount its node's files", volumes=[{"name": "x", "hostPath": {"path": "/"}}]),
+    in_pod("hostNetwork", "may not share its node's network", hostNetwork=True),
+    in_pod("hostPID", "may not share its node's network", hostPID=True),
+    in_pod("hostPort", "may not take a port of its node", {"ports": [{"containerPort": 1, "hostPort": 80}]}),
+    in_pod("privileged", "privileged containers are not allowed", {"securityContext": {"privileged": True}}),
+    in_pod(
+        "capabilities",
+        "no Linux capability but NET_BIND_SERVICE",
+        {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}},
+    ),
+    in_pod(
+        "a probe of the cloud's metadata",
+        "a probe or hook asks its own pod",
+        {"livenessProbe": {"httpGet": {"host": "169.254.169.254", "port": 80}}},
+    ),
+    in_pod("a node of its choice", "the scheduler chooses the node", nodeName="control-plane"),
+    in_pod("root", "environments run no process as root", securityContext={"runAsUser": 0}),
+]
+TEXTS = [
+    Case(
+        "a YAML bomb", {"deploy/a.yaml": _BOMB.encode()}, "more than 100000 values, aliases counted in full"
+    ),
+    Case("a deep nest", {"deploy/a.yaml": b"[" * 5000}, "nested deeper than 40 levels"),
+    Case("a deep nest of JSON", {"deploy/a.json": b"[" * 100_000}, "nested deeper than 40 levels"),
+    Case(
+        "10,000 objects",
+        _files(*(config_map(f"c{number}") for number in range(10_000))),
+        "more than 300 objects",
+    ),
+    Case(
+        "10,000 files", {f"deploy/{number}.yaml": b"{}" for number in range(10_000)}, "more than 500 manifest"
+    ),
+    Case("five megabytes", {"deploy/a.yaml": b"# " + b"x" * 5 * 2**20}, "larger than 4 MiB"),
+    Case(
+        "a large object",
+        {"deploy/a.json": json.dumps(config_map(**{f"k{n}": "x" * 90_000 for n in range(20)})).encode()},
+        "the object is larger than 1 MiB",
+    ),
+    Case("a Python object", {"deploy/a.yaml": b"!!python/object/apply:os.system [id]"}, "tag"),
+    Case("no text", {"deploy/a.yaml": b"\xff\xfe\x00"}, "not UTF-8"),
+    Case("a key twice", {"deploy/a.yaml": b"kind: Service\nkind: Namespace"}, "the key 'kind' stands twice"),
+]
+ARCHIVES = [
+    Case("a link to a file", _archive(_link("top/deploy/a.yaml", "../README.md")), "There is no manifest"),
+    Case("a link out", _archive(_link("top/deploy/a.yaml", "/etc/passwd")), "There is no manifest"),
+    Case("a linked folder", _archive(_link("top/deploy", "/etc")), "There is no manifest"),
+    Case(
+        "a hard link",
+        _archive(_link("top/deploy/a.yaml", "top/README.md", tarfile.LNKTYPE)),
+        "There is no manifest",
+    ),
+    Case("a device", _archive(_link("top/deploy/a.yaml", "", tarfile.CHRTYPE)), "There is no manifest"),
+    Case("a way out", _archive(tarfile.TarInfo("top/../deploy/a.yaml")), "There is no manifest"),
+    Case("a way in and out", _archive(tarfile.TarInfo("top/deploy/x/../a.yaml")), "There is no manifest"),
+    Case("an absolute path", _archive(tarfile.TarInfo("/deploy/a.yaml")), "There is no manifest"),
+]
+
+
+def _kustomization(name: str, text: str, told: str) -> Case:
+    files = {"deploy/kustomization.yaml": text.encode(), "deploy/a.yaml": b"{}"}
+    return Case(name, files, told, "{kustomize: deploy}")
+
+
+def _chart(name: str, text: str, told: str) -> Case:
+    return Case(name, {"chart/Chart.yaml": _CHART + text.encode()}, told, "{helm: {chart: chart}}")
+
+
+TOOLS = [
+    _kustomization("a remote base", "resources: [github.com/evil/base]", "fetched from github.com"),
+    _kustomization("a remote file", "resources: ['http://169.254.169.254/latest']", "from 169.254.169.254"),
+    _kustomization("a remote patch", "patches: [{path: 'https://10.0.0.1/p'}]", "fetched from 10.0.0.1"),
+    _kustomization("a base outside", "resources: [../../../etc]", "leads out of the repository"),
+    _kustomization("an absolute base", "resources: [/etc]", "a path is relative"),
+    _kustomization("Helm in Kustomize", "helmCharts: [{name: x, repo: 'https://evil.test'}]", "to run Helm"),
+    _chart(
+        "a remote chart",
+        "dependencies: [{name: x, repository: 'https://kubernetes.default.svc'}]",
+        "fetched from kubernetes.default.svc",
+    ),
+    _chart("a chart outside", "dependencies: [{name: x, repository: 'file://../../x'}]", "leads out of"),
+    Case(
+        "a release that is an option",
+        {"chart/Chart.yaml": b"apiVersion: v2\nname: --kubeconfig=/etc\n"},
+        "a chart's name is made of",
+        "{helm: {chart: chart}}",
+    ),
+    Case(
+        "values from elsewhere",
+        {"chart/Chart.yaml": _CHART},
+        "this commit has no `https:/evil.test/values.yaml`",
+        "{helm: {chart: chart, values: ['https://evil.test/values.yaml']}}",
+    ),
+]
+
+
+def _check(name: str, url: str, told: str) -> Case:
+    more = f"preview:\n  checks: [{{http: '{url}'}}]\n"
+    return Case(name, _files(deployment(), service()), told, more=more)
+
+
+CHECKS = [
+    _check("a check of the cloud's metadata", "http://169.254.169.254/", "preview.checks.0.http"),
+    _check("a check of loopback", "http://127.0.0.1:8000/metrics", "preview.checks.0.http"),
+    _check("a check of the cluster", "https://kubernetes.default.svc/", "preview.checks.0.http"),
+    _check("a check by name", "localhost/x", "preview.checks.0.http"),
+    _check("a check that splits a request", "/x HTTP/1.1\\r\\nHost: evil", "preview.checks.0.http"),
+]
+CASES = [*CLUSTER_SCOPED, *OBJECTS, *PODS, *TEXTS, *ARCHIVES, *TOOLS, *CHECKS]

@@ -1,0 +1,132 @@
+"""Hostile commits: each is refused before anything is written to the cluster, and a person reads why."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+
+from bot.embedded.client.resources import NAMESPACES
+from bot.embedded.kubernetes import KubernetesServer
+from bot.environments.reconciler import Reconciler
+from bot.environments.run import Peers, Policy
+from bot.github import texts
+from bot.model.environment import EnvironmentState
+from bot.model.repository import Repository
+from bot.registry import RegistryClient
+from bot.store import Store
+from tests.contract.cluster_desk import Desk, desk_on
+from tests.contract.hostile import CASES, PLAIN, Case
+from tests.stores import ManualClock
+from tests.unit.environments import peers
+from tests.unit.environments.test_desire import PULL
+from tests.unit.github.scenes import PLACE
+
+READING = frozenset(("GET", "HEAD"))
+
+
+class GitHub(peers.GitHub):
+    def __init__(self, configuration: str, files: Mapping[str, bytes]) -> None:
+        super().__init__()
+        self.configuration = configuration
+        self._files = files
+
+    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+        return self._files
+
+
+@pytest.fixture(scope="module", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
+async def desk(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Desk]:
+    """One cluster for all: nothing is ever written to it. No controllers, which write too."""
+    async with AsyncExitStack() as stack:
+        if request.param == "real":
+            kubeconfig, server = request.getfixturevalue("real_kubeconfig"), None
+        else:
+            server = await stack.enter_async_context(KubernetesServer())
+            kubeconfig = server.write_kubeconfig(tmp_path_factory.mktemp("hostile") / "kubeconfig")
+        yield await stack.enter_async_context(desk_on(kubeconfig, server))
+
+
+async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: object | None = None) -> str:
+    """What the pull request's comment says after the bot has worked on it."""
+    clock = ManualClock()
+    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
+    await store.migrate()
+    try:
+        bench = peers.Bench(store, clock)
+        found = registry or bench.registry
+        bench.reconciler = Reconciler(
+            Peers(store.environments, github, found, desk.cluster, peers.Gateway(), {}, clock),  # type: ignore[arg-type]
+            Policy(),
+        )
+        await bench.run()
+    finally:
+        await store.close()
+    status = github.told[-1]
+    assert status.state is EnvironmentState.FAILED
+    return texts.comment(status, PLACE)
+
+
+async def nothing_was_written(desk: Desk, before: int) -> None:
+    if desk.server is not None:
+        assert {call.method for call in list(desk.server.calls)[before:]} <= READING
+    listed = await desk.eyes.list(NAMESPACES, labels="app.kubernetes.io/managed-by=greenroom")
+    ours = f"preview.{PULL.repository.id}."
+    assert not [
+        each for each in listed.items if ours in each["metadata"]["labels"]["greenroom.dev/environment"]
+    ]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+async def test_a_hostile_commit_is_refused_and_told_before_any_write(
+    desk: Desk, tmp_path: Path, case: Case
+) -> None:
+    before = len(desk.server.calls) if desk.server else 0
+    text = f"version: 1\nimages: {{shop: acme/shop}}\nmanifests: {case.manifests}\n{case.more}"
+    said = await told(desk, tmp_path, GitHub(text, case.files))
+    assert case.told in said.replace("\\", "").replace("&nbsp;", " "), said
+    assert "Traceback" not in said
+    await nothing_was_written(desk, before)
+
+
+@asynccontextmanager
+async def registry_that_sends_to(realm: str) -> AsyncIterator[str]:
+    async def answer(_: web.Request) -> web.Response:
+        challenge = f'Bearer realm="{realm}",service="registry"'
+        return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", answer)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield site.name.removeprefix("http://")
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize(
+    "realm",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "http://10.96.0.1/api/v1/secrets",
+        "http://[fe80::1]/token",
+        "http://0.0.0.0/token",
+        "http://192.168.0.1/token",
+        "file:///etc/passwd",
+    ],
+)
+async def test_a_registry_that_sends_the_bot_into_the_private_network_is_told(
+    desk: Desk, tmp_path: Path, realm: str
+) -> None:
+    before = len(desk.server.calls) if desk.server else 0
+    async with registry_that_sends_to(realm) as host, RegistryClient() as registry:
+        text = f"version: 1\nimages: {{shop: '{host}/acme/shop'}}\nmanifests: {PLAIN}\n"
+        said = await told(desk, tmp_path, GitHub(text, {}), registry)
+    assert "registry" in said
+    await nothing_was_written(desk, before)
