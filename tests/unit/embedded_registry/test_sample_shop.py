@@ -85,9 +85,18 @@ def test_a_seeded_shop_sells_passes_its_smoke_test_and_keeps_orders(namespace: N
     order = urllib.request.Request(f"{shop}/orders", data=b"product=mug-fern", method="POST")
     with urllib.request.urlopen(order, timeout=5) as response:
         assert "1 order<" in response.read().decode()
+    note = urllib.request.Request(f"{shop}/notes", data=b"text=<b>nice</b>+lamp", method="POST")
+    with urllib.request.urlopen(note, timeout=5) as response:
+        assert "<li>&lt;b&gt;nice&lt;/b&gt; lamp</li>" in response.read().decode()
 
     smoke = namespace.run("shop.smoke")
     assert smoke.returncode == 0, smoke.stdout
+    assert "seeded once on" in get(shop)
+    assert namespace.run("shop.seed").returncode == 0
+    page = get(shop)
+    assert "seeded 2 times" in page
+    assert "1 order<" in page
+    assert "nice" in page
     assert "6 of 6 seeded products are for sale" in smoke.stdout
 
 

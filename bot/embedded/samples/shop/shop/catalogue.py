@@ -1,6 +1,6 @@
-"""The catalogue: products and orders in SQLite on a volume, over HTTP for the shop.
+"""The catalogue: products, orders and a guest book in SQLite on a volume, over HTTP for the shop.
 
-GET /products, PUT /products (replaces all of them), GET /orders, POST /orders, GET /healthz.
+GET /products, PUT /products (replaces all of them), POST /orders, POST /notes, GET /state, GET /healthz.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,8 +21,12 @@ create table if not exists products (
     id text primary key, position integer, name text, note text, kind text, colour text, cents integer
 );
 create table if not exists orders (id integer primary key, product text not null);
+create table if not exists notes (id integer primary key, text text not null);
+create table if not exists seedings (at text not null);
 """
 T = TypeVar("T")
+LONGEST_NOTE = 140
+SHOWN_NOTES = 12
 PRODUCTS = "select id, name, note, kind, colour, cents from products order by position"
 COLUMNS = ("id", "name", "note", "kind", "colour", "cents")
 
@@ -52,13 +57,32 @@ class Catalogue:
         with self._database() as database:
             database.execute("delete from products")
             database.executemany("insert into products values (?, ?, ?, ?, ?, ?, ?)", rows)
+            database.execute("insert into seedings values (?)", (datetime.now(UTC).isoformat(),))
         return as_json({"products": len(rows)})
 
-    def orders(self, _body: bytes = b"") -> Answer:
-        """How many orders there are."""
+    def state(self, _body: bytes = b"") -> Answer:
+        """What visitors left, and when the products came: all of it is gone when the volume is."""
         with self._database() as database:
-            count = database.execute("select count(*) from orders").fetchone()[0]
-        return as_json({"count": count})
+            orders = database.execute("select count(*) from orders").fetchone()[0]
+            seedings, seeded_at = database.execute("select count(*), max(at) from seedings").fetchone()
+            notes = database.execute("select text from notes order by id desc limit ?", (SHOWN_NOTES,))
+            return as_json(
+                {
+                    "orders": orders,
+                    "seedings": seedings,
+                    "seeded_at": seeded_at,
+                    "notes": [text for (text,) in notes],
+                }
+            )
+
+    def note(self, body: bytes) -> Answer:
+        """Write `{"text": …}` into the guest book."""
+        text = " ".join(str(_json(body, dict).get("text") or "").split())[:LONGEST_NOTE]
+        if not text:
+            raise BadRequestError("the note is empty")
+        with self._database() as database:
+            database.execute("insert into notes (text) values (?)", (text,))
+        return as_json({"text": text}, 201)
 
     def order(self, body: bytes) -> Answer:
         """Order one piece of `{"product": ID}`."""
@@ -96,8 +120,9 @@ def main() -> None:
         ("GET", "/healthz"): lambda _body: as_json({"status": "ok"}),
         ("GET", "/products"): catalogue.products,
         ("PUT", "/products"): catalogue.replace_products,
-        ("GET", "/orders"): catalogue.orders,
         ("POST", "/orders"): catalogue.order,
+        ("POST", "/notes"): catalogue.note,
+        ("GET", "/state"): catalogue.state,
     }
     serve("catalogue", routes, {})
 

@@ -1,4 +1,4 @@
-"""The shop's web server. It keeps no data: products and orders live in the catalogue."""
+"""The shop's web server. It keeps no data: what is to last lives in the catalogue."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def release() -> dict[str, str]:
 
 def home(_body: bytes) -> Answer:
     """The catalogue page."""
-    products, orders = client.get("catalogue", "/products"), client.get("catalogue", "/orders")
-    return Answer(render(products, orders["count"], release()).encode())
+    products, state = client.get("catalogue", "/products"), client.get("catalogue", "/state")
+    return Answer(render(products, state, release()).encode())
 
 
 def health(_body: bytes) -> Answer:
@@ -35,9 +35,18 @@ def ready(_body: bytes) -> Answer:
 
 def buy(body: bytes) -> Answer:
     """Order one piece and show the catalogue again."""
-    product = parse_qs(body.decode(errors="replace")).get("product", [""])[0]
+    return _forward(body, "product", "/orders")
+
+
+def write_note(body: bytes) -> Answer:
+    """Write into the guest book and show it."""
+    return _forward(body, "text", "/notes")
+
+
+def _forward(body: bytes, field: str, path: str) -> Answer:
+    value = parse_qs(body.decode(errors="replace")).get(field, [""])[0]
     try:
-        client.send("POST", "catalogue", "/orders", {"product": product})
+        client.send("POST", "catalogue", path, {field: value})
     except client.RefusedError as error:
         raise BadRequestError(str(error)) from None
     return Answer(b"", status=303, headers={"Location": "/"})
@@ -51,6 +60,7 @@ def main() -> None:
         ("GET", "/readyz"): ready,
         ("GET", "/api/products"): lambda _body: as_json(client.get("catalogue", "/products")),
         ("POST", "/orders"): buy,
+        ("POST", "/notes"): write_note,
     }
     serve(f"shop {theme.VERSION}", routes, {"X-Shop-Version": theme.VERSION})
 
