@@ -25,6 +25,7 @@ from bot.model.manifest import (
     RenderRequest,
     Wave,
 )
+from bot.model.places import Caps, Turn
 from bot.model.pull_request import PullRequest
 from bot.model.release import Release
 from bot.model.repository import Repository
@@ -292,6 +293,12 @@ class Watched:
         await self._moment()
         await self._environments.save(claim, environment, decisions=decisions)
         await self._moment()
+
+    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> Turn | None:
+        await self._moment()
+        turn = await self._environments.admit(claim, environment, caps)
+        await self._moment()
+        return turn
 
 
 def _digest(value: object) -> str:

@@ -82,6 +82,7 @@ class Stage:
             registry=ModelRegistry(self._moment),
             cluster=self.cluster,
             gateway=ModelGateway(self.cluster, self._moment),
+            secrets={},
             clock=self.clock,
         )
         self._reconciler = Reconciler(peers, Policy())

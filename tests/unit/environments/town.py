@@ -93,7 +93,9 @@ class Town:
         self.github = TownHall()
         self.cluster = Land()
         self.reconciler = Reconciler(
-            Peers(store.environments, self.github, peers.Registry(), self.cluster, peers.Gateway(), clock),
+            Peers(
+                store.environments, self.github, peers.Registry(), self.cluster, peers.Gateway(), {}, clock
+            ),
             policy,
         )
 
