@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from bot.cli_embedded import commands as embedded
+from bot.cli_render import render
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ app = typer.Typer(
 )
 
 app.add_typer(embedded, name="embedded")
+app.command()(render)
 
 
 def main() -> None:

@@ -60,7 +60,6 @@ RIGHTS = (
     _right(EVENT, ("list",)),
     Right("", "pods/log", ("get",)),
     *(_right(kind, _WRITE) for kind in (LIMIT_RANGE, RESOURCE_QUOTA)),
-    _right(PERSISTENT_VOLUME_CLAIM, (*_WRITE, "list")),
     *(_right(kind, _FOLLOW) for kind in (DEPLOYMENT, HTTP_ROUTE, JOB, POD, STATEFUL_SET)),
     *(
         _right(kind, _PRUNE)
@@ -69,6 +68,7 @@ RIGHTS = (
             CRON_JOB,
             HORIZONTAL_POD_AUTOSCALER,
             NETWORK_POLICY,
+            PERSISTENT_VOLUME_CLAIM,
             POD_DISRUPTION_BUDGET,
             ROLE,
             ROLE_BINDING,

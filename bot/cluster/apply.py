@@ -25,7 +25,7 @@ from bot.cluster.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from bot.cluster.names import ENVIRONMENT, OWN_NAME, SECRETS, TEMPLATE
+from bot.cluster.names import ENVIRONMENT, OWN_NAME, RECORD, SECRETS, TEMPLATE, data_job
 from bot.cluster.troubles import is_failing
 from bot.environments.ports import Fence
 from bot.model.errors import Rejected, Superseded
@@ -110,11 +110,13 @@ async def prune(api: Api, namespace: str, bundle: Bundle, fence: Fence) -> None:
 def _left_over(
     kind: Kind, live: Iterable[dict[str, Any]], kept: Collection[tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    rails = {("NetworkPolicy", OWN_NAME), ("ServiceAccount", "default")}
+    rails = {("NetworkPolicy", OWN_NAME), ("ServiceAccount", "default"), ("ConfigMap", RECORD)}
     return [
         each
         for each in live
         if (kind.name, each["metadata"]["name"]) not in {*kept, *rails}
+        # Which of these is the current one, the record of the data tells; its next run takes it away.
+        and not (kind is JOB and data_job(each["metadata"]["name"]))
         and not each["metadata"].get("deletionTimestamp")
         # What a controller made goes with its owner.
         and not each["metadata"].get("ownerReferences")

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.cluster import namespaces, secrets
+from bot.cluster import data, namespaces, secrets
 from bot.cluster.apply import apply_all, prune
 from bot.cluster.client import Api
 from bot.cluster.kinds import NAMESPACE
@@ -15,6 +15,7 @@ from bot.cluster.policy import Policy
 from bot.cluster.render import render
 from bot.cluster.tools.tools import Tools
 from bot.environments.ports import Fence
+from bot.model.data import DataRecord
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import (
     Bundle,
@@ -78,6 +79,21 @@ class KubernetesCluster:
         if any(each["metadata"]["namespace"] != namespace for each in objects):
             raise ValueError(f"an object was rendered for another namespace than {namespace}")
         await apply_all(self._api, objects, fence)
+
+    async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
+        return await data.read(self._api, namespace, environment)
+
+    async def record_data(
+        self, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
+    ) -> None:
+        await data.write(self._api, namespace, environment, record, fence)
+
+    async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
+        return await data.reset(self._api, namespace, environment, fence)
+
+    async def run_data_job(self, job: Manifest, fence: Fence) -> None:
+        """Applies it and deletes the earlier ones of its kind."""
+        await data.run(self._api, job, fence)
 
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         """Deletes what earlier releases applied and this one does not have; volumes stay."""

@@ -1,12 +1,13 @@
-"""Jobs that the bot adds to the manifests: the seed, and checks that run in the namespace."""
+"""Jobs that the bot adds to the manifests: migrations, the seed, and checks that run in the namespace."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from bot.cluster.names import COMMIT, JOB, OWN_NAME
+from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, RESETS, SEED
 from bot.cluster.policy import Policy
+from bot.cluster.seed_files import mount
 from bot.cluster.templates import containers, pod_template
 from bot.cluster.transform import pinned
 from bot.model.manifest import JobRequest, Manifest, RenderRequest
@@ -21,8 +22,15 @@ _USER = ("runAsUser", "runAsGroup", "runAsNonRoot")
 
 
 def seed_job(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
-    """The transform names it by its content, so an unchanged seed is not run again."""
-    return _job(f"{OWN_NAME}-seed", "seed", SEED_RETRIES, job, _template(job, request, manifests))
+    """The transform names it by its content: that tells a changed seed from one that ran already."""
+    template = _template(job, request, manifests)
+    mount(template["spec"], job.files)
+    return _job(SEED, "seed", SEED_RETRIES, job, template)
+
+
+def migrations_job(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
+    """Named by its content likewise. It is not tried again: half a migration is seldom mended by another."""
+    return _job(MIGRATIONS, "migrations", 0, job, _template(job, request, manifests))
 
 
 def check_job(
@@ -30,7 +38,8 @@ def check_job(
 ) -> Object:
     """Named by its content too, of which the commit is a part: each commit is checked anew."""
     template = _template(job, request, manifests)
-    template["metadata"] = {"annotations": {COMMIT: request.commit}}
+    renewed = {RESETS: request.resets} if request.resets else {}
+    template["metadata"] = {"annotations": {COMMIT: request.commit, **renewed}}
     if request.host:
         url = f"{policy.domain.scheme}://{request.host}{policy.domain.suffix}"
         [container] = template["spec"]["containers"]

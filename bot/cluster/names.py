@@ -20,6 +20,8 @@ RELEASE = f"{PREFIX}release"
 """Label of the pods behind the route."""
 JOB = f"{PREFIX}job"
 """Label of Jobs that the bot adds: `seed` or the check's name."""
+RESETS = f"{PREFIX}resets"
+"""Annotation of pod templates: which data they found, so that pods start anew with new data."""
 TEMPLATE = f"{PREFIX}template"
 """Annotation of pod templates: digest of the template and of the configuration that it refers to."""
 
@@ -32,12 +34,21 @@ GENERATION = f"{PREFIX}generation"
 OWN_NAME = "greenroom"
 """Objects of the bot have this name or one that begins with it and a hyphen."""
 CONFIG = f"{OWN_NAME}-config"
+RECORD = f"{OWN_NAME}-data"
+"""ConfigMap that tells what was done to the data."""
+SEED = f"{OWN_NAME}-seed"
+MIGRATIONS = f"{OWN_NAME}-migrations"
 SECRETS = f"{OWN_NAME}-secrets"
 ROUTE = f"{OWN_NAME}-route"
 
 
 def is_own_name(name: str) -> bool:
     return name == OWN_NAME or name.startswith(f"{OWN_NAME}-")
+
+
+def data_job(name: str) -> str | None:
+    """SEED or MIGRATIONS for a Job of ours that changes data, whichever run of it."""
+    return next((kind for kind in (SEED, MIGRATIONS) if name.startswith(f"{kind}-")), None)
 
 
 def digest(value: object) -> str:

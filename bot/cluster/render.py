@@ -6,13 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.cluster.guard.check import check
-from bot.cluster.jobs import check_job, seed_job
+from bot.cluster.jobs import check_job, migrations_job, seed_job
 from bot.cluster.kinds import REPLACED
-from bot.cluster.names import CONFIG, RELEASE, TEMPLATE, digest, is_own_name
+from bot.cluster.names import (
+    CONFIG,
+    MIGRATIONS,
+    RELEASE,
+    RESETS,
+    SEED,
+    TEMPLATE,
+    content_name,
+    data_job,
+    digest,
+)
 from bot.cluster.ownership import owned
 from bot.cluster.policy import Policy
 from bot.cluster.reading import Source
 from bot.cluster.route import backend_selector, http_route, selects
+from bot.cluster.seed_files import config_maps
 from bot.cluster.templates import pod_template
 from bot.cluster.transform import transform
 from bot.cluster.waves import in_waves
@@ -33,14 +44,18 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) ->
     selector = backend_selector(request.backend, manifests) if request.backend else {}
     # A Job that the bot adds is configured like the pods behind the route, where they have its image.
     manifests.sort(key=lambda each: not selects(selector, each))
-    objects = transform([*manifests, *_seed(request, manifests)], request, policy)
+    objects = transform([*manifests, *_data_jobs(request, manifests)], request, policy)
     objects += _configuration(request)
     release = Release(request.commit, request.images, _configuration_digest(objects, request))
     for each in objects:
         if selects(selector, each) and each["kind"] != "Job":
             _stamp(each, release.id)
-    waves = in_waves([owned(each, request) for each in objects if not _is_seed(each)])
-    waves[Wave.SEED] = [owned(each, request) for each in objects if _is_seed(each)]
+        if request.resets and _data_wave(each) is None:
+            _renew(each, request.resets)
+    waves = in_waves([owned(each, request) for each in objects if _data_wave(each) is None], selector)
+    for each in objects:
+        if wave := _data_wave(each):
+            waves[wave] = [owned(each, request)]
     if request.backend:
         route = http_route(request.host, request.backend, release.id, policy)
         waves[Wave.ROUTE] = [owned(route, request)]
@@ -59,24 +74,30 @@ def _is_replaced(source: Source) -> bool:
     return (group, source.manifest["kind"]) in REPLACED
 
 
-def _seed(request: RenderRequest, manifests: Sequence[Manifest]) -> list[Manifest]:
-    return [seed_job(request.seed, request, manifests)] if request.seed else []
+def _data_jobs(request: RenderRequest, manifests: Sequence[Manifest]) -> list[Manifest]:
+    migrations = [migrations_job(request.migrations, request, manifests)] if request.migrations else []
+    return [*migrations, *([seed_job(request.seed, request, manifests)] if request.seed else [])]
 
 
-def _is_seed(each: Manifest) -> bool:
-    return each["kind"] == "Job" and is_own_name(each["metadata"]["name"])
+def _data_wave(each: Manifest) -> Wave | None:
+    if each["kind"] != "Job":
+        return None
+    kind = data_job(each["metadata"]["name"])
+    return {SEED: Wave.SEED, MIGRATIONS: Wave.MIGRATIONS}.get(kind or "")
 
 
 def _configuration(request: RenderRequest) -> list[Object]:
+    files = config_maps(request.seed.files) if request.seed else []
     if not request.config:
-        return []
+        return files
     return [
+        *files,
         {
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": CONFIG},
             "data": dict(sorted(request.config.items())),
-        }
+        },
     ]
 
 
@@ -94,6 +115,18 @@ def _stamp(each: Object, release_id: str) -> None:
     template["metadata"]["labels"][RELEASE] = release_id
     annotations = template["metadata"]["annotations"]
     annotations[TEMPLATE] = digest([annotations[TEMPLATE], release_id])[:16]
+
+
+def _renew(each: Object, resets: str) -> None:
+    """Makes pods start anew, and a Job of the manifests run again, with new data."""
+    template = pod_template(each)
+    if template is None:
+        return
+    annotations = template["metadata"]["annotations"]
+    annotations[RESETS] = resets
+    annotations[TEMPLATE] = digest([annotations[TEMPLATE], resets])[:16]
+    if each["kind"] == "Job":
+        each["metadata"]["name"] = content_name(each["metadata"]["name"], resets)
 
 
 def _checks(request: RenderRequest, policy: Policy, manifests: Sequence[Manifest]) -> Mapping[str, Manifest]:

@@ -35,6 +35,14 @@ def containers(template: Mapping[str, Any]) -> list[Any]:
     return [container for group in CONTAINERS for container in template["spec"].get(group) or []]
 
 
+def claims(manifest: Mapping[str, Any]) -> list[str]:
+    """The volume claims that the pods of an object mount by name."""
+    template = pod_template(manifest) or {}
+    volumes = (template.get("spec") or {}).get("volumes") or []
+    found = ((volume.get("persistentVolumeClaim") or {}).get("claimName") for volume in volumes)
+    return [str(name) for name in found if name]
+
+
 def references(template: Node) -> Iterator[tuple[str, str]]:
     """Kind and name of the ConfigMaps and Secrets that a pod template reads; raises Misshapen."""
     for group in CONTAINERS:

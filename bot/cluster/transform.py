@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.cluster.guard.node import Node
 from bot.cluster.names import CONFIG, ENVIRONMENT, SECRETS, TEMPLATE, content_name, digest
+from bot.cluster.ownership import own_labels
 from bot.cluster.policy import Policy
 from bot.cluster.templates import containers, pod_template, references
 from bot.model.manifest import Manifest, RenderRequest
@@ -28,6 +29,10 @@ def transform(manifests: Sequence[Manifest], request: RenderRequest, policy: Pol
         if template is not None:
             _run(template, request, policy)
             _mark(template, [each["kind"], each["metadata"]["name"]], contents)
+        if each["kind"] == "StatefulSet":
+            for claim in each["spec"].get("volumeClaimTemplates") or []:
+                # The claims that its controller makes are told by these labels from anybody else's.
+                _mapping(_mapping(claim, "metadata"), "labels").update(own_labels(request.environment))
         if each["kind"] == "Job":
             # A Job's pods cannot be changed, so another content is another Job.
             each["metadata"]["name"] = content_name(each["metadata"]["name"], each["spec"])

@@ -21,11 +21,13 @@ async def checks(run: Run) -> Outcome:
     """Runs all of them side by side. A failing one is told; it does not take the preview away."""
     assert run.configuration is not None, "the configuration phase runs first"
     wanted = run.configuration.preview.checks
-    before = {result.name: result for result in run.status.checks}
     if not wanted:
         return Done()
+    titles = {check.title for check in wanted}
+    others = [result for result in run.status.checks if result.name not in titles]
+    before = {result.name: result for result in run.status.checks if result.name in titles}
     if not before:
-        run.set(checks=tuple(CheckResult(check.title, CheckState.RUNNING) for check in wanted))
+        run.set(checks=(*others, *(CheckResult(check.title, CheckState.RUNNING) for check in wanted)))
         await run.save()
         await run.report()
         before = {result.name: result for result in run.status.checks}
@@ -33,8 +35,8 @@ async def checks(run: Run) -> Outcome:
     for check in wanted:
         known = before.get(check.title, CheckResult(check.title, CheckState.RUNNING))
         results.append(known if _ended(known) else await _look(run, check))
-    changed = tuple(results) != run.status.checks
-    run.set(checks=tuple(results))
+    changed = (*others, *results) != run.status.checks
+    run.set(checks=(*others, *results))
     pending = [result for result in results if not _ended(result)]
     if not pending:
         return Done()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 import yaml
@@ -26,6 +27,8 @@ from bot.model.manifest import Tool
 from bot.model.size import Size, amount
 
 PATH = ".greenroom.yml"
+MIGRATIONS = "migrations"
+"""The name of the check that `data.migrate` is."""
 LARGEST = 64 * 1024
 """Characters. A configuration is read by people; larger ones are mistakes or attacks."""
 
@@ -142,8 +145,20 @@ class Job(_Strict):
     timeout: Duration = timedelta(minutes=10)
 
 
+class Seed(Job):
+    files: tuple[str, ...] = Field(default=(), max_length=20)
+    """Patterns of paths of the commit."""
+
+
+class OnPush(StrEnum):
+    KEEP = "keep"
+    RESET = "reset"
+
+
 class Data(_Strict):
-    seed: Job
+    on_push: OnPush = OnPush.KEEP
+    migrate: Job | None = None
+    seed: Seed | None = None
 
 
 class Check(_Strict):
@@ -243,6 +258,12 @@ class Configuration(_Strict):
     route: Route | None = None
     data: Data | None = None
     preview: Preview = Preview()
+
+    @model_validator(mode="after")
+    def _one_check_of_migrations(self) -> Configuration:
+        if self.data and self.data.migrate and any(each.title == MIGRATIONS for each in self.preview.checks):
+            raise ValueError(f"a check may not be called {MIGRATIONS!r}: that is the one of `data.migrate`")
+        return self
 
 
 def parse_configuration(text: str, largest: Size | None = None) -> Configuration:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.model.ci import Ci
+from bot.model.data import DataRecord
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
 from bot.model.places import Caps, Turn
@@ -95,6 +96,19 @@ class Cluster(Protocol):
         """Writes the Secret that the containers of a bundle with secrets get their variables from."""
 
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None: ...
+
+    async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
+        """What was done to the data of this namespace; None while nothing was."""
+
+    async def record_data(
+        self, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
+    ) -> None: ...
+
+    async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
+        """Begins to delete everything of ours that keeps data, and tells what is still there."""
+
+    async def run_data_job(self, job: Manifest, fence: Fence) -> None:
+        """Applies a Job that changes data, and deletes the earlier ones of its kind."""
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
         """How the given objects are doing, with cause and log tail for what failed."""

@@ -6,12 +6,12 @@ import asyncio
 from datetime import timedelta
 
 from bot.environments import secrets
-from bot.environments.configuration import Configuration, Job, parse_configuration
+from bot.environments.configuration import Configuration, parse_configuration
+from bot.environments.request import render_request
 from bot.environments.run import Run
 from bot.model.ci import CiState
 from bot.model.environment import Phase
 from bot.model.errors import Rejected
-from bot.model.manifest import Backend, JobRequest, RenderRequest
 from bot.model.outcome import Done, Failed, Outcome, Waiting
 from bot.model.release import Image
 
@@ -25,6 +25,7 @@ async def configuration(run: Run) -> Outcome:
     assert text is not None, "the reconciler reads it before the phases begin"
     run.configuration = parse_configuration(text, run.policy.largest_size)
     wanted = run.configuration.preview.secrets
+    run.set(notes=())
     if wanted and run.pull.from_fork:
         names = ", ".join(f"`{name}`" for name in sorted(wanted))
         run.set(notes=(f"A fork gets no secrets, so it runs without {names}.",))
@@ -87,35 +88,24 @@ async def artifact(run: Run) -> Outcome:
 
 async def render(run: Run) -> Outcome:
     """Turns the commit's manifests into the objects of this environment; guarded before any write."""
-    config = _configuration(run)
     if run.bundle is None:
         commit = run.pull.head_sha
-        files = await run.peers.github.files(run.pull.repository, commit)
-        request = RenderRequest(
+        request = render_request(
+            _configuration(run),
+            host=run.peers.gateway.host(run.host_label),
             environment=run.environment.key,
             repository=run.environment.repository,
             namespace=run.namespace,
             commit=commit,
             images=run.attempt.images,
-            files=files,
-            tool=config.manifests.tool,
-            directory=config.manifests.directory,
-            values=config.manifests.values,
-            backend=Backend(config.route.service, config.route.port) if config.route else None,
-            host=run.peers.gateway.host(run.host_label) if config.route else "",
-            config=config.preview.config,
+            files=await run.peers.github.files(run.pull.repository, commit),
             secrets=run.secrets.digest,
-            seed=_job("seed", config.data.seed) if config.data else None,
-            checks=tuple(_job(check.title, check.job) for check in config.preview.checks if check.job),
+            resets=run.resets,
         )
         run.bundle = await run.peers.cluster.render(request)
     run.set(release_id=run.bundle.release.id)
     run.remember(release=run.bundle.release)
     return Done()
-
-
-def _job(name: str, job: Job) -> JobRequest:
-    return JobRequest(name, job.image, job.command, int(job.timeout.total_seconds()))
 
 
 def _configuration(run: Run) -> Configuration:

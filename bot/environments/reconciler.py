@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from bot.environments import checks, deadline, desire, preparation, rollout
+from bot.environments import checks, data, deadline, desire, preparation, rollout
 from bot.environments.admission import enter
 from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.desire import Unwanted
@@ -33,7 +33,7 @@ PHASES: dict[Phase, Step] = {
     Phase.ARTIFACT: preparation.artifact,
     Phase.RENDER: preparation.render,
     Phase.NAMESPACE: rollout.namespace,
-    Phase.DATA: rollout.data,
+    Phase.DATA: data.data,
     Phase.WORKLOADS: rollout.workloads,
     Phase.ROUTE: rollout.route,
     Phase.PROBE: rollout.probe,
@@ -60,11 +60,12 @@ class _Rendered:
     commit: str
     configuration: str
     secrets: str
+    resets: str
 
     @classmethod
     def of(cls, run: Run) -> _Rendered:
         configuration = run.attempt.configuration or ""
-        return cls(run.environment.key, run.pull.head_sha, configuration, run.secrets.digest)
+        return cls(run.environment.key, run.pull.head_sha, configuration, run.secrets.digest, run.resets)
 
 
 class Reconciler:

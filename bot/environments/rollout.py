@@ -1,4 +1,4 @@
-"""The phases on the cluster: namespace, data, workloads, route, probe."""
+"""The phases on the cluster, but for data: namespace, workloads, route, probe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LIMITS = {
 }
 """How long a phase may wait for the cluster. Kubernetes' own progress deadline is ten minutes."""
 
-_LOOK_AGAIN = timedelta(seconds=15)
+LOOK_AGAIN = timedelta(seconds=15)
 """The watch wakes a waiting environment at once; this is for an event that was lost."""
 
 _ANSWERS_ALONE = 2
@@ -44,7 +44,7 @@ async def namespace(run: Run) -> Outcome:
     if view.state is NamespaceState.ABSENT:
         run.remember(applied={}, answers=0, tries={})
         run.set(url=None, checks=())
-    bundle = _bundle(run)
+    bundle = bundle_of(run)
     rails = f"{bundle.release.id} {run.size}"
     if run.attempt.applied.get("rails") != rails:
         environment = run.environment
@@ -65,29 +65,19 @@ async def namespace(run: Run) -> Outcome:
         )
         run.remember(applied={**run.attempt.applied, "secrets": run.secrets.digest})
         await run.save()
-    await _apply(run, Wave.CONFIGURATION)
-    return Done()
-
-
-async def data(run: Run) -> Outcome:
-    """Volumes and databases up, then the seed, complete before any workload starts."""
-    for wave in (Wave.DATA, Wave.SEED):
-        await _apply(run, wave)
-        outcome = await _settle(run, Phase.DATA, _bundle(run).waves.get(wave, ()))
-        if not isinstance(outcome, Done):
-            return outcome
+    await apply(run, Wave.CONFIGURATION)
     return Done()
 
 
 async def workloads(run: Run) -> Outcome:
-    await _apply(run, Wave.WORKLOADS)
-    return await _settle(run, Phase.WORKLOADS, _bundle(run).waves.get(Wave.WORKLOADS, ()))
+    await apply(run, Wave.WORKLOADS)
+    return await settle(run, Phase.WORKLOADS, bundle_of(run).waves.get(Wave.WORKLOADS, ()))
 
 
 async def route(run: Run) -> Outcome:
-    bundle = _bundle(run)
-    await _apply(run, Wave.ROUTE)
-    outcome = await _settle(run, Phase.ROUTE, bundle.waves.get(Wave.ROUTE, ()))
+    bundle = bundle_of(run)
+    await apply(run, Wave.ROUTE)
+    outcome = await settle(run, Phase.ROUTE, bundle.waves.get(Wave.ROUTE, ()))
     if isinstance(outcome, Done) and run.attempt.applied.get("pruned") != bundle.release.id:
         await run.peers.cluster.prune(run.namespace, bundle, run.fence)
         run.remember(applied={**run.attempt.applied, "pruned": bundle.release.id})
@@ -97,7 +87,7 @@ async def route(run: Run) -> Outcome:
 
 async def probe(run: Run) -> Outcome:
     """The URL is told only after the gateway answered from this very release, several times in a row."""
-    bundle = _bundle(run)
+    bundle = bundle_of(run)
     if run.configuration is None or run.configuration.route is None or run.status.url is not None:
         return Done()
     old_pods = await run.peers.cluster.old_pods(run.namespace, bundle.release.id)
@@ -117,8 +107,9 @@ async def probe(run: Run) -> Outcome:
     return Done()
 
 
-async def _apply(run: Run, wave: Wave) -> None:
-    bundle = _bundle(run)
+async def apply(run: Run, wave: Wave) -> None:
+    """Applies the wave's objects, once for each content of theirs."""
+    bundle = bundle_of(run)
     objects = bundle.waves.get(wave, ())
     digest = bundle.digests.get(wave, "")
     if objects and run.attempt.applied.get(wave) != digest:
@@ -127,7 +118,7 @@ async def _apply(run: Run, wave: Wave) -> None:
         await run.save()
 
 
-async def _settle(run: Run, phase: Phase, objects: Sequence[Manifest]) -> Outcome:
+async def settle(run: Run, phase: Phase, objects: Sequence[Manifest]) -> Outcome:
     if not objects:
         return Done()
     return verdict(run, phase, await run.peers.cluster.observe(run.namespace, objects))
@@ -147,11 +138,11 @@ def verdict(run: Run, phase: Phase, states: Sequence[ObjectState]) -> Outcome:
     )
 
 
-def _wait(run: Run, phase: Phase, what: str, detail: str = "", pause: timedelta = _LOOK_AGAIN) -> Waiting:
+def _wait(run: Run, phase: Phase, what: str, detail: str = "", pause: timedelta = LOOK_AGAIN) -> Waiting:
     started = run.status.phases[phase].started_at
     return Waiting(what, run.peers.clock() + pause, started + LIMITS[phase], detail)
 
 
-def _bundle(run: Run) -> Bundle:
+def bundle_of(run: Run) -> Bundle:
     assert run.bundle is not None, "the render phase runs first"
     return run.bundle

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.environments import deadline
-from bot.environments.configuration import Configuration
+from bot.environments.configuration import Configuration, OnPush
 from bot.environments.ports import (
     Clock,
     Cluster,
@@ -87,6 +87,14 @@ class Run:
         return self.environment.namespace
 
     @property
+    def resets(self) -> str:
+        """Another text for data that are begun anew; "" while they are those that came with the namespace."""
+        assert self.configuration is not None, "the configuration phase runs first"
+        reseeds, data = self.environment.wishes.reseeds, self.configuration.data
+        each_push = [self.pull.head_sha[:12]] if data and data.on_push is OnPush.RESET else []
+        return "-".join([*([str(reseeds)] if reseeds else []), *each_push])
+
+    @property
     def host_label(self) -> str:
         return host_label(self.environment.key, self.environment.repository)
 
@@ -147,6 +155,12 @@ class Run:
         elif record.finished_at is None:
             self.set(phase=phase)
         return record
+
+    def restart(self, phase: Phase) -> None:
+        """This phase and those after it are gone through anew."""
+        earlier = list(Phase)[: list(Phase).index(phase)]
+        records = {each: record for each, record in self.status.phases.items() if each in earlier}
+        self.set(phases={**records, phase: PhaseRecord(self.peers.clock())}, phase=phase)
 
     async def finish(self, phase: Phase) -> None:
         record = self.status.phases[phase]

@@ -73,13 +73,15 @@ def comment(status: Status, place: Place, commands: Mapping[str, str] | None = N
 def _pending(status: Status, place: Place) -> list[str]:
     if _older_runs(status):
         return [
-            f"🔄 **The preview is being updated to {_commit(status.commit)}.**",
+            f"🔄 **The preview is being updated to {_commit(status.commit)}.** {_cause(status)}".rstrip(),
             _still_older(status, place),
             _details(place),
         ]
-    if status.live_commit is not None:
-        return [f"🔄 **The preview of {_commit(status.commit)} is being checked again.**", _details(place)]
-    return [f"🔄 **The preview of {_commit(status.commit)} is being brought up.**", _details(place)]
+    doing = "checked again" if status.live_commit is not None else "brought up"
+    return [
+        f"🔄 **The preview of {_commit(status.commit)} is being {doing}.** {_cause(status)}".rstrip(),
+        _details(place),
+    ]
 
 
 def _waiting(status: Status, place: Place) -> list[str]:

@@ -25,7 +25,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A Job that the bot adds: a seed or a check."""
+    """A Job that the bot adds: migrations, a seed or a check."""
 
     name: str
     """Fits a DNS label of at most 40 characters."""
@@ -33,6 +33,8 @@ class JobRequest:
     """A name from the release's images, or a full image reference."""
     command: tuple[str, ...]
     timeout_seconds: int
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """Mounted into it, by their paths in the repository."""
 
 
 class Tool(StrEnum):
@@ -67,7 +69,10 @@ class RenderRequest:
     """Injected into every container as environment variables."""
     secrets: str = ""
     """Digest of the secrets that are injected likewise; "" without. Their values are not rendered."""
+    migrations: JobRequest | None = None
     seed: JobRequest | None = None
+    resets: str = ""
+    """Another text for data that were begun anew: pods start again with them; the release stays the same."""
     checks: tuple[JobRequest, ...] = ()
 
 
@@ -77,8 +82,11 @@ class Wave(StrEnum):
     CONFIGURATION = "configuration"
     """ConfigMaps, Secrets, ServiceAccounts, Roles, NetworkPolicies."""
     DATA = "data"
-    """Volumes, StatefulSets and the Services in front of them."""
+    """Volumes, what keeps data on them, and the Services in front of that."""
+    MIGRATIONS = "migrations"
+    """One Job, run once for each content."""
     SEED = "seed"
+    """Likewise."""
     WORKLOADS = "workloads"
     ROUTE = "route"
 

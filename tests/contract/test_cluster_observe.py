@@ -19,7 +19,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
     def log_message(self, *_):
         pass
-http.server.ThreadingHTTPServer((os.environ.get("HOST", ""), 8080), Answer).serve_forever()
+http.server.ThreadingHTTPServer((os.environ["HOST"], 28080), Answer).serve_forever()
 """
 FAIL = """
 import sys
@@ -28,7 +28,7 @@ print("\\x1b[31mfatal\\x1b[0m: no such table: products", file=sys.stderr)
 sys.exit(3)
 """
 GREET = "print('seeded 3 products')"
-PROBE: Object = {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1}
+PROBE: Object = {"httpGet": {"path": "/", "port": 28080}, "periodSeconds": 1}
 
 
 def web(replicas: int = 1) -> Object:
@@ -38,7 +38,7 @@ def web(replicas: int = 1) -> Object:
 
 
 def front() -> Object:
-    return service(ports=[{"port": 80, "targetPort": 8080}])
+    return service(ports=[{"port": 80, "targetPort": 28080}])
 
 
 async def up(running: Running, bundle: Bundle) -> list[Manifest]:
@@ -59,7 +59,7 @@ async def test_a_whole_environment_comes_up_seeded_and_answers_from_its_release(
         of_image(web(), image, "serve", readinessProbe=PROBE),
         front(),
         database,
-        service("db", 8080),
+        service("db", 28080),
         images={"shop": image},
         host="pr-7.preview.test",
         config={"GREETING": "good day"},
@@ -128,7 +128,7 @@ async def test_a_push_that_mends_a_crashing_database_gets_it_up(running: Running
 
     async def push(script: str) -> Condition:
         database = of_image(stateful_set(), image, script, readinessProbe=PROBE)
-        bundle = desk.render(web(), front(), database, service("db", 8080), images={"shop": image})
+        bundle = desk.render(web(), front(), database, service("db", 28080), images={"shop": image})
         await desk.cluster.apply(desk.namespace, bundle.waves[Wave.DATA], open_fence)
         states = await desk.settled(*bundle.waves[Wave.DATA])
         return next(state.condition for state in states if state.kind == "StatefulSet")

@@ -18,6 +18,7 @@ CMD ["python", "serve.py"]
 """
 
 _SERVE = """
+import os
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 
@@ -31,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-HTTPServer(("", 8080), Handler).serve_forever()
+HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
 """
 
 _MANIFESTS = """
@@ -40,7 +41,7 @@ kind: Service
 metadata: {name: hello}
 spec:
   selector: {app: hello}
-  ports: [{port: 80, targetPort: 8080}]
+  ports: [{port: 80, targetPort: 28080}]
 ---
 apiVersion: apps/v1
 kind: Deployment
@@ -54,8 +55,8 @@ spec:
       containers:
         - name: hello
           image: REGISTRY/REPOSITORY:1
-          ports: [{containerPort: 8080}]
-          readinessProbe: {httpGet: {path: /, port: 8080}, periodSeconds: 1}
+          ports: [{containerPort: 28080}]
+          readinessProbe: {httpGet: {path: /, port: 28080}, periodSeconds: 1}
 """
 
 

@@ -23,8 +23,8 @@ class ToolMissing(Rejected):
 
     def __init__(self, tool: Tool) -> None:
         super().__init__(
-            f"The manifests need {tool.capitalize()}, and there is no `{tool}` where Greenroom runs: "
-            "its operator has to put the program on the PATH."
+            f"The manifests need {tool.capitalize()}, and there is no `{tool}` on the PATH where Greenroom "
+            "runs. Its operator has to add it."
         )
 
 

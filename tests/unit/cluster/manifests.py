@@ -86,8 +86,10 @@ def request(*manifests: object, **changes: Any) -> RenderRequest:
     return RenderRequest(**fields)
 
 
-def job(name: str = "seed", *command: str, image: str = "shop") -> JobRequest:
-    return JobRequest(name, image, command or ("python", "-m", "shop.seed"), 300)
+def job(
+    name: str = "seed", *command: str, image: str = "shop", files: Mapping[str, bytes] | None = None
+) -> JobRequest:
+    return JobRequest(name, image, command or ("python", "-m", "shop.seed"), 300, files or {})
 
 
 def render(wanted: RenderRequest, policy: Policy = POLICY) -> Bundle:

@@ -141,6 +141,107 @@ def test_secrets_are_read_from_a_secret_and_a_new_digest_restarts_every_pod_that
     assert not any(each["kind"] == "Secret" for wave in first.waves.values() for each in wave)
 
 
+def test_a_database_that_is_a_deployment_is_up_before_the_seed_and_the_application_after_it():
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "files"}}]
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "files"}, "spec": {}}
+    bundle = render(
+        request(
+            deployment(volumes=volumes),
+            service(),
+            deployment("db", volumes=volumes),
+            service("db"),
+            deployment("worker", volumes=volumes),
+            deployment("cache"),
+            service("cache"),
+            claim,
+        ),
+        POLICY,
+    )
+    assert names(bundle, Wave.DATA) == ["Deployment/db", "PersistentVolumeClaim/files", "Service/db"]
+    started = [name for name in names(bundle, Wave.WORKLOADS) if name.startswith("Deployment")]
+    assert started == ["Deployment/cache", "Deployment/shop", "Deployment/worker"]
+
+
+def test_claims_that_a_controller_makes_are_told_by_our_labels():
+    manifest = stateful_set()
+    manifest["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data", "labels": {"a": "b"}}}]
+    found = find(render(request(deployment(), service(), manifest), POLICY), "StatefulSet")
+    [claim] = found["spec"]["volumeClaimTemplates"]
+    assert claim["metadata"]["labels"] == {
+        "a": "b",
+        "app.kubernetes.io/managed-by": "greenroom",
+        "greenroom.dev/environment": KEY.label,
+    }
+
+
+def test_migrations_come_before_the_seed_and_each_is_named_by_its_content():
+    migrate = job("migrations", "alembic", "upgrade", "head")
+    bundle = render(request(seed=job(), migrations=migrate), POLICY)
+    [migrations], [seed] = names(bundle, Wave.MIGRATIONS), names(bundle, Wave.SEED)
+    assert migrations.startswith("Job/greenroom-migrations-")
+    assert seed.startswith("Job/greenroom-seed-")
+    waves = list(Wave)
+    assert waves.index(Wave.DATA) < waves.index(Wave.MIGRATIONS) < waves.index(Wave.SEED)
+    assert waves.index(Wave.SEED) < waves.index(Wave.WORKLOADS)
+
+
+def test_files_of_the_repository_are_part_of_what_a_seed_is():
+    def seed(files: dict[str, bytes]) -> tuple[str, Bundle]:
+        bundle = render(request(seed=job(files=files)), POLICY)
+        return names(bundle, Wave.SEED)[0], bundle
+
+    name, bundle = seed({"seed/a.sql": b"a", "seed/b/c.sql": b"c"})
+    assert name != seed({})[0]
+    assert name != seed({"seed/a.sql": b"A", "seed/b/c.sql": b"c"})[0]
+    assert name == seed({"seed/b/c.sql": b"c", "seed/a.sql": b"a"})[0]
+    spec = pod(find(bundle, "Job"))
+    [container] = spec["containers"]
+    assert container["volumeMounts"] == [
+        {"name": "greenroom-files", "mountPath": "/greenroom/files", "readOnly": True}
+    ]
+    assert {"name": "GREENROOM_FILES", "value": "/greenroom/files"} in container["env"]
+    [source] = spec["volumes"][0]["projected"]["sources"]
+    made = find(bundle, "ConfigMap", "greenroom-seed-files")
+    assert source["configMap"]["name"] == made["metadata"]["name"]
+    assert [item["path"] for item in source["configMap"]["items"]] == ["seed/a.sql", "seed/b/c.sql"]
+    assert names(bundle, Wave.CONFIGURATION) == [f"ConfigMap/{made['metadata']['name']}"]
+
+
+def test_files_spread_over_as_many_config_maps_as_they_need():
+    files = {f"seed/{number}": bytes(400 * 1024) for number in range(5)}
+    bundle = render(request(seed=job(files=files)), POLICY)
+    assert len(names(bundle, Wave.CONFIGURATION)) == 5
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"seed/dump.sql": bytes(513 * 1024)}, "seed/dump.sql has 513 KiB, and a file may have 512 KiB"),
+        ({f"{number}": bytes(500 * 1024) for number in range(5)}, "they have 2.4 MiB together"),
+        ({f"{number}": b"" for number in range(201)}, "they are 201 files, and may be 200"),
+    ],
+)
+def test_files_above_the_limits_are_refused(files: dict[str, bytes], told: str):
+    with pytest.raises(ManifestRefused, match=r"data\.seed\.files") as caught:
+        render(request(seed=job(files=files)), POLICY)
+    assert told in str(caught.value)
+    assert "into the image" in str(caught.value)
+
+
+def test_new_data_makes_pods_and_jobs_start_anew_in_the_same_release():
+    task = {**deployment("task"), "apiVersion": "batch/v1", "kind": "Job"}
+    task["spec"] = {"template": task["spec"]["template"]}
+    manifests = (deployment(), service(), task)
+    first = render(request(*manifests, seed=job(), checks=(job("smoke"),)), POLICY)
+    again = render(request(*manifests, seed=job(), checks=(job("smoke"),), resets="1"), POLICY)
+    assert first.release == again.release
+    assert find(first, "Deployment") != find(again, "Deployment")
+    assert find(first, "Job", "task")["metadata"]["name"] != find(again, "Job", "task")["metadata"]["name"]
+    assert names(first, Wave.SEED) == names(again, Wave.SEED)
+    smokes = {bundle.checks["smoke"]["metadata"]["name"] for bundle in (first, again)}
+    assert len(smokes) == 2
+
+
 def test_whose_it_is_stands_on_every_object_and_the_commit_on_no_pod():
     bundle = render(request(deployment(), service(), stateful_set(), seed=job(), config={"A": "1"}), POLICY)
     for wave in bundle.waves.values():

@@ -45,7 +45,7 @@ async def test_the_sample_is_a_small_shop_with_its_images_by_digest(files: Any) 
         "StatefulSet/catalogue",
     }
     [config] = [each for name, each in objects.items() if name.startswith("ConfigMap/shop")]
-    assert config["data"] == {"PORT": "8080", "PYTHONUNBUFFERED": "1"}
+    assert config["data"] == {"PORT": "28080", "PYTHONUNBUFFERED": "1"}
     spec = objects["Deployment/shop"]["spec"]
     assert spec["replicas"] == 1
     [container] = spec["template"]["spec"]["containers"]

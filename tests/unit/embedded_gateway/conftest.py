@@ -30,7 +30,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(answer)
     do_POST = do_HEAD = do_GET
     def log_message(self, *args): pass
-http.server.ThreadingHTTPServer((os.environ["HOST"], 8080), Handler).serve_forever()
+http.server.ThreadingHTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
 """
 
 
@@ -46,12 +46,12 @@ class Street:
         """A Deployment and a Service that tells its name."""
         image = await self.world.image({"show.py": SHOW}, ["python", "show.py"])
         main = {"name": "main", "image": image, "env": [{"name": "NAME", "value": name}]}
-        probe = {"tcpSocket": {"port": 8080}}
+        probe = {"tcpSocket": {"port": 28080}}
         spec = {"containers": [{**main, "readinessProbe": probe}], "terminationGracePeriodSeconds": 1}
         labels = {"app": name}
         template = {"metadata": {"labels": labels}, "spec": spec}
         await self.world.create(
-            SERVICES, name, spec={"selector": labels, "ports": [{"port": 80, "targetPort": 8080}]}
+            SERVICES, name, spec={"selector": labels, "ports": [{"port": 80, "targetPort": 28080}]}
         )
         await self.world.create(
             DEPLOYMENTS, name, spec={"selector": {"matchLabels": labels}, "template": template}

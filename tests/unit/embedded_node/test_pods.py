@@ -20,9 +20,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *args): pass
 signal.signal(signal.SIGTERM, lambda *_: (print("goodbye", flush=True), sys.exit(0)))
 print("listening", flush=True)
-http.server.HTTPServer((os.environ["HOST"], 8080), Handler).serve_forever()
+http.server.HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
 """
-HTTP_PROBE = {"httpGet": {"path": "/healthz", "port": 8080}}
+HTTP_PROBE = {"httpGet": {"path": "/healthz", "port": 28080}}
 
 
 async def server(world: World) -> str:

@@ -27,7 +27,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(os.environ["HOSTNAME"].encode())
     def log_message(self, *args): pass
-http.server.HTTPServer((os.environ["HOST"], 8080), Handler).serve_forever()
+http.server.HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
 """
 CALLER = """
 import os, urllib.request
@@ -38,7 +38,7 @@ print(urllib.request.urlopen(url, timeout=5).read().decode())
 
 def template(image: str, **container: object) -> Object:
     probe = {"httpGet": {"port": "http"}}
-    main = {"name": "main", "image": image, "ports": [{"name": "http", "containerPort": 8080}]}
+    main = {"name": "main", "image": image, "ports": [{"name": "http", "containerPort": 28080}]}
     spec = {"containers": [{**main, "readinessProbe": probe, **container}]}
     return {"metadata": {"labels": {"app": "web"}}, "spec": {**spec, "terminationGracePeriodSeconds": 2}}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from bot.environments.ports import Fence, SaveReceipt
 from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
 from bot.model.ci import Ci, CiState
+from bot.model.data import DataRecord
 from bot.model.delivery import Hint
 from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import Rejected, TryAgain
@@ -21,6 +23,7 @@ from bot.model.manifest import (
     NamespaceView,
     ObjectState,
     RenderRequest,
+    Wave,
 )
 from bot.model.pull_request import PullRequest
 from bot.model.release import Release
@@ -77,10 +80,26 @@ class Cluster:
         self.trouble: TryAgain | None = None
         self.rendered: list[RenderRequest] = []
         self.injected: list[Mapping[str, str]] = []
+        self.waves: dict[Wave, tuple[Manifest, ...]] = {}
+        self.record: DataRecord | None = None
+        self.stuck: list[str] = []
+        """What a reset finds still there, once each."""
+        self.states: dict[str, ObjectState] = {}
+        """Of objects that are not ready, by name."""
+        self.applied = 0
+        self.log: list[str] = []
+        self.steps_left = 1000
+        """Of data work, until the process is killed."""
+
+    def did(self, step: str) -> None:
+        self.log.append(step)
+        self.steps_left -= 1
+        if self.steps_left == 0:
+            raise asyncio.CancelledError
 
     async def render(self, request: RenderRequest) -> Bundle:
         self.rendered.append(request)
-        return Bundle(Release(request.commit, request.images, request.secrets), {})
+        return Bundle(Release(request.commit, request.images, request.secrets), self.waves)
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         if self.trouble:
@@ -110,11 +129,35 @@ class Cluster:
         await fence()
         self.injected.append(values)
 
+    async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
+        return self.record
+
+    async def record_data(
+        self, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
+    ) -> None:
+        await fence()
+        self.did(f"record {record.reseeds} {'resetting' if record.resetting else ''}".strip())
+        self.record = record
+
+    async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
+        await fence()
+        self.did("reset")
+        return [self.stuck.pop()] if self.stuck else []
+
+    async def run_data_job(self, job: Manifest, fence: Fence) -> None:
+        await fence()
+        self.did(f"run {job['metadata']['name']}")
+
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         await fence()
+        self.applied += 1
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
-        return [ObjectState(each["kind"], each["metadata"]["name"], Condition.READY) for each in objects]
+        return [
+            self.states.get(name, ObjectState(each["kind"], name, Condition.READY))
+            for each in objects
+            for name in [each["metadata"]["name"]]
+        ]
 
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         await fence()
@@ -151,12 +194,12 @@ class Gateway:
 class Bench:
     """One pull request's environment; `run` is one turn of a worker."""
 
-    def __init__(self, store: Store, clock: ManualClock) -> None:
+    def __init__(self, store: Store, clock: ManualClock, cluster: Cluster | None = None) -> None:
         self.store = store
         self.clock = clock
         self.github = GitHub()
         self.registry = Registry()
-        self.cluster = Cluster()
+        self.cluster = cluster or Cluster()
         self.secrets = Secrets()
         self.key = EnvironmentKey.preview(PULL.repository.id, PULL.number)
         self.reconciler = Reconciler(

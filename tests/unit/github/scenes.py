@@ -70,6 +70,47 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
     "pending": (replace(PENDING, phases={Phase.CONFIGURATION: RUNNING}), PLACE),
     "updating": (replace(PENDING, live_commit=OLD), BESIDE_OLDER),
     "checked-again": (replace(PENDING, live_commit=NEW), BESIDE_OLDER),
+    "resetting-data": (
+        replace(
+            PENDING, live_commit=NEW, cause=Cause("Its data is reset and seeded anew, as `/reseed` asked.")
+        ),
+        BESIDE_OLDER,
+    ),
+    "failed-seed": (
+        replace(
+            PENDING,
+            state=EnvironmentState.FAILED,
+            live_commit=OLD,
+            cause=Cause(
+                "The seed `python -m shop.seed` failed: it ended with exit code 1.",
+                "the seed was refused: product 'mug-fern' has no cents",
+            ),
+            notes=(
+                "It ran over data that was there: one that cannot run twice needs `data.on_push: reset`.",
+            ),
+        ),
+        BESIDE_OLDER,
+    ),
+    "failed-migrations": (
+        replace(
+            PENDING,
+            state=EnvironmentState.FAILED,
+            live_commit=OLD,
+            cause=Cause(
+                "The migrations `alembic upgrade head` failed: it ended with exit code 1.",
+                'NotNullViolation: column "colour" of relation "products" contains null values',
+            ),
+            checks=(
+                CheckResult(
+                    "migrations",
+                    CheckState.FAILED,
+                    "`alembic upgrade head`: it ended with exit code 1.",
+                    'NotNullViolation: column "colour" of relation "products" contains null values',
+                ),
+            ),
+        ),
+        BESIDE_OLDER,
+    ),
     "waiting-for-the-image": (
         replace(
             PENDING,

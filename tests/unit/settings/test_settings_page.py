@@ -14,8 +14,8 @@ from bot.settings import Settings, variable
 
 _ROOT = Path(__file__).parents[3]
 _PAGE = _ROOT / "docs" / "settings.md"
-_NO_SETTINGS = {"GREENROOM_PORT", "GREENROOM_URL"}
-"""By the first the Deployment explains why service links are off; Jobs of environments get the other."""
+_NO_SETTINGS = {"GREENROOM_FILES", "GREENROOM_PORT", "GREENROOM_URL"}
+"""The Deployment explains by GREENROOM_PORT why service links are off; Jobs of environments get the rest."""
 
 
 def test_the_page_tells_every_setting_with_default_and_meaning() -> None:
@@ -33,7 +33,6 @@ def test_no_page_and_no_manifest_names_a_setting_that_does_not_exist() -> None:
     known = {variable(name) for name in Settings.model_fields}
     for file in told:
         named = set(re.findall(r"\bGREENROOM_(?!SECRET_)[A-Z_]*[A-Z]", file.read_text()))
-        # The Deployment explains by this one why service links are off.
         assert named - known <= _NO_SETTINGS, file.name
 
 

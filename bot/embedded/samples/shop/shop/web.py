@@ -69,7 +69,7 @@ def serve(name: str, routes: Mapping[tuple[str, str], Route], common_headers: Ma
             if not self.path.endswith("z"):  # the kubelet asks every few seconds
                 print(f"{self.command} {self.path} {args[1] if len(args) > 1 else ''}", flush=True)
 
-    host, port = os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "8080"))  # noqa: S104 (a container)
+    host, port = os.environ.get("HOST", "0.0.0.0"), int(os.environ.get("PORT", "28080"))  # noqa: S104 (a container)
     server = ThreadingHTTPServer((host, port), Handler)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

@@ -1,0 +1,48 @@
+"""What is asked to be rendered: a place and a commit, as the configuration says. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from bot.environments.configuration import PATH, Configuration, Data, Job, Seed
+from bot.environments.desire import matches
+from bot.model.errors import ManifestRefused
+from bot.model.manifest import Backend, JobRequest, RenderRequest
+
+
+def render_request(
+    configuration: Configuration, *, host: str, files: Mapping[str, bytes], **place: Any
+) -> RenderRequest:
+    """`files` are the commit's; `place` are the other fields of the request that no configuration tells."""
+    manifests, route, data = configuration.manifests, configuration.route, configuration.data or Data()
+    checks = configuration.preview.checks
+    return RenderRequest(
+        tool=manifests.tool,
+        directory=manifests.directory,
+        values=manifests.values,
+        backend=Backend(route.service, route.port) if route else None,
+        host=host if route else "",
+        config=configuration.preview.config,
+        files=files,
+        migrations=_job("migrations", data.migrate) if data.migrate else None,
+        seed=_seed(data.seed, files) if data.seed else None,
+        checks=tuple(_job(check.title, check.job) for check in checks if check.job),
+        **place,
+    )
+
+
+def _seed(seed: Seed, files: Mapping[str, bytes]) -> JobRequest:
+    chosen: dict[str, bytes] = {}
+    for pattern in seed.files:
+        found = {path: content for path, content in files.items() if matches(path, pattern)}
+        if not found:
+            told = "matches no file of this commit (files larger than 5 MiB are not looked at)"
+            raise ManifestRefused(f"{PATH}, data.seed.files: {pattern!r} {told}.")
+        chosen |= found
+    return replace(_job("seed", seed), files=chosen)
+
+
+def _job(name: str, job: Job) -> JobRequest:
+    return JobRequest(name, job.image, job.command, int(job.timeout.total_seconds()))
