@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable
 
 from rich.console import Console
 
-from tests.bench import calls, deliveries, sweeps
+from tests.bench import calls, deliveries, rollout, sweeps
 from tests.bench.figures import Figures
 
 BENCHES: dict[str, Callable[[], Awaitable[Figures]]] = {
     "deliveries": deliveries.bench,
     "calls": calls.bench,
+    "rollout": rollout.bench,
     "sweeps": sweeps.bench,
 }
 

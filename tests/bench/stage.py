@@ -12,14 +12,15 @@ from pathlib import Path
 import yaml
 
 from bot.embedded.bot_process import BotProcess
-from bot.embedded.world import World
+from bot.embedded.world import DOMAIN, World
+from bot.model.naming import host_label
 from tests.story.conftest import Site, Story
 
 _REPOSITORY = "acme/shop"
 
 
 class Stage(Story):
-    """A story with the sample shop, without named checks."""
+    """A story that is measured; the sample shop is without named checks."""
 
     def files(self, look: str = "spring") -> dict[str, bytes]:
         files = super().files(look)
@@ -27,9 +28,14 @@ class Stage(Story):
         configuration["preview"].pop("checks", None)
         return files | {".greenroom.yml": yaml.safe_dump(configuration).encode()}
 
+    def host(self, number: int) -> str:
+        """The preview's host name, without port."""
+        return f"{host_label(*self._names(number))}.{DOMAIN}"
+
 
 @asynccontextmanager
-async def stage(kubeconfig: Path | None = None) -> AsyncIterator[Stage]:
+async def stage(kubeconfig: Path | None = None, *, small: bool = False) -> AsyncIterator[Stage]:
+    """`small`: the repository has one pod that says one sentence, not the sample shop."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as temporary:
         folder = Path(temporary)
         async with World(folder / "world", kubeconfig) as world:
@@ -38,7 +44,7 @@ async def stage(kubeconfig: Path | None = None) -> AsyncIterator[Stage]:
             settings = world.settings(f"http://127.0.0.1:{port}", folder / "bot.db")
             async with BotProcess(port, settings, folder / "bot.log") as bot:
                 made = Stage(Site(world, bot, folder / "bot.db"), _REPOSITORY)
-                await made.create(made.files())
+                await made.create(made.hello() if small else made.files())
                 yield made
 
 

@@ -1,0 +1,141 @@
+"""From a push to the URL's answer, against kubectl applying the same objects, on a real control plane.
+
+Both bring a ready application to one release after the other, in turns: one pod, the images built before,
+the same node and gateway. The bot hears of the push by webhook, reads pull request and commit, renders,
+applies in waves, watches, asks through the gateway and reports; kubectl has the rendered objects in a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from bot.cluster.cluster import KubernetesCluster
+from bot.cluster.connection import connect
+from bot.cluster.policy import Policy
+from bot.cluster.tools.tools import Tools
+from bot.embedded.world import GATEWAY
+from bot.model.environment import EnvironmentKey
+from bot.model.manifest import Backend, RenderRequest
+from bot.model.release import Image
+from bot.model.repository import Repository
+from bot.settings import Domain
+from tests.bench.figures import Figures, Goal, median
+from tests.bench.numbers import at_rest, swept
+from tests.bench.stage import Stage, stage
+from tests.kubernetes.control_plane import ControlPlane, control_plane
+
+ROUNDS = 8
+MOST = 1.1
+_LOOK_SECONDS = 0.02
+_PATIENCE_SECONDS = 120
+_NAMESPACE = "bench-kubectl"
+_KUBECTL_HOST = "kubectl.localhost"
+_SENTENCES = tuple(f"This is release {number}." for number in range(ROUNDS + 1))
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """Seconds since the push, or since kubectl was started."""
+
+    answered: float
+    """The new release answered at the URL for the first time."""
+    told: float
+    """The pull request says that it is ready, or kubectl says that the rollout is complete."""
+
+
+async def bench() -> Figures:
+    figures = Figures(
+        f"A push on a real control plane, median of {ROUNDS} rounds",
+        ("", "new release answers, s", "is said to be ready, s", "slowest, s"),
+    )
+    with control_plane() as plane:
+        async with stage(plane.kubeconfig, small=True) as on:
+            bot, kubectl = await _in_turns(on, plane)
+    for name, turns in (("Greenroom, push", bot), ("kubectl, apply and rollout status", kubectl)):
+        answered, told = [each.answered for each in turns], [each.told for each in turns]
+        values = (median(answered), median(told), max(told))
+        figures.rows.append((name, *(f"{value:.2f}" for value in values)))
+    ratio = median([each.answered for each in bot]) / median([each.told for each in kubectl])
+    figures.goals.append(Goal("push to answer, against kubectl's rollout", ratio, MOST))
+    return figures
+
+
+async def _in_turns(on: Stage, plane: ControlPlane) -> tuple[list[Rollout], list[Rollout]]:
+    bot, kubectl = [], []
+    commits = [await on.push(f"prepared-{number}", on.hello(text)) for number, text in enumerate(_SENTENCES)]
+    with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
+        files = [await _objects(on, which, Path(folder)) for which in range(len(_SENTENCES))]
+        await swept(on.bot.url)
+        number = await on.open("change", on.hello(_SENTENCES[0]))
+        await on.is_ready(number)
+        await asyncio.to_thread(plane.kubectl, "create", "namespace", _NAMESPACE)
+        await _kubectl(on, plane, files[0], 0)
+        for which in range(1, len(_SENTENCES)):
+            await at_rest(on.bot.url)
+            bot.append(await _push(on, number, commits[which], which))
+            await at_rest(on.bot.url)
+            kubectl.append(await _kubectl(on, plane, files[which], which))
+    return bot, kubectl
+
+
+async def _push(on: Stage, number: int, commit: str, which: int) -> Rollout:
+    began = time.perf_counter()
+    answer = asyncio.create_task(_answered(on, on.host(number), which, began))
+    await asyncio.to_thread(on.github.repositories.reset_branch, on.repository, "change", commit, by="ada")
+    await on.is_ready(number)
+    return Rollout(await answer, time.perf_counter() - began)
+
+
+async def _kubectl(on: Stage, plane: ControlPlane, objects: Path, which: int) -> Rollout:
+    began = time.perf_counter()
+    answer = asyncio.create_task(_answered(on, _KUBECTL_HOST, which, began))
+    await asyncio.to_thread(plane.kubectl, "apply", "--server-side", f"--filename={objects}")
+    # `kubectl wait` takes the old pods of an update for the new ones and returns at once.
+    status = ("rollout", "status", "deployment/hello", f"--namespace={_NAMESPACE}")
+    await asyncio.to_thread(plane.kubectl, *status)
+    return Rollout(await answer, time.perf_counter() - began)
+
+
+async def _answered(on: Stage, host: str, which: int, began: float) -> float:
+    """Asks through the gateway, as a visitor would, until the new release answers."""
+    url = f"http://127.0.0.1:{on.world.gateway.port}/"
+    async with asyncio.timeout(_PATIENCE_SECONDS), httpx.AsyncClient(trust_env=False) as visitor:
+        while True:
+            answer = await visitor.get(url, headers={"Host": f"{host}:{on.world.gateway.port}"})
+            if answer.text == _SENTENCES[which]:
+                return time.perf_counter() - began
+            await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _objects(on: Stage, which: int, folder: Path) -> Path:
+    """A file with what the bot renders for this release, for another namespace and host."""
+    files = on.hello(_SENTENCES[which])
+    repository = on.repository.lower()
+    digest = await on.world.builder.build(repository, f"bench-{which}", files)
+    namespace, _, gateway = GATEWAY.partition("/")
+    policy = Policy(namespace, gateway, Domain("http", "localhost", on.world.gateway.port))
+    request = RenderRequest(
+        environment=EnvironmentKey.preview(1, 1),
+        repository=Repository(1, 1, "acme", "bench"),
+        namespace=_NAMESPACE,
+        commit="0" * 40,
+        images={"hello": Image(f"{on.world.registry.host}/{repository}", digest)},
+        files=files,
+        directory="deploy",
+        backend=Backend("hello", 80),
+        host=_KUBECTL_HOST,
+    )
+    async with await connect(str(on.world.kubeconfig)) as api:
+        bundle = await KubernetesCluster(api, policy, Tools()).render(request)
+    path = folder / f"release-{which}.json"
+    objects: Sequence[object] = [each for wave in bundle.waves.values() for each in wave]
+    path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    return path
