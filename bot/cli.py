@@ -4,18 +4,21 @@ never sees the embedded world."""
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli_embedded import commands as embedded
+from bot.cli_environments import commands as environments
+from bot.cli_environments import why
 from bot.cli_render import render
+from bot.cli_support import give_up
+from bot.cli_support import settings as read_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bot.doctor import Finding
-    from bot.settings import Settings
 
 app = typer.Typer(
     name="greenroom",
@@ -26,6 +29,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.add_typer(environments, name="env")
+app.command()(why)
 app.add_typer(embedded, name="embedded")
 app.command()(render)
 
@@ -40,13 +45,13 @@ def serve(
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for a free one.", min=0, max=65535)] = 8000,
 ) -> None:
     """Receive webhooks and keep the environments as they should be, until SIGTERM."""
-    settings = _settings()
+    settings = read_settings()
     from bot.server import listen, run
 
     try:
         listener = listen(host, port)
     except OSError as error:
-        _give_up(f"Cannot listen on {host}, port {port}: {error.strerror}.")
+        give_up(f"Cannot listen on {host}, port {port}: {error.strerror}.")
 
     from bot.app import App
     from bot.model.errors import GreenroomError
@@ -55,7 +60,7 @@ def serve(
         try:
             run(App(settings), listener)
         except GreenroomError as error:
-            _give_up(str(error))
+            give_up(str(error))
 
 
 @app.command()
@@ -81,7 +86,7 @@ def doctor(
 @app.command()
 def migrate() -> None:
     """Bring the database to this version's tables. `serve` does it too."""
-    settings = _settings()
+    settings = read_settings()
     import asyncio
 
     from bot.model.errors import GreenroomError
@@ -97,7 +102,7 @@ def migrate() -> None:
     try:
         asyncio.run(bring())
     except GreenroomError as error:
-        _give_up(str(error))
+        give_up(str(error))
     typer.echo("The database is up to date.")
 
 
@@ -128,23 +133,6 @@ def version() -> None:
     typer.echo(f"greenroom {installed('greenroom')}")
 
 
-def _settings() -> Settings:
-    """The settings, with logging set up by them."""
-    import os
-
-    from bot.logs import set_up_logging
-    from bot.secrets.environment import EnvironmentSecrets
-    from bot.settings import SettingsError, read_settings
-
-    try:
-        settings = read_settings()
-    except SettingsError as error:
-        _give_up(*error.problems, "docs/settings.md explains all of them; `greenroom doctor` tries them out.")
-    injected = EnvironmentSecrets(os.environ).values
-    set_up_logging(settings.log_level, (*settings.hidden_values, *injected))
-    return settings
-
-
 def _show(findings: Sequence[Finding]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -156,12 +144,6 @@ def _show(findings: Sequence[Finding]) -> None:
         sign, style = signs[finding.state]
         table.add_row(Text(sign, style), Text(finding.name, "bold"), Text(finding.told))
     Console().print(table)
-
-
-def _give_up(*sentences: str) -> NoReturn:
-    """For what the user can put right."""
-    print(*sentences, sep="\n", file=sys.stderr)
-    raise typer.Exit(2)
 
 
 if __name__ == "__main__":
