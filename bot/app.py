@@ -21,6 +21,8 @@ from bot.cluster.policy import Policy as ClusterPolicy
 from bot.cluster.tools.tools import Tools
 from bot.cluster.watch import Watcher
 from bot.cluster.witness import Witness
+from bot.commands.handler import Handler as CommandHandler
+from bot.commands.handler import Peers as CommandPeers
 from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
 from bot.github.app import GitHubApp
@@ -163,6 +165,7 @@ class App:
         async def redeliver() -> None:
             await redelivery(github, store.deliveries, utc_now(), metrics)
             await store.deliveries.forget(utc_now() - _KEEP_DELIVERIES)
+            await store.commands.forget(utc_now() - _KEEP_DELIVERIES)
 
         async def find_orphans() -> None:
             await orphans(cluster, store.environments, store.deliveries, limit, metrics)
@@ -177,7 +180,11 @@ class App:
             "orphans": find_orphans,
             "queue": wake_queue,
         }
+        commanding = CommandPeers(
+            store.commands, store.environments, store.journal, store.queue, github, utc_now
+        )
         return {
+            "command": CommandHandler(commanding, settings.longest_ttl),
             "environment": Reconciler(peers, self._policy()),
             "resync": resync.one,
             "sweep": Sweeper(sweeps),

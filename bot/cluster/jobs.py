@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, RESETS, SEED
+from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, REFRESH, RESETS, SEED
 from bot.cluster.policy import Policy
 from bot.cluster.seed_files import mount
 from bot.cluster.templates import containers, pod_template
@@ -38,8 +38,12 @@ def check_job(
 ) -> Object:
     """Named by its content too, of which the commit is a part: each commit is checked anew."""
     template = _template(job, request, manifests)
-    renewed = {RESETS: request.resets} if request.resets else {}
-    template["metadata"] = {"annotations": {COMMIT: request.commit, **renewed}}
+    marks = {COMMIT: request.commit}
+    if request.refreshes:
+        marks[REFRESH] = str(request.refreshes)
+    if request.resets:
+        marks[RESETS] = request.resets
+    template["metadata"] = {"annotations": marks}
     if request.host:
         url = f"{policy.domain.scheme}://{request.host}{policy.domain.suffix}"
         [container] = template["spec"]["containers"]

@@ -25,6 +25,9 @@ RESETS = f"{PREFIX}resets"
 TEMPLATE = f"{PREFIX}template"
 """Annotation of pod templates: digest of the template and of the configuration that it refers to."""
 
+REFRESH = f"{PREFIX}refresh"
+"""Annotation of pod templates: how often somebody asked for the same commit to be rolled out anew."""
+
 REPOSITORY = f"{PREFIX}repository"
 INSTALLATION = f"{PREFIX}installation"
 PULL_REQUEST = f"{PREFIX}pull-request"

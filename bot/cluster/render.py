@@ -22,6 +22,7 @@ from bot.cluster.names import (
 from bot.cluster.ownership import owned
 from bot.cluster.policy import Policy
 from bot.cluster.reading import Source
+from bot.cluster.rest import at_rest
 from bot.cluster.route import backend_selector, http_route, selects
 from bot.cluster.seed_files import config_maps
 from bot.cluster.templates import pod_template
@@ -56,6 +57,8 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) ->
     for each in objects:
         if wave := _data_wave(each):
             waves[wave] = [owned(each, request)]
+    if request.asleep:
+        waves = {wave: at_rest(objects) for wave, objects in waves.items()}
     if request.backend:
         route = http_route(request.host, request.backend, release.id, policy)
         waves[Wave.ROUTE] = [owned(route, request)]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.cluster.guard.node import Node
-from bot.cluster.names import CONFIG, ENVIRONMENT, SECRETS, TEMPLATE, content_name, digest
+from bot.cluster.names import CONFIG, ENVIRONMENT, REFRESH, SECRETS, TEMPLATE, content_name, digest
 from bot.cluster.ownership import own_labels
 from bot.cluster.policy import Policy
 from bot.cluster.templates import containers, pod_template, references
@@ -28,6 +28,8 @@ def transform(manifests: Sequence[Manifest], request: RenderRequest, policy: Pol
         template = pod_template(each)
         if template is not None:
             _run(template, request, policy)
+            if request.refreshes and each["kind"] == "Deployment":
+                _mapping(template["metadata"], "annotations")[REFRESH] = str(request.refreshes)
             _mark(template, [each["kind"], each["metadata"]["name"]], contents)
         if each["kind"] == "StatefulSet":
             for claim in each["spec"].get("volumeClaimTemplates") or []:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -49,6 +50,11 @@ def parse(body: str) -> Spoken | None:
         return None
     found = [spoken for line in visible_lines(body) if (spoken := _parse_line(line)) is not None]
     return Spoken(found[0], len(found) - 1) if found else None
+
+
+def digest(body: str) -> str:
+    """Tells whether a comment is still the one that was delivered."""
+    return hashlib.sha256(body.encode(errors="replace")).hexdigest()[:32]
 
 
 def _parse_line(line: str) -> Command | Mistake | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.model.environment import End, EnvironmentState, Status
 from bot.model.role import Role
 
 
@@ -55,6 +56,26 @@ COMMANDS: Mapping[Verb, Entry] = {
     Verb.WHY: Entry("/why", "tells what was decided, and why", _READERS, fork_author=True),
     Verb.HELP: Entry("/help", "lists the commands", _READERS, fork_author=True),
 }
+
+
+PLACING = frozenset({Verb.PREVIEW, Verb.REFRESH, Verb.SLEEP, Verb.DESTROY})
+"""These say whether the preview should be up: the last one that was typed counts, whatever arrives when."""
+
+
+_OFFERED: Mapping[EnvironmentState, tuple[Verb, ...]] = {
+    EnvironmentState.READY: (Verb.EXTEND, Verb.DESTROY, Verb.HELP),
+    EnvironmentState.ASLEEP: (Verb.PREVIEW, Verb.DESTROY, Verb.HELP),
+    EnvironmentState.WAITING: (Verb.WHY, Verb.HELP),
+    EnvironmentState.FAILED: (Verb.REFRESH, Verb.WHY, Verb.HELP),
+}
+
+
+def offered(status: Status) -> Mapping[str, str]:
+    """What is worth typing next, with what it does: a line under the comment about the preview."""
+    verbs = _OFFERED.get(status.state, ())
+    if status.end in (End.FORK, End.EXPIRED, End.DESTROYED) and status.state is not EnvironmentState.DELETING:
+        verbs = (Verb.PREVIEW, Verb.HELP)
+    return {COMMANDS[verb].usage: COMMANDS[verb].does for verb in verbs}
 
 
 def allowed(verb: Verb, role: Role, *, fork_author: bool) -> bool:

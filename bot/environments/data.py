@@ -31,6 +31,8 @@ async def data(run: Run) -> Outcome:
         record = await _write(run, record.emptied(run.environment.wishes.reseeds, run.pull.head_sha))
     await apply(run, Wave.DATA)
     outcome = await settle(run, Phase.DATA, bundle_of(run).waves.get(Wave.DATA, ()))
+    if run.asleep:
+        return outcome
     if isinstance(outcome, Done):
         record, outcome = await _migrate(run, record)
     return await _seed(run, record) if isinstance(outcome, Done) else outcome

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.environments.configuration import Configuration, Skip
-from bot.model.environment import Cause, End, Status
+from bot.model.environment import Cause, End, Status, Wishes
 from bot.model.pull_request import PullRequest
 
 
@@ -28,23 +28,31 @@ class Unwanted:
 Desire = Wanted | Unwanted
 
 
-def before_reading(pull: PullRequest, status: Status, now: datetime) -> Desire:
+def before_reading(
+    pull: PullRequest, status: Status, wishes: Wishes, now: datetime, *, author_trusted: bool = False
+) -> Desire:
     """All that can be said without the repository's configuration."""
     if not pull.open:
         if pull.merged:
             return Unwanted(End.MERGED, Cause("The pull request was merged."))
         return Unwanted(End.CLOSED, Cause("The pull request was closed."))
-    if pull.from_fork:
+    if wishes.destroyed_by is not None:
+        return Unwanted(
+            End.DESTROYED,
+            Cause(f"`{wishes.destroyed_by}` had it taken away. `/preview` brings it back."),
+        )
+    if pull.from_fork and not author_trusted and wishes.allowed_commit != pull.head_sha:
         return Unwanted(
             End.FORK,
             Cause(
                 "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write "
-                f"access to {pull.repository.full_name} can allow it by pushing the commit to a branch there."
+                f"access to {pull.repository.full_name} can allow this commit with `/preview`; a push takes "
+                "the permission away."
             ),
         )
     ended_here = status.end is End.EXPIRED and status.commit == pull.head_sha
     if ended_here or (status.end is None and status.expires_at is not None and now >= status.expires_at):
-        return Unwanted(End.EXPIRED, Cause("The preview's time was up. A push brings it back."))
+        return Unwanted(End.EXPIRED, Cause("The preview's time was up. A push or `/preview` brings it back."))
     return Wanted()
 
 

@@ -13,6 +13,7 @@ from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectSt
 from bot.model.places import Caps, Turn
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
+from bot.model.role import Role
 from bot.model.size import Size
 from bot.model.work import Claim
 
@@ -41,6 +42,9 @@ class GitHub(Protocol):
 
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
         """All regular files of the commit by path; size-capped, links and `..` left out or refused."""
+
+    async def role(self, repository: Repository, login: str) -> Role:
+        """NONE for whoever is no collaborator."""
 
     async def ci(self, repository: Repository, commit: str) -> Ci: ...
 

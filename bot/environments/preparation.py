@@ -44,6 +44,7 @@ async def configuration(run: Run) -> Outcome:
 async def artifact(run: Run) -> Outcome:
     """Resolves each image's tag for this commit to its digest, once."""
     if run.attempt.images:
+        run.set(images={name: image.digest for name, image in run.attempt.images.items()})
         return Done()
     config = _configuration(run)
     commit = run.pull.head_sha
@@ -101,6 +102,8 @@ async def render(run: Run) -> Outcome:
             files=await run.peers.github.files(run.pull.repository, commit),
             secrets=run.secrets.digest,
             resets=run.resets,
+            refreshes=run.environment.wishes.refreshes,
+            asleep=run.asleep,
         )
         run.bundle = await run.peers.cluster.render(request)
     run.set(release_id=run.bundle.release.id)

@@ -61,11 +61,15 @@ class _Rendered:
     configuration: str
     secrets: str
     resets: str
+    refreshes: int
+    asleep: bool
 
     @classmethod
     def of(cls, run: Run) -> _Rendered:
         configuration = run.attempt.configuration or ""
-        return cls(run.environment.key, run.pull.head_sha, configuration, run.secrets.digest, run.resets)
+        key, commit = run.environment.key, run.pull.head_sha
+        refreshes = run.environment.wishes.refreshes
+        return cls(key, commit, configuration, run.secrets.digest, run.resets, refreshes, run.asleep)
 
 
 class Reconciler:
@@ -86,8 +90,15 @@ class Reconciler:
         run = Run(self._peers, self._policy, claim, environment)
         if not await self._read_pull_request(run):
             return self._peers.clock() + _UNSEEN_AGAIN
+        await self._follow_wishes(run)
         await self._mind_deadline(run)
-        wanted = desire.before_reading(run.pull, run.status, self._peers.clock())
+        wanted = desire.before_reading(
+            run.pull,
+            run.status,
+            run.environment.wishes,
+            self._peers.clock(),
+            author_trusted=await self._trusts_author(run),
+        )
         if isinstance(wanted, Unwanted):
             return await teardown(run, wanted)
         try:
@@ -117,13 +128,16 @@ class Reconciler:
             environment, observed_generation=environment.generation, repository=pull.repository
         )
         if before is None or _differs(before, pull):
-            anew = Attempt(pull_request=pull, configuration=run.attempt.configuration)
+            anew = Attempt(
+                pull_request=pull, configuration=run.attempt.configuration, wishes=run.attempt.wishes
+            )
             run.environment = replace(run.environment, attempt=anew)
             story = _story(before, pull) if before else []
             if run.status.state in (
                 EnvironmentState.READY,
                 EnvironmentState.FAILED,
                 EnvironmentState.WAITING,
+                EnvironmentState.ASLEEP,
             ):
                 run.set(state=EnvironmentState.PENDING, cause=None, phase=None)
             await run.save(*story)
@@ -131,6 +145,35 @@ class Reconciler:
             run.remember(pull_request=pull)
             await run.save()
         return True
+
+    async def _follow_wishes(self, run: Run) -> None:
+        """What was asked for by command since the attempt began."""
+        before, now = run.attempt.wishes, run.environment.wishes
+        if (before.refreshes, before.asleep_by is None) != (now.refreshes, now.asleep_by is None):
+            # The same bytes once more: tags may have moved, digests do not.
+            anew = Attempt(
+                pull_request=run.pull,
+                images=run.attempt.images,
+                author_trusted=run.attempt.author_trusted,
+            )
+            run.environment = replace(run.environment, attempt=anew)
+            run.environment = replace(run.environment, status=deadline.never(run.status))
+            run.set(commit=None)
+        run.remember(wishes=now)
+
+    async def _trusts_author(self, run: Run) -> bool:
+        """Whether the commits of a fork's pull request come from somebody who may write here anyway."""
+        pull = run.pull
+        if not pull.from_fork or not pull.head_owner or pull.head_owner.lower() != pull.author.lower():
+            return False
+        if run.attempt.author_trusted is None:
+            try:
+                role = await self._peers.github.role(pull.repository, pull.author)
+            except Rejected as error:
+                log.warning("the author's rights cannot be read", reason=str(error))
+                return False
+            run.remember(author_trusted=role.may_write)
+        return bool(run.attempt.author_trusted)
 
     async def _mind_deadline(self, run: Run) -> None:
         minded = deadline.mind(run.status, run.environment.wishes, self._peers.clock())
@@ -162,7 +205,10 @@ class Reconciler:
 
     async def _start_over(self, run: Run) -> None:
         """The same head is to be brought up once more, and nothing that was done for it counts."""
-        run.environment = replace(run.environment, attempt=Attempt(pull_request=run.pull))
+        anew = Attempt(
+            pull_request=run.pull, wishes=run.attempt.wishes, author_trusted=run.attempt.author_trusted
+        )
+        run.environment = replace(run.environment, attempt=anew)
         run.set(commit=None)
         await run.save(("changed", f"{PATH} on the default branch is another one."))
 
@@ -175,7 +221,10 @@ class Reconciler:
         live = run.status.live_commit
         run.set(**_fresh(run.pull.head_sha, live))
         run.begin_time()
-        await run.save(("opened" if live is None else "updating", f"{run.pull.head_sha[:7]} is wanted"))
+        if run.asleep:
+            run.set(state=EnvironmentState.ASLEEP, cause=_asleep(run))
+        story = ("opened" if live is None else "updating", f"{run.pull.head_sha[:7]} is wanted")
+        await run.save(("asleep", _asleep(run).summary) if run.asleep else story)
         await run.report()
 
     async def _walk(self, run: Run) -> datetime | None:
@@ -192,7 +241,7 @@ class Reconciler:
             await run.finish(phase)
             if phase is Phase.RENDER and run.bundle is not None:
                 self._keep(_Rendered.of(run), run.bundle)
-        await self._ready(run)
+        await (self._asleep(run) if run.asleep else self._ready(run))
         return None
 
     async def _step(self, run: Run, phase: Phase, step: Step) -> Outcome:
@@ -228,12 +277,19 @@ class Reconciler:
         await run.save(*([("ready", f"{run.pull.head_sha[:7]} {where}")] * fresh))
         await run.report()
 
+    async def _asleep(self, run: Run) -> None:
+        fresh = run.status.state is not EnvironmentState.ASLEEP
+        run.set(state=EnvironmentState.ASLEEP, phase=None, cause=_asleep(run))
+        run.remember(unsteady_since=None, wait=None)
+        await run.save(*([("asleep", _asleep(run).summary)] * fresh))
+        await run.report()
+
     async def _wait(self, run: Run, phase: Phase, outcome: Waiting) -> datetime:
         now = self._peers.clock()
         until = outcome.until if outcome.until.year < datetime.max.year else None
         wait = Cause(outcome.what, outcome.detail, until)
         run.remember(wait=wait)
-        if run.status.state is EnvironmentState.READY:
+        if run.status.state in (EnvironmentState.READY, EnvironmentState.ASLEEP):
             since = run.attempt.unsteady_since or now
             run.remember(unsteady_since=since)
             if now - since < rollout.LIMITS.get(phase, _SLOW):
@@ -309,6 +365,10 @@ def _story(before: PullRequest, now: PullRequest) -> list[tuple[str, str]]:
     if before.base_ref != now.base_ref:
         story.append(("changed", f"It goes into {now.base_ref} now."))
     return story
+
+
+def _asleep(run: Run) -> Cause:
+    return Cause(f"`{run.environment.wishes.asleep_by}` put it to sleep: nothing runs, and the data stays.")
 
 
 def _fresh(commit: str, live: str | None) -> dict[str, object]:

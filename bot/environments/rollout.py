@@ -78,7 +78,8 @@ async def route(run: Run) -> Outcome:
     bundle = bundle_of(run)
     await apply(run, Wave.ROUTE)
     outcome = await settle(run, Phase.ROUTE, bundle.waves.get(Wave.ROUTE, ()))
-    if isinstance(outcome, Done) and run.attempt.applied.get("pruned") != bundle.release.id:
+    pruned = run.asleep or run.attempt.applied.get("pruned") == bundle.release.id
+    if isinstance(outcome, Done) and not pruned:
         await run.peers.cluster.prune(run.namespace, bundle, run.fence)
         run.remember(applied={**run.attempt.applied, "pruned": bundle.release.id})
         await run.save()
@@ -89,6 +90,8 @@ async def probe(run: Run) -> Outcome:
     """The URL is told only after the gateway answered from this very release, several times in a row."""
     bundle = bundle_of(run)
     if run.configuration is None or run.configuration.route is None or run.status.url is not None:
+        return Done()
+    if run.asleep:
         return Done()
     old_pods = await run.peers.cluster.old_pods(run.namespace, bundle.release.id)
     needed = _ANSWERS_BESIDE_OLD_PODS if old_pods else _ANSWERS_ALONE

@@ -83,6 +83,10 @@ class Run:
         return self.environment.attempt
 
     @property
+    def asleep(self) -> bool:
+        return self.environment.wishes.asleep_by is not None
+
+    @property
     def namespace(self) -> str:
         return self.environment.namespace
 
@@ -113,7 +117,9 @@ class Run:
         """Its time to live begins now."""
         assert self.configuration is not None, "a phase runs only after the configuration was read"
         time_to_live = min(self.configuration.preview.ttl or self.policy.default_ttl, self.policy.longest_ttl)
-        status = deadline.begin(self.status, self.peers.clock(), time_to_live)
+        now = self.peers.clock()
+        begun = deadline.begin(self.status, now, time_to_live)
+        status = deadline.mind(begun, self.environment.wishes, now)
         self.environment = replace(self.environment, status=status)
 
     async def fence(self) -> None:

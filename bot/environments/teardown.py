@@ -30,8 +30,9 @@ async def teardown(run: Run, unwanted: Unwanted) -> datetime | None:
     view = await run.peers.cluster.namespace(run.namespace, run.environment.key)
     if view.state in (NamespaceState.OURS, NamespaceState.TERMINATING):
         return await _delete(run, unwanted, view.state, view.blockers)
+    attempt = Attempt(pull_request=run.pull, wishes=run.attempt.wishes)
     status = Status(ended, commit=run.pull.head_sha, cause=unwanted.cause, end=unwanted.end)
-    run.environment = replace(run.environment, status=status, attempt=Attempt(pull_request=run.pull))
+    run.environment = replace(run.environment, status=status, attempt=attempt)
     await run.save(*(() if settled else [(_WORDS.get(unwanted.end, "gone"), unwanted.cause.summary)]))
     await run.report()
     return None

@@ -9,6 +9,7 @@ from bot.github.fields import dig, items, needed_text, number, text
 from bot.github.plan import Subject
 from bot.github.receipt import Entry, Kind, Receipt, Slot
 from bot.github.texts import marker
+from bot.model.repository import Repository
 
 
 class Adoption:
@@ -30,17 +31,18 @@ class Adoption:
 
     async def _find(self, subject: Subject, slot: Slot) -> Any | None:
         if slot.kind is Kind.COMMENT:
-            return await self._comment(subject)
+            pull = subject.pull
+            return await self.comment(pull.repository, pull.number, marker(subject.key))
         if slot.kind is Kind.CHECK:
             return await self._check_run(subject, slot)
         return await self._deployment(subject, slot)
 
-    async def _comment(self, subject: Subject) -> Any | None:
-        pull = subject.pull
-        path = f"/repos/{pull.repository.full_name}/issues/{pull.number}/comments"
-        async for page in self._client.pages(pull.repository.installation_id, path):
+    async def comment(self, repository: Repository, number: int, mark: str) -> Any | None:
+        """Our comment on the pull request that has the mark."""
+        path = f"/repos/{repository.full_name}/issues/{number}/comments"
+        async for page in self._client.pages(repository.installation_id, path):
             for comment in page:
-                if marker(subject.key) in text(comment, "body") and await self._ours(comment, "user"):
+                if mark in text(comment, "body") and await self.ours(comment, "user"):
                     return comment
         return None
 
@@ -63,11 +65,11 @@ class Adoption:
         asked = {"sha": slot.commit, "environment": subject.deployment_environment}
         async for page in self._client.pages(repository.installation_id, path, asked):
             for deployment in page:
-                if await self._ours(deployment, "creator"):
+                if await self.ours(deployment, "creator"):
                     return deployment
         return None
 
-    async def _ours(self, thing: object, author: str) -> bool:
+    async def ours(self, thing: object, author: str) -> bool:
         """By the App it was made through; by its bot's login where the server does not tell the App."""
         via = dig(thing, "performed_via_github_app")
         if via is not None:

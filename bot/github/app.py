@@ -7,10 +7,14 @@ from datetime import UTC, datetime
 
 import structlog
 
+from bot.commands.outcome import Outcome
+from bot.commands.ports import SaveAnswer
 from bot.environments.ports import Fence, SaveReceipt
+from bot.github.adoption import Adoption
 from bot.github.cache import Bounded
 from bot.github.ci import read_ci
 from bot.github.client import Client
+from bot.github.comments import Comments
 from bot.github.connection import Connection
 from bot.github.contents import Contents
 from bot.github.installations import Installations
@@ -20,13 +24,17 @@ from bot.github.pulls import Pulls
 from bot.github.reporting import Reporter
 from bot.github.sign_in import SignIn, web_url
 from bot.github.telemetry import Telemetry, Untold
+from bot.github.texts_commands import answer
 from bot.model.ci import Ci
+from bot.model.command import Heard, Posted
 from bot.model.delivery import FailedDelivery
 from bot.model.environment import Environment, Status
 from bot.model.errors import Rejected
 from bot.model.person import Person
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
+from bot.model.role import Role
+from bot.model.story import Story
 
 log = structlog.get_logger()
 
@@ -64,7 +72,9 @@ class GitHubApp:
         self._installations = Installations(self._client)
         self._people = People(self._client)
         self.web_url = web_url(api_url)
-        self._reporter = Reporter(self._client, app_id, public_url)
+        adoption = Adoption(self._client, app_id)
+        self._reporter = Reporter(self._client, adoption, public_url)
+        self._comments = Comments(self._client, adoption)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -105,6 +115,25 @@ class GitHubApp:
     ) -> None:
         """Raises what GitHub said of the writes that failed, after the others were made and remembered."""
         await self._reporter.report(environment, pull, status, fence, save)
+
+    async def comment(self, repository: Repository, comment_id: int) -> Posted | None:
+        """None only when the repository is seen and has no such comment."""
+        return await self._comments.get(repository, comment_id)
+
+    async def role(self, repository: Repository, login: str) -> Role:
+        """NONE for whoever is no collaborator."""
+        return await self._comments.role(repository, login)
+
+    async def acknowledge(self, repository: Repository, comment_id: int, fence: Fence) -> None:
+        """Puts eyes on the comment; once, however often it is called."""
+        await self._comments.acknowledge(repository, comment_id, fence)
+
+    async def answer(
+        self, heard: Heard, outcome: Outcome, story: Story | None, fence: Fence, save: SaveAnswer
+    ) -> None:
+        """Answers in a comment of its own: exactly one, whatever happened to an earlier try."""
+        body = answer(outcome, story, heard.comment_id)
+        await self._comments.answer(heard, body, fence, save)
 
     async def repositories(self) -> Sequence[Repository]:
         """Of all installations that are not suspended and let us in; of each, all or none."""

@@ -12,6 +12,7 @@ PERMISSIONS: Mapping[str, str] = {
     "checks": "write",
     "contents": "read",
     "deployments": "write",
+    "issues": "read",
     "metadata": "read",
     "pull_requests": "write",
     "statuses": "read",
@@ -22,12 +23,15 @@ WHY: Mapping[str, str] = {
     "checks": "to report each preview on its commit, and to see whether CI built it",
     "contents": "to read .greenroom.yml and the manifests",
     "deployments": "to show the preview on the pull request",
+    "issues": "to be told of comments, in which commands are typed",
     "metadata": "GitHub gives it to every App",
-    "pull_requests": "to read pull requests and to comment on them",
+    "pull_requests": "to read pull requests, to comment on them and to answer commands",
     "statuses": "to see whether CI built the commit",
 }
 
-EVENTS = frozenset({"check_run", "check_suite", "pull_request", "push", "repository", "status"})
+EVENTS = frozenset(
+    {"check_run", "check_suite", "issue_comment", "pull_request", "push", "repository", "status"}
+)
 """Events to subscribe to. Those about installations are sent to every App."""
 
 _LEVELS = ("none", "read", "write", "admin")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bot.commands.table import offered
 from bot.github import texts
 from bot.github.receipt import COMMENT, Entry, Kind, Receipt, Slot
 from bot.model.environment import CheckResult, CheckState, End, EnvironmentKey, EnvironmentState, Status
@@ -18,6 +19,7 @@ CHECK = "greenroom/preview"
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
 _COMMENTED = (
     EnvironmentState.READY,
+    EnvironmentState.ASLEEP,
     EnvironmentState.FAILED,
     EnvironmentState.REFUSED,
     EnvironmentState.WAITING,
@@ -127,10 +129,12 @@ def _conclusion(status: Status) -> str | None:
         return "SUCCESS"
     if status.state is EnvironmentState.FAILED:
         return "FAILURE"
+    if status.state is EnvironmentState.ASLEEP:
+        return "NEUTRAL"
     if status.end is End.FORK:
         return "ACTION_REQUIRED"
     # A commit that had its preview keeps its green check when the pull request is closed or merged.
-    return "NEUTRAL" if status.end in (End.SKIPPED, End.EXPIRED) else None
+    return "NEUTRAL" if status.end in (End.SKIPPED, End.EXPIRED, End.DESTROYED) else None
 
 
 def _named_conclusion(result: CheckResult) -> str:
@@ -152,7 +156,7 @@ def _check(subject: Subject, slot: Slot, conclusion: str, output: texts.Output) 
 def _deployments(subject: Subject, status: Status, receipt: Receipt) -> list[Write]:
     current = Slot(Kind.DEPLOYMENT, status.commit or "")
     known = [(slot, entry) for slot, entry in receipt.of(Kind.DEPLOYMENT) if entry.open]
-    if status.state in _ENDED:
+    if status.state in (*_ENDED, EnvironmentState.ASLEEP):
         return [_inactive(subject, slot, status) for slot, _ in known]
     if status.state is EnvironmentState.READY and status.url:
         older = [_inactive(subject, slot, status) for slot, _ in known if slot != current]
@@ -193,7 +197,7 @@ def _comment(subject: Subject, status: Status, receipt: Receipt) -> list[Write]:
         if not worth_it or status.end is End.UNCONFIGURED or receipt.lost_comments >= _COMMENTS:
             return []
     place = texts.Place(subject.key, subject.page, _live_url(status, receipt))
-    return [Write(COMMENT, {"body": texts.comment(status, place)}, open=True)]
+    return [Write(COMMENT, {"body": texts.comment(status, place, offered(status))}, open=True)]
 
 
 def _live_url(status: Status, receipt: Receipt) -> str | None:

@@ -100,4 +100,5 @@ def read_pull(data: object, installation_id: int) -> PullRequest:
         default_branch=text(base, "default_branch"),
         labels=tuple(text(label, "name") for label in items(data, "labels")),
         updated_at=moment(data, "updated_at") or _EVER,
+        head_owner=text(data, "head", "repo", "owner", "login"),
     )

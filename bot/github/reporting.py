@@ -52,9 +52,9 @@ class _Round:
 
 
 class Reporter:
-    def __init__(self, client: Client, app_id: int, public_url: str) -> None:
+    def __init__(self, client: Client, adoption: Adoption, public_url: str) -> None:
         self._client = client
-        self._adoption = Adoption(client, app_id)
+        self._adoption = adoption
         self._public_url = public_url
 
     async def report(

@@ -57,6 +57,7 @@ def comment(status: Status, place: Place, commands: Mapping[str, str] | None = N
         EnvironmentState.PENDING: _pending,
         EnvironmentState.WAITING: _waiting,
         EnvironmentState.READY: _ready,
+        EnvironmentState.ASLEEP: _asleep,
         EnvironmentState.FAILED: _failed,
         EnvironmentState.REFUSED: _refused,
         EnvironmentState.DELETING: _deleting,
@@ -66,7 +67,7 @@ def comment(status: Status, place: Place, commands: Mapping[str, str] | None = N
         said = [*said, _warning(status.expires_at)]
     typed = [f"{code(name)} {plain(does)}" for name, does in (commands or {}).items()]
     if typed:
-        said = [*said, "Type " + " · ".join(typed)]
+        said = [*said, "Commands: " + " · ".join(typed)]
     return "\n\n".join([*said, marker(place.key)])
 
 
@@ -97,16 +98,20 @@ def _waiting(status: Status, place: Place) -> list[str]:
 
 
 def _ready(status: Status, place: Place) -> list[str]:
-    where = f": {_link(status.url)}" if status.url else ". It has no route, so there is nothing to open"
+    where = f": {link(status.url)}" if status.url else ". It has no route, so there is nothing to open"
     said = [f"✅ **The preview of {_commit(status.commit)} is ready**{where}"]
-    facts = [f"{code(name)} {code(_short_digest(digest))}" for name, digest in sorted(status.images.items())]
+    facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(status.images.items())]
     if status.expires_at is not None:
-        facts.append(f"until {_time(status.expires_at)} (a push extends it)")
+        facts.append(f"until {time(status.expires_at)} (a push extends it)")
     said.append(" · ".join([*facts, _details(place)]))
     said += _notes(status)
     if status.checks:
         said.append("Checks: " + " · ".join(f"{_sign(check)} {code(check.name)}" for check in status.checks))
     return said
+
+
+def _asleep(status: Status, place: Place) -> list[str]:
+    return [f"😴 **The preview of {_commit(status.commit)} is asleep.** {_cause(status)} {_details(place)}"]
 
 
 def _failed(status: Status, place: Place) -> list[str]:
@@ -143,6 +148,7 @@ def check(status: Status, place: Place) -> Output:
     title = {
         EnvironmentState.PENDING: "Being brought up",
         EnvironmentState.WAITING: cause or "Waiting",
+        EnvironmentState.ASLEEP: "Asleep",
         EnvironmentState.READY: f"Ready: {status.url}" if status.url else "Ready",
         EnvironmentState.FAILED: f"Failed: {cause}",
         EnvironmentState.REFUSED: cause or "No preview",
@@ -151,7 +157,7 @@ def check(status: Status, place: Place) -> Output:
     }[status.state]
     said = []
     if status.state is EnvironmentState.READY and status.url:
-        said.append(f"{_commit(status.commit)} answered at {_link(status.url)}.")
+        said.append(f"{_commit(status.commit)} answered at {link(status.url)}.")
     if status.cause is not None:
         said.append(_cause(status) + _deadline(status))
     said += _notes(status)
@@ -218,7 +224,7 @@ def _older_runs(status: Status) -> bool:
 
 
 def _still_older(status: Status, place: Place) -> str:
-    where = f" at {_link(place.live_url)}" if place.live_url else ""
+    where = f" at {link(place.live_url)}" if place.live_url else ""
     return f"What runs{where} is still the older {_commit(status.live_commit)}."
 
 
@@ -230,7 +236,7 @@ def _commit(sha: str | None) -> str:
     return code((sha or "unknown")[:7])
 
 
-def _short_digest(digest: str) -> str:
+def short_digest(digest: str) -> str:
     algorithm, colon, value = digest.partition(":")
     return f"{algorithm}{colon}{value[:12]}"
 
@@ -241,24 +247,24 @@ def _cause(status: Status) -> str:
 
 def _deadline(status: Status) -> str:
     until = status.cause.until if status.cause is not None else None
-    return f" It gives up at {_time(until)}." if until is not None else ""
+    return f" It gives up at {time(until)}." if until is not None else ""
 
 
 def _details(place: Place) -> str:
     return f"[Phases and logs]({place.page})"
 
 
-def _link(url: str | None) -> str:
+def link(url: str | None) -> str:
     host = urlsplit(url or "").netloc
     return f"[{host.replace('[', '').replace(']', '')}]({url})"
 
 
 def _warning(expires_at: datetime) -> str:
     kept = f"{code('/extend 24h')} keeps it longer, and a push gives it its whole time again."
-    return f"⏰ **It is taken away at {_time(expires_at)}.** {kept}"
+    return f"⏰ **It is taken away at {time(expires_at)}.** {kept}"
 
 
-def _time(moment: datetime) -> str:
+def time(moment: datetime) -> str:
     return f"{moment:%d %B %Y, %H:%M} UTC"
 
 

@@ -65,6 +65,25 @@ class Commit(_Fields, frozen=True, gc=False):
     removed: list[str] | None = None
 
 
+class User(_Fields, frozen=True, gc=False):
+    type: str | None = None
+
+
+class Comment(_Fields, frozen=True, gc=False):
+    id: int | None = None
+    body: str | None = None
+    user: User | None = None
+
+
+class PullRequestOfIssue(_Fields, frozen=True, gc=False):
+    """Only there when the issue is a pull request."""
+
+
+class Issue(_Fields, frozen=True, gc=False):
+    number: int | None = None
+    pull_request: PullRequestOfIssue | None = None
+
+
 class Payload(_Fields, frozen=True, gc=False):
     action: str | None = None
     repository: Repository | None = None
@@ -78,6 +97,8 @@ class Payload(_Fields, frozen=True, gc=False):
     state: str | None = None
     ref: str | None = None
     commits: list[Commit] | None = None
+    issue: Issue | None = None
+    comment: Comment | None = None
     repositories: list[Repository] | None = None
     repositories_added: list[Repository] | None = None
 

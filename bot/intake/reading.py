@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeGuard
 
+from bot.commands.grammar import digest, parse
 from bot.environments.configuration import PATH as CONFIGURATION_FILE
 from bot.intake.payload import Payload, PullRequest, read_payload
 from bot.intake.payload import Repository as Named
-from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Resync, Wake
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Resync, Wake
 from bot.model.repository import Repository
 
 _LARGEST_ID = 2**63 - 1
@@ -97,6 +98,18 @@ def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[A
     return ()
 
 
+def _comment(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+    """Only what a person wrote on a pull request and reads like a command asks for anything."""
+    issue, comment = payload.issue, payload.comment
+    if repository is None or issue is None or issue.pull_request is None or comment is None:
+        return ()
+    by_bot = comment.user is not None and comment.user.type == "Bot"
+    number, text = _number(issue.number), comment.body or ""
+    if by_bot or number is None or not _identifies(comment.id) or parse(text) is None:
+        return ()
+    return (Comment(repository, number, comment.id, digest(text)),)
+
+
 def _renamed(_: Payload, __: str, repository: Repository | None) -> Sequence[Ask]:
     return (Resync(repository),) if repository is not None else ()
 
@@ -154,6 +167,7 @@ HANDLED: Mapping[str, Reader] = {
     "installation.created": _installation,
     "installation.unsuspend": _installation,
     "installation_repositories.added": _installation_repositories,
+    "issue_comment.created": _comment,
     "push": _push,
     "repository.renamed": _renamed,
     "repository.transferred": _renamed,

@@ -53,7 +53,18 @@ class Reconfigure:
     repository: Repository
 
 
-Ask = Hint | Wake | Resync | Reconfigure
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """Somebody commented on a pull request, and it reads like a command: the work key is `command:ID`."""
+
+    repository: Repository
+    number: int
+    id: int
+    digest: str
+    """Of its text: a worker reads the comment again and sees whether it is still the same."""
+
+
+Ask = Hint | Wake | Resync | Reconfigure | Comment
 """What a delivery asks for."""
 
 

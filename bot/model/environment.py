@@ -71,6 +71,8 @@ class EnvironmentState(StrEnum):
     WAITING = "waiting"
     """Something outside has to happen first; the status says what and until when."""
     READY = "ready"
+    ASLEEP = "asleep"
+    """Somebody had its workloads stopped; data and namespace stay."""
     FAILED = "failed"
     REFUSED = "refused"
     """It runs nothing, and the status says who may allow it (a fork) or why not (skipped)."""
@@ -109,6 +111,8 @@ class End(StrEnum):
     CLOSED = "closed"
     MERGED = "merged"
     EXPIRED = "expired"
+    DESTROYED = "destroyed"
+    """Somebody had it taken away; it stays away until somebody asks for it again."""
     SKIPPED = "skipped"
     """The configuration says so; the cause names the rule."""
     FORK = "fork"
@@ -165,6 +169,24 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What people asked for by command. It stands until they ask for something else."""
+
+    allowed_commit: str | None = None
+    """The head of a fork's pull request that somebody with rights allowed; a newer head is another one."""
+    allowed_by: str = ""
+    destroyed_by: str | None = None
+    """Who had it taken away; it stays away until somebody asks for it again."""
+    asleep_by: str | None = None
+    """Who had its workloads stopped; data and namespace stay."""
+    extended_until: datetime | None = None
+    reseeds: int = 0
+    """Raised by each request to reset the data and seed it again."""
+    refreshes: int = 0
+    """Raised by each request to go through all phases again."""
+
+
+@dataclass(frozen=True, slots=True)
 class Attempt:
     """What the reconciler remembers between two runs for the same desire; forgotten when the desire changes.
 
@@ -188,26 +210,12 @@ class Attempt:
     unsteady_since: datetime | None = None
     """Since when a preview that was ready is not quite: a pod restarts, a node went away."""
     deleting_since: datetime | None = None
+    wishes: Wishes = Wishes()
+    """What people had asked for when it began."""
+    author_trusted: bool | None = None
+    """Whether the author of a fork's pull request may write to the repository; None before it was asked."""
     wait: Cause | None = None
     """What the current phase waits for, also while that is not worth a word on the pull request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What people asked for by command. It stands until they ask for something else."""
-
-    allowed_commit: str | None = None
-    """The head of a fork's pull request that somebody with rights allowed; a newer head is another one."""
-    allowed_by: str = ""
-    destroyed_by: str | None = None
-    """Who had it taken away; it stays away until somebody asks for it again."""
-    asleep_by: str | None = None
-    """Who had its workloads stopped; data and namespace stay."""
-    extended_until: datetime | None = None
-    reseeds: int = 0
-    """Raised by each request to reset the data and seed it again."""
-    refreshes: int = 0
-    """Raised by each request to go through all phases again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,10 @@ class RenderRequest:
     resets: str = ""
     """Another text for data that were begun anew: pods start again with them; the release stays the same."""
     checks: tuple[JobRequest, ...] = ()
+    refreshes: int = 0
+    """Raised when what serves is to be started anew and checked again, though nothing else changed."""
+    asleep: bool = False
+    """Nothing is to run; data and configuration stay."""
 
 
 class Wave(StrEnum):

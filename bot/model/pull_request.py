@@ -28,6 +28,8 @@ class PullRequest:
     default_branch: str
     labels: tuple[str, ...]
     updated_at: datetime
+    head_owner: str = ""
+    """Whose repository the head is in; "" when it was deleted."""
 
     @property
     def from_fork(self) -> bool:

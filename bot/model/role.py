@@ -14,3 +14,7 @@ class Role(StrEnum):
     WRITE = "write"
     MAINTAIN = "maintain"
     ADMIN = "admin"
+
+    @property
+    def may_write(self) -> bool:
+        return self in (Role.WRITE, Role.MAINTAIN, Role.ADMIN)

@@ -159,6 +159,8 @@ def _headline(status: Status) -> str:
             return f"{commit} has to wait.{still}"
         case EnvironmentState.READY:
             return f"{commit} is ready."
+        case EnvironmentState.ASLEEP:
+            return f"{commit} is asleep."
         case EnvironmentState.FAILED:
             return f"{commit} failed.{still}"
         case EnvironmentState.REFUSED:

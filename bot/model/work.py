@@ -28,6 +28,10 @@ class WorkKey:
         return cls("environment", str(key))
 
     @classmethod
+    def command(cls, comment_id: int) -> WorkKey:
+        return cls("command", str(comment_id))
+
+    @classmethod
     def resync(cls, repository_id: int) -> WorkKey:
         return cls("resync", str(repository_id))
 

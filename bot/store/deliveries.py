@@ -10,12 +10,13 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, or_, select
 
 from bot.environments.ports import Clock
-from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Resync, Wake
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Resync, Wake
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store.bulk import Bulk
+from bot.store.commands import hear
 from bot.store.database import Database
 from bot.store.dialect import insert
 from bot.store.hints import absorb
@@ -133,6 +134,7 @@ def _store(connection: Connection, entries: Sequence[_Entry], now: datetime) -> 
             hints += _reread(connection, ask)
     absorb(connection, hints, now)
     _resync(connection, [ask.repository for ask in asks if isinstance(ask, Resync)], now)
+    hear(connection, [ask for ask in asks if isinstance(ask, Comment)], now)
 
 
 def _row(delivery: Delivery) -> dict[str, object]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, case, literal, select, update
 
 from bot.environments.ports import Clock
 from bot.model.environment import (
@@ -28,7 +28,7 @@ from bot.store import places
 from bot.store.database import Database
 from bot.store.journal import append
 from bot.store.queue import enqueue, holds
-from bot.store.tables import environments, work
+from bot.store.tables import Moment, environments, work
 
 _ENDED = (EnvironmentState.GONE, EnvironmentState.REFUSED)
 _SUPERSEDED = "{} is wanted differently by now, or another worker took over."
@@ -107,12 +107,12 @@ class Environments:
         when there is no such environment.
         """
         now = self._clock()
-        wished = await self._database.run(lambda connection: _wish(connection, key, change, why, by, now))
+        wished = await self._database.run(lambda connection: wish(connection, key, change, why, by, now))
         self._database.bell.ring()
         return wished
 
 
-def _wish(
+def wish(
     connection: Connection,
     key: EnvironmentKey,
     change: Callable[[Wishes], Wishes],
@@ -120,6 +120,7 @@ def _wish(
     by: str,
     now: datetime,
 ) -> Environment | None:
+    """Within a transaction."""
     found = select(environments).where(environments.c.key == str(key)).with_for_update()
     row = connection.execute(found).one_or_none()
     if row is None:
@@ -167,7 +168,9 @@ def _save(
         values["author"] = pull.author
     if pull is not None and environment.observed_generation == environment.generation:
         # What GitHub itself said replaces what was hinted: a late delivery may have told of an older head.
-        values |= {"hinted_head": pull.head_sha, "hinted_open": pull.open}
+        same = environments.c.hinted_head == pull.head_sha
+        since = case((same, environments.c.head_since), else_=literal(now, Moment))
+        values |= {"hinted_head": pull.head_sha, "hinted_open": pull.open, "head_since": since}
     # First the environment, then the key: recording a delivery locks them in the same order.
     statement = (
         update(environments)

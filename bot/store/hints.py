@@ -136,6 +136,7 @@ def _blank(hint: Gathered, now: datetime) -> Mapping[str, Any]:
         "generation": 1,
         "observed_generation": 0,
         "hinted_head": hint.head,
+        "head_since": now if hint.head else None,
         "hinted_open": hint.open,
         "desired_at": now,
         "author": "",
@@ -166,6 +167,7 @@ def _update(connection: Connection, existing: Sequence[tuple[Gathered, Known]], 
                 "owner": hint.repository.owner,
                 "repository": hint.repository.name,
                 "head": known.head if hint.head is None else hint.head,
+                "head_since": None if hint.head in (None, known.head) else now,
                 "open": known.open if hint.open is None else hint.open,
                 "desired_at": now if changed else known.desired_at,
             }
@@ -182,6 +184,7 @@ _UPDATE = Bulk(
         owner = rows.owner,
         repository = rows.repository,
         hinted_head = rows.head,
+        head_since = coalesce(rows.head_since, environments.head_since),
         hinted_open = rows.open,
         desired_at = rows.desired_at
     FROM {rows} WHERE environments.key = rows.key
@@ -193,6 +196,7 @@ _UPDATE = Bulk(
         "owner": "text",
         "repository": "text",
         "head": "text",
+        "head_since": "bigint",
         "open": "boolean",
         "desired_at": "bigint",
     },

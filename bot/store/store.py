@@ -9,6 +9,7 @@ from sqlalchemy import URL, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from bot.environments.ports import Clock
+from bot.store.commands import Commands
 from bot.store.database import Database
 from bot.store.deliveries import Deliveries
 from bot.store.environments import Environments
@@ -33,6 +34,7 @@ class Store:
     queue: Queue
     environments: Environments
     journal: Journal
+    commands: Commands
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -40,6 +42,7 @@ class Store:
         self.queue = Queue(database, clock)
         self.environments = Environments(database, clock)
         self.journal = Journal(database)
+        self.commands = Commands(database, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now) -> Store:

@@ -77,6 +77,7 @@ environments = Table(
     Column("generation", BigInteger, nullable=False),
     Column("observed_generation", BigInteger, nullable=False),
     Column("hinted_head", Text),  # the newest head that anybody told of
+    Column("head_since", Moment),  # when it was first heard of as the head
     Column("hinted_open", Boolean),
     Column("desired_at", Moment, nullable=False),  # when the desire changed last
     Column("author", Text, nullable=False),  # of the pull request
@@ -120,6 +121,25 @@ tokens = Table(
     Column("last", BigInteger, nullable=False),
 )
 """One row: the last fencing token. Keys come and go, tokens only grow."""
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("comment_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("repository_id", BigInteger, nullable=False),
+    Column("installation_id", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("repository", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("digest", Text, nullable=False),  # of the comment as it was delivered; its text is not kept
+    Column("head", Text),  # the pull request's head when the comment was heard of
+    Column("head_since", Moment),
+    Column("received_at", Moment, nullable=False),
+    Column("outcome", Text),  # decided in one transaction with its effect
+    Column("answer", Text),  # "" while it is being written, then what GitHub calls it
+    Column("finished", Boolean, nullable=False),
+)
+Index("commands_by_pull_request", commands.c.repository_id, commands.c.number)
 
 decisions = Table(
     "decisions",

@@ -29,6 +29,7 @@ from bot.model.places import Caps, Turn
 from bot.model.pull_request import PullRequest
 from bot.model.release import Release
 from bot.model.repository import Repository
+from bot.model.role import Role
 from bot.model.size import Size
 from bot.model.work import Claim
 from bot.store.environments import Environments
@@ -85,6 +86,9 @@ class ModelGitHub:
 
     async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]:
         return [self.pull] if self.pull is not None and self.pull.open else []
+
+    async def role(self, repository: Repository, login: str) -> Role:
+        return Role.NONE
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
         return self.paths.get(self.pull.base_ref if self.pull else "", ("shop/web.py",))

@@ -460,3 +460,37 @@ def test_names_of_jobs_fit_kubernetes():
 def test_a_job_may_use_an_image_from_elsewhere():
     [check] = render(request(checks=(job("smoke", image="busybox:1"),)), POLICY).checks.values()
     assert pod(check)["containers"][0]["image"] == "busybox:1"
+
+
+def test_asleep_everything_is_there_and_nothing_runs():
+    cron = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "mail"},
+        "spec": {"schedule": "0 * * * *", "jobTemplate": {"spec": {"template": pod_of_its_own()}}},
+    }
+    manifests = (deployment(), service(), stateful_set(), cron)
+    awake = render(request(*manifests, seed=job()), POLICY)
+    asleep = render(request(*manifests, seed=job(), asleep=True), POLICY)
+    assert find(asleep, "Deployment")["spec"]["replicas"] == 0
+    assert find(asleep, "StatefulSet")["spec"]["replicas"] == 0
+    assert find(asleep, "CronJob")["spec"]["suspend"]
+    assert names(asleep, Wave.SEED) == []
+    assert asleep.release == awake.release
+    unchanged = {wave for wave in Wave if asleep.digests[wave] == awake.digests[wave]}
+    assert unchanged == {Wave.CONFIGURATION, Wave.MIGRATIONS, Wave.ROUTE}
+
+
+def pod_of_its_own() -> Object:
+    container = {"name": "mail", "image": "ghcr.io/acme/shop"}
+    return {"spec": {"restartPolicy": "Never", "containers": [container]}}
+
+
+def test_a_refresh_restarts_what_serves_and_its_checks_but_neither_database_nor_seed():
+    manifests = (deployment(), service(), stateful_set())
+    before = render(request(*manifests, seed=job(), checks=(job("smoke"),)), POLICY)
+    after = render(request(*manifests, seed=job(), checks=(job("smoke"),), refreshes=1), POLICY)
+    unchanged = {wave for wave in Wave if after.digests[wave] == before.digests[wave]}
+    assert unchanged == {Wave.CONFIGURATION, Wave.DATA, Wave.MIGRATIONS, Wave.SEED}
+    assert after.release.id != before.release.id
+    assert after.checks["smoke"]["metadata"]["name"] != before.checks["smoke"]["metadata"]["name"]

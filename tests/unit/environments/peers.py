@@ -28,6 +28,7 @@ from bot.model.manifest import (
 from bot.model.pull_request import PullRequest
 from bot.model.release import Release
 from bot.model.repository import Repository
+from bot.model.role import Role
 from bot.model.size import Size
 from bot.store import Store
 from tests.stores import ManualClock
@@ -42,9 +43,13 @@ class GitHub:
         self.pull: PullRequest | None = PULL
         self.configuration: str | None = CONFIGURATION
         self.told: list[Status] = []
+        self.roles: dict[str, Role] = {}
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         return self.pull
+
+    async def role(self, repository: Repository, login: str) -> Role:
+        return self.roles.get(login, Role.NONE)
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
         return ()
@@ -230,6 +235,21 @@ class Bench:
         claims = await self.store.queue.claim("test", 1, 60)
         for claim in claims:
             await self.store.queue.finish(claim, await self.reconciler(claim))
+
+    async def wish(self, **changed: object) -> None:
+        """Somebody typed a command, and a worker looks."""
+        await self.store.environments.wish(
+            self.key,
+            lambda wishes: replace(wishes, **changed),  # type: ignore[arg-type]  # fields of wishes
+            "a command",
+            by="ada",
+        )
+        await self.again()
+
+    async def status(self) -> Status:
+        environment = await self.store.environments.get(self.key)
+        assert environment is not None
+        return environment.status
 
     async def journal(self) -> list[tuple[str, str]]:
         """All decisions so far, the oldest first."""

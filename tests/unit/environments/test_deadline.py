@@ -70,7 +70,7 @@ async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_bring
     assert town.github.said[1].expiring
     assert town.says(1) == "ready"
     await pass_time(town, DAY)
-    assert town.says(1) == "gone: The preview's time was up. A push brings it back."
+    assert town.says(1) == "gone: The preview's time was up. A push or `/preview` brings it back."
     assert town.cluster.namespaces == {}
     assert await town.journal(1) == ["opened", "ready", "expiring", "deleting", "gone"]
     await town.change(1, head_sha="b" * 40)

@@ -7,7 +7,7 @@ import pytest
 
 from bot.environments.configuration import Configuration, parse_configuration
 from bot.environments.desire import Unwanted, Wanted, after_reading, before_reading, matches
-from bot.model.environment import End, EnvironmentState, Status
+from bot.model.environment import End, EnvironmentState, Status, Wishes
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
@@ -40,7 +40,7 @@ def configured(skip: str) -> Configuration:
 
 
 def end(pull: PullRequest, status: Status = NEW) -> End | None:
-    desire = before_reading(pull, status, NOW)
+    desire = before_reading(pull, status, Wishes(), NOW)
     return desire.end if isinstance(desire, Unwanted) else None
 
 
@@ -55,10 +55,25 @@ def test_closed_and_merged_ones_want_none() -> None:
 
 @pytest.mark.parametrize("head", [8, None])
 def test_a_head_that_is_not_provably_in_the_repository_is_a_fork(head: int | None) -> None:
-    desire = before_reading(replace(PULL, head_repository_id=head), NEW, NOW)
+    desire = before_reading(replace(PULL, head_repository_id=head), NEW, Wishes(), NOW)
     assert isinstance(desire, Unwanted)
     assert desire.end is End.FORK
     assert "write access to acme/shop" in desire.cause.summary
+
+
+def test_a_fork_runs_the_commit_that_was_allowed_or_what_a_trusted_author_pushed() -> None:
+    fork = replace(PULL, head_repository_id=8)
+    allowed = Wishes(allowed_commit=PULL.head_sha, allowed_by="ada")
+    assert before_reading(fork, NEW, allowed, NOW) == Wanted()
+    assert isinstance(before_reading(replace(fork, head_sha="b" * 40), NEW, allowed, NOW), Unwanted)
+    assert before_reading(fork, NEW, Wishes(), NOW, author_trusted=True) == Wanted()
+
+
+def test_what_somebody_had_taken_away_stays_away_also_after_a_push() -> None:
+    desire = before_reading(replace(PULL, head_sha="b" * 40), NEW, Wishes(destroyed_by="ada"), NOW)
+    assert isinstance(desire, Unwanted)
+    assert desire.end is End.DESTROYED
+    assert "`ada`" in desire.cause.summary
 
 
 def test_time_is_up_until_a_push() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from bot.commands.table import offered
 from bot.environments.admission import told
 from bot.github import texts
 from bot.model.environment import (
@@ -180,6 +181,15 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         replace(PENDING, state=EnvironmentState.FAILED, cause=Cause(HOSTILE, HOSTILE)),
         PLACE,
     ),
+    "asleep": (
+        replace(
+            PENDING,
+            state=EnvironmentState.ASLEEP,
+            live_commit=NEW,
+            cause=Cause("`ada` put it to sleep: nothing runs, and the data stays."),
+        ),
+        PLACE,
+    ),
     "refused-fork": (
         Status(
             EnvironmentState.REFUSED,
@@ -187,7 +197,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             end=End.FORK,
             cause=Cause(
                 "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write "
-                "access to acme/shop can allow it by pushing the commit to a branch there."
+                "access to acme/shop can allow this commit with `/preview`; a push takes the permission away."
             ),
         ),
         PLACE,
@@ -219,12 +229,21 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         ),
         PLACE,
     ),
+    "gone-destroyed": (
+        Status(
+            EnvironmentState.GONE,
+            commit=NEW,
+            end=End.DESTROYED,
+            cause=Cause("`ada` had it taken away. `/preview` brings it back."),
+        ),
+        PLACE,
+    ),
     "gone-expired": (
         Status(
             EnvironmentState.GONE,
             commit=NEW,
             end=End.EXPIRED,
-            cause=Cause("The preview's time was up. A push brings it back."),
+            cause=Cause("The preview's time was up. A push or `/preview` brings it back."),
         ),
         PLACE,
     ),
@@ -233,7 +252,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
 
 def rendered(status: Status, place: texts.Place) -> str:
     """Everything that GitHub shows of it, as one page."""
-    parts = ["# Comment", texts.comment(status, place)]
+    parts = ["# Comment", texts.comment(status, place, offered(status))]
     parts += ["# Check run", *_output(texts.check(status, place))]
     for result in status.checks:
         parts += [f"# Check run {result.name}", *_output(texts.named_check(result, place))]

@@ -6,13 +6,15 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bot.github import texts
+from bot.github import texts, texts_commands
 from bot.model.environment import Cause, CheckResult, CheckState, EnvironmentState
+from tests.unit.github.answers import ANSWERS, COMMENT
 from tests.unit.github.scenes import HOSTILE, NEW, PENDING, PLACE, READY, SCENES, rendered
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
@@ -22,6 +24,11 @@ SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 def test_people_read_what_the_snapshot_says(name: str) -> None:
     snapshot = SNAPSHOTS / f"{name}.md"
     _compare(snapshot, rendered(*SCENES[name]))
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_a_command_is_answered_as_the_snapshot_says(name: str) -> None:
+    _compare(SNAPSHOTS / f"answer-{name}.md", texts_commands.answer(*ANSWERS[name], COMMENT) + "\n")
 
 
 def test_what_a_superseded_or_stopped_check_run_says() -> None:
@@ -36,13 +43,17 @@ def _compare(snapshot: Path, text: str) -> None:
 
 
 def test_no_snapshot_is_left_over() -> None:
-    assert {path.stem for path in SNAPSHOTS.glob("*.md")} == {*SCENES, "cancelled"}
+    assert {path.stem for path in SNAPSHOTS.glob("*.md")} == {
+        *SCENES,
+        *(f"answer-{name}" for name in ANSWERS),
+        "cancelled",
+    }
 
 
 def test_a_comment_names_commands_only_when_there_are_some() -> None:
-    assert "Type" not in texts.comment(READY, PLACE)
+    assert "Commands" not in texts.comment(READY, PLACE)
     told = texts.comment(READY, PLACE, {"/extend 24h": "keeps it longer"})
-    assert "Type `/extend 24h` keeps it longer" in told
+    assert "Commands: `/extend 24h` keeps it longer" in told
 
 
 @pytest.mark.parametrize("size", [100, 70_000, 400_000])
@@ -59,6 +70,16 @@ def test_whatever_is_quoted_fits_github(size: int) -> None:
         assert "the last line" in output.text
     assert len(texts.deployment(failed)) <= 140
     assert len(texts.deployment_ended(replace(failed, state=EnvironmentState.GONE))) <= 140
+
+
+def test_what_people_typed_stays_words() -> None:
+    for name in ("mistyped-with-hostile-words", "why"):
+        said = texts_commands.answer(*ANSWERS[name], COMMENT)
+        said = said.removesuffix(texts_commands.command_marker(COMMENT))
+        outside_of_code = re.sub(r"\\.|(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", said, flags=re.DOTALL)
+        assert "<" not in outside_of_code
+        assert "@acme" not in outside_of_code
+        assert "](https://evil" not in outside_of_code
 
 
 def test_hostile_words_stay_words() -> None:

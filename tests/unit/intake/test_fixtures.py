@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bot.commands.grammar import digest
 from bot.intake.reading import HANDLED, Reading, read
-from bot.model.delivery import Ask, Delivery, Hint, Resync, Wake
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Resync, Wake
 from bot.model.repository import Repository
 from tests.webhooks import NAMES, fixture
 
@@ -37,7 +38,7 @@ ASKS: dict[str, Sequence[Ask]] = {
     "installation.unsuspend": [Resync(SHOP)],
     "installation_repositories.added": [Resync(Repository(661172497, 48213909, "larkfield", "cellar"))],
     "installation_repositories.removed": [],
-    "issue_comment.created": [],
+    "issue_comment.created": [Comment(SHOP, 1, 691651245, digest("/preview"))],
     "issue_comment.deleted": [],
     "issue_comment.edited": [],
     "ping": [],

@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 
 from bot.intake.payload import NotAnObject
 from bot.intake.reading import HANDLED, read
-from bot.model.delivery import Ask, Hint, Reconfigure, Resync, Wake
+from bot.model.delivery import Ask, Comment, Hint, Reconfigure, Resync, Wake
 from tests.webhooks import NAMES, changed, fixture
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -27,6 +27,34 @@ def asks(event: str, body: bytes) -> Sequence[Ask]:
 def pushed(branch: str, *paths: str, how: str = "modified") -> bytes:
     commit = {"id": "c", "added": [], "modified": [], "removed": [], how: list(paths)}
     return changed("push", ref=f"refs/heads/{branch}", commits=[commit])
+
+
+def commented(body: str, **comment: Any) -> bytes:
+    known = fixture("issue_comment.created").payload["comment"]
+    return changed("issue_comment.created", comment=known | {"body": body} | comment)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        commented("Looks good, see /preview"),
+        commented("> /preview"),
+        commented("/usr/bin is where it is"),
+        commented("/preview", user={"login": "dependabot[bot]", "type": "Bot"}),
+        commented("/preview", id=0),
+        changed("issue_comment.created", comment=None),
+        changed("issue_comment.created", issue={"number": 1}),
+        changed("issue_comment.created", action="edited"),
+        changed("issue_comment.created", action="deleted"),
+    ],
+)
+def test_a_comment_that_is_no_command_of_a_person_asks_for_nothing(body: bytes) -> None:
+    assert asks("issue_comment", body) == ()
+
+
+def test_a_mistyped_command_is_answered_too() -> None:
+    [ask] = asks("issue_comment", commented("/prevew"))
+    assert isinstance(ask, Comment)
 
 
 def test_a_push_to_the_default_branch_that_touches_the_configuration_is_read_by_all() -> None:

@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.BigInteger, nullable=False),
         sa.Column("observed_generation", sa.BigInteger, nullable=False),
         sa.Column("hinted_head", sa.Text),
+        sa.Column("head_since", sa.BigInteger),
         sa.Column("hinted_open", sa.Boolean),
         sa.Column("desired_at", sa.BigInteger, nullable=False),
         sa.Column("author", sa.Text, nullable=False),
@@ -74,6 +75,23 @@ def upgrade() -> None:
         sa.Column("last", sa.BigInteger, nullable=False),
     )
     op.bulk_insert(tokens, [{"id": 1, "last": 0}])
+    op.create_table(
+        "commands",
+        sa.Column("comment_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("repository_id", sa.BigInteger, nullable=False),
+        sa.Column("installation_id", sa.BigInteger, nullable=False),
+        sa.Column("owner", sa.Text, nullable=False),
+        sa.Column("repository", sa.Text, nullable=False),
+        sa.Column("number", sa.BigInteger, nullable=False),
+        sa.Column("digest", sa.Text, nullable=False),
+        sa.Column("head", sa.Text),
+        sa.Column("head_since", sa.BigInteger),
+        sa.Column("received_at", sa.BigInteger, nullable=False),
+        sa.Column("outcome", sa.Text),
+        sa.Column("answer", sa.Text),
+        sa.Column("finished", sa.Boolean, nullable=False),
+    )
+    op.create_index("commands_by_pull_request", "commands", ["repository_id", "number"])
     op.create_table(
         "decisions",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),

@@ -1,0 +1,140 @@
+"""Carries out one command, from reading its comment to the answer. Safe to die at any point."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from bot.commands.decision import Decided, Situation, decide
+from bot.commands.grammar import Mistake, Spoken, digest, parse
+from bot.commands.outcome import Outcome, Result
+from bot.commands.ports import Commands, Environments, GitHub, Journal, Queue
+from bot.environments.ports import Clock
+from bot.model.command import Heard, Posted
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import Rejected
+from bot.model.role import Role
+from bot.model.story import Story, tell
+from bot.model.work import Claim, WorkKey
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    commands: Commands
+    environments: Environments
+    journal: Journal
+    queue: Queue
+    github: GitHub
+    clock: Clock
+
+
+class Handler:
+    """The handler of `command:` work."""
+
+    def __init__(self, peers: Peers, longest_ttl: timedelta) -> None:
+        self._peers = peers
+        self._longest_ttl = longest_ttl
+
+    async def __call__(self, claim: Claim) -> None:
+        found = await self._peers.commands.get(int(claim.key.subject))
+        if found is None or found[0].finished:
+            return
+        heard, outcome = found
+        structlog.contextvars.bind_contextvars(
+            comment=heard.comment_id, repository=heard.repository.full_name
+        )
+        if outcome is None:
+            outcome = await self._carry_out(claim, heard)
+        if outcome is not None:
+            await self._answer(claim, heard, outcome)
+        await self._peers.commands.finish(claim, heard)
+
+    async def _carry_out(self, claim: Claim, heard: Heard) -> Outcome | None:
+        """None when there is nobody to answer to."""
+        github = self._peers.github
+        posted = await github.comment(heard.repository, heard.comment_id)
+        if posted is None or posted.by_bot or posted.number != heard.number:
+            return None
+        await self._acknowledge(claim, heard)
+        decided = await self._decide(heard, posted)
+        if decided is None:
+            return None
+        log.info("a command", by=posted.author, command=decided.outcome.verb, result=decided.outcome.result)
+        return await self._peers.commands.decide(
+            claim, heard, decided.outcome, decided.change, by=posted.author
+        )
+
+    async def _decide(self, heard: Heard, posted: Posted) -> Decided | None:
+        spoken = parse(posted.body)
+        if spoken is None or digest(posted.body) != heard.digest:
+            return Decided(Outcome(Result.EDITED))
+        if isinstance(spoken.first, Mistake):
+            mistake = Outcome(Result.MISTYPED, typed=spoken.first.typed, nearest=spoken.first.nearest)
+            return Decided(mistake)
+        pull = await self._peers.github.pull_request(heard.repository, heard.number)
+        if pull is None:
+            return None
+        situation = Situation(
+            heard=heard,
+            posted=posted,
+            role=await self._role(heard, posted),
+            pull=pull,
+            environment=await self._peers.environments.get(_key(heard)),
+            now=self._peers.clock(),
+            longest_ttl=self._longest_ttl,
+        )
+        return _with_more(decide(spoken.first, situation), spoken)
+
+    async def _role(self, heard: Heard, posted: Posted) -> Role:
+        """Rights that cannot be read are none."""
+        try:
+            return await self._peers.github.role(heard.repository, posted.author)
+        except Rejected as error:
+            log.warning("somebody's rights cannot be read", login=posted.author, reason=str(error))
+            return Role.NONE
+
+    async def _acknowledge(self, claim: Claim, heard: Heard) -> None:
+        async def fence() -> None:
+            await self._peers.commands.check(claim)
+
+        try:
+            await self._peers.github.acknowledge(heard.repository, heard.comment_id, fence)
+        except Rejected as error:  # a locked conversation takes no reactions; the command is carried out
+            log.warning("a comment takes no reaction", reason=str(error))
+
+    async def _answer(self, claim: Claim, heard: Heard, outcome: Outcome) -> None:
+        commands = self._peers.commands
+
+        async def fence() -> None:
+            await commands.check(claim)
+
+        async def save(answer: str) -> None:
+            await commands.answered(claim, heard, answer)
+
+        try:
+            await self._peers.github.answer(heard, outcome, await self._story(heard, outcome), fence, save)
+        except Rejected as error:
+            log.warning("a command cannot be answered", reason=str(error))
+
+    async def _story(self, heard: Heard, outcome: Outcome) -> Story | None:
+        if outcome.result is not Result.TOLD:
+            return None
+        key = _key(heard)
+        environment = await self._peers.environments.get(key)
+        if environment is None:
+            return None
+        decisions = await self._peers.journal.decisions(key)
+        scheduled = await self._peers.queue.look(WorkKey.environment(key))
+        return tell(environment, decisions, scheduled, self._peers.clock())
+
+
+def _key(heard: Heard) -> EnvironmentKey:
+    return EnvironmentKey.preview(heard.repository.id, heard.number)
+
+
+def _with_more(decided: Decided, spoken: Spoken) -> Decided:
+    return replace(decided, outcome=replace(decided.outcome, more=spoken.more))

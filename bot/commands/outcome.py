@@ -1,0 +1,53 @@
+"""What became of a command: all that its answer says. Kept in the store, so that an answer is given once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.commands.table import Verb
+from bot.model.role import Role
+
+
+class Result(StrEnum):
+    ASKED = "asked"
+    """What people asked for was changed: the reconcile follows."""
+    TOLD = "told"
+    """The answer itself is what was asked for."""
+    ALREADY = "already"
+    """It is so already."""
+    NOTHING = "nothing"
+    """No preview stands here that this could be done to."""
+    LONGEST = "longest"
+    """The preview lives as long already as the operator allows."""
+    CLOSED = "closed"
+    OVERTAKEN = "overtaken"
+    """A later command on the same was carried out before."""
+    MOVED = "moved"
+    """The head is not the one that the commenter could see."""
+    UNSEEN = "unseen"
+    """The head was not known when the comment was written."""
+    FORBIDDEN = "forbidden"
+    MISTYPED = "mistyped"
+    EDITED = "edited"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    result: Result
+    verb: Verb | None = None
+    """None when it was mistyped or edited."""
+    typed: str = ""
+    """What was mistyped; hostile, like everything that people type."""
+    nearest: tuple[Verb, ...] = ()
+    more: int = 0
+    """How many further commands of the comment were not run."""
+    role: Role = Role.NONE
+    head: str | None = None
+    """The pull request's head when it was decided."""
+    seen: str | None = None
+    """The head that the commenter could see, where it is another one."""
+    until: datetime | None = None
+    """Until when the preview is kept."""
+    fork: bool = False

@@ -1,0 +1,73 @@
+"""What carrying out commands asks of the other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+from bot.commands.outcome import Outcome
+from bot.environments.ports import Fence
+from bot.model.command import Heard, Posted
+from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
+from bot.model.pull_request import PullRequest
+from bot.model.repository import Repository
+from bot.model.role import Role
+from bot.model.story import Story
+from bot.model.work import Claim, Scheduled, WorkKey
+
+Change = Callable[[Wishes], Wishes]
+
+SaveAnswer = Callable[[str], Awaitable[None]]
+"""Remembers what became of the answer: "" before it is written, then what GitHub calls it."""
+
+
+class GitHub(Protocol):
+    """Raises TryAgain when GitHub does not answer or asks for a pause, Rejected when it refuses."""
+
+    async def comment(self, repository: Repository, comment_id: int) -> Posted | None:
+        """None when it was deleted."""
+
+    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None: ...
+
+    async def role(self, repository: Repository, login: str) -> Role:
+        """NONE for whoever is no collaborator."""
+
+    async def acknowledge(self, repository: Repository, comment_id: int, fence: Fence) -> None:
+        """Puts eyes on the comment; once, however often it is called."""
+
+    async def answer(
+        self, heard: Heard, outcome: Outcome, story: Story | None, fence: Fence, save: SaveAnswer
+    ) -> None:
+        """Answers in a comment of its own: exactly one, whatever happened to an earlier try."""
+
+
+class Commands(Protocol):
+    async def get(self, comment_id: int) -> tuple[Heard, Outcome | None] | None: ...
+
+    async def check(self, claim: Claim) -> None:
+        """Raises Superseded unless the claim is still held."""
+
+    async def decide(
+        self, claim: Claim, heard: Heard, outcome: Outcome, change: Change | None, by: str
+    ) -> Outcome:
+        """Keeps the outcome and changes what the environment is wished to be, in one transaction.
+
+        A command that a later comment has overtaken changes nothing, and its outcome says so.
+        """
+
+    async def answered(self, claim: Claim, heard: Heard, answer: str) -> None: ...
+
+    async def finish(self, claim: Claim, heard: Heard) -> None: ...
+
+
+class Environments(Protocol):
+    async def get(self, key: EnvironmentKey) -> Environment | None: ...
+
+
+class Journal(Protocol):
+    async def decisions(self, key: EnvironmentKey, limit: int = 50) -> Sequence[Decision]:
+        """The newest first."""
+
+
+class Queue(Protocol):
+    async def look(self, key: WorkKey) -> Scheduled | None: ...

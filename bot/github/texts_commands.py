@@ -1,0 +1,173 @@
+"""What commands are answered: pure functions of what became of them. See tests/snapshots/."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from bot.commands.outcome import Outcome, Result
+from bot.commands.table import COMMANDS, Verb
+from bot.github.markdown import block, code, plain
+from bot.github.texts import link, short_digest, time
+from bot.model.environment import Decision
+from bot.model.role import Role
+from bot.model.story import Story
+
+_DECISIONS = 10
+_DETAIL = 4_000
+
+
+def command_marker(comment_id: int) -> str:
+    """Tells which comment is answered. It proves nothing: anybody can write it."""
+    return f"<!-- greenroom command {comment_id} -->"
+
+
+def answer(outcome: Outcome, story: Story | None, comment_id: int) -> str:
+    """`story` is what there is to tell of the environment; only `/status` and `/why` need it."""
+    told = outcome.result is Result.TOLD
+    said = _told(outcome, story) if told else [_SENTENCES[outcome.result](outcome)]
+    if outcome.more:
+        others = "the other one was" if outcome.more == 1 else f"the other {outcome.more} were"
+        said.append(f"A comment runs one command, the first in it: {others} not run.")
+    return "\n\n".join([*said, command_marker(comment_id)])
+
+
+def _asked(outcome: Outcome) -> str:
+    head = code((outcome.head or "unknown")[:7])
+    if outcome.verb is Verb.PREVIEW and outcome.fork:
+        return f"🚀 {head} may run, and the preview is being brought up. A push takes the permission away."
+    until = time(outcome.until) if outcome.until is not None else ""
+    return {
+        Verb.PREVIEW: f"🚀 The preview of {head} is being brought up.",
+        Verb.REFRESH: f"🔄 {head} is being rolled out and checked once more.",
+        Verb.SLEEP: "😴 The preview goes to sleep: nothing runs, the data stays. `/preview` wakes it.",
+        Verb.EXTEND: f"⏱️ The preview is kept until {until}.",
+        Verb.DESTROY: "🧹 The preview is being taken away with its data. `/preview` brings it back.",
+        Verb.RESEED: "🌱 The data is being reset to what the seed makes.",
+    }[outcome.verb or Verb.PREVIEW]
+
+
+def _already(outcome: Outcome) -> str:
+    if outcome.verb is Verb.SLEEP:
+        return "The preview sleeps already. `/preview` wakes it."
+    return (
+        "Nothing keeps the preview away, so there is nothing to do: the comment about it tells how it is. "
+        "`/preview refresh` rolls it out once more."
+    )
+
+
+def _nothing(_: Outcome) -> str:
+    return "There is no preview here that this could be done to. `/preview` brings one up."
+
+
+def _longest(outcome: Outcome) -> str:
+    until = f" until {time(outcome.until)}" if outcome.until is not None else ""
+    return f"The preview is kept{until} already, which is as long as the operator allows."
+
+
+def _closed(_: Outcome) -> str:
+    return "The pull request is not open, so it has no preview. Reopening it brings the preview back."
+
+
+def _overtaken(outcome: Outcome) -> str:
+    return (
+        f"{_name(outcome)} was not carried out: a command that was typed later was there before it, "
+        "and the last word counts."
+    )
+
+
+def _moved(outcome: Outcome) -> str:
+    return (
+        f"⚠️ {_name(outcome)} was not carried out: it was meant for {code(outcome.seen or '')}, but the head "
+        f"is {code(outcome.head or '')} by now. Look at it, and type the command again if you mean it."
+    )
+
+
+def _unseen(outcome: Outcome) -> str:
+    return (
+        f"⚠️ {_name(outcome)} was not carried out: {code(outcome.head or '')} was not known to be the head "
+        "when your comment was written, so it is not certain that you saw it. Type the command again if "
+        "you mean that commit."
+    )
+
+
+def _forbidden(outcome: Outcome) -> str:
+    roles = [role for role in Role if role in COMMANDS[outcome.verb or Verb.HELP].roles]
+    return f"🚫 {_name(outcome)} needs the role {code(roles[0])} here; yours is {code(outcome.role)}."
+
+
+def _mistyped(outcome: Outcome) -> str:
+    typed = code(outcome.typed)
+    if not outcome.nearest:
+        return f"{typed} is no command here. `/help` lists those that there are."
+    meant = [f"- {code(COMMANDS[verb].usage)} {COMMANDS[verb].does}" for verb in outcome.nearest]
+    return "\n".join([f"{typed} is no command. Did you mean this?", "", *meant])
+
+
+def _edited(_: Outcome) -> str:
+    return (
+        "The comment was edited before it was read, so nothing was carried out. "
+        "Type the command in a new comment."
+    )
+
+
+_SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
+    Result.ASKED: _asked,
+    Result.ALREADY: _already,
+    Result.NOTHING: _nothing,
+    Result.LONGEST: _longest,
+    Result.CLOSED: _closed,
+    Result.OVERTAKEN: _overtaken,
+    Result.MOVED: _moved,
+    Result.UNSEEN: _unseen,
+    Result.FORBIDDEN: _forbidden,
+    Result.MISTYPED: _mistyped,
+    Result.EDITED: _edited,
+}
+
+
+def _told(outcome: Outcome, story: Story | None) -> list[str]:
+    if outcome.verb is Verb.HELP:
+        return [_help()]
+    if story is None:
+        return ["Nothing is known of a preview here."]
+    return _why(story) if outcome.verb is Verb.WHY else _status(story)
+
+
+def _help() -> str:
+    rows = [f"| {code(entry.usage)} | {entry.does} |" for entry in COMMANDS.values()]
+    return "\n".join(["| Command | What it does |", "|---|---|", *rows])
+
+
+def _status(story: Story) -> list[str]:
+    where = f" It is at {link(story.url)}." if story.url else ""
+    facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(story.images.items())]
+    if story.expires_at is not None:
+        facts.append(f"until {time(story.expires_at)}")
+    checks = [f"{code(check.name)} {check.state}" for check in story.checks]
+    said = [f"**{plain(story.headline)}**{where}", _cause(story)]
+    return [part for part in [*said, " · ".join(facts), " · ".join(checks), plain(story.trouble)] if part]
+
+
+def _why(story: Story) -> list[str]:
+    said = [f"**{plain(story.headline)}**", _cause(story)]
+    cause = story.cause or story.wait
+    if cause is not None and cause.detail:
+        said.append(block(cause.detail, _DETAIL))
+    decisions = [_decision(one) for one in story.decisions[:_DECISIONS]]
+    if decisions:
+        said.append("\n".join(["What was decided, the newest first:", "", *decisions]))
+    return [part for part in [*said, plain(story.trouble)] if part]
+
+
+def _cause(story: Story) -> str:
+    cause = story.cause or story.wait
+    return plain(cause.summary) if cause is not None else ""
+
+
+def _decision(decision: Decision) -> str:
+    by = f" (by {code(decision.by)})" if decision.by else ""
+    return f"- {time(decision.at)}: **{plain(decision.what)}** {plain(decision.why, 300)}{by}"
+
+
+def _name(outcome: Outcome) -> str:
+    return code(outcome.verb or "")

@@ -1,0 +1,161 @@
+"""Commands from being heard of to being answered: each comment once, however often it is delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
+
+from bot.commands.outcome import Outcome, Result
+from bot.commands.table import PLACING
+from bot.environments.ports import Clock
+from bot.model.command import Heard
+from bot.model.delivery import Comment, Hint
+from bot.model.environment import EnvironmentKey, Wishes
+from bot.model.errors import Superseded
+from bot.model.repository import Repository
+from bot.model.work import Claim, WorkKey
+from bot.store.database import Database
+from bot.store.dialect import insert
+from bot.store.environments import wish
+from bot.store.hints import absorb
+from bot.store.queue import enqueue, holds
+from bot.store.tables import commands, environments, work
+
+Change = Callable[[Wishes], Wishes]
+
+_read_outcome = msgspec.json.Decoder(Outcome).decode
+
+
+class Commands:
+    """Fulfils the port of the same name."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def get(self, comment_id: int) -> tuple[Heard, Outcome | None] | None:
+        statement = select(commands).where(commands.c.comment_id == comment_id)
+        row = await self._database.run(lambda connection: connection.execute(statement).one_or_none())
+        return (_heard(row), _read_outcome(row.outcome) if row.outcome else None) if row else None
+
+    async def check(self, claim: Claim) -> None:
+        await self._database.run(lambda connection: _hold(connection, claim))
+
+    async def decide(
+        self, claim: Claim, heard: Heard, outcome: Outcome, change: Change | None, by: str
+    ) -> Outcome:
+        """As the port says."""
+        now = self._clock()
+        key = EnvironmentKey.preview(heard.repository.id, heard.number)
+
+        def settle(connection: Connection) -> Outcome:
+            decided = outcome
+            # Who decides about one environment does so one after the other.
+            connection.execute(
+                select(environments.c.key).where(environments.c.key == str(key)).with_for_update()
+            )
+            if change is not None and _overtaken(connection, heard, outcome):
+                decided = replace(outcome, result=Result.OVERTAKEN)
+            elif change is not None:
+                wish(connection, key, change, f"`{outcome.verb}`", by, now)
+            values = {"outcome": msgspec.json.encode(decided).decode()}
+            connection.execute(update(commands).where(_is(heard)).values(values))
+            _hold(connection, claim)
+            return decided
+
+        decided = await self._database.run(settle)
+        self._database.bell.ring()
+        return decided
+
+    async def answered(self, claim: Claim, heard: Heard, answer: str) -> None:
+        await self._write(claim, heard, answer=answer)
+
+    async def finish(self, claim: Claim, heard: Heard) -> None:
+        await self._write(claim, heard, finished=True)
+
+    async def forget(self, before: datetime) -> int:
+        """Drops what was finished and received before: GitHub delivers nothing that is so old again."""
+        statement = delete(commands).where(commands.c.finished, commands.c.received_at < before)
+        return await self._database.run(lambda connection: connection.execute(statement).rowcount)
+
+    async def _write(self, claim: Claim, heard: Heard, **values: Any) -> None:
+        def write(connection: Connection) -> None:
+            connection.execute(update(commands).where(_is(heard)).values(values))
+            _hold(connection, claim)
+
+        await self._database.run(write)
+
+
+def hear(connection: Connection, comments: Sequence[Comment], now: datetime) -> None:
+    """Within a transaction, after its hints: what is known of the pull request's head is kept with each."""
+    for comment in sorted(comments, key=lambda comment: comment.id):
+        key = EnvironmentKey.preview(comment.repository.id, comment.number)
+        known = connection.execute(
+            select(environments.c.hinted_head, environments.c.head_since).where(
+                environments.c.key == str(key)
+            )
+        ).one_or_none()
+        if known is None:
+            absorb(connection, [Hint(comment.repository, comment.number, None, None)], now)
+        row = _row(comment, now) | ({"head": known[0], "head_since": known[1]} if known else {})
+        statement = insert(connection, commands).on_conflict_do_nothing().returning(commands.c.comment_id)
+        if connection.execute(statement, row).one_or_none() is not None:
+            enqueue(connection, [WorkKey.command(comment.id)], now)
+
+
+def _row(comment: Comment, now: datetime) -> dict[str, Any]:
+    repository = comment.repository
+    return {
+        "comment_id": comment.id,
+        "repository_id": repository.id,
+        "installation_id": repository.installation_id,
+        "owner": repository.owner,
+        "repository": repository.name,
+        "number": comment.number,
+        "digest": comment.digest,
+        "received_at": now,
+        "finished": False,
+    }
+
+
+def _heard(row: Row[Any]) -> Heard:
+    return Heard(
+        repository=Repository(row.repository_id, row.installation_id, row.owner, row.repository),
+        number=row.number,
+        comment_id=row.comment_id,
+        digest=row.digest,
+        received_at=row.received_at,
+        head=row.head,
+        head_since=row.head_since,
+        answer=row.answer,
+        finished=row.finished,
+    )
+
+
+def _is(heard: Heard) -> ColumnElement[bool]:
+    return commands.c.comment_id == heard.comment_id
+
+
+def _hold(connection: Connection, claim: Claim) -> None:
+    held = select(work.c.key).where(holds(claim)).with_for_update()
+    if connection.execute(held).one_or_none() is None:
+        raise Superseded(f"{claim.key} was taken over by another worker.")
+
+
+def _overtaken(connection: Connection, heard: Heard, outcome: Outcome) -> bool:
+    """Whether a later comment's command decided already where the preview should be."""
+    if outcome.verb not in PLACING:
+        return False
+    later = select(commands.c.outcome).where(
+        commands.c.repository_id == heard.repository.id,
+        commands.c.number == heard.number,
+        commands.c.comment_id > heard.comment_id,
+        commands.c.outcome.is_not(None),
+    )
+    decided = [_read_outcome(text) for text in connection.scalars(later)]
+    return any(one.result is Result.ASKED and one.verb in PLACING for one in decided)

@@ -1,0 +1,161 @@
+"""Commands carried out for real: the embedded GitHub over HTTP, a store on disk, the handler in between."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.commands.handler import Handler, Peers
+from bot.commands.outcome import Outcome
+from bot.embedded.github import GitHubServer
+from bot.embedded.github.state.records import Comment
+from bot.github.app import GitHubApp
+from bot.intake.reading import read
+from bot.model.delivery import Hint
+from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
+from bot.model.repository import Repository
+from bot.model.work import WorkKey
+from bot.store import Store
+
+SHOP = "acme/shop"
+LONGEST = timedelta(days=14)
+
+
+class Desk:
+    """A repository with people in every role, a pull request (1) and one from a fork (2)."""
+
+    own, fork = 1, 2
+
+    def __init__(self, github: GitHubServer, store: Store) -> None:
+        self.github = github
+        self.store = store
+        shop = github.world.repository(SHOP)
+        [installation] = github.world.state.installations
+        self.repository = Repository(shop.id, installation, "acme", "shop")
+        self._guids = itertools.count()
+
+    def process(self) -> GitHubApp:
+        """A bot that was just started: nothing but the store and GitHub remembers anything."""
+        credentials = self.github.credentials
+        return GitHubApp(
+            api_url=self.github.api_url,
+            app_id=credentials.app_id,
+            private_key=credentials.private_key,
+            public_url="https://greenroom.example.com",
+        )
+
+    def head(self, number: int) -> str:
+        return self.github.pulls.get(SHOP, number).head_sha
+
+    async def hear_of_heads(self) -> None:
+        """As the deliveries of `opened` and `synchronize` tell."""
+        hints = [Hint(self.repository, each, self.head(each), open=True) for each in (self.own, self.fork)]
+        await self.store.deliveries.hint(hints)
+
+    def comment(self, number: int, login: str, body: str) -> Comment:
+        return self.github.comments.create(SHOP, number, body, by=login)
+
+    async def deliver(self, comment: Comment, action: str = "created", **changed: Any) -> None:
+        """The webhook of the comment, under a guid of its own each time."""
+        kind = self.github.world.account(comment.author).kind
+        payload = {
+            "action": action,
+            "issue": {"number": comment.number, "pull_request": {"url": ""}},
+            "comment": {"id": comment.id, "body": comment.body, "user": {"type": kind}} | changed,
+            "repository": {"id": self.repository.id, "name": "shop", "owner": {"login": "acme"}},
+            "installation": {"id": self.repository.installation_id},
+        }
+        guid = f"guid-{next(self._guids)}"
+        reading = read("issue_comment", guid, json.dumps(payload).encode(), datetime.now(UTC))
+        await self.store.deliveries.record(reading.delivery, reading.asks)
+
+    async def work(self) -> int:
+        """What a worker does about all commands that wait, each in a new process; how many there were."""
+        claims = await self.store.queue.claim("desk", 100, 30)
+        for claim in claims:
+            if claim.key.kind != "command":  # nobody reconciles here
+                await self.store.queue.finish(claim)
+                continue
+            app = self.process()
+            try:
+                await self._handler(app)(claim)
+            except Exception as error:
+                await self.store.queue.fail(claim, str(error), datetime.now(UTC))
+                raise
+            finally:
+                await app.close()
+            await self.store.queue.finish(claim)
+        return sum(claim.key.kind == "command" for claim in claims)
+
+    def _handler(self, app: GitHubApp) -> Handler:
+        store = self.store
+        peers = Peers(
+            store.commands, store.environments, store.journal, store.queue, app, lambda: datetime.now(UTC)
+        )
+        return Handler(peers, LONGEST)
+
+    async def type(self, number: int, login: str, body: str) -> Outcome | None:
+        """From the comment to what became of it; None when nothing did."""
+        comment = self.comment(number, login, body)
+        await self.deliver(comment)
+        await self.work()
+        return await self.outcome(comment)
+
+    async def outcome(self, comment: Comment) -> Outcome | None:
+        found = await self.store.commands.get(comment.id)
+        return found[1] if found else None
+
+    async def environment(self, number: int) -> Environment:
+        found = await self.store.environments.get(EnvironmentKey.preview(self.repository.id, number))
+        assert found is not None
+        return found
+
+    async def wishes(self, number: int) -> Wishes:
+        return (await self.environment(number)).wishes
+
+    async def asked(self, number: int) -> list[Decision]:
+        key = EnvironmentKey.preview(self.repository.id, number)
+        return [each for each in await self.store.journal.decisions(key) if each.what == "asked"]
+
+    async def waits(self, comment: Comment) -> bool:
+        return await self.store.queue.look(WorkKey.command(comment.id)) is not None
+
+    def answers(self, number: int) -> list[str]:
+        return [each.body for each in self.github.comments.on(SHOP, number) if each.app is not None]
+
+    def reactions(self, comment: Comment) -> list[str]:
+        return [reaction.content for reaction in self.github.comments.reactions(comment.id)]
+
+
+ROLES = ("read", "triage", "write", "maintain", "admin")
+
+
+@asynccontextmanager
+async def command_desk(folder: Path) -> AsyncIterator[Desk]:
+    """People are called as their role; `stranger` has none, and `mallory` has the fork."""
+    store = await Store.open(f"sqlite:///{folder / 'greenroom.db'}")
+    await store.migrate()
+    with GitHubServer() as github:
+        github.accounts.create_organization("acme")
+        for login in (*ROLES, "stranger", "mallory"):
+            github.accounts.create_user(login)
+        github.accounts.create_bot("helper[bot]")
+        github.repositories.create(SHOP, {"README.md": "# Shop\n"})
+        for role in ROLES:
+            github.repositories.set_role(SHOP, role, role)  # type: ignore[arg-type]  # it is one of them
+        github.repositories.set_role(SHOP, "helper[bot]", "admin")
+        github.repositories.push(SHOP, "price", {"price.txt": "2\n"}, by="write")
+        github.pulls.open(SHOP, "price", by="write", title="Raise the price")
+        github.repositories.fork(SHOP, by="mallory")
+        github.repositories.push("mallory/shop", "mine", {"price.txt": "0\n"}, by="mallory")
+        github.pulls.open(SHOP, "mallory:mine", by="mallory", title="All for free")
+        github.apps.install("acme", by="admin")
+        desk = Desk(github, store)
+        await desk.hear_of_heads()
+        yield desk
+    await store.close()

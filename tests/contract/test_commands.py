@@ -1,0 +1,297 @@
+"""Commands as people type them, on a GitHub that answers over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.commands.outcome import Outcome, Result
+from bot.commands.table import COMMANDS, Verb
+from bot.model.environment import End, EnvironmentKey, EnvironmentState, Status
+from bot.model.errors import TryAgain
+from bot.model.role import Role
+from bot.model.work import WorkKey
+from tests.contract.command_desk import LONGEST, SHOP, Desk, command_desk
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    async with command_desk(tmp_path) as desk:
+        yield desk
+
+
+READ = {Verb.STATUS, Verb.WHY, Verb.HELP}
+TEND = READ | {Verb.SLEEP, Verb.EXTEND, Verb.DESTROY}
+ALL = set(Verb)
+MATRIX: dict[str, tuple[str, int, set[Verb]]] = {
+    "none": ("stranger", Desk.own, set()),
+    "read": ("read", Desk.own, READ),
+    "triage": ("triage", Desk.own, TEND),
+    "write": ("write", Desk.own, ALL),
+    "maintain": ("maintain", Desk.own, ALL),
+    "admin": ("admin", Desk.own, ALL),
+    "bot": ("helper[bot]", Desk.own, set()),
+    "fork author": ("mallory", Desk.fork, READ | {Verb.SLEEP, Verb.DESTROY}),
+}
+
+
+@pytest.mark.parametrize("who", MATRIX)
+async def test_who_may_do_what(desk: Desk, who: str) -> None:
+    login, number, may = MATRIX[who]
+    allowed = set()
+    for verb, entry in COMMANDS.items():
+        before = await desk.asked(number)
+        outcome = await desk.type(number, login, entry.usage)
+        if outcome is not None and outcome.result is not Result.FORBIDDEN:
+            allowed.add(verb)
+        else:
+            assert await desk.asked(number) == before
+    assert allowed == may
+    answered = desk.answers(number)
+    assert len(answered) == (0 if who == "bot" else len(COMMANDS))
+    assert sum("🚫" in answer for answer in answered) == len(answered) - len(may)
+
+
+async def test_a_command_is_seen_at_once_and_answered_in_a_comment(desk: Desk) -> None:
+    comment = desk.comment(desk.own, "write", "Enough of it.\n/destroy")
+    await desk.deliver(comment)
+    assert await desk.waits(comment)
+    await desk.work()
+    assert desk.reactions(comment) == ["eyes"]
+    [answer] = desk.answers(desk.own)
+    assert "is being taken away" in answer
+    assert (await desk.wishes(desk.own)).destroyed_by == "write"
+    [decision] = await desk.asked(desk.own)
+    assert (decision.why, decision.by) == ("`/destroy`", "write")
+
+
+async def test_ten_deliveries_of_one_comment_have_one_effect_and_one_answer(desk: Desk) -> None:
+    comment = desk.comment(desk.own, "write", "/reseed")
+    for _ in range(5):
+        await desk.deliver(comment)
+    await desk.work()
+    for _ in range(5):
+        await desk.deliver(comment)
+        assert await desk.work() == 0
+    assert (await desk.wishes(desk.own)).reseeds == 1
+    assert len(desk.answers(desk.own)) == 1
+
+
+async def test_ordinary_words_and_edits_ask_for_nothing(desk: Desk) -> None:
+    words = desk.comment(desk.own, "write", "/usr/bin is where it lives, and `/destroy` is a command")
+    await desk.deliver(words)
+    edited = desk.comment(desk.own, "write", "nothing to see")
+    desk.github.comments.edit(edited.id, "/destroy", by="write")
+    await desk.deliver(edited, action="edited")
+    assert await desk.work() == 0
+    assert await desk.asked(desk.own) == []
+
+
+async def test_a_comment_that_was_edited_since_runs_neither_what_it_said_nor_what_it_says(desk: Desk) -> None:
+    comment = desk.comment(desk.own, "read", "/status")
+    await desk.deliver(comment)
+    desk.github.comments.edit(comment.id, "/destroy", by="write")
+    await desk.work()
+    assert await desk.outcome(comment) == Outcome(Result.EDITED)
+    assert await desk.asked(desk.own) == []
+    assert "edited before it was read" in desk.answers(desk.own)[0]
+
+
+async def test_a_comment_that_was_deleted_since_is_left_alone(desk: Desk) -> None:
+    comment = desk.comment(desk.own, "write", "/destroy")
+    await desk.deliver(comment)
+    desk.github.comments.delete(comment.id, by="write")
+    await desk.work()
+    assert await desk.asked(desk.own) == []
+    assert desk.answers(desk.own) == []
+
+
+async def test_a_bot_that_passes_for_a_person_in_the_delivery_runs_nothing(desk: Desk) -> None:
+    comment = desk.comment(desk.own, "helper[bot]", "/destroy")
+    await desk.deliver(comment, user={"type": "User"})
+    assert await desk.work() == 1
+    assert await desk.outcome(comment) is None
+    assert desk.answers(desk.own) == []
+
+
+async def test_rights_that_cannot_be_read_are_none(desk: Desk) -> None:
+    desk.github.faults.add("error", method="GET", path="/permission$", status=422)
+    outcome = await desk.type(desk.own, "admin", "/destroy")
+    assert outcome is not None
+    assert (outcome.result, outcome.role) == (Result.FORBIDDEN, Role.NONE)
+    assert await desk.asked(desk.own) == []
+
+
+async def test_while_github_does_not_tell_somebodys_rights_nothing_runs(desk: Desk) -> None:
+    desk.github.faults.add("error", times=1, method="GET", path="/permission$", status=502)
+    comment = desk.comment(desk.own, "write", "/destroy")
+    await desk.deliver(comment)
+    with pytest.raises(TryAgain):
+        await desk.work()
+    assert await desk.asked(desk.own) == []
+    await desk.work()
+    assert len(await desk.asked(desk.own)) == 1
+    assert len(desk.answers(desk.own)) == 1
+
+
+async def test_a_forks_commit_is_allowed_and_no_other(desk: Desk) -> None:
+    head = desk.head(desk.fork)
+    outcome = await desk.type(desk.fork, "write", "/preview")
+    assert outcome is not None
+    assert outcome.result is Result.ASKED
+    wishes = await desk.wishes(desk.fork)
+    assert (wishes.allowed_commit, wishes.allowed_by) == (head, "write")
+    assert "A push takes the permission away" in desk.answers(desk.fork)[0]
+
+
+async def test_what_was_pushed_since_is_not_run_and_both_commits_are_named(desk: Desk) -> None:
+    seen = desk.head(desk.fork)
+    comment = desk.comment(desk.fork, "write", "/preview")
+    await desk.deliver(comment)
+    moved = desk.github.repositories.push("mallory/shop", "mine", {"price.txt": "-1\n"}, by="mallory")
+    await desk.work()
+    outcome = await desk.outcome(comment)
+    assert outcome is not None
+    assert (outcome.result, outcome.seen, outcome.head) == (Result.MOVED, seen, moved)
+    assert (await desk.wishes(desk.fork)).allowed_commit is None
+    [answer] = desk.answers(desk.fork)
+    assert seen in answer
+    assert moved in answer
+
+
+async def test_a_push_whose_delivery_overtook_the_comments_is_not_taken_for_what_was_seen(desk: Desk) -> None:
+    comment = desk.comment(desk.fork, "write", "/preview")
+    await asyncio.sleep(1.1)  # GitHub's clock shows whole seconds
+    desk.github.repositories.push("mallory/shop", "mine", {"price.txt": "-1\n"}, by="mallory")
+    await desk.hear_of_heads()
+    await desk.deliver(comment)
+    await desk.work()
+    outcome = await desk.outcome(comment)
+    assert outcome is not None
+    assert outcome.result is Result.UNSEEN
+    assert (await desk.wishes(desk.fork)).allowed_commit is None
+
+
+async def test_dying_between_the_effect_and_the_answer_gives_one_of_each(desk: Desk) -> None:
+    comment = desk.comment(desk.own, "write", "/reseed")
+    await desk.deliver(comment)
+    desk.github.faults.add("error", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
+    with pytest.raises(TryAgain):
+        await desk.work()
+    assert desk.answers(desk.own) == []
+    await desk.work()
+    assert (await desk.wishes(desk.own)).reseeds == 1
+    assert len(desk.answers(desk.own)) == 1
+
+
+async def test_a_502_to_an_answer_that_was_written_is_not_answered_again(desk: Desk) -> None:
+    comment = desk.comment(desk.own, "write", "/reseed")
+    await desk.deliver(comment)
+    desk.github.faults.add("error_after", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
+    with pytest.raises(TryAgain):
+        await desk.work()
+    await desk.work()
+    assert (await desk.wishes(desk.own)).reseeds == 1
+    assert len(desk.answers(desk.own)) == 1
+
+
+async def test_who_imitates_our_answer_does_not_keep_it_away(desk: Desk) -> None:
+    comment = desk.comment(desk.own, "write", "/reseed")
+    desk.comment(desk.own, "read", f"<!-- greenroom command {comment.id} -->")
+    await desk.deliver(comment)
+    desk.github.faults.add("error", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
+    with pytest.raises(TryAgain):
+        await desk.work()
+    await desk.work()
+    assert len(desk.answers(desk.own)) == 1
+
+
+async def test_a_mistyped_command_is_told_what_may_have_been_meant(desk: Desk) -> None:
+    await desk.type(desk.own, "read", "/prevew")
+    [answer] = desk.answers(desk.own)
+    assert "Did you mean" in answer
+    assert "`/preview`" in answer
+
+
+async def test_in_a_closed_pull_request_there_is_nothing_to_bring_up(desk: Desk) -> None:
+    desk.github.pulls.close(SHOP, desk.own, by="write")
+    outcome = await desk.type(desk.own, "write", "/preview")
+    assert outcome is not None
+    assert outcome.result is Result.CLOSED
+    assert await desk.asked(desk.own) == []
+
+
+async def settle(desk: Desk, number: int, **status: object) -> None:
+    """The reconcile came so far."""
+    key = EnvironmentKey.preview(desk.repository.id, number)
+    await desk.store.queue.enqueue([WorkKey.environment(key)])
+    claims = await desk.store.queue.claim("reconciler", 10, 60)
+    [claim] = [claim for claim in claims if claim.key == WorkKey.environment(key)]
+    environment = await desk.environment(number)
+    ready = Status(EnvironmentState.READY, commit=desk.head(number))
+    settled = replace(environment, status=replace(ready, **status))  # type: ignore[arg-type]
+    await desk.store.environments.save(claim, settled)
+    for each in claims:
+        await desk.store.queue.finish(each)
+
+
+async def test_extending_ends_at_what_the_operator_allows(desk: Desk) -> None:
+    now = datetime.now(UTC)
+    planned = now + timedelta(days=3)
+    await settle(desk, desk.own, expires_at=planned)
+    outcome = await desk.type(desk.own, "triage", "/extend 24h")
+    assert outcome is not None
+    assert outcome.until == planned + timedelta(hours=24)
+    assert (await desk.wishes(desk.own)).extended_until == outcome.until
+
+    outcome = await desk.type(desk.own, "triage", "/extend 90d")
+    assert outcome is not None
+    assert outcome.until is not None
+    assert timedelta() <= outcome.until - (now + LONGEST) < timedelta(minutes=1)
+    await settle(desk, desk.own, expires_at=now + LONGEST + timedelta(days=1))
+    outcome = await desk.type(desk.own, "triage", "/extend 24h")
+    assert outcome is not None
+    assert outcome.result is Result.LONGEST
+
+
+@pytest.mark.parametrize("typed", ["/extend 24h", "/preview sleep", "/reseed", "/destroy"])
+async def test_what_is_gone_can_only_be_brought_back(desk: Desk, typed: str) -> None:
+    await settle(desk, desk.own, state=EnvironmentState.GONE, end=End.EXPIRED)
+    outcome = await desk.type(desk.own, "write", typed)
+    assert outcome is not None
+    assert outcome.result is Result.NOTHING
+    assert await desk.asked(desk.own) == []
+
+
+async def test_preview_brings_back_what_expired_and_leaves_alone_what_is_up(desk: Desk) -> None:
+    await settle(desk, desk.own, state=EnvironmentState.GONE, end=End.EXPIRED)
+    await desk.type(desk.own, "write", "/preview")
+    assert (await desk.wishes(desk.own)).refreshes == 1
+    await settle(desk, desk.own)
+    outcome = await desk.type(desk.own, "write", "/preview up")
+    assert outcome is not None
+    assert outcome.result is Result.ALREADY
+    await desk.type(desk.own, "write", "/preview sleep")
+    await desk.type(desk.own, "write", "/preview")
+    wishes = await desk.wishes(desk.own)
+    assert (wishes.asleep_by, wishes.refreshes) == (None, 1)
+
+
+async def test_why_tells_what_people_asked_for(desk: Desk) -> None:
+    await desk.type(desk.own, "write", "/destroy")
+    await desk.type(desk.own, "read", "/why")
+    assert "**asked** `/destroy` (by `write`)" in desk.answers(desk.own)[1]
+
+
+async def test_where_conversations_are_locked_the_command_still_runs(desk: Desk) -> None:
+    desk.github.faults.add("error", method="POST", path="/(reactions|comments)$", status=403)
+    comment = desk.comment(desk.own, "write", "/destroy")
+    await desk.deliver(comment)
+    await desk.work()
+    assert len(await desk.asked(desk.own)) == 1
+    assert not await desk.waits(comment)

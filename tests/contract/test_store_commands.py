@@ -1,0 +1,148 @@
+"""Commands in the store, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.commands.outcome import Outcome, Result
+from bot.commands.table import Verb
+from bot.model.command import Heard
+from bot.model.delivery import Ask, Comment, Delivery, Hint
+from bot.model.environment import Wishes
+from bot.model.errors import Superseded
+from bot.model.work import Claim, WorkKey
+from bot.store import Store
+from tests.contract.shop import FIRST, SECOND, SEVEN, SHOP
+from tests.stores import ManualClock
+
+DESTROY = Outcome(Result.ASKED, Verb.DESTROY)
+PREVIEW = Outcome(Result.ASKED, Verb.PREVIEW)
+
+
+async def deliver(store: Store, clock: ManualClock, guid: str, *asks: Ask) -> None:
+    await store.deliveries.record(Delivery(guid, "issue_comment", "created", clock(), SHOP), asks)
+
+
+async def claimed(store: Store, comment_id: int) -> tuple[Claim, Heard]:
+    claims = await store.queue.claim("me", 10, 30)
+    [claim] = [claim for claim in claims if claim.key == WorkKey.command(comment_id)]
+    found = await store.commands.get(comment_id)
+    assert found is not None
+    return claim, found[0]
+
+
+def destroyed(wishes: Wishes) -> Wishes:
+    return replace(wishes, destroyed_by="ada")
+
+
+def wanted(wishes: Wishes) -> Wishes:
+    return replace(wishes, destroyed_by=None)
+
+
+async def wishes(store: Store) -> Wishes:
+    environment = await store.environments.get(SEVEN)
+    assert environment is not None
+    return environment.wishes
+
+
+async def test_ten_deliveries_of_one_comment_are_one_command(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, "push", Hint(SHOP, 7, FIRST, open=True))
+    since = clock()
+    clock.advance(5)
+    comment = Comment(SHOP, 7, 900, "digest")
+    await asyncio.gather(*(deliver(store, clock, f"guid-{one}", comment) for one in range(10)))
+    claim, heard = await claimed(store, 900)
+    assert heard == Heard(SHOP, 7, 900, "digest", clock(), FIRST, since, None, False)
+    await store.queue.finish(claim)
+    await deliver(store, clock, "guid-11", comment)
+    assert [one.key.kind for one in await store.queue.claim("me", 10, 30)] == []
+
+
+async def test_a_push_after_the_comment_does_not_change_what_its_author_could_see(
+    store: Store, clock: ManualClock
+) -> None:
+    await deliver(store, clock, "opened", Hint(SHOP, 7, FIRST, open=True))
+    clock.advance(5)
+    await deliver(store, clock, "comment", Comment(SHOP, 7, 900, ""))
+    clock.advance(5)
+    pushed_at = clock()
+    await deliver(store, clock, "push", Hint(SHOP, 7, SECOND, open=True))
+    clock.advance(5)
+    await deliver(store, clock, "told again", Hint(SHOP, 7, SECOND, open=True))
+    await deliver(store, clock, "another", Comment(SHOP, 7, 901, ""))
+    found = [await store.commands.get(comment) for comment in (900, 901)]
+    assert [(one[0].head, one[0].head_since) for one in found if one] == [
+        (FIRST, pushed_at - timedelta(seconds=10)),
+        (SECOND, pushed_at),
+    ]
+
+
+async def test_a_comment_on_a_pull_request_that_was_never_heard_of_makes_it_known(
+    store: Store, clock: ManualClock
+) -> None:
+    await deliver(store, clock, "comment", Comment(SHOP, 7, 900, ""))
+    _, heard = await claimed(store, 900)
+    assert heard.head is None
+    assert await store.environments.get(SEVEN) is not None
+
+
+async def test_what_is_decided_and_its_effect_are_one(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, "comment", Hint(SHOP, 7, FIRST, open=True), Comment(SHOP, 7, 900, ""))
+    claim, heard = await claimed(store, 900)
+    assert await store.commands.decide(claim, heard, DESTROY, destroyed, by="ada") == DESTROY
+    found = await store.commands.get(900)
+    assert found is not None
+    assert found[1] == DESTROY
+    assert (await wishes(store)).destroyed_by == "ada"
+    [decision] = await store.journal.decisions(SEVEN)
+    assert (decision.what, decision.why, decision.by) == ("asked", "`/destroy`", "ada")
+
+
+async def test_who_lost_the_command_changes_nothing(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, "comment", Hint(SHOP, 7, FIRST, open=True), Comment(SHOP, 7, 900, ""))
+    claim, heard = await claimed(store, 900)
+    clock.advance(60)
+    await claimed(store, 900)
+    with pytest.raises(Superseded):
+        await store.commands.decide(claim, heard, DESTROY, destroyed, by="ada")
+    with pytest.raises(Superseded):
+        await store.commands.check(claim)
+    with pytest.raises(Superseded):
+        await store.commands.answered(claim, heard, "1")
+    assert await wishes(store) == Wishes()
+    found = await store.commands.get(900)
+    assert found == (heard, None)
+
+
+async def test_the_last_word_counts_in_whatever_order_the_comments_arrive(
+    store: Store, clock: ManualClock
+) -> None:
+    await deliver(store, clock, "opened", Hint(SHOP, 7, FIRST, open=True))
+    await deliver(store, clock, "later", Comment(SHOP, 7, 901, ""))
+    claim, heard = await claimed(store, 901)
+    assert await store.commands.decide(claim, heard, PREVIEW, wanted, by="ada") == PREVIEW
+    await deliver(store, clock, "earlier", Comment(SHOP, 7, 900, ""))
+    claim, heard = await claimed(store, 900)
+    overtaken = await store.commands.decide(claim, heard, DESTROY, destroyed, by="ada")
+    assert overtaken == replace(DESTROY, result=Result.OVERTAKEN)
+    assert (await wishes(store)).destroyed_by is None
+
+
+async def test_finished_commands_are_forgotten_when_nobody_delivers_them_any_more(
+    store: Store, clock: ManualClock
+) -> None:
+    await deliver(store, clock, "two", Comment(SHOP, 7, 900, ""), Comment(SHOP, 7, 901, ""))
+    claim, heard = await claimed(store, 900)
+    await store.commands.answered(claim, heard, "1")
+    await store.commands.finish(claim, heard)
+    found = await store.commands.get(900)
+    assert found is not None
+    assert (found[0].answer, found[0].finished) == ("1", True)
+    assert await store.commands.forget(clock()) == 0
+    assert await store.commands.forget(clock() + timedelta(seconds=1)) == 1
+    assert await store.commands.get(900) is None
+    assert await store.commands.get(901) is not None
