@@ -203,7 +203,7 @@ async def test_pods_that_the_limits_refuse_are_told_for_every_kind(desk: Desk):
     states = await desk.settled(*bundle.waves[Wave.DATA])
     database = next(state for state in states if state.kind == "StatefulSet")
     assert database.condition is Condition.FAILED
-    assert "maximum memory usage per Container is 4Gi" in database.message
+    assert "maximum memory usage per Container is 8Gi" in database.message
 
 
 async def test_without_a_gateway_controller_the_route_is_waited_for(desk: Desk):
