@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from rich.console import Console
 
 from tests.bench import calls, deliveries, rollout, sweeps
 from tests.bench.figures import Figures
 
-BENCHES: dict[str, Callable[[], Awaitable[Figures]]] = {
+BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Figures]]] = {
     "deliveries": deliveries.bench,
     "calls": calls.bench,
     "rollout": rollout.bench,

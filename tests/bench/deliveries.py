@@ -65,7 +65,7 @@ async def bench() -> Figures:
     )
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-", dir=os.environ.get("BENCH_FOLDER")) as folder:
         file = Path(folder) / "greenroom.db"
-        servers = {
+        servers: dict[str, Sequence[str]] = {
             "verify only, keeps nothing": [*_PYTHON, "tests.bench.receivers", "verify"],
             "Greenroom, on disk": [*_PYTHON, "tests.bench.receivers", "greenroom", f"sqlite:///{file}"],
         }

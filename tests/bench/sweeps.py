@@ -24,6 +24,7 @@ from bot.model.delivery import Hint
 from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status
 from bot.model.pull_request import PullRequest
 from bot.model.size import Size
+from bot.settings import Domain
 from bot.store import Store
 from tests.bench.figures import Figures
 from tests.bench.numbers import Numbers, swept
@@ -116,7 +117,9 @@ async def _bring_up(github: GitHubServer, kubeconfig: Path, database: str) -> No
     await store.deliveries.hint([Hint(pull.repository, pull.number, pull.head_sha, True) for pull in pulls])
     await _save_ready(store, {str(_key(pull)): pull for pull in pulls})
     async with await connect(str(kubeconfig)) as api:
-        cluster = KubernetesCluster(api, Policy("gateways", "public", "preview.localhost"), Tools())
+        cluster = KubernetesCluster(
+            api, Policy("gateways", "public", Domain("https", "preview.localhost", None)), Tools()
+        )
         for start in range(0, len(pulls), _NAMESPACES_AT_ONCE):
             together = pulls[start : start + _NAMESPACES_AT_ONCE]
             await asyncio.gather(*(_prepare(cluster, store, pull) for pull in together))

@@ -18,7 +18,7 @@ from bot.cluster.connection import connect
 from bot.cluster.gateway import HttpGateway
 from bot.cluster.policy import Policy
 from bot.cluster.tools.tools import Tools
-from bot.embedded.client import Client, Connection
+from bot.embedded.client import Client, Connection, Object, Resource
 from bot.embedded.client.resources import GATEWAY_CLASSES, GATEWAYS, NAMESPACES, PODS
 from bot.embedded.controllers import Controllers
 from bot.embedded.gateway import CONTROLLER_NAME, Gateway
@@ -163,7 +163,7 @@ async def make_gateway(desk: Desk, **listener: object) -> None:
     namespace, name = desk.policy.gateway_namespace, desk.policy.gateway_name
     everywhere = {"namespaces": {"from": "All"}}
     first = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everywhere, **listener}
-    wanted = (
+    wanted: tuple[tuple[Resource, Object, Object], ...] = (
         (NAMESPACES, {"name": namespace}, {}),
         (GATEWAY_CLASSES, {"name": "embedded"}, {"spec": {"controllerName": CONTROLLER_NAME}}),
         (

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bot.embedded.client import Resource
 from bot.embedded.client.resources import (
     CONFIG_MAPS,
     DEPLOYMENTS,
@@ -130,7 +131,7 @@ async def test_applying_the_same_again_writes_nothing(desk: Desk):
     await desk.apply(bundle)
 
     async def generations() -> dict[str, object]:
-        found = {}
+        found: dict[str, object] = {}
         for resource in (DEPLOYMENTS, STATEFUL_SETS, JOBS, SERVICES, CONFIG_MAPS, HTTP_ROUTES):
             for each in (await desk.eyes.list(resource, desk.namespace)).items:
                 metadata = each["metadata"]
@@ -235,7 +236,7 @@ async def test_prune_takes_what_the_commit_dropped_and_leaves_data_and_strangers
     await desk.apply(lean)
     await desk.cluster.prune(desk.namespace, lean, open_fence)
 
-    async def names(resource: object) -> list[str]:
+    async def names(resource: Resource) -> list[str]:
         return sorted(
             each["metadata"]["name"] for each in (await desk.eyes.list(resource, desk.namespace)).items
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -134,7 +135,7 @@ async def test_graphql_answers_as_githubs_schema_says(desk: Desk) -> None:
         minted = (await http.post(url, headers={"Authorization": token})).json()
         headers = {"Authorization": f"Bearer {minted['token']}"}
 
-        async def ask(query: str) -> dict[str, object]:
+        async def ask(query: str) -> dict[str, Any]:
             answer = await http.post(f"{desk.github.url}/api/graphql", json={"query": query}, headers=headers)
             assert answer.status_code == 200
             return answer.json()

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bot.environments.ports import Clock, Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
+from bot.model.data import DataRecord
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import Rejected, TryAgain
 from bot.model.manifest import (
@@ -166,7 +167,7 @@ class ModelCluster:
             del self._namespaces[name]
         return self._namespaces
 
-    def render(self, request: RenderRequest) -> Bundle:
+    async def render(self, request: RenderRequest) -> Bundle:
         told = (request.commit, sorted(request.config.items()))
         release = Release(request.commit, request.images, _digest(told))
 
@@ -239,6 +240,32 @@ class ModelCluster:
         if self._clock() < place.changed_at[kind] + _START:
             return ObjectState(kind, "shop", Condition.PROGRESSING, "it starts")
         return ObjectState(kind, "shop", Condition.READY)
+
+    # The model's configuration names neither data nor secrets.
+
+    async def inject(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        values: Mapping[str, str],
+        fence: Fence,
+    ) -> None:
+        raise AssertionError("there are no secrets")
+
+    async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
+        return None
+
+    async def record_data(
+        self, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
+    ) -> None:
+        raise AssertionError("there is no data")
+
+    async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
+        raise AssertionError("there is no data")
+
+    async def run_data_job(self, job: Manifest, fence: Fence) -> None:
+        raise AssertionError("there is no data")
 
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         await self._moment()

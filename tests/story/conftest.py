@@ -18,7 +18,7 @@ import pytest
 
 from bot.embedded.bot_process import BotProcess
 from bot.embedded.client.resources import NAMESPACES
-from bot.embedded.github.operations.deployments import Deployment
+from bot.embedded.github.state.results import Deployment
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import World
 from bot.model.environment import EnvironmentKey

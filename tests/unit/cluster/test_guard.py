@@ -86,7 +86,8 @@ CRON = {
 
 
 def rule(**fields: object) -> Object:
-    return {**ROLE, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], **fields}]}
+    granted: Object = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get"], **fields}
+    return {**ROLE, "rules": [granted]}
 
 
 @pytest.mark.parametrize(
@@ -243,14 +244,15 @@ def test_roles_that_could_gain_rights_are_refused(fields: Object):
 
 
 def test_roles_within_the_environment_are_fine():
-    own = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}}
-    leader = {
+    own: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "own"}}
+    leader: Object = {
         "apiGroups": ["coordination.k8s.io"],
         "resources": ["leases"],
         "verbs": ["get", "create", "update"],
     }
-    reader = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["own"]}
-    guard(own, {**ROLE, "rules": [*rule()["rules"], leader, reader]}, BINDING)
+    reader: Object = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"], "resourceNames": ["own"]}
+    rules: list[Object] = [*rule()["rules"], leader, reader]
+    guard(own, {**ROLE, "rules": rules}, BINDING)
 
 
 @pytest.mark.parametrize(
@@ -350,7 +352,9 @@ def test_many_refusals_are_told_together_but_not_all():
     assert len(told.splitlines()) == 10
 
 
-JUNK = st.sampled_from([None, 0, "", "x", [], {}, [None], ["x"], {"x": None}, [[]], True])
+JUNK: st.SearchStrategy[Any] = st.sampled_from(
+    [None, 0, "", "x", [], {}, [None], ["x"], {"x": None}, [[]], True]
+)
 
 
 def _paths(value: object, path: tuple[object, ...] = ()) -> list[tuple[object, ...]]:

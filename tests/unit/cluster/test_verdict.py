@@ -319,7 +319,7 @@ def test_only_what_a_reconcile_can_act_on_counts_as_a_change():
     assert signature(quiet) == signature(noisy)
     assert signature(quiet) != signature(live(DEPLOYMENT, rolled(availableReplicas=1)))
 
-    def of_pod(*statuses: Object, **more: object) -> int:
+    def of_pod(*statuses: Object, **more: Any) -> int:
         return signature({"kind": "Pod", **pod(DEPLOYMENT, *statuses, **more)})
 
     starting = of_pod(container(waiting={"reason": "ContainerCreating"}))

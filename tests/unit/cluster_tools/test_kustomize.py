@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import yaml
 
@@ -132,7 +134,7 @@ def test_an_object_is_told_by_the_file_and_lines_that_it_came_from() -> None:
 
 
 def test_a_generated_object_is_told_by_its_kustomization() -> None:
-    built = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-5g"}}
+    built: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-5g"}}
     for note, file in (
         ("configuredIn: ../commit/deploy/base/kustomization.yaml", "deploy/base/kustomization.yaml"),
         ("path: a.yaml\nrepo: https://example.com/a", "https://example.com/a/a.yaml"),

@@ -1,5 +1,7 @@
 """Which route a request takes, decided without a cluster."""
 
+from typing import Any
+
 import pytest
 
 from bot.embedded.client import Object
@@ -123,7 +125,7 @@ def test_a_hostname_belongs_to_the_namespace_that_had_it_first() -> None:
     ],
 )
 def test_listeners_choose_whose_routes_they_take(
-    allowed: dict[str, object], labels: dict[str, str], reason: str
+    allowed: dict[str, Any], labels: dict[str, str], reason: str
 ) -> None:
     routes = [route("one", "a.localhost")]
     [attachment] = attach(routes, {("edge", "public"): gateway(**allowed)}, {"shop": labels})

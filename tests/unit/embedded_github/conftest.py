@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import jwt
@@ -24,7 +25,7 @@ class Client:
         claims = {"iss": str(self._github.credentials.app_id), "iat": now - 30, "exp": now + 300} | changed
         return jwt.encode(claims, self._github.credentials.private_key, algorithm="RS256")
 
-    def as_app(self, method: str, path: str, token: str | None = None, **how: object) -> httpx.Response:
+    def as_app(self, method: str, path: str, token: str | None = None, **how: Any) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token or self.jwt()}"}
         return self.http.request(method, path.lstrip("/"), headers=headers, **how)
 
@@ -37,7 +38,7 @@ class Client:
     def authorize(self) -> None:
         self.http.headers["Authorization"] = f"Bearer {self.mint()}"
 
-    def get(self, path: str, **how: object) -> httpx.Response:
+    def get(self, path: str, **how: Any) -> httpx.Response:
         return self.http.get(path.lstrip("/"), **how)
 
     def post(self, path: str, **json: object) -> httpx.Response:

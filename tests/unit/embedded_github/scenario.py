@@ -89,8 +89,13 @@ def _reports(github: GitHub, number: int) -> None:
     actor = Actor(bot, app.slug)
     deployment = github.deployments.create(SHOP, sha, actor, asked)
     url = f"https://pr-{number}-greengrocer.preview.example.com/"
-    ready = {"state": "success", "environment_url": url, "log_url": url, "auto_inactive": False}
-    github.deployments.add_status(deployment, actor, ready)
+    answered = {
+        "state": "success",
+        "environment_url": url,
+        "log_url": url,
+        "auto_inactive": False,
+    }
+    github.deployments.add_status(deployment, actor, answered)
 
 
 def _owners(github: GitHub, installed: int) -> None:

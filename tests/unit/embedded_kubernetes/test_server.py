@@ -39,7 +39,10 @@ async def test_the_python_client_finds_kinds_and_applies(server: KubernetesServe
         assert made.metadata.managedFields[0].manager == "bot"
         routes = await dynamic.resources.get(api_version="gateway.networking.k8s.io/v1", kind="HTTPRoute")
         assert routes.namespaced
-        names = [item.metadata.name for item in (await client.CoreV1Api(api).list_namespace()).items]
+        names = [
+            item.to_dict()["metadata"]["name"]
+            for item in (await client.CoreV1Api(api).list_namespace()).items
+        ]
         assert names == ["default", "kube-system"]
 
 

@@ -65,6 +65,7 @@ preview:
     assert configuration.images["shop"].tag_for("abc") == "pr-abc"
     assert configuration.preview.ttl == timedelta(days=3)
     assert configuration.data is not None
+    assert configuration.data.seed is not None
     assert configuration.data.seed.timeout == timedelta(seconds=90)
     assert [check.title for check in configuration.preview.checks] == ["http-healthz", "smoke"]
 

@@ -94,7 +94,7 @@ async def test_a_delivery_is_acknowledged_with_its_work_on_disk(bot: Bot) -> Non
 async def test_without_the_right_signature_nothing_is_taken(bot: Bot, headers: dict[str, str]) -> None:
     webhook = fixture("pull_request.opened")
     kept = {name: value for name, value in webhook.headers.items() if not name.startswith("X-Hub")}
-    sent = {name: value.encode() for name, value in (kept | headers).items()}
+    sent = [(name.encode(), value.encode()) for name, value in (kept | headers).items()]
     answer = await bot.client.post("/webhooks", content=webhook.body, headers=sent)
     assert answer.status_code == 401
     assert "X-Hub-Signature-256" in answer.json()["error"]
