@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import socket
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -152,6 +153,16 @@ class Story:
             assert time.monotonic() < deadline, f"still there: {left}"
             await asyncio.sleep(0.1)
 
+    async def at_rest(self) -> None:
+        """Returns once the bot has nothing to do, now or later, for any environment."""
+
+        def nothing() -> bool | None:
+            with contextlib.closing(sqlite3.connect(f"file:{self.site.database}?mode=ro", uri=True)) as store:
+                rows = store.execute("SELECT key FROM work WHERE key LIKE 'environment:%'").fetchall()
+            return not rows or None
+
+        await eventually(nothing, lambda: "the bot has still work")
+
     async def end(self) -> None:
         """Closes what is open, so that it costs the next story nothing."""
         for pull in self.github.pulls.of(self.repository):
@@ -164,11 +175,11 @@ class Story:
         return EnvironmentKey.preview(id, number), Repository(id, 0, owner, name)
 
 
-async def eventually(found: Callable[[], T | None], otherwise: Callable[[], str]) -> T:
+async def eventually(found: Callable[[], T | None], otherwise: Callable[[], str], pause: float = 0.05) -> T:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (value := found()) is None:
         assert time.monotonic() < deadline, otherwise()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(pause)
     return value
 
 
