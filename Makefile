@@ -47,7 +47,7 @@ test: check test-python test-stories ## every test that needs nothing but Python
 
 .PHONY: test-python
 test-python: .venv/installed ## the tests of the rooms
-	@$(TEST) "not cluster and not tools and not postgresql and not browser and not fault" --ignore tests/story tests
+	@$(TEST) "not cluster and not tools and not postgresql and not browser and not fault and not fuzz" --ignore tests/story tests
 
 .PHONY: test-stories
 test-stories: .venv/installed ## bot, GitHub and cluster together, one story at a time
@@ -68,6 +68,10 @@ test-tools: tools ## Kustomize and Helm themselves, on the samples
 .PHONY: test-cluster
 test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## the cluster's contracts and the stories on a real control plane
 	@$(BIN)/python -m pytest -m cluster tests
+
+.PHONY: fuzz
+fuzz: .venv/installed ## ten thousand hostile inputs of each kind
+	@$(TEST) fuzz tests/fuzz
 
 .PHONY: bench
 bench: .venv/installed ## measure; fails when a goal is missed

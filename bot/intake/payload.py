@@ -156,6 +156,9 @@ def _fitting(kind: Any, value: Any) -> Any:
             fitting = (_fitting(get_args(option)[0], item) for item in value)
             return [item for item in fitting if item is not None]
     try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError:
+        fitting = msgspec.convert(value, kind)
+        if isinstance(fitting, str):
+            fitting.encode()
+    except (msgspec.ValidationError, UnicodeEncodeError):
         return None
+    return fitting

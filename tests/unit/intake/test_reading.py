@@ -152,6 +152,13 @@ def test_half_a_surrogate_pair_and_endless_numbers_are_read() -> None:
     assert asks("pull_request", body) == asks("pull_request", fixture("pull_request.opened").body)
 
 
+@pytest.mark.parametrize("field", ["action", "number", "check_run", "repository"])
+def test_half_a_surrogate_pair_where_a_field_is_used_counts_as_absent(field: str) -> None:
+    wrong = changed("pull_request.opened", **{field: "\ud83d"})
+    assert b"\\ud83d" in wrong
+    assert asks("pull_request", wrong) == asks("pull_request", changed("pull_request.opened", **{field: ...}))
+
+
 _JSON: some.SearchStrategy[Any] = some.recursive(
     some.none()
     | some.booleans()

@@ -1,0 +1,182 @@
+"""Ten thousand of each: the server never fails by itself, nothing gets out of its environment, and what a
+person reads on GitHub is a sentence in which nothing of the input is markup."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from bot.cluster.kinds import IN_MANIFESTS
+from bot.cluster.templates import containers, pod_template
+from bot.cluster.tools import helm, kustomize
+from bot.commands.grammar import Command, Mistake, parse
+from bot.environments.configuration import parse_configuration
+from bot.github import texts
+from bot.model.environment import Cause, EnvironmentState, Status
+from bot.model.errors import ConfigurationError, ManifestRefused, Rejected
+from bot.model.manifest import Bundle
+from bot.store import Store
+from bot.web.application import create_application
+from bot.web.webhooks import webhook_routes
+from tests.fuzz import inputs
+from tests.unit.cluster.manifests import NAMESPACE, deployment, files, render, request, service
+from tests.unit.github.scenes import PLACE
+from tests.webhooks import SECRET, Webhook
+
+pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(1800)]
+
+thoroughly = settings(
+    max_examples=10_000,
+    deadline=None,
+    suppress_health_check=[
+        HealthCheck.too_slow,
+        HealthCheck.data_too_large,
+        HealthCheck.function_scoped_fixture,
+    ],
+)
+
+
+class Intake:
+    """The webhook endpoint over a store on disk."""
+
+    def __init__(self, runner: asyncio.Runner, client: httpx.AsyncClient) -> None:
+        self._runner = runner
+        self._client = client
+
+    def post(self, webhook: Webhook) -> httpx.Response:
+        sent = self._client.post("/webhooks", content=webhook.body, headers=dict(webhook.headers))
+        return self._runner.run(sent)
+
+
+@pytest.fixture
+def intake(tmp_path: Path) -> Iterator[Intake]:
+    with asyncio.Runner() as runner:
+        stack = AsyncExitStack()
+
+        async def start() -> httpx.AsyncClient:
+            store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}")
+            stack.push_async_callback(store.close)
+            await store.migrate()
+            application = create_application(webhook_routes(store.deliveries, [SECRET]))
+            transport = httpx.ASGITransport(application)
+            return await stack.enter_async_context(
+                httpx.AsyncClient(transport=transport, base_url="http://bot")
+            )
+
+        yield Intake(runner, runner.run(start()))
+        runner.run(stack.aclose())
+
+
+@thoroughly
+@given(inputs.payloads())
+def test_payloads(intake: Intake, webhook: Webhook) -> None:
+    answer = intake.post(webhook)
+    assert answer.status_code < 500, answer.text
+    assert "Traceback" not in answer.text
+
+
+@thoroughly
+@given(inputs.configurations)
+def test_configurations(text: bytes) -> None:
+    try:
+        parse_configuration(text.decode(errors="replace"))
+    except ConfigurationError as error:
+        readable(error)
+
+
+@thoroughly
+@given(inputs.manifests)
+def test_manifests(text: bytes) -> None:
+    good = files(deployment("good"), service("good"))
+    wanted = request(files={**good, "deploy/fuzz.yaml": text}, backend=None, host="")
+    try:
+        bundle = render(wanted)
+    except ManifestRefused as error:
+        readable(error)
+    else:
+        stays_inside(bundle)
+
+
+@thoroughly
+@given(inputs.kustomizations)
+def test_kustomizations(text: bytes) -> None:
+    tree = {
+        "deploy/preview/kustomization.yaml": text,
+        "deploy/preview/a.yaml": b"{}",
+        "deploy/base/kustomization.yaml": b"{}",
+        "deploy/part/kustomization.yaml": b"resources: [../base]",
+    }
+    try:
+        plan = kustomize.plan(tree, "deploy/preview", ())
+    except ManifestRefused as error:
+        readable(error)
+    else:
+        assert not plan.online
+        assert plan.files(tree).keys() <= tree.keys()
+
+
+@thoroughly
+@given(inputs.charts)
+def test_charts(text: bytes) -> None:
+    tree = {"chart/Chart.yaml": text, "part/Chart.yaml": b"name: part", "secret": b"x"}
+    try:
+        plan = helm.plan(tree, "chart", (), ())
+    except ManifestRefused as error:
+        readable(error)
+    else:
+        assert not plan.online
+        assert not plan.release.startswith("-")
+        assert all(path.startswith("chart/") and ".." not in path.split("/") for path in plan.files)
+
+
+@thoroughly
+@given(inputs.comments)
+def test_comments(text: str) -> None:
+    spoken = parse(text)
+    assert spoken is None or isinstance(spoken.first, Command | Mistake)
+    quoted = "\n".join(f"> {line}" for line in re.split(r"\r\n|\r|\n", text))
+    assert parse(quoted) is None
+    assert parse(f"<!--{text.replace('-->', '')}") is None
+
+
+def readable(error: Rejected) -> None:
+    """The comment on the pull request: one marker, ours; outside of code nothing of the input is markup."""
+    cause = Cause(str(error), error.detail)
+    said = texts.comment(Status(EnvironmentState.FAILED, commit="a" * 40, cause=cause), PLACE)
+    assert "Traceback" not in said
+    shown = outside_code(said)
+    assert shown.count("<!-- greenroom") == 1
+    for forbidden in ("<img", "@acme", "](https://evil.test"):
+        assert forbidden not in shown, shown
+
+
+def outside_code(markdown: str) -> str:
+    fenced = re.sub(r"^(`{3,})[^`\n]*\n.*?^\1$", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", fenced)
+
+
+def stays_inside(bundle: Bundle) -> None:
+    allowed = {kind.name for kind in IN_MANIFESTS}
+    for each in [each for wave in bundle.waves.values() for each in wave]:
+        assert each["kind"] in allowed
+        assert each["metadata"]["namespace"] == NAMESPACE
+        template = pod_template(each)
+        if template is not None:
+            reaches_nothing_of_its_node(template)
+
+
+def reaches_nothing_of_its_node(template: Any) -> None:
+    spec = template["spec"]
+    assert not any(spec.get(name) for name in ("hostNetwork", "hostPID", "hostIPC", "nodeName"))
+    assert not any("hostPath" in (volume or {}) for volume in spec.get("volumes") or [])
+    for container in containers(template):
+        assert not container["securityContext"].get("privileged")
+        assert not any(port.get("hostPort") for port in container.get("ports") or [])
