@@ -1,7 +1,7 @@
 """One statement over many rows, for the path that every delivery takes.
 
-The rows travel as one JSON parameter: one statement for a whole batch, and nothing of it is put together
-anew each time. Building the same with expressions costs more than the database needs for all of it.
+The statements are put together once, not anew each time: building the same with expressions costs more than
+the database needs for all of it.
 """
 
 from __future__ import annotations
@@ -13,18 +13,22 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection
 
+_MOST_ROWS = 64
+"""In one statement on SQLite, which keeps a plan for each number of rows."""
+
 
 class Bulk:
     """`statement` names the rows as `{rows}`; `columns` gives each column of them its PostgreSQL type.
 
-    `{lock}` is where PostgreSQL locks what it reads; SQLite has locked everything already.
+    `{lock}` is where PostgreSQL locks what it reads; SQLite has locked everything already. A column that a
+    row does not give is null.
     """
 
     def __init__(self, statement: str, columns: Mapping[str, str]) -> None:
-        extracted = ", ".join(f"json_extract(value, '$.{name}') AS {name}" for name in columns)
+        self._statement = statement
+        self._columns = tuple(columns)
+        self._sqlite: dict[int, str] = {}
         typed = ", ".join(f"{name} {kind}" for name, kind in columns.items())
-        objects = f"(SELECT {extracted} FROM json_each(?)) AS rows"  # noqa: S608 - our own column names
-        self._sqlite = statement.format(rows=objects, lock="")
         recordset = f"jsonb_to_recordset(CAST(%s AS jsonb)) AS rows({typed})"
         self._postgresql = statement.format(rows=recordset, lock="FOR UPDATE")
 
@@ -32,11 +36,26 @@ class Bulk:
         """Moments are given as microseconds. What the statement returns, if it returns rows."""
         if not rows:
             return ()
-        given = (msgspec.json.encode(rows).decode(),)
         if connection.dialect.name == "sqlite":
-            return _driver(connection).execute(self._sqlite, given).fetchall()
+            return self._run_sqlite(_driver(connection), rows)
+        given = (msgspec.json.encode(rows).decode(),)
         result = connection.exec_driver_sql(self._postgresql, given)
         return result.all() if result.returns_rows else ()
+
+    def _run_sqlite(self, driver: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+        found: list[Any] = []
+        for start in range(0, len(rows), _MOST_ROWS):
+            some = rows[start : start + _MOST_ROWS]
+            statement = self._sqlite.get(len(some)) or self._for_sqlite(len(some))
+            found += driver.execute(statement, [row.get(name) for row in some for name in self._columns])
+        return found
+
+    def _for_sqlite(self, rows: int) -> str:
+        named = ", ".join(f"column{number} AS {name}" for number, name in enumerate(self._columns, start=1))
+        row = f"({', '.join('?' * len(self._columns))})"
+        values = f"(SELECT {named} FROM (VALUES {', '.join([row] * rows)})) AS rows"  # noqa: S608 - our own
+        statement = self._sqlite[rows] = self._statement.format(rows=values, lock="")
+        return statement
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:

@@ -54,6 +54,7 @@ deliveries = Table(
     Column("repository_id", BigInteger),
     Column("repository", Text, nullable=False),
     Column("received_at", Moment, nullable=False),
+    sqlite_with_rowid=False,  # one tree to write to, not a table and its index
 )
 
 repositories = Table(

@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("repository_id", sa.BigInteger),
         sa.Column("repository", sa.Text, nullable=False),
         sa.Column("received_at", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "repositories",
