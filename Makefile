@@ -77,6 +77,11 @@ fuzz: .venv/installed ## ten thousand hostile inputs of each kind
 bench: .venv/installed ## measure; fails when a goal is missed
 	@$(BIN)/python -m tests.bench
 
+.PHONY: test-browser
+test-browser: .venv/installed ## a person clicks through it in Chromium; pictures in test-output/
+	@command -v chromium >/dev/null || { echo "Installing Debian's Chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji >/dev/null; } || { echo "Chromium is missing and cannot be installed here: install Debian's package chromium"; exit 1; }
+	@$(BIN)/python -m pytest -m browser tests/browser
+
 .PHONY: demo
 demo: .venv/installed ## play the whole story on this machine
 	@$(BIN)/greenroom demo

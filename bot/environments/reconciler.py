@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -311,6 +312,8 @@ class Reconciler:
         why = failed.why
         if run.configuration is None:  # its detail is line and field, not somebody's log
             news, why = news or run.status.cause != cause, f"{failed.why} {failed.detail}"
+        if not news and run.status.cause is not None:
+            cause = run.status.cause  # what crashes over and over is told once, not with each restart
         run.set(state=EnvironmentState.FAILED, commit=run.pull.head_sha, cause=cause, end=None)
         run.remember(wait=None)
         await run.save(*([("failed", why)] * news))
@@ -347,8 +350,13 @@ def _differs(before: PullRequest, now: PullRequest) -> bool:
 
 
 def _is_news(status: Status, state: EnvironmentState, cause: Cause) -> bool:
-    """Whether it was not told in these words before. A log's tail changes with each try; that is no news."""
-    return status.state is not state or status.cause is None or status.cause.summary != cause.summary
+    """Whether it was not told in these words before: a counter that moved on, or a log's tail, is no news."""
+    before = status.cause.summary if status.cause is not None else None
+    return status.state is not state or before is None or _worded(before) != _worded(cause.summary)
+
+
+def _worded(summary: str) -> str:
+    return re.sub(r"\d+", "#", summary)
 
 
 def _story(before: PullRequest, now: PullRequest) -> list[tuple[str, str]]:

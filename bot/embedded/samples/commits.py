@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bot.embedded.samples.looks import Look
@@ -56,14 +56,20 @@ def restyle(files: Mapping[str, bytes], look: Look) -> Files:
     for name, value in (("VERSION", look.version), ("TAGLINE", look.tagline), ("ACCENT", look.accent)):
         theme = re.sub(rf"^{name} = .*$", f"{name} = {json.dumps(value)}", theme, flags=re.MULTILINE)
     products = [dict(zip(PRODUCT_FIELDS, product, strict=True)) for product in look.products]
-    return {**files, THEME: theme.encode(), SEED: json.dumps(products, indent=2).encode() + b"\n"}
+    return {**files, THEME: theme.encode(), SEED: _catalogue(products)}
 
 
 def broken_seed(files: Mapping[str, bytes]) -> Files:
     """A product without a price: the catalogue refuses the seed and says which."""
     products = json.loads(files[SEED])
     del products[0]["cents"]
-    return {**files, SEED: json.dumps(products, indent=2).encode() + b"\n"}
+    return {**files, SEED: _catalogue(products)}
+
+
+def _catalogue(products: Iterable[Mapping[str, object]]) -> bytes:
+    """One product to a line, as the file is written, so that a reviewer sees what changed."""
+    lines = ",\n".join(f"  {json.dumps(product)}" for product in products)
+    return f"[\n{lines}\n]\n".encode()
 
 
 def broken_start(files: Mapping[str, bytes]) -> Files:

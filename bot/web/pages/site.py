@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bot.model.person import Person
 from bot.model.story import duration
 
+_DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 HERE = Path(__file__).parent
 _HEADERS = {"Cache-Control": "no-store"}
 
@@ -38,6 +41,8 @@ class Site:
             "iso": lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}",
             "took": duration,
             "short": lambda sha: sha[:7],
+            "prose": _prose,
+            "brief": lambda text: _DIGEST.sub(r"\1…", text),
         }
 
     def page(self, template: str, person: Person | None, status: int = 200, **values: object) -> Response:
@@ -56,11 +61,22 @@ class Site:
     def _ago(self, moment: datetime) -> str:
         seconds = (self._clock() - moment).total_seconds()
         for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
-            count = round(abs(seconds)) // length
-            if count:
+            if round(abs(seconds)) >= length:
+                count = round(abs(seconds) / length)
                 told = f"{count} {unit}{'s' if count > 1 else ''}"
                 return f"{told} ago" if seconds > 0 else f"in {told}"
         return "just now" if seconds >= 0 else "in a moment"
+
+
+def _prose(text: str) -> Markup:
+    """A sentence of ours: what stands in backticks is code, and all of it is text."""
+    pieces = text.split("`")
+    if len(pieces) % 2 == 0:
+        return escape(text)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if index % 2 else escape(piece)
+        for index, piece in enumerate(pieces)
+    )
 
 
 def own_path(path: str) -> str:

@@ -82,7 +82,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.state = NamespaceState.ABSENT
-        self.trouble: TryAgain | None = None
+        self.trouble: TryAgain | Rejected | None = None
         self.rendered: list[RenderRequest] = []
         self.injected: list[Mapping[str, str]] = []
         self.waves: dict[Wave, tuple[Manifest, ...]] = {}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.environments.run import Policy
-from bot.model.environment import EnvironmentState
-from bot.model.errors import TryAgain
+from bot.model.environment import Cause, EnvironmentState
+from bot.model.errors import Rejected, TryAgain
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.peers import CONFIGURATION, DIGEST, Bench
@@ -161,3 +161,14 @@ async def test_a_preview_whose_time_is_up_says_so_before_it_goes(bench: Bench) -
     last_two = (await bench.journal())[-2:]
     assert [what for what, _ in last_two] == ["deleting", "gone"]
     assert all("time was up" in why for _, why in last_two)
+
+
+async def test_a_counter_that_moves_on_is_no_news_and_changes_nothing_on_github(bench: Bench) -> None:
+    for times in (2, 3, 4):
+        bench.cluster.trouble = Rejected(f"The container keeps ending, restarted {times} times.")
+        await bench.run()
+    told = [decision for decision in await bench.journal() if decision[0] != "opened"]
+    assert told == [("failed", "The container keeps ending, restarted 2 times.")]
+    assert {status.cause for status in bench.github.told if status.cause} == {
+        Cause("The container keeps ending, restarted 2 times.")
+    }

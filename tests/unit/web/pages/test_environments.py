@@ -219,3 +219,12 @@ async def test_what_is_gone_says_so_and_asks_the_cluster_nothing(office: Office)
     assert "The pull request was merged." in told
     assert "the cluster was asked" not in told
     assert "A blue shop" not in words(await browser.get("/"))
+
+
+async def test_what_stands_in_backticks_is_code_and_still_text(office: Office, clock: ManualClock) -> None:
+    office.github.readers[SHOP.id] = {"ada"}
+    cause = Cause("No preview (`preview.skip.<b>`); one ` alone.")
+    await office.environment(replace(ready(clock), cause=cause), ("skipped", "`<i>` it is"))
+    page = (await (await office.signed_in(ADA)).get(PAGE)).text
+    assert "No preview (`preview.skip.&lt;b&gt;`); one ` alone." in page
+    assert "<code>&lt;i&gt;</code> it is" in page
