@@ -39,6 +39,7 @@ from bot.store import Store
 from bot.store.store import utc_now
 from bot.sweeps.expiry import expiry, warnings
 from bot.sweeps.forgotten import forgotten
+from bot.sweeps.lost import lost
 from bot.sweeps.orphans import orphans
 from bot.sweeps.redelivery import redelivery
 from bot.sweeps.resync import Resync
@@ -167,6 +168,9 @@ class App:
             await store.deliveries.forget(utc_now() - _KEEP_DELIVERIES)
             await store.commands.forget(utc_now() - _KEEP_DELIVERIES)
 
+        async def find_lost() -> None:
+            await lost(store.environments, store.deliveries, utc_now(), limit, metrics)
+
         async def find_orphans() -> None:
             await orphans(cluster, store.environments, store.deliveries, limit, metrics)
 
@@ -179,6 +183,7 @@ class App:
             "redelivery": redeliver,
             "orphans": find_orphans,
             "queue": wake_queue,
+            "lost": find_lost,
         }
         commanding = CommandPeers(
             store.commands, store.environments, store.journal, store.queue, github, utc_now
@@ -217,6 +222,7 @@ class App:
             "queue": settings.expiry_interval,
             "redelivery": settings.redelivery_interval,
             "orphans": settings.orphans_interval,
+            "lost": settings.orphans_interval,
         }
 
     async def _wake_changed(self, api: Api, store: Store) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.environments.configuration import Configuration, Skip
-from bot.model.environment import Cause, End, Status, Wishes
+from bot.model.environment import Cause, End, EnvironmentState, Status, Wishes
 from bot.model.pull_request import PullRequest
 
 
@@ -27,6 +27,11 @@ class Unwanted:
 
 Desire = Wanted | Unwanted
 
+GRACE = timedelta(hours=1)
+"""How long the previews of a repository that was removed stay: it may be moved, or put back at once."""
+
+_EXPIRED = Cause("The preview's time was up. A push or `/preview` brings it back.")
+
 
 def before_reading(
     pull: PullRequest, status: Status, wishes: Wishes, now: datetime, *, author_trusted: bool = False
@@ -36,6 +41,8 @@ def before_reading(
         if pull.merged:
             return Unwanted(End.MERGED, Cause("The pull request was merged."))
         return Unwanted(End.CLOSED, Cause("The pull request was closed."))
+    if pull.archived:
+        return Unwanted(End.ARCHIVED, Cause("The repository is archived: nothing can be merged there."))
     if wishes.destroyed_by is not None:
         return Unwanted(
             End.DESTROYED,
@@ -51,9 +58,25 @@ def before_reading(
             ),
         )
     ended_here = status.end is End.EXPIRED and status.commit == pull.head_sha
-    if ended_here or (status.end is None and status.expires_at is not None and now >= status.expires_at):
-        return Unwanted(End.EXPIRED, Cause("The preview's time was up. A push or `/preview` brings it back."))
+    if ended_here or _time_is_up(status, now):
+        return Unwanted(End.EXPIRED, _EXPIRED)
     return Wanted()
+
+
+def unseen(status: Status, now: datetime, lost: str | None) -> Unwanted | None:
+    """What can be said while GitHub does not show the pull request: only a few things are evidence.
+
+    `lost` is what a signed delivery told of the repository, once GitHub confirmed it.
+    """
+    if status.state is EnvironmentState.DELETING and status.end is not None:
+        return Unwanted(status.end, Cause(status.cause.summary if status.cause else ""))
+    if lost is not None:
+        return Unwanted(End.REMOVED, Cause(lost))
+    return Unwanted(End.EXPIRED, _EXPIRED) if _time_is_up(status, now) else None
+
+
+def _time_is_up(status: Status, now: datetime) -> bool:
+    return status.end is None and status.expires_at is not None and now >= status.expires_at
 
 
 def after_reading(

@@ -35,6 +35,9 @@ class GitHub(Protocol):
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         """None when GitHub says that it does not exist (404 for a repository that can be seen)."""
 
+    async def lost(self, repository: Repository) -> bool:
+        """Whether GitHub answers, and its answers show that the App cannot see the repository any more."""
+
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]: ...
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
@@ -156,6 +159,9 @@ class Environments(Protocol):
 
         Raises Superseded unless the claim is held and the stored generation is `environment.generation`.
         """
+
+    async def removal(self, repository: Repository, before: datetime) -> str | None:
+        """What a signed delivery told, before that moment, of why the App has lost the repository."""
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> Turn | None:
         """Gives it a place on the cluster, or one in the queue: then it says why.

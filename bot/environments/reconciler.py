@@ -89,10 +89,14 @@ class Reconciler:
             return None
         structlog.contextvars.bind_contextvars(environment=str(key), generation=environment.generation)
         run = Run(self._peers, self._policy, claim, environment)
-        if not await self._read_pull_request(run):
-            return self._peers.clock() + _UNSEEN_AGAIN
-        await self._follow_wishes(run)
         await self._mind_deadline(run)
+        try:
+            refusal = await self._read_pull_request(run)
+        except Rejected as error:
+            refusal = Cause(str(error), error.detail)
+        if refusal is not None:
+            return await self._unseen(run, refusal)
+        await self._follow_wishes(run)
         wanted = desire.before_reading(
             run.pull,
             run.status,
@@ -112,19 +116,39 @@ class Reconciler:
         await self._begin(run)
         return await self._walk(run)
 
-    async def _read_pull_request(self, run: Run) -> bool:
-        """Reads GitHub when a hint came since; starts a new attempt when what is wanted changed."""
+    async def _unseen(self, run: Run, refusal: Cause) -> datetime | None:
+        """GitHub answered, but shows no pull request: that alone is no evidence."""
+        now = self._peers.clock()
+        if run.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
+            return None  # when it can be seen again, somebody will tell
+        repository = run.environment.repository
+        lost = await self._peers.environments.removal(repository, now - desire.GRACE)
+        if lost is not None and not await self._peers.github.lost(repository):
+            lost = None
+        unwanted = desire.unseen(run.status, now, lost)
+        if unwanted is not None:
+            return await teardown(run, unwanted)
+        log.warning("the pull request is not shown by GitHub; nothing is changed", reason=refusal.summary)
+        if run.status.expires_at is None and run.environment.admission is not Admission.QUEUED:
+            # What nobody can look up shall not stay for ever.
+            run.set(expires_at=now + self._policy.longest_ttl)
+        news = run.attempt.wait != refusal
+        run.remember(wait=refusal)
+        await run.save(*([("unseen", refusal.summary)] * news))
+        return now + _UNSEEN_AGAIN
+
+    async def _read_pull_request(self, run: Run) -> Cause | None:
+        """Reads GitHub when a hint came since; starts a new attempt when what is wanted changed.
+
+        Gives a cause when GitHub does not show it.
+        """
         environment = run.environment
         before = run.attempt.pull_request
         if before is not None and environment.observed_generation == environment.generation:
-            return True
+            return None
         pull = await self._peers.github.pull_request(environment.repository, int(environment.key.name))
         if pull is None:
-            log.warning("the pull request is not shown by GitHub; nothing is changed")
-            if run.attempt.wait != _UNSEEN:
-                run.remember(wait=_UNSEEN)
-                await run.save(("unseen", _UNSEEN.summary))
-            return False
+            return _UNSEEN
         run.environment = replace(
             environment, observed_generation=environment.generation, repository=pull.repository
         )
@@ -143,9 +167,9 @@ class Reconciler:
                 run.set(state=EnvironmentState.PENDING, cause=None, phase=None)
             await run.save(*story)
         else:
-            run.remember(pull_request=pull)
+            run.remember(pull_request=pull, wait=None)
             await run.save()
-        return True
+        return None
 
     async def _follow_wishes(self, run: Run) -> None:
         """What was asked for by command since the attempt began."""
@@ -346,7 +370,7 @@ def _differs(before: PullRequest, now: PullRequest) -> bool:
     return (
         (before.head_sha, before.open, before.merged, before.draft, before.labels, before.base_ref)
         != (now.head_sha, now.open, now.merged, now.draft, now.labels, now.base_ref)
-    ) or before.from_fork != now.from_fork
+    ) or (before.from_fork, before.archived) != (now.from_fork, now.archived)
 
 
 def _is_news(status: Status, state: EnvironmentState, cause: Cause) -> bool:

@@ -144,7 +144,12 @@ class Run:
         await self.peers.environments.save(self.claim, self.environment, decisions=journal)
 
     async def report(self) -> None:
-        """Makes GitHub say what the status says. Nothing is sent when it does already."""
+        """Makes GitHub say what the status says. Nothing is sent when it does already.
+
+        Nobody can be told on a pull request that was never seen.
+        """
+        if self.attempt.pull_request is None:
+            return
         await self.peers.github.report(
             self.environment, self.pull, self.status, self.fence, self._save_receipt
         )

@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from bot.environments.desire import Unwanted
 from bot.environments.run import Run
 from bot.model.environment import Attempt, Cause, End, EnvironmentState, Status
+from bot.model.errors import Rejected
 from bot.model.manifest import NamespaceState
+
+log = structlog.get_logger()
 
 _TELL_AFTER = timedelta(seconds=5)
 """A deletion that takes longer is told on the pull request, with what blocks it."""
@@ -22,19 +27,22 @@ _WORDS = {End.FORK: "refused", End.SKIPPED: "skipped", End.UNCONFIGURED: "skippe
 async def teardown(run: Run, unwanted: Unwanted) -> datetime | None:
     """Returns when to look again, None when nothing is left.
 
-    The caller read the pull request for this very generation: that, or the deadline that passed, is the
-    evidence; the cluster room adds the namespace's label.
+    The caller has the evidence: the pull request as read for this very generation, the deadline that passed,
+    or a removal that GitHub told and confirmed. The cluster room adds the namespace's label.
     """
     ended = EnvironmentState.REFUSED if unwanted.end in _REFUSALS else EnvironmentState.GONE
     settled = run.status.state is ended and run.status.cause == unwanted.cause
     view = await run.peers.cluster.namespace(run.namespace, run.environment.key)
     if view.state in (NamespaceState.OURS, NamespaceState.TERMINATING):
         return await _delete(run, unwanted, view.state, view.blockers)
-    attempt = Attempt(pull_request=run.pull, wishes=run.attempt.wishes)
-    status = Status(ended, commit=run.pull.head_sha, cause=unwanted.cause, end=unwanted.end)
+    pull = run.attempt.pull_request
+    attempt = Attempt(pull_request=pull, wishes=run.attempt.wishes)
+    status = Status(
+        ended, commit=pull.head_sha if pull else run.status.commit, cause=unwanted.cause, end=unwanted.end
+    )
     run.environment = replace(run.environment, status=status, attempt=attempt)
     await run.save(*(() if settled else [(_WORDS.get(unwanted.end, "gone"), unwanted.cause.summary)]))
-    await run.report()
+    await _tell(run)
     return None
 
 
@@ -50,6 +58,21 @@ async def _delete(run: Run, unwanted: Unwanted, state: NamespaceState, blockers:
     if now - since >= _TELL_AFTER:
         run.set(cause=Cause(unwanted.cause.summary, blockers))
         await run.save()
-        await run.report()
+        await _tell(run)
         return now + _LOOK_AGAIN
     return since + _TELL_AFTER
+
+
+async def _tell(run: Run) -> None:
+    """Where GitHub lets nobody write any more, there is nothing to wait for.
+
+    What cannot be seen now may be seen again: then it counts as never read, and is told. An archived
+    repository is seen all the time.
+    """
+    try:
+        await run.report()
+    except Rejected as error:
+        log.warning("the end of an environment cannot be told", reason=str(error))
+        if run.status.end is not End.ARCHIVED and run.status.state is not EnvironmentState.DELETING:
+            run.remember(pull_request=None)
+            await run.save()

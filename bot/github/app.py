@@ -90,6 +90,20 @@ class GitHubApp:
             self._heads.put(key, pull.head_sha)
         return pull
 
+    async def lost(self, repository: Repository) -> bool:
+        """Whether GitHub answers, and its answers show that the App cannot see the repository any more.
+
+        An installation that lists nothing at all shows nothing of the kind; a suspended one neither.
+        """
+        try:
+            if not await self._installations.exists(repository.installation_id):
+                return True
+            listed = await self._installations.repositories(repository.installation_id)
+        except Rejected as error:
+            log.warning("GitHub does not say what the App can see", reason=str(error))
+            return False
+        return bool(listed) and all(each.id != repository.id for each in listed)
+
     async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]:
         return await self._pulls.open(repository)
 

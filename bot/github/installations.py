@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.github.client import Client
+from bot.github.failures import NotFound
 from bot.github.fields import dig, items, moment, needed_number, needed_text, number, text
 from bot.model.delivery import FailedDelivery
 from bot.model.errors import TryAgain
@@ -22,6 +23,15 @@ class Installations:
 
     async def all(self) -> Sequence[Installation]:
         return [read_installation(item) for item in await self._list("/app/installations")]
+
+    async def exists(self, installation_id: int) -> bool:
+        """False only when GitHub knows us as the App and says that it has no such installation."""
+        try:
+            await self._client.get(None, f"/app/installations/{installation_id}")
+        except NotFound:
+            needed_number((await self._client.get(None, "/app")).json(), "id")
+            return False
+        return True
 
     async def repositories(self, installation_id: int) -> Sequence[Repository]:
         found: list[Repository] = []

@@ -101,4 +101,6 @@ def read_pull(data: object, installation_id: int) -> PullRequest:
         labels=tuple(text(label, "name") for label in items(data, "labels")),
         updated_at=moment(data, "updated_at") or _EVER,
         head_owner=text(data, "head", "repo", "owner", "login"),
+        archived=flag(base, "archived"),
+        closed_at=moment(data, "closed_at"),
     )

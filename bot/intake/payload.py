@@ -101,6 +101,7 @@ class Payload(_Fields, frozen=True, gc=False):
     comment: Comment | None = None
     repositories: list[Repository] | None = None
     repositories_added: list[Repository] | None = None
+    repositories_removed: list[Repository] | None = None
 
 
 _decode = msgspec.json.Decoder(Payload).decode

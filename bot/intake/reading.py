@@ -12,7 +12,7 @@ from bot.commands.grammar import digest, parse
 from bot.environments.configuration import PATH as CONFIGURATION_FILE
 from bot.intake.payload import Payload, PullRequest, read_payload
 from bot.intake.payload import Repository as Named
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Resync, Wake
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Removed, Resync, Wake
 from bot.model.repository import Repository
 
 _LARGEST_ID = 2**63 - 1
@@ -110,7 +110,7 @@ def _comment(payload: Payload, _: str, repository: Repository | None) -> Sequenc
     return (Comment(repository, number, comment.id, digest(text)),)
 
 
-def _renamed(_: Payload, __: str, repository: Repository | None) -> Sequence[Ask]:
+def _repository_changed(_: Payload, __: str, repository: Repository | None) -> Sequence[Ask]:
     return (Resync(repository),) if repository is not None else ()
 
 
@@ -120,6 +120,25 @@ def _installation(payload: Payload, _: str, __: Repository | None) -> Sequence[A
 
 def _installation_repositories(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
     return _resyncs(payload, payload.repositories_added)
+
+
+def _uninstalled(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
+    installation = payload.installation.id if payload.installation else None
+    if not _identifies(installation):
+        return ()
+    return (Removed(installation, None, "The App was uninstalled from the repository's account."),)
+
+
+def _taken_out(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
+    found = (_repository(payload, named) for named in payload.repositories_removed or ())
+    why = "The repository was taken out of the App's installation."
+    return tuple(Removed(each.installation_id, each.id, why) for each in found if each is not None)
+
+
+def _deleted(_: Payload, __: str, repository: Repository | None) -> Sequence[Ask]:
+    if repository is None:
+        return ()
+    return (Removed(repository.installation_id, repository.id, "The repository was deleted."),)
 
 
 def _resyncs(payload: Payload, named: Sequence[Named] | None) -> Sequence[Ask]:
@@ -165,12 +184,16 @@ HANDLED: Mapping[str, Reader] = {
     "check_suite.completed": _completed,
     "check_suite.rerequested": _rerequested,
     "installation.created": _installation,
+    "installation.deleted": _uninstalled,
     "installation.unsuspend": _installation,
     "installation_repositories.added": _installation_repositories,
+    "installation_repositories.removed": _taken_out,
     "issue_comment.created": _comment,
     "push": _push,
-    "repository.renamed": _renamed,
-    "repository.transferred": _renamed,
+    "repository.archived": _repository_changed,
+    "repository.deleted": _deleted,
+    "repository.renamed": _repository_changed,
+    "repository.transferred": _repository_changed,
     "status": _status,
 }
 """All that asks for something, as EVENT.ACTION, or EVENT where there is no action."""

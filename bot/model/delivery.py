@@ -64,7 +64,19 @@ class Comment:
     """Of its text: a worker reads the comment again and sees whether it is still the same."""
 
 
-Ask = Hint | Wake | Resync | Reconfigure | Comment
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """GitHub says, signed, that the App has lost a repository, or with None all of an installation.
+
+    It is noted as evidence; before anything is taken away it has to be confirmed.
+    """
+
+    installation_id: int
+    repository_id: int | None
+    why: str
+
+
+Ask = Hint | Wake | Resync | Reconfigure | Comment | Removed
 """What a delivery asks for."""
 
 

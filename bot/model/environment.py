@@ -117,6 +117,9 @@ class End(StrEnum):
     """The configuration says so; the cause names the rule."""
     FORK = "fork"
     """Runs nothing before somebody with rights allows it."""
+    ARCHIVED = "archived"
+    REMOVED = "removed"
+    """The App has lost the repository, as a signed delivery told and GitHub confirmed."""
     UNCONFIGURED = "unconfigured"
     """The default branch has no `.greenroom.yml`: nothing is said on the pull request."""
 

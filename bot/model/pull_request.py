@@ -30,6 +30,9 @@ class PullRequest:
     updated_at: datetime
     head_owner: str = ""
     """Whose repository the head is in; "" when it was deleted."""
+    archived: bool = False
+    """The repository is read-only: nothing can be merged."""
+    closed_at: datetime | None = None
 
     @property
     def from_fork(self) -> bool:

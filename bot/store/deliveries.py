@@ -10,11 +10,12 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, or_, select
 
 from bot.environments.ports import Clock
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Resync, Wake
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Removed, Resync, Wake
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
+from bot.store import removals
 from bot.store.bulk import Bulk
 from bot.store.commands import hear
 from bot.store.database import Database
@@ -66,8 +67,12 @@ class Deliveries:
 
     async def forget(self, before: datetime) -> int:
         """Drops what was received before; GitHub redelivers only what is younger than 3 days."""
-        statement = delete(deliveries).where(deliveries.c.received_at < before)
-        return await self._database.run(lambda connection: connection.execute(statement).rowcount)
+
+        def drop(connection: Connection) -> int:
+            removals.forget(connection, before)
+            return connection.execute(delete(deliveries).where(deliveries.c.received_at < before)).rowcount
+
+        return await self._database.run(drop)
 
     async def repository(self, repository_id: int) -> Repository | None:
         """The repository as a delivery named it last; for `resync:ID`."""
@@ -133,6 +138,7 @@ def _store(connection: Connection, entries: Sequence[_Entry], now: datetime) -> 
         elif isinstance(ask, Reconfigure):
             hints += _reread(connection, ask)
     absorb(connection, hints, now)
+    removals.note(connection, [ask for ask in asks if isinstance(ask, Removed)], now)
     _resync(connection, [ask.repository for ask in asks if isinstance(ask, Resync)], now)
     hear(connection, [ask for ask in asks if isinstance(ask, Comment)], now)
 
@@ -189,6 +195,7 @@ def _reread(connection: Connection, ask: Reconfigure) -> list[Hint]:
 def _resync(connection: Connection, named: Sequence[Repository], now: datetime) -> None:
     if not named:
         return
+    removals.take_back(connection, named)
     rows = [
         {"id": each.id, "installation_id": each.installation_id, "owner": each.owner, "name": each.name}
         for each in sorted(named, key=lambda each: each.id)

@@ -24,7 +24,7 @@ from bot.model.errors import Superseded
 from bot.model.places import Admission, Caps, Turn
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
-from bot.store import places
+from bot.store import places, removals
 from bot.store.database import Database
 from bot.store.journal import append
 from bot.store.queue import enqueue, holds
@@ -56,6 +56,7 @@ class Environments:
         states: Collection[EnvironmentState] = (),
         repository_id: int | None = None,
         expires_before: datetime | None = None,
+        lost_before: datetime | None = None,
     ) -> list[Environment]:
         """All that fit every given condition, the oldest first; without conditions, all."""
         statement = select(environments).order_by(environments.c.created_at, environments.c.key)
@@ -65,6 +66,8 @@ class Environments:
             statement = statement.where(environments.c.repository_id == repository_id)
         if expires_before is not None:
             statement = statement.where(environments.c.expires_at < expires_before)
+        if lost_before is not None:
+            statement = statement.where(removals.concerned(lost_before))
         rows = await self._database.run(lambda connection: connection.execute(statement).all())
         return [_environment(row) for row in rows]
 
@@ -84,6 +87,10 @@ class Environments:
         """As the port says."""
         now = self._clock()
         await self._database.run(lambda connection: _save(connection, claim, environment, decisions, now))
+
+    async def removal(self, repository: Repository, before: datetime) -> str | None:
+        """As the port says."""
+        return await self._database.run(lambda connection: removals.noted(connection, repository, before))
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> Turn | None:
         """As the port says."""

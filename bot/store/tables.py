@@ -98,6 +98,16 @@ Index("environments_by_repository", environments.c.repository_id)
 Index("environments_by_admission", environments.c.admission)
 Index("environments_by_state", environments.c.state, environments.c.expires_at)
 
+removals = Table(
+    "removals",
+    metadata,
+    Column("installation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("repository_id", BigInteger, primary_key=True, autoincrement=False),  # 0: all of the installation
+    Column("why", Text, nullable=False),
+    Column("noted_at", Moment, nullable=False),
+)
+"""Signed word that the App has lost repositories: evidence, once it is confirmed."""
+
 work = Table(
     "work",
     metadata,

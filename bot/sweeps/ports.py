@@ -39,6 +39,7 @@ class Environments(Protocol):
         states: Collection[EnvironmentState] = (),
         repository_id: int | None = None,
         expires_before: datetime | None = None,
+        lost_before: datetime | None = None,
     ) -> Sequence[Environment]:
         """All that fit every given condition."""
 

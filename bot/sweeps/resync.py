@@ -67,7 +67,7 @@ class Resync:
 
 
 def moved(repository: Repository, pulls: Sequence[PullRequest], known: Sequence[Environment]) -> list[Hint]:
-    """Open pull requests that the store does not know, or knows at another head, or as closed."""
+    """Open pull requests that the store does not know, or knows as something else than they are."""
     by_name = {environment.key.name: environment for environment in known}
     hints = []
     for pull in pulls:
@@ -75,6 +75,8 @@ def moved(repository: Repository, pulls: Sequence[PullRequest], known: Sequence[
         read = environment.attempt.pull_request if environment else None
         if read is None or not read.open or read.head_sha != pull.head_sha:
             hints.append(Hint(repository, pull.number, pull.head_sha, open=True))
+        elif (read.base_ref, read.archived) != (pull.base_ref, pull.archived):
+            hints.append(Hint(repository, pull.number, None, open=True))
     return hints
 
 

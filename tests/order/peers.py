@@ -91,6 +91,9 @@ class ModelGitHub:
     async def role(self, repository: Repository, login: str) -> Role:
         return Role.NONE
 
+    async def lost(self, repository: Repository) -> bool:
+        return False
+
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
         return self.paths.get(self.pull.base_ref if self.pull else "", ("shop/web.py",))
 
@@ -142,6 +145,7 @@ class Place:
     objects: dict[str, Manifest] = field(default_factory=dict)
     changed_at: dict[str, datetime] = field(default_factory=dict)
     gone_at: datetime | None = None
+    data: DataRecord | None = None
 
     @property
     def commits(self) -> set[str]:
@@ -254,12 +258,17 @@ class ModelCluster:
         raise AssertionError("there are no secrets")
 
     async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
-        return None
+        place = self.namespaces.get(namespace)
+        return place.data if place is not None else None
 
     async def record_data(
         self, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
     ) -> None:
-        raise AssertionError("there is no data")
+        await self._moment()
+        await fence()
+        self._before_write()
+        if (place := self.namespaces.get(namespace)) is not None:
+            place.data = record
 
     async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
         raise AssertionError("there is no data")
@@ -330,6 +339,9 @@ class Watched:
         turn = await self._environments.admit(claim, environment, caps)
         await self._moment()
         return turn
+
+    async def removal(self, repository: Repository, before: datetime) -> str | None:
+        return await self._environments.removal(repository, before)
 
 
 def _digest(value: object) -> str:

@@ -51,6 +51,9 @@ class GitHub:
     async def role(self, repository: Repository, login: str) -> Role:
         return self.roles.get(login, Role.NONE)
 
+    async def lost(self, repository: Repository) -> bool:
+        return False
+
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
         return ()
 

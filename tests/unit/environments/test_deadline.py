@@ -11,9 +11,9 @@ from bot.environments.deadline import begin, mind
 from bot.environments.run import Policy
 from bot.model.environment import EnvironmentKey, EnvironmentState, Status, Wishes
 from bot.store import Store
-from bot.sweeps.expiry import expiry, to_warn, warnings
+from bot.sweeps.expiry import to_warn
 from tests.stores import ManualClock
-from tests.unit.environments.town import SHOP, Silent, Town
+from tests.unit.environments.town import SHOP, Town
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -53,23 +53,14 @@ async def town(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Town]:
     await store.close()
 
 
-async def pass_time(town: Town, time: timedelta) -> None:
-    """With a look at the deadlines at its end."""
-    town.clock.advance(time.total_seconds())
-    await expiry(town.store.environments, town.store.queue, town.clock(), 10, Silent())
-    await warnings(town.store.environments, town.store.queue, town.clock(), Silent())
-    await town.settle()
-    await town.settle()
-
-
 async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_brings_it_back(town: Town) -> None:
     await town.open(1)
-    await pass_time(town, DAY)
+    await town.pass_time(DAY)
     assert not town.github.said[1].expiring
-    await pass_time(town, 1.5 * DAY)
+    await town.pass_time(1.5 * DAY)
     assert town.github.said[1].expiring
     assert town.says(1) == "ready"
-    await pass_time(town, DAY)
+    await town.pass_time(DAY)
     assert town.says(1) == "gone: The preview's time was up. A push or `/preview` brings it back."
     assert town.cluster.namespaces == {}
     assert await town.journal(1) == ["opened", "ready", "expiring", "deleting", "gone"]
@@ -81,20 +72,20 @@ async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_bring
 async def test_it_is_warned_once(town: Town) -> None:
     await town.open(1)
     for _ in range(3):
-        await pass_time(town, 0.8 * DAY)
+        await town.pass_time(0.8 * DAY)
     assert (await town.journal(1)).count("expiring") == 1
     assert not to_warn(await town.record(1), town.clock())
 
 
 async def test_who_extends_it_in_the_last_minute_keeps_it(town: Town) -> None:
     await town.open(1)
-    await pass_time(town, 2.9 * DAY)
+    await town.pass_time(2.9 * DAY)
     until = town.clock() + 2 * DAY
     key = EnvironmentKey.preview(SHOP.id, 1)
     town.clock.advance((0.2 * DAY).total_seconds())
     await town.store.environments.wish(key, lambda all: replace(all, extended_until=until), "/extend", "ada")
-    await pass_time(town, timedelta())
+    await town.pass_time(timedelta())
     assert town.says(1) == "ready"
     assert not town.github.said[1].expiring
-    await pass_time(town, 2 * DAY)
+    await town.pass_time(2 * DAY)
     assert town.says(1).startswith("gone: The preview's time was up.")

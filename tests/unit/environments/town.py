@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from bot.environments.ports import Fence, SaveReceipt
 from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
-from bot.model.delivery import Hint
+from bot.model.delivery import FailedDelivery, Hint
 from bot.model.environment import Environment, EnvironmentKey, Status
-from bot.model.errors import GreenroomError
+from bot.model.errors import GreenroomError, TryAgain
 from bot.model.manifest import NamespaceState, NamespaceView, OwnedNamespace
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.size import Size
 from bot.store import Store
+from bot.sweeps.expiry import expiry, warnings
+from bot.sweeps.forgotten import forgotten
+from bot.sweeps.lost import lost
+from bot.sweeps.orphans import orphans
+from bot.sweeps.redelivery import redelivery
+from bot.sweeps.resync import Resync
 from tests.stores import ManualClock
 from tests.unit.environments import peers
 from tests.unit.environments.test_desire import PULL
@@ -39,11 +47,35 @@ class TownHall(peers.GitHub):
         self.pulls: dict[int, PullRequest] = {}
         self.trouble: GreenroomError | None = None
         self.said: dict[int, Status] = {}
+        self.gone = False
+        """GitHub confirms that the App has lost the repository."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         if self.trouble:
             raise self.trouble
         return self.pulls.get(number)
+
+    async def lost(self, repository: Repository) -> bool:
+        if isinstance(self.trouble, TryAgain):
+            raise self.trouble
+        return self.gone
+
+    async def repositories(self) -> Sequence[Repository]:
+        if self.trouble:
+            raise self.trouble
+        return [SHOP]
+
+    async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]:
+        if self.trouble:
+            raise self.trouble
+        return [pull for pull in self.pulls.values() if pull.open]
+
+    async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
+        if self.trouble:
+            raise self.trouble
+        return []
+
+    async def redeliver(self, delivery: FailedDelivery) -> None: ...
 
     async def report(
         self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
@@ -90,6 +122,7 @@ class Town:
     def __init__(self, store: Store, clock: ManualClock, policy: Policy) -> None:
         self.store = store
         self.clock = clock
+        self.policy = policy
         self.github = TownHall()
         self.cluster = Land()
         self.reconciler = Reconciler(
@@ -134,6 +167,30 @@ class Town:
                     await self.store.queue.finish(claim, again)
             self.clock.advance(1)
         raise AssertionError("there is no end of it")
+
+    async def sweep(self) -> None:
+        """Every sweep that there is, and whatever work it asks for."""
+        store, limit = self.store, 10
+        resync = Resync(self.github, store.environments, store.deliveries, limit, Silent())
+        sweeps = (
+            lambda: resync.all(),
+            lambda: expiry(store.environments, store.queue, self.clock(), limit, Silent()),
+            lambda: warnings(store.environments, store.queue, self.clock(), Silent()),
+            lambda: redelivery(self.github, store.deliveries, self.clock(), Silent()),
+            lambda: orphans(self.cluster, store.environments, store.deliveries, limit, Silent()),
+            lambda: lost(store.environments, store.deliveries, self.clock(), limit, Silent()),
+            lambda: forgotten(store.environments, store.queue, self.policy.caps, Silent()),
+        )
+        for each in sweeps:
+            with contextlib.suppress(GreenroomError):
+                await each()
+        await self.settle()
+
+    async def pass_time(self, time: timedelta) -> None:
+        """With all sweeps at its end."""
+        self.clock.advance(time.total_seconds())
+        await self.sweep()
+        await self.settle()
 
     async def record(self, number: int) -> Environment:
         environment = await self.store.environments.get(EnvironmentKey.preview(SHOP.id, number))

@@ -11,7 +11,7 @@ import yaml
 
 from bot.commands.grammar import digest
 from bot.intake.reading import HANDLED, Reading, read
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Resync, Wake
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Removed, Resync, Wake
 from bot.model.repository import Repository
 from tests.webhooks import NAMES, fixture
 
@@ -33,11 +33,15 @@ ASKS: dict[str, Sequence[Ask]] = {
     "deployment.created": [],
     "deployment_status.created": [],
     "installation.created": [Resync(SHOP)],
-    "installation.deleted": [],
+    "installation.deleted": [
+        Removed(SHOP.installation_id, None, "The App was uninstalled from the repository's account.")
+    ],
     "installation.suspend": [],
     "installation.unsuspend": [Resync(SHOP)],
     "installation_repositories.added": [Resync(Repository(661172497, 48213909, "larkfield", "cellar"))],
-    "installation_repositories.removed": [],
+    "installation_repositories.removed": [
+        Removed(48213909, 661172497, "The repository was taken out of the App's installation.")
+    ],
     "issue_comment.created": [Comment(SHOP, 1, 691651245, digest("/preview"))],
     "issue_comment.deleted": [],
     "issue_comment.edited": [],
@@ -53,8 +57,8 @@ ASKS: dict[str, Sequence[Ask]] = {
     "pull_request.unlabeled": [Hint(SHOP, 1, None, open=True)],
     "pull_request_review.submitted": [],
     "push": [],  # not of the configuration
-    "repository.archived": [],
-    "repository.deleted": [],
+    "repository.archived": [Resync(MAP)],
+    "repository.deleted": [Removed(MAP.installation_id, MAP.id, "The repository was deleted.")],
     "repository.renamed": [Resync(Repository(SHOP.id, SHOP.installation_id, "larkfield", "corner-shop"))],
     "repository.transferred": [Resync(Repository(SHOP.id, 48213908, "larkfield-archive", "corner-shop"))],
     "status": [Wake(SHOP.id, PUSHED)],

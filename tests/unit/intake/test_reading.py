@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 
 from bot.intake.payload import NotAnObject
 from bot.intake.reading import HANDLED, read
-from bot.model.delivery import Ask, Comment, Hint, Reconfigure, Resync, Wake
+from bot.model.delivery import Ask, Comment, Hint, Reconfigure, Removed, Resync, Wake
 from tests.webhooks import NAMES, changed, fixture
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -208,6 +208,10 @@ def assert_sensible(ask: Ask) -> None:
         case Wake(repository_id, sha):
             assert 0 < repository_id < 2**63
             assert len(sha) in (40, 64)
+            return
+        case Removed(installation_id, repository_id, _):
+            assert 0 < installation_id < 2**63
+            assert repository_id is None or 0 < repository_id < 2**63
             return
         case Hint(_, number, head, _):
             assert 0 < number < 2**31

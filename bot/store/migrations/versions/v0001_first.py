@@ -56,6 +56,13 @@ def upgrade() -> None:
     op.create_index("environments_by_admission", "environments", ["admission"])
     op.create_index("environments_by_state", "environments", ["state", "expires_at"])
     op.create_table(
+        "removals",
+        sa.Column("installation_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("repository_id", sa.BigInteger, primary_key=True, autoincrement=False),
+        sa.Column("why", sa.Text, nullable=False),
+        sa.Column("noted_at", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "work",
         sa.Column("key", sa.Text, primary_key=True),
         sa.Column("running", sa.Boolean, nullable=False),

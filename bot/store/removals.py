@@ -1,0 +1,64 @@
+"""What signed deliveries told of repositories that the App has lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
+
+from bot.model.delivery import Removed
+from bot.model.repository import Repository
+from bot.store.dialect import insert
+from bot.store.tables import environments, removals
+
+_ALL = 0
+"""No repository has this id."""
+
+
+def note(connection: Connection, told: Sequence[Removed], now: datetime) -> None:
+    """Within a transaction; what was told before keeps its moment."""
+    rows = [
+        {
+            "installation_id": each.installation_id,
+            "repository_id": each.repository_id or _ALL,
+            "why": each.why,
+            "noted_at": now,
+        }
+        for each in told
+    ]
+    if rows:
+        connection.execute(insert(connection, removals).on_conflict_do_nothing(), rows)
+
+
+def take_back(connection: Connection, seen: Sequence[Repository]) -> None:
+    """A later delivery names the repository as one of that installation: it is there again."""
+    for repository in seen:
+        connection.execute(delete(removals).where(_concerns(repository)))
+
+
+def noted(connection: Connection, repository: Repository, before: datetime) -> str | None:
+    """Why it was lost, if that was told before the given moment."""
+    statement = select(removals.c.why).where(_concerns(repository), removals.c.noted_at < before)
+    return connection.scalar(statement.order_by(removals.c.repository_id.desc()).limit(1))
+
+
+def concerned(before: datetime) -> ColumnElement[bool]:
+    """Environments of repositories that were lost before the given moment."""
+    told = select(removals.c.why).where(
+        removals.c.installation_id == environments.c.installation_id,
+        removals.c.repository_id.in_((_ALL, environments.c.repository_id)),
+        removals.c.noted_at < before,
+    )
+    return told.exists()
+
+
+def forget(connection: Connection, before: datetime) -> None:
+    connection.execute(delete(removals).where(removals.c.noted_at < before))
+
+
+def _concerns(repository: Repository) -> ColumnElement[bool]:
+    return and_(
+        removals.c.installation_id == repository.installation_id,
+        or_(removals.c.repository_id == repository.id, removals.c.repository_id == _ALL),
+    )
