@@ -93,13 +93,19 @@ class World:
     def _build(self, repository: str, sha: str, files: dict[str, bytes]) -> None:
         """The CI of every repository: builds the image of each push. Runs on a thread of GitHub's."""
         self.github.checks.ci(repository, sha, None)
-        building = self.builder.build(repository.lower(), sha, files)
+        building = self.builder.build(self._image(repository), sha, files)
         try:
             asyncio.run_coroutine_threadsafe(building, self._loop).result()
         except BuildError:
             self.github.checks.ci(repository, sha, "failure")
         else:
             self.github.checks.ci(repository, sha, "success")
+
+    def _image(self, repository: str) -> str:
+        """The CI of a fork is that of the repository which its pull requests are for."""
+        forked = self.github.world.repository(repository).fork_of
+        source = repository if forked is None else self.github.world.repository(forked).full_name
+        return source.lower()
 
     async def _apply_gateway(self) -> None:
         namespace, _, name = GATEWAY.partition("/")
