@@ -34,7 +34,7 @@ from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credentials
 from bot.secrets.environment import EnvironmentSecrets
 from bot.secrets.kubernetes import KubernetesSecrets
-from bot.settings import Settings
+from bot.settings import Domain, Settings
 from bot.store import Store
 from bot.store.store import utc_now
 from bot.sweeps.expiry import expiry, warnings
@@ -90,7 +90,10 @@ class App:
             github=github,
             registry=await stack.enter_async_context(self._registry()),
             cluster=cluster,
-            gateway=await stack.enter_async_context(self._gateway()),
+            gateway=await stack.enter_async_context(self._gateway(settings.base_domain)),
+            fork_gateway=await stack.enter_async_context(
+                self._gateway(settings.fork_base_domain or settings.base_domain)
+            ),
             secrets={
                 "env": EnvironmentSecrets(os.environ),
                 "kubernetes": KubernetesSecrets(cluster.secret, settings.secrets_namespaces),
@@ -142,13 +145,14 @@ class App:
             gateway_namespace=settings.gateway_namespace,
             gateway_name=settings.gateway_name,
             domain=settings.base_domain,
+            fork_domain=settings.fork_base_domain,
             pod_security=settings.pod_security,
         )
 
-    def _gateway(self) -> HttpGateway:
+    def _gateway(self, domain: Domain) -> HttpGateway:
         settings = self._settings
         try:
-            return HttpGateway(settings.base_domain, settings.gateway_address, settings.gateway_ca_file)
+            return HttpGateway(domain, settings.gateway_address, settings.gateway_ca_file)
         except OSError as error:
             raise GreenroomError(f"GREENROOM_GATEWAY_CA_FILE cannot be used: {error}") from None
 
@@ -203,6 +207,7 @@ class App:
             caps=self._caps(),
             default_size=settings.default_size.within(settings.largest_size),
             largest_size=settings.largest_size,
+            fork_size=settings.fork_size,
             digest_key=settings.digest_key,
         )
 

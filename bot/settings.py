@@ -234,6 +234,11 @@ class Settings(BaseModel):
         description="The domain whose names all lead to the gateway: `preview.example.com`. "
         "Links begin with `https://` unless it says otherwise: `http://preview.localhost:8080`.",
     )
+    fork_base_domain: Annotated[Domain, BeforeValidator(_domain)] | None = Field(
+        default=None,
+        description="Another such domain for the previews of forks, so that what strangers wrote shares "
+        "neither cookies nor origin with the others. Without it they are under the same.",
+    )
     gateway: Annotated[str, BeforeValidator(_object)] = Field(
         description="The Gateway that carries the routes of the environments: `NAMESPACE/NAME`."
     )
@@ -273,6 +278,10 @@ class Settings(BaseModel):
     largest_size: Annotated[Size, BeforeValidator(_size)] = Field(
         default=Size(),
         description="The most that `.greenroom.yml` may ask for as `preview.size`.",
+    )
+    fork_size: Annotated[Size, BeforeValidator(_size)] = Field(
+        default=Size(),
+        description="The most that a preview of a fork gets, whatever `.greenroom.yml` says.",
     )
     secrets_namespaces: Annotated[tuple[str, ...], BeforeValidator(_namespaces)] = Field(
         default=(),

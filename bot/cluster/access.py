@@ -119,18 +119,19 @@ async def gateway_problem(api: Api, policy: Policy) -> str | None:
             told = conditions.get(kind, {}).get("message") or "no controller has taken it up"
             return f"Gateway {where} is not {kind.lower()}: {told}."
     listeners = (gateway.get("spec") or {}).get("listeners") or []
-    problems = [problem for each in listeners if (problem := _listener_problem(each, policy))]
-    if len(problems) < len(listeners):
-        return None
-    return f"Gateway {where} has no listener for the environments: {'; '.join(problems) or 'it has none'}."
+    for domain in filter(None, (policy.domain, policy.fork_domain)):
+        problems = [problem for each in listeners if (problem := _listener_problem(each, domain.host))]
+        if len(problems) == len(listeners):
+            told = "; ".join(problems) or "it has none"
+            return f"Gateway {where} has no listener for the environments: {told}."
+    return None
 
 
-def _listener_problem(listener: dict[str, Any], policy: Policy) -> str | None:
+def _listener_problem(listener: dict[str, Any], wanted: str) -> str | None:
     name = listener.get("name")
     sources = ((listener.get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same")
     if sources == "Same":
         return f"{name} takes routes from its own namespace only (allowedRoutes.namespaces.from)"
-    wanted = policy.domain.host
     hostname = listener.get("hostname") or ""
     covered = hostname.removeprefix("*.")
     if hostname and not (hostname.startswith("*.") and f".{wanted}".endswith(f".{covered}")):

@@ -45,7 +45,8 @@ def check_job(
         marks[RESETS] = request.resets
     template["metadata"] = {"annotations": marks}
     if request.host:
-        url = f"{policy.domain.scheme}://{request.host}{policy.domain.suffix}"
+        domain = policy.domain_of(request.fork)
+        url = f"{domain.scheme}://{request.host}{domain.suffix}"
         [container] = template["spec"]["containers"]
         others = [each for each in container.get("env") or [] if each.get("name") != "GREENROOM_URL"]
         container["env"] = [*others, {"name": "GREENROOM_URL", "value": url}]

@@ -15,6 +15,11 @@ class Policy:
     pod_security: PodSecurity = PodSecurity.RESTRICTED
     node_ports: bool = False
     """Whether manifests may ask for Services of type LoadBalancer and NodePort."""
+    fork_domain: Domain | None = None
+    """Of the previews of forks, where it is another one."""
+
+    def domain_of(self, fork: bool) -> Domain:
+        return self.fork_domain if fork and self.fork_domain is not None else self.domain
 
     @property
     def restricted(self) -> bool:

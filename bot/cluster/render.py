@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot.cluster.forks import without_accounts
 from bot.cluster.guard.check import check
 from bot.cluster.jobs import check_job, migrations_job, seed_job
 from bot.cluster.kinds import REPLACED
@@ -46,6 +47,8 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) ->
     # A Job that the bot adds is configured like the pods behind the route, where they have its image.
     manifests.sort(key=lambda each: not selects(selector, each))
     objects = transform([*manifests, *_data_jobs(request, manifests)], request, policy)
+    if request.fork:
+        objects = without_accounts(objects)
     objects += _configuration(request)
     release = Release(request.commit, request.images, _configuration_digest(objects, request))
     for each in objects:

@@ -18,7 +18,12 @@ class ClusterChecks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._policy = Policy(settings.gateway_namespace, settings.gateway_name, settings.base_domain)
+        self._policy = Policy(
+            settings.gateway_namespace,
+            settings.gateway_name,
+            settings.base_domain,
+            fork_domain=settings.fork_base_domain,
+        )
         self._connected: Api | None = None
 
     async def __aenter__(self) -> Self:
@@ -64,4 +69,6 @@ class ClusterChecks:
         problem = await gateway_problem(self._api, self._policy)
         if problem:
             raise Ailing(problem)
-        return f"{self._settings.gateway} carries *.{self._settings.base_domain.host}"
+        domains = filter(None, (self._settings.base_domain, self._settings.fork_base_domain))
+        carried = " and ".join(f"*.{domain.host}" for domain in domains)
+        return f"{self._settings.gateway} carries {carried}"

@@ -93,7 +93,7 @@ async def render(run: Run) -> Outcome:
         commit = run.pull.head_sha
         request = render_request(
             _configuration(run),
-            host=run.peers.gateway.host(run.host_label),
+            host=run.gateway.host(run.host_label),
             environment=run.environment.key,
             repository=run.environment.repository,
             namespace=run.namespace,
@@ -104,6 +104,7 @@ async def render(run: Run) -> Outcome:
             resets=run.resets,
             refreshes=run.environment.wishes.refreshes,
             asleep=run.asleep,
+            fork=run.pull.from_fork,
         )
         run.bundle = await run.peers.cluster.render(request)
     run.set(release_id=run.bundle.release.id)

@@ -47,6 +47,8 @@ class Peers:
     """By the word that stands before the colon of a reference."""
     clock: Clock
     telemetry: Telemetry = _UNTOLD
+    fork_gateway: Gateway | None = None
+    """For the domain of forks, where they have one of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Policy:
     caps: Caps = _NO_CAPS
     default_size: Size = _SIZE
     largest_size: Size = _SIZE
+    fork_size: Size = _SIZE
+    """The most that a fork gets, whatever its configuration says."""
     digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """With it the digest of secrets tells whether they changed, and nothing else."""
 
@@ -91,6 +95,11 @@ class Run:
         return self.environment.namespace
 
     @property
+    def gateway(self) -> Gateway:
+        own = self.peers.fork_gateway if self.pull.from_fork else None
+        return own or self.peers.gateway
+
+    @property
     def resets(self) -> str:
         """Another text for data that are begun anew; "" while they are those that came with the namespace."""
         assert self.configuration is not None, "the configuration phase runs first"
@@ -111,7 +120,8 @@ class Run:
     def size(self) -> Size:
         """What the configuration asks for; the operator's default where it says nothing."""
         assert self.configuration is not None, "a phase runs only after the configuration was read"
-        return self.configuration.preview.size.over(self.policy.default_size)
+        size = self.configuration.preview.size.over(self.policy.default_size)
+        return size.within(self.policy.fork_size) if self.pull.from_fork else size
 
     def begin_time(self) -> None:
         """Its time to live begins now."""

@@ -78,6 +78,8 @@ class RenderRequest:
     """Raised when what serves is to be started anew and checked again, though nothing else changed."""
     asleep: bool = False
     """Nothing is to run; data and configuration stay."""
+    fork: bool = False
+    """The commit comes from a fork: it gets no accounts of the cluster, and may have a domain of its own."""
 
 
 class Wave(StrEnum):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from bot.cluster.policy import Policy
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import RELEASE_HEADER, Backend, Bundle, Wave
 from bot.model.release import Image
-from bot.settings import PodSecurity
+from bot.settings import Domain, PodSecurity
 from tests.unit.cluster.manifests import (
     KEY,
     NAMESPACE,
@@ -494,3 +495,40 @@ def test_a_refresh_restarts_what_serves_and_its_checks_but_neither_database_nor_
     assert unchanged == {Wave.CONFIGURATION, Wave.DATA, Wave.MIGRATIONS, Wave.SEED}
     assert after.release.id != before.release.id
     assert after.checks["smoke"]["metadata"]["name"] != before.checks["smoke"]["metadata"]["name"]
+
+
+ACCOUNT = {
+    "apiVersion": "v1",
+    "kind": "ServiceAccount",
+    "metadata": {"name": "shop", "annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::1:role/shop"}},
+}
+
+
+def with_account(**spec: object) -> Object:
+    manifest = deployment()
+    manifest["spec"]["template"]["spec"] |= {"serviceAccountName": "shop", **spec}
+    return manifest
+
+
+def test_a_fork_gets_no_account_of_the_cluster():
+    manifests = (with_account(automountServiceAccountToken=True), service(), ACCOUNT)
+    ours = render(request(*manifests), POLICY)
+    assert pod(find(ours, "Deployment"))["serviceAccountName"] == "shop"
+    theirs = render(request(*manifests, fork=True), POLICY)
+    assert names(theirs, Wave.CONFIGURATION) == []
+    spec = pod(find(theirs, "Deployment"))
+    assert "serviceAccountName" not in spec
+    assert spec["automountServiceAccountToken"] is False
+
+
+def test_a_fork_that_asks_for_a_token_is_refused():
+    token = {"name": "cloud", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
+    with pytest.raises(ManifestRefused, match=r"Deployment/shop: the volume cloud asks for a token"):
+        render(request(with_account(volumes=[token]), service(), fork=True), POLICY)
+
+
+def test_a_forks_checks_look_under_the_domain_of_forks():
+    policy = replace(POLICY, fork_domain=Domain("http", "forks.example", 8080))
+    asked = request(checks=(job("smoke"),), host="pr-7-shop.forks.example", fork=True)
+    [container] = pod(render(asked, policy).checks["smoke"])["containers"]
+    assert {"name": "GREENROOM_URL", "value": "http://pr-7-shop.forks.example:8080"} in container["env"]

@@ -140,3 +140,11 @@ async def test_the_own_fork_of_an_author_with_write_access_runs_at_once(
     await bench.run()
     expected = EnvironmentState.READY if runs else EnvironmentState.REFUSED
     assert (await bench.status()).state is expected
+
+
+async def test_what_is_rendered_of_a_fork_is_rendered_as_a_forks(bench: Bench) -> None:
+    bench.pull(**FORK)
+    await bench.run()
+    await bench.wish(allowed_commit="a" * 40, allowed_by="ada")
+    [request] = bench.cluster.rendered
+    assert request.fork
