@@ -19,6 +19,8 @@ from bot.model.errors import ManifestRefused
 Files = Mapping[str, bytes]
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,51}[a-z0-9])?")
+_DEPENDENCIES = ("Chart.yaml", "requirements.yaml", "Chart.lock", "requirements.lock")
+_FIELDS = frozenset(("name", "dependencies", "repository"))
 _DEEPEST = 5
 """Charts in charts that are folders of the repository."""
 _SOURCE = re.compile(rb"# Source: (\S+)")
@@ -140,19 +142,29 @@ class _Chart:
         return {}
 
     def _dependencies(self) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-        described = self._chart
-        older = posixpath.join(self._folder, "requirements.yaml")
-        if "dependencies" not in described and older in self._tree.files:
-            described, self._file = self._read(older), older
-        found = described.get("dependencies") or []
-        for index, each in enumerate(found if isinstance(found, list) else ()):
-            if isinstance(each, dict):
-                yield ("dependencies", index), each
+        """Of every file that Helm would take them from, with its lines at hand."""
+        for name in _DEPENDENCIES:
+            path = posixpath.join(self._folder, name)
+            if path not in self._tree.files:
+                continue
+            self._file = path
+            found = self._read(path).get("dependencies") or []
+            for index, each in enumerate(found if isinstance(found, list) else ()):
+                if isinstance(each, dict):
+                    self._spelled(each, ("dependencies", index))
+                    yield ("dependencies", index), each
+
+    def _spelled(self, value: Mapping[str, Any], path: Path) -> None:
+        """Helm takes a field in any case; one that is not spelled as usual would be overlooked here."""
+        for key in value:
+            if key not in _FIELDS and key.casefold() in _FIELDS:
+                raise ManifestRefused(f"{self._where((*path, key))}: write `{key.casefold()}`.")
 
     def _read(self, path: str) -> Mapping[str, Any]:
         for document in documents(path, self._tree.files[path], 0):
             if isinstance(document.value, dict):
                 self._lines = document.lines
+                self._spelled(document.value, ())
                 return document.value
         raise ManifestRefused(f"{path}: expected a mapping of a chart's fields.")
 

@@ -28,6 +28,11 @@ _LISTS = ("resources", "bases", "components", "crds", "configurations")
 _INLINE_OR_PATH = ("generators", "transformers", "validators", "patchesStrategicMerge")
 _PATHS = frozenset(("path", "paths", "files", "env", "envs", "url", "repo", "resources"))
 _HELM = ("helmCharts", "helmChartInflationGenerator", "helmGlobals")
+_WITH_PATH = ("patches", "patchesJson6902", "replacements")
+_GENERATED = ("configMapGenerator", "secretGenerator")
+_WITH_FIELDS = (*_WITH_PATH, *_GENERATED, "openapi")
+_FIELDS = frozenset((*_LISTS, *_INLINE_OR_PATH, *_HELM, *_WITH_PATH, *_GENERATED, "openapi", *_PATHS))
+_FOLDED = {name.casefold(): name for name in _FIELDS}
 
 
 @dataclass(slots=True)
@@ -103,6 +108,7 @@ class _Kustomization:
             if not isinstance(document.value, dict):
                 raise ManifestRefused(f"{self._path}: expected a mapping of Kustomize's fields.")
             self._lines = document.lines
+            self._spelled(document.value, ())
             for name in _HELM:
                 if name in document.value:
                     raise ManifestRefused(
@@ -113,6 +119,14 @@ class _Kustomization:
                 folder = self._follow(reference, path)
                 if folder is not None:
                     yield folder
+
+    def _spelled(self, value: Any, path: Path) -> None:
+        """Kustomize takes a field in any case; one that is not spelled as usual would be overlooked here."""
+        for key, each in value.items() if isinstance(value, dict) else enumerate(_list(value)):
+            if isinstance(key, str) and key not in _FIELDS and key.casefold() in _FOLDED:
+                raise ManifestRefused(f"{self._where((*path, key))}: write `{_FOLDED[key.casefold()]}`.")
+            if isinstance(key, int) or (not path and key in _WITH_FIELDS):
+                self._spelled(each, (*path, key))
 
     def _follow(self, reference: str, path: Path) -> str | None:
         inline = self._inline(reference) if path[0] in _INLINE_OR_PATH else None
@@ -141,9 +155,7 @@ class _Kustomization:
 
     def _configured(self, value: Any, path: Path) -> None:
         """A built-in generator or transformer may refer to files just as a kustomization does."""
-        for each in value if isinstance(value, list) else [value]:
-            if not isinstance(each, dict) or each.get("apiVersion") != _BUILTIN:
-                continue
+        for each in _builtins(value):
             if str(each.get("kind", "")).startswith("Helm"):
                 raise ManifestRefused(f"{self._where(path)}: Kustomize is not allowed to run Helm.")
             for reference in _paths_in(each):
@@ -170,13 +182,13 @@ def _references(value: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     """Every path or URL in a kustomization, and where it stands."""
     for name in (*_LISTS, *_INLINE_OR_PATH):
         yield from _texts(value.get(name), (name,))
-    for name in ("patches", "patchesJson6902", "replacements"):
+    for name in _WITH_PATH:
         for index, each in enumerate(_list(value.get(name))):
             if isinstance(each, dict):
                 yield from _texts(each.get("path"), (name, index, "path"))
     if isinstance(value.get("openapi"), dict):
         yield from _texts(value["openapi"].get("path"), ("openapi", "path"))
-    for name in ("configMapGenerator", "secretGenerator"):
+    for name in _GENERATED:
         for index, each in enumerate(_list(value.get(name))):
             for key in ("files", "envs", "env"):
                 found = each.get(key) if isinstance(each, dict) else None
@@ -196,10 +208,19 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
+def _builtins(value: Any) -> Iterator[Mapping[str, Any]]:
+    """Also those in lists and in objects that are lists."""
+    if isinstance(value, dict) and value.get("apiVersion") == _BUILTIN:
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _builtins(each)
+
+
 def _paths_in(value: Any, inside: bool = False) -> Iterator[str]:
     if isinstance(value, dict):
         for key, each in value.items():
-            yield from _paths_in(each, inside or key in _PATHS)
+            yield from _paths_in(each, inside or key.casefold() in _PATHS)
     elif isinstance(value, list):
         for each in value:
             yield from _paths_in(each, inside)

@@ -93,6 +93,26 @@ def test_a_chart_of_the_same_repository_is_put_in_its_place() -> None:
     assert not plan.online
 
 
+def test_a_lock_names_no_other_host() -> None:
+    dependency = "{name: redis, repository: 'https://charts.example.com'}"
+    lock = b"dependencies:\n- {name: redis, repository: 'https://evil.test'}"
+    files = with_dependency(dependency, **{"chart/Chart.lock": lock})
+    assert refusal(files, "charts.example.com").startswith("chart/Chart.lock:2, dependencies.0: it would be")
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        CHART + b"Dependencies: [{name: redis, repository: 'https://evil.test'}]",
+        CHART + b"dependencies: [{name: redis, REPOSITORY: 'https://evil.test'}]",
+        b"Name: shop",
+    ],
+)
+def test_a_field_in_another_case_is_no_way_around_it(chart: bytes) -> None:
+    """Go's JSON takes it as the field itself."""
+    assert "write `" in refusal({**FILES, "chart/Chart.yaml": chart})
+
+
 def test_the_older_list_of_dependencies_is_read_too() -> None:
     files = {
         **FILES,

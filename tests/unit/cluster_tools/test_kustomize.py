@@ -99,11 +99,39 @@ def test_what_leads_out_or_runs_something_is_refused(text: str, reason: str) -> 
     assert reason in refusal(overlay(text, **{"plugin.yaml": plugin}))
 
 
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("Resources: ['https://evil.example.com/x']", "Resources: write `resources`"),
+        ("re\u017fources: ['https://evil.example.com/x']", "write `resources`"),
+        ("HelmCharts: [{name: x}]", "write `helmCharts`"),
+        ("patches: [{Path: 'https://evil.example.com/x'}]", "patches.0.Path: write `path`"),
+        ("configMapGenerator: [{name: a, FILES: ['https://evil.example.com/x']}]", "write `files`"),
+        ("openapi: {PATH: 'https://evil.example.com/x'}", "write `path`"),
+    ],
+)
+def test_a_field_in_another_case_is_no_way_around_it(text: str, field: str) -> None:
+    """Go's JSON takes it as the field itself, some letters of other alphabets included."""
+    assert field in refusal(overlay(text))
+
+
+@pytest.mark.parametrize(
+    "inline",
+    [
+        "- {apiVersion: builtin, kind: PatchTransformer, Path: 'https://evil.example.com/x'}\n",
+        "kind: List\napiVersion: v1\nitems: [{apiVersion: builtin, kind: A, path: 'https://evil.example.com'}]\n",
+    ],
+)
+def test_a_built_in_in_a_list_is_looked_at_too(inline: str) -> None:
+    assert "evil.example.com" in refusal(overlay(yaml.safe_dump({"transformers": [inline]})))
+    assert "evil.example.com" in refusal(overlay("transformers: [a.yaml]", **{"a.yaml": inline.encode()}))
+
+
 def test_a_value_may_be_an_address() -> None:
     text = """
 resources: [../base]
 configMapGenerator: [{name: a, literals: ["URL=https://example.com"]}]
-commonAnnotations: {docs: "https://example.com"}
+commonAnnotations: {docs: "https://example.com", Path: "https://example.com"}
 patches: [{patch: "- {op: add, path: /metadata/annotations/a, value: https://example.com}"}]
 transformers:
 - |
