@@ -16,6 +16,7 @@ from bot.model.story import StepState, Story, duration
 _STATES = {
     EnvironmentState.READY: "bold green",
     EnvironmentState.FAILED: "bold red",
+    EnvironmentState.ASLEEP: "dim",
     EnvironmentState.GONE: "dim",
     EnvironmentState.REFUSED: "dim",
 }

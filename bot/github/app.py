@@ -136,7 +136,7 @@ class GitHubApp:
 
     async def role(self, repository: Repository, login: str) -> Role:
         """NONE for whoever is no collaborator."""
-        return await self._comments.role(repository, login)
+        return await self._people.role(repository, login)
 
     async def acknowledge(self, repository: Repository, comment_id: int, fence: Fence) -> None:
         """Puts eyes on the comment; once, however often it is called."""

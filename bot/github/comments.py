@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from urllib.parse import quote
 
 from bot.commands.ports import SaveAnswer
 from bot.environments.ports import Fence
@@ -15,7 +14,6 @@ from bot.github.pulls import require_visible
 from bot.github.texts_commands import command_marker
 from bot.model.command import Heard, Posted
 from bot.model.repository import Repository
-from bot.model.role import Role
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -45,18 +43,6 @@ class Comments:
     async def acknowledge(self, repository: Repository, comment_id: int, fence: Fence) -> None:
         path = f"{_path(repository, comment_id)}/reactions"
         await self._client.post(repository.installation_id, path, {"content": "eyes"}, fence)
-
-    async def role(self, repository: Repository, login: str) -> Role:
-        """A role that an organisation made counts as the one that it is based on."""
-        path = f"/repos/{repository.full_name}/collaborators/{quote(login, safe='')}/permission"
-        try:
-            data = (await self._client.get(repository.installation_id, path)).json()
-        except NotFound:
-            return Role.NONE
-        for name in (text(data, "role_name"), text(data, "permission")):
-            if name in set(Role):
-                return Role(name)
-        return Role.NONE
 
     async def answer(self, heard: Heard, body: str, fence: Fence, save: SaveAnswer) -> None:
         """Once it is noted that an answer is being written, one is looked for before another is written."""

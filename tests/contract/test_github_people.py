@@ -15,6 +15,7 @@ from bot.embedded.github import GitHubServer
 from bot.github.sign_in import SignIn, web_url
 from bot.model.errors import Rejected
 from bot.model.person import Person
+from bot.model.role import Role
 from tests.contract.github_desk import FILES, Desk
 
 BACK = "https://greenroom.example.com/sign-in/callback"
@@ -93,8 +94,10 @@ async def test_a_login_that_somebody_else_took_over_has_no_rights(desk: Desk) ->
 
 async def test_a_repository_that_took_over_the_name_is_another_one(desk: Desk) -> None:
     ben = Person(desk.github.world.account("ben").id, "ben")
-    with pytest.raises(Rejected):
-        await desk.app.may_read(replace(desk.repository, id=4711), ben)
+    another = replace(desk.repository, id=4711)
+    assert not await desk.app.may_read(another, ben)
+    assert await desk.app.role(desk.repository, "ben") is Role.READ
+    assert await desk.app.role(another, "ben") is Role.NONE
 
 
 @pytest.mark.parametrize(
