@@ -15,6 +15,7 @@ from bot.model.pull_request import PullRequest
 from bot.model.role import Role
 
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
+_UNWANTED = (End.SKIPPED, End.UNCONFIGURED, End.ARCHIVED)
 _TOLD = (Verb.STATUS, Verb.WHY, Verb.HELP)
 _CLOCK = timedelta(seconds=1)
 """GitHub tells whole seconds."""
@@ -74,6 +75,9 @@ def _could_see(at: Situation) -> bool:
 def _effect(command: Command, said: Outcome, at: Situation, environment: Environment) -> Decided:
     status, wishes = environment.status, environment.wishes
     ended = status.state in _ENDED or wishes.destroyed_by is not None
+    if command.verb in (Verb.PREVIEW, Verb.REFRESH) and status.end in _UNWANTED and not _blocked(at, wishes):
+        why = status.cause.summary if status.cause else ""
+        return Decided(replace(said, result=Result.UNWANTED, why=why))
     author = at.posted.author
     match command.verb:
         case Verb.PREVIEW:
@@ -94,13 +98,17 @@ def _effect(command: Command, said: Outcome, at: Situation, environment: Environ
 
 
 def _preview(said: Outcome, at: Situation, environment: Environment) -> Decided:
-    status, wishes = environment.status, environment.wishes
-    blocked = wishes.destroyed_by is not None or wishes.asleep_by is not None
-    unallowed = at.pull.from_fork and wishes.allowed_commit != at.pull.head_sha
+    status = environment.status
     again = status.end is End.EXPIRED or status.state is EnvironmentState.FAILED
-    if not (blocked or unallowed or again):
+    if not (again or _blocked(at, environment.wishes)):
         return Decided(replace(said, result=Result.ALREADY))
     return Decided(said, _wanted(at, again=again))
+
+
+def _blocked(at: Situation, wishes: Wishes) -> bool:
+    """Whether something keeps the preview away that a command can lift."""
+    unallowed = at.pull.from_fork and wishes.allowed_commit != at.pull.head_sha
+    return unallowed or wishes.destroyed_by is not None or wishes.asleep_by is not None
 
 
 def _wanted(at: Situation, *, again: bool) -> Change:

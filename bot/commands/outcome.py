@@ -21,6 +21,8 @@ class Result(StrEnum):
     """No preview stands here that this could be done to."""
     LONGEST = "longest"
     """The preview lives as long already as the operator allows."""
+    UNWANTED = "unwanted"
+    """The repository's configuration, or what became of the repository, keeps the preview away."""
     CLOSED = "closed"
     OVERTAKEN = "overtaken"
     """A later command on the same was carried out before."""
@@ -51,3 +53,5 @@ class Outcome:
     until: datetime | None = None
     """Until when the preview is kept."""
     fork: bool = False
+    why: str = ""
+    """What keeps the preview away, in a sentence."""

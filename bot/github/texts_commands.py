@@ -59,6 +59,10 @@ def _nothing(_: Outcome) -> str:
     return "There is no preview here that this could be done to. `/preview` brings one up."
 
 
+def _unwanted(outcome: Outcome) -> str:
+    return f"There is no preview to bring up. {plain(outcome.why)}"
+
+
 def _longest(outcome: Outcome) -> str:
     until = f" until {time(outcome.until)}" if outcome.until is not None else ""
     return f"The preview is kept{until} already, which is as long as the operator allows."
@@ -114,6 +118,7 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
     Result.ASKED: _asked,
     Result.ALREADY: _already,
     Result.NOTHING: _nothing,
+    Result.UNWANTED: _unwanted,
     Result.LONGEST: _longest,
     Result.CLOSED: _closed,
     Result.OVERTAKEN: _overtaken,

@@ -12,7 +12,7 @@ import pytest
 
 from bot.commands.outcome import Outcome, Result
 from bot.commands.table import COMMANDS, Verb
-from bot.model.environment import End, EnvironmentKey, EnvironmentState, Status
+from bot.model.environment import Cause, End, EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import TryAgain
 from bot.model.role import Role
 from bot.model.work import WorkKey
@@ -280,6 +280,16 @@ async def test_preview_brings_back_what_expired_and_leaves_alone_what_is_up(desk
     await desk.type(desk.own, "write", "/preview")
     wishes = await desk.wishes(desk.own)
     assert (wishes.asleep_by, wishes.refreshes) == (None, 1)
+
+
+async def test_what_the_configuration_keeps_away_no_command_brings_up(desk: Desk) -> None:
+    cause = Cause("No preview for a draft.")
+    await settle(desk, desk.own, state=EnvironmentState.REFUSED, end=End.SKIPPED, cause=cause)
+    for typed in ("/preview", "/preview refresh"):
+        outcome = await desk.type(desk.own, "write", typed)
+        assert outcome is not None
+        assert (outcome.result, outcome.why) == (Result.UNWANTED, cause.summary)
+    assert await desk.asked(desk.own) == []
 
 
 async def test_why_tells_what_people_asked_for(desk: Desk) -> None:

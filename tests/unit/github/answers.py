@@ -48,6 +48,14 @@ ANSWERS: Mapping[str, tuple[Outcome, Story | None]] = {
     "preview": (ASKED, None),
     "preview-of-a-fork": (replace(ASKED, fork=True), None),
     "preview-already": (replace(ASKED, result=Result.ALREADY), None),
+    "preview-unwanted": (
+        replace(
+            ASKED,
+            result=Result.UNWANTED,
+            why="No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one.",
+        ),
+        None,
+    ),
     "refresh": (replace(ASKED, verb=Verb.REFRESH), None),
     "sleep": (replace(ASKED, verb=Verb.SLEEP), None),
     "sleep-already": (replace(ASKED, verb=Verb.SLEEP, result=Result.ALREADY), None),
