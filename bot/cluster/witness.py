@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,14 +12,18 @@ from bot.cluster import namespaces
 from bot.cluster.client import Api
 from bot.cluster.events import latest_first, when
 from bot.cluster.kinds import EVENT, NAMESPACE, POD
+from bot.cluster.names import SECRETS
 from bot.cluster.observe import plain
+from bot.cluster.secrets import find
 from bot.cluster.troubles import Suspect, statuses
+from bot.environments.secrets import Injection
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, TryAgain
 from bot.model.manifest import NamespaceState
 from bot.model.observation import Happening, LogTail, Sight
 
 Object = Mapping[str, Any]
+Hide = Callable[[str], str]
 
 _EVENTS = 30
 _CONTAINERS = 12
@@ -39,24 +44,31 @@ class Witness:
                 return Sight(unseen=f"The cluster has no namespace {namespace}.")
             if view.state is NamespaceState.FOREIGN:
                 return Sight(unseen=f"The namespace {namespace} is not this environment's.")
-            events, pods = await asyncio.gather(
-                self._api.list(EVENT, namespace), self._api.list(POD, namespace)
+            events, pods, hide = await asyncio.gather(
+                self._api.list(EVENT, namespace), self._api.list(POD, namespace), self._hide(namespace)
             )
         except (Rejected, TryAgain) as error:
             return Sight(unseen=str(error))
         tails = await asyncio.gather(
-            *(self._tail(namespace, each, lines) for each in speakers(pods.items)[:_CONTAINERS])
+            *(self._tail(namespace, each, lines, hide) for each in speakers(pods.items)[:_CONTAINERS])
         )
-        happenings = [happening(event) for event in latest_first(events.items)[:_EVENTS]]
+        happenings = [happening(event, hide) for event in latest_first(events.items)[:_EVENTS]]
         return Sight(tuple(happenings), tuple(tail for tail in tails if tail is not None))
 
-    async def _tail(self, namespace: str, speaker: Suspect, lines: int) -> LogTail | None:
+    async def _hide(self, namespace: str) -> Hide:
+        """A program may tell in its log what it was given as a secret; those who read the log were not."""
+        secret = await find(self._api, namespace, SECRETS)
+        data = (secret or {}).get("data") or {}
+        values = {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
+        return Injection(values).hide
+
+    async def _tail(self, namespace: str, speaker: Suspect, lines: int, hide: Hide) -> LogTail | None:
         pod, container, previous = speaker.pod, speaker.container, speaker.previous
         try:
             text = await self._api.log(namespace, pod, container, lines=lines, previous=previous)
         except (Rejected, TryAgain):
             return None
-        return LogTail(pod, container, plain(text, _LONGEST_LOG), previous)
+        return LogTail(pod, container, plain(hide(text), _LONGEST_LOG), previous)
 
 
 def speakers(pods: Sequence[Object]) -> list[Suspect]:
@@ -75,14 +87,14 @@ def speakers(pods: Sequence[Object]) -> list[Suspect]:
     return found
 
 
-def happening(event: Object) -> Happening:
+def happening(event: Object, hide: Hide) -> Happening:
     involved = event.get("involvedObject") or {}
     series = event.get("series") or {}
     return Happening(
         at=_moment(when(event)),
         subject=plain(f"{involved.get('kind', '')} {involved.get('name', '')}"),
         reason=plain(str(event.get("reason") or "")),
-        message=plain(str(event.get("message") or "")),
+        message=plain(hide(str(event.get("message") or ""))),
         warning=event.get("type") == "Warning",
         times=int(series.get("count") or event.get("count") or 1),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.cluster.secrets import injected
 from bot.cluster.witness import Witness
 from bot.embedded.client.resources import NAMESPACES
 from tests.contract.cluster_desk import Desk, Running, eventually, of_image
@@ -36,3 +37,26 @@ async def test_a_namespace_that_is_not_there_or_not_ours_is_not_looked_into(desk
     foreign = await witness.look(desk.namespace, desk.key, 40)
     assert foreign.unseen == f"The namespace {desk.namespace} is not this environment's."
     assert foreign.happenings == foreign.logs == ()
+
+
+async def test_what_was_given_as_a_secret_is_hidden_in_what_is_seen(running: Running) -> None:
+    desk = running.desk
+    image = await running.image(
+        serve="import os\nprint('key', os.environ['KEY'], flush=True)\nraise SystemExit(1)"
+    )
+    bundle = desk.render(
+        of_image(deployment(), image, "serve"), service(), images={"shop": image}, secrets="digest"
+    )
+    await desk.prepare()
+    secret = injected(desk.namespace, desk.key, desk.repository, {"KEY": "hunter2-hunter2"})
+    await desk.api.apply(secret)
+    await desk.apply(bundle)
+    witness = Witness(desk.api)
+    seen: list[str] = []
+
+    async def told() -> bool:
+        seen[:] = [tail.text for tail in (await witness.look(desk.namespace, desk.key, 40)).logs]
+        return any("key" in text for text in seen)
+
+    await eventually(told)
+    assert not any("hunter2" in text for text in seen)
