@@ -13,6 +13,8 @@ _OPEN = "it may name pods of this environment, DNS (port 53) or public addresses
 
 def service_findings(spec: Node, node_ports: bool) -> Iterator[Finding]:
     """`node_ports` is whether the operator allows LoadBalancer and NodePort."""
+    if not spec:
+        yield spec.finding("a Service needs a `spec`")
     kind = spec["type"].text()
     if kind in ("LoadBalancer", "NodePort") and not node_ports:
         yield spec["type"].finding(

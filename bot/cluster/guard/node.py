@@ -42,12 +42,14 @@ class Node:
         return node
 
     def items(self) -> Iterator[Node]:
-        """The elements of a list."""
+        """The elements of a list, none of which is null."""
         if self.value is None:
             return
         if not isinstance(self.value, list):
             raise Misshapen(self.path, "a list")
         for index, value in enumerate(self.value):
+            if value is None:
+                raise Misshapen((*self.path, index), "something, and it is empty")
             yield Node(value, (*self.path, index))
 
     def pairs(self) -> Iterator[tuple[str, Node]]:

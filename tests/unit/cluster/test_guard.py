@@ -136,6 +136,8 @@ def rule(**fields: object) -> Object:
         ("metadata.name", "greenroom-config"),
         ("metadata.name", "../x"),
         ("metadata.name", None),
+        (f"{POD}.volumes[0]", None),
+        (f"{CONTAINER}.env[0]", None),
     ],
 )
 def test_a_deployment_that_reaches_out_is_refused(path: str, value: object):
@@ -165,6 +167,7 @@ def test_a_deployment_that_reaches_out_is_refused(path: str, value: object):
         service(type="NodePort"),
         service(type="ExternalName", externalName="metadata.google.internal"),
         service(externalIPs=["1.2.3.4"]),
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "empty"}},
         service(ports=[{"port": 80, "nodePort": 30080}]),
         {
             "apiVersion": "v1",
