@@ -30,6 +30,11 @@ from tests.story.hello import hello_files
 
 PATIENCE_SECONDS = 90
 
+CANARY = "sk_canary_of_the_environment"
+"""A secret of the bot's environment, for the organisation canary alone."""
+VAULT = "canary-vault"
+"""The namespace in which the operator keeps secrets."""
+
 T = TypeVar("T")
 
 
@@ -94,6 +99,9 @@ class Story:
     async def delivered(self) -> None:
         """Returns when the bot has answered every webhook so far."""
         await asyncio.to_thread(self.github.deliveries.wait_idle, PATIENCE_SECONDS)
+
+    async def say(self, number: int, words: str, by: str = "ada") -> None:
+        await asyncio.to_thread(self.github.comments.create, self.repository, number, words, by=by)
 
     def head(self, number: int) -> str:
         return str(self.github.pulls.get(self.repository, number).head_sha)
@@ -199,6 +207,11 @@ async def site(
         await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
         database = folder / "bot.db"
         settings = dict(world.settings(f"http://127.0.0.1:{port}", database))
+        settings |= {
+            "GREENROOM_SECRET_CANARY": CANARY,
+            "GREENROOM_SECRET_CANARY_REPOSITORIES": "canary/*",
+            "GREENROOM_SECRETS_NAMESPACES": VAULT,
+        }
         settings["PATH"] = f"{tools.folder()}{os.pathsep}{settings['PATH']}"
         async with BotProcess(port, settings, folder / "bot.log") as bot:
             yield Site(world, bot, database)
@@ -230,12 +243,12 @@ async def small(site: Site) -> AsyncIterator[Story]:
 async def told(site: Site, name: str = "shop") -> AsyncIterator[Story]:
     """A story in an organisation of its own, with the App installed."""
     organization = f"acme{secrets.token_hex(3)}"
-    await asyncio.to_thread(_organize, site.world, organization)
+    await asyncio.to_thread(organize, site.world, organization)
     story = Story(site, f"{organization}/{name}")
     yield story
     await story.end()
 
 
-def _organize(world: World, organization: str) -> None:
+def organize(world: World, organization: str) -> None:
     world.github.accounts.create_organization(organization, admins=("ada",))
     world.github.apps.install(organization, by="ada")

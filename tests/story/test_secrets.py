@@ -1,0 +1,136 @@
+"""Secrets reach whom they are for, and are told to nobody, also where everything fails."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from bot.embedded.client.resources import NAMESPACES, SECRETS
+from tests.story.conftest import CANARY, VAULT, Site, Story, organize
+
+MAIL = "canary in the vault, 22"
+CONFIGURED = b"""
+preview:
+  secrets: {TOKEN: 'env:CANARY', MAIL: 'kubernetes:canary-vault/mail#password'}
+  checks:
+    - {name: leak, http: /leak}
+    - {name: tell, job: {image: hello, command: [python, tell.py]}}
+"""
+SERVE = b"""
+import hashlib, os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+TOKEN = os.environ.get("TOKEN", "")
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        leak = self.path == "/leak"
+        self.send_response(500 if leak else 200)
+        self.end_headers()
+        told = f"refused: {TOKEN}" if leak else hashlib.sha256(TOKEN.encode()).hexdigest()
+        self.wfile.write(told.encode())
+
+    def log_message(self, *_):
+        pass
+
+
+HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
+"""
+TELL = b"import os\nprint('I was given', os.environ['TOKEN'], os.environ['MAIL'])\nraise SystemExit(3)\n"
+CRASH = (
+    b"import os\nprint('starting with', os.environ['TOKEN'])\nraise SystemExit('no ' + os.environ['MAIL'])\n"
+)
+
+
+def files(story: Story) -> dict[str, bytes]:
+    found = story.hello()
+    return {
+        **found,
+        ".greenroom.yml": found[".greenroom.yml"] + CONFIGURED,
+        "Dockerfile": found["Dockerfile"].replace(
+            b"COPY serve.py serve.py", b"COPY serve.py serve.py\nCOPY tell.py tell.py"
+        ),
+        "serve.py": SERVE,
+        "tell.py": TELL,
+    }
+
+
+@pytest.fixture(scope="session")
+async def vault(site: Site) -> AsyncIterator[None]:
+    """The organisation canary, for which the operator keeps two secrets."""
+    client = site.world.client
+    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": VAULT}})
+    annotations = {"greenroom.dev/repositories": "canary/*"}
+    secret: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "mail", "namespace": VAULT, "annotations": annotations},
+        "data": {"password": base64.b64encode(MAIL.encode()).decode()},
+    }
+    await client.create(SECRETS, secret)
+    await asyncio.to_thread(organize, site.world, "canary")
+    yield
+    await client.delete(NAMESPACES, VAULT)
+
+
+@pytest.fixture
+async def canary(site: Site, vault: None) -> AsyncIterator[Story]:
+    story = Story(site, f"canary/shop-{secrets.token_hex(3)}")
+    await story.create(files(story))
+    yield story
+    await story.end()
+
+
+async def test_secrets_arrive_and_are_told_nowhere(canary: Story, small: Story) -> None:
+    number = await canary.open("spring", {"sentence.txt": b"Spring."})
+    await canary.comment_says(number, "is ready", "❌ `leak`", "❌ `tell`")
+    assert (await canary.page(number)).text == hashlib.sha256(CANARY.encode()).hexdigest()
+    [told_by_job] = canary.github.checks.runs(canary.repository, name="greenroom/tell")
+    assert "I was given [hidden] [hidden]" in str(told_by_job.output.text)
+
+    await canary.push("spring", {"serve.py": CRASH})
+    said = await canary.comment_says(number, "failed", "starting with [hidden]")
+    assert "no [hidden]" in said
+
+    await small.push("main", {".greenroom.yml": small.hello()[".greenroom.yml"] + CONFIGURED})
+    others = await small.open("spring", {"sentence.txt": b"Spring."})
+    said = await small.comment_says(others, "these secrets cannot be had: `MAIL`, `TOKEN`")
+    assert f"does not name {small.repository}" in said
+    assert await small.namespaces() == []
+
+    shown = [_everything(canary), _everything(small), canary.bot.log.read_text(errors="replace")]
+    stored = b"".join(path.read_bytes() for path in canary.site.database.parent.glob("bot.db*"))
+    for value in (CANARY, MAIL):
+        for form in (value, base64.b64encode(value.encode()).decode()):
+            assert not any(form in text for text in shown)
+            assert form.encode() not in stored
+
+
+async def test_a_fork_runs_without_secrets_and_says_so(canary: Story) -> None:
+    def fork() -> int:
+        github = canary.github
+        github.repositories.fork(canary.repository, by="mallory", name="canaries")
+        github.repositories.push("mallory/canaries", "mine", {"sentence.txt": b"M"}, by="mallory")
+        return int(github.pulls.open(canary.repository, "mallory:mine", by="mallory").number)
+
+    number = await asyncio.to_thread(fork)
+    await canary.comment_says(number, "No preview runs")
+    # A fork's CI cannot write where the repository's images are, so a maintainer has it built there.
+    await canary.world.builder.build(canary.repository, canary.head(number), files(canary))
+    await canary.say(number, "/preview")
+    await canary.comment_says(number, "is ready", "A fork gets no secrets", "`MAIL`, `TOKEN`")
+    assert (await canary.page(number)).text == hashlib.sha256(b"").hexdigest()
+    assert await canary.world.client.find(SECRETS, "greenroom-secrets", canary.namespace(number)) is None
+
+
+def _everything(story: Story) -> str:
+    """All that GitHub shows of a repository's pull requests."""
+    comments = [story.comments(pull.number) for pull in story.github.pulls.of(story.repository)]
+    return repr((comments, story.github.checks.runs(story.repository), story.deployments()))
