@@ -222,7 +222,9 @@ class Reconciler:
         if unread and desire.needs_paths(run.configuration):
             paths = await self._peers.github.changed_paths(run.pull.repository, run.pull.number)
         wanted = desire.after_reading(run.pull, run.configuration, paths)
-        if unread and not isinstance(wanted, Unwanted):
+        if isinstance(wanted, Unwanted):
+            run.remember(configuration=text)
+        elif unread:
             if before is not None and before != text:
                 await self._start_over(run)
             run.remember(configuration=text, configuration_generation=run.environment.generation)

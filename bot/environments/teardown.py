@@ -36,7 +36,7 @@ async def teardown(run: Run, unwanted: Unwanted) -> datetime | None:
     if view.state in (NamespaceState.OURS, NamespaceState.TERMINATING):
         return await _delete(run, unwanted, view.state, view.blockers)
     pull = run.attempt.pull_request
-    attempt = Attempt(pull_request=pull, wishes=run.attempt.wishes)
+    attempt = Attempt(pull_request=pull, configuration=run.attempt.configuration, wishes=run.attempt.wishes)
     status = Status(
         ended, commit=pull.head_sha if pull else run.status.commit, cause=unwanted.cause, end=unwanted.end
     )

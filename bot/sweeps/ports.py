@@ -22,6 +22,9 @@ class GitHub(Protocol):
 
     async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]: ...
 
+    async def default_branch_file(self, repository: Repository, path: str) -> str | None:
+        """The file's text on the default branch; None when there is none."""
+
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
         """Those whose last attempt did not get a 2xx answer."""
 

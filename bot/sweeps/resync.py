@@ -1,4 +1,4 @@
-"""Finds pull requests whose deliveries were lost: opened, pushed to or closed without our knowing."""
+"""Finds pull requests whose deliveries were lost: opened, pushed to, changed or closed unheard."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
+from bot.environments.configuration import PATH
 from bot.model.delivery import Hint
 from bot.model.environment import Environment, EnvironmentKind
 from bot.model.errors import Rejected
@@ -55,11 +56,13 @@ class Resync:
         for repository in repositories:
             try:
                 pulls = await self._github.open_pulls(repository)
+                configuration = await self._github.default_branch_file(repository, PATH)
             except Rejected as error:
                 log.warning("a repository cannot be read", repository=repository.full_name, reason=str(error))
                 continue
             known = await self._environments.find(repository_id=repository.id)
             changed += moved(repository, pulls, known)
+            changed += outdated(repository, pulls, known, configuration)
             vanished += unlisted(repository, pulls, known)
         hints = [*changed, *within_limit("resync", vanished, self._limit, self._telemetry)]
         await self._deliveries.hint(hints)
@@ -75,9 +78,31 @@ def moved(repository: Repository, pulls: Sequence[PullRequest], known: Sequence[
         read = environment.attempt.pull_request if environment else None
         if read is None or not read.open or read.head_sha != pull.head_sha:
             hints.append(Hint(repository, pull.number, pull.head_sha, open=True))
-        elif (read.base_ref, read.archived) != (pull.base_ref, pull.archived):
+        elif _asked(read) != _asked(pull):
             hints.append(Hint(repository, pull.number, None, open=True))
     return hints
+
+
+def _asked(pull: PullRequest) -> tuple[object, ...]:
+    """What besides the head may decide whether there is a preview."""
+    return pull.base_ref, pull.archived, pull.draft, pull.labels
+
+
+def outdated(
+    repository: Repository,
+    pulls: Sequence[PullRequest],
+    known: Sequence[Environment],
+    configuration: str | None,
+) -> list[Hint]:
+    """Open pull requests for which another configuration was read than the default branch has now."""
+    numbers = {str(pull.number) for pull in pulls}
+    return [
+        Hint(repository, int(environment.key.name), None, open=True)
+        for environment in known
+        if environment.key.name in numbers
+        and environment.attempt.configuration is not None
+        and environment.attempt.configuration != configuration
+    ]
 
 
 def unlisted(

@@ -139,3 +139,28 @@ async def test_closed_and_reopened_again_and_again(stage: Stage) -> None:
         await stage.deliver(stage.reopens())
         await stage.settle()
         await stage.is_exactly_right()
+
+
+async def test_what_nobody_told_is_found_by_the_sweep(stage: Stage) -> None:
+    """Each of the deliveries is lost."""
+    await ready(stage, LABELS)
+    stage.configures(GREEN)
+    await swept(stage)
+    await stage.is_exactly_right()
+    assert colour(stage) == "green"
+    stage.configures(LABELS)
+    await swept(stage)
+    stage.edits("labeled", labels=("wip",))
+    await swept(stage)
+    await is_skipped(stage, "preview.skip.labels")
+    stage.configures(DRAFTS)
+    await swept(stage)
+    await stage.is_exactly_right()
+    stage.edits("converted_to_draft", draft=True)
+    await swept(stage)
+    await is_skipped(stage, "preview.skip.drafts")
+
+
+async def swept(stage: Stage) -> None:
+    await stage.sweep()
+    await stage.settle()

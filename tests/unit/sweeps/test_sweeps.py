@@ -10,7 +10,7 @@ from bot.model.naming import namespace_name
 from bot.model.repository import Repository
 from bot.sweeps.breaker import within_limit
 from bot.sweeps.orphans import without_environment, without_namespace
-from bot.sweeps.resync import moved, unlisted
+from bot.sweeps.resync import moved, outdated, unlisted
 from tests.unit.environments.test_desire import PULL
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -50,6 +50,27 @@ def test_resync_finds_what_was_opened_pushed_to_or_reopened_unheard() -> None:
     known = [environment(1), environment(2, head="b" * 40), environment(3, EnvironmentState.GONE)]
     pulls = [replace(PULL, number=number) for number in (1, 2, 3, 4)]
     assert numbers(moved(SHOP, pulls, known)) == [2, 3, 4]
+
+
+def test_resync_finds_labels_drafts_and_bases_that_changed_unheard() -> None:
+    known = [environment(number) for number in (1, 2, 3, 4)]
+    changes: dict[int, dict[str, object]] = {
+        2: {"labels": ("wip",)},
+        3: {"draft": True},
+        4: {"base_ref": "x"},
+    }
+    pulls = [replace(PULL, number=number, **changes.get(number, {})) for number in (1, 2, 3, 4)]  # type: ignore[arg-type]
+    assert numbers(moved(SHOP, pulls, known)) == [2, 3, 4]
+
+
+def test_resync_finds_previews_of_another_configuration_than_that_of_now() -> None:
+    read = {1: "now", 2: "before", 3: None, 4: "before"}
+    known = [
+        replace(one, attempt=replace(one.attempt, configuration=text))
+        for one, text in ((environment(number), text) for number, text in read.items())
+    ]
+    pulls = [replace(PULL, number=number) for number in (1, 2, 3)]
+    assert numbers(outdated(SHOP, pulls, known, "now")) == [2]
 
 
 def test_resync_looks_again_at_what_the_list_does_not_show_and_claims_nothing() -> None:
