@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import Self
 
 from bot.cluster.access import gateway_problem, missing_rights
 from bot.cluster.client import Api, Refused
 from bot.cluster.connection import connect
-from bot.cluster.kinds import GATEWAY
+from bot.cluster.kinds import GATEWAY, SECRET
 from bot.cluster.policy import Policy
 from bot.doctor.findings import Ailing
+from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
+from bot.secrets.kubernetes import REPOSITORIES
 from bot.settings import Settings
 
 
@@ -52,6 +55,29 @@ class ClusterChecks:
             advice = "Apply deploy/base/rights.yaml, and see that its binding names the bot's account."
             raise Ailing("\n".join(["The bot's account in the cluster may not:", *told, advice]))
         return "the bot's account has them all"
+
+    async def secrets(self) -> str:
+        """Whether each secret that the operator keeps for environments says for which repositories."""
+        granted = EnvironmentSecrets(os.environ).grants()
+        problems = [
+            f"{PREFIX}{name} is for nobody: name repositories in {PREFIX}{name}{GRANT}."
+            for name, repositories in granted.items()
+            if not repositories
+        ]
+        told = sorted(f"env:{name}" for name in granted)
+        for namespace in self._settings.secrets_namespaces:
+            found = await self._api.list(SECRET, namespace)
+            marked = [
+                each["metadata"]["name"]
+                for each in found.items
+                if (each["metadata"].get("annotations") or {}).get(REPOSITORIES)
+            ]
+            told += [f"kubernetes:{namespace}/{name}" for name in sorted(marked)]
+            if not marked:
+                problems.append(f"No Secret in the namespace {namespace} has the annotation {REPOSITORIES}.")
+        if problems:
+            raise Ailing("\n".join(problems))
+        return f"for environments there are {', '.join(told)}" if told else "none are kept for environments"
 
     async def gateway_api(self) -> str:
         try:

@@ -35,6 +35,7 @@ async def _examine(settings: Settings) -> list[Finding]:
                 Check("manifests", lambda: manifests(github.client), needs="GitHub App"),
                 Check("cluster", cluster.version),
                 Check("rights", cluster.rights, needs="cluster"),
+                Check("secrets", cluster.secrets, needs="cluster"),
                 Check("Gateway API", cluster.gateway_api, needs="cluster"),
                 Check("gateway", cluster.gateway, needs="Gateway API"),
             ]

@@ -27,7 +27,7 @@ _LISTENER = {
 }
 
 
-def _settings(kubeconfig: Path) -> Settings:
+def _settings(kubeconfig: Path, **more: Any) -> Settings:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return Settings.model_validate(
         {
@@ -40,6 +40,7 @@ def _settings(kubeconfig: Path) -> Settings:
             "base_domain": "preview.example.com",
             "gateway": "gateways/public",
             "kubeconfig": str(kubeconfig),
+            **more,
         }
     )
 
@@ -116,6 +117,37 @@ async def test_a_missing_right_is_named_with_what_to_do(
     assert "delete namespaces (core)" in told
     assert "watch httproutes (gateway.networking.k8s.io)" in told
     assert "deploy/base/rights.yaml" in told
+
+
+async def test_secrets_that_are_for_nobody_are_told(
+    server: KubernetesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREENROOM_SECRET_STRIPE_KEY", "sk_test_4711")
+    settings = _settings(server.write_kubeconfig(tmp_path / "kubeconfig"), secrets_namespaces="vault")
+    async with ClusterChecks(settings) as checks:
+        await checks.version()
+        with pytest.raises(Ailing) as caught:
+            await checks.secrets()
+        assert str(caught.value).splitlines() == [
+            "GREENROOM_SECRET_STRIPE_KEY is for nobody: "
+            "name repositories in GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES.",
+            "No Secret in the namespace vault has the annotation greenroom.dev/repositories.",
+        ]
+
+        monkeypatch.setenv("GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES", "acme/shop")
+        headers = {"Authorization": f"Bearer {server.token}"}
+        async with httpx.AsyncClient(base_url=server.url, headers=headers) as client:
+            await client.post("/api/v1/namespaces", json={"metadata": {"name": "vault"}})
+            annotations = {"greenroom.dev/repositories": "acme/shop"}
+            secret = {"metadata": {"name": "mail", "annotations": annotations}}
+            made = await client.post("/api/v1/namespaces/vault/secrets", json=secret)
+            assert made.status_code == 201, made.text
+        told = await checks.secrets()
+    assert told == "for environments there are env:STRIPE_KEY, kubernetes:vault/mail"
+
+
+async def test_without_secrets_there_is_nothing_to_mend(checks: ClusterChecks) -> None:
+    assert await checks.secrets() == "none are kept for environments"
 
 
 async def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:
