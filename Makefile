@@ -24,6 +24,7 @@ lock: ## pin the newest versions again, with hashes
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras pyproject.toml -o requirements/serve.txt
 	@$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-strip-extras --extra dev pyproject.toml -o requirements/dev.txt
+	@echo "atheris<3.1" | $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header - -o requirements/fuzz.txt
 
 .PHONY: control-plane
 control-plane: .venv/installed ## build a real Kubernetes control plane from Go modules (once, outside the tree)
@@ -72,6 +73,14 @@ test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-pl
 .PHONY: fuzz
 fuzz: .venv/installed ## ten thousand hostile inputs of each kind
 	@$(TEST) fuzz tests/fuzz
+
+.venv/fuzz-installed: requirements/fuzz.txt .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+.PHONY: fuzz-guided
+fuzz-guided: .venv/fuzz-installed ## hostile inputs that look for new ways through the code, a minute for each kind
+	@for target in configurations manifests kustomizations charts comments; do $(BIN)/python -m tests.fuzz.guided $$target 60 || exit 1; done
 
 .PHONY: bench
 bench: .venv/installed ## measure; fails when a goal is missed
