@@ -37,6 +37,7 @@ from bot.secrets.kubernetes import KubernetesSecrets
 from bot.settings import Domain, Settings
 from bot.store import Store
 from bot.store.store import utc_now
+from bot.sweeps.deployments import deployments
 from bot.sweeps.expiry import expiry, warnings
 from bot.sweeps.forgotten import forgotten
 from bot.sweeps.lost import lost
@@ -172,6 +173,9 @@ class App:
             await store.deliveries.forget(utc_now() - _KEEP_DELIVERIES)
             await store.commands.forget(utc_now() - _KEEP_DELIVERIES)
 
+        async def find_deployments() -> None:
+            await deployments(github, store.environments, store.deliveries, metrics)
+
         async def find_lost() -> None:
             await lost(store.environments, store.deliveries, utc_now(), limit, metrics)
 
@@ -188,6 +192,7 @@ class App:
             "orphans": find_orphans,
             "queue": wake_queue,
             "lost": find_lost,
+            "deployments": find_deployments,
         }
         commanding = CommandPeers(
             store.commands, store.environments, store.journal, store.queue, github, utc_now
@@ -228,6 +233,7 @@ class App:
             "redelivery": settings.redelivery_interval,
             "orphans": settings.orphans_interval,
             "lost": settings.orphans_interval,
+            "deployments": settings.orphans_interval,
         }
 
     async def _wake_changed(self, api: Api, store: Store) -> None:

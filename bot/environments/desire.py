@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.environments.configuration import Configuration, Skip
+from bot.model.delivery import Loss
 from bot.model.environment import Cause, End, EnvironmentState, Status, Wishes
 from bot.model.pull_request import PullRequest
 
@@ -23,6 +24,8 @@ class Unwanted:
 
     end: End
     cause: Cause
+    since: datetime | None = None
+    """From when on nothing should have stood, where that is known."""
 
 
 Desire = Wanted | Unwanted
@@ -39,8 +42,8 @@ def before_reading(
     """All that can be said without the repository's configuration."""
     if not pull.open:
         if pull.merged:
-            return Unwanted(End.MERGED, Cause("The pull request was merged."))
-        return Unwanted(End.CLOSED, Cause("The pull request was closed."))
+            return Unwanted(End.MERGED, Cause("The pull request was merged."), pull.closed_at)
+        return Unwanted(End.CLOSED, Cause("The pull request was closed."), pull.closed_at)
     if pull.archived:
         return Unwanted(End.ARCHIVED, Cause("The repository is archived: nothing can be merged there."))
     if wishes.destroyed_by is not None:
@@ -59,20 +62,20 @@ def before_reading(
         )
     ended_here = status.end is End.EXPIRED and status.commit == pull.head_sha
     if ended_here or _time_is_up(status, now):
-        return Unwanted(End.EXPIRED, _EXPIRED)
+        return Unwanted(End.EXPIRED, _EXPIRED, status.expires_at)
     return Wanted()
 
 
-def unseen(status: Status, now: datetime, lost: str | None) -> Unwanted | None:
+def unseen(status: Status, now: datetime, lost: Loss | None) -> Unwanted | None:
     """What can be said while GitHub does not show the pull request: only a few things are evidence.
 
     `lost` is what a signed delivery told of the repository, once GitHub confirmed it.
     """
-    if status.state is EnvironmentState.DELETING and status.end is not None:
-        return Unwanted(status.end, Cause(status.cause.summary if status.cause else ""))
     if lost is not None:
-        return Unwanted(End.REMOVED, Cause(lost))
-    return Unwanted(End.EXPIRED, _EXPIRED) if _time_is_up(status, now) else None
+        return Unwanted(End.REMOVED, Cause(lost.why), lost.told_at)
+    if status.state is EnvironmentState.DELETING and status.end is not None:
+        return Unwanted(status.end, Cause(status.cause.summary if status.cause else ""), status.expires_at)
+    return Unwanted(End.EXPIRED, _EXPIRED, status.expires_at) if _time_is_up(status, now) else None
 
 
 def _time_is_up(status: Status, now: datetime) -> bool:

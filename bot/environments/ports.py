@@ -8,6 +8,7 @@ from typing import Protocol
 
 from bot.model.ci import Ci
 from bot.model.data import DataRecord
+from bot.model.delivery import Loss
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
 from bot.model.places import Caps, Turn
@@ -37,6 +38,9 @@ class GitHub(Protocol):
 
     async def lost(self, repository: Repository) -> bool:
         """Whether GitHub answers, and its answers show that the App cannot see the repository any more."""
+
+    async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
+        """Makes our Deployments of the environment inactive, known or not; says how many were not."""
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]: ...
 
@@ -160,7 +164,7 @@ class Environments(Protocol):
         Raises Superseded unless the claim is held and the stored generation is `environment.generation`.
         """
 
-    async def removal(self, repository: Repository, before: datetime) -> str | None:
+    async def removal(self, repository: Repository, before: datetime) -> Loss | None:
         """What a signed delivery told, before that moment, of why the App has lost the repository."""
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> Turn | None:

@@ -42,6 +42,9 @@ async def namespace(run: Run) -> Outcome:
     if view.state is NamespaceState.TERMINATING:
         return _wait(run, Phase.NAMESPACE, "Waiting until the namespace of before is gone.", view.blockers)
     if view.state is NamespaceState.ABSENT:
+        if "rails" in run.attempt.applied:
+            await run.save(("reclaimed", "Its namespace was deleted by somebody else, and is made again."))
+            run.peers.telemetry.leaked("namespace", 0.0)
         run.remember(applied={}, answers=0, tries={})
         run.set(url=None, checks=())
     bundle = bundle_of(run)

@@ -18,6 +18,9 @@ log = structlog.get_logger()
 _TELL_AFTER = timedelta(seconds=5)
 """A deletion that takes longer is told on the pull request, with what blocks it."""
 _LOOK_AGAIN = timedelta(seconds=10)
+_MINUTE = timedelta(minutes=1)
+_LATE = timedelta(minutes=5)
+"""A namespace is deleted within seconds; what stands longer than this was leaked."""
 
 _REFUSALS = (End.FORK, End.SKIPPED)
 _WORDS = {End.FORK: "refused", End.SKIPPED: "skipped", End.UNCONFIGURED: "skipped"}
@@ -40,10 +43,42 @@ async def teardown(run: Run, unwanted: Unwanted) -> datetime | None:
     status = Status(
         ended, commit=pull.head_sha if pull else run.status.commit, cause=unwanted.cause, end=unwanted.end
     )
+    story = [] if settled else [(_WORDS.get(unwanted.end, "gone"), unwanted.cause.summary)]
+    leak = _leak(run, unwanted)
+    if leak is not None:
+        story.append(("reclaimed", f"It stood {leak // _MINUTE} minutes longer than it should have."))
     run.environment = replace(run.environment, status=status, attempt=attempt)
-    await run.save(*(() if settled else [(_WORDS.get(unwanted.end, "gone"), unwanted.cause.summary)]))
+    await run.save(*story)
+    if leak is not None:
+        run.peers.telemetry.leaked(unwanted.end.value, leak / _MINUTE)
     await _tell(run)
+    if settled:
+        await _retire(run)
     return None
+
+
+def _leak(run: Run, unwanted: Unwanted) -> timedelta | None:
+    """How long too long it stood, if that is more than a deletion takes: something was lost or stuck."""
+    if run.status.state is not EnvironmentState.DELETING or unwanted.since is None:
+        return None
+    late = run.peers.clock() - unwanted.since
+    return late if late >= _LATE else None
+
+
+async def _retire(run: Run) -> None:
+    """Somebody asked to look again at what is gone: nothing of it may look alive on GitHub either."""
+    if run.attempt.pull_request is None:
+        return
+    try:
+        retired = await run.peers.github.retire(run.environment.key, run.pull, run.fence)
+    except Rejected as error:
+        log.warning("it cannot be seen which Deployments are active", reason=str(error))
+        return
+    if retired:
+        await run.save(("reclaimed", f"{retired} Deployments on GitHub were still active."))
+        since = run.pull.closed_at
+        minutes = (run.peers.clock() - since) / _MINUTE if since else 0.0
+        run.peers.telemetry.leaked("deployment", minutes)
 
 
 async def _delete(run: Run, unwanted: Unwanted, state: NamespaceState, blockers: str) -> datetime:

@@ -9,8 +9,13 @@ class Telemetry(Protocol):
     def phase(self, phase: str, seconds: float) -> None:
         """A phase ended; its waits are in the seconds."""
 
+    def leaked(self, cause: str, minutes: float) -> None:
+        """Something stood so much longer than it should have, and is reclaimed."""
+
 
 class Untold:
     """For those who count nothing."""
 
     def phase(self, phase: str, seconds: float) -> None: ...
+
+    def leaked(self, cause: str, minutes: float) -> None: ...

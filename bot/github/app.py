@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
 import structlog
@@ -17,9 +17,11 @@ from bot.github.client import Client
 from bot.github.comments import Comments
 from bot.github.connection import Connection
 from bot.github.contents import Contents
+from bot.github.deployments import Deployments
 from bot.github.installations import Installations
 from bot.github.people import People
 from bot.github.permissions import missing
+from bot.github.plan import preview_environment
 from bot.github.pulls import Pulls
 from bot.github.reporting import Reporter
 from bot.github.sign_in import SignIn, web_url
@@ -28,7 +30,7 @@ from bot.github.texts_commands import answer
 from bot.model.ci import Ci
 from bot.model.command import Heard, Posted
 from bot.model.delivery import FailedDelivery
-from bot.model.environment import Environment, Status
+from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import Rejected
 from bot.model.person import Person
 from bot.model.pull_request import PullRequest
@@ -73,6 +75,7 @@ class GitHubApp:
         self._people = People(self._client)
         self.web_url = web_url(api_url)
         adoption = Adoption(self._client, app_id)
+        self._deployments = Deployments(self._client, adoption)
         self._reporter = Reporter(self._client, adoption, public_url)
         self._comments = Comments(self._client, adoption)
 
@@ -123,6 +126,14 @@ class GitHubApp:
 
     async def ci(self, repository: Repository, commit: str) -> Ci:
         return await read_ci(self._client, self._app_id, repository, commit)
+
+    async def active_deployments(self, repository: Repository, standing: Collection[int]) -> Collection[int]:
+        """Pull requests, but for those with a standing preview, of which a Deployment of ours is active."""
+        return await self._deployments.active(repository, standing)
+
+    async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
+        """Makes our Deployments of the environment inactive, known or not; says how many were not."""
+        return await self._deployments.retire(preview_environment(int(key.name)), pull, fence)
 
     async def report(
         self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt

@@ -29,6 +29,11 @@ _COMMENTS = 2
 """A comment that somebody deleted is written once more; who deletes it again does not want it."""
 
 
+def preview_environment(number: int) -> str:
+    """What GitHub calls the environment of a pull request's Deployments."""
+    return f"preview/pr-{number}"
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """Whose report this is."""
@@ -43,7 +48,7 @@ class Subject:
 
     @property
     def deployment_environment(self) -> str:
-        return f"preview/pr-{self.pull.number}"
+        return preview_environment(self.pull.number)
 
     def external_id(self, slot: Slot) -> str:
         """What a check run carries, so that it can be found again."""

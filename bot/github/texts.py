@@ -215,6 +215,10 @@ def deployment_ended(status: Status) -> str:
     return one_line(status.cause.summary if status.cause else "Not wanted any more", _LONGEST_DESCRIPTION)
 
 
+def deployment_retired() -> str:
+    return "Nothing of it is left on the cluster"
+
+
 # Pieces.
 
 

@@ -76,6 +76,14 @@ class Removed:
     why: str
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Such a word, as it was noted."""
+
+    why: str
+    told_at: datetime
+
+
 Ask = Hint | Wake | Resync | Reconfigure | Comment | Removed
 """What a delivery asks for."""
 

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Row, case, literal, select, update
 
 from bot.environments.ports import Clock
+from bot.model.delivery import Loss
 from bot.model.environment import (
     Attempt,
     Decision,
@@ -88,7 +89,7 @@ class Environments:
         now = self._clock()
         await self._database.run(lambda connection: _save(connection, claim, environment, decisions, now))
 
-    async def removal(self, repository: Repository, before: datetime) -> str | None:
+    async def removal(self, repository: Repository, before: datetime) -> Loss | None:
         """As the port says."""
         return await self._database.run(lambda connection: removals.noted(connection, repository, before))
 

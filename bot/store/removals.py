@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
-from bot.model.delivery import Removed
+from bot.model.delivery import Loss, Removed
 from bot.model.repository import Repository
 from bot.store.dialect import insert
 from bot.store.tables import environments, removals
@@ -37,10 +37,12 @@ def take_back(connection: Connection, seen: Sequence[Repository]) -> None:
         connection.execute(delete(removals).where(_concerns(repository)))
 
 
-def noted(connection: Connection, repository: Repository, before: datetime) -> str | None:
+def noted(connection: Connection, repository: Repository, before: datetime) -> Loss | None:
     """Why it was lost, if that was told before the given moment."""
-    statement = select(removals.c.why).where(_concerns(repository), removals.c.noted_at < before)
-    return connection.scalar(statement.order_by(removals.c.repository_id.desc()).limit(1))
+    columns = (removals.c.why, removals.c.noted_at)
+    statement = select(*columns).where(_concerns(repository), removals.c.noted_at < before)
+    row = connection.execute(statement.order_by(removals.c.repository_id.desc()).limit(1)).one_or_none()
+    return Loss(row.why, row.noted_at) if row is not None else None
 
 
 def concerned(before: datetime) -> ColumnElement[bool]:

@@ -25,6 +25,9 @@ class GitHub(Protocol):
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         """The file's text on the default branch; None when there is none."""
 
+    async def active_deployments(self, repository: Repository, standing: Collection[int]) -> Collection[int]:
+        """Pull requests, but for those with a standing preview, of which a Deployment of ours is active."""
+
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
         """Those whose last attempt did not get a 2xx answer."""
 

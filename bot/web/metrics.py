@@ -71,6 +71,8 @@ class Metrics:
         self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "method", "status")
         self._sweeps = counter("sweeps", "Sweeps that ran to their end", "sweep")
         self._swept = counter("sweep_enqueued", "Keys that a sweep asked to look at", "sweep")
+        self._leaks = counter("leaks", "Things that stood too long and were reclaimed", "cause")
+        self._orphan_minutes = counter("orphan_minutes", "How much too long they stood", "cause")
         self._breaker = counter("sweep_breaker_trips", "Sweeps that wanted to take away too much", "sweep")
 
     def delivery(self, event: str, status: str, seconds: float) -> None:
@@ -103,6 +105,10 @@ class Metrics:
 
     def cluster_call(self, method: str, status: int | None) -> None:
         self._cluster.labels(method, _status(status)).inc()
+
+    def leaked(self, cause: str, minutes: float) -> None:
+        self._leaks.labels(cause).inc()
+        self._orphan_minutes.labels(cause).inc(minutes)
 
     def swept(self, sweep: str, enqueued: int) -> None:
         self._sweeps.labels(sweep).inc()

@@ -153,3 +153,25 @@ async def test_graphql_answers_as_githubs_schema_says(desk: Desk) -> None:
         assert (error["type"], error["path"]) == ("NOT_FOUND", ["a"])
         unsigned = await http.post(f"{desk.github.url}/api/graphql", json={"query": "{ viewer { login } }"})
         assert unsigned.status_code == 401
+
+
+async def test_a_repository_counts_as_lost_only_when_github_says_so(desk: Desk) -> None:
+    github, repository = desk.github, desk.repository
+    [installation] = github.world.state.installations
+    assert not await desk.app.lost(repository)
+    github.faults.add("empty_lists")
+    assert not await desk.app.lost(repository)
+    github.faults.clear()
+    github.faults.add("error", status=401)
+    assert not await desk.app.lost(repository)
+    github.faults.clear()
+    github.apps.suspend(installation, by="ada")
+    await desk.restart()
+    assert not await desk.app.lost(repository)
+    github.apps.unsuspend(installation, by="ada")
+    github.apps.uninstall(installation, by="ada")
+    github.faults.add("error", status=502)
+    with pytest.raises(TryAgain):
+        await desk.app.lost(repository)
+    github.faults.clear()
+    assert await desk.app.lost(repository)

@@ -8,7 +8,16 @@ from dataclasses import replace
 import pytest
 
 from bot.embedded.github import GitHubServer
-from bot.model.environment import Cause, CheckResult, CheckState, End, EnvironmentState, Status
+from bot.embedded.github.operations.deployments import Actor
+from bot.model.environment import (
+    Cause,
+    CheckResult,
+    CheckState,
+    End,
+    EnvironmentKey,
+    EnvironmentState,
+    Status,
+)
 from bot.model.errors import Rejected, Superseded, TryAgain
 from tests.contract.github_desk import FILES, URL, Desk, failed, pending, ready
 
@@ -292,3 +301,27 @@ async def test_a_rate_limit_is_told_and_remembered(desk: Desk) -> None:
     with pytest.raises(TryAgain):
         await desk.pull()
     assert desk.api_calls() == []
+
+
+async def test_deployments_that_no_receipt_knows_are_found_and_ended(desk: Desk) -> None:
+    pull = await desk.pull()
+    await desk.report(pull, ready(pull.head_sha))
+    desk.receipt = ""  # the store was lost
+    assert await desk.app.active_deployments(desk.repository, {1}) == set()
+    assert await desk.app.active_deployments(desk.repository, set()) == {1}
+    key = EnvironmentKey.preview(pull.repository.id, 1)
+    assert await desk.app.retire(key, pull, desk.fence) == 1
+    assert desk.deployments == [(pull.head_sha, "inactive")]
+    assert await desk.app.retire(key, pull, desk.fence) == 0
+    assert await desk.app.active_deployments(desk.repository, set()) == set()
+
+
+async def test_a_strangers_deployment_is_left_alone(desk: Desk) -> None:
+    pull = await desk.pull()
+    fields = {"environment": "preview/pr-1", "required_contexts": [], "auto_merge": False}
+    made = desk.github.deployments.create("acme/shop", pull.head_sha, Actor("ben"), fields)
+    desk.github.deployments.add_status(made, Actor("ben"), {"state": "success"})
+    assert await desk.app.active_deployments(desk.repository, set()) == set()
+    key = EnvironmentKey.preview(pull.repository.id, 1)
+    assert await desk.app.retire(key, pull, desk.fence) == 0
+    assert desk.deployments == [(pull.head_sha, "success")]

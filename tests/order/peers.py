@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from bot.environments.ports import Clock, Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
 from bot.model.data import DataRecord
+from bot.model.delivery import Loss
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import Rejected, TryAgain
 from bot.model.manifest import (
@@ -90,6 +91,9 @@ class ModelGitHub:
 
     async def role(self, repository: Repository, login: str) -> Role:
         return Role.NONE
+
+    async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
+        return 0
 
     async def lost(self, repository: Repository) -> bool:
         return False
@@ -340,7 +344,7 @@ class Watched:
         await self._moment()
         return turn
 
-    async def removal(self, repository: Repository, before: datetime) -> str | None:
+    async def removal(self, repository: Repository, before: datetime) -> Loss | None:
         return await self._environments.removal(repository, before)
 
 

@@ -51,6 +51,9 @@ class GitHub:
     async def role(self, repository: Repository, login: str) -> Role:
         return self.roles.get(login, Role.NONE)
 
+    async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
+        return 0
+
     async def lost(self, repository: Repository) -> bool:
         return False
 

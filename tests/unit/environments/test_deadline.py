@@ -60,7 +60,7 @@ async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_bring
     await town.pass_time(1.5 * DAY)
     assert town.github.said[1].expiring
     assert town.says(1) == "ready"
-    await town.pass_time(DAY)
+    await town.pass_time(DAY / 2)
     assert town.says(1) == "gone: The preview's time was up. A push or `/preview` brings it back."
     assert town.cluster.namespaces == {}
     assert await town.journal(1) == ["opened", "ready", "expiring", "deleting", "gone"]

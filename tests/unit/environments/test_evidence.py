@@ -117,7 +117,8 @@ async def test_what_was_removed_goes_once_github_confirms_it(town: Town, ask: Re
     assert len(town.cluster.namespaces) == 2  # it may be put back at once
     await town.pass_time(HOUR)
     assert town.cluster.namespaces == {}
-    assert (await town.journal(1))[-2:] == ["deleting", "gone"]
+    assert (await town.journal(1))[-3:] == ["deleting", "gone", "reclaimed"]
+    assert [cause for cause, _ in town.telemetry.leaks] == ["removed", "removed"]
     record = await town.record(1)
     assert record.status.cause is not None
     assert record.status.cause.summary == ask.why
@@ -227,6 +228,48 @@ async def test_a_preview_whose_namespace_somebody_deleted_is_made_again(town: To
     await town.pass_time(HOUR)
     assert len(town.cluster.namespaces) == 1
     assert town.says(1) == "ready"
+    assert "reclaimed" in await town.journal(1)
+    assert town.telemetry.leaks == [("namespace", 0)]
+
+
+async def test_what_stood_too_long_is_counted_with_its_cause_and_its_minutes(town: Town) -> None:
+    await town.open(1, 2)
+    town.github.pulls[1] = replace(town.github.pulls[1], open=False, closed_at=town.clock())  # unheard
+    town.clock.advance(2)
+    await town.change(2, open=False, closed_at=town.clock())  # heard
+    await town.settle()
+    await town.pass_time(HOUR)
+    assert town.cluster.namespaces == {}
+    [(cause, minutes)] = town.telemetry.leaks
+    assert cause == "closed"
+    assert 60 <= minutes <= 63
+    assert (await town.journal(1))[-1] == "reclaimed"
+    assert (await town.journal(2))[-1] == "gone"
+
+
+async def test_a_deployment_that_looks_alive_is_ended(town: Town) -> None:
+    await town.open(1, 2)
+    town.github.active = {1, 2}
+    await town.change(1, open=False, closed_at=town.clock())
+    await town.settle()
+    await town.pass_time(HOUR)
+    assert town.github.active == {2}
+    assert (await town.journal(1))[-1] == "reclaimed"
+    assert [cause for cause, _ in town.telemetry.leaks] == ["deployment"]
+
+
+async def test_what_blocks_a_deletion_is_told_on_the_pull_request(town: Town) -> None:
+    await town.open(1)
+    town.cluster.blockers = "Some content in the namespace has finalizers remaining: example.com/hold"
+    await town.close(1)
+    await town.settle()
+    cause = town.github.said[1].cause
+    assert cause is not None
+    assert (cause.summary, cause.detail) == ("The pull request was closed.", town.cluster.blockers)
+    town.cluster.namespaces.clear()
+    town.cluster.blockers = ""
+    await town.settle()
+    assert town.says(1) == "gone: The pull request was closed."
 
 
 async def test_a_pull_request_that_was_reopened_before_the_look_keeps_what_is_new(town: Town) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -18,6 +18,7 @@ from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.size import Size
 from bot.store import Store
+from bot.sweeps.deployments import deployments
 from bot.sweeps.expiry import expiry, warnings
 from bot.sweeps.forgotten import forgotten
 from bot.sweeps.lost import lost
@@ -32,7 +33,16 @@ SHOP = PULL.repository
 
 
 class Silent:
-    """Metrics that nobody looks at."""
+    """Metrics: nobody looks at them but for the leaks."""
+
+    def __init__(self) -> None:
+        self.leaks: list[tuple[str, int]] = []
+        """Cause and minutes."""
+
+    def leaked(self, cause: str, minutes: float) -> None:
+        self.leaks.append((cause, int(minutes)))
+
+    def phase(self, phase: str, seconds: float) -> None: ...
 
     def swept(self, sweep: str, enqueued: int) -> None: ...
 
@@ -47,6 +57,8 @@ class TownHall(peers.GitHub):
         self.pulls: dict[int, PullRequest] = {}
         self.trouble: GreenroomError | None = None
         self.said: dict[int, Status] = {}
+        self.active: set[int] = set()
+        """Pull requests with a Deployment of ours that is active."""
         self.gone = False
         """GitHub confirms that the App has lost the repository."""
 
@@ -70,6 +82,17 @@ class TownHall(peers.GitHub):
             raise self.trouble
         return [pull for pull in self.pulls.values() if pull.open]
 
+    async def active_deployments(self, repository: Repository, standing: Collection[int]) -> Collection[int]:
+        if self.trouble:
+            raise self.trouble
+        return self.active - set(standing)
+
+    async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
+        await fence()
+        retired = int(pull.number in self.active)
+        self.active.discard(pull.number)
+        return retired
+
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
         if self.trouble:
             raise self.trouble
@@ -91,10 +114,14 @@ class Land(peers.Cluster):
     def __init__(self) -> None:
         super().__init__()
         self.namespaces: dict[str, tuple[EnvironmentKey, Size]] = {}
+        self.blockers = ""
+        """What keeps a namespace that is being deleted."""
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
-        there = name in self.namespaces
-        return NamespaceView(NamespaceState.OURS if there else NamespaceState.ABSENT)
+        if name not in self.namespaces:
+            return NamespaceView(NamespaceState.ABSENT)
+        held = NamespaceView(NamespaceState.TERMINATING, self.blockers)
+        return held if self.blockers else NamespaceView(NamespaceState.OURS)
 
     async def prepare(
         self,
@@ -123,11 +150,19 @@ class Town:
         self.store = store
         self.clock = clock
         self.policy = policy
+        self.telemetry = Silent()
         self.github = TownHall()
         self.cluster = Land()
         self.reconciler = Reconciler(
             Peers(
-                store.environments, self.github, peers.Registry(), self.cluster, peers.Gateway(), {}, clock
+                store.environments,
+                self.github,
+                peers.Registry(),
+                self.cluster,
+                peers.Gateway(),
+                {},
+                clock,
+                self.telemetry,
             ),
             policy,
         )
@@ -178,6 +213,7 @@ class Town:
             lambda: warnings(store.environments, store.queue, self.clock(), Silent()),
             lambda: redelivery(self.github, store.deliveries, self.clock(), Silent()),
             lambda: orphans(self.cluster, store.environments, store.deliveries, limit, Silent()),
+            lambda: deployments(self.github, store.environments, store.deliveries, Silent()),
             lambda: lost(store.environments, store.deliveries, self.clock(), limit, Silent()),
             lambda: forgotten(store.environments, store.queue, self.policy.caps, Silent()),
         )
