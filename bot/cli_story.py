@@ -106,6 +106,8 @@ def _head(console: Console, story: Story) -> None:
     _cause(console, story.cause)
     if story.wait and (story.cause is None or story.wait.summary != story.cause.summary):
         _cause(console, story.wait)
+    for note in story.notes:
+        console.print(_text(note))
     if story.trouble:
         console.print(Text(_plain(story.trouble), "red"))
 

@@ -66,6 +66,8 @@ class Story:
     namespace: str
     expires_at: datetime | None
     steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+    """What else a person should know of how it runs, one sentence each."""
     checks: tuple[CheckResult, ...]
     decisions: tuple[Decision, ...]
     """The newest first."""
@@ -111,6 +113,7 @@ def tell(
         namespace=environment.namespace,
         expires_at=status.expires_at,
         steps=_steps(status, now),
+        notes=status.notes,
         checks=status.checks,
         decisions=tuple(decisions),
         scheduled=scheduled,
