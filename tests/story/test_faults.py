@@ -105,7 +105,7 @@ async def test_killed_it_takes_up_again_and_nothing_is_there_twice(story: Story,
     await eventually(lambda: reached() or None, lambda: f"it never came to be killed {boundary}", 0.002)
     await story.bot.kill()
     await story.bot.start()
-    await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `job-python-m-shop-smoke`")
+    await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
     assert "Basil" in (await story.page(number)).text
     await everything_is_there_once(story, number)
 
@@ -146,7 +146,7 @@ async def test_what_github_did_and_denied_is_not_done_again(story: Story, status
     for path in ("/deployments$", "/graphql", "/access_tokens$"):
         faults.add("error_after", times=1, status=status, method="POST", path=path)
     number = await story.open("spring", story.files("spring"))
-    await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `job-python-m-shop-smoke`")
+    await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
     assert not [fault for fault in faults.listed() if fault.path != "/access_tokens$"], "it was never asked"
     await everything_is_there_once(story, number)
 

@@ -8,7 +8,7 @@ from tests.story.conftest import Story
 
 async def test_a_pull_request_gets_its_shop_follows_a_push_and_leaves_nothing_behind(story: Story) -> None:
     number = await story.open("spring", story.files("spring"))
-    said = await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `job-python-m-shop-smoke`")
+    said = await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
     assert "sha256:" in said
     assert "Basil" in (await story.page(number)).text
 

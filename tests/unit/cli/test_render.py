@@ -45,7 +45,7 @@ def test_a_known_digest_stands_in_it_and_a_script_gets_json(tmp_path: Path) -> N
     told = json.loads(done.stdout)
     [shop] = [each for each in told["waves"]["workloads"] if each["kind"] == "Deployment"]
     assert shop["spec"]["template"]["spec"]["containers"][0]["image"] == f"ghcr.io/acme/shop@{DIGEST}"
-    assert told["checks"].keys() == {"job-python-m-shop-smoke"}
+    assert told["checks"].keys() == {"smoke"}
     assert told["notes"] == ["Namespace, host, gateway, commit and pull request are placeholders."]
 
 
