@@ -25,6 +25,7 @@ from bot.sweeps.lost import lost
 from bot.sweeps.orphans import orphans
 from bot.sweeps.redelivery import redelivery
 from bot.sweeps.resync import Resync
+from bot.sweeps.schedule import Sweep
 from tests.stores import ManualClock
 from tests.unit.environments import peers
 from tests.unit.environments.test_desire import PULL
@@ -143,6 +144,26 @@ class Land(peers.Cluster):
         return [OwnedNamespace(name, key, SHOP, False) for name, (key, _) in self.namespaces.items()]
 
 
+async def work_off(store: Store, clock: ManualClock, reconciler: Reconciler, *sweeps: Sweep) -> None:
+    """The sweeps, and everything that is due; a run that fails is tried again as the queue says."""
+    for each in sweeps:
+        with contextlib.suppress(GreenroomError):
+            await each()
+    for _ in range(50):
+        claims = await store.queue.claim("town", 9, 60)
+        if not claims:
+            return
+        for claim in claims:
+            try:
+                again = await reconciler(claim)
+            except GreenroomError as error:
+                await store.queue.fail(claim, str(error), getattr(error, "at", None))
+            else:
+                await store.queue.finish(claim, again)
+        clock.advance(1)
+    raise AssertionError("there is no end of it")
+
+
 class Town:
     """`settle` lets a worker do everything that is due."""
 
@@ -187,28 +208,15 @@ class Town:
         await self.settle()
 
     async def settle(self) -> None:
-        """A run that fails is tried again as the queue says, when the clock has moved."""
         self.clock.advance(20)
-        for _ in range(50):
-            claims = await self.store.queue.claim("town", 1, 60)
-            if not claims:
-                return
-            for claim in claims:
-                try:
-                    again = await self.reconciler(claim)
-                except GreenroomError as error:
-                    await self.store.queue.fail(claim, str(error), getattr(error, "at", None))
-                else:
-                    await self.store.queue.finish(claim, again)
-            self.clock.advance(1)
-        raise AssertionError("there is no end of it")
+        await work_off(self.store, self.clock, self.reconciler)
 
     async def sweep(self) -> None:
         """Every sweep that there is, and whatever work it asks for."""
         store, limit = self.store, 10
         resync = Resync(self.github, store.environments, store.deliveries, limit, Silent())
-        sweeps = (
-            lambda: resync.all(),
+        sweeps: tuple[Sweep, ...] = (
+            resync.all,
             lambda: expiry(store.environments, store.queue, self.clock(), limit, Silent()),
             lambda: warnings(store.environments, store.queue, self.clock(), Silent()),
             lambda: redelivery(self.github, store.deliveries, self.clock(), Silent()),
@@ -217,10 +225,8 @@ class Town:
             lambda: lost(store.environments, store.deliveries, self.clock(), limit, Silent()),
             lambda: forgotten(store.environments, store.queue, self.policy.caps, Silent()),
         )
-        for each in sweeps:
-            with contextlib.suppress(GreenroomError):
-                await each()
-        await self.settle()
+        self.clock.advance(20)
+        await work_off(store, self.clock, self.reconciler, *sweeps)
 
     async def pass_time(self, time: timedelta) -> None:
         """With all sweeps at its end."""

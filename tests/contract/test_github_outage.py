@@ -1,0 +1,126 @@
+"""A day of sweeps at a GitHub over HTTP that is away, lists nothing, or refuses: nothing is taken away."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.embedded.github import GitHubServer
+from bot.embedded.github.faults import FaultKind
+from bot.environments.reconciler import Reconciler
+from bot.environments.run import Peers, Policy
+from bot.model.delivery import Hint
+from bot.store import Store
+from bot.sweeps.deployments import deployments
+from bot.sweeps.expiry import expiry
+from bot.sweeps.lost import lost
+from bot.sweeps.orphans import orphans
+from bot.sweeps.resync import Resync
+from tests.contract.github_desk import Desk
+from tests.stores import ManualClock
+from tests.unit.environments import peers
+from tests.unit.environments.town import Land, Silent, work_off
+
+FILES = {".greenroom.yml": peers.CONFIGURATION, "deploy/web.yaml": "kind: Deployment\n"}
+PREVIEWS = 3
+LIMIT = 100  # the breaker shall not be what saves them
+
+
+class Day:
+    """The bot's own GitHub room, reconciler, store and sweeps; the cluster is in memory."""
+
+    def __init__(self, desk: Desk, store: Store, clock: ManualClock) -> None:
+        self.desk, self.store, self.clock = desk, store, clock
+        self.cluster = Land()
+        rooms = Peers(
+            store.environments, desk.app, peers.Registry(), self.cluster, peers.Gateway(), {}, clock
+        )
+        self.reconciler = Reconciler(rooms, Policy(default_ttl=timedelta(days=3)))
+
+    async def look(self) -> None:
+        """As if somebody had told that something changed."""
+        numbers = range(1, PREVIEWS + 1)
+        hints = [Hint(self.desk.repository, number, None, open=None) for number in numbers]
+        await self.store.deliveries.hint(hints)
+
+    async def open_all(self) -> None:
+        await self.look()
+        await work_off(self.store, self.clock, self.reconciler)
+
+    async def pass_by(self) -> None:
+        app, store = self.desk.app, self.store
+        resync = Resync(app, store.environments, store.deliveries, LIMIT, Silent())
+        for _ in range(24):
+            self.clock.advance(3600)
+            await work_off(
+                store,
+                self.clock,
+                self.reconciler,
+                self.look,
+                resync.all,
+                lambda: expiry(store.environments, store.queue, self.clock(), LIMIT, Silent()),
+                lambda: orphans(self.cluster, store.environments, store.deliveries, LIMIT, Silent()),
+                lambda: lost(store.environments, store.deliveries, self.clock(), LIMIT, Silent()),
+                lambda: deployments(app, store.environments, store.deliveries, Silent()),
+            )
+
+
+@pytest.fixture
+async def day(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Day]:
+    with GitHubServer() as server:
+        server.accounts.create_organization("acme")
+        server.accounts.create_user("ben")
+        server.repositories.create("acme/shop", FILES)
+        server.repositories.set_role("acme/shop", "ben", "write")
+        for number in range(1, PREVIEWS + 1):
+            server.repositories.push("acme/shop", f"b{number}", {"n.txt": f"{number}\n"}, by="ben")
+            server.pulls.open("acme/shop", f"b{number}", by="ben")
+        server.apps.install("acme", by="ben")
+        desk = Desk(server)
+        store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
+        await store.migrate()
+        day = Day(desk, store, clock)
+        await day.open_all()
+        assert len(day.cluster.namespaces) == PREVIEWS
+        yield day
+        await desk.app.close()
+        await store.close()
+
+
+def fault(kind: FaultKind, status: int = 502) -> Callable[[GitHubServer], object]:
+    return lambda github: github.faults.add(kind, status=status)
+
+
+def uninstall(github: GitHubServer) -> None:
+    """And the delivery that tells it is lost."""
+    [installation] = github.world.state.installations
+    github.apps.uninstall(installation, by="ben")
+
+
+def suspend(github: GitHubServer) -> None:
+    [installation] = github.world.state.installations
+    github.apps.suspend(installation, by="ben")
+
+
+@pytest.mark.parametrize(
+    "go_wrong",
+    [
+        pytest.param(fault("outage"), id="outage"),
+        pytest.param(fault("error", 502), id="502"),
+        pytest.param(fault("error", 401), id="401"),
+        pytest.param(fault("error", 404), id="404"),
+        pytest.param(fault("error", 403), id="403"),
+        pytest.param(fault("empty_lists"), id="empty lists"),
+        pytest.param(uninstall, id="uninstalled unheard"),
+        pytest.param(suspend, id="suspended"),
+    ],
+)
+async def test_a_day_of_sweeps_takes_nothing_away(
+    day: Day, go_wrong: Callable[[GitHubServer], object]
+) -> None:
+    go_wrong(day.desk.github)
+    await day.pass_by()
+    assert len(day.cluster.namespaces) == PREVIEWS

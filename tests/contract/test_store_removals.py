@@ -1,0 +1,56 @@
+"""What signed deliveries told of lost repositories, the same on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.model.delivery import Ask, Delivery, Hint, Loss, Removed, Resync
+from bot.model.repository import Repository
+from bot.store import Store
+from tests.contract.shop import FIRST, SHOP
+from tests.stores import ManualClock
+
+TAKEN_OUT = Removed(SHOP.installation_id, SHOP.id, "The repository was taken out.")
+UNINSTALLED = Removed(SHOP.installation_id, None, "The App was uninstalled.")
+MOVED = Repository(SHOP.id, 21, "elsewhere", "shop")
+
+
+async def tell(store: Store, clock: ManualClock, ask: Ask) -> None:
+    guid = f"{ask}{clock()}"
+    await store.deliveries.record(Delivery(guid, "repository", "", clock(), SHOP), [ask])
+    clock.advance(60)
+
+
+async def test_a_removal_is_noted_with_the_moment_it_was_told_first(store: Store, clock: ManualClock) -> None:
+    told_at = clock()
+    await tell(store, clock, TAKEN_OUT)
+    await tell(store, clock, TAKEN_OUT)
+    assert await store.environments.removal(SHOP, clock()) == Loss(TAKEN_OUT.why, told_at)
+    assert await store.environments.removal(SHOP, told_at) is None
+    assert await store.environments.removal(MOVED, clock()) is None
+
+
+async def test_an_uninstalled_app_has_lost_all_repositories(store: Store, clock: ManualClock) -> None:
+    await store.deliveries.hint([Hint(SHOP, 7, FIRST, True)])
+    await store.deliveries.hint([Hint(Repository(11, 22, "others", "tools"), 1, FIRST, True)])
+    await tell(store, clock, UNINSTALLED)
+    found = await store.environments.find(lost_before=clock())
+    assert [each.repository for each in found] == [SHOP]
+    assert await store.environments.find(lost_before=clock() - timedelta(hours=1)) == []
+    loss = await store.environments.removal(SHOP, clock())
+    assert loss is not None
+    assert loss.why == UNINSTALLED.why
+
+
+async def test_a_repository_that_is_named_again_is_not_lost(store: Store, clock: ManualClock) -> None:
+    await tell(store, clock, TAKEN_OUT)
+    await tell(store, clock, Resync(MOVED))
+    assert await store.environments.removal(SHOP, clock()) is not None
+    await tell(store, clock, Resync(SHOP))
+    assert await store.environments.removal(SHOP, clock()) is None
+
+
+async def test_old_words_are_forgotten(store: Store, clock: ManualClock) -> None:
+    await tell(store, clock, TAKEN_OUT)
+    await store.deliveries.forget(clock())
+    assert await store.environments.removal(SHOP, clock()) is None
