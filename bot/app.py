@@ -10,8 +10,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import structlog
-from starlette.applications import Starlette
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from bot.cluster.client import Api
 from bot.cluster.cluster import KubernetesCluster
@@ -54,7 +54,7 @@ from bot.web.pages.routes import closed_routes, page_routes
 from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import Site
-from bot.web.webhooks import webhook_routes
+from bot.web.webhooks import Webhooks
 from bot.worker import Handler, Worker
 
 log = structlog.get_logger()
@@ -66,7 +66,7 @@ _KEEP_DELIVERIES = timedelta(days=7)
 class App:
     """One process of the bot: receives, works and sweeps. Any number of them share one store."""
 
-    web: Starlette
+    web: ASGIApp
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -255,7 +255,7 @@ class App:
         rooms = Rooms(store.environments, store.journal, store.queue, witness)
         return page_routes(sign_in, Pages(site, sessions, Access(github), rooms, utc_now))
 
-    def _routes(self, store: Store, pages: Sequence[BaseRoute]) -> Starlette:
+    def _routes(self, store: Store, pages: Sequence[BaseRoute]) -> ASGIApp:
         metrics = self._metrics
 
         async def answers() -> str | None:
@@ -271,13 +271,8 @@ class App:
             states = [environment.status.state.value for environment in found]
             metrics.environments({state.value: states.count(state.value) for state in EnvironmentState})
 
-        application = create_application(
-            [
-                *webhook_routes(store.deliveries, self._settings.webhook_secrets),
-                *health_routes({"store": answers}),
-                metrics_route(metrics, refresh),
-                *pages,
-            ]
+        webhooks = Webhooks(store.deliveries, self._settings.webhook_secrets)
+        return create_application(
+            [*health_routes({"store": answers}), metrics_route(metrics, refresh), *pages],
+            posts={"/webhooks": DeliveryMetrics(webhooks, metrics)},
         )
-        application.add_middleware(DeliveryMetrics, metrics=metrics)
-        return application

@@ -13,7 +13,9 @@ from typing import Any, Protocol
 import structlog
 import uvicorn
 import uvloop
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
+
+from bot.whole_answers import WholeAnswers
 
 DRAIN_SECONDS = 30.0
 """From the first signal to the end, whatever still runs."""
@@ -29,7 +31,7 @@ _log = structlog.get_logger(__name__)
 
 class Application(Protocol):
     @property
-    def web(self) -> Starlette: ...
+    def web(self) -> ASGIApp: ...
 
     async def start(self) -> None: ...
 
@@ -78,11 +80,11 @@ async def _started(application: Application, stopping: asyncio.Future[float]) ->
     return True
 
 
-async def _serve(web: Starlette, listener: socket.socket, stopping: asyncio.Future[float]) -> None:
+async def _serve(web: ASGIApp, listener: socket.socket, stopping: asyncio.Future[float]) -> None:
     server = _Server(
         uvicorn.Config(
             web,
-            http="httptools",
+            http=WholeAnswers,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -123,15 +123,12 @@ class Metrics:
 
 
 class DeliveryMetrics:
-    """Middleware: counts what is posted to `path` by event and answer, and how long the answer took."""
+    """Around what takes deliveries: counts them by event and answer, and how long the answer took."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, path: str = "/webhooks") -> None:
-        self._app, self._metrics, self._path = app, metrics, path
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app, self._metrics = app, metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != self._path or scope["method"] != "POST":
-            await self._app(scope, receive, send)
-            return
         began, status = time.perf_counter(), None
 
         async def noted(message: Message) -> None:

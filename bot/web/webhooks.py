@@ -14,7 +14,6 @@ from typing import Protocol
 
 import msgspec
 import structlog
-from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from bot.intake.payload import NotAnObject
@@ -53,21 +52,18 @@ class _Refused(Exception):
         self.status = status
 
 
-def webhook_routes(recorder: Recorder, secrets: Sequence[str]) -> list[Route]:
-    """Every one of the secrets is accepted, so that one can be rotated; NoSecret when there is none or an
-    empty one."""
-    if not secrets or not all(secrets):
-        raise NoSecret
-    endpoint = Webhooks(recorder, tuple(secret.encode() for secret in secrets))
-    return [Route("/webhooks", endpoint, methods=["POST"])]
-
-
 class Webhooks:
-    """An ASGI application: what comes in is read by hand, so that it can be counted while it is read."""
+    """An ASGI application: what comes in is read by hand, so that it can be counted while it is read.
 
-    def __init__(self, recorder: Recorder, secrets: tuple[bytes, ...]) -> None:
+    Every one of the secrets is accepted, so that one can be rotated; NoSecret when there is none or an empty
+    one.
+    """
+
+    def __init__(self, recorder: Recorder, secrets: Sequence[str]) -> None:
+        if not secrets or not all(secrets):
+            raise NoSecret
         self._recorder = recorder
-        self._secrets = secrets
+        self._secrets = tuple(secret.encode() for secret in secrets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])

@@ -18,7 +18,8 @@ from bot.logs import set_up_logging
 from bot.server import listen, run
 from bot.store import Store
 from bot.web.application import create_application
-from bot.web.webhooks import webhook_routes
+from bot.web.metrics import DeliveryMetrics, Metrics
+from bot.web.webhooks import Webhooks
 from tests.bench.load import SECRET
 
 
@@ -40,7 +41,7 @@ class Verify:
 
 
 class Greenroom:
-    """Intake and store as they are."""
+    """Intake, metrics and store as they are."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -48,7 +49,8 @@ class Greenroom:
     async def start(self) -> None:
         self._store = await Store.open(self._url)
         await self._store.migrate()
-        self.web = create_application(webhook_routes(self._store.deliveries, [SECRET.decode()]))
+        webhooks = DeliveryMetrics(Webhooks(self._store.deliveries, [SECRET.decode()]), Metrics())
+        self.web = create_application([], posts={"/webhooks": webhooks})
 
     async def drain(self, timeout_seconds: float) -> None:
         await self._store.close()

@@ -25,7 +25,7 @@ from bot.model.errors import ConfigurationError, ManifestRefused, Rejected
 from bot.model.manifest import Bundle
 from bot.store import Store
 from bot.web.application import create_application
-from bot.web.webhooks import webhook_routes
+from bot.web.webhooks import Webhooks
 from tests.fuzz import inputs
 from tests.unit.cluster.manifests import NAMESPACE, deployment, files, render, request, service
 from tests.unit.github.scenes import PLACE
@@ -65,7 +65,7 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
             store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}")
             stack.push_async_callback(store.close)
             await store.migrate()
-            application = create_application(webhook_routes(store.deliveries, [SECRET]))
+            application = create_application([], posts={"/webhooks": Webhooks(store.deliveries, [SECRET])})
             transport = httpx.ASGITransport(application)
             return await stack.enter_async_context(
                 httpx.AsyncClient(transport=transport, base_url="http://bot")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import httpx
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import request_response
 
 from bot.web.application import create_application
 from bot.web.metrics import DeliveryMetrics, Metrics, metrics_route
@@ -90,8 +89,8 @@ async def test_webhooks_are_counted_by_the_answer_they_got() -> None:
     async def refresh() -> None: ...
 
     metrics = Metrics()
-    routes = [Route("/webhooks", answer, methods=["POST"]), metrics_route(metrics, refresh)]
-    application = create_application(routes, [Middleware(DeliveryMetrics, metrics=metrics)])
+    taking = DeliveryMetrics(request_response(answer), metrics)
+    application = create_application([metrics_route(metrics, refresh)], posts={"/webhooks": taking})
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bot") as client:
         await client.post("/webhooks", content=b"{}", headers={"X-GitHub-Event": "push"})
         await client.post("/webhooks", headers={"X-GitHub-Event": "push"})

@@ -16,7 +16,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.work import WorkKey
 from bot.store import Store
 from bot.web.application import create_application
-from bot.web.webhooks import LARGEST_BODY, NoSecret, webhook_routes
+from bot.web.webhooks import LARGEST_BODY, NoSecret, Webhooks
 from tests.webhooks import SECRET, Webhook, changed, fixture, signed
 
 MEGABYTE = 1024 * 1024
@@ -49,7 +49,7 @@ async def run(stack: AsyncExitStack, folder: Path, *secrets: str) -> Bot:
     store = await Store.open(f"sqlite:///{file}")
     stack.push_async_callback(store.close)
     await store.migrate()
-    application = create_application(webhook_routes(store.deliveries, secrets))
+    application = create_application([], posts={"/webhooks": Webhooks(store.deliveries, secrets)})
     client = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bot")
     return Bot(file, store, await stack.enter_async_context(client))
 
@@ -235,4 +235,4 @@ async def test_deliveries_that_come_together_share_one_write_to_the_disk(bot: Bo
 
 
 async def test_only_posts_are_taken(bot: Bot) -> None:
-    assert (await bot.client.get("/webhooks")).status_code == 405
+    assert (await bot.client.get("/webhooks")).status_code == 404
