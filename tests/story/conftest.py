@@ -195,7 +195,7 @@ embedded_only = pytest.mark.parametrize("site", ["embedded"], indirect=True)
 """For stories with faults, which only the embedded cluster has."""
 
 
-@pytest.fixture(scope="session", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
+@pytest.fixture(scope="package", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
 async def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Site]:

@@ -35,9 +35,8 @@ async def test_the_log_says_which_delivery_and_which_environment(small: Story) -
     repository = small.github.world.repository(small.repository)
     environment = f"preview/{repository.id}/{number}"
     lines = _log(small)
-    [tried] = [line for line in lines if line.get("environment") == environment and "reason" in line]
-    assert tried["event"] == "will be tried again"
-    assert "502" in tried["reason"]
+    tried = [line for line in lines if line["event"] == "will be tried again"]
+    assert any(line.get("environment") == environment and "502" in line["reason"] for line in tried)
     refused = [line["delivery"] for line in lines if line["event"] == "a webhook was refused"]
     assert refused == ["a-stranger"]
 

@@ -62,7 +62,7 @@ def files(story: Story) -> dict[str, bytes]:
     }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def vault(site: Site) -> AsyncIterator[None]:
     """The organisation canary, for which the operator keeps two secrets."""
     client = site.world.client
