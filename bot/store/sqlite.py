@@ -27,6 +27,8 @@ from bot.store.presence import Presence
 _BUSY_MILLISECONDS = 4000
 """How long another process may hold the file before those who wait are told that it is unavailable."""
 
+_CHECKPOINT_PAGES = 8000
+"""32 MB: those who wait for a commit during which the log is copied back wait longer, so that is rare."""
 _STATEMENTS = 512
 """Kept ready: the frequent ones differ by their number of rows."""
 
@@ -188,6 +190,9 @@ class SqliteDatabase:
             driver.execute("PRAGMA journal_mode = WAL")
             driver.execute("PRAGMA synchronous = FULL")
             driver.execute("PRAGMA foreign_keys = ON")
+            # What a savepoint would restore is not worth a file.
+            driver.execute("PRAGMA temp_store = MEMORY")
+            driver.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             driver.execute("BEGIN IMMEDIATE")  # a file without the right to write shows here
             driver.execute("ROLLBACK")
             driver.execute("PRAGMA busy_timeout = 0")

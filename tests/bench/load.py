@@ -50,12 +50,14 @@ class _Requests:
                 "X-GitHub-Delivery: "
             )
             self._prepared.append((head.encode(), body))
-        self._run = uuid.uuid4().hex[:20]
+        self._run = uuid.uuid4().hex[:4]
 
     def next(self) -> tuple[bytes, bytes]:
         number = next(self._next)
         head, body = self._prepared[number % len(self._prepared)]
-        return head + f"{self._run}-{number:012}\r\n\r\n".encode(), body
+        # Like GitHub's, a UUID that begins with the lowest part of the time: near in time, near in the table.
+        low = int(time.time() * 1e7) & 0xFFFFFFFF
+        return head + f"{low:08x}-e79c-11f1-{self._run}-{number:012x}\r\n\r\n".encode(), body
 
 
 class _Connection(asyncio.Protocol):
