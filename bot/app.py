@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -23,13 +23,20 @@ from bot.cluster.watch import Watcher
 from bot.cluster.witness import Witness
 from bot.commands.handler import Handler as CommandHandler
 from bot.commands.handler import Peers as CommandPeers
+from bot.commands.staging import Staging
 from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
+from bot.environments.stage import StageReconciler
 from bot.github.app import GitHubApp
-from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.errors import GreenroomError
 from bot.model.places import Caps
-from bot.model.work import WorkKey
+from bot.model.work import Claim, WorkKey
+from bot.promotions.asking import Asking
+from bot.promotions.listening import Listening
+from bot.promotions.promoter import Peers as PromotionPeers
+from bot.promotions.promoter import Promoter
+from bot.promotions.sources import Sources
 from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credentials
 from bot.secrets.environment import EnvironmentSecrets
@@ -86,6 +93,7 @@ class App:
         api = await stack.enter_async_context(await connect(settings.kubeconfig, self._metrics))
         policy = self._cluster_policy()
         cluster = KubernetesCluster(api, policy, Tools(settings.render_hosts))
+        asking = Asking(store.promotions, store.releases, github, utc_now)
         peers = Peers(
             environments=store.environments,
             github=github,
@@ -101,9 +109,12 @@ class App:
             },
             clock=utc_now,
             telemetry=self._metrics,
+            promotions=Listening(store.promotions, store.releases, asking),
         )
         self.web = self._routes(store, self._pages(store, github, Witness(api)))
-        handlers = self._handlers(store, github, cluster, peers)
+        handlers = self._handlers(store, github, cluster, peers) | {
+            "promotion": self._promoter(store, github, peers, asking)
+        }
         self._worker = Worker(store.queue, handlers, settings.workers, self._metrics.worked)
         self._worker.start()
         self._tasks.append(asyncio.create_task(self._wake_changed(api, store)))
@@ -159,7 +170,7 @@ class App:
 
     def _handlers(
         self, store: Store, github: GitHubApp, cluster: KubernetesCluster, peers: Peers
-    ) -> Mapping[str, Handler]:
+    ) -> dict[str, Handler]:
         settings, metrics = self._settings, self._metrics
         limit = settings.max_deletions_per_sweep
         resync = Resync(github, store.environments, store.deliveries, limit, metrics)
@@ -195,14 +206,32 @@ class App:
             "deployments": find_deployments,
         }
         commanding = CommandPeers(
-            store.commands, store.environments, store.journal, store.queue, github, utc_now
+            store.commands,
+            store.environments,
+            store.journal,
+            store.queue,
+            github,
+            Staging(Asking(store.promotions, store.releases, github, utc_now)),
+            utc_now,
         )
+        previews, stages = Reconciler(peers, self._policy()), StageReconciler(peers, self._policy())
+
+        async def environment(claim: Claim) -> datetime | None:
+            is_preview = EnvironmentKey.parse(claim.key.subject).kind is EnvironmentKind.PREVIEW
+            return await (previews if is_preview else stages)(claim)
+
         return {
             "command": CommandHandler(commanding, settings.longest_ttl),
-            "environment": Reconciler(peers, self._policy()),
+            "environment": environment,
             "resync": resync.one,
             "sweep": Sweeper(sweeps),
         }
+
+    def _promoter(self, store: Store, github: GitHubApp, peers: Peers, asking: Asking) -> Promoter:
+        sources = Sources(github, peers.registry, peers.cluster, store.releases, utc_now)
+        return Promoter(
+            PromotionPeers(store.promotions, store.environments, github, sources, utc_now), asking
+        )
 
     def _policy(self) -> Policy:
         settings = self._settings

@@ -10,7 +10,7 @@ from bot.cluster import data, namespaces, secrets
 from bot.cluster.apply import apply_all, prune
 from bot.cluster.client import Api
 from bot.cluster.kinds import NAMESPACE
-from bot.cluster.observe import observe, old_pods
+from bot.cluster.observe import observe, old_pods, running
 from bot.cluster.policy import Policy
 from bot.cluster.render import render
 from bot.cluster.tools.tools import Tools
@@ -104,6 +104,9 @@ class KubernetesCluster:
 
     async def old_pods(self, namespace: str, release_id: str) -> bool:
         return await old_pods(self._api, namespace, release_id)
+
+    async def running(self, namespace: str) -> Sequence[str]:
+        return await running(self._api, namespace)
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         await namespaces.delete(self._api, name, environment, fence)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, REFRESH, RESETS, SEED
+from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, REFRESH, RESETS, SEED, SERIAL
 from bot.cluster.policy import Policy
 from bot.cluster.seed_files import mount
 from bot.cluster.templates import containers, pod_template
@@ -36,13 +36,15 @@ def migrations_job(job: JobRequest, request: RenderRequest, manifests: Sequence[
 def check_job(
     job: JobRequest, request: RenderRequest, policy: Policy, manifests: Sequence[Manifest]
 ) -> Object:
-    """Named by its content too, of which the commit is a part: each commit is checked anew."""
+    """Named by its content, commit and target included: each of them is checked anew."""
     template = _template(job, request, manifests)
     marks = {COMMIT: request.commit}
     if request.refreshes:
         marks[REFRESH] = str(request.refreshes)
     if request.resets:
         marks[RESETS] = request.resets
+    if request.serial:
+        marks[SERIAL] = str(request.serial)
     template["metadata"] = {"annotations": marks}
     if request.host:
         domain = policy.domain_of(request.fork)

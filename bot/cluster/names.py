@@ -32,6 +32,8 @@ REPOSITORY = f"{PREFIX}repository"
 INSTALLATION = f"{PREFIX}installation"
 PULL_REQUEST = f"{PREFIX}pull-request"
 COMMIT = f"{PREFIX}commit"
+SERIAL = f"{PREFIX}serial"
+"""Which of a stage's targets it was checked for."""
 GENERATION = f"{PREFIX}generation"
 
 OWN_NAME = "greenroom"

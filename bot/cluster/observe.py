@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.cluster.client import Api, Collection
@@ -47,6 +47,26 @@ async def old_pods(api: Api, namespace: str, release_id: str) -> bool:
     """Whether a pod of another release still runs or ends behind the route."""
     found = await api.list(POD, namespace, labels=f"{RELEASE},{RELEASE}!={release_id}")
     return any((pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed") for pod in found.items)
+
+
+async def running(api: Api, namespace: str) -> Sequence[str]:
+    """Image references of all pods that run or are to, as they ask for them and as nodes report them."""
+    found = await api.list(POD, namespace, labels=ENVIRONMENT)
+    return [reference for pod in found.items if not _ends(pod) for reference in _references(pod)]
+
+
+def _ends(pod: Object) -> bool:
+    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return ended or bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def _references(pod: Object) -> Iterator[str]:
+    spec, status = pod["spec"], pod.get("status") or {}
+    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+        yield container["image"]
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        # Some runtimes say how they pulled it: `docker-pullable://ghcr.io/acme/shop@sha256:…`
+        yield str(container.get("imageID") or "").rpartition("//")[2]
 
 
 def plain(text: str, longest: int = _LONGEST_DETAIL) -> str:

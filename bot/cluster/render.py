@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -71,6 +72,7 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) ->
         checks=_checks(request, policy, manifests),
         secrets=bool(request.secrets),
         digests={wave: digest(waves[wave]) for wave in Wave},
+        manifests_digest=_manifests_digest(kept, request),
     )
 
 
@@ -113,6 +115,12 @@ def _configuration_digest(objects: Sequence[Manifest], request: RenderRequest) -
     route = [request.host, backend.service, backend.port] if backend else []
     ordered = sorted(objects, key=lambda each: (each["kind"], each["metadata"]["name"]))
     return f"sha256:{digest([ordered, route])}"
+
+
+def _manifests_digest(sources: Sequence[Source], request: RenderRequest) -> str:
+    """Of what the commit describes; a chart may have been told the namespace, which is the environment's."""
+    texts = (json.dumps(source.manifest, sort_keys=True) for source in sources)
+    return f"sha256:{digest(sorted(text.replace(request.namespace, '') for text in texts))}"
 
 
 def _stamp(each: Object, release_id: str) -> None:

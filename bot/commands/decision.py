@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bot.commands.grammar import Command
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import Change
-from bot.commands.table import COMMANDS, Verb, allowed
+from bot.commands.table import COMMANDS, STAGING, Verb, allowed
 from bot.model.command import Heard, Posted
 from bot.model.environment import End, Environment, EnvironmentState, Wishes
 from bot.model.pull_request import PullRequest
@@ -48,12 +48,14 @@ def decide(command: Command, at: Situation) -> Decided:
         return Decided(replace(said, result=Result.FORBIDDEN))
     if command.verb in _TOLD:
         return Decided(replace(said, result=Result.TOLD))
-    if not at.pull.open:
+    if not at.pull.open and command.verb not in STAGING:
         return Decided(replace(said, result=Result.CLOSED))
     if COMMANDS[command.verb].bound and not _could_see(at):
         moved = at.heard.head not in (None, at.pull.head_sha)
         result, seen = (Result.MOVED, at.heard.head) if moved else (Result.UNSEEN, None)
         return Decided(replace(said, result=result, seen=seen))
+    if command.verb in STAGING:
+        return Decided(said)
     if at.environment is None:
         return Decided(replace(said, result=Result.NOTHING))
     return _effect(command, said, at, at.environment)

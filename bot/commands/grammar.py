@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.commands.table import COMMANDS, Verb
+from bot.commands.table import COMMANDS, STAGING, Verb
 from bot.commands.visible import visible_lines
 
 LONGEST = 65_536
@@ -24,7 +25,9 @@ _NEAR = 0.7
 class Command:
     verb: Verb
     duration: timedelta | None = None
-    """For `/extend`."""
+    """For `/extend` and `/lock`."""
+    words: tuple[str, ...] = ()
+    """What follows a command about stages, as it was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +67,17 @@ def _parse_line(line: str) -> Command | Mistake | None:
     word, rest = match[1].lower(), " ".join((match[2] or "").lower().split())
     verbs = _WORDS.get(word)
     if verbs is None:
-        near = difflib.get_close_matches(word, _WORDS, n=1, cutoff=_NEAR)
-        return Mistake(f"/{word}", _WORDS[near[0]] if near else ()) if near or not rest else None
-    return _command(word, rest) or Mistake(f"/{word} {rest}".strip(), verbs)
+        near = _nearest(word)
+        return Mistake(f"/{word}", _WORDS[near] if near else ()) if near or not rest else None
+    said = tuple((match[2] or "").split())
+    return _command(word, rest) or _staging(word, said) or Mistake(f"/{word} {rest}".strip(), verbs)
+
+
+def _nearest(word: str) -> str | None:
+    """Of several that are as near, the first in the table."""
+    likeness = {each: difflib.SequenceMatcher(None, each, word).ratio() for each in _WORDS}
+    best = max(likeness, key=likeness.__getitem__)
+    return best if likeness[best] >= _NEAR else None
 
 
 def _command(word: str, rest: str) -> Command | None:
@@ -75,7 +86,30 @@ def _command(word: str, rest: str) -> Command | None:
         return Command(Verb.EXTEND, timedelta(**{_UNITS[length[2]]: int(length[1])})) if length else None
     said = f"/{word} {rest}".strip()
     verb = Verb.PREVIEW if said == "/preview up" else next((verb for verb in Verb if verb == said), None)
-    return Command(verb) if verb is not None else None
+    return Command(verb) if verb is not None and verb not in STAGING else None
+
+
+def _staging(word: str, said: tuple[str, ...]) -> Command | None:
+    verb = next((verb for verb in STAGING if verb == f"/{word}"), None)
+    if verb is None:
+        return None
+    least, most = _WORDS_AFTER[verb]
+    if not least <= len(said) <= most:
+        return None
+    if verb is Verb.LOCK:
+        return _lock(said)
+    return Command(verb, words=said)
+
+
+def _lock(said: tuple[str, ...]) -> Command | None:
+    """The stage, then perhaps `for 2h`, then perhaps why."""
+    stage, why = said[0], said[1:]
+    if why[:1] == ("for",):
+        length = _DURATION.fullmatch(why[1].lower()) if len(why) > 1 else None
+        if length is None:
+            return None
+        return Command(Verb.LOCK, timedelta(**{_UNITS[length[2]]: int(length[1])}), (stage, *why[2:]))
+    return Command(Verb.LOCK, words=(stage, *why))
 
 
 def _words() -> dict[str, tuple[Verb, ...]]:
@@ -85,6 +119,24 @@ def _words() -> dict[str, tuple[Verb, ...]]:
         words[word] = (*words.get(word, ()), verb)
     return words
 
+
+_REASON = 100
+"""Words; a longer one belongs into a comment of its own."""
+
+_WORDS_AFTER: Mapping[Verb, tuple[int, int]] = {
+    Verb.PROMOTE: (1, 2),
+    Verb.ROLLBACK: (1, 1),
+    Verb.APPROVE: (0, 1),
+    Verb.REJECT: (0, _REASON),
+    Verb.PAUSE: (0, 1),
+    Verb.RESUME: (0, 1),
+    Verb.ABORT: (0, _REASON),
+    Verb.LOCK: (1, _REASON),
+    Verb.UNLOCK: (1, 1),
+    Verb.HOLD: (1, _REASON),
+    Verb.UNHOLD: (1, 1),
+}
+"""How many words may follow."""
 
 _WORDS = _words()
 """First word to the commands that begin with it."""

@@ -11,6 +11,8 @@ from bot.commands.decision import Decided, Situation, decide
 from bot.commands.grammar import Mistake, Spoken, digest, parse
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import Commands, Environments, GitHub, Journal, Queue
+from bot.commands.staging import Staging
+from bot.commands.table import STAGING
 from bot.environments.ports import Clock
 from bot.model.command import Heard, Posted
 from bot.model.environment import EnvironmentKey
@@ -29,6 +31,7 @@ class Peers:
     journal: Journal
     queue: Queue
     github: GitHub
+    staging: Staging
     clock: Clock
 
 
@@ -49,7 +52,7 @@ class Handler:
         )
         if outcome is None:
             outcome = await self._carry_out(claim, heard)
-        if outcome is not None:
+        if outcome is not None and outcome.result is not Result.BEGUN:
             await self._answer(claim, heard, outcome)
         await self._peers.commands.finish(claim, heard)
 
@@ -87,7 +90,10 @@ class Handler:
             now=self._peers.clock(),
             longest_ttl=self._longest_ttl,
         )
-        return _with_more(decide(spoken.first, situation), spoken)
+        decided = decide(spoken.first, situation)
+        if spoken.first.verb in STAGING and decided.outcome.result is Result.ASKED:
+            decided = Decided(await self._peers.staging.carry_out(spoken.first, decided.outcome, situation))
+        return _with_more(decided, spoken)
 
     async def _role(self, heard: Heard, posted: Posted) -> Role:
         """Rights that cannot be read are none."""

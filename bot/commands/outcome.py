@@ -30,6 +30,12 @@ class Result(StrEnum):
     """The head is not the one that the commenter could see."""
     UNSEEN = "unseen"
     """The head was not known when the comment was written."""
+    BEGUN = "begun"
+    """A promotion, which has a comment of its own: nothing else is answered."""
+    DONE = "done"
+    """Something about a stage, or one of its promotions."""
+    REFUSED = "refused"
+    """Not done, and the outcome says why."""
     FORBIDDEN = "forbidden"
     MISTYPED = "mistyped"
     EDITED = "edited"
@@ -53,5 +59,7 @@ class Outcome:
     until: datetime | None = None
     """Until when the preview is kept."""
     fork: bool = False
+    stage: str = ""
+    """What it was about, where it was not the preview."""
     why: str = ""
-    """What keeps the preview away, in a sentence."""
+    """What keeps the preview away, or why it was refused, in a sentence; may quote what people typed."""

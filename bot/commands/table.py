@@ -19,6 +19,17 @@ class Verb(StrEnum):
     EXTEND = "/extend"
     DESTROY = "/destroy"
     RESEED = "/reseed"
+    PROMOTE = "/promote"
+    ROLLBACK = "/rollback"
+    APPROVE = "/approve"
+    REJECT = "/reject"
+    PAUSE = "/pause"
+    RESUME = "/resume"
+    ABORT = "/abort"
+    LOCK = "/lock"
+    UNLOCK = "/unlock"
+    HOLD = "/hold"
+    UNHOLD = "/unhold"
     STATUS = "/status"
     WHY = "/why"
     HELP = "/help"
@@ -52,10 +63,41 @@ COMMANDS: Mapping[Verb, Entry] = {
     Verb.EXTEND: Entry("/extend 24h", "keeps the preview longer (`90m`, `24h`, `3d`)", _TENDERS),
     Verb.DESTROY: Entry("/destroy", "takes the preview away with its data", _TENDERS, fork_author=True),
     Verb.RESEED: Entry("/reseed", "resets the data to what the seed makes", _WRITERS, bound=True),
+    Verb.PROMOTE: Entry(
+        "/promote staging", "takes what you see to a stage; a release may follow", _WRITERS, bound=True
+    ),
+    Verb.ROLLBACK: Entry("/rollback staging", "takes a stage back to what was verified before", _WRITERS),
+    Verb.APPROVE: Entry("/approve staging", "approves the promotion that waits for it", _WRITERS),
+    Verb.REJECT: Entry("/reject staging not today", "rejects it, for a reason", _WRITERS),
+    Verb.PAUSE: Entry("/pause staging", "lets a promotion go no further for now", _WRITERS),
+    Verb.RESUME: Entry("/resume staging", "lets it go on", _WRITERS),
+    Verb.ABORT: Entry("/abort staging", "ends a promotion, and undoes what it did", _WRITERS),
+    Verb.LOCK: Entry("/lock staging for 2h load test", "keeps a stage to yourself for a time", _WRITERS),
+    Verb.UNLOCK: Entry("/unlock staging", "ends that; somebody else's takes the role `maintain`", _WRITERS),
+    Verb.HOLD: Entry("/hold staging", "lets nothing automatic move a stage", _WRITERS),
+    Verb.UNHOLD: Entry("/unhold staging", "ends that, also after a rollback", _WRITERS),
     Verb.STATUS: Entry("/status", "tells what runs where, and until when", _READERS, fork_author=True),
     Verb.WHY: Entry("/why", "tells what was decided, and why", _READERS, fork_author=True),
     Verb.HELP: Entry("/help", "lists the commands", _READERS, fork_author=True),
 }
+
+
+STAGING = frozenset(
+    {
+        Verb.PROMOTE,
+        Verb.ROLLBACK,
+        Verb.APPROVE,
+        Verb.REJECT,
+        Verb.PAUSE,
+        Verb.RESUME,
+        Verb.ABORT,
+        Verb.LOCK,
+        Verb.UNLOCK,
+        Verb.HOLD,
+        Verb.UNHOLD,
+    }
+)
+"""These are about stages, not about the preview."""
 
 
 PLACING = frozenset({Verb.PREVIEW, Verb.REFRESH, Verb.SLEEP, Verb.DESTROY})

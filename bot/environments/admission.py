@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.environments import deadline
 from bot.environments.run import Run
-from bot.model.environment import Cause, EnvironmentState
+from bot.model.environment import Cause, EnvironmentKind, EnvironmentState
 from bot.model.places import Admission, Scope, Turn
 
 _FIRST = 10
@@ -14,9 +14,9 @@ _FIRST = 10
 
 
 async def enter(run: Run) -> bool:
-    """Whether it may go on. If not, the store wakes it when somebody leaves."""
+    """Whether it may go on; a stage always may. If not, the store wakes it when somebody leaves."""
     before = run.environment.admission
-    if before is Admission.ADMITTED:
+    if before is Admission.ADMITTED or run.environment.key.kind is not EnvironmentKind.PREVIEW:
         return True
     turn = await run.peers.environments.admit(run.claim, run.environment, run.policy.caps)
     if turn is not None:

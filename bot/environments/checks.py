@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.environments.configuration import Check
+from bot.environments.fields import Check
 from bot.environments.run import Run
 from bot.model.environment import CheckResult, CheckState, Phase
 from bot.model.manifest import Condition
@@ -19,8 +19,9 @@ _GRACE = timedelta(minutes=2)
 
 async def checks(run: Run) -> Outcome:
     """Runs all of them side by side. A failing one is told; it does not take the preview away."""
-    assert run.configuration is not None, "the configuration phase runs first"
-    wanted = run.configuration.preview.checks
+    if not isinstance(same := await _same_images(run), Done):
+        return same
+    wanted = run.own.checks
     if not wanted or run.asleep:
         return Done()
     titles = {check.title for check in wanted}
@@ -49,6 +50,20 @@ async def checks(run: Run) -> Outcome:
     pause = _BETWEEN_TRIES if any(_is_http(result.name, wanted) for result in pending) else _LOOK_AGAIN
     names = ", ".join(result.name for result in pending)
     return Waiting(f"Waiting for the checks: {names}.", now + pause, started + longest + _GRACE)
+
+
+async def _same_images(run: Run) -> Outcome:
+    """A stage is verified only while its pods run the release's very digests, and none other."""
+    if run.environment.wishes.target is None:
+        return Done()
+    wanted = {image.repository: image.digest for image in run.attempt.images.values()}
+    for reference in await run.peers.cluster.running(run.namespace):
+        repository, _, digest = reference.partition("@")
+        if repository in wanted and digest != wanted[repository]:
+            now = run.peers.clock()
+            started = run.status.phases[Phase.CHECKS].started_at
+            return Waiting(f"A pod still runs {reference}.", now + _BETWEEN_TRIES, started + _GRACE)
+    return Done()
 
 
 async def _look(run: Run, check: Check) -> CheckResult:

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import replace
-from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import yaml
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
+from bot.environments.fields import (
+    Check,
+    Duration,
+    Job,
+    Label,
+    PreviewSize,
+    Reference,
+    RelativePath,
+    Strict,
+    Variable,
+)
+from bot.environments.stages import Problem, Stage, StageName, pipeline_problems
+from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import ConfigurationError
 from bot.model.manifest import Tool
-from bot.model.size import Size, amount
+from bot.model.size import Size
 
 PATH = ".greenroom.yml"
 MIGRATIONS = "migrations"
@@ -32,51 +32,8 @@ MIGRATIONS = "migrations"
 LARGEST = 64 * 1024
 """Characters. A configuration is read by people; larger ones are mistakes or attacks."""
 
-_DURATION = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
-_REFERENCE = re.compile(r"[a-z][a-z0-9-]{0,30}:[^\s]{1,400}")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-
-def parse_duration(text: object) -> timedelta:
-    """Reads `90s`, `30m`, `24h`, `3d`."""
-    if isinstance(text, timedelta):
-        return text
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError("a duration is a number and a unit: 90s, 30m, 24h or 3d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def _relative(path: str) -> str:
-    parts = path.strip("/").split("/")
-    if path.startswith("/") or ".." in parts or "\\" in path:
-        raise ValueError("a path is relative to the repository's root and stays inside it")
-    return "/".join(part for part in parts if part not in ("", "."))
-
-
-Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-RelativePath = Annotated[str, AfterValidator(_relative)]
-Label = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-
-
-def _reference(text: str) -> str:
-    # The text itself is not repeated: somebody may have put a secret there.
-    if not _REFERENCE.fullmatch(text):
-        raise ValueError("a secret is named by where it is: `env:NAME` or `kubernetes:NAMESPACE/NAME#KEY`")
-    return text
-
-
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
-
-
-Reference = Annotated[str, AfterValidator(_reference)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ImageSource(_Strict):
+class ImageSource(Strict):
     repository: str = Field(pattern=r"^[a-z0-9][a-zA-Z0-9.:_/-]*$")
     tag: str = Field(default="{sha}", pattern=r"^[A-Za-z0-9_.{}-]{1,140}$")
 
@@ -98,12 +55,12 @@ class ImageSource(_Strict):
         return self.tag.replace("{sha}", commit)
 
 
-class Chart(_Strict):
+class Chart(Strict):
     chart: RelativePath
     values: tuple[RelativePath, ...] = Field(default=(), max_length=20)
 
 
-class Manifests(_Strict):
+class Manifests(Strict):
     """Exactly one of `plain`, `kustomize` and `helm`."""
 
     plain: RelativePath | None = None
@@ -134,15 +91,9 @@ class Manifests(_Strict):
         return self.helm.values if self.helm is not None else ()
 
 
-class Route(_Strict):
+class Route(Strict):
     service: Label
     port: int = Field(ge=1, le=65535)
-
-
-class Job(_Strict):
-    image: str = Field(min_length=1, max_length=400)
-    command: tuple[str, ...] = Field(min_length=1)
-    timeout: Duration = timedelta(minutes=10)
 
 
 class Seed(Job):
@@ -155,37 +106,13 @@ class OnPush(StrEnum):
     RESET = "reset"
 
 
-class Data(_Strict):
+class Data(Strict):
     on_push: OnPush = OnPush.KEEP
     migrate: Job | None = None
     seed: Seed | None = None
 
 
-class Check(_Strict):
-    """Exactly one of `http` and `job`."""
-
-    name: Label | None = None
-    http: str | None = Field(default=None, pattern=r"^/[^\s]*$", max_length=2000)
-    job: Job | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> Check:
-        if (self.http is None) == (self.job is None):
-            raise ValueError("a check is either `http: /path` or `job: {image, command}`")
-        return self
-
-    @property
-    def title(self) -> str:
-        """The given name, or one made of what it does."""
-        if self.name:
-            return self.name
-        if self.http is not None:
-            return re.sub(r"[^a-z0-9]+", "-", f"http-{self.http.lower()}")[:40].strip("-")
-        words = " ".join(self.job.command) if self.job else ""
-        return re.sub(r"[^a-z0-9]+", "-", f"job-{words.lower()}")[:40].strip("-")
-
-
-class Skip(_Strict):
+class Skip(Strict):
     drafts: bool = False
     bots: bool = True
     paths_only: tuple[str, ...] = ()
@@ -193,42 +120,7 @@ class Skip(_Strict):
     labels: tuple[str, ...] = ()
 
 
-def _quantity(value: object) -> str:
-    """YAML reads `cpu: 2` and `cpu: 0.5` as numbers."""
-    text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
-    if amount(text) <= 0:
-        raise ValueError("it has to be more than nothing")
-    return text
-
-
-Quantity = Annotated[str, BeforeValidator(_quantity)]
-
-
-class PreviewSize(_Strict):
-    """What all containers together may ask for; what is not said is as the operator decided."""
-
-    cpu: Quantity | None = None
-    memory: Quantity | None = None
-    storage: Quantity | None = None
-    pods: Quantity | None = None
-
-    @field_validator("*")
-    @classmethod
-    def _below_the_ceiling(cls, value: str | None, info: ValidationInfo) -> str | None:
-        largest = (info.context or {}).get("largest")
-        if value is not None and largest is not None:
-            most: str = getattr(largest, str(info.field_name))
-            if amount(value) > amount(most):
-                raise ValueError(f"{value} is more than the {most} that the operator allows")
-        return value
-
-    def over(self, default: Size) -> Size:
-        """The default with what is said here."""
-        said = {name: value for name, value in self if value is not None}
-        return replace(default, **said)
-
-
-class Preview(_Strict):
+class Preview(Strict):
     ttl: Duration | None = None
     size: PreviewSize = PreviewSize()
     skip: Skip = Skip()
@@ -251,17 +143,33 @@ class Preview(_Strict):
         return self
 
 
-class Configuration(_Strict):
+class Configuration(Strict):
     version: Literal[1]
     images: Mapping[Label, ImageSource] = Field(min_length=1, max_length=20)
     manifests: Manifests
     route: Route | None = None
     data: Data | None = None
     preview: Preview = Preview()
+    stages: Mapping[StageName, Stage] = Field(default_factory=dict, max_length=20)
+
+    def own(self, environment: EnvironmentKey) -> Preview | Stage:
+        """The part that is about one environment."""
+        if environment.kind is EnvironmentKind.PREVIEW:
+            return self.preview
+        return self.stages[environment.name]
+
+    def data_of(self, environment: EnvironmentKey) -> Data:
+        """A stage keeps its data, whatever is done to a preview's, and is seeded only where it says so."""
+        data = self.data or Data()
+        if environment.kind is EnvironmentKind.PREVIEW:
+            return data
+        seed = data.seed if self.stages[environment.name].seeded else None
+        return data.model_copy(update={"on_push": OnPush.KEEP, "seed": seed})
 
     @model_validator(mode="after")
     def _one_check_of_migrations(self) -> Configuration:
-        if self.data and self.data.migrate and any(each.title == MIGRATIONS for each in self.preview.checks):
+        checks = [*self.preview.checks, *(each for stage in self.stages.values() for each in stage.checks)]
+        if self.data and self.data.migrate and any(each.title == MIGRATIONS for each in checks):
             raise ValueError(f"a check may not be called {MIGRATIONS!r}: that is the one of `data.migrate`")
         return self
 
@@ -285,26 +193,32 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
     if not isinstance(data, dict):
         raise ConfigurationError(f"{PATH}, line 1: expected a mapping that starts with `version: 1`")
     try:
-        return Configuration.model_validate(data, context={"largest": largest})
+        configuration = Configuration.model_validate(data, context={"largest": largest})
     except ValidationError as error:
-        raise ConfigurationError(
-            "\n".join(_told(problem, lines) for problem in error.errors()[:10])
-        ) from None
+        found = [(tuple(problem["loc"]), _message(problem)) for problem in error.errors()]
+    else:
+        found = pipeline_problems(configuration.stages)
+        if not found:
+            return configuration
+    raise ConfigurationError("\n".join(_told(problem, lines) for problem in found[:10]))
 
 
-def _told(problem: Any, lines: Mapping[tuple[str | int, ...], int]) -> str:
-    path = tuple(problem["loc"])
+def _told(problem: Problem, lines: Mapping[tuple[str | int, ...], int]) -> str:
+    path, message = problem
     known = path
     while known and known not in lines:
         known = known[:-1]
     field = ".".join(str(part) for part in path if part != "[key]") or "the file"
-    message = {
+    return f"{PATH}, line {lines.get(known, 1)}, {field}: {message}"
+
+
+def _message(problem: Any) -> str:
+    return {
         "extra_forbidden": "this field is not known here",
         "missing": "this field is missing",
         "model_type": "expected a mapping of fields",
         "string_type": "expected text; put quotes around it",
     }.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
-    return f"{PATH}, line {lines.get(known, 1)}, {field}: {message}"
 
 
 def _construct(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> Any:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.environments.configuration import MIGRATIONS, Data, Job, OnPush
+from bot.environments.configuration import MIGRATIONS, OnPush
+from bot.environments.fields import Job
 from bot.environments.rollout import LIMITS, LOOK_AGAIN, apply, bundle_of, settle
 from bot.environments.run import Run
 from bot.model.data import DataRecord, JobRecord
@@ -19,7 +20,6 @@ from bot.model.outcome import Done, Failed, Outcome, Waiting
 
 _BEFORE = ("rails", "secrets", Wave.CONFIGURATION)
 """What of an attempt's work a reset leaves."""
-_NOBODY = Data()
 
 
 async def data(run: Run) -> Outcome:
@@ -28,7 +28,7 @@ async def data(run: Run) -> Outcome:
         left = await run.peers.cluster.reset_data(run.namespace, run.environment.key, run.fence)
         if left:
             return _wait(run, f"Waiting until the data of before is gone: {', '.join(left)}.")
-        record = await _write(run, record.emptied(run.environment.wishes.reseeds, run.pull.head_sha))
+        record = await _write(run, record.emptied(run.environment.wishes.reseeds, run.commit))
     await apply(run, Wave.DATA)
     outcome = await settle(run, Phase.DATA, bundle_of(run).waves.get(Wave.DATA, ()))
     if run.asleep:
@@ -49,14 +49,14 @@ def why_reset(record: DataRecord, reseeds: int, on_push: OnPush, commit: str) ->
 
 async def _record(run: Run) -> DataRecord:
     """What is known of the data; begins to reset them where they may not stay."""
-    reseeds, commit = run.environment.wishes.reseeds, run.pull.head_sha
+    reseeds, commit = run.environment.wishes.reseeds, run.commit
     record = await run.peers.cluster.data(run.namespace, run.environment.key)
     if record is None:
         return await _write(run, DataRecord(reseeds, commit))
     if record.resetting:
         _forget(run)
         return record
-    why = why_reset(record, reseeds, _data(run).on_push, commit)
+    why = why_reset(record, reseeds, run.data.on_push, commit)
     if why is not None:
         await _tell_reset(run, Cause(f"Its data is reset and seeded anew, {why}."))
         return await _write(run, replace(record, resetting=True))
@@ -86,7 +86,7 @@ async def _write(run: Run, record: DataRecord) -> DataRecord:
 
 async def _migrate(run: Run, record: DataRecord) -> tuple[DataRecord, Outcome]:
     """The rehearsal: a check of its own, and when it fails, what ran before goes on running."""
-    job = _data(run).migrate
+    job = run.data.migrate
     if job is None:
         return record, Done()
     if not any(check.name == MIGRATIONS for check in run.status.checks):
@@ -110,7 +110,7 @@ async def _migrate(run: Run, record: DataRecord) -> tuple[DataRecord, Outcome]:
 
 
 async def _seed(run: Run, record: DataRecord) -> Outcome:
-    job = _data(run).seed
+    job = run.data.seed
     if job is None:
         return Done()
     ran, state = await _job(run, record, Wave.SEED)
@@ -159,7 +159,7 @@ async def _failed_before(run: Run, job: Manifest, known: JobRecord, wave: Wave) 
 
 def _kept(run: Run, record: DataRecord) -> bool:
     """Whether an earlier commit left these data."""
-    return record.commit != run.pull.head_sha
+    return record.commit != run.commit
 
 
 def _named(job: Manifest, record: JobRecord) -> Manifest:
@@ -183,13 +183,8 @@ def _command(job: Job) -> str:
 def _wait(run: Run, what: str, detail: str = "") -> Waiting:
     """Until the Jobs' own deadlines at least: those tell more."""
     started, now = run.status.phases[Phase.DATA].started_at, run.peers.clock()
-    jobs = (_data(run).migrate, _data(run).seed)
+    jobs = (run.data.migrate, run.data.seed)
     longest = LIMITS[Phase.DATA] + sum((job.timeout for job in jobs if job), timedelta())
     # No watch tells of volume claims, so the first looks come soon.
     pause = min(max((now - started) / 4, timedelta(milliseconds=250)), LOOK_AGAIN)
     return Waiting(what, now + pause, started + longest, detail)
-
-
-def _data(run: Run) -> Data:
-    assert run.configuration is not None, "the configuration phase runs first"
-    return run.configuration.data or _NOBODY

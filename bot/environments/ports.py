@@ -13,6 +13,7 @@ from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
 from bot.model.places import Caps, Turn
 from bot.model.pull_request import PullRequest
+from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.role import Role
 from bot.model.size import Size
@@ -130,8 +131,32 @@ class Cluster(Protocol):
     async def old_pods(self, namespace: str, release_id: str) -> bool:
         """Whether pods of another release still run (or terminate) behind the route's Service."""
 
+    async def running(self, namespace: str) -> Sequence[str]:
+        """The images of all containers that run there or are to: as the pods name them, and as nodes do."""
+
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         """Begins the deletion; does nothing when it is absent, refuses when it is not ours."""
+
+
+class Promotions(Protocol):
+    async def wake(self, stage: EnvironmentKey) -> None:
+        """Something happened to a stage's environment: its promotions are looked at again."""
+
+    async def keep(self, release: PromotableRelease) -> None:
+        """Remembers a release that a preview ran, so that the very same can be promoted."""
+
+    async def merged(self, pull: PullRequest) -> None:
+        """A pull request was merged: its release may go on by itself. Told more than once, it goes once."""
+
+
+class Nobody:
+    """Where nothing is promoted, nobody listens."""
+
+    async def wake(self, stage: EnvironmentKey) -> None: ...
+
+    async def keep(self, release: PromotableRelease) -> None: ...
+
+    async def merged(self, pull: PullRequest) -> None: ...
 
 
 class Gateway(Protocol):

@@ -24,16 +24,16 @@ async def configuration(run: Run) -> Outcome:
     text = run.attempt.configuration
     assert text is not None, "the reconciler reads it before the phases begin"
     run.configuration = parse_configuration(text, run.policy.largest_size)
-    wanted = run.configuration.preview.secrets
+    wanted = run.own.secrets
     run.set(notes=())
-    if wanted and run.pull.from_fork:
+    if wanted and run.from_fork:
         names = ", ".join(f"`{name}`" for name in sorted(wanted))
         run.set(notes=(f"A fork gets no secrets, so it runs without {names}.",))
         return Done()
     peers, environment = run.peers, run.environment
     try:
         run.secrets = await secrets.read(
-            peers.secrets, wanted, run.pull.repository, environment.key, run.policy.digest_key
+            peers.secrets, wanted, environment.repository, environment.key, run.policy.digest_key
         )
     except Rejected as error:
         # Whoever keeps the secrets can mend it, without a push.
@@ -47,7 +47,7 @@ async def artifact(run: Run) -> Outcome:
         run.set(images={name: image.digest for name, image in run.attempt.images.items()})
         return Done()
     config = _configuration(run)
-    commit = run.pull.head_sha
+    commit = run.commit
     names = list(config.images)
     sources = [config.images[name] for name in names]
     digests = await asyncio.gather(
@@ -67,7 +67,7 @@ async def artifact(run: Run) -> Outcome:
         for name, source in zip(names, sources, strict=True)
         if name not in found
     )
-    ci = await run.peers.github.ci(run.pull.repository, commit)
+    ci = await run.peers.github.ci(run.environment.repository, commit)
     if ci.state is CiState.FAILED:
         return Failed(
             f"CI failed for {commit[:7]} ({', '.join(ci.failed)}), so there is no image {missing}.",
@@ -89,8 +89,9 @@ async def artifact(run: Run) -> Outcome:
 
 async def render(run: Run) -> Outcome:
     """Turns the commit's manifests into the objects of this environment; guarded before any write."""
+    target = run.environment.wishes.target
     if run.bundle is None:
-        commit = run.pull.head_sha
+        commit = run.commit
         request = render_request(
             _configuration(run),
             host=run.gateway.host(run.host_label),
@@ -99,14 +100,21 @@ async def render(run: Run) -> Outcome:
             namespace=run.namespace,
             commit=commit,
             images=run.attempt.images,
-            files=await run.peers.github.files(run.pull.repository, commit),
+            files=await run.peers.github.files(run.environment.repository, commit),
             secrets=run.secrets.digest,
             resets=run.resets,
             refreshes=run.environment.wishes.refreshes,
             asleep=run.asleep,
-            fork=run.pull.from_fork,
+            fork=run.from_fork,
+            serial=target.serial if target is not None else 0,
         )
         run.bundle = await run.peers.cluster.render(request)
+    if target is not None and run.bundle.manifests_digest != target.release.manifests_digest:
+        return Failed(
+            f"The manifests of {run.commit[:7]} are rendered differently than for release "
+            f"{target.release.id}, so this would not be what was promoted.",
+            final=True,
+        )
     run.set(release_id=run.bundle.release.id)
     run.remember(release=run.bundle.release)
     return Done()

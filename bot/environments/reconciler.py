@@ -2,84 +2,40 @@
 
 from __future__ import annotations
 
-import re
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import structlog
 
-from bot.environments import checks, data, deadline, desire, preparation, rollout
-from bot.environments.admission import enter
+from bot.environments import deadline, desire
 from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.desire import Unwanted
 from bot.environments.run import Peers, Policy, Run
-from bot.environments.secrets import Injection
 from bot.environments.teardown import teardown
-from bot.model.environment import Attempt, Cause, End, EnvironmentKey, EnvironmentState, Phase, Status
-from bot.model.errors import ConfigurationError, Rejected, TryAgain
-from bot.model.manifest import Bundle
-from bot.model.outcome import Failed, Outcome, Waiting
+from bot.environments.walk import Walk, asleep
+from bot.model.environment import Attempt, Cause, End, EnvironmentKey, EnvironmentState, Status
+from bot.model.errors import ConfigurationError, Rejected
+from bot.model.outcome import Failed
 from bot.model.places import Admission
 from bot.model.pull_request import PullRequest
 from bot.model.work import Claim
 
 log = structlog.get_logger()
 
-Step = Callable[[Run], Awaitable[Outcome]]
-
-PHASES: dict[Phase, Step] = {
-    Phase.CONFIGURATION: preparation.configuration,
-    Phase.ARTIFACT: preparation.artifact,
-    Phase.RENDER: preparation.render,
-    Phase.NAMESPACE: rollout.namespace,
-    Phase.DATA: data.data,
-    Phase.WORKLOADS: rollout.workloads,
-    Phase.ROUTE: rollout.route,
-    Phase.PROBE: rollout.probe,
-    Phase.CHECKS: checks.checks,
-}
-
-_SLOW = timedelta(seconds=30)
-"""A wait for the cluster that lasts longer is told on the pull request."""
 _CONFIGURATION_AGAIN = timedelta(minutes=5)
 """How soon a configuration that was missing or wrong is read again."""
 _UNSEEN_AGAIN = timedelta(minutes=10)
 """How soon to ask again for a pull request that GitHub did not show."""
-_OUTAGE_AGAIN = timedelta(minutes=1)
-_STEADY_AGAIN = timedelta(seconds=30)
-_BUNDLES = 64
 _UNSEEN = Cause("GitHub does not show the pull request, which is no evidence: nothing is changed.")
 
 
-@dataclass(frozen=True, slots=True)
-class _Rendered:
-    """What a bundle is made of: while it is the same, nothing is rendered again."""
-
-    environment: EnvironmentKey
-    commit: str
-    configuration: str
-    secrets: str
-    resets: str
-    refreshes: int
-    asleep: bool
-
-    @classmethod
-    def of(cls, run: Run) -> _Rendered:
-        configuration = run.attempt.configuration or ""
-        key, commit = run.environment.key, run.pull.head_sha
-        refreshes = run.environment.wishes.refreshes
-        return cls(key, commit, configuration, run.secrets.digest, run.resets, refreshes, run.asleep)
-
-
 class Reconciler:
-    """The handler of `environment:` work."""
+    """The handler of `environment:` work whose environment is a preview."""
 
     def __init__(self, peers: Peers, policy: Policy) -> None:
         self._peers = peers
         self._policy = policy
-        self._bundles: OrderedDict[_Rendered, Bundle] = OrderedDict()
+        self._walk = Walk()
 
     async def __call__(self, claim: Claim) -> datetime | None:
         """Runs as far as it can; returns when to run again unless woken before, None when settled."""
@@ -105,11 +61,13 @@ class Reconciler:
             author_trusted=await self._trusts_author(run),
         )
         if isinstance(wanted, Unwanted):
+            if wanted.end is End.MERGED and run.status.end is not End.MERGED:
+                await self._peers.promotions.merged(run.pull)
             return await teardown(run, wanted)
         try:
             wanted = await self._read_configuration(run)
         except ConfigurationError as error:
-            return await self._fail(run, Failed("The configuration cannot be used.", True, str(error)))
+            return await self._walk.fail(run, Failed("The configuration cannot be used.", True, str(error)))
         if isinstance(wanted, Unwanted):
             again = await teardown(run, wanted)
             return again or self._configuration_again(wanted)
@@ -249,122 +207,13 @@ class Reconciler:
         run.set(**_fresh(run.pull.head_sha, live))
         run.begin_time()
         if run.asleep:
-            run.set(state=EnvironmentState.ASLEEP, cause=_asleep(run))
+            run.set(state=EnvironmentState.ASLEEP, cause=asleep(run))
         story = ("opened" if live is None else "updating", f"{run.pull.head_sha[:7]} is wanted")
-        await run.save(("asleep", _asleep(run).summary) if run.asleep else story)
+        await run.save(("asleep", asleep(run).summary) if run.asleep else story)
         await run.report()
-
-    async def _walk(self, run: Run) -> datetime | None:
-        if run.environment.admission is Admission.QUEUED and not await enter(run):
-            return None
-        for phase, step in PHASES.items():
-            if phase is Phase.NAMESPACE and not await enter(run):
-                return None
-            outcome = await self._step(run, phase, step)
-            if isinstance(outcome, Waiting):
-                return await self._wait(run, phase, outcome)
-            if isinstance(outcome, Failed):
-                return await self._fail(run, outcome)
-            await run.finish(phase)
-            if phase is Phase.RENDER and run.bundle is not None:
-                self._keep(_Rendered.of(run), run.bundle)
-        await (self._asleep(run) if run.asleep else self._ready(run))
-        return None
-
-    async def _step(self, run: Run, phase: Phase, step: Step) -> Outcome:
-        """One phase, whatever its peers say; without secrets in it."""
-        run.begin(phase)
-        if phase is Phase.RENDER:
-            run.bundle = self._bundles.get(_Rendered.of(run))
-        try:
-            outcome = await step(run)
-        except Rejected as error:
-            outcome = Failed(str(error), True, error.detail)
-        except TryAgain as error:
-            outcome = self._unreachable(run, phase, error)
-        outcome = _without_secrets(outcome, run.secrets)
-        if isinstance(outcome, Waiting) and self._peers.clock() >= outcome.until:
-            return Failed(f"Gave up. {outcome.what}", True, outcome.detail)
-        return outcome
-
-    def _unreachable(self, run: Run, phase: Phase, error: TryAgain) -> Outcome:
-        """A peer's outage is a wait; when it lasts it is told as a failure and still tried again."""
-        now = self._peers.clock()
-        started = run.status.phases[phase].started_at
-        if now >= started + rollout.LIMITS.get(phase, preparation.ARTIFACT_LIMIT):
-            return Failed(str(error), final=False)
-        pause = min(max((now - started) / 4, timedelta(seconds=1)), timedelta(minutes=1))
-        return Waiting(str(error), error.at or now + pause, until=datetime.max.replace(tzinfo=UTC))
-
-    async def _ready(self, run: Run) -> None:
-        fresh = run.status.state is not EnvironmentState.READY
-        run.set(state=EnvironmentState.READY, phase=None, cause=None, live_commit=run.status.commit)
-        run.remember(unsteady_since=None, wait=None)
-        where = f"answers at {run.status.url}" if run.status.url else "runs; it has no route"
-        await run.save(*([("ready", f"{run.pull.head_sha[:7]} {where}")] * fresh))
-        await run.report()
-
-    async def _asleep(self, run: Run) -> None:
-        fresh = run.status.state is not EnvironmentState.ASLEEP
-        run.set(state=EnvironmentState.ASLEEP, phase=None, cause=_asleep(run))
-        run.remember(unsteady_since=None, wait=None)
-        await run.save(*([("asleep", _asleep(run).summary)] * fresh))
-        await run.report()
-
-    async def _wait(self, run: Run, phase: Phase, outcome: Waiting) -> datetime:
-        now = self._peers.clock()
-        until = outcome.until if outcome.until.year < datetime.max.year else None
-        wait = Cause(outcome.what, outcome.detail, until)
-        run.remember(wait=wait)
-        if run.status.state in (EnvironmentState.READY, EnvironmentState.ASLEEP):
-            since = run.attempt.unsteady_since or now
-            run.remember(unsteady_since=since)
-            if now - since < rollout.LIMITS.get(phase, _SLOW):
-                await run.save()
-                return min(outcome.check_again, now + _STEADY_AGAIN)
-        slow = now - run.status.phases[phase].started_at >= _SLOW
-        if phase is Phase.ARTIFACT or slow:
-            news = _is_news(run.status, EnvironmentState.WAITING, wait)
-            run.set(state=EnvironmentState.WAITING, cause=wait)
-            await run.save(*([("waiting", outcome.what)] * news))
-            await run.report()
-            return outcome.check_again
-        await run.save()
-        return min(outcome.check_again, run.status.phases[phase].started_at + _SLOW)
-
-    async def _fail(self, run: Run, failed: Failed) -> datetime | None:
-        cause = Cause(failed.why, failed.detail)
-        news = _is_news(run.status, EnvironmentState.FAILED, cause)
-        why = failed.why
-        if run.configuration is None:  # its detail is line and field, not somebody's log
-            news, why = news or run.status.cause != cause, f"{failed.why} {failed.detail}"
-        if not news and run.status.cause is not None:
-            cause = run.status.cause  # what crashes over and over is told once, not with each restart
-        run.set(state=EnvironmentState.FAILED, commit=run.pull.head_sha, cause=cause, end=None)
-        run.remember(wait=None)
-        await run.save(*([("failed", why)] * news))
-        await run.report()
-        if run.configuration is None:
-            return self._peers.clock() + _CONFIGURATION_AGAIN
-        return None if failed.final else self._peers.clock() + _OUTAGE_AGAIN
 
     def _configuration_again(self, unwanted: Unwanted) -> datetime | None:
         return self._peers.clock() + _CONFIGURATION_AGAIN if unwanted.end is End.UNCONFIGURED else None
-
-    def _keep(self, key: _Rendered, bundle: Bundle) -> None:
-        self._bundles[key] = bundle
-        self._bundles.move_to_end(key)
-        while len(self._bundles) > _BUNDLES:
-            self._bundles.popitem(last=False)
-
-
-def _without_secrets(outcome: Outcome, secrets: Injection) -> Outcome:
-    """Logs and answers are quoted in it, and a program may tell there what it was given."""
-    if isinstance(outcome, Waiting):
-        return replace(outcome, what=secrets.hide(outcome.what), detail=secrets.hide(outcome.detail))
-    if isinstance(outcome, Failed):
-        return replace(outcome, why=secrets.hide(outcome.why), detail=secrets.hide(outcome.detail))
-    return outcome
 
 
 def _differs(before: PullRequest, now: PullRequest) -> bool:
@@ -373,16 +222,6 @@ def _differs(before: PullRequest, now: PullRequest) -> bool:
         (before.head_sha, before.open, before.merged, before.draft, before.labels, before.base_ref)
         != (now.head_sha, now.open, now.merged, now.draft, now.labels, now.base_ref)
     ) or (before.from_fork, before.archived) != (now.from_fork, now.archived)
-
-
-def _is_news(status: Status, state: EnvironmentState, cause: Cause) -> bool:
-    """Whether it was not told in these words before: a counter that moved on, or a log's tail, is no news."""
-    before = status.cause.summary if status.cause is not None else None
-    return status.state is not state or before is None or _worded(before) != _worded(cause.summary)
-
-
-def _worded(summary: str) -> str:
-    return re.sub(r"\d+", "#", summary)
 
 
 def _story(before: PullRequest, now: PullRequest) -> list[tuple[str, str]]:
@@ -399,10 +238,6 @@ def _story(before: PullRequest, now: PullRequest) -> list[tuple[str, str]]:
     if before.base_ref != now.base_ref:
         story.append(("changed", f"It goes into {now.base_ref} now."))
     return story
-
-
-def _asleep(run: Run) -> Cause:
-    return Cause(f"`{run.environment.wishes.asleep_by}` put it to sleep: nothing runs, and the data stays.")
 
 
 def _fresh(commit: str, live: str | None) -> dict[str, object]:

@@ -6,29 +6,37 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.environments.configuration import PATH, Configuration, Data, Job, Seed
+from bot.environments.configuration import PATH, Configuration, Seed
 from bot.environments.desire import matches
+from bot.environments.fields import Job
+from bot.model.environment import EnvironmentKey
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Backend, JobRequest, RenderRequest
 
 
 def render_request(
-    configuration: Configuration, *, host: str, files: Mapping[str, bytes], **place: Any
+    configuration: Configuration,
+    *,
+    environment: EnvironmentKey,
+    host: str,
+    files: Mapping[str, bytes],
+    **place: Any,
 ) -> RenderRequest:
     """`files` are the commit's; `place` are the other fields of the request that no configuration tells."""
-    manifests, route, data = configuration.manifests, configuration.route, configuration.data or Data()
-    checks = configuration.preview.checks
+    manifests, route = configuration.manifests, configuration.route
+    own, data = configuration.own(environment), configuration.data_of(environment)
     return RenderRequest(
+        environment=environment,
         tool=manifests.tool,
         directory=manifests.directory,
         values=manifests.values,
         backend=Backend(route.service, route.port) if route else None,
         host=host if route else "",
-        config=configuration.preview.config,
+        config=own.config,
         files=files,
         migrations=_job("migrations", data.migrate) if data.migrate else None,
         seed=_seed(data.seed, files) if data.seed else None,
-        checks=tuple(_job(check.title, check.job) for check in checks if check.job),
+        checks=tuple(_job(check.title, check.job) for check in own.checks if check.job),
         **place,
     )
 

@@ -9,19 +9,31 @@ from datetime import timedelta
 from typing import Any
 
 from bot.environments import deadline
-from bot.environments.configuration import Configuration, OnPush
+from bot.environments.configuration import Configuration, Data, OnPush, Preview
 from bot.environments.ports import (
     Clock,
     Cluster,
     Environments,
     Gateway,
     GitHub,
+    Nobody,
+    Promotions,
     Registry,
     SecretProvider,
 )
 from bot.environments.secrets import Injection
+from bot.environments.stages import Stage
 from bot.environments.telemetry import Telemetry, Untold
-from bot.model.environment import Attempt, Decision, Environment, EnvironmentState, Phase, PhaseRecord, Status
+from bot.model.environment import (
+    Attempt,
+    Decision,
+    Environment,
+    EnvironmentKind,
+    EnvironmentState,
+    Phase,
+    PhaseRecord,
+    Status,
+)
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
 from bot.model.places import Admission, Caps
@@ -32,6 +44,7 @@ from bot.model.work import Claim
 _SIZE = Size()
 _NO_CAPS = Caps()
 _UNTOLD = Untold()
+_NOBODY = Nobody()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +62,7 @@ class Peers:
     telemetry: Telemetry = _UNTOLD
     fork_gateway: Gateway | None = None
     """For the domain of forks, where they have one of their own."""
+    promotions: Promotions = _NOBODY
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,15 +110,14 @@ class Run:
 
     @property
     def gateway(self) -> Gateway:
-        own = self.peers.fork_gateway if self.pull.from_fork else None
+        own = self.peers.fork_gateway if self.from_fork else None
         return own or self.peers.gateway
 
     @property
     def resets(self) -> str:
         """Another text for data that are begun anew; "" while they are those that came with the namespace."""
-        assert self.configuration is not None, "the configuration phase runs first"
-        reseeds, data = self.environment.wishes.reseeds, self.configuration.data
-        each_push = [self.pull.head_sha[:12]] if data and data.on_push is OnPush.RESET else []
+        reseeds = self.environment.wishes.reseeds
+        each_push = [self.commit[:12]] if self.data.on_push is OnPush.RESET else []
         return "-".join([*([str(reseeds)] if reseeds else []), *each_push])
 
     @property
@@ -117,11 +130,38 @@ class Run:
         return self.attempt.pull_request
 
     @property
+    def commit(self) -> str:
+        """The commit that is wanted: the pull request's head, or that of the stage's release."""
+        target, pull = self.environment.wishes.target, self.attempt.pull_request
+        if target is not None:
+            return target.release.commit
+        return pull.head_sha if pull is not None else self.status.commit or ""
+
+    @property
+    def from_fork(self) -> bool:
+        """Whether a fork may have made what runs."""
+        target, pull = self.environment.wishes.target, self.attempt.pull_request
+        if target is not None:
+            return target.release.from_fork
+        return pull is None or pull.from_fork
+
+    @property
+    def own(self) -> Preview | Stage:
+        """The environment's own part of the configuration."""
+        assert self.configuration is not None, "a phase runs only after the configuration was read"
+        return self.configuration.own(self.environment.key)
+
+    @property
+    def data(self) -> Data:
+        """What is done to its data."""
+        assert self.configuration is not None, "a phase runs only after the configuration was read"
+        return self.configuration.data_of(self.environment.key)
+
+    @property
     def size(self) -> Size:
         """What the configuration asks for; the operator's default where it says nothing."""
-        assert self.configuration is not None, "a phase runs only after the configuration was read"
-        size = self.configuration.preview.size.over(self.policy.default_size)
-        return size.within(self.policy.fork_size) if self.pull.from_fork else size
+        size = self.own.size.over(self.policy.default_size)
+        return size.within(self.policy.fork_size) if self.from_fork else size
 
     def begin_time(self) -> None:
         """Its time to live begins now."""
@@ -156,8 +196,11 @@ class Run:
     async def report(self) -> None:
         """Makes GitHub say what the status says. Nothing is sent when it does already.
 
-        Nobody can be told on a pull request that was never seen.
+        Of a stage its promotion tells; it is woken. Nobody can be told on a pull request that was never seen.
         """
+        if self.environment.key.kind is not EnvironmentKind.PREVIEW:
+            await self.peers.promotions.wake(self.environment.key)
+            return
         if self.attempt.pull_request is None:
             return
         await self.peers.github.report(

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from bot.environments.ports import SecretProvider
-from bot.model.environment import EnvironmentKey
+from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import Rejected
 from bot.model.repository import Repository
 
@@ -51,7 +51,7 @@ async def read(
     refused: dict[str, str] = {}
     for name, value in zip(names, found, strict=True):
         if isinstance(value, Rejected):
-            refused[name] = f"preview.secrets.{name}, {references[name]}: {value}."
+            refused[name] = f"{_place(environment)}.secrets.{name}, {references[name]}: {value}."
         elif isinstance(value, BaseException):
             raise value
         else:
@@ -63,6 +63,11 @@ async def read(
         )
     content = json.dumps([str(environment), values], sort_keys=True)
     return Injection(values, hmac.new(key, content.encode(), hashlib.sha256).hexdigest())
+
+
+def _place(environment: EnvironmentKey) -> str:
+    """Where its part of the configuration stands."""
+    return "preview" if environment.kind is EnvironmentKind.PREVIEW else f"stages.{environment.name}"
 
 
 async def _value(providers: Mapping[str, SecretProvider], reference: str, repository: Repository) -> str:

@@ -38,11 +38,12 @@ async def teardown(run: Run, unwanted: Unwanted) -> datetime | None:
     view = await run.peers.cluster.namespace(run.namespace, run.environment.key)
     if view.state in (NamespaceState.OURS, NamespaceState.TERMINATING):
         return await _delete(run, unwanted, view.state, view.blockers)
-    pull = run.attempt.pull_request
-    attempt = Attempt(pull_request=pull, configuration=run.attempt.configuration, wishes=run.attempt.wishes)
-    status = Status(
-        ended, commit=pull.head_sha if pull else run.status.commit, cause=unwanted.cause, end=unwanted.end
+    attempt = Attempt(
+        pull_request=run.attempt.pull_request,
+        configuration=run.attempt.configuration,
+        wishes=run.attempt.wishes,
     )
+    status = Status(ended, commit=run.commit or None, cause=unwanted.cause, end=unwanted.end)
     story = [] if settled else [(_WORDS.get(unwanted.end, "gone"), unwanted.cause.summary)]
     leak = _leak(run, unwanted)
     if leak is not None:

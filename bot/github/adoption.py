@@ -6,9 +6,8 @@ from typing import Any
 
 from bot.github.client import Client
 from bot.github.fields import dig, items, needed_text, number, text
-from bot.github.plan import Subject
 from bot.github.receipt import Entry, Kind, Receipt, Slot
-from bot.github.texts import marker
+from bot.github.subject import Subject
 from bot.model.repository import Repository
 
 
@@ -32,7 +31,7 @@ class Adoption:
     async def _find(self, subject: Subject, slot: Slot) -> Any | None:
         if slot.kind is Kind.COMMENT:
             pull = subject.pull
-            return await self.comment(pull.repository, pull.number, marker(subject.key))
+            return await self.comment(pull.repository, pull.number, subject.marker)
         if slot.kind is Kind.CHECK:
             return await self._check_run(subject, slot)
         return await self._deployment(subject, slot)
@@ -65,7 +64,8 @@ class Adoption:
         asked = {"sha": slot.commit, "environment": subject.deployment_environment}
         async for page in self._client.pages(repository.installation_id, path, asked):
             for deployment in page:
-                if await self.ours(deployment, "creator"):
+                named = text(deployment, "payload", "greenroom") == subject.name
+                if named and await self.ours(deployment, "creator"):
                     return deployment
         return None
 

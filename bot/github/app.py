@@ -12,7 +12,7 @@ from bot.commands.ports import SaveAnswer
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.adoption import Adoption
 from bot.github.cache import Bounded
-from bot.github.ci import read_ci
+from bot.github.ci import read_checks, read_ci
 from bot.github.client import Client
 from bot.github.comments import Comments
 from bot.github.connection import Connection
@@ -25,15 +25,17 @@ from bot.github.plan import preview_environment
 from bot.github.pulls import Pulls
 from bot.github.reporting import Reporter
 from bot.github.sign_in import SignIn, web_url
+from bot.github.teams import in_team
 from bot.github.telemetry import Telemetry, Untold
 from bot.github.texts_commands import answer
-from bot.model.ci import Ci
+from bot.model.ci import Ci, CiState
 from bot.model.command import Heard, Posted
 from bot.model.delivery import FailedDelivery
 from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import Rejected
 from bot.model.person import Person
-from bot.model.pull_request import PullRequest
+from bot.model.promotion import Promotion
+from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
 from bot.model.role import Role
 from bot.model.story import Story
@@ -124,6 +126,26 @@ class GitHubApp:
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
         return await self._contents.files(repository, commit)
 
+    async def tree(self, repository: Repository, commit: str) -> str:
+        """Git's name of the commit's content."""
+        return await self._contents.tree(repository, commit)
+
+    async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
+        """What each reviewer said last."""
+        return await self._pulls.reviews(repository, number)
+
+    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
+        """Logins of who opened the pull request, or wrote or committed one of its commits."""
+        return await self._pulls.authors(repository, number)
+
+    async def in_team(self, repository: Repository, team: str, login: str) -> bool:
+        """Whether the person is in a team of the repository's organisation."""
+        return await in_team(self._client, repository, team, login)
+
+    async def checks(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
+        """What check runs and statuses say of the commit, by name."""
+        return await read_checks(self._client, self._app_id, repository, commit)
+
     async def ci(self, repository: Repository, commit: str) -> Ci:
         return await read_ci(self._client, self._app_id, repository, commit)
 
@@ -159,6 +181,12 @@ class GitHubApp:
         """Answers in a comment of its own: exactly one, whatever happened to an earlier try."""
         body = answer(outcome, story, heard.comment_id)
         await self._comments.answer(heard, body, fence, save)
+
+    async def tell(
+        self, promotion: Promotion, pull: PullRequest, receipt: str, fence: Fence, save: SaveReceipt
+    ) -> None:
+        """Makes comment and Deployment of a promotion say what it says."""
+        await self._reporter.tell(promotion, pull, receipt, fence, save)
 
     async def repositories(self) -> Sequence[Repository]:
         """Of all installations that are not suspended and let us in; of each, all or none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.github.client import Client
@@ -32,6 +32,20 @@ def verdict(results: Sequence[Result]) -> Ci:
 
 
 async def read_ci(client: Client, app_id: int, repository: Repository, commit: str) -> Ci:
+    return verdict(await _results(client, app_id, repository, commit))
+
+
+async def read_checks(
+    client: Client, app_id: int, repository: Repository, commit: str
+) -> Mapping[str, CiState]:
+    """Each check by its name, ours left out; of several with one name the worst counts."""
+    found: dict[str, list[Result]] = {}
+    for result in await _results(client, app_id, repository, commit):
+        found.setdefault(result.name, []).append(result)
+    return {name: verdict(results).state for name, results in found.items()}
+
+
+async def _results(client: Client, app_id: int, repository: Repository, commit: str) -> list[Result]:
     base = f"/repos/{repository.full_name}/commits/{commit}"
     results: list[Result] = []
     async for page in client.pages(repository.installation_id, f"{base}/check-runs"):
@@ -42,7 +56,7 @@ async def read_ci(client: Client, app_id: int, repository: Repository, commit: s
         ]
     async for page in client.pages(repository.installation_id, f"{base}/status"):
         results += [Result(text(one, "context"), text(one, "state")) for one in items(page, "statuses")]
-    return verdict(results)
+    return results
 
 
 def _state(run: object) -> str:

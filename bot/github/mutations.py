@@ -8,8 +8,8 @@ from typing import Any
 
 from bot.github.client import Executed
 from bot.github.fields import dig, text
-from bot.github.plan import Subject, Write
 from bot.github.receipt import Kind
+from bot.github.subject import Subject, Write
 from bot.model.errors import GreenroomError, Rejected, TryAgain
 
 

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from typing import Any
 
 from bot.commands.table import offered
 from bot.github import texts
-from bot.github.receipt import COMMENT, Entry, Kind, Receipt, Slot
+from bot.github.receipt import COMMENT, Kind, Receipt, Slot
+from bot.github.subject import CHECK, COMMENTS, Subject, Write, unsaid
 from bot.model.environment import CheckResult, CheckState, End, EnvironmentKey, EnvironmentState, Status
 from bot.model.pull_request import PullRequest
-
-CHECK = "greenroom/preview"
 
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
 _COMMENTED = (
@@ -25,8 +21,6 @@ _COMMENTED = (
     EnvironmentState.WAITING,
 )
 """States that are worth a comment; in the others one that is there is only brought up to date."""
-_COMMENTS = 2
-"""A comment that somebody deleted is written once more; who deletes it again does not want it."""
 
 
 def preview_environment(number: int) -> str:
@@ -34,65 +28,29 @@ def preview_environment(number: int) -> str:
     return f"preview/pr-{number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """Whose report this is."""
-
-    key: EnvironmentKey
-    pull: PullRequest
-    public_url: str
-
-    @property
-    def page(self) -> str:
-        return f"{self.public_url.rstrip('/')}/environments/{self.key}"
-
-    @property
-    def deployment_environment(self) -> str:
-        return preview_environment(self.pull.number)
-
-    def external_id(self, slot: Slot) -> str:
-        """What a check run carries, so that it can be found again."""
-        return str(self.key) if slot.name == CHECK else f"{self.key}/{slot.name}"
+def preview_subject(key: EnvironmentKey, pull: PullRequest, public_url: str) -> Subject:
+    return Subject(
+        name=str(key),
+        pull=pull,
+        page=f"{public_url.rstrip('/')}/environments/{key}",
+        deployment_environment=preview_environment(pull.number),
+        deployment_description=f"Preview of pull request {pull.number}",
+        transient=True,
+    )
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One slot that does not say what it should. `id` None: it has to be created."""
-
-    slot: Slot
-    fields: Mapping[str, Any]
-    open: bool
-    id: str | None = None
-    url: str = ""
-
-    @property
-    def digest(self) -> str:
-        return hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode()).hexdigest()[:16]
-
-    @property
-    def entry(self) -> Entry:
-        return Entry(self.id, self.digest, self.open, self.url)
-
-
-def plan(subject: Subject, status: Status, receipt: Receipt) -> Sequence[Write]:
+def plan(key: EnvironmentKey, subject: Subject, status: Status, receipt: Receipt) -> Sequence[Write]:
     """Empty when GitHub says already what it should."""
+    place = texts.Place(key, subject.page, _live_url(status, receipt))
     wanted = [
-        *_checks(subject, status, receipt),
+        *_checks(subject, status, receipt, place),
         *_deployments(subject, status, receipt),
-        *_comment(subject, status, receipt),
+        *_comment(status, receipt, place),
     ]
-    writes = []
-    for write in wanted:
-        known = receipt.entries.get(write.slot)
-        if known is None:
-            writes.append(write)
-        elif known.digest != write.digest:
-            writes.append(replace(write, id=known.id, url=write.url or known.url))
-    return writes
+    return unsaid(wanted, receipt)
 
 
-def _checks(subject: Subject, status: Status, receipt: Receipt) -> list[Write]:
-    place = texts.Place(subject.key, subject.page, _live_url(status, receipt))
+def _checks(subject: Subject, status: Status, receipt: Receipt, place: texts.Place) -> list[Write]:
     commit = status.commit or subject.pull.head_sha
     wanted = []
     conclusion = _conclusion(status)
@@ -194,14 +152,13 @@ def _inactive(subject: Subject, slot: Slot, status: Status) -> Write:
     return Write(slot, fields, open=False)
 
 
-def _comment(subject: Subject, status: Status, receipt: Receipt) -> list[Write]:
+def _comment(status: Status, receipt: Receipt, place: texts.Place) -> list[Write]:
     something = COMMENT in receipt.entries
     if not something:
         had_one = status.state is EnvironmentState.GONE and bool(receipt.of(Kind.DEPLOYMENT))
         worth_it = status.state in _COMMENTED or had_one
-        if not worth_it or status.end is End.UNCONFIGURED or receipt.lost_comments >= _COMMENTS:
+        if not worth_it or status.end is End.UNCONFIGURED or receipt.lost_comments >= COMMENTS:
             return []
-    place = texts.Place(subject.key, subject.page, _live_url(status, receipt))
     return [Write(COMMENT, {"body": texts.comment(status, place, offered(status))}, open=True)]
 
 

@@ -9,7 +9,7 @@ from bot.github.client import Client
 from bot.github.failures import NotFound
 from bot.github.fields import dig, flag, items, moment, needed_number, needed_text, number, text
 from bot.model.errors import Rejected, TryAgain
-from bot.model.pull_request import PullRequest
+from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
 
 _LISTED_FILES = 3000
@@ -59,6 +59,30 @@ class Pulls:
         both = [text(item, name) for item in files for name in ("filename", "previous_filename")]
         return [name for name in both if name]
 
+    async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
+        """What each reviewer said last; a comment takes back nothing, a dismissal does."""
+        path = f"/repos/{repository.full_name}/pulls/{number}/reviews"
+        said: dict[str, Review] = {}
+        async for page in self._client.pages(repository.installation_id, path):
+            if not isinstance(page, list):
+                raise TryAgain("GitHub's list of reviews is no list.")
+            for item in page:
+                state, by = text(item, "state"), text(item, "user", "login")
+                if by and state != "COMMENTED":
+                    said[by.lower()] = Review(by, state == "APPROVED", text(item, "commit_id"))
+        return list(said.values())
+
+    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
+        """Logins of who wrote or committed the pull request's commits, and of who opened it."""
+        pull = await self.get(repository, number)
+        found = {pull.author} if pull is not None else set()
+        path = f"/repos/{repository.full_name}/pulls/{number}/commits"
+        async for page in self._client.pages(repository.installation_id, path):
+            if not isinstance(page, list):
+                raise TryAgain("GitHub's list of commits is no list.")
+            found |= {text(item, who, "login") for item in page for who in ("author", "committer")}
+        return sorted(found - {""})
+
 
 async def require_visible(client: Client, repository: Repository) -> None:
     """After a 404: raises Rejected unless the repository itself is seen, and is still the same."""
@@ -77,6 +101,7 @@ async def require_visible(client: Client, repository: Repository) -> None:
 def read_pull(data: object, installation_id: int) -> PullRequest:
     """Tolerates what deleted accounts and forks leave out; raises TryAgain when it is no pull request."""
     base = dig(data, "base", "repo")
+    merged = flag(data, "merged") or bool(text(data, "merged_at"))
     return PullRequest(
         repository=Repository(
             id=needed_number(base, "id"),
@@ -91,7 +116,7 @@ def read_pull(data: object, installation_id: int) -> PullRequest:
         author=text(data, "user", "login") or "ghost",
         author_is_bot=text(data, "user", "type") == "Bot",
         open=needed_text(data, "state") == "open",
-        merged=flag(data, "merged") or bool(text(data, "merged_at")),
+        merged=merged,
         draft=flag(data, "draft"),
         head_sha=needed_text(data, "head", "sha"),
         head_ref=text(data, "head", "ref"),
@@ -103,4 +128,5 @@ def read_pull(data: object, installation_id: int) -> PullRequest:
         head_owner=text(data, "head", "repo", "owner", "login"),
         archived=flag(base, "archived"),
         closed_at=moment(data, "closed_at"),
+        merge_commit=text(data, "merge_commit_sha") or None if merged else None,
     )

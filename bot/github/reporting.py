@@ -6,7 +6,7 @@ noted and not answered looks for it on GitHub first, so nothing is created twice
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.environments.ports import Fence, SaveReceipt
@@ -14,11 +14,17 @@ from bot.github.adoption import Adoption
 from bot.github.client import Client
 from bot.github.fields import needed_text
 from bot.github.mutations import Lost, document, mutation, outcome
-from bot.github.plan import Subject, Write, plan
+from bot.github.plan import plan, preview_subject
+from bot.github.plan_promotion import plan_promotion, promotion_subject
 from bot.github.receipt import Entry, Kind, Receipt
+from bot.github.subject import Subject, Write
 from bot.model.environment import Environment, Status
 from bot.model.errors import GreenroomError, Rejected, TryAgain
+from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
+
+Planned = Callable[[Receipt], Sequence[Write]]
+"""The writes that are needed while GitHub says what a receipt says."""
 
 _ROUNDS = 2
 """The second one creates again what the first found deleted."""
@@ -61,12 +67,32 @@ class Reporter:
         self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
     ) -> None:
         """Raises what GitHub said of the writes that failed, after the others were made and remembered."""
-        subject = Subject(environment.key, pull, self._public_url)
-        receipt = Receipt.parse(environment.receipt)
+        subject = preview_subject(environment.key, pull, self._public_url)
+
+        def writes(receipt: Receipt) -> Sequence[Write]:
+            return plan(environment.key, subject, status, receipt)
+
+        await self._make(subject, writes, environment.receipt, fence, save)
+
+    async def tell(
+        self, promotion: Promotion, pull: PullRequest, receipt: str, fence: Fence, save: SaveReceipt
+    ) -> None:
+        """The same for a promotion's comment and Deployment."""
+        subject = promotion_subject(promotion, pull, self._public_url)
+
+        def writes(receipt: Receipt) -> Sequence[Write]:
+            return plan_promotion(subject, promotion, receipt)
+
+        await self._make(subject, writes, receipt, fence, save)
+
+    async def _make(
+        self, subject: Subject, planned: Planned, known: str, fence: Fence, save: SaveReceipt
+    ) -> None:
+        receipt = Receipt.parse(known)
         if receipt.unknown:
             receipt = await self._adoption.adopt(subject, receipt)
         for _ in range(_ROUNDS):
-            writes = plan(subject, status, receipt)
+            writes = planned(receipt)
             if not writes:
                 return
             done = _Round(_noted(receipt, writes))
@@ -122,11 +148,11 @@ class Reporter:
         body = {
             "ref": write.slot.commit,
             "environment": subject.deployment_environment,
-            "description": f"Preview of pull request {subject.pull.number}",
-            "payload": {"greenroom": str(subject.key)},
+            "description": subject.deployment_description,
+            "payload": {"greenroom": subject.name},
             "auto_merge": False,
             "required_contexts": [],
-            "transient_environment": True,
+            "transient_environment": subject.transient,
             "production_environment": False,
         }
         path = f"/repos/{repository.full_name}/deployments"

@@ -43,9 +43,9 @@ class Output:
     text: str | None = None
 
 
-def marker(key: EnvironmentKey) -> str:
+def marker(name: object) -> str:
     """Tells our comments apart. It proves nothing: anybody can write it."""
-    return f"<!-- greenroom {key} -->"
+    return f"<!-- greenroom {name} -->"
 
 
 # The comment: a few lines.

@@ -94,6 +94,26 @@ def _unseen(outcome: Outcome) -> str:
     )
 
 
+def _done(outcome: Outcome) -> str:
+    stage = code(outcome.stage)
+    return {
+        Verb.ROLLBACK: f"↩️ What was on its way to {stage} is taken back.",
+        Verb.APPROVE: f"👍 Approved for {stage}.",
+        Verb.REJECT: f"⛔ Rejected for {stage}.",
+        Verb.ABORT: f"🛑 The promotion to {stage} is ended, and what it did is undone.",
+        Verb.PAUSE: f"⏸️ The promotion to {stage} goes no further until somebody resumes it.",
+        Verb.RESUME: f"▶️ The promotion to {stage} goes on.",
+        Verb.LOCK: f"🔒 {stage} is yours.",
+        Verb.UNLOCK: f"🔓 {stage} is free.",
+        Verb.HOLD: f"✋ Nothing automatic moves {stage} until somebody lifts the hold.",
+        Verb.UNHOLD: f"▶️ The pipeline may move {stage} again.",
+    }[outcome.verb or Verb.ROLLBACK]
+
+
+def _refused(outcome: Outcome) -> str:
+    return f"⛔ {_name(outcome)} was not carried out. {plain(outcome.why)}"
+
+
 def _forbidden(outcome: Outcome) -> str:
     roles = [role for role in Role if role in COMMANDS[outcome.verb or Verb.HELP].roles]
     return f"🚫 {_name(outcome)} needs the role {code(roles[0])} here; yours is {code(outcome.role)}."
@@ -124,6 +144,8 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
     Result.OVERTAKEN: _overtaken,
     Result.MOVED: _moved,
     Result.UNSEEN: _unseen,
+    Result.DONE: _done,
+    Result.REFUSED: _refused,
     Result.FORBIDDEN: _forbidden,
     Result.MISTYPED: _mistyped,
     Result.EDITED: _edited,

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from bot.model.places import Admission
 from bot.model.pull_request import PullRequest
-from bot.model.release import Image, Release
+from bot.model.release import Image, Release, Target
 from bot.model.repository import Repository
 
 
@@ -43,6 +43,10 @@ class EnvironmentKey:
         if len(parts) != 3:
             raise ValueError(f"not an environment key: {text!r}")
         return cls(EnvironmentKind(parts[0]), int(parts[1]), parts[2])
+
+    @classmethod
+    def stage(cls, repository_id: int, name: str) -> EnvironmentKey:
+        return cls(EnvironmentKind.STAGE, repository_id, name)
 
     @classmethod
     def preview(cls, repository_id: int, number: int) -> EnvironmentKey:
@@ -120,6 +124,8 @@ class End(StrEnum):
     ARCHIVED = "archived"
     REMOVED = "removed"
     """The App has lost the repository, as a signed delivery told and GitHub confirmed."""
+    DONE = "done"
+    """A stage that is made for a promotion only, when that has ended."""
     UNCONFIGURED = "unconfigured"
     """The default branch has no `.greenroom.yml`: nothing is said on the pull request."""
 
@@ -187,6 +193,8 @@ class Wishes:
     """Raised by each request to reset the data and seed it again."""
     refreshes: int = 0
     """Raised by each request to go through all phases again."""
+    target: Target | None = None
+    """What a stage is to run. A pull request's preview follows its head instead."""
 
 
 @dataclass(frozen=True, slots=True)

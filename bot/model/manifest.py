@@ -80,6 +80,8 @@ class RenderRequest:
     """Nothing is to run; data and configuration stay."""
     fork: bool = False
     """The commit comes from a fork: it gets no accounts of the cluster, and may have a domain of its own."""
+    serial: int = 0
+    """Of a stage's target: another one has its checks run anew, whatever passed before."""
 
 
 class Wave(StrEnum):
@@ -109,6 +111,8 @@ class Bundle:
     """Whether its containers need the Secret of injected values."""
     digests: Mapping[Wave, str] = field(default_factory=dict)
     """Digest of each wave's objects: equal means that nothing has to be applied again."""
+    manifests_digest: str = ""
+    """Of the manifests before they became this environment's: equal wherever the release runs."""
 
 
 class Condition(StrEnum):

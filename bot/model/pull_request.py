@@ -33,8 +33,19 @@ class PullRequest:
     archived: bool = False
     """The repository is read-only: nothing can be merged."""
     closed_at: datetime | None = None
+    merge_commit: str | None = None
+    """What the base branch got when it was merged; what GitHub names before that is a trial, and not read."""
 
     @property
     def from_fork(self) -> bool:
         """A head that is not provably in this repository counts as a fork."""
         return self.head_repository_id != self.repository.id
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """What a reviewer said last."""
+
+    by: str
+    approved: bool
+    commit: str

@@ -32,6 +32,10 @@ class WorkKey:
         return cls("command", str(comment_id))
 
     @classmethod
+    def promotion(cls, id: str) -> WorkKey:
+        return cls("promotion", id)
+
+    @classmethod
     def resync(cls, repository_id: int) -> WorkKey:
         return cls("resync", str(repository_id))
 

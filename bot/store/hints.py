@@ -7,15 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection
 
 from bot.model.delivery import Hint
-from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status, Wishes
+from bot.model.environment import EnvironmentKey
 from bot.model.naming import namespace_name
-from bot.model.places import Admission
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
+from bot.store.blank import blank
 from bot.store.bulk import Bulk
 from bot.store.dialect import insert
 from bot.store.queue import enqueue
@@ -23,10 +22,6 @@ from bot.store.tables import environments, microseconds
 
 _QUICK_SUCCESSION = 2_000_000
 """Microseconds: Changes of desire closer than this are gathered before the environment is worked on again."""
-
-_STATUS = msgspec.json.encode(Status(EnvironmentState.PENDING)).decode()
-_ATTEMPT = msgspec.json.encode(Attempt()).decode()
-_WISHES = msgspec.json.encode(Wishes()).decode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,28 +121,12 @@ def _insert(connection: Connection, hints: Sequence[Gathered], now: datetime) ->
 
 
 def _blank(hint: Gathered, now: datetime) -> Mapping[str, Any]:
+    row = blank(hint.key, hint.repository, namespace_name(hint.key, hint.repository), now)
     return {
-        "key": hint.name,
-        "repository_id": hint.repository.id,
-        "installation_id": hint.repository.installation_id,
-        "owner": hint.repository.owner,
-        "repository": hint.repository.name,
-        "namespace": namespace_name(hint.key, hint.repository),
-        "generation": 1,
-        "observed_generation": 0,
+        **row,
         "hinted_head": hint.head,
         "head_since": now if hint.head else None,
         "hinted_open": hint.open,
-        "desired_at": now,
-        "author": "",
-        "state": EnvironmentState.PENDING,
-        "admission": Admission.NONE,
-        "status": _STATUS,
-        "attempt": _ATTEMPT,
-        "wishes": _WISHES,
-        "receipt": "",
-        "created_at": now,
-        "updated_at": now,
     }
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import URL, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from bot.environments.ports import Clock
+from bot.store.audit import Audit
 from bot.store.commands import Commands
 from bot.store.database import Database
 from bot.store.deliveries import Deliveries
@@ -16,7 +17,9 @@ from bot.store.environments import Environments
 from bot.store.errors import StoreUnusable
 from bot.store.journal import Journal
 from bot.store.postgresql import PostgresqlDatabase
+from bot.store.promotions import Promotions
 from bot.store.queue import Queue
+from bot.store.releases import Releases
 from bot.store.sqlite import SqliteDatabase
 from bot.store.tables import tokens
 
@@ -35,6 +38,9 @@ class Store:
     environments: Environments
     journal: Journal
     commands: Commands
+    promotions: Promotions
+    releases: Releases
+    audit: Audit
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -43,6 +49,9 @@ class Store:
         self.environments = Environments(database, clock)
         self.journal = Journal(database)
         self.commands = Commands(database, clock)
+        self.promotions = Promotions(database, clock)
+        self.releases = Releases(database)
+        self.audit = Audit(database)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now) -> Store:

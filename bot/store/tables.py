@@ -164,6 +164,67 @@ decisions = Table(
 )
 Index("decisions_by_environment", decisions.c.environment, decisions.c.id)
 
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("repository_id", BigInteger, nullable=False),
+    Column("commit", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+Index("releases_by_commit", releases.c.repository_id, releases.c.commit)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("repository_id", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("stages_by_repository", stages.c.repository_id)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("stage", Text, nullable=False),
+    Column("repository_id", BigInteger, nullable=False),
+    Column("number", BigInteger),
+    Column("release", Text),
+    Column("ended", Boolean, nullable=False),
+    Column("moving", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("receipt", Text, nullable=False),
+    Column("requested_at", Moment, nullable=False),
+)
+Index("promotions_by_repository", promotions.c.repository_id, promotions.c.requested_at)
+Index("promotions_by_stage", promotions.c.stage, promotions.c.ended)
+Index(
+    "promotions_moving",
+    promotions.c.stage,
+    unique=True,
+    sqlite_where=promotions.c.moving,
+    postgresql_where=promotions.c.moving,
+)
+"""Whatever the program does: one promotion at a time has a stage in its hands."""
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Moment, nullable=False),
+    Column("repository_id", BigInteger, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("promotion", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+)
+Index("audit_by_repository", audit.c.repository_id, audit.c.id)
+
 
 def storable(text: str, limit: int = 4000) -> str:
     """The text as both databases take it: no NUL, no lone surrogate, not endless."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from bot.commands.handler import Handler, Peers
 from bot.commands.outcome import Outcome
+from bot.commands.staging import Staging
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.state.records import Comment
 from bot.github.app import GitHubApp
@@ -20,6 +21,7 @@ from bot.model.delivery import Hint
 from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
+from bot.promotions.asking import Asking
 from bot.store import Store
 
 SHOP = "acme/shop"
@@ -94,9 +96,12 @@ class Desk:
 
     def _handler(self, app: GitHubApp) -> Handler:
         store = self.store
-        peers = Peers(
-            store.commands, store.environments, store.journal, store.queue, app, lambda: datetime.now(UTC)
-        )
+
+        def clock() -> datetime:
+            return datetime.now(UTC)
+
+        staging = Staging(Asking(store.promotions, store.releases, app, clock))
+        peers = Peers(store.commands, store.environments, store.journal, store.queue, app, staging, clock)
         return Handler(peers, LONGEST)
 
     async def type(self, number: int, login: str, body: str) -> Outcome | None:

@@ -287,6 +287,9 @@ class ModelCluster:
     async def old_pods(self, namespace: str, release_id: str) -> bool:
         return False
 
+    async def running(self, namespace: str) -> Sequence[str]:
+        return ()
+
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         place = self.namespaces.get(name)
         await self._moment()

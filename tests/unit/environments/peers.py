@@ -176,6 +176,9 @@ class Cluster:
     async def old_pods(self, namespace: str, release_id: str) -> bool:
         return False
 
+    async def running(self, namespace: str) -> Sequence[str]:
+        return ()
+
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         await fence()
         self.state = NamespaceState.ABSENT

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.environments.configuration import parse_configuration, parse_duration
+from bot.environments.configuration import parse_configuration
+from bot.environments.fields import parse_duration
 from bot.model.errors import ConfigurationError
 from bot.model.manifest import Tool
 from bot.model.size import Size

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from bot.environments.configuration import Configuration, parse_configuration
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
-_ELSEWHERE = {"preview.ttl", "preview.checks[].name"}
+_ELSEWHERE = {"preview.ttl", "preview.checks[].name", "stages.NAME.checks[].name"}
 """Fields whose default is decided when there is none."""
 
 
@@ -42,7 +42,7 @@ def test_every_example_is_a_configuration_or_a_part_of_one() -> None:
 def _fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Every field of the file by its path, also those below a list or a name of the user's choice."""
     for name, field in model.model_fields.items():
-        path = prefix + name
+        path = prefix + (field.alias or name)
         yield path, field
         for inner, suffix in _models(field.annotation):
             yield from _fields(inner, f"{path}{suffix}.")
@@ -63,7 +63,7 @@ def _default(field: FieldInfo) -> str:
         return "required"
     value = field.get_default(call_default_factory=True)
     match value:
-        case None | () | {} | BaseModel():
+        case None | () | {} | "" | BaseModel():
             return "none"
         case bool():
             return f"`{str(value).lower()}`"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.commands.outcome import Outcome, Result
-from bot.commands.table import Verb
+from bot.commands.table import STAGING, Verb
 from bot.model.environment import Attempt, Cause, Decision, Environment, EnvironmentState, Wishes
 from bot.model.repository import Repository
 from bot.model.role import Role
@@ -71,6 +71,11 @@ ANSWERS: Mapping[str, tuple[Outcome, Story | None]] = {
     "overtaken": (replace(ASKED, verb=Verb.DESTROY, result=Result.OVERTAKEN), None),
     "moved": (replace(ASKED, result=Result.MOVED, seen=OLD), None),
     "unseen": (replace(ASKED, result=Result.UNSEEN), None),
+    **{
+        f"stage-{verb.removeprefix('/')}": (Outcome(Result.DONE, verb, stage="staging"), None)
+        for verb in sorted(STAGING - {Verb.PROMOTE})
+    },
+    "stage-refused": (Outcome(Result.REFUSED, Verb.APPROVE, why=f"There is no stage {HOSTILE}."), None),
     "forbidden": (replace(ASKED, result=Result.FORBIDDEN, role=Role.READ), None),
     "edited": (Outcome(Result.EDITED), None),
     "mistyped": (Outcome(Result.MISTYPED, typed="/prevew", nearest=(Verb.PREVIEW, Verb.REFRESH)), None),

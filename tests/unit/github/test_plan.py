@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.github.plan import CHECK, Subject, check_name, plan
+from bot.github.plan import check_name, plan, preview_subject
 from bot.github.pulls import read_pull
 from bot.github.receipt import COMMENT, Entry, Kind, Receipt, Slot
+from bot.github.subject import CHECK
 from bot.model.environment import Cause, CheckResult, CheckState, End, EnvironmentState, Status
 from tests.unit.github.github_api import pull_json
 from tests.unit.github.scenes import KEY, URL
 
-SUBJECT = Subject(KEY, read_pull(pull_json(), 20), "https://greenroom.example.com/")
+SUBJECT = preview_subject(KEY, read_pull(pull_json(), 20), "https://greenroom.example.com/")
 COMMITS = ["a" * 40, "b" * 40, "c" * 40]
 
 STATUSES = st.builds(
@@ -35,7 +36,7 @@ STATUSES = st.builds(
 
 
 def _performed(receipt: Receipt, status: Status) -> Receipt:
-    for number, write in enumerate(plan(SUBJECT, status, receipt)):
+    for number, write in enumerate(plan(KEY, SUBJECT, status, receipt)):
         id = write.id or f"{write.slot}-{number}"
         receipt = receipt.put(write.slot, replace(write.entry, id=id))
     return receipt
@@ -46,7 +47,7 @@ def test_one_round_settles_it_whatever_came_before(statuses: list[Status]) -> No
     receipt = Receipt()
     for status in statuses:
         receipt = _performed(receipt, status)
-        assert plan(SUBJECT, status, receipt) == []
+        assert plan(KEY, SUBJECT, status, receipt) == []
         assert Receipt.parse(receipt.dump()) == receipt
         open_checks = [slot for slot, entry in receipt.of(Kind.CHECK) if entry.open]
         assert all(slot.commit == status.commit for slot in open_checks), "an older head is never in progress"
@@ -65,14 +66,14 @@ def test_no_named_check_passes_for_the_environments_own() -> None:
 
 @pytest.mark.parametrize("end", [End.CLOSED, End.UNCONFIGURED])
 def test_nothing_is_said_where_nothing_was(end: End) -> None:
-    assert plan(SUBJECT, Status(EnvironmentState.GONE, commit=COMMITS[0], end=end), Receipt()) == []
+    assert plan(KEY, SUBJECT, Status(EnvironmentState.GONE, commit=COMMITS[0], end=end), Receipt()) == []
 
 
 def test_a_repository_that_lost_its_configuration_is_told_where_something_was() -> None:
     ready = Status(EnvironmentState.READY, commit=COMMITS[0], live_commit=COMMITS[0], url=URL)
     receipt = _performed(Receipt(), ready)
     gone = Status(EnvironmentState.GONE, commit=COMMITS[0], end=End.UNCONFIGURED, cause=Cause("None there."))
-    kinds = [write.slot.kind for write in plan(SUBJECT, gone, receipt)]
+    kinds = [write.slot.kind for write in plan(KEY, SUBJECT, gone, receipt)]
     assert kinds == [Kind.DEPLOYMENT, Kind.COMMENT]
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.github import texts, texts_commands
+from bot.github import texts, texts_commands, texts_promotion
 from bot.model.environment import Cause, CheckResult, CheckState, EnvironmentState
 from tests.unit.github.answers import ANSWERS, COMMENT
+from tests.unit.github.promotions import PROMOTIONS
 from tests.unit.github.scenes import HOSTILE, NEW, PENDING, PLACE, READY, SCENES, rendered
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
@@ -29,6 +30,13 @@ def test_people_read_what_the_snapshot_says(name: str) -> None:
 @pytest.mark.parametrize("name", ANSWERS)
 def test_a_command_is_answered_as_the_snapshot_says(name: str) -> None:
     _compare(SNAPSHOTS / f"answer-{name}.md", texts_commands.answer(*ANSWERS[name], COMMENT) + "\n")
+
+
+@pytest.mark.parametrize("name", PROMOTIONS)
+def test_a_promotion_is_told_as_the_snapshot_says(name: str) -> None:
+    promotion = PROMOTIONS[name]
+    told = f"{texts_promotion.story(promotion)}\n\n---\n\n{texts_promotion.deployment(promotion)}\n"
+    _compare(SNAPSHOTS / f"promotion-{name}.md", told)
 
 
 def test_what_a_superseded_or_stopped_check_run_says() -> None:
@@ -46,6 +54,7 @@ def test_no_snapshot_is_left_over() -> None:
     assert {path.stem for path in SNAPSHOTS.glob("*.md")} == {
         *SCENES,
         *(f"answer-{name}" for name in ANSWERS),
+        *(f"promotion-{name}" for name in PROMOTIONS),
         "cancelled",
     }
 

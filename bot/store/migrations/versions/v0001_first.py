@@ -110,3 +110,60 @@ def upgrade() -> None:
         sa.Column("by", sa.Text, nullable=False),
     )
     op.create_index("decisions_by_environment", "decisions", ["environment", "id"])
+    _promotions()
+
+
+def _promotions() -> None:
+    op.create_table(
+        "releases",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("repository_id", sa.BigInteger, nullable=False),
+        sa.Column("commit", sa.Text, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("made_at", sa.BigInteger, nullable=False),
+    )
+    op.create_index("releases_by_commit", "releases", ["repository_id", "commit"])
+    op.create_table(
+        "stages",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("repository_id", sa.BigInteger, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+    )
+    op.create_index("stages_by_repository", "stages", ["repository_id"])
+    op.create_table(
+        "promotions",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("stage", sa.Text, nullable=False),
+        sa.Column("repository_id", sa.BigInteger, nullable=False),
+        sa.Column("number", sa.BigInteger),
+        sa.Column("release", sa.Text),
+        sa.Column("ended", sa.Boolean, nullable=False),
+        sa.Column("moving", sa.Boolean, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("receipt", sa.Text, nullable=False),
+        sa.Column("requested_at", sa.BigInteger, nullable=False),
+    )
+    op.create_index("promotions_by_repository", "promotions", ["repository_id", "requested_at"])
+    op.create_index("promotions_by_stage", "promotions", ["stage", "ended"])
+    op.create_index(
+        "promotions_moving",
+        "promotions",
+        ["stage"],
+        unique=True,
+        sqlite_where=sa.column("moving"),
+        postgresql_where=sa.column("moving"),
+    )
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+        sa.Column("at", sa.BigInteger, nullable=False),
+        sa.Column("repository_id", sa.BigInteger, nullable=False),
+        sa.Column("stage", sa.Text, nullable=False),
+        sa.Column("promotion", sa.Text, nullable=False),
+        sa.Column("who", sa.Text, nullable=False),
+        sa.Column("what", sa.Text, nullable=False),
+        sa.Column("why", sa.Text, nullable=False),
+        sa.Column("before", sa.Text, nullable=False),
+        sa.Column("after", sa.Text, nullable=False),
+    )
+    op.create_index("audit_by_repository", "audit", ["repository_id", "id"])

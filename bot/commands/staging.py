@@ -1,0 +1,93 @@
+"""Commands about stages: what was typed becomes what is asked of the promotions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+
+from bot.commands.decision import Situation
+from bot.commands.grammar import Command
+from bot.commands.outcome import Outcome, Result
+from bot.commands.table import Verb
+from bot.model.promotion import Promotion
+from bot.model.role import Role
+from bot.promotions.asking import Asker, Asking
+from bot.promotions.board import Refusal
+
+_MAY_TAKE = (Role.MAINTAIN, Role.ADMIN)
+"""Who may lift somebody else's lock."""
+
+Order = Callable[[Asker, Command, Situation], Awaitable[tuple[Result, str]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Staging:
+    asking: Asking
+
+    async def carry_out(self, command: Command, said: Outcome, at: Situation) -> Outcome:
+        """Rights and head are seen to. The same comment a second time asks for nothing new."""
+        token = f"comment/{at.heard.comment_id}"
+        asker = Asker(at.heard.repository, at.posted.author, token, at.heard.number, at.pull.head_sha)
+        orders: Mapping[Verb, Order] = {
+            Verb.PROMOTE: self._promote,
+            Verb.ROLLBACK: self._rollback,
+            Verb.LOCK: self._lock,
+            Verb.UNLOCK: self._unlock,
+            Verb.HOLD: self._hold,
+            Verb.UNHOLD: self._unhold,
+        }
+        try:
+            result, stage = await orders.get(command.verb, self._decide)(asker, command, at)
+        except Refusal as refusal:
+            return replace(said, result=Result.REFUSED, why=str(refusal))
+        return replace(said, result=result, stage=stage)
+
+    async def _promote(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+        stage, *release = command.words
+        promotion = await self.asking.promote(asker, stage, release[0] if release else None)
+        return Result.BEGUN, promotion.stage.name
+
+    async def _rollback(self, asker: Asker, command: Command, at: Situation) -> tuple[Result, str]:
+        promotion = await self.asking.rollback(asker, command.words[0])
+        told_here = promotion.number == at.heard.number
+        return Result.BEGUN if told_here else Result.DONE, promotion.stage.name
+
+    async def _decide(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+        """About the promotion that is under way here, or on the stage that is named first."""
+        stage, why = await self._meant(asker, command.words)
+        asking = self.asking
+        orders: Mapping[Verb, Callable[[], Awaitable[Promotion]]] = {
+            Verb.APPROVE: lambda: asking.approve(asker, stage),
+            Verb.REJECT: lambda: asking.reject(asker, stage, why),
+            Verb.ABORT: lambda: asking.abort(asker, stage, why),
+            Verb.PAUSE: lambda: asking.pause(asker, stage),
+            Verb.RESUME: lambda: asking.resume(asker, stage),
+        }
+        promotion = await orders[command.verb]()
+        return Result.DONE, promotion.stage.name
+
+    async def _meant(self, asker: Asker, words: tuple[str, ...]) -> tuple[str | None, str]:
+        """A first word that is no stage begins the reason."""
+        if words and words[0] in await self.asking.stage_names(asker.repository):
+            return words[0], " ".join(words[1:])
+        return None, " ".join(words)
+
+    async def _lock(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+        stage, *why = command.words
+        await self.asking.lock(asker, stage, command.duration, " ".join(why))
+        return Result.DONE, stage
+
+    async def _unlock(self, asker: Asker, command: Command, at: Situation) -> tuple[Result, str]:
+        [stage] = command.words
+        await self.asking.unlock(asker, stage, may_take=at.role in _MAY_TAKE)
+        return Result.DONE, stage
+
+    async def _hold(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+        stage, *why = command.words
+        await self.asking.hold(asker, stage, " ".join(why))
+        return Result.DONE, stage
+
+    async def _unhold(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+        [stage] = command.words
+        await self.asking.unhold(asker, stage)
+        return Result.DONE, stage

@@ -1,0 +1,65 @@
+"""Brings a stage's environment to its target. What the target is, its promotions decide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import structlog
+
+from bot.environments.configuration import parse_configuration
+from bot.environments.desire import Unwanted
+from bot.environments.run import Peers, Policy, Run
+from bot.environments.teardown import teardown
+from bot.environments.walk import Walk
+from bot.model.environment import Attempt, Cause, End, EnvironmentKey, EnvironmentState, Status
+from bot.model.errors import ConfigurationError
+from bot.model.outcome import Failed
+from bot.model.release import Target
+from bot.model.work import Claim
+
+_UNWANTED = Unwanted(End.DONE, Cause("The stage stands for a promotion only, and that has ended."))
+
+
+class StageReconciler:
+    """The handler of `environment:` work whose environment is a stage."""
+
+    def __init__(self, peers: Peers, policy: Policy) -> None:
+        self._peers = peers
+        self._policy = policy
+        self._walk = Walk()
+
+    async def __call__(self, claim: Claim) -> datetime | None:
+        """Runs as far as it can; returns when to run again unless woken before, None when settled."""
+        key = EnvironmentKey.parse(claim.key.subject)
+        environment = await self._peers.environments.get(key)
+        if environment is None:
+            return None
+        structlog.contextvars.bind_contextvars(environment=str(key), generation=environment.generation)
+        run = Run(self._peers, self._policy, claim, environment)
+        target = environment.wishes.target
+        if target is None:
+            run.environment = replace(environment, observed_generation=environment.generation)
+            return await teardown(run, _UNWANTED)
+        if environment.observed_generation != environment.generation:
+            await _begin(run, target)
+        try:
+            run.configuration = parse_configuration(target.configuration, self._policy.largest_size)
+        except ConfigurationError as error:
+            return await self._walk.fail(run, Failed("The configuration cannot be used.", True, str(error)))
+        return await self._walk(run)
+
+
+async def _begin(run: Run, target: Target) -> None:
+    """A new target is a new attempt: nothing that was seen of the one before counts for it."""
+    release = target.release
+    attempt = Attempt(configuration=target.configuration, images=release.images)
+    status = Status(
+        EnvironmentState.PENDING,
+        commit=release.commit,
+        live_commit=run.status.live_commit,
+        images={name: image.digest for name, image in release.images.items()},
+    )
+    generation = run.environment.generation
+    run.environment = replace(run.environment, observed_generation=generation, attempt=attempt, status=status)
+    await run.save(("updating", f"release {release.id} of {release.commit[:7]} is wanted"))

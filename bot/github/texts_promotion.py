@@ -1,0 +1,140 @@
+"""What people read of a promotion on GitHub: pure functions of what is known. See tests/snapshots/."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from bot.github.markdown import block, code, one_line, plain
+from bot.model.environment import CheckResult, CheckState
+from bot.model.promotion import MOVING, PENDING, Chapter, Promotion, PromotionKind, PromotionState
+from bot.model.release import PromotableRelease
+
+_DETAIL = 4_000
+_LONGEST_DESCRIPTION = 140
+_SHOWN = 20
+"""Lines of the story that are shown; the audit has all of them."""
+
+State = PromotionState
+
+_UNTOUCHED = frozenset({State.REJECTED, State.EXPIRED, State.SUPERSEDED})
+"""What the release was is of no interest any more."""
+
+
+def story(promotion: Promotion) -> str:
+    """The whole story of a promotion, as one comment that is kept current."""
+    said = [_headline(promotion)]
+    if promotion.release is not None and promotion.state not in _UNTOUCHED:
+        said.append(_release(promotion.release))
+    if promotion.note:
+        said.append(f"It is this release because {plain(promotion.note)}.")
+    if promotion.detail:
+        said.append(block(promotion.detail, _DETAIL))
+    said += _gates(promotion)
+    if promotion.checks:
+        said.append("Checks: " + " · ".join(f"{_sign(each)} {code(each.name)}" for each in promotion.checks))
+    said += _next(promotion)
+    return "\n\n".join([*said, _chapters(promotion.story)])
+
+
+def deployment(promotion: Promotion) -> str:
+    """What the status of its Deployment says, in at most 140 characters."""
+    told = promotion.state.value[:1].upper() + promotion.state.value[1:]
+    if promotion.why and promotion.state not in MOVING | {State.SUCCEEDED}:
+        told = f"{told}: {promotion.why}"
+    return one_line(told, _LONGEST_DESCRIPTION)
+
+
+def _headline(promotion: Promotion) -> str:
+    headlines = _ROLLBACKS if promotion.kind is PromotionKind.ROLLBACK else _HEADLINES
+    said = headlines[promotion.state].format(
+        who=plain(promotion.requested_by) or "The pipeline",
+        stage=f"**{promotion.stage.name}**",
+        release=code(promotion.release.id) if promotion.release is not None else "",
+        why=plain(promotion.why),
+    )
+    if promotion.url and promotion.state in (State.SUCCEEDED, State.SOAKING, State.ROLLED_BACK):
+        said += f" {_link(promotion.url)}"
+    return f"{said} ⏸️ Paused by {plain(promotion.paused_by)}." if promotion.paused_by else said
+
+
+_HEADLINES: Mapping[PromotionState, str] = {
+    State.REQUESTED: "🔎 {who} asked for a promotion to {stage}.",
+    State.GATING: "🚦 Release {release} waits at the gates of {stage}.",
+    State.AWAITING_APPROVAL: "✋ Release {release} waits for approval before it goes to {stage}.",
+    State.QUEUED: "⏳ Release {release} waits until it may go to {stage}.",
+    State.DEPLOYING: "🚀 Release {release} goes to {stage}.",
+    State.VERIFYING: "🔬 Release {release} runs on {stage} and is being verified.",
+    State.SOAKING: "🫖 Release {release} is verified on {stage} and soaks.",
+    State.SUCCEEDED: "✅ Release {release} is on {stage}.",
+    State.REJECTED: "⛔ Nothing was promoted to {stage}: {why}.",
+    State.EXPIRED: "⌛ Nothing was promoted to {stage}: {why}.",
+    State.SUPERSEDED: "⏭️ Nothing more is promoted to {stage}: {why}.",
+    State.ABORTED: "🛑 The promotion to {stage} ended: {why}.",
+    State.FAILED: "❌ Release {release} failed on {stage}, which has nothing to go back to: {why}.",
+    State.ROLLING_BACK: "↩️ {stage} goes back from {release}: {why}.",
+    State.ROLLED_BACK: "↩️ {stage} went back from {release} to what was verified there before: {why}.",
+    State.ROLLBACK_FAILED: "🆘 {stage} could not go back: {why}. Somebody has to look at it.",
+}
+_ROLLBACKS: Mapping[PromotionState, str] = {
+    **_HEADLINES,
+    State.ROLLING_BACK: "↩️ {who} takes {stage} back to {release}.",
+    State.ROLLED_BACK: "↩️ {who} took {stage} back to {release}.",
+}
+
+
+def _sign(result: CheckResult) -> str:
+    return {CheckState.PASSED: "✅", CheckState.FAILED: "❌"}.get(result.state, "🔄")
+
+
+def _release(release: PromotableRelease) -> str:
+    """Whole digests: they are what a reader compares."""
+    images = "\n".join(
+        f"- {code(name)} {code(image.digest)}" for name, image in sorted(release.images.items())
+    )
+    return f"Built once, of {code(release.commit[:7])}, and never again:\n\n{images}"
+
+
+def _gates(promotion: Promotion) -> list[str]:
+    shut = [gate for gate in promotion.gates if not gate.passed]
+    if promotion.state not in PENDING or not shut:
+        return []
+    return ["\n".join(f"- 🚧 {plain(_sentence(gate.why))}" for gate in shut)]
+
+
+def _next(promotion: Promotion) -> list[str]:
+    """What can be typed now."""
+    name, state = promotion.stage.name, promotion.state
+    if promotion.paused_by:
+        return [f"{code(f'/resume {name}')} lets it go on."]
+    if state is State.AWAITING_APPROVAL:
+        digest = promotion.configuration_digest
+        valid = [each for each in promotion.approvals if each.configuration_digest == digest]
+        given = ", ".join(plain(each.by) for each in valid)
+        told = f" Approved by {given} so far." if given else ""
+        return [f"{code(f'/approve {name}')} or {code(f'/reject {name} why')}.{told}"]
+    if state in (State.ROLLED_BACK, State.FAILED) or promotion.kind is PromotionKind.ROLLBACK:
+        return [f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."]
+    if state is State.SUCCEEDED:
+        return [f"{code(f'/rollback {name}')} takes it back, code and configuration together."]
+    if state in PENDING or (state in MOVING and state is not State.ROLLING_BACK):
+        return [f"{code(f'/abort {name}')} ends it."]
+    return []
+
+
+def _chapters(chapters: tuple[Chapter, ...]) -> str:
+    left_out = len(chapters) - _SHOWN
+    lines = [f"- … {left_out} earlier"] * (left_out > 0)
+    for chapter in chapters[-_SHOWN:]:
+        by = f", {plain(chapter.by)}" if chapter.by else ""
+        lines.append(f"- {chapter.at:%d %B, %H:%M:%S} UTC{by}: {plain(chapter.what)}")
+    told = "\n".join(lines)
+    return f"<details><summary>What happened</summary>\n\n{told}\n\n</details>"
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def _link(url: str) -> str:
+    return f"[{urlsplit(url).netloc.replace('[', '').replace(']', '')}]({url})"

@@ -1,0 +1,237 @@
+"""Asking for promotions, and all that people may say to one: what a command or the command line does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from bot.environments.configuration import PATH, parse_configuration
+from bot.environments.ports import Clock
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import ConfigurationError, Rejected
+from bot.model.promotion import (
+    MOVING,
+    PENDING,
+    Board,
+    Chapter,
+    Promotion,
+    PromotionKind,
+    PromotionState,
+    StageRecord,
+)
+from bot.model.pull_request import PullRequest
+from bot.model.release import PromotableRelease
+from bot.model.repository import Repository
+from bot.promotions import orders
+from bot.promotions.board import PATIENCE, Refusal
+from bot.promotions.machine import policy
+from bot.promotions.pipeline import first_automatic
+from bot.promotions.ports import GitHub, Promotions, Releases
+
+log = structlog.get_logger()
+
+_OPEN = PENDING | MOVING
+
+Order = Callable[[Board, Promotion], Board]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, where, and seeing what."""
+
+    repository: Repository
+    by: str
+    token: str
+    """Of the comment or call: the same one again asks for nothing new."""
+    number: int | None = None
+    head: str | None = None
+    """The head that they could see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Raises Refusal, with a sentence for whoever asked."""
+
+    promotions: Promotions
+    releases: Releases
+    github: GitHub
+    clock: Clock
+
+    async def promote(self, asker: Asker, stage: str, release: str | None = None) -> Promotion:
+        """It is looked into by a worker, which tells what becomes of it."""
+        await self._known(asker.repository, stage)
+        promotion = self._new(asker, stage, PromotionKind.PROMOTION, wanted=release)
+        return await self._request(promotion)
+
+    async def automatic(
+        self, repository: Repository, stage: str, release: PromotableRelease, number: int | None
+    ) -> Promotion:
+        """The pipeline goes on by itself; to each stage once with each release."""
+        asker = Asker(repository, "", f"automatic/{repository.id}/{release.id}", number)
+        return await self._request(self._new(asker, stage, PromotionKind.PROMOTION, wanted=release.id))
+
+    async def merged(self, pull: PullRequest) -> None:
+        """A merged pull request goes by itself to the stages with which an automatic pipeline begins."""
+        text = await self.github.default_branch_file(pull.repository, PATH)
+        try:
+            stages = parse_configuration(text).stages if text is not None else {}
+        except ConfigurationError:
+            return
+        token = f"merged/{pull.repository.id}/{pull.number}/{pull.merge_commit}"
+        for name in first_automatic(stages):
+            asker = Asker(pull.repository, "", token, pull.number)
+            await self._request(self._new(asker, name, PromotionKind.PROMOTION))
+
+    async def rollback(self, asker: Asker, stage: str) -> Promotion:
+        """What goes back: a rollback, or the promotion that was under way and is taken back."""
+        new = self._new(asker, stage, PromotionKind.ROLLBACK)
+        now = self.clock()
+        await self._known(asker.repository, stage)
+        board = await self._change(
+            asker, stage, lambda board: orders.begin_rollback(board, new, now), about=new.id
+        )
+        found = board.promotions.get(new.id) or board.promotions.get(board.stage.moving or "")
+        return found or max(board.promotions.values(), key=lambda each: each.since)
+
+    async def approve(self, asker: Asker, stage: str | None) -> Promotion:
+        one = await self._the_one(asker, stage, PENDING, "approve")
+        teams = await self._teams(asker, one)
+        now = self.clock()
+        return await self._order(
+            asker, one, lambda board, it: orders.approve(board, it, asker.by, teams, now)
+        )
+
+    async def reject(self, asker: Asker, stage: str | None, why: str) -> Promotion:
+        one = await self._the_one(asker, stage, PENDING, "reject")
+        now = self.clock()
+        return await self._order(asker, one, lambda board, it: orders.reject(board, it, asker.by, why, now))
+
+    async def abort(self, asker: Asker, stage: str | None, why: str) -> Promotion:
+        one = await self._the_one(asker, stage, _OPEN, "abort")
+        now = self.clock()
+        return await self._order(asker, one, lambda board, it: orders.abort(board, it, asker.by, why, now))
+
+    async def pause(self, asker: Asker, stage: str | None) -> Promotion:
+        one = await self._the_one(asker, stage, _OPEN, "pause")
+        now = self.clock()
+        return await self._order(asker, one, lambda board, it: orders.pause(board, it, asker.by, now))
+
+    async def resume(self, asker: Asker, stage: str | None) -> Promotion:
+        one = await self._the_one(asker, stage, _OPEN, "resume")
+        now = self.clock()
+        return await self._order(asker, one, lambda board, it: orders.resume(board, it, asker.by, now))
+
+    async def lock(self, asker: Asker, stage: str, length: timedelta | None, why: str) -> StageRecord:
+        now = self.clock()
+        until = now + (length or orders.DEFAULT_LOCK)
+        await self._known(asker.repository, stage)
+        board = await self._change(asker, stage, lambda board: orders.lock(board, asker.by, until, why, now))
+        return board.stage
+
+    async def unlock(self, asker: Asker, stage: str, *, may_take: bool) -> StageRecord:
+        now = self.clock()
+        await self._known(asker.repository, stage)
+        board = await self._change(asker, stage, lambda board: orders.unlock(board, asker.by, may_take, now))
+        return board.stage
+
+    async def hold(self, asker: Asker, stage: str, why: str) -> StageRecord:
+        now = self.clock()
+        await self._known(asker.repository, stage)
+        board = await self._change(asker, stage, lambda board: orders.hold(board, asker.by, why, now))
+        return board.stage
+
+    async def unhold(self, asker: Asker, stage: str) -> StageRecord:
+        now = self.clock()
+        await self._known(asker.repository, stage)
+        board = await self._change(asker, stage, lambda board: orders.unhold(board, asker.by, now))
+        return board.stage
+
+    async def _teams(self, asker: Asker, one: Promotion) -> list[str]:
+        """Those of the stage's teams that the person is in; what cannot be read is a no."""
+        needed = policy(one).approvals if one.policy else None
+        found = []
+        for team in needed.teams if needed is not None else ():
+            try:
+                if await self.github.in_team(asker.repository, team, asker.by):
+                    found.append(team)
+            except Rejected as error:
+                log.warning("a team cannot be read, which counts as a no", team=team, reason=str(error))
+        return found
+
+    async def stage_names(self, repository: Repository) -> Sequence[str]:
+        """As the default branch has them now. Refusal when it cannot be used."""
+        text = await self.github.default_branch_file(repository, PATH)
+        try:
+            return tuple(parse_configuration(text).stages) if text is not None else ()
+        except ConfigurationError as error:
+            raise Refusal(str(error)) from None
+
+    async def _known(self, repository: Repository, stage: str) -> None:
+        """A stage that is not configured is a mistyped one."""
+        names = await self.stage_names(repository)
+        if stage not in names:
+            raise Refusal(f"There is no stage {stage} (stages: {', '.join(names) or 'none'}).")
+
+    async def _request(self, promotion: Promotion) -> Promotion:
+        board = await self.promotions.change(
+            promotion.stage,
+            promotion.repository,
+            lambda board: orders.request(board, promotion, promotion.requested_at),
+            about=promotion.id,
+        )
+        return board.promotions[promotion.id]
+
+    def _new(self, asker: Asker, stage: str, kind: PromotionKind, wanted: str | None = None) -> Promotion:
+        now, state = self.clock(), PromotionState.REQUESTED
+        what = f"Promotion to {stage}" if kind is PromotionKind.PROMOTION else f"Rollback of {stage}"
+        return Promotion(
+            id=hashlib.sha256(f"{asker.token}/{stage}/{kind}".encode()).hexdigest()[:10],
+            stage=EnvironmentKey.stage(asker.repository.id, stage),
+            repository=asker.repository,
+            kind=kind,
+            state=state,
+            requested_by=asker.by,
+            requested_at=now,
+            since=now,
+            deadline=now + PATIENCE[state],
+            number=asker.number,
+            head=asker.head,
+            wanted=wanted,
+            story=(Chapter(now, f"{what} requested", asker.by),),
+        )
+
+    async def _the_one(
+        self, asker: Asker, stage: str | None, states: frozenset[PromotionState], doing: str
+    ) -> Promotion:
+        """The promotion that is meant: on this pull request's, or the one of the stage that was named."""
+        found = [
+            each
+            for each in await self.promotions.find(asker.repository.id, ended=False)
+            if each.state in states
+            and (each.stage.name == stage if stage is not None else each.number == asker.number)
+        ]
+        names = sorted({each.stage.name for each in found})
+        if not found:
+            where = f"on {stage}" if stage is not None else "here"
+            raise Refusal(f"There is no promotion {where} to {doing}.")
+        if len(names) > 1:
+            told = " or ".join(f"`/{doing} {name}`" for name in names)
+            raise Refusal(f"Say which one to {doing}: {told}.")
+        return max(found, key=lambda each: (each.state in MOVING, each.requested_at))
+
+    async def _order(self, asker: Asker, one: Promotion, order: Order) -> Promotion:
+        def change(board: Board) -> Board:
+            return order(board, board.promotions[one.id])
+
+        board = await self._change(asker, one.stage.name, change, about=one.id)
+        return board.promotions[one.id]
+
+    async def _change(
+        self, asker: Asker, stage: str, change: Callable[[Board], Board], about: str | None = None
+    ) -> Board:
+        key = EnvironmentKey.stage(asker.repository.id, stage)
+        return await self.promotions.change(key, asker.repository, change, about=about)

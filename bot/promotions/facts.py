@@ -1,0 +1,70 @@
+"""What was read from outside for a step of a promotion. What could not be read is None and passes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.environments.configuration import Configuration
+from bot.model.ci import CiState
+from bot.model.environment import CheckResult
+from bot.model.pull_request import Review
+from bot.model.release import PromotableRelease
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """`.greenroom.yml` as the default branch has it now."""
+
+    text: str
+    configuration: Configuration
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The release that a promotion is about."""
+
+    release: PromotableRelease
+    note: str = ""
+    """Why it is this one, where that may surprise."""
+
+
+class Rollout(StrEnum):
+    """How far the stage's environment is with its present target."""
+
+    UNDER_WAY = "under way"
+    LIVE = "live"
+    """It answers through its route; the checks still run."""
+    VERIFIED = "verified"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    rollout: Rollout
+    serial: int = 0
+    """Of the target that this is about."""
+    why: str = ""
+    detail: str = ""
+    checks: tuple[CheckResult, ...] = ()
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    reading: Reading | None = None
+    found: Found | None = None
+    refusal: str = ""
+    """Why there can be no release, or no configuration; ends the promotion before it begins."""
+    head: str | None = None
+    """The head of the release's pull request."""
+    author: str = ""
+    """Of the pull request."""
+    authors: tuple[str, ...] | None = None
+    """Of its commits."""
+    reviews: tuple[Review, ...] | None = None
+    checks: Mapping[str, CiState] | None = None
+    """What GitHub's check runs and statuses say of the release's commit, by name."""
+    progress: Progress = field(default_factory=lambda: Progress(Rollout.UNDER_WAY))
+    """Of the stage's environment with the target that the stage has."""

@@ -1,0 +1,156 @@
+"""What a promotion has to pass: each gate is a pure predicate that lets it through, or says why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.environments.stages import Stage
+from bot.model.ci import CiState
+from bot.model.promotion import Board, GateResult, Promotion
+from bot.model.release import Origin, PromotableRelease
+from bot.promotions.facts import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """All that a gate may look at."""
+
+    board: Board
+    promotion: Promotion
+    release: PromotableRelease
+    stage: Stage
+    """The pipeline's word on the stage, as it was when the promotion was asked for."""
+    facts: Facts
+    now: datetime
+
+
+Gate = Callable[[Case], GateResult]
+
+
+def evaluate(case: Case) -> tuple[GateResult, ...]:
+    return tuple(gate(case) for gate in GATES)
+
+
+def _passed(name: str) -> GateResult:
+    return GateResult(name, passed=True)
+
+
+def _after(case: Case) -> GateResult:
+    """It was verified on the stages that come before."""
+    after, release = case.stage.after, case.release
+    there = {
+        name
+        for name in after.names
+        if name in case.board.siblings and case.board.siblings[name].has_verified(release.id)
+    }
+    missing = [name for name in after.all_of if name not in there]
+    if missing:
+        return _not_there(f"release {release.id} has to be verified on {' and '.join(missing)} before")
+    if after.one_of and not there & set(after.one_of):
+        return _not_there(f"release {release.id} has to be verified on {' or '.join(after.one_of)} before")
+    return _passed("after")
+
+
+def _not_there(why: str) -> GateResult:
+    return GateResult("after", passed=False, why=why, final=True)
+
+
+def _protected(case: Case) -> GateResult:
+    """A protected stage takes what somebody else reviewed, and nothing that a fork's CI may have made."""
+    if not case.stage.protected:
+        return _passed("protected")
+    if case.release.from_fork and case.release.origin is not Origin.DEFAULT_BRANCH:
+        return _refused("protected", "the stage is protected, and this release was made from a fork")
+    if case.facts.reviews is None:
+        return _unread("protected", "the reviews of the pull request cannot be read, which counts as none")
+    if not _reviewers(case):
+        return _refused(
+            "protected",
+            f"the stage is protected, and nobody but its author has approved {case.release.commit[:7]}",
+        )
+    return _passed("protected")
+
+
+def _reviews(case: Case) -> GateResult:
+    needed = case.stage.required.reviews
+    if needed == 0:
+        return _passed("reviews")
+    if case.facts.reviews is None:
+        return _unread("reviews", "the reviews of the pull request cannot be read, which counts as none")
+    found = len(_reviewers(case))
+    if found < needed:
+        return _refused("reviews", f"{needed} approving reviews of this commit are needed, there are {found}")
+    return _passed("reviews")
+
+
+def _reviewers(case: Case) -> set[str]:
+    """Who approved the very head that the release is made of, its authors left out."""
+    facts, release = case.facts, case.release
+    if release.commit != facts.head and release.origin is not Origin.DEFAULT_BRANCH:
+        return set()
+    authors = {facts.author.lower(), *(author.lower() for author in facts.authors or ())}
+    return {
+        review.by.lower()
+        for review in facts.reviews or ()
+        if review.approved and review.commit == facts.head and review.by.lower() not in authors
+    }
+
+
+def _checks(case: Case) -> GateResult:
+    wanted, found = case.stage.required.checks, case.facts.checks
+    if not wanted:
+        return _passed("checks")
+    if found is None:
+        return _unread("checks", "the checks of the commit cannot be read, which counts as failed")
+    failed = [name for name in wanted if found.get(name) is CiState.FAILED]
+    if failed:
+        return _refused("checks", f"a required check failed: {', '.join(failed)}")
+    open_ones = [name for name in wanted if found.get(name) is not CiState.PASSED]
+    if open_ones:
+        return GateResult("checks", passed=False, why=f"waiting for the checks {', '.join(open_ones)}")
+    return _passed("checks")
+
+
+def _hold(case: Case) -> GateResult:
+    """A person may move a stage that is on hold; nothing else may."""
+    hold = case.board.stage.hold
+    if hold is None or not case.promotion.automatic:
+        return _passed("hold")
+    name = case.board.stage.name
+    return _refused("hold", f"{name} is on hold ({hold.why}); `/unhold {name}` lifts it")
+
+
+def _lock(case: Case) -> GateResult:
+    lock = case.board.stage.lock
+    by = case.promotion.requested_by
+    if lock is None or case.now >= lock.until or by.lower() == lock.by.lower():
+        return _passed("lock")
+    told = f"{case.board.stage.name} is locked by {lock.by} until {lock.until:%d %B, %H:%M} UTC"
+    why = f"{told} ({lock.why})" if lock.why else told
+    if case.promotion.automatic:
+        return GateResult("lock", passed=False, why=why, until=lock.until)
+    return _refused("lock", f"{why}; `/unlock {case.board.stage.name}` lifts it")
+
+
+def _freeze(case: Case) -> GateResult:
+    ends = [(until, freeze) for freeze in case.stage.freeze if (until := freeze.until(case.now)) is not None]
+    if not ends:
+        return _passed("freeze")
+    until, freeze = max(ends, key=lambda each: each[0])
+    reason = f" ({freeze.why})" if freeze.why else ""
+    why = f"frozen until {until:%d %B, %H:%M} {freeze.zone}{reason}"
+    return GateResult("freeze", passed=False, why=why, until=until)
+
+
+def _refused(name: str, why: str) -> GateResult:
+    return GateResult(name, passed=False, why=why, final=True)
+
+
+def _unread(name: str, why: str) -> GateResult:
+    return GateResult(name, passed=False, why=why)
+
+
+GATES: Sequence[Gate] = (_after, _protected, _reviews, _checks, _hold, _lock, _freeze)
+"""In the order in which they are told."""

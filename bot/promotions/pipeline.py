@@ -1,0 +1,45 @@
+"""The way of a release through the stages of `.greenroom.yml`. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from bot.environments.configuration import Configuration
+from bot.environments.stages import Stage, stage_digest_parts
+from bot.model.promotion import StageRecord
+
+
+def configuration_digest(configuration: Configuration, name: str) -> str:
+    """Of all in the file that decides what runs on the stage; another one makes approvals void."""
+    stage = configuration.stages[name]
+    parts = {
+        "manifests": configuration.manifests.model_dump(mode="json"),
+        "route": configuration.route.model_dump(mode="json") if configuration.route else None,
+        "data": configuration.data.model_dump(mode="json") if configuration.data else None,
+        "stage": stage_digest_parts(stage),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def first_automatic(stages: Mapping[str, Stage]) -> list[str]:
+    """Where a release that was merged goes by itself."""
+    return [name for name, stage in stages.items() if stage.automatic and not stage.after.names]
+
+
+def onward(
+    stages: Mapping[str, Stage], records: Mapping[str, StageRecord], here: str, release_id: str
+) -> list[str]:
+    """Where a release goes by itself, now that it was verified `here`."""
+    return [
+        name
+        for name, stage in stages.items()
+        if stage.automatic and here in stage.after.names and _may_come(stage, records, release_id)
+    ]
+
+
+def _may_come(stage: Stage, records: Mapping[str, StageRecord], release_id: str) -> bool:
+    there = {name for name, record in records.items() if record.has_verified(release_id)}
+    one_of = stage.after.one_of
+    return set(stage.after.all_of) <= there and (not one_of or bool(there & set(one_of)))

@@ -1,0 +1,112 @@
+"""What promotions ask of the other rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from bot.environments.ports import Fence, SaveReceipt
+from bot.model.ci import Ci, CiState
+from bot.model.environment import Environment, EnvironmentKey
+from bot.model.manifest import Bundle, RenderRequest
+from bot.model.promotion import Board, Promotion, StageRecord
+from bot.model.pull_request import PullRequest, Review
+from bot.model.release import PromotableRelease
+from bot.model.repository import Repository
+from bot.model.work import Claim
+
+
+class GitHub(Protocol):
+    """Reads raise TryAgain when GitHub does not answer or asks for a pause, Rejected when it refuses."""
+
+    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None: ...
+
+    async def default_branch_file(self, repository: Repository, path: str) -> str | None: ...
+
+    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]: ...
+
+    async def tree(self, repository: Repository, commit: str) -> str:
+        """Git's name of the commit's content."""
+
+    async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
+        """What each reviewer said last."""
+
+    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
+        """Who opened the pull request, or wrote or committed one of its commits."""
+
+    async def in_team(self, repository: Repository, team: str, login: str) -> bool:
+        """Whether the person is in a team of the repository's organisation."""
+
+    async def checks(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
+        """What check runs and statuses say of the commit, by name."""
+
+    async def ci(self, repository: Repository, commit: str) -> Ci: ...
+
+    async def tell(
+        self, promotion: Promotion, pull: PullRequest, receipt: str, fence: Fence, save: SaveReceipt
+    ) -> None:
+        """Makes comment and Deployment say what the promotion says; writes nothing when they do."""
+
+
+class Registry(Protocol):
+    async def resolve(self, image: str, tag: str) -> str | None:
+        """The digest behind a tag; None while there is no such manifest."""
+
+
+class Cluster(Protocol):
+    async def render(self, request: RenderRequest) -> Bundle: ...
+
+
+class Environments(Protocol):
+    async def get(self, key: EnvironmentKey) -> Environment | None: ...
+
+
+class Releases(Protocol):
+    async def keep(self, release: PromotableRelease) -> None:
+        """A release that is known already is left as it is."""
+
+    async def get(self, repository_id: int, id: str) -> PromotableRelease | None: ...
+
+    async def of_commit(self, repository_id: int, commit: str) -> PromotableRelease | None:
+        """The one that was made last."""
+
+    async def learn_tree(self, release: PromotableRelease, tree: str) -> PromotableRelease: ...
+
+
+class Promotions(Protocol):
+    async def change(
+        self,
+        stage: EnvironmentKey,
+        repository: Repository,
+        change: Callable[[Board], Board],
+        *,
+        about: str | None = None,
+        claim: Claim | None = None,
+    ) -> Board:
+        """Changes a stage's board in one transaction, with all that follows from it.
+
+        `change` is pure and may be called again. Superseded when there is a claim and it is lost.
+        """
+
+    async def get(self, id: str) -> Promotion | None: ...
+
+    async def find(
+        self,
+        repository_id: int | None = None,
+        *,
+        stage: EnvironmentKey | None = None,
+        number: int | None = None,
+        ended: bool | None = None,
+        limit: int = 50,
+    ) -> Sequence[Promotion]:
+        """Those that fit every given condition, the newest first."""
+
+    async def stages(self, repository_id: int | None = None) -> Sequence[StageRecord]: ...
+
+    async def wake(self, stage: EnvironmentKey) -> None: ...
+
+    async def check(self, claim: Claim) -> None: ...
+
+    async def receipt(self, id: str) -> str: ...
+
+    async def save_receipt(self, claim: Claim, id: str, receipt: str) -> None: ...

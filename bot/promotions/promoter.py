@@ -1,0 +1,166 @@
+"""Carries a promotion on: reads what has to be known, lets the pure machine decide, and tells about it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from bot.environments.configuration import PATH, parse_configuration
+from bot.environments.ports import Clock
+from bot.environments.stages import Stage
+from bot.model.errors import ConfigurationError, Rejected, TryAgain
+from bot.model.promotion import PENDING, Board, Promotion, PromotionState
+from bot.model.release import PromotableRelease
+from bot.model.work import Claim
+from bot.promotions.asking import Asking
+from bot.promotions.facts import Facts, Reading
+from bot.promotions.machine import next_look, policy, step
+from bot.promotions.pipeline import onward
+from bot.promotions.ports import Environments, GitHub, Promotions
+from bot.promotions.sources import Sources
+from bot.promotions.watching import progress
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+_OUTAGE_AGAIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    promotions: Promotions
+    environments: Environments
+    github: GitHub
+    sources: Sources
+    clock: Clock
+
+
+class Promoter:
+    """The handler of `promotion:` work."""
+
+    def __init__(self, peers: Peers, asking: Asking) -> None:
+        self._peers = peers
+        self._asking = asking
+
+    async def __call__(self, claim: Claim) -> datetime | None:
+        """Goes as far as it can; returns when to run again unless woken before, None when it has ended."""
+        promotion = await self._peers.promotions.get(claim.key.subject)
+        if promotion is None:
+            return None
+        structlog.contextvars.bind_contextvars(promotion=promotion.id, stage=promotion.stage.name)
+        facts, again = await self._facts(promotion)
+        now = self._peers.clock()
+
+        id = promotion.id
+
+        def go_on(board: Board) -> Board:
+            return step(board, id, facts, now)
+
+        board = await self._peers.promotions.change(
+            promotion.stage, promotion.repository, go_on, about=id, claim=claim
+        )
+        promotion = board.promotions[id]
+        if promotion.state is PromotionState.SUCCEEDED:
+            await self._go_onward(promotion)
+        await self._tell(claim, promotion)
+        moments = [moment for moment in (next_look(promotion, now), again) if moment is not None]
+        return min(moments, default=None)
+
+    async def _facts(self, promotion: Promotion) -> tuple[Facts, datetime | None]:
+        """What the next step has to know, and when to read again what could not be read."""
+        if promotion.state not in PENDING:
+            environment = await self._peers.environments.get(promotion.stage)
+            return Facts(progress=progress(environment)), None
+        try:
+            return await self._read(promotion), None
+        except TryAgain as error:
+            log.warning("a promotion cannot be judged now", reason=str(error))
+            return Facts(), error.at or self._peers.clock() + _OUTAGE_AGAIN
+
+    async def _read(self, promotion: Promotion) -> Facts:
+        text = await self._peers.github.default_branch_file(promotion.repository, PATH)
+        if text is None:
+            return Facts(refusal=f"the default branch has no {PATH}")
+        try:
+            reading = Reading(text, parse_configuration(text))
+        except ConfigurationError as error:
+            return Facts(refusal=str(error))
+        if promotion.release is not None:
+            return await self._about(promotion, promotion.release, policy(promotion), Facts(reading))
+        stage = reading.configuration.stages.get(promotion.stage.name)
+        if stage is None:
+            return Facts(reading)
+        try:
+            found = await self._peers.sources.find(promotion, reading.configuration)
+        except Rejected as error:
+            return Facts(reading, refusal=_lower(str(error)))
+        if found is None:
+            return Facts(reading)
+        return await self._about(promotion, found.release, stage, Facts(reading, found))
+
+    async def _about(
+        self, promotion: Promotion, release: PromotableRelease, stage: Stage, known: Facts
+    ) -> Facts:
+        """What GitHub says of the release's pull request and commit; what it refuses to say stays unknown."""
+        github, repository, number = self._peers.github, promotion.repository, release.number
+        checks = await _or_none(github.checks(repository, release.commit)) if stage.required.checks else None
+        if number is None:
+            return replace(known, checks=checks)
+        pull = await _or_none(github.pull_request(repository, number))
+        wanted = stage.protected or bool(stage.required.reviews)
+        reviews = await _or_none(github.reviews(repository, number)) if wanted else None
+        authors = await _or_none(github.authors(repository, number))
+        return replace(
+            known,
+            checks=checks,
+            head=pull.head_sha if pull is not None else None,
+            author=pull.author if pull is not None else "",
+            authors=tuple(authors) if authors is not None else None,
+            reviews=tuple(reviews) if reviews is not None else None,
+        )
+
+    async def _go_onward(self, promotion: Promotion) -> None:
+        """The release goes by itself where the pipeline says so."""
+        assert promotion.release is not None, "it was found before the gates"
+        records = {each.name: each for each in await self._peers.promotions.stages(promotion.repository.id)}
+        stages = parse_configuration(promotion.policy).stages
+        for name in onward(stages, records, promotion.stage.name, promotion.release.id):
+            await self._asking.automatic(promotion.repository, name, promotion.release, promotion.number)
+
+    async def _tell(self, claim: Claim, promotion: Promotion) -> None:
+        """On the pull request that it was asked for on. Where nobody can be told, it goes on all the same."""
+        if promotion.number is None:
+            return
+        pull = await self._peers.github.pull_request(promotion.repository, promotion.number)
+        if pull is None:
+            return
+
+        async def fence() -> None:
+            await self._peers.promotions.check(claim)
+
+        async def save(receipt: str) -> None:
+            await self._peers.promotions.save_receipt(claim, promotion.id, receipt)
+
+        receipt = await self._peers.promotions.receipt(promotion.id)
+        try:
+            await self._peers.github.tell(promotion, pull, receipt, fence, save)
+        except Rejected as error:
+            log.warning("a promotion cannot be told about", reason=str(error))
+
+
+async def _or_none(reading: Awaitable[T]) -> T | None:
+    """None for what GitHub refuses to show."""
+    try:
+        return await reading
+    except Rejected as error:
+        log.warning("it cannot be read, which counts as a no", reason=str(error))
+        return None
+
+
+def _lower(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}".rstrip(".")

@@ -1,0 +1,24 @@
+"""How far a stage's environment is with its target. Pure."""
+
+from __future__ import annotations
+
+from bot.model.environment import Environment, EnvironmentState, Phase
+from bot.promotions.facts import Progress, Rollout
+
+
+def progress(environment: Environment | None) -> Progress:
+    """What is known of an older target says nothing of the one that it has now."""
+    target = environment.wishes.target if environment is not None else None
+    if environment is None or target is None:
+        return Progress(Rollout.UNDER_WAY)
+    status, serial = environment.status, target.serial
+    if environment.observed_generation != environment.generation:
+        return Progress(Rollout.UNDER_WAY, serial)
+    if status.state is EnvironmentState.FAILED:
+        cause = status.cause
+        why, detail = (cause.summary, cause.detail) if cause is not None else ("it failed", "")
+        return Progress(Rollout.FAILED, serial, why.rstrip("."), detail, status.checks, status.url)
+    if status.state is EnvironmentState.READY:
+        return Progress(Rollout.VERIFIED, serial, checks=status.checks, url=status.url)
+    rollout = Rollout.LIVE if status.phase is Phase.CHECKS else Rollout.UNDER_WAY
+    return Progress(rollout, serial, checks=status.checks, url=status.url)

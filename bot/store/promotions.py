@@ -1,0 +1,231 @@
+"""Stages and their promotions: all about one stage is decided in one transaction, on what is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, select, update
+
+from bot.environments.ports import Clock
+from bot.model.environment import Decision, EnvironmentKey, Wishes
+from bot.model.errors import Superseded
+from bot.model.naming import namespace_name
+from bot.model.promotion import ENDED, MOVING, Board, Promotion, StageRecord
+from bot.model.repository import Repository
+from bot.model.work import Claim, WorkKey
+from bot.store import audit, journal
+from bot.store.blank import blank
+from bot.store.database import Database
+from bot.store.dialect import insert
+from bot.store.queue import enqueue, holds
+from bot.store.tables import environments, promotions, stages, work
+
+_SUPERSEDED = "Another worker took {} over."
+
+_read_promotion = msgspec.json.Decoder(Promotion).decode
+_read_stage = msgspec.json.Decoder(StageRecord).decode
+_read_wishes = msgspec.json.Decoder(Wishes).decode
+
+Change = Callable[[Board], Board]
+
+
+class Promotions:
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def change(
+        self,
+        stage: EnvironmentKey,
+        repository: Repository,
+        change: Change,
+        *,
+        about: str | None = None,
+        claim: Claim | None = None,
+    ) -> Board:
+        """Changes a stage's board and does what follows from it: its environment is told, work is asked for.
+
+        `change` is pure, and may be called again; what it raises leaves everything as it was. The board has
+        the promotions that have not ended, and the one that it is `about`. With a claim, it is written only
+        while the claim is held: Superseded otherwise.
+        """
+        now = self._clock()
+
+        def transaction(connection: Connection) -> Board:
+            record = _lock(connection, stage, repository)
+            if claim is not None:
+                _require(connection, claim)
+            before = _board(connection, record, about)
+            after = change(before)
+            if after != before:
+                _write(connection, before, after, now, claim)
+            return after
+
+        board = await self._database.run(transaction)
+        self._database.bell.ring()
+        return board
+
+    async def get(self, id: str) -> Promotion | None:
+        statement = select(promotions.c.body).where(promotions.c.id == id)
+        body = await self._database.run(lambda connection: connection.scalar(statement))
+        return _read_promotion(body) if body is not None else None
+
+    async def find(
+        self,
+        repository_id: int | None = None,
+        *,
+        stage: EnvironmentKey | None = None,
+        number: int | None = None,
+        ended: bool | None = None,
+        limit: int = 50,
+    ) -> list[Promotion]:
+        """Those that fit every given condition, the newest first."""
+        statement = select(promotions.c.body).order_by(promotions.c.requested_at.desc(), promotions.c.id)
+        if repository_id is not None:
+            statement = statement.where(promotions.c.repository_id == repository_id)
+        if stage is not None:
+            statement = statement.where(promotions.c.stage == str(stage))
+        if number is not None:
+            statement = statement.where(promotions.c.number == number)
+        if ended is not None:
+            statement = statement.where(promotions.c.ended.is_(ended))
+        limited = statement.limit(limit)
+        bodies = await self._database.run(lambda connection: list(connection.scalars(limited)))
+        return [_read_promotion(body) for body in bodies]
+
+    async def stages(self, repository_id: int | None = None) -> list[StageRecord]:
+        statement = select(stages.c.body).order_by(stages.c.key)
+        if repository_id is not None:
+            statement = statement.where(stages.c.repository_id == repository_id)
+        bodies = await self._database.run(lambda connection: list(connection.scalars(statement)))
+        return [_read_stage(body) for body in bodies]
+
+    async def wake(self, stage: EnvironmentKey) -> None:
+        """Something happened to the stage's environment: its promotions are looked at again."""
+        now = self._clock()
+
+        def transaction(connection: Connection) -> None:
+            enqueue(connection, [WorkKey.promotion(id) for id in _open(connection, stage)], now)
+
+        await self._database.run(transaction)
+        self._database.bell.ring()
+
+    async def check(self, claim: Claim) -> None:
+        """Raises Superseded unless the claim is still the current one."""
+        await self._database.run(lambda connection: _require(connection, claim))
+
+    async def receipt(self, id: str) -> str:
+        """What was written to GitHub for this promotion: JSON that only the reporter reads."""
+        statement = select(promotions.c.receipt).where(promotions.c.id == id)
+        return await self._database.run(lambda connection: connection.scalar(statement)) or ""
+
+    async def save_receipt(self, claim: Claim, id: str, receipt: str) -> None:
+        def transaction(connection: Connection) -> None:
+            _require(connection, claim)
+            connection.execute(update(promotions).where(promotions.c.id == id).values(receipt=receipt))
+
+        await self._database.run(transaction)
+
+
+def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository) -> StageRecord:
+    """The stage's record, made when there is none; nobody else changes it until the transaction ends."""
+    new = StageRecord(stage, repository)
+    row = {"key": str(stage), "repository_id": repository.id, "body": msgspec.json.encode(new).decode()}
+    connection.execute(insert(connection, stages).values(row).on_conflict_do_nothing())
+    found = select(stages.c.body).where(stages.c.key == str(stage)).with_for_update()
+    # The repository may have been renamed since.
+    return replace(_read_stage(connection.execute(found).scalar_one()), repository=repository)
+
+
+def _require(connection: Connection, claim: Claim) -> None:
+    held = select(work.c.key).where(holds(claim)).with_for_update()
+    if connection.execute(held).one_or_none() is None:
+        raise Superseded(_SUPERSEDED.format(claim.key))
+
+
+def _board(connection: Connection, record: StageRecord, about: str | None) -> Board:
+    wanted = (promotions.c.stage == str(record.key)) & (
+        promotions.c.ended.is_(False) | (promotions.c.id == about)
+    )
+    bodies = connection.scalars(select(promotions.c.body).where(wanted).order_by(promotions.c.requested_at))
+    found = [_read_promotion(body) for body in bodies]
+    others = connection.scalars(
+        select(stages.c.body).where(
+            stages.c.repository_id == record.repository.id, stages.c.key != str(record.key)
+        )
+    )
+    siblings = [_read_stage(body) for body in others]
+    return Board(record, {each.id: each for each in found}, {each.name: each for each in siblings})
+
+
+def _write(connection: Connection, before: Board, after: Board, now: datetime, claim: Claim | None) -> None:
+    changed = [each for each in after.promotions.values() if each != before.promotions.get(each.id)]
+    # First those that let go of the stage, so that the index sees one holder at each moment.
+    for promotion in sorted(changed, key=lambda each: each.state in MOVING):
+        _put(connection, promotion)
+    if after.stage != before.stage:
+        body = msgspec.json.encode(after.stage).decode()
+        connection.execute(update(stages).where(stages.c.key == str(after.stage.key)).values(body=body))
+    audit.append(connection, after.audit)
+    keys = {WorkKey.promotion(each.id) for each in changed}
+    if after.stage.target != before.stage.target:
+        _aim(connection, after.stage, now)
+        keys.add(WorkKey.environment(after.stage.key))
+    if after.stage != before.stage:
+        keys |= {WorkKey.promotion(id) for id in _open(connection, after.stage.key)}
+    own = {claim.key} if claim is not None else set()
+    enqueue(connection, keys - own, now)
+
+
+def _put(connection: Connection, promotion: Promotion) -> None:
+    values: Mapping[str, Any] = {
+        "number": promotion.number,
+        "release": promotion.release.id if promotion.release is not None else None,
+        "ended": promotion.state in ENDED,
+        "moving": promotion.state in MOVING,
+        "body": msgspec.json.encode(promotion).decode(),
+    }
+    row = {
+        "id": promotion.id,
+        "stage": str(promotion.stage),
+        "repository_id": promotion.repository.id,
+        "receipt": "",
+        "requested_at": promotion.requested_at,
+        **values,
+    }
+    statement = insert(connection, promotions).values(row)
+    connection.execute(statement.on_conflict_do_update(index_elements=[promotions.c.id], set_=values))
+
+
+def _aim(connection: Connection, stage: StageRecord, now: datetime) -> None:
+    """The stage's environment is to run another target, or none: a new desire, in the same transaction."""
+    key, repository, target = stage.key, stage.repository, stage.target
+    namespace = stage.namespace or namespace_name(key, repository)
+    row = blank(key, repository, namespace, now)
+    connection.execute(insert(connection, environments).values(row).on_conflict_do_nothing())
+    found = select(environments.c.wishes).where(environments.c.key == str(key)).with_for_update()
+    wishes = _read_wishes(connection.execute(found).scalar_one())
+    connection.execute(
+        update(environments)
+        .where(environments.c.key == str(key))
+        .values(
+            generation=environments.c.generation + 1,
+            desired_at=now,
+            namespace=namespace,
+            installation_id=repository.installation_id,
+            owner=repository.owner,
+            repository=repository.name,
+            wishes=msgspec.json.encode(replace(wishes, target=target)).decode(),
+        )
+    )
+    told = f"release {target.release.id} is wanted" if target is not None else "nothing is wanted any more"
+    journal.append(connection, [Decision(key, now, "asked", told)])
+
+
+def _open(connection: Connection, stage: EnvironmentKey) -> Sequence[str]:
+    statement = select(promotions.c.id).where(promotions.c.stage == str(stage), promotions.c.ended.is_(False))
+    return list(connection.scalars(statement))

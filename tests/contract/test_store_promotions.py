@@ -1,0 +1,199 @@
+"""Stages and promotions as both databases keep them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import Superseded
+from bot.model.promotion import Board, Promotion, PromotionState
+from bot.model.release import Target
+from bot.model.work import Claim, WorkKey
+from bot.promotions import board as on
+from bot.promotions import orders
+from bot.promotions.board import Refusal
+from bot.store import Store
+from tests.stores import ManualClock
+from tests.unit.promotions.scenes import PIPELINE, SHOP, promotion, release
+
+STAGING = EnvironmentKey.stage(SHOP.id, "staging")
+State = PromotionState
+
+
+def asked(clock: ManualClock, id: str = "p1", by: str = "ada") -> Promotion:
+    return promotion("staging", by, id, clock.now)
+
+
+async def request(store: Store, clock: ManualClock, id: str = "p1", by: str = "ada") -> Board:
+    new = asked(clock, id, by)
+    return await store.promotions.change(
+        STAGING, SHOP, lambda board: orders.request(board, new, clock.now), about=id
+    )
+
+
+async def claim(store: Store, key: WorkKey) -> Claim:
+    claims = await store.queue.claim("test", 10, 60)
+    return next(each for each in claims if each.key == key)
+
+
+def begin(board: Board, clock: ManualClock, id: str = "p1") -> Board:
+    board = on.aim(board, Target(release(), PIPELINE, 0), clock.now, id)
+    return on.enter(board, board.promotions[id], State.DEPLOYING, clock.now, policy=PIPELINE)
+
+
+async def test_a_request_is_kept_once_and_worked_on(store: Store, clock: ManualClock) -> None:
+    for _ in range(10):
+        await request(store, clock)
+    assert [each.id for each in await store.promotions.find(SHOP.id)] == ["p1"]
+    assert len(await store.audit.entries(SHOP.id)) == 1
+    await claim(store, WorkKey.promotion("p1"))
+
+
+async def test_an_ended_request_is_not_begun_again(store: Store, clock: ManualClock) -> None:
+    await request(store, clock)
+    await store.promotions.change(
+        STAGING, SHOP, lambda board: orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+    )
+    board = await request(store, clock)
+    assert board.promotions["p1"].state is State.ABORTED
+
+
+async def test_everything_is_read_as_it_was_written(store: Store, clock: ManualClock) -> None:
+    await request(store, clock)
+    board = await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock))
+    assert await store.promotions.get("p1") == board.promotions["p1"]
+    assert await store.promotions.stages(SHOP.id) == [board.stage]
+    again = await store.promotions.change(STAGING, SHOP, lambda board: board, about="p1")
+    assert (again.stage, again.promotions) == (board.stage, board.promotions)
+
+
+async def test_a_new_target_is_a_new_desire_of_the_stages_environment(
+    store: Store, clock: ManualClock
+) -> None:
+    await request(store, clock)
+    await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock))
+    environment = await store.environments.get(STAGING)
+    assert environment is not None
+    assert environment.wishes.target is not None
+    assert environment.wishes.target.release == release()
+    held = await claim(store, WorkKey.environment(STAGING))
+    await store.environments.check(held, STAGING, environment.generation)
+
+    await store.promotions.change(STAGING, SHOP, lambda board: on.aim(board, None, clock.now, "p1"))
+    with pytest.raises(Superseded):
+        await store.environments.check(held, STAGING, environment.generation)
+    environment = await store.environments.get(STAGING)
+    assert environment is not None
+    assert environment.wishes.target is None
+
+
+async def test_a_worker_that_lost_its_claim_changes_nothing(store: Store, clock: ManualClock) -> None:
+    await request(store, clock)
+    held = await claim(store, WorkKey.promotion("p1"))
+    clock.advance(61)
+    await claim(store, WorkKey.promotion("p1"))
+    with pytest.raises(Superseded):
+        await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock), claim=held)
+    with pytest.raises(Superseded):
+        await store.promotions.save_receipt(held, "p1", "{}")
+    found = await store.promotions.get("p1")
+    assert found is not None
+    assert found.state is State.REQUESTED
+    assert await store.environments.get(STAGING) is None
+
+
+async def test_what_is_refused_leaves_no_trace(store: Store, clock: ManualClock) -> None:
+    await request(store, clock)
+    entries = await store.audit.entries(SHOP.id)
+
+    def refuse(board: Board) -> Board:
+        begin(board, clock)
+        raise Refusal("no")
+
+    with pytest.raises(Refusal):
+        await store.promotions.change(STAGING, SHOP, refuse)
+    assert await store.audit.entries(SHOP.id) == entries
+    assert await store.environments.get(STAGING) is None
+
+
+async def test_the_database_itself_lets_one_promotion_move_a_stage(store: Store, clock: ManualClock) -> None:
+    await request(store, clock, "p1")
+    await request(store, clock, "p2", "bea")
+    await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock, "p1"))
+
+    def intrude(board: Board) -> Board:
+        other = replace(board.promotions["p2"], state=State.DEPLOYING)
+        return replace(board, promotions={**board.promotions, "p2": other})
+
+    with pytest.raises(Exception, match=r"(?i)unique"):
+        await store.promotions.change(STAGING, SHOP, intrude)
+
+
+async def test_one_hands_the_stage_to_the_next_in_one_transaction(store: Store, clock: ManualClock) -> None:
+    await request(store, clock, "p1", "")
+    await request(store, clock, "p2", "")
+    await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock, "p1"))
+
+    def hand_over(board: Board) -> Board:
+        board = on.enter(board, board.promotions["p1"], State.SUPERSEDED, clock.now)
+        return begin(board, clock, "p2")
+
+    board = await store.promotions.change(STAGING, SHOP, hand_over)
+    assert board.stage.moving == "p2"
+
+
+async def test_changes_that_come_at_once_are_made_one_after_the_other(
+    store: Store, clock: ManualClock
+) -> None:
+    await request(store, clock)
+
+    def approve(board: Board) -> Board:
+        one = board.promotions["p1"]
+        return on.note(board, one, clock.now, f"line {len(one.story)}")
+
+    await asyncio.gather(*(store.promotions.change(STAGING, SHOP, approve) for _ in range(10)))
+    found = await store.promotions.get("p1")
+    assert found is not None
+    assert [chapter.what for chapter in found.story] == [f"line {number}" for number in range(10)]
+
+
+async def test_who_waits_is_woken_when_the_stage_is_free(store: Store, clock: ManualClock) -> None:
+    await request(store, clock, "p1")
+    await request(store, clock, "p2", "")
+    await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock, "p1"))
+    for each in await store.queue.claim("test", 10, 60):
+        await store.queue.finish(each)
+    await store.promotions.change(
+        STAGING, SHOP, lambda board: orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+    )
+    await claim(store, WorkKey.promotion("p2"))
+
+
+async def test_releases_are_kept_once_and_found_by_commit(store: Store, clock: ManualClock) -> None:
+    first = replace(release("a"), tree="", made_at=clock.now)
+    await store.releases.keep(first)
+    await store.releases.keep(replace(first, number=9))
+    clock.advance(1)
+    newer = replace(first, manifests_digest="sha256:1", made_at=clock.now)
+    await store.releases.keep(newer)
+    assert await store.releases.get(SHOP.id, first.id) == first
+    assert await store.releases.of_commit(SHOP.id, first.commit) == newer
+    assert await store.releases.get(SHOP.id + 1, first.id) is None
+    known = await store.releases.learn_tree(newer, "f" * 40)
+    assert await store.releases.get(SHOP.id, newer.id) == known
+    assert known.id == newer.id
+
+
+async def test_the_audit_tells_who_what_when_why_before_and_after(store: Store, clock: ManualClock) -> None:
+    until = clock.now + timedelta(hours=2)
+    await store.promotions.change(
+        STAGING, SHOP, lambda board: orders.lock(board, "bea", until, "load test", clock.now)
+    )
+    [entry] = await store.audit.entries(SHOP.id, stage="staging")
+    assert (entry.who, entry.what, entry.why, entry.at) == ("bea", "locked", "load test", clock.now)
+    assert entry.after.startswith("until 2026")
+    assert await store.audit.entries(SHOP.id, stage="production") == []

@@ -1,0 +1,108 @@
+"""What can happen to a promotion, for the snapshots of what people then read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.model.environment import CheckResult, CheckState, EnvironmentKey
+from bot.model.promotion import (
+    Approval,
+    Chapter,
+    GateResult,
+    Promotion,
+    PromotionKind,
+    PromotionState,
+)
+from bot.model.release import Image, Origin, PromotableRelease
+from bot.model.repository import Repository
+from tests.unit.github.scenes import HOSTILE, LOG, NEW, NOW
+
+SHOP = Repository(731420118, 20, "acme", "shop")
+RELEASE = PromotableRelease(
+    SHOP.id,
+    NEW,
+    {
+        "shop": Image("ghcr.io/acme/shop", "sha256:" + "1a2b" * 16),
+        "worker": Image("ghcr.io/acme/worker", "sha256:" + "9f8e" * 16),
+    },
+    "sha256:" + "77" * 32,
+    Origin.PREVIEW,
+    7,
+    False,
+    NOW,
+    "3f" * 20,
+)
+ASKED = Promotion(
+    id="c0ffee1234",
+    stage=EnvironmentKey.stage(SHOP.id, "production"),
+    repository=SHOP,
+    kind=PromotionKind.PROMOTION,
+    state=PromotionState.REQUESTED,
+    requested_by="ada",
+    requested_at=NOW,
+    since=NOW,
+    deadline=NOW + timedelta(minutes=30),
+    number=7,
+    head=NEW,
+    story=(Chapter(NOW, "Promotion to production requested", "ada"),),
+)
+GATING = replace(
+    ASKED,
+    state=PromotionState.GATING,
+    release=RELEASE,
+    gates=(
+        GateResult("after", True),
+        GateResult("checks", False, "waiting for the checks build"),
+        GateResult("freeze", False, "frozen until 30 November, 08:00 Europe/Berlin (nobody is there)"),
+    ),
+)
+AWAITING = replace(
+    GATING,
+    state=PromotionState.AWAITING_APPROVAL,
+    gates=(),
+    configuration_digest="d2",
+    approvals=(Approval("bea", NOW, RELEASE.id, "d2"), Approval("cem", NOW, RELEASE.id, "d1")),
+    story=(*ASKED.story, Chapter(NOW, "Awaiting approval"), Chapter(NOW, "Approved, 1 of 2", "bea")),
+)
+RUNNING = replace(
+    AWAITING, state=PromotionState.DEPLOYING, url="https://production-shop-k2x9f1.preview.example.com"
+)
+FAILED = replace(
+    RUNNING,
+    state=PromotionState.ROLLED_BACK,
+    why="the check smoke failed: the Job ended with 1",
+    detail=LOG,
+    checks=(CheckResult("http-healthz", CheckState.PASSED), CheckResult("smoke", CheckState.FAILED)),
+)
+
+PROMOTIONS: Mapping[str, Promotion] = {
+    "requested": ASKED,
+    "gating": GATING,
+    "awaiting-approval": AWAITING,
+    "queued-and-paused": replace(AWAITING, state=PromotionState.QUEUED, paused_by="cem"),
+    "deploying": RUNNING,
+    "verifying": replace(
+        RUNNING, state=PromotionState.VERIFYING, checks=(CheckResult("smoke", CheckState.RUNNING),)
+    ),
+    "soaking": replace(RUNNING, state=PromotionState.SOAKING),
+    "succeeded": replace(RUNNING, state=PromotionState.SUCCEEDED),
+    "succeeded-with-the-default-branchs-build": replace(
+        RUNNING,
+        state=PromotionState.SUCCEEDED,
+        requested_by="",
+        note="merging changed the content (tree 3f3f3f3 became 0a1b2c3), so it is main's own build of 99aa88",
+    ),
+    "rejected": replace(ASKED, state=PromotionState.REJECTED, why="there is no stage producton"),
+    "rejected-with-hostile-words": replace(GATING, state=PromotionState.REJECTED, why=HOSTILE),
+    "expired": replace(GATING, state=PromotionState.EXPIRED, why="it was gating for too long"),
+    "superseded": replace(AWAITING, state=PromotionState.SUPERSEDED, why="a newer release came"),
+    "aborted": replace(RUNNING, state=PromotionState.ABORTED, why="bea aborted it: wrong one"),
+    "failed": replace(FAILED, state=PromotionState.FAILED),
+    "rolling-back": replace(FAILED, state=PromotionState.ROLLING_BACK),
+    "rolled-back": FAILED,
+    "rollback-failed": replace(FAILED, state=PromotionState.ROLLBACK_FAILED),
+    "rollback": replace(RUNNING, kind=PromotionKind.ROLLBACK, state=PromotionState.ROLLED_BACK),
+    "rollback-under-way": replace(RUNNING, kind=PromotionKind.ROLLBACK, state=PromotionState.ROLLING_BACK),
+}

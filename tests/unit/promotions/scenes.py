@@ -1,0 +1,135 @@
+"""A small team's pipeline, and stages that are moved without a store: the pure core alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.environments.configuration import parse_configuration
+from bot.model.environment import CheckResult, CheckState, EnvironmentKey, EnvironmentKind
+from bot.model.promotion import Board, Promotion, PromotionKind, PromotionState, StageRecord
+from bot.model.pull_request import Review
+from bot.model.release import Image, Origin, PromotableRelease
+from bot.model.repository import Repository
+from bot.promotions import board as on
+from bot.promotions import orders
+from bot.promotions.facts import Facts, Found, Progress, Reading, Rollout
+from bot.promotions.machine import step
+
+NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
+"""A Wednesday."""
+SHOP = Repository(7, 1, "acme", "shop")
+
+PIPELINE = """
+version: 1
+images: {shop: ghcr.io/acme/shop}
+manifests: {plain: deploy/}
+route: {service: shop, port: 80}
+stages:
+  integration: {}
+  security: {}
+  staging: {after: [integration, security], config: {COLOUR: blue}}
+  production: {after: [staging], protected: true, approvals: {count: 2}, soak: 30m}
+"""
+
+
+def release(commit: str = "a", *, fork: bool = False, origin: Origin = Origin.PREVIEW) -> PromotableRelease:
+    images = {"shop": Image("ghcr.io/acme/shop", f"sha256:{commit * 64}"[:71])}
+    return PromotableRelease(SHOP.id, commit * 40, images, "sha256:0", origin, 7, fork, NOW, commit * 40)
+
+
+def facts(found: PromotableRelease | None = None, text: str = PIPELINE, **fields: Any) -> Facts:
+    """All is well, unless said otherwise: grace approved the head, ada wrote it."""
+    about = found or release()
+    known: dict[str, Any] = {
+        "reading": Reading(text, parse_configuration(text)),
+        "found": Found(about),
+        "head": about.commit,
+        "author": "ada",
+        "authors": ("ada",),
+        "reviews": (Review("grace", True, about.commit),),
+        "checks": {},
+    }
+    return Facts(**{**known, **fields})
+
+
+UNDER_WAY = Progress(Rollout.UNDER_WAY)
+LIVE = Progress(Rollout.LIVE, url="http://staging")
+VERIFIED = Progress(Rollout.VERIFIED, url="http://staging")
+BROKEN = Progress(Rollout.FAILED, why="Deployment shop: it crashes", detail="boom")
+SMOKE = CheckResult("smoke", CheckState.FAILED, "the first product is missing", "AssertionError")
+SMOKE_FAILED = Progress(Rollout.LIVE, checks=(SMOKE,))
+
+
+def promotion(
+    stage: str = "integration", by: str = "ada", id: str = "p1", at: datetime = NOW, **fields: Any
+) -> Promotion:
+    key = EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage)
+    patience = on.PATIENCE[PromotionState.REQUESTED]
+    known: dict[str, Any] = {"number": 7, **fields}
+    return Promotion(
+        id, key, SHOP, PromotionKind.PROMOTION, PromotionState.REQUESTED, by, at, at, at + patience, **known
+    )
+
+
+def board(stage: str = "integration", **fields: Any) -> Board:
+    return Board(StageRecord(EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage), SHOP, **fields))
+
+
+@dataclass
+class Stages:
+    """All stages of the repository, and a clock."""
+
+    now: datetime = NOW
+    boards: dict[str, Board] = field(default_factory=dict)
+
+    def board(self, name: str) -> Board:
+        found = self.boards.setdefault(name, board(name))
+        siblings = {other: each.stage for other, each in self.boards.items() if other != name}
+        return replace(found, siblings=siblings)
+
+    def later(self, **duration: float) -> None:
+        self.now += timedelta(**duration)
+
+    def ask(self, name: str, by: str = "ada", id: str = "p1", **fields: Any) -> None:
+        asked = promotion(name, by, id, self.now, **fields)
+        self.boards[name] = orders.request(self.board(name), asked, self.now)
+
+    def step(self, name: str, seen: Facts, id: str = "p1") -> PromotionState:
+        """The progress that is seen is the one of the present target."""
+        before = self.board(name)
+        seen = replace(seen, progress=replace(seen.progress, serial=before.stage.serial))
+        self.boards[name] = step(before, id, seen, self.now)
+        return self.state(name, id)
+
+    def approve(self, name: str, id: str, by: str, teams: Sequence[str] = ()) -> None:
+        one = self.promotion(name, id)
+        self.boards[name] = orders.approve(self.board(name), one, by, teams, self.now)
+
+    def state(self, name: str, id: str = "p1") -> PromotionState:
+        return self.boards[name].promotions[id].state
+
+    def promotion(self, name: str, id: str = "p1") -> Promotion:
+        return self.boards[name].promotions[id]
+
+    def running(self, name: str) -> PromotableRelease | None:
+        target = self.boards[name].stage.target
+        return target.release if target else None
+
+    def run(
+        self, name: str, about: PromotableRelease, id: str, by: str = "ada", text: str = PIPELINE
+    ) -> None:
+        """A promotion from beginning to end, with approvals where they are needed."""
+        self.ask(name, by, id)
+        self.step(name, facts(about, text), id)
+        for person in ("bea", "cem"):
+            if self.state(name, id) is PromotionState.AWAITING_APPROVAL:
+                self.approve(name, id, person)
+                self.step(name, facts(about, text), id)
+        self.step(name, facts(about, text, progress=VERIFIED), id)
+        if self.state(name, id) is PromotionState.SOAKING:
+            self.later(minutes=31)
+            self.step(name, facts(about, text, progress=VERIFIED), id)
+        assert self.state(name, id) is PromotionState.SUCCEEDED, self.promotion(name, id)

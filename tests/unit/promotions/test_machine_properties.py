@@ -1,0 +1,204 @@
+"""Whatever people, pushes, failures and time do: the rules that hold in every order of events."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from datetime import timedelta
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from bot.model.promotion import ENDED, MOVING, PENDING, Promotion, PromotionState
+from bot.model.release import PromotableRelease
+from bot.promotions import orders
+from bot.promotions.approvals import enough
+from bot.promotions.board import Refusal
+from bot.promotions.facts import Progress
+from bot.promotions.machine import next_look, policy
+from tests.unit.promotions.scenes import (
+    BROKEN,
+    LIVE,
+    PIPELINE,
+    SMOKE_FAILED,
+    UNDER_WAY,
+    VERIFIED,
+    Stages,
+    facts,
+    promotion,
+    release,
+)
+
+STAGES = ("integration", "security", "staging", "production")
+CHANGED = PIPELINE.replace("soak: 30m", "soak: 30m, config: {PRICES: high}")
+UNREVIEWED, FORKED = release("d"), release("e", fork=True)
+RELEASES = (release("a"), release("b"), UNREVIEWED, FORKED)
+PEOPLE = ("ada", "bea", "cem", "dora")
+
+people = st.sampled_from(PEOPLE)
+names = st.sampled_from(("integration", "production", "production"))
+
+
+class Promotions(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = Stages()
+        self.about: dict[str, PromotableRelease] = {}
+        self.configuration = PIPELINE
+        self.began: list[tuple[Promotion, bool]] = []
+
+    @initialize(verified=st.booleans())
+    def begin(self, verified: bool) -> None:
+        """In half of the runs everything stands at production's door already."""
+        for about in RELEASES if verified else ():
+            for name in STAGES[:-1]:
+                self.stages.run(name, about, f"{name}-{about.id}")
+
+    def _pick(self, name: str, index: int) -> Promotion | None:
+        found = list(self.stages.board(name).promotions.values())
+        return found[index % len(found)] if found else None
+
+    @rule(name=names, by=st.sampled_from(("", *PEOPLE)), about=st.sampled_from(RELEASES))
+    def ask(self, name: str, by: str, about: PromotableRelease) -> None:
+        id = f"p{len(self.about)}"
+        self.about[id] = about
+        self.stages.ask(name, by, id)
+
+    @rule(
+        name=names,
+        progress=st.sampled_from((UNDER_WAY, LIVE, VERIFIED, VERIFIED, BROKEN, SMOKE_FAILED)),
+        readable=st.sampled_from((True, True, True, False)),
+    )
+    def work(self, name: str, progress: Progress, readable: bool) -> None:
+        """The workers look at every promotion of the stage."""
+        for one in list(self.stages.board(name).promotions.values()):
+            if one.state in ENDED:
+                continue
+            about = self.about[one.id]
+            reviews = {"reviews": ()} if about is UNREVIEWED else {} if readable else {"reviews": None}
+            seen = facts(about, self.configuration, progress=progress, **reviews)
+            after = self.stages.step(name, seen, one.id)
+            if one.state in PENDING and after is PromotionState.DEPLOYING:
+                now = self.stages.promotion(name, one.id)
+                self.began.append((now, enough(now, policy(now).approvals, self.stages.now)))
+
+    @rule(name=names, by=st.sampled_from(("", *PEOPLE)), about=st.sampled_from(RELEASES))
+    def push_through(self, name: str, by: str, about: PromotableRelease) -> None:
+        """Everybody does what they can to get it there."""
+        self.ask(name, by, about)
+        self.work(name, UNDER_WAY, readable=True)
+        for person in PEOPLE:
+            self.approve(name, person)
+        self.work(name, UNDER_WAY, readable=True)
+
+    @rule(name=names, by=people)
+    def approve(self, name: str, by: str) -> None:
+        for one in self.stages.board(name).promotions.values():
+            with contextlib.suppress(Refusal):
+                self.stages.approve(name, one.id, by)
+
+    @rule(name=names, index=st.integers(0, 9), by=people, what=st.sampled_from(("reject", "abort")))
+    def end(self, name: str, index: int, by: str, what: str) -> None:
+        one = self._pick(name, index)
+        if one is not None:
+            with contextlib.suppress(Refusal):
+                change = orders.reject if what == "reject" else orders.abort
+                self.stages.boards[name] = change(self.stages.board(name), one, by, "", self.stages.now)
+
+    @rule(name=names, index=st.integers(0, 9), by=people, on=st.booleans())
+    def pause(self, name: str, index: int, by: str, on: bool) -> None:
+        one = self._pick(name, index)
+        if one is not None:
+            with contextlib.suppress(Refusal):
+                change = orders.pause if on else orders.resume
+                self.stages.boards[name] = change(self.stages.board(name), one, by, self.stages.now)
+
+    @rule(name=names, by=people)
+    def roll_back(self, name: str, by: str) -> None:
+        id = f"p{len(self.about)}"
+        with contextlib.suppress(Refusal):
+            asked = promotion(name, by, id, self.stages.now)
+            after = orders.begin_rollback(self.stages.board(name), asked, self.stages.now)
+            self.stages.boards[name] = after
+            if id in after.promotions:
+                self.about[id] = release()
+
+    @rule(name=names, by=people, what=st.sampled_from(("lock", "unlock", "hold", "unhold")))
+    def keep(self, name: str, by: str, what: str) -> None:
+        board, now = self.stages.board(name), self.stages.now
+        with contextlib.suppress(Refusal):
+            changed = {
+                "lock": lambda: orders.lock(board, by, now + timedelta(hours=1), "", now),
+                "unlock": lambda: orders.unlock(board, by, False, now),
+                "hold": lambda: orders.hold(board, by, "", now),
+                "unhold": lambda: orders.unhold(board, by, now),
+            }[what]()
+            self.stages.boards[name] = changed
+
+    @rule(minutes=st.sampled_from((1, 1, 31, 61, 24 * 60)))
+    def wait(self, minutes: int) -> None:
+        self.stages.later(minutes=minutes)
+
+    @rule()
+    def configure(self) -> None:
+        self.configuration = CHANGED if self.configuration is PIPELINE else PIPELINE
+
+    @precondition(lambda self: any(each.promotions for each in self.stages.boards.values()))
+    @rule()
+    def forget_what_ended(self) -> None:
+        """The store gives only those that have not ended."""
+        for name, board in self.stages.boards.items():
+            kept = {id: each for id, each in board.promotions.items() if each.state not in ENDED}
+            self.stages.boards[name] = replace(board, promotions=kept, audit=())
+
+    @invariant()
+    def one_promotion_at_most_has_the_stage(self) -> None:
+        for board in self.stages.boards.values():
+            moving = [each.id for each in board.promotions.values() if each.state in MOVING]
+            assert moving == ([board.stage.moving] if board.stage.moving else [])
+
+    @invariant()
+    def nothing_supersedes_a_persons(self) -> None:
+        for board in self.stages.boards.values():
+            for one in board.promotions.values():
+                assert one.automatic or one.state is not PromotionState.SUPERSEDED
+
+    @invariant()
+    def a_protected_stage_runs_only_what_was_reviewed(self) -> None:
+        running = self.stages.running("production") if "production" in self.stages.boards else None
+        assert running not in (UNREVIEWED, FORKED)
+
+    @invariant()
+    def nothing_begins_without_its_approvals(self) -> None:
+        for one, had_enough in self.began:
+            assert had_enough
+            needed = policy(one).approvals
+            assert one.release is not None
+            if needed is not None:
+                yes = {
+                    each.by
+                    for each in one.approvals
+                    if (each.release_id, each.configuration_digest)
+                    == (one.release.id, one.configuration_digest)
+                }
+                assert len(yes - {one.requested_by, *one.authors}) >= needed.count
+
+    @invariant()
+    def what_a_stage_goes_back_to_was_verified_there(self) -> None:
+        for board in self.stages.boards.values():
+            for one in board.promotions.values():
+                if one.state is PromotionState.ROLLING_BACK:
+                    assert one.back_to is not None
+                    assert board.stage.target is not None
+                    assert board.stage.target.release == one.back_to.release
+
+    @invariant()
+    def whatever_has_not_ended_is_looked_at_again_and_ends(self) -> None:
+        for board in self.stages.boards.values():
+            for one in board.promotions.values():
+                assert (next_look(one, self.stages.now) is None) == (one.state in ENDED)
+
+
+Promotions.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+TestPromotions = Promotions.TestCase
