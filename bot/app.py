@@ -26,6 +26,7 @@ from bot.commands.handler import Peers as CommandPeers
 from bot.commands.staging import Staging
 from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
+from bot.environments.second import SecondNamespaces
 from bot.environments.stage import StageReconciler
 from bot.github.app import GitHubApp
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
@@ -48,6 +49,7 @@ from bot.sweeps.deployments import deployments
 from bot.sweeps.expiry import expiry, warnings
 from bot.sweeps.forgotten import forgotten
 from bot.sweeps.lost import lost
+from bot.sweeps.orphans import Rooms as OrphanRooms
 from bot.sweeps.orphans import orphans
 from bot.sweeps.redelivery import redelivery
 from bot.sweeps.resync import Resync
@@ -191,7 +193,8 @@ class App:
             await lost(store.environments, store.deliveries, utc_now(), limit, metrics)
 
         async def find_orphans() -> None:
-            await orphans(cluster, store.environments, store.deliveries, limit, metrics)
+            rooms = OrphanRooms(cluster, store.environments, store.deliveries, store.queue)
+            await orphans(rooms, limit, metrics)
 
         async def wake_queue() -> None:
             await forgotten(store.environments, store.queue, self._caps(), metrics)
@@ -223,6 +226,7 @@ class App:
         return {
             "command": CommandHandler(commanding, settings.longest_ttl),
             "environment": environment,
+            "namespace": SecondNamespaces(store.environments, store.journal, cluster, utc_now, metrics),
             "resync": resync.one,
             "sweep": Sweeper(sweeps),
         }

@@ -169,7 +169,7 @@ def _with_store(read: Settings, ask: Callable[[Store], Awaitable[T]]) -> T:
     from bot.store import Store
 
     async def run() -> T:
-        store = await Store.open(read.database_url.get_secret_value())
+        store = await Store.open(read.database_url.get_secret_value(), create=False)
         try:
             await store.ping()
             return await ask(store)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
-import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from bot.cli_support import give_up
 
 if TYPE_CHECKING:
     from bot.environments.configuration import Configuration
@@ -48,15 +49,15 @@ def render(
     given = dict(_image(text) for text in image or ())
     files = _files(directory)
     if PATH not in files:
-        _give_up(2, f"There is no {PATH} in {directory}.")
+        give_up(f"There is no {PATH} in {directory}.")
     try:
         configuration = parse_configuration(files[PATH].decode("utf-8-sig", errors="replace"))
         unknown = given.keys() - configuration.images.keys()
         if unknown:
-            _give_up(2, f"{PATH} has no image {', '.join(sorted(unknown))}.")
+            give_up(f"{PATH} has no image {', '.join(sorted(unknown))}.")
         bundle = asyncio.run(_bundle(directory.resolve().name, configuration, given, files))
     except Rejected as error:
-        _give_up(1, str(error), error.detail)
+        give_up(str(error), error.detail, code=1)
     guessed = [name for name in configuration.images if name not in given]
     notes = _notes(guessed, bool(configuration.preview.secrets))
     typer.echo(_as_json(bundle, notes) if as_json else _as_yaml(bundle, notes), nl=False)
@@ -98,7 +99,7 @@ async def _bundle(
 def _image(text: str) -> tuple[str, str]:
     name, equals, digest = text.partition("=")
     if not equals or not _DIGEST.fullmatch(digest):
-        _give_up(2, f"--image {text}: it has to be NAME=sha256:… with 64 hexadecimal digits.")
+        give_up(f"--image {text}: it has to be NAME=sha256:… with 64 hexadecimal digits.")
     return name, digest
 
 
@@ -115,7 +116,7 @@ def _files(directory: Path) -> Mapping[str, bytes]:
                 continue
             found[path.relative_to(directory).as_posix()] = path.read_bytes()
             if len(found) > LIMITS.entries:
-                _give_up(2, f"{directory} has more than {LIMITS.entries:,} files: is it a fresh checkout?")
+                give_up(f"{directory} has more than {LIMITS.entries:,} files: is it a fresh checkout?")
     return found
 
 
@@ -153,8 +154,3 @@ def _as_json(bundle: Bundle, notes: list[str]) -> str:
         "checks": dict(bundle.checks),
     }
     return json.dumps(told, indent=2) + "\n"
-
-
-def _give_up(code: int, *sentences: str) -> NoReturn:
-    print(*(sentence for sentence in sentences if sentence), sep="\n", file=sys.stderr)
-    raise typer.Exit(code)

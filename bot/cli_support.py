@@ -29,6 +29,6 @@ def settings(log_level: str | None = None) -> Settings:
 
 
 def give_up(*sentences: str, code: int = 2) -> NoReturn:
-    """For what the user can put right."""
-    print(*sentences, sep="\n", file=sys.stderr)
+    """For what the user can put right. An empty sentence is none."""
+    print(*filter(None, sentences), sep="\n", file=sys.stderr)
     raise typer.Exit(code)

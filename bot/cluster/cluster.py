@@ -113,3 +113,6 @@ class KubernetesCluster:
 
     async def owned_namespaces(self) -> Sequence[OwnedNamespace]:
         return await namespaces.owned(self._api)
+
+    async def owned_namespace(self, name: str) -> OwnedNamespace | None:
+        return await namespaces.find_owned(self._api, name)

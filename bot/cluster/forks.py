@@ -18,6 +18,11 @@ Object = dict[str, Any]
 _LEFT_OUT = frozenset(("ServiceAccount", "Role", "RoleBinding"))
 
 
+def accounts(objects: Sequence[Object]) -> tuple[str, ...]:
+    """What is left out, by name."""
+    return tuple(told(each) for each in objects if each["kind"] in _LEFT_OUT)
+
+
 def without_accounts(objects: Sequence[Object]) -> list[Object]:
     """Changes the pods of the given objects; raises ManifestRefused for one that asks for a token."""
     kept = [each for each in objects if each["kind"] not in _LEFT_OUT]

@@ -95,6 +95,13 @@ async def owned(api: Api) -> Sequence[OwnedNamespace]:
     return [each for each in read if each is not None]
 
 
+async def find_owned(api: Api, name: str) -> OwnedNamespace | None:
+    """One of them; None when it is not there, or not ours."""
+    live = await api.get(NAMESPACE, name)
+    labels = (live["metadata"].get("labels") or {}) if live else {}
+    return _owned(live) if live and labels.get(MANAGED_BY) == MANAGER and ENVIRONMENT in labels else None
+
+
 def _owned(live: Object) -> OwnedNamespace | None:
     metadata = live["metadata"]
     annotations = metadata.get("annotations") or {}

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.cluster.forks import without_accounts
+from bot.cluster.forks import accounts, without_accounts
 from bot.cluster.guard.check import check
 from bot.cluster.jobs import check_job, migrations_job, seed_job
 from bot.cluster.kinds import REPLACED
@@ -48,6 +48,7 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) ->
     # A Job that the bot adds is configured like the pods behind the route, where they have its image.
     manifests.sort(key=lambda each: not selects(selector, each))
     objects = transform([*manifests, *_data_jobs(request, manifests)], request, policy)
+    left_out = accounts(objects) if request.fork else ()
     if request.fork:
         objects = without_accounts(objects)
     objects += _configuration(request)
@@ -70,6 +71,7 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) ->
         release=release,
         waves={wave: tuple(waves[wave]) for wave in Wave},
         checks=_checks(request, policy, manifests),
+        left_out=left_out,
         secrets=bool(request.secrets),
         digests={wave: digest(waves[wave]) for wave in Wave},
         manifests_digest=_manifests_digest(kept, request),

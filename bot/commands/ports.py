@@ -52,7 +52,8 @@ class Commands(Protocol):
     ) -> Outcome:
         """Keeps the outcome and changes what the environment is wished to be, in one transaction.
 
-        A command that a later comment has overtaken changes nothing, and its outcome says so.
+        A command that a later comment has overtaken changes nothing, and its outcome says so. What was not
+        carried out goes to the journal as "refused".
         """
 
     async def answered(self, claim: Claim, heard: Heard, answer: str) -> None: ...

@@ -111,15 +111,27 @@ _OFFERED: Mapping[EnvironmentState, tuple[Verb, ...]] = {
     EnvironmentState.FAILED: (Verb.REFRESH, Verb.WHY, Verb.HELP),
 }
 
+_BACK = {
+    End.FORK: "allows this commit",
+    End.EXPIRED: "brings it back",
+    End.DESTROYED: "brings it back",
+}
+"""What `/preview` does about an end."""
+
 
 def offered(status: Status) -> Mapping[str, str]:
     """What is worth typing next, with what it does: a line under the comment about the preview."""
-    verbs = _OFFERED.get(status.state, ())
-    if status.end in (End.FORK, End.EXPIRED, End.DESTROYED) and status.state is not EnvironmentState.DELETING:
-        verbs = (Verb.PREVIEW, Verb.HELP)
-    return {COMMANDS[verb].usage: COMMANDS[verb].does for verb in verbs}
+    verbs, here = _OFFERED.get(status.state, ()), "wakes it"
+    if status.end in _BACK and status.state is not EnvironmentState.DELETING:
+        verbs, here = (Verb.PREVIEW, Verb.HELP), _BACK[status.end]
+    return {COMMANDS[verb].usage: here if verb is Verb.PREVIEW else COMMANDS[verb].does for verb in verbs}
 
 
 def allowed(verb: Verb, role: Role, *, fork_author: bool) -> bool:
     entry = COMMANDS[verb]
     return role in entry.roles or (fork_author and entry.fork_author)
+
+
+def needed(verb: Verb) -> Role:
+    """The least role that may give it."""
+    return next(role for role in Role if role in COMMANDS[verb].roles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from bot.environments.fields import Check
@@ -37,12 +38,14 @@ async def checks(run: Run) -> Outcome:
         known = before.get(check.title, CheckResult(check.title, CheckState.RUNNING))
         results.append(known if _ended(known) else await _look(run, check))
     changed = (*others, *results) != run.status.checks
+    ended = {name for name, result in before.items() if _ended(result)}
     run.set(checks=(*others, *results))
     pending = [result for result in results if not _ended(result)]
+    if changed:
+        await run.save(*_story(run, ended))
     if not pending:
         return Done()
     if changed:
-        await run.save()
         await run.report()
     now = run.peers.clock()
     started = run.status.phases[Phase.CHECKS].started_at
@@ -105,6 +108,15 @@ async def _job(run: Run, check: Check) -> CheckResult:
 
 def _ended(result: CheckResult) -> bool:
     return result.state in (CheckState.PASSED, CheckState.FAILED)
+
+
+def _story(run: Run, ended: Collection[str]) -> list[tuple[str, str]]:
+    """Those that failed just now; read from the status, where no secrets are."""
+    return [
+        ("failed", f"The check {result.name} failed: {result.summary}")
+        for result in run.status.checks
+        if result.state is CheckState.FAILED and result.name not in ended
+    ]
 
 
 def _is_http(name: str, wanted: tuple[Check, ...]) -> bool:

@@ -120,7 +120,7 @@ async def _seed(run: Run, record: DataRecord) -> Outcome:
         advice = "Mend it and push, or let it run again on empty data with `/reseed`."
         if _kept(run, record):
             advice = "It ran over data that was there: one that cannot run twice needs `data.on_push: reset`."
-        run.set(notes=(*run.status.notes, advice))
+        run.note(advice)
         why = f"The seed {_command(job)} failed: {state.message}."
         return Failed(why, final=True, detail=state.detail)
     if ran != record:

@@ -35,6 +35,16 @@ def parse_duration(text: object) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def tell_duration(time: timedelta) -> str:
+    """The same in the largest unit that it is a whole number of."""
+    seconds = int(time.total_seconds())
+    for unit, name in reversed(_UNITS.items()):
+        one = int(timedelta(**{name: 1}).total_seconds())
+        if seconds % one == 0:
+            return f"{seconds // one}{unit}"
+    return f"{seconds}s"
+
+
 def _relative(path: str) -> str:
     parts = path.strip("/").split("/")
     if path.startswith("/") or ".." in parts or "\\" in path:

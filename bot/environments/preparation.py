@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import timedelta
 
 from bot.environments import secrets
 from bot.environments.configuration import Configuration, parse_configuration
+from bot.environments.fields import tell_duration
 from bot.environments.request import render_request
 from bot.environments.run import Run
 from bot.model.ci import CiState
@@ -17,6 +19,7 @@ from bot.model.release import Image
 
 ARTIFACT_LIMIT = timedelta(hours=1)
 """How long CI may take to publish an image before the wait has failed."""
+_LISTED = 10
 
 
 async def configuration(run: Run) -> Outcome:
@@ -24,13 +27,16 @@ async def configuration(run: Run) -> Outcome:
     text = run.attempt.configuration
     assert text is not None, "the reconciler reads it before the phases begin"
     run.configuration = parse_configuration(text, run.policy.largest_size)
+    peers, environment = run.peers, run.environment
     wanted = run.own.secrets
     run.set(notes=())
+    ttl, longest = run.configuration.preview.ttl, run.policy.longest_ttl
+    if ttl is not None and ttl > longest and environment.wishes.target is None:
+        asked, allowed = tell_duration(ttl), tell_duration(longest)
+        run.note(f"`preview.ttl` is `{asked}`, but the operator allows `{allowed}` at most.")
     if wanted and run.from_fork:
-        names = ", ".join(f"`{name}`" for name in sorted(wanted))
-        run.set(notes=(f"A fork gets no secrets, so it runs without {names}.",))
+        run.note(f"A fork gets no secrets, so it runs without {_listed(wanted)}.")
         return Done()
-    peers, environment = run.peers, run.environment
     try:
         run.secrets = await secrets.read(
             peers.secrets, wanted, environment.repository, environment.key, run.policy.digest_key
@@ -115,9 +121,18 @@ async def render(run: Run) -> Outcome:
             f"{target.release.id}, so this would not be what was promoted.",
             final=True,
         )
+    if run.bundle.left_out:
+        run.note(
+            f"A fork gets no accounts of the cluster, so it runs without {_listed(run.bundle.left_out)}."
+        )
     run.set(release_id=run.bundle.release.id)
     run.remember(release=run.bundle.release)
     return Done()
+
+
+def _listed(names: Collection[str]) -> str:
+    more = [f"{len(names) - _LISTED} more"] if len(names) > _LISTED else []
+    return ", ".join([*(f"`{name}`" for name in sorted(names)[:_LISTED]), *more])
 
 
 def _configuration(run: Run) -> Configuration:

@@ -180,6 +180,10 @@ class Run:
         changed = _without_secrets(replace(self.status, **status), self.secrets)
         self.environment = replace(self.environment, status=changed)
 
+    def note(self, sentence: str) -> None:
+        """Something else that a person should know of how it runs."""
+        self.set(notes=(*self.status.notes, sentence))
+
     def remember(self, **attempt: Any) -> None:
         """Changes the attempt in memory; `save` or `report` makes it last."""
         self.environment = replace(self.environment, attempt=replace(self.attempt, **attempt))

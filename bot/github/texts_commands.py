@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bot.commands.outcome import Outcome, Result
-from bot.commands.table import COMMANDS, Verb
+from bot.commands.table import COMMANDS, Verb, needed
 from bot.github.markdown import block, code, plain
 from bot.github.texts import link, short_digest, time
 from bot.model.environment import Decision
-from bot.model.role import Role
 from bot.model.story import Story
 
 _DECISIONS = 10
@@ -115,8 +114,8 @@ def _refused(outcome: Outcome) -> str:
 
 
 def _forbidden(outcome: Outcome) -> str:
-    roles = [role for role in Role if role in COMMANDS[outcome.verb or Verb.HELP].roles]
-    return f"🚫 {_name(outcome)} needs the role {code(roles[0])} here; yours is {code(outcome.role)}."
+    role = needed(outcome.verb or Verb.HELP)
+    return f"🚫 {_name(outcome)} needs the role {code(role)} here; yours is {code(outcome.role)}."
 
 
 def _mistyped(outcome: Outcome) -> str:

@@ -107,6 +107,8 @@ class Bundle:
     waves: Mapping[Wave, tuple[Manifest, ...]]
     checks: Mapping[str, Manifest] = field(default_factory=dict)
     """Check name to its Job; applied one by one when the release is live."""
+    left_out: tuple[str, ...] = ()
+    """Objects that the manifests have and a fork does not get, such as `ServiceAccount/shop`."""
     secrets: bool = False
     """Whether its containers need the Secret of injected values."""
     digests: Mapping[Wave, str] = field(default_factory=dict)

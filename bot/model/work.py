@@ -36,6 +36,10 @@ class WorkKey:
         return cls("promotion", id)
 
     @classmethod
+    def namespace(cls, name: str) -> WorkKey:
+        return cls("namespace", name)
+
+    @classmethod
     def resync(cls, repository_id: int) -> WorkKey:
         return cls("resync", str(repository_id))
 

@@ -15,16 +15,16 @@ from bot.commands.table import PLACING
 from bot.environments.ports import Clock
 from bot.model.command import Heard
 from bot.model.delivery import Comment, Hint
-from bot.model.environment import EnvironmentKey, Wishes
-from bot.model.errors import Superseded
+from bot.model.environment import Decision, EnvironmentKey, Wishes
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store.database import Database
 from bot.store.dialect import insert
 from bot.store.environments import wish
 from bot.store.hints import absorb
-from bot.store.queue import enqueue, holds
-from bot.store.tables import commands, environments, work
+from bot.store.journal import append
+from bot.store.queue import enqueue, hold
+from bot.store.tables import commands, environments
 
 Change = Callable[[Wishes], Wishes]
 
@@ -44,7 +44,7 @@ class Commands:
         return (_heard(row), _read_outcome(row.outcome) if row.outcome else None) if row else None
 
     async def check(self, claim: Claim) -> None:
-        await self._database.run(lambda connection: _hold(connection, claim))
+        await self._database.run(lambda connection: hold(connection, claim))
 
     async def decide(
         self, claim: Claim, heard: Heard, outcome: Outcome, change: Change | None, by: str
@@ -63,9 +63,11 @@ class Commands:
                 decided = replace(outcome, result=Result.OVERTAKEN)
             elif change is not None:
                 wish(connection, key, change, f"`{outcome.verb}`", by, now)
+            if decided.refusal:
+                append(connection, [Decision(key, now, "refused", decided.refusal, by)])
             values = {"outcome": msgspec.json.encode(decided).decode()}
             connection.execute(update(commands).where(_is(heard)).values(values))
-            _hold(connection, claim)
+            hold(connection, claim)
             return decided
 
         decided = await self._database.run(settle)
@@ -86,7 +88,7 @@ class Commands:
     async def _write(self, claim: Claim, heard: Heard, **values: Any) -> None:
         def write(connection: Connection) -> None:
             connection.execute(update(commands).where(_is(heard)).values(values))
-            _hold(connection, claim)
+            hold(connection, claim)
 
         await self._database.run(write)
 
@@ -139,12 +141,6 @@ def _heard(row: Row[Any]) -> Heard:
 
 def _is(heard: Heard) -> ColumnElement[bool]:
     return commands.c.comment_id == heard.comment_id
-
-
-def _hold(connection: Connection, claim: Claim) -> None:
-    held = select(work.c.key).where(holds(claim)).with_for_update()
-    if connection.execute(held).one_or_none() is None:
-        raise Superseded(f"{claim.key} was taken over by another worker.")
 
 
 def _overtaken(connection: Connection, heard: Heard, outcome: Outcome) -> bool:

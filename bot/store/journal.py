@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, select
 
 from bot.model.environment import Decision, EnvironmentKey
+from bot.model.work import Claim
 from bot.store.database import Database
+from bot.store.queue import hold
 from bot.store.tables import decisions, storable
 
 
@@ -25,6 +27,15 @@ class Journal:
         )
         rows = await self._database.run(lambda connection: connection.execute(statement).all())
         return [Decision(key, row.at, row.what, row.why, row.by) for row in rows]
+
+    async def record(self, claim: Claim, decision: Decision) -> None:
+        """For what changes no environment's record; Superseded unless the claim is still held."""
+
+        def write(connection: Connection) -> None:
+            hold(connection, claim)
+            append(connection, [decision])
+
+        await self._database.run(write)
 
 
 def append(connection: Connection, made: Sequence[Decision]) -> None:

@@ -28,6 +28,7 @@ from sqlalchemy import (
 )
 
 from bot.environments.ports import Clock
+from bot.model.errors import Superseded
 from bot.model.work import Claim, Scheduled, WorkKey
 from bot.store.bulk import Bulk
 from bot.store.database import Database
@@ -182,6 +183,13 @@ def backoff(attempts: int) -> timedelta:
 def holds(claim: Claim) -> ColumnElement[bool]:
     """True for the row of a claim that is still the current one."""
     return and_(work.c.key == str(claim.key), work.c.token == claim.token, work.c.running)
+
+
+def hold(connection: Connection, claim: Claim) -> None:
+    """Within a transaction: locks the claim's row; Superseded when it is not held any more."""
+    held = select(work.c.key).where(holds(claim)).with_for_update()
+    if connection.execute(held).one_or_none() is None:
+        raise Superseded(f"{claim.key} was taken over by another worker.")
 
 
 def enqueue(

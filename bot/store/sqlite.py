@@ -68,11 +68,12 @@ class _Unit(Generic[T]):
 
 
 class SqliteDatabase:
-    """`path` names the file; its folder must exist."""
+    """`path` names the file; its folder must exist, and the file too unless it may be made."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, create: bool) -> None:
         self.bell = Bell()
         self._path = path
+        self._create = create
         self._thread = Handover("store-commit")
         self._engine: Engine
         self._connection: Connection
@@ -84,6 +85,9 @@ class SqliteDatabase:
         self._stalled = False
 
     async def open(self) -> None:
+        if not self._create and not self._path.is_file():
+            self._thread.close()
+            raise StoreUnusable(f"There is no database {self._path.resolve()}.")
         try:
             self._driver = await self._thread.call(self._connect)
         except sqlite3.Error as error:

@@ -54,9 +54,12 @@ class Store:
         self.audit = Audit(database)
 
     @classmethod
-    async def open(cls, url: str, clock: Clock = utc_now) -> Store:
-        """Connects to `sqlite:///PATH` or `postgresql://…`; StoreUnusable says what to put right."""
-        database = _database(url)
+    async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:
+        """Connects to `sqlite:///PATH` or `postgresql://…`; StoreUnusable says what to put right.
+
+        Whoever only looks does not `create` the file.
+        """
+        database = _database(url, create)
         await database.open()
         return cls(database, clock)
 
@@ -77,14 +80,14 @@ class Store:
         await self._database.close()
 
 
-def _database(text: str) -> Database:
+def _database(text: str, create: bool) -> Database:
     try:
         url: URL = make_url(text)
     except ArgumentError:
         raise StoreUnusable(f"The database URL cannot be read; write {_URLS}.") from None
     kind = url.get_backend_name()
     if kind == "sqlite" and url.database and url.database != ":memory:":
-        return SqliteDatabase(Path(url.database))
+        return SqliteDatabase(Path(url.database), create)
     if kind in ("postgresql", "postgres"):
         return PostgresqlDatabase(url)
     raise StoreUnusable(f"A database of the kind {kind!r}, or without a file, cannot be used; write {_URLS}.")

@@ -1,27 +1,38 @@
-"""Finds namespaces without an environment, and environments whose namespace is gone."""
+"""Finds namespaces without an environment, or of one that has another, and environments without theirs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bot.model.delivery import Hint
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.manifest import OwnedNamespace
+from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, Cluster, Deliveries, Environments
+from bot.sweeps.ports import STANDING, Cluster, Deliveries, Environments, Queue
 from bot.sweeps.telemetry import Telemetry
 
 
-async def orphans(
-    cluster: Cluster, environments: Environments, deliveries: Deliveries, limit: int, telemetry: Telemetry
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    cluster: Cluster
+    environments: Environments
+    deliveries: Deliveries
+    queue: Queue
+
+
+async def orphans(rooms: Rooms, limit: int, telemetry: Telemetry) -> None:
     """A worker reads the pull request before anything is deleted: a namespace alone is no evidence."""
-    namespaces = await cluster.owned_namespaces()
-    known = {environment.key: environment for environment in await environments.find()}
-    leaked = within_limit("orphans", without_environment(namespaces, known), limit, telemetry)
-    hints = [*leaked, *without_namespace(namespaces, known)]
-    await deliveries.hint(hints)
-    telemetry.swept("orphans", len(hints))
+    namespaces = await rooms.cluster.owned_namespaces()
+    known = {environment.key: environment for environment in await rooms.environments.find()}
+    found = [*without_environment(namespaces, known), *second(namespaces, known)]
+    removals = within_limit("orphans", found, limit, telemetry)
+    hints = [each for each in removals if isinstance(each, Hint)] + without_namespace(namespaces, known)
+    keys = [each for each in removals if isinstance(each, WorkKey)]
+    await rooms.deliveries.hint(hints)
+    await rooms.queue.enqueue(keys)
+    telemetry.swept("orphans", len(hints) + len(keys))
 
 
 def without_environment(
@@ -33,11 +44,21 @@ def without_environment(
         for namespace in namespaces
         if namespace.environment.kind is EnvironmentKind.PREVIEW
         and not namespace.terminating
-        and (
-            namespace.environment not in known
-            or known[namespace.environment].status.state not in STANDING
-            or known[namespace.environment].namespace != namespace.name
-        )
+        and (namespace.environment not in known or known[namespace.environment].status.state not in STANDING)
+    ]
+
+
+def second(
+    namespaces: Sequence[OwnedNamespace], known: Mapping[EnvironmentKey, Environment]
+) -> list[WorkKey]:
+    """Those that were left under an older name: the store was lost, and the repository renamed."""
+    return [
+        WorkKey.namespace(namespace.name)
+        for namespace in namespaces
+        if namespace.environment.kind is EnvironmentKind.PREVIEW
+        and not namespace.terminating
+        and namespace.environment in known
+        and known[namespace.environment].namespace != namespace.name
     ]
 
 

@@ -124,8 +124,14 @@ class Desk:
         return (await self.environment(number)).wishes
 
     async def asked(self, number: int) -> list[Decision]:
-        key = EnvironmentKey.preview(self.repository.id, number)
-        return [each for each in await self.store.journal.decisions(key) if each.what == "asked"]
+        return [each for each in await self._journal(number) if each.what == "asked"]
+
+    async def refused(self, number: int) -> list[tuple[str, str]]:
+        """Why, and who had typed it; the newest first."""
+        return [(each.why, each.by) for each in await self._journal(number) if each.what == "refused"]
+
+    async def _journal(self, number: int) -> list[Decision]:
+        return await self.store.journal.decisions(EnvironmentKey.preview(self.repository.id, number))
 
     async def waits(self, comment: Comment) -> bool:
         return await self.store.queue.look(WorkKey.command(comment.id)) is not None

@@ -180,3 +180,6 @@ async def test_the_sweep_sees_what_is_ours_with_its_repository(desk: Desk):
     await desk.prepare()
     found = [each for each in await desk.cluster.owned_namespaces() if each.name == desk.namespace]
     assert found == [OwnedNamespace(desk.namespace, desk.key, desk.repository, terminating=False)]
+    assert await desk.cluster.owned_namespace(desk.namespace) == found[0]
+    assert await desk.cluster.owned_namespace("default") is None
+    assert await desk.cluster.owned_namespace("gr-nowhere") is None

@@ -162,6 +162,19 @@ async def test_what_was_pushed_since_is_not_run_and_both_commits_are_named(desk:
     [answer] = desk.answers(desk.fork)
     assert seen in answer
     assert moved in answer
+    why = f"`/preview`: it was meant for {seen[:7]}, but the head is {moved[:7]}."
+    assert await desk.refused(desk.fork) == [(why, "write")]
+
+
+async def test_what_is_not_carried_out_is_written_down_with_its_reason(desk: Desk) -> None:
+    for login, command in (("read", "/destroy"), ("write", "/destroy"), ("triage", "/extend 1h")):
+        await desk.type(desk.own, login, command)
+    for login, words in (("read", "/help"), ("write", "/prevew"), ("write", "Fine.")):
+        await desk.type(desk.own, login, words)
+    assert await desk.refused(desk.own) == [
+        ("`/extend`: no preview stands here.", "triage"),
+        ("`/destroy`: it needs the role `triage`, and this is `read`.", "read"),
+    ]
 
 
 async def test_a_push_whose_delivery_overtook_the_comments_is_not_taken_for_what_was_seen(desk: Desk) -> None:

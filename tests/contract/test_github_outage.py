@@ -17,12 +17,12 @@ from bot.store import Store
 from bot.sweeps.deployments import deployments
 from bot.sweeps.expiry import expiry
 from bot.sweeps.lost import lost
-from bot.sweeps.orphans import orphans
+from bot.sweeps.orphans import Rooms, orphans
 from bot.sweeps.resync import Resync
 from tests.contract.github_desk import Desk
 from tests.stores import ManualClock
 from tests.unit.environments import peers
-from tests.unit.environments.town import Land, Silent, work_off
+from tests.unit.environments.town import Land, Silent, handlers, work_off
 
 FILES = {".greenroom.yml": peers.CONFIGURATION, "deploy/web.yaml": "kind: Deployment\n"}
 PREVIEWS = 3
@@ -38,7 +38,8 @@ class Day:
         rooms = Peers(
             store.environments, desk.app, peers.Registry(), self.cluster, peers.Gateway(), {}, clock
         )
-        self.reconciler = Reconciler(rooms, Policy(default_ttl=timedelta(days=3)))
+        reconciler = Reconciler(rooms, Policy(default_ttl=timedelta(days=3)))
+        self.handlers = handlers(reconciler, store, self.cluster, clock, Silent())
 
     async def look(self) -> None:
         """As if somebody had told that something changed."""
@@ -48,21 +49,22 @@ class Day:
 
     async def open_all(self) -> None:
         await self.look()
-        await work_off(self.store, self.clock, self.reconciler)
+        await work_off(self.store, self.clock, self.handlers)
 
     async def pass_by(self) -> None:
         app, store = self.desk.app, self.store
+        rooms = Rooms(self.cluster, store.environments, store.deliveries, store.queue)
         resync = Resync(app, store.environments, store.deliveries, LIMIT, Silent())
         for _ in range(24):
             self.clock.advance(3600)
             await work_off(
                 store,
                 self.clock,
-                self.reconciler,
+                self.handlers,
                 self.look,
                 resync.all,
                 lambda: expiry(store.environments, store.queue, self.clock(), LIMIT, Silent()),
-                lambda: orphans(self.cluster, store.environments, store.deliveries, LIMIT, Silent()),
+                lambda: orphans(rooms, LIMIT, Silent()),
                 lambda: lost(store.environments, store.deliveries, self.clock(), LIMIT, Silent()),
                 lambda: deployments(app, store.environments, store.deliveries, Silent()),
             )

@@ -176,6 +176,13 @@ def test_a_database_that_cannot_be_asked_is_a_sentence(tmp_path: Path, url: str)
     assert "hunter2" not in done.stderr
 
 
+def test_whoever_only_looks_leaves_no_database_behind(tmp_path: Path) -> None:
+    done = Operator(tmp_path)("env", "list")
+    assert done.returncode == 2
+    assert f"There is no database {tmp_path / 'greenroom.db'}." in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_names_are_text_on_a_terminal(operator: Operator) -> None:
     told = operator("why", "acme/shop#8", FORCE_COLOR="1")
     assert "[bold]shop[/bold]" in told.stdout

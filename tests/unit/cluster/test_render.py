@@ -519,6 +519,7 @@ def test_a_fork_gets_no_account_of_the_cluster():
     spec = pod(find(theirs, "Deployment"))
     assert "serviceAccountName" not in spec
     assert spec["automountServiceAccountToken"] is False
+    assert (ours.left_out, theirs.left_out) == ((), ("ServiceAccount/shop",))
 
 
 def test_a_fork_that_asks_for_a_token_is_refused():

@@ -97,6 +97,8 @@ class Cluster:
         """What a reset finds still there, once each."""
         self.states: dict[str, ObjectState] = {}
         """Of objects that are not ready, by name."""
+        self.left_out: tuple[str, ...] = ()
+        """What a fork does not get."""
         self.applied = 0
         self.log: list[str] = []
         self.steps_left = 1000
@@ -110,7 +112,9 @@ class Cluster:
 
     async def render(self, request: RenderRequest) -> Bundle:
         self.rendered.append(request)
-        return Bundle(Release(request.commit, request.images, request.secrets), self.waves)
+        left_out = self.left_out if request.fork else ()
+        release = Release(request.commit, request.images, request.secrets)
+        return Bundle(release, self.waves, left_out=left_out)
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         if self.trouble:
@@ -195,6 +199,9 @@ class Secrets:
 
 
 class Gateway:
+    def __init__(self) -> None:
+        self.answer = Answer(200)
+
     def host(self, label: str) -> str:
         return f"{label}.preview.example"
 
@@ -202,7 +209,7 @@ class Gateway:
         return f"https://{label}.preview.example"
 
     async def get(self, label: str, path: str) -> Answer:
-        return Answer(200)
+        return self.answer
 
 
 class Bench:
@@ -215,6 +222,7 @@ class Bench:
         self.registry = Registry()
         self.cluster = cluster or Cluster()
         self.secrets = Secrets()
+        self.gateway = Gateway()
         self.key = EnvironmentKey.preview(PULL.repository.id, PULL.number)
         self.reconciler = Reconciler(
             Peers(
@@ -222,7 +230,7 @@ class Bench:
                 self.github,
                 self.registry,
                 self.cluster,
-                Gateway(),
+                self.gateway,
                 {"env": self.secrets},
                 clock,
             ),

@@ -9,6 +9,7 @@ import pytest
 from bot.environments.run import Policy
 from bot.model.environment import Cause, EnvironmentState
 from bot.model.errors import Rejected, TryAgain
+from bot.model.manifest import Answer
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.peers import CONFIGURATION, DIGEST, Bench
@@ -50,6 +51,18 @@ async def test_nothing_is_told_twice(bench: Bench) -> None:
         await bench.run()
         await bench.again()
     assert [what for what, _ in await bench.journal()] == ["opened", "ready"]
+
+
+async def test_a_check_that_fails_is_told_once(bench: Bench) -> None:
+    bench.github.configuration = CONFIGURATION + "preview: {checks: [{name: healthy, http: /healthz}]}\n"
+    bench.gateway.answer = Answer(503)
+    for _ in range(5):
+        await bench.run()
+    assert await bench.journal() == [
+        ("opened", "aaaaaaa is wanted"),
+        ("failed", "The check healthy failed: `GET /healthz` answered 503; asked 3 times."),
+        ("ready", "aaaaaaa runs; it has no route"),
+    ]
 
 
 async def test_a_wait_is_told_with_its_reason_and_the_record_says_until_when(bench: Bench) -> None:

@@ -211,6 +211,22 @@ async def test_a_namespace_that_nobody_knows_is_looked_up_before_anything_happen
     assert town.says(9) == "gone: The pull request was closed."
 
 
+async def test_what_was_left_under_an_older_name_goes_whatever_github_says(town: Town) -> None:
+    """The store was lost, the repository renamed: the record names another namespace."""
+    await town.open(1)
+    key = EnvironmentKey.preview(SHOP.id, 1)
+    town.cluster.namespaces["gr-older-a-pr-1"] = (key, Size())
+    town.github.trouble = OUTAGE
+    await town.pass_time(HOUR)
+    assert list(town.cluster.namespaces) == [namespace_name(key, SHOP)]
+    assert (await town.journal(1))[-1] == "reclaimed"
+    [(cause, minutes)] = town.telemetry.leaks
+    assert cause == "renamed"
+    assert 60 <= minutes <= 63
+    await town.pass_time(HOUR)
+    assert (await town.journal(1)).count("reclaimed") == 1
+
+
 async def test_what_nobody_can_look_up_does_not_stay_for_ever(town: Town) -> None:
     key = EnvironmentKey.preview(SHOP.id, 9)
     town.cluster.namespaces[namespace_name(key, SHOP)] = (key, Size())

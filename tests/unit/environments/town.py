@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.environments.ports import Fence, SaveReceipt
 from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
+from bot.environments.second import SecondNamespaces
 from bot.model.delivery import FailedDelivery, Hint
 from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import GreenroomError, TryAgain
@@ -22,10 +23,11 @@ from bot.sweeps.deployments import deployments
 from bot.sweeps.expiry import expiry, warnings
 from bot.sweeps.forgotten import forgotten
 from bot.sweeps.lost import lost
-from bot.sweeps.orphans import orphans
+from bot.sweeps.orphans import Rooms, orphans
 from bot.sweeps.redelivery import redelivery
 from bot.sweeps.resync import Resync
 from bot.sweeps.schedule import Sweep
+from bot.worker import Handler
 from tests.stores import ManualClock
 from tests.unit.environments import peers
 from tests.unit.environments.test_desire import PULL
@@ -143,8 +145,19 @@ class Land(peers.Cluster):
     async def owned_namespaces(self) -> Sequence[OwnedNamespace]:
         return [OwnedNamespace(name, key, SHOP, False) for name, (key, _) in self.namespaces.items()]
 
+    async def owned_namespace(self, name: str) -> OwnedNamespace | None:
+        return next((each for each in await self.owned_namespaces() if each.name == name), None)
 
-async def work_off(store: Store, clock: ManualClock, reconciler: Reconciler, *sweeps: Sweep) -> None:
+
+def handlers(
+    reconciler: Reconciler, store: Store, cluster: Land, clock: ManualClock, telemetry: Silent
+) -> Mapping[str, Handler]:
+    """For everything that sweeps and hints ask for."""
+    second = SecondNamespaces(store.environments, store.journal, cluster, clock, telemetry)
+    return {"environment": reconciler, "namespace": second}
+
+
+async def work_off(store: Store, clock: ManualClock, by_kind: Mapping[str, Handler], *sweeps: Sweep) -> None:
     """The sweeps, and everything that is due; a run that fails is tried again as the queue says."""
     for each in sweeps:
         with contextlib.suppress(GreenroomError):
@@ -155,7 +168,7 @@ async def work_off(store: Store, clock: ManualClock, reconciler: Reconciler, *sw
             return
         for claim in claims:
             try:
-                again = await reconciler(claim)
+                again = await by_kind[claim.key.kind](claim)
             except GreenroomError as error:
                 await store.queue.fail(claim, str(error), getattr(error, "at", None))
             else:
@@ -174,7 +187,7 @@ class Town:
         self.telemetry = Silent()
         self.github = TownHall()
         self.cluster = Land()
-        self.reconciler = Reconciler(
+        reconciler = Reconciler(
             Peers(
                 store.environments,
                 self.github,
@@ -187,6 +200,7 @@ class Town:
             ),
             policy,
         )
+        self.handlers = handlers(reconciler, store, self.cluster, clock, self.telemetry)
 
     async def open(self, *numbers: int, author: str = "ada") -> None:
         """One after the other, each worked on before the next one comes."""
@@ -209,7 +223,7 @@ class Town:
 
     async def settle(self) -> None:
         self.clock.advance(20)
-        await work_off(self.store, self.clock, self.reconciler)
+        await work_off(self.store, self.clock, self.handlers)
 
     async def sweep(self) -> None:
         """Every sweep that there is, and whatever work it asks for."""
@@ -220,13 +234,15 @@ class Town:
             lambda: expiry(store.environments, store.queue, self.clock(), limit, Silent()),
             lambda: warnings(store.environments, store.queue, self.clock(), Silent()),
             lambda: redelivery(self.github, store.deliveries, self.clock(), Silent()),
-            lambda: orphans(self.cluster, store.environments, store.deliveries, limit, Silent()),
+            lambda: orphans(
+                Rooms(self.cluster, store.environments, store.deliveries, store.queue), limit, Silent()
+            ),
             lambda: deployments(self.github, store.environments, store.deliveries, Silent()),
             lambda: lost(store.environments, store.deliveries, self.clock(), limit, Silent()),
             lambda: forgotten(store.environments, store.queue, self.policy.caps, Silent()),
         )
         self.clock.advance(20)
-        await work_off(store, self.clock, self.reconciler, *sweeps)
+        await work_off(store, self.clock, self.handlers, *sweeps)
 
     async def pass_time(self, time: timedelta) -> None:
         """With all sweeps at its end."""

@@ -4,12 +4,21 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot.model.delivery import Hint
-from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState, Status, Wishes
+from bot.model.environment import (
+    Attempt,
+    Environment,
+    EnvironmentKey,
+    EnvironmentKind,
+    EnvironmentState,
+    Status,
+    Wishes,
+)
 from bot.model.manifest import OwnedNamespace
 from bot.model.naming import namespace_name
 from bot.model.repository import Repository
+from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.orphans import without_environment, without_namespace
+from bot.sweeps.orphans import second, without_environment, without_namespace
 from bot.sweeps.resync import moved, outdated, unlisted
 from tests.unit.environments.test_desire import PULL
 
@@ -83,6 +92,16 @@ def test_orphans_are_namespaces_that_the_store_does_not_know_or_believes_gone() 
     known = {e.key: e for e in (environment(1), environment(2, EnvironmentState.GONE))}
     found = without_environment([namespace(1), namespace(2), namespace(3), namespace(4, True)], known)
     assert numbers(found) == [2, 3]
+
+
+def test_a_second_namespace_of_a_preview_is_found_and_a_stage_keeps_its_own() -> None:
+    known = {each.key: each for each in (environment(1), environment(2))}
+    older = replace(namespace(1), name="gr-older-a-pr-1")
+    stage = replace(older, environment=EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, "staging"))
+    going = replace(older, terminating=True)
+    found = second([namespace(1), namespace(2), older, stage, going], known)
+    assert found == [WorkKey.namespace("gr-older-a-pr-1")]
+    assert without_environment([namespace(1), older], known) == []
 
 
 def test_a_preview_whose_namespace_somebody_deleted_is_found() -> None:
