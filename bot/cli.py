@@ -12,6 +12,7 @@ from bot.cli_embedded import commands as embedded
 from bot.cli_environments import commands as environments
 from bot.cli_environments import why
 from bot.cli_render import render
+from bot.cli_stages import abort, approve, audit, pause, promote, reject, releases, resume, rollback, stages
 from bot.cli_support import give_up
 from bot.cli_support import settings as read_settings
 
@@ -31,6 +32,10 @@ app = typer.Typer(
 
 app.add_typer(environments, name="env")
 app.command()(why)
+for order in (promote, rollback, approve, reject, abort, pause, resume, audit):
+    app.command()(order)
+app.add_typer(stages, name="stage")
+app.add_typer(releases, name="release")
 app.add_typer(embedded, name="embedded")
 app.command()(render)
 

@@ -6,13 +6,12 @@ Exit codes: 0 when it was told or done, 1 when there is no such environment or i
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli_support import give_up, settings
+from bot.cli_support import give_up, print_json, settings, with_store
 
 if TYPE_CHECKING:
     from bot.model.environment import Environment
@@ -25,8 +24,6 @@ commands = typer.Typer(no_args_is_help=True, help="Look at environments, or take
 
 Name = Annotated[str, typer.Argument(metavar="ENV", help="Such as acme/shop#7, or the key preview/ID/7.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-T = TypeVar("T")
 
 _LOG_LINES = 20
 
@@ -46,9 +43,9 @@ def list_environments(
         states = frozenset(EnvironmentState) - (frozenset() if everything else {EnvironmentState.GONE})
         return [tell(each, (), None, utc_now()) for each in await store.environments.find(states=states)]
 
-    stories = _with_store(settings("error"), ask)
+    stories = with_store(settings("error"), ask)
     if as_json:
-        _print_json(stories)
+        print_json(stories)
     else:
         from bot.cli_story import show_list
 
@@ -59,10 +56,10 @@ def list_environments(
 def show(name: Name, as_json: Json = False) -> None:
     """Everything about one environment: phases, checks, decisions, events and log tails."""
     read = settings("error")
-    environment, story = _with_store(read, lambda store: _story(store, name))
+    environment, story = with_store(read, lambda store: _story(store, name))
     sight = _look(read, environment, _LOG_LINES)
     if as_json:
-        _print_json({"story": story, "sight": sight})
+        print_json({"story": story, "sight": sight})
     else:
         from bot.cli_story import show_all
 
@@ -71,9 +68,9 @@ def show(name: Name, as_json: Json = False) -> None:
 
 def why(name: Name, as_json: Json = False) -> None:
     """Why an environment is as it is: what it waits for, and every decision with its reason."""
-    _, story = _with_store(settings("error"), lambda store: _story(store, name))
+    _, story = with_store(settings("error"), lambda store: _story(store, name))
     if as_json:
-        _print_json(story)
+        print_json(story)
     else:
         from bot.cli_story import show_why
 
@@ -88,10 +85,10 @@ def logs(
 ) -> None:
     """The ends of the logs of all its containers, and the events of its namespace."""
     read = settings("error")
-    environment = _with_store(read, lambda store: _find(store, name))
+    environment = with_store(read, lambda store: _find(store, name))
     sight = _look(read, environment, lines)
     if as_json:
-        _print_json(sight)
+        print_json(sight)
     else:
         from bot.cli_story import show_sight
 
@@ -107,11 +104,14 @@ def destroy(
     """Take an environment away with its data, until somebody asks for it again."""
     import getpass
 
+    from bot.model.environment import EnvironmentKind
     from bot.model.story import name as named
 
     read = settings("error")
-    environment = _with_store(read, lambda store: _find(store, name))
+    environment = with_store(read, lambda store: _find(store, name))
     shown = named(environment)
+    if environment.key.kind is not EnvironmentKind.PREVIEW:
+        give_up(f"{shown} is a stage: what runs there, its promotions decide.", code=1)
     print(
         f"{shown} is {environment.status.state}. Its namespace {environment.namespace} will be deleted with "
         f"all data in it, and {shown} stays away until somebody writes /preview on the pull request."
@@ -128,7 +128,7 @@ def destroy(
             by,
         )
 
-    if _with_store(read, ask) is None:
+    if with_store(read, ask) is None:
         give_up(f"{shown} is not there any more.", code=1)
     print(f"It is asked for. A worker takes it up at once; `greenroom why '{shown}'` tells how far it is.")
 
@@ -162,29 +162,6 @@ async def _story(store: Store, text: str) -> tuple[Environment, Story]:
     return environment, tell(environment, decisions, scheduled, utc_now())
 
 
-def _with_store(read: Settings, ask: Callable[[Store], Awaitable[T]]) -> T:
-    import asyncio
-
-    from bot.model.errors import GreenroomError
-    from bot.store import Store
-
-    async def run() -> T:
-        store = await Store.open(read.database_url.get_secret_value(), create=False)
-        try:
-            await store.ping()
-            return await ask(store)
-        finally:
-            await store.close()
-
-    try:
-        return asyncio.run(run())
-    except GreenroomError as error:
-        give_up(
-            f"The database cannot be asked: {error}",
-            "GREENROOM_DATABASE_URL has to be the one that `greenroom serve` has, which makes its tables.",
-        )
-
-
 def _look(read: Settings, environment: Environment, lines: int) -> Sight:
     import asyncio
 
@@ -201,9 +178,3 @@ def _look(read: Settings, environment: Environment, lines: int) -> Sight:
         return asyncio.run(look())
     except GreenroomError as error:
         return Sight(unseen=str(error))
-
-
-def _print_json(value: object) -> None:
-    import msgspec
-
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

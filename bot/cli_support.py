@@ -1,14 +1,18 @@
-"""What the commands share: the settings, and giving up with a sentence."""
+"""What the commands share: the settings, the store, JSON, and giving up with a sentence."""
 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
     from bot.settings import Settings
+    from bot.store import Store
+
+T = TypeVar("T")
 
 
 def settings(log_level: str | None = None) -> Settings:
@@ -32,3 +36,32 @@ def give_up(*sentences: str, code: int = 2) -> NoReturn:
     """For what the user can put right. An empty sentence is none."""
     print(*filter(None, sentences), sep="\n", file=sys.stderr)
     raise typer.Exit(code)
+
+
+def with_store(read: Settings, ask: Callable[[Store], Awaitable[T]]) -> T:
+    import asyncio
+
+    from bot.model.errors import GreenroomError
+    from bot.store import Store
+
+    async def run() -> T:
+        store = await Store.open(read.database_url.get_secret_value(), create=False)
+        try:
+            await store.ping()
+            return await ask(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(run())
+    except GreenroomError as error:
+        give_up(
+            f"The database cannot be asked: {error}",
+            "GREENROOM_DATABASE_URL has to be the one that `greenroom serve` has, which makes its tables.",
+        )
+
+
+def print_json(value: object) -> None:
+    import msgspec
+
+    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())

@@ -19,7 +19,7 @@ class BotProcess:
     def __init__(self, port: int, settings: Mapping[str, str], log: Path) -> None:
         self.port = port
         self.log = log
-        self._settings = settings
+        self.settings = settings
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -46,7 +46,7 @@ class BotProcess:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**self._settings, "PYTHONUNBUFFERED": "1"},
+                env={**self.settings, "PYTHONUNBUFFERED": "1"},
                 start_new_session=True,
             )
         async with httpx.AsyncClient(trust_env=False) as client:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
+import time
 from collections.abc import AsyncIterator, Sequence
 
 import httpx
 
-from bot.embedded.client.resources import PODS
+from bot.embedded.client.resources import NAMESPACES, PODS
 from bot.embedded.github.state.records import Role
 from bot.environments.configuration import PATH
 from bot.model.environment import EnvironmentKey
@@ -16,7 +18,7 @@ from bot.model.naming import host_label, namespace_name
 from bot.model.promotion import AuditEntry, Promotion, StageRecord
 from bot.model.repository import Repository
 from bot.store import Store
-from tests.story.conftest import Story, eventually
+from tests.story.conftest import PATIENCE_SECONDS, Story, eventually
 
 
 class Stages:
@@ -34,10 +36,33 @@ class Stages:
         configuration = self.story.hello()[PATH].decode() + pipeline
         await self.story.push("main", {**self.story.hello(), PATH: configuration.encode()})
 
+    async def files(self, sentence: str) -> dict[str, bytes]:
+        """The application as the default branch has it, its pipeline included, with another sentence."""
+        repository = self.story.github.world.repository(self.story.repository)
+        objects = self.story.github.world.git(repository)
+        tree = objects.commits[repository.branches[repository.default_branch]].tree
+        files = {path: objects.blobs.get(entry.sha) for path, entry in objects.walk(tree)}
+        found = {path: content for path, content in files.items() if content is not None}
+        return {**found, "sentence.txt": sentence.encode()}
+
     async def say(self, number: int, words: str, by: str = "ada") -> None:
         await asyncio.to_thread(
             self.story.github.comments.create, self.story.repository, number, words, by=by
         )
+
+    async def greenroom(self, *words: str) -> tuple[int, str]:
+        """What an operator types beside the bot: exit code, and what was printed."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "bot.cli",
+            *words,
+            env={**self.story.bot.settings, "COLUMNS": "200"},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        return process.returncode or 0, output.decode().strip()
 
     async def review(self, number: int, by: str) -> None:
         await asyncio.to_thread(self.story.github.pulls.review, self.story.repository, number, by=by)
@@ -79,6 +104,14 @@ class Stages:
         environment = await self.store.environments.get(EnvironmentKey.preview(self.id, number))
         assert environment is not None
         return set(environment.status.images.values())
+
+    async def leaves(self, stage: str) -> None:
+        """Returns when the stage's namespace is gone."""
+        namespace = namespace_name(EnvironmentKey.stage(self.id, stage), self.repository)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while await self.story.world.client.find(NAMESPACES, namespace) is not None:
+            assert time.monotonic() < deadline, f"{namespace} is still there"
+            await asyncio.sleep(0.1)
 
     async def record(self, stage: str) -> StageRecord:
         found = await self.store.promotions.stages(self.id)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from bot.model.promotion import PromotionState as State
 from tests.story.conftest import Story
 from tests.story.stages import staged
@@ -112,3 +114,22 @@ async def test_two_people_promote_at_once_and_one_is_told(small: Story) -> None:
         await stages.told(number, "⛔ Nothing was promoted", "promotes to it already")
         states = [each.state for each in await stages.promotions("staging")]
         assert sorted(states) == [State.REJECTED, State.SUCCEEDED]
+
+
+async def test_an_operator_does_the_same_on_the_command_line(small: Story) -> None:
+    async with staged(small, "\nstages:\n  staging: {}\n") as stages:
+        number = await small.open("one", small.hello("One."))
+        await small.is_ready(number)
+        refused = await stages.greenroom("promote", small.repository, "stagin", "--pull", str(number))
+        assert refused == (1, "There is no stage stagin (stages: staging).")
+        code, _ = await stages.greenroom("promote", small.repository, "staging", "--pull", str(number))
+        assert code == 0
+        await stages.told(number, "✅ Release", "**staging**")
+        [release] = json.loads((await stages.greenroom("release", "list", small.repository, "--json"))[1])
+        assert release["commit"] == small.head(number)
+        _, table = await stages.greenroom("stage", "list", small.repository)
+        assert small.head(number)[:7] in table
+        _, entries = await stages.greenroom("audit", small.repository, "--json")
+        last, *_, first = json.loads(entries)
+        assert (last["what"], first["what"]) == ("succeeded", "requested")
+        assert first["who"].endswith("@command-line")

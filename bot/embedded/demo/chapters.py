@@ -6,7 +6,7 @@ import asyncio
 
 from bot.embedded.client.resources import NAMESPACES
 from bot.embedded.demo.teller import REPOSITORY, DemoFailed, Teller
-from bot.embedded.samples.commits import broken_start
+from bot.embedded.samples.commits import broken_start, failing_smoke
 from bot.model.environment import Environment, EnvironmentState
 
 
@@ -46,6 +46,35 @@ async def reseed(teller: Teller, number: int) -> None:
 
 def _seeded_anew(environment: Environment) -> bool:
     return environment.attempt.wishes.reseeds > 0
+
+
+async def promotion(teller: Teller, number: int) -> None:
+    """The artifact that reviewers saw goes to production, and a release that fails goes back by itself."""
+    teller.chapter("What reviewers saw goes to production")
+    await teller.comment(number, "/promote integration", by="mallory")
+    await teller.told(number, "`/promote` needs the role")
+    await teller.comment(number, "/promote integration", by="ada")
+    await teller.comment(number, "/promote security", by="grace")
+    await teller.told(number, "is on **security**")
+    await teller.told(number, "is on **integration**")
+    await teller.comment(number, "/promote staging", by="ada")
+    await teller.told(number, "is on **staging**")
+    await teller.same_digests(number, "staging")
+    await teller.comment(number, "/promote production", by="grace")
+    await teller.told(number, "waits for approval before it goes to **production**")
+    teller.say("nobody approves what they asked for or wrote, so somebody else has to:")
+    await teller.comment(number, "/approve production", by="linus")
+    await teller.told(number, "is on **production**")
+
+
+async def setback(teller: Teller) -> None:
+    """A release whose smoke test fails is taken back, and nothing automatic follows it."""
+    teller.chapter("What fails on a stage goes back by itself")
+    number = await teller.open("hidden", failing_smoke(teller.files("spring")), "Hide the first product")
+    await teller.watch(number, EnvironmentState.READY)
+    await teller.comment(number, "/promote integration", by="ada")
+    await teller.told(number, "**integration** went back")
+    await teller.close(number)
 
 
 async def fork(teller: Teller) -> None:

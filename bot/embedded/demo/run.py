@@ -47,6 +47,8 @@ async def run(console: Console, stay: bool) -> None:
 async def _play(teller: Teller) -> None:
     number = await chapters.preview(teller)
     await chapters.reseed(teller, number)
+    await chapters.promotion(teller, number)
+    await chapters.setback(teller)
     await chapters.fork(teller)
     await chapters.failure(teller)
     await chapters.end(teller, number)
@@ -72,10 +74,12 @@ def _populate(world: World, webhook: str) -> None:
     files = shop_files(world.registry.host)
     github.accounts.create_user("ada", name="Ada")
     github.accounts.create_user("grace", name="Grace")
+    github.accounts.create_user("linus", name="Linus")
     github.accounts.create_user("mallory", name="Mallory")
     github.accounts.create_organization("acme", admins=("ada",))
     github.repositories.create(REPOSITORY, files)
     github.repositories.set_role(REPOSITORY, "grace", "write")
+    github.repositories.set_role(REPOSITORY, "linus", "maintain")
     prepared: list[tuple[str, Callable[[], dict[str, bytes]]]] = [
         ("Spring look", lambda: restyle(files, LOOKS["spring"])),
         ("Autumn look", lambda: restyle(files, LOOKS["autumn"])),

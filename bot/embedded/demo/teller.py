@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from bot.embedded.client.resources import PODS
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import World
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentState, Phase
@@ -122,6 +123,23 @@ class Teller:
     async def read(self, number: int) -> Environment | None:
         repository = self.github.world.repository(REPOSITORY)
         return await self._store.environments.get(EnvironmentKey.preview(repository.id, number))
+
+    async def same_digests(self, number: int, stage: str) -> None:
+        """Compares what the stage's pods run with what the preview's run."""
+        preview = await self.read(number)
+        id = self.github.world.repository(REPOSITORY).id
+        standing = await self._store.environments.get(EnvironmentKey.stage(id, stage))
+        if preview is None or standing is None:
+            raise DemoFailed(f"preview or {stage} is not there")
+        runs = [await self._digests(each) for each in (preview, standing)]
+        if not runs[0] or runs[0] != runs[1]:
+            raise DemoFailed(f"{stage} runs {runs[1]}, and reviewers saw {runs[0]}")
+        self.say(f"the pods of [b]{stage}[/b] run what reviewers saw: {', '.join(sorted(runs[1]))}")
+
+    async def _digests(self, environment: Environment) -> set[str]:
+        pods = await self.world.client.list(PODS, environment.namespace)
+        images = [image["image"] for pod in pods.items for image in pod["spec"]["containers"]]
+        return {digest for image in images if (digest := image.partition("@")[2])}
 
     async def told(self, number: int, words: str) -> None:
         """Shows the bot's comment that says this: the store knows a moment before GitHub does."""

@@ -1,0 +1,258 @@
+"""`greenroom promote`, `stage …`, `release …` and `audit`: what people type on pull requests, for operators.
+
+It goes through the same gates, and the running bot does the work. Whoever types here is known as
+NAME@command-line, so that nobody passes for somebody on GitHub. Exit codes: 0 when it was done or told,
+1 when it was refused, 2 when it could not be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from bot.cli_support import give_up, print_json, settings, with_store
+
+if TYPE_CHECKING:
+    from bot.github.app import GitHubApp
+    from bot.model.promotion import AuditEntry, Promotion, StageRecord
+    from bot.model.release import PromotableRelease
+    from bot.model.repository import Repository
+    from bot.promotions.asking import Asker, Asking
+    from bot.settings import Settings
+    from bot.store import Store
+
+stages = typer.Typer(no_args_is_help=True, help="Look at stages, lock them or hold them.")
+releases = typer.Typer(no_args_is_help=True, help="Look at releases.")
+
+Repo = Annotated[str, typer.Argument(metavar="REPOSITORY", help="Such as acme/shop.")]
+Stage = Annotated[str, typer.Argument(metavar="STAGE", help="As .greenroom.yml names it.")]
+Why = Annotated[str, typer.Option("--why", help="Told to others.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What an order is carried out with."""
+
+    asking: Asking
+    asker: Asker
+
+
+def promote(
+    repository: Repo,
+    stage: Stage,
+    pull: Annotated[int | None, typer.Option(help="The pull request whose release it is.", min=1)] = None,
+    release: Annotated[str | None, typer.Option(help="A release of `greenroom release list`.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring a stage to a pull request's release, or to a release by its id."""
+    if (pull is None) == (release is None):
+        give_up("Say which release: either --pull NUMBER or --release ID.")
+    _tell(_order(repository, lambda desk: desk.asking.promote(desk.asker, stage, release), pull), as_json)
+
+
+def rollback(repository: Repo, stage: Stage, as_json: Json = False) -> None:
+    """Take a stage back to what was verified there before, code and configuration together."""
+    _tell(_order(repository, lambda desk: desk.asking.rollback(desk.asker, stage)), as_json)
+
+
+def approve(repository: Repo, stage: Stage, as_json: Json = False) -> None:
+    """Approve the promotion that waits for it; where teams are asked for, that takes a comment on GitHub."""
+    _tell(_order(repository, lambda desk: desk.asking.approve(desk.asker, stage)), as_json)
+
+
+def reject(repository: Repo, stage: Stage, why: Why = "", as_json: Json = False) -> None:
+    """Reject the promotion that waits on a stage."""
+    _tell(_order(repository, lambda desk: desk.asking.reject(desk.asker, stage, why)), as_json)
+
+
+def abort(repository: Repo, stage: Stage, why: Why = "", as_json: Json = False) -> None:
+    """End a promotion, and undo what it did to the stage."""
+    _tell(_order(repository, lambda desk: desk.asking.abort(desk.asker, stage, why)), as_json)
+
+
+def pause(repository: Repo, stage: Stage, as_json: Json = False) -> None:
+    """Let a promotion go no further for now."""
+    _tell(_order(repository, lambda desk: desk.asking.pause(desk.asker, stage)), as_json)
+
+
+def resume(repository: Repo, stage: Stage, as_json: Json = False) -> None:
+    """Let a paused promotion go on."""
+    _tell(_order(repository, lambda desk: desk.asking.resume(desk.asker, stage)), as_json)
+
+
+@stages.command("list")
+def list_stages(
+    repository: Annotated[str | None, typer.Argument(metavar="REPOSITORY")] = None, as_json: Json = False
+) -> None:
+    """All stages, with what runs there, and who has locked or held them."""
+
+    async def ask(store: Store) -> list[StageRecord]:
+        id = (await _repository(store, repository)).id if repository else None
+        return await store.promotions.stages(id)
+
+    found = with_store(settings("error"), ask)
+    if as_json:
+        print_json(found)
+    else:
+        from bot.cli_pipeline import show_stages
+
+        show_stages(found)
+
+
+@stages.command("show")
+def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
+    """The last promotions of a stage, the newest first."""
+
+    async def ask(store: Store) -> list[Promotion]:
+        from bot.model.environment import EnvironmentKey
+
+        found = await _repository(store, repository)
+        return await store.promotions.find(stage=EnvironmentKey.stage(found.id, stage), limit=10)
+
+    found = with_store(settings("error"), ask)
+    if as_json:
+        print_json(found)
+    else:
+        from bot.cli_pipeline import show_promotions
+
+        show_promotions(found)
+
+
+@stages.command()
+def lock(
+    repository: Repo,
+    stage: Stage,
+    hours: Annotated[float, typer.Option(help="For how long.", min=0.1, max=336)] = 1,
+    why: Why = "",
+) -> None:
+    """Keep a stage to yourself for a time."""
+    length = timedelta(hours=hours)
+    record = _order(repository, lambda desk: desk.asking.lock(desk.asker, stage, length, why))
+    assert record.lock is not None, "it was just locked"
+    print(f"{stage} is yours until {record.lock.until:%d %B, %H:%M} UTC.")
+
+
+@stages.command()
+def unlock(repository: Repo, stage: Stage) -> None:
+    """End a lock, whoever has it."""
+    _order(repository, lambda desk: desk.asking.unlock(desk.asker, stage, may_take=True))
+    print(f"{stage} is free.")
+
+
+@stages.command()
+def hold(repository: Repo, stage: Stage, why: Why = "") -> None:
+    """Let nothing automatic move a stage."""
+    _order(repository, lambda desk: desk.asking.hold(desk.asker, stage, why))
+    print(f"Nothing automatic moves {stage} until somebody lifts the hold.")
+
+
+@stages.command()
+def unhold(repository: Repo, stage: Stage) -> None:
+    """Let the pipeline move a stage again."""
+    _order(repository, lambda desk: desk.asking.unhold(desk.asker, stage))
+    print(f"The pipeline may move {stage} again.")
+
+
+@releases.command("list")
+def list_releases(repository: Repo, as_json: Json = False) -> None:
+    """The newest releases that can be promoted."""
+
+    async def ask(store: Store) -> list[PromotableRelease]:
+        return await store.releases.newest((await _repository(store, repository)).id)
+
+    found = with_store(settings("error"), ask)
+    if as_json:
+        print_json(found)
+    else:
+        from bot.cli_pipeline import show_releases
+
+        show_releases(found)
+
+
+def audit(
+    repository: Annotated[str | None, typer.Argument(metavar="REPOSITORY")] = None,
+    stage: Annotated[str | None, typer.Option(help="Of this stage only.")] = None,
+    limit: Annotated[int, typer.Option(help="How many entries.", min=1, max=100_000)] = 50,
+    as_json: Json = False,
+) -> None:
+    """Who did what to stages, when and why, with before and after; the newest first."""
+
+    async def ask(store: Store) -> list[AuditEntry]:
+        id = (await _repository(store, repository)).id if repository else None
+        return await store.audit.entries(id, stage=stage, limit=limit)
+
+    found = with_store(settings("error"), ask)
+    if as_json:
+        print_json(found)
+    else:
+        from bot.cli_pipeline import show_audit
+
+        show_audit(found)
+
+
+def _order(repository: str, order: Callable[[Desk], Awaitable[T]], pull: int | None = None) -> T:
+    """Refused with its reason and exit code 1."""
+    import getpass
+    import secrets
+
+    from bot.promotions.asking import Asker, Asking
+    from bot.promotions.board import Refusal
+    from bot.store.store import utc_now
+
+    read = settings("error")
+
+    async def ask(store: Store) -> T | Refusal:
+        found = await _repository(store, repository)
+        github = _github(read)
+        try:
+            asking = Asking(store.promotions, store.releases, github, utc_now)
+            token = f"command-line/{secrets.token_hex(8)}"
+            return await order(Desk(asking, Asker(found, f"{getpass.getuser()}@command-line", token, pull)))
+        except Refusal as refusal:
+            return refusal
+        finally:
+            await github.close()
+
+    answer = with_store(read, ask)
+    if isinstance(answer, Refusal):
+        give_up(str(answer), code=1)
+    return answer
+
+
+def _tell(promotion: Promotion, as_json: bool) -> None:
+    if as_json:
+        print_json(promotion)
+        return
+    where = f"on {promotion.repository.full_name}#{promotion.number}" if promotion.number else "in the audit"
+    print(
+        f"Promotion {promotion.id} to {promotion.stage.name} is {promotion.state}. Its story is told {where}."
+    )
+
+
+async def _repository(store: Store, name: str) -> Repository:
+    """By its name as the bot knows it."""
+    known = [each.repository for each in await store.environments.find()]
+    known += [each.repository for each in await store.promotions.stages()]
+    found = {each.id: each for each in known if each.full_name.lower() == name.lower()}
+    if len(found) != 1:
+        give_up(f"There is no repository {name} of which the bot has seen a pull request.", code=1)
+    return next(iter(found.values()))
+
+
+def _github(read: Settings) -> GitHubApp:
+    from bot.github.app import GitHubApp
+
+    return GitHubApp(
+        api_url=read.github_api_url,
+        app_id=read.github_app_id,
+        private_key=read.github_private_key.get_secret_value(),
+        public_url=read.public_url,
+        ca_file=read.github_ca_file,
+    )
