@@ -149,7 +149,7 @@ class Teller:
             bodies = [comment.body for comment in comments if comment.app is not None]
             for body in bodies:
                 if words in body:
-                    told = re.sub(r"<!--.*?-->", "", body).strip()
+                    told = re.sub(r"<!--.*?-->|<details>.*?</details>", "", body, flags=re.DOTALL).strip()
                     lines = "\n".join(f"    | {line}" for line in told.splitlines())
                     self.console.print(lines, markup=False, soft_wrap=True)
                     return
