@@ -104,7 +104,7 @@ async def test_whatever_happens_while_it_works(
 @pytest.mark.fault
 @pytest.mark.timeout(900)
 @given(timelines())
-@settings(QUIET, max_examples=3000)
+@settings(QUIET, max_examples=1000)
 async def test_whatever_else_happens_while_it_works(
     store: Store, clock: ManualClock, told: tuple[tuple[str, ...], list[tuple[int, str, int]]]
 ) -> None:

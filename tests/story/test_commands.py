@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from tests.story.conftest import Story, eventually
 
 
@@ -69,6 +71,7 @@ async def test_a_fork_waits_for_a_maintainer_runs_that_commit_and_stops_with_the
     assert (await small.page(number)).status_code == 404
 
 
+@pytest.mark.fault
 async def test_killed_between_the_effect_and_the_answer_there_is_one_of_each(small: Story) -> None:
     number = await small.open("hello", small.hello())
     await small.is_ready(number)
