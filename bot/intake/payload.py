@@ -99,6 +99,7 @@ class Payload(_Fields, frozen=True, gc=False):
     commits: list[Commit] | None = None
     issue: Issue | None = None
     comment: Comment | None = None
+    sender: Owner | None = None
     repositories: list[Repository] | None = None
     repositories_added: list[Repository] | None = None
     repositories_removed: list[Repository] | None = None

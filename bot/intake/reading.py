@@ -12,7 +12,7 @@ from bot.commands.grammar import digest, parse
 from bot.environments.configuration import PATH as CONFIGURATION_FILE
 from bot.intake.payload import Payload, PullRequest, read_payload
 from bot.intake.payload import Repository as Named
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Removed, Resync, Wake
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Removed, Rerun, Resync, Wake
 from bot.model.repository import Repository
 
 _LARGEST_ID = 2**63 - 1
@@ -69,12 +69,12 @@ def _completed(payload: Payload, _: str, repository: Repository | None) -> Seque
 
 
 def _rerequested(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
-    """Somebody pressed "Re-run" on one of our checks: what failed for good is tried anew."""
     run = payload.check_run or payload.check_suite
     if run is None or repository is None:
         return ()
+    login = payload.sender.login if payload.sender else None
     numbers = (_number(pull.number) for pull in run.pull_requests or ())
-    return tuple(Hint(repository, number, None, None) for number in numbers if number is not None)
+    return tuple(Rerun(repository, number, login or "") for number in numbers if number is not None)
 
 
 def _status(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:

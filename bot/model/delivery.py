@@ -84,7 +84,16 @@ class Loss:
     told_at: datetime
 
 
-Ask = Hint | Wake | Resync | Reconfigure | Comment | Removed
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """Somebody pressed "Re-run" on one of our checks: the preview goes through all phases again."""
+
+    repository: Repository
+    number: int
+    by: str
+
+
+Ask = Hint | Wake | Resync | Reconfigure | Rerun | Comment | Removed
 """What a delivery asks for."""
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, or_, select
 
 from bot.environments.ports import Clock
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Removed, Resync, Wake
-from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Removed, Rerun, Resync, Wake
+from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, Wishes
 from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
@@ -20,6 +20,7 @@ from bot.store.bulk import Bulk
 from bot.store.commands import hear
 from bot.store.database import Database
 from bot.store.dialect import insert
+from bot.store.environments import wish
 from bot.store.hints import absorb
 from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories
@@ -138,9 +139,17 @@ def _store(connection: Connection, entries: Sequence[_Entry], now: datetime) -> 
         elif isinstance(ask, Reconfigure):
             hints += _reread(connection, ask)
     absorb(connection, hints, now)
+    for ask in asks:
+        if isinstance(ask, Rerun):
+            key = EnvironmentKey.preview(ask.repository.id, ask.number)
+            wish(connection, key, _refreshed, "“Re-run” was pressed on a check.", ask.by, now)
     removals.note(connection, [ask for ask in asks if isinstance(ask, Removed)], now)
     _resync(connection, [ask.repository for ask in asks if isinstance(ask, Resync)], now)
     hear(connection, [ask for ask in asks if isinstance(ask, Comment)], now)
+
+
+def _refreshed(wishes: Wishes) -> Wishes:
+    return replace(wishes, refreshes=wishes.refreshes + 1)
 
 
 def _row(delivery: Delivery) -> dict[str, object]:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Resync, Wake
+from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Rerun, Resync, Wake
 from bot.model.environment import EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import Superseded
 from bot.model.repository import Repository
@@ -302,3 +302,17 @@ async def _run_what_is_due(store: Store) -> int:
     for claim in claims:
         await store.queue.finish(claim)
     return len(claims)
+
+
+async def test_a_check_that_is_run_again_starts_its_preview_over(store: Store, clock: ManualClock) -> None:
+    await deliver(store, clock, head(FIRST))
+    before = await generation(store)
+    await deliver(store, clock, Rerun(SHOP, 7, "ada"), guid="rerun")
+    await deliver(store, clock, Rerun(SHOP, 7, "ada"), guid="rerun")
+    await deliver(store, clock, Rerun(SHOP, 8, "ada"))
+    environment = await store.environments.get(SEVEN)
+    assert environment is not None
+    assert environment.wishes.refreshes == 1
+    assert environment.generation == before + 1
+    [decision] = await store.journal.decisions(SEVEN)
+    assert (decision.what, decision.by) == ("asked", "ada")

@@ -11,7 +11,7 @@ import yaml
 
 from bot.commands.grammar import digest
 from bot.intake.reading import HANDLED, Reading, read
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Removed, Resync, Wake
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Removed, Rerun, Resync, Wake
 from bot.model.repository import Repository
 from tests.webhooks import NAMES, fixture
 
@@ -24,10 +24,10 @@ PUSHED = "490b634785d4a35c206920ea38acbc359cb38046"
 ASKS: dict[str, Sequence[Ask]] = {
     "check_run.completed": [Wake(SHOP.id, PUSHED)],
     "check_run.created": [],
-    "check_run.rerequested": [Hint(SHOP, 1, None, None)],
+    "check_run.rerequested": [Rerun(SHOP, 1, "tomasz-wolny")],
     "check_suite.completed": [Wake(SHOP.id, PUSHED)],
     "check_suite.requested": [],
-    "check_suite.rerequested": [Hint(SHOP, 1, None, None)],
+    "check_suite.rerequested": [Rerun(SHOP, 1, "tomasz-wolny")],
     "create": [],
     "delete": [],
     "deployment.created": [],
