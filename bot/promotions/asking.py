@@ -76,10 +76,13 @@ class Asking:
 
     async def merged(self, pull: PullRequest) -> None:
         """A merged pull request goes by itself to the stages with which an automatic pipeline begins."""
-        text = await self.github.default_branch_file(pull.repository, PATH)
         try:
+            text = await self.github.default_branch_file(pull.repository, PATH)
             stages = parse_configuration(text).stages if text is not None else {}
-        except ConfigurationError:
+        except (
+            Rejected
+        ) as error:  # whoever merged is not kept waiting by it; the file's faults are told elsewhere
+            log.warning("a merged pull request goes nowhere by itself", reason=str(error))
             return
         token = f"merged/{pull.repository.id}/{pull.number}/{pull.merge_commit}"
         for name in first_automatic(stages):

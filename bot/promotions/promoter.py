@@ -67,8 +67,8 @@ class Promoter:
         promotion = board.promotions[id]
         if promotion.state is PromotionState.SUCCEEDED:
             await self._go_onward(promotion)
-        await self._tell(claim, promotion)
-        moments = [moment for moment in (next_look(promotion, now), again) if moment is not None]
+        untold = await self._tell(claim, promotion)
+        moments = [moment for moment in (next_look(promotion, now), again, untold) if moment is not None]
         return min(moments, default=None)
 
     async def _facts(self, promotion: Promotion) -> tuple[Facts, datetime | None]:
@@ -83,6 +83,9 @@ class Promoter:
             return Facts(), error.at or self._peers.clock() + _OUTAGE_AGAIN
 
     async def _read(self, promotion: Promotion) -> Facts:
+        if promotion.number is not None:
+            # After it the configuration is read anew: nobody's approval is for one that was just changed.
+            await self._peers.github.pull_request(promotion.repository, promotion.number)
         text = await self._peers.github.default_branch_file(promotion.repository, PATH)
         if text is None:
             return Facts(refusal=f"the default branch has no {PATH}")
@@ -132,8 +135,21 @@ class Promoter:
         for name in onward(stages, records, promotion.stage.name, promotion.release.id):
             await self._asking.automatic(promotion.repository, name, promotion.release, promotion.number)
 
-    async def _tell(self, claim: Claim, promotion: Promotion) -> None:
-        """On the pull request that it was asked for on. Where nobody can be told, it goes on all the same."""
+    async def _tell(self, claim: Claim, promotion: Promotion) -> datetime | None:
+        """On the pull request that it was asked for on. Where nobody can be told, it goes on all the same.
+
+        Returns when to try again, None when it was told.
+        """
+        try:
+            await self._tell_on_pull(claim, promotion)
+        except Rejected as error:
+            log.warning("a promotion cannot be told about", reason=str(error))
+        except TryAgain as error:
+            log.warning("a promotion is told about later", reason=str(error))
+            return error.at or self._peers.clock() + _OUTAGE_AGAIN
+        return None
+
+    async def _tell_on_pull(self, claim: Claim, promotion: Promotion) -> None:
         if promotion.number is None:
             return
         pull = await self._peers.github.pull_request(promotion.repository, promotion.number)
@@ -147,10 +163,7 @@ class Promoter:
             await self._peers.promotions.save_receipt(claim, promotion.id, receipt)
 
         receipt = await self._peers.promotions.receipt(promotion.id)
-        try:
-            await self._peers.github.tell(promotion, pull, receipt, fence, save)
-        except Rejected as error:
-            log.warning("a promotion cannot be told about", reason=str(error))
+        await self._peers.github.tell(promotion, pull, receipt, fence, save)
 
 
 async def _or_none(reading: Awaitable[T]) -> T | None:

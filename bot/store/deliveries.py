@@ -22,6 +22,7 @@ from bot.store.database import Database
 from bot.store.dialect import insert
 from bot.store.environments import wish
 from bot.store.hints import absorb
+from bot.store.promotions import wake_all
 from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories
 
@@ -138,6 +139,7 @@ def _store(connection: Connection, entries: Sequence[_Entry], now: datetime) -> 
             _wake(connection, ask, now)
         elif isinstance(ask, Reconfigure):
             hints += _reread(connection, ask)
+            wake_all(connection, ask.repository.id, now)
     absorb(connection, hints, now)
     for ask in asks:
         if isinstance(ask, Rerun):

@@ -131,6 +131,14 @@ class Promotions:
         await self._database.run(transaction)
 
 
+def wake_all(connection: Connection, repository_id: int, now: datetime) -> None:
+    """Within a transaction: something that all promotions of a repository depend on may have changed."""
+    statement = select(promotions.c.id).where(
+        promotions.c.repository_id == repository_id, promotions.c.ended.is_(False)
+    )
+    enqueue(connection, [WorkKey.promotion(id) for id in connection.scalars(statement)], now)
+
+
 def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository) -> StageRecord:
     """The stage's record, made when there is none; nobody else changes it until the transaction ends."""
     new = StageRecord(stage, repository)
