@@ -64,7 +64,9 @@ def _step(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Bo
     take = _STEPS.get(promotion.state)
     if take is None:
         return board
-    if now >= promotion.deadline:
+    late = now >= promotion.deadline
+    if late and promotion.state in PENDING:
+        # What was asked for so long ago may not be meant any more.
         return _out_of_time(board, promotion, now)
     if facts.progress.serial != board.stage.serial:
         # What was seen was of another target: the stage was told to run something else meanwhile.
@@ -72,8 +74,10 @@ def _step(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Bo
     after = take(board, promotion, facts, now)
     moved = after.promotions[promotion.id].state
     if promotion.paused_by and moved is not promotion.state and moved in _FORWARD:
-        return board
-    return after
+        after = board
+    # While nobody worked, time ran out for what had long come to its end: that end counts.
+    stands = after.promotions[promotion.id]
+    return _out_of_time(after, stands, now) if late and stands.state is promotion.state else after
 
 
 def _out_of_time(board: Board, promotion: Promotion, now: datetime) -> Board:

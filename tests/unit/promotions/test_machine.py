@@ -399,6 +399,13 @@ def test_every_wait_ends(stages: Stages) -> None:
     assert stages.step("integration", facts(), "p2") is State.FAILED
 
 
+def test_what_came_to_its_end_while_nobody_worked_is_not_too_late(stages: Stages) -> None:
+    stages.ask("integration")
+    stages.step("integration", facts())
+    stages.later(days=2)
+    assert stages.step("integration", facts(progress=VERIFIED)) is State.SUCCEEDED
+
+
 def test_the_story_and_the_audit_tell_what_happened(stages: Stages) -> None:
     stages.run("integration", release(), "p1")
     whats = [entry.what for entry in stages.boards["integration"].audit]

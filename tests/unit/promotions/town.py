@@ -1,0 +1,248 @@
+"""Stages and their workers on a real store, GitHub and the cluster in memory: any worker may be killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from bot.environments.ports import Fence, SaveReceipt
+from bot.environments.run import Peers as EnvironmentPeers
+from bot.environments.run import Policy
+from bot.environments.stage import StageReconciler
+from bot.model.ci import CiState
+from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.errors import GreenroomError, Superseded
+from bot.model.manifest import (
+    Bundle,
+    Condition,
+    Manifest,
+    NamespaceState,
+    NamespaceView,
+    ObjectState,
+    RenderRequest,
+    Wave,
+)
+from bot.model.promotion import Promotion
+from bot.model.pull_request import PullRequest, Review
+from bot.model.release import PromotableRelease, Release
+from bot.model.repository import Repository
+from bot.model.size import Size
+from bot.model.work import Claim
+from bot.promotions.asking import Asker, Asking
+from bot.promotions.board import Refusal
+from bot.promotions.listening import Listening
+from bot.promotions.promoter import Peers, Promoter
+from bot.promotions.sources import Sources
+from bot.store import Store
+from bot.worker import Handler
+from tests.stores import ManualClock
+from tests.unit.environments import peers
+from tests.unit.environments.test_desire import PULL
+from tests.unit.promotions.scenes import SHOP, release
+
+STAGES = ("integration", "staging", "production")
+PIPELINE = """
+version: 1
+images: {shop: ghcr.io/acme/shop}
+manifests: {plain: deploy/}
+stages:
+  integration: {}
+  staging: {after: [integration], automatic: true}
+  production: {protected: true, approvals: {count: 1}, soak: 10m}
+"""
+UNREVIEWED = "d"
+RELEASES = {commit: release(commit) for commit in ("a", "b", UNREVIEWED)}
+
+
+class Fuse:
+    """Kills whoever works after so many steps."""
+
+    def __init__(self) -> None:
+        self.left = 0
+
+    def burn(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise asyncio.CancelledError
+
+
+class GitHub(peers.GitHub):
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        self.fuse = fuse
+        self.configuration = PIPELINE
+        self.head = "a"
+
+    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
+        return replace(PULL, repository=SHOP, number=number, head_sha=self.head * 40, author="ada")
+
+    async def tree(self, repository: Repository, commit: str) -> str:
+        return commit
+
+    async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
+        return () if self.head == UNREVIEWED else (Review("grace", True, self.head * 40),)
+
+    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
+        return ("ada",)
+
+    async def checks(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
+        return {}
+
+    async def in_team(self, repository: Repository, team: str, login: str) -> bool:
+        return False
+
+    async def tell(
+        self, promotion: Promotion, pull: PullRequest, receipt: str, fence: Fence, save: SaveReceipt
+    ) -> None:
+        self.fuse.burn()
+        await fence()
+        await save(promotion.state.value)
+
+
+class Cluster(peers.Cluster):
+    """One Deployment per namespace: its image is what was applied last."""
+
+    def __init__(self, fuse: Fuse) -> None:
+        super().__init__()
+        self.fuse = fuse
+        self.pods: dict[str, str] = {}
+        self.broken: set[str] = set()
+
+    async def render(self, request: RenderRequest) -> Bundle:
+        [image] = request.images.values()
+        deployment = {"kind": "Deployment", "metadata": {"name": "shop"}, "image": image.reference}
+        made = Release(request.commit, request.images, str(request.config))
+        digests = {Wave.WORKLOADS: image.digest}
+        return Bundle(made, {Wave.WORKLOADS: (deployment,)}, digests=digests, manifests_digest="sha256:0")
+
+    async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
+        return NamespaceView(NamespaceState.OURS if name in self.pods else NamespaceState.ABSENT)
+
+    async def prepare(
+        self,
+        name: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        generation: int,
+        size: Size,
+        fence: Fence,
+    ) -> None:
+        await fence()
+        self.fuse.burn()
+        self.pods.setdefault(name, "")
+
+    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+        await fence()
+        self.fuse.burn()
+        self.pods[namespace] = str(objects[0]["image"])
+        self.fuse.burn()
+
+    async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
+        fails = self.pods[namespace].partition("@")[2] in self.broken
+        condition = Condition.FAILED if fails else Condition.READY
+        return [ObjectState("Deployment", "shop", condition, "it crashes" if fails else "")]
+
+    async def running(self, namespace: str) -> Sequence[str]:
+        return [self.pods[namespace]]
+
+
+class Town:
+    def __init__(self, store: Store, clock: ManualClock) -> None:
+        self.store, self.clock, self.fuse = store, clock, Fuse()
+        self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
+        self.asking = Asking(store.promotions, store.releases, self.github, clock)
+        self.asked = 0
+        registry = peers.Registry()
+        environment_peers = EnvironmentPeers(
+            store.environments,
+            self.github,
+            registry,
+            self.cluster,
+            peers.Gateway(),
+            {},
+            clock,
+            promotions=Listening(store.promotions, store.releases, self.asking),
+        )
+        sources = Sources(self.github, registry, self.cluster, store.releases, clock)
+        promoter = Promoter(
+            Peers(store.promotions, store.environments, self.github, sources, clock), self.asking
+        )
+        self.handlers: Mapping[str, Handler] = {
+            "environment": StageReconciler(environment_peers, Policy()),
+            "promotion": promoter,
+        }
+
+    async def begin(self) -> None:
+        for each in RELEASES.values():
+            await self.store.releases.keep(each)
+
+    def asker(self, by: str) -> Asker:
+        self.asked += 1
+        return Asker(SHOP, by, f"comment/{self.asked}", 7)
+
+    async def people(self, what: str, stage: str, by: str, commit: str) -> None:
+        """What a person says; refused or not."""
+        asking, asker = self.asking, self.asker(by)
+        try:
+            match what:
+                case "promote":
+                    self.github.head = commit
+                    await asking.promote(asker, stage, RELEASES[commit].id)
+                case "approve":
+                    await asking.approve(asker, stage)
+                case "abort":
+                    await asking.abort(asker, stage, "")
+                case "rollback":
+                    await asking.rollback(asker, stage)
+                case "pause":
+                    await asking.pause(asker, stage)
+                case "resume":
+                    await asking.resume(asker, stage)
+                case "lock":
+                    await asking.lock(asker, stage, None, "")
+                case "unhold":
+                    await asking.unhold(asker, stage)
+        except Refusal:
+            pass
+
+    async def work(self, turns: int) -> None:
+        for _ in range(turns):
+            claims = await self.store.queue.claim("test", 1, 60)
+            if not claims:
+                return
+            await self._run(claims[0])
+
+    async def kill_after(self, steps: int) -> None:
+        """A worker dies at some step of its work; another one takes up what it left."""
+        self.fuse.left = steps
+        await self.work(10)
+        self.fuse.left = 0
+
+    async def _run(self, claim: Claim) -> None:
+        try:
+            again = await self.handlers[claim.key.kind](claim)
+        except asyncio.CancelledError:
+            await self.store.queue.void_leases()
+        except Superseded:
+            await self.store.queue.finish(claim)
+        except GreenroomError as error:
+            await self.store.queue.fail(claim, str(error))
+        else:
+            await self.store.queue.finish(claim, again)
+
+    async def pods_are_what_the_store_says(self) -> None:
+        """Wherever a stage is said to be ready."""
+        for record in await self.store.promotions.stages(SHOP.id):
+            environment = await self.store.environments.get(record.key)
+            if environment is None or record.target is None:
+                continue
+            settled = environment.observed_generation == environment.generation
+            if settled and environment.status.state is EnvironmentState.READY:
+                assert self.cluster.pods[environment.namespace] == _image(record.target.release)
+                assert record.target == environment.wishes.target
+
+
+def _image(about: PromotableRelease) -> str:
+    [image] = about.images.values()
+    return image.reference
