@@ -43,7 +43,7 @@ async def stage(kubeconfig: Path | None = None, *, small: bool = False) -> Async
             await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
             settings = world.settings(f"http://127.0.0.1:{port}", folder / "bot.db")
             async with BotProcess(port, settings, folder / "bot.log") as bot:
-                made = Stage(Site(world, bot, folder / "bot.db"), _REPOSITORY)
+                made = Stage(Site(world, bot, folder / "bot.db", settings), _REPOSITORY)
                 await made.create(made.hello() if small else made.files())
                 yield made
 

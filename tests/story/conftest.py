@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,7 +21,7 @@ from bot.embedded.bot_process import BotProcess
 from bot.embedded.client.resources import NAMESPACES
 from bot.embedded.github.state.results import Deployment
 from bot.embedded.samples import LOOKS, restyle, shop_files
-from bot.embedded.world import World
+from bot.embedded.world import DOMAIN, World
 from bot.model.environment import EnvironmentKey
 from bot.model.naming import host_label, namespace_name
 from bot.model.repository import Repository
@@ -45,6 +45,8 @@ class Site:
     world: World
     bot: BotProcess
     database: Path
+    settings: Mapping[str, str]
+    """What the bot was started with."""
 
 
 class Story:
@@ -137,12 +139,12 @@ class Story:
         commits = [deployment.sha for deployment in self.deployments()]
         assert len(commits) == len(set(commits)), "a Deployment twice"
 
-    async def page(self, number: int) -> httpx.Response:
+    async def page(self, number: int, domain: str = DOMAIN) -> httpx.Response:
         """The preview's page, through the gateway."""
         key, repository = self._names(number)
         port = self.world.gateway.port
         async with httpx.AsyncClient(trust_env=False) as client:
-            headers = {"Host": f"{host_label(key, repository)}.localhost:{port}"}
+            headers = {"Host": f"{host_label(key, repository)}.{domain}:{port}"}
             return await client.get(f"http://127.0.0.1:{port}/", headers=headers)
 
     def namespace(self, number: int) -> str:
@@ -214,13 +216,22 @@ async def site(
         }
         settings["PATH"] = f"{tools.folder()}{os.pathsep}{settings['PATH']}"
         async with BotProcess(port, settings, folder / "bot.log") as bot:
-            yield Site(world, bot, database)
+            yield Site(world, bot, database, settings)
 
 
 def _populate(world: World, webhook: str) -> None:
     world.github.accounts.create_user("ada")
     world.github.accounts.create_user("mallory")
     world.github.apps.set_webhook(webhook)
+
+
+@contextlib.asynccontextmanager
+async def operated(site: Site, **settings: str) -> AsyncIterator[Site]:
+    """The same site while its operator has decided some things differently."""
+    await site.bot.stop()
+    async with BotProcess(site.bot.port, {**site.settings, **settings}, site.bot.log) as bot:
+        yield replace(site, bot=bot)
+    await site.bot.start()
 
 
 @pytest.fixture

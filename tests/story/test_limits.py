@@ -1,0 +1,124 @@
+"""How many previews, how long, and how large: what people see of an operator's limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from bot.embedded.client.resources import CONFIG_MAPS, RESOURCE_QUOTAS
+from bot.embedded.world import DOMAIN
+from tests.story.conftest import Site, Story, eventually, operated, told
+
+FORKS = f"forks.{DOMAIN}"
+HELD = "example.com/hold"
+ACCOUNT = b"""
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: deployer}
+"""
+
+
+@pytest.fixture(scope="module")
+async def strict(site: Site) -> AsyncIterator[Site]:
+    """One preview for each repository, half an hour at most, and forks apart."""
+    limits = {
+        "GREENROOM_MAX_PREVIEWS_PER_REPOSITORY": "1",
+        "GREENROOM_LONGEST_TTL": "30m",
+        "GREENROOM_EXPIRY_INTERVAL": "1s",
+        "GREENROOM_FORK_BASE_DOMAIN": f"http://{FORKS}:{site.world.gateway.port}",
+        "GREENROOM_FORK_SIZE": "pods=3,memory=1Gi",
+    }
+    async with operated(site, **limits) as strict:
+        yield strict
+
+
+@pytest.fixture
+async def limited(strict: Site) -> AsyncIterator[Story]:
+    async with told(strict) as story:
+        await story.create(story.hello())
+        yield story
+
+
+async def test_a_second_preview_waits_in_the_queue_until_the_first_is_really_gone(limited: Story) -> None:
+    first = await limited.open("first", limited.hello("First."))
+    await limited.is_ready(first)
+    second = await limited.open("second", limited.hello("Second."))
+    said = await limited.comment_says(second, "has to wait", "1st in the queue")
+    assert f"1 of 1 previews of {limited.repository} run" in said
+    assert await limited.namespaces() == [limited.namespace(first)]
+
+    held = {"name": "held", "namespace": limited.namespace(first), "finalizers": [HELD]}
+    await limited.world.client.create(
+        CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": held}
+    )
+    await limited.close(first)
+    await limited.comment_says(first, "is being taken away", "Kubernetes says what holds it up", HELD)
+    assert "1st in the queue" in await limited.comment_says(second, "has to wait")
+
+    free = {"metadata": {"finalizers": None}}
+    await limited.world.client.patch(CONFIG_MAPS, "held", free, limited.namespace(first))
+    await limited.comment_says(first, "The preview is gone")
+    await limited.is_ready(second)
+    assert (await limited.page(second)).text == "Second."
+    assert await limited.namespaces() == [limited.namespace(second)]
+
+
+async def test_what_a_fork_gets_is_its_own_and_less(limited: Story) -> None:
+    files = limited.hello("Mine.")
+    spec = b"      terminationGracePeriodSeconds: 1\n"
+    manifests = files["deploy/hello.yaml"].replace(spec, spec + b"      serviceAccountName: deployer\n")
+    files["deploy/hello.yaml"] = manifests + ACCOUNT
+
+    def fork() -> int:
+        github, mine = limited.github, f"{limited.organization}-by-mallory"
+        github.repositories.fork(limited.repository, by="mallory", name=mine)
+        github.repositories.push(f"mallory/{mine}", "mine", files, by="mallory")
+        return int(github.pulls.open(limited.repository, "mallory:mine", by="mallory").number)
+
+    number = await asyncio.to_thread(fork)
+    await limited.comment_says(number, "No preview runs")
+    await limited.say(number, "/preview")
+    said = await limited.comment_says(number, "is ready", "A fork gets no accounts of the cluster")
+    assert "`ServiceAccount/deployer`" in said
+    assert f".{FORKS}:" in said
+    assert (await limited.page(number, FORKS)).text == "Mine."
+    assert (await limited.page(number)).status_code == 404, "nothing under the domain of the others"
+    [quota] = (await limited.world.client.list(RESOURCE_QUOTAS, limited.namespace(number))).items
+    assert {quota["spec"]["hard"][name] for name in ("pods", "requests.memory")} == {"3", "1Gi"}
+
+
+async def test_a_longer_life_than_the_operator_allows_is_cut_short_and_told(limited: Story) -> None:
+    await limited.push("main", {".greenroom.yml": living(limited, "30d")})
+    number = await limited.open("spring", {"sentence.txt": b"Spring."})
+    await limited.comment_says(number, "is ready", "`preview.ttl` is `30d`, but the operator allows `30m`")
+
+
+@pytest.mark.fault  # it takes the time that it takes
+@pytest.mark.timeout(400)
+async def test_a_preview_warns_before_its_time_is_up_lives_longer_by_command_and_ends(limited: Story) -> None:
+    await limited.push("main", {".greenroom.yml": living(limited, "40s")})
+    number = await limited.open("spring", {"sentence.txt": b"Spring."})
+    await limited.is_ready(number)
+    other = await limited.open("autumn", {"sentence.txt": b"Autumn."})
+    await limited.comment_says(other, "1st in the queue")
+    await limited.comment_says(number, "It is taken away at", "`/extend 24h`")
+    await limited.say(number, "/extend 20m")
+    await limited.comment_says(number, "The preview is kept until")
+    await eventually(
+        lambda: not any("It is taken away at" in body for body in limited.comments(number)) or None,
+        lambda: f"it still warns: {limited.comments(number)}",
+    )
+    await limited.is_ready(number)
+
+    await limited.close(number)
+    await limited.is_ready(other)  # its time begins only now
+    await limited.comment_says(other, "It is taken away at")
+    await limited.comment_says(other, "The preview is gone", "time was up")
+    await limited.no_namespace()
+
+
+def living(story: Story, time: str) -> bytes:
+    return story.hello()[".greenroom.yml"] + f"preview: {{ttl: {time}}}\n".encode()
