@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+import html
 import secrets
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from bot.embedded.client.resources import NAMESPACES, SECRETS
 from tests.story.conftest import CANARY, VAULT, Site, Story, organize
+from tests.unit.cli.test_cli import greenroom
 
 MAIL = "canary in the vault, 22"
 CONFIGURED = b"""
@@ -95,9 +98,14 @@ async def test_secrets_arrive_and_are_told_nowhere(canary: Story, small: Story) 
     [told_by_job] = canary.github.checks.runs(canary.repository, name="greenroom/tell")
     assert "I was given [hidden] [hidden]" in str(told_by_job.output.text)
 
+    shown = [await looked_at(canary, number)]
+
     await canary.push("spring", {"serve.py": CRASH})
     said = await canary.comment_says(number, "failed", "starting with [hidden]")
     assert "no [hidden]" in said
+    shown.append(await looked_at(canary, number))
+    assert all("I was given [hidden] [hidden]" in each for each in shown), "the pages do show logs"
+    assert "starting with [hidden]" in shown[-1]
 
     await small.push("main", {".greenroom.yml": small.hello()[".greenroom.yml"] + CONFIGURED})
     others = await small.open("spring", {"sentence.txt": b"Spring."})
@@ -105,7 +113,7 @@ async def test_secrets_arrive_and_are_told_nowhere(canary: Story, small: Story) 
     assert f"does not name {small.repository}" in said
     assert await small.namespaces() == []
 
-    shown = [_everything(canary), _everything(small), canary.bot.log.read_text(errors="replace")]
+    shown += [_everything(canary), _everything(small), canary.bot.log.read_text(errors="replace")]
     stored = b"".join(path.read_bytes() for path in canary.site.database.parent.glob("bot.db*"))
     for value in (CANARY, MAIL):
         for form in (value, base64.b64encode(value.encode()).decode()):
@@ -128,6 +136,34 @@ async def test_a_fork_runs_without_secrets_and_says_so(canary: Story) -> None:
     await canary.comment_says(number, "is ready", "A fork gets no secrets", "`MAIL`, `TOKEN`")
     assert (await canary.page(number)).text == hashlib.sha256(b"").hexdigest()
     assert await canary.world.client.find(SECRETS, "greenroom-secrets", canary.namespace(number)) is None
+
+
+async def looked_at(story: Story, number: int) -> str:
+    """What the page of the environment shows to somebody who signed in, and what the command line shows."""
+    name = f"{story.repository}#{number}"
+    commands = (
+        ("env", "show", name, "--json"),
+        ("env", "logs", name, "--json"),
+        ("env", "logs", name),
+        ("why", name),
+    )
+    told = [await asyncio.to_thread(greenroom, *command, **story.site.settings) for command in commands]
+    assert [(done.returncode, done.stderr) for done in told] == [(0, "")] * len(commands)
+    return "\n".join([await signed_in_page(story, number), *(done.stdout for done in told)])
+
+
+async def signed_in_page(story: Story, number: int) -> str:
+    """As a browser goes there: to GitHub, which asks whether Ada agrees, and back."""
+    repository = story.github.world.repository(story.repository)
+    path = f"/environments/preview/{repository.id}/{number}"
+    async with httpx.AsyncClient(base_url=story.bot.url, trust_env=False) as browser:
+        asked = await browser.post("/sign-in", data={"next": path})
+        authorize = httpx.URL(asked.headers["location"])
+        agreed = await browser.post(authorize, data={**authorize.params, "login": "ada"})
+        page = await browser.get(agreed.headers["location"], follow_redirects=True)
+    assert page.status_code == 200
+    assert page.url.path == path
+    return html.unescape(page.text)
 
 
 def _everything(story: Story) -> str:
