@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,12 @@ from typing import Self
 import httpx
 
 _PATIENCE_SECONDS = 30
+
+
+def free_port() -> int:
+    """Of loopback; nobody else should take it before the bot does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
 
 
 class BotProcess:

@@ -52,7 +52,9 @@ def told(turn: Turn, repository: str, author: str) -> str:
         Scope.REPOSITORY: f" of {repository}",
         Scope.INSTALLATION: "",
     }[turn.scope]
-    return f"{place}: {turn.taken} of {turn.cap} previews{whose} run. It starts when one of them leaves."
+    return (
+        f"{place}: {turn.taken} of {turn.cap} previews{whose} run. It starts by itself when its turn comes."
+    )
 
 
 def _ordinal(number: int) -> str:

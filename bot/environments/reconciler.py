@@ -27,6 +27,7 @@ _CONFIGURATION_AGAIN = timedelta(minutes=5)
 _UNSEEN_AGAIN = timedelta(minutes=10)
 """How soon to ask again for a pull request that GitHub did not show."""
 _UNSEEN = Cause("GitHub does not show the pull request, which is no evidence: nothing is changed.")
+_UNUSABLE = "`.greenroom.yml` on the default branch cannot be used. It is read again every five minutes."
 
 
 class Reconciler:
@@ -67,7 +68,7 @@ class Reconciler:
         try:
             wanted = await self._read_configuration(run)
         except ConfigurationError as error:
-            return await self._walk.fail(run, Failed("The configuration cannot be used.", True, str(error)))
+            return await self._walk.fail(run, Failed(_UNUSABLE, True, str(error)))
         if isinstance(wanted, Unwanted):
             again = await teardown(run, wanted)
             return again or self._configuration_again(wanted)

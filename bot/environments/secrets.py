@@ -59,7 +59,8 @@ async def read(
     if refused:
         told = ", ".join(f"`{name}`" for name in refused)
         raise Rejected(
-            f"Nothing was started, as these secrets cannot be had: {told}.", "\n".join(refused.values())
+            f"Nothing was started, as these secrets cannot be had: {told}. They are looked for every minute.",
+            "\n".join(refused.values()),
         )
     content = json.dumps([str(environment), values], sort_keys=True)
     return Injection(values, hmac.new(key, content.encode(), hashlib.sha256).hexdigest())

@@ -18,6 +18,7 @@ from bot.model.environment import (
     PhaseRecord,
     Status,
 )
+from bot.model.story import duration
 
 _COMMENT_DETAIL = 4_000
 _CHECK_DETAIL = 60_000
@@ -98,7 +99,7 @@ def _waiting(status: Status, place: Place) -> list[str]:
 
 
 def _ready(status: Status, place: Place) -> list[str]:
-    where = f": {link(status.url)}" if status.url else ". It has no route, so there is nothing to open"
+    where = f": {link(status.url)}" if status.url else ". It has no route, so there is nothing to open."
     said = [f"✅ **The preview of {_commit(status.commit)} is ready**{where}"]
     facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(status.images.items())]
     if status.expires_at is not None:
@@ -189,7 +190,7 @@ def named_check(result: CheckResult, place: Place) -> Output:
         CheckState.PASSED: "Passed",
         CheckState.FAILED: "Failed",
     }[result.state]
-    took = f" in {_duration(result.seconds)}" if result.seconds is not None else ""
+    took = f" in {duration(result.seconds)}" if result.seconds is not None else ""
     ended = took if result.state in (CheckState.PASSED, CheckState.FAILED) else ""
     said = [plain(result.summary)] if result.summary else []
     return Output(
@@ -276,14 +277,6 @@ def _sign(result: CheckResult) -> str:
     return {CheckState.PASSED: "✅", CheckState.FAILED: "❌"}.get(result.state, "🔄")
 
 
-def _duration(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"
-
-
 def _phases(phases: Mapping[Phase, PhaseRecord]) -> str:
     rows = ["| Phase | Took |", "|---|--:|"]
     total = 0.0
@@ -292,5 +285,5 @@ def _phases(phases: Mapping[Phase, PhaseRecord]) -> str:
         if record is None:
             continue
         total += record.seconds or 0.0
-        rows.append(f"| {phase} | {'…' if record.seconds is None else _duration(record.seconds)} |")
-    return "\n".join([*rows, f"| **together** | **{_duration(total)}** |"])
+        rows.append(f"| {phase} | {'…' if record.seconds is None else duration(record.seconds)} |")
+    return "\n".join([*rows, f"| **together** | **{duration(total)}** |"])

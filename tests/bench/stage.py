@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-from bot.embedded.bot_process import BotProcess
+from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.world import DOMAIN, World
 from bot.model.naming import host_label
 from tests.story.conftest import Site, Story
@@ -46,11 +45,6 @@ async def stage(kubeconfig: Path | None = None, *, small: bool = False) -> Async
                 made = Stage(Site(world, bot, folder / "bot.db", settings), _REPOSITORY)
                 await made.create(made.hello() if small else made.files())
                 yield made
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _populate(world: World, webhook: str) -> None:

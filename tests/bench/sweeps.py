@@ -16,7 +16,7 @@ from bot.cluster.cluster import KubernetesCluster
 from bot.cluster.connection import connect
 from bot.cluster.policy import Policy
 from bot.cluster.tools.tools import Tools
-from bot.embedded.bot_process import BotProcess
+from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.github import GitHubServer
 from bot.embedded.kubernetes import KubernetesServer
 from bot.github.app import GitHubApp
@@ -28,7 +28,6 @@ from bot.settings import Domain
 from bot.store import Store
 from tests.bench.figures import Figures
 from tests.bench.numbers import Numbers, swept
-from tests.bench.stage import free_port
 
 REPOSITORIES = 5
 PREVIEWS = 500

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from bot.embedded.bot_process import BotProcess
+from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import World
 
@@ -83,8 +82,7 @@ async def chromium() -> AsyncIterator[Browser]:
 @pytest.fixture
 async def visit(chromium: Browser, tmp_path: Path) -> AsyncIterator[Visit]:
     async with World(tmp_path / "world") as world:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        port = free_port()
         url = f"http://127.0.0.1:{port}"
         await asyncio.to_thread(_populate, world, f"{url}/webhooks")
         async with BotProcess(port, world.settings(url, tmp_path / "bot.db"), tmp_path / "bot.log") as bot:

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import socket
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -17,7 +16,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from bot.embedded.bot_process import BotProcess
+from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.client.resources import NAMESPACES
 from bot.embedded.github.state.results import Deployment
 from bot.embedded.samples import LOOKS, restyle, shop_files
@@ -204,8 +203,7 @@ async def site(
     real = request.getfixturevalue("real_kubeconfig") if request.param == "real" else None
     folder = tmp_path_factory.mktemp(request.param)
     async with World(folder / "world", real) as world:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            port = listener.getsockname()[1]
+        port = free_port()
         await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
         database = folder / "bot.db"
         settings = dict(world.settings(f"http://127.0.0.1:{port}", database))

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable
 
 from rich.console import Console
 
-from bot.embedded.bot_process import BotProcess
+from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.demo import chapters
 from bot.embedded.demo.teller import REPOSITORY, Teller
 from bot.embedded.github import PreparedPush
@@ -24,7 +23,7 @@ async def run(console: Console, stay: bool) -> None:
     with console.status("Starting GitHub, registry and cluster on this machine"):
         world = await World().__aenter__()
     try:
-        port = _free_port()
+        port = free_port()
         await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
         database = world.folder / "greenroom.db"
         settings = world.settings(f"http://127.0.0.1:{port}", database)
@@ -89,8 +88,3 @@ def _populate(world: World, webhook: str) -> None:
     github.settings.prepared_pushes[REPOSITORY] = [PreparedPush(name, make()) for name, make in prepared]
     github.apps.set_webhook(webhook)
     github.apps.install("acme", by="ada")
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -30,7 +31,7 @@ from bot.embedded.gateway.attachment import Attachment, attach
 from bot.embedded.gateway.conditions import class_status, gateway_status, route_parent
 from bot.embedded.gateway.matching import Table, unsupported
 from bot.embedded.gateway.proxy import Proxy
-from bot.embedded.node.endpoints import Address, ready_addresses, service_of
+from bot.embedded.node.endpoints import Address, Slices, ready_addresses, remember
 
 CONTROLLER_NAME = "greenroom.dev/embedded-gateway"
 
@@ -60,11 +61,11 @@ class Gateway:
         client = self._client
         watched = (GATEWAY_CLASSES, GATEWAYS, HTTP_ROUTES, SERVICES, NAMESPACES, ENDPOINT_SLICES)
         self._informers = {resource.kind: Informer(client, resource) for resource in watched}
-        self._slices: dict[Key, dict[str, Object]] = {}
+        self._slices: Slices = {}
         self._proxy = Proxy(self._addresses)
         self._work: Reconciler[str] = Reconciler("gateway", self._reconcile, workers=1)
         for kind, informer in self._informers.items():
-            informer.listen(self._remember if kind == "EndpointSlice" else self._wake)
+            informer.listen(partial(remember, self._slices) if kind == "EndpointSlice" else self._wake)
         await self._proxy.start()
         self._runner = web.ServerRunner(web.Server(self._proxy.handle, access_log=None), shutdown_timeout=0.5)
         await self._runner.setup()
@@ -90,14 +91,6 @@ class Gateway:
         if all(informer.has_synced for informer in self._informers.values()):
             self._attach()
         self._work.add("all")
-
-    def _remember(self, change: Change) -> None:
-        namespace, name = change.key
-        slices = self._slices.setdefault((namespace, service_of(change.object)), {})
-        if change.type == "DELETED":
-            slices.pop(name, None)
-        else:
-            slices[name] = change.object
 
     def _attach(self) -> list[Attachment]:
         """Put all routes into the table."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from bot.embedded.client import Object
+from bot.embedded.client import Change, Key, Object
 from bot.embedded.node.addresses import twin
 
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -14,6 +14,20 @@ Address = tuple[str, int]
 def service_of(endpoint_slice: Object) -> str:
     """The Service that a slice belongs to, or nothing."""
     return str((endpoint_slice["metadata"].get("labels") or {}).get(SERVICE_LABEL, ""))
+
+
+Slices = dict[Key, dict[str, Object]]
+"""EndpointSlices by namespace and Service, then by their own name."""
+
+
+def remember(slices: Slices, change: Change) -> None:
+    """Keeps up with what became of one of them."""
+    namespace, name = change.key
+    behind = slices.setdefault((namespace, service_of(change.object)), {})
+    if change.type == "DELETED":
+        behind.pop(name, None)
+    else:
+        behind[name] = change.object
 
 
 def ready_addresses(slices: Iterable[Object], port_name: str | None) -> list[Address]:

@@ -5,10 +5,11 @@ import contextlib
 import itertools
 import logging
 from collections.abc import Callable
+from functools import partial
 
-from bot.embedded.client import Change, Informer, Key, Object, Reconciler
+from bot.embedded.client import Informer, Key, Object, Reconciler
 from bot.embedded.node.addresses import ServiceAddresses
-from bot.embedded.node.endpoints import Address, ready_addresses, service_of
+from bot.embedded.node.endpoints import Address, Slices, ready_addresses, remember
 
 log = logging.getLogger(__name__)
 
@@ -20,14 +21,14 @@ class ServiceProxy:
 
     def __init__(self, services: Informer, slices: Informer, addresses: ServiceAddresses) -> None:
         self._services = services
-        self._slices: dict[Key, dict[str, Object]] = {}
+        self._slices: Slices = {}
         self._addresses = addresses
         self._listeners: dict[Key, dict[Address, asyncio.Server]] = {}
         self._connections: set[asyncio.Task[None]] = set()
         self._turn = itertools.count()
         self._work: Reconciler[Key] = Reconciler("service proxy", self._listen)
         services.listen(lambda change: self._work.add(change.key))
-        slices.listen(self._remember)
+        slices.listen(partial(remember, self._slices))
 
     async def run(self) -> None:
         """Serve until cancelled."""
@@ -39,14 +40,6 @@ class ServiceProxy:
                     server.close()
             for connection in self._connections:
                 connection.cancel()
-
-    def _remember(self, change: Change) -> None:
-        namespace, name = change.key
-        slices = self._slices.setdefault((namespace, service_of(change.object)), {})
-        if change.type == "DELETED":
-            slices.pop(name, None)
-        else:
-            slices[name] = change.object
 
     async def _listen(self, key: Key) -> None:
         """Make the listeners of a Service what they should be."""

@@ -139,8 +139,15 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
     "ready-with-checks": (replace(READY, checks=CHECKS), PLACE),
     "ready-and-expiring": (replace(READY, expiring=True), PLACE),
     "ready-without-a-route": (replace(READY, url=None, images={}, expires_at=None), PLACE),
-    "ready-with-a-note": (
-        replace(READY, notes=("A fork gets no secrets, so it runs without `STRIPE_KEY`.",)),
+    "ready-with-notes": (
+        replace(
+            READY,
+            notes=(
+                "`preview.ttl` is `30d`, but the operator allows `14d` at most.",
+                "A fork gets no secrets, so it runs without `STRIPE_KEY`.",
+                "A fork gets no accounts of the cluster, so it runs without `ServiceAccount/shop`.",
+            ),
+        ),
         PLACE,
     ),
     "failed": (
@@ -158,7 +165,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             PENDING,
             state=EnvironmentState.FAILED,
             cause=Cause(
-                "The configuration cannot be used.",
+                "`.greenroom.yml` on the default branch cannot be used. It is read again every five minutes.",
                 ".greenroom.yml, line 4, route.port: Input should be less than or equal to 65535",
             ),
         ),
@@ -169,7 +176,8 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             PENDING,
             state=EnvironmentState.FAILED,
             cause=Cause(
-                "Nothing was started, as these secrets cannot be had: `STRIPE_KEY`.",
+                "Nothing was started, as these secrets cannot be had: `STRIPE_KEY`. "
+                "They are looked for every minute.",
                 "preview.secrets.STRIPE_KEY, env:STRIPE_KEY: the bot has no variable "
                 "GREENROOM_SECRET_STRIPE_KEY, or GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES does not name "
                 "acme/shop.",
@@ -207,7 +215,9 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             EnvironmentState.REFUSED,
             commit=NEW,
             end=End.SKIPPED,
-            cause=Cause("No preview for a draft (`preview.skip.drafts`). Mark it as ready to get one."),
+            cause=Cause(
+                "No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one."
+            ),
         ),
         PLACE,
     ),
@@ -226,6 +236,15 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
     "gone-closed": (
         Status(
             EnvironmentState.GONE, commit=NEW, end=End.CLOSED, cause=Cause("The pull request was closed.")
+        ),
+        PLACE,
+    ),
+    "gone-archived": (
+        Status(
+            EnvironmentState.GONE,
+            commit=NEW,
+            end=End.ARCHIVED,
+            cause=Cause("The repository is archived: nothing can be merged there."),
         ),
         PLACE,
     ),

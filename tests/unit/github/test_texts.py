@@ -44,6 +44,10 @@ def test_what_a_superseded_or_stopped_check_run_says() -> None:
     _compare(SNAPSHOTS / "cancelled.md", "\n\n".join(f"{one.title}: {one.summary}" for one in outputs) + "\n")
 
 
+def test_what_a_deployment_says_that_was_found_alive_without_its_preview() -> None:
+    _compare(SNAPSHOTS / "deployment-retired.md", texts.deployment_retired() + "\n")
+
+
 def _compare(snapshot: Path, text: str) -> None:
     if os.environ.get("UPDATE_SNAPSHOTS"):
         snapshot.write_text(text)
@@ -56,6 +60,7 @@ def test_no_snapshot_is_left_over() -> None:
         *(f"answer-{name}" for name in ANSWERS),
         *(f"promotion-{name}" for name in PROMOTIONS),
         "cancelled",
+        "deployment-retired",
     }
 
 
