@@ -34,7 +34,8 @@ control-plane: .venv/installed ## build a real Kubernetes control plane from Go 
 tools: .venv/installed ## build Kustomize and Helm from Go modules (once, outside the tree)
 	@$(BIN)/python -m tests.kubernetes.tools
 
-TEST := $(BIN)/python -m pytest -n auto --dist worksteal -m
+# Much of a test's time is waiting, so four at once keep two cores busy.
+TEST := $(BIN)/python -m pytest -n 4 --dist worksteal -m
 
 .PHONY: check
 check: .venv/installed ## style, types and the rules between the rooms
@@ -44,15 +45,8 @@ check: .venv/installed ## style, types and the rules between the rooms
 	@$(BIN)/lint-imports --no-cache
 
 .PHONY: test
-test: check test-python test-stories ## every test that needs nothing but Python
-
-.PHONY: test-python
-test-python: .venv/installed ## the tests of the rooms
-	@$(TEST) "not cluster and not tools and not postgresql and not browser and not fault and not fuzz" --ignore tests/story tests
-
-.PHONY: test-stories
-test-stories: .venv/installed ## bot, GitHub and cluster together, one story at a time
-	@$(BIN)/python -m pytest -m "not cluster and not tools and not fault" tests/story
+test: check ## every test that needs nothing but Python
+	@$(TEST) "not cluster and not tools and not postgresql and not browser and not fault and not fuzz" tests
 
 .PHONY: test-faults
 test-faults: .venv/installed ## kills, hangs and long series, which take their time

@@ -64,6 +64,7 @@ async def test_another_configuration_makes_an_approval_void(small: Story) -> Non
         await stages.told(number, "⛔ Nothing was promoted", "cem rejected it: not like this")
 
 
+@pytest.mark.fault
 async def test_killed_in_every_state_it_resumes_and_does_nothing_twice(small: Story) -> None:
     async with staged(small, "\nstages:\n  staging: {soak: 3s, checks: [{http: /}]}\n") as stages:
         number = await small.open("one", small.hello("One."))
