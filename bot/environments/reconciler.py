@@ -108,6 +108,7 @@ class Reconciler:
         pull = await self._peers.github.pull_request(environment.repository, int(environment.key.name))
         if pull is None:
             return _UNSEEN
+        run.asked = True
         run.environment = replace(
             environment, observed_generation=environment.generation, repository=pull.repository
         )

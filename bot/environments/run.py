@@ -91,6 +91,8 @@ class Run:
         self.configuration: Configuration | None = None
         self.bundle: Bundle | None = None
         self.secrets = Injection()
+        self.asked = False
+        """Whether GitHub was read in this run: somebody told of a change, or asked to look again."""
 
     @property
     def status(self) -> Status:

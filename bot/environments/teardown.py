@@ -53,7 +53,7 @@ async def teardown(run: Run, unwanted: Unwanted) -> datetime | None:
     if leak is not None:
         run.peers.telemetry.leaked(unwanted.end.value, leak / _MINUTE)
     await _tell(run)
-    if settled:
+    if settled and run.asked:
         await _retire(run)
     return None
 
