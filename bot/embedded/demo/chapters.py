@@ -67,14 +67,18 @@ async def promotion(teller: Teller, number: int) -> None:
     await teller.told(number, "is on **production**")
 
 
-async def setback(teller: Teller) -> None:
-    """A release whose smoke test fails is taken back, and nothing automatic follows it."""
+async def failures(teller: Teller) -> None:
+    """A commit that crashes is told with its cause; one that fails on a stage is taken back there."""
+    teller.chapter("A failure says why")
+    crash = await teller.open("checkout", broken_start(teller.files("spring")), "Pay at the checkout")
+    hidden = await teller.open("hidden", failing_smoke(teller.files("spring")), "Hide the first product")
+    await teller.told(crash, "failed")
+    await teller.close(crash)
     teller.chapter("What fails on a stage goes back by itself")
-    number = await teller.open("hidden", failing_smoke(teller.files("spring")), "Hide the first product")
-    await teller.watch(number, EnvironmentState.READY)
-    await teller.comment(number, "/promote integration", by="ada")
-    await teller.told(number, "**integration** went back")
-    await teller.close(number)
+    await teller.watch(hidden, EnvironmentState.READY)
+    await teller.comment(hidden, "/promote integration", by="ada")
+    await teller.told(hidden, "**integration** went back")
+    await teller.close(hidden)
 
 
 async def fork(teller: Teller) -> None:
@@ -94,15 +98,6 @@ async def fork(teller: Teller) -> None:
     await teller.told(number, "needs the role")
     await teller.comment(number, "/preview", by="grace")
     await teller.visit(await teller.watch(number, EnvironmentState.READY))
-    await teller.close(number)
-
-
-async def failure(teller: Teller) -> None:
-    """A commit that crashes is told with its cause."""
-    teller.chapter("A failure says why")
-    files = broken_start(teller.files("spring"))
-    number = await teller.open("checkout", files, "Pay at the checkout")
-    await teller.told(number, "failed")
     await teller.close(number)
 
 

@@ -47,9 +47,8 @@ async def _play(teller: Teller) -> None:
     number = await chapters.preview(teller)
     await chapters.reseed(teller, number)
     await chapters.promotion(teller, number)
-    await chapters.setback(teller)
+    await chapters.failures(teller)
     await chapters.fork(teller)
-    await chapters.failure(teller)
     await chapters.end(teller, number)
 
 
