@@ -17,7 +17,7 @@ _MOST_BYTES = 64 * 1024
 class WholeAnswers(HttpToolsProtocol):
     """uvicorn's protocol, whose writes of one turn of the event loop leave together."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # the base says less
         super().connection_made(cast(asyncio.Transport, _Together(transport, self.loop)))
 
 

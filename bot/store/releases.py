@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import msgspec
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from bot.model.release import PromotableRelease
 from bot.store.database import Database
@@ -71,6 +71,6 @@ class Releases:
         await self._database.run(lambda connection: connection.execute(statement))
         return known
 
-    async def _one(self, statement: object) -> PromotableRelease | None:
-        body = await self._database.run(lambda connection: connection.scalar(statement))  # type: ignore[call-overload]
+    async def _one(self, statement: Select[str]) -> PromotableRelease | None:
+        body = await self._database.run(lambda connection: connection.scalar(statement))
         return _read(body) if body is not None else None

@@ -118,7 +118,7 @@ async def load(port: int, connections: int, seconds: float) -> dict[str, float]:
     ends = [loop.create_future() for _ in range(connections)]
     protocols = [_Connection(requests, started + seconds, end) for end in ends]
     for protocol in protocols:
-        await loop.create_connection(lambda protocol=protocol: protocol, "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(lambda protocol=protocol: protocol, "127.0.0.1", port)  # type: ignore[misc]  # a default
     await asyncio.gather(*ends)
     elapsed = time.perf_counter() - started
     latencies = sorted(latency for protocol in protocols for latency in protocol.latencies)

@@ -247,7 +247,7 @@ async def settle(desk: Desk, number: int, **status: object) -> None:
     [claim] = [claim for claim in claims if claim.key == WorkKey.environment(key)]
     environment = await desk.environment(number)
     ready = Status(EnvironmentState.READY, commit=desk.head(number))
-    settled = replace(environment, status=replace(ready, **status))  # type: ignore[arg-type]
+    settled = replace(environment, status=replace(ready, **status))  # type: ignore[arg-type]  # its fields
     await desk.store.environments.save(claim, settled)
     for each in claims:
         await desk.store.queue.finish(each)
