@@ -28,8 +28,7 @@ from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.promotions import orders
 from bot.promotions.board import PATIENCE, Refusal
-from bot.promotions.machine import policy
-from bot.promotions.pipeline import first_automatic
+from bot.promotions.pipeline import first_automatic, policy
 from bot.promotions.ports import GitHub, Promotions, Releases
 
 log = structlog.get_logger()

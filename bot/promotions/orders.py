@@ -20,7 +20,8 @@ from bot.model.promotion import (
 from bot.promotions import board as on
 from bot.promotions.approvals import counting, objection
 from bot.promotions.board import Refusal
-from bot.promotions.machine import go_back, policy
+from bot.promotions.moving import go_back
+from bot.promotions.pipeline import policy
 
 DEFAULT_LOCK = timedelta(hours=1)
 LONGEST_LOCK = timedelta(days=14)

@@ -5,10 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 
-from bot.environments.configuration import Configuration
+from bot.environments.configuration import Configuration, parse_configuration
 from bot.environments.stages import Stage, stage_digest_parts
-from bot.model.promotion import StageRecord
+from bot.model.promotion import Promotion, StageRecord
+
+
+def policy(promotion: Promotion) -> Stage:
+    """The pipeline's word on its stage as it was when the promotion was asked for."""
+    return stage_in(promotion.policy, promotion.stage.name)
+
+
+@lru_cache(maxsize=128)
+def stage_in(configuration: str, name: str) -> Stage:
+    """A stage of `.greenroom.yml`, given as text that was read before."""
+    return parse_configuration(configuration).stages[name]
 
 
 def configuration_digest(configuration: Configuration, name: str) -> str:

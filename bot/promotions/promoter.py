@@ -18,8 +18,8 @@ from bot.model.release import PromotableRelease
 from bot.model.work import Claim
 from bot.promotions.asking import Asking
 from bot.promotions.facts import Facts, Reading
-from bot.promotions.machine import next_look, policy, step
-from bot.promotions.pipeline import onward
+from bot.promotions.machine import next_look, step
+from bot.promotions.pipeline import onward, policy
 from bot.promotions.ports import Environments, GitHub, Promotions
 from bot.promotions.sources import Sources
 from bot.promotions.watching import progress

@@ -16,7 +16,8 @@ from bot.promotions import orders
 from bot.promotions.approvals import enough
 from bot.promotions.board import Refusal
 from bot.promotions.facts import Progress
-from bot.promotions.machine import next_look, policy
+from bot.promotions.machine import next_look
+from bot.promotions.pipeline import policy
 from tests.unit.promotions.scenes import (
     BROKEN,
     LIVE,

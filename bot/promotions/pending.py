@@ -1,0 +1,161 @@
+"""A promotion before anything of its stage is touched: requested, gating, awaiting approval, queued. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.model.promotion import MOVING, PENDING, Board, Promotion, PromotionKind, PromotionState
+from bot.promotions import board as on
+from bot.promotions.approvals import counting, enough
+from bot.promotions.facts import Facts
+from bot.promotions.gates import Case, evaluate
+from bot.promotions.moving import begin
+from bot.promotions.pipeline import configuration_digest, policy
+
+State = PromotionState
+
+
+def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+    if facts.refusal:
+        return on.enter(board, promotion, State.REJECTED, now, facts.refusal)
+    if facts.reading is None:
+        return board
+    name = promotion.stage.name
+    stages = facts.reading.configuration.stages
+    if name not in stages:
+        known = ", ".join(stages) or "none"
+        return on.enter(board, promotion, State.REJECTED, now, f"there is no stage {name} (stages: {known})")
+    if facts.found is None:
+        return board
+    before = _admit(board, promotion, now)
+    if before.promotions[promotion.id].state is not promotion.state:
+        return before
+    return on.enter(
+        before,
+        promotion,
+        State.GATING,
+        now,
+        release=facts.found.release,
+        note=facts.found.note,
+        policy=facts.reading.text,
+        configuration=facts.reading.text,
+        configuration_digest=configuration_digest(facts.reading.configuration, name),
+        authors=facts.authors or (),
+    )
+
+
+def _admit(board: Board, promotion: Promotion, now: datetime) -> Board:
+    """One promotion at a time: a person's before an automatic one, a newer automatic one before an older."""
+    others = [each for each in board.promotions.values() if each.id != promotion.id]
+    for other in others:
+        active = other.state in PENDING or other.state in MOVING
+        first = other.state is not State.REQUESTED or not _later(other, promotion)
+        if not promotion.automatic and not other.automatic and active and first:
+            what = "takes it back" if other.kind is PromotionKind.ROLLBACK else "promotes to it"
+            name = promotion.stage.name
+            return on.enter(
+                board,
+                promotion,
+                State.REJECTED,
+                now,
+                f"{other.requested_by} {what} already (it is {other.state.value}); wait for it, "
+                f"or end it with `/abort {name}`",
+            )
+        if other.automatic and other.state in PENDING:
+            if promotion.automatic and _later(other, promotion):
+                return on.enter(board, promotion, State.SUPERSEDED, now, "a newer release came")
+            told = "a newer release came" if promotion.automatic else f"{promotion.requested_by} took over"
+            board = on.enter(board, other, State.SUPERSEDED, now, told)
+    return board
+
+
+def _later(other: Promotion, promotion: Promotion) -> bool:
+    return (other.requested_at, other.id) > (promotion.requested_at, promotion.id)
+
+
+def gating(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+    board = _look(board, promotion, facts, now)
+    promotion = board.promotions[promotion.id]
+    shut = [gate for gate in promotion.gates if not gate.passed]
+    if promotion.state is not State.GATING or any(gate.until is None for gate in shut):
+        return board
+    if enough(promotion, policy(promotion).approvals, now):
+        return on.enter(board, promotion, State.QUEUED, now)
+    return on.enter(board, promotion, State.AWAITING_APPROVAL, now)
+
+
+def awaiting(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+    board = _look(board, promotion, facts, now)
+    promotion = board.promotions[promotion.id]
+    if promotion.state is State.AWAITING_APPROVAL and enough(promotion, policy(promotion).approvals, now):
+        return on.enter(board, promotion, State.QUEUED, now)
+    return board
+
+
+def queued(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+    board = _look(board, promotion, facts, now)
+    promotion = board.promotions[promotion.id]
+    if promotion.state is not State.QUEUED or facts.reading is None:
+        return board
+    if not enough(promotion, policy(promotion).approvals, now):
+        return on.enter(board, promotion, State.AWAITING_APPROVAL, now)
+    if not all(gate.passed for gate in promotion.gates):
+        return board
+    holder = board.promotions.get(board.stage.moving or "")
+    if holder is not None:
+        if not (promotion.automatic and holder.automatic and holder.state is State.SOAKING):
+            return board
+        board = on.enter(board, holder, State.SUPERSEDED, now, "a newer release came")
+    return begin(board, promotion, now)
+
+
+def _look(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+    """Reads the configuration and asks the gates again; ends the promotion when one says a final no."""
+    board = _follow_configuration(board, promotion, facts, now)
+    promotion = board.promotions[promotion.id]
+    release = promotion.release
+    if promotion.state not in PENDING or release is None:
+        return board
+    gates = evaluate(Case(board, promotion, release, policy(promotion), facts, now))
+    if gates != promotion.gates:
+        shut = [gate.why for gate in gates if not gate.passed]
+        told = "; ".join(shut) or "all gates are open"
+        board = on.record(board, promotion.id, now, "gates", why=told)
+        board = on.change(board, promotion, gates=gates)
+        promotion = board.promotions[promotion.id]
+    final = [gate.why for gate in gates if gate.final]
+    if final:
+        return on.enter(board, promotion, State.REJECTED, now, "; ".join(final))
+    return board
+
+
+def _follow_configuration(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+    """A stage that is configured otherwise by now was not what anybody approved."""
+    if facts.reading is None:
+        return board
+    name = promotion.stage.name
+    if name not in facts.reading.configuration.stages:
+        return on.enter(board, promotion, State.REJECTED, now, f"the stage {name} is configured no more")
+    digest = configuration_digest(facts.reading.configuration, name)
+    if digest == promotion.configuration_digest:
+        return board
+    void = len(counting(promotion, wanted, now)) if (wanted := policy(promotion).approvals) else 0
+    told = f"the configuration of {name} changed"
+    if void:
+        told += ", so what was approved is another thing now; it has to be approved again"
+    board = on.record(
+        board,
+        promotion.id,
+        now,
+        "configuration",
+        why=told,
+        before=promotion.configuration_digest,
+        after=digest,
+    )
+    board = on.note(board, promotion, now, f"{told[:1].upper()}{told[1:]}")
+    return on.change(
+        board,
+        board.promotions[promotion.id],
+        configuration=facts.reading.text,
+        configuration_digest=digest,
+    )
