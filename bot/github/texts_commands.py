@@ -99,7 +99,7 @@ def _done(outcome: Outcome) -> str:
         Verb.ROLLBACK: f"↩️ What was on its way to {stage} is taken back.",
         Verb.APPROVE: f"👍 Approved for {stage}.",
         Verb.REJECT: f"⛔ Rejected for {stage}.",
-        Verb.ABORT: f"🛑 The promotion to {stage} is ended, and what it did is undone.",
+        Verb.ABORT: f"🛑 The promotion to {stage} is ended; its comment tells what becomes of the stage.",
         Verb.PAUSE: f"⏸️ The promotion to {stage} goes no further until somebody resumes it.",
         Verb.RESUME: f"▶️ The promotion to {stage} goes on.",
         Verb.LOCK: f"🔒 {stage} is yours.",

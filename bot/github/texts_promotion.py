@@ -24,8 +24,9 @@ _UNTOUCHED = frozenset({State.REJECTED, State.EXPIRED, State.SUPERSEDED})
 def story(promotion: Promotion) -> str:
     """The whole story of a promotion, as one comment that is kept current."""
     said = [_headline(promotion)]
-    if promotion.release is not None and promotion.state not in _UNTOUCHED:
-        said.append(_release(promotion.release))
+    runs = _what_runs(promotion)
+    if runs is not None:
+        said.append(_images(runs))
     if promotion.note:
         said.append(f"It is this release because {plain(promotion.note)}.")
     if promotion.detail:
@@ -50,7 +51,8 @@ def _headline(promotion: Promotion) -> str:
     said = headlines[promotion.state].format(
         who=plain(promotion.requested_by) or "The pipeline",
         stage=f"**{promotion.stage.name}**",
-        release=code(promotion.release.id) if promotion.release is not None else "",
+        release=_named(promotion.release),
+        before=_named(promotion.back_to.release if promotion.back_to is not None else None),
         why=plain(promotion.why),
     )
     if promotion.url and promotion.state in (State.SUCCEEDED, State.SOAKING, State.ROLLED_BACK):
@@ -72,14 +74,14 @@ _HEADLINES: Mapping[PromotionState, str] = {
     State.SUPERSEDED: "⏭️ Nothing more is promoted to {stage}: {why}.",
     State.ABORTED: "🛑 The promotion to {stage} ended: {why}.",
     State.FAILED: "❌ Release {release} failed on {stage}, which has nothing to go back to: {why}.",
-    State.ROLLING_BACK: "↩️ {stage} goes back from {release}: {why}.",
-    State.ROLLED_BACK: "↩️ {stage} went back from {release} to what was verified there before: {why}.",
+    State.ROLLING_BACK: "↩️ {stage} goes back from release {release} to {before}: {why}.",
+    State.ROLLED_BACK: "↩️ {stage} went back from release {release} to {before}: {why}.",
     State.ROLLBACK_FAILED: "🆘 {stage} could not go back: {why}. Somebody has to look at it.",
 }
 _ROLLBACKS: Mapping[PromotionState, str] = {
     **_HEADLINES,
-    State.ROLLING_BACK: "↩️ {who} takes {stage} back to {release}.",
-    State.ROLLED_BACK: "↩️ {who} took {stage} back to {release}.",
+    State.ROLLING_BACK: "↩️ {who} takes {stage} back to release {release}.",
+    State.ROLLED_BACK: "↩️ {who} took {stage} back to release {release}.",
 }
 
 
@@ -87,12 +89,24 @@ def _sign(result: CheckResult) -> str:
     return {CheckState.PASSED: "✅", CheckState.FAILED: "❌"}.get(result.state, "🔄")
 
 
-def _release(release: PromotableRelease) -> str:
+def _named(release: PromotableRelease | None) -> str:
+    return f"{code(release.id)} ({code(release.commit[:7])})" if release is not None else ""
+
+
+def _what_runs(promotion: Promotion) -> PromotableRelease | None:
+    """What the stage gets, or has again; None when that is of no interest."""
+    going_back = promotion.state in (State.ROLLING_BACK, State.ROLLED_BACK)
+    if going_back and promotion.back_to is not None:
+        return promotion.back_to.release
+    return None if promotion.state in _UNTOUCHED else promotion.release
+
+
+def _images(release: PromotableRelease) -> str:
     """Whole digests: they are what a reader compares."""
     images = "\n".join(
         f"- {code(name)} {code(image.digest)}" for name, image in sorted(release.images.items())
     )
-    return f"Built once, of {code(release.commit[:7])}, and never again:\n\n{images}"
+    return f"Built once by CI, from {code(release.commit[:7])}:\n\n{images}"
 
 
 def _gates(promotion: Promotion) -> list[str]:

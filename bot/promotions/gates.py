@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.environments.stages import Stage
 from bot.model.ci import CiState
-from bot.model.promotion import Board, GateResult, Promotion
+from bot.model.promotion import Board, GateResult, Promotion, PromotionState
 from bot.model.release import Origin, PromotableRelease
 from bot.promotions.facts import Facts
 
@@ -144,6 +144,18 @@ def _freeze(case: Case) -> GateResult:
     return GateResult("freeze", passed=False, why=why, until=until)
 
 
+def _free(case: Case) -> GateResult:
+    """Who moves the stage comes to an end first; an automatic one that only soaks gives way to a newer."""
+    holder = case.board.promotions.get(case.board.stage.moving or "")
+    if case.promotion.state is not PromotionState.QUEUED or holder is None:
+        return _passed("free")
+    if case.promotion.automatic and holder.automatic and holder.state is PromotionState.SOAKING:
+        return _passed("free")
+    whose = f"{holder.requested_by}'s" if holder.requested_by else "the pipeline's"
+    why = f"{whose} {holder.kind} {holder.id} moves {case.board.stage.name}"
+    return GateResult("free", passed=False, why=why)
+
+
 def _refused(name: str, why: str) -> GateResult:
     return GateResult(name, passed=False, why=why, final=True)
 
@@ -152,5 +164,5 @@ def _unread(name: str, why: str) -> GateResult:
     return GateResult(name, passed=False, why=why)
 
 
-GATES: Sequence[Gate] = (_after, _protected, _reviews, _checks, _hold, _lock, _freeze)
+GATES: Sequence[Gate] = (_after, _protected, _reviews, _checks, _hold, _lock, _freeze, _free)
 """In the order in which they are told."""

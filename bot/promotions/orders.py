@@ -120,6 +120,8 @@ def abort(board: Board, promotion: Promotion, by: str, why: str, now: datetime) 
         raise Refusal(f"Promotion {promotion.id} has ended: it is {promotion.state}.")
     if promotion.state is State.ROLLING_BACK:
         raise Refusal(f"{promotion.stage.name} is already going back; that is not stopped halfway.")
+    if promotion.back_to is None and not policy(promotion).ephemeral:
+        told += f"; there is nothing to go back to, so {promotion.stage.name} keeps what runs there"
     board = on.enter(board, promotion, State.ABORTED, now, told, by)
     return go_back(board, board.promotions[promotion.id], now, told, by)
 

@@ -103,8 +103,6 @@ def queued(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> B
         return board
     holder = board.promotions.get(board.stage.moving or "")
     if holder is not None:
-        if not (promotion.automatic and holder.automatic and holder.state is State.SOAKING):
-            return board
         board = on.enter(board, holder, State.SUPERSEDED, now, "a newer release came")
     return begin(board, promotion, now)
 

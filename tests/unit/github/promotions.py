@@ -15,9 +15,9 @@ from bot.model.promotion import (
     PromotionKind,
     PromotionState,
 )
-from bot.model.release import Image, Origin, PromotableRelease
+from bot.model.release import Image, Origin, PromotableRelease, Target
 from bot.model.repository import Repository
-from tests.unit.github.scenes import HOSTILE, LOG, NEW, NOW
+from tests.unit.github.scenes import HOSTILE, LOG, NEW, NOW, OLD
 
 SHOP = Repository(731420118, 20, "acme", "shop")
 RELEASE = PromotableRelease(
@@ -34,6 +34,7 @@ RELEASE = PromotableRelease(
     NOW,
     "3f" * 20,
 )
+BEFORE = replace(RELEASE, commit=OLD, images={"shop": Image("ghcr.io/acme/shop", "sha256:" + "3c4d" * 16)})
 ASKED = Promotion(
     id="c0ffee1234",
     stage=EnvironmentKey.stage(SHOP.id, "production"),
@@ -75,6 +76,7 @@ FAILED = replace(
     why="the check smoke failed: the Job ended with 1",
     detail=LOG,
     checks=(CheckResult("http-healthz", CheckState.PASSED), CheckResult("smoke", CheckState.FAILED)),
+    back_to=Target(BEFORE, "version: 1", 4),
 )
 
 PROMOTIONS: Mapping[str, Promotion] = {

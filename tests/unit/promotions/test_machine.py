@@ -296,6 +296,16 @@ def test_a_newer_automatic_one_supersedes_an_older_and_never_a_persons(stages: S
     assert stages.state("integration", "p3") is State.QUEUED
 
 
+def test_who_waits_for_the_stage_is_told_whose_promotion_moves_it(stages: Stages) -> None:
+    stages.ask("integration", by="", id="p1")
+    assert stages.step("integration", facts(), "p1") is State.DEPLOYING
+    stages.later(minutes=1)
+    stages.ask("integration", by="bea", id="p2")
+    assert stages.step("integration", facts(release("b")), "p2") is State.QUEUED
+    [waits] = [gate for gate in stages.promotion("integration", "p2").gates if not gate.passed]
+    assert waits.why == "the pipeline's promotion p1 moves integration"
+
+
 def test_a_soaking_automatic_one_gives_way_to_a_newer(stages: Stages) -> None:
     text = PIPELINE.replace("integration: {}", "integration: {soak: 1d}")
     stages.ask("integration", by="", id="p1")
