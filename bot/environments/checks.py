@@ -63,9 +63,8 @@ async def _same_images(run: Run) -> Outcome:
     for reference in await run.peers.cluster.running(run.namespace):
         repository, _, digest = reference.partition("@")
         if repository in wanted and digest != wanted[repository]:
-            now = run.peers.clock()
-            started = run.status.phases[Phase.CHECKS].started_at
-            return Waiting(f"A pod still runs {reference}.", now + _BETWEEN_TRIES, started + _GRACE)
+            now, since = run.peers.clock(), run.waits_since(Phase.CHECKS)
+            return Waiting(f"A pod still runs {reference}.", now + _BETWEEN_TRIES, since + _GRACE)
     return Done()
 
 

@@ -182,7 +182,7 @@ def _command(job: Job) -> str:
 
 def _wait(run: Run, what: str, detail: str = "") -> Waiting:
     """Until the Jobs' own deadlines at least: those tell more."""
-    started, now = run.status.phases[Phase.DATA].started_at, run.peers.clock()
+    started, now = run.waits_since(Phase.DATA), run.peers.clock()
     jobs = (run.data.migrate, run.data.seed)
     longest = LIMITS[Phase.DATA] + sum((job.timeout for job in jobs if job), timedelta())
     # No watch tells of volume claims, so the first looks come soon.

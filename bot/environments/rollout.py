@@ -103,7 +103,7 @@ async def probe(run: Run) -> Outcome:
         if answer.status is None or answer.status >= 500 or answer.release_id != bundle.release.id:
             run.remember(answers=0)
             told = answer.error or f"HTTP {answer.status} from release {answer.release_id or 'unknown'}"
-            waited = run.peers.clock() - run.status.phases[Phase.PROBE].started_at
+            waited = run.peers.clock() - run.waits_since(Phase.PROBE)
             pause = min(max(waited / 4, timedelta(milliseconds=100)), timedelta(seconds=5))
             return _wait(run, Phase.PROBE, f"Waiting for the gateway to answer: {told}.", answer.body, pause)
         run.remember(answers=run.attempt.answers + 1)
@@ -145,8 +145,7 @@ def verdict(run: Run, phase: Phase, states: Sequence[ObjectState]) -> Outcome:
 
 
 def _wait(run: Run, phase: Phase, what: str, detail: str = "", pause: timedelta = LOOK_AGAIN) -> Waiting:
-    started = run.status.phases[phase].started_at
-    return Waiting(what, run.peers.clock() + pause, started + LIMITS[phase], detail)
+    return Waiting(what, run.peers.clock() + pause, run.waits_since(phase) + LIMITS[phase], detail)
 
 
 def bundle_of(run: Run) -> Bundle:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bot.environments import deadline
@@ -225,6 +225,13 @@ class Run:
         elif record.finished_at is None:
             self.set(phase=phase)
         return record
+
+    def waits_since(self, phase: Phase) -> datetime:
+        """When the wait for a phase began: with the phase, or with the trouble after it was gone through."""
+        record = self.status.phases[phase]
+        if record.finished_at is None:
+            return record.started_at
+        return self.attempt.unsteady_since or self.peers.clock()
 
     def restart(self, phase: Phase) -> None:
         """This phase and those after it are gone through anew."""

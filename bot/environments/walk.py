@@ -113,7 +113,7 @@ class Walk:
     def _unreachable(self, run: Run, phase: Phase, error: TryAgain) -> Outcome:
         """A peer's outage is a wait; when it lasts it is told as a failure and still tried again."""
         now = run.peers.clock()
-        started = run.status.phases[phase].started_at
+        started = run.waits_since(phase)
         if now >= started + rollout.LIMITS.get(phase, preparation.ARTIFACT_LIMIT):
             return Failed(str(error), final=False)
         pause = min(max((now - started) / 4, timedelta(seconds=1)), timedelta(minutes=1))
@@ -139,15 +139,14 @@ class Walk:
     async def _wait(self, run: Run, phase: Phase, outcome: Waiting) -> datetime:
         now = run.peers.clock()
         until = outcome.until if outcome.until.year < datetime.max.year else None
-        wait = Cause(outcome.what, outcome.detail, until)
-        run.remember(wait=wait)
-        if run.status.state in (EnvironmentState.READY, EnvironmentState.ASLEEP):
-            since = run.attempt.unsteady_since or now
-            run.remember(unsteady_since=since)
-            if now - since < rollout.LIMITS.get(phase, _SLOW):
-                await run.save()
-                return min(outcome.check_again, now + _STEADY_AGAIN)
-        slow = now - run.status.phases[phase].started_at >= _SLOW
+        wait, since = Cause(outcome.what, outcome.detail, until), run.waits_since(phase)
+        unsteady = run.status.phases[phase].finished_at is not None
+        run.remember(wait=wait, unsteady_since=since if unsteady else None)
+        steady = run.status.state in (EnvironmentState.READY, EnvironmentState.ASLEEP)
+        if steady and now - since < rollout.LIMITS.get(phase, _SLOW):
+            await run.save()
+            return min(outcome.check_again, now + _STEADY_AGAIN)
+        slow = now - since >= _SLOW
         if phase is Phase.ARTIFACT or slow:
             news = _is_news(run.status, EnvironmentState.WAITING, wait)
             run.set(state=EnvironmentState.WAITING, cause=wait)
@@ -155,7 +154,7 @@ class Walk:
             await run.report()
             return outcome.check_again
         await run.save()
-        return min(outcome.check_again, run.status.phases[phase].started_at + _SLOW)
+        return min(outcome.check_again, since + _SLOW)
 
     async def fail(self, run: Run, failed: Failed) -> datetime | None:
         cause = Cause(failed.why, failed.detail)

@@ -219,7 +219,7 @@ class Attempt:
     tries: Mapping[str, int] = field(default_factory=dict)
     """HTTP check name to how often it was asked."""
     unsteady_since: datetime | None = None
-    """Since when a preview that was ready is not quite: a pod restarts, a node went away."""
+    """Since when what had come up is not quite up: a pod restarts, a node went away."""
     deleting_since: datetime | None = None
     wishes: Wishes = Wishes()
     """What people had asked for when it began."""

@@ -18,7 +18,9 @@ def progress(environment: Environment | None) -> Progress:
         cause = status.cause
         why, detail = (cause.summary, cause.detail) if cause is not None else ("it failed", "")
         return Progress(Rollout.FAILED, serial, why.rstrip("."), detail, status.checks, status.url)
-    if status.state is EnvironmentState.READY:
+    steady = environment.attempt.unsteady_since is None
+    if status.state is EnvironmentState.READY and steady:
         return Progress(Rollout.VERIFIED, serial, checks=status.checks, url=status.url)
-    rollout = Rollout.LIVE if status.phase is Phase.CHECKS else Rollout.UNDER_WAY
+    live = status.phase is Phase.CHECKS or status.state is EnvironmentState.READY
+    rollout = Rollout.LIVE if live else Rollout.UNDER_WAY
     return Progress(rollout, serial, checks=status.checks, url=status.url)

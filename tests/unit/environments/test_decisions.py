@@ -9,7 +9,7 @@ import pytest
 from bot.environments.run import Policy
 from bot.model.environment import Cause, EnvironmentState
 from bot.model.errors import Rejected, TryAgain
-from bot.model.manifest import Answer
+from bot.model.manifest import Answer, Condition, ObjectState, Wave
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.peers import CONFIGURATION, DIGEST, Bench
@@ -96,6 +96,41 @@ async def test_an_outage_is_a_wait_first_and_a_failure_when_it_lasts(bench: Benc
     bench.clock.advance(60)
     await bench.again()
     assert (await bench.journal())[-1][0] == "ready"
+
+
+async def test_what_stood_for_long_and_stumbles_has_time_to_get_up(bench: Bench) -> None:
+    bench.cluster.waves = {Wave.WORKLOADS: ({"kind": "Deployment", "metadata": {"name": "shop"}},)}
+    restarts = ObjectState("Deployment", "shop", Condition.PROGRESSING, "0 of 1 pods are ready")
+    await bench.run()
+    bench.clock.advance(timedelta(days=1).total_seconds())
+    for trouble in (restarts, None, restarts, None):
+        bench.cluster.states = {"shop": trouble} if trouble else {}
+        await bench.run()
+        bench.clock.advance(timedelta(minutes=9).total_seconds())
+        await bench.run()
+    assert [what for what, _ in await bench.journal()] == ["opened", "ready"]
+    bench.cluster.states = {"shop": restarts}
+    for _ in range(2):
+        await bench.run()
+        bench.clock.advance(timedelta(minutes=11).total_seconds())
+    assert (await bench.journal())[-1] == (
+        "failed",
+        "Gave up. Waiting for Deployment shop: 0 of 1 pods are ready",
+    )
+
+
+async def test_an_outage_long_after_it_came_up_is_no_failure_at_once(bench: Bench) -> None:
+    await bench.run()
+    bench.clock.advance(timedelta(days=1).total_seconds())
+    bench.cluster.trouble = TryAgain("The cluster's API server does not answer.")
+    await bench.run()
+    found = await bench.store.environments.get(bench.key)
+    assert found is not None
+    assert found.attempt.wait is not None
+    bench.cluster.trouble = None
+    bench.clock.advance(60)
+    await bench.again()
+    assert [what for what, _ in await bench.journal()] == ["opened", "ready"]
 
 
 async def test_each_mistake_in_a_configuration_is_told_with_line_and_field(bench: Bench) -> None:
