@@ -24,6 +24,7 @@ from bot.cluster.witness import Witness
 from bot.commands.handler import Handler as CommandHandler
 from bot.commands.handler import Peers as CommandPeers
 from bot.commands.staging import Staging
+from bot.commands.telling import Telling
 from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
 from bot.environments.second import SecondNamespaces
@@ -38,6 +39,7 @@ from bot.promotions.listening import Listening
 from bot.promotions.promoter import Peers as PromotionPeers
 from bot.promotions.promoter import Promoter
 from bot.promotions.sources import Sources
+from bot.promotions.storyteller import Storyteller
 from bot.registry.client import RegistryClient
 from bot.registry.credentials import Credentials
 from bot.secrets.environment import EnvironmentSecrets
@@ -211,10 +213,11 @@ class App:
         commanding = CommandPeers(
             store.commands,
             store.environments,
-            store.journal,
-            store.queue,
             github,
             Staging(Asking(store.promotions, store.releases, github, utc_now)),
+            Telling(
+                store.environments, store.journal, store.queue, self._storyteller(store, github), utc_now
+            ),
             utc_now,
         )
         previews, stages = Reconciler(peers, self._policy()), StageReconciler(peers, self._policy())
@@ -230,6 +233,9 @@ class App:
             "resync": resync.one,
             "sweep": Sweeper(sweeps),
         }
+
+    def _storyteller(self, store: Store, github: GitHubApp) -> Storyteller:
+        return Storyteller(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
 
     def _promoter(self, store: Store, github: GitHubApp, peers: Peers, asking: Asking) -> Promoter:
         sources = Sources(github, peers.registry, peers.cluster, store.releases, utc_now)

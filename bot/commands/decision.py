@@ -47,7 +47,7 @@ def decide(command: Command, at: Situation) -> Decided:
     if not allowed(command.verb, at.role, fork_author=fork_author):
         return Decided(replace(said, result=Result.FORBIDDEN))
     if command.verb in _TOLD:
-        return Decided(replace(said, result=Result.TOLD))
+        return Decided(replace(said, result=Result.TOLD, stage=" ".join(command.words)))
     if not at.pull.open and command.verb not in STAGING:
         return Decided(replace(said, result=Result.CLOSED))
     if COMMANDS[command.verb].bound and not _could_see(at):

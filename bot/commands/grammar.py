@@ -27,7 +27,7 @@ class Command:
     duration: timedelta | None = None
     """For `/extend` and `/lock`."""
     words: tuple[str, ...] = ()
-    """What follows a command about stages, as it was typed."""
+    """What follows a command about stages, as it was typed; the stage that `/status` or `/why` is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _parse_line(line: str) -> Command | Mistake | None:
         near = _nearest(word)
         return Mistake(f"/{word}", _WORDS[near] if near else ()) if near or not rest else None
     said = tuple((match[2] or "").split())
-    return _command(word, rest) or _staging(word, said) or Mistake(f"/{word} {rest}".strip(), verbs)
+    return _command(word, rest) or _worded(word, said) or Mistake(f"/{word} {rest}".strip(), verbs)
 
 
 def _nearest(word: str) -> str | None:
@@ -89,8 +89,8 @@ def _command(word: str, rest: str) -> Command | None:
     return Command(verb) if verb is not None and verb not in STAGING else None
 
 
-def _staging(word: str, said: tuple[str, ...]) -> Command | None:
-    verb = next((verb for verb in STAGING if verb == f"/{word}"), None)
+def _worded(word: str, said: tuple[str, ...]) -> Command | None:
+    verb = next((verb for verb in _WORDS_AFTER if verb == f"/{word}"), None)
     if verb is None:
         return None
     least, most = _WORDS_AFTER[verb]
@@ -135,6 +135,8 @@ _WORDS_AFTER: Mapping[Verb, tuple[int, int]] = {
     Verb.UNLOCK: (1, 1),
     Verb.HOLD: (1, _REASON),
     Verb.UNHOLD: (1, 1),
+    Verb.STATUS: (0, 1),
+    Verb.WHY: (0, 1),
 }
 """How many words may follow."""
 

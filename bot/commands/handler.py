@@ -10,16 +10,16 @@ import structlog
 from bot.commands.decision import Decided, Situation, decide
 from bot.commands.grammar import Mistake, Spoken, digest, parse
 from bot.commands.outcome import Outcome, Result
-from bot.commands.ports import Commands, Environments, GitHub, Journal, Queue
+from bot.commands.ports import Commands, Environments, GitHub
 from bot.commands.staging import Staging
 from bot.commands.table import STAGING
+from bot.commands.telling import Telling
 from bot.environments.ports import Clock
 from bot.model.command import Heard, Posted
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
 from bot.model.role import Role
-from bot.model.story import Story, tell
-from bot.model.work import Claim, WorkKey
+from bot.model.work import Claim
 
 log = structlog.get_logger()
 
@@ -28,10 +28,9 @@ log = structlog.get_logger()
 class Peers:
     commands: Commands
     environments: Environments
-    journal: Journal
-    queue: Queue
     github: GitHub
     staging: Staging
+    telling: Telling
     clock: Clock
 
 
@@ -86,7 +85,9 @@ class Handler:
             posted=posted,
             role=await self._role(heard, posted),
             pull=pull,
-            environment=await self._peers.environments.get(_key(heard)),
+            environment=await self._peers.environments.get(
+                EnvironmentKey.preview(heard.repository.id, heard.number)
+            ),
             now=self._peers.clock(),
             longest_ttl=self._longest_ttl,
         )
@@ -122,24 +123,10 @@ class Handler:
             await commands.answered(claim, heard, answer)
 
         try:
-            await self._peers.github.answer(heard, outcome, await self._story(heard, outcome), fence, save)
+            account = await self._peers.telling.account(heard, outcome)
+            await self._peers.github.answer(heard, outcome, account, fence, save)
         except Rejected as error:
             log.warning("a command cannot be answered", reason=str(error))
-
-    async def _story(self, heard: Heard, outcome: Outcome) -> Story | None:
-        if outcome.result is not Result.TOLD:
-            return None
-        key = _key(heard)
-        environment = await self._peers.environments.get(key)
-        if environment is None:
-            return None
-        decisions = await self._peers.journal.decisions(key)
-        scheduled = await self._peers.queue.look(WorkKey.environment(key))
-        return tell(environment, decisions, scheduled, self._peers.clock())
-
-
-def _key(heard: Heard) -> EnvironmentKey:
-    return EnvironmentKey.preview(heard.repository.id, heard.number)
 
 
 def _with_more(decided: Decided, spoken: Spoken) -> Decided:

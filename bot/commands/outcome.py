@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from bot.commands.table import Verb, needed
 from bot.model.role import Role
+from bot.model.stage_story import PipelineStory, StageStory
+from bot.model.story import Story
 
 
 class Result(StrEnum):
@@ -60,7 +62,7 @@ class Outcome:
     """Until when the preview is kept."""
     fork: bool = False
     stage: str = ""
-    """What it was about, where it was not the preview."""
+    """What it was about, where it was not the preview, as it was typed."""
     why: str = ""
     """What keeps the preview away, or why it was refused, in a sentence; may quote what people typed."""
 
@@ -82,3 +84,16 @@ class Outcome:
             Result.REFUSED: self.why,
         }.get(self.result, "")
         return f"`{self.verb}`: {reason.rstrip('.')}." if reason else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What there is to tell to whoever asked for it."""
+
+    number: int
+    """Of the pull request."""
+    preview: Story | None
+    """None when nothing is known of one."""
+    pipeline: PipelineStory
+    stage: StageStory | None = None
+    """The one that was asked about, at length; None when none was, or there is none of this name."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from bot.commands.outcome import Outcome
+from bot.commands.outcome import Account, Outcome
 from bot.environments.ports import Fence
 from bot.model.command import Heard, Posted
 from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.role import Role
-from bot.model.story import Story
 from bot.model.work import Claim, Scheduled, WorkKey
 
 Change = Callable[[Wishes], Wishes]
@@ -36,7 +35,7 @@ class GitHub(Protocol):
         """Puts eyes on the comment; once, however often it is called."""
 
     async def answer(
-        self, heard: Heard, outcome: Outcome, story: Story | None, fence: Fence, save: SaveAnswer
+        self, heard: Heard, outcome: Outcome, account: Account | None, fence: Fence, save: SaveAnswer
     ) -> None:
         """Answers in a comment of its own: exactly one, whatever happened to an earlier try."""
 

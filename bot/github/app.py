@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bot.commands.outcome import Outcome
+from bot.commands.outcome import Account, Outcome
 from bot.commands.ports import SaveAnswer
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.adoption import Adoption
@@ -38,7 +38,6 @@ from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
 from bot.model.role import Role
-from bot.model.story import Story
 
 log = structlog.get_logger()
 
@@ -176,10 +175,10 @@ class GitHubApp:
         await self._comments.acknowledge(repository, comment_id, fence)
 
     async def answer(
-        self, heard: Heard, outcome: Outcome, story: Story | None, fence: Fence, save: SaveAnswer
+        self, heard: Heard, outcome: Outcome, account: Account | None, fence: Fence, save: SaveAnswer
     ) -> None:
         """Answers in a comment of its own: exactly one, whatever happened to an earlier try."""
-        body = answer(outcome, story, heard.comment_id)
+        body = answer(outcome, account, heard.comment_id)
         await self._comments.answer(heard, body, fence, save)
 
     async def tell(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bot.commands.outcome import Outcome, Result
+from bot.commands.outcome import Account, Outcome, Result
 from bot.commands.table import COMMANDS, Verb, needed
+from bot.github import texts_stages
 from bot.github.markdown import block, code, plain
 from bot.github.texts import link, short_digest, time
 from bot.model.environment import Decision
@@ -20,10 +21,10 @@ def command_marker(comment_id: int) -> str:
     return f"<!-- greenroom command {comment_id} -->"
 
 
-def answer(outcome: Outcome, story: Story | None, comment_id: int) -> str:
-    """`story` is what there is to tell of the environment; only `/status` and `/why` need it."""
+def answer(outcome: Outcome, account: Account | None, comment_id: int) -> str:
+    """`account` is what there is to tell; only `/status` and `/why` need it."""
     told = outcome.result is Result.TOLD
-    said = _told(outcome, story) if told else [_SENTENCES[outcome.result](outcome)]
+    said = _told(outcome, account) if told else [_SENTENCES[outcome.result](outcome)]
     if outcome.more:
         others = "the other one was" if outcome.more == 1 else f"the other {outcome.more} were"
         said.append(f"A comment runs one command, the first in it: {others} not run.")
@@ -151,17 +152,24 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
 }
 
 
-def _told(outcome: Outcome, story: Story | None) -> list[str]:
-    if outcome.verb is Verb.HELP:
+def _told(outcome: Outcome, account: Account | None) -> list[str]:
+    if account is None:
         return [_help()]
-    if story is None:
-        return ["Nothing is known of a preview here."]
-    return _why(story) if outcome.verb is Verb.WHY else _status(story)
+    wants_why, preview, stage = outcome.verb is Verb.WHY, account.preview, account.stage
+    if stage is not None:
+        return texts_stages.why(stage) if wants_why else texts_stages.status(stage)
+    if outcome.stage:
+        return texts_stages.unknown(account, outcome.stage)
+    unknown = ["Nothing is known of a preview here."]
+    if wants_why:
+        return [*(_why(preview) if preview is not None else unknown), *texts_stages.open_here(account)]
+    return [*(_status(preview) if preview is not None else unknown), *texts_stages.pipeline(account)]
 
 
 def _help() -> str:
     rows = [f"| {code(entry.usage)} | {entry.does} |" for entry in COMMANDS.values()]
-    return "\n".join(["| Command | What it does |", "|---|---|", *rows])
+    table = "\n".join(["| Command | What it does |", "|---|---|", *rows])
+    return f"{table}\n\n`/status staging` and `/why staging` tell more of one stage."
 
 
 def _status(story: Story) -> list[str]:

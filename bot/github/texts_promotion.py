@@ -23,7 +23,7 @@ _UNTOUCHED = frozenset({State.REJECTED, State.EXPIRED, State.SUPERSEDED})
 
 def story(promotion: Promotion) -> str:
     """The whole story of a promotion, as one comment that is kept current."""
-    said = [_headline(promotion)]
+    said = [headline(promotion)]
     runs = _what_runs(promotion)
     if runs is not None:
         said.append(_images(runs))
@@ -35,7 +35,7 @@ def story(promotion: Promotion) -> str:
     if promotion.checks:
         said.append("Checks: " + " · ".join(f"{_sign(each)} {code(each.name)}" for each in promotion.checks))
     said += _next(promotion)
-    return "\n\n".join([*said, _chapters(promotion.story)])
+    return "\n\n".join([*said, chapters(promotion.story)])
 
 
 def deployment(promotion: Promotion) -> str:
@@ -46,7 +46,8 @@ def deployment(promotion: Promotion) -> str:
     return one_line(told, _LONGEST_DESCRIPTION)
 
 
-def _headline(promotion: Promotion) -> str:
+def headline(promotion: Promotion) -> str:
+    """How it stands, in a sentence."""
     headlines = _ROLLBACKS if promotion.kind is PromotionKind.ROLLBACK else _HEADLINES
     said = headlines[promotion.state].format(
         who=plain(promotion.requested_by) or "The pipeline",
@@ -136,10 +137,11 @@ def _next(promotion: Promotion) -> list[str]:
     return []
 
 
-def _chapters(chapters: tuple[Chapter, ...]) -> str:
-    left_out = len(chapters) - _SHOWN
+def chapters(story: tuple[Chapter, ...]) -> str:
+    """Its last lines, folded."""
+    left_out = len(story) - _SHOWN
     lines = [f"- … {left_out} earlier"] * (left_out > 0)
-    for chapter in chapters[-_SHOWN:]:
+    for chapter in story[-_SHOWN:]:
         by = f", {plain(chapter.by)}" if chapter.by else ""
         lines.append(f"- {chapter.at:%d %B, %H:%M:%S} UTC{by}: {plain(chapter.what)}")
     told = "\n".join(lines)

@@ -184,6 +184,8 @@ class StageRecord:
     namespace: str = ""
     target: Target | None = None
     """What its environment is to run; None while it does not stand."""
+    since: datetime | None = None
+    """When it was told so."""
     serial: int = 0
     """Of the last target."""
     moving: str | None = None

@@ -108,7 +108,7 @@ def aim(board: Board, target: Target | None, now: datetime, promotion: str) -> B
     serial = board.stage.serial + 1
     new = replace(target, serial=serial) if target is not None else None
     told = [_told(board.stage.target), _told(new)]
-    board = replace(board, stage=replace(board.stage, target=new, serial=serial))
+    board = replace(board, stage=replace(board.stage, target=new, serial=serial, since=now))
     return record(board, promotion, now, "target", before=told[0], after=told[1])
 
 
@@ -116,14 +116,14 @@ def verify(board: Board, promotion: Promotion, now: datetime) -> Board:
     """The stage's present target is what it goes back to from now on."""
     target = board.stage.target
     assert target is not None, "what was verified runs"
-    kept = [each for each in board.stage.verified if not _same(each.target, target)]
+    kept = [each for each in board.stage.verified if not same(each.target, target)]
     verified = (*kept, Verified(target, promotion.id, now))[-_VERIFIED:]
     return replace(board, stage=replace(board.stage, verified=verified))
 
 
 def withdraw(board: Board, target: Target) -> Board:
     """The stage goes back from it: it counts as verified here no more."""
-    kept = tuple(each for each in board.stage.verified if not _same(each.target, target))
+    kept = tuple(each for each in board.stage.verified if not same(each.target, target))
     return replace(board, stage=replace(board.stage, verified=kept))
 
 
@@ -135,16 +135,16 @@ def hold(board: Board, now: datetime, why: str, by: str, promotion: str) -> Boar
 def last_verified(board: Board, besides: Target | None = None) -> Target | None:
     """What the stage ran last and well; not what it is to leave."""
     found = [
-        each.target for each in board.stage.verified if besides is None or not _same(each.target, besides)
+        each.target for each in board.stage.verified if besides is None or not same(each.target, besides)
     ]
     return found[-1] if found else None
 
 
 def is_verified(board: Board, target: Target) -> bool:
-    return any(_same(each.target, target) for each in board.stage.verified)
+    return any(same(each.target, target) for each in board.stage.verified)
 
 
-def _same(one: Target, other: Target) -> bool:
+def same(one: Target, other: Target) -> bool:
     """The same code with the same configuration, whichever promotion brought it."""
     return (one.release.id, one.configuration) == (other.release.id, other.configuration)
 

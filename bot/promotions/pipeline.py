@@ -35,6 +35,17 @@ def configuration_digest(configuration: Configuration, name: str) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def in_order(stages: Mapping[str, Stage]) -> list[str]:
+    """Each stage after those that it comes after, and otherwise as the file has them."""
+    left, found = list(stages), list[str]()
+    while left:
+        # There is no circle: the configuration would not have been accepted.
+        following = next(name for name in left if not set(stages[name].after.names) & set(left))
+        left.remove(following)
+        found.append(following)
+    return found
+
+
 def first_automatic(stages: Mapping[str, Stage]) -> list[str]:
     """Where a release that was merged goes by itself."""
     return [name for name, stage in stages.items() if stage.automatic and not stage.after.names]

@@ -9,7 +9,7 @@ from bot.environments.ports import Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.manifest import Bundle, RenderRequest
-from bot.model.promotion import Board, Promotion, StageRecord
+from bot.model.promotion import AuditEntry, Board, Promotion, StageRecord
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
@@ -59,6 +59,13 @@ class Cluster(Protocol):
 
 class Environments(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
+
+
+class Audit(Protocol):
+    async def entries(
+        self, repository_id: int | None = None, *, stage: str | None = None, limit: int = 100
+    ) -> Sequence[AuditEntry]:
+        """Those that fit every given condition, the newest first."""
 
 
 class Releases(Protocol):

@@ -13,6 +13,7 @@ from typing import Any
 from bot.commands.handler import Handler, Peers
 from bot.commands.outcome import Outcome
 from bot.commands.staging import Staging
+from bot.commands.telling import Telling
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.state.records import Comment
 from bot.github.app import GitHubApp
@@ -22,6 +23,7 @@ from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.promotions.asking import Asking
+from bot.promotions.storyteller import Storyteller
 from bot.store import Store
 
 SHOP = "acme/shop"
@@ -101,7 +103,11 @@ class Desk:
             return datetime.now(UTC)
 
         staging = Staging(Asking(store.promotions, store.releases, app, clock))
-        peers = Peers(store.commands, store.environments, store.journal, store.queue, app, staging, clock)
+        storyteller = Storyteller(
+            store.promotions, store.environments, store.releases, store.audit, app, clock
+        )
+        telling = Telling(store.environments, store.journal, store.queue, storyteller, clock)
+        peers = Peers(store.commands, store.environments, app, staging, telling, clock)
         return Handler(peers, LONGEST)
 
     async def type(self, number: int, login: str, body: str) -> Outcome | None:

@@ -318,3 +318,52 @@ async def test_where_conversations_are_locked_the_command_still_runs(desk: Desk)
     await desk.work()
     assert len(await desk.asked(desk.own)) == 1
     assert not await desk.waits(comment)
+
+
+STAGES = """version: 1
+images: {shop: ghcr.io/acme/shop}
+manifests: {plain: deploy/}
+stages:
+  production: {after: [staging], approvals: {count: 2}}
+  staging: {}
+"""
+
+
+@pytest.mark.parametrize("who", MATRIX)
+async def test_who_may_ask_about_stages(desk: Desk, who: str) -> None:
+    login, number, may = MATRIX[who]
+    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
+    for typed in ("/status", "/status staging", "/why staging"):
+        outcome = await desk.type(number, login, typed)
+        told = outcome is not None and outcome.result is Result.TOLD
+        assert told == (Verb.STATUS in may)
+    stages = [answer for answer in desk.answers(number) if "staging" in answer]
+    assert len(stages) == (3 if Verb.STATUS in may else 0)
+
+
+async def test_status_shows_the_pipeline_in_its_order_and_what_runs_there(desk: Desk) -> None:
+    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
+    await desk.type(desk.own, "write", "/lock staging for 2h load | test")
+    await desk.type(desk.own, "read", "/status")
+    rows = [line for line in desk.answers(desk.own)[-1].splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == ["staging", "production"]
+    assert "🔒 write keeps it until" in rows[0]
+    assert "load \\| test" in rows[0]
+    await desk.type(desk.own, "read", "/why staging")
+    assert "**locked** load" in desk.answers(desk.own)[-1]
+
+
+async def test_a_stage_that_there_is_not_is_told_with_those_that_there_are(desk: Desk) -> None:
+    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
+    await desk.type(desk.own, "read", "/status producton")
+    assert "no stage `producton` (stages: `staging`, `production`)" in desk.answers(desk.own)[-1]
+    assert await desk.refused(desk.own) == []
+
+
+async def test_a_pipeline_that_cannot_be_read_does_not_keep_the_rest_from_being_told(desk: Desk) -> None:
+    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": "version: 2\n"}, by="admin")
+    await settle(desk, desk.own)
+    await desk.type(desk.own, "read", "/status")
+    answer = desk.answers(desk.own)[-1]
+    assert "is ready." in answer
+    assert "on the default branch cannot be used" in answer

@@ -26,6 +26,8 @@ from bot.commands.visible import visible_lines
         ("/reseed", Command(Verb.RESEED)),
         ("/status", Command(Verb.STATUS)),
         ("/why", Command(Verb.WHY)),
+        ("/status staging", Command(Verb.STATUS, words=("staging",))),
+        ("/Why  staging ", Command(Verb.WHY, words=("staging",))),
         ("/help\r\n", Command(Verb.HELP)),
         ("Looks good, let us see it:\n/preview\nThanks!", Command(Verb.PREVIEW)),
         ("> it is broken\n\n/why", Command(Verb.WHY)),
@@ -84,6 +86,8 @@ def test_ordinary_text_is_not_answered(text: str) -> None:
         ("/extend forever", "/extend"),
         ("/extend 0h", "/extend"),
         ("/status of the shop", "/status"),
+        ("/why staging is red", "/why"),
+        ("/help staging", "/help"),
     ],
 )
 def test_a_mistyped_command_is_told_what_may_have_been_meant(typed: str, nearest: str) -> None:

@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.commands.outcome import Outcome, Result
+from bot.commands.outcome import Account, Outcome, Result
 from bot.commands.table import STAGING, Verb
 from bot.model.environment import Attempt, Cause, Decision, Environment, EnvironmentState, Wishes
 from bot.model.repository import Repository
 from bot.model.role import Role
+from bot.model.stage_story import PipelineStory, StageStory
 from bot.model.story import Story, tell
 from bot.model.work import Scheduled
+from tests.unit.github import stages
 from tests.unit.github.scenes import CHECKS, HOSTILE, KEY, LOG, NEW, NOW, OLD, PENDING, READY
 
 COMMENT = 2_811_000_417
@@ -41,10 +43,18 @@ def _story(state: EnvironmentState, cause: Cause | None = None) -> Story:
     return tell(environment, decisions, stuck if cause else None, NOW)
 
 
+def _account(
+    preview: Story | None, pipeline: PipelineStory | None = None, stage: StageStory | None = None
+) -> Account:
+    return Account(7, preview, pipeline or PipelineStory(), stage)
+
+
 ASKED = Outcome(Result.ASKED, Verb.PREVIEW, role=Role.WRITE, head=NEW)
 CRASHED = Cause("The container web of Deployment shop exits with 1 as soon as it starts.", LOG)
 
-ANSWERS: Mapping[str, tuple[Outcome, Story | None]] = {
+STATUS, WHY = Outcome(Result.TOLD, Verb.STATUS), Outcome(Result.TOLD, Verb.WHY)
+
+ANSWERS: Mapping[str, tuple[Outcome, Account | None]] = {
     "preview": (ASKED, None),
     "preview-of-a-fork": (replace(ASKED, fork=True), None),
     "preview-already": (replace(ASKED, result=Result.ALREADY), None),
@@ -81,8 +91,29 @@ ANSWERS: Mapping[str, tuple[Outcome, Story | None]] = {
     "mistyped": (Outcome(Result.MISTYPED, typed="/prevew", nearest=(Verb.PREVIEW, Verb.REFRESH)), None),
     "mistyped-with-hostile-words": (Outcome(Result.MISTYPED, typed=f"/extend {HOSTILE}"), None),
     "help": (Outcome(Result.TOLD, Verb.HELP), None),
-    "status": (Outcome(Result.TOLD, Verb.STATUS), _story(EnvironmentState.READY)),
-    "status-failed": (Outcome(Result.TOLD, Verb.STATUS), _story(EnvironmentState.FAILED, CRASHED)),
-    "status-unknown": (Outcome(Result.TOLD, Verb.STATUS), None),
-    "why": (Outcome(Result.TOLD, Verb.WHY), _story(EnvironmentState.FAILED, CRASHED)),
+    "status": (STATUS, _account(_story(EnvironmentState.READY))),
+    "status-failed": (STATUS, _account(_story(EnvironmentState.FAILED, CRASHED))),
+    "status-unknown": (STATUS, _account(None)),
+    "status-with-a-pipeline": (STATUS, _account(_story(EnvironmentState.READY), stages.ALL)),
+    "status-with-an-unread-pipeline": (STATUS, _account(None, stages.UNREAD)),
+    "status-of-a-stage": (
+        replace(STATUS, stage="production"),
+        _account(None, stages.ALL, stages.PRODUCTION),
+    ),
+    "status-of-a-moving-stage": (
+        replace(STATUS, stage="staging"),
+        _account(None, stages.ALL, stages.STAGING),
+    ),
+    "status-of-an-untouched-stage": (
+        replace(STATUS, stage="security"),
+        _account(None, stages.ALL, stages.UNTOUCHED),
+    ),
+    "status-of-no-stage": (replace(STATUS, stage="stagin|<b>"), _account(None, stages.ALL)),
+    "why": (WHY, _account(_story(EnvironmentState.FAILED, CRASHED))),
+    "why-with-promotions": (WHY, _account(_story(EnvironmentState.READY), stages.ALL)),
+    "why-of-a-stage": (replace(WHY, stage="production"), _account(None, stages.ALL, stages.PRODUCTION)),
+    "why-of-a-stage-that-went-back": (
+        replace(WHY, stage="production"),
+        _account(None, stages.ALL, stages.FAILED_STAGE),
+    ),
 }

@@ -1,0 +1,104 @@
+"""What there is to tell of a stage: the pages, the command line, `/status` and `/why` all show this."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.promotion import AuditEntry, Hold, Lock, Promotion, PromotionState, Verified
+from bot.model.release import PromotableRelease
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A promotion that has not ended, and what it waits for."""
+
+    promotion: Promotion
+    waits_for: tuple[str, ...]
+    """At least one, without a full stop; names and reasons in them may be hostile."""
+    until: datetime
+    """When it goes on by itself (a soak), or gives up."""
+    approvers: str = ""
+    """Who may give the approvals that are missing; "" when none are."""
+
+    @property
+    def ends(self) -> str:
+        """What happens then, as far as the moment."""
+        return "It goes on" if self.promotion.state is PromotionState.SOAKING else "It gives up"
+
+
+@dataclass(frozen=True, slots=True)
+class StageStory:
+    """One stage at one moment. All texts are plain; names and reasons in them may be hostile."""
+
+    key: EnvironmentKey
+    repository: str
+    configured: bool
+    """Whether the pipeline of now has it."""
+    state: EnvironmentState | None
+    """Of its environment; None before there was one."""
+    trouble: str
+    """Why that waits or failed, in a sentence; "" when it does not."""
+    url: str | None
+    release: PromotableRelease | None
+    """What it is to run; None while nothing is."""
+    since: datetime | None
+    """When it was told to."""
+    verified_at: datetime | None
+    """When that release was verified there; None when it was not."""
+    moved_by: Journey | None
+    """What has the stage in its hands."""
+    waiting: tuple[Journey, ...]
+    """What waits to have it, the oldest first."""
+    lock: Lock | None
+    hold: Hold | None
+    verified: tuple[Verified, ...]
+    """The newest first."""
+    promotions: tuple[Promotion, ...] = ()
+    """The newest first."""
+    audit: tuple[AuditEntry, ...] = ()
+    """The newest first."""
+
+    @property
+    def name(self) -> str:
+        return self.key.name
+
+    @property
+    def headline(self) -> str:
+        """One sentence: what runs there, or what becomes of it."""
+        release, journey = self.release, self.moved_by
+        if release is None:
+            return f"Nothing runs on {self.name}."
+        named = f"Release `{release.id}` of `{release.commit[:7]}`"
+        if journey is not None:
+            return f"{named} is on its way to {self.name}: {journey.promotion.state}."
+        verified = "" if self.verified_at is not None else ", and was not verified there"
+        return f"{named} runs on {self.name}{verified}."
+
+    @property
+    def journeys(self) -> tuple[Journey, ...]:
+        return (*((self.moved_by,) if self.moved_by is not None else ()), *self.waiting)
+
+    def has_verified(self, release_ids: Collection[str]) -> bool:
+        return any(each.target.release.id in release_ids for each in self.verified)
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineStory:
+    """All stages of a repository, in the order of its pipeline."""
+
+    stages: tuple[StageStory, ...] = ()
+    ours: tuple[PromotableRelease, ...] = ()
+    """The releases of the commits that were asked about."""
+    problem: str = ""
+    """Why the pipeline of now is not known, in a sentence; "" when it is."""
+
+    def stage(self, name: str) -> StageStory | None:
+        return next((each for each in self.stages if each.name == name), None)
+
+    def on(self, number: int) -> tuple[Journey, ...]:
+        """The promotions of a pull request that have not ended."""
+        found = (journey for stage in self.stages for journey in stage.journeys)
+        return tuple(each for each in found if each.promotion.number == number)

@@ -1,0 +1,94 @@
+"""Reads what there is to tell of a repository's stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.environments.configuration import PATH, parse_configuration
+from bot.environments.ports import Clock
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import ConfigurationError, Rejected, TryAgain
+from bot.model.promotion import Promotion, StageRecord
+from bot.model.release import PromotableRelease
+from bot.model.repository import Repository
+from bot.model.stage_story import PipelineStory, StageStory
+from bot.promotions.pipeline import in_order
+from bot.promotions.ports import Audit, Environments, GitHub, Promotions, Releases
+from bot.promotions.story import tell
+
+_PROMOTIONS = 10
+_AUDIT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Storyteller:
+    promotions: Promotions
+    environments: Environments
+    releases: Releases
+    audit: Audit
+    github: GitHub
+    clock: Clock
+
+    async def pipeline(self, repository: Repository, commits: Sequence[str] = ()) -> PipelineStory:
+        """All stages, in their order; also those that are configured no more while something runs there.
+
+        Where the configuration cannot be read, the stages that were ever promoted to.
+        """
+        records = {each.name: each for each in await self.promotions.stages(repository.id)}
+        names, problem = await self._names(repository)
+        left = [name for name, each in records.items() if name not in names and (each.target or problem)]
+        stages = [
+            await self._tell(
+                records.get(name) or _untouched(repository, name), configured=name in names or bool(problem)
+            )
+            for name in (*names, *left)
+        ]
+        return PipelineStory(tuple(stages), await self._ours(repository, commits), problem)
+
+    async def stage(self, repository: Repository, name: str) -> StageStory | None:
+        """One stage with its last promotions and audit; None when nothing was ever promoted to it."""
+        found = await self.promotions.stages(repository.id)
+        record = next((each for each in found if each.name == name), None)
+        return await self._tell(record, at_length=True) if record is not None else None
+
+    async def _tell(
+        self, record: StageRecord, *, configured: bool = True, at_length: bool = False
+    ) -> StageStory:
+        under_way = await self.promotions.find(stage=record.key, ended=False)
+        last: Sequence[Promotion] = ()
+        if at_length:
+            last = await self.promotions.find(stage=record.key, limit=_PROMOTIONS)
+        entries = (
+            await self.audit.entries(record.repository.id, stage=record.name, limit=_AUDIT)
+            if at_length
+            else ()
+        )
+        environment = await self.environments.get(record.key)
+        return tell(
+            record,
+            environment,
+            under_way,
+            self.clock(),
+            configured=configured,
+            promotions=last,
+            audit=entries,
+        )
+
+    async def _names(self, repository: Repository) -> tuple[list[str], str]:
+        """As the default branch has them now, and why they cannot be read."""
+        try:
+            text = await self.github.default_branch_file(repository, PATH)
+            return (in_order(parse_configuration(text).stages) if text is not None else []), ""
+        except ConfigurationError as error:
+            return [], f"`{PATH}` on the default branch cannot be used: {error}"
+        except (Rejected, TryAgain) as error:
+            return [], f"`{PATH}` on the default branch cannot be read: {error}"
+
+    async def _ours(self, repository: Repository, commits: Sequence[str]) -> tuple[PromotableRelease, ...]:
+        found = [await self.releases.of_commit(repository.id, commit) for commit in commits]
+        return tuple(each for each in found if each is not None)
+
+
+def _untouched(repository: Repository, name: str) -> StageRecord:
+    return StageRecord(EnvironmentKey.stage(repository.id, name), repository)

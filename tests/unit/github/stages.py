@@ -1,0 +1,160 @@
+"""A pipeline in the middle of its day, for the snapshots of what `/status` and `/why` tell of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.model.environment import (
+    Attempt,
+    Cause,
+    Environment,
+    EnvironmentKey,
+    EnvironmentState,
+    Status,
+    Wishes,
+)
+from bot.model.promotion import (
+    Approval,
+    AuditEntry,
+    Chapter,
+    GateResult,
+    Hold,
+    Lock,
+    Promotion,
+    PromotionState,
+    StageRecord,
+    Verified,
+)
+from bot.model.release import Image, PromotableRelease, Target
+from bot.model.stage_story import PipelineStory, StageStory
+from bot.promotions.story import tell
+from tests.unit.github.promotions import ASKED, FAILED, RELEASE, SHOP
+from tests.unit.github.scenes import HOSTILE, NOW, OLD
+
+PIPELINE = """
+version: 1
+images: {shop: ghcr.io/acme/shop, worker: ghcr.io/acme/worker}
+manifests: {plain: deploy/}
+stages:
+  integration: {}
+  staging: {after: [integration]}
+  production: {after: [staging], approvals: {count: 2, teams: [ops]}}
+"""
+OLDER = replace(RELEASE, commit=OLD, images={"shop": Image("ghcr.io/acme/shop", "sha256:" + "5c6d" * 16)})
+_EARLIER = NOW - timedelta(days=3)
+
+
+def _promotion(stage: str, **fields: object) -> Promotion:
+    known: dict[str, object] = {"policy": PIPELINE, "configuration": PIPELINE, "number": 7, **fields}
+    return replace(ASKED, stage=EnvironmentKey.stage(SHOP.id, stage), **known)  # type: ignore[arg-type]  # its fields
+
+
+def _target(release: PromotableRelease, serial: int) -> Target:
+    return Target(release, PIPELINE, serial)
+
+
+AWAITING = _promotion(
+    "production",
+    state=PromotionState.AWAITING_APPROVAL,
+    release=RELEASE,
+    deadline=NOW + timedelta(hours=24),
+    authors=("ada", "dora"),
+    configuration_digest="d2",
+    approvals=(Approval("bea", NOW, RELEASE.id, "d2", ("ops",)),),
+    gates=(
+        GateResult("after", True),
+        GateResult("freeze", False, "frozen until 30 November, 08:00 Europe/Berlin (nobody is there)"),
+    ),
+    story=(
+        Chapter(NOW, "Promotion to production requested", "ada"),
+        Chapter(NOW, "Awaiting approval"),
+        Chapter(NOW, "Approved, 1 of 2", "bea"),
+    ),
+)
+SOAKING = _promotion(
+    "staging",
+    id="5e11e12345",
+    state=PromotionState.DEPLOYING,
+    release=RELEASE,
+    deadline=NOW + timedelta(hours=1),
+)
+GONE_BACK = replace(FAILED, id="badbad1234", policy=PIPELINE, requested_by="", number=9)
+
+
+def _audit(stage: str) -> tuple[AuditEntry, ...]:
+    def entry(who: str, what: str, why: str = "", before: str = "", after: str = "") -> AuditEntry:
+        return AuditEntry(NOW, SHOP.id, stage, ASKED.id, who, what, why, before, after)
+
+    return (
+        entry("bea", "approved", "approved, 1 of 2", after=RELEASE.id),
+        entry("", "awaiting approval", before="gating", after="awaiting approval"),
+        entry("ada", "requested", after="requested"),
+        entry("op@command-line", "unhold", HOSTILE, before="the check smoke failed"),
+    )
+
+
+def _environment(stage: str, state: EnvironmentState, cause: Cause | None = None) -> Environment:
+    key = EnvironmentKey.stage(SHOP.id, stage)
+    status = Status(state, url=f"https://{stage}-shop-k2x9f1.preview.example.com", cause=cause)
+    return Environment(key, SHOP, "ns", 1, 1, status, Attempt(), Wishes(), "", NOW, NOW)
+
+
+INTEGRATION = tell(
+    StageRecord(
+        EnvironmentKey.stage(SHOP.id, "integration"),
+        SHOP,
+        target=_target(RELEASE, 2),
+        since=NOW - timedelta(hours=2),
+        verified=(
+            Verified(_target(OLDER, 1), "0ld0ld1234", _EARLIER),
+            Verified(_target(RELEASE, 2), "f1f1f1f1f1", NOW - timedelta(hours=1)),
+        ),
+    ),
+    _environment("integration", EnvironmentState.READY),
+    (),
+    NOW,
+)
+STAGING = tell(
+    StageRecord(
+        EnvironmentKey.stage(SHOP.id, "staging"),
+        SHOP,
+        target=_target(RELEASE, 5),
+        since=NOW,
+        moving=SOAKING.id,
+        verified=(Verified(_target(OLDER, 4), "0ld0ld1234", _EARLIER),),
+        lock=Lock("bea", NOW, NOW + timedelta(hours=2), "load test | nobody else"),
+        hold=Hold("", _EARLIER, "badbad1234 failed: the check smoke failed"),
+    ),
+    _environment("staging", EnvironmentState.WAITING, Cause("The image of `worker` is not there yet.")),
+    (SOAKING,),
+    NOW,
+)
+PRODUCTION = tell(
+    StageRecord(
+        EnvironmentKey.stage(SHOP.id, "production"),
+        SHOP,
+        target=_target(OLDER, 3),
+        since=_EARLIER,
+        verified=(Verified(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
+    ),
+    _environment("production", EnvironmentState.READY),
+    (AWAITING,),
+    NOW,
+    promotions=(AWAITING, GONE_BACK),
+    audit=_audit("production"),
+)
+UNTOUCHED = tell(StageRecord(EnvironmentKey.stage(SHOP.id, "security"), SHOP), None, (), NOW)
+LEFT = replace(
+    PRODUCTION,
+    key=EnvironmentKey.stage(SHOP.id, "qa"),
+    configured=False,
+    waiting=(),
+    hold=Hold(HOSTILE, NOW, HOSTILE),
+)
+
+ALL = PipelineStory((INTEGRATION, UNTOUCHED, STAGING, PRODUCTION, LEFT), (RELEASE,))
+UNREAD = PipelineStory(
+    (PRODUCTION,), (), "`.greenroom.yml` on the default branch cannot be read: GitHub is away."
+)
+FAILED_STAGE: StageStory = replace(PRODUCTION, waiting=(), promotions=(GONE_BACK,))

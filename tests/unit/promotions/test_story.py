@@ -1,0 +1,149 @@
+"""What is told of a stage and of what is on its way to it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.environments.configuration import parse_configuration
+from bot.model.environment import CheckResult, CheckState
+from bot.model.promotion import MOVING, PENDING, Approval, GateResult, Lock, Promotion
+from bot.model.promotion import PromotionState as State
+from bot.model.stage_story import StageStory
+from bot.promotions.pipeline import configuration_digest, in_order
+from bot.promotions.story import journey, tell
+from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, board, facts, promotion, release
+
+CONFIGURATION = parse_configuration(PIPELINE)
+DIGEST = configuration_digest(CONFIGURATION, "production")
+
+
+def story(stages: Stages, name: str) -> StageStory:
+    found = stages.board(name)
+    ended = (State.SUCCEEDED, State.ROLLED_BACK)
+    under_way = [each for each in found.promotions.values() if each.state not in ended]
+    return tell(found.stage, None, under_way, stages.now)
+
+
+def waiting(**fields: object) -> Promotion:
+    known: dict[str, object] = {
+        "release": release(),
+        "policy": PIPELINE,
+        "configuration_digest": DIGEST,
+        "state": State.AWAITING_APPROVAL,
+        **fields,
+    }
+    return replace(promotion("production"), **known)  # type: ignore[arg-type]  # its fields
+
+
+def waits_for(one: Promotion) -> tuple[str, ...]:
+    return journey(one, NOW).waits_for
+
+
+def test_nothing_runs_where_nothing_was_promoted() -> None:
+    told = story(Stages(), "staging")
+    assert told.headline == "Nothing runs on staging."
+    assert (told.release, told.since, told.journeys) == (None, None, ())
+
+
+def test_what_runs_is_told_with_its_commit_and_since_when() -> None:
+    stages = Stages()
+    stages.run("integration", release(), "p1")
+    begun = stages.now
+    stages.later(hours=3)
+    told = story(stages, "integration")
+    assert told.headline == f"Release `{release().id}` of `aaaaaaa` runs on integration."
+    assert (told.since, told.verified_at) == (begun, begun)
+    assert told.has_verified({release().id})
+    assert not told.has_verified({release("b").id})
+
+
+def test_what_moves_a_stage_is_told_and_what_waits_behind_it() -> None:
+    stages = Stages()
+    stages.ask("integration", id="p1")
+    stages.step("integration", facts(), "p1")
+    stages.later(minutes=1)
+    stages.ask("integration", by="", id="p2")
+    told = story(stages, "integration")
+    assert told.moved_by is not None
+    assert told.moved_by.promotion.id == "p1"
+    assert told.moved_by.waits_for == ("the rollout is under way",)
+    assert "on its way to integration: deploying" in told.headline
+    assert [each.promotion.id for each in told.waiting] == ["p2"]
+    assert [each.promotion.id for each in told.journeys] == ["p1", "p2"]
+
+
+def test_what_a_stage_went_back_to_counts_as_verified_whichever_promotion_brought_it() -> None:
+    stages = Stages()
+    stages.run("integration", release("a"), "p1")
+    stages.run("integration", release("b"), "p2")
+    found = stages.board("integration")
+    back = replace(found.stage.verified[0].target, serial=99)
+    told = tell(replace(found.stage, target=back), None, (), stages.now)
+    assert told.verified_at == found.stage.verified[0].at
+    assert [each.target.release for each in told.verified] == [release("b"), release("a")]
+
+
+def test_a_release_that_was_not_verified_is_told_as_such() -> None:
+    stages = Stages()
+    stages.run("integration", release(), "p1")
+    told = tell(replace(stages.board("integration").stage, verified=()), None, (), stages.now)
+    assert told.headline.endswith("runs on integration, and was not verified there.")
+
+
+def test_a_lock_is_told_until_it_expires() -> None:
+    lock = Lock("bea", NOW, NOW + timedelta(hours=1))
+    record = board(lock=lock).stage
+    assert tell(record, None, (), NOW).lock == lock
+    assert tell(record, None, (), lock.until).lock is None
+
+
+def test_a_promotion_waits_for_shut_gates_and_missing_approvals() -> None:
+    gates = (GateResult("after", True), GateResult("freeze", False, "frozen until Monday"))
+    approval = Approval("bea", NOW, release().id, DIGEST)
+    one = waiting(gates=gates, approvals=(approval,), authors=("ada", "dora"))
+    found = journey(one, NOW)
+    assert found.waits_for == ("frozen until Monday", "1 of 2 approvals")
+    assert (
+        found.approvers
+        == "all who may write to the repository, but not ada (asked for it) or dora (wrote it)"
+    )
+    assert (found.ends, found.until) == ("It gives up", one.deadline)
+
+
+def test_an_approval_for_another_configuration_is_not_counted() -> None:
+    assert waits_for(waiting(approvals=(Approval("bea", NOW, release().id, "other"),))) == (
+        "0 of 2 approvals",
+    )
+
+
+def test_who_is_approved_waits_for_nobody() -> None:
+    approvals = tuple(Approval(by, NOW, release().id, DIGEST) for by in ("bea", "cem"))
+    found = journey(waiting(approvals=approvals), NOW)
+    assert (found.waits_for, found.approvers) == (("it goes on in a moment",), "")
+
+
+def test_a_paused_one_says_so() -> None:
+    approvals = tuple(Approval(by, NOW, release().id, DIGEST) for by in ("bea", "cem"))
+    assert waits_for(waiting(approvals=approvals, paused_by="cem")) == ("cem paused it",)
+
+
+def test_a_verification_names_the_checks_that_still_run_and_a_soak_its_end() -> None:
+    checks = (CheckResult("http", CheckState.PASSED), CheckResult("smoke", CheckState.RUNNING))
+    assert waits_for(waiting(state=State.VERIFYING, checks=checks)) == ("still running: smoke",)
+    found = journey(waiting(state=State.SOAKING), NOW)
+    assert (found.ends, found.until) == ("It goes on", NOW + timedelta(minutes=30))
+
+
+def test_every_open_state_waits_for_something() -> None:
+    for state in PENDING | MOVING:
+        assert waits_for(waiting(state=state))
+
+
+def test_stages_are_told_in_the_order_of_the_pipeline() -> None:
+    text = PIPELINE[: PIPELINE.index("stages:")] + (
+        "stages:\n  production: {after: [staging]}\n  security: {}\n"
+        "  staging: {after: {one_of: [security, integration]}}\n  integration: {}\n"
+    )
+    assert in_order(parse_configuration(text).stages) == ["security", "integration", "staging", "production"]
+    assert in_order(CONFIGURATION.stages) == list(CONFIGURATION.stages)
