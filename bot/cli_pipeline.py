@@ -1,4 +1,4 @@
-"""Stages, promotions, releases and the audit on a terminal, shown as text and never as markup."""
+"""Stages, promotions, releases and the audit on a terminal."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.model.promotion import MOVING, AuditEntry, Promotion, PromotionState, StageRecord
+from bot.cli_terminal import table
+from bot.model.promotion import MOVING, AuditEntry, Hold, Lock, Promotion, PromotionState, StageRecord
 from bot.model.release import PromotableRelease
 
+_BUSY = "bold yellow"
 _GOOD = frozenset({PromotionState.SUCCEEDED, PromotionState.ROLLED_BACK})
 
 
@@ -26,22 +28,24 @@ def show_stages(found: Sequence[StageRecord]) -> None:
     )
 
 
-def show_promotions(found: Sequence[Promotion]) -> None:
-    if not found:
-        print("Nothing was promoted there.")
-        return
-    table = _table(("promotion", "state", "release", "asked for by", "since", "why"))
-    for each in found:
-        style = "green" if each.state in _GOOD else "bold yellow" if each.state in MOVING else "dim"
-        table.add_row(
-            each.id,
-            Text(each.state.value, style),
-            each.release.id if each.release is not None else "",
-            Text(each.requested_by or "the pipeline"),
-            _time(each.since),
-            Text(each.why),
-        )
-    Console().print(table)
+def promotion_table(found: Sequence[Promotion]) -> Table:
+    columns = ("promotion", "state", "release", "asked for by", "since", "why")
+    return table(
+        columns,
+        (
+            (
+                each.id,
+                Text(
+                    each.state, "green" if each.state in _GOOD else _BUSY if each.state in MOVING else "dim"
+                ),
+                each.release.id if each.release is not None else "",
+                each.requested_by or "the pipeline",
+                time(each.since),
+                each.why,
+            )
+            for each in found
+        ),
+    )
 
 
 def show_releases(found: Sequence[PromotableRelease]) -> None:
@@ -55,7 +59,7 @@ def show_releases(found: Sequence[PromotableRelease]) -> None:
                 each.id,
                 each.commit[:7],
                 f"#{each.number}" if each.number is not None else "",
-                _time(each.made_at),
+                time(each.made_at),
                 "\n".join(image.reference for image in each.images.values()),
             ]
             for each in found
@@ -67,10 +71,14 @@ def show_audit(found: Sequence[AuditEntry]) -> None:
     if not found:
         print("Nothing is written down.")
         return
-    _show(
+    Console().print(audit_table(found))
+
+
+def audit_table(found: Sequence[AuditEntry]) -> Table:
+    return table(
         ("when", "stage", "promotion", "who", "what", "before", "after", "why"),
         (
-            [
+            (
                 f"{each.at:%Y-%m-%d %H:%M:%S}",
                 each.stage,
                 each.promotion,
@@ -79,7 +87,7 @@ def show_audit(found: Sequence[AuditEntry]) -> None:
                 each.before,
                 each.after,
                 each.why,
-            ]
+            )
             for each in found
         ),
     )
@@ -96,29 +104,23 @@ def _running(stage: StageRecord) -> list[str]:
 
 
 def _kept(stage: StageRecord, now: datetime) -> str:
+    lock = stage.lock if stage.lock is not None and now < stage.lock.until else None
+    told = [f"moved by {stage.moving}"] if stage.moving is not None else []
+    return "; ".join(filter(None, [*told, kept(lock, stage.hold)]))
+
+
+def kept(lock: Lock | None, hold: Hold | None) -> str:
     told = []
-    if stage.moving is not None:
-        told.append(f"moved by {stage.moving}")
-    if stage.lock is not None and now < stage.lock.until:
-        told.append(f"locked by {stage.lock.by} until {_time(stage.lock.until)}")
-    if stage.hold is not None:
-        told.append(f"on hold: {stage.hold.why}")
+    if lock is not None:
+        told.append(f"locked by {lock.by} until {time(lock.until)}{f' ({lock.why})' if lock.why else ''}")
+    if hold is not None:
+        told.append(f"on hold: {hold.why}")
     return "; ".join(told)
 
 
-def _show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    table = _table(columns)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    Console().print(table)
-
-
-def _table(columns: Sequence[str]) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table
-
-
-def _time(moment: datetime) -> str:
+def time(moment: datetime) -> str:
     return f"{moment:%d %B, %H:%M} UTC"
+
+
+def _show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    Console().print(table(columns, rows))

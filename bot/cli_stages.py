@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bot.model.promotion import AuditEntry, Promotion, StageRecord
     from bot.model.release import PromotableRelease
     from bot.model.repository import Repository
+    from bot.model.stage_story import PipelineStory, StageStory
     from bot.promotions.asking import Asker, Asking
     from bot.settings import Settings
     from bot.store import Store
@@ -108,21 +109,38 @@ def list_stages(
 
 @stages.command("show")
 def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
-    """The last promotions of a stage, the newest first."""
+    """What runs on a stage, who keeps it, what moves it, and what waits for what."""
+    from bot.model.stage_story import PipelineStory
+    from bot.promotions.storyteller import Storyteller
+    from bot.store.store import utc_now
 
-    async def ask(store: Store) -> list[Promotion]:
-        from bot.model.environment import EnvironmentKey
+    read = settings("error")
 
+    async def ask(store: Store) -> tuple[StageStory | None, PipelineStory]:
         found = await _repository(store, repository)
-        return await store.promotions.find(stage=EnvironmentKey.stage(found.id, stage), limit=10)
+        github = _github(read)
+        try:
+            teller = Storyteller(
+                store.promotions, store.environments, store.releases, store.audit, github, utc_now
+            )
+            story = await teller.stage(found, stage)
+            if story is not None:
+                return story, PipelineStory()
+            pipeline = await teller.pipeline(found)
+            return pipeline.stage(stage), pipeline
+        finally:
+            await github.close()
 
-    found = with_store(settings("error"), ask)
+    story, pipeline = with_store(read, ask)
+    if story is None:
+        known = ", ".join(each.name for each in pipeline.stages) or "none"
+        give_up(f"There is no stage {stage} (stages: {known}).", pipeline.problem, code=1)
     if as_json:
-        print_json(found)
+        print_json(story)
     else:
-        from bot.cli_pipeline import show_promotions
+        from bot.cli_stage_story import show_stage as show
 
-        show_promotions(found)
+        show(story)
 
 
 @stages.command()

@@ -1,4 +1,4 @@
-"""The account of an environment on a terminal. Names and texts in it are shown as text, never as markup."""
+"""The account of an environment on a terminal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from bot.cli_terminal import grid, plain, text
 from bot.model.environment import Cause, CheckState, EnvironmentState
 from bot.model.observation import Sight
 from bot.model.story import StepState, Story, duration
@@ -36,7 +37,7 @@ def show_list(stories: Sequence[Story]) -> None:
         told = story.url or (story.cause.summary if story.cause else story.headline)
         until = _time(story.expires_at) if story.expires_at else ""
         table.add_row(
-            Text(_plain(story.name), "bold"), _state(story), (story.commit or "")[:7], _text(told), until
+            Text(plain(story.name), "bold"), _state(story), (story.commit or "")[:7], text(told), until
         )
     Console().print(table)
 
@@ -50,8 +51,8 @@ def show_why(story: Story) -> None:
 def show_all(story: Story, sight: Sight) -> None:
     console = Console()
     _head(console, story)
-    _grid(console, "", [(Text(name, "dim"), _text(value)) for name, value in _facts(story)])
-    _grid(
+    grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(story)])
+    grid(
         console,
         f"Phases, {duration(story.seconds)} together",
         [
@@ -62,14 +63,14 @@ def show_all(story: Story, sight: Sight) -> None:
             for step in story.steps
         ],
     )
-    _grid(
+    grid(
         console,
         "Checks",
         [
             (
-                Text(_plain(check.name), "bold"),
+                Text(plain(check.name), "bold"),
                 Text(check.state, _CHECKS.get(check.state, _BUSY)),
-                _text(check.summary),
+                text(check.summary),
             )
             for check in story.checks
         ],
@@ -81,44 +82,44 @@ def show_all(story: Story, sight: Sight) -> None:
 def show_sight(sight: Sight) -> None:
     console = Console()
     if sight.unseen:
-        console.print(_text(sight.unseen))
-    _grid(
+        console.print(text(sight.unseen))
+    grid(
         console,
         "Events",
         [
             (
                 Text(_time(event.at) if event.at else "", "dim"),
-                Text(_plain(event.reason), _BUSY if event.warning else ""),
-                _text(f"{event.subject}: {event.message}"),
+                Text(plain(event.reason), _BUSY if event.warning else ""),
+                text(f"{event.subject}: {event.message}"),
             )
             for event in sight.happenings
         ],
     )
     for tail in sight.logs:
         ended = " (its last run)" if tail.ended else ""
-        console.print(Text(f"\n{_plain(tail.pod)} / {_plain(tail.container)}{ended}", "bold"))
-        console.print(_text(tail.text or "It has said nothing."), soft_wrap=True)
+        console.print(Text(f"\n{plain(tail.pod)} / {plain(tail.container)}{ended}", "bold"))
+        console.print(text(tail.text or "It has said nothing."), soft_wrap=True)
 
 
 def _head(console: Console, story: Story) -> None:
-    console.print(Text.assemble((_plain(story.name), "bold"), "  ", _plain(story.title)))
-    console.print(Text.assemble(_state(story), "  ", _plain(story.headline)))
+    console.print(Text.assemble((plain(story.name), "bold"), "  ", plain(story.title)))
+    console.print(Text.assemble(_state(story), "  ", plain(story.headline)))
     _cause(console, story.cause)
     if story.wait and (story.cause is None or story.wait.summary != story.cause.summary):
         _cause(console, story.wait)
     for note in story.notes:
-        console.print(_text(note))
+        console.print(text(note))
     if story.trouble:
-        console.print(Text(_plain(story.trouble), "red"))
+        console.print(Text(plain(story.trouble), "red"))
 
 
 def _cause(console: Console, cause: Cause | None) -> None:
     if cause is None:
         return
     until = f" It gives up at {_time(cause.until)}." if cause.until else ""
-    console.print(_text(cause.summary + until))
+    console.print(text(cause.summary + until))
     if cause.detail:
-        console.print(Text(_plain(cause.detail), "dim"), soft_wrap=True)
+        console.print(Text(plain(cause.detail), "dim"), soft_wrap=True)
 
 
 def _decisions(console: Console, story: Story) -> None:
@@ -126,9 +127,9 @@ def _decisions(console: Console, story: Story) -> None:
     for decision in story.decisions:
         by = f" (by {decision.by})" if decision.by else ""
         rows.append(
-            (Text(_time(decision.at), "dim"), Text(_plain(decision.what), "bold"), _text(decision.why + by))
+            (Text(_time(decision.at), "dim"), Text(plain(decision.what), "bold"), text(decision.why + by))
         )
-    _grid(console, "Decisions, the newest first", rows)
+    grid(console, "Decisions, the newest first", rows)
 
 
 def _facts(story: Story) -> list[tuple[str, str]]:
@@ -144,27 +145,8 @@ def _facts(story: Story) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _grid(console: Console, title: str, rows: Sequence[tuple[RenderableType, ...]]) -> None:
-    if not rows:
-        return
-    console.print(Text(f"\n{title}" if title else "", "bold"))
-    table = Table.grid(padding=(0, 2, 0, 0))
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
-
-
 def _state(story: Story) -> Text:
     return Text(story.state, _STATES.get(story.state, _BUSY))
-
-
-def _text(text: str) -> Text:
-    return Text(_plain(text))
-
-
-def _plain(text: str) -> str:
-    """Nothing that a terminal would obey."""
-    return "".join(character for character in text if character.isprintable() or character in "\n\t")
 
 
 def _time(moment: datetime) -> str:
