@@ -18,6 +18,7 @@ from bot.cluster.cluster import KubernetesCluster
 from bot.cluster.connection import connect
 from bot.cluster.gateway import HttpGateway
 from bot.cluster.policy import Policy as ClusterPolicy
+from bot.cluster.renderer import Renderer
 from bot.cluster.tools.tools import Tools
 from bot.cluster.watch import Watcher
 from bot.cluster.witness import Witness
@@ -35,6 +36,7 @@ from bot.model.errors import GreenroomError
 from bot.model.places import Caps
 from bot.model.work import Claim, WorkKey
 from bot.promotions.asking import Asking
+from bot.promotions.comparing import Comparing
 from bot.promotions.listening import Listening
 from bot.promotions.promoter import Peers as PromotionPeers
 from bot.promotions.promoter import Promoter
@@ -95,8 +97,8 @@ class App:
         github = self._github()
         stack.push_async_callback(github.close)
         api = await stack.enter_async_context(await connect(settings.kubeconfig, self._metrics))
-        policy = self._cluster_policy()
-        cluster = KubernetesCluster(api, policy, Tools(settings.render_hosts))
+        policy, tools = ClusterPolicy.of(settings), Tools(settings.render_hosts)
+        cluster = KubernetesCluster(api, policy, tools)
         asking = Asking(store.promotions, store.releases, github, utc_now)
         peers = Peers(
             environments=store.environments,
@@ -117,7 +119,7 @@ class App:
         )
         self.web = self._routes(store, self._pages(store, github, Witness(api)))
         handlers = self._handlers(store, github, cluster, peers) | {
-            "promotion": self._promoter(store, github, peers, asking)
+            "promotion": self._promoter(store, github, peers, Renderer(policy, tools), asking)
         }
         self._worker = Worker(store.queue, handlers, settings.workers, self._metrics.worked)
         self._worker.start()
@@ -154,16 +156,6 @@ class App:
         except (OSError, ValueError) as error:
             raise GreenroomError(f"GREENROOM_REGISTRY_CREDENTIALS cannot be used: {error}") from None
         return RegistryClient(credentials, self._settings.private_registries)
-
-    def _cluster_policy(self) -> ClusterPolicy:
-        settings = self._settings
-        return ClusterPolicy(
-            gateway_namespace=settings.gateway_namespace,
-            gateway_name=settings.gateway_name,
-            domain=settings.base_domain,
-            fork_domain=settings.fork_base_domain,
-            pod_security=settings.pod_security,
-        )
 
     def _gateway(self, domain: Domain) -> HttpGateway:
         settings = self._settings
@@ -237,10 +229,13 @@ class App:
     def _storyteller(self, store: Store, github: GitHubApp) -> Storyteller:
         return Storyteller(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
 
-    def _promoter(self, store: Store, github: GitHubApp, peers: Peers, asking: Asking) -> Promoter:
+    def _promoter(
+        self, store: Store, github: GitHubApp, peers: Peers, renderer: Renderer, asking: Asking
+    ) -> Promoter:
         sources = Sources(github, peers.registry, peers.cluster, store.releases, utc_now)
+        comparing = Comparing(github, renderer)
         return Promoter(
-            PromotionPeers(store.promotions, store.environments, github, sources, utc_now), asking
+            PromotionPeers(store.promotions, store.environments, github, sources, comparing, utc_now), asking
         )
 
     def _policy(self) -> Policy:

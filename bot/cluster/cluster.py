@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from bot.cluster.client import Api
 from bot.cluster.kinds import NAMESPACE
 from bot.cluster.observe import observe, old_pods, running
 from bot.cluster.policy import Policy
-from bot.cluster.render import render
+from bot.cluster.renderer import Renderer
 from bot.cluster.tools.tools import Tools
 from bot.environments.ports import Fence
 from bot.model.data import DataRecord
@@ -35,12 +34,10 @@ class KubernetesCluster:
     def __init__(self, api: Api, policy: Policy, tools: Tools) -> None:
         self._api = api
         self._policy = policy
-        self._tools = tools
+        self._renderer = Renderer(policy, tools)
 
     async def render(self, request: RenderRequest) -> Bundle:
-        sources = await self._tools.sources(request)
-        # Thousands of lines of YAML must not hold up acknowledgements.
-        return await asyncio.to_thread(render, request, sources, self._policy)
+        return await self._renderer.render(request)
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         return namespaces.view(await self._api.get(NAMESPACE, name), environment)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.settings import Domain, PodSecurity
+from bot.settings import Domain, PodSecurity, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,16 @@ class Policy:
     """Whether manifests may ask for Services of type LoadBalancer and NodePort."""
     fork_domain: Domain | None = None
     """Of the previews of forks, where it is another one."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> Policy:
+        return cls(
+            gateway_namespace=settings.gateway_namespace,
+            gateway_name=settings.gateway_name,
+            domain=settings.base_domain,
+            fork_domain=settings.fork_base_domain,
+            pod_security=settings.pod_security,
+        )
 
     def domain_of(self, fork: bool) -> Domain:
         return self.fork_domain if fork and self.fork_domain is not None else self.domain

@@ -21,12 +21,7 @@ class ClusterChecks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._policy = Policy(
-            settings.gateway_namespace,
-            settings.gateway_name,
-            settings.base_domain,
-            fork_domain=settings.fork_base_domain,
-        )
+        self._policy = Policy.of(settings)
         self._connected: Api | None = None
 
     async def __aenter__(self) -> Self:

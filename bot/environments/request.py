@@ -23,20 +23,35 @@ def render_request(
     **place: Any,
 ) -> RenderRequest:
     """`files` are the commit's; `place` are the other fields of the request that no configuration tells."""
-    manifests, route = configuration.manifests, configuration.route
     own, data = configuration.own(environment), configuration.data_of(environment)
+    return replace(
+        common_request(configuration, environment=environment, files=files, **place),
+        host=host if configuration.route else "",
+        config=own.config,
+        seed=_seed(data.seed, files) if data.seed else None,
+        checks=tuple(_job(check.title, check.job) for check in own.checks if check.job),
+    )
+
+
+def common_request(configuration: Configuration, **place: Any) -> RenderRequest:
+    """What the configuration says alike of all environments, without what is only one's own."""
+    route, data = configuration.route, configuration.data
+    return replace(
+        manifests_request(configuration, **place),
+        backend=Backend(route.service, route.port) if route else None,
+        migrations=_job("migrations", data.migrate) if data and data.migrate else None,
+    )
+
+
+def manifests_request(configuration: Configuration, **place: Any) -> RenderRequest:
+    """The commit's manifests, and nothing that the bot adds to them."""
+    manifests = configuration.manifests
     return RenderRequest(
-        environment=environment,
         tool=manifests.tool,
         directory=manifests.directory,
         values=manifests.values,
-        backend=Backend(route.service, route.port) if route else None,
-        host=host if route else "",
-        config=own.config,
-        files=files,
-        migrations=_job("migrations", data.migrate) if data.migrate else None,
-        seed=_seed(data.seed, files) if data.seed else None,
-        checks=tuple(_job(check.title, check.job) for check in own.checks if check.job),
+        backend=None,
+        host="",
         **place,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -127,8 +128,16 @@ class Required(Strict):
     reviews: int = Field(default=0, ge=0, le=20)
 
 
+class Parity(StrEnum):
+    """What becomes of a release that would run here otherwise than where it was verified before."""
+
+    WARN = "warn"
+    BLOCK = "block"
+
+
 class Stage(Strict):
     after: After = After()
+    parity: Parity = Parity.WARN
     automatic: bool = False
     soak: Duration = timedelta(0)
     checks: tuple[Check, ...] = Field(default=(), max_length=20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _INVISIBLE = "\u200b"
 """A zero-width space: takes `@name`, `#1` and `https://` apart for GitHub, and for nobody who reads."""
@@ -33,9 +34,20 @@ def code(text: str, longest: int = 200) -> str:
 def block(text: str, longest: int) -> str:
     """A code block of the last `longest` bytes (UTF-8), that its content cannot leave."""
     lines = [line.rstrip() for line in _cleaned(text).split("\n")]
-    content = last_bytes("\n".join(lines).strip("\n"), longest)
-    fence = "`" * max(_longest_run(content) + 1, 3)
-    return f"{fence}text\n{content}\n{fence}"
+    return _fenced(last_bytes("\n".join(lines).strip("\n"), longest), "text")
+
+
+def diff_block(lines: Iterable[str], longest: int) -> str:
+    """A diff that its content cannot leave: as many of its lines as `longest` bytes (UTF-8) hold."""
+    cleaned = [one_line(line, 1000) for line in lines]
+    shown, size = 0, 0
+    for line in cleaned:
+        size += len(line.encode()) + 1
+        if size > longest:
+            break
+        shown += 1
+    left_out = [f"… {len(cleaned) - shown} more lines"] if shown < len(cleaned) else []
+    return _fenced("\n".join([*cleaned[:shown], *left_out]), "diff")
 
 
 def one_line(text: str, longest: int) -> str:
@@ -69,6 +81,11 @@ def _escaped(text: str) -> str:
     text = text.replace("@", "@" + _INVISIBLE).replace("://", f":{_INVISIBLE}//")
     text = re.sub(r"\b(www|GH|gh)(?=[.\\-])", r"\1" + _INVISIBLE, text, flags=re.IGNORECASE)
     return re.sub(r"#(?=\d)", "#" + _INVISIBLE, text)
+
+
+def _fenced(content: str, language: str) -> str:
+    fence = "`" * max(_longest_run(content) + 1, 3)
+    return f"{fence}{language}\n{content}\n{fence}"
 
 
 def _longest_run(text: str) -> int:

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from bot.github.markdown import block, code, one_line, plain
+from bot.github.markdown import block, code, diff_block, one_line, plain
 from bot.model.environment import CheckResult, CheckState
+from bot.model.parity import GATE, Comparison, diff, fault
 from bot.model.promotion import MOVING, PENDING, Chapter, Promotion, PromotionKind, PromotionState
 from bot.model.release import PromotableRelease
 
 _DETAIL = 4_000
+_DIFF = 6_000
+"""Bytes of all differences from other stages together."""
+_UNFOLDED = 20
+"""Lines of a difference that are shown without being asked for."""
 _LONGEST_DESCRIPTION = 140
 _SHOWN = 20
 """Lines of the story that are shown; the audit has all of them."""
@@ -32,6 +37,7 @@ def story(promotion: Promotion) -> str:
     if promotion.detail:
         said.append(block(promotion.detail, _DETAIL))
     said += _gates(promotion)
+    said += _parity(promotion)
     if promotion.checks:
         said.append("Checks: " + " · ".join(f"{_sign(each)} {code(each.name)}" for each in promotion.checks))
     said += _next(promotion)
@@ -115,6 +121,32 @@ def _gates(promotion: Promotion) -> list[str]:
     if promotion.state not in PENDING or not shut:
         return []
     return ["\n".join(f"- 🚧 {plain(_sentence(gate.why))}" for gate in shut)]
+
+
+def _parity(promotion: Promotion) -> list[str]:
+    """In what the stage differs from those before, where that stopped the promotion or is worth a warning."""
+    blocked = any(gate.name == GATE and not gate.passed for gate in promotion.gates)
+    told = [each for each in promotion.parity if not each.alike]
+    if not told or (promotion.state in _UNTOUCHED and not blocked):
+        return []
+    said = []
+    for each in told:
+        if not blocked:
+            said.append(f"⚠️ {plain(_sentence(fault(each)))}")
+        if each.differences:
+            said.append(_differences(each, _DIFF // len(told)))
+    advice = "Stages may differ in configuration values, secrets, size and host, and in nothing else."
+    mend = " Mend `.greenroom.yml` on the default branch, and promote again." if blocked else ""
+    return [*said, f"{advice}{mend}"]
+
+
+def _differences(comparison: Comparison, longest: int) -> str:
+    lines = list(diff(comparison))
+    shown = diff_block(lines, longest)
+    if len(lines) <= _UNFOLDED:
+        return shown
+    summary = f"In what {comparison.right} differs from {comparison.left}"
+    return f"<details><summary>{summary}</summary>\n\n{shown}\n\n</details>"
 
 
 def _next(promotion: Promotion) -> list[str]:

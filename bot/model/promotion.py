@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.model.environment import CheckResult, EnvironmentKey
+from bot.model.parity import Comparison
 from bot.model.release import PromotableRelease, Target
 from bot.model.repository import Repository
 
@@ -79,6 +80,7 @@ class GateResult:
     name: str
     passed: bool
     why: str = ""
+    """Of one that passed: a warning."""
     final: bool = False
     """Waiting does not help: the promotion is rejected."""
     until: datetime | None = None
@@ -129,6 +131,8 @@ class Promotion:
     """Of the release's commits; they cannot approve it."""
     approvals: tuple[Approval, ...] = ()
     gates: tuple[GateResult, ...] = ()
+    parity: tuple[Comparison, ...] = ()
+    """With the stages before, as the release ran there."""
     why: str = ""
     """Why it ended, or failed, in one sentence."""
     detail: str = ""

@@ -9,6 +9,7 @@ from enum import StrEnum
 from bot.environments.configuration import Configuration
 from bot.model.ci import CiState
 from bot.model.environment import CheckResult
+from bot.model.parity import Comparison
 from bot.model.pull_request import Review
 from bot.model.release import PromotableRelease
 
@@ -66,5 +67,7 @@ class Facts:
     reviews: tuple[Review, ...] | None = None
     checks: Mapping[str, CiState] | None = None
     """What GitHub's check runs and statuses say of the release's commit, by name."""
+    parity: tuple[Comparison, ...] = ()
+    """With what the release ran on the stages before."""
     progress: Progress = field(default_factory=lambda: Progress(Rollout.UNDER_WAY))
     """Of the stage's environment with the target that the stage has."""

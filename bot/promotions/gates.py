@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.environments.stages import Stage
+from bot.environments.stages import Parity, Stage
 from bot.model.ci import CiState
+from bot.model.parity import GATE, Comparison, fault
 from bot.model.promotion import Board, GateResult, Promotion, PromotionState
 from bot.model.release import Origin, PromotableRelease
 from bot.promotions.facts import Facts
+from bot.promotions.parity import compared, verified_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,12 @@ class Case:
     """The pipeline's word on the stage, as it was when the promotion was asked for."""
     facts: Facts
     now: datetime
+
+    @property
+    def parity(self) -> dict[str, Comparison | None]:
+        """What is known, as things are now, of each stage on which the release was verified before."""
+        before = verified_with(self.stage.after, self.board.siblings, self.release.id)
+        return compared(self.promotion, self.release, before, self.facts.parity)
 
 
 Gate = Callable[[Case], GateResult]
@@ -55,6 +63,20 @@ def _after(case: Case) -> GateResult:
 
 def _not_there(why: str) -> GateResult:
     return GateResult("after", passed=False, why=why, final=True)
+
+
+def _parity(case: Case) -> GateResult:
+    """It runs here as it ran before, but for configuration values, secrets, size and host."""
+    found = case.parity if _after(case).passed else {}
+    faults = [fault(each) for each in found.values() if each is not None and not each.alike]
+    if case.stage.parity is Parity.WARN:
+        return GateResult(GATE, passed=True, why="; ".join(faults))
+    if faults:
+        return _refused(GATE, "; ".join(faults))
+    open_ones = [name for name, each in found.items() if each is None]
+    if open_ones:
+        return _unread(GATE, f"it has not been compared yet with {' and '.join(open_ones)}")
+    return _passed(GATE)
 
 
 def _protected(case: Case) -> GateResult:
@@ -164,5 +186,5 @@ def _unread(name: str, why: str) -> GateResult:
     return GateResult(name, passed=False, why=why)
 
 
-GATES: Sequence[Gate] = (_after, _protected, _reviews, _checks, _hold, _lock, _freeze, _free)
+GATES: Sequence[Gate] = (_after, _parity, _protected, _reviews, _checks, _hold, _lock, _freeze, _free)
 """In the order in which they are told."""

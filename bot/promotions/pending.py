@@ -114,12 +114,16 @@ def _look(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Bo
     release = promotion.release
     if promotion.state not in PENDING or release is None:
         return board
-    gates = evaluate(Case(board, promotion, release, policy(promotion), facts, now))
+    case = Case(board, promotion, release, policy(promotion), facts, now)
+    gates = evaluate(case)
     if gates != promotion.gates:
-        shut = [gate.why for gate in gates if not gate.passed]
-        told = "; ".join(shut) or "all gates are open"
+        told = "; ".join(gate.why for gate in gates if gate.why) or "all gates are open"
         board = on.record(board, promotion.id, now, "gates", why=told)
         board = on.change(board, promotion, gates=gates)
+        promotion = board.promotions[promotion.id]
+    parity = tuple(each for each in case.parity.values() if each is not None)
+    if parity != promotion.parity:
+        board = on.change(board, promotion, parity=parity)
         promotion = board.promotions[promotion.id]
     final = [gate.why for gate in gates if gate.final]
     if final:

@@ -58,11 +58,12 @@ def onward(
     return [
         name
         for name, stage in stages.items()
-        if stage.automatic and here in stage.after.names and _may_come(stage, records, release_id)
+        if stage.automatic and here in stage.after.names and may_come(stage, records, release_id)
     ]
 
 
-def _may_come(stage: Stage, records: Mapping[str, StageRecord], release_id: str) -> bool:
+def may_come(stage: Stage, records: Mapping[str, StageRecord], release_id: str) -> bool:
+    """Whether it was verified on the stages that come before."""
     there = {name for name, record in records.items() if record.has_verified(release_id)}
     one_of = stage.after.one_of
     return set(stage.after.all_of) <= there and (not one_of or bool(there & set(one_of)))

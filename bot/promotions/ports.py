@@ -9,6 +9,7 @@ from bot.environments.ports import Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.manifest import Bundle, RenderRequest
+from bot.model.parity import Comparable
 from bot.model.promotion import AuditEntry, Board, Promotion, StageRecord
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import PromotableRelease
@@ -55,6 +56,11 @@ class Registry(Protocol):
 
 class Cluster(Protocol):
     async def render(self, request: RenderRequest) -> Bundle: ...
+
+
+class Renderer(Protocol):
+    async def comparable(self, request: RenderRequest) -> Comparable:
+        """What can be compared with that of another request for the same place."""
 
 
 class Environments(Protocol):

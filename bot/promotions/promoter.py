@@ -13,13 +13,15 @@ from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.ports import Clock
 from bot.environments.stages import Stage
 from bot.model.errors import ConfigurationError, Rejected, TryAgain
+from bot.model.parity import Comparison
 from bot.model.promotion import PENDING, Board, Promotion, PromotionState
 from bot.model.release import PromotableRelease
 from bot.model.work import Claim
 from bot.promotions.asking import Asking
+from bot.promotions.comparing import Comparing
 from bot.promotions.facts import Facts, Reading
 from bot.promotions.machine import next_look, step
-from bot.promotions.pipeline import onward, policy
+from bot.promotions.pipeline import may_come, onward, policy
 from bot.promotions.ports import Environments, GitHub, Promotions
 from bot.promotions.sources import Sources
 from bot.promotions.watching import progress
@@ -37,6 +39,7 @@ class Peers:
     environments: Environments
     github: GitHub
     sources: Sources
+    comparing: Comparing
     clock: Clock
 
 
@@ -111,6 +114,7 @@ class Promoter:
     ) -> Facts:
         """What GitHub says of the release's pull request and commit; what it refuses to say stays unknown."""
         github, repository, number = self._peers.github, promotion.repository, release.number
+        known = replace(known, parity=await self._parity(promotion, release, stage, known.reading))
         checks = await _or_none(github.checks(repository, release.commit)) if stage.required.checks else None
         if number is None:
             return replace(known, checks=checks)
@@ -126,6 +130,22 @@ class Promoter:
             authors=tuple(authors) if authors is not None else None,
             reviews=tuple(reviews) if reviews is not None else None,
         )
+
+    async def _parity(
+        self, promotion: Promotion, release: PromotableRelease, stage: Stage, reading: Reading | None
+    ) -> tuple[Comparison, ...]:
+        """Nothing where another gate says no before."""
+        if (
+            not stage.after.names
+            or reading is None
+            or promotion.stage.name not in reading.configuration.stages
+        ):
+            return ()
+        found = await self._peers.promotions.stages(promotion.repository.id)
+        records = {each.name: each for each in found}
+        if not may_come(stage, records, release.id):
+            return ()
+        return await self._peers.comparing.before(promotion, stage, release, reading, records)
 
     async def _go_onward(self, promotion: Promotion) -> None:
         """The release goes by itself where the pipeline says so."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from bot.environments.configuration import Configuration
 from bot.environments.ports import Clock
+from bot.environments.request import manifests_request
 from bot.model.ci import CiState
 from bot.model.errors import Rejected, TryAgain
-from bot.model.manifest import RenderRequest
 from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
@@ -100,18 +100,14 @@ class Sources:
             if ci.state is CiState.FAILED:
                 raise Rejected(f"CI failed for {commit[:7]} ({', '.join(ci.failed)}), so there is no image.")
             return None
-        request = RenderRequest(
+        request = manifests_request(
+            configuration,
             environment=promotion.stage,
             repository=repository,
             namespace=namespace_name(promotion.stage, repository),
             commit=commit,
             images=images,
             files=await self.github.files(repository, commit),
-            tool=configuration.manifests.tool,
-            directory=configuration.manifests.directory,
-            values=configuration.manifests.values,
-            backend=None,
-            host="",
         )
         bundle = await self.cluster.render(request)
         made = PromotableRelease(

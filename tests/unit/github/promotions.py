@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey
+from bot.model.parity import Category, Comparison, Difference, fault
 from bot.model.promotion import (
     Approval,
     Chapter,
@@ -78,6 +79,16 @@ FAILED = replace(
     checks=(CheckResult("http-healthz", CheckState.PASSED), CheckResult("smoke", CheckState.FAILED)),
     back_to=Target(BEFORE, "version: 1", 4),
 )
+_POD = "spec.template.spec.containers[shop]"
+DIFFERENCES = (
+    Difference("", "config and secrets", "STRIPE_KEY", "in secrets", None, Category.VARIABLE),
+    Difference("Deployment", "shop", f"{_POD}.image", "shop:1", "shop:2", Category.IMAGE),
+    Difference("Deployment", "worker", "", "the whole object", None, Category.OBJECT),
+)
+DIFFERS = Comparison("staging", "production", DIFFERENCES)
+MANY = tuple(replace(DIFFERENCES[0], path=f"VARIABLE_{number:02}") for number in range(40))
+UNKNOWN = Comparison("security", "production", unknown="There is no manifest in `deploy/` of this commit")
+NOT_ALIKE = GateResult("parity", False, fault(DIFFERS), final=True)
 
 PROMOTIONS: Mapping[str, Promotion] = {
     "requested": ASKED,
@@ -98,6 +109,30 @@ PROMOTIONS: Mapping[str, Promotion] = {
     ),
     "rejected": replace(ASKED, state=PromotionState.REJECTED, why="there is no stage producton"),
     "rejected-with-hostile-words": replace(GATING, state=PromotionState.REJECTED, why=HOSTILE),
+    "rejected-as-not-alike": replace(
+        GATING, state=PromotionState.REJECTED, why=fault(DIFFERS), gates=(NOT_ALIKE,), parity=(DIFFERS,)
+    ),
+    "rejected-as-not-alike-in-many-places": replace(
+        GATING,
+        state=PromotionState.REJECTED,
+        why=fault(Comparison("staging", "production", MANY, 102)),
+        gates=(NOT_ALIKE,),
+        parity=(Comparison("staging", "production", MANY, 102),),
+    ),
+    "deploying-with-warnings": replace(
+        RUNNING, parity=(Comparison("integration", "production"), DIFFERS, UNKNOWN)
+    ),
+    "succeeded-with-hostile-differences": replace(
+        RUNNING,
+        state=PromotionState.SUCCEEDED,
+        parity=(
+            Comparison(
+                "staging",
+                "production",
+                (replace(DIFFERENCES[1], name=HOSTILE, path=HOSTILE, left=HOSTILE, right=f"```\n{HOSTILE}"),),
+            ),
+        ),
+    ),
     "expired": replace(GATING, state=PromotionState.EXPIRED, why="it was gating for too long"),
     "superseded": replace(AWAITING, state=PromotionState.SUPERSEDED, why="a newer release came"),
     "aborted": replace(RUNNING, state=PromotionState.ABORTED, why="bea aborted it: wrong one"),

@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bot.github.markdown import block, code, last_bytes, plain
+from bot.github.markdown import block, code, diff_block, last_bytes, plain
 
 RENDER = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render
 HOSTILE = (
@@ -43,6 +43,16 @@ def test_code_cannot_be_left(words: str) -> None:
 def test_a_block_cannot_be_left(words: str) -> None:
     quoted = block(words, 1000)
     assert re.fullmatch(r'<pre><code class="language-text">[^<]*</code></pre>\n', RENDER(quoted))
+
+
+@given(st.lists(WORDS, max_size=5))
+def test_a_diff_cannot_be_left(lines: list[str]) -> None:
+    quoted = diff_block([f"-{line}" for line in lines], 200)
+    assert re.fullmatch(r'<pre><code class="language-diff">[^<]*</code></pre>\n', RENDER(quoted))
+
+
+def test_a_diff_that_is_too_long_says_how_much_is_left_out() -> None:
+    assert diff_block(["-one", "+two", "-three"], 11) == "```diff\n-one\n+two\n… 1 more lines\n```"
 
 
 def test_code_in_a_sentence_stays_code() -> None:

@@ -23,6 +23,7 @@ from bot.model.manifest import (
     RenderRequest,
     Wave,
 )
+from bot.model.parity import Comparable
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import PromotableRelease, Release
@@ -31,6 +32,7 @@ from bot.model.size import Size
 from bot.model.work import Claim
 from bot.promotions.asking import Asker, Asking
 from bot.promotions.board import Refusal
+from bot.promotions.comparing import Comparing
 from bot.promotions.listening import Listening
 from bot.promotions.promoter import Peers, Promoter
 from bot.promotions.sources import Sources
@@ -116,6 +118,9 @@ class Cluster(peers.Cluster):
         digests = {Wave.WORKLOADS: image.digest}
         return Bundle(made, {Wave.WORKLOADS: (deployment,)}, digests=digests, manifests_digest="sha256:0")
 
+    async def comparable(self, request: RenderRequest) -> Comparable:
+        return Comparable({})
+
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         return NamespaceView(NamespaceState.OURS if name in self.pods else NamespaceState.ABSENT)
 
@@ -165,8 +170,9 @@ class Town:
             promotions=Listening(store.promotions, store.releases, self.asking),
         )
         sources = Sources(self.github, registry, self.cluster, store.releases, clock)
+        comparing = Comparing(self.github, self.cluster)
         promoter = Promoter(
-            Peers(store.promotions, store.environments, self.github, sources, clock), self.asking
+            Peers(store.promotions, store.environments, self.github, sources, comparing, clock), self.asking
         )
         self.handlers: Mapping[str, Handler] = {
             "environment": StageReconciler(environment_peers, Policy()),

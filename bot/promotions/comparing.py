@@ -1,0 +1,97 @@
+"""Compares stages: reads the files of what they run, and renders both for one and the same place."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bot.environments.configuration import parse_configuration
+from bot.environments.request import common_request
+from bot.environments.stages import Stage
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import Rejected
+from bot.model.naming import namespace_name
+from bot.model.parity import Comparison, Difference, shortened
+from bot.model.promotion import Promotion, StageRecord
+from bot.model.release import PromotableRelease
+from bot.model.repository import Repository
+from bot.promotions.facts import Reading
+from bot.promotions.parity import Side, bond, differences, injected, verified_with
+from bot.promotions.pipeline import configuration_digest, stage_in
+from bot.promotions.ports import GitHub, Renderer
+
+_MOST = 40
+"""How many differences a promotion remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a stage runs, or would run."""
+
+    stage: str
+    release: PromotableRelease
+    configuration: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparing:
+    github: GitHub
+    renderer: Renderer
+
+    async def compare(
+        self, repository: Repository, left: Standing, right: Standing
+    ) -> tuple[Difference, ...]:
+        """Rejected says why one of them cannot be rendered."""
+        own = stage_in(right.configuration, right.stage)
+        place = EnvironmentKey.stage(repository.id, right.stage)
+        namespace = own.namespace or namespace_name(place, repository)
+        sides = (self._side(repository, each, place, namespace) for each in (left, right))
+        return differences(*await asyncio.gather(*sides))
+
+    async def before(
+        self,
+        promotion: Promotion,
+        stage: Stage,
+        release: PromotableRelease,
+        reading: Reading,
+        records: Mapping[str, StageRecord],
+    ) -> tuple[Comparison, ...]:
+        """With what the release ran on the stages before; what the promotion knows is not read again."""
+        name = promotion.stage.name
+        before = verified_with(stage.after, records, release.id)
+        digest = configuration_digest(reading.configuration, name)
+        known = {each.bond: each for each in promotion.parity}
+        found = []
+        for other, target in before.items():
+            true_of = bond(release.id, digest, target)
+            if true_of in known:
+                found.append(known[true_of])
+                continue
+            left = Standing(other, target.release, target.configuration)
+            right = Standing(name, release, reading.text)
+            try:
+                told = await self.compare(promotion.repository, left, right)
+            except Rejected as error:
+                why = str(error).rstrip(".")
+                found.append(Comparison(other, name, unknown=why, bond=true_of))
+            else:
+                first, more = shortened(told, _MOST // len(before))
+                found.append(Comparison(other, name, first, more, bond=true_of))
+        return tuple(found)
+
+    async def _side(
+        self, repository: Repository, standing: Standing, place: EnvironmentKey, namespace: str
+    ) -> Side:
+        configuration = parse_configuration(standing.configuration)
+        request = common_request(
+            configuration,
+            environment=place,
+            repository=repository,
+            namespace=namespace,
+            commit=standing.release.commit,
+            images=standing.release.images,
+            files=await self.github.files(repository, standing.release.commit),
+        )
+        stage = configuration.stages[standing.stage]
+        return Side(await self.renderer.comparable(request), injected(stage))

@@ -1,0 +1,172 @@
+"""Parity: two stages differ in configuration values, secrets, size and host, and in nothing else. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.environments.stages import After, Stage
+from bot.model.parity import Category, Comparable, Comparison, Difference
+from bot.model.promotion import Promotion, StageRecord
+from bot.model.release import PromotableRelease, Target
+
+_LONGEST = 160
+"""Characters of a value that are told."""
+_LONGEST_PATH = 200
+_KEYS = ("mountPath", "name", "containerPort", "port", "key")
+"""What tells the entries of a list apart, whatever their order."""
+_PROBES = frozenset({"livenessProbe", "readinessProbe", "startupProbe"})
+_INJECTED = "config and secrets"
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """A stage as it is compared."""
+
+    comparable: Comparable
+    injected: Mapping[str, str]
+    """Each variable that `.greenroom.yml` gives the stage, to where it stands: `config` or `secrets`."""
+
+
+def injected(stage: Stage) -> Mapping[str, str]:
+    return dict.fromkeys(stage.config, "config") | dict.fromkeys(stage.secrets, "secrets")
+
+
+def differences(left: Side, right: Side) -> tuple[Difference, ...]:
+    """In the order in which they are told; swapping the sides swaps what is told of each."""
+    found = [*_variables(left, right), *_objects(left, right)]
+    return tuple(sorted(found, key=lambda each: (each.kind, each.name, each.path)))
+
+
+def _variables(left: Side, right: Side) -> Iterator[Difference]:
+    """What only one side injects is missing on the other, unless the manifests give it to every container."""
+    for name in left.injected.keys() - right.injected.keys() - right.comparable.variables:
+        yield Difference("", _INJECTED, _safe(name), f"in {left.injected[name]}", None, Category.VARIABLE)
+    for name in right.injected.keys() - left.injected.keys() - left.comparable.variables:
+        yield Difference("", _INJECTED, _safe(name), None, f"in {right.injected[name]}", Category.VARIABLE)
+
+
+def _objects(left: Side, right: Side) -> Iterator[Difference]:
+    ours, theirs = left.comparable.objects, right.comparable.objects
+    for about in ours.keys() | theirs.keys():
+        one, other = ours.get(about), theirs.get(about)
+        kind, _, name = about.partition("/")
+        if one is None or other is None:
+            told = [None if each is None else "the whole object" for each in (one, other)]
+            yield Difference(kind, _safe(name), "", told[0], told[1], Category.OBJECT)
+            continue
+        for path, mine, yours in _within((), one, other):
+            lacking = right if yours is None else left if mine is None else None
+            if lacking is None or not _is_variable(path) or path[-1] not in lacking.injected:
+                shown = _shown(mine, yours)
+                yield Difference(kind, _safe(name), _told_path(path), *shown, _category(path, mine, yours))
+
+
+def _within(path: Path, one: Any, other: Any) -> Iterator[tuple[Path, Any, Any]]:
+    """Path and both values of each difference; the whole of what stands on one side only."""
+    if one == other:
+        return
+    if isinstance(one, list) and isinstance(other, list):
+        one, other = _entries(one, other)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        for key in sorted(one.keys() | other.keys(), key=str):
+            yield from _within((*path, str(key)), one.get(key), other.get(key))
+    elif one != other:
+        yield path, one, other
+
+
+def _entries(one: list[Any], other: list[Any]) -> tuple[Any, Any]:
+    """Lists of mappings as mappings, by what tells their entries apart; other lists as they are."""
+    if not all(isinstance(each, Mapping) for each in (*one, *other)):
+        return one, other
+    key = next((key for key in _KEYS if _tells_apart(key, one) and _tells_apart(key, other)), None)
+    return _named(key, one), _named(key, other)
+
+
+def _tells_apart(key: str, entries: list[Any]) -> bool:
+    names = [each.get(key) for each in entries]
+    return all(isinstance(name, str | int) for name in names) and len(set(map(str, names))) == len(names)
+
+
+def _named(key: str | None, entries: list[Any]) -> Mapping[str, Any]:
+    return {f"[{index if key is None else each[key]}]": each for index, each in enumerate(entries)}
+
+
+def _category(path: Path, one: Any, other: Any) -> Category:
+    if _is_variable(path) and (one is None or other is None):
+        return Category.VARIABLE
+    if path[-1] == "image":
+        return Category.IMAGE
+    if _PROBES & set(path):
+        return Category.PROBE
+    return Category.LIMIT if "resources" in path else Category.OTHER
+
+
+def _is_variable(path: Path) -> bool:
+    return len(path) > 1 and (path[-2] == "env" or path[0] == "data")
+
+
+def _told_path(path: Path) -> str:
+    told = path[0] + "".join(key if key.startswith("[") else f".{key}" for key in path[1:])
+    return _safe(told)[:_LONGEST_PATH]
+
+
+def _shown(one: Any, other: Any) -> tuple[str | None, str | None]:
+    """Both values on one line each; where they are long, from a little before they begin to differ."""
+    texts = [_text(one), _text(other)]
+    start = 0
+    if None not in (one, other) and max(map(len, texts)) > _LONGEST:
+        pairs = enumerate(zip(*texts, strict=False))
+        differ = next((index for index, (mine, yours) in pairs if mine != yours), min(map(len, texts)))
+        start = max(differ - _LONGEST // 4, 0)
+    windows = [_window(text, start) for text in texts]
+    return None if one is None else windows[0], None if other is None else windows[1]
+
+
+def _text(value: Any) -> str:
+    return _safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True))
+
+
+def _window(text: str, start: int) -> str:
+    cut = f"…{text[start:]}" if start else text
+    return cut if len(cut) <= _LONGEST else f"{cut[: _LONGEST - 1]}…"
+
+
+def _safe(text: str) -> str:
+    """Nothing in it that a terminal obeys or that a reader cannot see."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def verified_with(after: After, records: Mapping[str, StageRecord], release_id: str) -> dict[str, Target]:
+    """With which target the release was verified last, on each of the stages that come before."""
+    found = {
+        name: [each.target for each in records[name].verified if each.target.release.id == release_id]
+        for name in after.names
+        if name in records
+    }
+    return {name: targets[-1] for name, targets in found.items() if targets}
+
+
+def bond(release_id: str, digest: str, other: Target) -> str:
+    """Of a comparison: what it is true of. `digest` is of the stage's own configuration."""
+    content = json.dumps([release_id, digest, other.release.id, other.configuration])
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def compared(
+    promotion: Promotion,
+    release: PromotableRelease,
+    before: Mapping[str, Target],
+    found: Sequence[Comparison],
+) -> dict[str, Comparison | None]:
+    """What is known now of each stage before; None where it was not compared yet as things are."""
+    known = {each.bond: each for each in (*promotion.parity, *found)}
+    return {
+        name: known.get(bond(release.id, promotion.configuration_digest, target))
+        for name, target in before.items()
+    }
