@@ -67,6 +67,7 @@ from bot.web.pages.routes import closed_routes, page_routes
 from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import Site
+from bot.web.pages.stages import StagePages
 from bot.web.webhooks import Webhooks
 from bot.worker import Handler, Worker
 
@@ -287,7 +288,9 @@ class App:
         sessions = Sessions(secret, settings.public_url, utc_now)
         sign_in = SignIn(site, github.sign_in(settings.github_client_id, secret), sessions)
         rooms = Rooms(store.environments, store.journal, store.queue, witness)
-        return page_routes(sign_in, Pages(site, sessions, Access(github), rooms, utc_now))
+        access = Access(github)
+        stages = StagePages(site, sessions, access, store.promotions, self._storyteller(store, github))
+        return page_routes(sign_in, Pages(site, sessions, access, rooms, utc_now), stages)
 
     def _routes(self, store: Store, pages: Sequence[BaseRoute]) -> ASGIApp:
         metrics = self._metrics

@@ -37,10 +37,10 @@ def pipeline(account: Account) -> list[str]:
     said = [plain(found.problem)] if found.problem else []
     if not found.stages:
         return said
-    ours = _named(found.ours) or "none yet"
+    ours = _named(found.ours)
     rows = [
-        f"| Stage | What runs there | Since | This pull request's release ({ours}) | Besides |",
-        "|---|---|---|---|---|",
+        f"| Stage | What runs there | {f'{ours} of this' if ours else 'This'} pull request | Besides |",
+        "|---|---|---|---|",
         *(_row(stage, found) for stage in found.stages),
     ]
     return [*said, "\n".join(rows)]
@@ -88,9 +88,10 @@ def open_here(account: Account) -> list[str]:
 
 def _row(stage: StageStory, found: PipelineStory) -> str:
     runs = _release(stage.release) if stage.release is not None else "nothing"
-    since = time(stage.since) if stage.release is not None and stage.since is not None else ""
+    if stage.release is not None and stage.since is not None:
+        runs += f"<br>since {time(stage.since)}"
     besides = [*_besides(stage), *(_journey(each) for each in stage.journeys)]
-    cells = [code(stage.name), runs, since, _ours(stage, found), "<br>".join(besides)]
+    cells = [code(stage.name), runs, _ours(stage, found), "<br>".join(besides)]
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
 

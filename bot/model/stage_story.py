@@ -68,12 +68,12 @@ class StageStory:
     @property
     def headline(self) -> str:
         """One sentence: what runs there, or what becomes of it."""
-        release, journey = self.release, self.moved_by
-        if release is None:
-            return f"Nothing runs on {self.name}."
-        named = f"Release `{release.id}` of `{release.commit[:7]}`"
-        if journey is not None:
-            return f"{named} is on its way to {self.name}: {journey.promotion.state}."
+        if self.release is None:
+            last = _named(self.verified[0].target.release) if self.verified else ""
+            return f"Nothing runs on {self.name}{f'; {last} was verified there last' if last else ''}."
+        named = f"Release {_named(self.release)}"
+        if self.moved_by is not None:
+            return f"{named} is on its way to {self.name}: {self.moved_by.promotion.state}."
         verified = "" if self.verified_at is not None else ", and was not verified there"
         return f"{named} runs on {self.name}{verified}."
 
@@ -102,3 +102,7 @@ class PipelineStory:
         """The promotions of a pull request that have not ended."""
         found = (journey for stage in self.stages for journey in stage.journeys)
         return tuple(each for each in found if each.promotion.number == number)
+
+
+def _named(release: PromotableRelease) -> str:
+    return f"`{release.id}` of `{release.commit[:7]}`"

@@ -51,6 +51,10 @@ class Visit:
         push = self.world.github.repositories.push
         await asyncio.to_thread(push, REPOSITORY, branch, files, by="ada")
 
+    async def say(self, number: int, words: str) -> None:
+        create = self.world.github.comments.create
+        await asyncio.to_thread(create, REPOSITORY, number, words, by="ada")
+
     async def picture(self, name: str) -> None:
         await photograph(self.page, name)
 

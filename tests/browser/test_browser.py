@@ -63,6 +63,38 @@ async def test_from_the_pull_request_to_the_shop_and_to_its_story(visit: Visit) 
     await expect(page).to_have_url(re.compile("/sign-in"))
 
 
+async def test_a_promotion_is_followed_on_the_page_of_its_stage(visit: Visit) -> None:
+    page = visit.page
+    number = await visit.open_pull("spring", "Spring in the shop")
+    await be(visit, "ada")
+    await page.goto(f"{visit.world.github.url}/{REPOSITORY}/pull/{number}")
+    await comes_to_say(page, "#timeline", "is ready")
+    for words in ("/promote integration", "/promote security", "/lock staging for 2h load test"):
+        await visit.say(number, words)
+    await comes_to_say(page, "#timeline", "is on security")
+    await comes_to_say(page, "#timeline", "is on integration")
+    await visit.say(number, "/hold integration no more today")
+    await visit.say(number, "/status")
+    await comes_to_say(page, "#timeline", "of this pull request")
+    await visit.picture("pull-request-status")
+
+    repository = visit.world.github.world.repository(REPOSITORY).id
+    await page.goto(f"{visit.bot.url}/stages/{repository}")
+    await page.click("text=Sign in with GitHub")
+    await page.click("text=Continue as ada")
+    await expect(page.locator("h1")).to_have_text("Stages")
+    await expect(page.locator("#stages")).to_contain_text("ada keeps it until")
+    await visit.picture("stages")
+    await page.click("#stages >> text=integration")
+    await expect(page.locator("#state")).to_contain_text("runs on integration.")
+    await expect(page.locator("#state")).to_contain_text("no more today")
+    await expect(page.locator("#promotions")).to_contain_text("succeeded")
+    await expect(page.locator("#audit")).to_contain_text("requested")
+    await visit.picture("stage")
+    await page.click("text=Phases and logs")
+    await expect(page.locator("#phases")).to_contain_text("workloads")
+
+
 async def test_a_failure_is_told_in_the_comment_and_on_the_page_which_follows_by_itself(visit: Visit) -> None:
     page = visit.page
     files = broken_start(shop_files(visit.world.registry.host))

@@ -85,7 +85,7 @@ class Pages:
         return self._site.page(
             "dashboard.html",
             person,
-            groups=[(name, [story for _, story in both]) for name, both in groups],
+            groups=[_group(name, list(both)) for name, both in groups],
             left_out=max(len(found) - len(stories), 0),
         )
 
@@ -114,6 +114,7 @@ class Pages:
             story=story,
             sight=sight,
             pull=_pull(environment),
+            stage=key if key.kind is EnvironmentKind.STAGE else None,
             repository=environment.repository.full_name,
             longest=max((step.seconds or 0 for step in story.steps), default=0),
             every=_every(story),
@@ -134,6 +135,12 @@ class Pages:
         if environment.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
             return Sight()
         return await self._rooms.witness.look(environment.namespace, environment.key, _LOG_LINES)
+
+
+def _group(name: str, found: Sequence[tuple[Environment, Story]]) -> tuple[str, int | None, list[Story]]:
+    """A repository, its id where it has stages, and its environments."""
+    stages = [each.key.repository_id for each, _ in found if each.key.kind is EnvironmentKind.STAGE]
+    return name, stages[0] if stages else None, [story for _, story in found]
 
 
 def _pull(environment: Environment) -> str:

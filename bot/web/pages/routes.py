@@ -10,10 +10,11 @@ from starlette.staticfiles import StaticFiles
 from bot.web.pages.environments import Pages
 from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import HERE, Site
+from bot.web.pages.stages import StagePages
 
 
-def page_routes(sign_in: SignIn, pages: Pages) -> list[BaseRoute]:
-    return [_static(), *sign_in.routes(), *pages.routes()]
+def page_routes(sign_in: SignIn, pages: Pages, stages: StagePages) -> list[BaseRoute]:
+    return [_static(), *sign_in.routes(), *pages.routes(), *stages.routes()]
 
 
 def closed_routes(site: Site) -> list[BaseRoute]:
@@ -26,7 +27,7 @@ def closed_routes(site: Site) -> list[BaseRoute]:
             "GREENROOM_GITHUB_CLIENT_SECRET: both are on the App's page on GitHub.",
         )
 
-    paths = ("/", "/sign-in", "/environments/{rest:path}")
+    paths = ("/", "/sign-in", "/environments/{rest:path}", "/stages/{rest:path}")
     return [_static(), *(Route(path, closed) for path in paths)]
 
 

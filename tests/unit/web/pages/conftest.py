@@ -17,6 +17,7 @@ from bot.model.observation import Sight
 from bot.model.person import Person
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
+from bot.promotions.storyteller import Storyteller
 from bot.store import Store
 from bot.web.application import create_application
 from bot.web.pages.access import Access
@@ -25,6 +26,7 @@ from bot.web.pages.routes import page_routes
 from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import Site
+from bot.web.pages.stages import StagePages
 from tests.stores import ManualClock
 from tests.unit.environments.test_desire import PULL
 
@@ -42,6 +44,12 @@ class GitHub:
     codes: dict[str, Person] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     away: bool = False
+    configuration: str | None = None
+
+    async def default_branch_file(self, repository: Repository, path: str) -> str | None:
+        if self.away:
+            raise TryAgain("GitHub is away.")
+        return self.configuration
 
     async def may_read(self, repository: Repository, person: Person) -> bool:
         self.asked.append(f"{repository.full_name} {person.login}")
@@ -95,7 +103,16 @@ class Office:
         access = Access(self.github, lambda: self.access_time)
         rooms = Rooms(store.environments, store.journal, store.queue, self.witness)
         pages = Pages(site, sessions, access, rooms, clock)
-        self.web = create_application(page_routes(SignIn(site, self.github, sessions), pages))
+        storyteller = Storyteller(
+            store.promotions,
+            store.environments,
+            store.releases,
+            store.audit,
+            self.github,  # type: ignore[arg-type]  # of GitHub it reads one file
+            clock,
+        )
+        stages = StagePages(site, sessions, access, store.promotions, storyteller)
+        self.web = create_application(page_routes(SignIn(site, self.github, sessions), pages, stages))
         parts = urlsplit(public_url)
         self._url = f"{parts.scheme}://{parts.netloc}"  # what is in front of the bot takes a path away
 
