@@ -28,11 +28,6 @@ async def checks(run: Run) -> Outcome:
     titles = {check.title for check in wanted}
     others = [result for result in run.status.checks if result.name not in titles]
     before = {result.name: result for result in run.status.checks if result.name in titles}
-    if not before:
-        run.set(checks=(*others, *(CheckResult(check.title, CheckState.RUNNING) for check in wanted)))
-        await run.save()
-        await run.report()
-        before = {result.name: result for result in run.status.checks}
     results = []
     for check in wanted:
         known = before.get(check.title, CheckResult(check.title, CheckState.RUNNING))
@@ -45,14 +40,14 @@ async def checks(run: Run) -> Outcome:
         await run.save(*_story(run, ended))
     if not pending:
         return Done()
-    if changed:
-        await run.report()
+    untold = await run.mention(news=changed)
     now = run.peers.clock()
     started = run.status.phases[Phase.CHECKS].started_at
     longest = max((check.job.timeout for check in wanted if check.job), default=timedelta(0))
     pause = _BETWEEN_TRIES if any(_is_http(result.name, wanted) for result in pending) else _LOOK_AGAIN
     names = ", ".join(result.name for result in pending)
-    return Waiting(f"Waiting for the checks: {names}.", now + pause, started + longest + _GRACE)
+    again = min(now + pause, untold or now + pause)
+    return Waiting(f"Waiting for the checks: {names}.", again, started + longest + _GRACE)
 
 
 async def _same_images(run: Run) -> Outcome:

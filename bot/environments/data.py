@@ -92,7 +92,7 @@ async def _migrate(run: Run, record: DataRecord) -> tuple[DataRecord, Outcome]:
     if not any(check.name == MIGRATIONS for check in run.status.checks):
         _check(run, CheckState.RUNNING, "")
         await run.save()
-        await run.report()
+        await run.mention(news=True)
     ran, state = await _job(run, record, Wave.MIGRATIONS)
     if state.condition is Condition.PROGRESSING:
         return ran, _wait(run, f"Waiting for the migrations: {state.message}.", state.detail)

@@ -57,9 +57,20 @@ class GitHub(Protocol):
     async def ci(self, repository: Repository, commit: str) -> Ci: ...
 
     async def report(
-        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+        self,
+        environment: Environment,
+        pull: PullRequest,
+        status: Status,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool = False,
     ) -> None:
-        """Makes check runs, Deployment and comment say what `status` says; writes nothing when they do."""
+        """Makes check runs, Deployment and comment say what `status` says; writes nothing when they do.
+
+        What is passing will soon be something else: TryAgain rather than to hold up anything else that is
+        told.
+        """
 
 
 class Registry(Protocol):

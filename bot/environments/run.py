@@ -34,6 +34,7 @@ from bot.model.environment import (
     PhaseRecord,
     Status,
 )
+from bot.model.errors import TryAgain
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
 from bot.model.places import Admission, Caps
@@ -212,6 +213,23 @@ class Run:
         await self.peers.github.report(
             self.environment, self.pull, self.status, self.fence, self._save_receipt
         )
+
+    async def mention(self, *, news: bool) -> datetime | None:
+        """Reports what will soon be something else, and holds up nothing else that is told by it.
+
+        Returns when to try again, where there was no room for it.
+        """
+        if self.environment.key.kind is not EnvironmentKind.PREVIEW:
+            if news:
+                await self.peers.promotions.wake(self.environment.key)
+            return None
+        try:
+            await self.peers.github.report(
+                self.environment, self.pull, self.status, self.fence, self._save_receipt, passing=True
+            )
+        except TryAgain as error:
+            return error.at
+        return None
 
     async def _save_receipt(self, receipt: str) -> None:
         self.environment = replace(self.environment, receipt=receipt)

@@ -157,10 +157,17 @@ class GitHubApp:
         return await self._deployments.retire(preview_environment(int(key.name)), pull, fence)
 
     async def report(
-        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+        self,
+        environment: Environment,
+        pull: PullRequest,
+        status: Status,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool = False,
     ) -> None:
         """Raises what GitHub said of the writes that failed, after the others were made and remembered."""
-        await self._reporter.report(environment, pull, status, fence, save)
+        await self._reporter.report(environment, pull, status, fence, save, passing=passing)
 
     async def comment(self, repository: Repository, comment_id: int) -> Posted | None:
         """None only when the repository is seen and has no such comment."""
@@ -182,10 +189,17 @@ class GitHubApp:
         await self._comments.answer(heard, body, fence, save)
 
     async def tell(
-        self, promotion: Promotion, pull: PullRequest, receipt: str, fence: Fence, save: SaveReceipt
+        self,
+        promotion: Promotion,
+        pull: PullRequest,
+        receipt: str,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool = False,
     ) -> None:
         """Makes comment and Deployment of a promotion say what it says."""
-        await self._reporter.tell(promotion, pull, receipt, fence, save)
+        await self._reporter.tell(promotion, pull, receipt, fence, save, passing=passing)
 
     async def repositories(self) -> Sequence[Repository]:
         """Of all installations that are not suspended and let us in; of each, all or none."""

@@ -87,6 +87,10 @@ class Client:
             # Only the query is taken from the link: the token goes nowhere else.
             asked = {**asked, **dict(parse_qsl(urlsplit(following).query))}
 
+    def make_way(self, installation: int) -> None:
+        """Raises TryAgain where a write would have to wait: for what is not worth holding up others."""
+        self._pacer.make_way(installation)
+
     async def post(self, installation: int, path: str, body: object, fence: Fence) -> Reply:
         """One write, in its turn; the fence is asked just before it is sent."""
         self._pauses.check(installation)

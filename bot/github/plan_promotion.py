@@ -22,7 +22,6 @@ _DEPLOYED: Mapping[PromotionState, str] = {
     PromotionState.SUPERSEDED: "INACTIVE",
 }
 """In the other states nothing of the stage was touched yet, or what is there keeps its status."""
-_BEGUN = frozenset({"IN_PROGRESS", "SUCCESS"})
 
 
 def promotion_subject(promotion: Promotion, pull: PullRequest, public_url: str) -> Subject:
@@ -50,7 +49,7 @@ def _deployment(subject: Subject, promotion: Promotion, receipt: Receipt) -> lis
     if promotion.release is None or state is None:
         return []
     slot = Slot(Kind.DEPLOYMENT, promotion.release.commit)
-    if slot not in receipt.entries and state not in _BEGUN:
+    if slot not in receipt.entries and state == "INACTIVE":
         return []
     fields = {
         "state": state,

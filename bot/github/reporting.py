@@ -64,7 +64,14 @@ class Reporter:
         self._public_url = public_url
 
     async def report(
-        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+        self,
+        environment: Environment,
+        pull: PullRequest,
+        status: Status,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool,
     ) -> None:
         """Raises what GitHub said of the writes that failed, after the others were made and remembered."""
         subject = preview_subject(environment.key, pull, self._public_url)
@@ -72,10 +79,17 @@ class Reporter:
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan(environment.key, subject, status, receipt)
 
-        await self._make(subject, writes, environment.receipt, fence, save)
+        await self._make(subject, writes, environment.receipt, fence, save, passing=passing)
 
     async def tell(
-        self, promotion: Promotion, pull: PullRequest, receipt: str, fence: Fence, save: SaveReceipt
+        self,
+        promotion: Promotion,
+        pull: PullRequest,
+        receipt: str,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool,
     ) -> None:
         """The same for a promotion's comment and Deployment."""
         subject = promotion_subject(promotion, pull, self._public_url)
@@ -83,10 +97,17 @@ class Reporter:
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan_promotion(subject, promotion, receipt)
 
-        await self._make(subject, writes, receipt, fence, save)
+        await self._make(subject, writes, receipt, fence, save, passing=passing)
 
     async def _make(
-        self, subject: Subject, planned: Planned, known: str, fence: Fence, save: SaveReceipt
+        self,
+        subject: Subject,
+        planned: Planned,
+        known: str,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool,
     ) -> None:
         receipt = Receipt.parse(known)
         if receipt.unknown:
@@ -95,6 +116,8 @@ class Reporter:
             writes = planned(receipt)
             if not writes:
                 return
+            if passing:
+                self._client.make_way(subject.pull.repository.installation_id)
             done = _Round(_noted(receipt, writes))
             await save(done.receipt.dump())
             ready = await self._with_deployments(subject, writes, done, fence)

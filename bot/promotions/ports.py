@@ -44,9 +44,20 @@ class GitHub(Protocol):
     async def ci(self, repository: Repository, commit: str) -> Ci: ...
 
     async def tell(
-        self, promotion: Promotion, pull: PullRequest, receipt: str, fence: Fence, save: SaveReceipt
+        self,
+        promotion: Promotion,
+        pull: PullRequest,
+        receipt: str,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool = False,
     ) -> None:
-        """Makes comment and Deployment say what the promotion says; writes nothing when they do."""
+        """Makes comment and Deployment say what the promotion says; writes nothing when they do.
+
+        What is passing will soon be something else: TryAgain rather than to hold up anything else that is
+        told.
+        """
 
 
 class Registry(Protocol):

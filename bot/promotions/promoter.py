@@ -31,6 +31,16 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 _OUTAGE_AGAIN = timedelta(seconds=30)
+_PASSING = frozenset(
+    {
+        PromotionState.GATING,
+        PromotionState.QUEUED,
+        PromotionState.DEPLOYING,
+        PromotionState.VERIFYING,
+        PromotionState.SOAKING,
+    }
+)
+"""Nobody has to do anything, and something else is told soon: such news waits for a quiet moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +175,7 @@ class Promoter:
         except Rejected as error:
             log.warning("a promotion cannot be told about", reason=str(error))
         except TryAgain as error:
-            log.warning("a promotion is told about later", reason=str(error))
+            log.info("a promotion is told about later", reason=str(error))
             return error.at or self._peers.clock() + _OUTAGE_AGAIN
         return None
 
@@ -183,7 +193,8 @@ class Promoter:
             await self._peers.promotions.save_receipt(claim, promotion.id, receipt)
 
         receipt = await self._peers.promotions.receipt(promotion.id)
-        await self._peers.github.tell(promotion, pull, receipt, fence, save)
+        passing = promotion.state in _PASSING
+        await self._peers.github.tell(promotion, pull, receipt, fence, save, passing=passing)
 
 
 async def _or_none(reading: Awaitable[T]) -> T | None:

@@ -83,12 +83,12 @@ class Desk:
         self.saves.append(receipt)
         self.receipt = receipt
 
-    async def report(self, pull: PullRequest, status: Status) -> None:
+    async def report(self, pull: PullRequest, status: Status, *, passing: bool = False) -> None:
         key = EnvironmentKey.preview(pull.repository.id, pull.number)
         environment = Environment(
             key, pull.repository, "gr-shop", 1, 1, status, Attempt(), Wishes(), self.receipt, NOW, NOW
         )
-        await self.app.report(environment, pull, status, self.fence, self.save)
+        await self.app.report(environment, pull, status, self.fence, self.save, passing=passing)
 
     @property
     def comments(self) -> list[str]:

@@ -77,6 +77,21 @@ async def test_from_open_to_closed_takes_at_most_fourteen_calls(desk: Desk) -> N
     assert "The preview is gone" in desk.comments[0]
 
 
+async def test_what_is_passing_is_not_told_while_much_else_is(desk: Desk) -> None:
+    pull = await desk.pull()
+    running = CheckResult("smoke", CheckState.RUNNING)
+    for _ in range(3):
+        await desk.report(pull, pending(pull.head_sha))
+        await desk.report(pull, ready(pull.head_sha))
+    receipt = desk.receipt
+    with pytest.raises(TryAgain) as refused:
+        await desk.report(pull, replace(pending(pull.head_sha), checks=(running,)), passing=True)
+    assert refused.value.at is not None
+    assert desk.receipt == receipt, "nothing was begun"
+    await desk.report(pull, ready(pull.head_sha, (replace(running, state=CheckState.PASSED),)))
+    assert desk.checks(pull.head_sha) == {PREVIEW: "success", "greenroom/smoke": "success"}
+
+
 async def test_nothing_is_written_when_nothing_changed(desk: Desk) -> None:
     pull = await desk.pull()
     for status in (pending(pull.head_sha), ready(pull.head_sha)):

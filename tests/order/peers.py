@@ -114,7 +114,14 @@ class ModelGitHub:
         return Ci(CiState.PENDING)
 
     async def report(
-        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+        self,
+        environment: Environment,
+        pull: PullRequest,
+        status: Status,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool = False,
     ) -> None:
         checks = tuple(f"{check.name}: {check.state}" for check in status.checks)
         cause = status.cause.summary if status.cause else ""

@@ -94,8 +94,6 @@ async def fork(teller: Teller) -> None:
     await asyncio.to_thread(push_to_fork)
     number = await teller.propose("mallory:night", "The night market", by="mallory")
     await teller.told(number, "No preview runs")
-    await teller.comment(number, "/preview", by="mallory")
-    await teller.told(number, "needs the role")
     await teller.comment(number, "/preview", by="grace")
     await teller.visit(await teller.watch(number, EnvironmentState.READY))
     await teller.close(number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from bot.environments.ports import Fence, SaveReceipt
 from bot.environments.reconciler import Reconciler
@@ -44,6 +45,8 @@ class GitHub:
         self.configuration: str | None = CONFIGURATION
         self.told: list[Status] = []
         self.roles: dict[str, Role] = {}
+        self.busy_until: datetime | None = None
+        """What is passing is not told before."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         return self.pull
@@ -70,8 +73,17 @@ class GitHub:
         return Ci(CiState.PENDING)
 
     async def report(
-        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+        self,
+        environment: Environment,
+        pull: PullRequest,
+        status: Status,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool = False,
     ) -> None:
+        if passing and self.busy_until is not None:
+            raise TryAgain("Other things are told to GitHub first.", self.busy_until)
         self.told.append(status)
 
 

@@ -104,7 +104,14 @@ class TownHall(peers.GitHub):
     async def redeliver(self, delivery: FailedDelivery) -> None: ...
 
     async def report(
-        self, environment: Environment, pull: PullRequest, status: Status, fence: Fence, save: SaveReceipt
+        self,
+        environment: Environment,
+        pull: PullRequest,
+        status: Status,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool = False,
     ) -> None:
         if self.trouble:
             raise self.trouble

@@ -6,6 +6,8 @@ import asyncio
 import time
 from datetime import UTC, datetime
 
+import pytest
+
 from bot.github.pacing import Pacer
 from bot.model.errors import TryAgain
 
@@ -17,7 +19,7 @@ def _now() -> datetime:
 async def test_a_single_write_and_a_small_burst_wait_for_nothing() -> None:
     pacer = Pacer(_now)
     started = time.monotonic()
-    for _ in range(6):
+    for _ in range(12):
         async with pacer.turn(1):
             pass
     assert time.monotonic() - started < 0.5
@@ -45,13 +47,31 @@ async def test_a_flood_is_put_back_instead_of_waiting() -> None:
         async with pacer.turn(1):
             pass
 
-    writes = [asyncio.create_task(write()) for _ in range(20)]
+    writes = [asyncio.create_task(write()) for _ in range(26)]
     _, waiting = await asyncio.wait(writes, timeout=0.05)
     refused = [one.exception() for one in writes if one.done() and one.exception()]
-    assert len(refused) == 4, "six at once and one for each of ten seconds have their turn"
+    assert len(refused) == 4, "twelve at once and one for each of ten seconds have their turn"
     assert all(isinstance(error, TryAgain) and error.at for error in refused)
     async with pacer.turn(2):
         pass
     for one in waiting:
         one.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_what_can_wait_leaves_turns_for_what_cannot() -> None:
+    now = 0.0
+    pacer = Pacer(_now, monotonic=lambda: now)
+    for _ in range(6):
+        pacer.make_way(1)
+        async with pacer.turn(1):
+            pass
+    with pytest.raises(TryAgain) as refused:
+        pacer.make_way(1)
+    assert refused.value.at is not None
+    for _ in range(6):
+        async with pacer.turn(1):
+            pass
+    pacer.make_way(2)
+    now = 7.0
+    pacer.make_way(1)

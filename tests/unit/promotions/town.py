@@ -95,7 +95,14 @@ class GitHub(peers.GitHub):
         return False
 
     async def tell(
-        self, promotion: Promotion, pull: PullRequest, receipt: str, fence: Fence, save: SaveReceipt
+        self,
+        promotion: Promotion,
+        pull: PullRequest,
+        receipt: str,
+        fence: Fence,
+        save: SaveReceipt,
+        *,
+        passing: bool = False,
     ) -> None:
         self.fuse.burn()
         await fence()
