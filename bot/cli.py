@@ -11,6 +11,7 @@ import typer
 from bot.cli_embedded import commands as embedded
 from bot.cli_environments import commands as environments
 from bot.cli_environments import why
+from bot.cli_parity import parity
 from bot.cli_render import render
 from bot.cli_stages import abort, approve, audit, pause, promote, reject, releases, resume, rollback, stages
 from bot.cli_support import give_up
@@ -32,7 +33,7 @@ app = typer.Typer(
 
 app.add_typer(environments, name="env")
 app.command()(why)
-for order in (promote, rollback, approve, reject, abort, pause, resume, audit):
+for order in (promote, rollback, approve, reject, abort, pause, resume, audit, parity):
     app.command()(order)
 app.add_typer(stages, name="stage")
 app.add_typer(releases, name="release")

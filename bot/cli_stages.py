@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from bot.cli_support import give_up, print_json, settings, with_store
+from bot.cli_support import github_app, give_up, print_json, repository_called, settings, with_store
 
 if TYPE_CHECKING:
-    from bot.github.app import GitHubApp
     from bot.model.promotion import AuditEntry, Promotion, StageRecord
     from bot.model.release import PromotableRelease
-    from bot.model.repository import Repository
     from bot.model.stage_story import PipelineStory, StageStory
     from bot.promotions.asking import Asker, Asking
-    from bot.settings import Settings
     from bot.store import Store
 
 stages = typer.Typer(no_args_is_help=True, help="Look at stages, lock them or hold them.")
@@ -95,7 +92,7 @@ def list_stages(
     """All stages, with what runs there, and who has locked or held them."""
 
     async def ask(store: Store) -> list[StageRecord]:
-        id = (await _repository(store, repository)).id if repository else None
+        id = (await repository_called(store, repository)).id if repository else None
         return await store.promotions.stages(id)
 
     found = with_store(settings("error"), ask)
@@ -117,8 +114,8 @@ def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
     read = settings("error")
 
     async def ask(store: Store) -> tuple[StageStory | None, PipelineStory]:
-        found = await _repository(store, repository)
-        github = _github(read)
+        found = await repository_called(store, repository)
+        github = github_app(read)
         try:
             teller = Storyteller(
                 store.promotions, store.environments, store.releases, store.audit, github, utc_now
@@ -183,7 +180,7 @@ def list_releases(repository: Repo, as_json: Json = False) -> None:
     """The newest releases that can be promoted."""
 
     async def ask(store: Store) -> list[PromotableRelease]:
-        return await store.releases.newest((await _repository(store, repository)).id)
+        return await store.releases.newest((await repository_called(store, repository)).id)
 
     found = with_store(settings("error"), ask)
     if as_json:
@@ -203,7 +200,7 @@ def audit(
     """Who did what to stages, when and why, with before and after; the newest first."""
 
     async def ask(store: Store) -> list[AuditEntry]:
-        id = (await _repository(store, repository)).id if repository else None
+        id = (await repository_called(store, repository)).id if repository else None
         return await store.audit.entries(id, stage=stage, limit=limit)
 
     found = with_store(settings("error"), ask)
@@ -227,8 +224,8 @@ def _order(repository: str, order: Callable[[Desk], Awaitable[T]], pull: int | N
     read = settings("error")
 
     async def ask(store: Store) -> T | Refusal:
-        found = await _repository(store, repository)
-        github = _github(read)
+        found = await repository_called(store, repository)
+        github = github_app(read)
         try:
             asking = Asking(store.promotions, store.releases, github, utc_now)
             token = f"command-line/{secrets.token_hex(8)}"
@@ -251,26 +248,4 @@ def _tell(promotion: Promotion, as_json: bool) -> None:
     where = f"on {promotion.repository.full_name}#{promotion.number}" if promotion.number else "in the audit"
     print(
         f"Promotion {promotion.id} to {promotion.stage.name} is {promotion.state}. Its story is told {where}."
-    )
-
-
-async def _repository(store: Store, name: str) -> Repository:
-    """By its name as the bot knows it."""
-    known = [each.repository for each in await store.environments.find()]
-    known += [each.repository for each in await store.promotions.stages()]
-    found = {each.id: each for each in known if each.full_name.lower() == name.lower()}
-    if len(found) != 1:
-        give_up(f"There is no repository {name} of which the bot has seen a pull request.", code=1)
-    return next(iter(found.values()))
-
-
-def _github(read: Settings) -> GitHubApp:
-    from bot.github.app import GitHubApp
-
-    return GitHubApp(
-        api_url=read.github_api_url,
-        app_id=read.github_app_id,
-        private_key=read.github_private_key.get_secret_value(),
-        public_url=read.public_url,
-        ca_file=read.github_ca_file,
     )

@@ -1,4 +1,4 @@
-"""What the commands share: the settings, the store, JSON, and giving up with a sentence."""
+"""What the commands share: the settings, the store, GitHub, JSON, and giving up with a sentence."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from bot.github.app import GitHubApp
+    from bot.model.repository import Repository
     from bot.settings import Settings
     from bot.store import Store
 
@@ -59,6 +61,28 @@ def with_store(read: Settings, ask: Callable[[Store], Awaitable[T]]) -> T:
             f"The database cannot be asked: {error}",
             "GREENROOM_DATABASE_URL has to be the one that `greenroom serve` has, which makes its tables.",
         )
+
+
+async def repository_called(store: Store, name: str, code: int = 1) -> Repository:
+    """By its name as the bot knows it; ends with the code when it knows none."""
+    known = [each.repository for each in await store.environments.find()]
+    known += [each.repository for each in await store.promotions.stages()]
+    found = {each.id: each for each in known if each.full_name.lower() == name.lower()}
+    if len(found) != 1:
+        give_up(f"There is no repository {name} of which the bot has seen a pull request.", code=code)
+    return next(iter(found.values()))
+
+
+def github_app(read: Settings) -> GitHubApp:
+    from bot.github.app import GitHubApp
+
+    return GitHubApp(
+        api_url=read.github_api_url,
+        app_id=read.github_app_id,
+        private_key=read.github_private_key.get_secret_value(),
+        public_url=read.public_url,
+        ca_file=read.github_ca_file,
+    )
 
 
 def print_json(value: object) -> None:

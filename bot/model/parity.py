@@ -90,10 +90,13 @@ def fault(comparison: Comparison) -> str:
     return f"{comparison.right} differs from {comparison.left}: {tally(comparison)}"
 
 
-def diff(comparison: Comparison) -> Iterator[str]:
-    """The differences as lines of a diff, grouped by object: `-` is the left stage, `+` the right one."""
-    yield f"--- {comparison.left}"
-    yield f"+++ {comparison.right}"
+def diff(comparison: Comparison, left: str = "", right: str = "") -> Iterator[str]:
+    """The differences as lines of a diff, grouped by object: `-` is the left stage, `+` the right one.
+
+    `left` and `right` are told beside their names.
+    """
+    yield f"--- {comparison.left}{left}"
+    yield f"+++ {comparison.right}{right}"
     for about, group in groupby(comparison.differences, key=lambda each: each.about):
         yield f"@@ {about} @@"
         for each in group:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.environments.configuration import parse_configuration
+from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.request import common_request
 from bot.environments.stages import Stage
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import Rejected
+from bot.model.errors import Rejected, TryAgain
 from bot.model.naming import namespace_name
 from bot.model.parity import Comparison, Difference, shortened
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
+from bot.promotions.board import Refusal
 from bot.promotions.facts import Reading
 from bot.promotions.parity import Side, bond, differences, injected, verified_with
 from bot.promotions.pipeline import configuration_digest, stage_in
@@ -32,12 +33,59 @@ class Standing:
     stage: str
     release: PromotableRelease
     configuration: str
+    runs: bool = True
+    """False while nothing runs there: the configuration is the default branch's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparing:
     github: GitHub
     renderer: Renderer
+
+    async def standings(
+        self,
+        repository: Repository,
+        names: Sequence[str],
+        records: Mapping[str, StageRecord],
+        newest: PromotableRelease | None,
+    ) -> list[Standing]:
+        """What stages run now. One that runs nothing is taken as the default branch configures it, with the
+        release of another one, or the newest.
+
+        Refusal says why there is nothing to compare.
+        """
+        found = {name: records[name].target if name in records else None for name in names}
+        runs = [target for target in found.values() if target is not None]
+        text = await self._configured(repository, [name for name in names if found[name] is None], records)
+        release = runs[0].release if runs else newest
+        if release is None:
+            raise Refusal(f"{_idle(names)}, and there is no release that could be taken.")
+        return [
+            Standing(name, target.release, target.configuration)
+            if (target := found[name]) is not None
+            else Standing(name, release, text, runs=False)
+            for name in names
+        ]
+
+    async def _configured(
+        self, repository: Repository, names: Sequence[str], records: Mapping[str, StageRecord]
+    ) -> str:
+        """The default branch's configuration, which has all of these stages; not read for none."""
+        if not names:
+            return ""
+        try:
+            text = await self.github.default_branch_file(repository, PATH)
+            stages = parse_configuration(text).stages if text is not None else {}
+        except (Rejected, TryAgain) as error:
+            told = f"{_idle(names)}, and how it is configured cannot be told: {error}"
+            raise Refusal(told) from None
+        if text is None:
+            raise Refusal(f"{_idle(names)}, and the default branch has no {PATH}.")
+        for name in names:
+            if name not in stages:
+                known = ", ".join(dict.fromkeys([*stages, *records])) or "none"
+                raise Refusal(f"There is no stage {name} (stages: {known}).")
+        return text
 
     async def compare(
         self, repository: Repository, left: Standing, right: Standing
@@ -95,3 +143,8 @@ class Comparing:
         )
         stage = configuration.stages[standing.stage]
         return Side(await self.renderer.comparable(request), injected(stage))
+
+
+def _idle(names: Sequence[str]) -> str:
+    """What is true of all of them."""
+    return f"{' and '.join(names)} {'run' if len(names) > 1 else 'runs'} nothing yet"

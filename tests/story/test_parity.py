@@ -1,0 +1,102 @@
+"""A variable that one stage has and the next one lacks is told before it is missed."""
+
+from __future__ import annotations
+
+import json
+
+from tests.story.conftest import Story
+from tests.story.stages import staged
+
+STAGES = """
+stages:
+  staging: {config: {COLOUR: blue}, size: {pods: "20"}}
+  production: {after: [staging], parity: block}
+"""
+LACKING = ["--- staging", "+++ production", "@@ config and secrets @@", "-COLOUR: in config"]
+
+
+async def test_production_lacks_a_variable_until_somebody_adds_it(small: Story) -> None:
+    async with staged(small, STAGES) as stages:
+        number = await small.open("one", small.hello("One."))
+        await small.is_ready(number)
+        await stages.say(number, "/promote staging")
+        await stages.told(number, "✅ Release", "**staging**")
+
+        await stages.say(number, "/promote production")
+        said = await stages.told(number, "⛔ Nothing was promoted to **production**")
+        assert "production differs from staging: 1 missing variable." in said
+        assert "\n".join(["```diff", *LACKING, "```"]) in said
+        assert (await stages.record("production")).target is None
+
+        asked = ("parity", "staging", "production", "--repository", small.repository)
+        code, printed = await stages.greenroom(*asked)
+        assert code == 1
+        lines = printed.splitlines()
+        assert lines[0].startswith("production runs nothing yet, so it is taken as the default branch")
+        assert [line.partition("  release")[0] for line in lines[1:5]] == LACKING
+        assert small.head(number)[:7] in lines[1]
+        assert lines[-1] == "production differs from staging: 1 missing variable."
+        code, printed = await stages.greenroom(*asked, "--json")
+        [found] = json.loads(printed[printed.index("[") :])
+        assert (code, found["path"], found["category"]) == (1, "COLOUR", "missing variable")
+
+        await stages.configure(STAGES.replace("parity: block", "parity: block, config: {COLOUR: red}"))
+        code, printed = await stages.greenroom(*asked)
+        assert code == 0, printed
+        await stages.say(number, "/promote production")
+        said = await stages.told(number, "✅ Release", "**production**")
+        assert "⚠️" not in said
+        code, printed = await stages.greenroom(*asked)
+        assert (code, printed) == (
+            0,
+            "staging and production are alike, but for configuration values, secrets, size and host.",
+        )
+        assert await stages.greenroom("parity", "staging", "producton", *asked[3:]) == (
+            2,
+            "There is no stage producton (stages: staging, production).",
+        )
+
+
+async def test_by_default_it_is_told_and_goes_on(small: Story) -> None:
+    async with staged(small, STAGES.replace(", parity: block", "")) as stages:
+        number = await small.open("one", small.hello("One."))
+        await small.is_ready(number)
+        await stages.say(number, "/promote staging")
+        await stages.told(number, "✅ Release", "**staging**")
+        await stages.say(number, "/promote production")
+        said = await stages.told(number, "✅ Release", "**production**")
+        assert "⚠️ Production differs from staging: 1 missing variable." in said
+        assert "\n".join(LACKING) in said
+
+
+async def test_two_releases_differ_in_their_images_and_in_what_their_manifests_say(small: Story) -> None:
+    async with staged(small, "\nstages:\n  staging: {}\n  production: {}\n") as stages:
+        number = await small.open("one", small.hello("One."))
+        await small.is_ready(number)
+        for stage in ("staging", "production"):
+            await stages.say(number, f"/promote {stage}")
+            await stages.told(number, "✅ Release", f"**{stage}**")
+        files = small.hello("Two.")
+        manifests = files["deploy/hello.yaml"]
+        files["deploy/hello.yaml"] = manifests.replace(b"periodSeconds: 1", b"periodSeconds: 2")
+        await small.push("one", files)
+        await small.is_ready(number)
+        await stages.say(number, "/promote staging")
+        await stages.deployed("staging", "inactive", "success")
+
+        asked = ("parity", "staging", "production", "--repository", small.repository)
+        code, printed = await stages.greenroom(*asked)
+        assert code == 1
+        pod = "spec.template.spec.containers[hello]"
+        [old], [new] = await stages.digests("production"), await stages.digests("staging")
+        lines = printed.splitlines()
+        assert lines[2] == "@@ Deployment/hello @@"
+        assert lines[3].startswith(f"-{pod}.image: ")
+        assert lines[3].endswith(new)
+        assert lines[4].startswith(f"+{pod}.image: ")
+        assert lines[4].endswith(old)
+        assert lines[5:] == [
+            f"-{pod}.readinessProbe.periodSeconds: 2",
+            f"+{pod}.readinessProbe.periodSeconds: 1",
+            "production differs from staging: 1 image, 1 probe.",
+        ]
