@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from bot.embedded.github.render import comments, commits, pulls, repositories, results
 from bot.embedded.github.render.accounts import organization, user
 from bot.embedded.github.render.basics import Json, stamp
@@ -10,6 +12,8 @@ from bot.embedded.github.state.results import CheckRun, CheckSuite, Deployment, 
 from bot.embedded.github.state.world import World
 
 NO_COMMIT = "0" * 40
+
+Kind = Literal["branch", "tag"]
 
 
 def _send(world: World, event: str, repository: Repository, sender: str, payload: Json) -> None:
@@ -71,23 +75,24 @@ def issue_comment(
 def push(
     world: World,
     repository: Repository,
-    branch: str,
+    name: str,
     before: str,
     after: str,
     sender: str,
     *,
     forced: bool = False,
+    kind: Kind = "branch",
 ) -> None:
-    """BEFORE or AFTER of NO_COMMIT: the branch was made or deleted."""
+    """BEFORE or AFTER of NO_COMMIT: the branch or tag was made or deleted."""
     created, deleted = before == NO_COMMIT, after == NO_COMMIT
     objects = world.git(repository)
     known = before if not created else repository.branches.get(repository.default_branch, after)
-    new = [] if deleted else objects.between(known, after)
+    new = [] if deleted or kind == "tag" else objects.between(known, after)
     person = world.signature(sender)
     web = repositories.page(world, repository)
     body = repositories.repository(world, repository)
     payload: Json = {
-        "ref": f"refs/heads/{branch}",
+        "ref": f"refs/{'tags' if kind == 'tag' else 'heads'}/{name}",
         "before": before,
         "after": after,
         "repository": body
@@ -105,15 +110,19 @@ def push(
         "base_ref": None,
         "compare": f"{web}/compare/{before[:12]}...{after[:12]}",
         "commits": [commits.pushed(world, repository, c) for c in new],
-        "head_commit": None if deleted else commits.pushed(world, repository, objects.commits[after]),
+        "head_commit": None
+        if deleted
+        else commits.pushed(world, repository, objects.commits[objects.peeled(after)]),
     }
     if world.account(repository.owner).kind == "Organization":
         payload["repository"] |= {"organization": repository.owner, "custom_properties": {}}
     _send(world, "push", repository, sender, payload)
 
 
-def branch(world: World, repository: Repository, name: str, sender: str, *, created: bool) -> None:
-    payload: Json = {"ref": name, "ref_type": "branch"}
+def reference(
+    world: World, repository: Repository, name: str, sender: str, *, created: bool, kind: Kind = "branch"
+) -> None:
+    payload: Json = {"ref": name, "ref_type": kind}
     if created:
         payload |= {"master_branch": repository.default_branch, "description": repository.description}
     payload["pusher_type"] = "user"

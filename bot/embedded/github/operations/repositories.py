@@ -129,7 +129,24 @@ class Repositories:
             repository = self._world.repository(full_name)
             before = repository.branches.pop(branch)
             events.push(self._world, repository, branch, before, NO_COMMIT, by)
-            events.branch(self._world, repository, branch, by, created=False)
+            events.reference(self._world, repository, branch, by, created=False)
+
+    def tag(
+        self, full_name: str, name: str, *, by: str, at: str | None = None, message: str | None = None
+    ) -> str:
+        """Make or move a tag; with a MESSAGE an annotated one. Returns the commit that it names."""
+        with self._world.lock:
+            world, repository = self._world, self._world.repository(full_name)
+            commit = world.commit_sha(repository, at or repository.default_branch)
+            before = repository.tags.get(name, NO_COMMIT)
+            new = commit
+            if message is not None:
+                new = world.git(repository).write_tag(name, commit, world.signature(by), message).sha
+            repository.tags[name] = new
+            if before == NO_COMMIT:
+                events.reference(world, repository, name, by, created=True, kind="tag")
+            events.push(world, repository, name, before, new, by, forced=before != NO_COMMIT, kind="tag")
+            return commit
 
     def move(self, repository: Repository, branch: str, sha: str, *, by: str, forced: bool = False) -> None:
         """Point BRANCH at SHA, and tell whoever looks at it: webhooks, pull requests, CI."""
@@ -140,7 +157,7 @@ class Repositories:
         repository.branches[branch] = sha
         repository.pushed_at = repository.updated_at = world.now()
         if before == NO_COMMIT:
-            events.branch(world, repository, branch, by, created=True)
+            events.reference(world, repository, branch, by, created=True)
         events.push(world, repository, branch, before, sha, by, forced=forced)
         open_suites(world, repository, branch, before, sha, by)
         for base, pull in list(world.pulls_from(repository, branch)):

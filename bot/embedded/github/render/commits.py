@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.embedded.github.state.changes import Change, changes, commit_changes
-from bot.embedded.github.state.objects import DIRECTORY, Commit, Signature
+from bot.embedded.github.state.objects import DIRECTORY, Commit, Signature, Tag
 from bot.embedded.github.state.records import Repository
 from bot.embedded.github.state.world import World
 
@@ -37,6 +37,21 @@ def git_commit(world: World, repository: Repository, commit: Commit) -> Json:
         "tree": {"sha": commit.tree, "url": f"{api}/git/trees/{commit.tree}"},
         "message": commit.message,
         "parents": _parents(world, repository, commit),
+        "verification": _UNSIGNED,
+    }
+
+
+def git_tag(world: World, repository: Repository, tag: Tag) -> Json:
+    """The answer of GET /git/tags/SHA."""
+    api = url(world, repository)
+    return {
+        "node_id": node_id("Tag", tag.sha),
+        "sha": tag.sha,
+        "url": f"{api}/git/tags/{tag.sha}",
+        "tag": tag.name,
+        "message": tag.message,
+        "tagger": _person(tag.tagger),
+        "object": {"sha": tag.commit, "type": "commit", "url": f"{api}/git/commits/{tag.commit}"},
         "verification": _UNSIGNED,
     }
 

@@ -30,7 +30,10 @@ def _commit(call: Call, ref: str) -> Commit:
 def list_commits(call: Call) -> Answer:
     objects = call.world.git(call.repository)
     start = _commit(call, call.query.get("sha") or call.repository.default_branch)
-    found = [objects.commits[sha] for sha in objects.ancestors(start.sha)]
+    path = call.query.get("path", "").strip("/")
+    found = [
+        objects.commits[sha] for sha in objects.ancestors(start.sha) if not path or objects.touched(sha, path)
+    ]
     return paged(call, found, lambda c: commits.commit(call.world, call.repository, c))
 
 
@@ -61,6 +64,15 @@ def git_commit(call: Call) -> Answer:
     if found is None:
         raise not_found()
     return Answer(commits.git_commit(call.world, call.repository, found))
+
+
+@ROUTES.get(f"{REPO}/git/tags/{{sha}}", "contents:read")
+def git_tag(call: Call) -> Answer:
+    """An annotated tag; a plain one is no object of its own."""
+    found = call.world.git(call.repository).tags.get(call.params["sha"])
+    if found is None:
+        raise not_found()
+    return Answer(commits.git_tag(call.world, call.repository, found))
 
 
 @ROUTES.get(f"{REPO}/git/trees/{{sha:path}}", "contents:read")
@@ -132,7 +144,7 @@ def contents(call: Call) -> Answer:
     if sha is None:
         raise GitHubError(404, f"No commit found for the ref {ref}")
     objects = call.world.git(repository)
-    entry = _entry(objects, objects.commits[sha].tree, path)
+    entry = objects.entry(objects.commits[sha].tree, path)
     if entry is None:
         raise not_found()
     if entry.mode == DIRECTORY:
@@ -146,13 +158,6 @@ def contents(call: Call) -> Answer:
     if entry.mode == SYMLINK:
         return Answer(item | {"target": content.decode()})
     return Answer(item | {"content": base64.encodebytes(content).decode(), "encoding": "base64"})
-
-
-def _entry(objects: Objects, tree: str, path: str) -> Entry | None:
-    entry: Entry | None = Entry(DIRECTORY, tree)
-    for name in path.split("/") if path else []:
-        entry = objects.trees[entry.sha].get(name) if entry and entry.mode == DIRECTORY else None
-    return entry
 
 
 def _content(call: Call, objects: Objects, path: str, entry: Entry, ref: str) -> Json:

@@ -127,16 +127,18 @@ def get_branch(call: Call) -> Answer:
 @ROUTES.get(f"{REPO}/git/ref/{{ref:path}}", "contents:read")
 def get_ref(call: Call) -> Answer:
     repository, ref = call.repository, call.params["ref"]
-    sha = call.world.resolve(repository, ref) if "/" in ref else None
-    if sha is None:
+    named = ref.removeprefix("tags/") if ref.startswith("tags/") else None
+    found = repository.tags.get(named) if named is not None else call.world.resolve(repository, ref)
+    if found is None or "/" not in ref:
         raise not_found()
+    kind = "tag" if found in call.world.git(repository).tags else "commit"
     api = render.url(call.world, repository)
     return Answer(
         {
             "ref": f"refs/{ref}",
             "node_id": node_id("Ref", f"{repository.id}:refs/{ref}"),
             "url": f"{api}/git/refs/{ref}",
-            "object": {"sha": sha, "type": "commit", "url": f"{api}/git/commits/{sha}"},
+            "object": {"sha": found, "type": kind, "url": f"{api}/git/{kind}s/{found}"},
         }
     )
 

@@ -44,6 +44,17 @@ class Commit:
     message: str
 
 
+@dataclass(frozen=True)
+class Tag:
+    """An annotated tag: an object of its own that points to a commit."""
+
+    sha: str
+    name: str
+    commit: str
+    tagger: Signature
+    message: str
+
+
 Files = Mapping[str, File | bytes | str]
 """What callers give for the files of a commit: path → content."""
 
@@ -61,6 +72,7 @@ class Objects:
     blobs: dict[str, bytes] = field(default_factory=dict)
     trees: dict[str, dict[str, Entry]] = field(default_factory=dict)
     commits: dict[str, Commit] = field(default_factory=dict)
+    tags: dict[str, Tag] = field(default_factory=dict)
 
     def write_blob(self, content: bytes) -> str:
         sha = _sha("blob", content)
@@ -104,6 +116,29 @@ class Objects:
         lines += [f"author {_stamp(author)}", f"committer {_stamp(committer)}", "", message]
         sha = _sha("commit", "\n".join(lines).encode())
         return self.commits.setdefault(sha, Commit(sha, tree, parents, author, committer, message))
+
+    def write_tag(self, name: str, commit: str, tagger: Signature, message: str) -> Tag:
+        lines = [f"object {commit}", "type commit", f"tag {name}", f"tagger {_stamp(tagger)}", "", message]
+        sha = _sha("tag", "\n".join(lines).encode())
+        return self.tags.setdefault(sha, Tag(sha, name, commit, tagger, message))
+
+    def peeled(self, sha: str) -> str:
+        """The commit that a tag points to; any other object is itself."""
+        return self.tags[sha].commit if sha in self.tags else sha
+
+    def entry(self, tree: str, path: str) -> Entry | None:
+        """What the tree holds at a path; the tree itself at ""."""
+        found: Entry | None = Entry(DIRECTORY, tree)
+        for name in path.split("/") if path else []:
+            found = self.trees[found.sha].get(name) if found and found.mode == DIRECTORY else None
+        return found
+
+    def touched(self, sha: str, path: str) -> bool:
+        """Whether the commit has the path otherwise than each of its parents."""
+        commit = self.commits[sha]
+        own = self.entry(commit.tree, path)
+        before = [self.entry(self.commits[parent].tree, path) for parent in commit.parents]
+        return all(own != each for each in before) if before else own is not None
 
     def write_files(self, files: Files) -> dict[str, Entry]:
         entries = {}

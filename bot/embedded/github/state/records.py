@@ -62,7 +62,7 @@ class Repository:
     fork_of: int | None = None
     archived: bool = False
     branches: dict[str, str] = field(default_factory=dict)
-    tags: dict[str, str] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)  # name → commit, or annotated tag
     protections: dict[str, Protection] = field(default_factory=dict)
     environments: dict[str, int] = field(default_factory=dict)  # name → id
     collaborators: dict[str, Role] = field(default_factory=dict)

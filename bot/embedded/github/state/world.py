@@ -152,17 +152,21 @@ class World:
         if name.startswith("heads/"):
             return repository.branches.get(name.removeprefix("heads/"))
         if name.startswith("tags/"):
-            return repository.tags.get(name.removeprefix("tags/"))
+            return self._tagged(repository, name.removeprefix("tags/"))
         if match := re.fullmatch(r"pull/(\d+)/head", name):
             pull = self.state.pulls.get(repository.id, {}).get(int(match[1]))
             return pull.head_sha if pull else None
-        if found := repository.branches.get(name) or repository.tags.get(name):
+        if found := repository.branches.get(name) or self._tagged(repository, name):
             return found
         if name == "HEAD":
             return repository.branches.get(repository.default_branch)
         if re.fullmatch(r"[0-9a-f]{7,40}", name):
             return next((sha for sha in self.git(repository).commits if sha.startswith(name)), None)
         return None
+
+    def _tagged(self, repository: Repository, name: str) -> str | None:
+        sha = repository.tags.get(name)
+        return self.git(repository).peeled(sha) if sha else None
 
     def commit_sha(self, repository: Repository, ref: str) -> str:
         if sha := self.resolve(repository, ref):

@@ -1,0 +1,73 @@
+"""Tags, plain and annotated, and who touched a path last: as GitHub's API tells them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bot.embedded.github import GitHubServer
+from tests.unit.embedded_github.conftest import Client
+from tests.unit.embedded_github.receiver import Receiver
+
+SHOP = "acme/shop"
+
+
+def test_a_plain_tag_names_its_commit(github: GitHubServer, client: Client) -> None:
+    commit = github.repositories.tag(SHOP, "v1", by="ada")
+    found = client.get(f"repos/{SHOP}/git/ref/tags/v1").json()
+    assert found["ref"] == "refs/tags/v1"
+    assert (found["object"]["type"], found["object"]["sha"]) == ("commit", commit)
+    assert client.get(f"repos/{SHOP}/git/ref/tags/v2").status_code == 404
+    assert client.get(f"repos/{SHOP}/git/tags/{commit}").status_code == 404
+
+
+def test_an_annotated_tag_is_an_object_of_its_own(github: GitHubServer, client: Client) -> None:
+    commit = github.repositories.tag(SHOP, "v1", by="ada", message="The first")
+    found = client.get(f"repos/{SHOP}/git/ref/tags/v1").json()["object"]
+    assert found["type"] == "tag"
+    tag = client.get(f"repos/{SHOP}/git/tags/{found['sha']}").json()
+    assert (tag["tag"], tag["message"], tag["object"]["sha"]) == ("v1", "The first", commit)
+    assert client.get(f"repos/{SHOP}/commits/v1").json()["sha"] == commit
+    assert client.get(f"repos/{SHOP}/tarball/refs/tags/v1", follow_redirects=False).status_code == 302
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="compares with git itself")
+def test_an_annotated_tag_has_the_sha_that_git_gives_it(github: GitHubServer, tmp_path: Path) -> None:
+    github.repositories.tag(SHOP, "v1", by="ada", message="The first")
+    [tag] = github.world.git(github.world.repository(SHOP)).tags.values()
+    who = f"{tag.tagger.name} <{tag.tagger.email}> {int(tag.tagger.at.timestamp())} +0000"
+    body = f"object {tag.commit}\ntype commit\ntag v1\ntagger {who}\n\nThe first"
+
+    def git(*words: str, given: str = "") -> str:
+        done = subprocess.run(
+            ["git", *words], cwd=tmp_path, input=given, check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    git("init", "-q")
+    assert git("hash-object", "-t", "tag", "--stdin", "--literally", given=body) == tag.sha
+
+
+def test_a_pushed_tag_is_told(github: GitHubServer, client: Client, receiver: Receiver) -> None:
+    github.apps.set_webhook(receiver.url)
+    commit = github.repositories.tag(SHOP, "v1", by="ada")
+    github.deliveries.wait_idle(10)
+    pushed = receiver.last("push").payload
+    assert (pushed["ref"], pushed["after"], pushed["created"]) == ("refs/tags/v1", commit, True)
+    assert pushed["commits"] == []
+
+
+def test_the_commits_of_a_path_are_those_that_changed_it(
+    github: GitHubServer, client: Client, pull: int
+) -> None:
+    first = client.get(f"repos/{SHOP}/commits", params={"path": "README.md"}).json()[-1]["sha"]
+    second = github.repositories.push(SHOP, "main", {"README.md": "# Ours\n"}, by="ben")
+    github.repositories.push(SHOP, "main", {"NOTES.md": "1\n"}, by="ada")
+    github.pulls.merge(SHOP, pull, by="ada")
+    found = client.get(f"repos/{SHOP}/commits", params={"path": "README.md"}).json()
+    assert [each["sha"] for each in found] == [second, first]
+    assert found[0]["author"]["login"] == "ben"
+    assert client.get(f"repos/{SHOP}/commits", params={"path": "nowhere"}).json() == []
