@@ -37,6 +37,7 @@ from bot.model.places import Caps
 from bot.model.work import Claim, WorkKey
 from bot.promotions.asking import Asking
 from bot.promotions.comparing import Comparing
+from bot.promotions.following import Following
 from bot.promotions.listening import Listening
 from bot.promotions.promoter import Peers as PromotionPeers
 from bot.promotions.promoter import Promoter
@@ -116,11 +117,12 @@ class App:
             },
             clock=utc_now,
             telemetry=self._metrics,
-            promotions=Listening(store.promotions, store.releases, asking),
+            promotions=Listening(store.promotions, store.releases),
         )
         self.web = self._routes(store, self._pages(store, github, Witness(api)))
         handlers = self._handlers(store, github, cluster, peers) | {
-            "promotion": self._promoter(store, github, peers, Renderer(policy, tools), asking)
+            "promotion": self._promoter(store, github, peers, Renderer(policy, tools), asking),
+            "pipeline": Following(store.deliveries, github, asking),
         }
         self._worker = Worker(store.queue, handlers, settings.workers, self._metrics.worked)
         self._worker.start()

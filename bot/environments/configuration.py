@@ -152,6 +152,11 @@ class Configuration(Strict):
     preview: Preview = Preview()
     stages: Mapping[StageName, Stage] = Field(default_factory=dict, max_length=20)
 
+    @property
+    def follows(self) -> bool:
+        """Whether something here follows the default branch by itself."""
+        return any(stage.begins for stage in self.stages.values())
+
     def own(self, environment: EnvironmentKey) -> Preview | Stage:
         """The part that is about one environment."""
         if environment.kind is EnvironmentKind.PREVIEW:

@@ -156,9 +156,6 @@ class Promotions(Protocol):
     async def keep(self, release: PromotableRelease) -> None:
         """Remembers a release that a preview ran, so that the very same can be promoted."""
 
-    async def merged(self, pull: PullRequest) -> None:
-        """A pull request was merged: its release may go on by itself. Told more than once, it goes once."""
-
 
 class Nobody:
     """Where nothing is promoted, nobody listens."""
@@ -166,8 +163,6 @@ class Nobody:
     async def wake(self, stage: EnvironmentKey) -> None: ...
 
     async def keep(self, release: PromotableRelease) -> None: ...
-
-    async def merged(self, pull: PullRequest) -> None: ...
 
 
 class Gateway(Protocol):

@@ -62,8 +62,6 @@ class Reconciler:
             author_trusted=await self._trusts_author(run),
         )
         if isinstance(wanted, Unwanted):
-            if wanted.end is End.MERGED and run.status.end is not End.MERGED:
-                await self._peers.promotions.merged(run.pull)
             return await teardown(run, wanted)
         try:
             wanted = await self._read_configuration(run)

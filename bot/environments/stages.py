@@ -168,6 +168,11 @@ class Stage(Strict):
         return self
 
     @property
+    def begins(self) -> bool:
+        """Whether a new head of the default branch comes here by itself."""
+        return self.automatic and not self.after.names
+
+    @property
     def seeded(self) -> bool:
         return self.seed or self.ephemeral
 

@@ -30,8 +30,8 @@ class Adoption:
 
     async def _find(self, subject: Subject, slot: Slot) -> Any | None:
         if slot.kind is Kind.COMMENT:
-            pull = subject.pull
-            return await self.comment(pull.repository, pull.number, subject.marker)
+            assert subject.pull is not None, "a comment is on a pull request"
+            return await self.comment(subject.repository, subject.pull.number, subject.marker)
         if slot.kind is Kind.CHECK:
             return await self._check_run(subject, slot)
         return await self._deployment(subject, slot)
@@ -46,7 +46,7 @@ class Adoption:
         return None
 
     async def _check_run(self, subject: Subject, slot: Slot) -> Any | None:
-        repository = subject.pull.repository
+        repository = subject.repository
         path = f"/repos/{repository.full_name}/commits/{slot.commit}/check-runs"
         asked = {"check_name": slot.name, "filter": "all"}
         found = [
@@ -59,7 +59,7 @@ class Adoption:
         return min(found, key=lambda run: number(run, "id") or 0, default=None)
 
     async def _deployment(self, subject: Subject, slot: Slot) -> Any | None:
-        repository = subject.pull.repository
+        repository = subject.repository
         path = f"/repos/{repository.full_name}/deployments"
         asked = {"sha": slot.commit, "environment": subject.deployment_environment}
         async for page in self._client.pages(repository.installation_id, path, asked):

@@ -18,6 +18,7 @@ from bot.github.comments import Comments
 from bot.github.connection import Connection
 from bot.github.contents import Contents
 from bot.github.deployments import Deployments
+from bot.github.history import History
 from bot.github.installations import Installations
 from bot.github.people import People
 from bot.github.permissions import missing
@@ -30,6 +31,7 @@ from bot.github.telemetry import Telemetry, Untold
 from bot.github.texts_commands import answer
 from bot.model.ci import Ci, CiState
 from bot.model.command import Heard, Posted
+from bot.model.commit import Commit
 from bot.model.delivery import FailedDelivery
 from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import Rejected
@@ -71,6 +73,7 @@ class GitHubApp:
         self._app_id = app_id
         self._pulls = Pulls(self._client)
         self._contents = Contents(self._client)
+        self._history = History(self._client)
         self._heads: Bounded[tuple[int, int], str] = Bounded(10_000, lambda _: 1)
         self._installations = Installations(self._client)
         self._people = People(self._client)
@@ -118,9 +121,34 @@ class GitHubApp:
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         """The file's text; None when the repository is seen and has no such file.
 
-        At most a minute old, and read anew after each `pull_request` that found the same head as before.
+        At most a minute old, and read anew after each `head`, and each `pull_request` that found the same
+        head as before.
         """
         return await self._contents.default_branch_file(repository, path)
+
+    async def head(self, repository: Repository) -> Commit | None:
+        """Of the default branch; None while it has no commit."""
+        self._contents.forget(repository)
+        return await self._history.newest(repository)
+
+    async def last_change(self, repository: Repository, path: str) -> Commit | None:
+        """The default branch's last commit that changed the path."""
+        return await self._history.newest(repository, path)
+
+    async def commit(self, repository: Repository, sha: str) -> Commit:
+        return await self._history.commit(repository, sha)
+
+    async def merged_by(self, repository: Repository, sha: str) -> int | None:
+        """The pull request that brought the commit into its base branch; None when none did."""
+        return await self._history.merged_by(repository, sha)
+
+    async def tag(self, repository: Repository, name: str) -> str | None:
+        """The commit that the tag names now, also an annotated one; None when there is no such tag."""
+        return await self._history.tag(repository, name)
+
+    async def in_default_branch(self, repository: Repository, sha: str) -> bool:
+        """Whether the default branch has the commit in its history; what only a fork has does not count."""
+        return await self._history.in_default_branch(repository, sha)
 
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
         return await self._contents.files(repository, commit)
@@ -191,14 +219,14 @@ class GitHubApp:
     async def tell(
         self,
         promotion: Promotion,
-        pull: PullRequest,
+        pull: PullRequest | None,
         receipt: str,
         fence: Fence,
         save: SaveReceipt,
         *,
         passing: bool = False,
     ) -> None:
-        """Makes comment and Deployment of a promotion say what it says."""
+        """Makes comment and Deployment of a promotion say what it says; the latter without a pull request."""
         await self._reporter.tell(promotion, pull, receipt, fence, save, passing=passing)
 
     async def repositories(self) -> Sequence[Repository]:

@@ -38,14 +38,15 @@ _DEPLOYMENT_STATUS = Mutation("createDeploymentStatus", ("deploymentStatus", "id
 
 def mutation(subject: Subject, write: Write) -> tuple[Mutation, Mapping[str, Any]]:
     """A Deployment must have its id already: only REST creates it for an exact commit."""
-    pull, slot, fields = subject.pull, write.slot, dict(write.fields)
+    slot, fields = write.slot, dict(write.fields)
     if slot.kind is Kind.DEPLOYMENT:
         return _DEPLOYMENT_STATUS, {**fields, "deploymentId": write.id}
+    assert subject.pull is not None, "what else is told, is told on a pull request"
     if slot.kind is Kind.COMMENT:
         if write.id is None:
-            return _ADD_COMMENT, {**fields, "subjectId": pull.node_id}
+            return _ADD_COMMENT, {**fields, "subjectId": subject.pull.node_id}
         return _UPDATE_COMMENT, {**fields, "id": write.id}
-    fields["repositoryId"] = pull.repository_node_id
+    fields["repositoryId"] = subject.pull.repository_node_id
     if write.id is not None:
         return _UPDATE_CHECK, {**fields, "checkRunId": write.id}
     created = {"name": slot.name, "headSha": slot.commit, "externalId": subject.external_id(slot)}

@@ -31,6 +31,7 @@ def preview_environment(number: int) -> str:
 def preview_subject(key: EnvironmentKey, pull: PullRequest, public_url: str) -> Subject:
     return Subject(
         name=str(key),
+        repository=pull.repository,
         pull=pull,
         page=f"{public_url.rstrip('/')}/environments/{key}",
         deployment_environment=preview_environment(pull.number),
@@ -51,6 +52,7 @@ def plan(key: EnvironmentKey, subject: Subject, status: Status, receipt: Receipt
 
 
 def _checks(subject: Subject, status: Status, receipt: Receipt, place: texts.Place) -> list[Write]:
+    assert subject.pull is not None, "a preview is of a pull request"
     commit = status.commit or subject.pull.head_sha
     wanted = []
     conclusion = _conclusion(status)

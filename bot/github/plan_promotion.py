@@ -24,11 +24,12 @@ _DEPLOYED: Mapping[PromotionState, str] = {
 """In the other states nothing of the stage was touched yet, or what is there keeps its status."""
 
 
-def promotion_subject(promotion: Promotion, pull: PullRequest, public_url: str) -> Subject:
+def promotion_subject(promotion: Promotion, pull: PullRequest | None, public_url: str) -> Subject:
     stage = promotion.stage.name
     release = promotion.release.id if promotion.release is not None else "a release"
     return Subject(
         name=f"promotion/{promotion.id}",
+        repository=promotion.repository if pull is None else pull.repository,
         pull=pull,
         page=f"{public_url.rstrip('/')}/environments/{promotion.stage}",
         deployment_environment=stage,
@@ -74,7 +75,7 @@ def _state(promotion: Promotion) -> str | None:
 
 
 def _comment(subject: Subject, promotion: Promotion, receipt: Receipt) -> list[Write]:
-    if COMMENT not in receipt.entries and receipt.lost_comments >= COMMENTS:
+    if subject.pull is None or (COMMENT not in receipt.entries and receipt.lost_comments >= COMMENTS):
         return []
     body = "\n\n".join([texts.story(promotion), subject.marker])
     return [Write(COMMENT, {"body": body}, open=True)]

@@ -84,14 +84,14 @@ class Reporter:
     async def tell(
         self,
         promotion: Promotion,
-        pull: PullRequest,
+        pull: PullRequest | None,
         receipt: str,
         fence: Fence,
         save: SaveReceipt,
         *,
         passing: bool,
     ) -> None:
-        """The same for a promotion's comment and Deployment."""
+        """The same for a promotion's comment and Deployment; without a pull request for the latter alone."""
         subject = promotion_subject(promotion, pull, self._public_url)
 
         def writes(receipt: Receipt) -> Sequence[Write]:
@@ -117,7 +117,7 @@ class Reporter:
             if not writes:
                 return
             if passing:
-                self._client.make_way(subject.pull.repository.installation_id)
+                self._client.make_way(subject.repository.installation_id)
             done = _Round(_noted(receipt, writes))
             await save(done.receipt.dump())
             ready = await self._with_deployments(subject, writes, done, fence)
@@ -153,7 +153,7 @@ class Reporter:
             return
         mutations = [mutation(subject, write) for write in writes]
         text, variables = document(mutations)
-        installation = subject.pull.repository.installation_id
+        installation = subject.repository.installation_id
         try:
             executed = await self._client.graphql(installation, text, variables, fence)
         except TryAgain as error:
@@ -167,7 +167,7 @@ class Reporter:
             done.take(write, outcome(write, one, index, executed))
 
     async def _create_deployment(self, subject: Subject, write: Write, fence: Fence) -> Write:
-        repository = subject.pull.repository
+        repository = subject.repository
         body = {
             "ref": write.slot.commit,
             "environment": subject.deployment_environment,

@@ -11,6 +11,7 @@ from typing import Any
 from bot.github.receipt import Entry, Receipt, Slot
 from bot.github.texts import marker
 from bot.model.pull_request import PullRequest
+from bot.model.repository import Repository
 
 CHECK = "greenroom/preview"
 
@@ -20,11 +21,13 @@ COMMENTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An environment or a promotion, told about on a pull request."""
+    """An environment or a promotion, and the pull request on which it is told about."""
 
     name: str
     """By which its comment, check runs and Deployments are found again."""
-    pull: PullRequest
+    repository: Repository
+    pull: PullRequest | None
+    """None: there is none, so Deployments alone tell."""
     page: str
     deployment_environment: str
     deployment_description: str

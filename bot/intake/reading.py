@@ -12,7 +12,18 @@ from bot.commands.grammar import digest, parse
 from bot.environments.configuration import PATH as CONFIGURATION_FILE
 from bot.intake.payload import Payload, PullRequest, read_payload
 from bot.intake.payload import Repository as Named
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Removed, Rerun, Resync, Wake
+from bot.model.delivery import (
+    Ask,
+    Comment,
+    Delivery,
+    Hint,
+    Pushed,
+    Reconfigure,
+    Removed,
+    Rerun,
+    Resync,
+    Wake,
+)
 from bot.model.repository import Repository
 
 _LARGEST_ID = 2**63 - 1
@@ -87,15 +98,19 @@ def _wake(repository: Repository | None, sha: str | None) -> Sequence[Ask]:
 
 
 def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
-    """A push to a pull request's branch comes as `synchronize`; here only the configuration matters."""
+    """A push to a pull request's branch comes as `synchronize`; here the default branch and tags matter."""
     branch = payload.repository.default_branch if payload.repository else None
-    if repository is None or not branch or payload.ref != f"refs/heads/{branch}":
+    if repository is None:
+        return ()
+    if payload.ref is not None and payload.ref.startswith("refs/tags/"):
+        return (Pushed(repository),)
+    if not branch or payload.ref != f"refs/heads/{branch}":
         return ()
     for commit in payload.commits or ():
         for paths in (commit.added, commit.modified, commit.removed):
             if CONFIGURATION_FILE in (paths or ()):
                 return (Reconfigure(repository),)
-    return ()
+    return (Pushed(repository),)
 
 
 def _comment(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:

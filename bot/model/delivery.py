@@ -47,6 +47,14 @@ class Resync:
 
 
 @dataclass(frozen=True, slots=True)
+class Pushed:
+    """The default branch or a tag moved: where the repository has stages or demos, the work key is
+    `pipeline:REPOSITORY_ID`."""
+
+    repository: Repository
+
+
+@dataclass(frozen=True, slots=True)
 class Reconfigure:
     """The configuration on the default branch changed: every environment of the repository is read again."""
 
@@ -93,7 +101,7 @@ class Rerun:
     by: str
 
 
-Ask = Hint | Wake | Resync | Reconfigure | Rerun | Comment | Removed
+Ask = Hint | Wake | Resync | Pushed | Reconfigure | Rerun | Comment | Removed
 """What a delivery asks for."""
 
 

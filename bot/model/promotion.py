@@ -117,7 +117,9 @@ class Promotion:
     head: str | None = None
     """The head that whoever asked could see."""
     wanted: str | None = None
-    """The release that was asked for; None is the pull request's own."""
+    """The release that was asked for, by its id, a tag or a commit; None is the pull request's own."""
+    commit: str | None = None
+    """The head of the default branch with which the pipeline begins by itself."""
     release: PromotableRelease | None = None
     note: str = ""
     """Why it is this release and not the pull request's."""

@@ -40,6 +40,11 @@ class WorkKey:
         return cls("namespace", name)
 
     @classmethod
+    def pipeline(cls, repository_id: int) -> WorkKey:
+        """What the default branch wants of stages and demos."""
+        return cls("pipeline", str(repository_id))
+
+    @classmethod
     def resync(cls, repository_id: int) -> WorkKey:
         return cls("resync", str(repository_id))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
@@ -23,12 +23,11 @@ from bot.model.promotion import (
     PromotionState,
     StageRecord,
 )
-from bot.model.pull_request import PullRequest
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.promotions import orders
 from bot.promotions.board import PATIENCE, Refusal
-from bot.promotions.pipeline import first_automatic, policy
+from bot.promotions.pipeline import policy
 from bot.promotions.ports import GitHub, Promotions, Releases
 
 log = structlog.get_logger()
@@ -73,20 +72,13 @@ class Asking:
         asker = Asker(repository, "", f"automatic/{repository.id}/{release.id}", number)
         return await self._request(self._new(asker, stage, PromotionKind.PROMOTION, wanted=release.id))
 
-    async def merged(self, pull: PullRequest) -> None:
-        """A merged pull request goes by itself to the stages with which an automatic pipeline begins."""
-        try:
-            text = await self.github.default_branch_file(pull.repository, PATH)
-            stages = parse_configuration(text).stages if text is not None else {}
-        except (
-            Rejected
-        ) as error:  # whoever merged is not kept waiting by it; the file's faults are told elsewhere
-            log.warning("a merged pull request goes nowhere by itself", reason=str(error))
-            return
-        token = f"merged/{pull.repository.id}/{pull.number}/{pull.merge_commit}"
-        for name in first_automatic(stages):
-            asker = Asker(pull.repository, "", token, pull.number)
-            await self._request(self._new(asker, name, PromotionKind.PROMOTION))
+    async def pushed(self, repository: Repository, stage: str, commit: str) -> None:
+        """A new head of the default branch goes to a stage by itself; each of them once."""
+        asker = Asker(repository, "", f"pushed/{repository.id}/{commit}")
+        promotion = self._new(asker, stage, PromotionKind.PROMOTION)
+        if await self.promotions.get(promotion.id) is None:
+            number = await self.github.merged_by(repository, commit)
+            await self._request(replace(promotion, commit=commit, number=number))
 
     async def rollback(self, asker: Asker, stage: str) -> Promotion:
         """What goes back: a rollback, or the promotion that was under way and is taken back."""

@@ -29,6 +29,8 @@ class Found:
     release: PromotableRelease
     note: str = ""
     """Why it is this one, where that may surprise."""
+    number: int | None = None
+    """The pull request that brought it, where the promotion was not asked for on one."""
 
 
 class Rollout(StrEnum):

@@ -85,6 +85,8 @@ def _protected(case: Case) -> GateResult:
         return _passed("protected")
     if case.release.from_fork and case.release.origin is not Origin.DEFAULT_BRANCH:
         return _refused("protected", "the stage is protected, and this release was made from a fork")
+    if case.release.number is None:
+        return _refused("protected", f"the stage is protected, and {_unreviewed(case)}")
     if case.facts.reviews is None:
         return _unread("protected", "the reviews of the pull request cannot be read, which counts as none")
     if not _reviewers(case):
@@ -99,12 +101,18 @@ def _reviews(case: Case) -> GateResult:
     needed = case.stage.required.reviews
     if needed == 0:
         return _passed("reviews")
+    if case.release.number is None:
+        return _refused("reviews", f"reviews are needed, and {_unreviewed(case)}")
     if case.facts.reviews is None:
         return _unread("reviews", "the reviews of the pull request cannot be read, which counts as none")
     found = len(_reviewers(case))
     if found < needed:
         return _refused("reviews", f"{needed} approving reviews of this commit are needed, there are {found}")
     return _passed("reviews")
+
+
+def _unreviewed(case: Case) -> str:
+    return f"no pull request brought {case.release.commit[:7]}, so nobody reviewed it"
 
 
 def _reviewers(case: Case) -> set[str]:

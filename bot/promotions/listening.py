@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.model.environment import EnvironmentKey
-from bot.model.pull_request import PullRequest
 from bot.model.release import PromotableRelease
-from bot.promotions.asking import Asking
 from bot.promotions.ports import Promotions, Releases
 
 
@@ -17,13 +15,9 @@ class Listening:
 
     promotions: Promotions
     releases: Releases
-    asking: Asking
 
     async def wake(self, stage: EnvironmentKey) -> None:
         await self.promotions.wake(stage)
 
     async def keep(self, release: PromotableRelease) -> None:
         await self.releases.keep(release)
-
-    async def merged(self, pull: PullRequest) -> None:
-        await self.asking.merged(pull)

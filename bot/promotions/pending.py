@@ -36,6 +36,7 @@ def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -
         State.GATING,
         now,
         release=facts.found.release,
+        number=promotion.number or facts.found.number,
         note=facts.found.note,
         policy=facts.reading.text,
         configuration=facts.reading.text,

@@ -46,11 +46,6 @@ def in_order(stages: Mapping[str, Stage]) -> list[str]:
     return found
 
 
-def first_automatic(stages: Mapping[str, Stage]) -> list[str]:
-    """Where a release that was merged goes by itself."""
-    return [name for name, stage in stages.items() if stage.automatic and not stage.after.names]
-
-
 def onward(
     stages: Mapping[str, Stage], records: Mapping[str, StageRecord], here: str, release_id: str
 ) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from bot.environments.ports import Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
+from bot.model.commit import Commit
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.manifest import Bundle, RenderRequest
 from bot.model.parity import Comparable
@@ -23,6 +24,23 @@ class GitHub(Protocol):
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None: ...
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None: ...
+
+    async def head(self, repository: Repository) -> Commit | None:
+        """Of the default branch; after it the files of the default branch are read anew."""
+
+    async def last_change(self, repository: Repository, path: str) -> Commit | None:
+        """The default branch's last commit that changed the path."""
+
+    async def commit(self, repository: Repository, sha: str) -> Commit: ...
+
+    async def merged_by(self, repository: Repository, sha: str) -> int | None:
+        """The pull request that brought the commit into its base branch; None when none did."""
+
+    async def tag(self, repository: Repository, name: str) -> str | None:
+        """The commit that the tag names now."""
+
+    async def in_default_branch(self, repository: Repository, sha: str) -> bool:
+        """Whether the default branch has the commit in its history."""
 
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]: ...
 
@@ -46,7 +64,7 @@ class GitHub(Protocol):
     async def tell(
         self,
         promotion: Promotion,
-        pull: PullRequest,
+        pull: PullRequest | None,
         receipt: str,
         fence: Fence,
         save: SaveReceipt,
@@ -55,9 +73,14 @@ class GitHub(Protocol):
     ) -> None:
         """Makes comment and Deployment say what the promotion says; writes nothing when they do.
 
-        What is passing will soon be something else: TryAgain rather than to hold up anything else that is
-        told.
+        Without a pull request it is the Deployment alone. What is passing will soon be something else:
+        TryAgain rather than to hold up anything else that is told.
         """
+
+
+class Repositories(Protocol):
+    async def repository(self, repository_id: int) -> Repository | None:
+        """The repository as it was named last."""
 
 
 class Registry(Protocol):

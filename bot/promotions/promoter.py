@@ -96,9 +96,11 @@ class Promoter:
             return Facts(), error.at or self._peers.clock() + _OUTAGE_AGAIN
 
     async def _read(self, promotion: Promotion) -> Facts:
+        # After it the configuration is read anew: nobody's approval is for one that was just changed.
         if promotion.number is not None:
-            # After it the configuration is read anew: nobody's approval is for one that was just changed.
             await self._peers.github.pull_request(promotion.repository, promotion.number)
+        else:
+            await self._peers.github.head(promotion.repository)
         text = await self._peers.github.default_branch_file(promotion.repository, PATH)
         if text is None:
             return Facts(refusal=f"the default branch has no {PATH}")
@@ -127,7 +129,8 @@ class Promoter:
         known = replace(known, parity=await self._parity(promotion, release, stage, known.reading))
         checks = await _or_none(github.checks(repository, release.commit)) if stage.required.checks else None
         if number is None:
-            return replace(known, checks=checks)
+            commit = await _or_none(github.commit(repository, release.commit))
+            return replace(known, checks=checks, authors=commit.authors if commit is not None else None)
         pull = await _or_none(github.pull_request(repository, number))
         wanted = stage.protected or bool(stage.required.reviews)
         reviews = await _or_none(github.reviews(repository, number)) if wanted else None
@@ -166,12 +169,12 @@ class Promoter:
             await self._asking.automatic(promotion.repository, name, promotion.release, promotion.number)
 
     async def _tell(self, claim: Claim, promotion: Promotion) -> datetime | None:
-        """On the pull request that it was asked for on. Where nobody can be told, it goes on all the same.
+        """On its pull request, and as a Deployment. Where nobody can be told, it goes on all the same.
 
         Returns when to try again, None when it was told.
         """
         try:
-            await self._tell_on_pull(claim, promotion)
+            await self._tell_on_github(claim, promotion)
         except Rejected as error:
             log.warning("a promotion cannot be told about", reason=str(error))
         except TryAgain as error:
@@ -179,12 +182,12 @@ class Promoter:
             return error.at or self._peers.clock() + _OUTAGE_AGAIN
         return None
 
-    async def _tell_on_pull(self, claim: Claim, promotion: Promotion) -> None:
-        if promotion.number is None:
-            return
-        pull = await self._peers.github.pull_request(promotion.repository, promotion.number)
-        if pull is None:
-            return
+    async def _tell_on_github(self, claim: Claim, promotion: Promotion) -> None:
+        pull = None
+        if promotion.number is not None:
+            pull = await self._peers.github.pull_request(promotion.repository, promotion.number)
+            if pull is None:
+                return
 
         async def fence() -> None:
             await self._peers.promotions.check(claim)

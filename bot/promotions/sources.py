@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
 from bot.environments.configuration import Configuration
 from bot.environments.ports import Clock
@@ -17,6 +18,8 @@ from bot.model.release import Image, Origin, PromotableRelease
 from bot.promotions.facts import Found
 from bot.promotions.ports import Cluster, GitHub, Registry, Releases
 
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
 
 @dataclass(frozen=True, slots=True)
 class Sources:
@@ -29,10 +32,9 @@ class Sources:
     async def find(self, promotion: Promotion, configuration: Configuration) -> Found | None:
         """None while it is being built. Rejected says why there can be none."""
         if promotion.wanted is not None:
-            release = await self.releases.get(promotion.repository.id, promotion.wanted)
-            if release is None:
-                raise Rejected(f"There is no release {promotion.wanted}.")
-            return Found(await self._with_tree(promotion, release))
+            return await self._wanted(promotion, promotion.wanted, configuration)
+        if promotion.commit is not None:
+            return await self._of_commit(promotion, promotion.commit, configuration)
         if promotion.number is None:
             raise Rejected("There is no pull request to take the release from; name a release.")
         pull = await self.github.pull_request(promotion.repository, promotion.number)
@@ -41,6 +43,48 @@ class Sources:
         if pull.merged and pull.merge_commit is not None:
             return await self._merged(promotion, pull, pull.merge_commit, configuration)
         return await self._unmerged(promotion, pull)
+
+    async def _wanted(self, promotion: Promotion, wanted: str, configuration: Configuration) -> Found | None:
+        """By a release's id, a tag, or a full commit SHA."""
+        repository = promotion.repository
+        release = await self.releases.get(repository.id, wanted)
+        if release is not None:
+            return Found(await self._with_tree(promotion, release))
+        tagged = None if _COMMIT.fullmatch(wanted) else await self.github.tag(repository, wanted)
+        commit = tagged or wanted
+        if not _COMMIT.fullmatch(commit):
+            raise Rejected(f"There is no release and no tag {wanted}.")
+        known = await self.releases.of_commit(repository.id, commit)
+        if known is None and not await self.github.in_default_branch(repository, commit):
+            named = f"The tag {wanted} names {commit[:7]}, which" if tagged else commit[:7]
+            raise Rejected(
+                f"{named} is not in the history of the default branch, and no preview of it was ready, so "
+                "nothing tells what would run."
+            )
+        found = await self._of_commit(promotion, commit, configuration)
+        if found is None or tagged is None:
+            return found
+        note = f"the tag {wanted} names {commit[:7]}"
+        return replace(found, note=f"{note}, and {found.note}" if found.note else note)
+
+    async def _of_commit(
+        self, promotion: Promotion, commit: str, configuration: Configuration
+    ) -> Found | None:
+        """What reviewers saw of a commit of the default branch, where a pull request brought it."""
+        repository = promotion.repository
+        known = await self.releases.of_commit(repository.id, commit)
+        if known is not None:
+            return Found(await self._with_tree(promotion, known), number=known.number)
+        number = promotion.number or await self.github.merged_by(repository, commit)
+        pull = await self.github.pull_request(repository, number) if number is not None else None
+        if pull is not None and pull.merged:
+            found = await self._merged(promotion, pull, commit, configuration)
+            return replace(found, number=pull.number) if found is not None else None
+        release = await self._built(promotion, commit, configuration, None)
+        if release is None:
+            return None
+        why = f"no pull request brought {commit[:7]}, so it is the default branch's own build"
+        return Found(release, why)
 
     async def _unmerged(self, promotion: Promotion, pull: PullRequest) -> Found:
         if not pull.open:
@@ -74,13 +118,13 @@ class Sources:
                 return Found(seen, told)
             else:
                 why = f"merging changed the content (tree {seen.tree[:7]} became {tree[:7]})"
-        release = await self._built(promotion, merge, configuration)
+        release = await self._built(promotion, merge, configuration, pull.number)
         if release is None:
             return None
         return Found(release, f"{why}, so it is {pull.base_ref}'s own build of {merge[:7]}")
 
     async def _built(
-        self, promotion: Promotion, commit: str, configuration: Configuration
+        self, promotion: Promotion, commit: str, configuration: Configuration, number: int | None
     ) -> PromotableRelease | None:
         repository = promotion.repository
         known = await self.releases.of_commit(repository.id, commit)
@@ -116,7 +160,7 @@ class Sources:
             images=images,
             manifests_digest=bundle.manifests_digest,
             origin=Origin.DEFAULT_BRANCH,
-            number=promotion.number,
+            number=number,
             from_fork=False,
             made_at=self.clock(),
             tree=await self.github.tree(repository, commit),

@@ -10,7 +10,18 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, or_, select
 
 from bot.environments.ports import Clock
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Reconfigure, Removed, Rerun, Resync, Wake
+from bot.model.delivery import (
+    Ask,
+    Comment,
+    Delivery,
+    Hint,
+    Pushed,
+    Reconfigure,
+    Removed,
+    Rerun,
+    Resync,
+    Wake,
+)
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, Wishes
 from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
@@ -24,7 +35,7 @@ from bot.store.environments import wish
 from bot.store.hints import absorb
 from bot.store.promotions import wake_all
 from bot.store.queue import enqueue
-from bot.store.tables import deliveries, environments, microseconds, repositories
+from bot.store.tables import deliveries, environments, microseconds, repositories, stages
 
 _LARGEST_BATCH = 64
 _QUIET_TURNS = 2
@@ -62,6 +73,12 @@ class Deliveries:
         await self._database.run(lambda connection: absorb(connection, hints, now))
         self._database.bell.ring()
 
+    async def follow(self, named: Sequence[Repository]) -> None:
+        """The pipelines of these repositories are to look what their default branches want."""
+        now = self._clock()
+        await self._database.run(lambda connection: _follow(connection, named, now))
+        self._database.bell.ring()
+
     async def known(self, guids: Collection[str]) -> set[str]:
         """Which of these deliveries were recorded."""
         statement = select(deliveries.c.guid).where(deliveries.c.guid.in_(guids))
@@ -77,7 +94,7 @@ class Deliveries:
         return await self._database.run(drop)
 
     async def repository(self, repository_id: int) -> Repository | None:
-        """The repository as a delivery named it last; for `resync:ID`."""
+        """The repository as a delivery named it last; for `resync:ID` and `pipeline:ID`."""
         return await self._database.run(lambda connection: _repository(connection, repository_id))
 
     async def _record(self) -> None:
@@ -147,6 +164,7 @@ def _store(connection: Connection, entries: Sequence[_Entry], now: datetime) -> 
             wish(connection, key, _refreshed, "“Re-run” was pressed on a check.", ask.by, now)
     removals.note(connection, [ask for ask in asks if isinstance(ask, Removed)], now)
     _resync(connection, [ask.repository for ask in asks if isinstance(ask, Resync)], now)
+    _follow(connection, _followers(connection, asks), now)
     hear(connection, [ask for ask in asks if isinstance(ask, Comment)], now)
 
 
@@ -207,6 +225,25 @@ def _resync(connection: Connection, named: Sequence[Repository], now: datetime) 
     if not named:
         return
     removals.take_back(connection, named)
+    _remember(connection, named)
+    enqueue(connection, [WorkKey.resync(each.id) for each in named], now)
+
+
+def _followers(connection: Connection, asks: Sequence[Ask]) -> list[Repository]:
+    """Whose pipeline has to look: the configuration changed, or something was pushed and there is one."""
+    pushed = {ask.repository.id: ask.repository for ask in asks if isinstance(ask, Pushed)}
+    known = select(stages.c.repository_id).where(stages.c.repository_id.in_(pushed)).distinct()
+    staged = [pushed[id] for id in connection.scalars(known)] if pushed else []
+    return [*staged, *(ask.repository for ask in asks if isinstance(ask, Reconfigure))]
+
+
+def _follow(connection: Connection, named: Sequence[Repository], now: datetime) -> None:
+    if named:
+        _remember(connection, named)
+        enqueue(connection, [WorkKey.pipeline(each.id) for each in named], now)
+
+
+def _remember(connection: Connection, named: Sequence[Repository]) -> None:
     rows = [
         {"id": each.id, "installation_id": each.installation_id, "owner": each.owner, "name": each.name}
         for each in sorted(named, key=lambda each: each.id)
@@ -214,7 +251,6 @@ def _resync(connection: Connection, named: Sequence[Repository], now: datetime) 
     statement = insert(connection, repositories)
     newer = {name: statement.excluded[name] for name in ("installation_id", "owner", "name")}
     connection.execute(statement.on_conflict_do_update(index_elements=[repositories.c.id], set_=newer), rows)
-    enqueue(connection, [WorkKey.resync(each.id) for each in named], now)
 
 
 def _repository(connection: Connection, repository_id: int) -> Repository | None:

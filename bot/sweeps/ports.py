@@ -54,6 +54,9 @@ class Deliveries(Protocol):
     async def hint(self, hints: Sequence[Hint]) -> None:
         """As if a delivery had told of them: generations are raised, keys enqueued."""
 
+    async def follow(self, named: Sequence[Repository]) -> None:
+        """As if a push to the default branches of these repositories had been delivered."""
+
     async def known(self, guids: Collection[str]) -> set[str]:
         """Which of these deliveries were recorded already."""
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.environments.configuration import PATH
+from bot.environments.configuration import PATH, parse_configuration
 from bot.model.delivery import Hint
 from bot.model.environment import Environment, EnvironmentKind
-from bot.model.errors import Rejected
+from bot.model.errors import ConfigurationError, Rejected
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.work import Claim
@@ -53,6 +53,7 @@ class Resync:
     async def _look(self, repositories: Sequence[Repository]) -> None:
         changed: list[Hint] = []
         vanished: list[Hint] = []
+        following: list[Repository] = []
         for repository in repositories:
             try:
                 pulls = await self._github.open_pulls(repository)
@@ -64,9 +65,11 @@ class Resync:
             changed += moved(repository, pulls, known)
             changed += outdated(repository, pulls, known, configuration)
             vanished += unlisted(repository, pulls, known)
+            following += [repository] * follows(configuration)
         hints = [*changed, *within_limit("resync", vanished, self._limit, self._telemetry)]
         await self._deliveries.hint(hints)
-        self._telemetry.swept("resync", len(hints))
+        await self._deliveries.follow(following)
+        self._telemetry.swept("resync", len(hints) + len(following))
 
 
 def moved(repository: Repository, pulls: Sequence[PullRequest], known: Sequence[Environment]) -> list[Hint]:
@@ -103,6 +106,14 @@ def outdated(
         and environment.attempt.configuration is not None
         and environment.attempt.configuration != configuration
     ]
+
+
+def follows(configuration: str | None) -> bool:
+    """Whether a push to the default branch that nobody told of may be wanted somewhere."""
+    try:
+        return configuration is not None and parse_configuration(configuration).follows
+    except ConfigurationError:
+        return False
 
 
 def unlisted(

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.model.delivery import Ask, Delivery, Hint, Reconfigure, Rerun, Resync, Wake
+from bot.model.delivery import Ask, Delivery, Hint, Pushed, Reconfigure, Rerun, Resync, Wake
 from bot.model.environment import EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import Superseded
 from bot.model.repository import Repository
@@ -216,6 +216,7 @@ async def test_a_changed_configuration_is_read_by_all_environments_of_the_reposi
     assert set(await due(store)) == {
         WorkKey.environment(SEVEN),
         WorkKey.environment(EnvironmentKey.preview(SHOP.id, 8)),
+        WorkKey.pipeline(SHOP.id),
     }
     assert await generation(store) == 2
 
@@ -316,3 +317,19 @@ async def test_a_check_that_is_run_again_starts_its_preview_over(store: Store, c
     assert environment.generation == before + 1
     [decision] = await store.journal.decisions(SEVEN)
     assert (decision.what, decision.by) == ("asked", "ada")
+
+
+async def test_a_push_makes_only_repositories_with_stages_look(store: Store, clock: ManualClock) -> None:
+    pipeline = WorkKey.pipeline(SHOP.id)
+    await deliver(store, clock, Pushed(SHOP))
+    assert await due(store) == []
+    await deliver(store, clock, Reconfigure(SHOP))
+    assert await due(store) == [pipeline]
+    assert await store.deliveries.repository(SHOP.id) == SHOP
+
+
+async def test_where_there_are_stages_every_push_is_looked_at(store: Store, clock: ManualClock) -> None:
+    stage = EnvironmentKey.stage(SHOP.id, "staging")
+    await store.promotions.change(stage, SHOP, lambda board: board)
+    await deliver(store, clock, Pushed(SHOP))
+    assert await due(store) == [WorkKey.pipeline(SHOP.id)]

@@ -117,6 +117,21 @@ class Stages:
         found = await self.store.promotions.stages(self.id)
         return next(each for each in found if each.name == stage)
 
+    def head(self) -> str:
+        """Of the default branch."""
+        repository = self.story.github.world.repository(self.story.repository)
+        return str(repository.branches[repository.default_branch])
+
+    async def verified(self, stage: str, commit: str) -> StageRecord:
+        """Returns when this commit is what was verified on the stage last."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            found = [each for each in await self.store.promotions.stages(self.id) if each.name == stage]
+            if found and found[0].verified and found[0].verified[-1].target.release.commit == commit:
+                return found[0]
+            assert time.monotonic() < deadline, f"{commit} is not on {stage}: {found}"
+            await asyncio.sleep(0.1)
+
     async def promotions(self, stage: str) -> Sequence[Promotion]:
         """The newest first."""
         return await self.store.promotions.find(self.id, stage=EnvironmentKey.stage(self.id, stage))

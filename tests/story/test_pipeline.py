@@ -48,6 +48,25 @@ async def test_what_merging_changed_is_taken_from_the_default_branchs_own_build(
         assert (target.release.commit, target.release.origin) == (merge, Origin.DEFAULT_BRANCH)
 
 
+async def test_what_is_pushed_to_the_default_branch_goes_on_by_itself(small: Story) -> None:
+    async with staged(small, "\nstages:\n  integration: {automatic: true}\n") as stages:
+        await stages.verified("integration", stages.head())  # the push of the configuration itself
+        pushed = await small.push("main", await stages.files("Straight to main."))
+        record = await stages.verified("integration", pushed)
+        assert record.verified[-1].target.release.origin is Origin.DEFAULT_BRANCH
+        assert (await stages.page("integration")).text == "Straight to main."
+        await stages.deployed("integration", "inactive", "success")
+        newest = (await stages.promotions("integration"))[0]
+        assert (newest.automatic, newest.number) == (True, None)
+
+        number = await small.open("feature", await stages.files("Reviewed."))
+        await small.is_ready(number)
+        merge = await stages.merge(number, "squash")
+        await stages.told(number, "✅ Release", "**integration**", f"{merge[:7]} on main has the content")
+        of_it = [each for each in await stages.promotions("integration") if each.commit == merge]
+        assert len(of_it) == 1
+
+
 async def test_another_configuration_makes_an_approval_void(small: Story) -> None:
     pipeline = "\nstages:\n  staging: {approvals: {count: 2}, config: {COLOUR: blue}}\n"
     async with staged(small, pipeline) as stages:

@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 
 from bot.intake.payload import NotAnObject
 from bot.intake.reading import HANDLED, read
-from bot.model.delivery import Ask, Comment, Hint, Reconfigure, Removed, Resync, Wake
+from bot.model.delivery import Ask, Comment, Hint, Pushed, Reconfigure, Removed, Resync, Wake
 from tests.webhooks import NAMES, changed, fixture
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -66,16 +66,27 @@ def test_a_push_to_the_default_branch_that_touches_the_configuration_is_read_by_
 @pytest.mark.parametrize(
     "body",
     [
-        pushed("main", "README.md"),
         pushed("add-quince", ".greenroom.yml"),
-        pushed("main", "docs/.greenroom.yml"),
-        changed("push", ref="refs/tags/main", commits=[{"modified": [".greenroom.yml"]}]),
-        changed("push", commits=None),
+        changed("push", commits=None, ref="refs/heads/other"),
         changed("push", ref=...),
     ],
 )
-def test_any_other_push_asks_for_nothing(body: bytes) -> None:
+def test_a_push_to_another_branch_asks_for_nothing(body: bytes) -> None:
     assert asks("push", body) == ()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pushed("main", "README.md"),
+        pushed("main", "docs/.greenroom.yml"),
+        changed("push", ref="refs/heads/main", commits=None),
+        changed("push", ref="refs/tags/main", commits=[{"modified": [".greenroom.yml"]}]),
+    ],
+)
+def test_what_else_is_pushed_to_the_default_branch_or_as_a_tag_is_the_pipelines(body: bytes) -> None:
+    [ask] = asks("push", body)
+    assert isinstance(ask, Pushed)
 
 
 def test_a_new_base_is_a_change_and_a_new_title_is_none() -> None:

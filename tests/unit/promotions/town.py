@@ -11,6 +11,7 @@ from bot.environments.run import Peers as EnvironmentPeers
 from bot.environments.run import Policy
 from bot.environments.stage import StageReconciler
 from bot.model.ci import CiState
+from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Superseded
 from bot.model.manifest import (
@@ -33,6 +34,7 @@ from bot.model.work import Claim
 from bot.promotions.asking import Asker, Asking
 from bot.promotions.board import Refusal
 from bot.promotions.comparing import Comparing
+from bot.promotions.following import Following
 from bot.promotions.listening import Listening
 from bot.promotions.promoter import Peers, Promoter
 from bot.promotions.sources import Sources
@@ -74,16 +76,46 @@ class GitHub(peers.GitHub):
         super().__init__()
         self.fuse = fuse
         self.configuration = PIPELINE
-        self.head = "a"
+        self.pushed = "a"
+        """The pull request's head."""
+        self.main = ["0" * 40]
+        """The history of the default branch, the newest last."""
+        self.changed = Commit("0" * 40, "ada", ("ada",))
+        """The last commit that changed the configuration."""
+        self.merged: dict[str, int] = {}
+        """Pull requests by the commit that they became."""
+        self.tags: dict[str, str] = {}
+        self.trees: dict[str, str] = {}
+        """Of commits whose content is that of another one."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
-        return replace(PULL, repository=SHOP, number=number, head_sha=self.head * 40, author="ada")
+        merge = next((commit for commit, pull in self.merged.items() if pull == number), None)
+        pull = replace(PULL, repository=SHOP, number=number, head_sha=self.pushed * 40, author="ada")
+        return replace(pull, open=merge is None, merged=merge is not None, merge_commit=merge)
+
+    async def head(self, repository: Repository) -> Commit | None:
+        return await self.commit(repository, self.main[-1])
+
+    async def last_change(self, repository: Repository, path: str) -> Commit | None:
+        return self.changed
+
+    async def commit(self, repository: Repository, sha: str) -> Commit:
+        return Commit(sha, "ada", ("ada",))
+
+    async def merged_by(self, repository: Repository, sha: str) -> int | None:
+        return self.merged.get(sha)
+
+    async def tag(self, repository: Repository, name: str) -> str | None:
+        return self.tags.get(name)
+
+    async def in_default_branch(self, repository: Repository, sha: str) -> bool:
+        return sha in self.main
 
     async def tree(self, repository: Repository, commit: str) -> str:
-        return commit
+        return self.trees.get(commit, commit)
 
     async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
-        return () if self.head == UNREVIEWED else (Review("grace", True, self.head * 40),)
+        return () if self.pushed == UNREVIEWED else (Review("grace", True, self.pushed * 40),)
 
     async def authors(self, repository: Repository, number: int) -> Sequence[str]:
         return ("ada",)
@@ -97,7 +129,7 @@ class GitHub(peers.GitHub):
     async def tell(
         self,
         promotion: Promotion,
-        pull: PullRequest,
+        pull: PullRequest | None,
         receipt: str,
         fence: Fence,
         save: SaveReceipt,
@@ -165,7 +197,7 @@ class Town:
         self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
         self.asking = Asking(store.promotions, store.releases, self.github, clock)
         self.asked = 0
-        registry = peers.Registry()
+        self.registry = registry = peers.Registry()
         environment_peers = EnvironmentPeers(
             store.environments,
             self.github,
@@ -174,7 +206,7 @@ class Town:
             peers.Gateway(),
             {},
             clock,
-            promotions=Listening(store.promotions, store.releases, self.asking),
+            promotions=Listening(store.promotions, store.releases),
         )
         sources = Sources(self.github, registry, self.cluster, store.releases, clock)
         comparing = Comparing(self.github, self.cluster)
@@ -184,6 +216,7 @@ class Town:
         self.handlers: Mapping[str, Handler] = {
             "environment": StageReconciler(environment_peers, Policy()),
             "promotion": promoter,
+            "pipeline": Following(store.deliveries, self.github, self.asking),
         }
 
     async def begin(self) -> None:
@@ -200,7 +233,7 @@ class Town:
         try:
             match what:
                 case "promote":
-                    self.github.head = commit
+                    self.github.pushed = commit
                     await asking.promote(asker, stage, RELEASES[commit].id)
                 case "approve":
                     await asking.approve(asker, stage)

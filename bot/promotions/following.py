@@ -1,0 +1,43 @@
+"""What the default branch wants of a repository's stages. Level-triggered: a push only makes it look."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.environments.configuration import PATH, parse_configuration
+from bot.model.errors import ConfigurationError, Rejected
+from bot.model.repository import Repository
+from bot.model.work import Claim
+from bot.promotions.asking import Asking
+from bot.promotions.ports import GitHub, Repositories
+
+log = structlog.get_logger()
+
+
+class Following:
+    """The handler of `pipeline:` work."""
+
+    def __init__(self, repositories: Repositories, github: GitHub, asking: Asking) -> None:
+        self._repositories = repositories
+        self._github = github
+        self._asking = asking
+
+    async def __call__(self, claim: Claim) -> None:
+        repository = await self._repositories.repository(int(claim.key.subject))
+        if repository is None:
+            return
+        try:
+            await self._follow(repository)
+        except ConfigurationError as error:  # it is told on pull requests
+            log.info("a pipeline cannot be followed", repository=repository.full_name, reason=str(error))
+        except Rejected as error:
+            log.warning("a pipeline cannot be read", repository=repository.full_name, reason=str(error))
+
+    async def _follow(self, repository: Repository) -> None:
+        head = await self._github.head(repository)
+        text = await self._github.default_branch_file(repository, PATH)
+        if head is None or text is None:
+            return
+        for name, stage in parse_configuration(text).stages.items():
+            if stage.begins:
+                await self._asking.pushed(repository, name, head.sha)
