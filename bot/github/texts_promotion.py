@@ -55,7 +55,9 @@ def deployment(promotion: Promotion) -> str:
 def headline(promotion: Promotion) -> str:
     """How it stands, in a sentence."""
     headlines = _ROLLBACKS if promotion.kind is PromotionKind.ROLLBACK else _HEADLINES
-    said = headlines[promotion.state].format(
+    ephemeral = promotion.state is State.FAILED and not promotion.holds
+    headline = _TAKEN_AWAY if ephemeral else headlines[promotion.state]
+    said = headline.format(
         who=plain(promotion.requested_by) or "The pipeline",
         stage=f"**{promotion.stage.name}**",
         release=_named(promotion.release),
@@ -85,6 +87,7 @@ _HEADLINES: Mapping[PromotionState, str] = {
     State.ROLLED_BACK: "↩️ {stage} went back from release {release} to {before}: {why}.",
     State.ROLLBACK_FAILED: "🆘 {stage} could not go back: {why}. Somebody has to look at it.",
 }
+_TAKEN_AWAY = "❌ Release {release} failed on {stage}, which is taken away: {why}."
 _ROLLBACKS: Mapping[PromotionState, str] = {
     **_HEADLINES,
     State.ROLLING_BACK: "↩️ {who} takes {stage} back to release {release}.",
@@ -105,7 +108,8 @@ def _what_runs(promotion: Promotion) -> PromotableRelease | None:
     going_back = promotion.state in (State.ROLLING_BACK, State.ROLLED_BACK)
     if going_back and promotion.back_to is not None:
         return promotion.back_to.release
-    return None if promotion.state in _UNTOUCHED else promotion.release
+    untouched = promotion.state in _UNTOUCHED or (promotion.state is State.ABORTED and not promotion.holds)
+    return None if untouched else promotion.release
 
 
 def _images(release: PromotableRelease) -> str:
@@ -160,7 +164,7 @@ def _next(promotion: Promotion) -> list[str]:
         given = ", ".join(plain(each.by) for each in valid)
         told = f" Approved by {given} so far." if given else ""
         return [f"{code(f'/approve {name}')} or {code(f'/reject {name} why')}.{told}"]
-    if state in (State.ROLLED_BACK, State.FAILED) or promotion.kind is PromotionKind.ROLLBACK:
+    if promotion.holds:
         return [f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."]
     if state is State.SUCCEEDED:
         return [f"{code(f'/rollback {name}')} takes it back, code and configuration together."]

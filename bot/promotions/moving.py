@@ -81,10 +81,11 @@ def go_back(board: Board, promotion: Promotion, now: datetime, why: str, by: str
     if policy(promotion).ephemeral:
         return on.aim(board, None, now, promotion.id)
     board = on.hold(board, now, why, by, promotion.id)
+    board = on.change(board, promotion, holds=True)
     if promotion.back_to is None:
         return board
     board = on.aim(board, promotion.back_to, now, promotion.id)
-    return on.enter(board, promotion, State.ROLLING_BACK, now, promotion.why, by)
+    return on.enter(board, board.promotions[promotion.id], State.ROLLING_BACK, now, promotion.why, by)
 
 
 def rolling_back(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:

@@ -72,6 +72,7 @@ def begin_rollback(board: Board, promotion: Promotion, now: datetime) -> Board:
             policy=target.configuration,
             configuration=target.configuration,
             back_to=target,
+            holds=True,
             story=(Chapter(now, f"Rollback of {name} to release {target.release.id}", by),),
         ),
         now,

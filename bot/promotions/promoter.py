@@ -91,9 +91,10 @@ class Promoter:
             return Facts(progress=progress(environment)), None
         try:
             return await self._read(promotion), None
-        except TryAgain as error:
+        except (Rejected, TryAgain) as error:
             log.warning("a promotion cannot be judged now", reason=str(error))
-            return Facts(), error.at or self._peers.clock() + _OUTAGE_AGAIN
+            told = error.at if isinstance(error, TryAgain) else None
+            return Facts(), told or self._peers.clock() + _OUTAGE_AGAIN
 
     async def _read(self, promotion: Promotion) -> Facts:
         # After it the configuration is read anew: nobody's approval is for one that was just changed.

@@ -33,7 +33,7 @@ from bot.store.database import Database
 from bot.store.dialect import insert
 from bot.store.environments import wish
 from bot.store.hints import absorb
-from bot.store.promotions import wake_all
+from bot.store.promotions import wake_all, wake_pending
 from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories, stages
 
@@ -209,6 +209,7 @@ def _wake(connection: Connection, wake: Wake, now: datetime) -> None:
     )
     keys = [EnvironmentKey.parse(key) for key in connection.scalars(wanting)]
     enqueue(connection, map(WorkKey.environment, keys), now)
+    wake_pending(connection, wake.repository_id, now)
 
 
 def _reread(connection: Connection, ask: Reconfigure) -> list[Hint]:

@@ -139,6 +139,16 @@ def wake_all(connection: Connection, repository_id: int, now: datetime) -> None:
     enqueue(connection, [WorkKey.promotion(id) for id in connection.scalars(statement)], now)
 
 
+def wake_pending(connection: Connection, repository_id: int, now: datetime) -> None:
+    """Within a transaction: what those that wait at the gates depend on may have changed."""
+    statement = select(promotions.c.id).where(
+        promotions.c.repository_id == repository_id,
+        promotions.c.ended.is_(False),
+        promotions.c.moving.is_(False),
+    )
+    enqueue(connection, [WorkKey.promotion(id) for id in connection.scalars(statement)], now)
+
+
 def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository) -> StageRecord:
     """The stage's record, made when there is none; nobody else changes it until the transaction ends."""
     new = StageRecord(stage, repository)

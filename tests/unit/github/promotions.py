@@ -77,6 +77,7 @@ FAILED = replace(
     why="the check smoke failed: the Job ended with 1",
     detail=LOG,
     checks=(CheckResult("http-healthz", CheckState.PASSED), CheckResult("smoke", CheckState.FAILED)),
+    holds=True,
     back_to=Target(BEFORE, "version: 1", 4),
 )
 _POD = "spec.template.spec.containers[shop]"
@@ -89,6 +90,7 @@ DIFFERS = Comparison("staging", "production", DIFFERENCES)
 MANY = tuple(replace(DIFFERENCES[0], path=f"VARIABLE_{number:02}") for number in range(40))
 UNKNOWN = Comparison("security", "production", unknown="There is no manifest in `deploy/` of this commit")
 NOT_ALIKE = GateResult("parity", False, fault(DIFFERS), final=True)
+BACK = replace(RUNNING, kind=PromotionKind.ROLLBACK, holds=True)
 
 PROMOTIONS: Mapping[str, Promotion] = {
     "requested": ASKED,
@@ -135,11 +137,18 @@ PROMOTIONS: Mapping[str, Promotion] = {
     ),
     "expired": replace(GATING, state=PromotionState.EXPIRED, why="it was gating for too long"),
     "superseded": replace(AWAITING, state=PromotionState.SUPERSEDED, why="a newer release came"),
-    "aborted": replace(RUNNING, state=PromotionState.ABORTED, why="bea aborted it: wrong one"),
-    "failed": replace(FAILED, state=PromotionState.FAILED),
+    "aborted": replace(AWAITING, state=PromotionState.ABORTED, why="bea aborted it: wrong one"),
+    "aborted-with-nothing-to-go-back-to": replace(
+        RUNNING,
+        state=PromotionState.ABORTED,
+        why="bea aborted it: wrong one; there is nothing to go back to, so production keeps what runs there",
+        holds=True,
+    ),
+    "failed": replace(FAILED, state=PromotionState.FAILED, back_to=None),
+    "failed-on-an-ephemeral-stage": replace(FAILED, state=PromotionState.FAILED, back_to=None, holds=False),
     "rolling-back": replace(FAILED, state=PromotionState.ROLLING_BACK),
     "rolled-back": FAILED,
     "rollback-failed": replace(FAILED, state=PromotionState.ROLLBACK_FAILED),
-    "rollback": replace(RUNNING, kind=PromotionKind.ROLLBACK, state=PromotionState.ROLLED_BACK),
-    "rollback-under-way": replace(RUNNING, kind=PromotionKind.ROLLBACK, state=PromotionState.ROLLING_BACK),
+    "rollback": replace(BACK, state=PromotionState.ROLLED_BACK),
+    "rollback-under-way": replace(BACK, state=PromotionState.ROLLING_BACK),
 }
