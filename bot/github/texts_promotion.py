@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from bot.github.markdown import block, code, diff_block, one_line, plain
 from bot.model.environment import CheckResult, CheckState
 from bot.model.parity import GATE, Comparison, diff, fault
-from bot.model.promotion import MOVING, PENDING, Chapter, Promotion, PromotionKind, PromotionState
+from bot.model.promotion import ENDED, MOVING, PENDING, Chapter, Promotion, PromotionKind, PromotionState
 from bot.model.release import PromotableRelease
 
 _DETAIL = 4_000
@@ -32,7 +32,7 @@ def story(promotion: Promotion) -> str:
     runs = _what_runs(promotion)
     if runs is not None:
         said.append(_images(runs))
-    if promotion.note:
+    if promotion.note and runs is not None:
         said.append(f"It is this release because {plain(promotion.note)}.")
     if promotion.detail:
         said.append(block(promotion.detail, _DETAIL))
@@ -54,17 +54,18 @@ def deployment(promotion: Promotion) -> str:
 
 def headline(promotion: Promotion) -> str:
     """How it stands, in a sentence."""
-    headlines = _ROLLBACKS if promotion.kind is PromotionKind.ROLLBACK else _HEADLINES
-    ephemeral = promotion.state is State.FAILED and not promotion.holds
-    headline = _TAKEN_AWAY if ephemeral else headlines[promotion.state]
-    said = headline.format(
+    headlines = _EPHEMERAL if promotion.ephemeral else _HEADLINES
+    if promotion.kind is PromotionKind.ROLLBACK:
+        headlines = _ROLLBACKS
+    said = headlines[promotion.state].format(
         who=plain(promotion.requested_by) or "The pipeline",
         stage=f"**{promotion.stage.name}**",
         release=_named(promotion.release),
         before=_named(promotion.back_to.release if promotion.back_to is not None else None),
         why=plain(promotion.why),
     )
-    if promotion.url and promotion.state in (State.SUCCEEDED, State.SOAKING, State.ROLLED_BACK):
+    stands = not (promotion.ephemeral and promotion.state in ENDED)
+    if promotion.url and stands and promotion.state in (State.SUCCEEDED, State.SOAKING, State.ROLLED_BACK):
         said += f" {_link(promotion.url)}"
     return f"{said} ⏸️ Paused by {plain(promotion.paused_by)}." if promotion.paused_by else said
 
@@ -87,7 +88,11 @@ _HEADLINES: Mapping[PromotionState, str] = {
     State.ROLLED_BACK: "↩️ {stage} went back from release {release} to {before}: {why}.",
     State.ROLLBACK_FAILED: "🆘 {stage} could not go back: {why}. Somebody has to look at it.",
 }
-_TAKEN_AWAY = "❌ Release {release} failed on {stage}, which is taken away: {why}."
+_EPHEMERAL: Mapping[PromotionState, str] = {
+    **_HEADLINES,
+    State.SUCCEEDED: "✅ Release {release} was verified on {stage}, which is taken away again.",
+    State.FAILED: "❌ Release {release} failed on {stage}, which is taken away: {why}.",
+}
 _ROLLBACKS: Mapping[PromotionState, str] = {
     **_HEADLINES,
     State.ROLLING_BACK: "↩️ {who} takes {stage} back to release {release}.",
@@ -166,7 +171,7 @@ def _next(promotion: Promotion) -> list[str]:
         return [f"{code(f'/approve {name}')} or {code(f'/reject {name} why')}.{told}"]
     if promotion.holds:
         return [f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."]
-    if state is State.SUCCEEDED:
+    if state is State.SUCCEEDED and not promotion.ephemeral:
         return [f"{code(f'/rollback {name}')} takes it back, code and configuration together."]
     if state in PENDING or (state in MOVING and state is not State.ROLLING_BACK):
         return [f"{code(f'/abort {name}')} ends it."]

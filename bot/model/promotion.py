@@ -143,6 +143,8 @@ class Promotion:
     paused_at: datetime | None = None
     back_to: Target | None = None
     """What the stage goes back to when it fails."""
+    ephemeral: bool = False
+    """The stage stands for this promotion only."""
     holds: bool = False
     """It put its stage on hold: it went back, or would have if there were anything to go back to."""
     checks: tuple[CheckResult, ...] = ()

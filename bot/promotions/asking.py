@@ -93,6 +93,10 @@ class Asking:
 
     async def approve(self, asker: Asker, stage: str | None) -> Promotion:
         one = await self._the_one(asker, stage, PENDING, "approve")
+        if asker.number is not None and one.number is not None and one.number != asker.number:
+            raise Refusal(
+                f"What waits for {one.stage.name} is told in #{one.number}: look at it, and approve it there."
+            )
         teams = await self._teams(asker, one)
         now = self.clock()
         return await self._order(
@@ -201,7 +205,7 @@ class Asking:
     async def _the_one(
         self, asker: Asker, stage: str | None, states: frozenset[PromotionState], doing: str
     ) -> Promotion:
-        """The promotion that is meant: on this pull request's, or the one of the stage that was named."""
+        """The promotion that is meant: this pull request's, or another one of the stage that was named."""
         found = [
             each
             for each in await self.promotions.find(asker.repository.id, ended=False)
@@ -215,7 +219,8 @@ class Asking:
         if len(names) > 1:
             told = " or ".join(f"`/{doing} {name}`" for name in names)
             raise Refusal(f"Say which one to {doing}: {told}.")
-        return max(found, key=lambda each: (each.state in MOVING, each.requested_at))
+        here = [each for each in found if each.number == asker.number]
+        return max(here or found, key=lambda each: (each.state in MOVING, each.requested_at))
 
     async def _order(self, asker: Asker, one: Promotion, order: Order) -> Promotion:
         def change(board: Board) -> Board:

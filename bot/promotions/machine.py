@@ -81,7 +81,8 @@ def next_look(promotion: Promotion, now: datetime) -> datetime | None:
         moments += [moving.soaked_at(promotion), now + _MOVING_AGAIN]
     else:
         moments.append(now + _MOVING_AGAIN)
-    return max(min(moments), now + timedelta(milliseconds=200))
+    # What is past already has had its say: a soak that is over while the promotion is paused, say.
+    return max(min(moment for moment in moments if moment > now), now + timedelta(milliseconds=200))
 
 
 _PENDING_AGAIN = timedelta(minutes=1)

@@ -42,6 +42,7 @@ def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -
         configuration=facts.reading.text,
         configuration_digest=configuration_digest(facts.reading.configuration, name),
         authors=facts.authors or (),
+        ephemeral=facts.reading.configuration.stages[name].ephemeral,
     )
 
 

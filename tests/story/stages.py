@@ -7,6 +7,7 @@ import contextlib
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
 
 import httpx
 
@@ -15,8 +16,11 @@ from bot.embedded.github.state.records import Role
 from bot.environments.configuration import PATH
 from bot.model.environment import EnvironmentKey
 from bot.model.naming import host_label, namespace_name
-from bot.model.promotion import AuditEntry, Promotion, StageRecord
+from bot.model.promotion import AuditEntry, Promotion, PromotionState, StageRecord
 from bot.model.repository import Repository
+from bot.model.work import WorkKey
+from bot.promotions.facts import Rollout
+from bot.promotions.watching import progress
 from bot.store import Store
 from tests.story.conftest import PATIENCE_SECONDS, Story, eventually
 
@@ -30,11 +34,31 @@ class Stages:
         owner, _, name = story.repository.partition("/")
         self.id = story.github.world.repository(story.repository).id
         self.repository = Repository(self.id, 0, owner, name)
+        self.application = story.hello()
 
     async def configure(self, pipeline: str) -> None:
         """The pipeline on the default branch, from now on."""
-        configuration = self.story.hello()[PATH].decode() + pipeline
-        await self.story.push("main", {**self.story.hello(), PATH: configuration.encode()})
+        configuration = self.application[PATH].decode() + pipeline
+        await self.story.push("main", {**self.application, PATH: configuration.encode()})
+
+    async def open(self, branch: str, sentence: str = "Hello.", more: str = "") -> int:
+        """A pull request whose preview is ready. It changes the sentence, or adds a file."""
+        added = {f"{more}.txt": more.encode()} if more else {}
+        number = await self.story.open(branch, await self.files(sentence) | added)
+        await self.story.is_ready(number)
+        return number
+
+    async def fork(self, sentence: str) -> int:
+        """A pull request from mallory's fork."""
+        name, files = f"{self.story.organization}-by-mallory", await self.files(sentence)
+        github = self.story.github
+
+        def fork() -> int:
+            github.repositories.fork(self.story.repository, by="mallory", name=name)
+            github.repositories.push(f"mallory/{name}", "mine", files, by="mallory")
+            return int(github.pulls.open(self.story.repository, "mallory:mine", by="mallory").number)
+
+        return await asyncio.to_thread(fork)
 
     async def files(self, sentence: str) -> dict[str, bytes]:
         """The application as the default branch has it, its pipeline included, with another sentence."""
@@ -78,8 +102,20 @@ class Stages:
         return str(merged)
 
     async def told(self, number: int, *words: str) -> str:
-        """The bot's comment with all of these words, as soon as there is one."""
-        return await self.story.comment_says(number, *words)
+        """The bot's comment with all of these words as they are shown, as soon as there is one."""
+
+        def found() -> str | None:
+            shown = [body.replace("\\", "") for body in self.story.comments(number)]
+            return next((body for body in shown if all(word in body for word in words)), None)
+
+        return await eventually(found, lambda: f"no comment with {words} in {self.story.comments(number)}")
+
+    def stories(self, promotion: Promotion) -> list[str]:
+        """The comments that tell of a promotion: there shall be one."""
+        every = [
+            self.story.comments(pull.number) for pull in self.story.github.pulls.of(self.story.repository)
+        ]
+        return [body for bodies in every for body in bodies if f"greenroom promotion/{promotion.id}" in body]
 
     async def page(self, stage: str) -> httpx.Response:
         """The stage's page, through the gateway."""
@@ -99,6 +135,20 @@ class Stages:
             if not pod["metadata"].get("deletionTimestamp")
             for container in pod["spec"]["containers"]
         }
+
+    async def runs(self, stage: str, digests: set[str]) -> None:
+        """Returns when the stage's pods run these digests and no others."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (found := await self.digests(stage)) != digests:
+            assert time.monotonic() < deadline, f"{stage} runs {found}, not {digests}"
+            await asyncio.sleep(0.1)
+
+    async def verified(self, stage: str) -> None:
+        """Returns when the stage's environment has come to its target and passed its checks."""
+        deadline, key = time.monotonic() + PATIENCE_SECONDS, EnvironmentKey.stage(self.id, stage)
+        while progress(found := await self.store.environments.get(key)).rollout is not Rollout.VERIFIED:
+            assert time.monotonic() < deadline, found
+            await asyncio.sleep(0.05)
 
     async def preview_digests(self, number: int) -> set[str]:
         environment = await self.store.environments.get(EnvironmentKey.preview(self.id, number))
@@ -135,6 +185,27 @@ class Stages:
     async def promotions(self, stage: str) -> Sequence[Promotion]:
         """The newest first."""
         return await self.store.promotions.find(self.id, stage=EnvironmentKey.stage(self.id, stage))
+
+    async def idle(self) -> None:
+        """Returns when no worker has anything to do about the repository's stages and promotions now."""
+        keys = [WorkKey.promotion(each.id) for each in await self.store.promotions.find(self.id)]
+        keys += [WorkKey.environment(each.key) for each in await self.store.promotions.stages(self.id)]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while any([await self._is_due(key) for key in keys]):
+            assert time.monotonic() < deadline, "there is always something to do"
+            await asyncio.sleep(0.05)
+
+    async def _is_due(self, key: WorkKey) -> bool:
+        found = await self.store.queue.look(key)
+        return found is not None and (found.running or found.at <= datetime.now(UTC))
+
+    async def comes_to(self, stage: str, state: PromotionState) -> Promotion:
+        """The newest promotion of the stage, as soon as the store says that it is in the state."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := await self.promotions(stage)) or found[0].state is not state:
+            assert time.monotonic() < deadline, f"{stage}: {[(each.state, each.why) for each in found]}"
+            await asyncio.sleep(0.02)
+        return found[0]
 
     async def audit(self, stage: str) -> list[AuditEntry]:
         """The oldest first."""

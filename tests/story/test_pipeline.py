@@ -1,12 +1,9 @@
-"""The pipeline by itself: after a merge, side by side, through kills, and through changes meanwhile."""
+"""The pipeline by itself: after a merge, side by side, and through changes meanwhile."""
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 
-from bot.model.promotion import PromotionState as State
 from bot.model.release import Origin
 from tests.story.conftest import Story
 from tests.story.stages import staged
@@ -22,9 +19,7 @@ stages:
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
 async def test_what_was_merged_with_the_same_content_goes_on_by_itself(small: Story, method: str) -> None:
     async with staged(small, AUTOMATIC) as stages:
-        files = await stages.files("Merged.")
-        number = await small.open("feature", files)
-        await small.is_ready(number)
+        number = await stages.open("feature", "Merged.")
         seen = await stages.preview_digests(number)
         await stages.merge(number, method)
         said = await stages.told(number, "✅ Release", "**staging**")
@@ -35,12 +30,16 @@ async def test_what_was_merged_with_the_same_content_goes_on_by_itself(small: St
         await stages.leaves("security")
 
 
-async def test_what_merging_changed_is_taken_from_the_default_branchs_own_build(small: Story) -> None:
+@pytest.mark.parametrize(
+    "method", ["merge", *(pytest.param(each, marks=pytest.mark.fault) for each in ("squash", "rebase"))]
+)
+async def test_what_merging_changed_is_taken_from_the_default_branchs_own_build(
+    small: Story, method: str
+) -> None:
     async with staged(small, "\nstages:\n  integration: {automatic: true}\n") as stages:
-        number = await small.open("feature", await stages.files("Ours."))
-        await small.is_ready(number)
+        number = await stages.open("feature", "Ours.")
         await small.push("main", {**await stages.files("Hello."), "NOTES": b"somebody else was here\n"})
-        merge = await stages.merge(number, "merge")
+        merge = await stages.merge(number, method)
         said = await stages.told(number, "✅ Release", "merging changed the content")
         assert merge[:7] in said
         target = (await stages.record("integration")).target
@@ -81,22 +80,3 @@ async def test_another_configuration_makes_an_approval_void(small: Story) -> Non
         assert "Approved by" not in said
         await stages.say(number, "/reject staging not like this", by="cem")
         await stages.told(number, "⛔ Nothing was promoted", "cem rejected it: not like this")
-
-
-@pytest.mark.fault
-async def test_killed_in_every_state_it_resumes_and_does_nothing_twice(small: Story) -> None:
-    async with staged(small, "\nstages:\n  staging: {soak: 3s, checks: [{http: /}]}\n") as stages:
-        number = await small.open("one", small.hello("One."))
-        await small.is_ready(number)
-        await stages.say(number, "/promote staging")
-        for _ in range(8):
-            await asyncio.sleep(0.5)
-            await small.bot.kill()
-            await small.bot.start()
-        await stages.told(number, "✅ Release", "**staging**")
-        told = [body for body in small.comments(number) if "greenroom promotion/" in body]
-        assert len(told) == 1
-        assert len(stages.deployments("staging")) == 1
-        assert [each.state for each in await stages.promotions("staging")] == [State.SUCCEEDED]
-        entered = [entry.what for entry in await stages.audit("staging") if entry.before != entry.after]
-        assert len(entered) == len(set(entered))

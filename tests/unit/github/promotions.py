@@ -103,6 +103,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
     ),
     "soaking": replace(RUNNING, state=PromotionState.SOAKING),
     "succeeded": replace(RUNNING, state=PromotionState.SUCCEEDED),
+    "succeeded-on-an-ephemeral-stage": replace(RUNNING, state=PromotionState.SUCCEEDED, ephemeral=True),
     "succeeded-with-the-default-branchs-build": replace(
         RUNNING,
         state=PromotionState.SUCCEEDED,
@@ -145,7 +146,9 @@ PROMOTIONS: Mapping[str, Promotion] = {
         holds=True,
     ),
     "failed": replace(FAILED, state=PromotionState.FAILED, back_to=None),
-    "failed-on-an-ephemeral-stage": replace(FAILED, state=PromotionState.FAILED, back_to=None, holds=False),
+    "failed-on-an-ephemeral-stage": replace(
+        FAILED, state=PromotionState.FAILED, back_to=None, holds=False, ephemeral=True
+    ),
     "rolling-back": replace(FAILED, state=PromotionState.ROLLING_BACK),
     "rolled-back": FAILED,
     "rollback-failed": replace(FAILED, state=PromotionState.ROLLBACK_FAILED),

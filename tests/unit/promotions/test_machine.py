@@ -9,6 +9,7 @@ from bot.model.promotion import PromotionState as State
 from bot.model.release import Origin
 from bot.promotions import orders
 from bot.promotions.board import Refusal
+from bot.promotions.machine import next_look
 from tests.unit.promotions.scenes import (
     BROKEN,
     LIVE,
@@ -327,6 +328,19 @@ def test_a_paused_promotion_goes_no_further_and_still_goes_back(stages: Stages) 
     assert stages.state("integration", "p2") is not State.SUCCEEDED
     stages.step("integration", facts(release("b"), progress=BROKEN), "p2")
     assert stages.state("integration", "p2") is State.ROLLING_BACK
+
+
+def test_paused_beyond_its_soak_it_is_not_looked_at_over_and_over(stages: Stages) -> None:
+    text = PIPELINE.replace("integration: {}", "integration: {soak: 1h}")
+    stages.ask("integration")
+    stages.step("integration", facts(text=text))
+    stages.step("integration", facts(text=text, progress=VERIFIED))
+    one = stages.promotion("integration")
+    stages.boards["integration"] = orders.pause(stages.board("integration"), one, "bea", stages.now)
+    stages.later(hours=2)
+    assert stages.step("integration", facts(text=text, progress=VERIFIED)) is State.SOAKING
+    again = next_look(stages.promotion("integration"), stages.now)
+    assert again == stages.now + timedelta(seconds=30)
 
 
 def test_resumed_it_goes_on(stages: Stages) -> None:

@@ -1,0 +1,156 @@
+"""Promotions that stand still in a state of one's choice, by what the product itself offers.
+
+The application of these stories is ready on a stage, and passes its check there, when a door is opened: a
+file outside of its pods.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.model.promotion import Promotion
+from bot.model.promotion import PromotionState as State
+from tests.story.conftest import Story
+from tests.story.stages import Stages, staged
+
+_SERVE = """
+import os
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+door = os.path.join(os.environ["DOORS"], "ready") if "DOORS" in os.environ else os.devnull
+entered = False
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        global entered
+        entered = entered or os.path.exists(door)
+        self.send_response(200 if entered else 503)
+        self.end_headers()
+        self.wfile.write(open("sentence.txt", "rb").read())
+
+    def log_message(self, *_):
+        pass
+
+
+HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
+"""
+
+_CHECK = """
+import os
+import sys
+import time
+
+door = os.path.join(os.environ["DOORS"], "check")
+while not os.path.exists(door):
+    time.sleep(0.05)
+sys.exit(int(open(door).read()))
+"""
+
+_STAGE = """
+stages:
+  staging:
+    config: {{DOORS: {folder}}}
+    checks: [{{name: smoke, job: {{image: hello, command: [python, check.py]}}}}]
+    {more}
+"""
+
+_MORE = {
+    State.GATING: "required: {checks: [sign-off]}",
+    State.AWAITING_APPROVAL: "approvals: {count: 1}",
+    State.QUEUED: "automatic: true",
+    State.SOAKING: "soak: 8s",
+}
+
+
+@dataclass
+class Doors:
+    """staging runs what `before` was; another release is on its way there."""
+
+    story: Story
+    stages: Stages
+    folder: Path
+    number: int = 0
+    before: set[str] | None = None
+    """Digests."""
+    after: set[str] | None = None
+
+    def open(self, name: str, word: str = "0") -> None:
+        beside = self.folder / f"{name}.new"
+        beside.write_text(word)
+        os.replace(beside, self.folder / name)
+
+    def close(self, name: str) -> None:
+        (self.folder / name).unlink(missing_ok=True)
+
+    async def configure(self, more: str = "") -> None:
+        await self.stages.configure(_STAGE.format(folder=self.folder, more=more))
+
+    async def settle(self) -> None:
+        """A first release comes to staging, and a second one could follow it."""
+        self.open("ready")
+        self.open("check")
+        await self.configure()
+        self.number = await self.stages.open("feature", "Before.")
+        await self.stages.say(self.number, "/promote staging", by="cem")
+        await self.stages.told(self.number, "✅ Release", "**staging**")
+        self.before = await self.stages.preview_digests(self.number)
+        await self.stages.runs("staging", self.before)
+
+    async def stand_still(self, state: State, more: str | None = None) -> Promotion:
+        """The second release is on its way, and has come to this state."""
+        stages, number = self.stages, self.number
+        await self.configure(_MORE.get(state, "") if more is None else more)
+        await self.story.push("feature", await stages.files("After."))
+        await self.story.is_ready(number)
+        self.after = await stages.preview_digests(number)
+        if state is State.REQUESTED:
+            path = f"/repos/{self.story.repository}/pulls/{number}/commits$"
+            self.story.github.faults.add("error", method="GET", path=path)
+        if state is State.DEPLOYING:
+            self.close("ready")
+        if state in (State.VERIFYING, State.ROLLING_BACK):
+            self.close("check")
+        if state is State.QUEUED:
+            await stages.say(number, "/lock staging load test", by="bea")
+            await stages.told(number, "🔒 `staging` is yours")
+            await stages.merge(number, "merge")
+        else:
+            await stages.say(number, "/promote staging", by="cem")
+        if state is State.ROLLING_BACK:
+            await stages.comes_to("staging", State.VERIFYING)
+            self.close("ready")
+            self.open("check", "1")
+        return await stages.comes_to("staging", state)
+
+    async def let_go(self, state: State) -> None:
+        """Takes away what it stands still for."""
+        stages, number = self.stages, self.number
+        self.story.github.faults.clear()
+        self.open("check")
+        self.open("ready")
+        if state is State.GATING:
+            head = self.story.head(number)
+            self.story.github.checks.ci(self.story.repository, head, "success", name="sign-off")
+        if state is State.AWAITING_APPROVAL:
+            await stages.say(number, "/approve", by="bea")
+        if state is State.QUEUED:
+            await stages.say(number, "/unlock staging", by="bea")
+
+
+@asynccontextmanager
+async def doors(story: Story) -> AsyncIterator[Doors]:
+    async with staged(story, "") as stages:
+        files = {**story.hello(), "serve.py": _SERVE.encode(), "check.py": _CHECK.encode()}
+        files["Dockerfile"] = files["Dockerfile"].replace(b"CMD", b"COPY check.py check.py\nCMD")
+        stages.application = files
+        with tempfile.TemporaryDirectory() as folder:
+            one = Doors(story, stages, Path(folder))
+            await one.settle()
+            yield one
+            story.github.faults.clear()
