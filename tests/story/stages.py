@@ -143,7 +143,7 @@ class Stages:
             assert time.monotonic() < deadline, f"{stage} runs {found}, not {digests}"
             await asyncio.sleep(0.1)
 
-    async def verified(self, stage: str) -> None:
+    async def passes(self, stage: str) -> None:
         """Returns when the stage's environment has come to its target and passed its checks."""
         deadline, key = time.monotonic() + PATIENCE_SECONDS, EnvironmentKey.stage(self.id, stage)
         while progress(found := await self.store.environments.get(key)).rollout is not Rollout.VERIFIED:

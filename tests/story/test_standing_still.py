@@ -107,7 +107,7 @@ async def test_paused_it_goes_no_further_until_it_is_resumed(small: Story, state
         await scene.let_go(state)
         assert scene.after is not None
         await stages.runs("staging", scene.after)
-        await stages.verified("staging")
+        await stages.passes("staging")
         if state is State.SOAKING:
             await asyncio.sleep((promotion.since + SOAK - datetime.now(UTC)).total_seconds())
         await stages.idle()
