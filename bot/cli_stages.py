@@ -113,25 +113,21 @@ def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
 
     read = settings("error")
 
-    async def ask(store: Store) -> tuple[StageStory | None, PipelineStory]:
+    async def ask(store: Store) -> StageStory | PipelineStory:
         found = await repository_called(store, repository)
         github = github_app(read)
         try:
             teller = Storyteller(
                 store.promotions, store.environments, store.releases, store.audit, github, utc_now
             )
-            story = await teller.stage(found, stage)
-            if story is not None:
-                return story, PipelineStory()
-            pipeline = await teller.pipeline(found)
-            return pipeline.stage(stage), pipeline
+            return await teller.stage(found, stage) or await teller.pipeline(found)
         finally:
             await github.close()
 
-    story, pipeline = with_store(read, ask)
-    if story is None:
-        known = ", ".join(each.name for each in pipeline.stages) or "none"
-        give_up(f"There is no stage {stage} (stages: {known}).", pipeline.problem, code=1)
+    story = with_store(read, ask)
+    if isinstance(story, PipelineStory):
+        known = ", ".join(each.name for each in story.stages) or "none"
+        give_up(f"There is no stage {stage} (stages: {known}).", story.problem, code=1)
     if as_json:
         print_json(story)
     else:

@@ -10,7 +10,6 @@ from bot.commands.table import Verb
 from bot.environments.ports import Clock
 from bot.model.command import Heard
 from bot.model.environment import Environment, EnvironmentKey
-from bot.model.stage_story import PipelineStory, StageStory
 from bot.model.story import Story, tell
 from bot.model.work import WorkKey
 from bot.promotions.storyteller import Storyteller
@@ -33,21 +32,15 @@ class Telling:
         pull = environment.attempt.pull_request if environment is not None else None
         if pull is not None and pull.merged and pull.merge_commit is not None:
             commits.append(pull.merge_commit)
-        pipeline = await self.storyteller.pipeline(heard.repository, commits)
+        teller, repository = self.storyteller, heard.repository
         return Account(
             number=heard.number,
             preview=await self._preview(environment) if environment is not None else None,
-            pipeline=pipeline,
-            stage=await self._stage(heard, outcome, pipeline),
+            pipeline=await teller.pipeline(repository, commits),
+            stage=await teller.stage(repository, outcome.stage) if outcome.stage else None,
         )
 
     async def _preview(self, environment: Environment) -> Story:
         decisions = await self.journal.decisions(environment.key)
         scheduled = await self.queue.look(WorkKey.environment(environment.key))
         return tell(environment, decisions, scheduled, self.clock())
-
-    async def _stage(self, heard: Heard, outcome: Outcome, pipeline: PipelineStory) -> StageStory | None:
-        if not outcome.stage:
-            return None
-        at_length = await self.storyteller.stage(heard.repository, outcome.stage)
-        return at_length or pipeline.stage(outcome.stage)

@@ -95,9 +95,6 @@ class PipelineStory:
     problem: str = ""
     """Why the pipeline of now is not known, in a sentence; "" when it is."""
 
-    def stage(self, name: str) -> StageStory | None:
-        return next((each for each in self.stages if each.name == name), None)
-
     def on(self, number: int) -> tuple[Journey, ...]:
         """The promotions of a pull request that have not ended."""
         found = (journey for stage in self.stages for journey in stage.journeys)

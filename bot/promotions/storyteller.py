@@ -47,14 +47,15 @@ class Storyteller:
         return PipelineStory(tuple(stages), await self._ours(repository, commits), problem)
 
     async def stage(self, repository: Repository, name: str) -> StageStory | None:
-        """One stage with its last promotions and audit; None when nothing was ever promoted to it."""
-        found = await self.promotions.stages(repository.id)
-        record = next((each for each in found if each.name == name), None)
-        return await self._tell(record, at_length=True) if record is not None else None
+        """One stage with its last promotions and audit; None when there is none of this name."""
+        records = {each.name: each for each in await self.promotions.stages(repository.id)}
+        names, problem = await self._names(repository)
+        if name not in records and name not in names:
+            return None
+        record = records.get(name) or _untouched(repository, name)
+        return await self._tell(record, configured=name in names or bool(problem), at_length=True)
 
-    async def _tell(
-        self, record: StageRecord, *, configured: bool = True, at_length: bool = False
-    ) -> StageStory:
+    async def _tell(self, record: StageRecord, *, configured: bool, at_length: bool = False) -> StageStory:
         under_way = await self.promotions.find(stage=record.key, ended=False)
         last: Sequence[Promotion] = ()
         if at_length:

@@ -100,6 +100,12 @@ async def test_what_there_is_not_looks_the_same(staged: Office, path: str) -> No
     assert "There is nothing to see here" in answer.text
 
 
+async def test_a_stage_that_nothing_was_promoted_to_is_told_as_such(staged: Office) -> None:
+    told = words(await (await staged.signed_in(ADA)).get(f"/stages/{REPOSITORY.id}/production"))
+    assert "Nothing runs on production." in told
+    assert "Nothing was promoted here yet." in told
+
+
 async def test_while_github_is_away_what_is_known_is_shown(staged: Office) -> None:
     browser = await staged.signed_in(ADA)
     await browser.get(LIST)
