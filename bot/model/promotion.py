@@ -227,6 +227,8 @@ class AuditEntry:
     why: str = ""
     before: str = ""
     after: str = ""
+    token: str = ""
+    """Of the comment or call that asked for it; "" when the bot went on by itself."""
 
 
 @dataclass(frozen=True, slots=True)

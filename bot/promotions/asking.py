@@ -63,14 +63,14 @@ class Asking:
         """It is looked into by a worker, which tells what becomes of it."""
         await self._known(asker.repository, stage)
         promotion = self._new(asker, stage, PromotionKind.PROMOTION, wanted=release)
-        return await self._request(promotion)
+        return await self._request(asker, promotion)
 
     async def automatic(
         self, repository: Repository, stage: str, release: PromotableRelease, number: int | None
     ) -> Promotion:
         """The pipeline goes on by itself; to each stage once with each release."""
         asker = Asker(repository, "", f"automatic/{repository.id}/{release.id}", number)
-        return await self._request(self._new(asker, stage, PromotionKind.PROMOTION, wanted=release.id))
+        return await self._request(asker, self._new(asker, stage, PromotionKind.PROMOTION, wanted=release.id))
 
     async def pushed(self, repository: Repository, stage: str, commit: str) -> None:
         """A new head of the default branch goes to a stage by itself; each of them once."""
@@ -78,10 +78,12 @@ class Asking:
         promotion = self._new(asker, stage, PromotionKind.PROMOTION)
         if await self.promotions.get(promotion.id) is None:
             number = await self.github.merged_by(repository, commit)
-            await self._request(replace(promotion, commit=commit, number=number))
+            await self._request(asker, replace(promotion, commit=commit, number=number))
 
     async def rollback(self, asker: Asker, stage: str) -> Promotion:
         """What goes back: a rollback, or the promotion that was under way and is taken back."""
+        if (done := await self._carried_out(asker)) is not None:
+            return done
         new = self._new(asker, stage, PromotionKind.ROLLBACK)
         now = self.clock()
         await self._known(asker.repository, stage)
@@ -174,11 +176,12 @@ class Asking:
         if stage not in names:
             raise Refusal(f"There is no stage {stage} (stages: {', '.join(names) or 'none'}).")
 
-    async def _request(self, promotion: Promotion) -> Promotion:
-        board = await self.promotions.change(
-            promotion.stage,
-            promotion.repository,
-            lambda board: orders.request(board, promotion, promotion.requested_at),
+    async def _request(self, asker: Asker, promotion: Promotion) -> Promotion:
+        now = promotion.requested_at
+        board = await self._change(
+            asker,
+            promotion.stage.name,
+            lambda board: orders.request(board, promotion, now),
             about=promotion.id,
         )
         return board.promotions[promotion.id]
@@ -206,6 +209,8 @@ class Asking:
         self, asker: Asker, stage: str | None, states: frozenset[PromotionState], doing: str
     ) -> Promotion:
         """The promotion that is meant: this pull request's, or another one of the stage that was named."""
+        if (done := await self._carried_out(asker)) is not None:
+            return done
         found = [
             each
             for each in await self.promotions.find(asker.repository.id, ended=False)
@@ -222,6 +227,11 @@ class Asking:
         here = [each for each in found if each.number == asker.number]
         return max(here or found, key=lambda each: (each.state in MOVING, each.requested_at))
 
+    async def _carried_out(self, asker: Asker) -> Promotion | None:
+        """What the same comment was about, carried out by whoever was killed before it could say so."""
+        id = await self.promotions.carried_out(asker.repository.id, asker.token)
+        return await self.promotions.get(id) if id else None
+
     async def _order(self, asker: Asker, one: Promotion, order: Order) -> Promotion:
         def change(board: Board) -> Board:
             return order(board, board.promotions[one.id])
@@ -233,4 +243,4 @@ class Asking:
         self, asker: Asker, stage: str, change: Callable[[Board], Board], about: str | None = None
     ) -> Board:
         key = EnvironmentKey.stage(asker.repository.id, stage)
-        return await self.promotions.change(key, asker.repository, change, about=about)
+        return await self.promotions.change(key, asker.repository, change, about=about, token=asker.token)

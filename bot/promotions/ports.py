@@ -129,11 +129,16 @@ class Promotions(Protocol):
         *,
         about: str | None = None,
         claim: Claim | None = None,
+        token: str = "",
     ) -> Board:
         """Changes a stage's board in one transaction, with all that follows from it.
 
-        `change` is pure and may be called again. Superseded when there is a claim and it is lost.
+        `change` is pure and may be called again. Superseded when there is a claim and it is lost. What
+        has a token is done once: afterwards the board is given as it is.
         """
+
+    async def carried_out(self, repository_id: int, token: str) -> str | None:
+        """Which promotion a comment or call was about ("" for none), if it was carried out already."""
 
     async def get(self, id: str) -> Promotion | None: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, literal_column, select
 
 from bot.model.promotion import AuditEntry
 from bot.store.database import Database
@@ -43,17 +43,19 @@ class Audit:
                 row.why,
                 row.before,
                 row.after,
+                row.token,
             )
             for row in rows
         ]
 
 
-def append(connection: Connection, entries: Sequence[AuditEntry]) -> None:
-    """Within the transaction that does what they tell."""
+def append(connection: Connection, entries: Sequence[AuditEntry], token: str) -> None:
+    """Within the transaction that does what they tell, asked for by whatever has the token."""
     rows = [
         {
             "at": entry.at,
             "repository_id": entry.repository_id,
+            "token": token,
             **{
                 name: storable(getattr(entry, name))
                 for name in ("stage", "promotion", "who", "what", "why", "before", "after")
@@ -63,3 +65,15 @@ def append(connection: Connection, entries: Sequence[AuditEntry]) -> None:
     ]
     if rows:
         connection.execute(insert(audit), rows)
+
+
+def carried_out(
+    connection: Connection, repository_id: int, token: str, stage: str | None = None
+) -> str | None:
+    """Which promotion a comment or call was about ("" for none), if it was carried out already."""
+    statement = select(audit.c.promotion).where(
+        audit.c.token == token, audit.c.token != literal_column("''"), audit.c.repository_id == repository_id
+    )
+    if stage is not None:
+        statement = statement.where(audit.c.stage == stage)
+    return connection.scalar(statement.order_by(audit.c.id).limit(1))

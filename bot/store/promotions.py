@@ -46,12 +46,13 @@ class Promotions:
         *,
         about: str | None = None,
         claim: Claim | None = None,
+        token: str = "",
     ) -> Board:
         """Changes a stage's board and does what follows from it: its environment is told, work is asked for.
 
         `change` is pure, and may be called again; what it raises leaves everything as it was. The board has
         the promotions that have not ended, and the one that it is `about`. With a claim, it is written only
-        while the claim is held: Superseded otherwise.
+        while the claim is held: Superseded otherwise. With a token of what asks for it, it is done once.
         """
         now = self._clock()
 
@@ -60,9 +61,11 @@ class Promotions:
             if claim is not None:
                 _require(connection, claim)
             before = _board(connection, record, about)
+            if token and audit.carried_out(connection, repository.id, token, stage.name) is not None:
+                return before
             after = change(before)
             if after != before:
-                _write(connection, before, after, now, claim)
+                _write(connection, before, after, now, claim, token)
             return after
 
         board = await self._database.run(transaction)
@@ -73,6 +76,12 @@ class Promotions:
         statement = select(promotions.c.body).where(promotions.c.id == id)
         body = await self._database.run(lambda connection: connection.scalar(statement))
         return _read_promotion(body) if body is not None else None
+
+    async def carried_out(self, repository_id: int, token: str) -> str | None:
+        """Which promotion a comment or call was about ("" for none), if it was carried out already."""
+        return await self._database.run(
+            lambda connection: audit.carried_out(connection, repository_id, token)
+        )
 
     async def find(
         self,
@@ -180,7 +189,9 @@ def _board(connection: Connection, record: StageRecord, about: str | None) -> Bo
     return Board(record, {each.id: each for each in found}, {each.name: each for each in siblings})
 
 
-def _write(connection: Connection, before: Board, after: Board, now: datetime, claim: Claim | None) -> None:
+def _write(
+    connection: Connection, before: Board, after: Board, now: datetime, claim: Claim | None, token: str
+) -> None:
     changed = [each for each in after.promotions.values() if each != before.promotions.get(each.id)]
     # First those that let go of the stage, so that the index sees one holder at each moment.
     for promotion in sorted(changed, key=lambda each: each.state in MOVING):
@@ -188,7 +199,7 @@ def _write(connection: Connection, before: Board, after: Board, now: datetime, c
     if after.stage != before.stage:
         body = msgspec.json.encode(after.stage).decode()
         connection.execute(update(stages).where(stages.c.key == str(after.stage.key)).values(body=body))
-    audit.append(connection, after.audit)
+    audit.append(connection, after.audit, token)
     keys = {WorkKey.promotion(each.id) for each in changed}
     if after.stage.target != before.stage.target:
         _aim(connection, after.stage, now)

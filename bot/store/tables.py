@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    literal_column,
 )
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -222,8 +223,11 @@ audit = Table(
     Column("why", Text, nullable=False),
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
+    Column("token", Text, nullable=False),  # of the comment or call that asked for it
 )
 Index("audit_by_repository", audit.c.repository_id, audit.c.id)
+_asked = audit.c.token != literal_column("''")
+Index("audit_by_token", audit.c.token, sqlite_where=_asked, postgresql_where=_asked)
 
 
 def storable(text: str, limit: int = 4000) -> str:

@@ -6,28 +6,62 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from bot.commands.handler import Handler, Peers
 from bot.commands.outcome import Outcome
+from bot.commands.ports import Change, Commands
 from bot.commands.staging import Staging
 from bot.commands.telling import Telling
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.state.records import Comment
 from bot.github.app import GitHubApp
 from bot.intake.reading import read
+from bot.model.command import Heard
 from bot.model.delivery import Hint
 from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
 from bot.model.repository import Repository
-from bot.model.work import WorkKey
+from bot.model.work import Claim, WorkKey
 from bot.promotions.asking import Asking
 from bot.promotions.storyteller import Storyteller
 from bot.store import Store
 
 SHOP = "acme/shop"
 LONGEST = timedelta(days=14)
+
+
+class Killed(Exception):
+    """A process ended here."""
+
+
+@dataclass
+class Mortal:
+    """What a process has of the store's commands; it may die before it writes down what it decided."""
+
+    commands: Commands
+    dies: bool
+
+    async def get(self, comment_id: int) -> tuple[Heard, Outcome | None] | None:
+        return await self.commands.get(comment_id)
+
+    async def check(self, claim: Claim) -> None:
+        await self.commands.check(claim)
+
+    async def decide(
+        self, claim: Claim, heard: Heard, outcome: Outcome, change: Change | None, by: str
+    ) -> Outcome:
+        if self.dies:
+            raise Killed
+        return await self.commands.decide(claim, heard, outcome, change, by)
+
+    async def answered(self, claim: Claim, heard: Heard, answer: str) -> None:
+        await self.commands.answered(claim, heard, answer)
+
+    async def finish(self, claim: Claim, heard: Heard) -> None:
+        await self.commands.finish(claim, heard)
 
 
 class Desk:
@@ -42,6 +76,8 @@ class Desk:
         [installation] = github.world.state.installations
         self.repository = Repository(shop.id, installation, "acme", "shop")
         self._guids = itertools.count()
+        self.dies = False
+        """Whoever works is killed between a stage's change and the command's outcome."""
 
     def process(self) -> GitHubApp:
         """A bot that was just started: nothing but the store and GitHub remembers anything."""
@@ -107,7 +143,7 @@ class Desk:
             store.promotions, store.environments, store.releases, store.audit, app, clock
         )
         telling = Telling(store.environments, store.journal, store.queue, storyteller, clock)
-        peers = Peers(store.commands, store.environments, app, staging, telling, clock)
+        peers = Peers(Mortal(store.commands, self.dies), store.environments, app, staging, telling, clock)
         return Handler(peers, LONGEST)
 
     async def type(self, number: int, login: str, body: str) -> Outcome | None:

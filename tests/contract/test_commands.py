@@ -14,9 +14,13 @@ from bot.commands.outcome import Outcome, Result
 from bot.commands.table import COMMANDS, Verb
 from bot.model.environment import Cause, End, EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import TryAgain
+from bot.model.promotion import Board
 from bot.model.role import Role
 from bot.model.work import WorkKey
-from tests.contract.command_desk import LONGEST, SHOP, Desk, command_desk
+from bot.promotions import orders
+from bot.promotions.machine import step
+from tests.contract.command_desk import LONGEST, SHOP, Desk, Killed, command_desk
+from tests.unit.promotions.scenes import facts, promotion
 
 
 @pytest.fixture
@@ -367,3 +371,72 @@ async def test_a_pipeline_that_cannot_be_read_does_not_keep_the_rest_from_being_
     answer = desk.answers(desk.own)[-1]
     assert "is ready." in answer
     assert "on the default branch cannot be used" in answer
+
+
+ONE_STAGE = """version: 1
+images: {shop: ghcr.io/acme/shop}
+manifests: {plain: deploy/}
+stages:
+  staging: {approvals: {count: 1}}
+"""
+
+
+async def wait_on_staging(desk: Desk, *, moving: bool) -> None:
+    """A promotion of ada's waits there for an approval, or has got it and moves the stage."""
+    key, now = EnvironmentKey.stage(desk.repository.id, "staging"), datetime.now(UTC)
+    asked = replace(promotion("staging", "ada", "p1", now), stage=key, repository=desk.repository, number=1)
+
+    def change(board: Board) -> Board:
+        board = step(orders.request(board, asked, now), "p1", facts(text=ONE_STAGE), now)
+        if moving:
+            board = orders.approve(board, board.promotions["p1"], "bea", (), now)
+            board = step(board, "p1", facts(text=ONE_STAGE), now)
+        return board
+
+    await desk.store.promotions.change(key, desk.repository, change)
+
+
+@pytest.mark.parametrize(
+    ("typed", "before", "moving"),
+    [
+        ("/approve", None, False),
+        ("/reject not today", None, False),
+        ("/abort staging", None, False),
+        ("/abort staging", None, True),
+        ("/pause", None, True),
+        ("/resume", "/pause", True),
+        ("/rollback staging", None, True),
+        ("/lock staging for 2h load test", None, False),
+        ("/unlock staging", "/lock staging", False),
+        ("/hold staging", None, False),
+        ("/unhold staging", "/hold staging", False),
+        ("/promote staging", None, False),
+    ],
+)
+async def test_dying_between_a_stages_change_and_the_outcome_is_noticed_by_nobody(
+    desk: Desk, typed: str, before: str | None, moving: bool
+) -> None:
+    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": ONE_STAGE}, by="admin")
+    await wait_on_staging(desk, moving=moving)
+    if before is not None:
+        await desk.type(desk.own, "write", before)
+    earlier, answers = await desk.store.audit.entries(desk.repository.id), desk.answers(desk.own)
+    comment = desk.comment(desk.own, "write", typed)
+    await desk.deliver(comment)
+    desk.dies = True
+    with pytest.raises(Killed):
+        await desk.work()
+    done = await desk.store.audit.entries(desk.repository.id)
+    assert len(done) > len(earlier)
+    assert {each.token for each in done[: len(done) - len(earlier)]} == {f"comment/{comment.id}"}
+
+    desk.dies = False
+    await desk.work()
+    outcome = await desk.outcome(comment)
+    assert outcome is not None
+    assert outcome.result in (Result.DONE, Result.BEGUN)
+    assert outcome.stage == "staging"
+    assert await desk.store.audit.entries(desk.repository.id) == done
+    given = desk.answers(desk.own)[len(answers) :]
+    assert len(given) == (0 if outcome.result is Result.BEGUN else 1)
+    assert not any("not carried out" in answer for answer in given)

@@ -197,3 +197,46 @@ async def test_the_audit_tells_who_what_when_why_before_and_after(store: Store, 
     assert (entry.who, entry.what, entry.why, entry.at) == ("bea", "locked", "load test", clock.now)
     assert entry.after.startswith("until 2026")
     assert await store.audit.entries(SHOP.id, stage="production") == []
+
+
+async def test_what_a_comment_asks_for_is_done_once(store: Store, clock: ManualClock) -> None:
+    await request(store, clock)
+    for _ in range(3):
+        board = await store.promotions.change(
+            STAGING,
+            SHOP,
+            lambda board: orders.pause(board, board.promotions["p1"], "bea", clock.now),
+            about="p1",
+            token="comment/7",
+        )
+        assert board.promotions["p1"].paused_by == "bea"
+        clock.advance(1)
+    entries = [each for each in await store.audit.entries(SHOP.id) if each.what == "paused"]
+    assert [each.token for each in entries] == ["comment/7"]
+    assert await store.promotions.carried_out(SHOP.id, "comment/7") == "p1"
+    assert await store.promotions.carried_out(SHOP.id, "comment/8") is None
+    assert await store.promotions.carried_out(SHOP.id, "") is None
+    assert await store.promotions.carried_out(SHOP.id + 1, "comment/7") is None
+
+
+async def test_two_workers_with_the_same_comment_change_a_stage_once(
+    store: Store, clock: ManualClock
+) -> None:
+    def lock(board: Board) -> Board:
+        return orders.lock(board, "bea", clock.now + timedelta(hours=2), "", clock.now)
+
+    changes = (store.promotions.change(STAGING, SHOP, lock, token="comment/7") for _ in range(5))
+    boards = await asyncio.gather(*changes)
+    assert len({board.stage.lock for board in boards}) == 1
+    assert len(await store.audit.entries(SHOP.id)) == 1
+
+
+async def test_a_refusal_does_not_count_as_carried_out(store: Store, clock: ManualClock) -> None:
+    def unhold(board: Board) -> Board:
+        return orders.unhold(board, "bea", clock.now)
+
+    with pytest.raises(Refusal):
+        await store.promotions.change(STAGING, SHOP, unhold, token="comment/7")
+    await store.promotions.change(STAGING, SHOP, lambda board: orders.hold(board, "cem", "", clock.now))
+    board = await store.promotions.change(STAGING, SHOP, unhold, token="comment/7")
+    assert board.stage.hold is None

@@ -165,5 +165,8 @@ def _promotions() -> None:
         sa.Column("why", sa.Text, nullable=False),
         sa.Column("before", sa.Text, nullable=False),
         sa.Column("after", sa.Text, nullable=False),
+        sa.Column("token", sa.Text, nullable=False),
     )
     op.create_index("audit_by_repository", "audit", ["repository_id", "id"])
+    asked = sa.column("token") != sa.literal_column("''")
+    op.create_index("audit_by_token", "audit", ["token"], sqlite_where=asked, postgresql_where=asked)
