@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.request import common_request
 from bot.environments.stages import Stage
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, TryAgain
+from bot.model.manifest import RenderRequest
 from bot.model.naming import namespace_name
 from bot.model.parity import Comparison, Difference, shortened
 from bot.model.promotion import Promotion, StageRecord
@@ -94,8 +96,17 @@ class Comparing:
         own = stage_in(right.configuration, right.stage)
         place = EnvironmentKey.stage(repository.id, right.stage)
         namespace = own.namespace or namespace_name(place, repository)
-        sides = (self._side(repository, each, place, namespace) for each in (left, right))
-        return differences(*await asyncio.gather(*sides))
+        commits = dict.fromkeys(each.release.commit for each in (left, right))
+        # One after the other: two who ask for the same commit at once would both download it.
+        files = {commit: await self.github.files(repository, commit) for commit in commits}
+        where = {"environment": place, "repository": repository, "namespace": namespace}
+        requests = (_request(each, files[each.release.commit], where) for each in (left, right))
+        found = await asyncio.gather(*(self.renderer.comparable(request) for request in requests))
+        ours, theirs = (
+            Side(comparable, injected(stage_in(each.configuration, each.stage)))
+            for comparable, each in zip(found, (left, right), strict=True)
+        )
+        return differences(ours, theirs)
 
     async def before(
         self,
@@ -128,21 +139,15 @@ class Comparing:
                 found.append(Comparison(other, name, first, more, bond=true_of))
         return tuple(found)
 
-    async def _side(
-        self, repository: Repository, standing: Standing, place: EnvironmentKey, namespace: str
-    ) -> Side:
-        configuration = parse_configuration(standing.configuration)
-        request = common_request(
-            configuration,
-            environment=place,
-            repository=repository,
-            namespace=namespace,
-            commit=standing.release.commit,
-            images=standing.release.images,
-            files=await self.github.files(repository, standing.release.commit),
-        )
-        stage = configuration.stages[standing.stage]
-        return Side(await self.renderer.comparable(request), injected(stage))
+
+def _request(standing: Standing, files: Mapping[str, bytes], where: Mapping[str, Any]) -> RenderRequest:
+    return common_request(
+        parse_configuration(standing.configuration),
+        commit=standing.release.commit,
+        images=standing.release.images,
+        files=files,
+        **where,
+    )
 
 
 def _idle(names: Sequence[str]) -> str:

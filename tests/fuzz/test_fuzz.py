@@ -14,6 +14,7 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from bot.cluster.comparable import comparable
 from bot.cluster.kinds import IN_MANIFESTS
 from bot.cluster.templates import containers, pod_template
 from bot.cluster.tools import helm, kustomize
@@ -23,6 +24,8 @@ from bot.github import texts
 from bot.model.environment import Cause, EnvironmentState, Status
 from bot.model.errors import ConfigurationError, ManifestRefused, Rejected
 from bot.model.manifest import Bundle
+from bot.model.parity import Comparison, diff
+from bot.promotions.parity import Side, differences
 from bot.store import Store
 from bot.web.application import create_application
 from bot.web.webhooks import Webhooks
@@ -103,6 +106,7 @@ def test_manifests(text: bytes) -> None:
         readable(error)
     else:
         stays_inside(bundle)
+        compares(bundle)
 
 
 @thoroughly
@@ -171,6 +175,15 @@ def stays_inside(bundle: Bundle) -> None:
         template = pod_template(each)
         if template is not None:
             reaches_nothing_of_its_node(template)
+
+
+def compares(bundle: Bundle) -> None:
+    """With another stage's: told in a diff that a terminal shows as it is."""
+    stage = Side(comparable(bundle), {})
+    other = Side(comparable(render(request(deployment("good"), service("good"), backend=None, host=""))), {})
+    assert differences(stage, stage) == ()
+    told = diff(Comparison("staging", "production", differences(stage, other)))
+    assert all(line.isprintable() for line in told)
 
 
 def reaches_nothing_of_its_node(template: Any) -> None:
