@@ -37,7 +37,7 @@ def story(promotion: Promotion) -> str:
     if promotion.detail:
         said.append(block(promotion.detail, _DETAIL))
     said += _gates(promotion)
-    said += _parity(promotion)
+    said += parity(promotion)
     if promotion.checks:
         said.append("Checks: " + " · ".join(f"{_sign(each)} {code(each.name)}" for each in promotion.checks))
     said += _next(promotion)
@@ -132,7 +132,7 @@ def _gates(promotion: Promotion) -> list[str]:
     return ["\n".join(f"- 🚧 {plain(_sentence(gate.why))}" for gate in shut)]
 
 
-def _parity(promotion: Promotion) -> list[str]:
+def parity(promotion: Promotion) -> list[str]:
     """In what the stage differs from those before, where that stopped the promotion or is worth a warning."""
     blocked = any(gate.name == GATE and not gate.passed for gate in promotion.gates)
     told = [each for each in promotion.parity if not each.alike]

@@ -9,7 +9,7 @@ from bot.commands.outcome import Account
 from bot.github import texts_promotion
 from bot.github.markdown import block, code, plain
 from bot.github.texts import link, time
-from bot.model.promotion import AuditEntry, Hold, Lock, Promotion, PromotionState
+from bot.model.promotion import AuditEntry, GateResult, Hold, Lock, Promotion, PromotionState
 from bot.model.release import PromotableRelease
 from bot.model.stage_story import Journey, PipelineStory, StageStory
 
@@ -157,12 +157,17 @@ def _last(promotion: Promotion) -> list[str]:
         said.append(f"It is this release because {plain(promotion.note)}.")
     if promotion.detail:
         said.append(block(promotion.detail, _DETAIL))
-    gates = [
-        f"{'✅' if gate.passed else '🚧'} {code(gate.name)} {plain(gate.why)}" for gate in promotion.gates
-    ]
+    gates = [f"{_sign(gate)} {code(gate.name)} {plain(gate.why)}" for gate in promotion.gates]
     if gates:
         said.append(_list([gate.rstrip() for gate in gates], "Its gates:"))
+    said += texts_promotion.parity(promotion)
     return [*said, texts_promotion.chapters(promotion.story)]
+
+
+def _sign(gate: GateResult) -> str:
+    if not gate.passed:
+        return "🚧"
+    return "⚠️" if gate.why else "✅"
 
 
 def _verified(stage: StageStory) -> list[str]:

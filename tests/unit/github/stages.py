@@ -14,6 +14,7 @@ from bot.model.environment import (
     Status,
     Wishes,
 )
+from bot.model.parity import fault
 from bot.model.promotion import (
     Approval,
     AuditEntry,
@@ -29,7 +30,7 @@ from bot.model.promotion import (
 from bot.model.release import Image, PromotableRelease, Target
 from bot.model.stage_story import PipelineStory, StageStory
 from bot.promotions.story import tell
-from tests.unit.github.promotions import ASKED, FAILED, RELEASE, SHOP
+from tests.unit.github.promotions import ASKED, DIFFERS, FAILED, RELEASE, SHOP
 from tests.unit.github.scenes import HOSTILE, NOW, OLD
 
 PIPELINE = """
@@ -64,8 +65,10 @@ AWAITING = _promotion(
     approvals=(Approval("bea", NOW, RELEASE.id, "d2", ("ops",)),),
     gates=(
         GateResult("after", True),
+        GateResult("parity", True, fault(DIFFERS)),
         GateResult("freeze", False, "frozen until 30 November, 08:00 Europe/Berlin (nobody is there)"),
     ),
+    parity=(DIFFERS,),
     story=(
         Chapter(NOW, "Promotion to production requested", "ada"),
         Chapter(NOW, "Awaiting approval"),
