@@ -76,6 +76,10 @@ log = structlog.get_logger()
 
 _KEEP_DELIVERIES = timedelta(days=7)
 """GitHub redelivers what is younger than three days; a guid must be known for longer than that."""
+_KEEP_RELEASES = timedelta(days=90)
+"""Hardly anybody names an older one that runs nowhere; one of the default branch is then made anew."""
+_FORGET_AT_ONCE = 500
+"""So that nobody waits for the database for long; the next sweep goes on."""
 
 
 class App:
@@ -182,6 +186,7 @@ class App:
             await redelivery(github, store.deliveries, utc_now(), metrics)
             await store.deliveries.forget(utc_now() - _KEEP_DELIVERIES)
             await store.commands.forget(utc_now() - _KEEP_DELIVERIES)
+            await store.releases.forget(utc_now() - _KEEP_RELEASES, _FORGET_AT_ONCE)
 
         async def find_deployments() -> None:
             await deployments(github, store.environments, store.deliveries, metrics)

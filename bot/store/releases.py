@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import msgspec
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
 
+from bot.model.environment import EnvironmentKind, EnvironmentState, Wishes
+from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.store.database import Database
 from bot.store.dialect import insert
-from bot.store.tables import releases
+from bot.store.tables import environments, promotions, releases, stages
 
 _read = msgspec.json.Decoder(PromotableRelease).decode
+_read_stage = msgspec.json.Decoder(StageRecord).decode
+_read_promotion = msgspec.json.Decoder(Promotion).decode
+_read_wishes = msgspec.json.Decoder(Wishes).decode
 
 
 class Releases:
@@ -71,6 +77,58 @@ class Releases:
         await self._database.run(lambda connection: connection.execute(statement))
         return known
 
+    async def forget(self, before: datetime, most: int) -> int:
+        """Drops releases that were made before and that nothing refers to any more, the oldest first.
+
+        What a stage or a demo runs or can go back to stays, and what a promotion that has not ended is about,
+        or the pull request of an open preview.
+        """
+
+        def drop(connection: Connection) -> int:
+            kept = _referred_to(connection)
+            statement = (
+                select(releases.c.id, releases.c.commit)
+                .where(releases.c.made_at < before, ~_of_an_open_preview())
+                .order_by(releases.c.made_at, releases.c.id)
+            )
+            old = [id for id, commit in connection.execute(statement) if not kept & {id, commit}][:most]
+            return connection.execute(delete(releases).where(releases.c.id.in_(old))).rowcount
+
+        return await self._database.run(drop)
+
     async def _one(self, statement: Select[str]) -> PromotableRelease | None:
         body = await self._database.run(lambda connection: connection.scalar(statement))
         return _read(body) if body is not None else None
+
+
+def _referred_to(connection: Connection) -> set[str]:
+    """By id or commit: what stages, other pinned environments and open promotions need."""
+    found: set[str] = set()
+    for record in map(_read_stage, connection.scalars(select(stages.c.body))):
+        found |= {each.target.release.id for each in record.verified}
+    pinned = select(environments.c.wishes).where(~_is_preview())
+    targets = [_read_wishes(text).target for text in connection.scalars(pinned)]
+    under_way = select(promotions.c.body).where(promotions.c.ended.is_(False))
+    for promotion in map(_read_promotion, connection.scalars(under_way)):
+        targets.append(promotion.back_to)
+        found |= {promotion.release.id} if promotion.release is not None else set()
+        found |= {name for name in (promotion.wanted, promotion.commit, promotion.head) if name is not None}
+    return found | {target.release.id for target in targets if target is not None}
+
+
+def _is_preview() -> ColumnElement[bool]:
+    return environments.c.key.startswith(f"{EnvironmentKind.PREVIEW}/")
+
+
+def _of_an_open_preview() -> ColumnElement[bool]:
+    """Also of one that expired while its pull request is open: its release can still be promoted."""
+    return (
+        select(environments.c.key)
+        .where(
+            _is_preview(),
+            environments.c.repository_id == releases.c.repository_id,
+            (environments.c.commit == releases.c.commit) | (environments.c.hinted_head == releases.c.commit),
+            (environments.c.state != EnvironmentState.GONE) | environments.c.hinted_open,
+        )
+        .exists()
+    )

@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from bot.model.environment import EnvironmentKey
+from bot.model.delivery import Hint
+from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, Status
 from bot.model.errors import Superseded
 from bot.model.promotion import Board, Promotion, PromotionState
 from bot.model.release import Target
@@ -240,3 +241,107 @@ async def test_a_refusal_does_not_count_as_carried_out(store: Store, clock: Manu
     await store.promotions.change(STAGING, SHOP, lambda board: orders.hold(board, "cem", "", clock.now))
     board = await store.promotions.change(STAGING, SHOP, unhold, token="comment/7")
     assert board.stage.hold is None
+
+
+LATER = timedelta(days=91)
+
+
+async def kept(store: Store, *commits: str) -> str:
+    """Those of the commits whose release is known."""
+    found = [await store.releases.of_commit(SHOP.id, commit * 40) for commit in commits]
+    return "".join(commit for commit, each in zip(commits, found, strict=True) if each is not None)
+
+
+async def make(store: Store, clock: ManualClock, commits: str) -> None:
+    for commit in commits:
+        await store.releases.keep(replace(release(commit), made_at=clock.now))
+        clock.advance(1)
+
+
+async def test_releases_that_nothing_refers_to_are_forgotten_the_oldest_first(
+    store: Store, clock: ManualClock
+) -> None:
+    await make(store, clock, "abcd")
+    assert await store.releases.forget(clock.now - LATER, 100) == 0
+    clock.advance(LATER.total_seconds())
+    await make(store, clock, "e")
+    assert await store.releases.forget(clock.now - timedelta(days=90), 2) == 2
+    assert await kept(store, *"abcde") == "cde"
+    assert await store.releases.forget(clock.now - timedelta(days=90), 2) == 2
+    assert await store.releases.forget(clock.now - timedelta(days=90), 2) == 0
+    assert await kept(store, *"abcde") == "e"
+
+
+async def test_what_a_stage_runs_or_can_go_back_to_is_not_forgotten(store: Store, clock: ManualClock) -> None:
+    await make(store, clock, "abc")
+    await request(store, clock)
+
+    def change(board: Board) -> Board:
+        for commit in "ab":
+            board = on.aim(board, Target(release(commit), PIPELINE, 0), clock.now, "p1")
+            board = on.verify(board, board.promotions["p1"], clock.now)
+        return orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+
+    await store.promotions.change(STAGING, SHOP, change)
+    clock.advance(LATER.total_seconds())
+    assert await store.releases.forget(clock.now, 100) == 1
+    assert await kept(store, *"abc") == "ab"
+    assert len(await store.audit.entries(SHOP.id)) == 4
+    assert await store.promotions.get("p1") is not None
+
+
+async def test_what_a_stage_runs_unverified_or_a_demo_is_pinned_to_is_not_forgotten(
+    store: Store, clock: ManualClock
+) -> None:
+    await make(store, clock, "ab")
+    demo = EnvironmentKey(EnvironmentKind.DEMO, SHOP.id, "sales")
+    await store.promotions.change(
+        demo, SHOP, lambda board: on.aim(board, Target(release("a"), PIPELINE, 0), clock.now, "")
+    )
+    clock.advance(LATER.total_seconds())
+    assert await store.releases.forget(clock.now, 100) == 1
+    assert await kept(store, *"ab") == "a"
+
+
+async def test_what_an_open_promotion_is_about_is_not_forgotten_before_it_has_ended(
+    store: Store, clock: ManualClock
+) -> None:
+    await make(store, clock, "abcd")
+    found = replace(asked(clock), release=release("a"))
+    wanted = replace(asked(clock, "p2"), wanted=release("b").id)
+    head = replace(asked(clock, "p3"), head="d" * 40)
+
+    def change(board: Board) -> Board:
+        for each in (found, wanted, head):
+            board = orders.request(board, each, clock.now)
+        return board
+
+    await store.promotions.change(STAGING, SHOP, change)
+    clock.advance(LATER.total_seconds())
+    assert await store.releases.forget(clock.now, 100) == 1
+    assert await kept(store, *"abcd") == "abd"
+    await store.promotions.change(
+        STAGING, SHOP, lambda board: orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+    )
+    assert await store.releases.forget(clock.now, 100) == 1
+    assert await kept(store, *"abcd") == "bd"
+    ended = await store.promotions.get("p1")
+    assert ended is not None
+    assert ended.release == release("a")
+
+
+async def test_what_an_open_pull_request_shows_is_not_forgotten(store: Store, clock: ManualClock) -> None:
+    await make(store, clock, "abc")
+    for number, commit in ((1, "a"), (2, "b")):
+        await store.deliveries.hint([Hint(SHOP, number, commit * 40, open=True)])
+    clock.advance(LATER.total_seconds())
+    assert await store.releases.forget(clock.now, 100) == 1
+    assert await kept(store, *"abc") == "ab"
+    await store.deliveries.hint([Hint(SHOP, 2, "b" * 40, open=False)])
+    gone = EnvironmentKey.preview(SHOP.id, 2)
+    held = await claim(store, WorkKey.environment(gone))
+    environment = await store.environments.get(gone)
+    assert environment is not None
+    await store.environments.save(held, replace(environment, status=Status(EnvironmentState.GONE)))
+    assert await store.releases.forget(clock.now, 100) == 1
+    assert await kept(store, *"abc") == "a"
