@@ -106,7 +106,7 @@ class Comparing:
             Side(comparable, injected(stage_in(each.configuration, each.stage)))
             for comparable, each in zip(found, (left, right), strict=True)
         )
-        return differences(ours, theirs)
+        return await asyncio.to_thread(differences, ours, theirs)
 
     async def before(
         self,

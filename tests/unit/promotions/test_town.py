@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.model.environment import EnvironmentKey
 from bot.model.promotion import ENDED, MOVING, PromotionKind, PromotionState
 from bot.store import Store
 from tests.stores import ManualClock
@@ -54,7 +56,35 @@ def test_whatever_happens_stages_run_what_they_should(happened: Sequence[tuple[A
     asyncio.run(_play(happened))
 
 
+async def test_while_github_is_away_nothing_is_compared_and_nothing_is_refused() -> None:
+    async with _town() as town:
+        town.github.configuration = PIPELINE.replace("automatic: true, ", "")
+        await town.people("promote", "integration", "ada", "a")
+        await town.work(20)
+        town.github.away = True
+        await town.people("promote", "staging", "ada", "a")
+        await town.work(10)
+        staging = EnvironmentKey.stage(SHOP.id, "staging")
+        [waiting] = await town.store.promotions.find(SHOP.id, stage=staging)
+        assert waiting.state is PromotionState.REQUESTED
+        town.github.away = False
+        town.clock.advance(60)
+        await town.work(20)
+        [promoted] = await town.store.promotions.find(SHOP.id, stage=staging)
+        assert promoted.state is PromotionState.SUCCEEDED
+        assert [each.alike for each in promoted.parity] == [True]
+
+
 async def _play(happened: Sequence[tuple[Any, ...]]) -> None:
+    async with _town() as town:
+        for each in happened:
+            await _do(town, *each)
+            await _holds(town)
+        await _comes_to_rest(town)
+
+
+@contextlib.asynccontextmanager
+async def _town() -> AsyncIterator[Town]:
     clock = ManualClock()
     with tempfile.TemporaryDirectory() as folder:
         store = await Store.open(f"sqlite:///{Path(folder) / 'town.db'}", clock)
@@ -62,10 +92,7 @@ async def _play(happened: Sequence[tuple[Any, ...]]) -> None:
         try:
             town = Town(store, clock)
             await town.begin()
-            for each in happened:
-                await _do(town, *each)
-                await _holds(town)
-            await _comes_to_rest(town)
+            yield town
         finally:
             await store.close()
 

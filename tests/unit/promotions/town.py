@@ -13,7 +13,7 @@ from bot.environments.stage import StageReconciler
 from bot.model.ci import CiState
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey, EnvironmentState
-from bot.model.errors import GreenroomError, Superseded
+from bot.model.errors import GreenroomError, Superseded, TryAgain
 from bot.model.manifest import (
     Bundle,
     Condition,
@@ -52,7 +52,7 @@ images: {shop: ghcr.io/acme/shop}
 manifests: {plain: deploy/}
 stages:
   integration: {}
-  staging: {after: [integration], automatic: true}
+  staging: {after: [integration], automatic: true, parity: block}
   production: {protected: true, approvals: {count: 1}, soak: 10m}
 """
 UNREVIEWED = "d"
@@ -76,6 +76,8 @@ class GitHub(peers.GitHub):
         super().__init__()
         self.fuse = fuse
         self.configuration = PIPELINE
+        self.away = False
+        """It gives no files."""
         self.pushed = "a"
         """The pull request's head."""
         self.main = ["0" * 40]
@@ -92,6 +94,11 @@ class GitHub(peers.GitHub):
         merge = next((commit for commit, pull in self.merged.items() if pull == number), None)
         pull = replace(PULL, repository=SHOP, number=number, head_sha=self.pushed * 40, author="ada")
         return replace(pull, open=merge is None, merged=merge is not None, merge_commit=merge)
+
+    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+        if self.away:
+            raise TryAgain("GitHub is away.")
+        return {}
 
     async def head(self, repository: Repository) -> Commit | None:
         return await self.commit(repository, self.main[-1])
