@@ -61,7 +61,7 @@ def rollback(repository: Repo, stage: Stage, as_json: Json = False) -> None:
 
 
 def approve(repository: Repo, stage: Stage, as_json: Json = False) -> None:
-    """Approve the promotion that waits for it; where teams are asked for, that takes a comment on GitHub."""
+    """Approve the promotion that waits; where teams or reviewers are named, it takes a comment on GitHub."""
     _tell(_order(repository, lambda desk: desk.asking.approve(desk.asker, stage)), as_json)
 
 

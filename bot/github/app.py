@@ -23,6 +23,7 @@ from bot.github.installations import Installations
 from bot.github.people import People
 from bot.github.permissions import missing
 from bot.github.plan import preview_environment
+from bot.github.protection import read_branch, read_protection
 from bot.github.pulls import Pulls
 from bot.github.reporting import Reporter
 from bot.github.sign_in import SignIn, web_url
@@ -37,6 +38,7 @@ from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import Rejected
 from bot.model.person import Person
 from bot.model.promotion import Promotion
+from bot.model.protection import Branch, Protection
 from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
 from bot.model.role import Role
@@ -168,6 +170,14 @@ class GitHubApp:
     async def in_team(self, repository: Repository, team: str, login: str) -> bool:
         """Whether the person is in a team of the repository's organisation."""
         return await in_team(self._client, repository, team, login)
+
+    async def protection(self, repository: Repository, environment: str) -> Protection:
+        """The rules of a GitHub Environment; none where there is no such environment."""
+        return await read_protection(self._client, repository, environment)
+
+    async def branch(self, repository: Repository, name: str | None) -> Branch:
+        """A branch as it is now; None means the default branch."""
+        return await read_branch(self._client, repository, name)
 
     async def checks(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
         """What check runs and statuses say of the commit, by name."""

@@ -9,6 +9,7 @@ from bot.github.fields import items, text
 from bot.github.installations import Installations, levels
 
 PERMISSIONS: Mapping[str, str] = {
+    "actions": "read",
     "checks": "write",
     "contents": "read",
     "deployments": "write",
@@ -21,6 +22,7 @@ PERMISSIONS: Mapping[str, str] = {
 """Permission to the least level that is needed."""
 
 WHY: Mapping[str, str] = {
+    "actions": "to read what an environment on GitHub asks for before something is promoted to it",
     "checks": "to report each preview on its commit, and to see whether CI built it",
     "contents": "to read .greenroom.yml and the manifests",
     "deployments": "to show the preview on the pull request",

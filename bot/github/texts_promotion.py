@@ -41,7 +41,7 @@ def story(promotion: Promotion) -> str:
     if promotion.checks:
         said.append("Checks: " + " · ".join(f"{_sign(each)} {code(each.name)}" for each in promotion.checks))
     said += _next(promotion)
-    return "\n\n".join([*said, chapters(promotion.story)])
+    return "\n\n".join([*filter(None, said), chapters(promotion.story)])
 
 
 def deployment(promotion: Promotion) -> str:
@@ -168,7 +168,8 @@ def _next(promotion: Promotion) -> list[str]:
         valid = [each for each in promotion.approvals if each.configuration_digest == digest]
         given = ", ".join(plain(each.by) for each in valid)
         told = f" Approved by {given} so far." if given else ""
-        return [f"{code(f'/approve {name}')} or {code(f'/reject {name} why')}.{told}"]
+        said = f"{code(f'/approve {name}')} or {code(f'/reject {name} why')}.{told}"
+        return ["\n".join(f"- ✋ {plain(_sentence(each))}" for each in promotion.missing), said]
     if promotion.holds:
         return [f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."]
     if state is State.SUCCEEDED and not promotion.ephemeral:

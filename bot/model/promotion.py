@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from bot.model.environment import CheckResult, EnvironmentKey
 from bot.model.parity import Comparison
+from bot.model.protection import UNPROTECTED, Protection
 from bot.model.release import PromotableRelease, Target
 from bot.model.repository import Repository
 
@@ -70,7 +71,7 @@ class Approval:
     release_id: str
     configuration_digest: str
     teams: tuple[str, ...] = ()
-    """Those of the stage's teams that the person was in."""
+    """Those of the teams asked for that the person was in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,10 @@ class Promotion:
     authors: tuple[str, ...] = ()
     """Of the release's commits; they cannot approve it."""
     approvals: tuple[Approval, ...] = ()
+    protection: Protection = UNPROTECTED
+    """What the GitHub Environment of the stage's name asked for when it was read last."""
+    missing: tuple[str, ...] = ()
+    """What still has to be approved and by whom, in sentences."""
     gates: tuple[GateResult, ...] = ()
     parity: tuple[Comparison, ...] = ()
     """With the stages before, as the release ran there."""

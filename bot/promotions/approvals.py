@@ -3,26 +3,74 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.environments.stages import Approvals
 from bot.model.promotion import Approval, Promotion
+from bot.model.protection import Reviewers
+from bot.promotions.pipeline import policy
 
 LASTS = timedelta(hours=24)
 
 
-def objection(promotion: Promotion, needed: Approvals, by: str, teams: Sequence[str]) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Whose yes a promotion needs. Both words count: the pipeline's and the GitHub Environment's."""
+
+    count: int
+    """How many people, by the pipeline's word."""
+    teams: tuple[str, ...]
+    """From these teams only; without teams, anybody who may write."""
+    reviewers: Reviewers | None
+    """One of these as well, by the environment's word."""
+
+    def of_pipeline(self, teams: Sequence[str]) -> bool:
+        return self.count > 0 and (not self.teams or bool(set(teams) & set(self.teams)))
+
+    def of_environment(self, by: str, teams: Sequence[str]) -> bool:
+        who = self.reviewers
+        if who is None:
+            return False
+        return any(_same(by, person) for person in who.people) or bool(set(teams) & set(who.teams))
+
+
+def wanted(promotion: Promotion) -> Wanted | None:
+    """None when nobody's yes is needed, and before it is known what is."""
+    if not promotion.policy:
+        return None
+    approvals, reviewers = policy(promotion).approvals, promotion.protection.reviewers
+    if approvals is None:
+        return Wanted(0, (), reviewers) if reviewers is not None else None
+    return Wanted(approvals.count, approvals.teams, reviewers)
+
+
+def teams(promotion: Promotion) -> list[str]:
+    """All teams of which it matters who is in them."""
+    needed = wanted(promotion)
+    if needed is None:
+        return []
+    reviewers = needed.reviewers.teams if needed.reviewers is not None else ()
+    return list(dict.fromkeys([*needed.teams, *reviewers]))
+
+
+def objection(promotion: Promotion, needed: Wanted, by: str, teams: Sequence[str]) -> str | None:
     """Why this person's approval would not count; None when it would."""
     if _same(by, promotion.requested_by):
         return "whoever asked for a promotion cannot approve it"
     if any(_same(by, author) for author in promotion.authors):
         return "an author of its commits cannot approve it"
-    if needed.teams and not set(teams) & set(needed.teams):
-        return f"approvals count from the team {' or '.join(needed.teams)} only"
-    return None
+    if needed.of_pipeline(teams) or needed.of_environment(by, teams):
+        return None
+    told = []
+    if needed.teams:
+        told.append(f"from the team {' or '.join(needed.teams)}")
+    if needed.reviewers is not None:
+        name = promotion.stage.name
+        told.append(f"from {needed.reviewers}, whom the GitHub Environment {name} names")
+    return f"approvals count {' and '.join(told)} only"
 
 
-def counting(promotion: Promotion, needed: Approvals, now: datetime) -> list[Approval]:
+def counting(promotion: Promotion, needed: Wanted, now: datetime) -> list[Approval]:
     """Those that hold now: for this release with this configuration, of people who may, not too old."""
     return [
         each
@@ -33,10 +81,32 @@ def counting(promotion: Promotion, needed: Approvals, now: datetime) -> list[App
     ]
 
 
-def enough(promotion: Promotion, needed: Approvals | None, now: datetime) -> bool:
+def given(promotion: Promotion, needed: Wanted, now: datetime) -> int:
+    """How many of those that the pipeline asks for are there."""
+    yes = counting(promotion, needed, now)
+    return len({each.by.lower() for each in yes if needed.of_pipeline(each.teams)})
+
+
+def missing(promotion: Promotion, now: datetime) -> tuple[str, ...]:
+    """What still has to be approved and by whom, in sentences; none when nothing has to."""
+    needed = wanted(promotion)
     if needed is None:
-        return True
-    return len({each.by.lower() for each in counting(promotion, needed, now)}) >= needed.count
+        return ()
+    told = []
+    found = given(promotion, needed, now)
+    if found < needed.count:
+        whose = f" by the team {' or '.join(needed.teams)}" if needed.teams else ""
+        told.append(f"{found} of {needed.count} approval{'' if needed.count == 1 else 's'}{whose}")
+    who = needed.reviewers
+    if who is not None and not any(
+        needed.of_environment(each.by, each.teams) for each in counting(promotion, needed, now)
+    ):
+        told.append(f"the GitHub Environment {promotion.stage.name} wants the yes of {who}")
+    return tuple(told)
+
+
+def enough(promotion: Promotion, now: datetime) -> bool:
+    return not missing(promotion, now)
 
 
 def _is_for(approval: Approval, promotion: Promotion) -> bool:

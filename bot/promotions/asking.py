@@ -23,11 +23,12 @@ from bot.model.promotion import (
     PromotionState,
     StageRecord,
 )
+from bot.model.protection import Protection
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.promotions import orders
+from bot.promotions.approvals import teams
 from bot.promotions.board import PATIENCE, Refusal
-from bot.promotions.pipeline import policy
 from bot.promotions.ports import GitHub, Promotions, Releases
 
 log = structlog.get_logger()
@@ -99,10 +100,11 @@ class Asking:
             raise Refusal(
                 f"What waits for {one.stage.name} is told in #{one.number}: look at it, and approve it there."
             )
-        teams = await self._teams(asker, one)
+        protection = await self._protection(asker, one)
+        mine = await self._teams(asker, replace(one, protection=protection))
         now = self.clock()
         return await self._order(
-            asker, one, lambda board, it: orders.approve(board, it, asker.by, teams, now)
+            asker, one, lambda board, it: orders.approve(board, it, asker.by, mine, protection, now)
         )
 
     async def reject(self, asker: Asker, stage: str | None, why: str) -> Promotion:
@@ -150,11 +152,22 @@ class Asking:
         board = await self._change(asker, stage, lambda board: orders.unhold(board, asker.by, now))
         return board.stage
 
+    async def _protection(self, asker: Asker, one: Promotion) -> Protection:
+        """Read anew: nobody says yes under rules that hold no more."""
+        name = one.stage.name
+        try:
+            return await self.github.protection(asker.repository, name)
+        except Rejected as error:
+            log.warning("an environment's rules cannot be read, which counts as a no", reason=str(error))
+            raise Refusal(
+                f"The rules of the GitHub Environment {name} cannot be read, and they may say who approves "
+                "here. `greenroom doctor` tells the operator what is missing."
+            ) from None
+
     async def _teams(self, asker: Asker, one: Promotion) -> list[str]:
-        """Those of the stage's teams that the person is in; what cannot be read is a no."""
-        needed = policy(one).approvals if one.policy else None
+        """Those of the teams asked for that the person is in; what cannot be read is a no."""
         found = []
-        for team in needed.teams if needed is not None else ():
+        for team in teams(one):
             try:
                 if await self.github.in_team(asker.repository, team, asker.by):
                     found.append(team)

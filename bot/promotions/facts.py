@@ -10,6 +10,7 @@ from bot.environments.configuration import Configuration
 from bot.model.ci import CiState
 from bot.model.environment import CheckResult
 from bot.model.parity import Comparison
+from bot.model.protection import Branch, Protection
 from bot.model.pull_request import Review
 from bot.model.release import PromotableRelease
 
@@ -71,5 +72,9 @@ class Facts:
     """What GitHub's check runs and statuses say of the release's commit, by name."""
     parity: tuple[Comparison, ...] = ()
     """With what the release ran on the stages before."""
+    protection: Protection | None = None
+    """Of the GitHub Environment of the stage's name; without rules where there is none."""
+    branch: Branch | None = None
+    """Where the release is in the repository's history; read where the environment asks for it."""
     progress: Progress = field(default_factory=lambda: Progress(Rollout.UNDER_WAY))
     """Of the stage's environment with the target that the stage has."""

@@ -13,6 +13,7 @@ from bot.model.promotion import Board, GateResult, Promotion, PromotionState
 from bot.model.release import Origin, PromotableRelease
 from bot.promotions.facts import Facts
 from bot.promotions.parity import compared, verified_with
+from bot.promotions.protection import admits, admitted, waited
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,43 @@ def _checks(case: Case) -> GateResult:
     return _passed("checks")
 
 
+def _environment(case: Case) -> GateResult:
+    """The rules of the GitHub Environment of the stage's name are known, and can be kept."""
+    protection, name = case.facts.protection, case.board.stage.name
+    if protection is None:
+        return _unread(
+            "environment", f"the rules of the GitHub Environment {name} cannot be read, which counts as a no"
+        )
+    if protection.others:
+        told = ", ".join(protection.others)
+        return _refused(
+            "environment",
+            f"the GitHub Environment {name} has a rule that only GitHub's own workflows can keep: {told}",
+        )
+    return _passed("environment")
+
+
+def _branches(case: Case) -> GateResult:
+    protection, branch = case.facts.protection, case.facts.branch
+    if protection is None or not protection.restricts_branches:
+        return _passed("branches")
+    if branch is None:
+        return _unread("branches", "the branch of the release cannot be read, which counts as none")
+    if admits(protection, branch):
+        return _passed("branches")
+    where = f"on {branch.name}" if branch.name else "on no branch of the repository"
+    only = f"the GitHub Environment {case.board.stage.name} takes releases of {admitted(protection)} only"
+    return _refused("branches", f"{only}, and this one is {where}")
+
+
+def _wait(case: Case) -> GateResult:
+    until = waited(case.promotion)
+    if case.now >= until:
+        return _passed("wait")
+    why = f"the GitHub Environment {case.board.stage.name} makes it wait until {until:%d %B, %H:%M} UTC"
+    return GateResult("wait", passed=False, why=why, until=until)
+
+
 def _hold(case: Case) -> GateResult:
     """A person may move a stage that is on hold; nothing else may."""
     hold = case.board.stage.hold
@@ -194,5 +232,18 @@ def _unread(name: str, why: str) -> GateResult:
     return GateResult(name, passed=False, why=why)
 
 
-GATES: Sequence[Gate] = (_after, _parity, _protected, _reviews, _checks, _hold, _lock, _freeze, _free)
+GATES: Sequence[Gate] = (
+    _after,
+    _parity,
+    _protected,
+    _reviews,
+    _checks,
+    _environment,
+    _branches,
+    _hold,
+    _lock,
+    _freeze,
+    _wait,
+    _free,
+)
 """In the order in which they are told."""

@@ -17,8 +17,10 @@ from bot.model.promotion import (
     PromotionKind,
     PromotionState,
 )
+from bot.model.protection import Protection
 from bot.promotions import board as on
-from bot.promotions.approvals import counting, objection
+from bot.promotions import protection as environment
+from bot.promotions.approvals import counting, given, missing, objection, wanted
 from bot.promotions.board import Refusal
 from bot.promotions.moving import go_back
 from bot.promotions.pipeline import policy
@@ -86,21 +88,39 @@ def begin_rollback(board: Board, promotion: Promotion, now: datetime) -> Board:
     return on.enter(board, board.promotions[promotion.id], State.ROLLING_BACK, now, by=by)
 
 
-def approve(board: Board, promotion: Promotion, by: str, teams: Sequence[str], now: datetime) -> Board:
-    needed = policy(promotion).approvals if promotion.policy else None
-    if needed is None or promotion.release is None or promotion.state not in PENDING:
+def approve(
+    board: Board,
+    promotion: Promotion,
+    by: str,
+    teams: Sequence[str],
+    protection: Protection,
+    now: datetime,
+) -> Board:
+    """`teams`: those of the teams asked for that the person is in; `protection`: as it was just read."""
+    release = promotion.release
+    if promotion.state in PENDING and release is not None:
+        board = environment.follow(board, promotion, protection, now)
+        promotion = board.promotions[promotion.id]
+    needed = wanted(promotion)
+    if needed is None or release is None or promotion.state not in PENDING:
         raise Refusal(f"Promotion {promotion.id} does not wait for an approval: it is {promotion.state}.")
     why = objection(promotion, needed, by, teams)
     if why is not None:
         raise Refusal(f"This does not count as an approval: {why}.")
-    have = {each.by.lower() for each in counting(promotion, needed, now)}
-    if by.lower() in have:
+    mine = [each for each in counting(promotion, needed, now) if each.by.lower() == by.lower()]
+    if any(set(teams) <= set(each.teams) for each in mine):
         return board
-    approval = Approval(by, now, promotion.release.id, promotion.configuration_digest, tuple(teams))
-    told = f"approved, {len(have) + 1} of {needed.count}"
-    board = on.change(board, promotion, approvals=(*promotion.approvals, approval))
-    board = on.record(board, promotion.id, now, "approved", by=by, why=told, after=promotion.release.id)
-    return on.note(board, board.promotions[promotion.id], now, f"{told[:1].upper()}{told[1:]}", by)
+    approval = Approval(by, now, release.id, promotion.configuration_digest, tuple(teams))
+    others = tuple(each for each in promotion.approvals if each.by.lower() != by.lower())
+    board = on.change(board, promotion, approvals=(*others, approval))
+    told = f"approved, {given(board.promotions[promotion.id], needed, now)} of {needed.count}"
+    if needed.of_environment(by, teams):
+        also = f"for the GitHub Environment {promotion.stage.name}"
+        told = f"{told} and {also}" if needed.of_pipeline(teams) else f"approved {also}"
+    board = on.record(board, promotion.id, now, "approved", by=by, why=told, after=release.id)
+    board = on.note(board, board.promotions[promotion.id], now, f"{told[:1].upper()}{told[1:]}", by)
+    promotion = board.promotions[promotion.id]
+    return on.change(board, promotion, missing=missing(promotion, now))
 
 
 def reject(board: Board, promotion: Promotion, by: str, why: str, now: datetime) -> Board:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 from bot.model.promotion import MOVING, PENDING, Board, Promotion, PromotionKind, PromotionState
 from bot.promotions import board as on
-from bot.promotions.approvals import counting, enough
+from bot.promotions import protection as environment
+from bot.promotions.approvals import counting, enough, missing, wanted
 from bot.promotions.facts import Facts
 from bot.promotions.gates import Case, evaluate
 from bot.promotions.moving import begin
@@ -81,7 +82,7 @@ def gating(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> B
     shut = [gate for gate in promotion.gates if not gate.passed]
     if promotion.state is not State.GATING or any(gate.until is None for gate in shut):
         return board
-    if enough(promotion, policy(promotion).approvals, now):
+    if enough(promotion, now):
         return on.enter(board, promotion, State.QUEUED, now)
     return on.enter(board, promotion, State.AWAITING_APPROVAL, now)
 
@@ -89,7 +90,7 @@ def gating(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> B
 def awaiting(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
     board = _look(board, promotion, facts, now)
     promotion = board.promotions[promotion.id]
-    if promotion.state is State.AWAITING_APPROVAL and enough(promotion, policy(promotion).approvals, now):
+    if promotion.state is State.AWAITING_APPROVAL and enough(promotion, now):
         return on.enter(board, promotion, State.QUEUED, now)
     return board
 
@@ -99,7 +100,7 @@ def queued(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> B
     promotion = board.promotions[promotion.id]
     if promotion.state is not State.QUEUED or facts.reading is None:
         return board
-    if not enough(promotion, policy(promotion).approvals, now):
+    if not enough(promotion, now):
         return on.enter(board, promotion, State.AWAITING_APPROVAL, now)
     if not all(gate.passed for gate in promotion.gates):
         return board
@@ -110,9 +111,12 @@ def queued(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> B
 
 
 def _look(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
-    """Reads the configuration and asks the gates again; ends the promotion when one says a final no."""
+    """Follows what was configured meanwhile and asks the gates again; a final no ends the promotion."""
     board = _follow_configuration(board, promotion, facts, now)
     promotion = board.promotions[promotion.id]
+    if facts.protection is not None:
+        board = environment.follow(board, promotion, facts.protection, now)
+        promotion = board.promotions[promotion.id]
     release = promotion.release
     if promotion.state not in PENDING or release is None:
         return board
@@ -130,7 +134,10 @@ def _look(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Bo
     final = [gate.why for gate in gates if gate.final]
     if final:
         return on.enter(board, promotion, State.REJECTED, now, "; ".join(final))
-    return board
+    # Whoever has to wait for long by a rule has all of the usual time after it.
+    latest = environment.waited(promotion) + on.PATIENCE[promotion.state]
+    deadline = max(promotion.deadline, latest) if promotion.protection.wait else promotion.deadline
+    return on.change(board, promotion, deadline=deadline, missing=missing(promotion, now))
 
 
 def _follow_configuration(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
@@ -143,7 +150,7 @@ def _follow_configuration(board: Board, promotion: Promotion, facts: Facts, now:
     digest = configuration_digest(facts.reading.configuration, name)
     if digest == promotion.configuration_digest:
         return board
-    void = len(counting(promotion, wanted, now)) if (wanted := policy(promotion).approvals) else 0
+    void = len(counting(promotion, needed, now)) if (needed := wanted(promotion)) else 0
     told = f"the configuration of {name} changed"
     if void:
         told += ", so what was approved is another thing now; it has to be approved again"

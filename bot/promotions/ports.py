@@ -12,6 +12,7 @@ from bot.model.environment import Environment, EnvironmentKey
 from bot.model.manifest import Bundle, RenderRequest
 from bot.model.parity import Comparable
 from bot.model.promotion import AuditEntry, Board, Promotion, StageRecord
+from bot.model.protection import Branch, Protection
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
@@ -55,6 +56,12 @@ class GitHub(Protocol):
 
     async def in_team(self, repository: Repository, team: str, login: str) -> bool:
         """Whether the person is in a team of the repository's organisation."""
+
+    async def protection(self, repository: Repository, environment: str) -> Protection:
+        """The rules of a GitHub Environment; none where there is no such environment."""
+
+    async def branch(self, repository: Repository, name: str | None) -> Branch:
+        """A branch as it is now; None means the default branch."""
 
     async def checks(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
         """What check runs and statuses say of the commit, by name."""

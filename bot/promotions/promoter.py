@@ -15,7 +15,9 @@ from bot.environments.stages import Stage
 from bot.model.errors import ConfigurationError, Rejected, TryAgain
 from bot.model.parity import Comparison
 from bot.model.promotion import PENDING, Board, Promotion, PromotionState
-from bot.model.release import PromotableRelease
+from bot.model.protection import Branch
+from bot.model.pull_request import PullRequest
+from bot.model.release import Origin, PromotableRelease
 from bot.model.work import Claim
 from bot.promotions.asking import Asking
 from bot.promotions.comparing import Comparing
@@ -127,12 +129,16 @@ class Promoter:
     ) -> Facts:
         """What GitHub says of the release's pull request and commit; what it refuses to say stays unknown."""
         github, repository, number = self._peers.github, promotion.repository, release.number
+        protection = await _or_none(github.protection(repository, promotion.stage.name))
+        pull = await _or_none(github.pull_request(repository, number)) if number is not None else None
+        known = replace(known, protection=protection)
+        if protection is not None and protection.restricts_branches:
+            known = replace(known, branch=await _or_none(self._branch(promotion, release, pull)))
         known = replace(known, parity=await self._parity(promotion, release, stage, known.reading))
         checks = await _or_none(github.checks(repository, release.commit)) if stage.required.checks else None
         if number is None:
             commit = await _or_none(github.commit(repository, release.commit))
             return replace(known, checks=checks, authors=commit.authors if commit is not None else None)
-        pull = await _or_none(github.pull_request(repository, number))
         wanted = stage.protected or bool(stage.required.reviews)
         reviews = await _or_none(github.reviews(repository, number)) if wanted else None
         authors = await _or_none(github.authors(repository, number))
@@ -160,6 +166,23 @@ class Promoter:
         if not may_come(stage, records, release.id):
             return ()
         return await self._peers.comparing.before(promotion, stage, release, reading, records)
+
+    async def _branch(
+        self, promotion: Promotion, release: PromotableRelease, pull: PullRequest | None
+    ) -> Branch:
+        """Where the release is in the repository's history: merged only when merging left its content."""
+        github, repository = self._peers.github, promotion.repository
+        merged = pull.merge_commit if pull is not None and pull.merged else None
+        if release.origin is Origin.DEFAULT_BRANCH:
+            name = pull.base_ref if pull is not None and merged is not None else None
+            return await github.branch(repository, name)
+        if pull is None:
+            raise Rejected("GitHub does not show the release's pull request.")
+        if release.from_fork:
+            return Branch("")
+        if merged is not None and release.tree and await github.tree(repository, merged) == release.tree:
+            return await github.branch(repository, pull.base_ref)
+        return await github.branch(repository, pull.head_ref)
 
     async def _go_onward(self, promotion: Promotion) -> None:
         """The release goes by itself where the pipeline says so."""

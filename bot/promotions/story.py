@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bot.environments.stages import Approvals
 from bot.model.environment import CheckState, Environment, EnvironmentState
 from bot.model.promotion import PENDING, AuditEntry, Promotion, PromotionState, StageRecord
 from bot.model.stage_story import Journey, StageStory
-from bot.promotions.approvals import counting
+from bot.promotions.approvals import Wanted, missing, wanted
 from bot.promotions.board import same
 from bot.promotions.moving import soaked_at
-from bot.promotions.pipeline import policy
 
 _TROUBLED = (EnvironmentState.WAITING, EnvironmentState.FAILED)
 
@@ -55,24 +53,22 @@ def tell(
 
 
 def journey(promotion: Promotion, now: datetime) -> Journey:
-    undecided = promotion.state in PENDING and promotion.policy
-    needed = policy(promotion).approvals if undecided else None
-    given = len({each.by.lower() for each in counting(promotion, needed, now)}) if needed else 0
+    needed = wanted(promotion) if promotion.state in PENDING else None
+    lacking = missing(promotion, now) if needed is not None else ()
     return Journey(
         promotion=promotion,
-        waits_for=tuple(_waits_for(promotion, needed, given)),
+        waits_for=tuple(_waits_for(promotion, lacking)),
         until=soaked_at(promotion) if promotion.state is State.SOAKING else promotion.deadline,
-        approvers=_approvers(promotion, needed) if needed and given < needed.count else "",
+        approvers=_approvers(promotion, needed) if needed is not None and lacking else "",
     )
 
 
-def _waits_for(promotion: Promotion, needed: Approvals | None, given: int) -> list[str]:
+def _waits_for(promotion: Promotion, lacking: Sequence[str]) -> list[str]:
     state = promotion.state
     found = [f"{promotion.paused_by} paused it"] if promotion.paused_by else []
     if state in PENDING:
         found += [gate.why for gate in promotion.gates if not gate.passed]
-    if needed is not None and given < needed.count:
-        found.append(f"{given} of {needed.count} approval{'' if needed.count == 1 else 's'}")
+    found += lacking
     running = [each.name for each in promotion.checks if each.state in _RUNNING]
     if state is State.VERIFYING and running:
         found.append(f"still running: {', '.join(running)}")
@@ -92,9 +88,13 @@ _OTHERWISE: Mapping[PromotionState, str] = {
 }
 
 
-def _approvers(promotion: Promotion, needed: Approvals) -> str:
+def _approvers(promotion: Promotion, needed: Wanted) -> str:
     teams = " or ".join(needed.teams)
-    who = f"members of the team {teams}" if teams else "all who may write to the repository"
+    pipeline = f"members of the team {teams}" if teams else "all who may write to the repository"
+    asked = [pipeline] * bool(needed.count)
+    if needed.reviewers is not None:
+        asked.append(f"{needed.reviewers} for the GitHub Environment")
+    who = " and ".join(asked)
     authors = [each for each in promotion.authors if each.lower() != promotion.requested_by.lower()]
     told = [f"{promotion.requested_by} (asked for it)"] if promotion.requested_by else []
     told += [f"{each} (wrote it)" for each in authors]

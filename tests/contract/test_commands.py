@@ -15,6 +15,7 @@ from bot.commands.table import COMMANDS, Verb
 from bot.model.environment import Cause, End, EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import TryAgain
 from bot.model.promotion import Board
+from bot.model.protection import UNPROTECTED
 from bot.model.role import Role
 from bot.model.work import WorkKey
 from bot.promotions import orders
@@ -389,7 +390,7 @@ async def wait_on_staging(desk: Desk, *, moving: bool) -> None:
     def change(board: Board) -> Board:
         board = step(orders.request(board, asked, now), "p1", facts(text=ONE_STAGE), now)
         if moving:
-            board = orders.approve(board, board.promotions["p1"], "bea", (), now)
+            board = orders.approve(board, board.promotions["p1"], "bea", (), UNPROTECTED, now)
             board = step(board, "p1", facts(text=ONE_STAGE), now)
         return board
 

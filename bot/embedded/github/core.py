@@ -19,6 +19,7 @@ from .operations.apps import EVENTS, PERMISSIONS, Apps
 from .operations.checks import CI, Checks
 from .operations.comments import Comments
 from .operations.deployments import Deployments
+from .operations.environments import Environments
 from .operations.pulls import Pulls
 from .operations.repositories import Repositories
 from .requests import RequestLog
@@ -75,6 +76,7 @@ class GitHub:
         self.comments = Comments(self.world)
         self.checks = Checks(self.world)
         self.deployments = Deployments(self.world)
+        self.environments = Environments(self.world)
         self.apps = Apps(self.world, self.credentials)
         self.archive_tokens: dict[int, str] = {}  # by repository id
         self._on_push = on_push

@@ -65,8 +65,25 @@ AWAITING = replace(
     state=PromotionState.AWAITING_APPROVAL,
     gates=(),
     configuration_digest="d2",
+    missing=("1 of 2 approvals by the team ops",),
     approvals=(Approval("bea", NOW, RELEASE.id, "d2"), Approval("cem", NOW, RELEASE.id, "d1")),
     story=(*ASKED.story, Chapter(NOW, "Awaiting approval"), Chapter(NOW, "Approved, 1 of 2", "bea")),
+)
+PROTECTED = replace(
+    AWAITING,
+    missing=("the GitHub Environment production wants the yes of dora or a member of ops",),
+    gates=(
+        GateResult(
+            "wait", False, "the GitHub Environment production makes it wait until 30 November, 09:00 UTC"
+        ),
+    ),
+    story=(
+        *ASKED.story,
+        Chapter(
+            NOW, "The GitHub Environment production asks for a yes of dora or a member of ops, a wait of 1d"
+        ),
+        Chapter(NOW, "Awaiting approval"),
+    ),
 )
 RUNNING = replace(
     AWAITING, state=PromotionState.DEPLOYING, url="https://production-shop-k2x9f1.preview.example.com"
@@ -96,6 +113,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "requested": ASKED,
     "gating": GATING,
     "awaiting-approval": AWAITING,
+    "awaiting-a-reviewer-of-the-environment": PROTECTED,
     "queued-and-paused": replace(AWAITING, state=PromotionState.QUEUED, paused_by="cem"),
     "deploying": RUNNING,
     "verifying": replace(

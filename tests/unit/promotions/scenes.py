@@ -10,6 +10,7 @@ from typing import Any
 from bot.environments.configuration import parse_configuration
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey, EnvironmentKind
 from bot.model.promotion import Board, Promotion, PromotionKind, PromotionState, StageRecord
+from bot.model.protection import UNPROTECTED, Protection
 from bot.model.pull_request import Review
 from bot.model.release import Image, Origin, PromotableRelease
 from bot.model.repository import Repository
@@ -51,6 +52,7 @@ def facts(found: PromotableRelease | None = None, text: str = PIPELINE, **fields
         "authors": ("ada",),
         "reviews": (Review("grace", True, about.commit),),
         "checks": {},
+        "protection": UNPROTECTED,
     }
     return Facts(**{**known, **fields})
 
@@ -104,9 +106,16 @@ class Stages:
         self.boards[name] = step(before, id, seen, self.now)
         return self.state(name, id)
 
-    def approve(self, name: str, id: str, by: str, teams: Sequence[str] = ()) -> None:
+    def approve(
+        self,
+        name: str,
+        id: str,
+        by: str,
+        teams: Sequence[str] = (),
+        protection: Protection = UNPROTECTED,
+    ) -> None:
         one = self.promotion(name, id)
-        self.boards[name] = orders.approve(self.board(name), one, by, teams, self.now)
+        self.boards[name] = orders.approve(self.board(name), one, by, teams, protection, self.now)
 
     def state(self, name: str, id: str = "p1") -> PromotionState:
         return self.boards[name].promotions[id].state

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.model.promotion import PromotionState as State
+from bot.model.protection import UNPROTECTED
 from bot.model.release import Origin
 from bot.promotions import orders
 from bot.promotions.board import Refusal
@@ -399,7 +400,9 @@ def test_it_can_be_aborted_in_every_state(stages: Stages, state: str) -> None:
         stages.step("integration", facts(text=text), "p2")
     if state in ("deploying", "verifying", "soaking"):
         one = stages.promotion("integration", "p2")
-        stages.boards["integration"] = orders.approve(stages.board("integration"), one, "bea", [], stages.now)
+        stages.boards["integration"] = orders.approve(
+            stages.board("integration"), one, "bea", [], UNPROTECTED, stages.now
+        )
         stages.step("integration", facts(text=text), "p2")
     if state in ("verifying", "soaking"):
         stages.step("integration", facts(text=text, progress=LIVE), "p2")

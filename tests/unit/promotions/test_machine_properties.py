@@ -82,7 +82,7 @@ class Promotions(RuleBasedStateMachine):
             after = self.stages.step(name, seen, one.id)
             if one.state in PENDING and after is PromotionState.DEPLOYING:
                 now = self.stages.promotion(name, one.id)
-                self.began.append((now, enough(now, policy(now).approvals, self.stages.now)))
+                self.began.append((now, enough(now, self.stages.now)))
 
     @rule(name=names, by=st.sampled_from(("", *PEOPLE)), about=st.sampled_from(RELEASES))
     def push_through(self, name: str, by: str, about: PromotableRelease) -> None:

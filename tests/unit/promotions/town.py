@@ -26,6 +26,7 @@ from bot.model.manifest import (
 )
 from bot.model.parity import Comparable
 from bot.model.promotion import Promotion
+from bot.model.protection import UNPROTECTED, Branch, Protection
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import PromotableRelease, Release
 from bot.model.repository import Repository
@@ -129,6 +130,12 @@ class GitHub(peers.GitHub):
 
     async def checks(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
         return {}
+
+    async def protection(self, repository: Repository, environment: str) -> Protection:
+        return UNPROTECTED
+
+    async def branch(self, repository: Repository, name: str | None) -> Branch:
+        return Branch(name or "main")
 
     async def in_team(self, repository: Repository, team: str, login: str) -> bool:
         return False

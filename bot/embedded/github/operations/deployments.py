@@ -11,6 +11,8 @@ from bot.embedded.github.state.records import Repository
 from bot.embedded.github.state.results import Deployment, DeploymentStatus
 from bot.embedded.github.state.world import World
 
+from .environments import ensure
+
 STATES = ("error", "failure", "inactive", "in_progress", "queued", "pending", "success")
 MAX_DESCRIPTION = 140
 
@@ -38,7 +40,7 @@ class Deployments:
             self._check_merge(repository, ref, sha, fields.get("auto_merge", True))
             self._check_contexts(repository, ref, sha, fields.get("required_contexts"))
             environment = fields.get("environment", "production")
-            repository.environments.setdefault(environment, world.next_id("environment"))
+            ensure(world, repository, environment)
             now = world.now()
             deployment = Deployment(
                 id=world.next_id("deployment"),

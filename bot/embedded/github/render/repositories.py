@@ -1,4 +1,4 @@
-"""Repositories, branches and environments."""
+"""Repositories and branches."""
 
 from __future__ import annotations
 
@@ -155,20 +155,4 @@ def permissions(role: Role) -> dict[str, bool]:
         "push": rank >= order.index("write"),
         "triage": rank >= order.index("triage"),
         "pull": rank >= order.index("read"),
-    }
-
-
-def environment(world: World, repository: Repository, name: str) -> Json:
-    identity = repository.environments[name]
-    return {
-        "id": identity,
-        "node_id": node_id("Environment", identity),
-        "name": name,
-        "url": f"{url(world, repository)}/environments/{name}",
-        "html_url": f"{page(world, repository)}/deployments/activity_log?environments_filter={name}",
-        "created_at": stamp(repository.created_at),
-        "updated_at": stamp(repository.updated_at),
-        "can_admins_bypass": True,
-        "protection_rules": [],
-        "deployment_branch_policy": None,
     }

@@ -1,4 +1,4 @@
-"""Repositories, their branches, environments and people."""
+"""Repositories, their branches and people."""
 
 from __future__ import annotations
 
@@ -141,31 +141,3 @@ def get_ref(call: Call) -> Answer:
             "object": {"sha": found, "type": kind, "url": f"{api}/git/{kind}s/{found}"},
         }
     )
-
-
-@ROUTES.get(f"{REPO}/environments", "actions:read")
-def list_environments(call: Call) -> Answer:
-    repository = call.repository
-    names = sorted(repository.environments)
-    return paged(call, names, lambda n: render.environment(call.world, repository, n), key="environments")
-
-
-@ROUTES.get(f"{REPO}/environments/{{name:path}}", "actions:read")
-def get_environment(call: Call) -> Answer:
-    if call.params["name"] not in call.repository.environments:
-        raise not_found()
-    return Answer(render.environment(call.world, call.repository, call.params["name"]))
-
-
-@ROUTES.put(f"{REPO}/environments/{{name:path}}", "administration:write")
-def create_environment(call: Call) -> Answer:
-    repository, name = call.repository, call.params["name"]
-    repository.environments.setdefault(name, call.world.next_id("environment"))
-    return Answer(render.environment(call.world, repository, name))
-
-
-@ROUTES.delete(f"{REPO}/environments/{{name:path}}", "administration:write")
-def delete_environment(call: Call) -> Answer:
-    if call.repository.environments.pop(call.params["name"], None) is None:
-        raise not_found()
-    return Answer(status=204)

@@ -48,6 +48,30 @@ class Protection:
 
 
 @dataclass
+class BranchPattern:
+    id: int
+    name: str
+    kind: Literal["branch", "tag"] = "branch"
+
+
+@dataclass
+class Environment:
+    """Where something is deployed to, and what that asks for."""
+
+    id: int
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    wait_minutes: int = 0
+    people: list[int] = field(default_factory=list)  # ids of the accounts that may approve
+    teams: list[int] = field(default_factory=list)
+    prevent_self_review: bool = False
+    admits: Literal["all", "protected", "custom"] = "all"
+    patterns: list[BranchPattern] = field(default_factory=list)
+    apps: list[str] = field(default_factory=list)  # slugs of the Apps that have a rule of their own here
+
+
+@dataclass
 class Repository:
     id: int
     owner: str
@@ -64,7 +88,7 @@ class Repository:
     branches: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)  # name → commit, or annotated tag
     protections: dict[str, Protection] = field(default_factory=dict)
-    environments: dict[str, int] = field(default_factory=dict)  # name → id
+    environments: dict[str, Environment] = field(default_factory=dict)  # by name in lower case
     collaborators: dict[str, Role] = field(default_factory=dict)
     labels: dict[str, Label] = field(default_factory=dict)
     former_names: list[str] = field(default_factory=list)

@@ -1,0 +1,87 @@
+"""A GitHub Environment's rules in a promotion. Pure.
+
+GitHub keeps them for the jobs of its own workflows only: for what an App deploys, the App has to.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from fnmatch import fnmatchcase
+
+from bot.environments.fields import tell_duration
+from bot.model.promotion import Board, Promotion
+from bot.model.protection import Branch, Protection
+from bot.promotions import board as on
+from bot.promotions.approvals import counting, wanted
+
+
+def follow(board: Board, promotion: Promotion, protection: Protection, now: datetime) -> Board:
+    """The promotion goes by the rules of now; they may make void what was approved before."""
+    before, name = promotion.protection, promotion.stage.name
+    if protection == before:
+        return board
+    counted = _yes(promotion, now)
+    why = f"the GitHub Environment {name} asks for {told(protection)}"
+    board = on.change(board, promotion, protection=protection)
+    promotion = board.promotions[promotion.id]
+    if void := sorted(counted - _yes(promotion, now)):
+        why += f"; the yes of {', '.join(void)} does not count any more"
+    board = on.record(
+        board, promotion.id, now, "protection", why=why, before=told(before), after=told(protection)
+    )
+    return on.note(board, board.promotions[promotion.id], now, f"{why[:1].upper()}{why[1:]}")
+
+
+def _yes(promotion: Promotion, now: datetime) -> set[str]:
+    needed = wanted(promotion)
+    return {each.by for each in counting(promotion, needed, now)} if needed is not None else set()
+
+
+def waited(promotion: Promotion) -> datetime:
+    """When the wait that the rules ask for is over."""
+    return promotion.requested_at + promotion.protection.wait
+
+
+def admits(protection: Protection, branch: Branch) -> bool:
+    """Whether what is on this branch may come here."""
+    if not branch.name:
+        return not protection.restricts_branches
+    if protection.protected_branches and not branch.protected:
+        return False
+    patterns = protection.branches
+    return patterns is None or any(_matches(branch.name, pattern) for pattern in patterns)
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """As GitHub does it: no wildcard matches a slash, and `**/` is any number of folders."""
+    return _fit(name.split("/"), pattern.replace("[^", "[!").split("/"))
+
+
+def _fit(parts: list[str], wanted: list[str]) -> bool:
+    if not wanted or not parts:
+        return not wanted and not parts
+    if wanted[0] == "**" and len(wanted) > 1:
+        return _fit(parts, wanted[1:]) or _fit(parts[1:], wanted)
+    return fnmatchcase(parts[0], wanted[0]) and _fit(parts[1:], wanted[1:])
+
+
+def admitted(protection: Protection) -> str:
+    """Which branches are, for a sentence."""
+    told = ["protected branches"] * protection.protected_branches
+    if protection.branches is not None:
+        named = " or ".join(protection.branches)
+        told.append(f"the branch {named}" if named else "no branch")
+    return " that are also ".join(told)
+
+
+def told(protection: Protection) -> str:
+    """All rules, for a sentence."""
+    rules = []
+    if protection.reviewers is not None:
+        rules.append(f"a yes of {protection.reviewers}")
+    if protection.wait:
+        rules.append(f"a wait of {tell_duration(protection.wait)}")
+    if protection.restricts_branches:
+        rules.append(f"releases of {admitted(protection)} only")
+    rules += [f"the rule {name}" for name in protection.others]
+    return ", ".join(rules) or "nothing"

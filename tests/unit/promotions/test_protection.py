@@ -1,0 +1,267 @@
+"""A GitHub Environment's rules beside those of the pipeline: both are kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.model.promotion import Approval, PromotionState
+from bot.model.promotion import PromotionState as State
+from bot.model.protection import UNPROTECTED, Branch, Protection, Reviewers
+from bot.promotions.approvals import enough
+from bot.promotions.board import Refusal
+from bot.promotions.facts import Facts
+from bot.promotions.protection import admits, told
+from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, facts, promotion, release
+
+REVIEWED = Protection(reviewers=Reviewers(("dora",), ("ops",)))
+WAITS = Protection(wait=timedelta(minutes=30))
+COUNTED = PIPELINE.replace("integration: {}", "integration: {approvals: {count: 2, teams: [web]}}")
+
+
+@pytest.fixture
+def stages() -> Stages:
+    return Stages()
+
+
+def seen(protection: Protection | None, **fields: Any) -> Facts:
+    return facts(protection=protection, **fields)
+
+
+def test_a_reviewer_of_the_environment_has_to_say_yes(stages: Stages) -> None:
+    stages.ask("integration", by="bea")
+    assert stages.step("integration", seen(REVIEWED)) is State.AWAITING_APPROVAL
+    assert stages.promotion("integration").missing == (
+        "the GitHub Environment integration wants the yes of dora or a member of ops",
+    )
+    with pytest.raises(Refusal, match="from dora or a member of ops, whom the GitHub Environment"):
+        stages.approve("integration", "p1", "cem", ("web",), REVIEWED)
+    stages.approve("integration", "p1", "Dora", (), REVIEWED)
+    assert stages.step("integration", seen(REVIEWED)) is State.DEPLOYING
+    lines = [line.what for line in stages.promotion("integration").story]
+    assert "Approved for the GitHub Environment integration" in lines
+
+
+def test_one_member_of_its_team_is_enough(stages: Stages) -> None:
+    stages.ask("integration", by="bea")
+    stages.step("integration", seen(REVIEWED))
+    stages.approve("integration", "p1", "cem", ("ops",), REVIEWED)
+    assert stages.step("integration", seen(REVIEWED)) is State.DEPLOYING
+
+
+@pytest.mark.parametrize(("by", "why"), [("dora", "whoever asked"), ("ada", "an author")])
+def test_nobody_approves_their_own_even_where_the_environment_names_them(
+    stages: Stages, by: str, why: str
+) -> None:
+    protection = Protection(reviewers=Reviewers((by,)))
+    stages.ask("integration", by="dora")
+    stages.step("integration", seen(protection))
+    with pytest.raises(Refusal, match=why):
+        stages.approve("integration", "p1", by, (), protection)
+
+
+def test_the_pipelines_approvals_and_the_environments_are_both_needed(stages: Stages) -> None:
+    stages.ask("integration", by="bea")
+    assert stages.step("integration", seen(REVIEWED, text=COUNTED)) is State.AWAITING_APPROVAL
+    assert len(stages.promotion("integration").missing) == 2
+    for person, teams in (("cem", ("web",)), ("eve", ("web",))):
+        stages.approve("integration", "p1", person, teams, REVIEWED)
+        assert stages.step("integration", seen(REVIEWED, text=COUNTED)) is State.AWAITING_APPROVAL
+    stages.approve("integration", "p1", "dora", (), REVIEWED)
+    assert stages.step("integration", seen(REVIEWED, text=COUNTED)) is State.DEPLOYING
+
+
+def test_whoever_is_in_both_counts_for_both(stages: Stages) -> None:
+    text = COUNTED.replace("count: 2", "count: 1")
+    stages.ask("integration", by="bea")
+    stages.step("integration", seen(REVIEWED, text=text))
+    stages.approve("integration", "p1", "cem", ("web", "ops"), REVIEWED)
+    assert stages.promotion("integration").story[-1].what == (
+        "Approved, 1 of 1 and for the GitHub Environment integration"
+    )
+    assert stages.step("integration", seen(REVIEWED, text=text)) is State.DEPLOYING
+
+
+def test_a_yes_is_void_when_nobody_who_gave_one_is_a_reviewer_any_more(stages: Stages) -> None:
+    waiting = replace(REVIEWED, wait=timedelta(hours=1))
+    stages.ask("integration", by="bea")
+    stages.step("integration", seen(waiting))
+    stages.approve("integration", "p1", "dora", (), waiting)
+    assert stages.step("integration", seen(waiting)) is State.QUEUED
+    changed = replace(waiting, reviewers=Reviewers(("eve",)))
+    assert stages.step("integration", seen(changed)) is State.AWAITING_APPROVAL
+    assert any(
+        "the yes of dora does not count any more" in c.what for c in stages.promotion("integration").story
+    )
+    stages.later(hours=1)
+    stages.approve("integration", "p1", "eve", (), changed)
+    assert stages.step("integration", seen(changed)) is State.DEPLOYING
+
+
+def test_one_who_joined_the_team_later_says_yes_again(stages: Stages) -> None:
+    text = COUNTED.replace("count: 2, teams: [web]", "count: 1")
+    stages.ask("integration", by="bea")
+    stages.step("integration", seen(REVIEWED, text=text))
+    stages.approve("integration", "p1", "cem", (), REVIEWED)
+    assert stages.step("integration", seen(REVIEWED, text=text)) is State.AWAITING_APPROVAL
+    stages.approve("integration", "p1", "cem", ("ops",), REVIEWED)
+    stages.approve("integration", "p1", "cem", ("ops",), REVIEWED)
+    assert [one.teams for one in stages.promotion("integration").approvals] == [("ops",)]
+    assert stages.step("integration", seen(REVIEWED, text=text)) is State.DEPLOYING
+
+
+def test_it_waits_as_long_as_the_environment_says_from_when_it_was_asked_for(stages: Stages) -> None:
+    stages.ask("integration")
+    assert stages.step("integration", seen(WAITS)) is State.QUEUED
+    [gate] = [gate for gate in stages.promotion("integration").gates if not gate.passed]
+    assert gate.why == "the GitHub Environment integration makes it wait until 04 March, 12:30 UTC"
+    assert gate.until == NOW + timedelta(minutes=30)
+    stages.later(minutes=29)
+    assert stages.step("integration", seen(WAITS)) is State.QUEUED
+    stages.later(minutes=1)
+    assert stages.step("integration", seen(WAITS)) is State.DEPLOYING
+
+
+def test_the_longest_wait_that_github_allows_is_no_end(stages: Stages) -> None:
+    protection = Protection(wait=timedelta(days=30))
+    stages.ask("integration")
+    stages.step("integration", seen(protection))
+    for _ in range(30):
+        assert stages.state("integration") is State.QUEUED
+        stages.later(days=1)
+        stages.step("integration", seen(protection))
+    assert stages.state("integration") is State.DEPLOYING
+
+
+@pytest.mark.parametrize("state", [State.GATING, State.QUEUED])
+def test_what_cannot_be_read_moves_nothing(stages: Stages, state: State) -> None:
+    stages.ask("integration")
+    if state is State.QUEUED:
+        stages.step("integration", seen(WAITS))
+        stages.later(hours=1)
+    assert stages.step("integration", seen(None)) is state
+    assert any("cannot be read" in gate.why for gate in stages.promotion("integration").gates)
+    assert stages.step("integration", seen(UNPROTECTED)) is State.DEPLOYING
+
+
+def test_a_rule_that_only_github_can_keep_is_refused(stages: Stages) -> None:
+    stages.ask("integration")
+    assert stages.step("integration", seen(Protection(others=("of the App quality",)))) is State.REJECTED
+    assert "only GitHub's own workflows can keep: of the App quality" in stages.promotion("integration").why
+
+
+@pytest.mark.parametrize(
+    ("protection", "branch", "state"),
+    [
+        (Protection(protected_branches=True), Branch("main", True), State.DEPLOYING),
+        (Protection(protected_branches=True), Branch("spring", False), State.REJECTED),
+        (Protection(branches=("main",)), Branch("spring"), State.REJECTED),
+        (Protection(branches=("spr*",)), Branch("spring"), State.DEPLOYING),
+        (Protection(branches=("*",)), Branch(""), State.REJECTED),
+        (Protection(branches=()), Branch("main", True), State.REJECTED),
+        (Protection(branches=("*",)), None, State.GATING),
+        (UNPROTECTED, None, State.DEPLOYING),
+    ],
+)
+def test_a_release_comes_from_a_branch_that_the_environment_admits(
+    stages: Stages, protection: Protection, branch: Branch | None, state: State
+) -> None:
+    stages.ask("integration")
+    assert stages.step("integration", seen(protection, branch=branch)) is state
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "fits"),
+    [
+        ("release/*", "release/2", True),
+        ("release/*", "release/2/3", False),
+        ("release/**", "release/2/3", False),
+        ("**/fix", "a/b/fix", True),
+        ("**/fix", "fix", True),
+        ("*", "release/2", False),
+        ("release/[^0-9]", "release/a", True),
+        ("release/[^0-9]", "release/1", False),
+        ("Main", "main", False),
+        ("main", "main/x", False),
+    ],
+)
+def test_branch_patterns_mean_what_they_mean_on_github(pattern: str, name: str, fits: bool) -> None:
+    assert admits(Protection(branches=(pattern,)), Branch(name)) is fits
+
+
+@given(
+    st.lists(st.sampled_from(["*", "a*", "?", "b"]), min_size=1, max_size=3),
+    st.lists(st.sampled_from(["a", "b", "ab"]), min_size=1, max_size=4),
+)
+def test_no_wildcard_crosses_a_slash(pattern: list[str], name: list[str]) -> None:
+    fits = len(pattern) == len(name) and all(fnmatchcase(*pair) for pair in zip(name, pattern, strict=True))
+    assert admits(Protection(branches=("/".join(pattern),)), Branch("/".join(name))) is fits
+
+
+PEOPLE = ("ada", "bea", "cem", "dora")
+TEAMS = ("ops", "web")
+approvals = st.lists(
+    st.tuples(
+        st.sampled_from(PEOPLE),
+        st.lists(st.sampled_from(TEAMS), unique=True),
+        st.integers(0, 30),
+        st.booleans(),
+    ),
+    max_size=5,
+)
+reviewers = st.none() | st.builds(
+    Reviewers,
+    st.lists(st.sampled_from(PEOPLE), unique=True).map(tuple),
+    st.lists(st.sampled_from(TEAMS), unique=True).map(tuple),
+)
+
+
+@given(approvals, reviewers, st.sampled_from((0, 1, 2)), st.sampled_from(((), ("web",))))
+def test_an_environments_rule_never_makes_it_easier(
+    given_by: list[tuple[str, list[str], int, bool]],
+    who: Reviewers | None,
+    count: int,
+    teams: tuple[str, ...],
+) -> None:
+    wants = f"approvals: {{count: {count}, teams: [{', '.join(teams)}]}}" if count else ""
+    text = PIPELINE.replace("integration: {}", f"integration: {{{wants}}}")
+    yes = tuple(
+        Approval(by, NOW - timedelta(hours=hours), release().id, "d" if same else "other", tuple(mine))
+        for by, mine, hours, same in given_by
+    )
+    asked = promotion(by="bea", release=release(), authors=("ada",), policy=text, configuration_digest="d")
+    bare = replace(asked, approvals=yes)
+    protected = replace(bare, protection=Protection(reviewers=who))
+    counted = {one.by for one in yes if one.configuration_digest == "d" and one.at > NOW - timedelta(days=1)}
+    named = {
+        one.by for one in yes if who is not None and (one.by in who.people or set(one.teams) & set(who.teams))
+    }
+    if enough(protected, NOW):
+        assert enough(bare, NOW)
+        assert who is None or (counted & named) - {"ada", "bea"}
+    if enough(bare, NOW) and who is None:
+        assert enough(protected, NOW)
+
+
+def test_the_audit_says_which_rules_were_read(stages: Stages) -> None:
+    stages.ask("integration")
+    rules = Protection(Reviewers(("dora",)), timedelta(hours=2), branches=("main", "release/*"))
+    stages.step("integration", seen(rules, branch=Branch("main")))
+    [entry] = [entry for entry in stages.boards["integration"].audit if entry.what == "protection"]
+    assert entry.before == "nothing"
+    assert entry.after == "a yes of dora, a wait of 2h, releases of the branch main or release/* only"
+    assert stages.state("integration") is PromotionState.AWAITING_APPROVAL
+
+
+def test_reviewers_that_github_does_not_show_are_nobody(stages: Stages) -> None:
+    assert told(Protection(Reviewers())) == "a yes of nobody whom GitHub shows"
+    stages.ask("integration", by="bea")
+    assert stages.step("integration", seen(Protection(Reviewers()))) is State.AWAITING_APPROVAL
+    with pytest.raises(Refusal):
+        stages.approve("integration", "p1", "cem", ("ops",), Protection(Reviewers()))
