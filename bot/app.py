@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -34,6 +34,7 @@ from bot.github.app import GitHubApp
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.errors import GreenroomError
 from bot.model.places import Caps
+from bot.model.promotion import PromotionState
 from bot.model.work import Claim, WorkKey
 from bot.promotions.asking import Asking
 from bot.promotions.comparing import Comparing
@@ -311,12 +312,18 @@ class App:
             metrics.queue(
                 {"due": depth.due, "later": depth.later, "running": depth.running}, depth.oldest_seconds
             )
-            found = await store.environments.find()
-            states = [environment.status.state.value for environment in found]
-            metrics.environments({state.value: states.count(state.value) for state in EnvironmentState})
+            figures = await store.census.take()
+            metrics.environments(_every(EnvironmentState, figures.environments))
+            metrics.promotions(_every(PromotionState, figures.promotions), figures.approval_seconds)
+            metrics.kept_stages({"lock": figures.locked, "hold": figures.held})
 
         webhooks = Webhooks(store.deliveries, self._settings.webhook_secrets)
         return create_application(
             [*health_routes({"store": answers}), metrics_route(metrics, refresh), *pages],
             posts={"/webhooks": DeliveryMetrics(webhooks, metrics)},
         )
+
+
+def _every(states: Iterable[str], counted: Mapping[str, int]) -> Mapping[str, int]:
+    """Also those that there are none of."""
+    return {str(state): counted.get(state, 0) for state in states}

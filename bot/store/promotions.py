@@ -161,7 +161,7 @@ def wake_pending(connection: Connection, repository_id: int, now: datetime) -> N
 def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository) -> StageRecord:
     """The stage's record, made when there is none; nobody else changes it until the transaction ends."""
     new = StageRecord(stage, repository)
-    row = {"key": str(stage), "repository_id": repository.id, "body": msgspec.json.encode(new).decode()}
+    row = {"key": str(stage), "repository_id": repository.id, **_columns(new)}
     connection.execute(insert(connection, stages).values(row).on_conflict_do_nothing())
     found = select(stages.c.body).where(stages.c.key == str(stage)).with_for_update()
     # The repository may have been renamed since.
@@ -197,8 +197,8 @@ def _write(
     for promotion in sorted(changed, key=lambda each: each.state in MOVING):
         _put(connection, promotion)
     if after.stage != before.stage:
-        body = msgspec.json.encode(after.stage).decode()
-        connection.execute(update(stages).where(stages.c.key == str(after.stage.key)).values(body=body))
+        own = stages.c.key == str(after.stage.key)
+        connection.execute(update(stages).where(own).values(_columns(after.stage)))
     audit.append(connection, after.audit, token)
     keys = {WorkKey.promotion(each.id) for each in changed}
     if after.stage.target != before.stage.target:
@@ -206,14 +206,23 @@ def _write(
         keys.add(WorkKey.environment(after.stage.key))
     if after.stage != before.stage:
         keys |= {WorkKey.promotion(id) for id in _open(connection, after.stage.key)}
-    own = {claim.key} if claim is not None else set()
-    enqueue(connection, keys - own, now)
+    enqueue(connection, keys - ({claim.key} if claim is not None else set()), now)
+
+
+def _columns(stage: StageRecord) -> Mapping[str, Any]:
+    return {
+        "held": stage.hold is not None,
+        "locked_until": stage.lock.until if stage.lock is not None else None,
+        "body": msgspec.json.encode(stage).decode(),
+    }
 
 
 def _put(connection: Connection, promotion: Promotion) -> None:
     values: Mapping[str, Any] = {
         "number": promotion.number,
         "release": promotion.release.id if promotion.release is not None else None,
+        "state": promotion.state,
+        "since": promotion.since,
         "ended": promotion.state in ENDED,
         "moving": promotion.state in MOVING,
         "body": msgspec.json.encode(promotion).decode(),

@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.environments.ports import Clock
 from bot.store.audit import Audit
+from bot.store.census import Census
 from bot.store.commands import Commands
 from bot.store.database import Database
 from bot.store.deliveries import Deliveries
@@ -41,6 +42,7 @@ class Store:
     promotions: Promotions
     releases: Releases
     audit: Audit
+    census: Census
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -52,6 +54,7 @@ class Store:
         self.promotions = Promotions(database, clock)
         self.releases = Releases(database)
         self.audit = Audit(database)
+        self.census = Census(database, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:

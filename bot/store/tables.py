@@ -181,6 +181,8 @@ stages = Table(
     metadata,
     Column("key", Text, primary_key=True),
     Column("repository_id", BigInteger, nullable=False),
+    Column("held", Boolean, nullable=False),
+    Column("locked_until", Moment),
     Column("body", Text, nullable=False),
 )
 Index("stages_by_repository", stages.c.repository_id)
@@ -193,6 +195,8 @@ promotions = Table(
     Column("repository_id", BigInteger, nullable=False),
     Column("number", BigInteger),
     Column("release", Text),
+    Column("state", Text, nullable=False),
+    Column("since", Moment, nullable=False),
     Column("ended", Boolean, nullable=False),
     Column("moving", Boolean, nullable=False),
     Column("body", Text, nullable=False),
@@ -200,6 +204,7 @@ promotions = Table(
     Column("requested_at", Moment, nullable=False),
 )
 Index("promotions_by_repository", promotions.c.repository_id, promotions.c.requested_at)
+Index("promotions_by_state", promotions.c.state, promotions.c.since)
 Index("promotions_by_stage", promotions.c.stage, promotions.c.ended)
 Index(
     "promotions_moving",

@@ -66,6 +66,11 @@ class Metrics:
         self._work = histogram("work_seconds", "Runs of a worker on one key", _SLOW, "kind", "outcome")
         self._phases = histogram("phase_seconds", "From a phase's start to its end", _SLOW, "phase")
         self._environments = gauge("environments", "Environments by state", "state")
+        self._promotions = gauge("promotions", "Promotions by state, also those that have ended", "state")
+        self._approval_age = gauge(
+            "approval_oldest_seconds", "How long the oldest missing approval is waited for"
+        )
+        self._stages = gauge("stages_kept", "Stages that somebody has locked, or that are on hold", "by")
         self._github = counter("github_calls", "Calls of GitHub's API", "method", "status")
         self._remaining = gauge("github_rate_limit_remaining", "Calls left", "installation")
         self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "method", "status")
@@ -95,6 +100,15 @@ class Metrics:
         self._environments.clear()
         for state, count in counts.items():
             self._environments.labels(state).set(count)
+
+    def promotions(self, counts: Mapping[str, int], approval_seconds: float) -> None:
+        for state, count in counts.items():
+            self._promotions.labels(state).set(count)
+        self._approval_age.set(approval_seconds)
+
+    def kept_stages(self, counts: Mapping[str, int]) -> None:
+        for by, count in counts.items():
+            self._stages.labels(by).set(count)
 
     def github_call(self, method: str, status: int | None) -> None:
         """A status of None is a call without an answer."""

@@ -345,3 +345,33 @@ async def test_what_an_open_pull_request_shows_is_not_forgotten(store: Store, cl
     await store.environments.save(held, replace(environment, status=Status(EnvironmentState.GONE)))
     assert await store.releases.forget(clock.now, 100) == 1
     assert await kept(store, *"abc") == "a"
+
+
+async def test_the_census_counts_environments_promotions_and_kept_stages(
+    store: Store, clock: ManualClock
+) -> None:
+    assert (await store.census.take()).promotions == {}
+    await store.deliveries.hint([Hint(SHOP, 1, "a" * 40, open=True), Hint(SHOP, 2, "b" * 40, open=True)])
+    waiting = replace(asked(clock), state=State.AWAITING_APPROVAL)
+
+    def change(board: Board) -> Board:
+        board = orders.request(board, waiting, clock.now)
+        board = orders.request(board, asked(clock, "p2"), clock.now)
+        board = orders.reject(board, board.promotions["p2"], "bea", "", clock.now)
+        board = orders.hold(board, "bea", "", clock.now)
+        return orders.lock(board, "bea", clock.now + timedelta(hours=1), "", clock.now)
+
+    await store.promotions.change(STAGING, SHOP, change)
+    clock.advance(90)
+    found = await store.census.take()
+    assert found.environments == {"pending": 2}
+    assert found.promotions == {"awaiting approval": 1, "rejected": 1}
+    assert (found.locked, found.held, found.approval_seconds) == (1, 1, 90)
+
+    clock.advance(3600)
+    await store.promotions.change(
+        STAGING, SHOP, lambda board: orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+    )
+    await store.promotions.change(STAGING, SHOP, lambda board: orders.unhold(board, "bea", clock.now))
+    found = await store.census.take()
+    assert (found.locked, found.held, found.approval_seconds) == (0, 0, 0)

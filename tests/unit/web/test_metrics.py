@@ -29,6 +29,8 @@ async def test_every_number_is_told_with_its_labels() -> None:
     metrics.worked("environment", "settled", 12.0)
     metrics.phase("workloads", 8.0)
     metrics.environments({"ready": 3, "failed": 1})
+    metrics.promotions({"soaking": 1, "rolled back": 2}, 90.0)
+    metrics.kept_stages({"lock": 1, "hold": 3})
     metrics.github_call("GET", 304)
     metrics.github_call("POST", None)
     metrics.github_rate_limit(7, 4999)
@@ -46,6 +48,9 @@ async def test_every_number_is_told_with_its_labels() -> None:
         'greenroom_work_seconds_count{kind="environment",outcome="settled"}': 1,
         'greenroom_phase_seconds_sum{phase="workloads"}': 8,
         'greenroom_environments{state="ready"}': 3,
+        'greenroom_promotions{state="rolled back"}': 2,
+        "greenroom_approval_oldest_seconds": 90,
+        'greenroom_stages_kept{by="hold"}': 3,
         'greenroom_github_calls_total{method="GET",status="304"}': 1,
         'greenroom_github_calls_total{method="POST",status="none"}': 1,
         'greenroom_github_rate_limit_remaining{installation="7"}': 4999,

@@ -127,6 +127,8 @@ def _promotions() -> None:
         "stages",
         sa.Column("key", sa.Text, primary_key=True),
         sa.Column("repository_id", sa.BigInteger, nullable=False),
+        sa.Column("held", sa.Boolean, nullable=False),
+        sa.Column("locked_until", sa.BigInteger),
         sa.Column("body", sa.Text, nullable=False),
     )
     op.create_index("stages_by_repository", "stages", ["repository_id"])
@@ -137,6 +139,8 @@ def _promotions() -> None:
         sa.Column("repository_id", sa.BigInteger, nullable=False),
         sa.Column("number", sa.BigInteger),
         sa.Column("release", sa.Text),
+        sa.Column("state", sa.Text, nullable=False),
+        sa.Column("since", sa.BigInteger, nullable=False),
         sa.Column("ended", sa.Boolean, nullable=False),
         sa.Column("moving", sa.Boolean, nullable=False),
         sa.Column("body", sa.Text, nullable=False),
@@ -144,6 +148,7 @@ def _promotions() -> None:
         sa.Column("requested_at", sa.BigInteger, nullable=False),
     )
     op.create_index("promotions_by_repository", "promotions", ["repository_id", "requested_at"])
+    op.create_index("promotions_by_state", "promotions", ["state", "since"])
     op.create_index("promotions_by_stage", "promotions", ["stage", "ended"])
     op.create_index(
         "promotions_moving",
