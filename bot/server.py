@@ -88,6 +88,7 @@ async def _serve(web: ASGIApp, listener: socket.socket, stopping: asyncio.Future
             ws="none",
             lifespan="off",
             access_log=False,
+            proxy_headers=False,  # nobody asks for the client's address or scheme
             log_config=None,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,

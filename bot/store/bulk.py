@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -20,8 +21,7 @@ _MOST_ROWS = 64
 class Bulk:
     """`statement` names the rows as `{rows}`; `columns` gives each column of them its PostgreSQL type.
 
-    `{lock}` is where PostgreSQL locks what it reads; SQLite has locked everything already. A column that a
-    row does not give is null.
+    `{lock}` is where PostgreSQL locks what it reads; SQLite has locked everything already.
     """
 
     def __init__(self, statement: str, columns: Mapping[str, str]) -> None:
@@ -32,22 +32,23 @@ class Bulk:
         recordset = f"jsonb_to_recordset(CAST(%s AS jsonb)) AS rows({typed})"
         self._postgresql = statement.format(rows=recordset, lock="FOR UPDATE")
 
-    def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
-        """Moments are given as microseconds. What the statement returns, if it returns rows."""
+    def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
+        """A row has a value for each column; moments are microseconds. Gives what the statement returns."""
         if not rows:
             return ()
         if connection.dialect.name == "sqlite":
             return self._run_sqlite(_driver(connection), rows)
-        given = (msgspec.json.encode(rows).decode(),)
+        named = [dict(zip(self._columns, row, strict=True)) for row in rows]
+        given = (msgspec.json.encode(named).decode(),)
         result = connection.exec_driver_sql(self._postgresql, given)
         return result.all() if result.returns_rows else ()
 
-    def _run_sqlite(self, driver: sqlite3.Connection, rows: Sequence[Mapping[str, Any]]) -> Sequence[Any]:
+    def _run_sqlite(self, driver: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
         found: list[Any] = []
         for start in range(0, len(rows), _MOST_ROWS):
             some = rows[start : start + _MOST_ROWS]
             statement = self._sqlite.get(len(some)) or self._for_sqlite(len(some))
-            found += driver.execute(statement, [row.get(name) for row in some for name in self._columns])
+            found += driver.execute(statement, tuple(chain.from_iterable(some)))
         return found
 
     def _for_sqlite(self, rows: int) -> str:

@@ -172,16 +172,16 @@ def _refreshed(wishes: Wishes) -> Wishes:
     return replace(wishes, refreshes=wishes.refreshes + 1)
 
 
-def _row(delivery: Delivery) -> dict[str, object]:
+def _row(delivery: Delivery) -> tuple[object, ...]:
     repository = delivery.repository
-    return {
-        "guid": delivery.guid,
-        "event": delivery.event,
-        "action": delivery.action,
-        "repository_id": repository.id if repository else None,
-        "repository": repository.full_name if repository else "",
-        "received_at": microseconds(delivery.received_at),
-    }
+    return (
+        delivery.guid,
+        delivery.event,
+        delivery.action,
+        repository.id if repository else None,
+        repository.full_name if repository else "",
+        microseconds(delivery.received_at),
+    )
 
 
 _INSERT = Bulk(

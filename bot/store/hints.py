@@ -96,7 +96,7 @@ class Known:
 
 
 def _known(connection: Connection, hints: Sequence[Gathered]) -> dict[str, Known]:
-    found = _KNOWN.run(connection, [{"key": hint.name} for hint in hints])
+    found = _KNOWN.run(connection, [(hint.name,) for hint in hints])
     return {
         row[0]: Known(row[0], row[1], row[2], None if row[3] is None else bool(row[3]), row[4], bool(row[5]))
         for row in found
@@ -139,17 +139,17 @@ def _update(connection: Connection, existing: Sequence[tuple[Gathered, Known]], 
         if changed and now - known.desired_at < _QUICK_SUCCESSION:
             hurried.append(WorkKey.environment(hint.key))
         rows.append(
-            {
-                "key": known.key,
-                "raised": int(changed),
-                "installation_id": hint.repository.installation_id,
-                "owner": hint.repository.owner,
-                "repository": hint.repository.name,
-                "head": known.head if hint.head is None else hint.head,
-                "head_since": None if hint.head in (None, known.head) else now,
-                "open": known.open if hint.open is None else hint.open,
-                "desired_at": now if changed else known.desired_at,
-            }
+            (
+                known.key,
+                int(changed),
+                hint.repository.installation_id,
+                hint.repository.owner,
+                hint.repository.name,
+                known.head if hint.head is None else hint.head,
+                None if hint.head in (None, known.head) else now,
+                known.open if hint.open is None else hint.open,
+                now if changed else known.desired_at,
+            )
         )
     _UPDATE.run(connection, rows)
     return hurried

@@ -200,7 +200,7 @@ def enqueue(
     resting = {str(key) for key in settling}
     calm = {str(key) for key in keys} - resting
     rows = [
-        {"key": key, "at": moment} | ({"since": moment, "settled": settled} if key in resting else {})
+        (key, moment, moment, settled) if key in resting else (key, moment, None, None)
         for key in sorted(calm | resting)
     ]
     if rows:

@@ -67,7 +67,6 @@ class Webhooks:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
-        _bind(headers)
         try:
             body = await _body(headers, receive)
             if body is None:
@@ -75,7 +74,8 @@ class Webhooks:
             reading = await self._read(headers, body)
             await self._record(reading)
         except _Refused as refusal:
-            _log.info("a webhook was refused", status=refusal.status, reason=str(refusal))
+            told = {"status": refusal.status, "reason": str(refusal)}
+            _log.info("a webhook was refused", delivery=_shown(headers), **told)
             await _answer(send, refusal.status, {"error": str(refusal)})
         else:
             await _answer(send, 202, {"recorded": reading.delivery.guid})
@@ -90,16 +90,16 @@ class Webhooks:
         try:
             await self._recorder.record(delivery, reading.asks)
         except StoreUnavailable as error:
-            _log.error("a delivery could not be stored", reason=str(error))
+            _log.error("a delivery could not be stored", delivery=delivery.guid, reason=str(error))
             raise _Refused(503, "It could not be stored; deliver it again.") from error
         if _told.isEnabledFor(logging.DEBUG):  # a call that says nothing would cost a tenth of the answer
-            _log.debug("recorded", of=delivery.event, action=delivery.action)
+            _log.debug("recorded", delivery=delivery.guid, of=delivery.event, action=delivery.action)
 
 
-def _bind(headers: dict[bytes, bytes]) -> None:
-    """The log's lines about this request, which has a context of its own, carry the delivery."""
+def _shown(headers: dict[bytes, bytes]) -> str | None:
+    """The guid, where it is one that may stand in a log."""
     guid = headers.get(b"x-github-delivery", b"")
-    structlog.contextvars.bind_contextvars(delivery=guid.decode("ascii") if _HEADER.fullmatch(guid) else None)
+    return guid.decode("ascii") if _HEADER.fullmatch(guid) else None
 
 
 def _verified(secrets: Sequence[bytes], headers: dict[bytes, bytes], body: bytes) -> Reading:
