@@ -55,7 +55,7 @@ async def promotion(teller: Teller, number: int) -> None:
     await teller.told(number, "`/promote` needs the role")
     await teller.comment(number, "/promote integration", by="ada")
     await teller.comment(number, "/promote security", by="grace")
-    await teller.told(number, "is on **security**")
+    await teller.told(number, "was verified on **security**")
     await teller.told(number, "is on **integration**")
     await teller.comment(number, "/promote staging", by="ada")
     await teller.told(number, "is on **staging**")
