@@ -92,9 +92,13 @@ class Handler:
             longest_ttl=self._longest_ttl,
         )
         decided = decide(spoken.first, situation)
-        if spoken.first.verb in STAGING and decided.outcome.result is Result.ASKED:
+        if spoken.first.verb in STAGING and await self._may_go_on(decided, heard):
             decided = Decided(await self._peers.staging.carry_out(spoken.first, decided.outcome, situation))
         return _with_more(decided, spoken)
+
+    async def _may_go_on(self, decided: Decided, heard: Heard) -> bool:
+        """What was carried out before a kill was allowed then, whatever changed since."""
+        return decided.outcome.result is Result.ASKED or await self._peers.staging.carried_out(heard)
 
     async def _role(self, heard: Heard, posted: Posted) -> Role:
         """Rights that cannot be read are none."""

@@ -9,6 +9,7 @@ from bot.commands.decision import Situation
 from bot.commands.grammar import Command
 from bot.commands.outcome import Outcome, Result
 from bot.commands.table import Verb
+from bot.model.command import Heard
 from bot.model.promotion import Promotion
 from bot.model.role import Role
 from bot.promotions.asking import Asker, Asking
@@ -26,8 +27,9 @@ class Staging:
 
     async def carry_out(self, command: Command, said: Outcome, at: Situation) -> Outcome:
         """Rights and head are seen to. The same comment a second time asks for nothing new."""
-        token = f"comment/{at.heard.comment_id}"
-        asker = Asker(at.heard.repository, at.posted.author, token, at.heard.number, at.pull.head_sha)
+        asker = Asker(
+            at.heard.repository, at.posted.author, _token(at.heard), at.heard.number, at.pull.head_sha
+        )
         orders: Mapping[Verb, Order] = {
             Verb.PROMOTE: self._promote,
             Verb.ROLLBACK: self._rollback,
@@ -41,6 +43,11 @@ class Staging:
         except Refusal as refusal:
             return replace(said, result=Result.REFUSED, why=str(refusal))
         return replace(said, result=result, stage=stage)
+
+    async def carried_out(self, heard: Heard) -> bool:
+        """Whether the comment was carried out already, by whoever was killed before it could say so."""
+        promotions = self.asking.promotions
+        return await promotions.carried_out(heard.repository.id, _token(heard)) is not None
 
     async def _promote(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
         stage, *release = command.words
@@ -91,3 +98,7 @@ class Staging:
         [stage] = command.words
         await self.asking.unhold(asker, stage)
         return Result.DONE, stage
+
+
+def _token(heard: Heard) -> str:
+    return f"comment/{heard.comment_id}"

@@ -441,3 +441,21 @@ async def test_dying_between_a_stages_change_and_the_outcome_is_noticed_by_nobod
     given = desk.answers(desk.own)[len(answers) :]
     assert len(given) == (0 if outcome.result is Result.BEGUN else 1)
     assert not any("not carried out" in answer for answer in given)
+
+
+async def test_what_was_carried_out_before_a_kill_is_told_as_done_though_a_push_came_between(
+    desk: Desk,
+) -> None:
+    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": ONE_STAGE}, by="admin")
+    comment = desk.comment(desk.own, "write", "/promote staging")
+    await desk.deliver(comment)
+    desk.dies = True
+    with pytest.raises(Killed):
+        await desk.work()
+    desk.github.repositories.push(SHOP, "price", {"price.txt": "3\n"}, by="write")
+    desk.dies = False
+    await desk.work()
+    outcome = await desk.outcome(comment)
+    assert outcome is not None
+    assert (outcome.result, outcome.stage) == (Result.BEGUN, "staging")
+    assert desk.answers(desk.own) == []
