@@ -17,6 +17,7 @@ _DIFF = 6_000
 _UNFOLDED = 20
 """Lines of a difference that are shown without being asked for."""
 _LONGEST_DESCRIPTION = 140
+_LINE = 300
 _SHOWN = 20
 """Lines of the story that are shown; the audit has all of them."""
 
@@ -185,7 +186,7 @@ def chapters(story: tuple[Chapter, ...]) -> str:
     lines = [f"- … {left_out} earlier"] * (left_out > 0)
     for chapter in story[-_SHOWN:]:
         by = f", {plain(chapter.by)}" if chapter.by else ""
-        lines.append(f"- {chapter.at:%d %B, %H:%M:%S} UTC{by}: {plain(chapter.what)}")
+        lines.append(f"- {chapter.at:%d %B, %H:%M:%S} UTC{by}: {plain(chapter.what, _LINE)}")
     told = "\n".join(lines)
     return f"<details><summary>What happened</summary>\n\n{told}\n\n</details>"
 

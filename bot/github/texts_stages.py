@@ -15,7 +15,10 @@ from bot.model.stage_story import Journey, PipelineStory, StageStory
 
 _DETAIL = 4_000
 _ENTRIES = 10
+_NAME = 60
 _WHY = 300
+_WHY_IN_A_TABLE = 160
+"""With as many stages as there may be, it still fits into a comment, whatever people typed."""
 
 State = PromotionState
 
@@ -90,7 +93,7 @@ def _row(stage: StageStory, found: PipelineStory) -> str:
     runs = _release(stage.release) if stage.release is not None else "nothing"
     if stage.release is not None and stage.since is not None:
         runs += f"<br>since {time(stage.since)}"
-    besides = [*_besides(stage), *(_journey(each) for each in stage.journeys)]
+    besides = [*_besides(stage, _WHY_IN_A_TABLE), *(_journey(each) for each in stage.journeys)]
     cells = [code(stage.name), runs, _ours(stage, found), "<br>".join(besides)]
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
@@ -115,22 +118,22 @@ def _headline(stage: StageStory) -> str:
     return f"{said}{since}.{where}"
 
 
-def _besides(stage: StageStory) -> list[str]:
+def _besides(stage: StageStory, longest: int = _WHY) -> list[str]:
     said = [] if stage.configured else ["🗑️ The pipeline has it no more."]
     if stage.lock is not None:
-        said.append(_lock(stage.lock))
+        said.append(_lock(stage.lock, longest))
     if stage.hold is not None:
-        said.append(_hold(stage.hold, stage.name))
+        said.append(_hold(stage.hold, stage.name, longest))
     return said
 
 
-def _lock(lock: Lock) -> str:
-    why = f": {plain(lock.why, _WHY)}" if lock.why else ""
-    return f"🔒 {plain(lock.by)} keeps it until {time(lock.until)}{why}"
+def _lock(lock: Lock, longest: int) -> str:
+    why = f": {plain(lock.why, longest)}" if lock.why else ""
+    return f"🔒 {plain(lock.by, _NAME)} keeps it until {time(lock.until)}{why}"
 
 
-def _hold(hold: Hold, name: str) -> str:
-    return f"✋ On hold since {time(hold.since)}: {plain(hold.why, _WHY)} ({code(f'/unhold {name}')})"
+def _hold(hold: Hold, name: str, longest: int) -> str:
+    return f"✋ On hold since {time(hold.since)}: {plain(hold.why, longest)} ({code(f'/unhold {name}')})"
 
 
 def _under_way(stage: StageStory) -> list[str]:
@@ -141,9 +144,10 @@ def _under_way(stage: StageStory) -> list[str]:
 def _journey(journey: Journey, at_length: bool = False) -> str:
     one = journey.promotion
     what = code(one.release.id) if one.release is not None else one.kind.value
-    by = plain(one.requested_by) or "the pipeline"
+    by = plain(one.requested_by, _NAME) or "the pipeline"
     which = f", promotion {code(one.id)} to {one.stage.name}" if at_length else ""
-    waits = plain(_capital("; ".join(journey.waits_for)))
+    longest = _WHY if at_length else _WHY_IN_A_TABLE
+    waits = plain(_capital("; ".join(journey.waits_for)), longest)
     told = f"{_SIGNS[one.state]} **{one.state}**: {what}, asked for by {by}{which}. {waits}."
     told += f" {journey.ends} at {time(journey.until)}."
     if at_length and journey.approvers:
@@ -186,7 +190,7 @@ def _verified(stage: StageStory) -> list[str]:
 def _ended(promotion: Promotion) -> str:
     release = f" of {_release(promotion.release)}" if promotion.release is not None else ""
     why = f": {plain(promotion.why, _WHY)}" if promotion.why else ""
-    by = plain(promotion.requested_by) or "the pipeline"
+    by = plain(promotion.requested_by, _NAME) or "the pipeline"
     return (
         f"{time(promotion.since)}: {promotion.kind}{release}, asked for by {by}: **{promotion.state}**{why}"
     )
@@ -199,7 +203,7 @@ def _entry(entry: AuditEntry) -> str:
         f"**{plain(entry.what)}**",
         plain(entry.why, _WHY),
         change,
-        f"(by {plain(entry.who)})" if entry.who else "",
+        f"(by {plain(entry.who, _NAME)})" if entry.who else "",
     ]
     return f"{time(entry.at)}: {' '.join(part for part in parts if part)}"
 

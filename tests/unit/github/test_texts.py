@@ -12,11 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from bot.commands.outcome import Account, Outcome, Result
+from bot.commands.table import Verb
 from bot.github import texts, texts_commands, texts_promotion
 from bot.model.environment import Cause, CheckResult, CheckState, EnvironmentState
+from bot.model.promotion import Chapter, Hold, Lock, Promotion
+from bot.model.stage_story import PipelineStory, StageStory
+from tests.unit.github import stages
 from tests.unit.github.answers import ANSWERS, COMMENT
 from tests.unit.github.promotions import PROMOTIONS
-from tests.unit.github.scenes import HOSTILE, NEW, PENDING, PLACE, READY, SCENES, rendered
+from tests.unit.github.scenes import HOSTILE, NEW, NOW, PENDING, PLACE, READY, SCENES, rendered
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 
@@ -103,3 +108,31 @@ def test_hostile_words_stay_words() -> None:
     assert "<" not in said
     assert "@acme" not in said
     assert "](https://evil" not in said
+
+
+def test_whatever_people_typed_about_stages_fits_github() -> None:
+    flood = "<@_|`\n" * 2_000
+    one = stages.PRODUCTION
+    story = (Chapter(NOW, flood, flood),) * 60
+    promotion = replace(stages.GONE_BACK, why=flood, detail=flood, story=story, requested_by=flood)
+    journey = replace(one.waiting[0], promotion=promotion_of(one, flood), waits_for=(flood,) * 12)
+    entry = replace(one.audit[0], why=flood, who=flood, before=flood, after=flood)
+    told = replace(
+        one,
+        lock=Lock(flood, NOW, NOW, flood),
+        hold=Hold(flood, NOW, flood),
+        waiting=(journey,) * 2,
+        verified=one.verified * 10,
+        promotions=(promotion,) * 10,
+        audit=(entry,) * 20,
+    )
+    pipeline = PipelineStory((told,) * 20, (), flood)
+    for verb in (Verb.STATUS, Verb.WHY):
+        for stage in (None, told):
+            account = Account(7, None, pipeline, stage)
+            outcome = Outcome(Result.TOLD, verb, stage="production" if stage else "")
+            assert len(texts_commands.answer(outcome, account, COMMENT)) <= 65_536
+
+
+def promotion_of(stage: StageStory, by: str) -> Promotion:
+    return replace(stage.waiting[0].promotion, requested_by=by)
