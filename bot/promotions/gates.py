@@ -11,6 +11,7 @@ from bot.model.ci import CiState
 from bot.model.parity import GATE, Comparison, fault
 from bot.model.promotion import Board, GateResult, Promotion, PromotionState
 from bot.model.release import Origin, PromotableRelease
+from bot.promotions.approvals import wanted
 from bot.promotions.facts import Facts
 from bot.promotions.parity import compared, verified_with
 from bot.promotions.protection import admits, admitted, waited
@@ -78,6 +79,16 @@ def _parity(case: Case) -> GateResult:
     if open_ones:
         return _unread(GATE, f"it has not been compared yet with {' and '.join(open_ones)}")
     return _passed(GATE)
+
+
+def _authors(case: Case) -> GateResult:
+    """It is known who may not say yes to it."""
+    stage = case.stage
+    matters = stage.protected or stage.required.reviews or wanted(case.promotion) is not None
+    if matters and case.facts.authors is None:
+        told = "who wrote the commits cannot be read, so nobody's yes to them counts yet"
+        return _unread("authors", told)
+    return _passed("authors")
 
 
 def _protected(case: Case) -> GateResult:
@@ -235,6 +246,7 @@ def _unread(name: str, why: str) -> GateResult:
 GATES: Sequence[Gate] = (
     _after,
     _parity,
+    _authors,
     _protected,
     _reviews,
     _checks,

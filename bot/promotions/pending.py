@@ -117,6 +117,9 @@ def _look(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Bo
     if facts.protection is not None:
         board = environment.follow(board, promotion, facts.protection, now)
         promotion = board.promotions[promotion.id]
+    if facts.authors is not None and facts.authors != promotion.authors:
+        board = on.change(board, promotion, authors=facts.authors)
+        promotion = board.promotions[promotion.id]
     release = promotion.release
     if promotion.state not in PENDING or release is None:
         return board

@@ -298,6 +298,18 @@ def test_a_newer_automatic_one_supersedes_an_older_and_never_a_persons(stages: S
     assert stages.state("integration", "p3") is State.QUEUED
 
 
+def test_while_nobody_can_tell_who_wrote_the_commits_nobodys_yes_counts(stages: Stages) -> None:
+    text = PIPELINE.replace("integration: {}", "integration: {approvals: {count: 1}}")
+    stages.ask("integration", by="ada")
+    assert stages.step("integration", facts(text=text, authors=None)) is State.GATING
+    [shut] = [gate for gate in stages.promotion("integration").gates if not gate.passed]
+    assert shut.why.startswith("who wrote the commits cannot be read")
+    stages.approve("integration", "p1", "cem")
+    assert stages.step("integration", facts(text=text, authors=("ada", "cem"))) is State.AWAITING_APPROVAL
+    stages.approve("integration", "p1", "bea")
+    assert stages.step("integration", facts(text=text, authors=("ada", "cem"))) is State.DEPLOYING
+
+
 def test_who_waits_for_the_stage_is_told_whose_promotion_moves_it(stages: Stages) -> None:
     stages.ask("integration", by="", id="p1")
     assert stages.step("integration", facts(), "p1") is State.DEPLOYING
