@@ -17,6 +17,8 @@ from bot.model.role import Role
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
 _UNWANTED = (End.SKIPPED, End.UNCONFIGURED, End.ARCHIVED)
 _TOLD = (Verb.STATUS, Verb.WHY, Verb.HELP)
+_WORTH_IT = timedelta(minutes=1)
+"""What `/extend` takes at the least: at the longest life it would be the seconds since it was typed last."""
 _CLOCK = timedelta(seconds=1)
 """GitHub tells whole seconds."""
 
@@ -130,6 +132,6 @@ def _extend(by: timedelta, said: Outcome, at: Situation, environment: Environmen
     planned = environment.status.expires_at or at.now
     planned = max(planned, environment.wishes.extended_until or at.now, at.now)
     until = min(planned + by, at.now + at.longest_ttl)
-    if until <= planned:
+    if until - planned < _WORTH_IT:
         return Decided(replace(said, result=Result.LONGEST, until=planned))
     return Decided(replace(said, until=until), lambda wishes: replace(wishes, extended_until=until))

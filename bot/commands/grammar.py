@@ -35,8 +35,8 @@ class Mistake:
     """Meant as a command, but none."""
 
     typed: str
-    nearest: tuple[Verb, ...] = ()
-    """What may have been meant; empty when nothing is like it."""
+    nearest: tuple[Verb, ...]
+    """What may have been meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Spoken:
 
 
 def parse(body: str) -> Spoken | None:
-    """None for ordinary text, such as a path at the start of a line."""
+    """None for ordinary text, such as a path at the start of a line, and for commands of other bots."""
     if len(body) > LONGEST or "/" not in body:
         return None
     found = [spoken for line in visible_lines(body) if (spoken := _parse_line(line)) is not None]
@@ -68,16 +68,19 @@ def _parse_line(line: str) -> Command | Mistake | None:
     verbs = _WORDS.get(word)
     if verbs is None:
         near = _nearest(word)
-        return Mistake(f"/{word}", _WORDS[near] if near else ()) if near or not rest else None
+        return Mistake(f"/{word}", _WORDS[near]) if near else None
     said = tuple((match[2] or "").split())
     return _command(word, rest) or _worded(word, said) or Mistake(f"/{word} {rest}".strip(), verbs)
 
 
 def _nearest(word: str) -> str | None:
-    """Of several that are as near, the first in the table."""
-    likeness = {each: difflib.SequenceMatcher(None, each, word).ratio() for each in _WORDS}
-    best = max(likeness, key=likeness.__getitem__)
-    return best if likeness[best] >= _NEAR else None
+    """Of several that are as near, the first in the table. Nobody errs in the first letter: `/review` is
+    another bot's."""
+    likeness = {
+        each: difflib.SequenceMatcher(None, each, word).ratio() for each in _WORDS if each[0] == word[0]
+    }
+    best = max(likeness, key=likeness.__getitem__, default="")
+    return best if likeness.get(best, 0) >= _NEAR else None
 
 
 def _command(word: str, rest: str) -> Command | None:

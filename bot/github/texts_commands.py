@@ -121,8 +121,6 @@ def _forbidden(outcome: Outcome) -> str:
 
 def _mistyped(outcome: Outcome) -> str:
     typed = code(outcome.typed)
-    if not outcome.nearest:
-        return f"{typed} is no command here. `/help` lists those that there are."
     meant = [f"- {code(COMMANDS[verb].usage)} {COMMANDS[verb].does}" for verb in outcome.nearest]
     return "\n".join([f"{typed} is no command. Did you mean this?", "", *meant])
 

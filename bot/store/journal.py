@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, and_, insert, select
 
 from bot.model.environment import Decision, EnvironmentKey
 from bot.model.work import Claim
@@ -12,21 +13,24 @@ from bot.store.database import Database
 from bot.store.queue import hold
 from bot.store.tables import decisions, storable
 
+_REFUSED = 3
+
 
 class Journal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def decisions(self, key: EnvironmentKey, limit: int = 50) -> list[Decision]:
-        """The newest first."""
-        statement = (
-            select(decisions)
-            .where(decisions.c.environment == str(key))
-            .order_by(decisions.c.id.desc())
-            .limit(limit)
-        )
-        rows = await self._database.run(lambda connection: connection.execute(statement).all())
-        return [Decision(key, row.at, row.what, row.why, row.by) for row in rows]
+        """The newest first; of refused commands a few, or anybody could hide with them what happened."""
+        newest = select(decisions).where(decisions.c.environment == str(key)).order_by(decisions.c.id.desc())
+        refused = and_(decisions.c.what == "refused", decisions.c.by != "")
+        statements = (newest.where(~refused).limit(limit), newest.where(refused).limit(_REFUSED))
+
+        def read(connection: Connection) -> list[Row[Any]]:
+            return [row for statement in statements for row in connection.execute(statement)]
+
+        rows = sorted(await self._database.run(read), key=lambda row: row.id, reverse=True)
+        return [Decision(key, row.at, row.what, row.why, row.by) for row in rows[:limit]]
 
     async def record(self, claim: Claim, decision: Decision) -> None:
         """For what changes no environment's record; Superseded unless the claim is still held."""

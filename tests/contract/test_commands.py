@@ -271,6 +271,11 @@ async def test_extending_ends_at_what_the_operator_allows(desk: Desk) -> None:
     assert outcome is not None
     assert outcome.until is not None
     assert timedelta() <= outcome.until - (now + LONGEST) < timedelta(minutes=1)
+
+    again = await desk.type(desk.own, "triage", "/extend 90d")
+    assert again is not None
+    assert (again.result, again.until) == (Result.LONGEST, outcome.until), "not a second longer"
+
     await settle(desk, desk.own, expires_at=now + LONGEST + timedelta(days=1))
     outcome = await desk.type(desk.own, "triage", "/extend 24h")
     assert outcome is not None

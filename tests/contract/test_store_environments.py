@@ -99,6 +99,18 @@ async def test_decisions_are_kept_with_their_reasons(store: Store, clock: Manual
     assert await store.journal.decisions(EnvironmentKey.preview(SHOP.id, 8)) == []
 
 
+async def test_a_flood_of_refused_commands_does_not_hide_what_happened(
+    store: Store, clock: ManualClock
+) -> None:
+    claim, environment = await opened(store, clock)
+    flood = [Decision(SEVEN, clock(), "refused", f"`/promote {stage}`", "mallory") for stage in range(60)]
+    skipped = Decision(SEVEN, clock(), "refused", "This pull request comes from a fork.")
+    ready = Decision(SEVEN, clock(), "ready", "It answers.")
+    await store.environments.save(claim, environment, decisions=[ready, *flood, skipped])
+    assert await store.journal.decisions(SEVEN) == [skipped, *reversed(flood[-3:]), ready]
+    assert await store.journal.decisions(SEVEN, limit=2) == [skipped, flood[-1]]
+
+
 async def test_a_newer_desire_stops_the_worker(store: Store, clock: ManualClock) -> None:
     claim, environment = await opened(store, clock)
     await store.environments.check(claim, SEVEN, 1)

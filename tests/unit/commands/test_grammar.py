@@ -67,6 +67,15 @@ def test_a_command_stands_at_the_start_of_a_line(typed: str, command: Command) -
         "/previews/7 answers 404",
         "/tmp fills up when this runs",
         "/api answers 500 now",
+        "/lgtm",
+        "/retest",
+        "/ok-to-test",
+        "/cc @ada",
+        "/assign ada",
+        "/review",
+        "/deploy",
+        "/merge squash",
+        "/frobnicate",
         "x" * 65_537 + "\n/preview",
     ],
 )
@@ -97,8 +106,8 @@ def test_a_mistyped_command_is_told_what_may_have_been_meant(typed: str, nearest
     assert spoken.first.nearest[0] == nearest
 
 
-def test_a_line_that_is_just_an_unknown_command_is_answered_without_a_guess() -> None:
-    assert parse("/frobnicate") == Spoken(Mistake("/frobnicate"))
+def test_another_bots_command_beside_one_of_ours_counts_for_nothing() -> None:
+    assert parse("/lgtm\n/preview\n/cc @ada") == Spoken(Command(Verb.PREVIEW))
 
 
 def test_the_first_command_counts_and_the_others_are_told() -> None:

@@ -89,7 +89,10 @@ ANSWERS: Mapping[str, tuple[Outcome, Account | None]] = {
     "forbidden": (replace(ASKED, result=Result.FORBIDDEN, role=Role.READ), None),
     "edited": (Outcome(Result.EDITED), None),
     "mistyped": (Outcome(Result.MISTYPED, typed="/prevew", nearest=(Verb.PREVIEW, Verb.REFRESH)), None),
-    "mistyped-with-hostile-words": (Outcome(Result.MISTYPED, typed=f"/extend {HOSTILE}"), None),
+    "mistyped-with-hostile-words": (
+        Outcome(Result.MISTYPED, typed=f"/extend {HOSTILE}", nearest=(Verb.EXTEND,)),
+        None,
+    ),
     "help": (Outcome(Result.TOLD, Verb.HELP), None),
     "status": (STATUS, _account(_story(EnvironmentState.READY))),
     "status-failed": (STATUS, _account(_story(EnvironmentState.FAILED, CRASHED))),
