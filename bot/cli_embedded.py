@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -31,13 +33,15 @@ def embedded() -> None:
 def github(
     port: Port = 0,
     webhook_url: Annotated[str, typer.Option(help="Where deliveries are sent.")] = "",
-    key: Annotated[Path, typer.Option(help="File for the App's private key.")] = Path("app.pem"),
+    key: Annotated[
+        Path | None, typer.Option(help="File for the App's private key; else one that goes when it ends.")
+    ] = None,
 ) -> None:
     """A GitHub with an App on a sample repository, acme/shop. Prints the bot's settings for it."""
     from bot.embedded.github import GitHubServer
     from bot.embedded.samples.commits import shop_files
 
-    with GitHubServer(port=port) as server:
+    with GitHubServer(port=port) as server, _private_folder() as folder:
         server.accounts.create_user("ada")
         server.accounts.create_organization("acme", admins=("ada",))
         server.repositories.create("acme/shop", shop_files())
@@ -45,12 +49,13 @@ def github(
             server.apps.set_webhook(webhook_url)
         server.apps.install("acme", by="ada")
         credentials = server.credentials
-        _write_private(key, credentials.private_key)
+        path = key or folder / "app.pem"
+        _write_private(path, credentials.private_key)
         _tell(
             server.url,
             GREENROOM_GITHUB_API_URL=server.api_url,
             GREENROOM_GITHUB_APP_ID=credentials.app_id,
-            GREENROOM_GITHUB_PRIVATE_KEY=key.resolve(),
+            GREENROOM_GITHUB_PRIVATE_KEY=path.resolve(),
             GREENROOM_WEBHOOK_SECRET=credentials.webhook_secret,
         )
         _run(_until_signal())
@@ -75,18 +80,20 @@ def registry(
 @commands.command()
 def kubernetes(
     port: Port = 0,
-    kubeconfig: Annotated[Path, typer.Option(help="File to write; kubectl reads it too.")] = Path(
-        "kubeconfig"
-    ),
+    kubeconfig: Annotated[
+        Path | None, typer.Option(help="File to write, for kubectl too; else one that goes when it ends.")
+    ] = None,
 ) -> None:
     """A Kubernetes API server. Nothing runs on it until a node joins."""
     from bot.embedded.kubernetes import KubernetesServer
 
     async def serve() -> None:
-        async with KubernetesServer(port) as server:
-            server.write_kubeconfig(kubeconfig)
-            _tell(server.url, KUBECONFIG=kubeconfig.resolve())
-            await _until_signal()
+        with _private_folder() as folder:
+            async with KubernetesServer(port) as server:
+                path = kubeconfig or folder / "kubeconfig"
+                server.write_kubeconfig(path)
+                _tell(server.url, KUBECONFIG=path.resolve())
+                await _until_signal()
 
     _run(serve())
 
@@ -101,7 +108,6 @@ def node(
 ) -> None:
     """A node that runs pods as local processes, and a gateway on the port for the routes of the cluster."""
     from contextlib import AsyncExitStack
-    from tempfile import TemporaryDirectory
 
     from bot.embedded.client import Connection
     from bot.embedded.controllers import Controllers
@@ -111,10 +117,10 @@ def node(
     async def serve() -> None:
         connection = Connection.from_kubeconfig(kubeconfig)
         async with AsyncExitStack() as stack:
-            folder = stack.enter_context(TemporaryDirectory(prefix="greenroom-node-"))
+            folder = stack.enter_context(_private_folder())
             if controllers:
                 await stack.enter_async_context(Controllers(connection))
-            await stack.enter_async_context(Node(connection, Path(folder)))
+            await stack.enter_async_context(Node(connection, folder))
             gateway = await stack.enter_async_context(Gateway(connection, port=port))
             address = f"127.0.0.1:{gateway.port}"
             _tell(f"http://{address}", GREENROOM_GATEWAY_ADDRESS=address)
@@ -128,6 +134,13 @@ def _tell(url: str, **settings: object) -> None:
     typer.echo(f"# {url}, until it is interrupted")
     for name, value in settings.items():
         typer.echo(f"export {name}={value}")
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """Nobody else's to read, and gone at the end."""
+    with TemporaryDirectory(prefix="greenroom-") as folder:
+        yield Path(folder)
 
 
 def _write_private(path: Path, text: str) -> None:

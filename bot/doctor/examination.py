@@ -43,7 +43,7 @@ async def _examine(settings: Settings) -> list[Finding]:
 
 
 async def _database(settings: Settings) -> str:
-    store = await Store.open(settings.database_url.get_secret_value())
+    store = await Store.open(settings.database_url.get_secret_value(), create=False)
     try:
         await store.ping()
     except StoreUnavailable as error:

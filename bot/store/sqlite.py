@@ -87,7 +87,8 @@ class SqliteDatabase:
     async def open(self) -> None:
         if not self._create and not self._path.is_file():
             self._thread.close()
-            raise StoreUnusable(f"There is no database {self._path.resolve()}.")
+            advice = "`greenroom migrate` makes it, and so does `greenroom serve`."
+            raise StoreUnusable(f"There is no database {self._path.resolve()}. {advice}")
         try:
             self._driver = await self._thread.call(self._connect)
         except sqlite3.Error as error:

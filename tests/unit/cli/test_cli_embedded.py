@@ -47,7 +47,7 @@ def _ends(process: subprocess.Popen[str]) -> None:
     assert process.returncode == 0
 
 
-def test_a_github_with_an_app(start: Start) -> None:
+def test_a_github_with_an_app(start: Start, tmp_path: Path) -> None:
     process, url, settings = start("github", lines=4)
     assert settings["GREENROOM_GITHUB_API_URL"].startswith(url)
     assert httpx.get(f"{settings['GREENROOM_GITHUB_API_URL']}/app").status_code == 401
@@ -55,6 +55,15 @@ def test_a_github_with_an_app(start: Start) -> None:
     assert "PRIVATE KEY" in key.read_text()
     assert key.stat().st_mode & 0o077 == 0
     _ends(process)
+    assert not key.exists()
+    assert not list(tmp_path.iterdir()), "nothing is left in the folder where it was started"
+
+
+def test_a_key_stays_where_it_was_asked_for(start: Start, tmp_path: Path) -> None:
+    process, _, settings = start("github", "--key", "mine.pem", lines=4)
+    assert settings["GREENROOM_GITHUB_PRIVATE_KEY"] == str(tmp_path / "mine.pem")
+    _ends(process)
+    assert "PRIVATE KEY" in (tmp_path / "mine.pem").read_text()
 
 
 def test_a_registry(start: Start, tmp_path: Path) -> None:

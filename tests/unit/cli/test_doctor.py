@@ -78,7 +78,18 @@ def test_missing_settings_are_all_that_is_told(doctor: Doctor) -> None:
     assert list(findings) == ["settings"]
 
 
-def test_a_database_without_tables_is_told_how_to_make_them(doctor: Doctor, environment: Environment) -> None:
+def test_a_database_that_is_not_there_is_told_how_to_make_it_and_not_made(
+    doctor: Doctor, environment: Environment, tmp_path: Path
+) -> None:
+    findings = doctor(environment)
+    assert "greenroom migrate" in findings["database"][1]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_database_without_tables_is_told_how_to_make_them(
+    doctor: Doctor, environment: Environment, tmp_path: Path
+) -> None:
+    (tmp_path / "greenroom.db").touch()
     findings = doctor(environment)
     assert "greenroom migrate" in findings["database"][1]
 
