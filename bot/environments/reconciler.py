@@ -27,7 +27,9 @@ _CONFIGURATION_AGAIN = timedelta(minutes=5)
 _UNSEEN_AGAIN = timedelta(minutes=10)
 """How soon to ask again for a pull request that GitHub did not show."""
 _UNSEEN = Cause("GitHub does not show the pull request, which is no evidence: nothing is changed.")
-_UNUSABLE = "`.greenroom.yml` on the default branch cannot be used. It is read again every five minutes."
+_UNUSABLE = (
+    "`.greenroom.yml` on the default branch cannot be used. Mend it there, and the preview goes on by itself."
+)
 
 
 class Reconciler:

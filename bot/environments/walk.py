@@ -165,6 +165,8 @@ class Walk:
         if not news and run.status.cause is not None:
             cause = run.status.cause  # what crashes over and over is told once, not with each restart
         run.set(state=EnvironmentState.FAILED, commit=run.commit, cause=cause, end=None)
+        if run.configuration is None:
+            run.set(phase=None)  # before all of them
         run.remember(wait=None)
         await run.save(*([("failed", why)] * news))
         await run.report()

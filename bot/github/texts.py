@@ -121,7 +121,9 @@ def _failed(status: Status, place: Place) -> list[str]:
         said.append(block(status.cause.detail, _COMMENT_DETAIL))
     if _older_runs(status):
         said.append(_still_older(status, place))
-    return [*said, *_notes(status), f"A push tries again. {_details(place)}"]
+    # What failed before the first phase is not the commit's fault.
+    again = [] if status.phase is None else ["A push tries again."]
+    return [*said, *_notes(status), " ".join([*again, _details(place)])]
 
 
 def _refused(status: Status, place: Place) -> list[str]:

@@ -137,6 +137,7 @@ async def test_each_mistake_in_a_configuration_is_told_with_line_and_field(bench
     for mistake in ("colour: blue", "colour: blue", "shape: round"):
         bench.github.configuration = CONFIGURATION + mistake
         await bench.run()
+        assert (await bench.status()).phase is None, "it failed before the first one"
     first, second = await bench.journal()
     assert first[0] == second[0] == "failed"
     assert "line 4, colour" in first[1]

@@ -81,6 +81,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         replace(
             PENDING,
             state=EnvironmentState.FAILED,
+            phase=Phase.DATA,
             live_commit=OLD,
             cause=Cause(
                 "The seed `python -m shop.seed` failed: it ended with exit code 1.",
@@ -96,6 +97,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         replace(
             PENDING,
             state=EnvironmentState.FAILED,
+            phase=Phase.DATA,
             live_commit=OLD,
             cause=Cause(
                 "The migrations `alembic upgrade head` failed: it ended with exit code 1.",
@@ -154,6 +156,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         replace(
             PENDING,
             state=EnvironmentState.FAILED,
+            phase=Phase.WORKLOADS,
             live_commit=OLD,
             cause=Cause("The container web of Deployment shop exits with 1 as soon as it starts.", LOG),
             phases={**_took(0.04, 0.3, 0.2, 1.1, 12.4), Phase.WORKLOADS: RUNNING},
@@ -165,7 +168,8 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             PENDING,
             state=EnvironmentState.FAILED,
             cause=Cause(
-                "`.greenroom.yml` on the default branch cannot be used. It is read again every five minutes.",
+                "`.greenroom.yml` on the default branch cannot be used. "
+                "Mend it there, and the preview goes on by itself.",
                 ".greenroom.yml, line 4, route.port: Input should be less than or equal to 65535",
             ),
         ),
@@ -175,6 +179,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         replace(
             PENDING,
             state=EnvironmentState.FAILED,
+            phase=Phase.CONFIGURATION,
             cause=Cause(
                 "Nothing was started, as these secrets cannot be had: `STRIPE_KEY`. "
                 "They are looked for every minute.",
@@ -186,7 +191,12 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         PLACE,
     ),
     "failed-with-hostile-words": (
-        replace(PENDING, state=EnvironmentState.FAILED, cause=Cause(HOSTILE, HOSTILE)),
+        replace(
+            PENDING,
+            state=EnvironmentState.FAILED,
+            phase=Phase.WORKLOADS,
+            cause=Cause(HOSTILE, HOSTILE),
+        ),
         PLACE,
     ),
     "asleep": (
