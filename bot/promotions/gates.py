@@ -99,8 +99,8 @@ def _protected(case: Case) -> GateResult:
         return _refused("protected", "the stage is protected, and this release was made from a fork")
     if case.release.number is None:
         return _refused("protected", f"the stage is protected, and {_unreviewed(case)}")
-    if case.facts.reviews is None:
-        return _unread("protected", "the reviews of the pull request cannot be read, which counts as none")
+    if _unseen(case):
+        return _unread("protected", f"{_unseen(case)} cannot be read, which counts as no review")
     if not _reviewers(case):
         return _refused(
             "protected",
@@ -115,12 +115,22 @@ def _reviews(case: Case) -> GateResult:
         return _passed("reviews")
     if case.release.number is None:
         return _refused("reviews", f"reviews are needed, and {_unreviewed(case)}")
-    if case.facts.reviews is None:
-        return _unread("reviews", "the reviews of the pull request cannot be read, which counts as none")
+    if _unseen(case):
+        return _unread("reviews", f"{_unseen(case)} cannot be read, which counts as no review")
     found = len(_reviewers(case))
     if found < needed:
         return _refused("reviews", f"{needed} approving reviews of this commit are needed, there are {found}")
     return _passed("reviews")
+
+
+def _unseen(case: Case) -> str:
+    """What of the pull request cannot be read and decides about its reviews; "" when all of it can."""
+    seen = {
+        "the reviews of the pull request": case.facts.reviews is not None,
+        "the authors of its commits": case.facts.authors is not None,
+        "the head of the pull request": case.facts.head is not None,
+    }
+    return next((what for what, known in seen.items() if not known), "")
 
 
 def _unreviewed(case: Case) -> str:

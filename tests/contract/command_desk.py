@@ -23,6 +23,7 @@ from bot.intake.reading import read
 from bot.model.command import Heard
 from bot.model.delivery import Hint
 from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
+from bot.model.promotion import AuditEntry
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.promotions.asking import Asking
@@ -164,6 +165,10 @@ class Desk:
 
     async def wishes(self, number: int) -> Wishes:
         return (await self.environment(number)).wishes
+
+    async def audit(self) -> list[AuditEntry]:
+        """The newest first."""
+        return await self.store.audit.entries(self.repository.id)
 
     async def asked(self, number: int) -> list[Decision]:
         return [each for each in await self._journal(number) if each.what == "asked"]

@@ -45,21 +45,47 @@ MATRIX: dict[str, tuple[str, int, set[Verb]]] = {
 }
 
 
+STAGED = {"requested", "rejected", "locked", "unlocked", "hold", "unhold"}
+"""What the commands about stages do there, one after another, where nothing runs yet."""
+
+
 @pytest.mark.parametrize("who", MATRIX)
 async def test_who_may_do_what(desk: Desk, who: str) -> None:
     login, number, may = MATRIX[who]
+    assert set(COMMANDS) == set(Verb)
+    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
     allowed = set()
     for verb, entry in COMMANDS.items():
-        before = await desk.asked(number)
+        before = await desk.asked(number), await desk.audit()
         outcome = await desk.type(number, login, entry.usage)
         if outcome is not None and outcome.result is not Result.FORBIDDEN:
             allowed.add(verb)
         else:
-            assert await desk.asked(number) == before
+            assert (await desk.asked(number), await desk.audit()) == before
     assert allowed == may
+    assert {entry.what for entry in await desk.audit()} == (STAGED if may == ALL else set())
+    assert {entry.who for entry in await desk.audit()} <= {login}
     answered = desk.answers(number)
-    assert len(answered) == (0 if who == "bot" else len(COMMANDS))
-    assert sum("🚫" in answer for answer in answered) == len(answered) - len(may)
+    begun = int(Verb.PROMOTE in may)  # the comment about a promotion is its answer
+    assert len(answered) == (0 if who == "bot" else len(COMMANDS) - begun)
+    assert sum("🚫" in answer for answer in answered) == len(answered) + begun - len(may)
+
+
+@pytest.mark.parametrize("who", ["read", "triage", "write", "maintain", "admin"])
+async def test_who_may_end_somebody_elses_lock(desk: Desk, who: str) -> None:
+    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
+    owner = "admin" if who == "maintain" else "maintain"
+    await desk.type(desk.own, owner, "/lock staging for 2h load test")
+    outcome = await desk.type(desk.own, who, "/unlock staging")
+    assert outcome is not None
+    expected = {"read": Result.FORBIDDEN, "triage": Result.FORBIDDEN, "write": Result.REFUSED}
+    assert outcome.result is (Result.DONE if who == owner else expected.get(who, Result.DONE))
+    last = (await desk.audit())[0]
+    assert (last.what, last.who) == (
+        ("unlocked", who) if outcome.result is Result.DONE else ("locked", owner)
+    )
+    if outcome.result is Result.REFUSED:
+        assert "somebody with the role `maintain`" in outcome.why
 
 
 async def test_a_command_is_seen_at_once_and_answered_in_a_comment(desk: Desk) -> None:

@@ -105,6 +105,9 @@ class Doors:
     async def stand_still(self, state: State, more: str | None = None) -> Promotion:
         """The second release is on its way, and has come to this state."""
         stages, number = self.stages, self.number
+        if state is State.QUEUED:
+            await stages.say(number, "/lock staging load test", by="bea")
+            await stages.told(number, "🔒 `staging` is yours")
         await self.configure(_MORE.get(state, "") if more is None else more)
         await self.story.push("feature", await stages.files("After."))
         await self.story.is_ready(number)
@@ -117,9 +120,8 @@ class Doors:
         if state in (State.VERIFYING, State.ROLLING_BACK):
             self.close("check")
         if state is State.QUEUED:
-            await stages.say(number, "/lock staging load test", by="bea")
-            await stages.told(number, "🔒 `staging` is yours")
             await stages.merge(number, "merge")
+            await stages.told(number, "⏳ Release", "locked by bea")
         else:
             await stages.say(number, "/promote staging", by="cem")
         if state is State.ROLLING_BACK:

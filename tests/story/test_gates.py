@@ -62,7 +62,7 @@ async def test_an_ephemeral_stage_stands_for_its_promotion_only(small: Story) ->
 
 
 async def test_who_locked_a_stage_has_it_alone(small: Story) -> None:
-    async with staged(small, "\nstages:\n  staging: {automatic: true}\n") as stages:
+    async with staged(small, "\nstages:\n  staging: {}\n") as stages:
         number = await stages.open("feature", "Locked out.")
         await stages.say(number, "/lock staging for 2h load test", by="bea")
         await stages.told(number, "🔒 `staging` is yours")
@@ -75,6 +75,7 @@ async def test_who_locked_a_stage_has_it_alone(small: Story) -> None:
         )
         await stages.say(number, "/unlock staging", by="cem")
         await stages.told(number, "bea locked staging; they, or")
+        await stages.configure("\nstages:\n  staging: {automatic: true}\n")
         await stages.merge(number, "squash")
         await stages.told(number, "⏳ Release", f"locked by bea {until} (load test)")
         assert await stages.digests("staging") == set()
@@ -118,7 +119,7 @@ async def test_the_newest_automatic_promotion_goes_first_and_never_before_a_pers
         await stages.merge(four, "merge")
         await stages.told(four, "✋ Release")
         await stages.say(two, "/approve staging", by="bea")
-        await stages.told(two, "/approve` was not carried out", f"#{four}: look at it, and approve it there")
+        await stages.told(two, "/approve` was not carried out", "look at it, and approve it there")
         await stages.say(three, "/approve staging", by="bea")
         await stages.told(three, "✅ Release", "**staging**", "Approved, 1 of 1")
         target = (await stages.record("staging")).target
@@ -205,8 +206,10 @@ async def test_what_was_built_for_a_fork_or_reviewed_by_nobody_stays_off_protect
 
 @pytest.mark.fault
 async def test_what_waits_for_a_freeze_or_a_lock_goes_on_when_it_ends(small: Story) -> None:
-    async with staged(small, "\nstages:\n  locked: {automatic: true}\n") as stages:
+    async with staged(small, "\nstages:\n  locked: {}\n") as stages:
         number = await stages.open("feature", "Patience.")
+        await stages.say(number, "/lock locked for 1m", by="bea")
+        await stages.told(number, "🔒 `locked` is yours")
         zone = ZoneInfo("Asia/Kolkata")
         now = datetime.now(zone)
         ends = (now + timedelta(seconds=90)).replace(second=0, microsecond=0)
@@ -216,8 +219,6 @@ async def test_what_waits_for_a_freeze_or_a_lock_goes_on_when_it_ends(small: Sto
         await stages.say(number, "/promote frozen")
         told = f"Frozen until {ends:%d %B, %H:%M} Asia/Kolkata"
         await stages.told(number, "⏳ Release", told, "nobody is there")
-        await stages.say(number, "/lock locked for 1m", by="bea")
-        await stages.told(number, "🔒 `locked` is yours")
         await stages.merge(number, "merge")
         await stages.told(number, "⏳ Release", "Locked is locked by bea until")
         assert await stages.digests("frozen") == await stages.digests("locked") == set()

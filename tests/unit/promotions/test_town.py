@@ -1,100 +1,139 @@
-"""Random sequences of what people say, pushes of configuration, failures and kills, on a real store."""
+"""Random sequences of what people say, pushes, failures, kills and a GitHub that says no, on a real store."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import tempfile
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import pytest
 
-from bot.model.environment import EnvironmentKey
-from bot.model.promotion import ENDED, MOVING, PromotionKind, PromotionState
+from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.promotion import ENDED, MOVING, AuditEntry, Promotion, PromotionKind, PromotionState
+from bot.promotions.approvals import LASTS
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.promotions.scenes import SHOP
-from tests.unit.promotions.town import PIPELINE, RELEASES, STAGES, UNREVIEWED, Town
+from tests.unit.promotions.town import PIPELINE, REFUSES, RELEASES, SILENT, STAGES, UNFIT, Town
 
-_BEGUN = MOVING | {PromotionState.SUCCEEDED, PromotionState.ROLLED_BACK}
-
-words = st.sampled_from(
-    ("promote", "promote", "approve", "approve", "abort", "rollback", "pause", "resume", "lock", "unhold")
+WORDS = (
+    *("promote", "promote", "promote what is there", "approve", "approve", "reject", "abort", "rollback"),
+    *("pause", "resume", "lock", "unlock", "hold", "unhold"),
 )
-people_names = st.sampled_from(("ada", "bea", "cem"))
-people = st.tuples(
-    st.just("people"),
-    words,
-    st.sampled_from(STAGES),
-    people_names,
-    st.sampled_from(tuple(RELEASES)),
-)
-actions = st.lists(
-    st.one_of(
-        people,
-        people,
-        st.tuples(st.just("work"), st.sampled_from((3, 30))),
-        st.tuples(
-            st.just("push through"), st.sampled_from(STAGES), people_names, st.sampled_from(tuple(RELEASES))
-        ),
-        st.tuples(st.just("kill"), st.integers(1, 6)),
-        st.tuples(st.just("wait"), st.sampled_from((20, 700, 700, 90_000))),
-        st.tuples(st.just("break"), st.sampled_from(tuple(RELEASES))),
-        st.tuples(st.just("configure")),
-    ),
-    min_size=10,
-    max_size=40,
-)
+PEOPLE = ("ada", "bea", "cem", "eve")
+"""ada and eve wrote the commits."""
+COMMITS = ("a", "b", *RELEASES)
+
+BUSY = PIPELINE.replace(
+    "staging: {after: [integration], automatic: true, parity: block}",
+    """staging:
+    after: [integration]
+    automatic: true
+    parity: block
+    soak: 10m""",
+).replace("soak: 10m}", "soak: 10m, freeze: [{from: sun 12:10, until: mon 11:00, zone: UTC}]}")
+CHANGED = BUSY.replace("soak: 10m, freeze", "soak: 10m, config: {PRICES: high}, freeze")
+
+Action = tuple[Any, ...]
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(actions)
-def test_whatever_happens_stages_run_what_they_should(happened: Sequence[tuple[Any, ...]]) -> None:
-    asyncio.run(_play(happened))
+@pytest.mark.parametrize("seed", range(24))
+async def test_whatever_happens_stages_run_what_they_should(
+    seed: int, clock: ManualClock, tmp_path: Path
+) -> None:
+    await _play(Random(seed), clock, tmp_path)
 
 
-async def test_while_github_is_away_nothing_is_compared_and_nothing_is_refused() -> None:
-    async with _town() as town:
-        town.github.configuration = PIPELINE.replace("automatic: true, ", "")
-        await town.people("promote", "integration", "ada", "a")
-        await town.work(20)
-        town.github.away = True
-        await town.people("promote", "staging", "ada", "a")
-        await town.work(10)
-        staging = EnvironmentKey.stage(SHOP.id, "staging")
-        [waiting] = await town.store.promotions.find(SHOP.id, stage=staging)
-        assert waiting.state is PromotionState.REQUESTED
-        town.github.away = False
-        town.clock.advance(60)
-        await town.work(20)
-        [promoted] = await town.store.promotions.find(SHOP.id, stage=staging)
-        assert promoted.state is PromotionState.SUCCEEDED
-        assert [each.alike for each in promoted.parity] == [True]
+async def test_while_github_is_away_nothing_is_compared_and_nothing_is_refused(
+    store: Store, clock: ManualClock
+) -> None:
+    town = Town(store, clock)
+    await town.begin()
+    town.github.configuration = PIPELINE.replace("automatic: true, ", "")
+    await town.people("promote", "integration", "ada", "a")
+    await town.work(20)
+    town.github.away = True
+    await town.people("promote", "staging", "ada", "a")
+    await town.work(10)
+    staging = EnvironmentKey.stage(SHOP.id, "staging")
+    [waiting] = await town.store.promotions.find(SHOP.id, stage=staging)
+    assert waiting.state is PromotionState.REQUESTED
+    town.github.away = False
+    town.clock.advance(60)
+    await town.work(20)
+    [promoted] = await town.store.promotions.find(SHOP.id, stage=staging)
+    assert promoted.state is PromotionState.SUCCEEDED
+    assert [each.alike for each in promoted.parity] == [True]
 
 
-async def _play(happened: Sequence[tuple[Any, ...]]) -> None:
-    async with _town() as town:
-        for each in happened:
-            await _do(town, *each)
+@pytest.mark.fault
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("seed", range(1000, 1150))
+async def test_whatever_else_happens_they_do_too(seed: int, clock: ManualClock, tmp_path: Path) -> None:
+    await _play(Random(seed), clock, tmp_path)
+
+
+async def _play(random: Random, clock: ManualClock, folder: Path) -> None:
+    store = await Store.open(f"sqlite:///{folder / 'town.db'}", clock)
+    await store.migrate()
+    try:
+        town = Town(store, clock)
+        await town.begin()
+        town.github.configuration = BUSY
+        for _ in range(random.randint(10, 40)):
+            action = _action(random)
+            print(*action)
+            await _do(town, *action)
             await _holds(town)
         await _comes_to_rest(town)
+        await _history_is_right(town)
+    finally:
+        await store.close()
 
 
-@contextlib.asynccontextmanager
-async def _town() -> AsyncIterator[Town]:
-    clock = ManualClock()
-    with tempfile.TemporaryDirectory() as folder:
-        store = await Store.open(f"sqlite:///{Path(folder) / 'town.db'}", clock)
-        await store.migrate()
-        try:
-            town = Town(store, clock)
-            await town.begin()
-            yield town
-        finally:
-            await store.close()
+def _action(random: Random) -> Action:
+    stage = random.choice((*STAGES, "production", "production"))
+    what = random.choices(
+        ("people", "push through", "work", "kill", "wait", "world"), (30, 25, 12, 8, 8, 17), k=1
+    )
+    match what[0]:
+        case "people":
+            return ("people", random.choice(WORDS), stage, random.choice(PEOPLE), random.choice(COMMITS))
+        case "push through":
+            yes, meanwhile = random.choice(("", *PEOPLE)), random.choice((_change_of(random), _wait(random)))
+            return ("push through", stage, random.choice(PEOPLE), random.choice(COMMITS), yes, meanwhile)
+        case "work":
+            return ("work", random.choice((3, 30)))
+        case "kill":
+            return ("kill", random.randint(1, 6))
+        case "wait":
+            return _wait(random)
+    return _change_of(random)
+
+
+def _wait(random: Random) -> Action:
+    return ("wait", random.choice((20, 700, 700, 90_000)))
+
+
+def _change_of(random: Random) -> Action:
+    """Something in the world changes; more often than not it is mended."""
+    some = random.choice(COMMITS)
+    return random.choice(
+        (
+            ("push", some),
+            ("break", {some}),
+            ("break", set()),
+            ("shake", random.random() < 0.3),
+            ("configure",),
+            ("github", random.choice((None, None, SILENT, REFUSES)), ""),
+            ("github", None, random.choice(("authors", "reviews", "pull", "tell", "files", "protection"))),
+            ("github", None, "authors"),
+            ("github", None, ""),
+        )
+    )
 
 
 async def _do(town: Town, what: str, *given: Any) -> None:
@@ -102,49 +141,131 @@ async def _do(town: Town, what: str, *given: Any) -> None:
         case "people":
             await town.people(*given)
         case "push through":
-            stage, by, commit = given
+            stage, by, commit, yes, meanwhile = given
+            town.github.pushed = commit
             await town.people("promote", stage, by, commit)
             await town.work(10)
-            for person in ("bea", "cem"):
-                await town.people("approve", stage, person, commit)
+            if yes:
+                await town.people("approve", stage, yes, commit)
+            _change(town, *meanwhile)
             await town.kill_after(2)
             await town.work(20)
         case "work":
             await town.work(*given)
         case "kill":
             await town.kill_after(*given)
+        case _:
+            _change(town, what, *given)
+
+
+def _change(town: Town, what: str, *given: Any) -> None:
+    match what:
         case "wait":
             town.clock.advance(*given)
+        case "push":
+            town.github.pushed = given[0]
         case "break":
-            [image] = RELEASES[given[0]].images.values()
-            town.cluster.broken ^= {image.digest}
+            town.cluster.broken = {
+                image.digest for each in given[0] for image in RELEASES[each].images.values()
+            }
+        case "shake":
+            town.cluster.shaky = given[0]
         case "configure":
-            changed = PIPELINE.replace("soak: 10m", "soak: 10m, config: {PRICES: high}")
-            town.github.configuration = PIPELINE if town.github.configuration == changed else changed
+            town.github.configuration = BUSY if town.github.configuration == CHANGED else CHANGED
+        case "github":
+            town.github.trouble, town.github.unseen = given
 
 
 async def _holds(town: Town) -> None:
+    """After every step."""
     await town.pods_are_what_the_store_says()
-    found = await town.store.promotions.find(SHOP.id, limit=1000)
-    records = {record.name: record for record in await town.store.promotions.stages(SHOP.id)}
-    for name, record in records.items():
-        moving = [each.id for each in found if each.stage.name == name and each.state in MOVING]
-        assert moving == ([record.moving] if record.moving else [])
-    production = records.get("production")
-    if production is not None and production.target is not None:
-        assert production.target.release.commit != UNREVIEWED * 40
-    for each in found:
-        protected = each.stage.name == "production" and each.kind is PromotionKind.PROMOTION
-        if protected and each.state in _BEGUN:
-            assert {yes.by for yes in each.approvals} - {each.requested_by, "ada"}
+    found = await town.store.promotions.find(SHOP.id, ended=False, limit=1000)
+    for record in await town.store.promotions.stages(SHOP.id):
+        moving = [each.id for each in found if each.stage == record.key and each.state in MOVING]
+        assert moving == ([record.moving] if record.moving else []), "two at once"
+        if record.name == "production":
+            assert record.target is None or record.target.release.commit[0] not in UNFIT
+
+
+async def _history_is_right(town: Town) -> None:
+    """What the audit tells, which forgets nothing."""
+    await town.nothing_ran_that_was_not_wanted()
+    entries = await town.store.audit.entries(SHOP.id, limit=10_000)
+    for each in await town.store.promotions.find(SHOP.id, limit=1000):
+        _was_let_through(each, [entry for entry in entries if entry.promotion == each.id])
+    _stood_alone(entries)
+    for entry in entries:
+        if entry.after == PromotionState.SUPERSEDED:
+            asked = [
+                each.who for each in entries if (each.promotion, each.what) == (entry.promotion, "requested")
+            ]
+            assert asked == [""], "a person's was superseded"
+            assert entry.before not in MOVING - {PromotionState.SOAKING}, "in the midst of it"
+    requested = Counter(each.promotion for each in entries if each.what == "requested")
+    assert set(requested.values()) <= {1}
+
+
+def _was_let_through(promotion: Promotion, entries: Sequence[AuditEntry]) -> None:
+    """What came to production had an approval at that moment that counts: for this, and not too old."""
+    began = [entry.at for entry in entries if entry.after == PromotionState.DEPLOYING]
+    assert len(began) <= 1, "it began twice"
+    if promotion.stage.name != "production" or promotion.kind is PromotionKind.ROLLBACK or not began:
+        return
+    assert promotion.release is not None
+    bound = (promotion.release.id, promotion.configuration_digest)
+    assert {
+        yes.by
+        for yes in promotion.approvals
+        if (yes.release_id, yes.configuration_digest) == bound
+        and began[0] - LASTS < yes.at <= began[0]
+        and yes.by not in (promotion.requested_by, "ada", "eve")
+    }, "nobody who may approve it has"
+
+
+def _stood_alone(entries: Sequence[AuditEntry]) -> None:
+    """What the audit tells: who moved a stage was alone with it, and it was theirs to move."""
+    holders: dict[str, str] = {}
+    held: set[str] = set()
+    locked: dict[str, AuditEntry] = {}
+    asked = {entry.promotion: entry.who for entry in entries if entry.what == "requested"}
+    for entry in reversed(entries):
+        stage, who = entry.stage, asked.get(entry.promotion, "")
+        match entry.what:
+            case "hold":
+                held.add(stage)
+            case "unhold":
+                held.discard(stage)
+            case "locked":
+                locked[stage] = entry
+            case "unlocked":
+                locked.pop(stage, None)
+            case PromotionState.ROLLING_BACK:
+                assert holders.setdefault(stage, entry.promotion) == entry.promotion, "not alone"
+            case PromotionState.DEPLOYING:
+                assert holders.setdefault(stage, entry.promotion) == entry.promotion, "not alone"
+                assert who or stage not in held, "automatic, and the stage was on hold"
+                lock = locked.get(stage)
+                late = lock is None or entry.at >= lock.at + timedelta(hours=1)
+                assert late or (lock is not None and lock.who == who), "somebody else had locked it"
+            case _ if entry.after in ENDED and holders.get(stage) == entry.promotion:
+                del holders[stage]
 
 
 async def _comes_to_rest(town: Town) -> None:
-    """Nothing is stuck: what is mended and left alone ends, and pods run what the store says."""
-    town.cluster.broken = set()
-    for _ in range(20):
-        town.clock.advance(24 * 3600)
+    """Nothing is stuck, whatever GitHub says: what is left alone ends, and pods run what the store says."""
+    town.cluster.broken, town.cluster.shaky = set(), False
+    for _ in range(12):
+        town.clock.advance(2 * 24 * 3600)
         await town.work(60)
-    found = await town.store.promotions.find(SHOP.id, limit=1000)
-    assert [each for each in found if each.state not in ENDED] == []
-    await town.pods_are_what_the_store_says()
+    assert await town.store.promotions.find(SHOP.id, ended=False) == []
+    await _holds(town)
+    for record in await town.store.promotions.stages(SHOP.id):
+        environment = await town.store.environments.get(record.key)
+        if environment is not None:
+            assert environment.observed_generation == environment.generation
+            ends = (
+                {EnvironmentState.READY, EnvironmentState.FAILED}
+                if record.target
+                else {EnvironmentState.GONE}
+            )
+            assert environment.status.state in ends

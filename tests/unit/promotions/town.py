@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
 from bot.environments.ports import Fence, SaveReceipt
@@ -13,7 +14,7 @@ from bot.environments.stage import StageReconciler
 from bot.model.ci import CiState
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey, EnvironmentState
-from bot.model.errors import GreenroomError, Superseded, TryAgain
+from bot.model.errors import GreenroomError, Rejected, Superseded, TryAgain
 from bot.model.manifest import (
     Bundle,
     Condition,
@@ -33,7 +34,6 @@ from bot.model.repository import Repository
 from bot.model.size import Size
 from bot.model.work import Claim
 from bot.promotions.asking import Asker, Asking
-from bot.promotions.board import Refusal
 from bot.promotions.comparing import Comparing
 from bot.promotions.following import Following
 from bot.promotions.listening import Listening
@@ -46,18 +46,23 @@ from tests.unit.environments import peers
 from tests.unit.environments.test_desire import PULL
 from tests.unit.promotions.scenes import SHOP, release
 
-STAGES = ("integration", "staging", "production")
+STAGES = ("integration", "security", "staging", "production")
 PIPELINE = """
 version: 1
 images: {shop: ghcr.io/acme/shop}
 manifests: {plain: deploy/}
 stages:
   integration: {}
+  security: {after: [integration], automatic: true, ephemeral: true}
   staging: {after: [integration], automatic: true, parity: block}
   production: {protected: true, approvals: {count: 1}, soak: 10m}
 """
-UNREVIEWED = "d"
-RELEASES = {commit: release(commit) for commit in ("a", "b", UNREVIEWED)}
+UNREVIEWED, OWN, FORK = "d", "e", "f"
+"""Reviewed by nobody; by who wrote it with ada; by grace, but built for a fork."""
+UNFIT = frozenset({UNREVIEWED, OWN, FORK})
+RELEASES = {commit: release(commit, fork=commit == FORK) for commit in ("a", "b", *sorted(UNFIT))}
+SILENT = TryAgain("GitHub does not answer.")
+REFUSES = Rejected("GitHub does not show it.")
 
 
 class Fuse:
@@ -90,48 +95,75 @@ class GitHub(peers.GitHub):
         self.tags: dict[str, str] = {}
         self.trees: dict[str, str] = {}
         """Of commits whose content is that of another one."""
+        self.trouble: GreenroomError | None = None
+        self.unseen = ""
+        """What it refuses to show, whatever else it shows."""
+
+    def _ask(self, what: str) -> None:
+        if self.trouble is not None:
+            raise self.trouble
+        if self.unseen == what:
+            raise REFUSES
+
+    async def default_branch_file(self, repository: Repository, path: str) -> str | None:
+        self._ask("file")
+        return await super().default_branch_file(repository, path)
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
+        self._ask("pull")
         merge = next((commit for commit, pull in self.merged.items() if pull == number), None)
         pull = replace(PULL, repository=SHOP, number=number, head_sha=self.pushed * 40, author="ada")
         return replace(pull, open=merge is None, merged=merge is not None, merge_commit=merge)
 
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+        self._ask("files")
         if self.away:
             raise TryAgain("GitHub is away.")
         return {}
 
     async def head(self, repository: Repository) -> Commit | None:
+        self._ask("head")
         return await self.commit(repository, self.main[-1])
 
     async def last_change(self, repository: Repository, path: str) -> Commit | None:
+        self._ask("change")
         return self.changed
 
     async def commit(self, repository: Repository, sha: str) -> Commit:
+        self._ask("commit")
         return Commit(sha, "ada", ("ada",))
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
+        self._ask("merged")
         return self.merged.get(sha)
 
     async def tag(self, repository: Repository, name: str) -> str | None:
+        self._ask("tag")
         return self.tags.get(name)
 
     async def in_default_branch(self, repository: Repository, sha: str) -> bool:
+        self._ask("branch")
         return sha in self.main
 
     async def tree(self, repository: Repository, commit: str) -> str:
+        self._ask("tree")
         return self.trees.get(commit, commit)
 
     async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
-        return () if self.pushed == UNREVIEWED else (Review("grace", True, self.pushed * 40),)
+        self._ask("reviews")
+        by = {UNREVIEWED: (), OWN: ("eve",)}.get(self.pushed, ("grace",))
+        return tuple(Review(each, True, self.pushed * 40) for each in by)
 
     async def authors(self, repository: Repository, number: int) -> Sequence[str]:
-        return ("ada",)
+        self._ask("authors")
+        return ("ada", "eve")
 
     async def checks(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
+        self._ask("checks")
         return {}
 
     async def protection(self, repository: Repository, environment: str) -> Protection:
+        self._ask("protection")
         return UNPROTECTED
 
     async def branch(self, repository: Repository, name: str | None) -> Branch:
@@ -150,6 +182,7 @@ class GitHub(peers.GitHub):
         *,
         passing: bool = False,
     ) -> None:
+        self._ask("tell")
         self.fuse.burn()
         await fence()
         await save(promotion.state.value)
@@ -163,6 +196,10 @@ class Cluster(peers.Cluster):
         self.fuse = fuse
         self.pods: dict[str, str] = {}
         self.broken: set[str] = set()
+        self.ran: list[tuple[str, str]] = []
+        """Every namespace and image that pods were ever made of."""
+        self.shaky = False
+        """Pods restart all the time."""
 
     async def render(self, request: RenderRequest) -> Bundle:
         [image] = request.images.values()
@@ -194,12 +231,18 @@ class Cluster(peers.Cluster):
         await fence()
         self.fuse.burn()
         self.pods[namespace] = str(objects[0]["image"])
+        self.ran.append((namespace, self.pods[namespace]))
         self.fuse.burn()
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
         fails = self.pods[namespace].partition("@")[2] in self.broken
-        condition = Condition.FAILED if fails else Condition.READY
+        condition = Condition.PROGRESSING if self.shaky else Condition.FAILED if fails else Condition.READY
         return [ObjectState("Deployment", "shop", condition, "it crashes" if fails else "")]
+
+    async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
+        await fence()
+        self.fuse.burn()
+        del self.pods[name]
 
     async def running(self, namespace: str) -> Sequence[str]:
         return [self.pods[namespace]]
@@ -244,27 +287,22 @@ class Town:
     async def people(self, what: str, stage: str, by: str, commit: str) -> None:
         """What a person says; refused or not."""
         asking, asker = self.asking, self.asker(by)
-        try:
-            match what:
-                case "promote":
-                    self.github.pushed = commit
-                    await asking.promote(asker, stage, RELEASES[commit].id)
-                case "approve":
-                    await asking.approve(asker, stage)
-                case "abort":
-                    await asking.abort(asker, stage, "")
-                case "rollback":
-                    await asking.rollback(asker, stage)
-                case "pause":
-                    await asking.pause(asker, stage)
-                case "resume":
-                    await asking.resume(asker, stage)
-                case "lock":
-                    await asking.lock(asker, stage, None, "")
-                case "unhold":
-                    await asking.unhold(asker, stage)
-        except Refusal:
-            pass
+        orders: Mapping[str, Callable[[], Awaitable[object]]] = {
+            "promote": lambda: asking.promote(asker, stage, RELEASES[commit].id),
+            "promote what is there": lambda: asking.promote(replace(asker, head=commit * 40), stage),
+            "rollback": lambda: asking.rollback(asker, stage),
+            "approve": lambda: asking.approve(asker, stage),
+            "reject": lambda: asking.reject(asker, stage, ""),
+            "abort": lambda: asking.abort(asker, stage, ""),
+            "pause": lambda: asking.pause(asker, stage),
+            "resume": lambda: asking.resume(asker, stage),
+            "lock": lambda: asking.lock(asker, stage, None, ""),
+            "unlock": lambda: asking.unlock(asker, stage, may_take=by == "bea"),
+            "hold": lambda: asking.hold(asker, stage, ""),
+            "unhold": lambda: asking.unhold(asker, stage),
+        }
+        with contextlib.suppress(GreenroomError):
+            await orders[what]()
 
     async def work(self, turns: int) -> None:
         for _ in range(turns):
@@ -292,15 +330,30 @@ class Town:
             await self.store.queue.finish(claim, again)
 
     async def pods_are_what_the_store_says(self) -> None:
-        """Wherever a stage is said to be ready."""
+        """Wherever a stage is said to be ready, or gone."""
         for record in await self.store.promotions.stages(SHOP.id):
             environment = await self.store.environments.get(record.key)
-            if environment is None or record.target is None:
+            if environment is None:
                 continue
-            settled = environment.observed_generation == environment.generation
-            if settled and environment.status.state is EnvironmentState.READY:
-                assert self.cluster.pods[environment.namespace] == _image(record.target.release)
-                assert record.target == environment.wishes.target
+            assert record.target == environment.wishes.target
+            pods = self.cluster.pods.get(environment.namespace)
+            if environment.observed_generation != environment.generation:
+                continue
+            if environment.status.state is EnvironmentState.READY:
+                assert record.target is not None
+                assert pods == _image(record.target.release)
+            if environment.status.state is EnvironmentState.GONE:
+                assert pods is None
+
+    async def nothing_ran_that_was_not_wanted(self) -> None:
+        """Each image that ever came to a stage is one of a release that the store had decided on."""
+        for record in await self.store.promotions.stages(SHOP.id):
+            entries = await self.store.audit.entries(SHOP.id, stage=record.name, limit=10_000)
+            ids = {entry.after for entry in entries if entry.what == "target"} - {"nothing"}
+            releases = [await self.store.releases.get(SHOP.id, id) for id in ids]
+            wanted = {_image(each) for each in releases if each is not None}
+            ran = {image for namespace, image in self.cluster.ran if namespace == record.namespace}
+            assert ran <= wanted
 
 
 def _image(about: PromotableRelease) -> str:
