@@ -127,7 +127,6 @@ def _unseen(case: Case) -> str:
     """What of the pull request cannot be read and decides about its reviews; "" when all of it can."""
     seen = {
         "the reviews of the pull request": case.facts.reviews is not None,
-        "the authors of its commits": case.facts.authors is not None,
         "the head of the pull request": case.facts.head is not None,
     }
     return next((what for what, known in seen.items() if not known), "")

@@ -188,7 +188,9 @@ def unlock(board: Board, by: str, may_take: bool, now: datetime) -> Board:
     if found is None or now >= found.until:
         raise Refusal(f"{board.stage.name} is not locked.")
     if found.by.lower() != by.lower() and not may_take:
-        raise Refusal(f"{found.by} locked {board.stage.name}; they, or somebody with the role `maintain`, can unlock it.")
+        raise Refusal(
+            f"{found.by} locked {board.stage.name}; they can unlock it, or somebody with the role `maintain`."
+        )
     board = replace(board, stage=replace(board.stage, lock=None))
     return on.record(board, "", now, "unlocked", by=by, before=f"locked by {found.by}")
 

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.model.promotion import (
-    MOVING,
-    PENDING,
-    Board,
-    GateResult,
-    Promotion,
-    PromotionKind,
-    PromotionState,
-)
+from bot.model.promotion import MOVING, PENDING, Board, Promotion, PromotionKind, PromotionState
 from bot.promotions import board as on
 from bot.promotions import protection as environment
 from bot.promotions.approvals import counting, enough, missing, wanted
@@ -22,13 +14,6 @@ from bot.promotions.moving import begin
 from bot.promotions.pipeline import configuration_digest, policy
 
 State = PromotionState
-
-
-_AUTHORS = GateResult(
-    "approvals",
-    passed=False,
-    why="the authors of the commits cannot be read, so nobody knows whose approval would count",
-)
 
 
 def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
@@ -43,8 +28,6 @@ def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -
         return on.enter(board, promotion, State.REJECTED, now, f"there is no stage {name} (stages: {known})")
     if facts.found is None:
         return board
-    if facts.authors is None and stages[name].approvals is not None:
-        return on.change(board, promotion, gates=(_AUTHORS,))
     before = _admit(board, promotion, now)
     if before.promotions[promotion.id].state is not promotion.state:
         return before

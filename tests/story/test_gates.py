@@ -74,7 +74,7 @@ async def test_who_locked_a_stage_has_it_alone(small: Story) -> None:
             number, "⛔ Nothing was promoted", f"locked by bea {until} (load test)", "/unlock staging"
         )
         await stages.say(number, "/unlock staging", by="cem")
-        await stages.told(number, "bea locked staging; they, or")
+        await stages.told(number, "bea locked staging; they can unlock it")
         await stages.configure("\nstages:\n  staging: {automatic: true}\n")
         await stages.merge(number, "squash")
         await stages.told(number, "⏳ Release", f"locked by bea {until} (load test)")
