@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -160,8 +161,11 @@ class GitHubApp:
         return await self._contents.tree(repository, commit)
 
     async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
-        """What each reviewer said last."""
-        return await self._pulls.reviews(repository, number)
+        """What each reviewer said last. As on GitHub, a yes of somebody who may not write is an opinion."""
+        return [
+            replace(each, approved=each.approved and (await self.role(repository, each.by)).may_write)
+            for each in await self._pulls.reviews(repository, number)
+        ]
 
     async def authors(self, repository: Repository, number: int) -> Sequence[str]:
         """Logins of who opened the pull request, or wrote or committed one of its commits."""

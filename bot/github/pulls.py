@@ -14,6 +14,8 @@ from bot.model.repository import Repository
 
 _LISTED_FILES = 3000
 """GitHub lists no more changed files than this of one pull request."""
+_LISTED_COMMITS = 250
+"""GitHub lists no more commits than this of one pull request."""
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -73,14 +75,20 @@ class Pulls:
         return list(said.values())
 
     async def authors(self, repository: Repository, number: int) -> Sequence[str]:
-        """Logins of who wrote or committed the pull request's commits, and of who opened it."""
+        """Logins of who wrote or committed the pull request's commits, and of who opened it.
+
+        Rejected when there are more commits than GitHub lists: then nobody knows all who wrote them.
+        """
         pull = await self.get(repository, number)
-        found = {pull.author} if pull is not None else set()
+        found, listed = {pull.author} if pull is not None else set(), 0
         path = f"/repos/{repository.full_name}/pulls/{number}/commits"
         async for page in self._client.pages(repository.installation_id, path):
             if not isinstance(page, list):
                 raise TryAgain("GitHub's list of commits is no list.")
             found |= {text(item, who, "login") for item in page for who in ("author", "committer")}
+            listed += len(page)
+        if listed >= _LISTED_COMMITS:
+            raise Rejected(f"#{number} has {listed} commits or more, and GitHub lists no more of them.")
         return sorted(found - {""})
 
 

@@ -49,7 +49,7 @@ class GitHub(Protocol):
         """Git's name of the commit's content."""
 
     async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
-        """What each reviewer said last."""
+        """What each reviewer said last; only the yes of somebody who may write is one."""
 
     async def authors(self, repository: Repository, number: int) -> Sequence[str]:
         """Who opened the pull request, or wrote or committed one of its commits."""

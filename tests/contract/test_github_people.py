@@ -112,3 +112,18 @@ async def test_a_repository_that_took_over_the_name_is_another_one(desk: Desk) -
 )
 def test_people_look_at_github_beside_its_api(api: str, web: str) -> None:
     assert web_url(api) == web
+
+
+async def test_the_yes_of_a_reviewer_who_may_not_write_is_none(desk: Desk) -> None:
+    github = desk.github
+    github.accounts.create_user("ada")
+    for login in ("ada", "eve"):
+        github.repositories.set_role("acme/shop", login, "write")
+    github.repositories.push("acme/shop", "spring", {**FILES, "spring.txt": "spring"}, by="ada")
+    number = github.pulls.open("acme/shop", "spring", by="ada", title="Spring").number
+    for login in ("ben", "eve"):
+        github.pulls.review("acme/shop", number, by=login)
+    said = await desk.app.reviews(desk.repository, number)
+    assert {each.by: each.approved for each in said} == {"ben": False, "eve": True}
+    github.repositories.set_role("acme/shop", "eve", "none")
+    assert not any(each.approved for each in await desk.app.reviews(desk.repository, number))

@@ -57,6 +57,21 @@ async def test_no_pull_request_is_only_believed_of_a_repository_that_is_seen() -
 
 
 @respx.mock
+async def test_who_wrote_more_commits_than_github_lists_is_not_known() -> None:
+    clock = Clock()
+    mints_tokens(clock)
+    respx.get(f"{REPO}/pulls/7").respond(json=pull_json(user__login="ada"))
+    commits = respx.get(f"{REPO}/pulls/7/commits")
+    async with client_at(clock) as client:
+        pulls = Pulls(client)
+        commits.respond(json=[{"author": {"login": "bea"}, "committer": None}] * 249)
+        assert await pulls.authors(SHOP, 7) == ["ada", "bea"]
+        commits.respond(json=[{"author": {"login": "bea"}, "committer": None}] * 250)
+        with pytest.raises(Rejected, match="250 commits"):
+            await pulls.authors(SHOP, 7)
+
+
+@respx.mock
 async def test_a_repository_that_took_the_name_is_another_one() -> None:
     clock = Clock()
     mints_tokens(clock)
