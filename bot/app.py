@@ -40,6 +40,7 @@ from bot.promotions.asking import Asking
 from bot.promotions.comparing import Comparing
 from bot.promotions.following import Following
 from bot.promotions.listening import Listening
+from bot.promotions.pins import Pins
 from bot.promotions.promoter import Peers as PromotionPeers
 from bot.promotions.promoter import Promoter
 from bot.promotions.sources import Sources
@@ -124,10 +125,13 @@ class App:
             telemetry=self._metrics,
             promotions=Listening(store.promotions, store.releases),
         )
+        sources = Sources(github, peers.registry, peers.cluster, store.releases, utc_now)
         self.web = self._routes(store, self._pages(store, github, Witness(api)))
         handlers = self._handlers(store, github, cluster, peers) | {
-            "promotion": self._promoter(store, github, peers, Renderer(policy, tools), asking),
-            "pipeline": Following(store.deliveries, github, asking),
+            "promotion": self._promoter(store, github, sources, Renderer(policy, tools), asking),
+            "pipeline": Following(
+                store.deliveries, github, asking, Pins(store.promotions, github, sources, utc_now)
+            ),
         }
         self._worker = Worker(store.queue, handlers, settings.workers, self._metrics.worked)
         self._worker.start()
@@ -239,9 +243,8 @@ class App:
         return Storyteller(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
 
     def _promoter(
-        self, store: Store, github: GitHubApp, peers: Peers, renderer: Renderer, asking: Asking
+        self, store: Store, github: GitHubApp, sources: Sources, renderer: Renderer, asking: Asking
     ) -> Promoter:
-        sources = Sources(github, peers.registry, peers.cluster, store.releases, utc_now)
         comparing = Comparing(github, renderer)
         return Promoter(
             PromotionPeers(store.promotions, store.environments, github, sources, comparing, utc_now), asking

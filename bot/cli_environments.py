@@ -111,7 +111,7 @@ def destroy(
     environment = with_store(read, lambda store: _find(store, name))
     shown = named(environment)
     if environment.key.kind is not EnvironmentKind.PREVIEW:
-        give_up(f"{shown} is a stage: what runs there, its promotions decide.", code=1)
+        give_up(f"{shown} is a {environment.key.kind}: what runs there, its promotions decide.", code=1)
     print(
         f"{shown} is {environment.status.state}. Its namespace {environment.namespace} will be deleted with "
         f"all data in it, and {shown} stays away until somebody writes /preview on the pull request."

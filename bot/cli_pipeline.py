@@ -23,7 +23,7 @@ def show_stages(found: Sequence[StageRecord]) -> None:
         return
     now = datetime.now(UTC)
     _show(
-        ("repository", "stage", "release", "commit", "kept by"),
+        ("repository", "stage", "kind", "release", "commit", "kept by"),
         ([*_place(each), *_running(each), _kept(each, now)] for each in found),
     )
 
@@ -94,7 +94,7 @@ def audit_table(found: Sequence[AuditEntry]) -> Table:
 
 
 def _place(stage: StageRecord) -> list[str]:
-    return [stage.repository.full_name, stage.name]
+    return [stage.repository.full_name, stage.name, stage.key.kind.value]
 
 
 def _running(stage: StageRecord) -> list[str]:
@@ -106,6 +106,8 @@ def _running(stage: StageRecord) -> list[str]:
 def _kept(stage: StageRecord, now: datetime) -> str:
     lock = stage.lock if stage.lock is not None and now < stage.lock.until else None
     told = [f"moved by {stage.moving}"] if stage.moving is not None else []
+    if stage.pin is not None:
+        told.append(f"pinned to {stage.pin.release}{f' (waits: {stage.pin.why})' if stage.pin.why else ''}")
     return "; ".join(filter(None, [*told, kept(lock, stage.hold)]))
 
 

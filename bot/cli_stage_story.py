@@ -38,6 +38,7 @@ def _facts(story: StageStory) -> list[tuple[str, str]]:
     images = sorted(release.images.items()) if release is not None else []
     return [
         ("pipeline", "" if story.configured else "has it no more"),
+        ("kind", story.mover),
         ("since", time(story.since) if story.since is not None else ""),
         ("address", story.url or "" if release is not None else ""),
         ("commit", release.commit if release is not None else ""),

@@ -46,10 +46,12 @@ def promote(
     repository: Repo,
     stage: Stage,
     pull: Annotated[int | None, typer.Option(help="The pull request whose release it is.", min=1)] = None,
-    release: Annotated[str | None, typer.Option(help="A release of `greenroom release list`.")] = None,
+    release: Annotated[
+        str | None, typer.Option(help="One of `greenroom release list`, a tag or a commit.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Bring a stage to a pull request's release, or to a release by its id."""
+    """Bring a stage or demo to a pull request's release, or to one that is named."""
     if (pull is None) == (release is None):
         give_up("Say which release: either --pull NUMBER or --release ID.")
     _tell(_order(repository, lambda desk: desk.asking.promote(desk.asker, stage, release), pull), as_json)
@@ -89,7 +91,7 @@ def resume(repository: Repo, stage: Stage, as_json: Json = False) -> None:
 def list_stages(
     repository: Annotated[str | None, typer.Argument(metavar="REPOSITORY")] = None, as_json: Json = False
 ) -> None:
-    """All stages, with what runs there, and who has locked or held them."""
+    """All stages and demos, with what runs there, and who has locked or held them."""
 
     async def ask(store: Store) -> list[StageRecord]:
         id = (await repository_called(store, repository)).id if repository else None
@@ -106,7 +108,7 @@ def list_stages(
 
 @stages.command("show")
 def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
-    """What runs on a stage, who keeps it, what moves it, and what waits for what."""
+    """What runs on a stage or demo, who keeps it, what moves it, and what waits for what."""
     from bot.model.stage_story import PipelineStory
     from bot.promotions.storyteller import Storyteller
     from bot.store.store import utc_now

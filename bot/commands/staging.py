@@ -75,7 +75,7 @@ class Staging:
 
     async def _meant(self, asker: Asker, words: tuple[str, ...]) -> tuple[str | None, str]:
         """A first word that is no stage begins the reason."""
-        if words and words[0] in await self.asking.stage_names(asker.repository):
+        if words and words[0] in await self.asking.place_names(asker.repository):
             return words[0], " ".join(words[1:])
         return None, " ".join(words)
 

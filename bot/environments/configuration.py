@@ -20,7 +20,7 @@ from bot.environments.fields import (
     Strict,
     Variable,
 )
-from bot.environments.stages import Problem, Stage, StageName, pipeline_problems
+from bot.environments.stages import Demo, Problem, Stage, StageName, pipeline_problems
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import ConfigurationError
 from bot.model.manifest import Tool
@@ -151,29 +151,43 @@ class Configuration(Strict):
     data: Data | None = None
     preview: Preview = Preview()
     stages: Mapping[StageName, Stage] = Field(default_factory=dict, max_length=20)
+    demo: Mapping[StageName, Demo] = Field(default_factory=dict, max_length=20)
 
     @property
     def follows(self) -> bool:
         """Whether something here follows the default branch by itself."""
-        return any(stage.begins for stage in self.stages.values())
+        pinned = any(demo.release is not None for demo in self.demo.values())
+        return pinned or any(stage.begins for stage in self.stages.values())
+
+    @property
+    def places(self) -> Mapping[str, Stage]:
+        """Stages, and demos as the stages that they are for all but their way: no two have one name."""
+        return {**self.stages, **{name: demo.as_stage for name, demo in self.demo.items()}}
+
+    def place(self, environment: EnvironmentKey) -> Stage | None:
+        """None where the file has none of this name and kind."""
+        if environment.kind is EnvironmentKind.STAGE:
+            return self.stages.get(environment.name)
+        demo = self.demo.get(environment.name) if environment.kind is EnvironmentKind.DEMO else None
+        return demo.as_stage if demo is not None else None
 
     def own(self, environment: EnvironmentKey) -> Preview | Stage:
         """The part that is about one environment."""
         if environment.kind is EnvironmentKind.PREVIEW:
             return self.preview
-        return self.stages[environment.name]
+        return self.places[environment.name]
 
     def data_of(self, environment: EnvironmentKey) -> Data:
-        """A stage keeps its data, whatever is done to a preview's, and is seeded only where it says so."""
+        """Stages and demos keep their data, whatever is done to a preview's; stages are seeded on request."""
         data = self.data or Data()
         if environment.kind is EnvironmentKind.PREVIEW:
             return data
-        seed = data.seed if self.stages[environment.name].seeded else None
+        seed = data.seed if self.places[environment.name].seeded else None
         return data.model_copy(update={"on_push": OnPush.KEEP, "seed": seed})
 
     @model_validator(mode="after")
     def _one_check_of_migrations(self) -> Configuration:
-        checks = [*self.preview.checks, *(each for stage in self.stages.values() for each in stage.checks)]
+        checks = [*self.preview.checks, *(each for place in self.places.values() for each in place.checks)]
         if self.data and self.data.migrate and any(each.title == MIGRATIONS for each in checks):
             raise ValueError(f"a check may not be called {MIGRATIONS!r}: that is the one of `data.migrate`")
         return self
@@ -202,10 +216,19 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
     except ValidationError as error:
         found = [(tuple(problem["loc"]), _message(problem)) for problem in error.errors()]
     else:
-        found = pipeline_problems(configuration.stages)
+        found = pipeline_problems(configuration.stages, configuration.demo)
         if not found:
             return configuration
     raise ConfigurationError("\n".join(_told(problem, lines) for problem in found[:10]))
+
+
+def line_of(text: str, *path: str) -> int:
+    """Where a field of a configuration that can be used stands."""
+    lines: dict[tuple[str | int, ...], int] = {}
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    if node is not None:
+        _construct(node, (), lines)
+    return lines.get(path, 1)
 
 
 def _told(problem: Problem, lines: Mapping[tuple[str | int, ...], int]) -> str:

@@ -111,7 +111,7 @@ async def _migrate(run: Run, record: DataRecord) -> tuple[DataRecord, Outcome]:
 
 async def _seed(run: Run, record: DataRecord) -> Outcome:
     job = run.data.seed
-    if job is None:
+    if job is None or (run.seeded_once and record.seed.done):
         return Done()
     ran, state = await _job(run, record, Wave.SEED)
     if state.condition is Condition.PROGRESSING:

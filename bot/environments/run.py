@@ -161,6 +161,11 @@ class Run:
         return self.configuration.data_of(self.environment.key)
 
     @property
+    def seeded_once(self) -> bool:
+        """A demo keeps what was shown in it, whichever release it moves to."""
+        return self.environment.key.kind is EnvironmentKind.DEMO
+
+    @property
     def size(self) -> Size:
         """What the configuration asks for; the operator's default where it says nothing."""
         size = self.own.size.over(self.policy.default_size)

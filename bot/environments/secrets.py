@@ -68,7 +68,11 @@ async def read(
 
 def _place(environment: EnvironmentKey) -> str:
     """Where its part of the configuration stands."""
-    return "preview" if environment.kind is EnvironmentKind.PREVIEW else f"stages.{environment.name}"
+    return {
+        EnvironmentKind.PREVIEW: "preview",
+        EnvironmentKind.STAGE: f"stages.{environment.name}",
+        EnvironmentKind.DEMO: f"demo.{environment.name}",
+    }[environment.kind]
 
 
 async def _value(providers: Mapping[str, SecretProvider], reference: str, repository: Repository) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -22,6 +22,8 @@ _MOMENT = re.compile(
     r"(?:(?P<day>mon|tue|wed|thu|fri|sat|sun)|(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2}))"
     r"(?:[ T](?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9]))?"
 )
+
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}")
 
 StageName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")]
 
@@ -48,6 +50,13 @@ def _moment(text: str) -> str:
     return text
 
 
+def _release(text: str) -> str:
+    if not _RELEASE.fullmatch(text):
+        raise ValueError("a release is its id of 12 digits, a git tag such as v2.3.47, or a full commit SHA")
+    return text
+
+
+Release = Annotated[str, AfterValidator(_release)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Moment = Annotated[str, BeforeValidator(_text), AfterValidator(_moment)]
 
@@ -135,23 +144,38 @@ class Parity(StrEnum):
     BLOCK = "block"
 
 
-class Stage(Strict):
+class Place(Strict):
+    """What stages and demos have in common."""
+
+    checks: tuple[Check, ...] = Field(default=(), max_length=20)
+    size: PreviewSize = PreviewSize()
+    config: Mapping[Variable, str] = Field(default_factory=dict)
+    secrets: Mapping[Variable, Reference] = Field(default_factory=dict, max_length=100)
+    namespace: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    """One that the operator made and labelled for it, instead of one of the bot's."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if both := sorted(self.config.keys() & self.secrets.keys()):
+            raise ValueError(f"{both[0]} stands in both `config` and `secrets`: leave one of them out")
+        titles = [check.title for check in self.checks]
+        twice = {title for title in titles if titles.count(title) > 1}
+        if twice:
+            raise ValueError(f"two checks are called {sorted(twice)[0]!r}: give one of them another `name`")
+        return self
+
+
+class Stage(Place):
     after: After = After()
     parity: Parity = Parity.WARN
     automatic: bool = False
     soak: Duration = timedelta(0)
-    checks: tuple[Check, ...] = Field(default=(), max_length=20)
     ephemeral: bool = False
     """Made for the promotion, verified, and destroyed."""
     freeze: tuple[Freeze, ...] = Field(default=(), max_length=50)
     protected: bool = False
     approvals: Approvals | None = None
     required: Required = Required()
-    size: PreviewSize = PreviewSize()
-    config: Mapping[Variable, str] = Field(default_factory=dict)
-    secrets: Mapping[Variable, Reference] = Field(default_factory=dict, max_length=100)
-    namespace: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
-    """One that the operator made and labelled for this stage, instead of one of the bot's."""
     seed: bool = False
     """Whether `data.seed` runs here; always where the stage is made anew each time."""
 
@@ -159,12 +183,6 @@ class Stage(Strict):
     def _one_kind(self) -> Stage:
         if self.ephemeral and self.namespace is not None:
             raise ValueError("an ephemeral stage is made and destroyed, so it has no `namespace` of its own")
-        if both := sorted(self.config.keys() & self.secrets.keys()):
-            raise ValueError(f"{both[0]} stands in both `config` and `secrets`: leave one of them out")
-        titles = [check.title for check in self.checks]
-        twice = {title for title in titles if titles.count(title) > 1}
-        if twice:
-            raise ValueError(f"two checks are called {sorted(twice)[0]!r}: give one of them another `name`")
         return self
 
     @property
@@ -177,12 +195,32 @@ class Stage(Strict):
         return self.seed or self.ephemeral
 
 
-def pipeline_problems(stages: Mapping[str, Stage]) -> list[Problem]:
+class Demo(Place):
+    """Shows one release until a person moves it: a stage on nobody's way."""
+
+    release: Release | None = None
+    """The file itself is the pin; without it, people move the demo by command."""
+
+    @property
+    def as_stage(self) -> Stage:
+        return Stage(seed=True, **{name: getattr(self, name) for name in Place.model_fields})
+
+
+def pipeline_problems(stages: Mapping[str, Stage], demos: Mapping[str, Demo]) -> list[Problem]:
     """Names that are not there or not allowed, and stages that wait for themselves."""
     problems: list[Problem] = []
+    for kind, names in (("stages", stages), ("demo", demos)):
+        problems += [
+            ((kind, name), f"{name!r} is the name of a pull request's preview")
+            for name in names
+            if _PREVIEW.fullmatch(name)
+        ]
+    problems += [
+        (("demo", name), f"{name!r} is the name of a stage: give one of them another")
+        for name in demos
+        if name in stages
+    ]
     for name, stage in stages.items():
-        if _PREVIEW.fullmatch(name):
-            problems.append((("stages", name), f"{name!r} is the name of a pull request's preview"))
         for other in stage.after.names:
             if other not in stages:
                 known = ", ".join(each for each in stages if each != name) or "no other"

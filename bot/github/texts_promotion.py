@@ -171,6 +171,13 @@ def _next(promotion: Promotion) -> list[str]:
         told = f" Approved by {given} so far." if given else ""
         said = f"{code(f'/approve {name}')} or {code(f'/reject {name} why')}.{told}"
         return ["\n".join(f"- ✋ {plain(_sentence(each))}" for each in promotion.missing), said]
+    if promotion.holds and promotion.pinned:
+        file = code(".greenroom.yml")
+        return [
+            f"{code(f'/unhold {name}')} tries it once more; another release in {file} moves {name} there."
+        ]
+    if promotion.pinned and state is State.SUCCEEDED:
+        return [f"{name} is moved by changing {code('.greenroom.yml')} on the default branch."]
     if promotion.holds:
         return [f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."]
     if state is State.SUCCEEDED and not promotion.ephemeral:

@@ -119,7 +119,9 @@ def _headline(stage: StageStory) -> str:
 
 
 def _besides(stage: StageStory, longest: int = _WHY) -> list[str]:
-    said = [] if stage.configured else ["🗑️ The pipeline has it no more."]
+    said = [f"🎪 {plain(stage.mover, longest)}"] if stage.mover else []
+    if not stage.configured:
+        said.append("🗑️ The pipeline has it no more.")
     if stage.lock is not None:
         said.append(_lock(stage.lock, longest))
     if stage.hold is not None:
@@ -179,7 +181,7 @@ def _verified(stage: StageStory) -> list[str]:
     now = [each.at == stage.verified_at for each in stage.verified]
     back = now.index(False) if False in now else None
     marks = {now.index(True): " (runs now)"} if True in now else {}
-    if back is not None:
+    if back is not None and stage.pin is None:
         marks[back] = f" ({code(f'/rollback {stage.name}')} goes there)"
     return [
         f"{_release(each.target.release)} on {time(each.at)}{marks.get(index, '')}"

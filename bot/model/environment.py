@@ -49,6 +49,10 @@ class EnvironmentKey:
         return cls(EnvironmentKind.STAGE, repository_id, name)
 
     @classmethod
+    def demo(cls, repository_id: int, name: str) -> EnvironmentKey:
+        return cls(EnvironmentKind.DEMO, repository_id, name)
+
+    @classmethod
     def preview(cls, repository_id: int, number: int) -> EnvironmentKey:
         return cls(EnvironmentKind.PREVIEW, repository_id, str(number))
 

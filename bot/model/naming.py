@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.repository import Repository
 
+_LONGEST_LABEL = 63
 _LONGEST_NAME = 32
 """Leaves room in a DNS label (63) for prefix, repository id, and a pull request's or stage's name."""
 
@@ -18,13 +20,24 @@ def repository_slug(repository: Repository) -> str:
 
 
 def namespace_name(key: EnvironmentKey, repository: Repository) -> str:
-    """Such as `gr-shop-k2x9f1-pr-7`."""
-    return f"gr-{repository_slug(repository)}-{_place(key)}"
+    """Such as `gr-shop-k2x9f1-pr-7`, `gr-shop-k2x9f1-staging`, `gr-demo-shop-k2x9f1-sales`."""
+    kind = "gr-demo" if key.kind is EnvironmentKind.DEMO else "gr"
+    return _fitting(f"{kind}-{repository_slug(repository)}-{_place(key)}")
 
 
 def host_label(key: EnvironmentKey, repository: Repository) -> str:
-    """The first label of the environment's host, such as `pr-7-shop-k2x9f1`."""
-    return f"{_place(key)}-{repository_slug(repository)}"
+    """The first label of the environment's host, such as `pr-7-shop-k2x9f1` or `sales-shop-k2x9f1-demo`."""
+    # The stage that had a demo's name before may still stand, and keeps its own host.
+    kind = "-demo" if key.kind is EnvironmentKind.DEMO else ""
+    return _fitting(f"{_place(key)}-{repository_slug(repository)}{kind}")
+
+
+def _fitting(name: str) -> str:
+    """A DNS label; what is too long for one is cut and told apart by a digest."""
+    if len(name) <= _LONGEST_LABEL:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_LABEL - 9].rstrip('-')}-{digest}"
 
 
 def _place(key: EnvironmentKey) -> str:

@@ -150,6 +150,8 @@ class Promotion:
     """What the stage goes back to when it fails."""
     ephemeral: bool = False
     """The stage stands for this promotion only."""
+    pinned: bool = False
+    """`.greenroom.yml` asked for it on behalf of whoever changed it, and is what moves the demo again."""
     holds: bool = False
     """It put its stage on hold: it went back, or would have if there were anything to go back to."""
     checks: tuple[CheckResult, ...] = ()
@@ -191,8 +193,22 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True)
+class Pin:
+    """What `.greenroom.yml` asks of a demo."""
+
+    release: str
+    """As it stands there."""
+    digest: str
+    """Of what else stands there about the demo."""
+    promotion: str = ""
+    """The one that was asked for on its behalf; "" while it cannot be followed."""
+    why: str = ""
+    """Why it cannot."""
+
+
+@dataclass(frozen=True, slots=True)
 class StageRecord:
-    """What is known of a stage beside its environment."""
+    """What is known of a stage or demo beside its environment."""
 
     key: EnvironmentKey
     repository: Repository
@@ -209,6 +225,8 @@ class StageRecord:
     """The last one is what the stage goes back to; a release that was taken back is not in it any more."""
     lock: Lock | None = None
     hold: Hold | None = None
+    pin: Pin | None = None
+    """What `.greenroom.yml` asked for last, where it pins a demo."""
 
     @property
     def name(self) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.model.environment import EnvironmentKey, EnvironmentState
-from bot.model.promotion import AuditEntry, Hold, Lock, Promotion, PromotionState, Verified
+from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
+from bot.model.promotion import AuditEntry, Hold, Lock, Pin, Promotion, PromotionState, Verified
 from bot.model.release import PromotableRelease
 
 
@@ -54,6 +54,8 @@ class StageStory:
     """What waits to have it, the oldest first."""
     lock: Lock | None
     hold: Hold | None
+    pin: Pin | None
+    """What `.greenroom.yml` asks of a demo."""
     verified: tuple[Verified, ...]
     """The newest first."""
     promotions: tuple[Promotion, ...] = ()
@@ -64,6 +66,16 @@ class StageStory:
     @property
     def name(self) -> str:
         return self.key.name
+
+    @property
+    def mover(self) -> str:
+        """Who moves a demo, in a sentence; "" for a stage."""
+        if self.key.kind is not EnvironmentKind.DEMO:
+            return ""
+        if self.pin is None:
+            return "A demo, which people move by command."
+        told = f"A demo, pinned to {self.pin.release} in `.greenroom.yml`"
+        return f"{told}, which cannot be followed now: {self.pin.why}" if self.pin.why else f"{told}."
 
     @property
     def headline(self) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
-from bot.environments.configuration import PATH, parse_configuration
+from bot.environments.configuration import PATH, Configuration, line_of, parse_configuration
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, Rejected
@@ -29,6 +29,7 @@ from bot.model.repository import Repository
 from bot.promotions import orders
 from bot.promotions.approvals import teams
 from bot.promotions.board import PATIENCE, Refusal
+from bot.promotions.pipeline import told_places
 from bot.promotions.ports import GitHub, Promotions, Releases
 
 log = structlog.get_logger()
@@ -62,8 +63,8 @@ class Asking:
 
     async def promote(self, asker: Asker, stage: str, release: str | None = None) -> Promotion:
         """It is looked into by a worker, which tells what becomes of it."""
-        await self._known(asker.repository, stage)
-        promotion = self._new(asker, stage, PromotionKind.PROMOTION, wanted=release)
+        key = await self._movable(asker.repository, stage)
+        promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock(), release)
         return await self._request(asker, promotion)
 
     async def automatic(
@@ -71,12 +72,15 @@ class Asking:
     ) -> Promotion:
         """The pipeline goes on by itself; to each stage once with each release."""
         asker = Asker(repository, "", f"automatic/{repository.id}/{release.id}", number)
-        return await self._request(asker, self._new(asker, stage, PromotionKind.PROMOTION, wanted=release.id))
+        key = EnvironmentKey.stage(repository.id, stage)
+        promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock(), release.id)
+        return await self._request(asker, promotion)
 
     async def pushed(self, repository: Repository, stage: str, commit: str) -> None:
         """A new head of the default branch goes to a stage by itself; each of them once."""
         asker = Asker(repository, "", f"pushed/{repository.id}/{commit}")
-        promotion = self._new(asker, stage, PromotionKind.PROMOTION)
+        key = EnvironmentKey.stage(repository.id, stage)
+        promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock())
         if await self.promotions.get(promotion.id) is None:
             number = await self.github.merged_by(repository, commit)
             await self._request(asker, replace(promotion, commit=commit, number=number))
@@ -85,11 +89,11 @@ class Asking:
         """What goes back: a rollback, or the promotion that was under way and is taken back."""
         if (done := await self._carried_out(asker)) is not None:
             return done
-        new = self._new(asker, stage, PromotionKind.ROLLBACK)
         now = self.clock()
-        await self._known(asker.repository, stage)
+        key = await self._movable(asker.repository, stage)
+        new = draft(asker, key, PromotionKind.ROLLBACK, now)
         board = await self._change(
-            asker, stage, lambda board: orders.begin_rollback(board, new, now), about=new.id
+            asker, key, lambda board: orders.begin_rollback(board, new, now), about=new.id
         )
         found = board.promotions.get(new.id) or board.promotions.get(board.stage.moving or "")
         return found or max(board.promotions.values(), key=lambda each: each.since)
@@ -130,26 +134,26 @@ class Asking:
     async def lock(self, asker: Asker, stage: str, length: timedelta | None, why: str) -> StageRecord:
         now = self.clock()
         until = now + (length or orders.DEFAULT_LOCK)
-        await self._known(asker.repository, stage)
-        board = await self._change(asker, stage, lambda board: orders.lock(board, asker.by, until, why, now))
+        key = await self._known(asker.repository, stage)
+        board = await self._change(asker, key, lambda board: orders.lock(board, asker.by, until, why, now))
         return board.stage
 
     async def unlock(self, asker: Asker, stage: str, *, may_take: bool) -> StageRecord:
         now = self.clock()
-        await self._known(asker.repository, stage)
-        board = await self._change(asker, stage, lambda board: orders.unlock(board, asker.by, may_take, now))
+        key = await self._known(asker.repository, stage)
+        board = await self._change(asker, key, lambda board: orders.unlock(board, asker.by, may_take, now))
         return board.stage
 
     async def hold(self, asker: Asker, stage: str, why: str) -> StageRecord:
         now = self.clock()
-        await self._known(asker.repository, stage)
-        board = await self._change(asker, stage, lambda board: orders.hold(board, asker.by, why, now))
+        key = await self._known(asker.repository, stage)
+        board = await self._change(asker, key, lambda board: orders.hold(board, asker.by, why, now))
         return board.stage
 
     async def unhold(self, asker: Asker, stage: str) -> StageRecord:
         now = self.clock()
-        await self._known(asker.repository, stage)
-        board = await self._change(asker, stage, lambda board: orders.unhold(board, asker.by, now))
+        key = await self._known(asker.repository, stage)
+        board = await self._change(asker, key, lambda board: orders.unhold(board, asker.by, now))
         return board.stage
 
     async def _protection(self, asker: Asker, one: Promotion) -> Protection:
@@ -175,48 +179,45 @@ class Asking:
                 log.warning("a team cannot be read, which counts as a no", team=team, reason=str(error))
         return found
 
-    async def stage_names(self, repository: Repository) -> Sequence[str]:
-        """As the default branch has them now. Refusal when it cannot be used."""
+    async def place_names(self, repository: Repository) -> Sequence[str]:
+        """Stages and demos as the default branch has them now. Refusal when it cannot be used."""
+        _, configuration = await self._configuration(repository)
+        return tuple(configuration.places) if configuration is not None else ()
+
+    async def _known(self, repository: Repository, name: str) -> EnvironmentKey:
+        """A stage or demo that is not configured is a mistyped one."""
+        _, configuration = await self._configuration(repository)
+        return _key(repository, name, configuration)
+
+    async def _movable(self, repository: Repository, name: str) -> EnvironmentKey:
+        """What people move by saying so: a demo that the file pins is moved there."""
+        text, configuration = await self._configuration(repository)
+        key = _key(repository, name, configuration)
+        demo = configuration.demo.get(name) if configuration is not None else None
+        if demo is not None and demo.release is not None:
+            line = line_of(text, "demo", name, "release")
+            raise Refusal(
+                f"{name} is pinned to {demo.release} in {PATH}, line {line}: change it there, on the default "
+                "branch, and it moves."
+            )
+        return key
+
+    async def _configuration(self, repository: Repository) -> tuple[str, Configuration | None]:
         text = await self.github.default_branch_file(repository, PATH)
         try:
-            return tuple(parse_configuration(text).stages) if text is not None else ()
+            return text or "", parse_configuration(text) if text is not None else None
         except ConfigurationError as error:
             raise Refusal(str(error)) from None
-
-    async def _known(self, repository: Repository, stage: str) -> None:
-        """A stage that is not configured is a mistyped one."""
-        names = await self.stage_names(repository)
-        if stage not in names:
-            raise Refusal(f"There is no stage {stage} (stages: {', '.join(names) or 'none'}).")
 
     async def _request(self, asker: Asker, promotion: Promotion) -> Promotion:
         now = promotion.requested_at
         board = await self._change(
             asker,
-            promotion.stage.name,
+            promotion.stage,
             lambda board: orders.request(board, promotion, now),
             about=promotion.id,
         )
         return board.promotions[promotion.id]
-
-    def _new(self, asker: Asker, stage: str, kind: PromotionKind, wanted: str | None = None) -> Promotion:
-        now, state = self.clock(), PromotionState.REQUESTED
-        what = f"Promotion to {stage}" if kind is PromotionKind.PROMOTION else f"Rollback of {stage}"
-        return Promotion(
-            id=hashlib.sha256(f"{asker.token}/{stage}/{kind}".encode()).hexdigest()[:10],
-            stage=EnvironmentKey.stage(asker.repository.id, stage),
-            repository=asker.repository,
-            kind=kind,
-            state=state,
-            requested_by=asker.by,
-            requested_at=now,
-            since=now,
-            deadline=now + PATIENCE[state],
-            number=asker.number,
-            head=asker.head,
-            wanted=wanted,
-            story=(Chapter(now, f"{what} requested", asker.by),),
-        )
 
     async def _the_one(
         self, asker: Asker, stage: str | None, states: frozenset[PromotionState], doing: str
@@ -249,11 +250,42 @@ class Asking:
         def change(board: Board) -> Board:
             return order(board, board.promotions[one.id])
 
-        board = await self._change(asker, one.stage.name, change, about=one.id)
+        board = await self._change(asker, one.stage, change, about=one.id)
         return board.promotions[one.id]
 
     async def _change(
-        self, asker: Asker, stage: str, change: Callable[[Board], Board], about: str | None = None
+        self, asker: Asker, key: EnvironmentKey, change: Callable[[Board], Board], about: str | None = None
     ) -> Board:
-        key = EnvironmentKey.stage(asker.repository.id, stage)
         return await self.promotions.change(key, asker.repository, change, about=about, token=asker.token)
+
+
+def draft(
+    asker: Asker, key: EnvironmentKey, kind: PromotionKind, now: datetime, wanted: str | None = None
+) -> Promotion:
+    """What is asked for, not written down yet."""
+    state, name = PromotionState.REQUESTED, key.name
+    what = f"Promotion to {name}" if kind is PromotionKind.PROMOTION else f"Rollback of {name}"
+    return Promotion(
+        id=hashlib.sha256(f"{asker.token}/{name}/{kind}".encode()).hexdigest()[:10],
+        stage=key,
+        repository=asker.repository,
+        kind=kind,
+        state=state,
+        requested_by=asker.by,
+        requested_at=now,
+        since=now,
+        deadline=now + PATIENCE[state],
+        number=asker.number,
+        head=asker.head,
+        wanted=wanted,
+        story=(Chapter(now, f"{what} requested", asker.by),),
+    )
+
+
+def _key(repository: Repository, name: str, configuration: Configuration | None) -> EnvironmentKey:
+    if configuration is None:
+        raise Refusal(f"There is no stage {name}: the default branch has no {PATH}.")
+    for key in (EnvironmentKey.stage(repository.id, name), EnvironmentKey.demo(repository.id, name)):
+        if configuration.place(key) is not None:
+            return key
+    raise Refusal(f"There is no stage {name} ({told_places(configuration)}).")

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.environments.stages import Parity, Stage
 from bot.model.ci import CiState
+from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.parity import GATE, Comparison, fault
 from bot.model.promotion import Board, GateResult, Promotion, PromotionState
 from bot.model.release import Origin, PromotableRelease
@@ -107,6 +108,18 @@ def _protected(case: Case) -> GateResult:
             f"the stage is protected, and nobody but its author has approved {case.release.commit[:7]}",
         )
     return _passed("protected")
+
+
+def _fork(case: Case) -> GateResult:
+    if fork_shown(case.promotion.stage, case.release):
+        return _refused("fork", "a demo shows nothing that was made from a fork")
+    return _passed("fork")
+
+
+def fork_shown(place: EnvironmentKey, release: PromotableRelease) -> bool:
+    """Whether a demo would show what a fork's CI may have made."""
+    made_there = release.from_fork and release.origin is not Origin.DEFAULT_BRANCH
+    return place.kind is EnvironmentKind.DEMO and made_there
 
 
 def _reviews(case: Case) -> GateResult:
@@ -254,6 +267,7 @@ def _unread(name: str, why: str) -> GateResult:
 
 GATES: Sequence[Gate] = (
     _after,
+    _fork,
     _parity,
     _authors,
     _protected,

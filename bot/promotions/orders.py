@@ -13,6 +13,7 @@ from bot.model.promotion import (
     Board,
     Chapter,
     Lock,
+    Pin,
     Promotion,
     PromotionKind,
     PromotionState,
@@ -46,6 +47,29 @@ def request(board: Board, promotion: Promotion, now: datetime) -> Board:
         by=promotion.requested_by,
         why=promotion.note,
         after=promotion.state.value,
+    )
+
+
+def pin(board: Board, promotion: Promotion, wanted: Pin, now: datetime) -> Board:
+    """`.greenroom.yml` asks for it."""
+    board = request(board, promotion, now)
+    return replace(board, stage=replace(board.stage, pin=replace(wanted, promotion=promotion.id)))
+
+
+def remember_pin(board: Board, wanted: Pin | None, now: datetime) -> Board:
+    """What `.greenroom.yml` asks for and cannot be followed yet, or that it asks for nothing any more."""
+    before = board.stage.pin
+    if wanted == before:
+        return board
+    board = replace(board, stage=replace(board.stage, pin=wanted))
+    return on.record(
+        board,
+        "",
+        now,
+        "pinned" if wanted is not None else "unpinned",
+        why=wanted.why if wanted is not None else "",
+        before=before.release if before is not None else "",
+        after=wanted.release if wanted is not None else "",
     )
 
 
@@ -204,8 +228,11 @@ def hold(board: Board, by: str, why: str, now: datetime) -> Board:
 def unhold(board: Board, by: str, now: datetime) -> Board:
     if board.stage.hold is None:
         raise Refusal(f"{board.stage.name} is not on hold.")
-    before = board.stage.hold.why
-    board = replace(board, stage=replace(board.stage, hold=None))
+    before, pin = board.stage.hold.why, board.stage.pin
+    last = board.stage.verified[-1].promotion if board.stage.verified else ""
+    # What the file asks for and failed is tried once more.
+    kept = pin if pin is None or pin.promotion == last else None
+    board = replace(board, stage=replace(board.stage, hold=None, pin=kept))
     return on.record(board, "", now, "unhold", by=by, before=before)
 
 

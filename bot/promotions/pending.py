@@ -11,7 +11,7 @@ from bot.promotions.approvals import counting, enough, missing, wanted
 from bot.promotions.facts import Facts
 from bot.promotions.gates import Case, evaluate
 from bot.promotions.moving import begin
-from bot.promotions.pipeline import configuration_digest, policy
+from bot.promotions.pipeline import configuration_digest, policy, told_places
 
 State = PromotionState
 
@@ -22,10 +22,11 @@ def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -
     if facts.reading is None:
         return board
     name = promotion.stage.name
-    stages = facts.reading.configuration.stages
-    if name not in stages:
-        known = ", ".join(stages) or "none"
-        return on.enter(board, promotion, State.REJECTED, now, f"there is no stage {name} (stages: {known})")
+    configuration = facts.reading.configuration
+    place = configuration.place(promotion.stage)
+    if place is None:
+        told = f"there is no {promotion.stage.kind} {name} ({told_places(configuration)})"
+        return on.enter(board, promotion, State.REJECTED, now, told)
     if facts.found is None:
         return board
     before = _admit(board, promotion, now)
@@ -38,12 +39,12 @@ def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -
         now,
         release=facts.found.release,
         number=promotion.number or facts.found.number,
-        note=facts.found.note,
+        note=facts.found.note or promotion.note,
         policy=facts.reading.text,
         configuration=facts.reading.text,
         configuration_digest=configuration_digest(facts.reading.configuration, name),
         authors=facts.authors or (),
-        ephemeral=facts.reading.configuration.stages[name].ephemeral,
+        ephemeral=place.ephemeral,
     )
 
 
@@ -148,8 +149,9 @@ def _follow_configuration(board: Board, promotion: Promotion, facts: Facts, now:
     if facts.reading is None:
         return board
     name = promotion.stage.name
-    if name not in facts.reading.configuration.stages:
-        return on.enter(board, promotion, State.REJECTED, now, f"the stage {name} is configured no more")
+    if facts.reading.configuration.place(promotion.stage) is None:
+        told = f"the {promotion.stage.kind} {name} is configured no more"
+        return on.enter(board, promotion, State.REJECTED, now, told)
     digest = configuration_digest(facts.reading.configuration, name)
     if digest == promotion.configuration_digest:
         return board

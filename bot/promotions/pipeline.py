@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from bot.environments.configuration import Configuration, parse_configuration
-from bot.environments.stages import Stage, stage_digest_parts
+from bot.environments.stages import Demo, Stage, stage_digest_parts
+from bot.model.environment import EnvironmentKind
 from bot.model.promotion import Promotion, StageRecord
 
 
@@ -19,19 +20,31 @@ def policy(promotion: Promotion) -> Stage:
 
 @lru_cache(maxsize=128)
 def stage_in(configuration: str, name: str) -> Stage:
-    """A stage of `.greenroom.yml`, given as text that was read before."""
-    return parse_configuration(configuration).stages[name]
+    """A stage or demo of `.greenroom.yml`, given as text that was read before."""
+    return parse_configuration(configuration).places[name]
 
 
 def configuration_digest(configuration: Configuration, name: str) -> str:
     """Of all in the file that decides what runs on the stage; another one makes approvals void."""
-    stage = configuration.stages[name]
+    stage = configuration.places[name]
     parts = {
         "manifests": configuration.manifests.model_dump(mode="json"),
         "route": configuration.route.model_dump(mode="json") if configuration.route else None,
         "data": configuration.data.model_dump(mode="json") if configuration.data else None,
         "stage": stage_digest_parts(stage),
     }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def told_places(configuration: Configuration) -> str:
+    """All names that there are, for who mistyped one."""
+    demos = f"; demos: {', '.join(configuration.demo)}" if configuration.demo else ""
+    return f"stages: {', '.join(configuration.stages) or 'none'}{demos}"
+
+
+def demo_digest(demo: Demo) -> str:
+    """Of what the file says of the demo besides its release."""
+    parts = stage_digest_parts(demo.as_stage)
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -44,6 +57,11 @@ def in_order(stages: Mapping[str, Stage]) -> list[str]:
         left.remove(following)
         found.append(following)
     return found
+
+
+def stages_by_name(records: Iterable[StageRecord]) -> dict[str, StageRecord]:
+    """Without demos: nothing comes after one."""
+    return {each.name: each for each in records if each.key.kind is EnvironmentKind.STAGE}
 
 
 def onward(

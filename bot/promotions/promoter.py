@@ -12,6 +12,7 @@ import structlog
 from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.ports import Clock
 from bot.environments.stages import Stage
+from bot.model.environment import EnvironmentKind
 from bot.model.errors import ConfigurationError, Rejected, TryAgain
 from bot.model.parity import Comparison
 from bot.model.promotion import PENDING, Board, Promotion, PromotionState
@@ -23,7 +24,7 @@ from bot.promotions.asking import Asking
 from bot.promotions.comparing import Comparing
 from bot.promotions.facts import Facts, Reading
 from bot.promotions.machine import next_look, step
-from bot.promotions.pipeline import may_come, onward, policy
+from bot.promotions.pipeline import may_come, onward, policy, stages_by_name
 from bot.promotions.ports import Environments, GitHub, Promotions
 from bot.promotions.sources import Sources
 from bot.promotions.watching import progress
@@ -113,7 +114,7 @@ class Promoter:
             return Facts(refusal=str(error))
         if promotion.release is not None:
             return await self._about(promotion, promotion.release, policy(promotion), Facts(reading))
-        stage = reading.configuration.stages.get(promotion.stage.name)
+        stage = reading.configuration.place(promotion.stage)
         if stage is None:
             return Facts(reading)
         try:
@@ -155,14 +156,9 @@ class Promoter:
         self, promotion: Promotion, release: PromotableRelease, stage: Stage, reading: Reading | None
     ) -> tuple[Comparison, ...]:
         """Nothing where another gate says no before."""
-        if (
-            not stage.after.names
-            or reading is None
-            or promotion.stage.name not in reading.configuration.stages
-        ):
+        if not stage.after.names or reading is None or reading.configuration.place(promotion.stage) is None:
             return ()
-        found = await self._peers.promotions.stages(promotion.repository.id)
-        records = {each.name: each for each in found}
+        records = stages_by_name(await self._peers.promotions.stages(promotion.repository.id))
         if not may_come(stage, records, release.id):
             return ()
         return await self._peers.comparing.before(promotion, stage, release, reading, records)
@@ -187,7 +183,9 @@ class Promoter:
     async def _go_onward(self, promotion: Promotion) -> None:
         """The release goes by itself where the pipeline says so."""
         assert promotion.release is not None, "it was found before the gates"
-        records = {each.name: each for each in await self._peers.promotions.stages(promotion.repository.id)}
+        if promotion.stage.kind is not EnvironmentKind.STAGE:
+            return
+        records = stages_by_name(await self._peers.promotions.stages(promotion.repository.id))
         stages = parse_configuration(promotion.policy).stages
         for name in onward(stages, records, promotion.stage.name, promotion.release.id):
             await self._asking.automatic(promotion.repository, name, promotion.release, promotion.number)

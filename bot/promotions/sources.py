@@ -62,7 +62,10 @@ class Sources:
                 "nothing tells what would run."
             )
         found = await self._of_commit(promotion, commit, configuration)
-        if found is None or tagged is None:
+        if found is None:
+            return None
+        found = replace(found, number=None)  # that pull request did not ask for it
+        if tagged is None:
             return found
         note = f"the tag {wanted} names {commit[:7]}"
         return replace(found, note=f"{note}, and {found.note}" if found.note else note)

@@ -46,6 +46,7 @@ def tell(
         waiting=tuple(each for id, each in journeys.items() if id != record.moving),
         lock=record.lock if record.lock is not None and now < record.lock.until else None,
         hold=record.hold,
+        pin=record.pin,
         verified=record.verified[::-1],
         promotions=tuple(promotions),
         audit=tuple(audit),

@@ -31,29 +31,32 @@ class Storyteller:
     clock: Clock
 
     async def pipeline(self, repository: Repository, commits: Sequence[str] = ()) -> PipelineStory:
-        """All stages, in their order; also those that are configured no more while something runs there.
+        """All stages, in their order, then all demos; also those that are configured no more while something
+        runs there.
 
-        Where the configuration cannot be read, the stages that were ever promoted to.
+        Where the configuration cannot be read, those that were ever promoted to.
         """
-        records = {each.name: each for each in await self.promotions.stages(repository.id)}
-        names, problem = await self._names(repository)
-        left = [name for name, each in records.items() if name not in names and (each.target or problem)]
+        records = {each.key: each for each in await self.promotions.stages(repository.id)}
+        keys, problem = await self._keys(repository)
+        left = [key for key, each in records.items() if key not in keys and (each.target or problem)]
         stages = [
             await self._tell(
-                records.get(name) or _untouched(repository, name), configured=name in names or bool(problem)
+                records.get(key) or StageRecord(key, repository), configured=key in keys or bool(problem)
             )
-            for name in (*names, *left)
+            for key in (*keys, *left)
         ]
         return PipelineStory(tuple(stages), await self._ours(repository, commits), problem)
 
     async def stage(self, repository: Repository, name: str) -> StageStory | None:
-        """One stage with its last promotions and audit; None when there is none of this name."""
-        records = {each.name: each for each in await self.promotions.stages(repository.id)}
-        names, problem = await self._names(repository)
-        if name not in records and name not in names:
+        """One stage or demo with its last promotions and audit; None when there is none of this name."""
+        records = {each.key: each for each in await self.promotions.stages(repository.id)}
+        keys, problem = await self._keys(repository)
+        # A demo may have the name that a stage had before: what is configured counts.
+        key = next((each for each in (*keys, *records) if each.name == name), None)
+        if key is None:
             return None
-        record = records.get(name) or _untouched(repository, name)
-        return await self._tell(record, configured=name in names or bool(problem), at_length=True)
+        record = records.get(key) or StageRecord(key, repository)
+        return await self._tell(record, configured=key in keys or bool(problem), at_length=True)
 
     async def _tell(self, record: StageRecord, *, configured: bool, at_length: bool = False) -> StageStory:
         under_way = await self.promotions.find(stage=record.key, ended=False)
@@ -76,11 +79,15 @@ class Storyteller:
             audit=entries,
         )
 
-    async def _names(self, repository: Repository) -> tuple[list[str], str]:
+    async def _keys(self, repository: Repository) -> tuple[list[EnvironmentKey], str]:
         """As the default branch has them now, and why they cannot be read."""
         try:
             text = await self.github.default_branch_file(repository, PATH)
-            return (in_order(parse_configuration(text).stages) if text is not None else []), ""
+            if text is None:
+                return [], ""
+            configuration = parse_configuration(text)
+            stages = [EnvironmentKey.stage(repository.id, name) for name in in_order(configuration.stages)]
+            return [*stages, *(EnvironmentKey.demo(repository.id, name) for name in configuration.demo)], ""
         except ConfigurationError as error:
             return [], f"`{PATH}` on the default branch cannot be used: {error}"
         except (Rejected, TryAgain) as error:
@@ -89,7 +96,3 @@ class Storyteller:
     async def _ours(self, repository: Repository, commits: Sequence[str]) -> tuple[PromotableRelease, ...]:
         found = [await self.releases.of_commit(repository.id, commit) for commit in commits]
         return tuple(each for each in found if each is not None)
-
-
-def _untouched(repository: Repository, name: str) -> StageRecord:
-    return StageRecord(EnvironmentKey.stage(repository.id, name), repository)

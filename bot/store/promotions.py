@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, select, update
 
 from bot.environments.ports import Clock
-from bot.model.environment import Decision, EnvironmentKey, Wishes
+from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind, Wishes
 from bot.model.errors import Superseded
 from bot.model.naming import namespace_name
 from bot.model.promotion import ENDED, MOVING, Board, Promotion, StageRecord
@@ -185,8 +185,9 @@ def _board(connection: Connection, record: StageRecord, about: str | None) -> Bo
             stages.c.repository_id == record.repository.id, stages.c.key != str(record.key)
         )
     )
-    siblings = [_read_stage(body) for body in others]
-    return Board(record, {each.id: each for each in found}, {each.name: each for each in siblings})
+    stages_only = (_read_stage(body) for body in others)
+    siblings = {each.name: each for each in stages_only if each.key.kind is EnvironmentKind.STAGE}
+    return Board(record, {each.id: each for each in found}, siblings)
 
 
 def _write(
@@ -206,6 +207,10 @@ def _write(
         keys.add(WorkKey.environment(after.stage.key))
     if after.stage != before.stage:
         keys |= {WorkKey.promotion(id) for id in _open(connection, after.stage.key)}
+    freed = after.stage != before.stage or any(each.state in ENDED for each in changed)
+    if after.stage.key.kind is EnvironmentKind.DEMO and freed:
+        # What the default branch wants of it may be possible now.
+        keys.add(WorkKey.pipeline(after.stage.repository.id))
     enqueue(connection, keys - ({claim.key} if claim is not None else set()), now)
 
 

@@ -14,7 +14,7 @@ import httpx
 from bot.embedded.client.resources import NAMESPACES, PODS
 from bot.embedded.github.state.records import Role
 from bot.environments.configuration import PATH
-from bot.model.environment import EnvironmentKey
+from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.naming import host_label, namespace_name
 from bot.model.promotion import AuditEntry, Promotion, PromotionState, StageRecord
 from bot.model.repository import Repository
@@ -23,6 +23,8 @@ from bot.promotions.facts import Rollout
 from bot.promotions.watching import progress
 from bot.store import Store
 from tests.story.conftest import PATIENCE_SECONDS, Story, eventually
+
+DEMOS = ("sales", "training")
 
 
 class Stages:
@@ -35,6 +37,10 @@ class Stages:
         self.id = story.github.world.repository(story.repository).id
         self.repository = Repository(self.id, 0, owner, name)
         self.application = story.hello()
+
+    def key(self, name: str) -> EnvironmentKey:
+        """Of a stage, or of a demo: those of the stories are called so."""
+        return EnvironmentKey(EnvironmentKind.DEMO if name in DEMOS else EnvironmentKind.STAGE, self.id, name)
 
     async def configure(self, pipeline: str) -> None:
         """The pipeline on the default branch, from now on."""
@@ -121,13 +127,13 @@ class Stages:
         """The stage's page, through the gateway."""
         port = self.story.world.gateway.port
         async with httpx.AsyncClient(trust_env=False) as client:
-            label = host_label(EnvironmentKey.stage(self.id, stage), self.repository)
+            label = host_label(self.key(stage), self.repository)
             headers = {"Host": f"{label}.localhost:{port}"}
             return await client.get(f"http://127.0.0.1:{port}/", headers=headers)
 
     async def digests(self, stage: str) -> set[str]:
         """Of the images that the stage's pods run."""
-        namespace = namespace_name(EnvironmentKey.stage(self.id, stage), self.repository)
+        namespace = namespace_name(self.key(stage), self.repository)
         pods = await self.story.world.client.list(PODS, namespace)
         return {
             container["image"].partition("@")[2]
@@ -155,9 +161,15 @@ class Stages:
         assert environment is not None
         return set(environment.status.images.values())
 
+    async def tag(self, name: str, at: str | None = None, message: str | None = None) -> str:
+        """The commit that it names."""
+        tag = self.story.github.repositories.tag
+        named = await asyncio.to_thread(tag, self.story.repository, name, by="ada", at=at, message=message)
+        return str(named)
+
     async def leaves(self, stage: str) -> None:
         """Returns when the stage's namespace is gone."""
-        namespace = namespace_name(EnvironmentKey.stage(self.id, stage), self.repository)
+        namespace = namespace_name(self.key(stage), self.repository)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while await self.story.world.client.find(NAMESPACES, namespace) is not None:
             assert time.monotonic() < deadline, f"{namespace} is still there"
@@ -184,7 +196,7 @@ class Stages:
 
     async def promotions(self, stage: str) -> Sequence[Promotion]:
         """The newest first."""
-        return await self.store.promotions.find(self.id, stage=EnvironmentKey.stage(self.id, stage))
+        return await self.store.promotions.find(self.id, stage=self.key(stage))
 
     async def idle(self) -> None:
         """Returns when no worker has anything to do about the repository's stages and promotions now."""

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.environments.configuration import parse_configuration
+from bot.environments.configuration import line_of, parse_configuration
 from bot.environments.fields import parse_duration
+from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError
 from bot.model.manifest import Tool
 from bot.model.size import Size
@@ -116,6 +117,29 @@ preview:
             "line 3, manifests.helm.values.0: a path is relative to the repository",
         ),
         (MINIMAL.replace("acme/shop", "acme/shop:latest"), "line 2, images.shop: the tag must contain {sha}"),
+        (
+            MINIMAL + "stages: {sales: {}}\ndemo:\n  sales: {}",
+            "line 6, demo.sales: 'sales' is the name of a stage: give one of them another",
+        ),
+        (
+            MINIMAL + "demo:\n  pr-7: {}",
+            "line 5, demo.pr-7: 'pr-7' is the name of a pull request's preview",
+        ),
+        (MINIMAL + "demo:\n  Sales: {}", "line 5, demo.Sales"),
+        (MINIMAL + "demo:\n  sales: {release: 2.3}", "line 5, demo.sales.release: expected text; put quotes"),
+        (
+            MINIMAL + "demo:\n  sales: {release: not a tag}",
+            "line 5, demo.sales.release: a release is its id of 12 digits, a git tag such as v2.3.47, or",
+        ),
+        (MINIMAL + "demo:\n  sales: {after: [staging]}", "demo.sales.after: this field is not known here"),
+        (
+            MINIMAL + "stages:\n  staging: {after: [sales]}\ndemo: {sales: {}}",
+            "line 5, stages.staging.after: there is no stage 'sales'",
+        ),
+        (
+            MINIMAL + "demo:\n  sales: {config: {A: b}, secrets: {A: env:A}}",
+            "line 5, demo.sales: A stands in both `config` and `secrets`",
+        ),
         ("version: 2\n" + MINIMAL.split("\n", 1)[1], "line 1, version: "),
         ("x: !!python/object:os.system 1", "line 1: could not determine a constructor"),
         ("a: &a [*a]", "nested too deeply"),
@@ -127,6 +151,24 @@ def test_a_complaint_names_line_and_field(text: str, complaint: str) -> None:
         parse_configuration(text)
     assert complaint in str(caught.value)
     assert ".greenroom.yml" in str(caught.value)
+
+
+def test_a_demo_is_a_stage_that_is_seeded_and_nothing_comes_to_by_itself() -> None:
+    text = MINIMAL + 'demo:\n  sales:\n    config: {A: b}\n    release: "v2.3.47"\n'
+    configuration = parse_configuration(text)
+    demo = EnvironmentKey.demo(7, "sales")
+    place = configuration.place(demo)
+    assert place is not None
+    assert (place.seeded, place.automatic, place.after.names, dict(place.config)) == (
+        True,
+        False,
+        (),
+        {"A": "b"},
+    )
+    assert configuration.own(demo) == place
+    assert configuration.place(EnvironmentKey.stage(7, "sales")) is None
+    assert configuration.follows
+    assert line_of(text, "demo", "sales", "release") == 7
 
 
 def test_a_billion_laughs_is_refused_at_once() -> None:

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from bot.environments.configuration import Configuration, parse_configuration
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
-_ELSEWHERE = {"preview.ttl", "preview.checks[].name", "stages.NAME.checks[].name"}
+_ELSEWHERE = {"preview.ttl", "preview.checks[].name", "stages.NAME.checks[].name", "demo.NAME.checks[].name"}
 """Fields whose default is decided when there is none."""
 
 

@@ -111,6 +111,10 @@ ANSWERS: Mapping[str, tuple[Outcome, Account | None]] = {
         replace(STATUS, stage="security"),
         _account(None, stages.ALL, stages.UNTOUCHED),
     ),
+    "status-of-a-demo": (
+        replace(STATUS, stage="sales"),
+        _account(None, stages.ALL, stages.DEMO),
+    ),
     "status-of-no-stage": (replace(STATUS, stage="stagin|<b>"), _account(None, stages.ALL)),
     "why": (WHY, _account(_story(EnvironmentState.FAILED, CRASHED))),
     "why-with-promotions": (WHY, _account(_story(EnvironmentState.READY), stages.ALL)),

@@ -107,6 +107,14 @@ DIFFERS = Comparison("staging", "production", DIFFERENCES)
 MANY = tuple(replace(DIFFERENCES[0], path=f"VARIABLE_{number:02}") for number in range(40))
 UNKNOWN = Comparison("security", "production", unknown="There is no manifest in `deploy/` of this commit")
 NOT_ALIKE = GateResult("parity", False, fault(DIFFERS), final=True)
+PINNED = replace(
+    RUNNING,
+    stage=EnvironmentKey.demo(SHOP.id, "sales"),
+    note=".greenroom.yml of 0d1e2f3 pins sales to v2.3.47, and the tag v2.3.47 names 4a5b6c7",
+    pinned=True,
+    url="https://sales-shop-k2x9f1-demo.preview.example.com",
+    story=(Chapter(NOW, "Promotion to sales requested", "ada"),),
+)
 BACK = replace(RUNNING, kind=PromotionKind.ROLLBACK, holds=True)
 
 PROMOTIONS: Mapping[str, Promotion] = {
@@ -127,6 +135,10 @@ PROMOTIONS: Mapping[str, Promotion] = {
         state=PromotionState.SUCCEEDED,
         requested_by="",
         note="merging changed the content (tree 3f3f3f3 became 0a1b2c3), so it is main's own build of 99aa88",
+    ),
+    "succeeded-as-pinned": replace(PINNED, state=PromotionState.SUCCEEDED),
+    "rolled-back-as-pinned": replace(
+        PINNED, state=PromotionState.ROLLED_BACK, holds=True, why=FAILED.why, back_to=FAILED.back_to
     ),
     "rejected": replace(ASKED, state=PromotionState.REJECTED, why="there is no stage producton"),
     "rejected-with-hostile-words": replace(GATING, state=PromotionState.REJECTED, why=HOSTILE),

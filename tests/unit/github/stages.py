@@ -22,6 +22,7 @@ from bot.model.promotion import (
     GateResult,
     Hold,
     Lock,
+    Pin,
     Promotion,
     PromotionState,
     StageRecord,
@@ -154,6 +155,20 @@ LEFT = replace(
     configured=False,
     waiting=(),
     hold=Hold(HOSTILE, NOW, HOSTILE),
+)
+
+DEMO = tell(
+    StageRecord(
+        EnvironmentKey.demo(SHOP.id, "sales"),
+        SHOP,
+        target=_target(OLDER, 3),
+        since=_EARLIER,
+        verified=(Verified(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
+        pin=Pin("v2.3.47", "d1", why="There is no release and no tag v2.3.47."),
+    ),
+    None,
+    (),
+    NOW,
 )
 
 ALL = PipelineStory((INTEGRATION, UNTOUCHED, STAGING, PRODUCTION, LEFT), (RELEASE,))

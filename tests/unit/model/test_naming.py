@@ -28,6 +28,29 @@ def test_whatever_the_repository_is_called_its_names_fit_kubernetes_and_dns(
     assert LABEL.fullmatch(host_label(key, repository))
 
 
+places = st.from_regex(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?", fullmatch=True)
+
+
+@given(repositories, places, places)
+def test_stages_and_demos_fit_too_and_never_share_a_name(
+    repository: Repository, name: str, other: str
+) -> None:
+    stage, demo = EnvironmentKey.stage(repository.id, name), EnvironmentKey.demo(repository.id, other)
+    for named in (namespace_name, host_label):
+        names = named(stage, repository), named(demo, repository)
+        assert names[0] != names[1]
+        assert all(LABEL.fullmatch(each) for each in names)
+
+
+def test_a_demo_that_has_the_name_of_a_former_stage_stands_beside_it() -> None:
+    shop = Repository(7, 1, "acme", "shop")
+    demo = EnvironmentKey.demo(7, "sales")
+    assert (namespace_name(demo, shop), host_label(demo, shop)) == (
+        "gr-demo-shop-7-sales",
+        "sales-shop-7-demo",
+    )
+
+
 @given(repositories, repositories)
 def test_two_repositories_never_share_a_slug(one: Repository, other: Repository) -> None:
     if one.id != other.id:

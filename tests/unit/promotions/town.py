@@ -37,6 +37,7 @@ from bot.promotions.asking import Asker, Asking
 from bot.promotions.comparing import Comparing
 from bot.promotions.following import Following
 from bot.promotions.listening import Listening
+from bot.promotions.pins import Pins
 from bot.promotions.promoter import Peers, Promoter
 from bot.promotions.sources import Sources
 from bot.store import Store
@@ -273,7 +274,12 @@ class Town:
         self.handlers: Mapping[str, Handler] = {
             "environment": StageReconciler(environment_peers, Policy()),
             "promotion": promoter,
-            "pipeline": Following(store.deliveries, self.github, self.asking),
+            "pipeline": Following(
+                store.deliveries,
+                self.github,
+                self.asking,
+                Pins(store.promotions, self.github, sources, clock),
+            ),
         }
 
     async def begin(self) -> None:

@@ -1,0 +1,118 @@
+"""Demos that `.greenroom.yml` pins to a release: who changes the file on the default branch moves them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.environments.configuration import PATH, Configuration
+from bot.environments.ports import Clock
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import Rejected
+from bot.model.promotion import Pin, Promotion, PromotionKind, PromotionState, StageRecord
+from bot.model.repository import Repository
+from bot.model.work import Claim
+from bot.promotions import orders
+from bot.promotions.asking import Asker, draft
+from bot.promotions.facts import Found
+from bot.promotions.gates import fork_shown
+from bot.promotions.pipeline import demo_digest
+from bot.promotions.ports import GitHub, Promotions
+from bot.promotions.sources import Sources
+
+_AGAIN = timedelta(minutes=2)
+"""How soon it is tried again what cannot be followed now: no tag yet, no image, a lock."""
+_UNTOUCHED = (PromotionState.REJECTED, PromotionState.EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    promotions: Promotions
+    github: GitHub
+    sources: Sources
+    clock: Clock
+
+    async def follow(
+        self, claim: Claim, repository: Repository, configuration: Configuration
+    ) -> datetime | None:
+        """Asks for what the file says and nobody asked for yet; returns when to look again."""
+        records = {each.key: each for each in await self.promotions.stages(repository.id)}
+        moments = []
+        for name, demo in configuration.demo.items():
+            key = EnvironmentKey.demo(repository.id, name)
+            record = replace(records.get(key) or StageRecord(key, repository), repository=repository)
+            if demo.release is not None:
+                wanted = Pin(demo.release, demo_digest(demo))
+                moments.append(await self._pin(claim, record, wanted, configuration))
+            elif record.pin is not None:
+                await self._remember(claim, record, None)
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    async def _pin(
+        self, claim: Claim, record: StageRecord, wanted: Pin, configuration: Configuration
+    ) -> datetime | None:
+        repository, again = record.repository, self.clock() + _AGAIN
+        if await self._followed(record, wanted):
+            return None
+        if await self.promotions.find(stage=record.key, ended=False):
+            return again  # one after the other; its end makes us look at once
+        change = await self.github.last_change(repository, PATH)
+        by, sha = (change.by, change.sha) if change is not None else ("somebody", "")
+        # The same wish in the same situation is the same promotion, however often it is looked at.
+        before = record.pin.promotion if record.pin is not None else ""
+        token = f"pinned/{repository.id}/{wanted.release}/{wanted.digest}/{record.serial}/{before}"
+        asker = Asker(repository, by, token)
+        promotion = draft(asker, record.key, PromotionKind.PROMOTION, self.clock(), wanted=wanted.release)
+        found = await self._found(record, promotion, configuration)
+        if isinstance(found, str):
+            # The promotion of before is kept, so that the next one is another one.
+            await self._remember(claim, record, replace(wanted, promotion=before, why=found))
+            return again
+        number = await self.github.merged_by(repository, sha) if sha else None
+        told = f"{PATH} of {sha[:7]} pins {record.name} to {wanted.release}"
+        promotion = replace(
+            promotion,
+            wanted=found.release.id,
+            pinned=True,
+            number=number,
+            note=f"{told}, and {found.note}" if found.note else told,
+        )
+        now = self.clock()
+        await self.promotions.change(
+            record.key,
+            repository,
+            lambda board: orders.pin(board, promotion, wanted, now),
+            about=promotion.id,
+            claim=claim,
+        )
+        return None
+
+    async def _followed(self, record: StageRecord, wanted: Pin) -> bool:
+        """Whether it was asked for, and not turned down by a gate before anything was touched."""
+        pin = record.pin
+        if pin is None or pin.why or (pin.release, pin.digest) != (wanted.release, wanted.digest):
+            return False
+        asked = await self.promotions.get(pin.promotion)
+        by_itself = asked is not None and asked.state in _UNTOUCHED and not asked.story[-1].by
+        return not by_itself
+
+    async def _found(
+        self, record: StageRecord, promotion: Promotion, configuration: Configuration
+    ) -> Found | str:
+        """The release, or why the demo cannot move to it now."""
+        lock, by, now = record.lock, promotion.requested_by, self.clock()
+        if lock is not None and now < lock.until and lock.by.lower() != by.lower():
+            return f"It is locked by {lock.by} until {lock.until:%d %B, %H:%M} UTC."
+        try:
+            found = await self.sources.find(promotion, configuration)
+        except Rejected as error:
+            return str(error)
+        if found is None:
+            return f"The image of {promotion.wanted} is not in the registry yet."
+        return "It was made from a fork." if fork_shown(record.key, found.release) else found
+
+    async def _remember(self, claim: Claim, record: StageRecord, pin: Pin | None) -> None:
+        now = self.clock()
+        await self.promotions.change(
+            record.key, record.repository, lambda board: orders.remember_pin(board, pin, now), claim=claim
+        )
