@@ -6,7 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -26,16 +26,15 @@ from bot.commands.handler import Handler as CommandHandler
 from bot.commands.handler import Peers as CommandPeers
 from bot.commands.staging import Staging
 from bot.commands.telling import Telling
-from bot.environments.reconciler import Reconciler
+from bot.environments.handler import Handler as EnvironmentHandler
 from bot.environments.run import Peers, Policy
 from bot.environments.second import SecondNamespaces
-from bot.environments.stage import StageReconciler
 from bot.github.app import GitHubApp
-from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
+from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError
 from bot.model.places import Caps
 from bot.model.promotion import PromotionState
-from bot.model.work import Claim, WorkKey
+from bot.model.work import WorkKey
 from bot.promotions.asking import Asking
 from bot.promotions.comparing import Comparing
 from bot.promotions.following import Following
@@ -225,15 +224,9 @@ class App:
             ),
             utc_now,
         )
-        previews, stages = Reconciler(peers, self._policy()), StageReconciler(peers, self._policy())
-
-        async def environment(claim: Claim) -> datetime | None:
-            is_preview = EnvironmentKey.parse(claim.key.subject).kind is EnvironmentKind.PREVIEW
-            return await (previews if is_preview else stages)(claim)
-
         return {
             "command": CommandHandler(commanding, settings.longest_ttl),
-            "environment": environment,
+            "environment": EnvironmentHandler(peers, self._policy()),
             "namespace": SecondNamespaces(store.environments, store.journal, cluster, utc_now, metrics),
             "resync": resync.one,
             "sweep": Sweeper(sweeps),

@@ -1,4 +1,4 @@
-"""Brings one environment from what is observed to what is desired, from any starting point."""
+"""Brings one preview from what is observed to what is desired, from any starting point."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from bot.environments.desire import Unwanted
 from bot.environments.run import Peers, Policy, Run
 from bot.environments.teardown import teardown
 from bot.environments.walk import Walk, asleep
-from bot.model.environment import Attempt, Cause, End, EnvironmentKey, EnvironmentState, Status
+from bot.model.environment import Attempt, Cause, End, EnvironmentState, Status
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.outcome import Failed
 from bot.model.places import Admission
 from bot.model.pull_request import PullRequest
-from bot.model.work import Claim
 
 log = structlog.get_logger()
 
@@ -33,21 +32,13 @@ _UNUSABLE = (
 
 
 class Reconciler:
-    """The handler of `environment:` work whose environment is a preview."""
-
     def __init__(self, peers: Peers, policy: Policy) -> None:
         self._peers = peers
         self._policy = policy
         self._walk = Walk()
 
-    async def __call__(self, claim: Claim) -> datetime | None:
+    async def __call__(self, run: Run) -> datetime | None:
         """Runs as far as it can; returns when to run again unless woken before, None when settled."""
-        key = EnvironmentKey.parse(claim.key.subject)
-        environment = await self._peers.environments.get(key)
-        if environment is None:
-            return None
-        structlog.contextvars.bind_contextvars(environment=str(key), generation=environment.generation)
-        run = Run(self._peers, self._policy, claim, environment)
         await self._mind_deadline(run)
         try:
             refusal = await self._read_pull_request(run)

@@ -5,38 +5,27 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-import structlog
-
 from bot.environments.configuration import parse_configuration
 from bot.environments.desire import Unwanted
-from bot.environments.run import Peers, Policy, Run
+from bot.environments.run import Policy, Run
 from bot.environments.teardown import teardown
 from bot.environments.walk import Walk
-from bot.model.environment import Attempt, Cause, End, EnvironmentKey, EnvironmentState, Status
+from bot.model.environment import Attempt, Cause, End, EnvironmentState, Status
 from bot.model.errors import ConfigurationError
 from bot.model.outcome import Failed
 from bot.model.release import Target
-from bot.model.work import Claim
 
 _UNWANTED = Unwanted(End.DONE, Cause("The stage stands for a promotion only, and that has ended."))
 
 
 class StageReconciler:
-    """The handler of `environment:` work whose environment is a stage."""
-
-    def __init__(self, peers: Peers, policy: Policy) -> None:
-        self._peers = peers
+    def __init__(self, policy: Policy) -> None:
         self._policy = policy
         self._walk = Walk()
 
-    async def __call__(self, claim: Claim) -> datetime | None:
+    async def __call__(self, run: Run) -> datetime | None:
         """Runs as far as it can; returns when to run again unless woken before, None when settled."""
-        key = EnvironmentKey.parse(claim.key.subject)
-        environment = await self._peers.environments.get(key)
-        if environment is None:
-            return None
-        structlog.contextvars.bind_contextvars(environment=str(key), generation=environment.generation)
-        run = Run(self._peers, self._policy, claim, environment)
+        environment = run.environment
         target = environment.wishes.target
         if target is None:
             run.environment = replace(environment, observed_generation=environment.generation)

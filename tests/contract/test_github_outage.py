@@ -10,7 +10,7 @@ import pytest
 
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.faults import FaultKind
-from bot.environments.reconciler import Reconciler
+from bot.environments.handler import Handler
 from bot.environments.run import Peers, Policy
 from bot.model.delivery import Hint
 from bot.store import Store
@@ -38,7 +38,7 @@ class Day:
         rooms = Peers(
             store.environments, desk.app, peers.Registry(), self.cluster, peers.Gateway(), {}, clock
         )
-        reconciler = Reconciler(rooms, Policy(default_ttl=timedelta(days=3)))
+        reconciler = Handler(rooms, Policy(default_ttl=timedelta(days=3)))
         self.handlers = handlers(reconciler, store, self.cluster, clock, Silent())
 
     async def look(self) -> None:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from bot.embedded.client.resources import NAMESPACES
 from bot.embedded.kubernetes import KubernetesServer
-from bot.environments.reconciler import Reconciler
+from bot.environments.handler import Handler
 from bot.environments.run import Peers, Policy
 from bot.github import texts
 from bot.model.environment import EnvironmentState
@@ -60,7 +60,7 @@ async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: object | No
     try:
         bench = peers.Bench(store, clock)
         found = registry or bench.registry
-        bench.reconciler = Reconciler(
+        bench.reconciler = Handler(
             Peers(store.environments, github, found, desk.cluster, peers.Gateway(), {}, clock),  # type: ignore[arg-type]
             Policy(),
         )

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Any
 
 from bot.environments.configuration import PATH
-from bot.environments.reconciler import Reconciler
+from bot.environments.handler import Handler
 from bot.environments.run import Peers, Policy
 from bot.intake.reading import read
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
@@ -86,7 +86,7 @@ class Stage:
             secrets={},
             clock=self.clock,
         )
-        self._reconciler = Reconciler(peers, Policy())
+        self._reconciler = Handler(peers, Policy())
 
     # What people do
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from bot.environments.handler import Handler
 from bot.environments.ports import Fence, SaveReceipt
-from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
 from bot.model.ci import Ci, CiState
 from bot.model.data import DataRecord
@@ -236,7 +236,7 @@ class Bench:
         self.secrets = Secrets()
         self.gateway = Gateway()
         self.key = EnvironmentKey.preview(PULL.repository.id, PULL.number)
-        self.reconciler = Reconciler(
+        self.reconciler = Handler(
             Peers(
                 store.environments,
                 self.github,

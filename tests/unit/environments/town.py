@@ -7,8 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.environments.handler import Handler as EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
-from bot.environments.reconciler import Reconciler
 from bot.environments.run import Peers, Policy
 from bot.environments.second import SecondNamespaces
 from bot.model.delivery import FailedDelivery, Hint
@@ -157,7 +157,7 @@ class Land(peers.Cluster):
 
 
 def handlers(
-    reconciler: Reconciler, store: Store, cluster: Land, clock: ManualClock, telemetry: Silent
+    reconciler: EnvironmentHandler, store: Store, cluster: Land, clock: ManualClock, telemetry: Silent
 ) -> Mapping[str, Handler]:
     """For everything that sweeps and hints ask for."""
     second = SecondNamespaces(store.environments, store.journal, cluster, clock, telemetry)
@@ -194,7 +194,7 @@ class Town:
         self.telemetry = Silent()
         self.github = TownHall()
         self.cluster = Land()
-        reconciler = Reconciler(
+        reconciler = EnvironmentHandler(
             Peers(
                 store.environments,
                 self.github,

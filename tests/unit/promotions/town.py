@@ -7,10 +7,10 @@ import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
+from bot.environments.handler import Handler as EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
 from bot.environments.run import Peers as EnvironmentPeers
 from bot.environments.run import Policy
-from bot.environments.stage import StageReconciler
 from bot.model.ci import CiState
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey, EnvironmentState
@@ -272,7 +272,7 @@ class Town:
             Peers(store.promotions, store.environments, self.github, sources, comparing, clock), self.asking
         )
         self.handlers: Mapping[str, Handler] = {
-            "environment": StageReconciler(environment_peers, Policy()),
+            "environment": EnvironmentHandler(environment_peers, Policy()),
             "promotion": promoter,
             "pipeline": Following(
                 store.deliveries,

@@ -1,0 +1,33 @@
+"""Takes up the work on an environment: a preview follows its pull request, a stage its promotions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from bot.environments.reconciler import Reconciler
+from bot.environments.run import Peers, Policy, Run
+from bot.environments.stage import StageReconciler
+from bot.model.environment import EnvironmentKey, EnvironmentKind
+from bot.model.work import Claim
+
+
+class Handler:
+    """The handler of `environment:` work."""
+
+    def __init__(self, peers: Peers, policy: Policy) -> None:
+        self._peers = peers
+        self._policy = policy
+        self._previews = Reconciler(peers, policy)
+        self._stages = StageReconciler(policy)
+
+    async def __call__(self, claim: Claim) -> datetime | None:
+        """Runs as far as it can; returns when to run again unless woken before, None when settled."""
+        key = EnvironmentKey.parse(claim.key.subject)
+        environment = await self._peers.environments.get(key)
+        if environment is None:
+            return None
+        structlog.contextvars.bind_contextvars(environment=str(key), generation=environment.generation)
+        run = Run(self._peers, self._policy, claim, environment)
+        return await (self._previews if key.kind is EnvironmentKind.PREVIEW else self._stages)(run)
