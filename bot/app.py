@@ -239,8 +239,9 @@ class App:
         self, store: Store, github: GitHubApp, sources: Sources, renderer: Renderer, asking: Asking
     ) -> Promoter:
         comparing = Comparing(github, renderer)
+        promotions, hosts = store.promotions, self._settings.host_grants
         return Promoter(
-            PromotionPeers(store.promotions, store.environments, github, sources, comparing, utc_now), asking
+            PromotionPeers(promotions, store.environments, github, sources, comparing, utc_now, hosts), asking
         )
 
     def _policy(self) -> Policy:
@@ -252,6 +253,7 @@ class App:
             default_size=settings.default_size.within(settings.largest_size),
             largest_size=settings.largest_size,
             fork_size=settings.fork_size,
+            hosts=settings.host_grants,
             digest_key=settings.digest_key,
         )
 

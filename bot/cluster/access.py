@@ -119,11 +119,13 @@ async def gateway_problem(api: Api, policy: Policy) -> str | None:
             told = conditions.get(kind, {}).get("message") or "no controller has taken it up"
             return f"Gateway {where} is not {kind.lower()}: {told}."
     listeners = (gateway.get("spec") or {}).get("listeners") or []
-    for domain in filter(None, (policy.domain, policy.fork_domain)):
-        problems = [problem for each in listeners if (problem := _listener_problem(each, domain.host))]
+    domains = filter(None, (policy.domain, policy.fork_domain))
+    for wanted in (*(f"*.{domain.host}" for domain in domains), *policy.hosts):
+        problems = [problem for each in listeners if (problem := _listener_problem(each, wanted))]
         if len(problems) == len(listeners):
             told = "; ".join(problems) or "it has none"
-            return f"Gateway {where} has no listener for the environments: {told}."
+            whose = wanted if wanted in policy.hosts else "the environments"
+            return f"Gateway {where} has no listener for {whose}: {told}."
     return None
 
 
@@ -133,7 +135,7 @@ def _listener_problem(listener: dict[str, Any], wanted: str) -> str | None:
     if sources == "Same":
         return f"{name} takes routes from its own namespace only (allowedRoutes.namespaces.from)"
     hostname = listener.get("hostname") or ""
-    covered = hostname.removeprefix("*.")
-    if hostname and not (hostname.startswith("*.") and f".{wanted}".endswith(f".{covered}")):
-        return f"{name} serves {hostname}, not *.{wanted}"
+    below = hostname.startswith("*.") and wanted.endswith(hostname.removeprefix("*"))
+    if hostname and hostname != wanted and not below:
+        return f"{name} serves {hostname}, not {wanted}"
     return None

@@ -26,7 +26,7 @@ class HttpGateway:
 
     def __init__(self, domain: Domain, address: str | None = None, ca_file: str | None = None) -> None:
         self._domain = domain
-        self._address = address or _on_this_machine(domain)
+        self._address = address
         trust = ssl.create_default_context(cafile=ca_file) if domain.scheme == "https" else False
         # A transport alone: no cookies, no redirects, no proxy of the bot's surroundings; and a connection
         # for each request, so that several answers in a row are not all from one lucky replica.
@@ -47,22 +47,21 @@ class HttpGateway:
     def host(self, label: str) -> str:
         return f"{label}.{self._domain.host}"
 
-    def url(self, label: str) -> str:
-        return f"{self._domain.scheme}://{self.host(label)}{self._domain.suffix}"
+    def url(self, host: str) -> str:
+        return f"{self._domain.scheme}://{host}{self._domain.suffix}"
 
-    async def get(self, label: str, path: str) -> Answer:
+    async def get(self, host: str, path: str) -> Answer:
         """Never raises for what the peer does; at most 5 seconds, at most the first 4 kB of the body."""
         try:
             async with asyncio.timeout(_SECONDS):
-                return await self._get(label, path)
+                return await self._get(host, path)
         except TimeoutError:
             return Answer(None, error=f"no answer within {_SECONDS:.0f} s")
         except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError, UnicodeError) as error:
             return Answer(None, error=str(error) or type(error).__name__)
 
-    async def _get(self, label: str, path: str) -> Answer:
-        host = self.host(label)
-        where = self._address or f"{host}{self._domain.suffix}"
+    async def _get(self, host: str, path: str) -> Answer:
+        where = self._address or f"{_on_this_machine(host) or host}{self._domain.suffix}"
         request = httpx.Request(
             "GET",
             f"{self._domain.scheme}://{where}{path}",
@@ -88,8 +87,6 @@ class HttpGateway:
         return Answer(response.status_code, response.headers.get(RELEASE_HEADER), body=text)
 
 
-def _on_this_machine(domain: Domain) -> str | None:
+def _on_this_machine(host: str) -> str | None:
     """Names below `localhost` are this machine's (RFC 6761), which not every resolver knows."""
-    if domain.host != "localhost" and not domain.host.endswith(".localhost"):
-        return None
-    return f"{_LOOPBACK}:{domain.port or (443 if domain.scheme == 'https' else 80)}"
+    return _LOOPBACK if host.endswith(".localhost") else None

@@ -15,6 +15,8 @@ class Policy:
     pod_security: PodSecurity = PodSecurity.RESTRICTED
     node_ports: bool = False
     """Whether manifests may ask for Services of type LoadBalancer and NodePort."""
+    hosts: tuple[str, ...] = ()
+    """Those that stages may have instead of a name of the domain."""
     fork_domain: Domain | None = None
     """Of the previews of forks, where it is another one."""
 
@@ -24,6 +26,7 @@ class Policy:
             gateway_namespace=settings.gateway_namespace,
             gateway_name=settings.gateway_name,
             domain=settings.base_domain,
+            hosts=tuple(host for hosts in settings.hosts.values() for host in hosts),
             fork_domain=settings.fork_base_domain,
             pod_security=settings.pod_security,
         )

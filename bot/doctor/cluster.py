@@ -91,5 +91,5 @@ class ClusterChecks:
         if problem:
             raise Ailing(problem)
         domains = filter(None, (self._settings.base_domain, self._settings.fork_base_domain))
-        carried = " and ".join(f"*.{domain.host}" for domain in domains)
+        carried = " and ".join([*(f"*.{domain.host}" for domain in domains), *self._policy.hosts])
         return f"{self._settings.gateway} carries {carried}"

@@ -71,7 +71,7 @@ async def _http(run: Run, check: Check, path: str) -> CheckResult:
     tries = run.attempt.tries.get(check.title, 0) + 1
     run.remember(tries={**run.attempt.tries, check.title: tries})
     started = run.peers.clock()
-    answer = await run.gateway.get(run.host_label, path)
+    answer = await run.gateway.get(run.host, path)
     seconds = (run.peers.clock() - started).total_seconds()
     told = answer.error or f"`GET {path}` answered {answer.status}"
     if answer.status is not None and 200 <= answer.status < 400:

@@ -23,7 +23,9 @@ from bot.environments.fields import (
 from bot.environments.stages import Demo, Problem, Stage, StageName, pipeline_problems
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import ConfigurationError
+from bot.model.hosts import HostGrants
 from bot.model.manifest import Tool
+from bot.model.repository import Repository
 from bot.model.size import Size
 
 PATH = ".greenroom.yml"
@@ -198,6 +200,32 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
 
     `largest` is the operator's ceiling for `preview.size`; where nobody knows it, none is held to it.
     """
+    data, lines = _read(text)
+    try:
+        configuration = Configuration.model_validate(data, context={"largest": largest})
+    except ValidationError as error:
+        found = [(tuple(problem["loc"]), _message(problem)) for problem in error.errors()]
+    else:
+        routed = configuration.route is not None
+        found = pipeline_problems(configuration.stages, configuration.demo, routed=routed)
+        if not found:
+            return configuration
+    raise ConfigurationError("\n".join(_told(problem, lines) for problem in found[:10]))
+
+
+def host_objection(
+    configuration: Configuration, text: str, key: EnvironmentKey, repository: Repository, grants: HostGrants
+) -> str | None:
+    """Why the stage cannot have the host that it names, with line and field; None when it can."""
+    stage = configuration.place(key)
+    if stage is None or stage.host is None:
+        return None
+    why = grants.objection(stage.host, repository)
+    return _told((("stages", key.name, "host"), why), _read(text)[1]) if why is not None else None
+
+
+def _read(text: str) -> tuple[Any, Mapping[tuple[str | int, ...], int]]:
+    """Plain values, and the line of each. ConfigurationError for what is no mapping in YAML."""
     if len(text) > LARGEST:
         raise ConfigurationError(f"{PATH} is larger than {LARGEST // 1024} KiB")
     try:
@@ -211,24 +239,12 @@ def parse_configuration(text: str, largest: Size | None = None) -> Configuration
         raise ConfigurationError(f"{PATH} is not readable YAML: {error}") from None
     if not isinstance(data, dict):
         raise ConfigurationError(f"{PATH}, line 1: expected a mapping that starts with `version: 1`")
-    try:
-        configuration = Configuration.model_validate(data, context={"largest": largest})
-    except ValidationError as error:
-        found = [(tuple(problem["loc"]), _message(problem)) for problem in error.errors()]
-    else:
-        found = pipeline_problems(configuration.stages, configuration.demo)
-        if not found:
-            return configuration
-    raise ConfigurationError("\n".join(_told(problem, lines) for problem in found[:10]))
+    return data, lines
 
 
 def line_of(text: str, *path: str) -> int:
     """Where a field of a configuration that can be used stands."""
-    lines: dict[tuple[str | int, ...], int] = {}
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    if node is not None:
-        _construct(node, (), lines)
-    return lines.get(path, 1)
+    return _read(text)[1].get(path, 1)
 
 
 def _told(problem: Problem, lines: Mapping[tuple[str | int, ...], int]) -> str:

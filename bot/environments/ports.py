@@ -167,12 +167,12 @@ class Nobody:
 
 class Gateway(Protocol):
     def host(self, label: str) -> str:
-        """The full host name (no port) of an environment."""
+        """The full host name (no port) that begins with an environment's label."""
 
-    def url(self, label: str) -> str:
+    def url(self, host: str) -> str:
         """What people click."""
 
-    async def get(self, label: str, path: str) -> Answer:
+    async def get(self, host: str, path: str) -> Answer:
         """One request through the gateway; never raises for what the peer does."""
 
 

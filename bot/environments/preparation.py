@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from bot.environments import secrets
-from bot.environments.configuration import Configuration, parse_configuration
+from bot.environments.configuration import Configuration, host_objection, parse_configuration
 from bot.environments.fields import tell_duration
 from bot.environments.request import render_request
 from bot.environments.run import Run
@@ -28,6 +28,12 @@ async def configuration(run: Run) -> Outcome:
     assert text is not None, "the reconciler reads it before the phases begin"
     run.configuration = parse_configuration(text, run.policy.largest_size)
     peers, environment = run.peers, run.environment
+    if environment.wishes.target is not None:
+        why = host_objection(
+            run.configuration, text, environment.key, environment.repository, run.policy.hosts
+        )
+        if why is not None:
+            return Failed(f"{why}.", final=True)
     wanted = run.own.secrets
     run.set(notes=())
     ttl, longest = run.configuration.preview.ttl, run.policy.longest_ttl
@@ -100,7 +106,7 @@ async def render(run: Run) -> Outcome:
         commit = run.commit
         request = render_request(
             _configuration(run),
-            host=run.gateway.host(run.host_label),
+            host=run.host,
             environment=run.environment.key,
             repository=run.environment.repository,
             namespace=run.namespace,

@@ -99,7 +99,7 @@ async def probe(run: Run) -> Outcome:
     old_pods = await run.peers.cluster.old_pods(run.namespace, bundle.release.id)
     needed = _ANSWERS_BESIDE_OLD_PODS if old_pods else _ANSWERS_ALONE
     while run.attempt.answers < needed:
-        answer = await run.gateway.get(run.host_label, "/")
+        answer = await run.gateway.get(run.host, "/")
         if answer.status is None or answer.status >= 500 or answer.release_id != bundle.release.id:
             run.remember(answers=0)
             told = answer.error or f"HTTP {answer.status} from release {answer.release_id or 'unknown'}"
@@ -109,7 +109,7 @@ async def probe(run: Run) -> Outcome:
         run.remember(answers=run.attempt.answers + 1)
         if old_pods and run.attempt.answers < needed:
             return _wait(run, Phase.PROBE, "The gateway answers; asking again.", pause=_BETWEEN_ANSWERS)
-    run.set(url=run.gateway.url(run.host_label), live_commit=run.status.commit)
+    run.set(url=run.gateway.url(run.host), live_commit=run.status.commit)
     return Done()
 
 

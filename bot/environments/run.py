@@ -35,6 +35,7 @@ from bot.model.environment import (
     Status,
 )
 from bot.model.errors import TryAgain
+from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
 from bot.model.places import Admission, Caps
@@ -77,6 +78,8 @@ class Policy:
     largest_size: Size = _SIZE
     fork_size: Size = _SIZE
     """The most that a fork gets, whatever its configuration says."""
+    hosts: HostGrants = NO_HOSTS
+    """Which stages may have a host of their own."""
     digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
     """With it the digest of secrets tells whether they changed, and nothing else."""
 
@@ -124,8 +127,10 @@ class Run:
         return "-".join([*([str(reseeds)] if reseeds else []), *each_push])
 
     @property
-    def host_label(self) -> str:
-        return host_label(self.environment.key, self.environment.repository)
+    def host(self) -> str:
+        """Where it is reached: what a fork's CI may have built, never at a stage's own host."""
+        own = self.own.host if isinstance(self.own, Stage) and not self.from_fork else None
+        return own or self.gateway.host(host_label(self.environment.key, self.environment.repository))
 
     @property
     def pull(self) -> PullRequest:

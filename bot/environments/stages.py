@@ -16,6 +16,7 @@ from bot.environments.fields import Check, Duration, Label, PreviewSize, Referen
 Problem = tuple[tuple[str | int, ...], str]
 """Where in the file, and what is wrong there."""
 
+_HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _PREVIEW = re.compile(r"pr-[0-9]+")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MOMENT = re.compile(
@@ -56,7 +57,14 @@ def _release(text: str) -> str:
     return text
 
 
+def _host(text: str) -> str:
+    if len(text) > 253 or _HOST.fullmatch(text) is None:
+        raise ValueError("a host is such as shop.example.com: lower case, without scheme, port and path")
+    return text
+
+
 Release = Annotated[str, AfterValidator(_release)]
+Host = Annotated[str, AfterValidator(_host)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Moment = Annotated[str, BeforeValidator(_text), AfterValidator(_moment)]
 
@@ -176,6 +184,8 @@ class Stage(Place):
     protected: bool = False
     approvals: Approvals | None = None
     required: Required = Required()
+    host: Host | None = None
+    """One that the operator granted to the repository, instead of a name of the environments' domain."""
     seed: bool = False
     """Whether `data.seed` runs here; always where the stage is made anew each time."""
 
@@ -206,8 +216,10 @@ class Demo(Place):
         return Stage(seed=True, **{name: getattr(self, name) for name in Place.model_fields})
 
 
-def pipeline_problems(stages: Mapping[str, Stage], demos: Mapping[str, Demo]) -> list[Problem]:
-    """Names that are not there or not allowed, and stages that wait for themselves."""
+def pipeline_problems(
+    stages: Mapping[str, Stage], demos: Mapping[str, Demo], *, routed: bool
+) -> list[Problem]:
+    """Names and hosts that are not there or not allowed, and stages that wait for themselves."""
     problems: list[Problem] = []
     for kind, names in (("stages", stages), ("demo", demos)):
         problems += [
@@ -220,7 +232,15 @@ def pipeline_problems(stages: Mapping[str, Stage], demos: Mapping[str, Demo]) ->
         for name in demos
         if name in stages
     ]
+    hosts: dict[str, str] = {}
     for name, stage in stages.items():
+        if stage.host is not None:
+            path = ("stages", name, "host")
+            if not routed:
+                problems.append((path, "there is no `route` that a host could lead to"))
+            elif stage.host in hosts:
+                problems.append((path, f"{stage.host} is the host of {hosts[stage.host]} already"))
+            hosts[stage.host] = name
         for other in stage.after.names:
             if other not in stages:
                 known = ", ".join(each for each in stages if each != name) or "no other"
@@ -263,5 +283,6 @@ def stage_digest_parts(stage: Stage) -> Any:
         "secrets": dict(stage.secrets),
         "checks": [check.model_dump(mode="json") for check in stage.checks],
         "namespace": stage.namespace,
+        "host": stage.host,
         "seeded": stage.seeded,
     }

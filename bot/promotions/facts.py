@@ -76,5 +76,7 @@ class Facts:
     """Of the GitHub Environment of the stage's name; without rules where there is none."""
     branch: Branch | None = None
     """Where the release is in the repository's history; read where the environment asks for it."""
+    host: str = ""
+    """Why the stage cannot have the host that its configuration names; "" when it can."""
     progress: Progress = field(default_factory=lambda: Progress(Rollout.UNDER_WAY))
     """Of the stage's environment with the target that the stage has."""

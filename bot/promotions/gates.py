@@ -15,6 +15,7 @@ from bot.model.release import Origin, PromotableRelease
 from bot.promotions.approvals import wanted
 from bot.promotions.facts import Facts
 from bot.promotions.parity import compared, verified_with
+from bot.promotions.pipeline import stage_in
 from bot.promotions.protection import admits, admitted, waited
 
 
@@ -206,6 +207,19 @@ def _branches(case: Case) -> GateResult:
     return _refused("branches", f"{only}, and this one is {where}")
 
 
+def _host(case: Case) -> GateResult:
+    """The stage's own host is granted to the repository, and no other stage is reached at it."""
+    if case.facts.host:
+        return _refused("host", case.facts.host)
+    host = stage_in(case.promotion.configuration, case.board.stage.name).host
+    for name, sibling in case.board.siblings.items():
+        target = sibling.target
+        if host is not None and target is not None and stage_in(target.configuration, name).host == host:
+            why = f"the host {host} is that of {name} as long as {name} runs as it is configured there now"
+            return GateResult("host", passed=False, why=why)
+    return _passed("host")
+
+
 def _wait(case: Case) -> GateResult:
     until = waited(case.promotion)
     if case.now >= until:
@@ -275,6 +289,7 @@ GATES: Sequence[Gate] = (
     _checks,
     _environment,
     _branches,
+    _host,
     _hold,
     _lock,
     _freeze,

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 import structlog
 
-from bot.environments.configuration import PATH, parse_configuration
+from bot.environments.configuration import PATH, host_objection, parse_configuration
 from bot.environments.ports import Clock
 from bot.environments.stages import Stage
 from bot.model.environment import EnvironmentKind
 from bot.model.errors import ConfigurationError, Rejected, TryAgain
+from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.parity import Comparison
 from bot.model.promotion import PENDING, Board, Promotion, PromotionState
 from bot.model.protection import Branch
@@ -54,6 +55,8 @@ class Peers:
     sources: Sources
     comparing: Comparing
     clock: Clock
+    hosts: HostGrants = NO_HOSTS
+    """Which stages may have a host of their own."""
 
 
 class Promoter:
@@ -132,7 +135,7 @@ class Promoter:
         github, repository, number = self._peers.github, promotion.repository, release.number
         protection = await _or_none(github.protection(repository, promotion.stage.name))
         pull = await _or_none(github.pull_request(repository, number)) if number is not None else None
-        known = replace(known, protection=protection)
+        known = replace(known, protection=protection, host=self._host(promotion, known.reading))
         if protection is not None and protection.restricts_branches:
             known = replace(known, branch=await _or_none(self._branch(promotion, release, pull)))
         known = replace(known, parity=await self._parity(promotion, release, stage, known.reading))
@@ -162,6 +165,13 @@ class Promoter:
         if not may_come(stage, records, release.id):
             return ()
         return await self._peers.comparing.before(promotion, stage, release, reading, records)
+
+    def _host(self, promotion: Promotion, reading: Reading | None) -> str:
+        """Why the stage cannot have its host; "" when it can."""
+        if reading is None:
+            return ""
+        found = reading.configuration, reading.text
+        return host_objection(*found, promotion.stage, promotion.repository, self._peers.hosts) or ""
 
     async def _branch(
         self, promotion: Promotion, release: PromotableRelease, pull: PullRequest | None

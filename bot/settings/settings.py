@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.model.hosts import HostGrants
 from bot.model.size import Size
 from bot.settings.values import (
     Address,
@@ -19,6 +20,7 @@ from bot.settings.values import (
     DatabaseUrl,
     Duration,
     File,
+    HostNames,
     Hosts,
     NamespacedName,
     Namespaces,
@@ -99,6 +101,12 @@ class Settings(BaseModel):
         default=None,
         description="Another such domain for the previews of forks, so that what strangers wrote shares "
         "neither cookies nor origin with the others. Without it they are under the same.",
+    )
+    hosts: HostNames = Field(
+        default={},
+        description="Hosts that stages may have instead of a name of the domain, and whose: "
+        "`acme/shop=shop.example.com,*.shop.example.com,acme/web=www.example.com`. `*.` is one label. "
+        "DNS and certificate are yours.",
     )
     gateway: NamespacedName = Field(
         description="The Gateway that carries the routes of the environments: `NAMESPACE/NAME`."
@@ -205,6 +213,12 @@ class Settings(BaseModel):
     @property
     def gateway_name(self) -> str:
         return self.gateway.partition("/")[2]
+
+    @property
+    def host_grants(self) -> HostGrants:
+        domains = filter(None, (self.base_domain, self.fork_base_domain))
+        pages = urlsplit(self.public_url).hostname or ""
+        return HostGrants(self.hosts, tuple(domain.host for domain in domains), pages)
 
     @property
     def webhook_secrets(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ The message of a ValueError follows "GREENROOM_X is wrong:", so it says what the
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from bot.model.size import Size
 
 _HOST = re.compile(r"(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _OBJECT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_REPOSITORY = re.compile(r"[a-z0-9_.-]+/[a-z0-9_.-]+")
 _SIZES = {"cpu", "memory", "storage", "pods"}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
@@ -103,6 +105,27 @@ def _hosts(value: object) -> object:
     return hosts
 
 
+def _host_grants(value: object) -> object:
+    """`acme/shop=shop.example.com,*.shop.example.com,acme/web=…`, by repository."""
+    if not isinstance(value, str):
+        return value
+    found: dict[str, tuple[str, ...]] = {}
+    repository = ""
+    for part in (part for part in value.lower().replace(" ", "").split(",") if part):
+        named, equals, host = part.rpartition("=")
+        repository = named if equals else repository
+        if not _REPOSITORY.fullmatch(repository) or not _is_host(host.removeprefix("*.")):
+            raise ValueError("it has to be such as acme/shop=shop.example.com,*.shop.example.com")
+        if any(host in hosts for hosts in found.values()):
+            raise ValueError(f"{host} stands there twice, and a host can be one repository's only")
+        found[repository] = (*found.get(repository, ()), host)
+    return found
+
+
+def _is_host(text: str) -> bool:
+    return "." in text and _HOST.fullmatch(text) is not None
+
+
 def _namespaces(value: object) -> object:
     if not isinstance(value, str):
         return value
@@ -172,5 +195,6 @@ BaseDomain = Annotated[Domain, BeforeValidator(_domain)]
 NamespacedName = Annotated[str, BeforeValidator(_object)]
 Address = Annotated[str, BeforeValidator(_address)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_hosts)]
+HostNames = Annotated[Mapping[str, tuple[str, ...]], BeforeValidator(_host_grants)]
 Namespaces = Annotated[tuple[str, ...], BeforeValidator(_namespaces)]
 SizeText = Annotated[Size, BeforeValidator(_size)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -62,14 +63,33 @@ async def test_the_gateway_needs_a_listener_for_the_environments(
     desk: Desk, listener: dict[str, object], told: str | None
 ):
     await make_gateway(desk, **listener)
+    await _taken_up(desk)
+    problem = await gateway_problem(desk.api, desk.policy)
+    assert (problem is None) if told is None else (problem is not None and told in problem)
+
+
+@pytest.mark.parametrize(
+    ("listener", "carried"),
+    [({}, True), ({"hostname": "*.test"}, True), ({"hostname": "*.preview.test"}, False)],
+)
+async def test_the_gateway_needs_a_listener_for_the_hosts_of_stages(
+    desk: Desk, listener: dict[str, object], carried: bool
+):
+    await make_gateway(desk, **listener)
+    await _taken_up(desk)
+    policy = replace(desk.policy, hosts=("shop.test",))
+    told = await gateway_problem(desk.api, policy)
+    assert told is None if carried else "no listener for shop.test" in (told or "")
+
+
+async def _taken_up(desk: Desk) -> None:
+    """As a controller says it."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     conditions = [
         {"type": kind, "status": "True", "reason": kind, "message": "", "lastTransitionTime": now}
         for kind in ("Accepted", "Programmed")
     ]
     await desk.eyes.patch_status(GATEWAYS, "main", {"conditions": conditions}, desk.policy.gateway_namespace)
-    problem = await gateway_problem(desk.api, desk.policy)
-    assert (problem is None) if told is None else (problem is not None and told in problem)
 
 
 @pytest.mark.parametrize("desk", ["embedded"], indirect=True)

@@ -69,7 +69,7 @@ async def test_a_whole_environment_comes_up_seeded_and_answers_from_its_release(
     await up(running, bundle)
 
     async def answered() -> bool:
-        answer = await running.gateway.get(desk.namespace, "/there?x=1")
+        answer = await running.gateway.get(running.gateway.host(desk.namespace), "/there?x=1")
         return (answer.status, answer.body, answer.release_id) == (
             200,
             "good day /there?x=1",
@@ -101,7 +101,7 @@ async def test_a_push_replaces_the_pods_and_keeps_an_unchanged_seed(running: Run
     await desk.cluster.prune(desk.namespace, second, open_fence)
 
     async def replaced() -> bool:
-        answer = await running.gateway.get(desk.namespace, "/")
+        answer = await running.gateway.get(running.gateway.host(desk.namespace), "/")
         old = await desk.cluster.old_pods(desk.namespace, second.release.id)
         return not old and (answer.body, answer.release_id) == ("two /", second.release.id)
 

@@ -317,10 +317,11 @@ class ModelGateway:
     def host(self, label: str) -> str:
         return f"{label}.preview.test"
 
-    def url(self, label: str) -> str:
-        return f"https://{self.host(label)}/"
+    def url(self, host: str) -> str:
+        return f"https://{host}/"
 
-    async def get(self, label: str, path: str) -> Answer:
+    async def get(self, host: str, path: str) -> Answer:
+        label = host.partition(".")[0]
         place, _, repository = label.removeprefix("pr-").partition("-")
         found = self._cluster.namespaces.get(f"gr-{repository}-pr-{place}")
         route = found.objects.get("HTTPRoute") if found is not None and found.gone_at is None else None

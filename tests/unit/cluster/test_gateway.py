@@ -54,7 +54,7 @@ def gateway(port: int, host: str = "preview.example.com") -> HttpGateway:
 )
 def test_links_are_made_of_scheme_host_and_port(domain: Domain, url: str):
     made = HttpGateway(domain)
-    assert made.url("pr-7-shop") == url
+    assert made.url(made.host("pr-7-shop")) == url
     assert made.host("pr-7-shop") == f"pr-7-shop.{domain.host}"
 
 
@@ -66,7 +66,7 @@ async def test_it_asks_for_the_host_wherever_it_connects():
         writer.write(b"HTTP/1.1 200 OK\r\nGreenroom-Release: abc\r\nContent-Length: 2\r\n\r\nhi")
 
     async with serving(serve) as port, gateway(port) as made:
-        answer = await made.get("pr-7", "/healthz?deep=1")
+        answer = await made.get(made.host("pr-7"), "/healthz?deep=1")
     assert (answer.status, answer.release_id, answer.body, answer.error) == (200, "abc", "hi", "")
     assert asked[0].startswith(b"GET /healthz?deep=1 HTTP/1.1\r\n")
     assert b"\r\nHost: pr-7.preview.example.com\r\n" in asked[0]
@@ -77,13 +77,13 @@ async def test_names_below_localhost_are_this_machine():
         serving(answering("HTTP/1.1 204 No Content")) as port,
         HttpGateway(Domain("http", "localhost", port)) as made,
     ):
-        assert (await made.get("pr-7", "/")).status == 204
+        assert (await made.get(made.host("pr-7"), "/")).status == 204
 
 
 async def test_a_redirect_is_an_answer_and_is_not_followed():
     serve = answering("HTTP/1.1 302 Found", "Location: http://169.254.169.254/", "Content-Length: 0")
     async with serving(serve) as port, gateway(port) as made:
-        assert (await made.get("pr-7", "/")).status == 302
+        assert (await made.get(made.host("pr-7"), "/")).status == 302
 
 
 async def test_cookies_of_one_environment_do_not_reach_another():
@@ -94,8 +94,8 @@ async def test_cookies_of_one_environment_do_not_reach_another():
         writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: session=1\r\nContent-Length: 0\r\n\r\n")
 
     async with serving(serve) as port, gateway(port) as made:
-        await made.get("pr-7", "/")
-        await made.get("pr-8", "/")
+        await made.get(made.host("pr-7"), "/")
+        await made.get(made.host("pr-8"), "/")
     assert b"session=1" not in asked[1]
 
 
@@ -107,7 +107,7 @@ async def test_only_the_first_four_kilobytes_are_read():
             await writer.drain()
 
     async with serving(serve) as port, gateway(port) as made:
-        answer = await made.get("pr-7", "/")
+        answer = await made.get(made.host("pr-7"), "/")
     assert answer.status == 500
     assert 4000 < len(answer.body) <= 4096
     assert "\x1b" not in answer.body
@@ -124,7 +124,7 @@ async def test_silence_ends_after_five_seconds():
 
     started = time.perf_counter()
     async with serving(serve) as port, gateway(port) as made:
-        answer = await made.get("pr-7", "/")
+        answer = await made.get(made.host("pr-7"), "/")
     assert (answer.status, answer.error) == (None, "no answer within 5 s")
     assert time.perf_counter() - started < 6
 
@@ -132,7 +132,7 @@ async def test_silence_ends_after_five_seconds():
 @pytest.mark.parametrize("path", ["/\x7f", "/" + "x" * 70_000, "/é", "//evil.example.com/", "/%zz"])
 async def test_no_path_makes_it_raise(path: str):
     async with serving(answering("HTTP/1.1 200 OK", "Content-Length: 0")) as port, gateway(port) as made:
-        answer = await made.get("pr-7", path)
+        answer = await made.get(made.host("pr-7"), path)
     assert answer.status == 200 or answer.error
 
 
@@ -140,7 +140,7 @@ async def test_nobody_there_is_an_answer_too():
     async with serving(answering()) as port:
         pass
     async with gateway(port) as made:
-        answer = await made.get("pr-7", "/")
+        answer = await made.get(made.host("pr-7"), "/")
     assert answer.status is None
     assert answer.error
 
@@ -153,8 +153,22 @@ async def test_a_private_authority_is_trusted_only_when_it_is_named(tmp_path: Pa
     async with serving(answering("HTTP/1.1 200 OK", "Content-Length: 0"), tls) as port:
         address = f"127.0.0.1:{port}"
         async with HttpGateway(domain, address, str(authority.certificate)) as trusting:
-            assert (await trusting.get("pr-7-shop", "/")).status == 200
+            assert (await trusting.get(trusting.host("pr-7-shop"), "/")).status == 200
         async with HttpGateway(domain, address) as wary:
-            answer = await wary.get("pr-7-shop", "/")
+            answer = await wary.get(wary.host("pr-7-shop"), "/")
     assert answer.status is None
     assert "certificate" in answer.error.lower()
+
+
+async def test_a_stages_own_host_is_asked_for_as_it_is():
+    asked: list[bytes] = []
+
+    async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:
+        asked.append(head)
+        writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    domain = Domain("http", "preview.example.com", None)
+    async with serving(serve) as port, HttpGateway(domain, f"127.0.0.1:{port}") as made:
+        assert (await made.get("shop.example.com", "/")).status == 204
+        assert made.url("shop.example.com") == "http://shop.example.com"
+    assert b"\r\nHost: shop.example.com\r\n" in asked[0]

@@ -217,10 +217,10 @@ class Gateway:
     def host(self, label: str) -> str:
         return f"{label}.preview.example"
 
-    def url(self, label: str) -> str:
-        return f"https://{label}.preview.example"
+    def url(self, host: str) -> str:
+        return f"https://{host}"
 
-    async def get(self, label: str, path: str) -> Answer:
+    async def get(self, host: str, path: str) -> Answer:
         return self.answer
 
 

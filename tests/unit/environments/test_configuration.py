@@ -7,11 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.environments.configuration import line_of, parse_configuration
+from bot.environments.configuration import host_objection, line_of, parse_configuration
 from bot.environments.fields import parse_duration
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError
+from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.manifest import Tool
+from bot.model.repository import Repository
 from bot.model.size import Size
 
 MINIMAL = """\
@@ -19,6 +21,7 @@ version: 1
 images: {shop: ghcr.io/acme/shop}
 manifests: {plain: deploy/}
 """
+ROUTED = MINIMAL + "route: {service: shop, port: 80}\n"
 
 
 def test_the_smallest_configuration() -> None:
@@ -140,6 +143,17 @@ preview:
             MINIMAL + "demo:\n  sales: {config: {A: b}, secrets: {A: env:A}}",
             "line 5, demo.sales: A stands in both `config` and `secrets`",
         ),
+        (ROUTED + "stages:\n  a: {host: shop}", "line 6, stages.a.host: a host is such as shop.example.com"),
+        (ROUTED + "stages:\n  a: {host: 'Shop.example.com'}", "stages.a.host: a host is such as"),
+        (ROUTED + "stages:\n  a: {host: 'shop.example.com:80'}", "stages.a.host: a host is such as"),
+        (
+            ROUTED + "stages:\n  a: {host: shop.example.com}\n  b:\n    host: shop.example.com",
+            "line 8, stages.b.host: shop.example.com is the host of a already",
+        ),
+        (
+            MINIMAL + "stages:\n  a: {host: shop.example.com}",
+            "line 5, stages.a.host: there is no `route` that a host could lead to",
+        ),
         ("version: 2\n" + MINIMAL.split("\n", 1)[1], "line 1, version: "),
         ("x: !!python/object:os.system 1", "line 1: could not determine a constructor"),
         ("a: &a [*a]", "nested too deeply"),
@@ -169,6 +183,18 @@ def test_a_demo_is_a_stage_that_is_seeded_and_nothing_comes_to_by_itself() -> No
     assert configuration.place(EnvironmentKey.stage(7, "sales")) is None
     assert configuration.follows
     assert line_of(text, "demo", "sales", "release") == 7
+
+
+def test_a_host_that_is_not_granted_names_line_field_and_setting() -> None:
+    text = ROUTED + "stages:\n  production:\n    host: shop.example.com"
+    shop, grants = Repository(7, 1, "acme", "shop"), HostGrants({"acme/shop": ("shop.example.com",)})
+    configuration = parse_configuration(text)
+    key = EnvironmentKey.stage(7, "production")
+    told = host_objection(configuration, text, key, shop, NO_HOSTS)
+    assert told is not None
+    assert told.startswith(".greenroom.yml, line 7, stages.production.host: shop.example.com is not granted")
+    assert "GREENROOM_HOSTS=acme/shop=shop.example.com" in told
+    assert host_objection(configuration, text, key, shop, grants) is None
 
 
 def test_a_billion_laughs_is_refused_at_once() -> None:

@@ -35,6 +35,7 @@ def test_every_example_is_a_configuration_or_a_part_of_one() -> None:
     examples = re.findall(r"```yaml\n(.*?)```", _PAGE, re.DOTALL)
     assert examples
     smallest = {"version": 1, "images": {"shop": "acme/shop"}, "manifests": {"plain": "deploy"}}
+    smallest |= {"route": {"service": "shop", "port": 80}}
     for example in examples:
         parse_configuration(yaml.safe_dump({**smallest, **yaml.safe_load(example)}))
 

@@ -247,6 +247,35 @@ def test_a_freeze_holds_it_in_the_queue_until_it_ends(stages: Stages) -> None:
     assert stages.step("integration", facts(text=text)) is State.DEPLOYING
 
 
+HOSTED = PIPELINE.replace("integration: {}", "integration: {host: shop.example.com}")
+
+
+def test_a_host_that_is_not_granted_is_refused(stages: Stages) -> None:
+    stages.ask("integration")
+    why = ".greenroom.yml, line 7, stages.integration.host: shop.example.com is not granted"
+    assert stages.step("integration", facts(text=HOSTED, host=why)) is State.REJECTED
+    assert stages.promotion("integration").why == why
+
+
+def test_a_host_moves_to_another_stage_when_the_one_that_has_it_lets_go(stages: Stages) -> None:
+    stages.run("integration", release(), "p1", text=HOSTED)
+    moved = PIPELINE.replace("security: {}", "security: {host: shop.example.com}")
+    stages.ask("security", id="p2")
+    assert stages.step("security", facts(text=moved), "p2") is State.GATING
+    [gate] = [gate for gate in stages.promotion("security", "p2").gates if not gate.passed]
+    assert gate.why.startswith("the host shop.example.com is that of integration")
+    stages.run("integration", release(), "p3", text=moved)
+    assert stages.step("security", facts(text=moved), "p2") is State.DEPLOYING
+
+
+def test_another_host_makes_approvals_void(stages: Stages) -> None:
+    _ready_for_production(stages)
+    stages.approve("production", "p9", "bea")
+    stages.approve("production", "p9", "cem")
+    moved = PIPELINE.replace("soak: 30m", "soak: 30m, host: shop.example.com")
+    assert stages.step("production", facts(text=moved), "p9") is State.AWAITING_APPROVAL
+
+
 def test_a_lock_keeps_others_out_until_it_expires(stages: Stages) -> None:
     until = stages.now + timedelta(hours=2)
     locked = orders.lock(stages.board("integration"), "bea", until, "load test", stages.now)

@@ -113,6 +113,36 @@ def test_a_wrong_base_domain_is_refused(start: Start, text: str) -> None:
     assert "GREENROOM_BASE_DOMAIN is wrong" in _problem(start, GREENROOM_BASE_DOMAIN=text)
 
 
+def test_hosts_are_granted_by_repository(start: Start) -> None:
+    text = "acme/Shop=shop.example.com, *.shop.example.com, acme/web=WWW.example.com"
+    assert start().host_grants.hosts == {}
+    grants = start(GREENROOM_HOSTS=text, GREENROOM_FORK_BASE_DOMAIN="forks.example.com").host_grants
+    assert grants.hosts == {
+        "acme/shop": ("shop.example.com", "*.shop.example.com"),
+        "acme/web": ("www.example.com",),
+    }
+    assert grants.domains == ("preview.example.com", "forks.example.com")
+    assert grants.pages == "greenroom.example.com"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "shop.example.com",
+        "acme=shop.example.com",
+        "acme/*=shop.example.com",
+        "acme/shop=",
+        "acme/shop=*",
+        "acme/shop=localhost",
+        "acme/shop=https://shop.example.com",
+        "acme/shop=shop.example.com:8080",
+        "acme/shop=a.example.com,acme/web=a.example.com",
+    ],
+)
+def test_wrong_hosts_are_refused(start: Start, text: str) -> None:
+    assert "GREENROOM_HOSTS is wrong" in _problem(start, GREENROOM_HOSTS=text)
+
+
 def test_a_size_names_what_differs_from_the_default(start: Start) -> None:
     assert start(GREENROOM_LARGEST_SIZE="cpu=16, pods=100").largest_size == Size(cpu="16", pods="100")
 

@@ -40,6 +40,8 @@ def _shown(default: Any) -> str:
     match default:
         case None | ():
             return "none"
+        case dict() if not default:
+            return "none"
         case SecretStr():
             return f"`{default.get_secret_value()}`"
         case timedelta():
