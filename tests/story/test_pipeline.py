@@ -66,6 +66,18 @@ async def test_what_is_pushed_to_the_default_branch_goes_on_by_itself(small: Sto
         assert len(of_it) == 1
 
 
+async def test_a_push_that_nobody_told_of_is_found_and_goes_once(small: Story) -> None:
+    async with staged(small, "\nstages:\n  integration: {automatic: true}\n") as stages:
+        await stages.verified("integration", stages.head())
+        small.github.faults.add("drop", times=1, event="push")
+        pushed = await small.push("main", await stages.files("Unheard of."))
+        await small.delivered()
+        await small.bot.kill()
+        await small.bot.start()  # looks at everything soon after its start
+        await stages.verified("integration", pushed)
+        assert len([each for each in await stages.promotions("integration") if each.commit == pushed]) == 1
+
+
 async def test_another_configuration_makes_an_approval_void(small: Story) -> None:
     pipeline = "\nstages:\n  staging: {approvals: {count: 2}, config: {COLOUR: blue}}\n"
     async with staged(small, pipeline) as stages:

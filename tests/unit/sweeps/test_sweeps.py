@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+import pytest
+
 from bot.model.delivery import Hint
 from bot.model.environment import (
     Attempt,
@@ -19,7 +21,7 @@ from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
 from bot.sweeps.orphans import second, without_environment, without_namespace
-from bot.sweeps.resync import moved, outdated, unlisted
+from bot.sweeps.resync import follows, moved, outdated, unlisted
 from tests.unit.environments.test_desire import PULL
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -86,6 +88,32 @@ def test_resync_looks_again_at_what_the_list_does_not_show_and_claims_nothing() 
     known = [environment(1), environment(2), environment(3, EnvironmentState.GONE)]
     (hint,) = unlisted(SHOP, [replace(PULL, number=1)], known)
     assert (hint.number, hint.open, hint.head_sha) == (2, None, None)
+
+
+@pytest.mark.parametrize(
+    ("stages", "wanted"),
+    [
+        ("stages: {integration: {automatic: true}}", True),
+        ("stages: {integration: {}, staging: {after: [integration], automatic: true}}", False),
+        ("demo: {sales: {release: v1}}", True),
+        ("demo: {sales: {}}", False),
+        ("stages: {", False),
+    ],
+)
+def test_resync_makes_pipelines_look_that_follow_the_default_branch(stages: str, wanted: bool) -> None:
+    text = f"version: 1\nimages: {{shop: ghcr.io/acme/shop}}\nmanifests: {{plain: deploy/}}\n{stages}"
+    assert follows(text) is wanted
+    assert not follows(None)
+
+
+def test_a_demo_is_none_of_the_sweeps_business() -> None:
+    key = EnvironmentKey.demo(SHOP.id, "sales")
+    demo = replace(environment(1), key=key, namespace=namespace_name(key, SHOP), attempt=Attempt())
+    there = OwnedNamespace(demo.namespace, key, SHOP, False)
+    assert unlisted(SHOP, [], [demo]) == []
+    assert without_environment([there], {}) == []
+    assert without_namespace([], {key: demo}) == []
+    assert second([replace(there, name="gr-older")], {key: demo}) == []
 
 
 def test_orphans_are_namespaces_that_the_store_does_not_know_or_believes_gone() -> None:
