@@ -40,7 +40,8 @@ def story(promotion: Promotion) -> str:
     said += _gates(promotion)
     said += parity(promotion)
     if promotion.checks:
-        said.append("Checks: " + " · ".join(f"{_sign(each)} {code(each.name)}" for each in promotion.checks))
+        told = " · ".join(f"{_sign(each)} {code(each.name)}" for each in promotion.checks)
+        said.append(f"Checks{_whose(promotion, runs)}: {told}")
     said += _next(promotion)
     return "\n\n".join([*filter(None, said), chapters(promotion.story)])
 
@@ -107,6 +108,12 @@ def _sign(result: CheckResult) -> str:
 
 def _named(release: PromotableRelease | None) -> str:
     return f"{code(release.id)} ({code(release.commit[:7])})" if release is not None else ""
+
+
+def _whose(promotion: Promotion, runs: PromotableRelease | None) -> str:
+    """Whose checks they were, where that is another release than the one that is shown."""
+    checked = promotion.release
+    return f" of {code(checked.commit[:7])}" if checked is not None and checked != runs else ""
 
 
 def _what_runs(promotion: Promotion) -> PromotableRelease | None:

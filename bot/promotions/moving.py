@@ -101,7 +101,7 @@ def _failure(facts: Facts) -> tuple[str, str] | None:
         return facts.progress.why, facts.progress.detail
     for check in facts.progress.checks:
         if check.state is CheckState.FAILED:
-            return f"the check {check.name} failed: {check.summary}", check.detail
+            return f"the check {check.name} failed: {check.summary}".rstrip("."), check.detail
     return None
 
 
