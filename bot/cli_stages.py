@@ -173,6 +173,19 @@ def unhold(repository: Repo, stage: Stage) -> None:
     print(f"The pipeline may move {stage} again.")
 
 
+@stages.command()
+def remove(
+    repository: Repo,
+    stage: Stage,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Take away, with its data, a stage or demo that .greenroom.yml has no more."""
+    if not yes and not typer.confirm(f"Delete the namespace of {stage} with all data in it?"):
+        raise typer.Exit(1)
+    record = _order(repository, lambda desk: desk.asking.remove(desk.asker, stage))
+    print(f"It is asked for. `greenroom why '{record.repository.full_name}:{stage}'` tells how far it is.")
+
+
 @releases.command("list")
 def list_releases(repository: Repo, as_json: Json = False) -> None:
     """The newest releases that can be promoted."""

@@ -15,7 +15,7 @@ from bot.model.errors import ConfigurationError
 from bot.model.outcome import Failed
 from bot.model.release import Target
 
-_UNWANTED = Unwanted(End.DONE, Cause("The stage stands for a promotion only, and that has ended."))
+_UNWANTED = Unwanted(End.DONE, Cause("Nothing is wanted there any more."))
 
 
 class StageReconciler:

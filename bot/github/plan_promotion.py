@@ -65,6 +65,8 @@ def _deployment(subject: Subject, promotion: Promotion, receipt: Receipt) -> lis
 
 
 def _state(promotion: Promotion) -> str | None:
+    if promotion.removed_by:
+        return "INACTIVE"
     if promotion.kind is PromotionKind.ROLLBACK:
         return {
             PromotionState.ROLLING_BACK: "IN_PROGRESS",

@@ -49,13 +49,18 @@ def story(promotion: Promotion) -> str:
 def deployment(promotion: Promotion) -> str:
     """What the status of its Deployment says, in at most 140 characters."""
     told = promotion.state.value[:1].upper() + promotion.state.value[1:]
-    if promotion.why and promotion.state not in MOVING | {State.SUCCEEDED}:
+    if promotion.removed_by:
+        told = f"{promotion.removed_by} had it taken away"
+    elif promotion.why and promotion.state not in MOVING | {State.SUCCEEDED}:
         told = f"{told}: {promotion.why}"
     return one_line(told, _LONGEST_DESCRIPTION)
 
 
 def headline(promotion: Promotion) -> str:
     """How it stands, in a sentence."""
+    if promotion.removed_by:
+        who, stage = plain(promotion.removed_by), promotion.stage.name
+        return f"🧹 {who} had **{stage}** taken away with its data; {_named(promotion.release)} was there."
     headlines = _EPHEMERAL if promotion.ephemeral else _HEADLINES
     if promotion.kind is PromotionKind.ROLLBACK:
         headlines = _ROLLBACKS
@@ -169,6 +174,8 @@ def _differences(comparison: Comparison, longest: int) -> str:
 def _next(promotion: Promotion) -> list[str]:
     """What can be typed now."""
     name, state = promotion.stage.name, promotion.state
+    if promotion.removed_by:
+        return []
     if promotion.paused_by:
         return [f"{code(f'/resume {name}')} lets it go on."]
     if state is State.AWAITING_APPROVAL:

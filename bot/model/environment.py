@@ -129,7 +129,7 @@ class End(StrEnum):
     REMOVED = "removed"
     """The App has lost the repository, as a signed delivery told and GitHub confirmed."""
     DONE = "done"
-    """A stage that is made for a promotion only, when that has ended."""
+    """A stage or demo that nothing is wanted on any more, as when the promotion has ended that it was for."""
     UNCONFIGURED = "unconfigured"
     """The default branch has no `.greenroom.yml`: nothing is said on the pull request."""
 

@@ -150,6 +150,8 @@ class Promotion:
     """What the stage goes back to when it fails."""
     ephemeral: bool = False
     """The stage stands for this promotion only."""
+    removed_by: str = ""
+    """Who had the stage taken away since, with what the promotion brought there."""
     pinned: bool = False
     """`.greenroom.yml` asked for it on behalf of whoever changed it, and is what moves the demo again."""
     holds: bool = False

@@ -35,6 +35,7 @@ from bot.promotions.ports import GitHub, Promotions, Releases
 log = structlog.get_logger()
 
 _OPEN = PENDING | MOVING
+_BROUGHT = (PromotionState.SUCCEEDED, PromotionState.ROLLED_BACK)
 
 Order = Callable[[Board, Promotion], Board]
 
@@ -154,6 +155,27 @@ class Asking:
         now = self.clock()
         key = await self._known(asker.repository, stage)
         board = await self._change(asker, key, lambda board: orders.unhold(board, asker.by, now))
+        return board.stage
+
+    async def remove(self, asker: Asker, name: str) -> StageRecord:
+        """Takes a stage or demo away, with its data, that the default branch has no more."""
+        _, configuration = await self._configuration(asker.repository)
+        left = [
+            each
+            for each in await self.promotions.stages(asker.repository.id)
+            if each.name == name and each.target is not None
+            if configuration is None or configuration.place(each.key) is None
+        ]
+        if not left:
+            if configuration is not None and name in configuration.places:
+                raise Refusal(f"{name} stands in {PATH} on the default branch: take it out there first.")
+            raise Refusal(f"Nothing runs on {name}.")
+        key, now = left[0].key, self.clock()
+        ended = await self.promotions.find(stage=key, ended=True)
+        brought = next((each.id for each in ended if each.state in _BROUGHT), None)
+        board = await self._change(
+            asker, key, lambda board: orders.remove(board, brought, asker.by, now), about=brought
+        )
         return board.stage
 
     async def _protection(self, asker: Asker, one: Promotion) -> Protection:

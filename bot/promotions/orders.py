@@ -50,6 +50,21 @@ def request(board: Board, promotion: Promotion, now: datetime) -> Board:
     )
 
 
+def remove(board: Board, brought: str | None, by: str, now: datetime) -> Board:
+    """Away with what is configured no more; `brought` is the promotion that brought it there."""
+    name, running = board.stage.name, board.stage.target
+    if running is None:
+        raise Refusal(f"Nothing runs on {name}.")
+    if board.stage.moving is not None:
+        raise Refusal(f"{name} is moved at the moment, by promotion {board.stage.moving}; wait for its end.")
+    if brought is not None:
+        board = on.note(board, board.promotions[brought], now, f"{name} was taken away with its data", by)
+        board = on.change(board, board.promotions[brought], removed_by=by)
+    board = on.record(board, brought or "", now, "removed", by=by, before=running.release.id)
+    board = on.aim(board, None, now, brought or "")
+    return replace(board, stage=replace(board.stage, verified=(), lock=None, hold=None, pin=None))
+
+
 def pin(board: Board, promotion: Promotion, wanted: Pin, now: datetime) -> Board:
     """`.greenroom.yml` asks for it."""
     board = request(board, promotion, now)

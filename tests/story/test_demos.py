@@ -116,6 +116,15 @@ async def test_an_operator_sees_and_moves_demos_too(small: Story) -> None:
         assert code == 0
         newest = (await stages.promotions("sales"))[0]
         assert newest.requested_by.endswith("@command-line")
+        await stages.deployed("sales", "inactive", "inactive", "success")
+
+        code, told = await stages.greenroom("stage", "remove", small.repository, "sales", "--yes")
+        assert (code, "take it out there first" in told) == (1, True)
+        await small.push("main", await change(stages, STAGES))
+        code, told = await stages.greenroom("stage", "remove", small.repository, "sales", "--yes")
+        assert code == 0, told
+        await stages.leaves("sales")
+        await stages.deployed("sales", "inactive", "inactive", "inactive")
 
 
 async def test_what_cannot_be_shown_yet_is_waited_for_and_told(small: Story) -> None:

@@ -137,6 +137,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
         note="merging changed the content (tree 3f3f3f3 became 0a1b2c3), so it is main's own build of 99aa88",
     ),
     "succeeded-as-pinned": replace(PINNED, state=PromotionState.SUCCEEDED),
+    "succeeded-and-taken-away": replace(PINNED, state=PromotionState.SUCCEEDED, removed_by="op@command-line"),
     "rolled-back-as-pinned": replace(
         PINNED, state=PromotionState.ROLLED_BACK, holds=True, why=FAILED.why, back_to=FAILED.back_to
     ),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.model.commit import Commit
-from bot.model.environment import EnvironmentKey
+from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.promotion import Promotion, PromotionState, StageRecord
 from bot.model.release import Origin
 from bot.promotions.board import Refusal
@@ -260,6 +260,31 @@ async def test_a_demo_that_leaves_the_file_stays_as_it_is(town: Town) -> None:
         await town.asking.promote(town.asker("ada"), "sales", "v1")
     await change_file(town, pinned("v1"))
     assert len(await moves(town)) == 1
+
+
+async def test_what_left_the_file_is_taken_away_by_an_operator_and_comes_back_with_the_file(
+    town: Town,
+) -> None:
+    await change_file(town, pinned("v1"))
+    with pytest.raises(Refusal, match=r"sales stands in \.greenroom\.yml on the default branch: take it out"):
+        await town.asking.remove(town.asker("op"), "sales")
+    await change_file(town, PIPELINE)
+    await town.asking.remove(town.asker("op"), "sales")
+    town.cluster.pods.clear()  # the namespace is gone
+    await town.work(60)
+    environment = await town.store.environments.get(SALES)
+    assert environment is not None
+    assert environment.status.state is EnvironmentState.GONE
+    [one] = await moves(town)
+    assert (one.state, one.removed_by) == (State.SUCCEEDED, "op")
+    with pytest.raises(Refusal, match="Nothing runs on sales"):
+        await town.asking.remove(town.asker("op"), "sales")
+    told = [(each.who, each.what) for each in await town.store.audit.entries(SHOP.id, stage="sales")]
+    assert ("op", "removed") in told
+
+    await change_file(town, pinned("v1"))
+    assert await runs(town) == TAGGED
+    assert len(await moves(town)) == 2
 
 
 async def test_a_pin_that_is_taken_out_leaves_the_demo_to_people(town: Town) -> None:
