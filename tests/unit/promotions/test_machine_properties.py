@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from bot.model.promotion import ENDED, MOVING, PENDING, Promotion, PromotionState
+from bot.model.protection import UNPROTECTED, Protection, Reviewers
 from bot.model.release import PromotableRelease
 from bot.promotions import orders
 from bot.promotions.approvals import enough
@@ -32,10 +33,17 @@ from tests.unit.promotions.scenes import (
 )
 
 STAGES = ("integration", "security", "staging", "production")
+RULES = (
+    UNPROTECTED,
+    Protection(Reviewers(("cem",), ("ops",))),
+    Protection(Reviewers(("dora",)), wait=timedelta(minutes=45)),
+)
+"""Of the GitHub Environment of each stage's name."""
 CHANGED = PIPELINE.replace("soak: 30m", "soak: 30m, config: {PRICES: high}")
 UNREVIEWED, FORKED = release("d"), release("e", fork=True)
 RELEASES = (release("a"), release("b"), UNREVIEWED, FORKED)
 PEOPLE = ("ada", "bea", "cem", "dora")
+TEAMS = {"ada": ("ops",), "bea": ("ops",), "cem": (), "dora": ()}
 
 people = st.sampled_from(PEOPLE)
 names = st.sampled_from(("integration", "production", "production"))
@@ -47,7 +55,10 @@ class Promotions(RuleBasedStateMachine):
         self.stages = Stages()
         self.about: dict[str, PromotableRelease] = {}
         self.configuration = PIPELINE
+        self.protection = UNPROTECTED
         self.began: list[tuple[Promotion, bool]] = []
+        self.let_in: list[tuple[Promotion, Protection | None, datetime]] = []
+        """With the environment's rules of that moment."""
 
     @initialize(verified=st.booleans())
     def begin(self, verified: bool) -> None:
@@ -78,11 +89,13 @@ class Promotions(RuleBasedStateMachine):
                 continue
             about = self.about[one.id]
             reviews = {"reviews": ()} if about is UNREVIEWED else {} if readable else {"reviews": None}
-            seen = facts(about, self.configuration, progress=progress, **reviews)
+            rules = self.protection if readable else None
+            seen = facts(about, self.configuration, progress=progress, protection=rules, **reviews)
             after = self.stages.step(name, seen, one.id)
             if one.state in PENDING and after is PromotionState.DEPLOYING:
                 now = self.stages.promotion(name, one.id)
                 self.began.append((now, enough(now, self.stages.now)))
+                self.let_in.append((now, rules, self.stages.now))
 
     @rule(name=names, by=st.sampled_from(("", *PEOPLE)), about=st.sampled_from(RELEASES))
     def push_through(self, name: str, by: str, about: PromotableRelease) -> None:
@@ -97,7 +110,7 @@ class Promotions(RuleBasedStateMachine):
     def approve(self, name: str, by: str) -> None:
         for one in self.stages.board(name).promotions.values():
             with contextlib.suppress(Refusal):
-                self.stages.approve(name, one.id, by)
+                self.stages.approve(name, one.id, by, TEAMS[by], self.protection)
 
     @rule(name=names, index=st.integers(0, 9), by=people, what=st.sampled_from(("reject", "abort")))
     def end(self, name: str, index: int, by: str, what: str) -> None:
@@ -145,6 +158,10 @@ class Promotions(RuleBasedStateMachine):
     def configure(self) -> None:
         self.configuration = CHANGED if self.configuration is PIPELINE else PIPELINE
 
+    @rule(protection=st.sampled_from(RULES))
+    def protect(self, protection: Protection) -> None:
+        self.protection = protection
+
     @precondition(lambda self: any(each.promotions for each in self.stages.boards.values()))
     @rule()
     def forget_what_ended(self) -> None:
@@ -184,6 +201,15 @@ class Promotions(RuleBasedStateMachine):
                     == (one.release.id, one.configuration_digest)
                 }
                 assert len(yes - {one.requested_by, *one.authors}) >= needed.count
+
+    @invariant()
+    def nothing_begins_against_the_rules_of_its_environment(self) -> None:
+        for one, rules, at in self.let_in:
+            assert rules is not None, "what cannot be read lets nothing in"
+            assert at >= one.requested_at + rules.wait
+            if rules.reviewers is not None:
+                yes = {each.by for each in one.approvals} - {one.requested_by, *one.authors}
+                assert any(by in rules.reviewers.people or set(TEAMS[by]) & {"ops"} for by in yes)
 
     @invariant()
     def what_a_stage_goes_back_to_was_verified_there(self) -> None:
