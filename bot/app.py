@@ -38,9 +38,9 @@ from bot.model.work import WorkKey
 from bot.promotions.asking import Asking
 from bot.promotions.comparing import Comparing
 from bot.promotions.following import Following
+from bot.promotions.inquiry import Inquiry
 from bot.promotions.listening import Listening
 from bot.promotions.pins import Pins
-from bot.promotions.promoter import Peers as PromotionPeers
 from bot.promotions.promoter import Promoter
 from bot.promotions.sources import Sources
 from bot.promotions.storyteller import Storyteller
@@ -240,9 +240,8 @@ class App:
     ) -> Promoter:
         comparing = Comparing(github, renderer)
         promotions, hosts = store.promotions, self._settings.host_grants
-        return Promoter(
-            PromotionPeers(promotions, store.environments, github, sources, comparing, utc_now, hosts), asking
-        )
+        inquiry = Inquiry(promotions, store.environments, github, sources, comparing, utc_now, hosts)
+        return Promoter(promotions, github, inquiry, asking, utc_now)
 
     def _policy(self) -> Policy:
         settings = self._settings

@@ -36,9 +36,10 @@ from bot.model.work import Claim
 from bot.promotions.asking import Asker, Asking
 from bot.promotions.comparing import Comparing
 from bot.promotions.following import Following
+from bot.promotions.inquiry import Inquiry
 from bot.promotions.listening import Listening
 from bot.promotions.pins import Pins
-from bot.promotions.promoter import Peers, Promoter
+from bot.promotions.promoter import Promoter
 from bot.promotions.sources import Sources
 from bot.store import Store
 from bot.worker import Handler
@@ -268,9 +269,8 @@ class Town:
         )
         sources = Sources(self.github, registry, self.cluster, store.releases, clock)
         comparing = Comparing(self.github, self.cluster)
-        promoter = Promoter(
-            Peers(store.promotions, store.environments, self.github, sources, comparing, clock), self.asking
-        )
+        inquiry = Inquiry(store.promotions, store.environments, self.github, sources, comparing, clock)
+        promoter = Promoter(store.promotions, self.github, inquiry, self.asking, clock)
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_peers, Policy()),
             "promotion": promoter,
