@@ -28,23 +28,31 @@ _QUICK_SUCCESSION = 2_000_000
 class Gathered:
     """All hints on one environment that came together: the last word counts, and contradiction is change."""
 
-    key: EnvironmentKey
     name: str
-    """The key as the tables have it."""
+    """The environment's key as the tables have it."""
     repository: Repository
+    number: int
     head: str | None
     open: bool | None
     unsure: bool
     """Something may have changed that the hints do not tell, or they differ among themselves."""
+
+    @property
+    def key(self) -> EnvironmentKey:
+        return EnvironmentKey.preview(self.repository.id, self.number)
+
+    @property
+    def work(self) -> WorkKey:
+        return WorkKey("environment", self.name)
 
 
 def gather(hints: Iterable[Hint]) -> list[Gathered]:
     """One entry per environment, in the order of their keys (all replicas lock rows in that order)."""
     found: dict[str, Gathered] = {}
     for hint in hints:
-        key = EnvironmentKey.preview(hint.repository.id, hint.number)
+        name = str(EnvironmentKey.preview(hint.repository.id, hint.number))
         unsure = hint.head_sha is None or hint.open is None
-        new = Gathered(key, str(key), hint.repository, hint.head_sha, hint.open, unsure)
+        new = Gathered(name, hint.repository, hint.number, hint.head_sha, hint.open, unsure)
         old = found.get(new.name)
         if old is not None:
             differs = (old.head, old.open) != (new.head, new.open)
@@ -70,7 +78,7 @@ def absorb(connection: Connection, hints: Sequence[Hint], now: datetime) -> None
     existing = [(hint, known[hint.name]) for hint in gathered if hint.name in known]
     hurried = _update(connection, existing, microseconds(now))
     asked = [*missing, *(hint for hint, _ in existing)]
-    enqueue(connection, [WorkKey.environment(hint.key) for hint in asked], now, hurried)
+    enqueue(connection, [hint.work for hint in asked], now, hurried)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +145,7 @@ def _update(connection: Connection, existing: Sequence[tuple[Gathered, Known]], 
     for hint, known in existing:
         changed = known.differs(hint)
         if changed and now - known.desired_at < _QUICK_SUCCESSION:
-            hurried.append(WorkKey.environment(hint.key))
+            hurried.append(hint.work)
         rows.append(
             (
                 known.key,

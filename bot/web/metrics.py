@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -57,9 +58,8 @@ class Metrics:
         def histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"greenroom_{name}", meaning, labels, buckets=buckets, registry=registry)
 
-        self._deliveries = counter(
-            "deliveries", "Webhook deliveries by the answer they got", "event", "status"
-        )
+        deliveries = counter("deliveries", "Webhook deliveries by the answer they got", "event", "status")
+        self._delivered = cache(deliveries.labels)
         self._acknowledgement = histogram("acknowledgement_seconds", "From request to answer", _FAST)
         self._queue_depth = gauge("queue_depth", "Keys that wait or run", "state")
         self._queue_age = gauge("queue_oldest_seconds", "How long the oldest due key has waited")
@@ -81,7 +81,7 @@ class Metrics:
         self._breaker = counter("sweep_breaker_trips", "Sweeps that wanted to take away too much", "sweep")
 
     def delivery(self, event: str, status: str, seconds: float) -> None:
-        self._deliveries.labels(event if event in _EVENTS else "other", status).inc()
+        self._delivered(event if event in _EVENTS else "other", status).inc()
         self._acknowledgement.observe(seconds)
 
     def queue(self, depths: Mapping[str, int], oldest_seconds: float) -> None:
