@@ -205,20 +205,23 @@ async def test_what_was_built_for_a_fork_or_reviewed_by_nobody_stays_off_protect
 
 
 @pytest.mark.fault
+@pytest.mark.timeout(300)
 async def test_what_waits_for_a_freeze_or_a_lock_goes_on_when_it_ends(small: Story) -> None:
     async with staged(small, "\nstages:\n  locked: {}\n") as stages:
         number = await stages.open("feature", "Patience.")
-        await stages.say(number, "/lock locked for 1m", by="bea")
-        await stages.told(number, "🔒 `locked` is yours")
         zone = ZoneInfo("Asia/Kolkata")
         now = datetime.now(zone)
-        ends = (now + timedelta(seconds=90)).replace(second=0, microsecond=0)
+        ends = (now + timedelta(seconds=110)).replace(second=0, microsecond=0)
         window = f"from: {now - timedelta(hours=1):%Y-%m-%d %H:%M}, until: {ends:%Y-%m-%d %H:%M}"
         freeze = f"freeze: [{{{window}, zone: {zone.key}, why: nobody is there}}]"
-        await stages.configure(f"\nstages:\n  locked: {{automatic: true}}\n  frozen: {{{freeze}}}\n")
+        frozen = f"\nstages:\n  frozen: {{{freeze}}}\n  locked: {{}}\n"
+        await stages.configure(frozen)
         await stages.say(number, "/promote frozen")
         told = f"Frozen until {ends:%d %B, %H:%M} Asia/Kolkata"
         await stages.told(number, "⏳ Release", told, "nobody is there")
+        await stages.say(number, "/lock locked for 1m", by="bea")
+        await stages.told(number, "🔒 `locked` is yours")
+        await stages.configure(frozen.replace("locked: {}", "locked: {automatic: true}"))
         await stages.merge(number, "merge")
         await stages.told(number, "⏳ Release", "Locked is locked by bea until")
         assert await stages.digests("frozen") == await stages.digests("locked") == set()
