@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from bot.environments.configuration import PATH, Configuration
 from bot.environments.ports import Clock
+from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
 from bot.model.promotion import Pin, Promotion, PromotionKind, PromotionState, StageRecord
@@ -21,7 +22,9 @@ from bot.promotions.ports import GitHub, Promotions
 from bot.promotions.sources import Sources
 
 _AGAIN = timedelta(minutes=2)
-"""How soon it is tried again what cannot be followed now: no tag yet, no image, a lock."""
+"""How soon to look again at what cannot be followed now: no tag yet, no image, a lock."""
+_REPEATED = timedelta(hours=1)
+"""How soon it is asked once more for what a gate turned down, or nobody approved in time."""
 _UNTOUCHED = (PromotionState.REJECTED, PromotionState.EXPIRED)
 
 
@@ -51,50 +54,56 @@ class Pins:
     async def _pin(
         self, claim: Claim, record: StageRecord, wanted: Pin, configuration: Configuration
     ) -> datetime | None:
-        repository, again = record.repository, self.clock() + _AGAIN
-        if await self._followed(record, wanted):
-            return None
+        now = self.clock()
+        at = await self._asked_at(record, wanted)
+        if at is None or now < at:
+            return at
         if await self.promotions.find(stage=record.key, ended=False):
-            return again  # one after the other; its end makes us look at once
-        change = await self.github.last_change(repository, PATH)
-        by, sha = (change.by, change.sha) if change is not None else ("somebody", "")
+            return now + _AGAIN  # one after the other; its end makes us look at once
+        change = await self.github.last_change(record.repository, PATH)
+        if change is None:
+            return now + _AGAIN
         # The same wish in the same situation is the same promotion, however often it is looked at.
         before = record.pin.promotion if record.pin is not None else ""
-        token = f"pinned/{repository.id}/{wanted.release}/{wanted.digest}/{record.serial}/{before}"
-        asker = Asker(repository, by, token)
-        promotion = draft(asker, record.key, PromotionKind.PROMOTION, self.clock(), wanted=wanted.release)
+        situation = f"{wanted.release}/{wanted.digest}/{record.serial}/{before}"
+        asker = Asker(record.repository, change.by, f"pinned/{record.repository.id}/{situation}")
+        promotion = draft(asker, record.key, PromotionKind.PROMOTION, now, wanted.release)
         found = await self._found(record, promotion, configuration)
         if isinstance(found, str):
             # The promotion of before is kept, so that the next one is another one.
             await self._remember(claim, record, replace(wanted, promotion=before, why=found))
-            return again
-        number = await self.github.merged_by(repository, sha) if sha else None
-        told = f"{PATH} of {sha[:7]} pins {record.name} to {wanted.release}"
-        promotion = replace(
+            return now + _AGAIN
+        await self._ask(claim, promotion, wanted, found, change)
+        return None
+
+    async def _asked_at(self, record: StageRecord, wanted: Pin) -> datetime | None:
+        """From when on it is to be asked for; None when it was, and something was done about it."""
+        pin, now = record.pin, self.clock()
+        if pin is None or pin.why or (pin.release, pin.digest) != (wanted.release, wanted.digest):
+            return now
+        asked = await self.promotions.get(pin.promotion)
+        turned_down = asked is not None and asked.state in _UNTOUCHED and not asked.story[-1].by
+        return max(now, asked.since + _REPEATED) if asked is not None and turned_down else None
+
+    async def _ask(
+        self, claim: Claim, promotion: Promotion, wanted: Pin, found: Found, change: Commit
+    ) -> None:
+        """Told on the pull request that changed the file."""
+        told = f"{PATH} of {change.sha[:7]} pins {promotion.stage.name} to {wanted.release}"
+        asked = replace(
             promotion,
             wanted=found.release.id,
             pinned=True,
-            number=number,
+            number=await self.github.merged_by(promotion.repository, change.sha),
             note=f"{told}, and {found.note}" if found.note else told,
         )
-        now = self.clock()
         await self.promotions.change(
-            record.key,
-            repository,
-            lambda board: orders.pin(board, promotion, wanted, now),
-            about=promotion.id,
+            asked.stage,
+            asked.repository,
+            lambda board: orders.pin(board, asked, wanted, asked.requested_at),
+            about=asked.id,
             claim=claim,
         )
-        return None
-
-    async def _followed(self, record: StageRecord, wanted: Pin) -> bool:
-        """Whether it was asked for, and not turned down by a gate before anything was touched."""
-        pin = record.pin
-        if pin is None or pin.why or (pin.release, pin.digest) != (wanted.release, wanted.digest):
-            return False
-        asked = await self.promotions.get(pin.promotion)
-        by_itself = asked is not None and asked.state in _UNTOUCHED and not asked.story[-1].by
-        return not by_itself
 
     async def _found(
         self, record: StageRecord, promotion: Promotion, configuration: Configuration

@@ -46,7 +46,7 @@ async def test_in_the_end_it_shows_what_the_file_says(seed: int, store: Store, c
 async def something(town: Town, random: Random) -> None:
     match random.choice(("file", "file", "say", "say", "kill", "work", "wait", "push", "world")):
         case "file":
-            pin = random.choice([*COMMITS, "v9", "e" * 40])
+            pin = random.choice([*COMMITS, "v9", "c" * 40])
             town.github.configuration = random.choice((pinned(pin), pinned(pin), UNPINNED, PIPELINE))
             await town.store.deliveries.follow([SHOP] * random.randint(0, 1))
         case "say":

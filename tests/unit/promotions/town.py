@@ -95,6 +95,8 @@ class GitHub(peers.GitHub):
         self.merged: dict[str, int] = {}
         """Pull requests by the commit that they became."""
         self.tags: dict[str, str] = {}
+        self.rules = UNPROTECTED
+        """Of all GitHub Environments."""
         self.trees: dict[str, str] = {}
         """Of commits whose content is that of another one."""
         self.trouble: GreenroomError | None = None
@@ -166,7 +168,7 @@ class GitHub(peers.GitHub):
 
     async def protection(self, repository: Repository, environment: str) -> Protection:
         self._ask("protection")
-        return UNPROTECTED
+        return self.rules
 
     async def branch(self, repository: Repository, name: str | None) -> Branch:
         return Branch(name or "main")
