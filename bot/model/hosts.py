@@ -38,7 +38,7 @@ class HostGrants:
         if host in mine or f"*.{domain}" in mine:
             return None
         grant = f"{SETTING}={repository.full_name}={host}"
-        return f"{host} is not granted to this repository; whoever runs Greenroom can, with `{grant}`"
+        return f"{host} is not granted to this repository; whoever runs Greenroom can grant it with `{grant}`"
 
 
 NO_HOSTS = HostGrants()

@@ -15,6 +15,7 @@ from bot.model.ci import CiState
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Rejected, Superseded, TryAgain
+from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.manifest import (
     Bundle,
     Condition,
@@ -252,11 +253,23 @@ class Cluster(peers.Cluster):
         return [self.pods[namespace]]
 
 
+_POLICY = Policy()
+
+
 class Town:
-    def __init__(self, store: Store, clock: ManualClock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: ManualClock,
+        *,
+        policy: Policy = _POLICY,
+        hosts: HostGrants = NO_HOSTS,
+    ) -> None:
+        """`hosts` are granted when a promotion is judged, those of the policy when it is carried out."""
         self.store, self.clock, self.fuse = store, clock, Fuse()
         self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
         self.asking = Asking(store.promotions, store.releases, self.github, clock)
+        self.gateway = peers.Gateway()
         self.asked = 0
         self.registry = registry = peers.Registry()
         environment_peers = EnvironmentPeers(
@@ -264,17 +277,17 @@ class Town:
             self.github,
             registry,
             self.cluster,
-            peers.Gateway(),
+            self.gateway,
             {},
             clock,
             promotions=Listening(store.promotions, store.releases),
         )
         sources = Sources(self.github, registry, self.cluster, store.releases, clock)
         comparing = Comparing(self.github, self.cluster)
-        inquiry = Inquiry(store.promotions, store.environments, self.github, sources, comparing, clock)
+        inquiry = Inquiry(store.promotions, store.environments, self.github, sources, comparing, clock, hosts)
         promoter = Promoter(store.promotions, self.github, inquiry, self.asking, clock)
         self.handlers: Mapping[str, Handler] = {
-            "environment": EnvironmentHandler(environment_peers, Policy()),
+            "environment": EnvironmentHandler(environment_peers, policy),
             "promotion": promoter,
             "pipeline": Following(
                 store.deliveries,
