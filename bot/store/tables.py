@@ -123,6 +123,7 @@ work = Table(
     Column("owner", Text),
     Column("leased_until", Moment),
     Column("error", Text, nullable=False),
+    sqlite_with_rowid=False,  # as above
 )
 Index("work_by_due", work.c.running, work.c.not_before)
 

@@ -75,6 +75,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.Text),
         sa.Column("leased_until", sa.BigInteger),
         sa.Column("error", sa.Text, nullable=False),
+        sqlite_with_rowid=False,
     )
     op.create_index("work_by_due", "work", ["running", "not_before"])
     tokens = op.create_table(
