@@ -182,9 +182,8 @@ def _environment(case: Case) -> GateResult:
     """The rules of the GitHub Environment of the stage's name are known, and can be kept."""
     protection, name = case.facts.protection, case.board.stage.name
     if protection is None:
-        return _unread(
-            "environment", f"the rules of the GitHub Environment {name} cannot be read, which counts as a no"
-        )
+        why = f"the rules of the GitHub Environment {name} cannot be read, which counts as a no"
+        return _unread("environment", f"{why} (`greenroom doctor` tells whether a permission is missing)")
     if protection.others:
         told = ", ".join(protection.others)
         return _refused(
