@@ -154,7 +154,3 @@ def _show(findings: Sequence[Finding]) -> None:
 
 if __name__ == "__main__":
     main()
-
-
-if __name__ == "__main__":
-    main()

@@ -34,13 +34,8 @@ def parity(
     as_json: Json = False,
 ) -> None:
     """Tell in what two stages differ besides configuration values, secrets, size and host."""
-    from bot.cli_terminal import plain
-
     read = settings("error")
-    told = with_store(read, lambda store: _compare(store, read, repository, (left, right)))
-    if isinstance(told, Exception):
-        give_up(plain(str(told)), plain(getattr(told, "detail", "")))
-    standings, comparison = told
+    standings, comparison = with_store(read, lambda store: _compare(store, read, repository, (left, right)))
     notes = [
         f"{each.stage} runs nothing yet, so it is taken as the default branch configures it now, with "
         f"release {each.release.id}."
@@ -57,11 +52,10 @@ def parity(
 
 async def _compare(
     store: Store, read: Settings, name: str | None, names: tuple[str, str]
-) -> tuple[Sequence[Standing], Comparison] | Exception:
+) -> tuple[Sequence[Standing], Comparison]:
     from bot.cluster.policy import Policy
     from bot.cluster.renderer import Renderer
     from bot.cluster.tools.tools import Tools
-    from bot.model.errors import GreenroomError
     from bot.promotions.comparing import Comparing
 
     repository = await _meant(store, name)
@@ -69,8 +63,6 @@ async def _compare(
     comparing = Comparing(github, Renderer(Policy.of(read), Tools(read.render_hosts)))
     try:
         return await _told(store, comparing, repository, names)
-    except GreenroomError as error:
-        return error
     finally:
         await github.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NoReturn, TypeVar
@@ -35,16 +36,19 @@ def settings(log_level: str | None = None) -> Settings:
 
 
 def give_up(*sentences: str, code: int = 2) -> NoReturn:
-    """For what the user can put right. An empty sentence is none."""
-    print(*filter(None, sentences), sep="\n", file=sys.stderr)
+    """For what the user can put right, in words that may be hostile. An empty sentence is none."""
+    from bot.cli_terminal import plain
+
+    print(*filter(None, map(plain, sentences)), sep="\n", file=sys.stderr)
     raise typer.Exit(code)
 
 
 def with_store(read: Settings, ask: Callable[[Store], Awaitable[T]]) -> T:
+    """What was asked; where the database or another peer does not answer, the command ends with what is wrong."""
     import asyncio
 
-    from bot.model.errors import GreenroomError
-    from bot.store import Store
+    from bot.model.errors import GreenroomError, StoreUnavailable
+    from bot.store import Store, StoreUnusable
 
     async def run() -> T:
         store = await Store.open(read.database_url.get_secret_value(), create=False)
@@ -56,11 +60,13 @@ def with_store(read: Settings, ask: Callable[[Store], Awaitable[T]]) -> T:
 
     try:
         return asyncio.run(run())
-    except GreenroomError as error:
+    except (StoreUnusable, StoreUnavailable) as error:
         give_up(
             f"The database cannot be asked: {error}",
             "GREENROOM_DATABASE_URL has to be the one that `greenroom serve` has, which makes its tables.",
         )
+    except GreenroomError as error:
+        give_up(str(error), getattr(error, "detail", ""))
 
 
 async def repository_called(store: Store, name: str, code: int = 1) -> Repository:
@@ -88,4 +94,9 @@ def github_app(read: Settings) -> GitHubApp:
 def print_json(value: object) -> None:
     import msgspec
 
-    print(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    told = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    print(_UNPRINTED.sub(lambda found: f"\\u{ord(found[0]):04x}", told))
+
+
+_UNPRINTED = re.compile(r"[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""What JSON leaves as it is, and a terminal would obey or a reader could not see."""
