@@ -44,7 +44,7 @@ def give_up(*sentences: str, code: int = 2) -> NoReturn:
 
 
 def with_store(read: Settings, ask: Callable[[Store], Awaitable[T]]) -> T:
-    """What was asked; where the database or another peer does not answer, the command ends with what is wrong."""
+    """What was asked; ends with what is wrong where the database or another peer does not answer."""
     import asyncio
 
     from bot.model.errors import GreenroomError, StoreUnavailable

@@ -107,7 +107,7 @@ def _worded(word: str, said: tuple[str, ...]) -> Command | None:
 def _lock(said: tuple[str, ...]) -> Command | None:
     """The stage, then perhaps `for 2h`, then perhaps why."""
     stage, why = said[0], said[1:]
-    if why[:1] == ("for",):
+    if why and why[0].lower() == "for":
         length = _DURATION.fullmatch(why[1].lower()) if len(why) > 1 else None
         if length is None:
             return None

@@ -59,7 +59,7 @@ class Outcome:
     seen: str | None = None
     """The head that the commenter could see, where it is another one."""
     until: datetime | None = None
-    """Until when the preview is kept."""
+    """Until when the preview, or a stage for whoever locked it, is kept."""
     fork: bool = False
     stage: str = ""
     """What it was about, where it was not the preview, as it was typed."""

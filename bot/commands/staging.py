@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import NamedTuple
 
 from bot.commands.decision import Situation
 from bot.commands.grammar import Command
@@ -18,7 +20,19 @@ from bot.promotions.board import Refusal
 _MAY_TAKE = (Role.MAINTAIN, Role.ADMIN)
 """Who may lift somebody else's lock."""
 
-Order = Callable[[Asker, Command, Situation], Awaitable[tuple[Result, str]]]
+_REASONED = (Verb.REJECT, Verb.ABORT)
+"""What may be followed by a reason alone."""
+
+
+class Done(NamedTuple):
+    """What became of it, and of which stage."""
+
+    result: Result
+    stage: str
+    until: datetime | None = None
+
+
+Order = Callable[[Asker, Command, Situation], Awaitable[Done]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +53,30 @@ class Staging:
             Verb.UNHOLD: self._unhold,
         }
         try:
-            result, stage = await orders.get(command.verb, self._decide)(asker, command, at)
+            done = await orders.get(command.verb, self._decide)(asker, command, at)
         except Refusal as refusal:
             return replace(said, result=Result.REFUSED, why=str(refusal))
-        return replace(said, result=result, stage=stage)
+        return replace(said, **done._asdict())
 
     async def carried_out(self, heard: Heard) -> bool:
         """Whether the comment was carried out already, by whoever was killed before it could say so."""
         promotions = self.asking.promotions
         return await promotions.carried_out(heard.repository.id, _token(heard)) is not None
 
-    async def _promote(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+    async def _promote(self, asker: Asker, command: Command, _: Situation) -> Done:
         stage, *release = command.words
         promotion = await self.asking.promote(asker, stage, release[0] if release else None)
-        return Result.BEGUN, promotion.stage.name
+        return Done(Result.BEGUN, promotion.stage.name)
 
-    async def _rollback(self, asker: Asker, command: Command, at: Situation) -> tuple[Result, str]:
+    async def _rollback(self, asker: Asker, command: Command, at: Situation) -> Done:
         promotion = await self.asking.rollback(asker, command.words[0])
         told_here = promotion.number == at.heard.number
-        return Result.BEGUN if told_here else Result.DONE, promotion.stage.name
+        return Done(Result.BEGUN if told_here else Result.DONE, promotion.stage.name)
 
-    async def _decide(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+    async def _decide(self, asker: Asker, command: Command, _: Situation) -> Done:
         """About the promotion that is under way here, or on the stage that is named first."""
-        stage, why = await self._meant(asker, command.words)
+        names = await self.asking.names(asker.repository)
+        stage, why = names.meant(command.words, reasoned=command.verb in _REASONED)
         asking = self.asking
         orders: Mapping[Verb, Callable[[], Awaitable[Promotion]]] = {
             Verb.APPROVE: lambda: asking.approve(asker, stage),
@@ -71,33 +86,27 @@ class Staging:
             Verb.RESUME: lambda: asking.resume(asker, stage),
         }
         promotion = await orders[command.verb]()
-        return Result.DONE, promotion.stage.name
+        return Done(Result.DONE, promotion.stage.name)
 
-    async def _meant(self, asker: Asker, words: tuple[str, ...]) -> tuple[str | None, str]:
-        """A first word that is no stage begins the reason."""
-        if words and words[0] in await self.asking.place_names(asker.repository):
-            return words[0], " ".join(words[1:])
-        return None, " ".join(words)
-
-    async def _lock(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+    async def _lock(self, asker: Asker, command: Command, _: Situation) -> Done:
         stage, *why = command.words
-        await self.asking.lock(asker, stage, command.duration, " ".join(why))
-        return Result.DONE, stage
+        record = await self.asking.lock(asker, stage, command.duration, " ".join(why))
+        return Done(Result.DONE, stage, record.lock.until if record.lock is not None else None)
 
-    async def _unlock(self, asker: Asker, command: Command, at: Situation) -> tuple[Result, str]:
+    async def _unlock(self, asker: Asker, command: Command, at: Situation) -> Done:
         [stage] = command.words
         await self.asking.unlock(asker, stage, may_take=at.role in _MAY_TAKE)
-        return Result.DONE, stage
+        return Done(Result.DONE, stage)
 
-    async def _hold(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+    async def _hold(self, asker: Asker, command: Command, _: Situation) -> Done:
         stage, *why = command.words
         await self.asking.hold(asker, stage, " ".join(why))
-        return Result.DONE, stage
+        return Done(Result.DONE, stage)
 
-    async def _unhold(self, asker: Asker, command: Command, _: Situation) -> tuple[Result, str]:
+    async def _unhold(self, asker: Asker, command: Command, _: Situation) -> Done:
         [stage] = command.words
         await self.asking.unhold(asker, stage)
-        return Result.DONE, stage
+        return Done(Result.DONE, stage)
 
 
 def _token(heard: Heard) -> str:

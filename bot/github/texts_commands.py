@@ -96,6 +96,7 @@ def _unseen(outcome: Outcome) -> str:
 
 def _done(outcome: Outcome) -> str:
     stage = code(outcome.stage)
+    until = f" until {time(outcome.until)}" if outcome.until is not None else ""
     return {
         Verb.ROLLBACK: f"↩️ What was on its way to {stage} is taken back.",
         Verb.APPROVE: f"👍 Approved for {stage}.",
@@ -103,7 +104,7 @@ def _done(outcome: Outcome) -> str:
         Verb.ABORT: f"🛑 The promotion to {stage} is ended; its comment tells what becomes of the stage.",
         Verb.PAUSE: f"⏸️ The promotion to {stage} goes no further until somebody resumes it.",
         Verb.RESUME: f"▶️ The promotion to {stage} goes on.",
-        Verb.LOCK: f"🔒 {stage} is yours.",
+        Verb.LOCK: f"🔒 {stage} is yours{until}. {code(f'/unlock {outcome.stage}')} ends that.",
         Verb.UNLOCK: f"🔓 {stage} is free.",
         Verb.HOLD: f"✋ Nothing automatic moves {stage} until somebody lifts the hold.",
         Verb.UNHOLD: f"▶️ The pipeline may move {stage} again.",

@@ -68,7 +68,8 @@ def status(stage: StageStory) -> list[str]:
         said.append(_list(_verified(stage), "What was verified there, the newest first:"))
     ended = [each for each in stage.promotions if each.id not in _ids(stage)]
     if ended:
-        said.append(_list([_ended(each) for each in ended], "What ended there, the newest first:"))
+        newest = sorted(ended, key=lambda each: each.since, reverse=True)
+        said.append(_list([_ended(each) for each in newest], "What ended there, the newest first:"))
     return [part for part in said if part]
 
 

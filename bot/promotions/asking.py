@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from bot.environments.configuration import PATH, Configuration, line_of, parse_configuration
+from bot.environments.configuration import PATH
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import ConfigurationError, Rejected
+from bot.model.errors import Rejected
 from bot.model.promotion import (
     MOVING,
     PENDING,
@@ -29,7 +29,7 @@ from bot.model.repository import Repository
 from bot.promotions import orders
 from bot.promotions.approvals import teams
 from bot.promotions.board import PATIENCE, Refusal
-from bot.promotions.pipeline import told_places
+from bot.promotions.named import Named, read_names
 from bot.promotions.ports import GitHub, Promotions, Releases
 
 log = structlog.get_logger()
@@ -64,7 +64,8 @@ class Asking:
 
     async def promote(self, asker: Asker, stage: str, release: str | None = None) -> Promotion:
         """It is looked into by a worker, which tells what becomes of it."""
-        key = await self._movable(asker.repository, stage)
+        key = (await self.names(asker.repository)).configured(stage)
+        await self._see_pull_request(asker)
         promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock(), release)
         return await self._request(asker, promotion)
 
@@ -91,7 +92,7 @@ class Asking:
         if (done := await self._carried_out(asker)) is not None:
             return done
         now = self.clock()
-        key = await self._movable(asker.repository, stage)
+        key = (await self.names(asker.repository)).movable(stage)
         new = draft(asker, key, PromotionKind.ROLLBACK, now)
         board = await self._change(
             asker, key, lambda board: orders.begin_rollback(board, new, now), about=new.id
@@ -135,34 +136,37 @@ class Asking:
     async def lock(self, asker: Asker, stage: str, length: timedelta | None, why: str) -> StageRecord:
         now = self.clock()
         until = now + (length or orders.DEFAULT_LOCK)
-        key = await self._known(asker.repository, stage)
+        key = (await self.names(asker.repository)).known(stage)
         board = await self._change(asker, key, lambda board: orders.lock(board, asker.by, until, why, now))
         return board.stage
 
     async def unlock(self, asker: Asker, stage: str, *, may_take: bool) -> StageRecord:
         now = self.clock()
-        key = await self._known(asker.repository, stage)
+        key = (await self.names(asker.repository)).known(stage)
         board = await self._change(asker, key, lambda board: orders.unlock(board, asker.by, may_take, now))
         return board.stage
 
     async def hold(self, asker: Asker, stage: str, why: str) -> StageRecord:
         now = self.clock()
-        key = await self._known(asker.repository, stage)
+        key = (await self.names(asker.repository)).known(stage)
         board = await self._change(asker, key, lambda board: orders.hold(board, asker.by, why, now))
         return board.stage
 
     async def unhold(self, asker: Asker, stage: str) -> StageRecord:
         now = self.clock()
-        key = await self._known(asker.repository, stage)
+        key = (await self.names(asker.repository)).known(stage)
         board = await self._change(asker, key, lambda board: orders.unhold(board, asker.by, now))
         return board.stage
 
     async def remove(self, asker: Asker, name: str) -> StageRecord:
         """Takes a stage or demo away, with its data, that the default branch has no more."""
-        _, configuration = await self._configuration(asker.repository)
+        names = await self.names(asker.repository)
+        if names.problem is not None:
+            raise names.problem
+        configuration = names.configuration
         left = [
             each
-            for each in await self.promotions.stages(asker.repository.id)
+            for each in names.records.values()
             if each.name == name and each.target is not None
             if configuration is None or configuration.place(each.key) is None
         ]
@@ -177,6 +181,13 @@ class Asking:
             asker, key, lambda board: orders.remove(board, brought, asker.by, now), about=brought
         )
         return board.stage
+
+    async def _see_pull_request(self, asker: Asker) -> None:
+        """Who types no comment may name one that there is not."""
+        if asker.number is None or asker.head is not None:
+            return
+        if await self.github.pull_request(asker.repository, asker.number) is None:
+            raise Refusal(f"There is no pull request #{asker.number} in {asker.repository.full_name}.")
 
     async def _protection(self, asker: Asker, one: Promotion) -> Protection:
         """Read anew: nobody says yes under rules that hold no more."""
@@ -201,35 +212,8 @@ class Asking:
                 log.warning("a team cannot be read, which counts as a no", team=team, reason=str(error))
         return found
 
-    async def place_names(self, repository: Repository) -> Sequence[str]:
-        """Stages and demos as the default branch has them now. Refusal when it cannot be used."""
-        _, configuration = await self._configuration(repository)
-        return tuple(configuration.places) if configuration is not None else ()
-
-    async def _known(self, repository: Repository, name: str) -> EnvironmentKey:
-        """A stage or demo that is not configured is a mistyped one."""
-        _, configuration = await self._configuration(repository)
-        return _key(repository, name, configuration)
-
-    async def _movable(self, repository: Repository, name: str) -> EnvironmentKey:
-        """What people move by saying so: a demo that the file pins is moved there."""
-        text, configuration = await self._configuration(repository)
-        key = _key(repository, name, configuration)
-        demo = configuration.demo.get(name) if configuration is not None else None
-        if demo is not None and demo.release is not None:
-            line = line_of(text, "demo", name, "release")
-            raise Refusal(
-                f"{name} is pinned to {demo.release} in {PATH}, line {line}: change it there, on the default "
-                "branch, and it moves."
-            )
-        return key
-
-    async def _configuration(self, repository: Repository) -> tuple[str, Configuration | None]:
-        text = await self.github.default_branch_file(repository, PATH)
-        try:
-            return text or "", parse_configuration(text) if text is not None else None
-        except ConfigurationError as error:
-            raise Refusal(str(error)) from None
+    async def names(self, repository: Repository) -> Named:
+        return await read_names(self.promotions, self.github, repository)
 
     async def _request(self, asker: Asker, promotion: Promotion) -> Promotion:
         now = promotion.requested_at
@@ -302,12 +286,3 @@ def draft(
         wanted=wanted,
         story=(Chapter(now, f"{what} requested", asker.by),),
     )
-
-
-def _key(repository: Repository, name: str, configuration: Configuration | None) -> EnvironmentKey:
-    if configuration is None:
-        raise Refusal(f"There is no stage {name}: the default branch has no {PATH}.")
-    for key in (EnvironmentKey.stage(repository.id, name), EnvironmentKey.demo(repository.id, name)):
-        if configuration.place(key) is not None:
-            return key
-    raise Refusal(f"There is no stage {name} ({told_places(configuration)}).")

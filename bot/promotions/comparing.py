@@ -123,7 +123,7 @@ class Comparing:
         known = {each.bond: each for each in promotion.parity}
         found = []
         for other, target in before.items():
-            true_of = bond(release.id, digest, target)
+            true_of = bond(release.id, digest, other, target)
             if true_of in known:
                 found.append(known[true_of])
                 continue

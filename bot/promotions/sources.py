@@ -10,7 +10,7 @@ from bot.environments.configuration import Configuration
 from bot.environments.ports import Clock
 from bot.environments.request import manifests_request
 from bot.model.ci import CiState
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected
 from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
@@ -39,7 +39,7 @@ class Sources:
             raise Rejected("There is no pull request to take the release from; name a release.")
         pull = await self.github.pull_request(promotion.repository, promotion.number)
         if pull is None:
-            raise TryAgain("GitHub does not show the pull request.")
+            raise Rejected(f"There is no pull request #{promotion.number}.")
         if pull.merged and pull.merge_commit is not None:
             return await self._merged(promotion, pull, pull.merge_commit, configuration)
         return await self._unmerged(promotion, pull)

@@ -84,3 +84,27 @@ def test_a_stage_that_there_is_not_is_told_with_those_that_there_are(operator: O
     assert "There is no stage staging (stages: integration)." in done.stderr
     assert "cannot be read" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_who_asks_while_github_is_away_is_told_so(operator: Operator) -> None:
+    done = operator("promote", "acme/shop", "staging", "--pull", "7")
+    assert done.returncode == 2
+    assert done.stderr.startswith("GitHub"), done.stderr
+    assert "database" not in done.stderr
+
+
+def test_what_stands_is_taken_back_and_kept_while_github_is_away(operator: Operator) -> None:
+    assert operator("stage", "unlock", "acme/shop", "integration").returncode == 0
+    assert operator("stage", "hold", "acme/shop", "integration", "--why", "no GitHub").returncode == 0
+    refused = operator("rollback", "acme/shop", "integration")
+    assert refused.returncode == 1
+    assert refused.stderr == "There is no verified release that integration could go back to.\n"
+
+
+def test_a_lock_that_stands_in_the_way_is_told_without_what_a_terminal_obeys(operator: Operator) -> None:
+    refused = operator("rollback", "acme/shop", "integration")
+    assert refused.returncode == 1
+    assert "integration is locked by bea until" in refused.stderr
+    assert "\x1b" not in refused.stderr
+    shown = operator("audit", "acme/shop", "--json")
+    assert "\x1b" not in shown.stdout

@@ -85,6 +85,7 @@ ANSWERS: Mapping[str, tuple[Outcome, Account | None]] = {
         f"stage-{verb.removeprefix('/')}": (Outcome(Result.DONE, verb, stage="staging"), None)
         for verb in sorted(STAGING - {Verb.PROMOTE})
     },
+    "stage-lock": (Outcome(Result.DONE, Verb.LOCK, stage="staging", until=NOW + timedelta(hours=2)), None),
     "stage-refused": (Outcome(Result.REFUSED, Verb.APPROVE, why=f"There is no stage {HOSTILE}."), None),
     "forbidden": (replace(ASKED, result=Result.FORBIDDEN, role=Role.READ), None),
     "edited": (Outcome(Result.EDITED), None),

@@ -154,3 +154,16 @@ def test_another_mode_is_no_other_configuration_so_approvals_stand(world: World)
     assert world.promotion("staging", "p2").configuration_digest == digest
     world.approve("staging", "p2", "cem")
     assert world.look(text) is State.DEPLOYING
+
+
+def test_two_stages_before_that_one_file_configures_are_compared_each(world: World) -> None:
+    text = WARN.replace(
+        "  staging: {after: [integration]}", "  security: {}\n  staging: {after: [integration, security]}"
+    )
+    world = World()
+    world.run("integration", release(), "p1", text=text)
+    world.run("security", release(), "p2", text=text)
+    world.ask("staging", id="p3")
+    world.look(text, id="p3")
+    alike = {each.left: each.alike for each in world.promotion("staging", "p3").parity}
+    assert alike == {"integration": False, "security": True}
