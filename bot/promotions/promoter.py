@@ -20,15 +20,7 @@ from bot.promotions.ports import GitHub, Promotions
 
 log = structlog.get_logger()
 
-_PASSING = frozenset(
-    {
-        PromotionState.GATING,
-        PromotionState.QUEUED,
-        PromotionState.DEPLOYING,
-        PromotionState.VERIFYING,
-        PromotionState.SOAKING,
-    }
-)
+_PASSING = frozenset({PromotionState.DEPLOYING, PromotionState.VERIFYING})
 """Nobody has to do anything, and something else is told soon: such news waits for a quiet moment."""
 
 

@@ -103,6 +103,8 @@ class GitHub(peers.GitHub):
         self.trouble: GreenroomError | None = None
         self.unseen = ""
         """What it refuses to show, whatever else it shows."""
+        self.stories: list[str] = []
+        """What was told of promotions."""
 
     def _ask(self, what: str) -> None:
         if self.trouble is not None:
@@ -188,9 +190,12 @@ class GitHub(peers.GitHub):
         passing: bool = False,
     ) -> None:
         self._ask("tell")
+        if passing and self.busy_until is not None:
+            raise TryAgain("Other things are told to GitHub first.", self.busy_until)
         self.fuse.burn()
         await fence()
         await save(promotion.state.value)
+        self.stories.append(promotion.state.value)
 
 
 class Cluster(peers.Cluster):
