@@ -65,6 +65,8 @@ class Facts:
     """The head of the release's pull request."""
     author: str = ""
     """Of the pull request."""
+    elsewhere: str = ""
+    """The branch that the pull request goes to, where that is not the default branch."""
     authors: tuple[str, ...] | None = None
     """Of its commits."""
     reviews: tuple[Review, ...] | None = None

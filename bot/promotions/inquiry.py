@@ -105,6 +105,7 @@ class Inquiry:
             checks=checks,
             head=pull.head_sha if pull is not None else None,
             author=pull.author if pull is not None else "",
+            elsewhere=pull.base_ref if pull is not None and pull.base_ref != pull.default_branch else "",
             authors=tuple(authors) if authors is not None else None,
             reviews=tuple(reviews) if reviews is not None else None,
         )

@@ -121,10 +121,16 @@ class Sources:
                 return Found(seen, told)
             else:
                 why = f"merging changed the content (tree {seen.tree[:7]} became {tree[:7]})"
+        main = pull.default_branch
+        if pull.base_ref != main and not await self.github.in_default_branch(pull.repository, merge):
+            raise Rejected(
+                f"{why[:1].upper()}{why[1:]}, and {merge[:7]} is on {pull.base_ref} only: "
+                f"what {main} gets of it can be promoted when it is there."
+            )
         release = await self._built(promotion, merge, configuration, pull.number)
         if release is None:
             return None
-        return Found(release, f"{why}, so it is {pull.base_ref}'s own build of {merge[:7]}")
+        return Found(release, f"{why}, so it is {main}'s own build of {merge[:7]}")
 
     async def _built(
         self, promotion: Promotion, commit: str, configuration: Configuration, number: int | None

@@ -40,6 +40,8 @@ def protected(case: Case) -> GateResult:
         return refused("protected", "the stage is protected, and this release was made from a fork")
     if case.release.number is None:
         return refused("protected", f"the stage is protected, and {_unreviewed(case)}")
+    if case.facts.elsewhere:
+        return refused("protected", f"the stage is protected, and {_beside(case)}")
     if _unseen(case):
         return unread("protected", f"{_unseen(case)} cannot be read, which counts as no review")
     if not _reviewers(case):
@@ -56,6 +58,8 @@ def reviews(case: Case) -> GateResult:
         return passed("reviews")
     if case.release.number is None:
         return refused("reviews", f"reviews are needed, and {_unreviewed(case)}")
+    if case.facts.elsewhere:
+        return refused("reviews", f"reviews are needed, and {_beside(case)}")
     if _unseen(case):
         return unread("reviews", f"{_unseen(case)} cannot be read, which counts as no review")
     found = len(_reviewers(case))
@@ -71,6 +75,11 @@ def _unseen(case: Case) -> str:
         "the head of the pull request": case.facts.head is not None,
     }
     return next((what for what, known in seen.items() if not known), "")
+
+
+def _beside(case: Case) -> str:
+    branch = case.facts.elsewhere
+    return f"#{case.release.number} goes to {branch}: what {branch} has besides was not reviewed there"
 
 
 def _unreviewed(case: Case) -> str:

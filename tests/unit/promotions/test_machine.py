@@ -211,6 +211,7 @@ def test_approvals_count_from_the_teams_that_are_named(stages: Stages) -> None:
         ({"reviews": ()}, "nobody but its author has approved"),
         ({"reviews": None}, "cannot be read"),
         ({"head": "f" * 40}, "nobody but its author has approved"),
+        ({"elsewhere": "next"}, "#7 goes to next: what next has besides was not reviewed there"),
     ],
 )
 def test_nothing_unreviewed_reaches_a_protected_stage(

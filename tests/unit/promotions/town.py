@@ -89,6 +89,8 @@ class GitHub(peers.GitHub):
         """It gives no files."""
         self.pushed = "a"
         """The pull request's head."""
+        self.base = "main"
+        """Where the pull requests go to."""
         self.main = ["0" * 40]
         """The history of the default branch, the newest last."""
         self.changed = Commit("0" * 40, "ada", ("ada",))
@@ -120,6 +122,7 @@ class GitHub(peers.GitHub):
         self._ask("pull")
         merge = next((commit for commit, pull in self.merged.items() if pull == number), None)
         pull = replace(PULL, repository=SHOP, number=number, head_sha=self.pushed * 40, author="ada")
+        pull = replace(pull, base_ref=self.base)
         return replace(pull, open=merge is None, merged=merge is not None, merge_commit=merge)
 
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
