@@ -64,7 +64,10 @@ COMMANDS: Mapping[Verb, Entry] = {
     Verb.DESTROY: Entry("/destroy", "takes the preview away with its data", _TENDERS, fork_author=True),
     Verb.RESEED: Entry("/reseed", "resets the data to what the seed makes", _WRITERS, bound=True),
     Verb.PROMOTE: Entry(
-        "/promote staging", "takes what you see to a stage; a release may follow", _WRITERS, bound=True
+        "/promote staging",
+        "takes what you see to a stage or demo; a release or tag may follow",
+        _WRITERS,
+        bound=True,
     ),
     Verb.ROLLBACK: Entry("/rollback staging", "takes a stage back to what was verified before", _WRITERS),
     Verb.APPROVE: Entry("/approve staging", "approves the promotion that waits for it", _WRITERS),

@@ -54,10 +54,12 @@ class Pins:
     async def _pin(
         self, claim: Claim, record: StageRecord, wanted: Pin, configuration: Configuration
     ) -> datetime | None:
+        asked = await self._asked(record, wanted)
         now = self.clock()
-        at = await self._asked_at(record, wanted)
-        if at is None or now < at:
-            return at
+        if asked is not None and not _turned_down(asked):
+            return None
+        if asked is not None and now < asked.since + _REPEATED:
+            return asked.since + _REPEATED
         if await self.promotions.find(stage=record.key, ended=False):
             return now + _AGAIN  # one after the other; its end makes us look at once
         change = await self.github.last_change(record.repository, PATH)
@@ -76,14 +78,12 @@ class Pins:
         await self._ask(claim, promotion, wanted, found, change)
         return None
 
-    async def _asked_at(self, record: StageRecord, wanted: Pin) -> datetime | None:
-        """From when on it is to be asked for; None when it was, and something was done about it."""
-        pin, now = record.pin, self.clock()
+    async def _asked(self, record: StageRecord, wanted: Pin) -> Promotion | None:
+        """What was asked for on behalf of this very wish."""
+        pin = record.pin
         if pin is None or pin.why or (pin.release, pin.digest) != (wanted.release, wanted.digest):
-            return now
-        asked = await self.promotions.get(pin.promotion)
-        turned_down = asked is not None and asked.state in _UNTOUCHED and not asked.story[-1].by
-        return max(now, asked.since + _REPEATED) if asked is not None and turned_down else None
+            return None
+        return await self.promotions.get(pin.promotion)
 
     async def _ask(
         self, claim: Claim, promotion: Promotion, wanted: Pin, found: Found, change: Commit
@@ -125,3 +125,8 @@ class Pins:
         await self.promotions.change(
             record.key, record.repository, lambda board: orders.remember_pin(board, pin, now), claim=claim
         )
+
+
+def _turned_down(asked: Promotion) -> bool:
+    """By a gate, before anything was touched, and not by a person."""
+    return asked.state in _UNTOUCHED and not asked.story[-1].by

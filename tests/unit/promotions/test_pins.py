@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 
@@ -28,6 +29,18 @@ def pinned(to: str, besides: str = "") -> str:
 
 
 UNPINNED = f"{PIPELINE}demo:\n  sales: {{}}\n"
+
+
+class Ticking(ManualClock):
+    """No two looks at it show the same, as with a real one."""
+
+    def __call__(self) -> datetime:
+        return self.advance(0.000001)
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return Ticking()
 
 
 @pytest.fixture
