@@ -211,7 +211,7 @@ async def test_what_waits_for_a_freeze_or_a_lock_goes_on_when_it_ends(small: Sto
         number = await stages.open("feature", "Patience.")
         zone = ZoneInfo("Asia/Kolkata")
         now = datetime.now(zone)
-        ends = (now + timedelta(seconds=110)).replace(second=0, microsecond=0)
+        ends = (now + timedelta(seconds=80)).replace(second=0, microsecond=0)
         window = f"from: {now - timedelta(hours=1):%Y-%m-%d %H:%M}, until: {ends:%Y-%m-%d %H:%M}"
         freeze = f"freeze: [{{{window}, zone: {zone.key}, why: nobody is there}}]"
         frozen = f"\nstages:\n  frozen: {{{freeze}}}\n  locked: {{}}\n"
@@ -225,6 +225,8 @@ async def test_what_waits_for_a_freeze_or_a_lock_goes_on_when_it_ends(small: Sto
         await stages.merge(number, "merge")
         await stages.told(number, "⏳ Release", "Locked is locked by bea until")
         assert await stages.digests("frozen") == await stages.digests("locked") == set()
+        await asyncio.sleep((ends - datetime.now(zone)).total_seconds() - 5)
+        assert await stages.digests("frozen") == set()
         await stages.told(number, "✅ Release", "**frozen**")
         assert datetime.now(zone) >= ends
         await stages.told(number, "✅ Release", "**locked**")
