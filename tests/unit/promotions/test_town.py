@@ -109,7 +109,9 @@ def _action(random: Random) -> Action:
                 random.choice(("", "bea", "cem", *PEOPLE)),
                 random.choice((_change_of(random), _wait(random))),
             )
-            return ("push through", stage, random.choice(PEOPLE), random.choice(COMMITS), yes, meanwhile)
+            smooth = random.random() < 0.6
+            asks = random.choice(PEOPLE), random.choice(COMMITS)
+            return ("push through", stage, *asks, yes, ("nothing",) if smooth else meanwhile, smooth)
         case "ship":
             return ("ship", random.choice(PEOPLE), random.choice(COMMITS))
         case "work":
@@ -148,15 +150,7 @@ async def _do(town: Town, what: str, *given: Any) -> None:
         case "people":
             await town.people(*given)
         case "push through":
-            stage, by, commit, yes, meanwhile = given
-            town.github.pushed = commit
-            await town.people("promote", stage, by, commit)
-            await town.work(10)
-            if yes:
-                await town.people("approve", stage, yes, commit)
-            _change(town, *meanwhile)
-            await town.kill_after(2)
-            await town.work(20)
+            await _push_through(town, *given)
         case "ship":
             by, commit = given
             await town.people("promote", "integration", by, commit)
@@ -167,6 +161,26 @@ async def _do(town: Town, what: str, *given: Any) -> None:
             await town.kill_after(*given)
         case _:
             _change(town, what, *given)
+
+
+async def _push_through(
+    town: Town, stage: str, by: str, commit: str, yes: str, meanwhile: Action, smooth: bool
+) -> None:
+    """Asked for, approved by somebody, and carried out, while something else happens, or nothing does."""
+    if smooth:
+        town.github.trouble, town.github.unseen = None, ""
+        town.cluster.broken, town.cluster.shaky = set(), False
+        await town.people("unlock", stage, "bea", commit)
+    await town.people("abort", stage, by, commit)
+    await town.work(10)
+    town.github.pushed = commit
+    await town.people("promote", stage, by, commit)
+    await town.work(10)
+    if yes:
+        await town.people("approve", stage, yes, commit)
+    _change(town, *meanwhile)
+    await town.kill_after(2)
+    await town.work(20)
 
 
 def _change(town: Town, what: str, *given: Any) -> None:
