@@ -37,6 +37,8 @@ def story(promotion: Promotion) -> str:
         said.append(f"It is this release because {plain(promotion.note)}.")
     if promotion.detail:
         said.append(block(promotion.detail, _DETAIL))
+    if promotion.waits:
+        said.append(f"⏳ {plain(_sentence(promotion.waits))}")
     said += _gates(promotion)
     said += parity(promotion)
     if promotion.checks:

@@ -77,7 +77,8 @@ def why(stage: StageStory) -> list[str]:
     """Why one stage is where it is, for `/why staging`."""
     said = [_headline(stage), plain(stage.trouble), _list(_besides(stage)), *_under_way(stage)]
     if stage.promotions:
-        said += _last(stage.moved_by.promotion if stage.moved_by is not None else stage.promotions[0])
+        last = max(stage.promotions, key=lambda each: each.since)
+        said += _last(stage.moved_by.promotion if stage.moved_by is not None else last)
     entries = [_entry(entry) for entry in stage.audit[:_ENTRIES]]
     if entries:
         said.append(_list(entries, "What was done and decided, the newest first:"))

@@ -156,6 +156,8 @@ class Promotion:
     """`.greenroom.yml` asked for it on behalf of whoever changed it, and is what moves the demo again."""
     holds: bool = False
     """It put its stage on hold: it went back, or would have if there were anything to go back to."""
+    waits: str = ""
+    """What its stage waits for, where that takes long, in a sentence without its full stop."""
     checks: tuple[CheckResult, ...] = ()
     url: str | None = None
     story: tuple[Chapter, ...] = ()

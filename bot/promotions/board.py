@@ -77,7 +77,7 @@ def enter(
         state=state,
         since=now,
         deadline=now + patience,
-        **{"paused_by": "", "paused_at": None, **ended, **fields},
+        **{"paused_by": "", "paused_at": None, "waits": "", **ended, **fields},
     )
     stage = board.stage
     if state in MOVING:

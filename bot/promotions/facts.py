@@ -50,6 +50,7 @@ class Progress:
     serial: int = 0
     """Of the target that this is about."""
     why: str = ""
+    """It failed, or takes long."""
     detail: str = ""
     checks: tuple[CheckResult, ...] = ()
     url: str | None = None
@@ -65,6 +66,8 @@ class Facts:
     """The head of the release's pull request."""
     author: str = ""
     """Of the pull request."""
+    closed: bool = False
+    """The pull request on which the promotion was asked for was closed without being merged."""
     elsewhere: str = ""
     """The branch that the pull request goes to, where that is not the default branch."""
     authors: tuple[str, ...] | None = None

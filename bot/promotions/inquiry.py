@@ -58,8 +58,10 @@ class Inquiry:
 
     async def _read(self, promotion: Promotion) -> Facts:
         # After it the configuration is read anew: nobody's approval is for one that was just changed.
+        closed = False
         if promotion.number is not None:
-            await self.github.pull_request(promotion.repository, promotion.number)
+            pull = await self.github.pull_request(promotion.repository, promotion.number)
+            closed = pull is not None and not pull.open and not pull.merged
         else:
             await self.github.head(promotion.repository)
         text = await self.github.default_branch_file(promotion.repository, PATH)
@@ -69,18 +71,19 @@ class Inquiry:
             reading = Reading(text, parse_configuration(text))
         except ConfigurationError as error:
             return Facts(refusal=str(error))
+        known = Facts(reading, closed=closed)
         if promotion.release is not None:
-            return await self._about(promotion, promotion.release, policy(promotion), Facts(reading))
+            return await self._about(promotion, promotion.release, policy(promotion), known)
         stage = reading.configuration.place(promotion.stage)
         if stage is None:
-            return Facts(reading)
+            return known
         try:
             found = await self.sources.find(promotion, reading.configuration)
         except Rejected as error:
-            return Facts(reading, refusal=_lower(str(error)))
+            return replace(known, refusal=_lower(str(error)))
         if found is None:
-            return Facts(reading)
-        return await self._about(promotion, found.release, stage, Facts(reading, found))
+            return known
+        return await self._about(promotion, found.release, stage, replace(known, found=found))
 
     async def _about(
         self, promotion: Promotion, release: PromotableRelease, stage: Stage, known: Facts

@@ -67,7 +67,7 @@ def _out_of_time(board: Board, promotion: Promotion, now: datetime) -> Board:
     if promotion.state in PENDING:
         reasons = [gate.why for gate in promotion.gates if not gate.passed]
         return on.enter(board, promotion, State.EXPIRED, now, "; ".join([told, *reasons]))
-    return moving.fail(board, promotion, now, told)
+    return moving.fail(board, promotion, now, f"{told}; {promotion.waits}" if promotion.waits else told)
 
 
 def next_look(promotion: Promotion, now: datetime) -> datetime | None:

@@ -31,7 +31,7 @@ def deploying(board: Board, promotion: Promotion, facts: Facts, now: datetime) -
     if (failure := _failure(facts)) is not None:
         return fail(board, promotion, now, *failure)
     if progress.rollout is Rollout.UNDER_WAY:
-        return board
+        return _told_wait(board, promotion, facts)
     return on.enter(board, promotion, State.VERIFYING, now, checks=progress.checks, url=progress.url)
 
 
@@ -41,7 +41,7 @@ def verifying(board: Board, promotion: Promotion, facts: Facts, now: datetime) -
     if (failure := _failure(facts)) is not None:
         return fail(board, promotion, now, *failure)
     if facts.progress.rollout is not Rollout.VERIFIED:
-        return board
+        return _told_wait(board, promotion, facts)
     soak = policy(promotion).soak
     if not soak:
         return _succeed(board, promotion, now)
@@ -54,7 +54,7 @@ def soaking(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> 
     if (failure := _failure(facts)) is not None:
         return fail(board, promotion, now, *failure)
     if now < soaked_at(promotion) or facts.progress.rollout is not Rollout.VERIFIED:
-        return board
+        return _told_wait(board, promotion, facts)
     return _succeed(board, promotion, now)
 
 
@@ -92,7 +92,7 @@ def rolling_back(board: Board, promotion: Promotion, facts: Facts, now: datetime
     if (failure := _failure(facts)) is not None:
         return on.enter(board, promotion, State.ROLLBACK_FAILED, now, failure[0], detail=failure[1])
     if facts.progress.rollout is not Rollout.VERIFIED:
-        return board
+        return _told_wait(board, promotion, facts)
     return on.enter(board, promotion, State.ROLLED_BACK, now, promotion.why, url=facts.progress.url)
 
 
@@ -110,3 +110,8 @@ def _told_checks(board: Board, promotion: Promotion, facts: Facts) -> Board:
     if progress.rollout is Rollout.UNDER_WAY or progress.checks == promotion.checks:
         return board
     return on.change(board, promotion, checks=progress.checks)
+
+
+def _told_wait(board: Board, promotion: Promotion, facts: Facts) -> Board:
+    """It stays where it is; what keeps it there is told."""
+    return on.change(board, promotion, waits=facts.progress.why)

@@ -23,4 +23,6 @@ def progress(environment: Environment | None) -> Progress:
         return Progress(Rollout.VERIFIED, serial, checks=status.checks, url=status.url)
     live = status.phase is Phase.CHECKS or status.state is EnvironmentState.READY
     rollout = Rollout.LIVE if live else Rollout.UNDER_WAY
-    return Progress(rollout, serial, checks=status.checks, url=status.url)
+    waits = status.cause if status.state is EnvironmentState.WAITING else None
+    why = waits.summary.rstrip(".") if waits is not None else ""
+    return Progress(rollout, serial, why, checks=status.checks, url=status.url)

@@ -14,6 +14,7 @@ __all__ = ["Case", "evaluate", "fork_shown"]
 GATES: Sequence[Gate] = (
     stage.after,
     review.fork,
+    review.closed,
     stage.parity,
     review.authors,
     review.protected,

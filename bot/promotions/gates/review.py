@@ -22,6 +22,15 @@ def fork_shown(place: EnvironmentKey, release: PromotableRelease) -> bool:
     return place.kind is EnvironmentKind.DEMO and made_there
 
 
+def closed(case: Case) -> GateResult:
+    """What was given up is on nobody's way any more; only a person who names the release means it still."""
+    promotion = case.promotion
+    named = promotion.wanted is not None and not promotion.automatic
+    if case.facts.closed and not named and case.release.origin is not Origin.DEFAULT_BRANCH:
+        return refused("closed", f"#{promotion.number} was closed without being merged")
+    return passed("closed")
+
+
 def authors(case: Case) -> GateResult:
     """It is known who may not say yes to it."""
     stage = case.stage

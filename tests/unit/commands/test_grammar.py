@@ -110,6 +110,10 @@ def test_another_bots_command_beside_one_of_ours_counts_for_nothing() -> None:
     assert parse("/lgtm\n/preview\n/cc @ada") == Spoken(Command(Verb.PREVIEW))
 
 
+def test_how_long_a_lock_lasts_is_understood_in_capitals_too() -> None:
+    assert parse("/Lock staging For 2H") == Spoken(Command(Verb.LOCK, timedelta(hours=2), ("staging",)))
+
+
 def test_the_first_command_counts_and_the_others_are_told() -> None:
     assert parse("/extend 24h\n/status\nand\n/why") == Spoken(Command(Verb.EXTEND, timedelta(days=1)), more=2)
 

@@ -124,6 +124,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "awaiting-a-reviewer-of-the-environment": PROTECTED,
     "queued-and-paused": replace(AWAITING, state=PromotionState.QUEUED, paused_by="cem"),
     "deploying": RUNNING,
+    "deploying-for-long": replace(RUNNING, waits="Deployment shop: 0 of 2 pods are ready @here"),
     "verifying": replace(
         RUNNING, state=PromotionState.VERIFYING, checks=(CheckResult("smoke", CheckState.RUNNING),)
     ),

@@ -1,5 +1,6 @@
 """The way of a promotion from state to state."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -473,6 +474,39 @@ def test_what_came_to_its_end_while_nobody_worked_is_not_too_late(stages: Stages
     stages.step("integration", facts())
     stages.later(days=2)
     assert stages.step("integration", facts(progress=VERIFIED)) is State.SUCCEEDED
+
+
+def test_what_its_stage_waits_for_is_told_until_it_goes_on(stages: Stages) -> None:
+    slow = replace(UNDER_WAY, why="Deployment shop: 0 of 2 pods are ready")
+    stages.ask("integration")
+    stages.step("integration", facts())
+    stages.step("integration", facts(progress=slow))
+    assert stages.promotion("integration").waits == slow.why
+    stages.step("integration", facts(progress=VERIFIED))
+    assert stages.promotion("integration").waits == ""
+    stages.ask("integration", id="p2")
+    stages.step("integration", facts(release("b"), progress=slow), "p2")
+    stages.step("integration", facts(release("b"), progress=slow), "p2")
+    stages.later(hours=1)
+    stages.step("integration", facts(progress=slow), "p2")
+    assert stages.promotion("integration", "p2").why == f"it was deploying for too long; {slow.why}"
+
+
+def test_what_was_given_up_while_it_waited_is_brought_nowhere(stages: Stages) -> None:
+    text = PIPELINE.replace("integration: {}", "integration: {approvals: {count: 1}}")
+    stages.ask("integration")
+    assert stages.step("integration", facts(text=text)) is State.AWAITING_APPROVAL
+    stages.approve("integration", "p1", "bea")
+    assert stages.step("integration", facts(text=text, closed=True)) is State.REJECTED
+    assert stages.promotion("integration").why == "#7 was closed without being merged"
+    assert stages.running("integration") is None
+
+
+def test_who_names_the_release_of_a_pull_request_that_was_closed_means_it(stages: Stages) -> None:
+    stages.ask("integration", wanted=release().id)
+    assert stages.step("integration", facts(closed=True)) is State.DEPLOYING
+    stages.ask("security", by="", wanted=release().id)
+    assert stages.step("security", facts(closed=True)) is State.REJECTED
 
 
 def test_the_story_and_the_audit_tell_what_happened(stages: Stages) -> None:
