@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -19,6 +19,7 @@ from bot.environments.fields import (
     RelativePath,
     Strict,
     Variable,
+    written,
 )
 from bot.environments.stages import Demo, Problem, Stage, StageName, pipeline_problems
 from bot.model.environment import EnvironmentKey, EnvironmentKind
@@ -36,8 +37,15 @@ LARGEST = 64 * 1024
 
 
 class ImageSource(Strict):
-    repository: str = Field(pattern=r"^[a-z0-9][a-zA-Z0-9.:_/-]*$")
-    tag: str = Field(default="{sha}", pattern=r"^[A-Za-z0-9_.{}-]{1,140}$")
+    repository: Annotated[
+        str, written(r"[a-z0-9][a-zA-Z0-9.:_/-]*", "an image is registry and path, such as ghcr.io/acme/shop")
+    ]
+    tag: Annotated[
+        str,
+        written(
+            r"[A-Za-z0-9_.{}-]{1,140}", "a tag has letters, digits, dots, dashes and underscores beside {sha}"
+        ),
+    ] = "{sha}"
 
     @model_validator(mode="before")
     @classmethod
@@ -257,12 +265,32 @@ def _told(problem: Problem, lines: Mapping[tuple[str | int, ...], int]) -> str:
 
 
 def _message(problem: Any) -> str:
-    return {
-        "extra_forbidden": "this field is not known here",
-        "missing": "this field is missing",
-        "model_type": "expected a mapping of fields",
-        "string_type": "expected text; put quotes around it",
-    }.get(problem["type"], str(problem["msg"]).removeprefix("Value error, "))
+    words = _MESSAGES.get(problem["type"])
+    context = problem.get("ctx") or {}
+    return words.format(**context) if words else str(problem["msg"]).removeprefix("Value error, ")
+
+
+_MESSAGES: Mapping[str, str] = {
+    "extra_forbidden": "this field is not known here",
+    "missing": "this field is missing",
+    "model_type": "expected a mapping of fields; `{{}}` where none is needed",
+    "dict_type": "expected a mapping: names, each with its value",
+    "mapping_type": "expected a mapping: names, each with its value",
+    "string_type": "expected text; put quotes around it",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "it may not be empty",
+    "tuple_type": "expected a list, such as [one, another]",
+    "too_long": "at most {max_length} of them",
+    "too_short": "at least {min_length} of them",
+    "bool_type": "expected `true` or `false`",
+    "bool_parsing": "expected `true` or `false`",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "greater_than_equal": "it has to be {ge} or more",
+    "less_than_equal": "it has to be {le} or less",
+    "enum": "expected {expected}",
+}
+"""What people read of what pydantic found. Other kinds have messages of our own."""
 
 
 def _construct(node: yaml.Node, path: tuple[str | int, ...], lines: dict[tuple[str | int, ...], int]) -> Any:

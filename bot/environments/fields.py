@@ -52,9 +52,30 @@ def _relative(path: str) -> str:
     return "/".join(part for part in parts if part not in ("", "."))
 
 
+def written(pattern: str, told: str) -> AfterValidator:
+    """Text of this shape. Who writes another one is told in words what it is."""
+    expression = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if expression.fullmatch(text) is None:
+            raise ValueError(told)
+        return text
+
+    return AfterValidator(check)
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
-Label = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+Label = Annotated[
+    str,
+    written(
+        r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
+        "a name here has at most 40 lower-case letters, digits and dashes, such as smoke-test",
+    ),
+]
+UrlPath = Annotated[
+    str, written(r"/[^\s]{0,1999}", "a path begins with a slash and has no spaces, such as /healthz")
+]
 
 
 def _reference(text: str) -> str:
@@ -64,7 +85,12 @@ def _reference(text: str) -> str:
     return text
 
 
-Variable = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")]
+Variable = Annotated[
+    str,
+    written(
+        r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name has letters, digits and underscores, such as FEATURE_X"
+    ),
+]
 Reference = Annotated[str, AfterValidator(_reference)]
 
 
@@ -84,7 +110,7 @@ class Check(Strict):
     """Exactly one of `http` and `job`."""
 
     name: Label | None = None
-    http: str | None = Field(default=None, pattern=r"^/[^\s]*$", max_length=2000)
+    http: UrlPath | None = None
     job: Job | None = None
 
     @model_validator(mode="after")

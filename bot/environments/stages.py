@@ -11,7 +11,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bot.environments.fields import Check, Duration, Label, PreviewSize, Reference, Strict, Variable
+from bot.environments.fields import (
+    Check,
+    Label,
+    PreviewSize,
+    Reference,
+    Strict,
+    Variable,
+    parse_duration,
+    written,
+)
 
 Problem = tuple[tuple[str | int, ...], str]
 """Where in the file, and what is wrong there."""
@@ -26,7 +35,13 @@ _MOMENT = re.compile(
 
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}")
 
-StageName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,28}[a-z0-9])?$")]
+StageName = Annotated[
+    str,
+    written(
+        r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?",
+        "a name here has at most 30 lower-case letters, digits and dashes, such as staging",
+    ),
+]
 
 
 def _zone(name: str) -> str:
@@ -35,6 +50,11 @@ def _zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise ValueError(f"{name!r} is not a time zone such as Europe/Berlin or UTC") from None
     return name
+
+
+def _soak(value: object) -> timedelta:
+    """None at all may be written down too."""
+    return timedelta(0) if value in ("0s", "0m", "0h", "0d") else parse_duration(value)
 
 
 def _text(value: object) -> object:
@@ -63,6 +83,14 @@ def _host(text: str) -> str:
     return text
 
 
+NamespaceName = Annotated[
+    str,
+    written(
+        r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
+        "a namespace has at most 63 lower-case letters, digits and dashes, such as shop-staging",
+    ),
+]
+Soak = Annotated[timedelta, BeforeValidator(_soak)]
 Release = Annotated[str, AfterValidator(_release)]
 Host = Annotated[str, AfterValidator(_host)]
 Zone = Annotated[str, AfterValidator(_zone)]
@@ -125,6 +153,8 @@ class After(Strict):
     @model_validator(mode="before")
     @classmethod
     def _from_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            raise ValueError(f"expected a list of stages: [{value}]")
         return {"all_of": value} if isinstance(value, list | tuple) else value
 
     @property
@@ -159,7 +189,7 @@ class Place(Strict):
     size: PreviewSize = PreviewSize()
     config: Mapping[Variable, str] = Field(default_factory=dict)
     secrets: Mapping[Variable, Reference] = Field(default_factory=dict, max_length=100)
-    namespace: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    namespace: NamespaceName | None = None
     """One that the operator made and labelled for it, instead of one of the bot's."""
 
     @model_validator(mode="after")
@@ -177,7 +207,7 @@ class Stage(Place):
     after: After = After()
     parity: Parity = Parity.WARN
     automatic: bool = False
-    soak: Duration = timedelta(0)
+    soak: Soak = timedelta(0)
     ephemeral: bool = False
     """Made for the promotion, verified, and destroyed."""
     freeze: tuple[Freeze, ...] = Field(default=(), max_length=50)

@@ -194,6 +194,12 @@ def _next(promotion: Promotion) -> list[str]:
         ]
     if promotion.pinned and state is State.SUCCEEDED:
         return [f"{name} is moved by changing {code('.greenroom.yml')} on the default branch."]
+    if state is State.ROLLBACK_FAILED:
+        return [
+            f"{code(f'/rollback {name}')} goes further back where there is something, and "
+            f"{code(f'/promote {name} RELEASE')} brings a release of your choice. "
+            f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."
+        ]
     if promotion.holds:
         return [f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."]
     if state is State.SUCCEEDED and not promotion.ephemeral:

@@ -9,6 +9,7 @@ from bot.commands.outcome import Account
 from bot.github import texts_promotion
 from bot.github.markdown import block, code, plain
 from bot.github.texts import link, time
+from bot.model.environment import EnvironmentState
 from bot.model.promotion import AuditEntry, GateResult, Hold, Lock, Promotion, PromotionState
 from bot.model.release import PromotableRelease
 from bot.model.stage_story import Journey, PipelineStory, StageStory
@@ -182,7 +183,8 @@ def _verified(stage: StageStory) -> list[str]:
     """With the one that `/rollback` goes to."""
     now = [each.at == stage.verified_at for each in stage.verified]
     back = now.index(False) if False in now else None
-    marks = {now.index(True): " (runs now)"} if True in now else {}
+    runs = "is to run now" if stage.state is EnvironmentState.FAILED else "runs now"
+    marks = {now.index(True): f" ({runs})"} if True in now else {}
     if back is not None and stage.pin is None:
         marks[back] = f" ({code(f'/rollback {stage.name}')} goes there)"
     return [

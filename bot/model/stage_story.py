@@ -86,6 +86,8 @@ class StageStory:
         named = f"Release {_named(self.release)}"
         if self.moved_by is not None:
             return f"{named} is on its way to {self.name}: {self.moved_by.promotion.state}."
+        if self.state is EnvironmentState.FAILED:
+            return f"{named} is to run on {self.name}, and does not come up."
         verified = "" if self.verified_at is not None else ", and was not verified there"
         return f"{named} runs on {self.name}{verified}."
 

@@ -88,6 +88,30 @@ preview:
             MINIMAL + "preview:\n  config:\n    MODE: on",
             "line 6, preview.config.MODE: expected text; put quotes",
         ),
+        (MINIMAL + "stages:\n  Staging: {}", "line 5, stages.Staging: a name here has at most 30 lower-case"),
+        (
+            MINIMAL + "stages:\n  staging:",
+            "line 5, stages.staging: expected a mapping of fields; `{}` where none",
+        ),
+        (MINIMAL + "stages: [a]", "line 4, stages: expected a mapping: names, each with its value"),
+        (
+            MINIMAL + "stages:\n  a: {}\n  b: {after: a}",
+            "line 6, stages.b.after: expected a list of stages: [a]",
+        ),
+        (
+            MINIMAL + "stages:\n  a: {automatic: maybe}",
+            "line 5, stages.a.automatic: expected `true` or `false`",
+        ),
+        (MINIMAL + "stages:\n  a: {parity: no}", "line 5, stages.a.parity: expected 'warn' or 'block'"),
+        (
+            MINIMAL + "stages:\n  a: {approvals: {count: 0}}",
+            "stages.a.approvals.count: it has to be 1 or more",
+        ),
+        (MINIMAL + "stages:\n  a: {required: {checks: build}}", "stages.a.required.checks: expected a list"),
+        (
+            MINIMAL + "stages:\n  a: {checks: [{http: up}]}",
+            "stages.a.checks.0.http: a path begins with a slash",
+        ),
         (MINIMAL + "preview:\n  ttl: soon", "line 5, preview.ttl: a duration is a number and a unit"),
         (
             MINIMAL + "preview:\n  checks:\n    - {}",
@@ -241,3 +265,10 @@ def test_durations(text: str, seconds: int) -> None:
 def test_what_is_no_duration(text: object) -> None:
     with pytest.raises(ValueError, match="a duration is"):
         parse_duration(text)
+
+
+def test_no_soak_may_be_written_down_and_no_life_may_not() -> None:
+    read = parse_configuration(MINIMAL + "stages:\n  a: {soak: 0m}")
+    assert read.stages["a"].soak == timedelta(0)
+    with pytest.raises(ConfigurationError, match=r"preview\.ttl: a duration is"):
+        parse_configuration(MINIMAL + "preview: {ttl: 0m}")

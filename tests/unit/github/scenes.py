@@ -170,7 +170,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             cause=Cause(
                 "`.greenroom.yml` on the default branch cannot be used. "
                 "Mend it there, and the preview goes on by itself.",
-                ".greenroom.yml, line 4, route.port: Input should be less than or equal to 65535",
+                ".greenroom.yml, line 4, route.port: it has to be 65535 or less",
             ),
         ),
         PLACE,

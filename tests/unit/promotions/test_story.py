@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.environments.configuration import parse_configuration
-from bot.model.environment import CheckResult, CheckState
+from bot.model.environment import CheckResult, CheckState, EnvironmentState
 from bot.model.promotion import MOVING, PENDING, Approval, GateResult, Lock, Promotion
 from bot.model.promotion import PromotionState as State
 from bot.model.stage_story import StageStory
@@ -89,6 +89,13 @@ def test_a_release_that_was_not_verified_is_told_as_such() -> None:
     stages.run("integration", release(), "p1")
     told = tell(replace(stages.board("integration").stage, verified=()), None, (), stages.now)
     assert told.headline.endswith("runs on integration, and was not verified there.")
+
+
+def test_what_does_not_come_up_is_not_said_to_run() -> None:
+    stages = Stages()
+    stages.run("integration", release(), "p1")
+    told = replace(story(stages, "integration"), state=EnvironmentState.FAILED)
+    assert told.headline.endswith("of `aaaaaaa` is to run on integration, and does not come up.")
 
 
 def test_a_lock_is_told_until_it_expires() -> None:
