@@ -72,6 +72,8 @@ class StageStory:
         """Who moves a demo, in a sentence; "" for a stage."""
         if self.key.kind is not EnvironmentKind.DEMO:
             return ""
+        if not self.configured:
+            return "A demo, which stays until an operator takes it away (`greenroom stage remove`)."
         if self.pin is None:
             return "A demo, which people move by command."
         told = f"A demo, pinned to {self.pin.release} in `.greenroom.yml`"

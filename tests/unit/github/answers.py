@@ -116,6 +116,10 @@ ANSWERS: Mapping[str, tuple[Outcome, Account | None]] = {
         replace(STATUS, stage="sales"),
         _account(None, stages.ALL, stages.DEMO),
     ),
+    "status-of-a-demo-that-left-the-file": (
+        replace(STATUS, stage="sales"),
+        _account(None, stages.ALL, replace(stages.DEMO, configured=False)),
+    ),
     "status-of-no-stage": (replace(STATUS, stage="stagin|<b>"), _account(None, stages.ALL)),
     "why": (WHY, _account(_story(EnvironmentState.FAILED, CRASHED))),
     "why-with-promotions": (WHY, _account(_story(EnvironmentState.READY), stages.ALL)),
