@@ -20,10 +20,19 @@ def begin(board: Board, promotion: Promotion, now: datetime) -> Board:
     assert promotion.release is not None, "it was found before the gates"
     stage = stage_in(promotion.configuration, promotion.stage.name)
     back = None if stage.ephemeral else on.last_verified(board)
-    named = stage.namespace or namespace_name(promotion.stage, promotion.repository)
-    board = replace(board, stage=replace(board.stage, namespace=named))
+    board = replace(board, stage=replace(board.stage, namespace=_namespace(board, promotion)))
     board = on.aim(board, Target(promotion.release, promotion.configuration, 0), now, promotion.id)
     return on.enter(board, promotion, State.DEPLOYING, now, back_to=back, checks=(), url=None)
+
+
+def _namespace(board: Board, promotion: Promotion) -> str:
+    """Where the stage stands already it stays, with its data, however the repository is called by now."""
+    record, name = board.stage, promotion.stage.name
+    given = stage_in(promotion.configuration, name).namespace
+    if given is not None:
+        return given
+    stood = record.target is not None and stage_in(record.target.configuration, name).namespace is None
+    return record.namespace if stood else namespace_name(promotion.stage, promotion.repository)
 
 
 def deploying(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.environments.configuration import PATH, Configuration, line_of, parse_configuration
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import GreenroomError, Rejected, TryAgain
+from bot.model.errors import ConfigurationError, GreenroomError, Rejected, TryAgain
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
 from bot.promotions.board import Refusal
@@ -96,6 +96,8 @@ class Named:
     def _unknown(self, name: str, more: str = "") -> GreenroomError:
         if isinstance(self.problem, TryAgain):
             return self.problem
+        if isinstance(self.problem, ConfigurationError):
+            return Refusal(f"`{PATH}` on the default branch cannot be used: {self.problem}")
         if self.problem is not None:
             return Refusal(str(self.problem))
         if self.configuration is None:

@@ -9,6 +9,7 @@ import pytest
 from bot.model.promotion import PromotionState as State
 from bot.model.protection import UNPROTECTED
 from bot.model.release import Origin
+from bot.promotions import board as on
 from bot.promotions import orders
 from bot.promotions.board import Refusal
 from bot.promotions.machine import next_look
@@ -16,6 +17,7 @@ from tests.unit.promotions.scenes import (
     BROKEN,
     LIVE,
     PIPELINE,
+    SHOP,
     SMOKE_FAILED,
     UNDER_WAY,
     VERIFIED,
@@ -507,6 +509,22 @@ def test_who_names_the_release_of_a_pull_request_that_was_closed_means_it(stages
     assert stages.step("integration", facts(closed=True)) is State.DEPLOYING
     stages.ask("security", by="", wanted=release().id)
     assert stages.step("security", facts(closed=True)) is State.REJECTED
+
+
+def test_a_stage_stays_where_it_stands_when_the_repository_is_renamed(stages: Stages) -> None:
+    stages.run("integration", release(), "p1")
+    before = stages.boards["integration"].stage.namespace
+    stages.ask("integration", id="p2")
+    asked, renamed = stages.promotion("integration", "p2"), replace(SHOP, name="store")
+    stages.boards["integration"] = on.change(stages.boards["integration"], asked, repository=renamed)
+    stages.step("integration", facts(release("b")), "p2")
+    assert stages.boards["integration"].stage.namespace == before
+    stages.step("integration", facts(progress=VERIFIED), "p2")
+    text = PIPELINE.replace("integration: {}", "integration: {namespace: ours}")
+    stages.run("integration", release("a"), "p3", text=text)
+    assert stages.boards["integration"].stage.namespace == "ours"
+    stages.run("integration", release("b"), "p4")
+    assert stages.boards["integration"].stage.namespace == before
 
 
 def test_the_story_and_the_audit_tell_what_happened(stages: Stages) -> None:
