@@ -71,6 +71,12 @@ def test_each_way_of_merging_ends_in_the_same_tree(github: GitHubServer, pull: i
     assert (merged.state, merged.merged_by, merged.merge_commit_sha) == ("closed", "ada", sha)
 
 
+def test_a_rebase_of_an_up_to_date_branch_is_another_commit(github: GitHubServer, pull: int) -> None:
+    head = github.pulls.get(SHOP, pull).head_sha
+    assert github.pulls.merge(SHOP, pull, by="ben", method="rebase") != head
+    assert _tree(github, "main") == _tree(github, "price")
+
+
 def test_a_squash_of_an_up_to_date_branch_has_the_tree_that_was_reviewed(
     github: GitHubServer, pull: int
 ) -> None:

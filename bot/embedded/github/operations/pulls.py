@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Literal
 
 from bot.embedded.github.errors import GitHubError, invalid
@@ -223,7 +225,9 @@ class Pulls:
             tree = merge_trees(objects, before, tip.tree, commit.tree)
             if tree is None:
                 raise GitHubError(405, "This branch can't be rebased")
-            tip = objects.write_commit(tree, [tip.sha], commit.author, commit.message, by=who)
+            # Another commit, as on GitHub, also within the second in which the one before was made.
+            at = max(who.at, commit.committer.at + timedelta(seconds=1))
+            tip = objects.write_commit(tree, [tip.sha], commit.author, commit.message, by=replace(who, at=at))
         return tip.sha
 
     def _find(self, full_name: str, number: int) -> tuple[Repository, Pull]:
