@@ -84,7 +84,7 @@ async def _play(random: Random, clock: ManualClock, folder: Path) -> None:
     try:
         town = Town(store, clock)
         await town.begin()
-        town.github.configuration = BUSY
+        town.configure(BUSY)
         for _ in range(random.randint(10, 40)):
             action = _action(random)
             print(*action)
@@ -196,7 +196,7 @@ def _change(town: Town, what: str, *given: Any) -> None:
         case "shake":
             town.cluster.shaky = given[0]
         case "configure":
-            town.github.configuration = BUSY if town.github.configuration == CHANGED else CHANGED
+            town.configure(BUSY if town.github.configuration == CHANGED else CHANGED)
         case "github":
             town.github.trouble, town.github.unseen = given
 
@@ -217,7 +217,10 @@ async def _history_is_right(town: Town) -> None:
     await town.nothing_ran_that_was_not_wanted()
     entries = await town.store.audit.entries(SHOP.id, limit=10_000)
     for each in await town.store.promotions.find(SHOP.id, limit=1000):
-        _was_let_through(each, [entry for entry in entries if entry.promotion == each.id])
+        about = [entry for entry in entries if entry.promotion == each.id]
+        _was_let_through(each, about)
+        _took_its_time(about)
+        _came_as_configured(town, each, about)
     _stood_alone(entries)
     for index, entry in enumerate(entries):
         if entry.after == PromotionState.SUPERSEDED:
@@ -251,6 +254,28 @@ def _was_let_through(promotion: Promotion, entries: Sequence[AuditEntry]) -> Non
         and began[0] - LASTS < yes.at <= began[0]
         and yes.by not in (promotion.requested_by, "ada", "eve")
     }, "nobody who may approve it has"
+
+
+def _took_its_time(entries: Sequence[AuditEntry]) -> None:
+    """Paused it went no further, and it soaked as long as its stage asks for."""
+    forward = ("queued", "deploying", "verifying", "soaking", "succeeded")
+    paused, soaking = False, None
+    for entry in reversed(entries):
+        if entry.what in ("paused", "resumed"):
+            paused = entry.what == "paused"
+        assert not (paused and entry.after in forward), "it was paused"
+        if entry.after == PromotionState.SOAKING:
+            soaking = entry.at
+        if entry.after == PromotionState.SUCCEEDED and entry.stage in ("staging", "production"):
+            assert soaking is not None
+            assert entry.at >= soaking + timedelta(minutes=10)
+
+
+def _came_as_configured(town: Town, promotion: Promotion, entries: Sequence[AuditEntry]) -> None:
+    """What began had the configuration that the default branch had at that moment."""
+    for began in (entry.at for entry in entries if entry.after == PromotionState.DEPLOYING):
+        before = [text for at, text in town.configured if at < began][-1:]
+        assert promotion.configuration in [*before, *(text for at, text in town.configured if at == began)]
 
 
 def _stood_alone(entries: Sequence[AuditEntry]) -> None:
@@ -291,6 +316,7 @@ async def _comes_to_rest(town: Town) -> None:
     assert await town.store.promotions.find(SHOP.id, ended=False) == []
     await _holds(town)
     for record in await town.store.promotions.stages(SHOP.id):
+        assert record.target is None or record.name != "security", "it stands for a promotion only"
         environment = await town.store.environments.get(record.key)
         if environment is not None:
             assert environment.observed_generation == environment.generation

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from bot.environments.handler import Handler as EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
@@ -279,6 +280,8 @@ class Town:
         self.asking = Asking(store.promotions, store.releases, self.github, clock)
         self.gateway = peers.Gateway()
         self.asked = 0
+        self.configured: list[tuple[datetime, str]] = []
+        """What the default branch had when."""
         self.registry = registry = peers.Registry()
         environment_peers = EnvironmentPeers(
             store.environments,
@@ -304,6 +307,11 @@ class Town:
                 Pins(store.promotions, self.github, sources, clock),
             ),
         }
+
+    def configure(self, text: str) -> None:
+        """The default branch has another configuration from now on."""
+        self.github.configuration = text
+        self.configured.append((self.clock(), text))
 
     async def begin(self) -> None:
         for each in RELEASES.values():
