@@ -82,7 +82,12 @@ def fail(board: Board, promotion: Promotion, now: datetime, why: str, detail: st
     if promotion.state is State.ROLLING_BACK:
         return on.enter(board, promotion, State.ROLLBACK_FAILED, now, why, detail=detail)
     board = on.enter(board, promotion, State.FAILED, now, why, detail=detail)
-    return go_back(board, board.promotions[promotion.id], now, f"{promotion.id} failed: {why}", "")
+    return go_back(board, board.promotions[promotion.id], now, f"{_named(promotion)} failed: {why}", "")
+
+
+def _named(promotion: Promotion) -> str:
+    """As people know it: by what it brings."""
+    return f"release {promotion.release.id}" if promotion.release is not None else f"promotion {promotion.id}"
 
 
 def go_back(board: Board, promotion: Promotion, now: datetime, why: str, by: str) -> Board:

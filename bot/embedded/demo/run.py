@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from rich.console import Console
 
@@ -36,7 +39,7 @@ async def run(console: Console, stay: bool) -> None:
                 console.print()
                 console.print(f"[green]✓[/green] the whole story took {time.monotonic() - began:.1f} s")
                 if stay:
-                    await _stay(teller)
+                    await _stay(teller, settings)
             finally:
                 await store.close()
     finally:
@@ -52,16 +55,29 @@ async def _play(teller: Teller) -> None:
     await chapters.end(teller, number)
 
 
-async def _stay(teller: Teller) -> None:
+def _write_settings(folder: Path, settings: Mapping[str, str]) -> Path:
+    """For a shell. It goes with the folder, which only this user can read."""
+    path = folder / "settings.sh"
+    path.touch(mode=0o600)
+    told = (f"{name}={shlex.quote(value)}" for name, value in settings.items() if name != "PATH")
+    path.write_text("\n".join(told) + "\n")
+    return path
+
+
+async def _stay(teller: Teller, settings: Mapping[str, str]) -> None:
     """A fresh pull request for a person; until Ctrl-C."""
     teller.chapter("Yours")
     number = await teller.open("night", teller.files("night"), "The night market")
     environment = await teller.watch(number, EnvironmentState.READY)
-    say = teller.console.print
+    say = functools.partial(teller.console.print, highlight=False, soft_wrap=True)
     say()
-    say("[b]It stays up for you.[/b] Push, comment, close and reopen on the pull request:")
+    say("[b]It stays up for you.[/b] Push, comment, close and reopen on the pull request; choose there who")
+    say("you are. `/promote integration` and `/promote security` come first, then `/promote staging` and")
+    say("`/promote production`, which somebody else has to approve: grace or linus.")
     say(f"  pull request  {teller.github.url}/{REPOSITORY}/pull/{number}")
     say(f"  preview       {environment.status.url}")
+    say(f"  dashboard     {settings['GREENROOM_PUBLIC_URL']}")
+    say(f"  greenroom     set -a; . {_write_settings(teller.world.folder, settings)}; greenroom stage list")
     say(f"  kubectl       --kubeconfig {teller.world.kubeconfig} -n {environment.namespace}")
     say("Ctrl-C ends it.")
     await asyncio.Event().wait()

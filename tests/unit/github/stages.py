@@ -128,7 +128,7 @@ STAGING = tell(
         moving=SOAKING.id,
         verified=(Verified(_target(OLDER, 4), "0ld0ld1234", _EARLIER),),
         lock=Lock("bea", NOW, NOW + timedelta(hours=2), "load test | nobody else"),
-        hold=Hold("", _EARLIER, "badbad1234 failed: the check smoke failed"),
+        hold=Hold("", _EARLIER, "release badbad123456 failed: the check smoke failed"),
     ),
     _environment("staging", EnvironmentState.WAITING, Cause("The image of `worker` is not there yet.")),
     (SOAKING,),

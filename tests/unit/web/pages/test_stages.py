@@ -58,7 +58,7 @@ async def test_a_stage_is_told_with_its_promotions_their_stories_and_the_audit(s
     told = words(answer)
     for piece in (
         f"Release {release('a').id} of aaaaaaa runs on integration.",
-        "on hold p2 failed: Deployment shop: it crashes",
+        f"on hold release {release('b').id} failed: Deployment shop: it crashes",
         "rolled back",
         "boom",
         next(iter(release("a").images.values())).digest,
