@@ -127,7 +127,7 @@ def demo() -> None:
     except (DemoFailed, RuntimeError) as error:
         print(f"The demo failed: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("Ended.")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import shlex
+import signal
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -22,7 +23,8 @@ from bot.store import Store
 
 
 async def run(console: Console, stay: bool) -> None:
-    """Raises DemoFailed when the story does not go as told."""
+    """Raises DemoFailed when the story does not go as told; whatever ends it, nothing of it is left."""
+    _end_on_signals()
     with console.status("Starting GitHub, registry and cluster on this machine"):
         world = await World().__aenter__()
     try:
@@ -44,6 +46,14 @@ async def run(console: Console, stay: bool) -> None:
                 await store.close()
     finally:
         await world.__aexit__(None, None, None)
+
+
+def _end_on_signals() -> None:
+    """When it is killed, or its terminal closed, as when it is interrupted."""
+    task = asyncio.current_task()
+    assert task is not None, "it is called within one"
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
 async def _play(teller: Teller) -> None:

@@ -81,3 +81,22 @@ def test_a_kubernetes_api_and_a_node_that_joins_it(start: Start) -> None:
     assert httpx.get(gateway).status_code == 404
     _ends(node)
     _ends(kubernetes)
+
+
+def test_a_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        [*GREENROOM, "demo"],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[3],
+        env=environment,
+    ) as process:
+        assert process.stdout is not None
+        assert any("opens the pull request" in line for line in process.stdout)
+        assert list(tmp_path.iterdir())
+        process.terminate()
+        told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert told.endswith("Ended.\n")
+    assert not list(tmp_path.iterdir())
