@@ -428,6 +428,19 @@ async def wait_on_staging(desk: Desk, *, moving: bool) -> None:
     await desk.store.promotions.change(key, desk.repository, change)
 
 
+@pytest.mark.parametrize("typed", ["/approve stagin", "/reject stag broken", "/abort Staging", "/pause now"])
+async def test_a_mistyped_stage_is_never_the_promotion_that_happens_to_wait_there(
+    desk: Desk, typed: str
+) -> None:
+    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": ONE_STAGE}, by="admin")
+    await wait_on_staging(desk, moving=False)
+    before = await desk.store.audit.entries(desk.repository.id)
+    await desk.type(desk.own, "write", typed)
+    assert "There is no stage" in desk.answers(desk.own)[-1]
+    assert "stages: staging" in desk.answers(desk.own)[-1]
+    assert await desk.store.audit.entries(desk.repository.id) == before
+
+
 @pytest.mark.parametrize(
     ("typed", "before", "moving"),
     [
