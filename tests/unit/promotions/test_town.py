@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+from bot.environments.configuration import parse_configuration
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.promotion import ENDED, MOVING, AuditEntry, Promotion, PromotionKind, PromotionState
 from bot.promotions.approvals import LASTS
+from bot.promotions.pipeline import configuration_digest
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.promotions.scenes import SHOP
@@ -111,7 +113,14 @@ def _action(random: Random) -> Action:
             )
             smooth = random.random() < 0.6
             asks = random.choice(PEOPLE), random.choice(COMMITS)
-            return ("push through", stage, *asks, yes, ("nothing",) if smooth else meanwhile, smooth)
+            return (
+                "push through",
+                stage,
+                *asks,
+                yes,
+                random.choice(_LITTLE) if smooth else meanwhile,
+                smooth,
+            )
         case "ship":
             return ("ship", random.choice(PEOPLE), random.choice(COMMITS))
         case "work":
@@ -121,6 +130,16 @@ def _action(random: Random) -> Action:
         case "wait":
             return _wait(random)
     return _change_of(random)
+
+
+_LITTLE: tuple[Action, ...] = (
+    ("nothing",),
+    ("nothing",),
+    ("configure",),
+    ("says", "pause"),
+    ("says", "hold"),
+)
+"""What happens while a release is pushed through smoothly."""
 
 
 def _wait(random: Random) -> Action:
@@ -178,6 +197,8 @@ async def _push_through(
     await town.work(10)
     if yes:
         await town.people("approve", stage, yes, commit)
+    if meanwhile[0] == "says":
+        await town.people(meanwhile[1], stage, "bea", commit)
     _change(town, *meanwhile)
     await town.kill_after(2)
     await town.work(20)
@@ -272,10 +293,12 @@ def _took_its_time(entries: Sequence[AuditEntry]) -> None:
 
 
 def _came_as_configured(town: Town, promotion: Promotion, entries: Sequence[AuditEntry]) -> None:
-    """What began had the configuration that the default branch had at that moment."""
+    """What began had the configuration of its stage that the default branch had at that moment."""
+    name = promotion.stage.name
+    told = [(at, configuration_digest(parse_configuration(text), name)) for at, text in town.configured]
     for began in (entry.at for entry in entries if entry.after == PromotionState.DEPLOYING):
-        before = [text for at, text in town.configured if at < began][-1:]
-        assert promotion.configuration in [*before, *(text for at, text in town.configured if at == began)]
+        before = [digest for at, digest in told if at < began][-1:]
+        assert promotion.configuration_digest in [*before, *(digest for at, digest in told if at == began)]
 
 
 def _stood_alone(entries: Sequence[AuditEntry]) -> None:
