@@ -41,6 +41,7 @@ def github(
     from bot.embedded.github import GitHubServer
     from bot.embedded.samples.commits import shop_files
 
+    _end_on_signals()
     with GitHubServer(port=port) as server, _private_folder() as folder:
         server.accounts.create_user("ada")
         server.accounts.create_organization("acme", admins=("ada",))
@@ -151,7 +152,17 @@ def _write_private(path: Path, text: str) -> None:
 def _run(work: Coroutine[None, None, None]) -> None:
     import asyncio
 
+    _end_on_signals()
     asyncio.run(work)
+
+
+def _end_on_signals() -> None:
+    """What ends it while it still begins lets it leave nothing behind either."""
+    import signal
+    import sys
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 async def _until_signal() -> None:
@@ -159,6 +170,6 @@ async def _until_signal() -> None:
     import signal
 
     stopped = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     await stopped.wait()
