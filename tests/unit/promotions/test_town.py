@@ -73,6 +73,24 @@ async def test_while_github_is_away_nothing_is_compared_and_nothing_is_refused(
     assert [each.alike for each in promoted.parity] == [True]
 
 
+async def test_verified_is_only_what_runs_the_releases_very_digests_and_none_other(
+    store: Store, clock: ManualClock
+) -> None:
+    town = Town(store, clock)
+    await town.begin()
+    town.cluster.left = ["ghcr.io/acme/shop@sha256:0"]
+    await town.people("promote", "integration", "ada", "a")
+    await town.work(20)
+    [one] = await town.store.promotions.find(SHOP.id)
+    assert one.state in MOVING
+    town.cluster.left = []
+    town.clock.advance(40)
+    await town.work(20)
+    found = await town.store.promotions.get(one.id)
+    assert found is not None
+    assert found.state is PromotionState.SUCCEEDED
+
+
 @pytest.mark.fault
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(1000, 1060))

@@ -210,6 +210,8 @@ class Cluster(peers.Cluster):
         self.fuse = fuse
         self.pods: dict[str, str] = {}
         self.broken: set[str] = set()
+        self.left: list[str] = []
+        """Images of pods that have not gone yet."""
         self.ran: list[tuple[str, str]] = []
         """Every namespace and image that pods were ever made of."""
         self.shaky = False
@@ -259,7 +261,7 @@ class Cluster(peers.Cluster):
         del self.pods[name]
 
     async def running(self, namespace: str) -> Sequence[str]:
-        return [self.pods[namespace]]
+        return [self.pods[namespace], *self.left]
 
 
 _POLICY = Policy()
