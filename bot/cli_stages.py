@@ -91,7 +91,7 @@ def resume(repository: Repo, stage: Stage, as_json: Json = False) -> None:
 def list_stages(
     repository: Annotated[str | None, typer.Argument(metavar="REPOSITORY")] = None, as_json: Json = False
 ) -> None:
-    """All stages and demos, with what runs there, and who has locked or held them."""
+    """What was ever promoted to: what runs there, and who has locked or held it."""
 
     async def ask(store: Store) -> list[StageRecord]:
         id = (await repository_called(store, repository)).id if repository else None
