@@ -50,7 +50,7 @@ test: check ## every test that needs nothing but Python
 
 .PHONY: test-faults
 test-faults: .venv/installed ## kills, hangs and long series, which take their time
-	@$(BIN)/python -m pytest -m "fault and not cluster" tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "fault and not cluster" tests
 
 .PHONY: test-postgresql
 test-postgresql: .venv/installed ## store and queue on Debian's PostgreSQL

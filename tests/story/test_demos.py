@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from bot.environments.configuration import PATH
 from bot.model.promotion import PromotionState as State
@@ -61,6 +62,7 @@ async def test_a_tag_in_the_file_pins_it_and_a_merged_change_of_the_file_moves_i
         assert all(".greenroom.yml of " in why for _, why in asked)
 
 
+@pytest.mark.fault
 async def test_people_move_it_by_command_and_its_data_stays(story: Story) -> None:
     async with staged(story, "") as stages:
         plain = story.files()
@@ -96,6 +98,7 @@ async def test_people_move_it_by_command_and_its_data_stays(story: Story) -> Non
         assert (await stages.page("training")).status_code == 200
 
 
+@pytest.mark.fault
 async def test_an_operator_sees_and_moves_demos_too(small: Story) -> None:
     async with staged(small, f"{STAGES}demo:\n  sales: {{}}\n") as stages:
         number = await small.open("one", await stages.files("One."))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from bot.embedded.world import DOMAIN
 from tests.story.conftest import Site, Story, operated, told
@@ -18,6 +19,7 @@ async def _visit(stages: Stages, host: str) -> httpx.Response:
         return await client.get(f"http://127.0.0.1:{port}/", headers={"Host": f"{host}:{port}"})
 
 
+@pytest.mark.fault
 async def test_a_host_is_refused_before_it_is_granted_and_then_the_stage_is_there(site: Site) -> None:
     async with told(site) as story:
         await story.create(story.hello())

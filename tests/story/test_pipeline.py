@@ -16,7 +16,9 @@ stages:
 """
 
 
-@pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
+@pytest.mark.parametrize(
+    "method", ["squash", *(pytest.param(each, marks=pytest.mark.fault) for each in ("merge", "rebase"))]
+)
 async def test_what_was_merged_with_the_same_content_goes_on_by_itself(small: Story, method: str) -> None:
     async with staged(small, AUTOMATIC) as stages:
         number = await stages.open("feature", "Merged.")
