@@ -38,7 +38,6 @@ pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(1800)]
 
 thoroughly = settings(
     max_examples=10_000,
-    deadline=None,
     suppress_health_check=[
         HealthCheck.too_slow,
         HealthCheck.data_too_large,

@@ -86,7 +86,6 @@ def timelines(draw: st.DrawFn) -> tuple[tuple[str, ...], list[tuple[int, str, in
 
 QUIET = settings(
     max_examples=100,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -393,7 +393,7 @@ MANIFESTS = [
 ]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.data())
 def test_whatever_shape_a_field_has_the_answer_is_a_refusal_or_a_bundle(data: st.DataObject):
     manifests = copy.deepcopy(MANIFESTS)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from bot.intake.payload import NotAnObject
@@ -181,7 +181,6 @@ _JSON: some.SearchStrategy[Any] = some.recursive(
 )
 
 
-@settings(deadline=None)
 @given(name=some.sampled_from(sorted(HANDLED)), data=some.data())
 def test_a_field_of_any_other_type_is_read_as_if_it_were_not_there(name: str, data: some.DataObject) -> None:
     """Wherever the strange value stands, whole and sensible asks come out, or none."""
@@ -197,7 +196,6 @@ def test_a_field_of_any_other_type_is_read_as_if_it_were_not_there(name: str, da
         assert_sensible(ask)
 
 
-@settings(deadline=None)
 @given(event=some.sampled_from(sorted({name.partition(".")[0] for name in HANDLED})), value=_JSON)
 def test_any_object_at_all_is_read(event: str, value: Any) -> None:
     try:

@@ -227,5 +227,5 @@ class Promotions(RuleBasedStateMachine):
                 assert (next_look(one, self.stages.now) is None) == (one.state in ENDED)
 
 
-Promotions.TestCase.settings = settings(max_examples=150, stateful_step_count=50, deadline=None)
+Promotions.TestCase.settings = settings(max_examples=150, stateful_step_count=50)
 TestPromotions = Promotions.TestCase

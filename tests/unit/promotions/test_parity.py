@@ -273,7 +273,7 @@ variables = st.dictionaries(st.sampled_from(("COLOUR", "LIMIT", "KEY")), st.text
 sizes = st.fixed_dictionaries({}, optional={"cpu": st.sampled_from(("1", "2")), "pods": st.just("3")})
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(variables, st.text(max_size=5), sizes, sizes, st.booleans())
 def test_other_values_and_sizes_are_never_a_difference(
     config: dict[str, str], value: str, size: dict[str, str], other: dict[str, str], secret: bool
