@@ -87,7 +87,7 @@ _HEADLINES: Mapping[PromotionState, str] = {
     State.DEPLOYING: "🚀 Release {release} goes to {stage}.",
     State.VERIFYING: "🔬 Release {release} runs on {stage} and is being verified.",
     State.SOAKING: "🫖 Release {release} is verified on {stage} and soaks.",
-    State.SUCCEEDED: "✅ Release {release} is on {stage}.",
+    State.SUCCEEDED: "✅ Release {release} was verified on {stage}.",
     State.REJECTED: "⛔ Nothing was promoted to {stage}: {why}.",
     State.EXPIRED: "⌛ Nothing was promoted to {stage}: {why}.",
     State.SUPERSEDED: "⏭️ Nothing more is promoted to {stage}: {why}.",
@@ -185,7 +185,8 @@ def _next(promotion: Promotion) -> list[str]:
         valid = [each for each in promotion.approvals if each.configuration_digest == digest]
         given = ", ".join(plain(each.by) for each in valid)
         told = f" Approved by {given} so far." if given else ""
-        said = f"{code(f'/approve {name}')} or {code(f'/reject {name} why')}.{told}"
+        approve = f"{code(f'/approve {name}')}{_but_not(promotion)}"
+        said = f"{approve} or {code(f'/reject {name} why')}.{told}"
         return ["\n".join(f"- ✋ {plain(_sentence(each))}" for each in promotion.missing), said]
     if promotion.holds and promotion.pinned:
         file = code(".greenroom.yml")
@@ -203,10 +204,17 @@ def _next(promotion: Promotion) -> list[str]:
     if promotion.holds:
         return [f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."]
     if state is State.SUCCEEDED and not promotion.ephemeral:
-        return [f"{code(f'/rollback {name}')} takes it back, code and configuration together."]
+        rollback = code(f"/rollback {name}")
+        return [f"While it runs there, {rollback} takes it back, code and configuration together."]
     if state in PENDING or (state in MOVING and state is not State.ROLLING_BACK):
         return [f"{code(f'/abort {name}')} ends it."]
     return []
+
+
+def _but_not(promotion: Promotion) -> str:
+    """Whose yes does not count."""
+    names = dict.fromkeys(each for each in (promotion.requested_by, *promotion.authors) if each)
+    return f" (somebody other than {' or '.join(plain(each) for each in names)})" if names else ""
 
 
 def chapters(story: tuple[Chapter, ...]) -> str:

@@ -56,15 +56,15 @@ async def promotion(teller: Teller, number: int) -> None:
     await teller.comment(number, "/promote integration", by="ada")
     await teller.comment(number, "/promote security", by="grace")
     await teller.told(number, "was verified on **security**")
-    await teller.told(number, "is on **integration**")
+    await teller.told(number, "was verified on **integration**")
     await teller.comment(number, "/promote staging", by="ada")
-    await teller.told(number, "is on **staging**")
+    await teller.told(number, "was verified on **staging**")
     await teller.same_digests(number, "staging")
     await teller.comment(number, "/promote production", by="grace")
     await teller.told(number, "waits for approval before it goes to **production**")
     teller.say("nobody approves what they asked for or wrote, so somebody else has to:")
     await teller.comment(number, "/approve production", by="linus")
-    await teller.told(number, "is on **production**")
+    await teller.told(number, "was verified on **production**")
 
 
 async def failures(teller: Teller) -> None:
