@@ -35,7 +35,7 @@ async def failure(folder: Path, text: str, limits: Limits = PATIENT) -> ToolFail
 def is_alive(process: int) -> bool:
     try:
         state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False
     return state != "Z"
 
