@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bot.cli_terminal import table
+from bot.cli_terminal import table, text
 from bot.model.promotion import MOVING, AuditEntry, Hold, Lock, Promotion, PromotionState, StageRecord
 from bot.model.release import PromotableRelease
 
@@ -29,23 +29,25 @@ def show_stages(found: Sequence[StageRecord]) -> None:
 
 
 def promotion_table(found: Sequence[Promotion]) -> Table:
-    columns = ("promotion", "state", "release", "asked for by", "since", "why")
     return table(
-        columns,
+        ("since", "promotion", "release", "asked for by", "state"),
         (
             (
+                _moment(each.since),
                 each.id,
-                Text(
-                    each.state, "green" if each.state in _GOOD else _BUSY if each.state in MOVING else "dim"
-                ),
                 each.release.id if each.release is not None else "",
                 each.requested_by or "the pipeline",
-                time(each.since),
-                each.why,
+                _ended(each),
             )
             for each in found
         ),
     )
+
+
+def _ended(promotion: Promotion) -> Text:
+    state = promotion.state
+    style = "green" if state in _GOOD else _BUSY if state in MOVING else "dim"
+    return text(state, style) + text(f": {promotion.why}" if promotion.why else "")
 
 
 def show_releases(found: Sequence[PromotableRelease]) -> None:
@@ -59,7 +61,7 @@ def show_releases(found: Sequence[PromotableRelease]) -> None:
                 each.id,
                 each.commit[:7],
                 f"#{each.number}" if each.number is not None else "",
-                time(each.made_at),
+                _moment(each.made_at),
                 "\n".join(image.reference for image in each.images.values()),
             ]
             for each in found
@@ -76,21 +78,24 @@ def show_audit(found: Sequence[AuditEntry]) -> None:
 
 def audit_table(found: Sequence[AuditEntry]) -> Table:
     return table(
-        ("when", "stage", "promotion", "who", "what", "before", "after", "why"),
-        (
-            (
-                f"{each.at:%Y-%m-%d %H:%M:%S}",
-                each.stage,
-                each.promotion,
-                each.who or "greenroom",
-                each.what,
-                each.before,
-                each.after,
-                each.why,
-            )
-            for each in found
-        ),
+        ("when", "stage", "who", "what"),
+        ((_moment(each.at), each.stage, each.who or "greenroom", _done(each)) for each in found),
     )
+
+
+def _done(entry: AuditEntry) -> str:
+    """Such as `verifying → succeeded [8c5b605ba2]`, or `locked: load test`."""
+    moved = f"{entry.before} → {entry.after}" if entry.before and entry.after else entry.before or entry.after
+    said = moved if entry.what == entry.after and entry.before else entry.what
+    if moved and said != moved and moved != entry.what:
+        said += f" ({moved})"
+    why = f": {entry.why}" if entry.why else ""
+    return f"{said}{why} [{entry.promotion}]" if entry.promotion else f"{said}{why}"
+
+
+def _moment(at: datetime) -> str:
+    """In UTC, as all times here."""
+    return f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def _place(stage: StageRecord) -> list[str]:

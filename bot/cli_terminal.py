@@ -24,15 +24,18 @@ def grid(console: Console, title: str, rows: Sequence[tuple[RenderableType, ...]
         return
     console.print(Text(f"\n{title}" if title else "", "bold"))
     table = Table.grid(padding=(0, 2, 0, 0))
+    for _ in rows[0]:
+        table.add_column(overflow="fold")
     for row in rows:
         table.add_row(*row)
     console.print(table)
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """The last column takes what is left of the width; in the others no word is broken."""
     made = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", no_wrap=column != columns[-1])
     for row in rows:
         made.add_row(*(text(cell) if isinstance(cell, str) else cell for cell in row))
     return made

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli_pipeline import show_audit
 from bot.model.environment import EnvironmentKey
-from bot.model.promotion import Board, PromotionState
+from bot.model.promotion import AuditEntry, Board, PromotionState
 from bot.promotions import orders
 from bot.promotions.machine import step
 from bot.store import Store
@@ -108,3 +109,15 @@ def test_a_lock_that_stands_in_the_way_is_told_without_what_a_terminal_obeys(ope
     assert "\x1b" not in refused.stderr
     shown = operator("audit", "acme/shop", "--json")
     assert "\x1b" not in shown.stdout
+
+
+def test_the_audit_breaks_no_word_on_a_terminal_of_eighty_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    moved = AuditEntry(NOW, 7, "production", "8c5b605ba2", "", "deploying", "", "queued", "deploying")
+    kept = AuditEntry(NOW, 7, "production", "", "grace", "locked", "load test", after="until noon")
+    show_audit([moved, kept])
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1].endswith("greenroom  queued → deploying [8c5b605ba2]")
+    assert lines[2].endswith("grace      locked (until noon): load test")
