@@ -59,9 +59,9 @@ def _deployment(subject: Subject, promotion: Promotion, receipt: Receipt) -> lis
         # GitHub retires the stage's Deployment of before when this one succeeds.
         "autoInactive": True,
     }
-    if promotion.url is not None:
-        fields["environmentUrl"] = promotion.url
-    return [Write(slot, fields, open=state != "INACTIVE", url=promotion.url or "")]
+    if promotion.address is not None:
+        fields["environmentUrl"] = promotion.address
+    return [Write(slot, fields, open=state != "INACTIVE", url=promotion.address or "")]
 
 
 def _state(promotion: Promotion) -> str | None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from bot.github.markdown import block, code, diff_block, one_line, plain
 from bot.model.environment import CheckResult, CheckState
 from bot.model.parity import GATE, Comparison, diff, fault
-from bot.model.promotion import ENDED, MOVING, PENDING, Chapter, Promotion, PromotionKind, PromotionState
+from bot.model.promotion import MOVING, PENDING, Chapter, Promotion, PromotionKind, PromotionState
 from bot.model.release import PromotableRelease
 
 _DETAIL = 4_000
@@ -73,9 +73,8 @@ def headline(promotion: Promotion) -> str:
         before=_named(promotion.back_to.release if promotion.back_to is not None else None),
         why=plain(promotion.why),
     )
-    stands = not (promotion.ephemeral and promotion.state in ENDED)
-    if promotion.url and stands and promotion.state in (State.SUCCEEDED, State.SOAKING, State.ROLLED_BACK):
-        said += f" {_link(promotion.url)}"
+    if promotion.address and promotion.state in (State.SUCCEEDED, State.SOAKING, State.ROLLED_BACK):
+        said += f" {_link(promotion.address)}"
     return f"{said} ⏸️ Paused by {plain(promotion.paused_by)}." if promotion.paused_by else said
 
 

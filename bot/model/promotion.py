@@ -166,6 +166,11 @@ class Promotion:
     def automatic(self) -> bool:
         return not self.requested_by
 
+    @property
+    def address(self) -> str | None:
+        """Where its stage is reached; None once that was taken away with the end of the promotion."""
+        return None if self.ephemeral and self.state in ENDED else self.url
+
 
 @dataclass(frozen=True, slots=True)
 class Lock:

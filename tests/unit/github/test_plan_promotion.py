@@ -1,0 +1,28 @@
+"""What GitHub should say of a promotion."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.github.plan_promotion import plan_promotion, promotion_subject
+from bot.github.receipt import Kind, Receipt
+from bot.model.promotion import Promotion, PromotionState
+from tests.unit.github.promotions import PROMOTIONS
+
+SUCCEEDED = PROMOTIONS["succeeded"]
+
+
+def address(promotion: Promotion) -> object:
+    """Of the Deployment."""
+    subject = promotion_subject(promotion, None, "https://greenroom.example.com")
+    [write] = [
+        write for write in plan_promotion(subject, promotion, Receipt()) if write.slot.kind is Kind.DEPLOYMENT
+    ]
+    return write.fields.get("environmentUrl")
+
+
+def test_a_deployment_leads_to_its_stage_and_nowhere_once_that_was_taken_away() -> None:
+    assert address(SUCCEEDED) == SUCCEEDED.url
+    ephemeral = replace(SUCCEEDED, ephemeral=True)
+    assert address(ephemeral) is None
+    assert address(replace(ephemeral, state=PromotionState.VERIFYING)) == SUCCEEDED.url
