@@ -72,7 +72,7 @@ async def test_a_promotion_is_followed_on_the_page_of_its_stage(visit: Visit) ->
     for words in ("/promote integration", "/promote security", "/lock staging for 2h load test"):
         await visit.say(number, words)
     await comes_to_say(page, "#timeline", "was verified on security")
-    await comes_to_say(page, "#timeline", "is on integration")
+    await comes_to_say(page, "#timeline", "was verified on integration")
     await visit.say(number, "/hold integration no more today")
     await visit.say(number, "/status")
     await comes_to_say(page, "#timeline", "of this pull request")

@@ -61,7 +61,7 @@ async def test_which_pull_request_brought_a_commit(desk: Desk, method: str) -> N
     head = (await desk.pull()).head_sha
     assert await desk.app.merged_by(shop, pushed) is None
     assert await desk.app.merged_by(shop, head) is None  # not merged yet
-    merge = desk.github.pulls.merge("acme/shop", 1, by="ben", method=method)  # type: ignore[arg-type]
+    merge = desk.github.pulls.merge("acme/shop", 1, by="ben", method=method)  # type: ignore[arg-type]  # one of the three
     assert await desk.app.merged_by(shop, merge) == 1
     assert await desk.app.merged_by(shop, pushed) is None
 

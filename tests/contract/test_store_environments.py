@@ -186,7 +186,7 @@ async def test_environments_are_found_by_state_repository_and_expiry(
         clock.advance(1)
 
     async def found(**conditions: object) -> list[str]:
-        return [each.key.name for each in await store.environments.find(**conditions)]  # type: ignore[arg-type]
+        return [each.key.name for each in await store.environments.find(**conditions)]  # type: ignore[arg-type]  # its conditions
 
     assert await found() == ["1", "2"]
     assert await found(states=[EnvironmentState.READY, EnvironmentState.FAILED]) == ["1"]

@@ -107,7 +107,7 @@ class Stage:
     def edits(self, action: str, **to: object) -> Event:
         assert self.github.pull is not None, "it is opened first"
         self._events += 1
-        pull = replace(self.github.pull, **to)  # type: ignore[arg-type]
+        pull = replace(self.github.pull, **to)  # type: ignore[arg-type]  # its fields
         self.github.pull = pull = replace(
             pull, updated_at=self.clock() + timedelta(microseconds=self._events)
         )

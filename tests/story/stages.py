@@ -103,7 +103,7 @@ class Stages:
             self.story.repository,
             number,
             by="ada",
-            method=method,  # type: ignore[arg-type]
+            method=method,  # type: ignore[arg-type]  # one of the three
         )
         return str(merged)
 

@@ -47,7 +47,7 @@ async def test_an_ephemeral_stage_stands_for_its_promotion_only(small: Story) ->
         await stages.told(number, "✅ Release", "was verified on **security**", "✅ `scan`")
         await stages.leaves("security")
         assert (await stages.record("security")).has_verified(
-            (await stages.comes_to("security", State.SUCCEEDED)).release.id  # type: ignore[union-attr]
+            (await stages.comes_to("security", State.SUCCEEDED)).release.id  # type: ignore[union-attr]  # it has one
         )
 
         await stages.configure(pipeline.replace("http: /", "http: /nowhere"))

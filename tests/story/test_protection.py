@@ -17,7 +17,7 @@ async def _protect(stages: Stages, **rules: object) -> None:
     """What an administrator sets in the repository's settings on GitHub."""
     story = stages.story
     protect = story.github.environments.protect
-    await asyncio.to_thread(protect, story.repository, "production", **rules)  # type: ignore[arg-type]
+    await asyncio.to_thread(protect, story.repository, "production", **rules)  # type: ignore[arg-type]  # its rules
 
 
 async def test_a_reviewer_of_the_environment_says_yes(small: Story) -> None:

@@ -55,7 +55,7 @@ def next_commit(stage: Mapping[str, Any] | None = None) -> Standing:
 def compare(left: Standing, right: Standing, **commits: Mapping[str, bytes]) -> tuple[Difference, ...]:
     github = GitHub()
     github.commits |= commits
-    comparing = Comparing(github, Renderer(POLICY, Tools()))  # type: ignore[arg-type]
+    comparing = Comparing(github, Renderer(POLICY, Tools()))  # type: ignore[arg-type]  # what it asks for is there
     return asyncio.run(comparing.compare(SHOP, left, right))
 
 

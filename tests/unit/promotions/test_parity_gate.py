@@ -62,7 +62,7 @@ class World(Stages):
         assert seen.reading is not None
         one = self.promotion("staging", id)
         stage = policy(one) if one.policy else seen.reading.configuration.stages["staging"]
-        comparing = Comparing(self.peers, self.peers)  # type: ignore[arg-type]
+        comparing = Comparing(self.peers, self.peers)  # type: ignore[arg-type]  # both in one
         records = {name: each.stage for name, each in self.boards.items()}
         return asyncio.run(comparing.before(one, stage, release(), seen.reading, records))
 

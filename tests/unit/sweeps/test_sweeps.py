@@ -70,7 +70,7 @@ def test_resync_finds_labels_drafts_and_bases_that_changed_unheard() -> None:
         3: {"draft": True},
         4: {"base_ref": "x"},
     }
-    pulls = [replace(PULL, number=number, **changes.get(number, {})) for number in (1, 2, 3, 4)]  # type: ignore[arg-type]
+    pulls = [replace(PULL, number=number, **changes.get(number, {})) for number in (1, 2, 3, 4)]  # type: ignore[arg-type]  # fields
     assert numbers(moved(SHOP, pulls, known)) == [2, 3, 4]
 
 

@@ -151,7 +151,7 @@ async def test_without_a_client_id_every_page_says_what_to_set_and_nothing_else(
     def clock() -> None:
         raise AssertionError("no time is shown")
 
-    web = create_application(closed_routes(Site(URL, GITHUB, clock)))  # type: ignore[arg-type]
+    web = create_application(closed_routes(Site(URL, GITHUB, clock)))  # type: ignore[arg-type]  # routes
     async with httpx.AsyncClient(transport=httpx.ASGITransport(web), base_url=URL) as client:
         answer = await client.get(path)
     assert answer.status_code == 404
