@@ -136,27 +136,19 @@ class Asking:
     async def lock(self, asker: Asker, stage: str, length: timedelta | None, why: str) -> StageRecord:
         now = self.clock()
         until = now + (length or orders.DEFAULT_LOCK)
-        key = (await self.names(asker.repository)).known(stage)
-        board = await self._change(asker, key, lambda board: orders.lock(board, asker.by, until, why, now))
-        return board.stage
+        return await self._keep(asker, stage, lambda board: orders.lock(board, asker.by, until, why, now))
 
     async def unlock(self, asker: Asker, stage: str, *, may_take: bool) -> StageRecord:
         now = self.clock()
-        key = (await self.names(asker.repository)).known(stage)
-        board = await self._change(asker, key, lambda board: orders.unlock(board, asker.by, may_take, now))
-        return board.stage
+        return await self._keep(asker, stage, lambda board: orders.unlock(board, asker.by, may_take, now))
 
     async def hold(self, asker: Asker, stage: str, why: str) -> StageRecord:
         now = self.clock()
-        key = (await self.names(asker.repository)).known(stage)
-        board = await self._change(asker, key, lambda board: orders.hold(board, asker.by, why, now))
-        return board.stage
+        return await self._keep(asker, stage, lambda board: orders.hold(board, asker.by, why, now))
 
     async def unhold(self, asker: Asker, stage: str) -> StageRecord:
         now = self.clock()
-        key = (await self.names(asker.repository)).known(stage)
-        board = await self._change(asker, key, lambda board: orders.unhold(board, asker.by, now))
-        return board.stage
+        return await self._keep(asker, stage, lambda board: orders.unhold(board, asker.by, now))
 
     async def remove(self, asker: Asker, name: str) -> StageRecord:
         """Takes a stage or demo away, with its data, that the default branch has no more."""
@@ -251,6 +243,10 @@ class Asking:
         """What the same comment was about, carried out by whoever was killed before it could say so."""
         id = await self.promotions.carried_out(asker.repository.id, asker.token)
         return await self.promotions.get(id) if id else None
+
+    async def _keep(self, asker: Asker, stage: str, change: Callable[[Board], Board]) -> StageRecord:
+        key = (await self.names(asker.repository)).known(stage)
+        return (await self._change(asker, key, change)).stage
 
     async def _order(self, asker: Asker, one: Promotion, order: Order) -> Promotion:
         def change(board: Board) -> Board:

@@ -17,6 +17,7 @@ from bot.model.promotion import (
     Hold,
     Promotion,
     PromotionState,
+    StageRecord,
     Verified,
 )
 from bot.model.release import Target
@@ -101,6 +102,15 @@ def record(
     key = board.stage.key
     entry = AuditEntry(now, key.repository_id, key.name, promotion, by, what, why, before, after)
     return replace(board, audit=(*board.audit, entry))
+
+
+def locked(stage: StageRecord, by: str, now: datetime) -> str:
+    """Who else keeps the stage to themselves and until when, without a full stop; "" when nobody does."""
+    lock = stage.lock
+    if lock is None or now >= lock.until or lock.by.lower() == by.lower():
+        return ""
+    told = f"{stage.name} is locked by {lock.by} until {lock.until:%d %B, %H:%M} UTC"
+    return f"{told} ({lock.why})" if lock.why else told
 
 
 def aim(board: Board, target: Target | None, now: datetime, promotion: str) -> Board:

@@ -12,7 +12,7 @@ from bot.model.errors import ConfigurationError, GreenroomError, Rejected, TryAg
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
 from bot.promotions.board import Refusal
-from bot.promotions.pipeline import told_places
+from bot.promotions.pipeline import in_order, told_places
 from bot.promotions.ports import GitHub, Promotions
 
 _NEAR = 0.75
@@ -32,6 +32,23 @@ class Named:
     """None when the default branch has none, or its own cannot be used or read."""
     problem: GreenroomError | None = None
     """Why that is so."""
+
+    @property
+    def keys(self) -> Sequence[EnvironmentKey]:
+        """Those in the file: stages in the order in which they come, then demos."""
+        if self.configuration is None:
+            return ()
+        id, demos = self.repository.id, self.configuration.demo
+        stages = (EnvironmentKey.stage(id, name) for name in in_order(self.configuration.stages))
+        return (*stages, *(EnvironmentKey.demo(id, name) for name in demos))
+
+    @property
+    def told(self) -> str:
+        """Why there is no configuration to go by, for whoever looks; "" when that is no problem."""
+        if self.problem is None:
+            return ""
+        what = "used" if isinstance(self.problem, ConfigurationError) else "read"
+        return f"`{PATH}` on the default branch cannot be {what}: {self.problem}"
 
     def configured(self, name: str) -> EnvironmentKey:
         """What something may be promoted to."""
@@ -97,7 +114,7 @@ class Named:
         if isinstance(self.problem, TryAgain):
             return self.problem
         if isinstance(self.problem, ConfigurationError):
-            return Refusal(f"`{PATH}` on the default branch cannot be used: {self.problem}")
+            return Refusal(self.told)
         if self.problem is not None:
             return Refusal(str(self.problem))
         if self.configuration is None:

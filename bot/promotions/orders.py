@@ -252,9 +252,5 @@ def unhold(board: Board, by: str, now: datetime) -> Board:
 
 
 def _not_locked(board: Board, by: str, now: datetime) -> None:
-    found = board.stage.lock
-    if found is not None and now < found.until and found.by.lower() != by.lower():
-        raise Refusal(
-            f"{board.stage.name} is locked by {found.by} until {found.until:%d %B, %H:%M} UTC"
-            f"{f' ({found.why})' if found.why else ''}."
-        )
+    if why := on.locked(board.stage, by, now):
+        raise Refusal(f"{why}.")

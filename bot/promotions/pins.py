@@ -15,6 +15,7 @@ from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.promotions import orders
 from bot.promotions.asking import Asker, draft
+from bot.promotions.board import locked
 from bot.promotions.facts import Found
 from bot.promotions.gates import fork_shown
 from bot.promotions.pipeline import demo_digest
@@ -109,9 +110,8 @@ class Pins:
         self, record: StageRecord, promotion: Promotion, configuration: Configuration
     ) -> Found | str:
         """The release, or why the demo cannot move to it now."""
-        lock, by, now = record.lock, promotion.requested_by, self.clock()
-        if lock is not None and now < lock.until and lock.by.lower() != by.lower():
-            return f"It is locked by {lock.by} until {lock.until:%d %B, %H:%M} UTC."
+        if why := locked(record, promotion.requested_by, self.clock()):
+            return f"{why}."
         try:
             found = await self.sources.find(promotion, configuration)
         except Rejected as error:

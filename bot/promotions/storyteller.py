@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.environments.configuration import PATH, parse_configuration
 from bot.environments.ports import Clock
-from bot.model.environment import EnvironmentKey
-from bot.model.errors import ConfigurationError, Rejected, TryAgain
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.stage_story import PipelineStory, StageStory
-from bot.promotions.pipeline import in_order
+from bot.promotions.named import read_names
 from bot.promotions.ports import Audit, Environments, GitHub, Promotions, Releases
 from bot.promotions.story import tell
 
@@ -36,8 +33,8 @@ class Storyteller:
 
         Where the configuration cannot be read, those that were ever promoted to.
         """
-        records = {each.key: each for each in await self.promotions.stages(repository.id)}
-        keys, problem = await self._keys(repository)
+        names = await read_names(self.promotions, self.github, repository)
+        records, keys, problem = names.records, names.keys, names.told
         left = [key for key, each in records.items() if key not in keys and (each.target or problem)]
         stages = [
             await self._tell(
@@ -49,8 +46,8 @@ class Storyteller:
 
     async def stage(self, repository: Repository, name: str) -> StageStory | None:
         """One stage or demo with its last promotions and audit; None when there is none of this name."""
-        records = {each.key: each for each in await self.promotions.stages(repository.id)}
-        keys, problem = await self._keys(repository)
+        names = await read_names(self.promotions, self.github, repository)
+        records, keys, problem = names.records, names.keys, names.told
         # A demo may have the name that a stage had before: what is configured counts.
         key = next((each for each in (*keys, *records) if each.name == name), None)
         if key is None:
@@ -78,20 +75,6 @@ class Storyteller:
             promotions=last,
             audit=entries,
         )
-
-    async def _keys(self, repository: Repository) -> tuple[list[EnvironmentKey], str]:
-        """As the default branch has them now, and why they cannot be read."""
-        try:
-            text = await self.github.default_branch_file(repository, PATH)
-            if text is None:
-                return [], ""
-            configuration = parse_configuration(text)
-            stages = [EnvironmentKey.stage(repository.id, name) for name in in_order(configuration.stages)]
-            return [*stages, *(EnvironmentKey.demo(repository.id, name) for name in configuration.demo)], ""
-        except ConfigurationError as error:
-            return [], f"`{PATH}` on the default branch cannot be used: {error}"
-        except (Rejected, TryAgain) as error:
-            return [], f"`{PATH}` on the default branch cannot be read: {error}"
 
     async def _ours(self, repository: Repository, commits: Sequence[str]) -> tuple[PromotableRelease, ...]:
         found = [await self.releases.of_commit(repository.id, commit) for commit in commits]

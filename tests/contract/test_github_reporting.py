@@ -255,10 +255,10 @@ async def test_dying_around_a_write_makes_no_duplicate(desk: Desk, survives: int
         remembered += 1
         await save(receipt)
 
-    desk.save = dying  # type: ignore[method-assign]  # this desk dies there  # the store that dies
+    desk.save = dying  # type: ignore[method-assign]  # the store that dies
     with pytest.raises(_Killed):
         await desk.report(pull, ready(pull.head_sha))
-    desk.save = save  # type: ignore[method-assign]
+    desk.save = save  # type: ignore[method-assign]  # the one that lives
     await desk.restart()
     await desk.report(pull, ready(pull.head_sha))
     assert desk.checks(pull.head_sha) == {PREVIEW: "success"}

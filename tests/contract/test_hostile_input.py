@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -52,7 +53,7 @@ async def desk(
         yield await stack.enter_async_context(desk_on(kubeconfig, server))
 
 
-async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: object | None = None) -> str:
+async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None) -> str:
     """What the pull request's comment says after the bot has worked on it."""
     clock = ManualClock()
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
@@ -61,7 +62,7 @@ async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: object | No
         bench = peers.Bench(store, clock)
         found = registry or bench.registry
         bench.reconciler = Handler(
-            Peers(store.environments, github, found, desk.cluster, peers.Gateway(), {}, clock),  # type: ignore[arg-type]
+            Peers(store.environments, github, found, desk.cluster, peers.Gateway(), {}, clock),
             Policy(),
         )
         await bench.run()

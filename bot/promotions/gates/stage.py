@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.environments.stages import Parity
 from bot.model.parity import GATE, fault
 from bot.model.promotion import GateResult, PromotionState
+from bot.promotions.board import locked
 from bot.promotions.gates.case import Case, passed, refused, unread
 from bot.promotions.pipeline import stage_in
 
@@ -67,11 +68,9 @@ def hold(case: Case) -> GateResult:
 
 def lock(case: Case) -> GateResult:
     lock = case.board.stage.lock
-    by = case.promotion.requested_by
-    if lock is None or case.now >= lock.until or by.lower() == lock.by.lower():
+    why = locked(case.board.stage, case.promotion.requested_by, case.now)
+    if lock is None or not why:
         return passed("lock")
-    told = f"{case.board.stage.name} is locked by {lock.by} until {lock.until:%d %B, %H:%M} UTC"
-    why = f"{told} ({lock.why})" if lock.why else told
     if case.promotion.automatic:
         return GateResult("lock", passed=False, why=why, until=lock.until)
     return refused("lock", f"{why}; `/unlock {case.board.stage.name}` lifts it")

@@ -228,7 +228,7 @@ async def test_who_locked_it_is_waited_for(town: Town) -> None:
     await change_file(town, pinned("v1"), by="ada")
     pin = (await sales(town)).pin
     assert pin is not None
-    assert pin.why.startswith("It is locked by bea until")
+    assert pin.why.startswith("sales is locked by bea until")
     await town.asking.unlock(town.asker("bea"), "sales", may_take=False)
     await town.work(60)
     assert await runs(town) == TAGGED
