@@ -12,18 +12,17 @@ import structlog
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from bot.cluster.client import Api
+from bot.cluster.client.api import Api
+from bot.cluster.client.connection import connect
 from bot.cluster.cluster import KubernetesCluster
-from bot.cluster.connection import connect
-from bot.cluster.gateway import HttpGateway
+from bot.cluster.health.diagnostics import Witness
 from bot.cluster.policy import Policy as ClusterPolicy
-from bot.cluster.renderer import Renderer
-from bot.cluster.tools.tools import Tools
+from bot.cluster.render.renderer import Renderer
+from bot.cluster.render.tools.tools import Tools
+from bot.cluster.routing.gateway import HttpGateway
 from bot.cluster.watch import Watcher
-from bot.cluster.witness import Witness
-from bot.environments.run import Peers
+from bot.environments.context import Peers
 from bot.github.app import GitHubApp
-from bot.handlers import Rooms, handlers, intervals, storyteller
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError
 from bot.model.promotion import PromotionState
@@ -49,6 +48,7 @@ from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
 from bot.web.webhooks import Webhooks
+from bot.wiring import Rooms, handlers, intervals, storyteller
 from bot.worker import Worker
 
 log = structlog.get_logger()

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
-from bot.cluster.client import Api
-from bot.cluster.kinds import (
+from bot.cluster.client.api import Api
+from bot.cluster.client.kinds import (
     CONFIG_MAP,
     CRON_JOB,
     DEPLOYMENT,
@@ -25,8 +25,8 @@ from bot.cluster.kinds import (
     STATEFUL_SET,
     Kind,
 )
+from bot.cluster.health.pod_failures import is_failing
 from bot.cluster.names import ENVIRONMENT, OWN_NAME, RECORD, SECRETS, TEMPLATE, data_job
-from bot.cluster.troubles import is_failing
 from bot.environments.ports import Fence
 from bot.model.errors import Rejected, Superseded
 from bot.model.manifest import Bundle, Manifest

@@ -7,23 +7,16 @@ from typing import Any
 
 from bot.cluster import data, namespaces, secrets
 from bot.cluster.apply import apply_all, prune
-from bot.cluster.client import Api
-from bot.cluster.kinds import NAMESPACE
-from bot.cluster.observe import observe, old_pods, running
+from bot.cluster.client.api import Api
+from bot.cluster.client.kinds import NAMESPACE
+from bot.cluster.health.observe import observe, old_pods, running
 from bot.cluster.policy import Policy
-from bot.cluster.renderer import Renderer
-from bot.cluster.tools.tools import Tools
+from bot.cluster.render.renderer import Renderer
+from bot.cluster.render.tools.tools import Tools
 from bot.environments.ports import Fence
 from bot.model.data import DataRecord
 from bot.model.environment import EnvironmentKey
-from bot.model.manifest import (
-    Bundle,
-    Manifest,
-    NamespaceView,
-    ObjectState,
-    OwnedNamespace,
-    RenderRequest,
-)
+from bot.model.manifest import Bundle, Manifest, NamespaceView, ObjectState, OwnedNamespace, RenderRequest
 from bot.model.repository import Repository
 from bot.model.size import Size
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bot.cluster.client import Api
-from bot.cluster.kinds import (
+from bot.cluster.client.api import Api
+from bot.cluster.client.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
     JOB,
@@ -20,7 +20,7 @@ from bot.cluster.kinds import (
 )
 from bot.cluster.names import ENVIRONMENT, RECORD, data_job
 from bot.cluster.ownership import own_labels
-from bot.cluster.templates import claims
+from bot.cluster.render.pod_templates import claims
 from bot.environments.ports import Fence
 from bot.model.data import DataRecord, JobRecord
 from bot.model.environment import EnvironmentKey

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.cluster.apply import apply_all
-from bot.cluster.client import Api, Refused
-from bot.cluster.kinds import NAMESPACE
+from bot.cluster.client.api import Api, Refused
+from bot.cluster.client.kinds import NAMESPACE
+from bot.cluster.guard_rails import namespace as namespace_object
+from bot.cluster.guard_rails import rails
 from bot.cluster.names import ENVIRONMENT, GENERATION, INSTALLATION, MANAGED_BY, MANAGER, REPOSITORY
 from bot.cluster.policy import Policy
-from bot.cluster.rails import namespace as namespace_object
-from bot.cluster.rails import rails
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded, TryAgain

@@ -6,8 +6,8 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from bot.cluster.client import Api
-from bot.cluster.kinds import SECRET
+from bot.cluster.client.api import Api
+from bot.cluster.client.kinds import SECRET
 from bot.cluster.names import SECRETS
 from bot.cluster.ownership import own_annotations, own_labels
 from bot.model.environment import EnvironmentKey

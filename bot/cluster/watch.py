@@ -10,10 +10,10 @@ from typing import Any
 
 import structlog
 
-from bot.cluster.client import Api, Expired
-from bot.cluster.kinds import DEPLOYMENT, HTTP_ROUTE, JOB, NAMESPACE, POD, STATEFUL_SET, Kind
+from bot.cluster.client.api import Api, Expired
+from bot.cluster.client.kinds import DEPLOYMENT, HTTP_ROUTE, JOB, NAMESPACE, POD, STATEFUL_SET, Kind
+from bot.cluster.health.fingerprint import of_new, signature
 from bot.cluster.names import ENVIRONMENT
-from bot.cluster.signature import of_new, signature
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import GreenroomError
 

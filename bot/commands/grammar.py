@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from bot.commands.comment_text import visible_lines
 from bot.commands.table import COMMANDS, STAGING, Verb
-from bot.commands.visible import visible_lines
 
 LONGEST = 65_536
 """GitHub takes no longer comment."""

@@ -11,9 +11,9 @@ from bot.commands.decision import Decided, Situation, decide
 from bot.commands.grammar import Mistake, Spoken, digest, parse
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import Commands, Environments, GitHub
-from bot.commands.staging import Staging
+from bot.commands.stage_commands import Staging
+from bot.commands.status_query import Telling
 from bot.commands.table import STAGING
-from bot.commands.telling import Telling
 from bot.environments.ports import Clock
 from bot.model.command import Heard, Posted
 from bot.model.environment import EnvironmentKey

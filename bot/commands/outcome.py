@@ -7,9 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.commands.table import Verb, needed
+from bot.environments.views import Story
 from bot.model.role import Role
-from bot.model.stage_story import PipelineStory, StageStory
-from bot.model.story import Story
+from bot.promotions.views import PipelineStory, StageStory
 
 
 class Result(StrEnum):

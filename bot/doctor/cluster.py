@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from typing import Self
 
-from bot.cluster.access import gateway_problem, missing_rights
-from bot.cluster.client import Api, Refused
-from bot.cluster.connection import connect
-from bot.cluster.kinds import GATEWAY, SECRET
+from bot.cluster.client.access import gateway_problem, missing_rights
+from bot.cluster.client.api import Api, Refused
+from bot.cluster.client.connection import connect
+from bot.cluster.client.kinds import GATEWAY, SECRET
 from bot.cluster.policy import Policy
 from bot.doctor.findings import Ailing
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Self
 
 from bot.doctor.findings import Ailing
-from bot.github.client import Client
-from bot.github.connection import Connection
-from bot.github.failures import NotFound, Unauthorized
-from bot.github.permissions import missing
+from bot.github.client.client import Client
+from bot.github.client.connection import Connection
+from bot.github.client.failures import NotFound, Unauthorized
+from bot.github.resources.permissions import missing
 from bot.settings import Settings
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from bot.config.configuration import PATH, parse_configuration
 from bot.doctor.findings import Ailing
-from bot.environments.configuration import PATH, parse_configuration
-from bot.github.client import Client
-from bot.github.contents import Contents
-from bot.github.installations import Installations
+from bot.github.client.client import Client
+from bot.github.resources.contents import Contents
+from bot.github.resources.installations import Installations
 from bot.model.errors import GreenroomError
 from bot.model.repository import Repository
 from bot.registry.client import RegistryClient

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bot.cluster.tools.tools import ToolMissing, Tools
+from bot.cluster.render.tools.tools import ToolMissing, Tools
+from bot.config.configuration import PATH, parse_configuration
 from bot.doctor.findings import Ailing
 from bot.doctor.images import repositories
-from bot.environments.configuration import PATH, parse_configuration
-from bot.github.client import Client
-from bot.github.contents import Contents
+from bot.github.client.client import Client
+from bot.github.resources.contents import Contents
 from bot.model.errors import GreenroomError
 from bot.model.manifest import Tool
 

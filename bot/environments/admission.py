@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.environments import deadline
-from bot.environments.run import Run
+from bot.environments import expiry as deadline
+from bot.environments.context import Run
 from bot.model.environment import Cause, EnvironmentKind, EnvironmentState
-from bot.model.places import Admission, Scope, Turn
+from bot.model.quota import Admission, Scope, Turn
 
 _FIRST = 10
 """Further back nobody is told the place: each change of it would be a write for every pull request there."""

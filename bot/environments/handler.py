@@ -6,9 +6,9 @@ from datetime import datetime
 
 import structlog
 
-from bot.environments.reconciler import Reconciler
-from bot.environments.run import Peers, Policy, Run
-from bot.environments.stage import StageReconciler
+from bot.environments.context import Peers, Policy, Run
+from bot.environments.preview_reconciler import Reconciler
+from bot.environments.stage_reconciler import StageReconciler
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.work import Claim
 

@@ -11,8 +11,8 @@ from bot.model.data import DataRecord
 from bot.model.delivery import Loss
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
-from bot.model.places import Caps, Turn
 from bot.model.pull_request import PullRequest
+from bot.model.quota import Caps, Turn
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.role import Role

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.environments.desire import Unwanted
-from bot.environments.run import Run
+from bot.environments.context import Run
+from bot.environments.desired_state import Unwanted
 from bot.model.environment import Attempt, Cause, End, EnvironmentState, Status
 from bot.model.errors import Rejected
 from bot.model.manifest import NamespaceState

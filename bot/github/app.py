@@ -11,26 +11,26 @@ import structlog
 from bot.commands.outcome import Account, Outcome
 from bot.commands.ports import SaveAnswer
 from bot.environments.ports import Fence, SaveReceipt
-from bot.github.adoption import Adoption
-from bot.github.cache import Bounded
-from bot.github.ci import read_checks, read_ci
-from bot.github.client import Client
-from bot.github.comments import Comments
-from bot.github.connection import Connection
-from bot.github.contents import Contents
-from bot.github.deployments import Deployments
-from bot.github.history import History
-from bot.github.installations import Installations
-from bot.github.people import People
-from bot.github.permissions import missing
-from bot.github.plan import preview_environment
-from bot.github.protection import read_branch, read_protection
-from bot.github.pulls import Pulls
-from bot.github.reporting import Reporter
-from bot.github.sign_in import SignIn, web_url
-from bot.github.teams import in_team
-from bot.github.telemetry import Telemetry, Untold
-from bot.github.texts_commands import answer
+from bot.github.client.cache import Bounded
+from bot.github.client.client import Client
+from bot.github.client.connection import Connection
+from bot.github.client.telemetry import Telemetry, Untold
+from bot.github.messages.commands import answer
+from bot.github.reporter.plan import preview_environment
+from bot.github.reporter.recovery import Adoption
+from bot.github.reporter.reporter import Reporter
+from bot.github.resources.ci import read_checks, read_ci
+from bot.github.resources.collaborators import People
+from bot.github.resources.comments import Comments
+from bot.github.resources.commits import History
+from bot.github.resources.contents import Contents
+from bot.github.resources.deployments import Deployments
+from bot.github.resources.environments import read_branch, read_protection
+from bot.github.resources.installations import Installations
+from bot.github.resources.permissions import missing
+from bot.github.resources.pull_requests import Pulls
+from bot.github.resources.sign_in import SignIn, web_url
+from bot.github.resources.teams import in_team
 from bot.model.ci import Ci, CiState
 from bot.model.command import Heard, Posted
 from bot.model.commit import Commit

@@ -9,21 +9,10 @@ from datetime import datetime
 from typing import TypeGuard
 
 from bot.commands.grammar import digest, parse
-from bot.environments.configuration import PATH as CONFIGURATION_FILE
+from bot.config.configuration import PATH as CONFIGURATION_FILE
 from bot.intake.payload import Payload, PullRequest, read_payload
 from bot.intake.payload import Repository as Named
-from bot.model.delivery import (
-    Ask,
-    Comment,
-    Delivery,
-    Hint,
-    Pushed,
-    Reconfigure,
-    Removed,
-    Rerun,
-    Resync,
-    Wake,
-)
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Pushed, Reconfigure, Removed, Rerun, Resync, Wake
 from bot.model.repository import Repository
 
 _LARGEST_ID = 2**63 - 1

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from bot.model.places import Admission
 from bot.model.pull_request import PullRequest
+from bot.model.quota import Admission
 from bot.model.release import Image, Release, Target
 from bot.model.repository import Repository
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.environments.stages import After, Stage
+from bot.config.stages import After, Stage
 from bot.model.parity import Category, Comparable, Comparison, Difference
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease, Target

@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from bot.environments.fields import tell_duration
+from bot.config.fields import tell_duration
 from bot.model.promotion import Board, Promotion
 from bot.model.protection import Branch, Protection
-from bot.promotions import board as on
+from bot.promotions import stage_aggregate as on
 from bot.promotions.approvals import counting, wanted
 
 

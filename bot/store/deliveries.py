@@ -10,18 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, or_, select
 
 from bot.environments.ports import Clock
-from bot.model.delivery import (
-    Ask,
-    Comment,
-    Delivery,
-    Hint,
-    Pushed,
-    Reconfigure,
-    Removed,
-    Rerun,
-    Resync,
-    Wake,
-)
+from bot.model.delivery import Ask, Comment, Delivery, Hint, Pushed, Reconfigure, Removed, Rerun, Resync, Wake
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, Wishes
 from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository

@@ -22,10 +22,11 @@ from bot.model.environment import (
     Wishes,
 )
 from bot.model.errors import Superseded
-from bot.model.places import Admission, Caps, Turn
+from bot.model.quota import Admission, Caps, Turn
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
-from bot.store import places, removals
+from bot.store import quota as places
+from bot.store import removals
 from bot.store.database import Database
 from bot.store.journal import append
 from bot.store.queue import enqueue, holds

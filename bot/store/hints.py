@@ -14,9 +14,9 @@ from bot.model.environment import EnvironmentKey
 from bot.model.naming import namespace_name
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
-from bot.store.blank import blank
 from bot.store.bulk import Bulk
 from bot.store.dialect import insert
+from bot.store.new_environment import blank
 from bot.store.queue import enqueue
 from bot.store.tables import environments, microseconds
 

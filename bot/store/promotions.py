@@ -18,9 +18,9 @@ from bot.model.promotion import ENDED, MOVING, Board, Promotion, StageRecord
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store import audit, journal
-from bot.store.blank import blank
 from bot.store.database import Database
 from bot.store.dialect import insert
+from bot.store.new_environment import blank
 from bot.store.queue import enqueue, holds
 from bot.store.tables import environments, promotions, stages, work
 

@@ -21,8 +21,8 @@ from bot.model.errors import StoreUnavailable
 from bot.store import schema
 from bot.store.database import PATIENCE, Bell, T, Transaction
 from bot.store.errors import StoreUnusable
-from bot.store.handover import Handover
-from bot.store.presence import Presence
+from bot.store.executor import Handover
+from bot.store.process_lock import Presence
 
 _BUSY_MILLISECONDS = 4000
 """How long another process may hold the file before those who wait are told that it is unavailable."""

@@ -10,7 +10,6 @@ from sqlalchemy.exc import ArgumentError
 
 from bot.environments.ports import Clock
 from bot.store.audit import Audit
-from bot.store.census import Census
 from bot.store.commands import Commands
 from bot.store.database import Database
 from bot.store.deliveries import Deliveries
@@ -22,6 +21,7 @@ from bot.store.promotions import Promotions
 from bot.store.queue import Queue
 from bot.store.releases import Releases
 from bot.store.sqlite import SqliteDatabase
+from bot.store.statistics import Census
 from bot.store.tables import tokens
 
 _URLS = "sqlite:///greenroom.db (a path after three slashes) or postgresql://user:password@host/database"

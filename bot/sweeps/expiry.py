@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.environments.deadline import LONGEST_WARNING
+from bot.environments.expiry import LONGEST_WARNING
 from bot.model.environment import Environment
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.environments.configuration import PATH, parse_configuration
+from bot.config.configuration import PATH, parse_configuration
 from bot.model.delivery import Hint
 from bot.model.environment import Environment, EnvironmentKind
 from bot.model.errors import ConfigurationError, Rejected

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from bot.intake.signature import verify
-from bot.logs import set_up_logging
+from bot.logging import set_up_logging
 from bot.server import listen, run
 from bot.store import Store
 from bot.web.application import create_application

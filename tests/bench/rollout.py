@@ -17,10 +17,10 @@ from pathlib import Path
 
 import httpx
 
+from bot.cluster.client.connection import connect
 from bot.cluster.cluster import KubernetesCluster
-from bot.cluster.connection import connect
 from bot.cluster.policy import Policy
-from bot.cluster.tools.tools import Tools
+from bot.cluster.render.tools.tools import Tools
 from bot.embedded.world import GATEWAY
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Backend, RenderRequest

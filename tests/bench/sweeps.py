@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from bot.cluster.client.connection import connect
 from bot.cluster.cluster import KubernetesCluster
-from bot.cluster.connection import connect
 from bot.cluster.policy import Policy
-from bot.cluster.tools.tools import Tools
+from bot.cluster.render.tools.tools import Tools
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.github import GitHubServer
 from bot.embedded.kubernetes import KubernetesServer

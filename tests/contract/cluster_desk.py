@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot.cluster.client import Api
+from bot.cluster.client.api import Api
+from bot.cluster.client.connection import connect
 from bot.cluster.cluster import KubernetesCluster
-from bot.cluster.connection import connect
-from bot.cluster.gateway import HttpGateway
 from bot.cluster.policy import Policy
-from bot.cluster.tools.tools import Tools
+from bot.cluster.render.tools.tools import Tools
+from bot.cluster.routing.gateway import HttpGateway
 from bot.embedded.client import Client, Connection, Object, Resource
 from bot.embedded.client.resources import GATEWAY_CLASSES, GATEWAYS, NAMESPACES, PODS
 from bot.embedded.controllers import Controllers

@@ -14,8 +14,8 @@ from typing import Any
 from bot.commands.handler import Handler, Peers
 from bot.commands.outcome import Outcome
 from bot.commands.ports import Change, Commands
-from bot.commands.staging import Staging
-from bot.commands.telling import Telling
+from bot.commands.stage_commands import Staging
+from bot.commands.status_query import Telling
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.state.records import Comment
 from bot.github.app import GitHubApp
@@ -26,8 +26,8 @@ from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
 from bot.model.promotion import AuditEntry
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
-from bot.promotions.asking import Asking
-from bot.promotions.storyteller import Storyteller
+from bot.promotions.service import Asking
+from bot.promotions.view_reader import Storyteller
 from bot.store import Store
 
 SHOP = "acme/shop"

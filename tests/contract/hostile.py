@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from bot.github.tarball import unpack
+from bot.github.resources.tarball import unpack
 from tests.unit.cluster.manifests import config_map, deployment, service
 
 Files = Mapping[str, bytes]

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.cluster.access import RIGHTS, Right, gateway_problem, missing_rights
-from bot.cluster.connection import ConnectionFailed, connect
-from bot.cluster.kinds import NAMESPACE
+from bot.cluster.client.access import RIGHTS, Right, gateway_problem, missing_rights
+from bot.cluster.client.connection import ConnectionFailed, connect
+from bot.cluster.client.kinds import NAMESPACE
 from bot.embedded.client.resources import GATEWAYS
 from bot.embedded.kubernetes.faults import Fault
 from bot.model.errors import Rejected, TryAgain

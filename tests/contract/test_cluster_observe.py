@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.cluster.access import gateway_problem
+from bot.cluster.client.access import gateway_problem
 from bot.embedded.client.resources import JOBS, PODS
 from bot.model.manifest import Bundle, Condition, Manifest, Wave
 from tests.contract.cluster_desk import Desk, Running, eventually, of_image, open_fence

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bot.cluster.health.diagnostics import Witness
 from bot.cluster.secrets import injected
-from bot.cluster.witness import Witness
 from bot.embedded.client.resources import NAMESPACES
 from tests.contract.cluster_desk import Desk, Running, eventually, of_image
 from tests.contract.test_cluster_observe import FAIL

@@ -18,8 +18,8 @@ from bot.model.promotion import Board
 from bot.model.protection import UNPROTECTED
 from bot.model.role import Role
 from bot.model.work import WorkKey
-from bot.promotions import orders
-from bot.promotions.machine import step
+from bot.promotions import stage_commands as orders
+from bot.promotions.state_machine import step
 from tests.contract.command_desk import LONGEST, SHOP, Desk, Killed, command_desk
 from tests.unit.promotions.scenes import facts, promotion
 

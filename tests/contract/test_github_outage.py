@@ -10,14 +10,14 @@ import pytest
 
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.faults import FaultKind
+from bot.environments.context import Peers, Policy
 from bot.environments.handler import Handler
-from bot.environments.run import Peers, Policy
 from bot.model.delivery import Hint
 from bot.store import Store
 from bot.sweeps.deployments import deployments
 from bot.sweeps.expiry import expiry
-from bot.sweeps.lost import lost
 from bot.sweeps.orphans import Rooms, orphans
+from bot.sweeps.removed_repositories import lost
 from bot.sweeps.resync import Resync
 from tests.contract.github_desk import Desk
 from tests.stores import ManualClock

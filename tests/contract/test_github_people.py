@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from bot.embedded.github import GitHubServer
-from bot.github.sign_in import SignIn, web_url
+from bot.github.resources.sign_in import SignIn, web_url
 from bot.model.errors import Rejected
 from bot.model.person import Person
 from bot.model.role import Role

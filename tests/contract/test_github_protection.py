@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from bot.embedded.github import GitHubServer
-from bot.github.permissions import PERMISSIONS
+from bot.github.resources.permissions import PERMISSIONS
 from bot.model.errors import Rejected, TryAgain
 from bot.model.protection import UNPROTECTED, Branch, Protection, Reviewers
 from tests.contract.github_desk import FILES, Desk

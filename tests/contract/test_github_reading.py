@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bot.embedded.github import GitHubServer
-from bot.github.permissions import EVENTS, PERMISSIONS
+from bot.github.resources.permissions import EVENTS, PERMISSIONS
 from bot.model.ci import Ci, CiState
 from bot.model.errors import Rejected, TryAgain
 from bot.model.repository import Repository

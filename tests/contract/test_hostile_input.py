@@ -12,9 +12,9 @@ from aiohttp import web
 
 from bot.embedded.client.resources import NAMESPACES
 from bot.embedded.kubernetes import KubernetesServer
+from bot.environments.context import Peers, Policy
 from bot.environments.handler import Handler
-from bot.environments.run import Peers, Policy
-from bot.github import texts
+from bot.github.messages import environment as texts
 from bot.model.environment import EnvironmentState
 from bot.model.repository import Repository
 from bot.registry import RegistryClient

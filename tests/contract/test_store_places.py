@@ -10,7 +10,7 @@ import pytest
 from bot.model.delivery import Hint
 from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState
 from bot.model.errors import Superseded
-from bot.model.places import Admission, Caps, Scope, Turn
+from bot.model.quota import Admission, Caps, Scope, Turn
 from bot.model.release import Release
 from bot.model.work import Claim
 from bot.store import Store

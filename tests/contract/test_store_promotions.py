@@ -14,9 +14,9 @@ from bot.model.errors import Superseded
 from bot.model.promotion import Board, Promotion, PromotionState
 from bot.model.release import Target
 from bot.model.work import Claim, WorkKey
-from bot.promotions import board as on
-from bot.promotions import orders
-from bot.promotions.board import Refusal
+from bot.promotions import stage_aggregate as on
+from bot.promotions import stage_commands as orders
+from bot.promotions.stage_aggregate import Refusal
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.promotions.scenes import PIPELINE, SHOP, promotion, release

@@ -10,7 +10,7 @@ from pathlib import Path
 import atheris
 
 OUTPUT = Path("test-output")
-ROOMS = ("bot.cluster", "bot.commands", "bot.environments", "bot.github")
+ROOMS = ("bot.cluster", "bot.config", "bot.commands", "bot.environments", "bot.github")
 
 with atheris.instrument_imports(include=list(ROOMS)):
     from tests.fuzz import test_fuzz

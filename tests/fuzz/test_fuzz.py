@@ -14,13 +14,13 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from bot.cluster.comparable import comparable
-from bot.cluster.kinds import IN_MANIFESTS
-from bot.cluster.templates import containers, pod_template
-from bot.cluster.tools import helm, kustomize
+from bot.cluster.client.kinds import IN_MANIFESTS
+from bot.cluster.render.comparable import comparable
+from bot.cluster.render.pod_templates import containers, pod_template
+from bot.cluster.render.tools import helm, kustomize
 from bot.commands.grammar import Command, Mistake, parse
-from bot.environments.configuration import parse_configuration
-from bot.github import texts
+from bot.config.configuration import parse_configuration
+from bot.github.messages import environment as texts
 from bot.model.environment import Cause, EnvironmentState, Status
 from bot.model.errors import ConfigurationError, ManifestRefused, Rejected
 from bot.model.manifest import Bundle

@@ -27,8 +27,8 @@ from bot.model.manifest import (
     RenderRequest,
     Wave,
 )
-from bot.model.places import Caps, Turn
 from bot.model.pull_request import PullRequest
+from bot.model.quota import Caps, Turn
 from bot.model.release import Release
 from bot.model.repository import Repository
 from bot.model.role import Role

@@ -10,9 +10,9 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from bot.environments.configuration import PATH
+from bot.config.configuration import PATH
+from bot.environments.context import Peers, Policy
 from bot.environments.handler import Handler
-from bot.environments.run import Peers, Policy
 from bot.intake.reading import read
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Superseded, TryAgain

@@ -11,16 +11,16 @@ from datetime import UTC, datetime
 
 import httpx
 
+from bot.config.configuration import PATH
 from bot.embedded.client.resources import NAMESPACES, PODS
 from bot.embedded.github.state.records import Role
-from bot.environments.configuration import PATH
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.naming import host_label, namespace_name
 from bot.model.promotion import AuditEntry, Promotion, PromotionState, StageRecord
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.promotions.facts import Rollout
-from bot.promotions.watching import progress
+from bot.promotions.rollout_progress import progress
 from bot.store import Store
 from tests.story.conftest import PATIENCE_SECONDS, Story, eventually
 
@@ -85,7 +85,7 @@ class Stages:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "bot.cli",
+            "bot.cli.main",
             *words,
             env={**self.story.bot.settings, "COLUMNS": "200"},
             stdout=asyncio.subprocess.PIPE,

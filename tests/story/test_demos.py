@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from bot.environments.configuration import PATH
+from bot.config.configuration import PATH
 from bot.model.promotion import PromotionState as State
 from tests.story.conftest import Story
 from tests.story.stages import Stages, staged

@@ -13,8 +13,8 @@ from bot.cluster.guard.objects import kind_finding, metadata_findings, reserved_
 from bot.cluster.guard.pods import pod_findings
 from bot.cluster.guard.roles import binding_findings, role_findings
 from bot.cluster.policy import Policy
-from bot.cluster.reading import Source
-from bot.cluster.templates import POD_TEMPLATES, references
+from bot.cluster.render.manifests import Source
+from bot.cluster.render.pod_templates import POD_TEMPLATES, references
 from bot.model.errors import ManifestRefused
 
 _TOLD = 10

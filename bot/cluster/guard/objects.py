@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from bot.cluster.client.kinds import GATEWAY_GROUP, IN_MANIFESTS
 from bot.cluster.guard.node import Finding, Node
-from bot.cluster.kinds import GATEWAY_GROUP, IN_MANIFESTS
 from bot.cluster.names import MANAGED_BY, MANAGER, PREFIX, is_own_name
 
 _KINDS = {kind.name: kind for kind in IN_MANIFESTS}

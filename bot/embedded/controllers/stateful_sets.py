@@ -8,13 +8,7 @@ from bot.embedded.client import ApiError, Client, Key, Object
 from bot.embedded.client.resources import PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
 from bot.embedded.controllers import objects
 from bot.embedded.controllers.recorder import Recorder
-from bot.embedded.controllers.stateful_plan import (
-    claims,
-    next_actions,
-    ordinal,
-    stateful_pod,
-    status,
-)
+from bot.embedded.controllers.stateful_plan import claims, next_actions, ordinal, stateful_pod, status
 
 
 class StatefulSets:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.environments.stages import Stage
+from bot.config.stages import Stage
 from bot.model.parity import Comparison
 from bot.model.promotion import Board, GateResult, Promotion
 from bot.model.release import PromotableRelease

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from bot.environments.stages import Parity
+from bot.config.stages import Parity
 from bot.model.parity import GATE, fault
 from bot.model.promotion import GateResult, PromotionState
-from bot.promotions.board import locked
 from bot.promotions.gates.case import Case, passed, refused, unread
 from bot.promotions.pipeline import stage_in
+from bot.promotions.stage_aggregate import locked
 
 
 def after(case: Case) -> GateResult:

@@ -14,10 +14,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.environments.views import Story, tell
+from bot.model.diagnostics import Sight
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
-from bot.model.observation import Sight
 from bot.model.person import Person
-from bot.model.story import Story, tell
 from bot.model.work import Scheduled, WorkKey
 from bot.web.pages.access import Access
 from bot.web.pages.session import Sessions

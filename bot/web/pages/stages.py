@@ -15,7 +15,7 @@ from bot.model.environment import EnvironmentState
 from bot.model.person import Person
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
-from bot.model.stage_story import PipelineStory, StageStory
+from bot.promotions.views import PipelineStory, StageStory
 from bot.web.pages.access import Access
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site

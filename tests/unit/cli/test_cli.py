@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-GREENROOM = [sys.executable, "-c", "from bot.cli import main; main()"]
+GREENROOM = [sys.executable, "-c", "from bot.cli.main import main; main()"]
 BARE = {"PATH": os.environ["PATH"], "COLUMNS": "100"}
 
 
@@ -42,7 +42,7 @@ def test_help_is_quick_because_it_loads_nothing_heavy() -> None:
         "structlog",
         "aiohttp",
     }
-    assert not heavy & imported("import bot.cli")
+    assert not heavy & imported("import bot.cli.main")
 
 
 def test_the_version_is_the_installed_one() -> None:

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli_pipeline import show_audit
+from bot.cli.pipeline import show_audit
 from bot.model.environment import EnvironmentKey
 from bot.model.promotion import AuditEntry, Board, PromotionState
-from bot.promotions import orders
-from bot.promotions.machine import step
+from bot.promotions import stage_commands as orders
+from bot.promotions.state_machine import step
 from bot.store import Store
 from tests.unit.cli.test_cli_environments import Operator
 from tests.unit.promotions.scenes import SHOP, VERIFIED, facts, promotion, release

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot.cluster.connection import ConnectionFailed
+from bot.cluster.client.connection import ConnectionFailed
 from bot.doctor.cluster import ClusterChecks
 from bot.doctor.findings import Ailing
 from bot.embedded.kubernetes import KubernetesServer

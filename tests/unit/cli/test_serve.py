@@ -115,5 +115,5 @@ async def test_a_cluster_that_cannot_be_found_is_told_in_a_sentence(settings: di
 
 
 def test_it_never_loads_the_embedded_world() -> None:
-    loaded = imported("import bot.cli, bot.app, bot.server, bot.logs, bot.settings")
+    loaded = imported("import bot.cli.main, bot.app, bot.server, bot.logging, bot.settings")
     assert not [name for name in loaded if name.startswith("bot.embedded")]

@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from bot.cluster import render as rendering
 from bot.cluster.policy import Policy
-from bot.cluster.reading import read
+from bot.cluster.render import render as rendering
+from bot.cluster.render.manifests import read
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Backend, Bundle, JobRequest, RenderRequest
 from bot.model.release import Image

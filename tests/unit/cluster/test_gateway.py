@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cluster.gateway import HttpGateway
+from bot.cluster.routing.gateway import HttpGateway
 from bot.settings import Domain
 from tests.kubernetes.certificates import Authority
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 
+from bot.cluster.guard_rails import namespace, rails
 from bot.cluster.policy import Policy
-from bot.cluster.rails import namespace, rails
 from bot.model.size import Size
 from bot.settings import PodSecurity
 from tests.unit.cluster.manifests import KEY, NAMESPACE, POLICY, REPOSITORY

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.events import about, latest_first, refusal
-from bot.cluster.observe import plain
-from bot.cluster.signature import of_new, signature
-from bot.cluster.troubles import Suspect
-from bot.cluster.verdict import Verdict, verdict
+from bot.cluster.health.events import about, latest_first, refusal
+from bot.cluster.health.fingerprint import of_new, signature
+from bot.cluster.health.health import Verdict, verdict
+from bot.cluster.health.observe import plain
+from bot.cluster.health.pod_failures import Suspect
 from bot.model.manifest import Condition, Manifest, Wave
 from tests.unit.cluster.manifests import (
     POLICY,

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from bot.cluster.reading import Source
-from bot.cluster.tools.tools import Tools
+from bot.cluster.render.manifests import Source
+from bot.cluster.render.tools.tools import Tools
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Tool
 from tests.unit.cluster.manifests import request

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.render import render
-from bot.cluster.tools.tools import Tools
+from bot.cluster.render.render import render
+from bot.cluster.render.tools.tools import Tools
+from bot.config.configuration import parse_configuration
 from bot.embedded.samples import Files, helm_shop_files, kustomize_shop_files
-from bot.environments.configuration import parse_configuration
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Bundle
 from tests.unit.cluster.manifests import POLICY, request

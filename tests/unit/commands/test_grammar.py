@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.commands.comment_text import visible_lines
 from bot.commands.grammar import Command, Mistake, Spoken, parse
 from bot.commands.table import COMMANDS, Verb
-from bot.commands.visible import visible_lines
 
 
 @pytest.mark.parametrize(

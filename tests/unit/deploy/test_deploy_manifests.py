@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from bot.cluster.access import RIGHTS
+from bot.cluster.client.access import RIGHTS
 from bot.server import DRAIN_SECONDS
 from bot.settings import Settings, variable
 from tests.unit.deploy.manifests import DEPLOY, objects, one, settings

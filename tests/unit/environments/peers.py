@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from bot.environments.context import Peers, Policy
 from bot.environments.handler import Handler
 from bot.environments.ports import Fence, SaveReceipt
-from bot.environments.run import Peers, Policy
 from bot.model.ci import Ci, CiState
 from bot.model.data import DataRecord
 from bot.model.delivery import Hint

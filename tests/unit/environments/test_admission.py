@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from bot.environments.admission import told
-from bot.environments.run import Policy
+from bot.environments.context import Policy
 from bot.model.environment import EnvironmentState
-from bot.model.places import Admission, Caps, Scope, Turn
+from bot.model.quota import Admission, Caps, Scope, Turn
 from bot.store import Store
-from bot.sweeps.forgotten import forgotten
+from bot.sweeps.queue_wakeup import forgotten
 from tests.stores import ManualClock
 from tests.unit.environments.town import Silent, Town
 

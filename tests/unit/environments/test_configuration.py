@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.environments.configuration import host_objection, line_of, parse_configuration
-from bot.environments.fields import parse_duration
+from bot.config.configuration import host_objection, line_of, parse_configuration
+from bot.config.fields import parse_duration
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError
 from bot.model.hosts import NO_HOSTS, HostGrants

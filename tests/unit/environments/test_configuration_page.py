@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bot.environments.configuration import Configuration, parse_configuration
+from bot.config.configuration import Configuration, parse_configuration
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
 _ELSEWHERE = {"preview.ttl", "preview.checks[].name", "stages.NAME.checks[].name", "demo.NAME.checks[].name"}

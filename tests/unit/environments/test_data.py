@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.configuration import OnPush
-from bot.environments.data import why_reset
+from bot.config.configuration import OnPush
+from bot.environments.phases.data import why_reset
 from bot.model.data import DataRecord
 from bot.model.environment import CheckState, EnvironmentState
 from bot.model.manifest import Condition, Manifest, ObjectState, Wave

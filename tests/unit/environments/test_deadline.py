@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.deadline import begin, mind
-from bot.environments.run import Policy
+from bot.environments.context import Policy
+from bot.environments.expiry import begin, mind
 from bot.model.environment import EnvironmentKey, EnvironmentState, Status, Wishes
 from bot.store import Store
 from bot.sweeps.expiry import to_warn

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.run import Policy
+from bot.environments.context import Policy
 from bot.model.environment import Cause, EnvironmentState
 from bot.model.errors import Rejected, TryAgain
 from bot.model.manifest import Answer, Condition, ObjectState, Wave

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.environments.configuration import Configuration, parse_configuration
-from bot.environments.desire import Unwanted, Wanted, after_reading, before_reading, matches
+from bot.config.configuration import Configuration, parse_configuration
+from bot.environments.desired_state import Unwanted, Wanted, after_reading, before_reading, matches
 from bot.model.environment import End, EnvironmentState, Status, Wishes
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository

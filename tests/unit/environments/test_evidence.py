@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.run import Policy
+from bot.environments.context import Policy
 from bot.model.delivery import Delivery, Hint, Removed, Resync
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Rejected, TryAgain

@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.environments.context import Peers, Policy
 from bot.environments.handler import Handler as EnvironmentHandler
+from bot.environments.orphaned_namespace import SecondNamespaces
 from bot.environments.ports import Fence, SaveReceipt
-from bot.environments.run import Peers, Policy
-from bot.environments.second import SecondNamespaces
 from bot.model.delivery import FailedDelivery, Hint
 from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import GreenroomError, TryAgain
@@ -21,10 +21,10 @@ from bot.model.size import Size
 from bot.store import Store
 from bot.sweeps.deployments import deployments
 from bot.sweeps.expiry import expiry, warnings
-from bot.sweeps.forgotten import forgotten
-from bot.sweeps.lost import lost
 from bot.sweeps.orphans import Rooms, orphans
+from bot.sweeps.queue_wakeup import forgotten
 from bot.sweeps.redelivery import redelivery
+from bot.sweeps.removed_repositories import lost
 from bot.sweeps.resync import Resync
 from bot.sweeps.schedule import Sweep
 from bot.worker import Handler

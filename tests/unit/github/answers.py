@@ -8,12 +8,12 @@ from datetime import timedelta
 
 from bot.commands.outcome import Account, Outcome, Result
 from bot.commands.table import STAGING, Verb
+from bot.environments.views import Story, tell
 from bot.model.environment import Attempt, Cause, Decision, Environment, EnvironmentState, Wishes
 from bot.model.repository import Repository
 from bot.model.role import Role
-from bot.model.stage_story import PipelineStory, StageStory
-from bot.model.story import Story, tell
 from bot.model.work import Scheduled
+from bot.promotions.views import PipelineStory, StageStory
 from tests.unit.github import stages
 from tests.unit.github.scenes import CHECKS, HOSTILE, KEY, LOG, NEW, NOW, OLD, PENDING, READY
 

@@ -12,8 +12,8 @@ import respx
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot.github.client import Client
-from bot.github.connection import Connection
+from bot.github.client.client import Client
+from bot.github.client.connection import Connection
 from bot.model.repository import Repository
 
 API = "https://github.example.com/api/v3"

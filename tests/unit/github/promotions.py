@@ -8,14 +8,7 @@ from datetime import timedelta
 
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey
 from bot.model.parity import Category, Comparison, Difference, fault
-from bot.model.promotion import (
-    Approval,
-    Chapter,
-    GateResult,
-    Promotion,
-    PromotionKind,
-    PromotionState,
-)
+from bot.model.promotion import Approval, Chapter, GateResult, Promotion, PromotionKind, PromotionState
 from bot.model.release import Image, Origin, PromotableRelease, Target
 from bot.model.repository import Repository
 from tests.unit.github.scenes import HOSTILE, LOG, NEW, NOW, OLD

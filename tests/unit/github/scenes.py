@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.commands.table import offered
 from bot.environments.admission import told
-from bot.github import texts
+from bot.github.messages import environment as texts
 from bot.model.environment import (
     Cause,
     CheckResult,
@@ -20,7 +20,7 @@ from bot.model.environment import (
     PhaseRecord,
     Status,
 )
-from bot.model.places import Scope, Turn
+from bot.model.quota import Scope, Turn
 
 OLD, NEW = "0d1e2f3" + "0" * 33, "4a5b6c7" + "0" * 33
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)

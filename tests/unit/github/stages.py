@@ -29,8 +29,8 @@ from bot.model.promotion import (
     Verified,
 )
 from bot.model.release import Image, PromotableRelease, Target
-from bot.model.stage_story import PipelineStory, StageStory
-from bot.promotions.story import tell
+from bot.promotions.view_builder import tell
+from bot.promotions.views import PipelineStory, StageStory
 from tests.unit.github.promotions import ASKED, DIFFERS, FAILED, RELEASE, SHOP
 from tests.unit.github.scenes import HOSTILE, NOW, OLD
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 import respx
 
-from bot.github.client import Client
-from bot.github.failures import NotFound
+from bot.github.client.client import Client
+from bot.github.client.failures import NotFound
 from bot.model.errors import Rejected, TryAgain
 from tests.unit.github.github_api import API, PEM, REPO, SHOP, Clock, client_at, mints_tokens
 

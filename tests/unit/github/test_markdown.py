@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from bot.github.markdown import block, code, diff_block, last_bytes, plain
+from bot.github.messages.markdown import block, code, diff_block, last_bytes, plain
 
 RENDER = MarkdownIt("commonmark").enable(["table", "strikethrough"]).render
 HOSTILE = (

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.github.pacing import Pacer
+from bot.github.client.rate_limit import Pacer
 from bot.model.errors import TryAgain
 
 

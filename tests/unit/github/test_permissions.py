@@ -7,7 +7,7 @@ from pathlib import Path
 import respx
 import yaml
 
-from bot.github.permissions import EVENTS, PERMISSIONS, WHY, missing, missing_from
+from bot.github.resources.permissions import EVENTS, PERMISSIONS, WHY, missing, missing_from
 from tests.unit.github.github_api import API, Clock, client_at
 
 MANIFEST = Path(__file__).parents[3] / "app.yml"

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.github.plan import check_name, plan, preview_subject
-from bot.github.pulls import read_pull
-from bot.github.receipt import COMMENT, Entry, Kind, Receipt, Slot
-from bot.github.subject import CHECK
+from bot.github.reporter.pending_writes import COMMENT, Entry, Kind, Receipt, Slot
+from bot.github.reporter.plan import check_name, plan, preview_subject
+from bot.github.reporter.subject import CHECK
+from bot.github.resources.pull_requests import read_pull
 from bot.model.environment import Cause, CheckResult, CheckState, End, EnvironmentState, Status
 from tests.unit.github.github_api import pull_json
 from tests.unit.github.scenes import KEY, URL

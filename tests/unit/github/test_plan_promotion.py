@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.github.plan_promotion import plan_promotion, promotion_subject
-from bot.github.receipt import Kind, Receipt
+from bot.github.reporter.pending_writes import Kind, Receipt
+from bot.github.reporter.plan_promotion import plan_promotion, promotion_subject
 from bot.model.promotion import Promotion, PromotionState
 from tests.unit.github.promotions import PROMOTIONS
 

@@ -9,10 +9,10 @@ import httpx
 import pytest
 import respx
 
-from bot.github.ci import Result, read_ci, verdict
-from bot.github.contents import Contents
-from bot.github.installations import Installations, undelivered
-from bot.github.pulls import Pulls, read_pull
+from bot.github.resources.ci import Result, read_ci, verdict
+from bot.github.resources.contents import Contents
+from bot.github.resources.installations import Installations, undelivered
+from bot.github.resources.pull_requests import Pulls, read_pull
 from bot.model.ci import Ci, CiState
 from bot.model.errors import Rejected, TryAgain
 from bot.model.repository import Repository

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from bot.github.tarball import Limits, unpack
+from bot.github.resources.tarball import Limits, unpack
 from bot.model.errors import Rejected, TryAgain
 
 TOP = "acme-shop-0d1e2f3"

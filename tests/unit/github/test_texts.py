@@ -14,10 +14,12 @@ import pytest
 
 from bot.commands.outcome import Account, Outcome, Result
 from bot.commands.table import Verb
-from bot.github import texts, texts_commands, texts_promotion
+from bot.github.messages import commands as texts_commands
+from bot.github.messages import environment as texts
+from bot.github.messages import promotion as texts_promotion
 from bot.model.environment import Cause, CheckResult, CheckState, EnvironmentState
 from bot.model.promotion import Chapter, Hold, Lock, Promotion
-from bot.model.stage_story import PipelineStory, StageStory
+from bot.promotions.views import PipelineStory, StageStory
 from tests.unit.github import stages
 from tests.unit.github.answers import ANSWERS, COMMENT
 from tests.unit.github.promotions import PROMOTIONS

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import structlog
 
-from bot.logs import about, redactor, set_up_logging
+from bot.logging import about, redactor, set_up_logging
 
 
 class Log(io.StringIO):

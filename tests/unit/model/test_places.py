@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.places import Admission, Candidate, Caps, Scope, Turn, turn
+from bot.model.quota import Admission, Candidate, Caps, Scope, Turn, turn
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ADMITTED, QUEUED = Admission.ADMITTED, Admission.QUEUED

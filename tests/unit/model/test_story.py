@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from bot.environments.views import StepState, called, duration, name, tell
 from bot.model.environment import (
     Attempt,
     Cause,
@@ -17,7 +18,6 @@ from bot.model.environment import (
     Wishes,
 )
 from bot.model.repository import Repository
-from bot.model.story import StepState, called, duration, name, tell
 from bot.model.work import Scheduled
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -7,17 +7,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.environments.configuration import parse_configuration
+from bot.config.configuration import parse_configuration
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey, EnvironmentKind
 from bot.model.promotion import Board, Promotion, PromotionKind, PromotionState, StageRecord
 from bot.model.protection import UNPROTECTED, Protection
 from bot.model.pull_request import Review
 from bot.model.release import Image, Origin, PromotableRelease
 from bot.model.repository import Repository
-from bot.promotions import board as on
-from bot.promotions import orders
+from bot.promotions import stage_aggregate as on
+from bot.promotions import stage_commands as orders
 from bot.promotions.facts import Facts, Found, Progress, Reading, Rollout
-from bot.promotions.machine import step
+from bot.promotions.state_machine import step
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 """A Wednesday."""

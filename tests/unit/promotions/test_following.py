@@ -6,7 +6,7 @@ import pytest
 
 from bot.model.promotion import Promotion, PromotionState
 from bot.model.release import Origin
-from bot.promotions.asking import Asker
+from bot.promotions.service import Asker
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments import peers

@@ -9,10 +9,10 @@ import pytest
 from bot.model.promotion import PromotionState as State
 from bot.model.protection import UNPROTECTED
 from bot.model.release import Origin
-from bot.promotions import board as on
-from bot.promotions import orders
-from bot.promotions.board import Refusal
-from bot.promotions.machine import next_look
+from bot.promotions import stage_aggregate as on
+from bot.promotions import stage_commands as orders
+from bot.promotions.stage_aggregate import Refusal
+from bot.promotions.state_machine import next_look
 from tests.unit.promotions.scenes import (
     BROKEN,
     LIVE,

@@ -13,12 +13,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bot.model.promotion import ENDED, MOVING, PENDING, Promotion, PromotionState
 from bot.model.protection import UNPROTECTED, Protection, Reviewers
 from bot.model.release import PromotableRelease
-from bot.promotions import orders
+from bot.promotions import stage_commands as orders
 from bot.promotions.approvals import enough
-from bot.promotions.board import Refusal
 from bot.promotions.facts import Progress
-from bot.promotions.machine import next_look
 from bot.promotions.pipeline import policy
+from bot.promotions.stage_aggregate import Refusal
+from bot.promotions.state_machine import next_look
 from tests.unit.promotions.scenes import (
     BROKEN,
     LIVE,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bot.environments.configuration import parse_configuration
+from bot.config.configuration import parse_configuration
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, GreenroomError, TryAgain
 from bot.model.promotion import Pin, StageRecord
-from bot.promotions.board import Refusal
-from bot.promotions.named import Named
+from bot.promotions.stage_aggregate import Refusal
+from bot.promotions.stage_lookup import Named
 from tests.unit.promotions.scenes import PIPELINE, SHOP
 
 TEXT = f"{PIPELINE}demo:\n  sales: {{release: v1}}\n  training: {{}}\n"

@@ -13,13 +13,13 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.cluster.renderer import Renderer
-from bot.cluster.tools.tools import Tools
+from bot.cluster.render.renderer import Renderer
+from bot.cluster.render.tools.tools import Tools
 from bot.model.errors import Rejected
 from bot.model.parity import Category, Comparable, Comparison, Difference, diff, fault
 from bot.model.repository import Repository
-from bot.promotions.comparing import Comparing, Standing
 from bot.promotions.parity import Side, differences
+from bot.promotions.parity_service import Comparing, Standing
 from tests.unit.cluster.manifests import POLICY, config_map, deployment, files, service
 from tests.unit.promotions.scenes import SHOP, release
 

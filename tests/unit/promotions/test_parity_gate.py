@@ -14,8 +14,8 @@ from bot.model.manifest import RenderRequest
 from bot.model.parity import Comparable
 from bot.model.promotion import PromotionState as State
 from bot.model.repository import Repository
-from bot.promotions.comparing import Comparing
 from bot.promotions.facts import Facts
+from bot.promotions.parity_service import Comparing
 from bot.promotions.pipeline import policy
 from tests.unit.promotions.scenes import Stages, facts, release
 

@@ -12,7 +12,7 @@ from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentSt
 from bot.model.promotion import Promotion, PromotionState, StageRecord
 from bot.model.protection import UNPROTECTED, Protection
 from bot.model.release import Origin
-from bot.promotions.board import Refusal
+from bot.promotions.stage_aggregate import Refusal
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments import peers

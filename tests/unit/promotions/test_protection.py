@@ -15,9 +15,9 @@ from bot.model.promotion import Approval, PromotionState
 from bot.model.promotion import PromotionState as State
 from bot.model.protection import UNPROTECTED, Branch, Protection, Reviewers
 from bot.promotions.approvals import enough
-from bot.promotions.board import Refusal
 from bot.promotions.facts import Facts
 from bot.promotions.protection import admits, told
+from bot.promotions.stage_aggregate import Refusal
 from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, facts, promotion, release
 
 REVIEWED = Protection(reviewers=Reviewers(("dora",), ("ops",)))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.environments.configuration import parse_configuration
+from bot.config.configuration import parse_configuration
 from bot.model.environment import CheckResult, CheckState, EnvironmentState
 from bot.model.promotion import MOVING, PENDING, Approval, GateResult, Lock, Promotion
 from bot.model.promotion import PromotionState as State
-from bot.model.stage_story import StageStory
 from bot.promotions.pipeline import configuration_digest, in_order
-from bot.promotions.story import journey, tell
+from bot.promotions.view_builder import journey, tell
+from bot.promotions.views import StageStory
 from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, board, facts, promotion, release
 
 CONFIGURATION = parse_configuration(PIPELINE)

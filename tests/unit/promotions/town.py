@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from bot.environments.context import Peers as EnvironmentPeers
+from bot.environments.context import Policy
 from bot.environments.handler import Handler as EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
-from bot.environments.run import Peers as EnvironmentPeers
-from bot.environments.run import Policy
 from bot.model.ci import CiState
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey, EnvironmentState
@@ -35,14 +35,14 @@ from bot.model.release import PromotableRelease, Release
 from bot.model.repository import Repository
 from bot.model.size import Size
 from bot.model.work import Claim
-from bot.promotions.asking import Asker, Asking
-from bot.promotions.comparing import Comparing
-from bot.promotions.following import Following
-from bot.promotions.inquiry import Inquiry
+from bot.promotions.default_branch import Following
+from bot.promotions.demo_pins import Pins
+from bot.promotions.facts_reader import Inquiry
 from bot.promotions.listening import Listening
-from bot.promotions.pins import Pins
-from bot.promotions.promoter import Promoter
-from bot.promotions.sources import Sources
+from bot.promotions.parity_service import Comparing
+from bot.promotions.promotion_reconciler import Promoter
+from bot.promotions.release_resolver import Sources
+from bot.promotions.service import Asker, Asking
 from bot.store import Store
 from bot.worker import Handler
 from tests.stores import ManualClock

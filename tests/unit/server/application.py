@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.logs import set_up_logging
+from bot.logging import set_up_logging
 from bot.server import address, listen, run
 
 SLOW = sys.argv[1]

@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from bot.model.delivery import Hint
+from bot.model.diagnostics import Sight
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.errors import Rejected, TryAgain
-from bot.model.observation import Sight
 from bot.model.person import Person
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
-from bot.promotions.storyteller import Storyteller
+from bot.promotions.view_reader import Storyteller
 from bot.store import Store
 from bot.web.application import create_application
 from bot.web.pages.access import Access

@@ -9,16 +9,8 @@ from html.parser import HTMLParser
 
 import httpx
 
-from bot.model.environment import (
-    Cause,
-    CheckResult,
-    CheckState,
-    EnvironmentState,
-    Phase,
-    PhaseRecord,
-    Status,
-)
-from bot.model.observation import Happening, LogTail, Sight
+from bot.model.diagnostics import Happening, LogTail, Sight
+from bot.model.environment import Cause, CheckResult, CheckState, EnvironmentState, Phase, PhaseRecord, Status
 from bot.model.repository import Repository
 from tests.stores import ManualClock
 from tests.unit.environments.test_desire import PULL

@@ -9,8 +9,8 @@ import pytest
 
 from bot.model.environment import EnvironmentKey
 from bot.model.promotion import Board
-from bot.promotions import orders
-from bot.promotions.machine import step
+from bot.promotions import stage_commands as orders
+from bot.promotions.state_machine import step
 from tests.unit.promotions.scenes import BROKEN, PIPELINE, VERIFIED, facts, promotion, release
 from tests.unit.promotions.scenes import SHOP as REPOSITORY
 from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, Office

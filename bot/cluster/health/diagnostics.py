@@ -1,0 +1,107 @@
+"""What a person who looks for a reason wants to see of a namespace: its events and the ends of its logs."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.cluster import namespaces
+from bot.cluster.client.api import Api
+from bot.cluster.client.kinds import EVENT, NAMESPACE, POD
+from bot.cluster.health.events import latest_first, when
+from bot.cluster.health.observe import plain
+from bot.cluster.health.pod_failures import Suspect, statuses
+from bot.cluster.names import SECRETS
+from bot.cluster.secrets import find
+from bot.environments.secrets import Injection
+from bot.model.diagnostics import Happening, LogTail, Sight
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import Rejected, TryAgain
+from bot.model.manifest import NamespaceState
+
+Object = Mapping[str, Any]
+Hide = Callable[[str], str]
+
+_EVENTS = 30
+_CONTAINERS = 12
+_LONGEST_LOG = 64_000
+
+
+class Witness:
+    """Reads only; what it cannot read, it says."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> Sight:
+        """`lines` of each container's log. A namespace that is not this environment's is not looked into."""
+        try:
+            view = namespaces.view(await self._api.get(NAMESPACE, namespace), environment)
+            if view.state is NamespaceState.ABSENT:
+                return Sight(unseen=f"The cluster has no namespace {namespace}.")
+            if view.state is NamespaceState.FOREIGN:
+                return Sight(unseen=f"The namespace {namespace} is not this environment's.")
+            events, pods, hide = await asyncio.gather(
+                self._api.list(EVENT, namespace), self._api.list(POD, namespace), self._hide(namespace)
+            )
+        except (Rejected, TryAgain) as error:
+            return Sight(unseen=str(error))
+        tails = await asyncio.gather(
+            *(self._tail(namespace, each, lines, hide) for each in speakers(pods.items)[:_CONTAINERS])
+        )
+        happenings = [happening(event, hide) for event in latest_first(events.items)[:_EVENTS]]
+        return Sight(tuple(happenings), tuple(tail for tail in tails if tail is not None))
+
+    async def _hide(self, namespace: str) -> Hide:
+        """A program may tell in its log what it was given as a secret; those who read the log were not."""
+        secret = await find(self._api, namespace, SECRETS)
+        data = (secret or {}).get("data") or {}
+        values = {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
+        return Injection(values).hide
+
+    async def _tail(self, namespace: str, speaker: Suspect, lines: int, hide: Hide) -> LogTail | None:
+        pod, container, previous = speaker.pod, speaker.container, speaker.previous
+        try:
+            text = await self._api.log(namespace, pod, container, lines=lines, previous=previous)
+        except (Rejected, TryAgain):
+            return None
+        return LogTail(pod, container, plain(hide(text), _LONGEST_LOG), previous)
+
+
+def speakers(pods: Sequence[Object]) -> list[Suspect]:
+    """The containers that have a log, those of the newest pod first.
+
+    One that waits to start again is told by its last run.
+    """
+    found = []
+    for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True):
+        for status in statuses(pod):
+            state = status.get("state") or {}
+            before = (status.get("lastState") or {}).get("terminated")
+            started = "running" in state or "terminated" in state
+            if started or before:
+                found.append(Suspect(pod["metadata"]["name"], str(status.get("name")), previous=not started))
+    return found
+
+
+def happening(event: Object, hide: Hide) -> Happening:
+    involved = event.get("involvedObject") or {}
+    series = event.get("series") or {}
+    return Happening(
+        at=_moment(when(event)),
+        subject=plain(f"{involved.get('kind', '')} {involved.get('name', '')}"),
+        reason=plain(str(event.get("reason") or "")),
+        message=plain(hide(str(event.get("message") or ""))),
+        warning=event.get("type") == "Warning",
+        times=int(series.get("count") or event.get("count") or 1),
+    )
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return None

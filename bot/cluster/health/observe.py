@@ -1,0 +1,139 @@
+"""How applied objects are doing: one list per kind, and for what failed the words of the one who knows."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from bot.cluster.client.api import Api, Collection
+from bot.cluster.client.kinds import EVENT, POD, Kind, kind_of
+from bot.cluster.health.events import about, latest_first, refusal
+from bot.cluster.health.health import JUDGES, Verdict, own_pods, verdict
+from bot.cluster.health.pod_failures import Suspect
+from bot.cluster.names import ENVIRONMENT, RELEASE
+from bot.model.errors import Rejected, TryAgain
+from bot.model.manifest import Condition, Manifest, ObjectState
+
+Object = Mapping[str, Any]
+
+_LOG_LINES = 20
+_LONGEST_DETAIL = 4000
+_EVENTS = 5
+_RUNNING = frozenset(("Deployment", "StatefulSet", "Job"))
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+async def observe(api: Api, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
+    """In the order of `objects`."""
+    judged = {kind_of(each) for each in objects if each["kind"] in JUDGES}
+    wanted = judged | ({POD} if any(kind.name in _RUNNING for kind in judged) else set())
+    live = await _lists(api, namespace, sorted(wanted, key=lambda kind: kind.name))
+    pods = list(live.get("Pod", {}).values())
+    verdicts = [verdict(each, _live(live, each), pods) for each in objects]
+    unfinished = any(each.condition is not Condition.READY for each in verdicts)
+    events = await _warnings(api, namespace) if unfinished else []
+    return await asyncio.gather(
+        *(
+            _state(api, namespace, each, _refused(judgement, each, live, events), about(each, pods, events))
+            for each, judgement in zip(objects, verdicts, strict=True)
+        )
+    )
+
+
+async def old_pods(api: Api, namespace: str, release_id: str) -> bool:
+    """Whether a pod of another release still runs or ends behind the route."""
+    found = await api.list(POD, namespace, labels=f"{RELEASE},{RELEASE}!={release_id}")
+    return any((pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed") for pod in found.items)
+
+
+async def running(api: Api, namespace: str) -> Sequence[str]:
+    """Image references of all pods that run or are to, as they ask for them and as nodes report them."""
+    found = await api.list(POD, namespace, labels=ENVIRONMENT)
+    return [reference for pod in found.items if not _ends(pod) for reference in _references(pod)]
+
+
+def _ends(pod: Object) -> bool:
+    ended = (pod.get("status") or {}).get("phase") in ("Succeeded", "Failed")
+    return ended or bool(pod["metadata"].get("deletionTimestamp"))
+
+
+def _references(pod: Object) -> Iterator[str]:
+    spec, status = pod["spec"], pod.get("status") or {}
+    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
+        yield container["image"]
+    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
+        # Some runtimes say how they pulled it: `docker-pullable://ghcr.io/acme/shop@sha256:…`
+        yield str(container.get("imageID") or "").rpartition("//")[2]
+
+
+def plain(text: str, longest: int = _LONGEST_DETAIL) -> str:
+    """The end of a text, without what steers a terminal or turns its direction."""
+    cleaned = _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n"))).strip("\n")
+    return cleaned[-longest:]
+
+
+async def _lists(api: Api, namespace: str, kinds: Sequence[Kind]) -> dict[str, dict[str, Object]]:
+    """Kind to name to live object."""
+    found: list[Collection] = await asyncio.gather(
+        *(api.list(kind, namespace, labels=ENVIRONMENT) for kind in kinds)
+    )
+    return {
+        kind.name: {each["metadata"]["name"]: each for each in collection.items}
+        for kind, collection in zip(kinds, found, strict=True)
+    }
+
+
+def _live(live: Mapping[str, Mapping[str, Object]], manifest: Manifest) -> Object | None:
+    return live.get(manifest["kind"], {}).get(manifest["metadata"]["name"])
+
+
+def _refused(
+    judgement: Verdict,
+    manifest: Manifest,
+    live: Mapping[str, Mapping[str, Object]],
+    events: Sequence[Object],
+) -> Verdict:
+    """Of pods that are refused (quota, Pod Security) only events tell, but for a Deployment."""
+    found = _live(live, manifest)
+    if judgement.condition is not Condition.PROGRESSING or found is None:
+        return judgement
+    if own_pods(manifest, list(live.get("Pod", {}).values())):
+        return judgement
+    words = refusal(found, events)
+    return Verdict(Condition.FAILED, f"its pods are refused: {words}") if words else judgement
+
+
+async def _state(
+    api: Api, namespace: str, manifest: Manifest, judgement: Verdict, events: str
+) -> ObjectState:
+    name = manifest["metadata"]["name"]
+    detail = events if judgement.condition is not Condition.READY else ""
+    if judgement.condition is Condition.FAILED and judgement.suspect is not None:
+        detail = await _log(api, namespace, judgement.suspect) or events
+    return ObjectState(manifest["kind"], name, judgement.condition, plain(judgement.message), plain(detail))
+
+
+async def _log(api: Api, namespace: str, suspect: Suspect) -> str:
+    """The last lines; of the run that goes on when the one before is not kept; "" when there is none."""
+    for previous in (True, False) if suspect.previous else (False,):
+        try:
+            text = await api.log(
+                namespace, suspect.pod, suspect.container, lines=_LOG_LINES, previous=previous
+            )
+        except (Rejected, TryAgain):
+            continue
+        if text.strip():
+            return text
+    return ""
+
+
+async def _warnings(api: Api, namespace: str) -> list[Object]:
+    """Warning events, the latest first; without them there is less to tell, but no error."""
+    try:
+        found = await api.list(EVENT, namespace, fields="type=Warning")
+    except (Rejected, TryAgain):
+        return []
+    return latest_first(found.items)

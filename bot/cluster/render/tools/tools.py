@@ -1,0 +1,96 @@
+"""From a commit's files to its objects, by whatever the repository uses."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from bot.cluster.render.manifests import Source, read
+from bot.cluster.render.tools import helm, kustomize
+from bot.cluster.render.tools.folder import private_folder
+from bot.cluster.render.tools.process import Limits, ToolFailed, run
+from bot.model.errors import ManifestRefused, Rejected
+from bot.model.manifest import RenderRequest, Tool
+
+_AT_ONCE = 2
+_VERSION = {Tool.KUSTOMIZE: ("version",), Tool.HELM: ("version", "--short")}
+
+
+class ToolMissing(Rejected):
+    """The program is not installed where the bot runs."""
+
+    def __init__(self, tool: Tool) -> None:
+        super().__init__(
+            f"The manifests need {tool.capitalize()}, and there is no `{tool}` on the PATH where Greenroom "
+            "runs. Its operator has to add it."
+        )
+
+
+class Tools:
+    """Kustomize and Helm as they are found on the PATH. `hosts` may be asked for bases and charts."""
+
+    def __init__(self, hosts: Collection[str] = (), limits: Limits | None = None) -> None:
+        self._hosts = frozenset(hosts)
+        self._limits = limits or Limits()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def sources(self, request: RenderRequest) -> Sequence[Source]:
+        """The objects that the commit describes. ManifestRefused names what is wrong and where, or
+        quotes the program's last words."""
+        if request.tool is Tool.KUSTOMIZE:
+            return await self._kustomize(request)
+        if request.tool is Tool.HELM:
+            return await self._helm(request)
+        return await asyncio.to_thread(read, request.files, request.directory)
+
+    async def version(self, tool: Tool) -> str:
+        """Raises ToolMissing; ManifestRefused when the program does not run."""
+        async with private_folder({}) as folder:
+            printed = await self._run(tool, _VERSION[tool], folder)
+        return printed.decode(errors="replace").strip()[:100]
+
+    async def _kustomize(self, request: RenderRequest) -> Sequence[Source]:
+        files, directory = request.files, request.directory
+        plan = await asyncio.to_thread(kustomize.plan, files, directory, self._hosts)
+        needed = await asyncio.to_thread(plan.files, files)
+        async with self._turns, private_folder(needed) as folder:
+            build = folder / kustomize.BUILD
+            build.mkdir()
+            (build / kustomize.NAMES[0]).write_bytes(kustomize.wrapper(directory))
+            arguments = ("build", f"../{kustomize.BUILD}", "--load-restrictor=LoadRestrictionsRootOnly")
+            output = await self._run(Tool.KUSTOMIZE, arguments, folder, online=plan.online)
+        return await asyncio.to_thread(kustomize.sources, output, files, directory)
+
+    async def _helm(self, request: RenderRequest) -> Sequence[Source]:
+        directory, values = request.directory, request.values
+        plan = await asyncio.to_thread(helm.plan, request.files, directory, values, self._hosts)
+        async with self._turns, private_folder(plan.files) as folder:
+            if plan.online:
+                await self._fetch(plan, directory, folder)
+            arguments = helm.arguments(plan, directory, values, request.namespace)
+            output = await self._run(Tool.HELM, arguments, folder)
+        return await asyncio.to_thread(helm.sources, output, directory)
+
+    async def _fetch(self, plan: helm.Plan, directory: str, folder: Path) -> None:
+        """Dependencies, by the chart's lock where it has one."""
+        listed = folder / "repositories.yaml"
+        listed.write_bytes(helm.repositories_file(plan.repositories))
+        arguments = ("dependency", "build", f"../commit/{directory}", f"--repository-config={listed}")
+        await self._run(Tool.HELM, arguments, folder, online=True)
+
+    async def _run(
+        self, tool: Tool, arguments: Sequence[str], folder: Path, *, online: bool = False
+    ) -> bytes:
+        program = shutil.which(tool)
+        if program is None:
+            raise ToolMissing(tool)
+        home = folder / "home"
+        home.mkdir(exist_ok=True)
+        try:
+            return await run(program, arguments, home, self._limits, online=online)
+        except ToolFailed as error:
+            words = error.words.replace(f"{folder}/commit/", "").replace(str(folder), "")
+            message = f"`{tool} {arguments[0]}` {error}."
+            raise ManifestRefused(message, words) from None

@@ -1,0 +1,117 @@
+"""What a pull request should have: a pure decision over what was read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bot.config.configuration import Configuration, Skip
+from bot.model.delivery import Loss
+from bot.model.environment import Cause, End, EnvironmentState, Status, Wishes
+from bot.model.pull_request import PullRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The environment should run the pull request's head."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unwanted:
+    """Nothing should run; what runs is taken away."""
+
+    end: End
+    cause: Cause
+    since: datetime | None = None
+    """From when on nothing should have stood, where that is known."""
+
+
+Desire = Wanted | Unwanted
+
+GRACE = timedelta(hours=1)
+"""How long the previews of a repository that was removed stay: it may be moved, or put back at once."""
+
+_EXPIRED = Cause("The preview's time was up. A push or `/preview` brings it back.")
+
+
+def before_reading(
+    pull: PullRequest, status: Status, wishes: Wishes, now: datetime, *, author_trusted: bool = False
+) -> Desire:
+    """All that can be said without the repository's configuration."""
+    if not pull.open:
+        if pull.merged:
+            return Unwanted(End.MERGED, Cause("The pull request was merged."), pull.closed_at)
+        return Unwanted(End.CLOSED, Cause("The pull request was closed."), pull.closed_at)
+    if pull.archived:
+        return Unwanted(End.ARCHIVED, Cause("The repository is archived: nothing can be merged there."))
+    if wishes.destroyed_by is not None:
+        return Unwanted(
+            End.DESTROYED,
+            Cause(f"`{wishes.destroyed_by}` had it taken away. `/preview` brings it back."),
+        )
+    if pull.from_fork and not author_trusted and wishes.allowed_commit != pull.head_sha:
+        return Unwanted(
+            End.FORK,
+            Cause(
+                "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write "
+                f"access to {pull.repository.full_name} can allow this commit with `/preview`; a push takes "
+                "the permission away."
+            ),
+        )
+    ended_here = status.end is End.EXPIRED and status.commit == pull.head_sha
+    if ended_here or _time_is_up(status, now):
+        return Unwanted(End.EXPIRED, _EXPIRED, status.expires_at)
+    return Wanted()
+
+
+def unseen(status: Status, now: datetime, lost: Loss | None) -> Unwanted | None:
+    """What can be said while GitHub does not show the pull request: only a few things are evidence.
+
+    `lost` is what a signed delivery told of the repository, once GitHub confirmed it.
+    """
+    if lost is not None:
+        return Unwanted(End.REMOVED, Cause(lost.why), lost.told_at)
+    if status.state is EnvironmentState.DELETING and status.end is not None:
+        return Unwanted(status.end, Cause(status.cause.summary if status.cause else ""), status.expires_at)
+    return Unwanted(End.EXPIRED, _EXPIRED, status.expires_at) if _time_is_up(status, now) else None
+
+
+def _time_is_up(status: Status, now: datetime) -> bool:
+    return status.end is None and status.expires_at is not None and now >= status.expires_at
+
+
+def after_reading(
+    pull: PullRequest, configuration: Configuration, changed_paths: Sequence[str] | None
+) -> Desire:
+    """What the configuration says; `changed_paths` is needed only where `needs_paths` says so."""
+    skip = configuration.preview.skip
+    reason = _skipped(pull, skip, changed_paths)
+    return Unwanted(End.SKIPPED, Cause(reason)) if reason else Wanted()
+
+
+def needs_paths(configuration: Configuration) -> bool:
+    return bool(configuration.preview.skip.paths_only)
+
+
+def _skipped(pull: PullRequest, skip: Skip, changed_paths: Sequence[str] | None) -> str | None:
+    if skip.drafts and pull.draft:
+        return "No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one."
+    if skip.bots and pull.author_is_bot:
+        return "No preview for a bot's pull request (`preview.skip.bots`)."
+    for label in skip.labels:
+        if label in pull.labels:
+            return f"No preview while the label {label!r} is set (`preview.skip.labels`)."
+    if changed_paths and all(
+        any(matches(path, pattern) for pattern in skip.paths_only) for path in changed_paths
+    ):
+        return "No preview: only paths changed that need none (`preview.skip.paths_only`)."
+    return None
+
+
+def matches(path: str, pattern: str) -> bool:
+    """`*` stays inside a folder, `**` crosses folders, `?` is one character; as in GitHub's path filters."""
+    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return re.fullmatch("".join(meaning.get(piece, re.escape(piece)) for piece in pieces), path) is not None

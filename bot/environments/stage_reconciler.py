@@ -1,0 +1,54 @@
+"""Brings a stage's environment to its target. What the target is, its promotions decide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from bot.config.configuration import parse_configuration
+from bot.environments.context import Policy, Run
+from bot.environments.desired_state import Unwanted
+from bot.environments.phase_runner import Walk
+from bot.environments.teardown import teardown
+from bot.model.environment import Attempt, Cause, End, EnvironmentState, Status
+from bot.model.errors import ConfigurationError
+from bot.model.outcome import Failed
+from bot.model.release import Target
+
+_UNWANTED = Unwanted(End.DONE, Cause("Nothing is wanted there any more."))
+
+
+class StageReconciler:
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._walk = Walk()
+
+    async def __call__(self, run: Run) -> datetime | None:
+        """Runs as far as it can; returns when to run again unless woken before, None when settled."""
+        environment = run.environment
+        target = environment.wishes.target
+        if target is None:
+            run.environment = replace(environment, observed_generation=environment.generation)
+            return await teardown(run, _UNWANTED)
+        if environment.observed_generation != environment.generation:
+            await _begin(run, target)
+        try:
+            run.configuration = parse_configuration(target.configuration, self._policy.largest_size)
+        except ConfigurationError as error:
+            return await self._walk.fail(run, Failed("The configuration cannot be used.", True, str(error)))
+        return await self._walk(run)
+
+
+async def _begin(run: Run, target: Target) -> None:
+    """A new target is a new attempt: nothing that was seen of the one before counts for it."""
+    release = target.release
+    attempt = Attempt(configuration=target.configuration, images=release.images)
+    status = Status(
+        EnvironmentState.PENDING,
+        commit=release.commit,
+        live_commit=run.status.live_commit,
+        images={name: image.digest for name, image in release.images.items()},
+    )
+    generation = run.environment.generation
+    run.environment = replace(run.environment, observed_generation=generation, attempt=attempt, status=status)
+    await run.save(("updating", f"release {release.id} of {release.commit[:7]} is wanted"))

@@ -1,0 +1,169 @@
+"""What GitHub should say of an environment, and which writes that takes. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.commands.table import offered
+from bot.github.messages import environment as texts
+from bot.github.reporter.pending_writes import COMMENT, Kind, Receipt, Slot
+from bot.github.reporter.subject import CHECK, COMMENTS, Subject, Write, unsaid
+from bot.model.environment import CheckResult, CheckState, End, EnvironmentKey, EnvironmentState, Status
+from bot.model.pull_request import PullRequest
+
+_ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
+_COMMENTED = (
+    EnvironmentState.READY,
+    EnvironmentState.ASLEEP,
+    EnvironmentState.FAILED,
+    EnvironmentState.REFUSED,
+    EnvironmentState.WAITING,
+)
+"""States that are worth a comment; in the others one that is there is only brought up to date."""
+
+
+def preview_environment(number: int) -> str:
+    """What GitHub calls the environment of a pull request's Deployments."""
+    return f"preview/pr-{number}"
+
+
+def preview_subject(key: EnvironmentKey, pull: PullRequest, public_url: str) -> Subject:
+    return Subject(
+        name=str(key),
+        repository=pull.repository,
+        pull=pull,
+        page=f"{public_url.rstrip('/')}/environments/{key}",
+        deployment_environment=preview_environment(pull.number),
+        deployment_description=f"Preview of pull request {pull.number}",
+        transient=True,
+    )
+
+
+def plan(key: EnvironmentKey, subject: Subject, status: Status, receipt: Receipt) -> Sequence[Write]:
+    """Empty when GitHub says already what it should."""
+    place = texts.Place(key, subject.page, _live_url(status, receipt))
+    wanted = [
+        *_checks(subject, status, receipt, place),
+        *_deployments(subject, status, receipt),
+        *_comment(status, receipt, place),
+    ]
+    return unsaid(wanted, receipt)
+
+
+def _checks(subject: Subject, status: Status, receipt: Receipt, place: texts.Place) -> list[Write]:
+    assert subject.pull is not None, "a preview is of a pull request"
+    commit = status.commit or subject.pull.head_sha
+    wanted = []
+    conclusion = _conclusion(status)
+    if conclusion is not None:
+        slot = Slot(Kind.CHECK, commit, CHECK)
+        # What ended is told on a check run that is there; only a refusal is worth a new one.
+        if status.state not in (EnvironmentState.DELETING, EnvironmentState.GONE) or slot in receipt.entries:
+            wanted.append(_check(subject, slot, conclusion, texts.check(status, place)))
+    if status.state not in _ENDED:
+        wanted += [
+            _check(
+                subject,
+                Slot(Kind.CHECK, commit, check_name(result.name)),
+                _named_conclusion(result),
+                texts.named_check(result, place),
+            )
+            for result in status.checks
+        ]
+    told = {write.slot for write in wanted}
+    ended = status.state in _ENDED
+    left = [slot for slot, entry in receipt.of(Kind.CHECK) if entry.open and slot not in told]
+    return wanted + [
+        _check(subject, slot, "CANCELLED", texts.cancelled(ended or slot.commit == commit, commit))
+        for slot in left
+    ]
+
+
+def check_name(name: str) -> str:
+    """No named check may pass for the environment's own; names have no parentheses."""
+    own = f"greenroom/{name}"
+    return own if own != CHECK else f"{CHECK} (check)"
+
+
+def _conclusion(status: Status) -> str | None:
+    """ "" while it is in progress; None when nothing is to be said of the commit."""
+    if status.state in (EnvironmentState.PENDING, EnvironmentState.WAITING):
+        return ""
+    if status.state is EnvironmentState.READY:
+        return "SUCCESS"
+    if status.state is EnvironmentState.FAILED:
+        return "FAILURE"
+    if status.state is EnvironmentState.ASLEEP:
+        return "NEUTRAL"
+    if status.end is End.FORK:
+        return "ACTION_REQUIRED"
+    # A commit that had its preview keeps its green check when the pull request is closed or merged.
+    return "NEUTRAL" if status.end in (End.SKIPPED, End.EXPIRED, End.DESTROYED) else None
+
+
+def _named_conclusion(result: CheckResult) -> str:
+    return {CheckState.PASSED: "SUCCESS", CheckState.FAILED: "FAILURE"}.get(result.state, "")
+
+
+def _check(subject: Subject, slot: Slot, conclusion: str, output: texts.Output) -> Write:
+    shown = {"title": output.title, "summary": output.summary}
+    fields: dict[str, Any] = {
+        "detailsUrl": subject.page,
+        "status": "COMPLETED" if conclusion else "IN_PROGRESS",
+        "output": shown if output.text is None else {**shown, "text": output.text},
+    }
+    if conclusion:
+        fields["conclusion"] = conclusion
+    return Write(slot, fields, open=not conclusion)
+
+
+def _deployments(subject: Subject, status: Status, receipt: Receipt) -> list[Write]:
+    current = Slot(Kind.DEPLOYMENT, status.commit or "")
+    known = [(slot, entry) for slot, entry in receipt.of(Kind.DEPLOYMENT) if entry.open]
+    if status.state in (*_ENDED, EnvironmentState.ASLEEP):
+        return [_inactive(subject, slot, status) for slot, _ in known]
+    if status.state is EnvironmentState.READY and status.url:
+        older = [_inactive(subject, slot, status) for slot, _ in known if slot != current]
+        return [_deployed(subject, current, "SUCCESS", status, status.url), *older]
+    if status.state is EnvironmentState.FAILED:
+        return [
+            _deployed(subject, slot, "FAILURE", status, entry.url) for slot, entry in known if slot == current
+        ]
+    return []
+
+
+def _deployed(subject: Subject, slot: Slot, state: str, status: Status, url: str) -> Write:
+    fields = {
+        "state": state,
+        "description": texts.deployment(status),
+        "environmentUrl": url,
+        "logUrl": subject.page,
+        "autoInactive": False,
+    }
+    return Write(slot, fields, open=True, url=url)
+
+
+def _inactive(subject: Subject, slot: Slot, status: Status) -> Write:
+    fields = {
+        "state": "INACTIVE",
+        "description": texts.deployment_ended(status),
+        "logUrl": subject.page,
+        "autoInactive": False,
+    }
+    return Write(slot, fields, open=False)
+
+
+def _comment(status: Status, receipt: Receipt, place: texts.Place) -> list[Write]:
+    something = COMMENT in receipt.entries
+    if not something:
+        had_one = status.state is EnvironmentState.GONE and bool(receipt.of(Kind.DEPLOYMENT))
+        worth_it = status.state in _COMMENTED or had_one
+        if not worth_it or status.end is End.UNCONFIGURED or receipt.lost_comments >= COMMENTS:
+            return []
+    return [Write(COMMENT, {"body": texts.comment(status, place, offered(status))}, open=True)]
+
+
+def _live_url(status: Status, receipt: Receipt) -> str | None:
+    entry = receipt.entries.get(Slot(Kind.DEPLOYMENT, status.live_commit or ""))
+    return entry.url or None if entry is not None and entry.open else None

@@ -1,0 +1,65 @@
+"""Comments of people: read, acknowledged, and answered exactly once."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from bot.commands.ports import SaveAnswer
+from bot.environments.ports import Fence
+from bot.github.client.client import Client
+from bot.github.client.failures import NotFound
+from bot.github.client.fields import moment, needed_text, text
+from bot.github.messages.commands import command_marker
+from bot.github.reporter.recovery import Adoption
+from bot.github.resources.pull_requests import require_visible
+from bot.model.command import Heard, Posted
+from bot.model.repository import Repository
+
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Comments:
+    def __init__(self, client: Client, adoption: Adoption) -> None:
+        self._client = client
+        self._adoption = adoption
+
+    async def get(self, repository: Repository, comment_id: int) -> Posted | None:
+        """None only when the repository is seen and has no such comment."""
+        try:
+            reply = await self._client.get(repository.installation_id, _path(repository, comment_id))
+        except NotFound:
+            await require_visible(self._client, repository)
+            return None
+        data = reply.json()
+        _, _, issue = text(data, "issue_url").rpartition("/")
+        return Posted(
+            body=text(data, "body"),
+            author=text(data, "user", "login") or "ghost",
+            by_bot=text(data, "user", "type") == "Bot" or await self._adoption.ours(data, "user"),
+            created_at=moment(data, "created_at") or _EVER,
+            number=int(issue) if issue.isdecimal() else None,
+        )
+
+    async def acknowledge(self, repository: Repository, comment_id: int, fence: Fence) -> None:
+        path = f"{_path(repository, comment_id)}/reactions"
+        await self._client.post(repository.installation_id, path, {"content": "eyes"}, fence)
+
+    async def answer(self, heard: Heard, body: str, fence: Fence, save: SaveAnswer) -> None:
+        """Once it is noted that an answer is being written, one is looked for before another is written."""
+        repository = heard.repository
+        if heard.answer:
+            return
+        if heard.answer == "":
+            marker = command_marker(heard.comment_id)
+            written = await self._adoption.comment(repository, heard.number, marker)
+            if written is not None:
+                await save(needed_text(written, "node_id"))
+                return
+        await save("")
+        path = f"/repos/{repository.full_name}/issues/{heard.number}/comments"
+        reply = await self._client.post(repository.installation_id, path, {"body": body}, fence)
+        await save(needed_text(reply.json(), "node_id"))
+
+
+def _path(repository: Repository, comment_id: int) -> str:
+    return f"/repos/{repository.full_name}/issues/comments/{comment_id}"

@@ -1,0 +1,83 @@
+"""Commits of the default branch, and what tags name."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from bot.github.client.client import Client
+from bot.github.client.failures import NotFound
+from bot.github.client.fields import needed_text, number, text
+from bot.github.resources.pull_requests import require_visible
+from bot.model.commit import Commit
+from bot.model.errors import TryAgain
+from bot.model.repository import Repository
+
+_DEEPEST = 5
+"""A tag may name a tag; nobody nests them deeper."""
+
+
+class History:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def newest(self, repository: Repository, path: str | None = None) -> Commit | None:
+        """The head of the default branch, or its last commit that changed the path; None without one."""
+        asked: dict[str, str | int] = {"per_page": 1} | ({"path": path} if path is not None else {})
+        reply = await self._client.get(
+            repository.installation_id, f"/repos/{repository.full_name}/commits", asked
+        )
+        found = reply.json()
+        if not isinstance(found, list):
+            raise TryAgain("GitHub's list of commits is no list.")
+        return read_commit(found[0]) if found else None
+
+    async def commit(self, repository: Repository, sha: str) -> Commit:
+        path = f"/repos/{repository.full_name}/commits/{quote(sha, safe='')}"
+        return read_commit((await self._client.get(repository.installation_id, path)).json())
+
+    async def merged_by(self, repository: Repository, sha: str) -> int | None:
+        """The pull request that brought the commit into its base branch; None when none did."""
+        path = f"/repos/{repository.full_name}/commits/{quote(sha, safe='')}/pulls"
+        async for page in self._client.pages(repository.installation_id, path):
+            for pull in page if isinstance(page, list) else ():
+                if text(pull, "merged_at") and number(pull, "base", "repo", "id") == repository.id:
+                    return number(pull, "number")
+        return None
+
+    async def tag(self, repository: Repository, name: str) -> str | None:
+        """The commit that the tag names now; None when there is no such tag."""
+        base = f"/repos/{repository.full_name}/git"
+        try:
+            reply = await self._client.get(
+                repository.installation_id, f"{base}/ref/tags/{quote(name, safe='/')}"
+            )
+        except NotFound:
+            # Nothing to see is no evidence that there is nothing.
+            await require_visible(self._client, repository)
+            return None
+        found = reply.json()
+        for _ in range(_DEEPEST):
+            sha = needed_text(found, "object", "sha")
+            if text(found, "object", "type") != "tag":
+                return sha if text(found, "object", "type") == "commit" else None
+            found = (await self._client.get(repository.installation_id, f"{base}/tags/{sha}")).json()
+        return None
+
+    async def in_default_branch(self, repository: Repository, sha: str) -> bool:
+        """Whether the default branch has the commit in its history; what a fork has does not count."""
+        head = await self.newest(repository)
+        if head is None:
+            return False
+        path = f"/repos/{repository.full_name}/compare/{quote(sha, safe='')}...{head.sha}"
+        try:
+            reply = await self._client.get(repository.installation_id, path, {"per_page": 1})
+        except NotFound:
+            await require_visible(self._client, repository)
+            return False
+        return text(reply.json(), "status") in ("ahead", "identical")
+
+
+def read_commit(data: object) -> Commit:
+    author, committer = text(data, "author", "login"), text(data, "committer", "login")
+    by = author or text(data, "commit", "author", "name") or "somebody"
+    return Commit(needed_text(data, "sha"), by, tuple(sorted({author, committer} - {""})))

@@ -1,0 +1,82 @@
+"""Deployments on GitHub that are ours, whether the receipts know them or not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Collection
+from typing import Any
+
+from bot.environments.ports import Fence
+from bot.github.client.cache import Bounded
+from bot.github.client.client import Client
+from bot.github.client.connection import Params
+from bot.github.client.fields import needed_number, text
+from bot.github.messages import environment as texts
+from bot.github.reporter.recovery import Adoption
+from bot.model.errors import TryAgain
+from bot.model.pull_request import PullRequest
+from bot.model.repository import Repository
+
+_PREVIEW = re.compile(r"preview/pr-([1-9][0-9]{0,9})")
+_REMEMBERED = 50_000
+
+
+class Deployments:
+    def __init__(self, client: Client, adoption: Adoption) -> None:
+        self._client = client
+        self._adoption = adoption
+        self._inactive: Bounded[int, bool] = Bounded(_REMEMBERED, lambda _: 1)
+        """Those that a sweep has seen inactive: it need not ask again."""
+
+    async def active(self, repository: Repository, standing: Collection[int]) -> set[int]:
+        """The pull requests, but for those with a standing preview, that look as if they had one."""
+        found: set[int] = set()
+        async for page in self._pages(repository, {}):
+            for deployment in page:
+                match = _PREVIEW.fullmatch(text(deployment, "environment"))
+                if match is None or int(match[1]) in standing or int(match[1]) in found:
+                    continue
+                id = needed_number(deployment, "id")
+                if self._inactive.get(id):
+                    continue
+                if await self._is_active(repository, deployment):
+                    found.add(int(match[1]))
+                else:
+                    self._inactive.put(id, True)
+        return found
+
+    async def retire(self, environment: str, pull: PullRequest, fence: Fence) -> int:
+        """Makes those of one environment inactive; says how many were not."""
+        repository, retired = pull.repository, 0
+        async for page in self._pages(repository, {"environment": environment}):
+            for deployment in page:
+                if await self._is_active(repository, deployment):
+                    body = {
+                        "state": "inactive",
+                        "description": texts.deployment_retired(),
+                        "auto_inactive": False,
+                    }
+                    await self._client.post(
+                        repository.installation_id, _statuses(repository, deployment), body, fence
+                    )
+                    retired += 1
+        return retired
+
+    async def _pages(self, repository: Repository, asked: Params) -> AsyncIterator[list[Any]]:
+        path = f"/repos/{repository.full_name}/deployments"
+        async for page in self._client.pages(repository.installation_id, path, asked):
+            if not isinstance(page, list):
+                raise TryAgain("GitHub's list of Deployments is no list.")
+            yield page
+
+    async def _is_active(self, repository: Repository, deployment: object) -> bool:
+        if not await self._adoption.ours(deployment, "creator"):
+            return False
+        path = _statuses(repository, deployment)
+        statuses = (await self._client.get(repository.installation_id, path, {"per_page": 1})).json()
+        newest = statuses[0] if isinstance(statuses, list) and statuses else None
+        return newest is not None and text(newest, "state") != "inactive"
+
+
+def _statuses(repository: Repository, deployment: object) -> str:
+    return f"/repos/{repository.full_name}/deployments/{needed_number(deployment, 'id')}/statuses"

@@ -1,0 +1,108 @@
+"""Where the App is installed, and which deliveries never arrived: what sweeps look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.github.client.client import Client
+from bot.github.client.failures import NotFound
+from bot.github.client.fields import dig, items, moment, needed_number, needed_text, number, text
+from bot.model.delivery import FailedDelivery
+from bot.model.errors import TryAgain
+from bot.model.installation import Installation
+from bot.model.repository import Repository
+
+
+class Installations:
+    """Lists are whole or not at all: a call raises rather than leave something out."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def all(self) -> Sequence[Installation]:
+        return [read_installation(item) for item in await self._list("/app/installations")]
+
+    async def exists(self, installation_id: int) -> bool:
+        """False only when GitHub knows us as the App and says that it has no such installation."""
+        try:
+            await self._client.get(None, f"/app/installations/{installation_id}")
+        except NotFound:
+            needed_number((await self._client.get(None, "/app")).json(), "id")
+            return False
+        return True
+
+    async def repositories(self, installation_id: int) -> Sequence[Repository]:
+        found: list[Repository] = []
+        async for page in self._client.pages(installation_id, "/installation/repositories"):
+            if not isinstance(dig(page, "repositories"), list):
+                raise TryAgain("GitHub's list of repositories is no list.")
+            found += [_repository(item, installation_id) for item in items(page, "repositories")]
+        return found
+
+    async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
+        """The newest attempt of each delivery that no attempt since then brought to us, oldest first."""
+        attempts: list[Any] = []
+        async for page in self._client.pages(None, "/app/hook/deliveries"):
+            if not isinstance(page, list):
+                raise TryAgain("GitHub's list of deliveries is no list.")
+            recent = [item for item in page if _at(item) >= since]
+            attempts += recent
+            if len(recent) < len(page):
+                break
+        return undelivered(attempts)
+
+    async def redeliver(self, delivery: FailedDelivery) -> None:
+        await self._client.post_as_app(f"/app/hook/deliveries/{delivery.id}/attempts")
+
+    async def _list(self, path: str) -> list[Any]:
+        found: list[Any] = []
+        async for page in self._client.pages(None, path):
+            if not isinstance(page, list):
+                raise TryAgain(f"GitHub's answer to {path} is no list.")
+            found += page
+        return found
+
+
+def undelivered(attempts: Sequence[Mapping[str, Any]]) -> Sequence[FailedDelivery]:
+    """Of attempts, newest first: one for each guid that none of them brought to us, oldest first."""
+    arrived = {text(one, "guid") for one in attempts if 200 <= (number(one, "status_code") or 0) < 300}
+    newest: dict[str, FailedDelivery] = {}
+    for one in attempts:
+        guid = text(one, "guid")
+        if guid in arrived or guid in newest:
+            continue
+        newest[guid] = FailedDelivery(needed_number(one, "id"), guid, _at(one))
+    return list(reversed(newest.values()))
+
+
+def read_installation(data: object) -> Installation:
+    return Installation(
+        id=needed_number(data, "id"),
+        account=text(data, "account", "login"),
+        suspended=bool(text(data, "suspended_at")),
+        permissions=levels(data),
+        events=frozenset(str(event) for event in items(data, "events")),
+    )
+
+
+def levels(data: object) -> Mapping[str, str]:
+    found = dig(data, "permissions")
+    return {str(name): str(level) for name, level in found.items()} if isinstance(found, Mapping) else {}
+
+
+def _repository(data: object, installation_id: int) -> Repository:
+    return Repository(
+        id=needed_number(data, "id"),
+        installation_id=installation_id,
+        owner=needed_text(data, "owner", "login"),
+        name=needed_text(data, "name"),
+    )
+
+
+def _at(delivery: object) -> datetime:
+    at = moment(delivery, "delivered_at")
+    if at is None:
+        raise TryAgain("GitHub's list of deliveries lacks delivered_at.")
+    return at

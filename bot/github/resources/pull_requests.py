@@ -1,0 +1,140 @@
+"""Pull requests as GitHub shows them now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from bot.github.client.client import Client
+from bot.github.client.failures import NotFound
+from bot.github.client.fields import dig, flag, items, moment, needed_number, needed_text, number, text
+from bot.model.errors import Rejected, TryAgain
+from bot.model.pull_request import PullRequest, Review
+from bot.model.repository import Repository
+
+_LISTED_FILES = 3000
+"""GitHub lists no more changed files than this of one pull request."""
+_LISTED_COMMITS = 250
+"""GitHub lists no more commits than this of one pull request."""
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Pulls:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def get(self, repository: Repository, number: int) -> PullRequest | None:
+        """None only when the repository is seen and has no such pull request."""
+        try:
+            reply = await self._client.get(
+                repository.installation_id, f"/repos/{repository.full_name}/pulls/{number}"
+            )
+        except NotFound:
+            await require_visible(self._client, repository)
+            return None
+        pull = read_pull(reply.json(), repository.installation_id)
+        # Another repository may have taken the name; its pull requests are not ours.
+        return pull if pull.repository.id == repository.id else None
+
+    async def open(self, repository: Repository) -> Sequence[PullRequest]:
+        """All open pull requests; raises rather than leave some out."""
+        path = f"/repos/{repository.full_name}/pulls"
+        found: list[PullRequest] = []
+        async for page in self._client.pages(
+            repository.installation_id, path, {"state": "open", "sort": "created", "direction": "asc"}
+        ):
+            if not isinstance(page, list):
+                raise TryAgain("GitHub's list of pull requests is no list.")
+            found += [read_pull(item, repository.installation_id) for item in page]
+        return [pull for pull in found if pull.repository.id == repository.id]
+
+    async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
+        """Old and new paths; empty when there are more than GitHub lists: then nothing follows from them."""
+        path = f"/repos/{repository.full_name}/pulls/{number}/files"
+        files = [
+            item
+            async for page in self._client.pages(repository.installation_id, path)
+            for item in (page if isinstance(page, list) else ())
+        ]
+        if len(files) >= _LISTED_FILES:
+            return ()
+        both = [text(item, name) for item in files for name in ("filename", "previous_filename")]
+        return [name for name in both if name]
+
+    async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
+        """What each reviewer said last; a comment takes back nothing, a dismissal does."""
+        path = f"/repos/{repository.full_name}/pulls/{number}/reviews"
+        said: dict[str, Review] = {}
+        async for page in self._client.pages(repository.installation_id, path):
+            if not isinstance(page, list):
+                raise TryAgain("GitHub's list of reviews is no list.")
+            for item in page:
+                state, by = text(item, "state"), text(item, "user", "login")
+                if by and state != "COMMENTED":
+                    said[by.lower()] = Review(by, state == "APPROVED", text(item, "commit_id"))
+        return list(said.values())
+
+    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
+        """Logins of who wrote or committed the pull request's commits, and of who opened it.
+
+        Rejected when there are more commits than GitHub lists: then nobody knows all who wrote them.
+        """
+        pull = await self.get(repository, number)
+        found, listed = {pull.author} if pull is not None else set(), 0
+        path = f"/repos/{repository.full_name}/pulls/{number}/commits"
+        async for page in self._client.pages(repository.installation_id, path):
+            if not isinstance(page, list):
+                raise TryAgain("GitHub's list of commits is no list.")
+            found |= {text(item, who, "login") for item in page for who in ("author", "committer")}
+            listed += len(page)
+        if listed >= _LISTED_COMMITS:
+            raise Rejected(f"#{number} has {listed} commits or more, and GitHub lists no more of them.")
+        return sorted(found - {""})
+
+
+async def require_visible(client: Client, repository: Repository) -> None:
+    """After a 404: raises Rejected unless the repository itself is seen, and is still the same."""
+    asked = f"/repos/{repository.full_name}"
+    try:
+        reply = await client.get(repository.installation_id, asked)
+    except NotFound:
+        raise Rejected(
+            f"The App cannot see {repository.full_name}: it was deleted, "
+            "or taken out of the App's installation."
+        ) from None
+    if number(reply.json(), "id") != repository.id:
+        raise Rejected(f"{repository.full_name} is another repository now.")
+
+
+def read_pull(data: object, installation_id: int) -> PullRequest:
+    """Tolerates what deleted accounts and forks leave out; raises TryAgain when it is no pull request."""
+    base = dig(data, "base", "repo")
+    merged = flag(data, "merged") or bool(text(data, "merged_at"))
+    return PullRequest(
+        repository=Repository(
+            id=needed_number(base, "id"),
+            installation_id=installation_id,
+            owner=needed_text(base, "owner", "login"),
+            name=needed_text(base, "name"),
+        ),
+        number=needed_number(data, "number"),
+        node_id=needed_text(data, "node_id"),
+        repository_node_id=needed_text(base, "node_id"),
+        title=text(data, "title"),
+        author=text(data, "user", "login") or "ghost",
+        author_is_bot=text(data, "user", "type") == "Bot",
+        open=needed_text(data, "state") == "open",
+        merged=merged,
+        draft=flag(data, "draft"),
+        head_sha=needed_text(data, "head", "sha"),
+        head_ref=text(data, "head", "ref"),
+        head_repository_id=number(data, "head", "repo", "id"),
+        base_ref=text(data, "base", "ref"),
+        default_branch=text(base, "default_branch"),
+        labels=tuple(text(label, "name") for label in items(data, "labels")),
+        updated_at=moment(data, "updated_at") or _EVER,
+        head_owner=text(data, "head", "repo", "owner", "login"),
+        archived=flag(base, "archived"),
+        closed_at=moment(data, "closed_at"),
+        merge_commit=text(data, "merge_commit_sha") or None if merged else None,
+    )

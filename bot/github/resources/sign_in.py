@@ -1,0 +1,62 @@
+"""Who somebody is, told by GitHub: the App's web flow. The person's token is used once and kept nowhere."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlencode, urlsplit
+
+from bot.github.client.connection import Connection
+from bot.github.client.fields import needed_number, needed_text, text
+from bot.model.errors import Rejected
+from bot.model.person import Person
+
+
+def web_url(api_url: str) -> str:
+    """Where people look at the GitHub whose API this is: github.com, GHE.com or an Enterprise Server."""
+    parts = urlsplit(api_url)
+    host = re.sub(r"^api\.(?=github\.com$|[^.]+\.ghe\.com$)", "", parts.netloc)
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/').removesuffix('/api/v3')}"
+
+
+class SignIn:
+    """Calls raise TryAgain when GitHub does not answer, Rejected when it does not accept what it is shown."""
+
+    def __init__(self, connection: Connection, web: str, client_id: str, client_secret: str) -> None:
+        self._connection = connection
+        self._web = web
+        self._client_id = client_id
+        self._client_secret = client_secret
+
+    def address(self, *, state: str, challenge: str, redirect_uri: str) -> str:
+        """Where to send a person who wants to sign in."""
+        asked = {
+            "client_id": self._client_id,
+            "redirect_uri": redirect_uri,
+            "state": state,
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        return f"{self._web}/login/oauth/authorize?{urlencode(asked)}"
+
+    async def person(self, *, code: str, verifier: str, redirect_uri: str) -> Person:
+        """Who came back with this code."""
+        form = {
+            "client_id": self._client_id,
+            "client_secret": self._client_secret,
+            "code": code,
+            "code_verifier": verifier,
+            "redirect_uri": redirect_uri,
+        }
+        answer = await self._connection.send(
+            "POST",
+            f"{self._web}/login/oauth/access_token",
+            "",
+            headers={"Accept": "application/json"},
+            form=form,
+        )
+        token = text(answer.json(), "access_token")
+        if not token:
+            told = text(answer.json(), "error_description") or "it gave no token"
+            raise Rejected(f"GitHub did not accept the sign-in: {told}")
+        profile = (await self._connection.send("GET", "/user", f"Bearer {token}")).json()
+        return Person(needed_number(profile, "id"), needed_text(profile, "login"))

@@ -1,0 +1,51 @@
+"""What the default branch wants of stages and demos. Level-triggered: a push only makes it look."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from bot.config.configuration import PATH, parse_configuration
+from bot.model.errors import ConfigurationError, Rejected
+from bot.model.repository import Repository
+from bot.model.work import Claim
+from bot.promotions.demo_pins import Pins
+from bot.promotions.ports import GitHub, Repositories
+from bot.promotions.service import Asking
+
+log = structlog.get_logger()
+
+
+class Following:
+    """The handler of `pipeline:` work."""
+
+    def __init__(self, repositories: Repositories, github: GitHub, asking: Asking, pins: Pins) -> None:
+        self._repositories = repositories
+        self._github = github
+        self._asking = asking
+        self._pins = pins
+
+    async def __call__(self, claim: Claim) -> datetime | None:
+        """Returns when to look again unless something is pushed before."""
+        repository = await self._repositories.repository(int(claim.key.subject))
+        if repository is None:
+            return None
+        try:
+            return await self._follow(claim, repository)
+        except ConfigurationError as error:  # it is told on pull requests
+            log.info("a pipeline cannot be followed", repository=repository.full_name, reason=str(error))
+        except Rejected as error:
+            log.warning("a pipeline cannot be read", repository=repository.full_name, reason=str(error))
+        return None
+
+    async def _follow(self, claim: Claim, repository: Repository) -> datetime | None:
+        head = await self._github.head(repository)
+        text = await self._github.default_branch_file(repository, PATH)
+        if head is None or text is None:
+            return None
+        configuration = parse_configuration(text)
+        for name, stage in configuration.stages.items():
+            if stage.begins:
+                await self._asking.pushed(repository, name, head.sha)
+        return await self._pins.follow(claim, repository, configuration)

@@ -1,0 +1,162 @@
+"""Reads what the next step of a promotion has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import structlog
+
+from bot.config.configuration import PATH, host_objection, parse_configuration
+from bot.config.stages import Stage
+from bot.environments.ports import Clock
+from bot.model.errors import ConfigurationError, Rejected, TryAgain
+from bot.model.hosts import NO_HOSTS, HostGrants
+from bot.model.parity import Comparison
+from bot.model.promotion import PENDING, Promotion
+from bot.model.protection import Branch
+from bot.model.pull_request import PullRequest
+from bot.model.release import Origin, PromotableRelease
+from bot.promotions.facts import Facts, Reading
+from bot.promotions.parity_service import Comparing
+from bot.promotions.pipeline import may_come, policy, stages_by_name
+from bot.promotions.ports import Environments, GitHub, Promotions
+from bot.promotions.release_resolver import Sources
+from bot.promotions.rollout_progress import progress
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+OUTAGE_AGAIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    promotions: Promotions
+    environments: Environments
+    github: GitHub
+    sources: Sources
+    comparing: Comparing
+    clock: Clock
+    hosts: HostGrants = NO_HOSTS
+    """Which stages may have a host of their own."""
+
+    async def facts(self, promotion: Promotion) -> tuple[Facts, datetime | None]:
+        """And when to read again what could not be read."""
+        if promotion.state not in PENDING:
+            environment = await self.environments.get(promotion.stage)
+            return Facts(progress=progress(environment)), None
+        try:
+            return await self._read(promotion), None
+        except (Rejected, TryAgain) as error:
+            log.warning("a promotion cannot be judged now", reason=str(error))
+            told = error.at if isinstance(error, TryAgain) else None
+            return Facts(), told or self.clock() + OUTAGE_AGAIN
+
+    async def _read(self, promotion: Promotion) -> Facts:
+        # After it the configuration is read anew: nobody's approval is for one that was just changed.
+        closed = False
+        if promotion.number is not None:
+            pull = await self.github.pull_request(promotion.repository, promotion.number)
+            closed = pull is not None and not pull.open and not pull.merged
+        else:
+            await self.github.head(promotion.repository)
+        text = await self.github.default_branch_file(promotion.repository, PATH)
+        if text is None:
+            return Facts(refusal=f"the default branch has no {PATH}")
+        try:
+            reading = Reading(text, parse_configuration(text))
+        except ConfigurationError as error:
+            return Facts(refusal=str(error))
+        known = Facts(reading, closed=closed)
+        if promotion.release is not None:
+            return await self._about(promotion, promotion.release, policy(promotion), known)
+        stage = reading.configuration.place(promotion.stage)
+        if stage is None:
+            return known
+        try:
+            found = await self.sources.find(promotion, reading.configuration)
+        except Rejected as error:
+            return replace(known, refusal=_lower(str(error)))
+        if found is None:
+            return known
+        return await self._about(promotion, found.release, stage, replace(known, found=found))
+
+    async def _about(
+        self, promotion: Promotion, release: PromotableRelease, stage: Stage, known: Facts
+    ) -> Facts:
+        """What GitHub says of the release's pull request and commit; what it refuses to say stays unknown."""
+        github, repository, number = self.github, promotion.repository, release.number
+        protection = await _or_none(github.protection(repository, promotion.stage.name))
+        pull = await _or_none(github.pull_request(repository, number)) if number is not None else None
+        known = replace(known, protection=protection, host=self._host(promotion, known.reading))
+        if protection is not None and protection.restricts_branches:
+            known = replace(known, branch=await _or_none(self._branch(promotion, release, pull)))
+        known = replace(known, parity=await self._parity(promotion, release, stage, known.reading))
+        checks = await _or_none(github.checks(repository, release.commit)) if stage.required.checks else None
+        if number is None:
+            commit = await _or_none(github.commit(repository, release.commit))
+            return replace(known, checks=checks, authors=commit.authors if commit is not None else None)
+        wanted = stage.protected or bool(stage.required.reviews)
+        reviews = await _or_none(github.reviews(repository, number)) if wanted else None
+        authors = await _or_none(github.authors(repository, number))
+        return replace(
+            known,
+            checks=checks,
+            head=pull.head_sha if pull is not None else None,
+            author=pull.author if pull is not None else "",
+            elsewhere=pull.base_ref if pull is not None and pull.base_ref != pull.default_branch else "",
+            authors=tuple(authors) if authors is not None else None,
+            reviews=tuple(reviews) if reviews is not None else None,
+        )
+
+    async def _parity(
+        self, promotion: Promotion, release: PromotableRelease, stage: Stage, reading: Reading | None
+    ) -> tuple[Comparison, ...]:
+        """Nothing where another gate says no before."""
+        if not stage.after.names or reading is None or reading.configuration.place(promotion.stage) is None:
+            return ()
+        records = stages_by_name(await self.promotions.stages(promotion.repository.id))
+        if not may_come(stage, records, release.id):
+            return ()
+        return await self.comparing.before(promotion, stage, release, reading, records)
+
+    def _host(self, promotion: Promotion, reading: Reading | None) -> str:
+        """Why the stage cannot have its host; "" when it can."""
+        if reading is None:
+            return ""
+        found = reading.configuration, reading.text
+        return host_objection(*found, promotion.stage, promotion.repository, self.hosts) or ""
+
+    async def _branch(
+        self, promotion: Promotion, release: PromotableRelease, pull: PullRequest | None
+    ) -> Branch:
+        """Where the release is in the repository's history: merged only when merging left its content."""
+        github, repository = self.github, promotion.repository
+        merged = pull.merge_commit if pull is not None and pull.merged else None
+        if release.origin is Origin.DEFAULT_BRANCH:
+            name = pull.base_ref if pull is not None and merged is not None else None
+            return await github.branch(repository, name)
+        if pull is None:
+            raise Rejected("GitHub does not show the release's pull request.")
+        if release.from_fork:
+            return Branch("")
+        if merged is not None and release.tree and await github.tree(repository, merged) == release.tree:
+            return await github.branch(repository, pull.base_ref)
+        return await github.branch(repository, pull.head_ref)
+
+
+async def _or_none(reading: Awaitable[T]) -> T | None:
+    """None for what GitHub refuses to show."""
+    try:
+        return await reading
+    except Rejected as error:
+        log.warning("it cannot be read, which counts as a no", reason=str(error))
+        return None
+
+
+def _lower(sentence: str) -> str:
+    return f"{sentence[:1].lower()}{sentence[1:]}".rstrip(".")

@@ -1,0 +1,284 @@
+"""Asking for promotions, and all that people may say to one: what a command or the command line does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.config.configuration import PATH
+from bot.environments.ports import Clock
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import Rejected
+from bot.model.promotion import (
+    MOVING,
+    PENDING,
+    Board,
+    Chapter,
+    Promotion,
+    PromotionKind,
+    PromotionState,
+    StageRecord,
+)
+from bot.model.protection import Protection
+from bot.model.release import PromotableRelease
+from bot.model.repository import Repository
+from bot.promotions import stage_commands as orders
+from bot.promotions.approvals import teams
+from bot.promotions.ports import GitHub, Promotions, Releases
+from bot.promotions.stage_aggregate import PATIENCE, Refusal
+from bot.promotions.stage_lookup import Named, read_names
+
+log = structlog.get_logger()
+
+_OPEN = PENDING | MOVING
+_BROUGHT = (PromotionState.SUCCEEDED, PromotionState.ROLLED_BACK)
+
+Order = Callable[[Board, Promotion], Board]
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, where, and seeing what."""
+
+    repository: Repository
+    by: str
+    token: str
+    """Of the comment or call: the same one again asks for nothing new."""
+    number: int | None = None
+    head: str | None = None
+    """The head that they could see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Raises Refusal, with a sentence for whoever asked."""
+
+    promotions: Promotions
+    releases: Releases
+    github: GitHub
+    clock: Clock
+
+    async def promote(self, asker: Asker, stage: str, release: str | None = None) -> Promotion:
+        """It is looked into by a worker, which tells what becomes of it."""
+        key = (await self.names(asker.repository)).configured(stage)
+        await self._see_pull_request(asker)
+        promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock(), release)
+        return await self._request(asker, promotion)
+
+    async def automatic(
+        self, repository: Repository, stage: str, release: PromotableRelease, number: int | None
+    ) -> Promotion:
+        """The pipeline goes on by itself; to each stage once with each release."""
+        asker = Asker(repository, "", f"automatic/{repository.id}/{release.id}", number)
+        key = EnvironmentKey.stage(repository.id, stage)
+        promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock(), release.id)
+        return await self._request(asker, promotion)
+
+    async def pushed(self, repository: Repository, stage: str, commit: str) -> None:
+        """A new head of the default branch goes to a stage by itself; each of them once."""
+        asker = Asker(repository, "", f"pushed/{repository.id}/{commit}")
+        key = EnvironmentKey.stage(repository.id, stage)
+        promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock())
+        if await self.promotions.get(promotion.id) is None:
+            number = await self.github.merged_by(repository, commit)
+            await self._request(asker, replace(promotion, commit=commit, number=number))
+
+    async def rollback(self, asker: Asker, stage: str) -> Promotion:
+        """What goes back: a rollback, or the promotion that was under way and is taken back."""
+        if (done := await self._carried_out(asker)) is not None:
+            return done
+        now = self.clock()
+        key = (await self.names(asker.repository)).movable(stage)
+        new = draft(asker, key, PromotionKind.ROLLBACK, now)
+        board = await self._change(
+            asker, key, lambda board: orders.begin_rollback(board, new, now), about=new.id
+        )
+        found = board.promotions.get(new.id) or board.promotions.get(board.stage.moving or "")
+        return found or max(board.promotions.values(), key=lambda each: each.since)
+
+    async def approve(self, asker: Asker, stage: str | None) -> Promotion:
+        one = await self._the_one(asker, stage, PENDING, "approve")
+        if asker.number is not None and one.number is not None and one.number != asker.number:
+            raise Refusal(
+                f"What waits for {one.stage.name} is told in #{one.number}: look at it, and approve it there."
+            )
+        protection = await self._protection(asker, one)
+        mine = await self._teams(asker, replace(one, protection=protection))
+        now = self.clock()
+        return await self._order(
+            asker, one, lambda board, it: orders.approve(board, it, asker.by, mine, protection, now)
+        )
+
+    async def reject(self, asker: Asker, stage: str | None, why: str) -> Promotion:
+        one = await self._the_one(asker, stage, PENDING, "reject")
+        now = self.clock()
+        return await self._order(asker, one, lambda board, it: orders.reject(board, it, asker.by, why, now))
+
+    async def abort(self, asker: Asker, stage: str | None, why: str) -> Promotion:
+        one = await self._the_one(asker, stage, _OPEN, "abort")
+        now = self.clock()
+        return await self._order(asker, one, lambda board, it: orders.abort(board, it, asker.by, why, now))
+
+    async def pause(self, asker: Asker, stage: str | None) -> Promotion:
+        one = await self._the_one(asker, stage, _OPEN, "pause")
+        now = self.clock()
+        return await self._order(asker, one, lambda board, it: orders.pause(board, it, asker.by, now))
+
+    async def resume(self, asker: Asker, stage: str | None) -> Promotion:
+        one = await self._the_one(asker, stage, _OPEN, "resume")
+        now = self.clock()
+        return await self._order(asker, one, lambda board, it: orders.resume(board, it, asker.by, now))
+
+    async def lock(self, asker: Asker, stage: str, length: timedelta | None, why: str) -> StageRecord:
+        now = self.clock()
+        until = now + (length or orders.DEFAULT_LOCK)
+        return await self._keep(asker, stage, lambda board: orders.lock(board, asker.by, until, why, now))
+
+    async def unlock(self, asker: Asker, stage: str, *, may_take: bool) -> StageRecord:
+        now = self.clock()
+        return await self._keep(asker, stage, lambda board: orders.unlock(board, asker.by, may_take, now))
+
+    async def hold(self, asker: Asker, stage: str, why: str) -> StageRecord:
+        now = self.clock()
+        return await self._keep(asker, stage, lambda board: orders.hold(board, asker.by, why, now))
+
+    async def unhold(self, asker: Asker, stage: str) -> StageRecord:
+        now = self.clock()
+        return await self._keep(asker, stage, lambda board: orders.unhold(board, asker.by, now))
+
+    async def remove(self, asker: Asker, name: str) -> StageRecord:
+        """Takes a stage or demo away, with its data, that the default branch has no more."""
+        names = await self.names(asker.repository)
+        if names.problem is not None:
+            raise names.problem
+        configuration = names.configuration
+        left = [
+            each
+            for each in names.records.values()
+            if each.name == name and each.target is not None
+            if configuration is None or configuration.place(each.key) is None
+        ]
+        if not left:
+            if configuration is not None and name in configuration.places:
+                raise Refusal(f"{name} stands in {PATH} on the default branch: take it out there first.")
+            raise Refusal(f"Nothing runs on {name}.")
+        key, now = left[0].key, self.clock()
+        ended = await self.promotions.find(stage=key, ended=True)
+        brought = next((each.id for each in ended if each.state in _BROUGHT), None)
+        board = await self._change(
+            asker, key, lambda board: orders.remove(board, brought, asker.by, now), about=brought
+        )
+        return board.stage
+
+    async def _see_pull_request(self, asker: Asker) -> None:
+        """Who types no comment may name one that there is not."""
+        if asker.number is None or asker.head is not None:
+            return
+        if await self.github.pull_request(asker.repository, asker.number) is None:
+            raise Refusal(f"There is no pull request #{asker.number} in {asker.repository.full_name}.")
+
+    async def _protection(self, asker: Asker, one: Promotion) -> Protection:
+        """Read anew: nobody says yes under rules that hold no more."""
+        name = one.stage.name
+        try:
+            return await self.github.protection(asker.repository, name)
+        except Rejected as error:
+            log.warning("an environment's rules cannot be read, which counts as a no", reason=str(error))
+            raise Refusal(
+                f"The rules of the GitHub Environment {name} cannot be read, and they may say who approves "
+                "here. `greenroom doctor` tells the operator what is missing."
+            ) from None
+
+    async def _teams(self, asker: Asker, one: Promotion) -> list[str]:
+        """Those of the teams asked for that the person is in; what cannot be read is a no."""
+        found = []
+        for team in teams(one):
+            try:
+                if await self.github.in_team(asker.repository, team, asker.by):
+                    found.append(team)
+            except Rejected as error:
+                log.warning("a team cannot be read, which counts as a no", team=team, reason=str(error))
+        return found
+
+    async def names(self, repository: Repository) -> Named:
+        return await read_names(self.promotions, self.github, repository)
+
+    async def _request(self, asker: Asker, promotion: Promotion) -> Promotion:
+        now = promotion.requested_at
+        board = await self._change(
+            asker,
+            promotion.stage,
+            lambda board: orders.request(board, promotion, now),
+            about=promotion.id,
+        )
+        return board.promotions[promotion.id]
+
+    async def _the_one(
+        self, asker: Asker, stage: str | None, states: frozenset[PromotionState], doing: str
+    ) -> Promotion:
+        """The promotion that is meant: this pull request's, or another one of the stage that was named."""
+        if (done := await self._carried_out(asker)) is not None:
+            return done
+        found = [
+            each
+            for each in await self.promotions.find(asker.repository.id, ended=False)
+            if each.state in states
+            and (each.stage.name == stage if stage is not None else each.number == asker.number)
+        ]
+        names = sorted({each.stage.name for each in found})
+        if not found:
+            where = f"on {stage}" if stage is not None else "here"
+            raise Refusal(f"There is no promotion {where} to {doing}.")
+        if len(names) > 1:
+            told = " or ".join(f"`/{doing} {name}`" for name in names)
+            raise Refusal(f"Say which one to {doing}: {told}.")
+        here = [each for each in found if each.number == asker.number]
+        return max(here or found, key=lambda each: (each.state in MOVING, each.requested_at))
+
+    async def _carried_out(self, asker: Asker) -> Promotion | None:
+        """What the same comment was about, carried out by whoever was killed before it could say so."""
+        id = await self.promotions.carried_out(asker.repository.id, asker.token)
+        return await self.promotions.get(id) if id else None
+
+    async def _keep(self, asker: Asker, stage: str, change: Callable[[Board], Board]) -> StageRecord:
+        key = (await self.names(asker.repository)).known(stage)
+        return (await self._change(asker, key, change)).stage
+
+    async def _order(self, asker: Asker, one: Promotion, order: Order) -> Promotion:
+        def change(board: Board) -> Board:
+            return order(board, board.promotions[one.id])
+
+        board = await self._change(asker, one.stage, change, about=one.id)
+        return board.promotions[one.id]
+
+    async def _change(
+        self, asker: Asker, key: EnvironmentKey, change: Callable[[Board], Board], about: str | None = None
+    ) -> Board:
+        return await self.promotions.change(key, asker.repository, change, about=about, token=asker.token)
+
+
+def draft(
+    asker: Asker, key: EnvironmentKey, kind: PromotionKind, now: datetime, wanted: str | None = None
+) -> Promotion:
+    """What is asked for, not written down yet."""
+    state, name = PromotionState.REQUESTED, key.name
+    what = f"Promotion to {name}" if kind is PromotionKind.PROMOTION else f"Rollback of {name}"
+    return Promotion(
+        id=hashlib.sha256(f"{asker.token}/{name}/{kind}".encode()).hexdigest()[:10],
+        stage=key,
+        repository=asker.repository,
+        kind=kind,
+        state=state,
+        requested_by=asker.by,
+        requested_at=now,
+        since=now,
+        deadline=now + PATIENCE[state],
+        number=asker.number,
+        head=asker.head,
+        wanted=wanted,
+        story=(Chapter(now, f"{what} requested", asker.by),),
+    )

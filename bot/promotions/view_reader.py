@@ -1,0 +1,81 @@
+"""Reads what there is to tell of a repository's stages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.environments.ports import Clock
+from bot.model.promotion import Promotion, StageRecord
+from bot.model.release import PromotableRelease
+from bot.model.repository import Repository
+from bot.promotions.ports import Audit, Environments, GitHub, Promotions, Releases
+from bot.promotions.stage_lookup import read_names
+from bot.promotions.view_builder import tell
+from bot.promotions.views import PipelineStory, StageStory
+
+_PROMOTIONS = 10
+_AUDIT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Storyteller:
+    promotions: Promotions
+    environments: Environments
+    releases: Releases
+    audit: Audit
+    github: GitHub
+    clock: Clock
+
+    async def pipeline(self, repository: Repository, commits: Sequence[str] = ()) -> PipelineStory:
+        """All stages, in their order, then all demos; also those that are configured no more while something
+        runs there.
+
+        Where the configuration cannot be read, those that were ever promoted to.
+        """
+        names = await read_names(self.promotions, self.github, repository)
+        records, keys, problem = names.records, names.keys, names.told
+        left = [key for key, each in records.items() if key not in keys and (each.target or problem)]
+        stages = [
+            await self._tell(
+                records.get(key) or StageRecord(key, repository), configured=key in keys or bool(problem)
+            )
+            for key in (*keys, *left)
+        ]
+        return PipelineStory(tuple(stages), await self._ours(repository, commits), problem)
+
+    async def stage(self, repository: Repository, name: str) -> StageStory | None:
+        """One stage or demo with its last promotions and audit; None when there is none of this name."""
+        names = await read_names(self.promotions, self.github, repository)
+        records, keys, problem = names.records, names.keys, names.told
+        # A demo may have the name that a stage had before: what is configured counts.
+        key = next((each for each in (*keys, *records) if each.name == name), None)
+        if key is None:
+            return None
+        record = records.get(key) or StageRecord(key, repository)
+        return await self._tell(record, configured=key in keys or bool(problem), at_length=True)
+
+    async def _tell(self, record: StageRecord, *, configured: bool, at_length: bool = False) -> StageStory:
+        under_way = await self.promotions.find(stage=record.key, ended=False)
+        last: Sequence[Promotion] = ()
+        if at_length:
+            last = await self.promotions.find(stage=record.key, limit=_PROMOTIONS)
+        entries = (
+            await self.audit.entries(record.repository.id, stage=record.name, limit=_AUDIT)
+            if at_length
+            else ()
+        )
+        environment = await self.environments.get(record.key)
+        return tell(
+            record,
+            environment,
+            under_way,
+            self.clock(),
+            configured=configured,
+            promotions=last,
+            audit=entries,
+        )
+
+    async def _ours(self, repository: Repository, commits: Sequence[str]) -> tuple[PromotableRelease, ...]:
+        found = [await self.releases.of_commit(repository.id, commit) for commit in commits]
+        return tuple(each for each in found if each is not None)

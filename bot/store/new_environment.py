@@ -1,0 +1,43 @@
+"""The row of an environment of which nothing is known yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status, Wishes
+from bot.model.quota import Admission
+from bot.model.repository import Repository
+
+_STATUS = msgspec.json.encode(Status(EnvironmentState.PENDING)).decode()
+_ATTEMPT = msgspec.json.encode(Attempt()).decode()
+_WISHES = msgspec.json.encode(Wishes()).decode()
+
+
+def blank(key: EnvironmentKey, repository: Repository, namespace: str, now: datetime) -> Mapping[str, Any]:
+    return {
+        "key": str(key),
+        "repository_id": repository.id,
+        "installation_id": repository.installation_id,
+        "owner": repository.owner,
+        "repository": repository.name,
+        "namespace": namespace,
+        "generation": 1,
+        "observed_generation": 0,
+        "hinted_head": None,
+        "head_since": None,
+        "hinted_open": None,
+        "desired_at": now,
+        "author": "",
+        "state": EnvironmentState.PENDING,
+        "admission": Admission.NONE,
+        "status": _STATUS,
+        "attempt": _ATTEMPT,
+        "wishes": _WISHES,
+        "receipt": "",
+        "created_at": now,
+        "updated_at": now,
+    }

@@ -1,0 +1,31 @@
+"""Finds previews that wait though it is their turn: a cap was raised, or they were not woken."""
+
+from __future__ import annotations
+
+from bot.model.quota import Admission, Candidate, Caps, turn
+from bot.model.work import WorkKey
+from bot.sweeps.ports import STANDING, Environments, Queue
+from bot.sweeps.telemetry import Telemetry
+
+
+async def forgotten(environments: Environments, queue: Queue, caps: Caps, telemetry: Telemetry) -> None:
+    """Whoever leaves a place wakes the queue at once; this is only for what that does not see."""
+    standing = [each for each in await environments.find(states=STANDING) if each.asked_at is not None]
+    candidates = [
+        Candidate(
+            str(each.key),
+            each.key.repository_id,
+            each.attempt.pull_request.author if each.attempt.pull_request else "",
+            each.asked_at,
+            each.admission,
+        )
+        for each in standing
+        if each.admission is not Admission.NONE and each.asked_at is not None
+    ]
+    due = [
+        each.key
+        for each in standing
+        if each.admission is Admission.QUEUED and turn(str(each.key), candidates, caps) is None
+    ]
+    await queue.enqueue(map(WorkKey.environment, due))
+    telemetry.swept("queue", len(due))

@@ -1,0 +1,23 @@
+"""Finds previews of repositories that the App has lost: deleted, taken out of it, uninstalled."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.environments.desired_state import GRACE
+from bot.model.delivery import Hint
+from bot.model.environment import EnvironmentKind
+from bot.sweeps.breaker import within_limit
+from bot.sweeps.ports import STANDING, Deliveries, Environments
+from bot.sweeps.telemetry import Telemetry
+
+
+async def lost(
+    environments: Environments, deliveries: Deliveries, now: datetime, limit: int, telemetry: Telemetry
+) -> None:
+    """A signed delivery told of it a while ago. The worker asks GitHub before it takes anything away."""
+    found = await environments.find(states=STANDING, lost_before=now - GRACE)
+    previews = [each for each in found if each.key.kind is EnvironmentKind.PREVIEW]
+    removals = within_limit("lost", previews, limit, telemetry)
+    await deliveries.hint([Hint(each.repository, int(each.key.name), None, open=None) for each in removals])
+    telemetry.swept("lost", len(removals))

@@ -1,0 +1,179 @@
+"""Who carries out which kind of work: the handlers of the queue, with the rooms that each needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.cluster.cluster import KubernetesCluster
+from bot.cluster.render.renderer import Renderer
+from bot.commands.handler import Handler as CommandHandler
+from bot.commands.handler import Peers as CommandPeers
+from bot.commands.stage_commands import Staging
+from bot.commands.status_query import Telling
+from bot.environments.context import Peers, Policy
+from bot.environments.handler import Handler as EnvironmentHandler
+from bot.environments.orphaned_namespace import SecondNamespaces
+from bot.github.app import GitHubApp
+from bot.model.quota import Caps
+from bot.promotions.default_branch import Following
+from bot.promotions.demo_pins import Pins
+from bot.promotions.facts_reader import Inquiry
+from bot.promotions.parity_service import Comparing
+from bot.promotions.promotion_reconciler import Promoter
+from bot.promotions.release_resolver import Sources
+from bot.promotions.service import Asking
+from bot.promotions.view_reader import Storyteller
+from bot.settings import Settings
+from bot.store import Store
+from bot.store.store import utc_now
+from bot.sweeps.deployments import deployments
+from bot.sweeps.expiry import expiry, warnings
+from bot.sweeps.orphans import Rooms as OrphanRooms
+from bot.sweeps.orphans import orphans
+from bot.sweeps.queue_wakeup import forgotten
+from bot.sweeps.redelivery import redelivery
+from bot.sweeps.removed_repositories import lost
+from bot.sweeps.resync import Resync
+from bot.sweeps.schedule import Sweeper
+from bot.web.metrics import Metrics
+from bot.worker import Handler
+
+_KEEP_DELIVERIES = timedelta(days=7)
+"""GitHub redelivers what is younger than three days; a guid must be known for longer than that."""
+_KEEP_RELEASES = timedelta(days=90)
+"""Hardly anybody names an older one that runs nowhere; one of the default branch is then made anew."""
+_FORGET_AT_ONCE = 500
+"""So that nobody waits for the database for long; the next sweep goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What the handlers are made of."""
+
+    store: Store
+    github: GitHubApp
+    cluster: KubernetesCluster
+    renderer: Renderer
+    peers: Peers
+    settings: Settings
+    metrics: Metrics
+
+
+def handlers(rooms: Rooms) -> dict[str, Handler]:
+    """By the kind of work."""
+    store, settings, metrics = rooms.store, rooms.settings, rooms.metrics
+    resync = Resync(
+        rooms.github, store.environments, store.deliveries, settings.max_deletions_per_sweep, metrics
+    )
+    return {
+        "command": _commands(rooms),
+        "environment": EnvironmentHandler(rooms.peers, _policy(settings)),
+        "namespace": SecondNamespaces(store.environments, store.journal, rooms.cluster, utc_now, metrics),
+        "resync": resync.one,
+        "sweep": Sweeper({"resync": resync.all, **_sweeps(rooms)}),
+        **_promotions(rooms),
+    }
+
+
+def storyteller(store: Store, github: GitHubApp) -> Storyteller:
+    return Storyteller(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
+
+
+def intervals(settings: Settings) -> Mapping[str, timedelta]:
+    """How often each sweep looks."""
+    return {
+        "resync": settings.resync_interval,
+        "expiry": settings.expiry_interval,
+        "queue": settings.expiry_interval,
+        "redelivery": settings.redelivery_interval,
+        "orphans": settings.orphans_interval,
+        "lost": settings.orphans_interval,
+        "deployments": settings.orphans_interval,
+    }
+
+
+def _commands(rooms: Rooms) -> Handler:
+    store, github = rooms.store, rooms.github
+    teller = storyteller(store, github)
+    peers = CommandPeers(
+        store.commands,
+        store.environments,
+        github,
+        Staging(Asking(store.promotions, store.releases, github, utc_now)),
+        Telling(store.environments, store.journal, store.queue, teller, utc_now),
+        utc_now,
+    )
+    return CommandHandler(peers, rooms.settings.longest_ttl)
+
+
+def _promotions(rooms: Rooms) -> dict[str, Handler]:
+    store, github, hosts = rooms.store, rooms.github, rooms.settings.host_grants
+    asking = Asking(store.promotions, store.releases, github, utc_now)
+    sources = Sources(github, rooms.peers.registry, rooms.cluster, store.releases, utc_now)
+    comparing = Comparing(github, rooms.renderer)
+    inquiry = Inquiry(store.promotions, store.environments, github, sources, comparing, utc_now, hosts)
+    pins = Pins(store.promotions, github, sources, utc_now)
+    return {
+        "promotion": Promoter(store.promotions, github, inquiry, asking, utc_now),
+        "pipeline": Following(store.deliveries, github, asking, pins),
+    }
+
+
+def _sweeps(rooms: Rooms) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    store, github, settings, metrics = rooms.store, rooms.github, rooms.settings, rooms.metrics
+    limit = settings.max_deletions_per_sweep
+
+    async def expire() -> None:
+        await expiry(store.environments, store.queue, utc_now(), limit, metrics)
+        await warnings(store.environments, store.queue, utc_now(), metrics)
+
+    async def redeliver() -> None:
+        await redelivery(github, store.deliveries, utc_now(), metrics)
+        await store.deliveries.forget(utc_now() - _KEEP_DELIVERIES)
+        await store.commands.forget(utc_now() - _KEEP_DELIVERIES)
+        await store.releases.forget(utc_now() - _KEEP_RELEASES, _FORGET_AT_ONCE)
+
+    async def find_deployments() -> None:
+        await deployments(github, store.environments, store.deliveries, metrics)
+
+    async def find_lost() -> None:
+        await lost(store.environments, store.deliveries, utc_now(), limit, metrics)
+
+    async def find_orphans() -> None:
+        found = OrphanRooms(rooms.cluster, store.environments, store.deliveries, store.queue)
+        await orphans(found, limit, metrics)
+
+    async def wake_queue() -> None:
+        await forgotten(store.environments, store.queue, _caps(settings), metrics)
+
+    return {
+        "expiry": expire,
+        "redelivery": redeliver,
+        "orphans": find_orphans,
+        "queue": wake_queue,
+        "lost": find_lost,
+        "deployments": find_deployments,
+    }
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        default_ttl=settings.default_ttl,
+        longest_ttl=settings.longest_ttl,
+        caps=_caps(settings),
+        default_size=settings.default_size.within(settings.largest_size),
+        largest_size=settings.largest_size,
+        fork_size=settings.fork_size,
+        hosts=settings.host_grants,
+        digest_key=settings.digest_key,
+    )
+
+
+def _caps(settings: Settings) -> Caps:
+    return Caps(
+        author=settings.max_previews_per_author,
+        repository=settings.max_previews_per_repository,
+        installation=settings.max_previews,
+    )
