@@ -15,13 +15,13 @@ from starlette.types import ASGIApp
 from bot.cluster.client.api import Api
 from bot.cluster.client.connection import connect
 from bot.cluster.cluster import KubernetesCluster
-from bot.cluster.health.diagnostics import Witness
+from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.policy import Policy as ClusterPolicy
 from bot.cluster.render.renderer import Renderer
 from bot.cluster.render.tools.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
 from bot.cluster.watch import Watcher
-from bot.environments.context import Peers
+from bot.environments.context import Ports
 from bot.github.app import GitHubApp
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError
@@ -48,7 +48,7 @@ from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
 from bot.web.webhooks import Webhooks
-from bot.wiring import Rooms, handlers, intervals, storyteller
+from bot.wiring import Dependencies, handlers, intervals, storyteller
 from bot.worker import Worker
 
 log = structlog.get_logger()
@@ -77,7 +77,7 @@ class App:
         api = await stack.enter_async_context(await connect(settings.kubeconfig, self._metrics))
         policy, tools = ClusterPolicy.of(settings), Tools(settings.render_hosts)
         cluster = KubernetesCluster(api, policy, tools)
-        peers = Peers(
+        peers = Ports(
             environments=store.environments,
             github=github,
             registry=await stack.enter_async_context(self._registry()),
@@ -94,8 +94,8 @@ class App:
             telemetry=self._metrics,
             promotions=Listening(store.promotions, store.releases),
         )
-        self.web = self._routes(store, self._pages(store, github, Witness(api)))
-        rooms = Rooms(store, github, cluster, Renderer(policy, tools), peers, settings, self._metrics)
+        self.web = self._routes(store, self._pages(store, github, DiagnosticsReader(api)))
+        rooms = Dependencies(store, github, cluster, Renderer(policy, tools), peers, settings, self._metrics)
         self._worker = Worker(store.queue, handlers(rooms), settings.workers, self._metrics.worked)
         self._worker.start()
         self._tasks.append(asyncio.create_task(self._wake_changed(api, store)))
@@ -147,7 +147,7 @@ class App:
 
         await Watcher(api).run(changed)
 
-    def _pages(self, store: Store, github: GitHubApp, witness: Witness) -> list[BaseRoute]:
+    def _pages(self, store: Store, github: GitHubApp, witness: DiagnosticsReader) -> list[BaseRoute]:
         settings = self._settings
         site = Site(settings.public_url, github.web_url, utc_now)
         if settings.github_client_id is None or settings.github_client_secret is None:

@@ -10,21 +10,21 @@ from bot.cluster.cluster import KubernetesCluster
 from bot.cluster.render.renderer import Renderer
 from bot.commands.handler import Handler as CommandHandler
 from bot.commands.handler import Peers as CommandPeers
-from bot.commands.stage_commands import Staging
-from bot.commands.status_query import Telling
-from bot.environments.context import Peers, Policy
+from bot.commands.stage_commands import StageCommands
+from bot.commands.status_query import StatusQuery
+from bot.environments.context import Policy, Ports
 from bot.environments.handler import Handler as EnvironmentHandler
 from bot.environments.orphaned_namespace import SecondNamespaces
 from bot.github.app import GitHubApp
 from bot.model.quota import Caps
-from bot.promotions.default_branch import Following
-from bot.promotions.demo_pins import Pins
-from bot.promotions.facts_reader import Inquiry
-from bot.promotions.parity_service import Comparing
-from bot.promotions.promotion_reconciler import Promoter
-from bot.promotions.release_resolver import Sources
-from bot.promotions.service import Asking
-from bot.promotions.view_reader import Storyteller
+from bot.promotions.default_branch import DefaultBranchFollower
+from bot.promotions.demo_pins import DemoPins
+from bot.promotions.facts_reader import FactsReader
+from bot.promotions.parity_service import ParityService
+from bot.promotions.promotion_reconciler import PromotionReconciler
+from bot.promotions.release_resolver import ReleaseResolver
+from bot.promotions.service import PromotionService
+from bot.promotions.view_reader import ViewReader
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.store import utc_now
@@ -49,19 +49,19 @@ _FORGET_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class Dependencies:
     """What the handlers are made of."""
 
     store: Store
     github: GitHubApp
     cluster: KubernetesCluster
     renderer: Renderer
-    peers: Peers
+    peers: Ports
     settings: Settings
     metrics: Metrics
 
 
-def handlers(rooms: Rooms) -> dict[str, Handler]:
+def handlers(rooms: Dependencies) -> dict[str, Handler]:
     """By the kind of work."""
     store, settings, metrics = rooms.store, rooms.settings, rooms.metrics
     resync = Resync(
@@ -77,8 +77,8 @@ def handlers(rooms: Rooms) -> dict[str, Handler]:
     }
 
 
-def storyteller(store: Store, github: GitHubApp) -> Storyteller:
-    return Storyteller(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
+def storyteller(store: Store, github: GitHubApp) -> ViewReader:
+    return ViewReader(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
 
 
 def intervals(settings: Settings) -> Mapping[str, timedelta]:
@@ -94,34 +94,34 @@ def intervals(settings: Settings) -> Mapping[str, timedelta]:
     }
 
 
-def _commands(rooms: Rooms) -> Handler:
+def _commands(rooms: Dependencies) -> Handler:
     store, github = rooms.store, rooms.github
     teller = storyteller(store, github)
     peers = CommandPeers(
         store.commands,
         store.environments,
         github,
-        Staging(Asking(store.promotions, store.releases, github, utc_now)),
-        Telling(store.environments, store.journal, store.queue, teller, utc_now),
+        StageCommands(PromotionService(store.promotions, store.releases, github, utc_now)),
+        StatusQuery(store.environments, store.journal, store.queue, teller, utc_now),
         utc_now,
     )
     return CommandHandler(peers, rooms.settings.longest_ttl)
 
 
-def _promotions(rooms: Rooms) -> dict[str, Handler]:
+def _promotions(rooms: Dependencies) -> dict[str, Handler]:
     store, github, hosts = rooms.store, rooms.github, rooms.settings.host_grants
-    asking = Asking(store.promotions, store.releases, github, utc_now)
-    sources = Sources(github, rooms.peers.registry, rooms.cluster, store.releases, utc_now)
-    comparing = Comparing(github, rooms.renderer)
-    inquiry = Inquiry(store.promotions, store.environments, github, sources, comparing, utc_now, hosts)
-    pins = Pins(store.promotions, github, sources, utc_now)
+    asking = PromotionService(store.promotions, store.releases, github, utc_now)
+    sources = ReleaseResolver(github, rooms.peers.registry, rooms.cluster, store.releases, utc_now)
+    comparing = ParityService(github, rooms.renderer)
+    inquiry = FactsReader(store.promotions, store.environments, github, sources, comparing, utc_now, hosts)
+    pins = DemoPins(store.promotions, github, sources, utc_now)
     return {
-        "promotion": Promoter(store.promotions, github, inquiry, asking, utc_now),
-        "pipeline": Following(store.deliveries, github, asking, pins),
+        "promotion": PromotionReconciler(store.promotions, github, inquiry, asking, utc_now),
+        "pipeline": DefaultBranchFollower(store.deliveries, github, asking, pins),
     }
 
 
-def _sweeps(rooms: Rooms) -> Mapping[str, Callable[[], Awaitable[None]]]:
+def _sweeps(rooms: Dependencies) -> Mapping[str, Callable[[], Awaitable[None]]]:
     store, github, settings, metrics = rooms.store, rooms.github, rooms.settings, rooms.metrics
     limit = settings.max_deletions_per_sweep
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from bot.model.errors import GreenroomError, Superseded, TryAgain
+from bot.model.errors import GreenroomError, Superseded, Unavailable
 from bot.model.work import Claim
 
 log = structlog.get_logger()
@@ -134,9 +134,9 @@ class Worker:
             log.info("superseded", reason=str(reason))
             await self._queue.finish(claim, None)
             return "superseded"
-        except TryAgain as error:
+        except Unavailable as error:
             log.warning("will be tried again", reason=str(error), attempts=claim.attempts + 1)
-            await self._queue.fail(claim, str(error), error.at)
+            await self._queue.fail(claim, str(error), error.retry_at)
             return "failed"
         except GreenroomError as error:
             log.warning("refused by a peer", reason=str(error), attempts=claim.attempts + 1)

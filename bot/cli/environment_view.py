@@ -10,9 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli.terminal import grid, plain, text
-from bot.environments.views import StepState, Story, duration
-from bot.model.diagnostics import Sight
-from bot.model.environment import Cause, CheckState, EnvironmentState
+from bot.environments.views import EnvironmentView, StepState, duration
+from bot.model.diagnostics import NamespaceDiagnostics
+from bot.model.environment import CheckState, EnvironmentState, StatusMessage
 
 _STATES = {
     EnvironmentState.READY: "bold green",
@@ -26,7 +26,7 @@ _STEPS = {StepState.DONE: "green", StepState.FAILED: "bold red", StepState.AHEAD
 _CHECKS = {CheckState.PASSED: "green", CheckState.FAILED: "bold red"}
 
 
-def show_list(stories: Sequence[Story]) -> None:
+def show_list(stories: Sequence[EnvironmentView]) -> None:
     if not stories:
         print("There is no environment.")
         return
@@ -42,13 +42,13 @@ def show_list(stories: Sequence[Story]) -> None:
     Console().print(table)
 
 
-def show_why(story: Story) -> None:
+def show_why(story: EnvironmentView) -> None:
     console = Console()
     _head(console, story)
     _decisions(console, story)
 
 
-def show_all(story: Story, sight: Sight) -> None:
+def show_all(story: EnvironmentView, sight: NamespaceDiagnostics) -> None:
     console = Console()
     _head(console, story)
     grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(story)])
@@ -79,10 +79,10 @@ def show_all(story: Story, sight: Sight) -> None:
     show_sight(sight)
 
 
-def show_sight(sight: Sight) -> None:
+def show_sight(sight: NamespaceDiagnostics) -> None:
     console = Console()
-    if sight.unseen:
-        console.print(text(sight.unseen))
+    if sight.unavailable:
+        console.print(text(sight.unavailable))
     grid(
         console,
         "Events",
@@ -92,7 +92,7 @@ def show_sight(sight: Sight) -> None:
                 Text(plain(event.reason), _BUSY if event.warning else ""),
                 text(f"{event.subject}: {event.message}"),
             )
-            for event in sight.happenings
+            for event in sight.events
         ],
     )
     for tail in sight.logs:
@@ -101,7 +101,7 @@ def show_sight(sight: Sight) -> None:
         console.print(text(tail.text or "It has said nothing."), soft_wrap=True)
 
 
-def _head(console: Console, story: Story) -> None:
+def _head(console: Console, story: EnvironmentView) -> None:
     console.print(Text.assemble((plain(story.name), "bold"), "  ", plain(story.title)))
     console.print(Text.assemble(_state(story), "  ", plain(story.headline)))
     _cause(console, story.cause)
@@ -109,11 +109,11 @@ def _head(console: Console, story: Story) -> None:
         _cause(console, story.wait)
     for note in story.notes:
         console.print(text(note))
-    if story.trouble:
-        console.print(Text(plain(story.trouble), "red"))
+    if story.last_error:
+        console.print(Text(plain(story.last_error), "red"))
 
 
-def _cause(console: Console, cause: Cause | None) -> None:
+def _cause(console: Console, cause: StatusMessage | None) -> None:
     if cause is None:
         return
     until = f" It gives up at {_time(cause.until)}." if cause.until else ""
@@ -122,7 +122,7 @@ def _cause(console: Console, cause: Cause | None) -> None:
         console.print(Text(plain(cause.detail), "dim"), soft_wrap=True)
 
 
-def _decisions(console: Console, story: Story) -> None:
+def _decisions(console: Console, story: EnvironmentView) -> None:
     rows: list[tuple[RenderableType, ...]] = []
     for decision in story.decisions:
         by = f" (by {decision.by})" if decision.by else ""
@@ -132,7 +132,7 @@ def _decisions(console: Console, story: Story) -> None:
     grid(console, "Decisions, the newest first", rows)
 
 
-def _facts(story: Story) -> list[tuple[str, str]]:
+def _facts(story: EnvironmentView) -> list[tuple[str, str]]:
     facts = [
         ("address", story.url or ""),
         ("commit", story.commit or ""),
@@ -145,7 +145,7 @@ def _facts(story: Story) -> list[tuple[str, str]]:
     return [(name, value) for name, value in facts if value]
 
 
-def _state(story: Story) -> Text:
+def _state(story: EnvironmentView) -> Text:
     return Text(story.state, _STATES.get(story.state, _BUSY))
 
 

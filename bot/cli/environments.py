@@ -14,8 +14,8 @@ import typer
 from bot.cli.context import give_up, print_json, settings, with_store
 
 if TYPE_CHECKING:
-    from bot.environments.views import Story
-    from bot.model.diagnostics import Sight
+    from bot.environments.views import EnvironmentView
+    from bot.model.diagnostics import NamespaceDiagnostics
     from bot.model.environment import Environment
     from bot.settings import Settings
     from bot.store import Store
@@ -35,13 +35,16 @@ def list_environments(
 ) -> None:
     """All environments, with what runs in them."""
 
-    async def ask(store: Store) -> list[Story]:
-        from bot.environments.views import tell
+    async def ask(store: Store) -> list[EnvironmentView]:
+        from bot.environments.views import environment_view
         from bot.model.environment import EnvironmentState
         from bot.store.store import utc_now
 
         states = frozenset(EnvironmentState) - (frozenset() if everything else {EnvironmentState.GONE})
-        return [tell(each, (), None, utc_now()) for each in await store.environments.find(states=states)]
+        return [
+            environment_view(each, (), None, utc_now())
+            for each in await store.environments.find(states=states)
+        ]
 
     stories = with_store(settings("error"), ask)
     if as_json:
@@ -93,7 +96,7 @@ def logs(
         from bot.cli.environment_view import show_sight
 
         show_sight(sight)
-    if sight.unseen:
+    if sight.unavailable:
         raise typer.Exit(2)
 
 
@@ -104,7 +107,7 @@ def destroy(
     """Take an environment away with its data, until somebody asks for it again."""
     import getpass
 
-    from bot.environments.views import name as named
+    from bot.environments.views import display_name as named
     from bot.model.environment import EnvironmentKind
 
     read = settings("error")
@@ -134,9 +137,9 @@ def destroy(
 
 
 async def _find(store: Store, text: str) -> Environment:
-    from bot.environments.views import called, name
+    from bot.environments.views import display_name, matching_environments
 
-    found = called(text, await store.environments.find())
+    found = matching_environments(text, await store.environments.find())
     if not found:
         give_up(
             f"There is no environment {text}. `greenroom env list --all` shows all of them; "
@@ -146,35 +149,35 @@ async def _find(store: Store, text: str) -> Environment:
     if len(found) > 1:
         give_up(
             f"{text} may be any of these; give the key of the one that you mean:",
-            *(f"  {each.key}  ({name(each)}, {each.status.state})" for each in found),
+            *(f"  {each.key}  ({display_name(each)}, {each.status.state})" for each in found),
         )
     return found[0]
 
 
-async def _story(store: Store, text: str) -> tuple[Environment, Story]:
-    from bot.environments.views import tell
+async def _story(store: Store, text: str) -> tuple[Environment, EnvironmentView]:
+    from bot.environments.views import environment_view
     from bot.model.work import WorkKey
     from bot.store.store import utc_now
 
     environment = await _find(store, text)
     decisions = await store.journal.decisions(environment.key)
     scheduled = await store.queue.look(WorkKey.environment(environment.key))
-    return environment, tell(environment, decisions, scheduled, utc_now())
+    return environment, environment_view(environment, decisions, scheduled, utc_now())
 
 
-def _look(read: Settings, environment: Environment, lines: int) -> Sight:
+def _look(read: Settings, environment: Environment, lines: int) -> NamespaceDiagnostics:
     import asyncio
 
     from bot.cluster.client.connection import connect
-    from bot.cluster.health.diagnostics import Witness
-    from bot.model.diagnostics import Sight
+    from bot.cluster.health.diagnostics import DiagnosticsReader
+    from bot.model.diagnostics import NamespaceDiagnostics
     from bot.model.errors import GreenroomError
 
-    async def look() -> Sight:
+    async def look() -> NamespaceDiagnostics:
         async with await connect(read.kubeconfig) as api:
-            return await Witness(api).look(environment.namespace, environment.key, lines)
+            return await DiagnosticsReader(api).look(environment.namespace, environment.key, lines)
 
     try:
         return asyncio.run(look())
     except GreenroomError as error:
-        return Sight(unseen=str(error))
+        return NamespaceDiagnostics(unavailable=str(error))

@@ -17,7 +17,7 @@ from bot.cli.stages import Json
 if TYPE_CHECKING:
     from bot.model.parity import Comparison
     from bot.model.repository import Repository
-    from bot.promotions.parity_service import Comparing, Standing
+    from bot.promotions.parity_service import ParityService, Standing
     from bot.settings import Settings
     from bot.store import Store
 
@@ -47,7 +47,7 @@ def parity(
         print_json(comparison.differences)
     else:
         _show(standings, comparison, notes)
-    raise typer.Exit(0 if comparison.alike else 1)
+    raise typer.Exit(0 if comparison.equal else 1)
 
 
 async def _compare(
@@ -56,11 +56,11 @@ async def _compare(
     from bot.cluster.policy import Policy
     from bot.cluster.render.renderer import Renderer
     from bot.cluster.render.tools.tools import Tools
-    from bot.promotions.parity_service import Comparing
+    from bot.promotions.parity_service import ParityService
 
     repository = await _meant(store, name)
     github = github_app(read)
-    comparing = Comparing(github, Renderer(Policy.of(read), Tools(read.render_hosts)))
+    comparing = ParityService(github, Renderer(Policy.of(read), Tools(read.render_hosts)))
     try:
         return await _told(store, comparing, repository, names)
     finally:
@@ -68,7 +68,7 @@ async def _compare(
 
 
 async def _told(
-    store: Store, comparing: Comparing, repository: Repository, names: tuple[str, str]
+    store: Store, comparing: ParityService, repository: Repository, names: tuple[str, str]
 ) -> tuple[Sequence[Standing], Comparison]:
     from bot.model.parity import Comparison
 
@@ -98,12 +98,12 @@ def _show(standings: Sequence[Standing], comparison: Comparison, notes: Sequence
     from rich.console import Console
 
     from bot.cli.terminal import text
-    from bot.model.parity import diff, fault
+    from bot.model.parity import diff, mismatch_reason
 
     console = Console()
     for note in notes:
         console.print(text(note), soft_wrap=True)
-    if comparison.alike:
+    if comparison.equal:
         alike = f"{comparison.left} and {comparison.right} are alike"
         console.print(text(f"{alike}, but for configuration values, secrets, size and host."), soft_wrap=True)
         return
@@ -111,4 +111,4 @@ def _show(standings: Sequence[Standing], comparison: Comparison, notes: Sequence
     for line in diff(comparison, *releases):
         style = _STYLES.get(line[:3]) or _SIGNS.get(line[:1], "")
         console.print(text(line, style), soft_wrap=True)
-    console.print(text(f"{fault(comparison)}."), soft_wrap=True)
+    console.print(text(f"{mismatch_reason(comparison)}."), soft_wrap=True)

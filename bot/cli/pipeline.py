@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli.terminal import table, text
-from bot.model.promotion import MOVING, AuditEntry, Hold, Lock, Promotion, PromotionState, StageRecord
+from bot.model.promotion import ACTIVE, AuditEntry, Hold, Lock, Promotion, PromotionState, StageRecord
 from bot.model.release import PromotableRelease
 
 _BUSY = "bold yellow"
@@ -46,7 +46,7 @@ def promotion_table(found: Sequence[Promotion]) -> Table:
 
 def _ended(promotion: Promotion) -> Text:
     state = promotion.state
-    style = "green" if state in _GOOD else _BUSY if state in MOVING else "dim"
+    style = "green" if state in _GOOD else _BUSY if state in ACTIVE else "dim"
     return text(state, style) + text(f": {promotion.why}" if promotion.why else "")
 
 
@@ -110,7 +110,7 @@ def _running(stage: StageRecord) -> list[str]:
 
 def _kept(stage: StageRecord, now: datetime) -> str:
     lock = stage.lock if stage.lock is not None and now < stage.lock.until else None
-    told = [f"moved by {stage.moving}"] if stage.moving is not None else []
+    told = [f"moved by {stage.active_promotion}"] if stage.active_promotion is not None else []
     if stage.pin is not None:
         told.append(f"pinned to {stage.pin.release}{f' (waits: {stage.pin.why})' if stage.pin.why else ''}")
     return "; ".join(filter(None, [*told, kept(lock, stage.hold)]))

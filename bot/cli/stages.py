@@ -19,8 +19,8 @@ from bot.cli.context import github_app, give_up, print_json, repository_called, 
 if TYPE_CHECKING:
     from bot.model.promotion import AuditEntry, Promotion, StageRecord
     from bot.model.release import PromotableRelease
-    from bot.promotions.service import Asker, Asking
-    from bot.promotions.views import PipelineStory, StageStory
+    from bot.promotions.service import PromotionService, Requester
+    from bot.promotions.views import PipelineView, StageView
     from bot.store import Store
 
 stages = typer.Typer(no_args_is_help=True, help="Look at stages, lock them or hold them.")
@@ -38,8 +38,8 @@ T = TypeVar("T")
 class Desk:
     """What an order is carried out with."""
 
-    asking: Asking
-    asker: Asker
+    asking: PromotionService
+    asker: Requester
 
 
 def promote(
@@ -109,17 +109,17 @@ def list_stages(
 @stages.command("show")
 def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
     """What runs on a stage or demo, who keeps it, what moves it, and what waits for what."""
-    from bot.promotions.view_reader import Storyteller
-    from bot.promotions.views import PipelineStory
+    from bot.promotions.view_reader import ViewReader
+    from bot.promotions.views import PipelineView
     from bot.store.store import utc_now
 
     read = settings("error")
 
-    async def ask(store: Store) -> StageStory | PipelineStory:
+    async def ask(store: Store) -> StageView | PipelineView:
         found = await repository_called(store, repository)
         github = github_app(read)
         try:
-            teller = Storyteller(
+            teller = ViewReader(
                 store.promotions, store.environments, store.releases, store.audit, github, utc_now
             )
             return await teller.stage(found, stage) or await teller.pipeline(found)
@@ -127,7 +127,7 @@ def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
             await github.close()
 
     story = with_store(read, ask)
-    if isinstance(story, PipelineStory):
+    if isinstance(story, PipelineView):
         known = ", ".join(each.name for each in story.stages) or "none"
         give_up(f"There is no stage {stage} (stages: {known}).", story.problem, code=1)
     if as_json:
@@ -228,7 +228,7 @@ def _order(repository: str, order: Callable[[Desk], Awaitable[T]], pull: int | N
     import getpass
     import secrets
 
-    from bot.promotions.service import Asker, Asking
+    from bot.promotions.service import PromotionService, Requester
     from bot.promotions.stage_aggregate import Refusal
     from bot.store.store import utc_now
 
@@ -238,9 +238,11 @@ def _order(repository: str, order: Callable[[Desk], Awaitable[T]], pull: int | N
         found = await repository_called(store, repository)
         github = github_app(read)
         try:
-            asking = Asking(store.promotions, store.releases, github, utc_now)
+            asking = PromotionService(store.promotions, store.releases, github, utc_now)
             token = f"command-line/{secrets.token_hex(8)}"
-            return await order(Desk(asking, Asker(found, f"{getpass.getuser()}@command-line", token, pull)))
+            return await order(
+                Desk(asking, Requester(found, f"{getpass.getuser()}@command-line", token, pull))
+            )
         except Refusal as refusal:
             return refusal
         finally:

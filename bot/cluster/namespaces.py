@@ -15,7 +15,7 @@ from bot.cluster.names import ENVIRONMENT, GENERATION, INSTALLATION, MANAGED_BY,
 from bot.cluster.policy import Policy
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import Rejected, Superseded, TryAgain
+from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import NamespaceState, NamespaceView, OwnedNamespace
 from bot.model.repository import Repository
 from bot.model.size import Size
@@ -65,7 +65,7 @@ async def prepare(api: Api, wanted: Wanted, fence: Fence, policy: Policy) -> Non
     elif state is NamespaceState.FOREIGN:
         raise _foreign(name)
     elif state is NamespaceState.TERMINATING:
-        raise TryAgain(f"Namespace {name} is still being deleted.")
+        raise Unavailable(f"Namespace {name} is still being deleted.")
     else:
         _not_newer(live, wanted.generation)
         body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
@@ -129,7 +129,7 @@ async def _create(api: Api, body: Object) -> None:
         if error.reason != "AlreadyExists":
             raise
         name = body["metadata"]["name"]
-        raise TryAgain(f"Namespace {name} was made by somebody else just now.") from None
+        raise Unavailable(f"Namespace {name} was made by somebody else just now.") from None
 
 
 def _is_ours(live: Object, environment: EnvironmentKey) -> bool:

@@ -9,13 +9,13 @@ from bot.commands.grammar import Command
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import Change
 from bot.commands.table import COMMANDS, STAGING, Verb, allowed
-from bot.model.command import Heard, Posted
-from bot.model.environment import End, Environment, EnvironmentState, Wishes
+from bot.model.command import PostedComment, RecordedCommand
+from bot.model.environment import EndReason, Environment, EnvironmentState, UserOverrides
 from bot.model.pull_request import PullRequest
 from bot.model.role import Role
 
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
-_UNWANTED = (End.SKIPPED, End.UNCONFIGURED, End.ARCHIVED)
+_UNWANTED = (EndReason.SKIPPED, EndReason.UNCONFIGURED, EndReason.ARCHIVED)
 _TOLD = (Verb.STATUS, Verb.WHY, Verb.HELP)
 _WORTH_IT = timedelta(minutes=1)
 """What `/extend` takes at the least: at the longest life it would be the seconds since it was typed last."""
@@ -27,8 +27,8 @@ _CLOCK = timedelta(seconds=1)
 class Situation:
     """All that decides about a command."""
 
-    heard: Heard
-    posted: Posted
+    heard: RecordedCommand
+    posted: PostedComment
     role: Role
     pull: PullRequest
     environment: Environment | None
@@ -77,7 +77,7 @@ def _could_see(at: Situation) -> bool:
 
 
 def _effect(command: Command, said: Outcome, at: Situation, environment: Environment) -> Decided:
-    status, wishes = environment.status, environment.wishes
+    status, wishes = environment.status, environment.overrides
     ended = status.state in _ENDED or wishes.destroyed_by is not None
     if command.verb in (Verb.PREVIEW, Verb.REFRESH) and status.end in _UNWANTED and not _blocked(at, wishes):
         why = status.cause.summary if status.cause else ""
@@ -103,13 +103,13 @@ def _effect(command: Command, said: Outcome, at: Situation, environment: Environ
 
 def _preview(said: Outcome, at: Situation, environment: Environment) -> Decided:
     status = environment.status
-    again = status.end is End.EXPIRED or status.state is EnvironmentState.FAILED
-    if not (again or _blocked(at, environment.wishes)):
+    again = status.end is EndReason.EXPIRED or status.state is EnvironmentState.FAILED
+    if not (again or _blocked(at, environment.overrides)):
         return Decided(replace(said, result=Result.ALREADY))
     return Decided(said, _wanted(at, again=again))
 
 
-def _blocked(at: Situation, wishes: Wishes) -> bool:
+def _blocked(at: Situation, wishes: UserOverrides) -> bool:
     """Whether something keeps the preview away that a command can lift."""
     unallowed = at.pull.from_fork and wishes.allowed_commit != at.pull.head_sha
     return unallowed or wishes.destroyed_by is not None or wishes.asleep_by is not None
@@ -118,7 +118,7 @@ def _blocked(at: Situation, wishes: Wishes) -> bool:
 def _wanted(at: Situation, *, again: bool) -> Change:
     """Whatever kept the preview away is lifted; `again` goes through all phases anew."""
 
-    def change(wishes: Wishes) -> Wishes:
+    def change(wishes: UserOverrides) -> UserOverrides:
         wishes = replace(wishes, destroyed_by=None, asleep_by=None, refreshes=wishes.refreshes + int(again))
         if at.pull.from_fork:
             wishes = replace(wishes, allowed_commit=at.pull.head_sha, allowed_by=at.posted.author)
@@ -130,7 +130,7 @@ def _wanted(at: Situation, *, again: bool) -> Change:
 def _extend(by: timedelta, said: Outcome, at: Situation, environment: Environment) -> Decided:
     """Longer than it would live, but never longer from now than the operator allows."""
     planned = environment.status.expires_at or at.now
-    planned = max(planned, environment.wishes.extended_until or at.now, at.now)
+    planned = max(planned, environment.overrides.extended_until or at.now, at.now)
     until = min(planned + by, at.now + at.longest_ttl)
     if until - planned < _WORTH_IT:
         return Decided(replace(said, result=Result.LONGEST, until=planned))

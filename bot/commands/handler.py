@@ -11,11 +11,11 @@ from bot.commands.decision import Decided, Situation, decide
 from bot.commands.grammar import Mistake, Spoken, digest, parse
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import Commands, Environments, GitHub
-from bot.commands.stage_commands import Staging
-from bot.commands.status_query import Telling
+from bot.commands.stage_commands import StageCommands
+from bot.commands.status_query import StatusQuery
 from bot.commands.table import STAGING
 from bot.environments.ports import Clock
-from bot.model.command import Heard, Posted
+from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
 from bot.model.role import Role
@@ -29,8 +29,8 @@ class Peers:
     commands: Commands
     environments: Environments
     github: GitHub
-    staging: Staging
-    telling: Telling
+    staging: StageCommands
+    telling: StatusQuery
     clock: Clock
 
 
@@ -55,7 +55,7 @@ class Handler:
             await self._answer(claim, heard, outcome)
         await self._peers.commands.finish(claim, heard)
 
-    async def _carry_out(self, claim: Claim, heard: Heard) -> Outcome | None:
+    async def _carry_out(self, claim: Claim, heard: RecordedCommand) -> Outcome | None:
         """None when there is nobody to answer to."""
         github = self._peers.github
         posted = await github.comment(heard.repository, heard.comment_id)
@@ -70,7 +70,7 @@ class Handler:
             claim, heard, decided.outcome, decided.change, by=posted.author
         )
 
-    async def _decide(self, heard: Heard, posted: Posted) -> Decided | None:
+    async def _decide(self, heard: RecordedCommand, posted: PostedComment) -> Decided | None:
         spoken = parse(posted.body)
         if spoken is None or digest(posted.body) != heard.digest:
             return Decided(Outcome(Result.EDITED))
@@ -96,11 +96,11 @@ class Handler:
             decided = Decided(await self._peers.staging.carry_out(spoken.first, decided.outcome, situation))
         return _with_more(decided, spoken)
 
-    async def _may_go_on(self, decided: Decided, heard: Heard) -> bool:
+    async def _may_go_on(self, decided: Decided, heard: RecordedCommand) -> bool:
         """What was carried out before a kill was allowed then, whatever changed since."""
         return decided.outcome.result is Result.ASKED or await self._peers.staging.carried_out(heard)
 
-    async def _role(self, heard: Heard, posted: Posted) -> Role:
+    async def _role(self, heard: RecordedCommand, posted: PostedComment) -> Role:
         """Rights that cannot be read are none."""
         try:
             return await self._peers.github.role(heard.repository, posted.author)
@@ -108,7 +108,7 @@ class Handler:
             log.warning("somebody's rights cannot be read", login=posted.author, reason=str(error))
             return Role.NONE
 
-    async def _acknowledge(self, claim: Claim, heard: Heard) -> None:
+    async def _acknowledge(self, claim: Claim, heard: RecordedCommand) -> None:
         async def fence() -> None:
             await self._peers.commands.check(claim)
 
@@ -117,7 +117,7 @@ class Handler:
         except Rejected as error:  # a locked conversation takes no reactions; the command is carried out
             log.warning("a comment takes no reaction", reason=str(error))
 
-    async def _answer(self, claim: Claim, heard: Heard, outcome: Outcome) -> None:
+    async def _answer(self, claim: Claim, heard: RecordedCommand, outcome: Outcome) -> None:
         commands = self._peers.commands
 
         async def fence() -> None:

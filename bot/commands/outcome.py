@@ -7,9 +7,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.commands.table import Verb, needed
-from bot.environments.views import Story
+from bot.environments.views import EnvironmentView
 from bot.model.role import Role
-from bot.promotions.views import PipelineStory, StageStory
+from bot.promotions.views import PipelineView, StageView
 
 
 class Result(StrEnum):
@@ -87,13 +87,13 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class StatusAnswer:
     """What there is to tell to whoever asked for it."""
 
     number: int
     """Of the pull request."""
-    preview: Story | None
+    preview: EnvironmentView | None
     """None when nothing is known of one."""
-    pipeline: PipelineStory
-    stage: StageStory | None = None
+    pipeline: PipelineView
+    stage: StageView | None = None
     """The one that was asked about, at length; None when none was, or there is none of this name."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
-from bot.commands.outcome import Account, Outcome
+from bot.commands.outcome import Outcome, StatusAnswer
 from bot.environments.ports import Fence
-from bot.model.command import Heard, Posted
-from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
+from bot.model.command import PostedComment, RecordedCommand
+from bot.model.environment import Decision, Environment, EnvironmentKey, UserOverrides
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.role import Role
-from bot.model.work import Claim, Scheduled, WorkKey
+from bot.model.work import Claim, ScheduledWork, WorkKey
 
-Change = Callable[[Wishes], Wishes]
+Change = Callable[[UserOverrides], UserOverrides]
 
 SaveAnswer = Callable[[str], Awaitable[None]]
 """Remembers what became of the answer: "" before it is written, then what GitHub calls it."""
@@ -23,7 +23,7 @@ SaveAnswer = Callable[[str], Awaitable[None]]
 class GitHub(Protocol):
     """Raises TryAgain when GitHub does not answer or asks for a pause, Rejected when it refuses."""
 
-    async def comment(self, repository: Repository, comment_id: int) -> Posted | None:
+    async def comment(self, repository: Repository, comment_id: int) -> PostedComment | None:
         """None when it was deleted."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None: ...
@@ -35,19 +35,24 @@ class GitHub(Protocol):
         """Puts eyes on the comment; once, however often it is called."""
 
     async def answer(
-        self, heard: Heard, outcome: Outcome, account: Account | None, fence: Fence, save: SaveAnswer
+        self,
+        heard: RecordedCommand,
+        outcome: Outcome,
+        account: StatusAnswer | None,
+        fence: Fence,
+        save: SaveAnswer,
     ) -> None:
         """Answers in a comment of its own: exactly one, whatever happened to an earlier try."""
 
 
 class Commands(Protocol):
-    async def get(self, comment_id: int) -> tuple[Heard, Outcome | None] | None: ...
+    async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None: ...
 
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is still held."""
 
     async def decide(
-        self, claim: Claim, heard: Heard, outcome: Outcome, change: Change | None, by: str
+        self, claim: Claim, heard: RecordedCommand, outcome: Outcome, change: Change | None, by: str
     ) -> Outcome:
         """Keeps the outcome and changes what the environment is wished to be, in one transaction.
 
@@ -55,9 +60,9 @@ class Commands(Protocol):
         carried out goes to the journal as "refused".
         """
 
-    async def answered(self, claim: Claim, heard: Heard, answer: str) -> None: ...
+    async def answered(self, claim: Claim, heard: RecordedCommand, answer: str) -> None: ...
 
-    async def finish(self, claim: Claim, heard: Heard) -> None: ...
+    async def finish(self, claim: Claim, heard: RecordedCommand) -> None: ...
 
 
 class Environments(Protocol):
@@ -70,4 +75,4 @@ class Journal(Protocol):
 
 
 class Queue(Protocol):
-    async def look(self, key: WorkKey) -> Scheduled | None: ...
+    async def look(self, key: WorkKey) -> ScheduledWork | None: ...

@@ -11,10 +11,10 @@ from bot.commands.decision import Situation
 from bot.commands.grammar import Command
 from bot.commands.outcome import Outcome, Result
 from bot.commands.table import Verb
-from bot.model.command import Heard
+from bot.model.command import RecordedCommand
 from bot.model.promotion import Promotion
 from bot.model.role import Role
-from bot.promotions.service import Asker, Asking
+from bot.promotions.service import PromotionService, Requester
 from bot.promotions.stage_aggregate import Refusal
 
 _MAY_TAKE = (Role.MAINTAIN, Role.ADMIN)
@@ -32,16 +32,16 @@ class Done(NamedTuple):
     until: datetime | None = None
 
 
-Order = Callable[[Asker, Command, Situation], Awaitable[Done]]
+Order = Callable[[Requester, Command, Situation], Awaitable[Done]]
 
 
 @dataclass(frozen=True, slots=True)
-class Staging:
-    asking: Asking
+class StageCommands:
+    asking: PromotionService
 
     async def carry_out(self, command: Command, said: Outcome, at: Situation) -> Outcome:
         """Rights and head are seen to. The same comment a second time asks for nothing new."""
-        asker = Asker(
+        asker = Requester(
             at.heard.repository, at.posted.author, _token(at.heard), at.heard.number, at.pull.head_sha
         )
         orders: Mapping[Verb, Order] = {
@@ -58,24 +58,24 @@ class Staging:
             return replace(said, result=Result.REFUSED, why=str(refusal))
         return replace(said, **done._asdict())
 
-    async def carried_out(self, heard: Heard) -> bool:
+    async def carried_out(self, heard: RecordedCommand) -> bool:
         """Whether the comment was carried out already, by whoever was killed before it could say so."""
         promotions = self.asking.promotions
         return await promotions.carried_out(heard.repository.id, _token(heard)) is not None
 
-    async def _promote(self, asker: Asker, command: Command, _: Situation) -> Done:
+    async def _promote(self, asker: Requester, command: Command, _: Situation) -> Done:
         stage, *release = command.words
         promotion = await self.asking.promote(asker, stage, release[0] if release else None)
         return Done(Result.BEGUN, promotion.stage.name)
 
-    async def _rollback(self, asker: Asker, command: Command, at: Situation) -> Done:
+    async def _rollback(self, asker: Requester, command: Command, at: Situation) -> Done:
         promotion = await self.asking.rollback(asker, command.words[0])
         told_here = promotion.number == at.heard.number
         return Done(Result.BEGUN if told_here else Result.DONE, promotion.stage.name)
 
-    async def _decide(self, asker: Asker, command: Command, _: Situation) -> Done:
+    async def _decide(self, asker: Requester, command: Command, _: Situation) -> Done:
         """About the promotion that is under way here, or on the stage that is named first."""
-        names = await self.asking.names(asker.repository)
+        names = await self.asking.lookup(asker.repository)
         stage, why = names.meant(command.words, reasoned=command.verb in _REASONED)
         asking = self.asking
         orders: Mapping[Verb, Callable[[], Awaitable[Promotion]]] = {
@@ -88,26 +88,26 @@ class Staging:
         promotion = await orders[command.verb]()
         return Done(Result.DONE, promotion.stage.name)
 
-    async def _lock(self, asker: Asker, command: Command, _: Situation) -> Done:
+    async def _lock(self, asker: Requester, command: Command, _: Situation) -> Done:
         stage, *why = command.words
         record = await self.asking.lock(asker, stage, command.duration, " ".join(why))
         return Done(Result.DONE, stage, record.lock.until if record.lock is not None else None)
 
-    async def _unlock(self, asker: Asker, command: Command, at: Situation) -> Done:
+    async def _unlock(self, asker: Requester, command: Command, at: Situation) -> Done:
         [stage] = command.words
         await self.asking.unlock(asker, stage, may_take=at.role in _MAY_TAKE)
         return Done(Result.DONE, stage)
 
-    async def _hold(self, asker: Asker, command: Command, _: Situation) -> Done:
+    async def _hold(self, asker: Requester, command: Command, _: Situation) -> Done:
         stage, *why = command.words
         await self.asking.hold(asker, stage, " ".join(why))
         return Done(Result.DONE, stage)
 
-    async def _unhold(self, asker: Asker, command: Command, _: Situation) -> Done:
+    async def _unhold(self, asker: Requester, command: Command, _: Situation) -> Done:
         [stage] = command.words
         await self.asking.unhold(asker, stage)
         return Done(Result.DONE, stage)
 
 
-def _token(heard: Heard) -> str:
+def _token(heard: RecordedCommand) -> str:
     return f"comment/{heard.comment_id}"

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bot.commands.outcome import Account, Outcome, Result
+from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.ports import Environments, Journal, Queue
 from bot.commands.table import Verb
 from bot.environments.ports import Clock
-from bot.environments.views import Story, tell
-from bot.model.command import Heard
+from bot.environments.views import EnvironmentView, environment_view
+from bot.model.command import RecordedCommand
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.work import WorkKey
-from bot.promotions.view_reader import Storyteller
+from bot.promotions.view_reader import ViewReader
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
+class StatusQuery:
     environments: Environments
     journal: Journal
     queue: Queue
-    storyteller: Storyteller
+    storyteller: ViewReader
     clock: Clock
 
-    async def account(self, heard: Heard, outcome: Outcome) -> Account | None:
+    async def account(self, heard: RecordedCommand, outcome: Outcome) -> StatusAnswer | None:
         """None where the answer needs none."""
         if outcome.result is not Result.TOLD or outcome.verb is Verb.HELP:
             return None
@@ -33,14 +33,14 @@ class Telling:
         if pull is not None and pull.merged and pull.merge_commit is not None:
             commits.append(pull.merge_commit)
         teller, repository = self.storyteller, heard.repository
-        return Account(
+        return StatusAnswer(
             number=heard.number,
             preview=await self._preview(environment) if environment is not None else None,
             pipeline=await teller.pipeline(repository, commits),
             stage=await teller.stage(repository, outcome.stage) if outcome.stage else None,
         )
 
-    async def _preview(self, environment: Environment) -> Story:
+    async def _preview(self, environment: Environment) -> EnvironmentView:
         decisions = await self.journal.decisions(environment.key)
         scheduled = await self.queue.look(WorkKey.environment(environment.key))
-        return tell(environment, decisions, scheduled, self.clock())
+        return environment_view(environment, decisions, scheduled, self.clock())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.model.environment import End, EnvironmentState, Status
+from bot.model.environment import EndReason, EnvironmentState, Status
 from bot.model.role import Role
 
 
@@ -115,9 +115,9 @@ _OFFERED: Mapping[EnvironmentState, tuple[Verb, ...]] = {
 }
 
 _BACK = {
-    End.FORK: "allows this commit",
-    End.EXPIRED: "brings it back",
-    End.DESTROYED: "brings it back",
+    EndReason.FORK: "allows this commit",
+    EndReason.EXPIRED: "brings it back",
+    EndReason.DESTROYED: "brings it back",
 }
 """What `/preview` does about an end."""
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.environments import expiry as deadline
-from bot.environments.context import Run
-from bot.model.environment import Cause, EnvironmentKind, EnvironmentState
-from bot.model.quota import Admission, Scope, Turn
+from bot.environments.context import ReconcileContext
+from bot.model.environment import EnvironmentKind, EnvironmentState, StatusMessage
+from bot.model.quota import Admission, QueuePosition, Scope
 
 _FIRST = 10
 """Further back nobody is told the place: each change of it would be a write for every pull request there."""
 
 
-async def enter(run: Run) -> bool:
+async def request_slot(run: ReconcileContext) -> bool:
     """Whether it may go on; a stage always may. If not, the store wakes it when somebody leaves."""
     before = run.environment.admission
     if before is Admission.ADMITTED or run.environment.key.kind is not EnvironmentKind.PREVIEW:
         return True
-    turn = await run.peers.environments.admit(run.claim, run.environment, run.policy.caps)
+    turn = await run.ports.environments.admit(run.claim, run.environment, run.policy.caps)
     if turn is not None:
         await _queue(run, turn, news=before is Admission.NONE)
         return False
@@ -32,16 +32,16 @@ async def enter(run: Run) -> bool:
     return True
 
 
-async def _queue(run: Run, turn: Turn, news: bool) -> None:
-    cause = Cause(told(turn, run.environment.repository.full_name, run.pull.author))
+async def _queue(run: ReconcileContext, turn: QueuePosition, news: bool) -> None:
+    cause = StatusMessage(told(turn, run.environment.repository.full_name, run.pull.author))
     run.environment = replace(run.environment, admission=Admission.QUEUED)
     waiting = replace(run.status, state=EnvironmentState.WAITING, phase=None, cause=cause)
-    run.environment = replace(run.environment, status=deadline.never(waiting))
+    run.environment = replace(run.environment, status=deadline.clear(waiting))
     await run.save(*([("queued", cause.summary)] * news))
     await run.report()
 
 
-def told(turn: Turn, repository: str, author: str) -> str:
+def told(turn: QueuePosition, repository: str, author: str) -> str:
     place = (
         f"{_ordinal(turn.position)} in the queue"
         if turn.position <= _FIRST
@@ -53,7 +53,7 @@ def told(turn: Turn, repository: str, author: str) -> str:
         Scope.INSTALLATION: "",
     }[turn.scope]
     return (
-        f"{place}: {turn.taken} of {turn.cap} previews{whose} run. It starts by itself when its turn comes."
+        f"{place}: {turn.running} of {turn.cap} previews{whose} run. It starts by itself when its turn comes."
     )
 
 

@@ -17,13 +17,13 @@ from bot.environments.ports import (
     Environments,
     Gateway,
     GitHub,
-    Nobody,
+    NoPromotions,
     Promotions,
     Registry,
     SecretProvider,
 )
 from bot.environments.secrets import Injection
-from bot.environments.telemetry import Telemetry, Untold
+from bot.environments.telemetry import NoTelemetry, Telemetry
 from bot.model.environment import (
     Attempt,
     Decision,
@@ -34,7 +34,7 @@ from bot.model.environment import (
     PhaseRecord,
     Status,
 )
-from bot.model.errors import TryAgain
+from bot.model.errors import Unavailable
 from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
@@ -45,12 +45,12 @@ from bot.model.work import Claim
 
 _SIZE = Size()
 _NO_CAPS = Caps()
-_UNTOLD = Untold()
-_NOBODY = Nobody()
+_UNTOLD = NoTelemetry()
+_NOBODY = NoPromotions()
 
 
 @dataclass(frozen=True, slots=True)
-class Peers:
+class Ports:
     """The rooms that a reconcile talks to."""
 
     environments: Environments
@@ -84,11 +84,11 @@ class Policy:
     """With it the digest of secrets tells whether they changed, and nothing else."""
 
 
-class Run:
+class ReconcileContext:
     """Carries one claim through the phases. Every write goes through the fence of claim and generation."""
 
-    def __init__(self, peers: Peers, policy: Policy, claim: Claim, environment: Environment) -> None:
-        self.peers = peers
+    def __init__(self, peers: Ports, policy: Policy, claim: Claim, environment: Environment) -> None:
+        self.ports = peers
         self.policy = policy
         self.claim = claim
         self.environment = environment
@@ -108,7 +108,7 @@ class Run:
 
     @property
     def asleep(self) -> bool:
-        return self.environment.wishes.asleep_by is not None
+        return self.environment.overrides.asleep_by is not None
 
     @property
     def namespace(self) -> str:
@@ -116,13 +116,13 @@ class Run:
 
     @property
     def gateway(self) -> Gateway:
-        own = self.peers.fork_gateway if self.from_fork else None
-        return own or self.peers.gateway
+        own = self.ports.fork_gateway if self.from_fork else None
+        return own or self.ports.gateway
 
     @property
     def resets(self) -> str:
         """Another text for data that are begun anew; "" while they are those that came with the namespace."""
-        reseeds = self.environment.wishes.reseeds
+        reseeds = self.environment.overrides.reseeds
         each_push = [self.commit[:12]] if self.data.on_push is OnPush.RESET else []
         return "-".join([*([str(reseeds)] if reseeds else []), *each_push])
 
@@ -140,7 +140,7 @@ class Run:
     @property
     def commit(self) -> str:
         """The commit that is wanted: the pull request's head, or that of the stage's release."""
-        target, pull = self.environment.wishes.target, self.attempt.pull_request
+        target, pull = self.environment.overrides.target, self.attempt.pull_request
         if target is not None:
             return target.release.commit
         return pull.head_sha if pull is not None else self.status.commit or ""
@@ -148,7 +148,7 @@ class Run:
     @property
     def from_fork(self) -> bool:
         """Whether a fork may have made what runs."""
-        target, pull = self.environment.wishes.target, self.attempt.pull_request
+        target, pull = self.environment.overrides.target, self.attempt.pull_request
         if target is not None:
             return target.release.from_fork
         return pull is None or pull.from_fork
@@ -180,13 +180,13 @@ class Run:
         """Its time to live begins now."""
         assert self.configuration is not None, "a phase runs only after the configuration was read"
         time_to_live = min(self.configuration.preview.ttl or self.policy.default_ttl, self.policy.longest_ttl)
-        now = self.peers.clock()
-        begun = deadline.begin(self.status, now, time_to_live)
-        status = deadline.mind(begun, self.environment.wishes, now)
+        now = self.ports.clock()
+        begun = deadline.start(self.status, now, time_to_live)
+        status = deadline.apply_extension(begun, self.environment.overrides, now)
         self.environment = replace(self.environment, status=status)
 
     async def fence(self) -> None:
-        await self.peers.environments.check(self.claim, self.environment.key, self.environment.generation)
+        await self.ports.environments.check(self.claim, self.environment.key, self.environment.generation)
 
     def set(self, **status: Any) -> None:
         """Changes the status in memory, without secrets in it; `save` or `report` makes it last."""
@@ -203,12 +203,12 @@ class Run:
 
     async def save(self, *decisions: tuple[str, str]) -> None:
         """Stores the record, and each decision (what, why), in one transaction."""
-        now = self.peers.clock()
+        now = self.ports.clock()
         self.environment = replace(self.environment, updated_at=now, admission=_kept(self.environment))
         journal: Sequence[Decision] = [
             Decision(self.environment.key, now, what, why) for what, why in decisions
         ]
-        await self.peers.environments.save(self.claim, self.environment, decisions=journal)
+        await self.ports.environments.save(self.claim, self.environment, decisions=journal)
 
     async def report(self) -> None:
         """Makes GitHub say what the status says. Nothing is sent when it does already.
@@ -216,11 +216,11 @@ class Run:
         Of a stage its promotion tells; it is woken. Nobody can be told on a pull request that was never seen.
         """
         if self.environment.key.kind is not EnvironmentKind.PREVIEW:
-            await self.peers.promotions.wake(self.environment.key)
+            await self.ports.promotions.wake(self.environment.key)
             return
         if self.attempt.pull_request is None:
             return
-        await self.peers.github.report(
+        await self.ports.github.report(
             self.environment, self.pull, self.status, self.fence, self._save_receipt
         )
 
@@ -231,14 +231,14 @@ class Run:
         """
         if self.environment.key.kind is not EnvironmentKind.PREVIEW:
             if news:
-                await self.peers.promotions.wake(self.environment.key)
+                await self.ports.promotions.wake(self.environment.key)
             return None
         try:
-            await self.peers.github.report(
+            await self.ports.github.report(
                 self.environment, self.pull, self.status, self.fence, self._save_receipt, passing=True
             )
-        except TryAgain as error:
-            return error.at
+        except Unavailable as error:
+            return error.retry_at
         return None
 
     async def _save_receipt(self, receipt: str) -> None:
@@ -248,7 +248,7 @@ class Run:
     def begin(self, phase: Phase) -> PhaseRecord:
         record = self.status.phases.get(phase)
         if record is None:
-            record = PhaseRecord(self.peers.clock())
+            record = PhaseRecord(self.ports.clock())
             self.set(phase=phase, phases={**self.status.phases, phase: record})
         elif record.finished_at is None:
             self.set(phase=phase)
@@ -259,22 +259,22 @@ class Run:
         record = self.status.phases[phase]
         if record.finished_at is None:
             return record.started_at
-        return self.attempt.unsteady_since or self.peers.clock()
+        return self.attempt.unsteady_since or self.ports.clock()
 
     def restart(self, phase: Phase) -> None:
         """This phase and those after it are gone through anew."""
         earlier = list(Phase)[: list(Phase).index(phase)]
         records = {each: record for each, record in self.status.phases.items() if each in earlier}
-        self.set(phases={**records, phase: PhaseRecord(self.peers.clock())}, phase=phase)
+        self.set(phases={**records, phase: PhaseRecord(self.ports.clock())}, phase=phase)
 
     async def finish(self, phase: Phase) -> None:
         record = self.status.phases[phase]
         if record.finished_at is None:
-            done = replace(record, finished_at=self.peers.clock())
+            done = replace(record, finished_at=self.ports.clock())
             self.set(phases={**self.status.phases, phase: done})
             self.remember(wait=None)
             await self.save()
-            self.peers.telemetry.phase(phase.value, done.seconds or 0.0)
+            self.ports.telemetry.phase(phase.value, done.seconds or 0.0)
 
 
 def _kept(environment: Environment) -> Admission:

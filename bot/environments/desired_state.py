@@ -8,74 +8,78 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.config.configuration import Configuration, Skip
-from bot.model.delivery import Loss
-from bot.model.environment import Cause, End, EnvironmentState, Status, Wishes
+from bot.model.delivery import RemovalNotice
+from bot.model.environment import EndReason, EnvironmentState, Status, StatusMessage, UserOverrides
 from bot.model.pull_request import PullRequest
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Present:
     """The environment should run the pull request's head."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unwanted:
+class Absent:
     """Nothing should run; what runs is taken away."""
 
-    end: End
-    cause: Cause
+    end: EndReason
+    cause: StatusMessage
     since: datetime | None = None
     """From when on nothing should have stood, where that is known."""
 
 
-Desire = Wanted | Unwanted
+Desire = Present | Absent
 
 GRACE = timedelta(hours=1)
 """How long the previews of a repository that was removed stay: it may be moved, or put back at once."""
 
-_EXPIRED = Cause("The preview's time was up. A push or `/preview` brings it back.")
+_EXPIRED = StatusMessage("The preview's time was up. A push or `/preview` brings it back.")
 
 
 def before_reading(
-    pull: PullRequest, status: Status, wishes: Wishes, now: datetime, *, author_trusted: bool = False
+    pull: PullRequest, status: Status, wishes: UserOverrides, now: datetime, *, author_trusted: bool = False
 ) -> Desire:
     """All that can be said without the repository's configuration."""
     if not pull.open:
         if pull.merged:
-            return Unwanted(End.MERGED, Cause("The pull request was merged."), pull.closed_at)
-        return Unwanted(End.CLOSED, Cause("The pull request was closed."), pull.closed_at)
+            return Absent(EndReason.MERGED, StatusMessage("The pull request was merged."), pull.closed_at)
+        return Absent(EndReason.CLOSED, StatusMessage("The pull request was closed."), pull.closed_at)
     if pull.archived:
-        return Unwanted(End.ARCHIVED, Cause("The repository is archived: nothing can be merged there."))
+        return Absent(
+            EndReason.ARCHIVED, StatusMessage("The repository is archived: nothing can be merged there.")
+        )
     if wishes.destroyed_by is not None:
-        return Unwanted(
-            End.DESTROYED,
-            Cause(f"`{wishes.destroyed_by}` had it taken away. `/preview` brings it back."),
+        return Absent(
+            EndReason.DESTROYED,
+            StatusMessage(f"`{wishes.destroyed_by}` had it taken away. `/preview` brings it back."),
         )
     if pull.from_fork and not author_trusted and wishes.allowed_commit != pull.head_sha:
-        return Unwanted(
-            End.FORK,
-            Cause(
+        return Absent(
+            EndReason.FORK,
+            StatusMessage(
                 "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write "
                 f"access to {pull.repository.full_name} can allow this commit with `/preview`; a push takes "
                 "the permission away."
             ),
         )
-    ended_here = status.end is End.EXPIRED and status.commit == pull.head_sha
+    ended_here = status.end is EndReason.EXPIRED and status.commit == pull.head_sha
     if ended_here or _time_is_up(status, now):
-        return Unwanted(End.EXPIRED, _EXPIRED, status.expires_at)
-    return Wanted()
+        return Absent(EndReason.EXPIRED, _EXPIRED, status.expires_at)
+    return Present()
 
 
-def unseen(status: Status, now: datetime, lost: Loss | None) -> Unwanted | None:
+def unseen(status: Status, now: datetime, lost: RemovalNotice | None) -> Absent | None:
     """What can be said while GitHub does not show the pull request: only a few things are evidence.
 
     `lost` is what a signed delivery told of the repository, once GitHub confirmed it.
     """
     if lost is not None:
-        return Unwanted(End.REMOVED, Cause(lost.why), lost.told_at)
+        return Absent(EndReason.REMOVED, StatusMessage(lost.why), lost.received_at)
     if status.state is EnvironmentState.DELETING and status.end is not None:
-        return Unwanted(status.end, Cause(status.cause.summary if status.cause else ""), status.expires_at)
-    return Unwanted(End.EXPIRED, _EXPIRED, status.expires_at) if _time_is_up(status, now) else None
+        return Absent(
+            status.end, StatusMessage(status.cause.summary if status.cause else ""), status.expires_at
+        )
+    return Absent(EndReason.EXPIRED, _EXPIRED, status.expires_at) if _time_is_up(status, now) else None
 
 
 def _time_is_up(status: Status, now: datetime) -> bool:
@@ -88,7 +92,7 @@ def after_reading(
     """What the configuration says; `changed_paths` is needed only where `needs_paths` says so."""
     skip = configuration.preview.skip
     reason = _skipped(pull, skip, changed_paths)
-    return Unwanted(End.SKIPPED, Cause(reason)) if reason else Wanted()
+    return Absent(EndReason.SKIPPED, StatusMessage(reason)) if reason else Present()
 
 
 def needs_paths(configuration: Configuration) -> bool:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.model.environment import Status, Wishes
+from bot.model.environment import Status, UserOverrides
 
 LONGEST_WARNING = timedelta(days=1)
 
 
-def begin(status: Status, now: datetime, time_to_live: timedelta) -> Status:
+def start(status: Status, now: datetime, time_to_live: timedelta) -> Status:
     """Its time begins now; the last quarter of it, at most a day, carries a warning."""
     expires_at = now + time_to_live
     warn_at = expires_at - min(LONGEST_WARNING, time_to_live / 4)
     return replace(status, expires_at=expires_at, warn_at=warn_at, expiring=False)
 
 
-def mind(status: Status, wishes: Wishes, now: datetime) -> Status:
+def apply_extension(status: Status, wishes: UserOverrides, now: datetime) -> Status:
     """With what was asked for, and whether the warning is due."""
     if status.expires_at is None or status.warn_at is None:
         return status
@@ -26,6 +26,6 @@ def mind(status: Status, wishes: Wishes, now: datetime) -> Status:
     return replace(status, expires_at=expires_at, warn_at=warn_at, expiring=now >= warn_at)
 
 
-def never(status: Status) -> Status:
+def clear(status: Status) -> Status:
     """Its time has not begun."""
     return replace(status, expires_at=None, warn_at=None, expiring=False)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from bot.environments.context import Peers, Policy, Run
+from bot.environments.context import Policy, Ports, ReconcileContext
 from bot.environments.preview_reconciler import Reconciler
 from bot.environments.stage_reconciler import StageReconciler
 from bot.model.environment import EnvironmentKey, EnvironmentKind
@@ -16,7 +16,7 @@ from bot.model.work import Claim
 class Handler:
     """The handler of `environment:` work."""
 
-    def __init__(self, peers: Peers, policy: Policy) -> None:
+    def __init__(self, peers: Ports, policy: Policy) -> None:
         self._peers = peers
         self._policy = policy
         self._previews = Reconciler(peers, policy)
@@ -29,5 +29,5 @@ class Handler:
         if environment is None:
             return None
         structlog.contextvars.bind_contextvars(environment=str(key), generation=environment.generation)
-        run = Run(self._peers, self._policy, claim, environment)
+        run = ReconcileContext(self._peers, self._policy, claim, environment)
         return await (self._previews if key.kind is EnvironmentKind.PREVIEW else self._stages)(run)

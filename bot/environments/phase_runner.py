@@ -8,18 +8,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from bot.environments.admission import enter
-from bot.environments.context import Run
+from bot.environments.admission import request_slot
+from bot.environments.context import ReconcileContext
 from bot.environments.phases import checks, data, preparation, rollout
 from bot.environments.secrets import Injection
-from bot.model.environment import Cause, EnvironmentKey, EnvironmentKind, EnvironmentState, Phase, Status
-from bot.model.errors import Rejected, TryAgain
+from bot.model.environment import (
+    EnvironmentKey,
+    EnvironmentKind,
+    EnvironmentState,
+    Phase,
+    Status,
+    StatusMessage,
+)
+from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Bundle
 from bot.model.outcome import Failed, Outcome, Waiting
 from bot.model.quota import Admission
 from bot.model.release import Origin, PromotableRelease
 
-Step = Callable[[Run], Awaitable[Outcome]]
+Step = Callable[[ReconcileContext], Awaitable[Outcome]]
 
 PHASES: dict[Phase, Step] = {
     Phase.CONFIGURATION: preparation.configuration,
@@ -56,8 +63,8 @@ class _Rendered:
     serial: int
 
     @classmethod
-    def of(cls, run: Run) -> _Rendered:
-        configuration, target = run.attempt.configuration or "", run.environment.wishes.target
+    def of(cls, run: ReconcileContext) -> _Rendered:
+        configuration, target = run.attempt.configuration or "", run.environment.overrides.target
         serial = target.serial if target is not None else 0
         return cls(
             run.environment.key,
@@ -65,23 +72,23 @@ class _Rendered:
             configuration,
             run.secrets.digest,
             run.resets,
-            run.environment.wishes.refreshes,
+            run.environment.overrides.refreshes,
             run.asleep,
             serial,
         )
 
 
-class Walk:
+class PhaseRunner:
     """Takes an environment through its phases, as far as it comes. Keeps what was rendered."""
 
     def __init__(self) -> None:
         self._bundles: OrderedDict[_Rendered, Bundle] = OrderedDict()
 
-    async def __call__(self, run: Run) -> datetime | None:
-        if run.environment.admission is Admission.QUEUED and not await enter(run):
+    async def __call__(self, run: ReconcileContext) -> datetime | None:
+        if run.environment.admission is Admission.QUEUED and not await request_slot(run):
             return None
         for phase, step in PHASES.items():
-            if phase is Phase.NAMESPACE and not await enter(run):
+            if phase is Phase.NAMESPACE and not await request_slot(run):
                 return None
             outcome = await self._step(run, phase, step)
             if isinstance(outcome, Waiting):
@@ -94,7 +101,7 @@ class Walk:
         await (self._asleep(run) if run.asleep else self._ready(run))
         return None
 
-    async def _step(self, run: Run, phase: Phase, step: Step) -> Outcome:
+    async def _step(self, run: ReconcileContext, phase: Phase, step: Step) -> Outcome:
         """One phase, whatever its peers say; without secrets in it."""
         run.begin(phase)
         if phase is Phase.RENDER:
@@ -103,23 +110,23 @@ class Walk:
             outcome = await step(run)
         except Rejected as error:
             outcome = Failed(str(error), True, error.detail)
-        except TryAgain as error:
+        except Unavailable as error:
             outcome = self._unreachable(run, phase, error)
         outcome = _without_secrets(outcome, run.secrets)
-        if isinstance(outcome, Waiting) and run.peers.clock() >= outcome.until:
+        if isinstance(outcome, Waiting) and run.ports.clock() >= outcome.until:
             return Failed(f"Gave up. {outcome.what}", True, outcome.detail)
         return outcome
 
-    def _unreachable(self, run: Run, phase: Phase, error: TryAgain) -> Outcome:
+    def _unreachable(self, run: ReconcileContext, phase: Phase, error: Unavailable) -> Outcome:
         """A peer's outage is a wait; when it lasts it is told as a failure and still tried again."""
-        now = run.peers.clock()
+        now = run.ports.clock()
         started = run.waits_since(phase)
         if now >= started + rollout.LIMITS.get(phase, preparation.ARTIFACT_LIMIT):
             return Failed(str(error), final=False)
         pause = min(max((now - started) / 4, timedelta(seconds=1)), timedelta(minutes=1))
-        return Waiting(str(error), error.at or now + pause, until=datetime.max.replace(tzinfo=UTC))
+        return Waiting(str(error), error.retry_at or now + pause, until=datetime.max.replace(tzinfo=UTC))
 
-    async def _ready(self, run: Run) -> None:
+    async def _ready(self, run: ReconcileContext) -> None:
         fresh = run.status.state is not EnvironmentState.READY
         if fresh and run.environment.key.kind is EnvironmentKind.PREVIEW:
             await _keep_release(run)
@@ -129,17 +136,17 @@ class Walk:
         await run.save(*([("ready", f"{run.commit[:7]} {where}")] * fresh))
         await run.report()
 
-    async def _asleep(self, run: Run) -> None:
+    async def _asleep(self, run: ReconcileContext) -> None:
         fresh = run.status.state is not EnvironmentState.ASLEEP
         run.set(state=EnvironmentState.ASLEEP, phase=None, cause=asleep(run))
         run.remember(unsteady_since=None, wait=None)
         await run.save(*([("asleep", asleep(run).summary)] * fresh))
         await run.report()
 
-    async def _wait(self, run: Run, phase: Phase, outcome: Waiting) -> datetime:
-        now = run.peers.clock()
+    async def _wait(self, run: ReconcileContext, phase: Phase, outcome: Waiting) -> datetime:
+        now = run.ports.clock()
         until = outcome.until if outcome.until.year < datetime.max.year else None
-        wait, since = Cause(outcome.what, outcome.detail, until), run.waits_since(phase)
+        wait, since = StatusMessage(outcome.what, outcome.detail, until), run.waits_since(phase)
         unsteady = run.status.phases[phase].finished_at is not None
         run.remember(wait=wait, unsteady_since=since if unsteady else None)
         steady = run.status.state in (EnvironmentState.READY, EnvironmentState.ASLEEP)
@@ -156,8 +163,8 @@ class Walk:
         await run.save()
         return min(outcome.check_again, since + _SLOW)
 
-    async def fail(self, run: Run, failed: Failed) -> datetime | None:
-        cause = Cause(failed.why, failed.detail)
+    async def fail(self, run: ReconcileContext, failed: Failed) -> datetime | None:
+        cause = StatusMessage(failed.why, failed.detail)
         news = _is_news(run.status, EnvironmentState.FAILED, cause)
         why = failed.why
         if run.configuration is None:  # its detail is line and field, not somebody's log
@@ -171,8 +178,8 @@ class Walk:
         await run.save(*([("failed", why)] * news))
         await run.report()
         if run.configuration is None:
-            return run.peers.clock() + _CONFIGURATION_AGAIN
-        return None if failed.final else run.peers.clock() + _OUTAGE_AGAIN
+            return run.ports.clock() + _CONFIGURATION_AGAIN
+        return None if failed.final else run.ports.clock() + _OUTAGE_AGAIN
 
     def _keep(self, key: _Rendered, bundle: Bundle) -> None:
         self._bundles[key] = bundle
@@ -181,11 +188,13 @@ class Walk:
             self._bundles.popitem(last=False)
 
 
-def asleep(run: Run) -> Cause:
-    return Cause(f"`{run.environment.wishes.asleep_by}` put it to sleep: nothing runs, and the data stays.")
+def asleep(run: ReconcileContext) -> StatusMessage:
+    return StatusMessage(
+        f"`{run.environment.overrides.asleep_by}` put it to sleep: nothing runs, and the data stays."
+    )
 
 
-async def _keep_release(run: Run) -> None:
+async def _keep_release(run: ReconcileContext) -> None:
     """What reviewers see from now on is what can be promoted."""
     assert run.bundle is not None, "the render phase runs first"
     pull, repository = run.pull, run.environment.repository
@@ -197,9 +206,9 @@ async def _keep_release(run: Run) -> None:
         origin=Origin.PREVIEW,
         number=pull.number,
         from_fork=pull.from_fork,
-        made_at=run.peers.clock(),
+        made_at=run.ports.clock(),
     )
-    await run.peers.promotions.keep(release)
+    await run.ports.promotions.keep(release)
 
 
 def _without_secrets(outcome: Outcome, secrets: Injection) -> Outcome:
@@ -211,7 +220,7 @@ def _without_secrets(outcome: Outcome, secrets: Injection) -> Outcome:
     return outcome
 
 
-def _is_news(status: Status, state: EnvironmentState, cause: Cause) -> bool:
+def _is_news(status: Status, state: EnvironmentState, cause: StatusMessage) -> bool:
     """Whether it was not told in these words before: a counter that moved on, or a log's tail, is no news."""
     before = status.cause.summary if status.cause is not None else None
     return status.state is not state or before is None or _worded(before) != _worded(cause.summary)

@@ -8,11 +8,11 @@ from typing import Protocol
 
 from bot.model.ci import Ci
 from bot.model.data import DataRecord
-from bot.model.delivery import Loss
+from bot.model.delivery import RemovalNotice
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
 from bot.model.pull_request import PullRequest
-from bot.model.quota import Caps, Turn
+from bot.model.quota import Caps, QueuePosition
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.role import Role
@@ -157,7 +157,7 @@ class Promotions(Protocol):
         """Remembers a release that a preview ran, so that the very same can be promoted."""
 
 
-class Nobody:
+class NoPromotions:
     """Where nothing is promoted, nobody listens."""
 
     async def wake(self, stage: EnvironmentKey) -> None: ...
@@ -195,10 +195,10 @@ class Environments(Protocol):
         Raises Superseded unless the claim is held and the stored generation is `environment.generation`.
         """
 
-    async def removal(self, repository: Repository, before: datetime) -> Loss | None:
+    async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
         """What a signed delivery told, before that moment, of why the App has lost the repository."""
 
-    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> Turn | None:
+    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
         """Gives it a place on the cluster, or one in the queue: then it says why.
 
         It is kept until a record is saved whose `admission` is NONE; that wakes the queue. Raises

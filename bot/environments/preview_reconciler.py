@@ -10,11 +10,11 @@ import structlog
 from bot.config.configuration import PATH, parse_configuration
 from bot.environments import desired_state as desire
 from bot.environments import expiry as deadline
-from bot.environments.context import Peers, Policy, Run
-from bot.environments.desired_state import Unwanted
-from bot.environments.phase_runner import Walk, asleep
+from bot.environments.context import Policy, Ports, ReconcileContext
+from bot.environments.desired_state import Absent
+from bot.environments.phase_runner import PhaseRunner, asleep
 from bot.environments.teardown import teardown
-from bot.model.environment import Attempt, Cause, End, EnvironmentState, Status
+from bot.model.environment import Attempt, EndReason, EnvironmentState, Status, StatusMessage
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.outcome import Failed
 from bot.model.pull_request import PullRequest
@@ -26,48 +26,48 @@ _CONFIGURATION_AGAIN = timedelta(minutes=5)
 """How soon a configuration that was missing or wrong is read again."""
 _UNSEEN_AGAIN = timedelta(minutes=10)
 """How soon to ask again for a pull request that GitHub did not show."""
-_UNSEEN = Cause("GitHub does not show the pull request, which is no evidence: nothing is changed.")
+_UNSEEN = StatusMessage("GitHub does not show the pull request, which is no evidence: nothing is changed.")
 _UNUSABLE = (
     "`.greenroom.yml` on the default branch cannot be used. Mend it there, and the preview goes on by itself."
 )
 
 
 class Reconciler:
-    def __init__(self, peers: Peers, policy: Policy) -> None:
+    def __init__(self, peers: Ports, policy: Policy) -> None:
         self._peers = peers
         self._policy = policy
-        self._walk = Walk()
+        self._walk = PhaseRunner()
 
-    async def __call__(self, run: Run) -> datetime | None:
+    async def __call__(self, run: ReconcileContext) -> datetime | None:
         """Runs as far as it can; returns when to run again unless woken before, None when settled."""
         await self._mind_deadline(run)
         try:
             refusal = await self._read_pull_request(run)
         except Rejected as error:
-            refusal = Cause(str(error), error.detail)
+            refusal = StatusMessage(str(error), error.detail)
         if refusal is not None:
             return await self._unseen(run, refusal)
         await self._follow_wishes(run)
         wanted = desire.before_reading(
             run.pull,
             run.status,
-            run.environment.wishes,
+            run.environment.overrides,
             self._peers.clock(),
             author_trusted=await self._trusts_author(run),
         )
-        if isinstance(wanted, Unwanted):
+        if isinstance(wanted, Absent):
             return await teardown(run, wanted)
         try:
             wanted = await self._read_configuration(run)
         except ConfigurationError as error:
             return await self._walk.fail(run, Failed(_UNUSABLE, True, str(error)))
-        if isinstance(wanted, Unwanted):
+        if isinstance(wanted, Absent):
             again = await teardown(run, wanted)
             return again or self._configuration_again(wanted)
         await self._begin(run)
         return await self._walk(run)
 
-    async def _unseen(self, run: Run, refusal: Cause) -> datetime | None:
+    async def _unseen(self, run: ReconcileContext, refusal: StatusMessage) -> datetime | None:
         """GitHub answered, but shows no pull request: that alone is no evidence."""
         now = self._peers.clock()
         if run.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
@@ -88,7 +88,7 @@ class Reconciler:
         await run.save(*([("unseen", refusal.summary)] * news))
         return now + _UNSEEN_AGAIN
 
-    async def _read_pull_request(self, run: Run) -> Cause | None:
+    async def _read_pull_request(self, run: ReconcileContext) -> StatusMessage | None:
         """Reads GitHub when a hint came since; starts a new attempt when what is wanted changed.
 
         Gives a cause when GitHub does not show it.
@@ -106,7 +106,7 @@ class Reconciler:
         )
         if before is None or _differs(before, pull):
             anew = Attempt(
-                pull_request=pull, configuration=run.attempt.configuration, wishes=run.attempt.wishes
+                pull_request=pull, configuration=run.attempt.configuration, overrides=run.attempt.overrides
             )
             run.environment = replace(run.environment, attempt=anew)
             story = _story(before, pull) if before else []
@@ -123,9 +123,9 @@ class Reconciler:
             await run.save()
         return None
 
-    async def _follow_wishes(self, run: Run) -> None:
+    async def _follow_wishes(self, run: ReconcileContext) -> None:
         """What was asked for by command since the attempt began."""
-        before, now = run.attempt.wishes, run.environment.wishes
+        before, now = run.attempt.overrides, run.environment.overrides
         if (before.refreshes, before.asleep_by is None) != (now.refreshes, now.asleep_by is None):
             # The same bytes once more: tags may have moved, digests do not.
             anew = Attempt(
@@ -134,11 +134,11 @@ class Reconciler:
                 author_trusted=run.attempt.author_trusted,
             )
             run.environment = replace(run.environment, attempt=anew)
-            run.environment = replace(run.environment, status=deadline.never(run.status))
+            run.environment = replace(run.environment, status=deadline.clear(run.status))
             run.set(commit=None)
-        run.remember(wishes=now)
+        run.remember(overrides=now)
 
-    async def _trusts_author(self, run: Run) -> bool:
+    async def _trusts_author(self, run: ReconcileContext) -> bool:
         """Whether the commits of a fork's pull request come from somebody who may write here anyway."""
         pull = run.pull
         if not pull.from_fork or not pull.head_owner or pull.head_owner.lower() != pull.author.lower():
@@ -152,8 +152,8 @@ class Reconciler:
             run.remember(author_trusted=role.may_write)
         return bool(run.attempt.author_trusted)
 
-    async def _mind_deadline(self, run: Run) -> None:
-        minded = deadline.mind(run.status, run.environment.wishes, self._peers.clock())
+    async def _mind_deadline(self, run: ReconcileContext) -> None:
+        minded = deadline.apply_extension(run.status, run.environment.overrides, self._peers.clock())
         if minded != run.status:
             warns = minded.expiring and not run.status.expiring
             run.environment = replace(run.environment, status=minded)
@@ -161,20 +161,20 @@ class Reconciler:
                 *([("expiring", f"Its time is up at {minded.expires_at:%Y-%m-%d %H:%M} UTC.")] * warns)
             )
 
-    async def _read_configuration(self, run: Run) -> desire.Desire:
+    async def _read_configuration(self, run: ReconcileContext) -> desire.Desire:
         """Reads it once for each generation; another text than before is another desire."""
         before = text = run.attempt.configuration
         unread = text is None or run.attempt.configuration_generation < run.environment.generation
         if unread:
             text = await self._peers.github.default_branch_file(run.pull.repository, PATH)
         if text is None:
-            return Unwanted(End.UNCONFIGURED, Cause(f"The default branch has no {PATH}."))
+            return Absent(EndReason.UNCONFIGURED, StatusMessage(f"The default branch has no {PATH}."))
         run.configuration = parse_configuration(text, self._policy.largest_size)
         paths = None
         if unread and desire.needs_paths(run.configuration):
             paths = await self._peers.github.changed_paths(run.pull.repository, run.pull.number)
         wanted = desire.after_reading(run.pull, run.configuration, paths)
-        if isinstance(wanted, Unwanted):
+        if isinstance(wanted, Absent):
             run.remember(configuration=text)
         elif unread:
             if before is not None and before != text:
@@ -182,16 +182,16 @@ class Reconciler:
             run.remember(configuration=text, configuration_generation=run.environment.generation)
         return wanted
 
-    async def _start_over(self, run: Run) -> None:
+    async def _start_over(self, run: ReconcileContext) -> None:
         """The same head is to be brought up once more, and nothing that was done for it counts."""
         anew = Attempt(
-            pull_request=run.pull, wishes=run.attempt.wishes, author_trusted=run.attempt.author_trusted
+            pull_request=run.pull, overrides=run.attempt.overrides, author_trusted=run.attempt.author_trusted
         )
         run.environment = replace(run.environment, attempt=anew)
         run.set(commit=None)
         await run.save(("changed", f"{PATH} on the default branch is another one."))
 
-    async def _begin(self, run: Run) -> None:
+    async def _begin(self, run: ReconcileContext) -> None:
         """Says at once, before anything else, that this head is being brought up."""
         begun = run.status.commit == run.pull.head_sha and run.status.end is None
         queued = run.environment.admission is Admission.QUEUED  # its time has not begun
@@ -206,8 +206,8 @@ class Reconciler:
         await run.save(("asleep", asleep(run).summary) if run.asleep else story)
         await run.report()
 
-    def _configuration_again(self, unwanted: Unwanted) -> datetime | None:
-        return self._peers.clock() + _CONFIGURATION_AGAIN if unwanted.end is End.UNCONFIGURED else None
+    def _configuration_again(self, unwanted: Absent) -> datetime | None:
+        return self._peers.clock() + _CONFIGURATION_AGAIN if unwanted.end is EndReason.UNCONFIGURED else None
 
 
 def _differs(before: PullRequest, now: PullRequest) -> bool:

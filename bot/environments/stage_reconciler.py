@@ -6,27 +6,27 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.config.configuration import parse_configuration
-from bot.environments.context import Policy, Run
-from bot.environments.desired_state import Unwanted
-from bot.environments.phase_runner import Walk
+from bot.environments.context import Policy, ReconcileContext
+from bot.environments.desired_state import Absent
+from bot.environments.phase_runner import PhaseRunner
 from bot.environments.teardown import teardown
-from bot.model.environment import Attempt, Cause, End, EnvironmentState, Status
+from bot.model.environment import Attempt, EndReason, EnvironmentState, Status, StatusMessage
 from bot.model.errors import ConfigurationError
 from bot.model.outcome import Failed
 from bot.model.release import Target
 
-_UNWANTED = Unwanted(End.DONE, Cause("Nothing is wanted there any more."))
+_UNWANTED = Absent(EndReason.DONE, StatusMessage("Nothing is wanted there any more."))
 
 
 class StageReconciler:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._walk = Walk()
+        self._walk = PhaseRunner()
 
-    async def __call__(self, run: Run) -> datetime | None:
+    async def __call__(self, run: ReconcileContext) -> datetime | None:
         """Runs as far as it can; returns when to run again unless woken before, None when settled."""
         environment = run.environment
-        target = environment.wishes.target
+        target = environment.overrides.target
         if target is None:
             run.environment = replace(environment, observed_generation=environment.generation)
             return await teardown(run, _UNWANTED)
@@ -39,7 +39,7 @@ class StageReconciler:
         return await self._walk(run)
 
 
-async def _begin(run: Run, target: Target) -> None:
+async def _begin(run: ReconcileContext, target: Target) -> None:
     """A new target is a new attempt: nothing that was seen of the one before counts for it."""
     release = target.release
     attempt = Attempt(configuration=target.configuration, images=release.images)

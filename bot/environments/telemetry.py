@@ -13,7 +13,7 @@ class Telemetry(Protocol):
         """Something stood so much longer than it should have, and is reclaimed."""
 
 
-class Untold:
+class NoTelemetry:
     """For those who count nothing."""
 
     def phase(self, phase: str, seconds: float) -> None: ...

@@ -9,7 +9,6 @@ from enum import StrEnum
 
 from bot.model.environment import (
     Attempt,
-    Cause,
     CheckResult,
     Decision,
     Environment,
@@ -18,8 +17,9 @@ from bot.model.environment import (
     Phase,
     PhaseRecord,
     Status,
+    StatusMessage,
 )
-from bot.model.work import Scheduled
+from bot.model.work import ScheduledWork
 
 
 class StepState(StrEnum):
@@ -41,7 +41,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class EnvironmentView:
     """One environment at one moment. All texts are plain; names and titles in them may be hostile."""
 
     key: str
@@ -54,9 +54,9 @@ class Story:
     state: EnvironmentState
     headline: str
     """One sentence: what runs, or what becomes of it."""
-    cause: Cause | None
+    cause: StatusMessage | None
     """Why it waits, was refused or failed."""
-    wait: Cause | None
+    wait: StatusMessage | None
     """What the current phase waits for and until when, also before it is worth a word on the pull request."""
     commit: str | None
     live_commit: str | None
@@ -71,7 +71,7 @@ class Story:
     checks: tuple[CheckResult, ...]
     decisions: tuple[Decision, ...]
     """The newest first."""
-    scheduled: Scheduled | None
+    scheduled: ScheduledWork | None
     """When a worker looks at it next; None when nothing is to be done."""
     updated_at: datetime
 
@@ -81,7 +81,7 @@ class Story:
         return sum(step.seconds or 0.0 for step in self.steps)
 
     @property
-    def trouble(self) -> str:
+    def last_error(self) -> str:
         """Why the last runs did not get through, in a sentence; "" when they did."""
         work = self.scheduled
         if work is None or not work.error:
@@ -90,14 +90,14 @@ class Story:
         return f"The last run did not get through ({times}): {work.error}"
 
 
-def tell(
-    environment: Environment, decisions: Sequence[Decision], scheduled: Scheduled | None, now: datetime
-) -> Story:
+def environment_view(
+    environment: Environment, decisions: Sequence[Decision], scheduled: ScheduledWork | None, now: datetime
+) -> EnvironmentView:
     status, attempt = environment.status, environment.attempt
     pull = attempt.pull_request
-    return Story(
+    return EnvironmentView(
         key=str(environment.key),
-        name=name(environment),
+        name=display_name(environment),
         title=pull.title if pull else "",
         author=pull.author if pull else "",
         branch=pull.head_ref if pull else "",
@@ -121,24 +121,24 @@ def tell(
     )
 
 
-def name(environment: Environment) -> str:
+def display_name(environment: Environment) -> str:
     """`acme/shop#7`, or `acme/shop:staging`."""
     mark = "#" if environment.key.kind is EnvironmentKind.PREVIEW else ":"
     return f"{environment.repository.full_name}{mark}{environment.key.name}"
 
 
-def called(text: str, environments: Sequence[Environment]) -> list[Environment]:
+def matching_environments(text: str, environments: Sequence[Environment]) -> list[Environment]:
     """Those that a person may mean by a key, or by a name with or without its owner."""
     wanted = text.strip().lower()
     return [
         environment
         for environment in environments
-        if wanted in (str(environment.key).lower(), name(environment).lower(), _short(environment))
+        if wanted in (str(environment.key).lower(), display_name(environment).lower(), _short(environment))
     ]
 
 
 def _short(environment: Environment) -> str:
-    return name(environment).partition("/")[2].lower()
+    return display_name(environment).partition("/")[2].lower()
 
 
 def duration(seconds: float) -> str:
@@ -174,7 +174,7 @@ def _headline(status: Status) -> str:
             return "It is gone."
 
 
-def _wait(status: Status, attempt: Attempt) -> Cause | None:
+def _wait(status: Status, attempt: Attempt) -> StatusMessage | None:
     return status.cause if status.state is EnvironmentState.WAITING else attempt.wait
 
 

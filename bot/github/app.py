@@ -8,16 +8,16 @@ from datetime import UTC, datetime
 
 import structlog
 
-from bot.commands.outcome import Account, Outcome
+from bot.commands.outcome import Outcome, StatusAnswer
 from bot.commands.ports import SaveAnswer
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.client.cache import Bounded
 from bot.github.client.client import Client
 from bot.github.client.connection import Connection
-from bot.github.client.telemetry import Telemetry, Untold
+from bot.github.client.telemetry import NoTelemetry, Telemetry
 from bot.github.messages.commands import answer
 from bot.github.reporter.plan import preview_environment
-from bot.github.reporter.recovery import Adoption
+from bot.github.reporter.recovery import Recovery
 from bot.github.reporter.reporter import Reporter
 from bot.github.resources.ci import read_checks, read_ci
 from bot.github.resources.collaborators import People
@@ -32,7 +32,7 @@ from bot.github.resources.pull_requests import Pulls
 from bot.github.resources.sign_in import SignIn, web_url
 from bot.github.resources.teams import in_team
 from bot.model.ci import Ci, CiState
-from bot.model.command import Heard, Posted
+from bot.model.command import PostedComment, RecordedCommand
 from bot.model.commit import Commit
 from bot.model.delivery import FailedDelivery
 from bot.model.environment import Environment, EnvironmentKey, Status
@@ -46,7 +46,7 @@ from bot.model.role import Role
 
 log = structlog.get_logger()
 
-_UNTOLD = Untold()
+_UNTOLD = NoTelemetry()
 
 
 def _now() -> datetime:
@@ -81,7 +81,7 @@ class GitHubApp:
         self._installations = Installations(self._client)
         self._people = People(self._client)
         self.web_url = web_url(api_url)
-        adoption = Adoption(self._client, app_id)
+        adoption = Recovery(self._client, app_id)
         self._deployments = Deployments(self._client, adoption)
         self._reporter = Reporter(self._client, adoption, public_url)
         self._comments = Comments(self._client, adoption)
@@ -211,7 +211,7 @@ class GitHubApp:
         """Raises what GitHub said of the writes that failed, after the others were made and remembered."""
         await self._reporter.report(environment, pull, status, fence, save, passing=passing)
 
-    async def comment(self, repository: Repository, comment_id: int) -> Posted | None:
+    async def comment(self, repository: Repository, comment_id: int) -> PostedComment | None:
         """None only when the repository is seen and has no such comment."""
         return await self._comments.get(repository, comment_id)
 
@@ -224,7 +224,12 @@ class GitHubApp:
         await self._comments.acknowledge(repository, comment_id, fence)
 
     async def answer(
-        self, heard: Heard, outcome: Outcome, account: Account | None, fence: Fence, save: SaveAnswer
+        self,
+        heard: RecordedCommand,
+        outcome: Outcome,
+        account: StatusAnswer | None,
+        fence: Fence,
+        save: SaveAnswer,
     ) -> None:
         """Answers in a comment of its own: exactly one, whatever happened to an earlier try."""
         body = answer(outcome, account, heard.comment_id)

@@ -12,7 +12,18 @@ from bot.commands.grammar import digest, parse
 from bot.config.configuration import PATH as CONFIGURATION_FILE
 from bot.intake.payload import Payload, PullRequest, read_payload
 from bot.intake.payload import Repository as Named
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Pushed, Reconfigure, Removed, Rerun, Resync, Wake
+from bot.model.delivery import (
+    CommandPosted,
+    CommitStatusChanged,
+    ConfigurationChanged,
+    DefaultBranchPushed,
+    Delivery,
+    PullRequestHint,
+    RepositoryRemoved,
+    RerunRequested,
+    ResyncRequested,
+    WebhookEffect,
+)
 from bot.model.repository import Repository
 
 _LARGEST_ID = 2**63 - 1
@@ -29,7 +40,7 @@ _READ_AGAIN = frozenset({"edited", "labeled", "unlabeled", "converted_to_draft",
 @dataclass(frozen=True, slots=True)
 class Reading:
     delivery: Delivery
-    asks: Sequence[Ask]
+    asks: Sequence[WebhookEffect]
 
 
 def read(event: str, guid: str, body: bytes, received_at: datetime) -> Reading:
@@ -42,10 +53,10 @@ def read(event: str, guid: str, body: bytes, received_at: datetime) -> Reading:
     return Reading(delivery, reader(payload, action, repository) if reader else ())
 
 
-Reader = Callable[[Payload, str, Repository | None], Sequence[Ask]]
+Reader = Callable[[Payload, str, Repository | None], Sequence[WebhookEffect]]
 
 
-def _pull_request(payload: Payload, action: str, repository: Repository | None) -> Sequence[Ask]:
+def _pull_request(payload: Payload, action: str, repository: Repository | None) -> Sequence[WebhookEffect]:
     if repository is None:
         return ()
     pull = payload.pull_request or PullRequest()
@@ -54,7 +65,7 @@ def _pull_request(payload: Payload, action: str, repository: Repository | None) 
     if number is None or (action == "edited" and base_is_the_same):
         return ()
     head = _sha(pull.head.sha if pull.head else None) if action in _HEAD_TOLD else None
-    return (Hint(repository, number, head, _open(pull, action)),)
+    return (PullRequestHint(repository, number, head, _open(pull, action)),)
 
 
 def _open(pull: PullRequest, action: str) -> bool | None:
@@ -63,46 +74,46 @@ def _open(pull: PullRequest, action: str) -> bool | None:
     return action != "closed" if action in _HEAD_TOLD else None
 
 
-def _completed(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+def _completed(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
     run = payload.check_run or payload.check_suite
     return _wake(repository, run.head_sha if run else None)
 
 
-def _rerequested(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+def _rerequested(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
     run = payload.check_run or payload.check_suite
     if run is None or repository is None:
         return ()
     login = payload.sender.login if payload.sender else None
     numbers = (_number(pull.number) for pull in run.pull_requests or ())
-    return tuple(Rerun(repository, number, login or "") for number in numbers if number is not None)
+    return tuple(RerunRequested(repository, number, login or "") for number in numbers if number is not None)
 
 
-def _status(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+def _status(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
     return () if payload.state == "pending" else _wake(repository, payload.sha)
 
 
-def _wake(repository: Repository | None, sha: str | None) -> Sequence[Ask]:
+def _wake(repository: Repository | None, sha: str | None) -> Sequence[WebhookEffect]:
     found = _sha(sha)
-    return (Wake(repository.id, found),) if repository is not None and found else ()
+    return (CommitStatusChanged(repository.id, found),) if repository is not None and found else ()
 
 
-def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
     """A push to a pull request's branch comes as `synchronize`; here the default branch and tags matter."""
     branch = payload.repository.default_branch if payload.repository else None
     if repository is None:
         return ()
     if payload.ref is not None and payload.ref.startswith("refs/tags/"):
-        return (Pushed(repository),)
+        return (DefaultBranchPushed(repository),)
     if not branch or payload.ref != f"refs/heads/{branch}":
         return ()
     for commit in payload.commits or ():
         for paths in (commit.added, commit.modified, commit.removed):
             if CONFIGURATION_FILE in (paths or ()):
-                return (Reconfigure(repository),)
-    return (Pushed(repository),)
+                return (ConfigurationChanged(repository),)
+    return (DefaultBranchPushed(repository),)
 
 
-def _comment(payload: Payload, _: str, repository: Repository | None) -> Sequence[Ask]:
+def _comment(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
     """Only what a person wrote on a pull request and reads like a command asks for anything."""
     issue, comment = payload.issue, payload.comment
     if repository is None or issue is None or issue.pull_request is None or comment is None:
@@ -111,43 +122,43 @@ def _comment(payload: Payload, _: str, repository: Repository | None) -> Sequenc
     number, text = _number(issue.number), comment.body or ""
     if by_bot or number is None or not _identifies(comment.id) or parse(text) is None:
         return ()
-    return (Comment(repository, number, comment.id, digest(text)),)
+    return (CommandPosted(repository, number, comment.id, digest(text)),)
 
 
-def _repository_changed(_: Payload, __: str, repository: Repository | None) -> Sequence[Ask]:
-    return (Resync(repository),) if repository is not None else ()
+def _repository_changed(_: Payload, __: str, repository: Repository | None) -> Sequence[WebhookEffect]:
+    return (ResyncRequested(repository),) if repository is not None else ()
 
 
-def _installation(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
+def _installation(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
     return _resyncs(payload, payload.repositories)
 
 
-def _installation_repositories(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
+def _installation_repositories(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
     return _resyncs(payload, payload.repositories_added)
 
 
-def _uninstalled(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
+def _uninstalled(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
     installation = payload.installation.id if payload.installation else None
     if not _identifies(installation):
         return ()
-    return (Removed(installation, None, "The App was uninstalled from the repository's account."),)
+    return (RepositoryRemoved(installation, None, "The App was uninstalled from the repository's account."),)
 
 
-def _taken_out(payload: Payload, _: str, __: Repository | None) -> Sequence[Ask]:
+def _taken_out(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
     found = (_repository(payload, named) for named in payload.repositories_removed or ())
     why = "The repository was taken out of the App's installation."
-    return tuple(Removed(each.installation_id, each.id, why) for each in found if each is not None)
+    return tuple(RepositoryRemoved(each.installation_id, each.id, why) for each in found if each is not None)
 
 
-def _deleted(_: Payload, __: str, repository: Repository | None) -> Sequence[Ask]:
+def _deleted(_: Payload, __: str, repository: Repository | None) -> Sequence[WebhookEffect]:
     if repository is None:
         return ()
-    return (Removed(repository.installation_id, repository.id, "The repository was deleted."),)
+    return (RepositoryRemoved(repository.installation_id, repository.id, "The repository was deleted."),)
 
 
-def _resyncs(payload: Payload, named: Sequence[Named] | None) -> Sequence[Ask]:
+def _resyncs(payload: Payload, named: Sequence[Named] | None) -> Sequence[WebhookEffect]:
     found = (_repository(payload, repository) for repository in named or ())
-    return tuple(Resync(repository) for repository in found if repository is not None)
+    return tuple(ResyncRequested(repository) for repository in found if repository is not None)
 
 
 def _repository(payload: Payload, named: Named | None) -> Repository | None:

@@ -9,7 +9,7 @@ from bot.model.repository import Repository
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class RecordedCommand:
     repository: Repository
     number: int
     comment_id: int
@@ -24,7 +24,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class PostedComment:
     """A comment as GitHub shows it."""
 
     body: str

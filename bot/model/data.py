@@ -17,10 +17,10 @@ class JobRecord:
     """How many were begun. Part of the Job's name, so that the same content can run again."""
     done: bool = False
 
-    def begun(self, content: str) -> JobRecord:
+    def started(self, content: str) -> JobRecord:
         return JobRecord(content, self.run + 1)
 
-    def forgotten(self) -> JobRecord:
+    def reset(self) -> JobRecord:
         """After a reset: nothing was done to the new data."""
         return JobRecord(run=self.run)
 
@@ -47,4 +47,4 @@ class DataRecord:
         return replace(self, migrations=job) if wave is Wave.MIGRATIONS else replace(self, seed=job)
 
     def emptied(self, reseeds: int, commit: str) -> DataRecord:
-        return DataRecord(reseeds, commit, migrations=self.migrations.forgotten(), seed=self.seed.forgotten())
+        return DataRecord(reseeds, commit, migrations=self.migrations.reset(), seed=self.seed.reset())

@@ -18,7 +18,7 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
+class PullRequestHint:
     """What a delivery says may have changed. Never trusted as state: a worker reads GitHub again.
 
     A `head_sha` or `open` that differs from what is stored raises the environment's generation at once,
@@ -32,7 +32,7 @@ class Hint:
 
 
 @dataclass(frozen=True, slots=True)
-class Wake:
+class CommitStatusChanged:
     """CI has spoken about a commit: the environments that want it run again, their desire unchanged."""
 
     repository_id: int
@@ -40,14 +40,14 @@ class Wake:
 
 
 @dataclass(frozen=True, slots=True)
-class Resync:
+class ResyncRequested:
     """All pull requests of a repository have to be looked at: the work key is `resync:REPOSITORY_ID`."""
 
     repository: Repository
 
 
 @dataclass(frozen=True, slots=True)
-class Pushed:
+class DefaultBranchPushed:
     """The default branch or a tag moved: where the repository has stages or demos, the work key is
     `pipeline:REPOSITORY_ID`."""
 
@@ -55,14 +55,14 @@ class Pushed:
 
 
 @dataclass(frozen=True, slots=True)
-class Reconfigure:
+class ConfigurationChanged:
     """The configuration on the default branch changed: every environment of the repository is read again."""
 
     repository: Repository
 
 
 @dataclass(frozen=True, slots=True)
-class Comment:
+class CommandPosted:
     """Somebody commented on a pull request, and it reads like a command: the work key is `command:ID`."""
 
     repository: Repository
@@ -73,7 +73,7 @@ class Comment:
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
+class RepositoryRemoved:
     """GitHub says, signed, that the App has lost a repository, or with None all of an installation.
 
     It is noted as evidence; before anything is taken away it has to be confirmed.
@@ -85,15 +85,15 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
+class RemovalNotice:
     """Such a word, as it was noted."""
 
     why: str
-    told_at: datetime
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Rerun:
+class RerunRequested:
     """Somebody pressed "Re-run" on one of our checks: the preview goes through all phases again."""
 
     repository: Repository
@@ -101,7 +101,16 @@ class Rerun:
     by: str
 
 
-Ask = Hint | Wake | Resync | Pushed | Reconfigure | Rerun | Comment | Removed
+WebhookEffect = (
+    PullRequestHint
+    | CommitStatusChanged
+    | ResyncRequested
+    | DefaultBranchPushed
+    | ConfigurationChanged
+    | RerunRequested
+    | CommandPosted
+    | RepositoryRemoved
+)
 """What a delivery asks for."""
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class Event:
     """An event, as Kubernetes recorded it. All texts are plain."""
 
     at: datetime | None
@@ -16,7 +16,7 @@ class Happening:
     reason: str
     message: str
     warning: bool
-    times: int = 1
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,10 @@ class LogTail:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class NamespaceDiagnostics:
     """Events, the latest first, and log tails, the newest pod first; or why there are none."""
 
-    happenings: tuple[Happening, ...] = ()
+    events: tuple[Event, ...] = ()
     logs: tuple[LogTail, ...] = ()
-    unseen: str = ""
+    unavailable: str = ""
     """A sentence, when the cluster could not be asked or there is nothing of ours."""

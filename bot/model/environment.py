@@ -102,7 +102,7 @@ class PhaseRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class StatusMessage:
     """Why something waits, was refused or failed, told so that a person can act on it."""
 
     summary: str
@@ -113,7 +113,7 @@ class Cause:
     """The deadline of a wait."""
 
 
-class End(StrEnum):
+class EndReason(StrEnum):
     """Why an environment is not wanted."""
 
     CLOSED = "closed"
@@ -168,8 +168,8 @@ class Status:
     """Set only once a request through the gateway was answered by this release."""
     phase: Phase | None = None
     phases: Mapping[Phase, PhaseRecord] = field(default_factory=dict)
-    cause: Cause | None = None
-    end: End | None = None
+    cause: StatusMessage | None = None
+    end: EndReason | None = None
     """Set in the states refused, deleting and gone."""
     checks: tuple[CheckResult, ...] = ()
     notes: tuple[str, ...] = ()
@@ -182,7 +182,7 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class UserOverrides:
     """What people asked for by command. It stands until they ask for something else."""
 
     allowed_commit: str | None = None
@@ -225,11 +225,11 @@ class Attempt:
     unsteady_since: datetime | None = None
     """Since when what had come up is not quite up: a pod restarts, a node went away."""
     deleting_since: datetime | None = None
-    wishes: Wishes = Wishes()
+    overrides: UserOverrides = UserOverrides()
     """What people had asked for when it began."""
     author_trusted: bool | None = None
     """Whether the author of a fork's pull request may write to the repository; None before it was asked."""
-    wait: Cause | None = None
+    wait: StatusMessage | None = None
     """What the current phase waits for, also while that is not worth a word on the pull request."""
 
 
@@ -248,7 +248,7 @@ class Environment:
     """The generation for which GitHub was last read; smaller than `generation` while a hint is unread."""
     status: Status
     attempt: Attempt
-    wishes: Wishes
+    overrides: UserOverrides
     receipt: str
     """What was written to GitHub for this environment: JSON that only the reporter reads; "" at first."""
     created_at: datetime

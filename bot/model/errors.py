@@ -13,7 +13,7 @@ class Superseded(GreenroomError):
     """The desire changed, or another worker holds the key: whatever is being done must stop now."""
 
 
-class TryAgain(GreenroomError):
+class Unavailable(GreenroomError):
     """A peer did not answer, or asked to be left alone for a while.
 
     `at` is the earliest useful moment (rate limit); None leaves it to the queue's backoff.
@@ -21,7 +21,7 @@ class TryAgain(GreenroomError):
 
     def __init__(self, message: str, at: datetime | None = None) -> None:
         super().__init__(message)
-        self.at = at
+        self.retry_at = at
 
 
 class Rejected(GreenroomError):
@@ -40,5 +40,5 @@ class ManifestRefused(Rejected):
     """The guard refuses an object; the message names file, kind and name."""
 
 
-class StoreUnavailable(TryAgain):
+class StoreUnavailable(Unavailable):
     """The database did not take it; nothing was remembered."""

@@ -63,31 +63,31 @@ class Comparison:
     """How many others there are."""
     unknown: str = ""
     """Why they cannot be compared; a sentence without its full stop."""
-    bond: str = ""
+    compared_key: str = ""
     """To what was compared: another one for another release, or another configuration of either stage."""
 
     @property
-    def alike(self) -> bool:
+    def equal(self) -> bool:
         return not (self.differences or self.more or self.unknown)
 
 
-def shortened(comparison: Sequence[Difference], most: int) -> tuple[tuple[Difference, ...], int]:
+def first_differences(comparison: Sequence[Difference], most: int) -> tuple[tuple[Difference, ...], int]:
     """The first ones, and how many others there are."""
     return tuple(comparison[:most]), max(len(comparison) - most, 0)
 
 
-def tally(comparison: Comparison) -> str:
+def summarize_differences(comparison: Comparison) -> str:
     """Such as `1 missing variable, 2 images`."""
     counted = Counter(each.category for each in comparison.differences)
     told = [f"{counted[each]} {each}{'s' * (counted[each] > 1)}" for each in Category if counted[each]]
     return ", ".join([*told, *([f"{comparison.more} more"] if comparison.more else [])])
 
 
-def fault(comparison: Comparison) -> str:
+def mismatch_reason(comparison: Comparison) -> str:
     """Why the two are not alike."""
     if comparison.unknown:
         return f"{comparison.right} cannot be compared with {comparison.left}: {comparison.unknown}"
-    return f"{comparison.right} differs from {comparison.left}: {tally(comparison)}"
+    return f"{comparison.right} differs from {comparison.left}: {summarize_differences(comparison)}"
 
 
 def diff(comparison: Comparison, left: str = "", right: str = "") -> Iterator[str]:

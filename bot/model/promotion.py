@@ -44,7 +44,7 @@ PENDING = frozenset(
     }
 )
 """Nothing of the stage was touched yet."""
-MOVING = frozenset(
+ACTIVE = frozenset(
     {
         PromotionState.DEPLOYING,
         PromotionState.VERIFYING,
@@ -53,7 +53,7 @@ MOVING = frozenset(
     }
 )
 """The stage is in its hands. There is at most one of these on a stage."""
-ENDED = frozenset(PromotionState) - PENDING - MOVING
+ENDED = frozenset(PromotionState) - PENDING - ACTIVE
 
 
 class PromotionKind(StrEnum):
@@ -89,7 +89,7 @@ class GateResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class TimelineEntry:
     """One line of a promotion's story."""
 
     at: datetime
@@ -117,7 +117,7 @@ class Promotion:
     """The pull request that tells its story."""
     head: str | None = None
     """The head that whoever asked could see."""
-    wanted: str | None = None
+    requested_release: str | None = None
     """The release that was asked for, by its id, a tag or a commit; None is the pull request's own."""
     commit: str | None = None
     """The head of the default branch with which the pipeline begins by itself."""
@@ -146,7 +146,7 @@ class Promotion:
     """A log tail to quote."""
     paused_by: str = ""
     paused_at: datetime | None = None
-    back_to: Target | None = None
+    rollback_target: Target | None = None
     """What the stage goes back to when it fails."""
     ephemeral: bool = False
     """The stage stands for this promotion only."""
@@ -154,13 +154,13 @@ class Promotion:
     """Who had the stage taken away since, with what the promotion brought there."""
     pinned: bool = False
     """`.greenroom.yml` asked for it on behalf of whoever changed it, and is what moves the demo again."""
-    holds: bool = False
+    placed_hold: bool = False
     """It put its stage on hold: it went back, or would have if there were anything to go back to."""
-    waits: str = ""
+    waiting_for: str = ""
     """What its stage waits for, where that takes long, in a sentence without its full stop."""
     checks: tuple[CheckResult, ...] = ()
     url: str | None = None
-    story: tuple[Chapter, ...] = ()
+    timeline: tuple[TimelineEntry, ...] = ()
 
     @property
     def automatic(self) -> bool:
@@ -193,7 +193,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Verified:
+class VerifiedTarget:
     """A release that ran on the stage and passed its verification."""
 
     target: Target
@@ -228,9 +228,9 @@ class StageRecord:
     """When it was told so."""
     serial: int = 0
     """Of the last target."""
-    moving: str | None = None
+    active_promotion: str | None = None
     """The promotion that has the stage in its hands."""
-    verified: tuple[Verified, ...] = ()
+    verified: tuple[VerifiedTarget, ...] = ()
     """The last one is what the stage goes back to; a release that was taken back is not in it any more."""
     lock: Lock | None = None
     hold: Hold | None = None
@@ -264,7 +264,7 @@ class AuditEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Board:
+class StageAggregate:
     """All about one stage that is decided together, in one transaction."""
 
     stage: StageRecord

@@ -63,17 +63,17 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class QueuePosition:
     """Why it is not a preview's turn yet."""
 
     position: int
     """Among those that wait for the same cap."""
     scope: Scope
-    taken: int
+    running: int
     cap: int
 
 
-def turn(key: str, candidates: Iterable[Candidate], caps: Caps) -> Turn | None:
+def queue_position(key: str, candidates: Iterable[Candidate], caps: Caps) -> QueuePosition | None:
     """None when the preview has a place, or may take one now.
 
     Whoever came before it and may start has as good as started; whoever waits for a cap that does not
@@ -97,6 +97,6 @@ def turn(key: str, candidates: Iterable[Candidate], caps: Caps) -> Turn | None:
             if not full:
                 return None
             scope, cap = full[0]
-            return Turn(before[scope] + 1, scope[0], taken[scope], cap)
+            return QueuePosition(before[scope] + 1, scope[0], taken[scope], cap)
         (before if full else taken).update(candidate.scopes)
     return None

@@ -50,7 +50,7 @@ class WorkKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Scheduled:
+class ScheduledWork:
     """Where a key stands in the queue."""
 
     running: bool

@@ -10,17 +10,19 @@ from bot.config.configuration import PATH, parse_configuration
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.repository import Repository
 from bot.model.work import Claim
-from bot.promotions.demo_pins import Pins
+from bot.promotions.demo_pins import DemoPins
 from bot.promotions.ports import GitHub, Repositories
-from bot.promotions.service import Asking
+from bot.promotions.service import PromotionService
 
 log = structlog.get_logger()
 
 
-class Following:
+class DefaultBranchFollower:
     """The handler of `pipeline:` work."""
 
-    def __init__(self, repositories: Repositories, github: GitHub, asking: Asking, pins: Pins) -> None:
+    def __init__(
+        self, repositories: Repositories, github: GitHub, asking: PromotionService, pins: DemoPins
+    ) -> None:
         self._repositories = repositories
         self._github = github
         self._asking = asking

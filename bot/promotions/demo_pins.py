@@ -18,8 +18,8 @@ from bot.promotions.facts import Found
 from bot.promotions.gates import fork_shown
 from bot.promotions.pipeline import demo_digest
 from bot.promotions.ports import GitHub, Promotions
-from bot.promotions.release_resolver import Sources
-from bot.promotions.service import Asker, draft
+from bot.promotions.release_resolver import ReleaseResolver
+from bot.promotions.service import Requester, draft
 from bot.promotions.stage_aggregate import locked
 
 _AGAIN = timedelta(minutes=2)
@@ -30,10 +30,10 @@ _UNTOUCHED = (PromotionState.REJECTED, PromotionState.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
-class Pins:
+class DemoPins:
     promotions: Promotions
     github: GitHub
-    sources: Sources
+    sources: ReleaseResolver
     clock: Clock
 
     async def follow(
@@ -69,7 +69,7 @@ class Pins:
         # The same wish in the same situation is the same promotion, however often it is looked at.
         before = record.pin.promotion if record.pin is not None else ""
         situation = f"{wanted.release}/{wanted.digest}/{record.serial}/{before}"
-        asker = Asker(record.repository, change.by, f"pinned/{record.repository.id}/{situation}")
+        asker = Requester(record.repository, change.by, f"pinned/{record.repository.id}/{situation}")
         promotion = draft(asker, record.key, PromotionKind.PROMOTION, now, wanted.release)
         found = await self._found(record, promotion, configuration)
         if isinstance(found, str):
@@ -93,7 +93,7 @@ class Pins:
         told = f"{PATH} of {change.sha[:7]} pins {promotion.stage.name} to {wanted.release}"
         asked = replace(
             promotion,
-            wanted=found.release.id,
+            requested_release=found.release.id,
             pinned=True,
             number=await self.github.merged_by(promotion.repository, change.sha),
             note=f"{told}, and {found.note}" if found.note else told,
@@ -117,7 +117,7 @@ class Pins:
         except Rejected as error:
             return str(error)
         if found is None:
-            return f"The image of {promotion.wanted} is not in the registry yet."
+            return f"The image of {promotion.requested_release} is not in the registry yet."
         return "It was made from a fork." if fork_shown(record.key, found.release) else found
 
     async def _remember(self, claim: Claim, record: StageRecord, pin: Pin | None) -> None:
@@ -129,4 +129,4 @@ class Pins:
 
 def _turned_down(asked: Promotion) -> bool:
     """By a gate, before anything was touched, and not by a person."""
-    return asked.state in _UNTOUCHED and not asked.story[-1].by
+    return asked.state in _UNTOUCHED and not asked.timeline[-1].by

@@ -12,7 +12,7 @@ import structlog
 from bot.config.configuration import PATH, host_objection, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.ports import Clock
-from bot.model.errors import ConfigurationError, Rejected, TryAgain
+from bot.model.errors import ConfigurationError, Rejected, Unavailable
 from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.parity import Comparison
 from bot.model.promotion import PENDING, Promotion
@@ -20,10 +20,10 @@ from bot.model.protection import Branch
 from bot.model.pull_request import PullRequest
 from bot.model.release import Origin, PromotableRelease
 from bot.promotions.facts import Facts, Reading
-from bot.promotions.parity_service import Comparing
+from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import may_come, policy, stages_by_name
 from bot.promotions.ports import Environments, GitHub, Promotions
-from bot.promotions.release_resolver import Sources
+from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.rollout_progress import progress
 
 log = structlog.get_logger()
@@ -34,12 +34,12 @@ OUTAGE_AGAIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Inquiry:
+class FactsReader:
     promotions: Promotions
     environments: Environments
     github: GitHub
-    sources: Sources
-    comparing: Comparing
+    sources: ReleaseResolver
+    comparing: ParityService
     clock: Clock
     hosts: HostGrants = NO_HOSTS
     """Which stages may have a host of their own."""
@@ -51,9 +51,9 @@ class Inquiry:
             return Facts(progress=progress(environment)), None
         try:
             return await self._read(promotion), None
-        except (Rejected, TryAgain) as error:
+        except (Rejected, Unavailable) as error:
             log.warning("a promotion cannot be judged now", reason=str(error))
-            told = error.at if isinstance(error, TryAgain) else None
+            told = error.retry_at if isinstance(error, Unavailable) else None
             return Facts(), told or self.clock() + OUTAGE_AGAIN
 
     async def _read(self, promotion: Promotion) -> Facts:

@@ -166,7 +166,7 @@ def compared(
     found: Sequence[Comparison],
 ) -> dict[str, Comparison | None]:
     """What is known now of each stage before; None where it was not compared yet as things are."""
-    known = {each.bond: each for each in (*promotion.parity, *found)}
+    known = {each.compared_key: each for each in (*promotion.parity, *found)}
     return {
         name: known.get(bond(release.id, promotion.configuration_digest, name, target))
         for name, target in before.items()

@@ -11,10 +11,10 @@ from bot.config.configuration import PATH, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.render_request import common_request
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import RenderRequest
 from bot.model.naming import namespace_name
-from bot.model.parity import Comparison, Difference, shortened
+from bot.model.parity import Comparison, Difference, first_differences
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
@@ -40,7 +40,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparing:
+class ParityService:
     github: GitHub
     renderer: Renderer
 
@@ -78,7 +78,7 @@ class Comparing:
         try:
             text = await self.github.default_branch_file(repository, PATH)
             stages = parse_configuration(text).stages if text is not None else {}
-        except (Rejected, TryAgain) as error:
+        except (Rejected, Unavailable) as error:
             told = f"{_idle(names)}, and how it is configured cannot be told: {error}"
             raise Refusal(told) from None
         if text is None:
@@ -120,7 +120,7 @@ class Comparing:
         name = promotion.stage.name
         before = verified_with(stage.after, records, release.id)
         digest = configuration_digest(reading.configuration, name)
-        known = {each.bond: each for each in promotion.parity}
+        known = {each.compared_key: each for each in promotion.parity}
         found = []
         for other, target in before.items():
             true_of = bond(release.id, digest, other, target)
@@ -133,10 +133,10 @@ class Comparing:
                 told = await self.compare(promotion.repository, left, right)
             except Rejected as error:
                 why = str(error).rstrip(".")
-                found.append(Comparison(other, name, unknown=why, bond=true_of))
+                found.append(Comparison(other, name, unknown=why, compared_key=true_of))
             else:
-                first, more = shortened(told, _MOST // len(before))
-                found.append(Comparison(other, name, first, more, bond=true_of))
+                first, more = first_differences(told, _MOST // len(before))
+                found.append(Comparison(other, name, first, more, compared_key=true_of))
         return tuple(found)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.model.promotion import MOVING, PENDING, Board, Promotion, PromotionKind, PromotionState
+from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, StageAggregate
 from bot.promotions import protection as environment
 from bot.promotions import stage_aggregate as on
 from bot.promotions.active_states import begin
@@ -16,9 +16,9 @@ from bot.promotions.pipeline import configuration_digest, policy, told_places
 State = PromotionState
 
 
-def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+def requested(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     if facts.refusal:
-        return on.enter(board, promotion, State.REJECTED, now, facts.refusal)
+        return on.transition(board, promotion, State.REJECTED, now, facts.refusal)
     if facts.reading is None:
         return board
     name = promotion.stage.name
@@ -26,13 +26,13 @@ def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -
     place = configuration.place(promotion.stage)
     if place is None:
         told = f"there is no {promotion.stage.kind} {name} ({told_places(configuration)})"
-        return on.enter(board, promotion, State.REJECTED, now, told)
+        return on.transition(board, promotion, State.REJECTED, now, told)
     if facts.found is None:
         return board
     before = _admit(board, promotion, now)
     if before.promotions[promotion.id].state is not promotion.state:
         return before
-    return on.enter(
+    return on.transition(
         before,
         promotion,
         State.GATING,
@@ -48,16 +48,16 @@ def requested(board: Board, promotion: Promotion, facts: Facts, now: datetime) -
     )
 
 
-def _admit(board: Board, promotion: Promotion, now: datetime) -> Board:
+def _admit(board: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
     """One promotion at a time: a person's before an automatic one, a newer automatic one before an older."""
     others = [each for each in board.promotions.values() if each.id != promotion.id]
     for other in others:
-        active = other.state in PENDING or other.state in MOVING
+        active = other.state in PENDING or other.state in ACTIVE
         first = other.state is not State.REQUESTED or not _later(other, promotion)
         if not promotion.automatic and not other.automatic and active and first:
             what = "takes it back" if other.kind is PromotionKind.ROLLBACK else "promotes to it"
             name = promotion.stage.name
-            return on.enter(
+            return on.transition(
                 board,
                 promotion,
                 State.REJECTED,
@@ -67,9 +67,9 @@ def _admit(board: Board, promotion: Promotion, now: datetime) -> Board:
             )
         if other.automatic and other.state in PENDING:
             if promotion.automatic and _later(other, promotion):
-                return on.enter(board, promotion, State.SUPERSEDED, now, "a newer release came")
+                return on.transition(board, promotion, State.SUPERSEDED, now, "a newer release came")
             told = "a newer release came" if promotion.automatic else f"{promotion.requested_by} took over"
-            board = on.enter(board, other, State.SUPERSEDED, now, told)
+            board = on.transition(board, other, State.SUPERSEDED, now, told)
     return board
 
 
@@ -77,41 +77,41 @@ def _later(other: Promotion, promotion: Promotion) -> bool:
     return (other.requested_at, other.id) > (promotion.requested_at, promotion.id)
 
 
-def gating(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+def gating(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     board = _look(board, promotion, facts, now)
     promotion = board.promotions[promotion.id]
     shut = [gate for gate in promotion.gates if not gate.passed]
     if promotion.state is not State.GATING or any(gate.until is None for gate in shut):
         return board
     if enough(promotion, now):
-        return on.enter(board, promotion, State.QUEUED, now)
-    return on.enter(board, promotion, State.AWAITING_APPROVAL, now)
+        return on.transition(board, promotion, State.QUEUED, now)
+    return on.transition(board, promotion, State.AWAITING_APPROVAL, now)
 
 
-def awaiting(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+def awaiting(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     board = _look(board, promotion, facts, now)
     promotion = board.promotions[promotion.id]
     if promotion.state is State.AWAITING_APPROVAL and enough(promotion, now):
-        return on.enter(board, promotion, State.QUEUED, now)
+        return on.transition(board, promotion, State.QUEUED, now)
     return board
 
 
-def queued(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+def queued(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     board = _look(board, promotion, facts, now)
     promotion = board.promotions[promotion.id]
     if promotion.state is not State.QUEUED or facts.reading is None:
         return board
     if not enough(promotion, now):
-        return on.enter(board, promotion, State.AWAITING_APPROVAL, now)
+        return on.transition(board, promotion, State.AWAITING_APPROVAL, now)
     if not all(gate.passed for gate in promotion.gates):
         return board
-    holder = board.promotions.get(board.stage.moving or "")
+    holder = board.promotions.get(board.stage.active_promotion or "")
     if holder is not None:
-        board = on.enter(board, holder, State.SUPERSEDED, now, "a newer release came")
+        board = on.transition(board, holder, State.SUPERSEDED, now, "a newer release came")
     return begin(board, promotion, now)
 
 
-def _look(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+def _look(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     """Follows what was configured meanwhile and asks the gates again; a final no ends the promotion."""
     board = _follow_configuration(board, promotion, facts, now)
     promotion = board.promotions[promotion.id]
@@ -137,21 +137,23 @@ def _look(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Bo
         promotion = board.promotions[promotion.id]
     final = [gate.why for gate in gates if gate.final]
     if final:
-        return on.enter(board, promotion, State.REJECTED, now, "; ".join(final))
+        return on.transition(board, promotion, State.REJECTED, now, "; ".join(final))
     # Whoever has to wait for long by a rule has all of the usual time after it.
-    latest = environment.waited(promotion) + on.PATIENCE[promotion.state]
+    latest = environment.waited(promotion) + on.STATE_TIMEOUTS[promotion.state]
     deadline = max(promotion.deadline, latest) if promotion.protection.wait else promotion.deadline
     return on.change(board, promotion, deadline=deadline, missing=missing(promotion, now))
 
 
-def _follow_configuration(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+def _follow_configuration(
+    board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime
+) -> StageAggregate:
     """A stage that is configured otherwise by now was not what anybody approved."""
     if facts.reading is None:
         return board
     name = promotion.stage.name
     if facts.reading.configuration.place(promotion.stage) is None:
         told = f"the {promotion.stage.kind} {name} is configured no more"
-        return on.enter(board, promotion, State.REJECTED, now, told)
+        return on.transition(board, promotion, State.REJECTED, now, told)
     digest = configuration_digest(facts.reading.configuration, name)
     if digest == promotion.configuration_digest:
         return board
@@ -168,7 +170,7 @@ def _follow_configuration(board: Board, promotion: Promotion, facts: Facts, now:
         before=promotion.configuration_digest,
         after=digest,
     )
-    board = on.note(board, promotion, now, f"{told[:1].upper()}{told[1:]}")
+    board = on.add_event(board, promotion, now, f"{told[:1].upper()}{told[1:]}")
     return on.change(
         board,
         board.promotions[promotion.id],

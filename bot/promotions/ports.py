@@ -11,7 +11,7 @@ from bot.model.commit import Commit
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.manifest import Bundle, RenderRequest
 from bot.model.parity import Comparable
-from bot.model.promotion import AuditEntry, Board, Promotion, StageRecord
+from bot.model.promotion import AuditEntry, Promotion, StageAggregate, StageRecord
 from bot.model.protection import Branch, Protection
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import PromotableRelease
@@ -132,12 +132,12 @@ class Promotions(Protocol):
         self,
         stage: EnvironmentKey,
         repository: Repository,
-        change: Callable[[Board], Board],
+        change: Callable[[StageAggregate], StageAggregate],
         *,
         about: str | None = None,
         claim: Claim | None = None,
         token: str = "",
-    ) -> Board:
+    ) -> StageAggregate:
         """Changes a stage's board in one transaction, with all that follows from it.
 
         `change` is pure and may be called again. Superseded when there is a claim and it is lost. What

@@ -9,13 +9,13 @@ import structlog
 from bot.config.configuration import parse_configuration
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKind
-from bot.model.errors import Rejected, TryAgain
-from bot.model.promotion import Board, Promotion, PromotionState
+from bot.model.errors import Rejected, Unavailable
+from bot.model.promotion import Promotion, PromotionState, StageAggregate
 from bot.model.work import Claim
-from bot.promotions.facts_reader import OUTAGE_AGAIN, Inquiry
+from bot.promotions.facts_reader import OUTAGE_AGAIN, FactsReader
 from bot.promotions.pipeline import onward, stages_by_name
 from bot.promotions.ports import GitHub, Promotions
-from bot.promotions.service import Asking
+from bot.promotions.service import PromotionService
 from bot.promotions.state_machine import next_look, step
 
 log = structlog.get_logger()
@@ -24,11 +24,16 @@ _PASSING = frozenset({PromotionState.DEPLOYING, PromotionState.VERIFYING})
 """Nobody has to do anything, and something else is told soon: such news waits for a quiet moment."""
 
 
-class Promoter:
+class PromotionReconciler:
     """The handler of `promotion:` work."""
 
     def __init__(
-        self, promotions: Promotions, github: GitHub, inquiry: Inquiry, asking: Asking, clock: Clock
+        self,
+        promotions: Promotions,
+        github: GitHub,
+        inquiry: FactsReader,
+        asking: PromotionService,
+        clock: Clock,
     ) -> None:
         self._promotions = promotions
         self._github = github
@@ -47,7 +52,7 @@ class Promoter:
 
         id = promotion.id
 
-        def go_on(board: Board) -> Board:
+        def go_on(board: StageAggregate) -> StageAggregate:
             return step(board, id, facts, now)
 
         board = await self._promotions.change(
@@ -79,9 +84,9 @@ class Promoter:
             await self._tell_on_github(claim, promotion)
         except Rejected as error:
             log.warning("a promotion cannot be told about", reason=str(error))
-        except TryAgain as error:
+        except Unavailable as error:
             log.info("a promotion is told about later", reason=str(error))
-            return error.at or self._clock() + OUTAGE_AGAIN
+            return error.retry_at or self._clock() + OUTAGE_AGAIN
         return None
 
     async def _tell_on_github(self, claim: Claim, promotion: Promotion) -> None:

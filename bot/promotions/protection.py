@@ -9,13 +9,15 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 
 from bot.config.fields import tell_duration
-from bot.model.promotion import Board, Promotion
+from bot.model.promotion import Promotion, StageAggregate
 from bot.model.protection import Branch, Protection
 from bot.promotions import stage_aggregate as on
 from bot.promotions.approvals import counting, wanted
 
 
-def follow(board: Board, promotion: Promotion, protection: Protection, now: datetime) -> Board:
+def follow(
+    board: StageAggregate, promotion: Promotion, protection: Protection, now: datetime
+) -> StageAggregate:
     """The promotion goes by the rules of now; they may make void what was approved before."""
     before, name = promotion.protection, promotion.stage.name
     if protection == before:
@@ -29,7 +31,7 @@ def follow(board: Board, promotion: Promotion, protection: Protection, now: date
     board = on.record(
         board, promotion.id, now, "protection", why=why, before=told(before), after=told(protection)
     )
-    return on.note(board, board.promotions[promotion.id], now, f"{why[:1].upper()}{why[1:]}")
+    return on.add_event(board, board.promotions[promotion.id], now, f"{why[:1].upper()}{why[1:]}")
 
 
 def _yes(promotion: Promotion, now: datetime) -> set[str]:

@@ -22,7 +22,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True)
-class Sources:
+class ReleaseResolver:
     github: GitHub
     registry: Registry
     cluster: Cluster
@@ -31,8 +31,8 @@ class Sources:
 
     async def find(self, promotion: Promotion, configuration: Configuration) -> Found | None:
         """None while it is being built. Rejected says why there can be none."""
-        if promotion.wanted is not None:
-            return await self._wanted(promotion, promotion.wanted, configuration)
+        if promotion.requested_release is not None:
+            return await self._wanted(promotion, promotion.requested_release, configuration)
         if promotion.commit is not None:
             return await self._of_commit(promotion, promotion.commit, configuration)
         if promotion.number is None:

@@ -8,7 +8,7 @@ from bot.promotions.facts import Progress, Rollout
 
 def progress(environment: Environment | None) -> Progress:
     """What is known of an older target says nothing of the one that it has now."""
-    target = environment.wishes.target if environment is not None else None
+    target = environment.overrides.target if environment is not None else None
     if environment is None or target is None:
         return Progress(Rollout.UNDER_WAY)
     status, serial = environment.status, target.serial

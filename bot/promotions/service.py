@@ -14,14 +14,14 @@ from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
 from bot.model.promotion import (
-    MOVING,
+    ACTIVE,
     PENDING,
-    Board,
-    Chapter,
     Promotion,
     PromotionKind,
     PromotionState,
+    StageAggregate,
     StageRecord,
+    TimelineEntry,
 )
 from bot.model.protection import Protection
 from bot.model.release import PromotableRelease
@@ -29,19 +29,19 @@ from bot.model.repository import Repository
 from bot.promotions import stage_commands as orders
 from bot.promotions.approvals import teams
 from bot.promotions.ports import GitHub, Promotions, Releases
-from bot.promotions.stage_aggregate import PATIENCE, Refusal
-from bot.promotions.stage_lookup import Named, read_names
+from bot.promotions.stage_aggregate import STATE_TIMEOUTS, Refusal
+from bot.promotions.stage_lookup import StageLookup, read_names
 
 log = structlog.get_logger()
 
-_OPEN = PENDING | MOVING
+_OPEN = PENDING | ACTIVE
 _BROUGHT = (PromotionState.SUCCEEDED, PromotionState.ROLLED_BACK)
 
-Order = Callable[[Board, Promotion], Board]
+Order = Callable[[StageAggregate, Promotion], StageAggregate]
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Who asks, where, and seeing what."""
 
     repository: Repository
@@ -54,7 +54,7 @@ class Asker:
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class PromotionService:
     """Raises Refusal, with a sentence for whoever asked."""
 
     promotions: Promotions
@@ -62,9 +62,9 @@ class Asking:
     github: GitHub
     clock: Clock
 
-    async def promote(self, asker: Asker, stage: str, release: str | None = None) -> Promotion:
+    async def promote(self, asker: Requester, stage: str, release: str | None = None) -> Promotion:
         """It is looked into by a worker, which tells what becomes of it."""
-        key = (await self.names(asker.repository)).configured(stage)
+        key = (await self.lookup(asker.repository)).configured(stage)
         await self._see_pull_request(asker)
         promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock(), release)
         return await self._request(asker, promotion)
@@ -73,34 +73,34 @@ class Asking:
         self, repository: Repository, stage: str, release: PromotableRelease, number: int | None
     ) -> Promotion:
         """The pipeline goes on by itself; to each stage once with each release."""
-        asker = Asker(repository, "", f"automatic/{repository.id}/{release.id}", number)
+        asker = Requester(repository, "", f"automatic/{repository.id}/{release.id}", number)
         key = EnvironmentKey.stage(repository.id, stage)
         promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock(), release.id)
         return await self._request(asker, promotion)
 
     async def pushed(self, repository: Repository, stage: str, commit: str) -> None:
         """A new head of the default branch goes to a stage by itself; each of them once."""
-        asker = Asker(repository, "", f"pushed/{repository.id}/{commit}")
+        asker = Requester(repository, "", f"pushed/{repository.id}/{commit}")
         key = EnvironmentKey.stage(repository.id, stage)
         promotion = draft(asker, key, PromotionKind.PROMOTION, self.clock())
         if await self.promotions.get(promotion.id) is None:
             number = await self.github.merged_by(repository, commit)
             await self._request(asker, replace(promotion, commit=commit, number=number))
 
-    async def rollback(self, asker: Asker, stage: str) -> Promotion:
+    async def rollback(self, asker: Requester, stage: str) -> Promotion:
         """What goes back: a rollback, or the promotion that was under way and is taken back."""
         if (done := await self._carried_out(asker)) is not None:
             return done
         now = self.clock()
-        key = (await self.names(asker.repository)).movable(stage)
+        key = (await self.lookup(asker.repository)).movable(stage)
         new = draft(asker, key, PromotionKind.ROLLBACK, now)
         board = await self._change(
             asker, key, lambda board: orders.begin_rollback(board, new, now), about=new.id
         )
-        found = board.promotions.get(new.id) or board.promotions.get(board.stage.moving or "")
+        found = board.promotions.get(new.id) or board.promotions.get(board.stage.active_promotion or "")
         return found or max(board.promotions.values(), key=lambda each: each.since)
 
-    async def approve(self, asker: Asker, stage: str | None) -> Promotion:
+    async def approve(self, asker: Requester, stage: str | None) -> Promotion:
         one = await self._the_one(asker, stage, PENDING, "approve")
         if asker.number is not None and one.number is not None and one.number != asker.number:
             raise Refusal(
@@ -113,46 +113,46 @@ class Asking:
             asker, one, lambda board, it: orders.approve(board, it, asker.by, mine, protection, now)
         )
 
-    async def reject(self, asker: Asker, stage: str | None, why: str) -> Promotion:
+    async def reject(self, asker: Requester, stage: str | None, why: str) -> Promotion:
         one = await self._the_one(asker, stage, PENDING, "reject")
         now = self.clock()
         return await self._order(asker, one, lambda board, it: orders.reject(board, it, asker.by, why, now))
 
-    async def abort(self, asker: Asker, stage: str | None, why: str) -> Promotion:
+    async def abort(self, asker: Requester, stage: str | None, why: str) -> Promotion:
         one = await self._the_one(asker, stage, _OPEN, "abort")
         now = self.clock()
         return await self._order(asker, one, lambda board, it: orders.abort(board, it, asker.by, why, now))
 
-    async def pause(self, asker: Asker, stage: str | None) -> Promotion:
+    async def pause(self, asker: Requester, stage: str | None) -> Promotion:
         one = await self._the_one(asker, stage, _OPEN, "pause")
         now = self.clock()
         return await self._order(asker, one, lambda board, it: orders.pause(board, it, asker.by, now))
 
-    async def resume(self, asker: Asker, stage: str | None) -> Promotion:
+    async def resume(self, asker: Requester, stage: str | None) -> Promotion:
         one = await self._the_one(asker, stage, _OPEN, "resume")
         now = self.clock()
         return await self._order(asker, one, lambda board, it: orders.resume(board, it, asker.by, now))
 
-    async def lock(self, asker: Asker, stage: str, length: timedelta | None, why: str) -> StageRecord:
+    async def lock(self, asker: Requester, stage: str, length: timedelta | None, why: str) -> StageRecord:
         now = self.clock()
         until = now + (length or orders.DEFAULT_LOCK)
         return await self._keep(asker, stage, lambda board: orders.lock(board, asker.by, until, why, now))
 
-    async def unlock(self, asker: Asker, stage: str, *, may_take: bool) -> StageRecord:
+    async def unlock(self, asker: Requester, stage: str, *, may_take: bool) -> StageRecord:
         now = self.clock()
         return await self._keep(asker, stage, lambda board: orders.unlock(board, asker.by, may_take, now))
 
-    async def hold(self, asker: Asker, stage: str, why: str) -> StageRecord:
+    async def hold(self, asker: Requester, stage: str, why: str) -> StageRecord:
         now = self.clock()
         return await self._keep(asker, stage, lambda board: orders.hold(board, asker.by, why, now))
 
-    async def unhold(self, asker: Asker, stage: str) -> StageRecord:
+    async def unhold(self, asker: Requester, stage: str) -> StageRecord:
         now = self.clock()
         return await self._keep(asker, stage, lambda board: orders.unhold(board, asker.by, now))
 
-    async def remove(self, asker: Asker, name: str) -> StageRecord:
+    async def remove(self, asker: Requester, name: str) -> StageRecord:
         """Takes a stage or demo away, with its data, that the default branch has no more."""
-        names = await self.names(asker.repository)
+        names = await self.lookup(asker.repository)
         if names.problem is not None:
             raise names.problem
         configuration = names.configuration
@@ -174,14 +174,14 @@ class Asking:
         )
         return board.stage
 
-    async def _see_pull_request(self, asker: Asker) -> None:
+    async def _see_pull_request(self, asker: Requester) -> None:
         """Who types no comment may name one that there is not."""
         if asker.number is None or asker.head is not None:
             return
         if await self.github.pull_request(asker.repository, asker.number) is None:
             raise Refusal(f"There is no pull request #{asker.number} in {asker.repository.full_name}.")
 
-    async def _protection(self, asker: Asker, one: Promotion) -> Protection:
+    async def _protection(self, asker: Requester, one: Promotion) -> Protection:
         """Read anew: nobody says yes under rules that hold no more."""
         name = one.stage.name
         try:
@@ -193,7 +193,7 @@ class Asking:
                 "here. `greenroom doctor` tells the operator what is missing."
             ) from None
 
-    async def _teams(self, asker: Asker, one: Promotion) -> list[str]:
+    async def _teams(self, asker: Requester, one: Promotion) -> list[str]:
         """Those of the teams asked for that the person is in; what cannot be read is a no."""
         found = []
         for team in teams(one):
@@ -204,10 +204,10 @@ class Asking:
                 log.warning("a team cannot be read, which counts as a no", team=team, reason=str(error))
         return found
 
-    async def names(self, repository: Repository) -> Named:
+    async def lookup(self, repository: Repository) -> StageLookup:
         return await read_names(self.promotions, self.github, repository)
 
-    async def _request(self, asker: Asker, promotion: Promotion) -> Promotion:
+    async def _request(self, asker: Requester, promotion: Promotion) -> Promotion:
         now = promotion.requested_at
         board = await self._change(
             asker,
@@ -218,7 +218,7 @@ class Asking:
         return board.promotions[promotion.id]
 
     async def _the_one(
-        self, asker: Asker, stage: str | None, states: frozenset[PromotionState], doing: str
+        self, asker: Requester, stage: str | None, states: frozenset[PromotionState], doing: str
     ) -> Promotion:
         """The promotion that is meant: this pull request's, or another one of the stage that was named."""
         if (done := await self._carried_out(asker)) is not None:
@@ -237,32 +237,38 @@ class Asking:
             told = " or ".join(f"`/{doing} {name}`" for name in names)
             raise Refusal(f"Say which one to {doing}: {told}.")
         here = [each for each in found if each.number == asker.number]
-        return max(here or found, key=lambda each: (each.state in MOVING, each.requested_at))
+        return max(here or found, key=lambda each: (each.state in ACTIVE, each.requested_at))
 
-    async def _carried_out(self, asker: Asker) -> Promotion | None:
+    async def _carried_out(self, asker: Requester) -> Promotion | None:
         """What the same comment was about, carried out by whoever was killed before it could say so."""
         id = await self.promotions.carried_out(asker.repository.id, asker.token)
         return await self.promotions.get(id) if id else None
 
-    async def _keep(self, asker: Asker, stage: str, change: Callable[[Board], Board]) -> StageRecord:
-        key = (await self.names(asker.repository)).known(stage)
+    async def _keep(
+        self, asker: Requester, stage: str, change: Callable[[StageAggregate], StageAggregate]
+    ) -> StageRecord:
+        key = (await self.lookup(asker.repository)).known(stage)
         return (await self._change(asker, key, change)).stage
 
-    async def _order(self, asker: Asker, one: Promotion, order: Order) -> Promotion:
-        def change(board: Board) -> Board:
+    async def _order(self, asker: Requester, one: Promotion, order: Order) -> Promotion:
+        def change(board: StageAggregate) -> StageAggregate:
             return order(board, board.promotions[one.id])
 
         board = await self._change(asker, one.stage, change, about=one.id)
         return board.promotions[one.id]
 
     async def _change(
-        self, asker: Asker, key: EnvironmentKey, change: Callable[[Board], Board], about: str | None = None
-    ) -> Board:
+        self,
+        asker: Requester,
+        key: EnvironmentKey,
+        change: Callable[[StageAggregate], StageAggregate],
+        about: str | None = None,
+    ) -> StageAggregate:
         return await self.promotions.change(key, asker.repository, change, about=about, token=asker.token)
 
 
 def draft(
-    asker: Asker, key: EnvironmentKey, kind: PromotionKind, now: datetime, wanted: str | None = None
+    asker: Requester, key: EnvironmentKey, kind: PromotionKind, now: datetime, wanted: str | None = None
 ) -> Promotion:
     """What is asked for, not written down yet."""
     state, name = PromotionState.REQUESTED, key.name
@@ -276,9 +282,9 @@ def draft(
         requested_by=asker.by,
         requested_at=now,
         since=now,
-        deadline=now + PATIENCE[state],
+        deadline=now + STATE_TIMEOUTS[state],
         number=asker.number,
         head=asker.head,
-        wanted=wanted,
-        story=(Chapter(now, f"{what} requested", asker.by),),
+        requested_release=wanted,
+        timeline=(TimelineEntry(now, f"{what} requested", asker.by),),
     )

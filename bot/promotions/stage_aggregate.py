@@ -9,16 +9,16 @@ from typing import Any
 
 from bot.model.errors import GreenroomError
 from bot.model.promotion import (
+    ACTIVE,
     ENDED,
-    MOVING,
     AuditEntry,
-    Board,
-    Chapter,
     Hold,
     Promotion,
     PromotionState,
+    StageAggregate,
     StageRecord,
-    Verified,
+    TimelineEntry,
+    VerifiedTarget,
 )
 from bot.model.release import Target
 
@@ -26,7 +26,7 @@ _VERIFIED = 10
 """How many verified releases a stage remembers."""
 _STORY = 60
 
-PATIENCE: Mapping[PromotionState, timedelta] = {
+STATE_TIMEOUTS: Mapping[PromotionState, timedelta] = {
     PromotionState.REQUESTED: timedelta(minutes=30),
     PromotionState.GATING: timedelta(hours=24),
     PromotionState.AWAITING_APPROVAL: timedelta(hours=24),
@@ -43,53 +43,55 @@ class Refusal(GreenroomError):
     """What somebody asked for is not done. The message is for them."""
 
 
-def change(board: Board, promotion: Promotion, **fields: Any) -> Board:
+def change(board: StageAggregate, promotion: Promotion, **fields: Any) -> StageAggregate:
     changed = replace(promotion, **fields)
     return replace(board, promotions={**board.promotions, promotion.id: changed})
 
 
-def note(board: Board, promotion: Promotion, now: datetime, what: str, by: str = "") -> Board:
+def add_event(
+    board: StageAggregate, promotion: Promotion, now: datetime, what: str, by: str = ""
+) -> StageAggregate:
     """One more line of its story."""
-    story = (*promotion.story, Chapter(now, what, by))[-_STORY:]
-    return change(board, promotion, story=story)
+    story = (*promotion.timeline, TimelineEntry(now, what, by))[-_STORY:]
+    return change(board, promotion, timeline=story)
 
 
-def enter(
-    board: Board,
+def transition(
+    board: StageAggregate,
     promotion: Promotion,
     state: PromotionState,
     now: datetime,
     why: str = "",
     by: str = "",
     **fields: Any,
-) -> Board:
+) -> StageAggregate:
     """Moves a promotion to a state, with its deadline, and frees the stage when it ends."""
     what = f"{state.value}: {why}" if why else state.value
     told = f"{state.value[:1].upper()}{what[1:]}"
     ended = {"why": why} if why else {}
-    patience = PATIENCE.get(state, timedelta(0))
+    patience = STATE_TIMEOUTS.get(state, timedelta(0))
     board = record(
         board, promotion.id, now, state.value, why=why, by=by, before=promotion.state.value, after=state.value
     )
-    board = note(board, promotion, now, told, by)
+    board = add_event(board, promotion, now, told, by)
     board = change(
         board,
         board.promotions[promotion.id],
         state=state,
         since=now,
         deadline=now + patience,
-        **{"paused_by": "", "paused_at": None, "waits": "", **ended, **fields},
+        **{"paused_by": "", "paused_at": None, "waiting_for": "", **ended, **fields},
     )
     stage = board.stage
-    if state in MOVING:
-        stage = replace(stage, moving=promotion.id)
-    elif state in ENDED and stage.moving == promotion.id:
-        stage = replace(stage, moving=None)
+    if state in ACTIVE:
+        stage = replace(stage, active_promotion=promotion.id)
+    elif state in ENDED and stage.active_promotion == promotion.id:
+        stage = replace(stage, active_promotion=None)
     return replace(board, stage=stage)
 
 
 def record(
-    board: Board,
+    board: StageAggregate,
     promotion: str,
     now: datetime,
     what: str,
@@ -98,7 +100,7 @@ def record(
     by: str = "",
     before: str = "",
     after: str = "",
-) -> Board:
+) -> StageAggregate:
     key = board.stage.key
     entry = AuditEntry(now, key.repository_id, key.name, promotion, by, what, why, before, after)
     return replace(board, audit=(*board.audit, entry))
@@ -113,7 +115,7 @@ def locked(stage: StageRecord, by: str, now: datetime) -> str:
     return f"{told} ({lock.why})" if lock.why else told
 
 
-def aim(board: Board, target: Target | None, now: datetime, promotion: str) -> Board:
+def set_target(board: StageAggregate, target: Target | None, now: datetime, promotion: str) -> StageAggregate:
     """Tells the stage's environment what to run; None takes it away."""
     serial = board.stage.serial + 1
     new = replace(target, serial=serial) if target is not None else None
@@ -122,27 +124,27 @@ def aim(board: Board, target: Target | None, now: datetime, promotion: str) -> B
     return record(board, promotion, now, "target", before=told[0], after=told[1])
 
 
-def verify(board: Board, promotion: Promotion, now: datetime) -> Board:
+def verify(board: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
     """The stage's present target is what it goes back to from now on."""
     target = board.stage.target
     assert target is not None, "what was verified runs"
     kept = [each for each in board.stage.verified if not same(each.target, target)]
-    verified = (*kept, Verified(target, promotion.id, now))[-_VERIFIED:]
+    verified = (*kept, VerifiedTarget(target, promotion.id, now))[-_VERIFIED:]
     return replace(board, stage=replace(board.stage, verified=verified))
 
 
-def withdraw(board: Board, target: Target) -> Board:
+def revoke_verification(board: StageAggregate, target: Target) -> StageAggregate:
     """The stage goes back from it: it counts as verified here no more."""
     kept = tuple(each for each in board.stage.verified if not same(each.target, target))
     return replace(board, stage=replace(board.stage, verified=kept))
 
 
-def hold(board: Board, now: datetime, why: str, by: str, promotion: str) -> Board:
+def hold(board: StageAggregate, now: datetime, why: str, by: str, promotion: str) -> StageAggregate:
     board = replace(board, stage=replace(board.stage, hold=Hold(by, now, why)))
     return record(board, promotion, now, "hold", why=why, by=by, after="on hold")
 
 
-def last_verified(board: Board, besides: Target | None = None) -> Target | None:
+def last_verified(board: StageAggregate, besides: Target | None = None) -> Target | None:
     """What the stage ran last and well; not what it is to leave."""
     found = [
         each.target for each in board.stage.verified if besides is None or not same(each.target, besides)
@@ -150,7 +152,7 @@ def last_verified(board: Board, besides: Target | None = None) -> Target | None:
     return found[-1] if found else None
 
 
-def is_verified(board: Board, target: Target) -> bool:
+def is_verified(board: StageAggregate, target: Target) -> bool:
     return any(same(each.target, target) for each in board.stage.verified)
 
 

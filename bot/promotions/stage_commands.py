@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.model.promotion import (
-    MOVING,
+    ACTIVE,
     PENDING,
     Approval,
-    Board,
-    Chapter,
     Lock,
     Pin,
     Promotion,
     PromotionKind,
     PromotionState,
+    StageAggregate,
+    TimelineEntry,
 )
 from bot.model.protection import Protection
 from bot.promotions import protection as environment
@@ -34,7 +34,7 @@ _PAUSE = timedelta(days=7)
 State = PromotionState
 
 
-def request(board: Board, promotion: Promotion, now: datetime) -> Board:
+def request(board: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
     """A new promotion; the same request a second time changes nothing."""
     if promotion.id in board.promotions:
         return board
@@ -50,28 +50,32 @@ def request(board: Board, promotion: Promotion, now: datetime) -> Board:
     )
 
 
-def remove(board: Board, brought: str | None, by: str, now: datetime) -> Board:
+def remove(board: StageAggregate, brought: str | None, by: str, now: datetime) -> StageAggregate:
     """Away with what is configured no more; `brought` is the promotion that brought it there."""
     name, running = board.stage.name, board.stage.target
     if running is None:
         raise Refusal(f"Nothing runs on {name}.")
-    if board.stage.moving is not None:
-        raise Refusal(f"{name} is moved at the moment, by promotion {board.stage.moving}; wait for its end.")
+    if board.stage.active_promotion is not None:
+        raise Refusal(
+            f"{name} is moved at the moment, by promotion {board.stage.active_promotion}; wait for its end."
+        )
     if brought is not None:
-        board = on.note(board, board.promotions[brought], now, f"{name} was taken away with its data", by)
+        board = on.add_event(
+            board, board.promotions[brought], now, f"{name} was taken away with its data", by
+        )
         board = on.change(board, board.promotions[brought], removed_by=by)
     board = on.record(board, brought or "", now, "removed", by=by, before=running.release.id)
-    board = on.aim(board, None, now, brought or "")
+    board = on.set_target(board, None, now, brought or "")
     return replace(board, stage=replace(board.stage, verified=(), lock=None, hold=None, pin=None))
 
 
-def pin(board: Board, promotion: Promotion, wanted: Pin, now: datetime) -> Board:
+def pin(board: StageAggregate, promotion: Promotion, wanted: Pin, now: datetime) -> StageAggregate:
     """`.greenroom.yml` asks for it."""
     board = request(board, promotion, now)
     return replace(board, stage=replace(board.stage, pin=replace(wanted, promotion=promotion.id)))
 
 
-def remember_pin(board: Board, wanted: Pin | None, now: datetime) -> Board:
+def remember_pin(board: StageAggregate, wanted: Pin | None, now: datetime) -> StageAggregate:
     """What `.greenroom.yml` asks for and cannot be followed yet, or that it asks for nothing any more."""
     before = board.stage.pin
     if wanted == before:
@@ -88,13 +92,13 @@ def remember_pin(board: Board, wanted: Pin | None, now: datetime) -> Board:
     )
 
 
-def begin_rollback(board: Board, promotion: Promotion, now: datetime) -> Board:
+def begin_rollback(board: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
     """Back to what was verified last, in one step; what moves the stage at the moment goes back too."""
     name, by = board.stage.name, promotion.requested_by
     if promotion.id in board.promotions:
         return board
     _not_locked(board, by, now)
-    moving = board.promotions.get(board.stage.moving or "")
+    moving = board.promotions.get(board.stage.active_promotion or "")
     if moving is not None:
         return abort(board, moving, by, "rollback", now)
     running = board.stage.target
@@ -112,29 +116,29 @@ def begin_rollback(board: Board, promotion: Promotion, now: datetime) -> Board:
             release=target.release,
             policy=target.configuration,
             configuration=target.configuration,
-            back_to=target,
-            holds=True,
-            story=(Chapter(now, f"Rollback of {name} to release {target.release.id}", by),),
+            rollback_target=target,
+            placed_hold=True,
+            timeline=(TimelineEntry(now, f"Rollback of {name} to release {target.release.id}", by),),
         ),
         now,
     )
     for other in list(board.promotions.values()):
         if other.automatic and other.state in PENDING:
-            board = on.enter(board, other, State.REJECTED, now, f"{by} took {name} back")
-    board = on.withdraw(board, running)
+            board = on.transition(board, other, State.REJECTED, now, f"{by} took {name} back")
+    board = on.revoke_verification(board, running)
     board = on.hold(board, now, f"{by} took it back from release {running.release.id}", by, promotion.id)
-    board = on.aim(board, target, now, promotion.id)
-    return on.enter(board, board.promotions[promotion.id], State.ROLLING_BACK, now, by=by)
+    board = on.set_target(board, target, now, promotion.id)
+    return on.transition(board, board.promotions[promotion.id], State.ROLLING_BACK, now, by=by)
 
 
 def approve(
-    board: Board,
+    board: StageAggregate,
     promotion: Promotion,
     by: str,
     teams: Sequence[str],
     protection: Protection,
     now: datetime,
-) -> Board:
+) -> StageAggregate:
     """`teams`: those of the teams asked for that the person is in; `protection`: as it was just read."""
     release = promotion.release
     if promotion.state in PENDING and release is not None:
@@ -157,63 +161,63 @@ def approve(
         also = f"for the GitHub Environment {promotion.stage.name}"
         told = f"{told} and {also}" if needed.of_pipeline(teams) else f"approved {also}"
     board = on.record(board, promotion.id, now, "approved", by=by, why=told, after=release.id)
-    board = on.note(board, board.promotions[promotion.id], now, f"{told[:1].upper()}{told[1:]}", by)
+    board = on.add_event(board, board.promotions[promotion.id], now, f"{told[:1].upper()}{told[1:]}", by)
     promotion = board.promotions[promotion.id]
     return on.change(board, promotion, missing=missing(promotion, now))
 
 
-def reject(board: Board, promotion: Promotion, by: str, why: str, now: datetime) -> Board:
+def reject(board: StageAggregate, promotion: Promotion, by: str, why: str, now: datetime) -> StageAggregate:
     if promotion.state not in PENDING:
         raise Refusal(
             f"Promotion {promotion.id} is {promotion.state} and can be rejected no more. "
             f"`/abort {promotion.stage.name}` ends what runs."
         )
     told = f"{by} rejected it: {why}" if why else f"{by} rejected it"
-    return on.enter(board, promotion, State.REJECTED, now, told, by)
+    return on.transition(board, promotion, State.REJECTED, now, told, by)
 
 
-def abort(board: Board, promotion: Promotion, by: str, why: str, now: datetime) -> Board:
+def abort(board: StageAggregate, promotion: Promotion, by: str, why: str, now: datetime) -> StageAggregate:
     told = f"{by} aborted it: {why}" if why else f"{by} aborted it"
     if promotion.state in PENDING:
-        return on.enter(board, promotion, State.ABORTED, now, told, by)
-    if promotion.state not in MOVING:
+        return on.transition(board, promotion, State.ABORTED, now, told, by)
+    if promotion.state not in ACTIVE:
         raise Refusal(f"Promotion {promotion.id} has ended: it is {promotion.state}.")
     if promotion.state is State.ROLLING_BACK:
         raise Refusal(f"{promotion.stage.name} is already going back; that is not stopped halfway.")
-    if promotion.back_to is None and not policy(promotion).ephemeral:
+    if promotion.rollback_target is None and not policy(promotion).ephemeral:
         told += f"; there is nothing to go back to, so {promotion.stage.name} keeps what runs there"
-    board = on.enter(board, promotion, State.ABORTED, now, told, by)
+    board = on.transition(board, promotion, State.ABORTED, now, told, by)
     return go_back(board, board.promotions[promotion.id], now, told, by)
 
 
-def pause(board: Board, promotion: Promotion, by: str, now: datetime) -> Board:
-    if promotion.state not in PENDING | MOVING or promotion.state is State.ROLLING_BACK:
+def pause(board: StageAggregate, promotion: Promotion, by: str, now: datetime) -> StageAggregate:
+    if promotion.state not in PENDING | ACTIVE or promotion.state is State.ROLLING_BACK:
         raise Refusal(f"Promotion {promotion.id} cannot be paused: it is {promotion.state}.")
     if promotion.paused_by:
         raise Refusal(f"Promotion {promotion.id} is paused already, by {promotion.paused_by}.")
     board = on.record(board, promotion.id, now, "paused", by=by)
-    board = on.note(board, promotion, now, "Paused", by)
+    board = on.add_event(board, promotion, now, "Paused", by)
     paused = board.promotions[promotion.id]
     return on.change(board, paused, paused_by=by, paused_at=now, deadline=now + _PAUSE)
 
 
-def resume(board: Board, promotion: Promotion, by: str, now: datetime) -> Board:
+def resume(board: StageAggregate, promotion: Promotion, by: str, now: datetime) -> StageAggregate:
     if not promotion.paused_by or promotion.paused_at is None:
         raise Refusal(f"Promotion {promotion.id} is not paused.")
     board = on.record(board, promotion.id, now, "resumed", by=by)
-    board = on.note(board, promotion, now, "Resumed", by)
+    board = on.add_event(board, promotion, now, "Resumed", by)
     resumed = board.promotions[promotion.id]
-    deadline = now + on.PATIENCE[promotion.state]
+    deadline = now + on.STATE_TIMEOUTS[promotion.state]
     if promotion.state is State.SOAKING:
         deadline += policy(promotion).soak
     return on.change(board, resumed, paused_by="", paused_at=None, deadline=deadline)
 
 
-def lock(board: Board, by: str, until: datetime, why: str, now: datetime) -> Board:
+def lock(board: StageAggregate, by: str, until: datetime, why: str, now: datetime) -> StageAggregate:
     _not_locked(board, by, now)
     if until > now + LONGEST_LOCK:
         raise Refusal(f"A lock lasts {LONGEST_LOCK.days} days at most.")
-    moving = board.promotions.get(board.stage.moving or "")
+    moving = board.promotions.get(board.stage.active_promotion or "")
     if moving is not None and moving.requested_by.lower() != by.lower():
         whose = moving.requested_by or "the pipeline"
         raise Refusal(f"{board.stage.name} is moved by {whose} at the moment; lock it afterwards.")
@@ -221,7 +225,7 @@ def lock(board: Board, by: str, until: datetime, why: str, now: datetime) -> Boa
     return on.record(board, "", now, "locked", by=by, why=why, after=f"until {until:%Y-%m-%d %H:%M} UTC")
 
 
-def unlock(board: Board, by: str, may_take: bool, now: datetime) -> Board:
+def unlock(board: StageAggregate, by: str, may_take: bool, now: datetime) -> StageAggregate:
     """`may_take`: whether the person may lift somebody else's lock."""
     found = board.stage.lock
     if found is None or now >= found.until:
@@ -234,13 +238,13 @@ def unlock(board: Board, by: str, may_take: bool, now: datetime) -> Board:
     return on.record(board, "", now, "unlocked", by=by, before=f"locked by {found.by}")
 
 
-def hold(board: Board, by: str, why: str, now: datetime) -> Board:
+def hold(board: StageAggregate, by: str, why: str, now: datetime) -> StageAggregate:
     if board.stage.hold is not None:
         raise Refusal(f"{board.stage.name} is on hold already: {board.stage.hold.why}.")
     return on.hold(board, now, why or f"{by} asked for it", by, "")
 
 
-def unhold(board: Board, by: str, now: datetime) -> Board:
+def unhold(board: StageAggregate, by: str, now: datetime) -> StageAggregate:
     if board.stage.hold is None:
         raise Refusal(f"{board.stage.name} is not on hold.")
     before, pin = board.stage.hold.why, board.stage.pin
@@ -251,6 +255,6 @@ def unhold(board: Board, by: str, now: datetime) -> Board:
     return on.record(board, "", now, "unhold", by=by, before=before)
 
 
-def _not_locked(board: Board, by: str, now: datetime) -> None:
+def _not_locked(board: StageAggregate, by: str, now: datetime) -> None:
     if why := on.locked(board.stage, by, now):
         raise Refusal(f"{why}.")

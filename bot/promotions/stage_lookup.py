@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bot.config.configuration import PATH, Configuration, line_of, parse_configuration
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import ConfigurationError, GreenroomError, Rejected, TryAgain
+from bot.model.errors import ConfigurationError, GreenroomError, Rejected, Unavailable
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
 from bot.promotions.pipeline import in_order, told_places
@@ -21,7 +21,7 @@ _SHORTENED = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
+class StageLookup:
     """What is known of a repository's stages and demos. What it refuses, it refuses with a Refusal."""
 
     repository: Repository
@@ -111,7 +111,7 @@ class Named:
             raise Refusal(f"{name} is pinned to {record.pin.release}, and {PATH} cannot be used now.")
 
     def _unknown(self, name: str, more: str = "") -> GreenroomError:
-        if isinstance(self.problem, TryAgain):
+        if isinstance(self.problem, Unavailable):
             return self.problem
         if isinstance(self.problem, ConfigurationError):
             return Refusal(self.told)
@@ -122,15 +122,15 @@ class Named:
         return Refusal(f"There is no stage {name} ({told_places(self.configuration)}).{more}")
 
 
-async def read_names(promotions: Promotions, github: GitHub, repository: Repository) -> Named:
+async def read_names(promotions: Promotions, github: GitHub, repository: Repository) -> StageLookup:
     """As the default branch has them now, and as they were promoted to."""
     records = {each.key: each for each in await promotions.stages(repository.id)}
     try:
         text = await github.default_branch_file(repository, PATH)
         configuration = parse_configuration(text) if text is not None else None
-    except (Rejected, TryAgain) as error:
-        return Named(repository, records, problem=error)
-    return Named(repository, records, text or "", configuration)
+    except (Rejected, Unavailable) as error:
+        return StageLookup(repository, records, problem=error)
+    return StageLookup(repository, records, text or "", configuration)
 
 
 def _nearest(word: str, names: Sequence[str]) -> str | None:

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.model.promotion import PENDING, Board, Promotion, PromotionState
+from bot.model.promotion import PENDING, Promotion, PromotionState, StageAggregate
 from bot.promotions import active_states as moving
 from bot.promotions import pending_states as pending
 from bot.promotions import stage_aggregate as on
 from bot.promotions.facts import Facts, Progress, Rollout
 
 State = PromotionState
-Step = Callable[[Board, Promotion, Facts, datetime], Board]
+Step = Callable[[StageAggregate, Promotion, Facts, datetime], StageAggregate]
 
 _FORWARD = frozenset(
     {
@@ -33,7 +33,7 @@ _FORWARD = frozenset(
 """Where a paused promotion does not go."""
 
 
-def step(board: Board, id: str, facts: Facts, now: datetime) -> Board:
+def step(board: StageAggregate, id: str, facts: Facts, now: datetime) -> StageAggregate:
     """As far as the promotion can go now; the same board when nothing changed."""
     for _ in State:
         after = _step(board, board.promotions[id], facts, now)
@@ -43,7 +43,7 @@ def step(board: Board, id: str, facts: Facts, now: datetime) -> Board:
     raise AssertionError("a promotion goes in a circle")
 
 
-def _step(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Board:
+def _step(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     take = _STEPS.get(promotion.state)
     if take is None:
         return board
@@ -63,12 +63,14 @@ def _step(board: Board, promotion: Promotion, facts: Facts, now: datetime) -> Bo
     return _out_of_time(after, stands, now) if late and stands.state is promotion.state else after
 
 
-def _out_of_time(board: Board, promotion: Promotion, now: datetime) -> Board:
+def _out_of_time(board: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
     told = f"it was {promotion.state.value} for too long"
     if promotion.state in PENDING:
         reasons = [gate.why for gate in promotion.gates if not gate.passed]
-        return on.enter(board, promotion, State.EXPIRED, now, "; ".join([told, *reasons]))
-    return moving.fail(board, promotion, now, f"{told}; {promotion.waits}" if promotion.waits else told)
+        return on.transition(board, promotion, State.EXPIRED, now, "; ".join([told, *reasons]))
+    return moving.fail(
+        board, promotion, now, f"{told}; {promotion.waiting_for}" if promotion.waiting_for else told
+    )
 
 
 def next_look(promotion: Promotion, now: datetime) -> datetime | None:

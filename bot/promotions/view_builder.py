@@ -10,7 +10,7 @@ from bot.model.promotion import PENDING, AuditEntry, Promotion, PromotionState, 
 from bot.promotions.active_states import soaked_at
 from bot.promotions.approvals import Wanted, missing, wanted
 from bot.promotions.stage_aggregate import same
-from bot.promotions.views import Journey, StageStory
+from bot.promotions.views import PendingPromotion, StageView
 
 _TROUBLED = (EnvironmentState.WAITING, EnvironmentState.FAILED)
 
@@ -26,24 +26,24 @@ def tell(
     configured: bool = True,
     promotions: Sequence[Promotion] = (),
     audit: Sequence[AuditEntry] = (),
-) -> StageStory:
+) -> StageView:
     """`under_way` are the stage's promotions that have not ended."""
     target, status = record.target, environment.status if environment is not None else None
     verified = [each.at for each in record.verified if target is not None and same(each.target, target)]
     ordered = sorted(under_way, key=lambda each: (each.requested_at, each.id))
     journeys = {each.id: journey(each, now) for each in ordered}
-    return StageStory(
+    return StageView(
         key=record.key,
         repository=record.repository.full_name,
         configured=configured,
         state=status.state if status is not None else None,
-        trouble=status.cause.summary if status and status.cause and status.state in _TROUBLED else "",
+        problem=status.cause.summary if status and status.cause and status.state in _TROUBLED else "",
         url=status.url if status is not None else None,
         release=target.release if target is not None else None,
         since=record.since,
         verified_at=verified[-1] if verified else None,
-        moved_by=journeys.get(record.moving or ""),
-        waiting=tuple(each for id, each in journeys.items() if id != record.moving),
+        active=journeys.get(record.active_promotion or ""),
+        waiting=tuple(each for id, each in journeys.items() if id != record.active_promotion),
         lock=record.lock if record.lock is not None and now < record.lock.until else None,
         hold=record.hold,
         pin=record.pin,
@@ -53,10 +53,10 @@ def tell(
     )
 
 
-def journey(promotion: Promotion, now: datetime) -> Journey:
+def journey(promotion: Promotion, now: datetime) -> PendingPromotion:
     needed = wanted(promotion) if promotion.state in PENDING else None
     lacking = missing(promotion, now) if needed is not None else ()
-    return Journey(
+    return PendingPromotion(
         promotion=promotion,
         waits_for=tuple(_waits_for(promotion, lacking)),
         until=soaked_at(promotion) if promotion.state is State.SOAKING else promotion.deadline,

@@ -12,14 +12,14 @@ from bot.model.repository import Repository
 from bot.promotions.ports import Audit, Environments, GitHub, Promotions, Releases
 from bot.promotions.stage_lookup import read_names
 from bot.promotions.view_builder import tell
-from bot.promotions.views import PipelineStory, StageStory
+from bot.promotions.views import PipelineView, StageView
 
 _PROMOTIONS = 10
 _AUDIT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Storyteller:
+class ViewReader:
     promotions: Promotions
     environments: Environments
     releases: Releases
@@ -27,7 +27,7 @@ class Storyteller:
     github: GitHub
     clock: Clock
 
-    async def pipeline(self, repository: Repository, commits: Sequence[str] = ()) -> PipelineStory:
+    async def pipeline(self, repository: Repository, commits: Sequence[str] = ()) -> PipelineView:
         """All stages, in their order, then all demos; also those that are configured no more while something
         runs there.
 
@@ -42,9 +42,9 @@ class Storyteller:
             )
             for key in (*keys, *left)
         ]
-        return PipelineStory(tuple(stages), await self._ours(repository, commits), problem)
+        return PipelineView(tuple(stages), await self._ours(repository, commits), problem)
 
-    async def stage(self, repository: Repository, name: str) -> StageStory | None:
+    async def stage(self, repository: Repository, name: str) -> StageView | None:
         """One stage or demo with its last promotions and audit; None when there is none of this name."""
         names = await read_names(self.promotions, self.github, repository)
         records, keys, problem = names.records, names.keys, names.told
@@ -55,7 +55,7 @@ class Storyteller:
         record = records.get(key) or StageRecord(key, repository)
         return await self._tell(record, configured=key in keys or bool(problem), at_length=True)
 
-    async def _tell(self, record: StageRecord, *, configured: bool, at_length: bool = False) -> StageStory:
+    async def _tell(self, record: StageRecord, *, configured: bool, at_length: bool = False) -> StageView:
         under_way = await self.promotions.find(stage=record.key, ended=False)
         last: Sequence[Promotion] = ()
         if at_length:

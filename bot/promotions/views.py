@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
-from bot.model.promotion import AuditEntry, Hold, Lock, Pin, Promotion, PromotionState, Verified
+from bot.model.promotion import AuditEntry, Hold, Lock, Pin, Promotion, PromotionState, VerifiedTarget
 from bot.model.release import PromotableRelease
 
 
 @dataclass(frozen=True, slots=True)
-class Journey:
+class PendingPromotion:
     """A promotion that has not ended, and what it waits for."""
 
     promotion: Promotion
@@ -24,13 +24,13 @@ class Journey:
     """Who may give the approvals that are missing; "" when none are."""
 
     @property
-    def ends(self) -> str:
+    def deadline_label(self) -> str:
         """What happens then, as far as the moment."""
         return "It goes on" if self.promotion.state is PromotionState.SOAKING else "It gives up"
 
 
 @dataclass(frozen=True, slots=True)
-class StageStory:
+class StageView:
     """One stage at one moment. All texts are plain; names and reasons in them may be hostile."""
 
     key: EnvironmentKey
@@ -39,7 +39,7 @@ class StageStory:
     """Whether the pipeline of now has it."""
     state: EnvironmentState | None
     """Of its environment; None before there was one."""
-    trouble: str
+    problem: str
     """Why that waits or failed, in a sentence; "" when it does not."""
     url: str | None
     release: PromotableRelease | None
@@ -48,15 +48,15 @@ class StageStory:
     """When it was told to."""
     verified_at: datetime | None
     """When that release was verified there; None when it was not."""
-    moved_by: Journey | None
+    active: PendingPromotion | None
     """What has the stage in its hands."""
-    waiting: tuple[Journey, ...]
+    waiting: tuple[PendingPromotion, ...]
     """What waits to have it, the oldest first."""
     lock: Lock | None
     hold: Hold | None
     pin: Pin | None
     """What `.greenroom.yml` asks of a demo."""
-    verified: tuple[Verified, ...]
+    verified: tuple[VerifiedTarget, ...]
     """The newest first."""
     promotions: tuple[Promotion, ...] = ()
     """The newest first."""
@@ -68,7 +68,7 @@ class StageStory:
         return self.key.name
 
     @property
-    def mover(self) -> str:
+    def demo_policy(self) -> str:
         """Who moves a demo, in a sentence; "" for a stage."""
         if self.key.kind is not EnvironmentKind.DEMO:
             return ""
@@ -86,34 +86,34 @@ class StageStory:
             last = _named(self.verified[0].target.release) if self.verified else ""
             return f"Nothing runs on {self.name}{f'; {last} was verified there last' if last else ''}."
         named = f"Release {_named(self.release)}"
-        if self.moved_by is not None:
-            return f"{named} is on its way to {self.name}: {self.moved_by.promotion.state}."
+        if self.active is not None:
+            return f"{named} is on its way to {self.name}: {self.active.promotion.state}."
         if self.state is EnvironmentState.FAILED:
             return f"{named} is to run on {self.name}, and does not come up."
         verified = "" if self.verified_at is not None else ", and was not verified there"
         return f"{named} runs on {self.name}{verified}."
 
     @property
-    def journeys(self) -> tuple[Journey, ...]:
-        return (*((self.moved_by,) if self.moved_by is not None else ()), *self.waiting)
+    def pending_promotions(self) -> tuple[PendingPromotion, ...]:
+        return (*((self.active,) if self.active is not None else ()), *self.waiting)
 
     def has_verified(self, release_ids: Collection[str]) -> bool:
         return any(each.target.release.id in release_ids for each in self.verified)
 
 
 @dataclass(frozen=True, slots=True)
-class PipelineStory:
+class PipelineView:
     """All stages of a repository, in the order of its pipeline."""
 
-    stages: tuple[StageStory, ...] = ()
+    stages: tuple[StageView, ...] = ()
     ours: tuple[PromotableRelease, ...] = ()
     """The releases of the commits that were asked about."""
     problem: str = ""
     """Why the pipeline of now is not known, in a sentence; "" when it is."""
 
-    def on(self, number: int) -> tuple[Journey, ...]:
+    def on(self, number: int) -> tuple[PendingPromotion, ...]:
         """The promotions of a pull request that have not ended."""
-        found = (journey for stage in self.stages for journey in stage.journeys)
+        found = (journey for stage in self.stages for journey in stage.pending_promotions)
         return tuple(each for each in found if each.promotion.number == number)
 
 

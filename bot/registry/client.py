@@ -13,7 +13,7 @@ from typing import Self, TypeVar
 
 import httpx
 
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.registry.addresses import is_loopback_name
 from bot.registry.challenge import Challenge, parse_challenge
 from bot.registry.credentials import Credentials
@@ -79,7 +79,7 @@ class RegistryClient:
                 if _needs_body(response):
                     response = await self._ask("GET", reference)
         except TimeoutError:
-            raise TryAgain(
+            raise Unavailable(
                 f"the registry {reference.registry} did not answer within {DEADLINE:.0f} s"
             ) from None
         return _digest(reference, response)
@@ -174,7 +174,7 @@ def _digest(reference: Reference, response: Response) -> str | None:
     computed = f"sha256:{hashlib.sha256(response.body).hexdigest()}" if response.body else None
     digest = told or computed
     if not digest or not DIGEST.fullmatch(digest) or computed not in (None, digest):
-        raise TryAgain(
+        raise Unavailable(
             f"the registry {reference.registry} gives no digest of {reference} that fits its manifest"
         )
     return digest
@@ -187,7 +187,7 @@ def _raise_for_status(reference: Reference, response: Response) -> None:
     if status in (401, 403):
         raise _no_right(reference)
     if status == 429 or status >= 500:
-        raise TryAgain(
+        raise Unavailable(
             f"the registry {reference.registry} answers {status} for {reference}", _pause(response)
         )
     raise Rejected(f"the registry {reference.registry} answers {status} for {reference}", _told(response))
@@ -218,7 +218,7 @@ def _granted(reference: Reference, response: Response) -> tuple[str, float]:
     except (ValueError, AttributeError, TypeError):
         token, seconds = None, 0.0
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-        raise TryAgain(f"the token service of {reference.registry} answers without a token")
+        raise Unavailable(f"the token service of {reference.registry} answers without a token")
     return token, seconds
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.registry import addresses
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -89,8 +89,8 @@ class Transport:
                 if number == len(found):
                     raise _unreachable(url, error) from None
             except httpx.HTTPError as error:
-                raise TryAgain(f"{url.host} did not answer: {type(error).__name__}") from None
-        raise TryAgain(f"{url.host} has no address")
+                raise Unavailable(f"{url.host} did not answer: {type(error).__name__}") from None
+        raise Unavailable(f"{url.host} has no address")
 
     async def _checked_addresses(self, url: httpx.URL, registry: httpx.URL) -> Sequence[str]:
         found = await self._addresses(url)
@@ -114,7 +114,7 @@ class Transport:
         try:
             return (await self._resolve(url.host, port))[:MAX_ADDRESSES]
         except (OSError, UnicodeError):
-            raise TryAgain(f"{url.host} is not known to DNS: is the image's name right?") from None
+            raise Unavailable(f"{url.host} is not known to DNS: is the image's name right?") from None
 
     async def _connect(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], address: str
@@ -140,10 +140,10 @@ def _join(url: httpx.URL, location: str) -> httpx.URL:
         raise Rejected(f"{url.host} redirects to what is no URL") from None
 
 
-def _unreachable(url: httpx.URL, error: httpx.ConnectError) -> Rejected | TryAgain:
+def _unreachable(url: httpx.URL, error: httpx.ConnectError) -> Rejected | Unavailable:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return Rejected(
             f"the certificate of {url.host} is not trusted: "
             "give the bot the authority that signed it (SSL_CERT_FILE)"
         )
-    return TryAgain(f"the registry {url.host} cannot be reached: {error}")
+    return Unavailable(f"the registry {url.host} cannot be reached: {error}")

@@ -7,15 +7,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 
 from bot.commands.outcome import Outcome, Result
 from bot.commands.table import PLACING
 from bot.environments.ports import Clock
-from bot.model.command import Heard
-from bot.model.delivery import Comment, Hint
-from bot.model.environment import Decision, EnvironmentKey, Wishes
+from bot.model.command import RecordedCommand
+from bot.model.delivery import CommandPosted, PullRequestHint
+from bot.model.environment import Decision, EnvironmentKey, UserOverrides
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store.database import Database
@@ -24,11 +23,12 @@ from bot.store.environments import wish
 from bot.store.hints import absorb
 from bot.store.journal import append
 from bot.store.queue import enqueue, hold
+from bot.store.records import decoder, encode
 from bot.store.tables import commands, environments
 
-Change = Callable[[Wishes], Wishes]
+Change = Callable[[UserOverrides], UserOverrides]
 
-_read_outcome = msgspec.json.Decoder(Outcome).decode
+_read_outcome = decoder(Outcome)
 
 
 class Commands:
@@ -38,7 +38,7 @@ class Commands:
         self._database = database
         self._clock = clock
 
-    async def get(self, comment_id: int) -> tuple[Heard, Outcome | None] | None:
+    async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None:
         statement = select(commands).where(commands.c.comment_id == comment_id)
         row = await self._database.run(lambda connection: connection.execute(statement).one_or_none())
         return (_heard(row), _read_outcome(row.outcome) if row.outcome else None) if row else None
@@ -47,7 +47,7 @@ class Commands:
         await self._database.run(lambda connection: hold(connection, claim))
 
     async def decide(
-        self, claim: Claim, heard: Heard, outcome: Outcome, change: Change | None, by: str
+        self, claim: Claim, heard: RecordedCommand, outcome: Outcome, change: Change | None, by: str
     ) -> Outcome:
         """As the port says."""
         now = self._clock()
@@ -65,19 +65,19 @@ class Commands:
                 wish(connection, key, change, f"`{outcome.verb}`", by, now)
             if decided.refusal:
                 append(connection, [Decision(key, now, "refused", decided.refusal, by)])
-            values = {"outcome": msgspec.json.encode(decided).decode()}
+            values = {"outcome": encode(decided)}
             connection.execute(update(commands).where(_is(heard)).values(values))
             hold(connection, claim)
             return decided
 
         decided = await self._database.run(settle)
-        self._database.bell.ring()
+        self._database.work_signal.notify()
         return decided
 
-    async def answered(self, claim: Claim, heard: Heard, answer: str) -> None:
+    async def answered(self, claim: Claim, heard: RecordedCommand, answer: str) -> None:
         await self._write(claim, heard, answer=answer)
 
-    async def finish(self, claim: Claim, heard: Heard) -> None:
+    async def finish(self, claim: Claim, heard: RecordedCommand) -> None:
         await self._write(claim, heard, finished=True)
 
     async def forget(self, before: datetime) -> int:
@@ -85,7 +85,7 @@ class Commands:
         statement = delete(commands).where(commands.c.finished, commands.c.received_at < before)
         return await self._database.run(lambda connection: connection.execute(statement).rowcount)
 
-    async def _write(self, claim: Claim, heard: Heard, **values: Any) -> None:
+    async def _write(self, claim: Claim, heard: RecordedCommand, **values: Any) -> None:
         def write(connection: Connection) -> None:
             connection.execute(update(commands).where(_is(heard)).values(values))
             hold(connection, claim)
@@ -93,7 +93,7 @@ class Commands:
         await self._database.run(write)
 
 
-def hear(connection: Connection, comments: Sequence[Comment], now: datetime) -> None:
+def hear(connection: Connection, comments: Sequence[CommandPosted], now: datetime) -> None:
     """Within a transaction, after its hints: what is known of the pull request's head is kept with each."""
     for comment in sorted(comments, key=lambda comment: comment.id):
         key = EnvironmentKey.preview(comment.repository.id, comment.number)
@@ -103,14 +103,14 @@ def hear(connection: Connection, comments: Sequence[Comment], now: datetime) -> 
             )
         ).one_or_none()
         if known is None:
-            absorb(connection, [Hint(comment.repository, comment.number, None, None)], now)
+            absorb(connection, [PullRequestHint(comment.repository, comment.number, None, None)], now)
         row = _row(comment, now) | ({"head": known[0], "head_since": known[1]} if known else {})
         statement = insert(connection, commands).on_conflict_do_nothing().returning(commands.c.comment_id)
         if connection.execute(statement, row).one_or_none() is not None:
             enqueue(connection, [WorkKey.command(comment.id)], now)
 
 
-def _row(comment: Comment, now: datetime) -> dict[str, Any]:
+def _row(comment: CommandPosted, now: datetime) -> dict[str, Any]:
     repository = comment.repository
     return {
         "comment_id": comment.id,
@@ -125,8 +125,8 @@ def _row(comment: Comment, now: datetime) -> dict[str, Any]:
     }
 
 
-def _heard(row: Row[Any]) -> Heard:
-    return Heard(
+def _heard(row: Row[Any]) -> RecordedCommand:
+    return RecordedCommand(
         repository=Repository(row.repository_id, row.installation_id, row.owner, row.repository),
         number=row.number,
         comment_id=row.comment_id,
@@ -139,11 +139,11 @@ def _heard(row: Row[Any]) -> Heard:
     )
 
 
-def _is(heard: Heard) -> ColumnElement[bool]:
+def _is(heard: RecordedCommand) -> ColumnElement[bool]:
     return commands.c.comment_id == heard.comment_id
 
 
-def _overtaken(connection: Connection, heard: Heard, outcome: Outcome) -> bool:
+def _overtaken(connection: Connection, heard: RecordedCommand, outcome: Outcome) -> bool:
     """Whether a later comment's command decided already where the preview should be."""
     if outcome.verb not in PLACING:
         return False

@@ -13,19 +13,19 @@ T = TypeVar("T")
 Transaction = Callable[[Connection], T]
 """Must not keep the connection, and may be run again when the database asks for it."""
 
-PATIENCE = timedelta(seconds=5)
+TRANSACTION_TIMEOUT = timedelta(seconds=5)
 """How long a caller waits for a transaction; GitHub itself gives up on a webhook after 10 s."""
 
 
-class Bell:
+class WorkSignal:
     """Rings when there may be work: counted, so that a ring between two looks is not missed."""
 
     def __init__(self) -> None:
-        self.rings = 0
+        self.notifications = 0
         self._listeners: set[Callable[[], Any]] = set()
 
-    def ring(self) -> None:
-        self.rings += 1
+    def notify(self) -> None:
+        self.notifications += 1
         for listener in tuple(self._listeners):
             listener()
 
@@ -36,7 +36,7 @@ class Bell:
 
 
 class Database(Protocol):
-    bell: Bell
+    work_signal: WorkSignal
 
     async def open(self) -> None:
         """Connects; StoreUnusable when that cannot work."""

@@ -10,8 +10,19 @@ from datetime import datetime
 from sqlalchemy import Connection, delete, or_, select
 
 from bot.environments.ports import Clock
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Pushed, Reconfigure, Removed, Rerun, Resync, Wake
-from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, Wishes
+from bot.model.delivery import (
+    CommandPosted,
+    CommitStatusChanged,
+    ConfigurationChanged,
+    DefaultBranchPushed,
+    Delivery,
+    PullRequestHint,
+    RepositoryRemoved,
+    RerunRequested,
+    ResyncRequested,
+    WebhookEffect,
+)
+from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, UserOverrides
 from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
@@ -34,7 +45,7 @@ _QUIET_TURNS = 2
 @dataclass(frozen=True, slots=True)
 class _Entry:
     delivery: Delivery
-    asks: Sequence[Ask]
+    asks: Sequence[WebhookEffect]
     recorded: asyncio.Future[None]
 
 
@@ -45,7 +56,7 @@ class Deliveries:
         self._waiting: list[_Entry] = []
         self._recording: asyncio.Task[None] | None = None
 
-    async def record(self, delivery: Delivery, asks: Sequence[Ask] = ()) -> None:
+    async def record(self, delivery: Delivery, asks: Sequence[WebhookEffect] = ()) -> None:
         """Returns once the delivery and the work it asks for are on disk; a known guid has no second effect.
 
         StoreUnavailable: it must not be acknowledged; the same delivery sent again is processed.
@@ -56,17 +67,17 @@ class Deliveries:
             self._recording = asyncio.create_task(self._record(), name="record-deliveries")
         await recorded
 
-    async def hint(self, hints: Sequence[Hint]) -> None:
+    async def hint(self, hints: Sequence[PullRequestHint]) -> None:
         """What a sweep found out has the same effect as if it had been delivered."""
         now = self._clock()
         await self._database.run(lambda connection: absorb(connection, hints, now))
-        self._database.bell.ring()
+        self._database.work_signal.notify()
 
     async def follow(self, named: Sequence[Repository]) -> None:
         """The pipelines of these repositories are to look what their default branches want."""
         now = self._clock()
         await self._database.run(lambda connection: _follow(connection, named, now))
-        self._database.bell.ring()
+        self._database.work_signal.notify()
 
     async def known(self, guids: Collection[str]) -> set[str]:
         """Which of these deliveries were recorded."""
@@ -120,7 +131,7 @@ class Deliveries:
     async def _store(self, entries: Sequence[_Entry]) -> None:
         now = self._clock()
         await self._database.run(lambda connection: _store(connection, entries, now))
-        self._database.bell.ring()
+        self._database.work_signal.notify()
         _tell(entries, None)
 
 
@@ -139,25 +150,25 @@ def _store(connection: Connection, entries: Sequence[_Entry], now: datetime) -> 
     found = _INSERT.run(connection, [_row(by_guid[guid].delivery) for guid in sorted(by_guid)])
     new = {row[0] for row in found}
     asks = [ask for entry in entries if entry.delivery.guid in new for ask in entry.asks]
-    hints = [ask for ask in asks if isinstance(ask, Hint)]
+    hints = [ask for ask in asks if isinstance(ask, PullRequestHint)]
     for ask in asks:
-        if isinstance(ask, Wake):
+        if isinstance(ask, CommitStatusChanged):
             _wake(connection, ask, now)
-        elif isinstance(ask, Reconfigure):
+        elif isinstance(ask, ConfigurationChanged):
             hints += _reread(connection, ask)
             wake_all(connection, ask.repository.id, now)
     absorb(connection, hints, now)
     for ask in asks:
-        if isinstance(ask, Rerun):
+        if isinstance(ask, RerunRequested):
             key = EnvironmentKey.preview(ask.repository.id, ask.number)
             wish(connection, key, _refreshed, "“Re-run” was pressed on a check.", ask.by, now)
-    removals.note(connection, [ask for ask in asks if isinstance(ask, Removed)], now)
-    _resync(connection, [ask.repository for ask in asks if isinstance(ask, Resync)], now)
+    removals.note(connection, [ask for ask in asks if isinstance(ask, RepositoryRemoved)], now)
+    _resync(connection, [ask.repository for ask in asks if isinstance(ask, ResyncRequested)], now)
     _follow(connection, _followers(connection, asks), now)
-    hear(connection, [ask for ask in asks if isinstance(ask, Comment)], now)
+    hear(connection, [ask for ask in asks if isinstance(ask, CommandPosted)], now)
 
 
-def _refreshed(wishes: Wishes) -> Wishes:
+def _refreshed(wishes: UserOverrides) -> UserOverrides:
     return replace(wishes, refreshes=wishes.refreshes + 1)
 
 
@@ -190,7 +201,7 @@ _INSERT = Bulk(
 )
 
 
-def _wake(connection: Connection, wake: Wake, now: datetime) -> None:
+def _wake(connection: Connection, wake: CommitStatusChanged, now: datetime) -> None:
     wanting = select(environments.c.key).where(
         environments.c.repository_id == wake.repository_id,
         or_(environments.c.commit == wake.sha, environments.c.hinted_head == wake.sha),
@@ -201,14 +212,14 @@ def _wake(connection: Connection, wake: Wake, now: datetime) -> None:
     wake_pending(connection, wake.repository_id, now)
 
 
-def _reread(connection: Connection, ask: Reconfigure) -> list[Hint]:
+def _reread(connection: Connection, ask: ConfigurationChanged) -> list[PullRequestHint]:
     standing = select(environments.c.key).where(
         environments.c.repository_id == ask.repository.id,
         environments.c.state != EnvironmentState.GONE,
     )
     keys = [EnvironmentKey.parse(key) for key in connection.scalars(standing)]
     previews = [key for key in keys if key.kind is EnvironmentKind.PREVIEW]
-    return [Hint(ask.repository, int(key.name), None, None) for key in previews]
+    return [PullRequestHint(ask.repository, int(key.name), None, None) for key in previews]
 
 
 def _resync(connection: Connection, named: Sequence[Repository], now: datetime) -> None:
@@ -219,10 +230,10 @@ def _resync(connection: Connection, named: Sequence[Repository], now: datetime) 
     enqueue(connection, [WorkKey.resync(each.id) for each in named], now)
 
 
-def _followers(connection: Connection, asks: Sequence[Ask]) -> list[Repository]:
+def _followers(connection: Connection, asks: Sequence[WebhookEffect]) -> list[Repository]:
     """Whose pipeline has to look: the configuration changed, or something was pushed and there is one."""
-    reconfigured = [ask.repository for ask in asks if isinstance(ask, Reconfigure)]
-    pushed = {ask.repository.id: ask.repository for ask in asks if isinstance(ask, Pushed)}
+    reconfigured = [ask.repository for ask in asks if isinstance(ask, ConfigurationChanged)]
+    pushed = {ask.repository.id: ask.repository for ask in asks if isinstance(ask, DefaultBranchPushed)}
     if not pushed:  # most deliveries, for which the question alone would cost a tenth of the transaction
         return reconfigured
     known = select(stages.c.repository_id).where(stages.c.repository_id.in_(pushed)).distinct()

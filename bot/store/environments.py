@@ -7,11 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, Row, case, literal, select, update
 
 from bot.environments.ports import Clock
-from bot.model.delivery import Loss
+from bot.model.delivery import RemovalNotice
 from bot.model.environment import (
     Attempt,
     Decision,
@@ -19,10 +18,10 @@ from bot.model.environment import (
     EnvironmentKey,
     EnvironmentState,
     Status,
-    Wishes,
+    UserOverrides,
 )
 from bot.model.errors import Superseded
-from bot.model.quota import Admission, Caps, Turn
+from bot.model.quota import Admission, Caps, QueuePosition
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store import quota as places
@@ -30,14 +29,15 @@ from bot.store import removals
 from bot.store.database import Database
 from bot.store.journal import append
 from bot.store.queue import enqueue, holds
+from bot.store.records import decoder, encode
 from bot.store.tables import Moment, environments, work
 
 _ENDED = (EnvironmentState.GONE, EnvironmentState.REFUSED)
 _SUPERSEDED = "{} is wanted differently by now, or another worker took over."
 
-_read_status = msgspec.json.Decoder(Status).decode
-_read_attempt = msgspec.json.Decoder(Attempt).decode
-_read_wishes = msgspec.json.Decoder(Wishes).decode
+_read_status = decoder(Status)
+_read_attempt = decoder(Attempt)
+_read_wishes = decoder(UserOverrides)
 
 
 class Environments:
@@ -90,25 +90,25 @@ class Environments:
         now = self._clock()
         await self._database.run(lambda connection: _save(connection, claim, environment, decisions, now))
 
-    async def removal(self, repository: Repository, before: datetime) -> Loss | None:
+    async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
         """As the port says."""
         return await self._database.run(lambda connection: removals.noted(connection, repository, before))
 
-    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> Turn | None:
+    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
         """As the port says."""
         now = self._clock()
 
-        def take(connection: Connection) -> Turn | None:
+        def take(connection: Connection) -> QueuePosition | None:
             places.one_at_a_time(connection)
             _hold(connection, claim, environment)
             return places.take(connection, environment, caps, now)
 
         turn = await self._database.run(take)
-        self._database.bell.ring()
+        self._database.work_signal.notify()
         return turn
 
     async def wish(
-        self, key: EnvironmentKey, change: Callable[[Wishes], Wishes], why: str, by: str
+        self, key: EnvironmentKey, change: Callable[[UserOverrides], UserOverrides], why: str, by: str
     ) -> Environment | None:
         """Changes what people asked for: whatever runs stops, and the environment is worked on again.
 
@@ -117,14 +117,14 @@ class Environments:
         """
         now = self._clock()
         wished = await self._database.run(lambda connection: wish(connection, key, change, why, by, now))
-        self._database.bell.ring()
+        self._database.work_signal.notify()
         return wished
 
 
 def wish(
     connection: Connection,
     key: EnvironmentKey,
-    change: Callable[[Wishes], Wishes],
+    change: Callable[[UserOverrides], UserOverrides],
     why: str,
     by: str,
     now: datetime,
@@ -135,13 +135,11 @@ def wish(
     if row is None:
         return None
     before = _environment(row)
-    after = replace(before, wishes=change(before.wishes), generation=before.generation + 1)
+    after = replace(before, overrides=change(before.overrides), generation=before.generation + 1)
     connection.execute(
         update(environments)
         .where(environments.c.key == str(key))
-        .values(
-            wishes=msgspec.json.encode(after.wishes).decode(), generation=after.generation, desired_at=now
-        )
+        .values(wishes=encode(after.overrides), generation=after.generation, desired_at=now)
     )
     append(connection, [Decision(key, now, "asked", why, by)])
     enqueue(connection, [WorkKey.environment(key)], now)
@@ -165,8 +163,8 @@ def _save(
         "admission": environment.admission,
         "commit": status.commit,
         "expires_at": status.expires_at,
-        "status": msgspec.json.encode(status).decode(),
-        "attempt": msgspec.json.encode(environment.attempt).decode(),
+        "status": encode(status),
+        "attempt": encode(environment.attempt),
         "receipt": environment.receipt,
         "updated_at": now,
     }
@@ -217,7 +215,7 @@ def _environment(row: Row[Any]) -> Environment:
         observed_generation=row.observed_generation,
         status=_read_status(row.status),
         attempt=_read_attempt(row.attempt),
-        wishes=_read_wishes(row.wishes),
+        overrides=_read_wishes(row.wishes),
         receipt=row.receipt,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import EnvironmentKey
 from bot.model.naming import namespace_name
 from bot.model.repository import Repository
@@ -46,7 +46,7 @@ class Gathered:
         return WorkKey("environment", self.name)
 
 
-def gather(hints: Iterable[Hint]) -> list[Gathered]:
+def gather(hints: Iterable[PullRequestHint]) -> list[Gathered]:
     """One entry per environment, in the order of their keys (all replicas lock rows in that order)."""
     found: dict[str, Gathered] = {}
     for hint in hints:
@@ -63,7 +63,7 @@ def gather(hints: Iterable[Hint]) -> list[Gathered]:
     return [found[key] for key in sorted(found)]
 
 
-def absorb(connection: Connection, hints: Sequence[Hint], now: datetime) -> None:
+def absorb(connection: Connection, hints: Sequence[PullRequestHint], now: datetime) -> None:
     """Within a transaction. A row is not made for a pull request that was never seen and is closed."""
     gathered = gather(hints)
     if not gathered:

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import msgspec
-
-from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status, Wishes
+from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status, UserOverrides
 from bot.model.quota import Admission
 from bot.model.repository import Repository
+from bot.store.records import encode
 
-_STATUS = msgspec.json.encode(Status(EnvironmentState.PENDING)).decode()
-_ATTEMPT = msgspec.json.encode(Attempt()).decode()
-_WISHES = msgspec.json.encode(Wishes()).decode()
+_STATUS = encode(Status(EnvironmentState.PENDING))
+_ATTEMPT = encode(Attempt())
+_WISHES = encode(UserOverrides())
 
 
 def blank(key: EnvironmentKey, repository: Repository, namespace: str, now: datetime) -> Mapping[str, Any]:

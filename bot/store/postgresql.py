@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.model.errors import StoreUnavailable
 from bot.store import schema
-from bot.store.database import PATIENCE, Bell, T, Transaction
+from bot.store.database import TRANSACTION_TIMEOUT, T, Transaction, WorkSignal
 from bot.store.errors import StoreUnusable
 
 CHANNEL = "greenroom_work"
@@ -32,7 +32,7 @@ class PostgresqlDatabase:
     """`url` as in the settings; the password is never in an error."""
 
     def __init__(self, url: URL) -> None:
-        self.bell = Bell()
+        self.work_signal = WorkSignal()
         self._url = url.set(drivername="postgresql+psycopg")
         self._shown = url.render_as_string(hide_password=True)
         self._engine: AsyncEngine
@@ -43,7 +43,7 @@ class PostgresqlDatabase:
             self._url,
             pool_size=5,
             max_overflow=5,
-            pool_timeout=PATIENCE.total_seconds(),
+            pool_timeout=TRANSACTION_TIMEOUT.total_seconds(),
             pool_pre_ping=True,
             connect_args={"connect_timeout": 5, "options": "-c synchronous_commit=on -c timezone=UTC"},
         )
@@ -70,7 +70,7 @@ class PostgresqlDatabase:
 
     async def run(self, transaction: Transaction[T]) -> T:
         try:
-            async with asyncio.timeout(PATIENCE.total_seconds()):
+            async with asyncio.timeout(TRANSACTION_TIMEOUT.total_seconds()):
                 return await _again_when_asked(lambda: self._run(transaction))
         except (TimeoutError, PoolTimeout) as error:
             raise StoreUnavailable("The database did not answer in time.") from error
@@ -107,9 +107,9 @@ class PostgresqlDatabase:
         connection = await psycopg.AsyncConnection.connect(address, autocommit=True, connect_timeout=5)
         async with connection:
             await connection.execute(f"LISTEN {CHANNEL}")
-            self.bell.ring()  # whatever came while nobody listened
+            self.work_signal.notify()  # whatever came while nobody listened
             async for _ in connection.notifies():
-                self.bell.ring()
+                self.work_signal.notify()
 
 
 def notify(connection: Connection) -> None:

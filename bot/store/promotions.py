@@ -7,14 +7,13 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, select, update
 
 from bot.environments.ports import Clock
-from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind, Wishes
+from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind, UserOverrides
 from bot.model.errors import Superseded
 from bot.model.naming import namespace_name
-from bot.model.promotion import ENDED, MOVING, Board, Promotion, StageRecord
+from bot.model.promotion import ACTIVE, ENDED, Promotion, StageAggregate, StageRecord
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store import audit, journal
@@ -22,15 +21,16 @@ from bot.store.database import Database
 from bot.store.dialect import insert
 from bot.store.new_environment import blank
 from bot.store.queue import enqueue, holds
+from bot.store.records import decoder, encode
 from bot.store.tables import environments, promotions, stages, work
 
 _SUPERSEDED = "Another worker took {} over."
 
-_read_promotion = msgspec.json.Decoder(Promotion).decode
-_read_stage = msgspec.json.Decoder(StageRecord).decode
-_read_wishes = msgspec.json.Decoder(Wishes).decode
+_read_promotion = decoder(Promotion)
+_read_stage = decoder(StageRecord)
+_read_wishes = decoder(UserOverrides)
 
-Change = Callable[[Board], Board]
+Change = Callable[[StageAggregate], StageAggregate]
 
 
 class Promotions:
@@ -47,7 +47,7 @@ class Promotions:
         about: str | None = None,
         claim: Claim | None = None,
         token: str = "",
-    ) -> Board:
+    ) -> StageAggregate:
         """Changes a stage's board and does what follows from it: its environment is told, work is asked for.
 
         `change` is pure, and may be called again; what it raises leaves everything as it was. The board has
@@ -56,7 +56,7 @@ class Promotions:
         """
         now = self._clock()
 
-        def transaction(connection: Connection) -> Board:
+        def transaction(connection: Connection) -> StageAggregate:
             record = _lock(connection, stage, repository)
             if claim is not None:
                 _require(connection, claim)
@@ -69,7 +69,7 @@ class Promotions:
             return after
 
         board = await self._database.run(transaction)
-        self._database.bell.ring()
+        self._database.work_signal.notify()
         return board
 
     async def get(self, id: str) -> Promotion | None:
@@ -121,7 +121,7 @@ class Promotions:
             enqueue(connection, [WorkKey.promotion(id) for id in _open(connection, stage)], now)
 
         await self._database.run(transaction)
-        self._database.bell.ring()
+        self._database.work_signal.notify()
 
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is still the current one."""
@@ -174,7 +174,7 @@ def _require(connection: Connection, claim: Claim) -> None:
         raise Superseded(_SUPERSEDED.format(claim.key))
 
 
-def _board(connection: Connection, record: StageRecord, about: str | None) -> Board:
+def _board(connection: Connection, record: StageRecord, about: str | None) -> StageAggregate:
     wanted = (promotions.c.stage == str(record.key)) & (
         promotions.c.ended.is_(False) | (promotions.c.id == about)
     )
@@ -187,15 +187,20 @@ def _board(connection: Connection, record: StageRecord, about: str | None) -> Bo
     )
     stages_only = (_read_stage(body) for body in others)
     siblings = {each.name: each for each in stages_only if each.key.kind is EnvironmentKind.STAGE}
-    return Board(record, {each.id: each for each in found}, siblings)
+    return StageAggregate(record, {each.id: each for each in found}, siblings)
 
 
 def _write(
-    connection: Connection, before: Board, after: Board, now: datetime, claim: Claim | None, token: str
+    connection: Connection,
+    before: StageAggregate,
+    after: StageAggregate,
+    now: datetime,
+    claim: Claim | None,
+    token: str,
 ) -> None:
     changed = [each for each in after.promotions.values() if each != before.promotions.get(each.id)]
     # First those that let go of the stage, so that the index sees one holder at each moment.
-    for promotion in sorted(changed, key=lambda each: each.state in MOVING):
+    for promotion in sorted(changed, key=lambda each: each.state in ACTIVE):
         _put(connection, promotion)
     if after.stage != before.stage:
         own = stages.c.key == str(after.stage.key)
@@ -218,7 +223,7 @@ def _columns(stage: StageRecord) -> Mapping[str, Any]:
     return {
         "held": stage.hold is not None,
         "locked_until": stage.lock.until if stage.lock is not None else None,
-        "body": msgspec.json.encode(stage).decode(),
+        "body": encode(stage),
     }
 
 
@@ -229,8 +234,8 @@ def _put(connection: Connection, promotion: Promotion) -> None:
         "state": promotion.state,
         "since": promotion.since,
         "ended": promotion.state in ENDED,
-        "moving": promotion.state in MOVING,
-        "body": msgspec.json.encode(promotion).decode(),
+        "moving": promotion.state in ACTIVE,
+        "body": encode(promotion),
     }
     row = {
         "id": promotion.id,
@@ -262,7 +267,7 @@ def _aim(connection: Connection, stage: StageRecord, now: datetime) -> None:
             installation_id=repository.installation_id,
             owner=repository.owner,
             repository=repository.name,
-            wishes=msgspec.json.encode(replace(wishes, target=target)).decode(),
+            wishes=encode(replace(wishes, target=target)),
         )
     )
     told = f"release {target.release.id} is wanted" if target is not None else "nothing is wanted any more"

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from bot.environments.ports import Clock
 from bot.model.errors import Superseded
-from bot.model.work import Claim, Scheduled, WorkKey
+from bot.model.work import Claim, ScheduledWork, WorkKey
 from bot.store.bulk import Bulk
 from bot.store.database import Database
 from bot.store.postgresql import notify
@@ -67,11 +67,11 @@ class Queue:
             return
         at = not_before or self._clock()
         await self._database.run(lambda connection: enqueue(connection, wanted, at))
-        self._database.bell.ring()
+        self._database.work_signal.notify()
 
     async def claim(self, owner: str, limit: int, lease_seconds: float) -> list[Claim]:
         """Leases up to `limit` keys that are due, or whose holder let the lease run out."""
-        self._rings_before_claim = self._database.bell.rings
+        self._rings_before_claim = self._database.work_signal.notifications
         now = self._clock()
         until = now + timedelta(seconds=lease_seconds)
         return await self._database.run(lambda connection: _claim(connection, owner, limit, now, until))
@@ -105,7 +105,7 @@ class Queue:
         False when the claim was lost before; then nothing is changed.
         """
         finished = await self._database.run(lambda connection: _finish(connection, claim, again_at))
-        self._database.bell.ring()
+        self._database.work_signal.notify()
         return finished
 
     async def fail(self, claim: Claim, error: str, at: datetime | None = None) -> bool:
@@ -125,7 +125,7 @@ class Queue:
         }
         statement = update(work).where(holds(claim)).values(values)
         failed = await self._database.run(lambda connection: connection.execute(statement).rowcount == 1)
-        self._database.bell.ring()
+        self._database.work_signal.notify()
         return failed
 
     async def next_due(self) -> datetime | None:
@@ -134,14 +134,14 @@ class Queue:
         statement = select(func.min(moment, type_=work.c.not_before.type))
         return await self._database.run(lambda connection: connection.scalar(statement))
 
-    async def look(self, key: WorkKey) -> Scheduled | None:
+    async def look(self, key: WorkKey) -> ScheduledWork | None:
         """Where a key stands; None when nothing is to be done."""
         moment = case((work.c.running, work.c.leased_until), else_=_due())
         statement = select(work.c.running, type_coerce(moment, Moment), work.c.attempts, work.c.error).where(
             work.c.key == str(key)
         )
         row = await self._database.run(lambda connection: connection.execute(statement).one_or_none())
-        return Scheduled(*row) if row else None
+        return ScheduledWork(*row) if row else None
 
     async def depth(self) -> Depth:
         now = self._clock()
@@ -159,9 +159,9 @@ class Queue:
     async def wait_for_work(self, seconds: float) -> None:
         """Returns when the next `claim` may find something, at the latest after so many seconds."""
         rung = asyncio.Event()
-        unsubscribe = self._database.bell.subscribe(rung.set)
+        unsubscribe = self._database.work_signal.subscribe(rung.set)
         try:
-            if self._database.bell.rings != self._rings_before_claim:
+            if self._database.work_signal.notifications != self._rings_before_claim:
                 return
             due = await self.next_due()
             pause = seconds if due is None else min(seconds, (due - self._clock()).total_seconds())

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, select, text, update
 
 from bot.model.environment import Environment, EnvironmentKey
-from bot.model.quota import Admission, Candidate, Caps, Turn, turn
+from bot.model.quota import Admission, Candidate, Caps, QueuePosition, queue_position
 from bot.model.work import WorkKey
 from bot.store.queue import enqueue
 from bot.store.tables import environments
@@ -15,7 +15,7 @@ from bot.store.tables import environments
 _LOCK = 0x67726E7071  # any number that nobody else takes
 
 
-def take(connection: Connection, environment: Environment, caps: Caps, now: datetime) -> Turn | None:
+def take(connection: Connection, environment: Environment, caps: Caps, now: datetime) -> QueuePosition | None:
     """Within a transaction that holds the claim. None: it has a place from now on."""
     candidates = _candidates(connection)
     key = str(environment.key)
@@ -27,7 +27,7 @@ def take(connection: Connection, environment: Environment, caps: Caps, now: date
         candidates.append(mine)
     if mine.admission is Admission.ADMITTED:
         return None
-    waits = turn(key, candidates, caps)
+    waits = queue_position(key, candidates, caps)
     admission = Admission.ADMITTED if waits is None else Admission.QUEUED
     statement = update(environments).where(environments.c.key == key)
     connection.execute(statement.values(admission=admission, asked_at=mine.asked_at))

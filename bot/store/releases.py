@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
 
-from bot.model.environment import EnvironmentKind, EnvironmentState, Wishes
+from bot.model.environment import EnvironmentKind, EnvironmentState, UserOverrides
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.store.database import Database
 from bot.store.dialect import insert
+from bot.store.records import decoder, encode
 from bot.store.tables import environments, promotions, releases, stages
 
-_read = msgspec.json.Decoder(PromotableRelease).decode
-_read_stage = msgspec.json.Decoder(StageRecord).decode
-_read_promotion = msgspec.json.Decoder(Promotion).decode
-_read_wishes = msgspec.json.Decoder(Wishes).decode
+_read = decoder(PromotableRelease)
+_read_stage = decoder(StageRecord)
+_read_promotion = decoder(Promotion)
+_read_wishes = decoder(UserOverrides)
 
 
 class Releases:
@@ -31,7 +31,7 @@ class Releases:
             "id": release.id,
             "repository_id": release.repository_id,
             "commit": release.commit,
-            "body": msgspec.json.encode(release).decode(),
+            "body": encode(release),
             "made_at": release.made_at,
         }
 
@@ -69,11 +69,7 @@ class Releases:
     async def learn_tree(self, release: PromotableRelease, tree: str) -> PromotableRelease:
         """What its commit's tree is called; it belongs to the commit and never changes."""
         known = replace(release, tree=tree)
-        statement = (
-            update(releases)
-            .where(releases.c.id == release.id)
-            .values(body=msgspec.json.encode(known).decode())
-        )
+        statement = update(releases).where(releases.c.id == release.id).values(body=encode(known))
         await self._database.run(lambda connection: connection.execute(statement))
         return known
 
@@ -110,9 +106,13 @@ def _referred_to(connection: Connection) -> set[str]:
     targets = [_read_wishes(text).target for text in connection.scalars(pinned)]
     under_way = select(promotions.c.body).where(promotions.c.ended.is_(False))
     for promotion in map(_read_promotion, connection.scalars(under_way)):
-        targets.append(promotion.back_to)
+        targets.append(promotion.rollback_target)
         found |= {promotion.release.id} if promotion.release is not None else set()
-        found |= {name for name in (promotion.wanted, promotion.commit, promotion.head) if name is not None}
+        found |= {
+            name
+            for name in (promotion.requested_release, promotion.commit, promotion.head)
+            if name is not None
+        }
     return found | {target.release.id for target in targets if target is not None}
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
-from bot.model.delivery import Loss, Removed
+from bot.model.delivery import RemovalNotice, RepositoryRemoved
 from bot.model.repository import Repository
 from bot.store.dialect import insert
 from bot.store.tables import environments, removals
@@ -16,7 +16,7 @@ _ALL = 0
 """No repository has this id."""
 
 
-def note(connection: Connection, told: Sequence[Removed], now: datetime) -> None:
+def note(connection: Connection, told: Sequence[RepositoryRemoved], now: datetime) -> None:
     """Within a transaction; what was told before keeps its moment."""
     rows = [
         {
@@ -37,12 +37,12 @@ def take_back(connection: Connection, seen: Sequence[Repository]) -> None:
         connection.execute(delete(removals).where(_concerns(repository)))
 
 
-def noted(connection: Connection, repository: Repository, before: datetime) -> Loss | None:
+def noted(connection: Connection, repository: Repository, before: datetime) -> RemovalNotice | None:
     """Why it was lost, if that was told before the given moment."""
     columns = (removals.c.why, removals.c.noted_at)
     statement = select(*columns).where(_concerns(repository), removals.c.noted_at < before)
     row = connection.execute(statement.order_by(removals.c.repository_id.desc()).limit(1)).one_or_none()
-    return Loss(row.why, row.noted_at) if row is not None else None
+    return RemovalNotice(row.why, row.noted_at) if row is not None else None
 
 
 def concerned(before: datetime) -> ColumnElement[bool]:

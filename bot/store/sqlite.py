@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bot.model.errors import StoreUnavailable
 from bot.store import schema
-from bot.store.database import PATIENCE, Bell, T, Transaction
+from bot.store.database import TRANSACTION_TIMEOUT, T, Transaction, WorkSignal
 from bot.store.errors import StoreUnusable
 from bot.store.executor import Handover
 from bot.store.process_lock import Presence
@@ -71,7 +71,7 @@ class SqliteDatabase:
     """`path` names the file; its folder must exist, and the file too unless it may be made."""
 
     def __init__(self, path: Path, create: bool) -> None:
-        self.bell = Bell()
+        self.work_signal = WorkSignal()
         self._path = path
         self._create = create
         self._thread = Handover("store-commit")
@@ -123,7 +123,7 @@ class SqliteDatabase:
 
     async def close(self) -> None:
         if self._serving is not None:
-            await asyncio.wait([self._serving], timeout=PATIENCE.total_seconds())
+            await asyncio.wait([self._serving], timeout=TRANSACTION_TIMEOUT.total_seconds())
         if not self._stalled:
             self._connection.close()
             self._engine.dispose()
@@ -136,7 +136,7 @@ class SqliteDatabase:
         """While anybody waits: run all that waits, commit once, answer everybody."""
         loop = asyncio.get_running_loop()
         while self._waiting:
-            watchdog = loop.call_later(PATIENCE.total_seconds(), self._stall)
+            watchdog = loop.call_later(TRANSACTION_TIMEOUT.total_seconds(), self._stall)
             try:
                 await self._batch()
                 for unit in self._in_flight:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import EnvironmentKind
 from bot.model.errors import Rejected
 from bot.sweeps.ports import STANDING, Deliveries, Environments, GitHub
@@ -26,6 +26,6 @@ async def deployments(
         except Rejected as error:
             log.warning("Deployments cannot be read", repository=repository.full_name, reason=str(error))
             continue
-        hints += [Hint(repository, number, None, open=None) for number in sorted(active)]
+        hints += [PullRequestHint(repository, number, None, open=None) for number in sorted(active)]
     await deliveries.hint(hints)
     telemetry.swept("deployments", len(hints))

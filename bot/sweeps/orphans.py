@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.manifest import OwnedNamespace
 from bot.model.work import WorkKey
@@ -28,7 +28,9 @@ async def orphans(rooms: Rooms, limit: int, telemetry: Telemetry) -> None:
     known = {environment.key: environment for environment in await rooms.environments.find()}
     found = [*without_environment(namespaces, known), *second(namespaces, known)]
     removals = within_limit("orphans", found, limit, telemetry)
-    hints = [each for each in removals if isinstance(each, Hint)] + without_namespace(namespaces, known)
+    hints = [each for each in removals if isinstance(each, PullRequestHint)] + without_namespace(
+        namespaces, known
+    )
     keys = [each for each in removals if isinstance(each, WorkKey)]
     await rooms.deliveries.hint(hints)
     await rooms.queue.enqueue(keys)
@@ -37,10 +39,10 @@ async def orphans(rooms: Rooms, limit: int, telemetry: Telemetry) -> None:
 
 def without_environment(
     namespaces: Sequence[OwnedNamespace], known: Mapping[EnvironmentKey, Environment]
-) -> list[Hint]:
+) -> list[PullRequestHint]:
     """Namespaces that the store does not know, or believes gone."""
     return [
-        Hint(namespace.repository, int(namespace.environment.name), None, open=None)
+        PullRequestHint(namespace.repository, int(namespace.environment.name), None, open=None)
         for namespace in namespaces
         if namespace.environment.kind is EnvironmentKind.PREVIEW
         and not namespace.terminating
@@ -64,11 +66,11 @@ def second(
 
 def without_namespace(
     namespaces: Sequence[OwnedNamespace], known: Mapping[EnvironmentKey, Environment]
-) -> list[Hint]:
+) -> list[PullRequestHint]:
     """Previews that the store believes to be up, but whose namespace somebody deleted."""
     names = {namespace.name for namespace in namespaces}
     return [
-        Hint(environment.repository, int(environment.key.name), None, open=None)
+        PullRequestHint(environment.repository, int(environment.key.name), None, open=None)
         for environment in known.values()
         if environment.key.kind is EnvironmentKind.PREVIEW
         and environment.status.state is EnvironmentState.READY

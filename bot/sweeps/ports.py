@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from bot.model.delivery import FailedDelivery, Hint
+from bot.model.delivery import FailedDelivery, PullRequestHint
 from bot.model.environment import Environment, EnvironmentState
 from bot.model.manifest import OwnedNamespace
 from bot.model.pull_request import PullRequest
@@ -51,7 +51,7 @@ class Environments(Protocol):
 
 
 class Deliveries(Protocol):
-    async def hint(self, hints: Sequence[Hint]) -> None:
+    async def hint(self, hints: Sequence[PullRequestHint]) -> None:
         """As if a delivery had told of them: generations are raised, keys enqueued."""
 
     async def follow(self, named: Sequence[Repository]) -> None:

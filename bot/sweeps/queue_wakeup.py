@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.quota import Admission, Candidate, Caps, turn
+from bot.model.quota import Admission, Candidate, Caps, queue_position
 from bot.model.work import WorkKey
 from bot.sweeps.ports import STANDING, Environments, Queue
 from bot.sweeps.telemetry import Telemetry
@@ -25,7 +25,7 @@ async def forgotten(environments: Environments, queue: Queue, caps: Caps, teleme
     due = [
         each.key
         for each in standing
-        if each.admission is Admission.QUEUED and turn(str(each.key), candidates, caps) is None
+        if each.admission is Admission.QUEUED and queue_position(str(each.key), candidates, caps) is None
     ]
     await queue.enqueue(map(WorkKey.environment, due))
     telemetry.swept("queue", len(due))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.environments.desired_state import GRACE
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import EnvironmentKind
 from bot.sweeps.breaker import within_limit
 from bot.sweeps.ports import STANDING, Deliveries, Environments
@@ -19,5 +19,7 @@ async def lost(
     found = await environments.find(states=STANDING, lost_before=now - GRACE)
     previews = [each for each in found if each.key.kind is EnvironmentKind.PREVIEW]
     removals = within_limit("lost", previews, limit, telemetry)
-    await deliveries.hint([Hint(each.repository, int(each.key.name), None, open=None) for each in removals])
+    await deliveries.hint(
+        [PullRequestHint(each.repository, int(each.key.name), None, open=None) for each in removals]
+    )
     telemetry.swept("lost", len(removals))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from bot.config.configuration import PATH, parse_configuration
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKind
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.pull_request import PullRequest
@@ -51,8 +51,8 @@ class Resync:
             await self._look([repository])
 
     async def _look(self, repositories: Sequence[Repository]) -> None:
-        changed: list[Hint] = []
-        vanished: list[Hint] = []
+        changed: list[PullRequestHint] = []
+        vanished: list[PullRequestHint] = []
         following: list[Repository] = []
         for repository in repositories:
             try:
@@ -72,7 +72,9 @@ class Resync:
         self._telemetry.swept("resync", len(hints) + len(following))
 
 
-def moved(repository: Repository, pulls: Sequence[PullRequest], known: Sequence[Environment]) -> list[Hint]:
+def moved(
+    repository: Repository, pulls: Sequence[PullRequest], known: Sequence[Environment]
+) -> list[PullRequestHint]:
     """Open pull requests that the store does not know, or knows as something else than they are."""
     by_name = {environment.key.name: environment for environment in known}
     hints = []
@@ -80,9 +82,9 @@ def moved(repository: Repository, pulls: Sequence[PullRequest], known: Sequence[
         environment = by_name.get(str(pull.number))
         read = environment.attempt.pull_request if environment else None
         if read is None or not read.open or read.head_sha != pull.head_sha:
-            hints.append(Hint(repository, pull.number, pull.head_sha, open=True))
+            hints.append(PullRequestHint(repository, pull.number, pull.head_sha, open=True))
         elif _asked(read) != _asked(pull):
-            hints.append(Hint(repository, pull.number, None, open=True))
+            hints.append(PullRequestHint(repository, pull.number, None, open=True))
     return hints
 
 
@@ -96,11 +98,11 @@ def outdated(
     pulls: Sequence[PullRequest],
     known: Sequence[Environment],
     configuration: str | None,
-) -> list[Hint]:
+) -> list[PullRequestHint]:
     """Open pull requests for which another configuration was read than the default branch has now."""
     numbers = {str(pull.number) for pull in pulls}
     return [
-        Hint(repository, int(environment.key.name), None, open=True)
+        PullRequestHint(repository, int(environment.key.name), None, open=True)
         for environment in known
         if environment.key.name in numbers
         and environment.attempt.configuration is not None
@@ -118,11 +120,11 @@ def follows(configuration: str | None) -> bool:
 
 def unlisted(
     repository: Repository, pulls: Sequence[PullRequest], known: Sequence[Environment]
-) -> list[Hint]:
+) -> list[PullRequestHint]:
     """Previews that still stand though the list does not show their pull request as open."""
     numbers = {str(pull.number) for pull in pulls}
     return [
-        Hint(repository, int(environment.key.name), None, open=None)
+        PullRequestHint(repository, int(environment.key.name), None, open=None)
         for environment in known
         if environment.key.kind is EnvironmentKind.PREVIEW
         and environment.key.name not in numbers

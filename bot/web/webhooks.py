@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 from bot.intake.payload import NotAnObject
 from bot.intake.reading import Reading, read
 from bot.intake.signature import verify
-from bot.model.delivery import Ask, Delivery
+from bot.model.delivery import Delivery, WebhookEffect
 from bot.model.errors import GreenroomError, StoreUnavailable
 
 LARGEST_BODY = 25 * 1024 * 1024
@@ -35,7 +35,7 @@ _told = logging.getLogger(__name__)
 
 
 class Recorder(Protocol):
-    async def record(self, delivery: Delivery, asks: Sequence[Ask]) -> None:
+    async def record(self, delivery: Delivery, asks: Sequence[WebhookEffect]) -> None:
         """Returns once both are on disk; StoreUnavailable when they are not."""
 
 

@@ -20,7 +20,7 @@ from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.github import GitHubServer
 from bot.embedded.kubernetes import KubernetesServer
 from bot.github.app import GitHubApp
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import Attempt, EnvironmentKey, EnvironmentState, Status
 from bot.model.pull_request import PullRequest
 from bot.model.size import Size
@@ -113,7 +113,9 @@ async def _bring_up(github: GitHubServer, kubeconfig: Path, database: str) -> No
         public_url="https://greenroom.example.com",
     )
     pulls = [pull for repository in await app.repositories() for pull in await app.open_pulls(repository)]
-    await store.deliveries.hint([Hint(pull.repository, pull.number, pull.head_sha, True) for pull in pulls])
+    await store.deliveries.hint(
+        [PullRequestHint(pull.repository, pull.number, pull.head_sha, True) for pull in pulls]
+    )
     await _save_ready(store, {str(_key(pull)): pull for pull in pulls})
     async with await connect(str(kubeconfig)) as api:
         cluster = KubernetesCluster(

@@ -14,20 +14,20 @@ from typing import Any
 from bot.commands.handler import Handler, Peers
 from bot.commands.outcome import Outcome
 from bot.commands.ports import Change, Commands
-from bot.commands.stage_commands import Staging
-from bot.commands.status_query import Telling
+from bot.commands.stage_commands import StageCommands
+from bot.commands.status_query import StatusQuery
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.state.records import Comment
 from bot.github.app import GitHubApp
 from bot.intake.reading import read
-from bot.model.command import Heard
-from bot.model.delivery import Hint
-from bot.model.environment import Decision, Environment, EnvironmentKey, Wishes
+from bot.model.command import RecordedCommand
+from bot.model.delivery import PullRequestHint
+from bot.model.environment import Decision, Environment, EnvironmentKey, UserOverrides
 from bot.model.promotion import AuditEntry
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
-from bot.promotions.service import Asking
-from bot.promotions.view_reader import Storyteller
+from bot.promotions.service import PromotionService
+from bot.promotions.view_reader import ViewReader
 from bot.store import Store
 
 SHOP = "acme/shop"
@@ -45,23 +45,23 @@ class Mortal:
     commands: Commands
     dies: bool
 
-    async def get(self, comment_id: int) -> tuple[Heard, Outcome | None] | None:
+    async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None:
         return await self.commands.get(comment_id)
 
     async def check(self, claim: Claim) -> None:
         await self.commands.check(claim)
 
     async def decide(
-        self, claim: Claim, heard: Heard, outcome: Outcome, change: Change | None, by: str
+        self, claim: Claim, heard: RecordedCommand, outcome: Outcome, change: Change | None, by: str
     ) -> Outcome:
         if self.dies:
             raise Killed
         return await self.commands.decide(claim, heard, outcome, change, by)
 
-    async def answered(self, claim: Claim, heard: Heard, answer: str) -> None:
+    async def answered(self, claim: Claim, heard: RecordedCommand, answer: str) -> None:
         await self.commands.answered(claim, heard, answer)
 
-    async def finish(self, claim: Claim, heard: Heard) -> None:
+    async def finish(self, claim: Claim, heard: RecordedCommand) -> None:
         await self.commands.finish(claim, heard)
 
 
@@ -95,7 +95,10 @@ class Desk:
 
     async def hear_of_heads(self) -> None:
         """As the deliveries of `opened` and `synchronize` tell."""
-        hints = [Hint(self.repository, each, self.head(each), open=True) for each in (self.own, self.fork)]
+        hints = [
+            PullRequestHint(self.repository, each, self.head(each), open=True)
+            for each in (self.own, self.fork)
+        ]
         await self.store.deliveries.hint(hints)
 
     def comment(self, number: int, login: str, body: str) -> Comment:
@@ -139,11 +142,11 @@ class Desk:
         def clock() -> datetime:
             return datetime.now(UTC)
 
-        staging = Staging(Asking(store.promotions, store.releases, app, clock))
-        storyteller = Storyteller(
+        staging = StageCommands(PromotionService(store.promotions, store.releases, app, clock))
+        storyteller = ViewReader(
             store.promotions, store.environments, store.releases, store.audit, app, clock
         )
-        telling = Telling(store.environments, store.journal, store.queue, storyteller, clock)
+        telling = StatusQuery(store.environments, store.journal, store.queue, storyteller, clock)
         peers = Peers(Mortal(store.commands, self.dies), store.environments, app, staging, telling, clock)
         return Handler(peers, LONGEST)
 
@@ -163,8 +166,8 @@ class Desk:
         assert found is not None
         return found
 
-    async def wishes(self, number: int) -> Wishes:
-        return (await self.environment(number)).wishes
+    async def wishes(self, number: int) -> UserOverrides:
+        return (await self.environment(number)).overrides
 
     async def audit(self) -> list[AuditEntry]:
         """The newest first."""

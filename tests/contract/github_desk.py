@@ -10,7 +10,6 @@ from bot.embedded.github import GitHubServer
 from bot.github.app import GitHubApp
 from bot.model.environment import (
     Attempt,
-    Cause,
     CheckResult,
     Environment,
     EnvironmentKey,
@@ -18,7 +17,8 @@ from bot.model.environment import (
     Phase,
     PhaseRecord,
     Status,
-    Wishes,
+    StatusMessage,
+    UserOverrides,
 )
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
@@ -86,7 +86,7 @@ class Desk:
     async def report(self, pull: PullRequest, status: Status, *, passing: bool = False) -> None:
         key = EnvironmentKey.preview(pull.repository.id, pull.number)
         environment = Environment(
-            key, pull.repository, "gr-shop", 1, 1, status, Attempt(), Wishes(), self.receipt, NOW, NOW
+            key, pull.repository, "gr-shop", 1, 1, status, Attempt(), UserOverrides(), self.receipt, NOW, NOW
         )
         await self.app.report(environment, pull, status, self.fence, self.save, passing=passing)
 
@@ -131,4 +131,4 @@ def ready(commit: str, checks: tuple[CheckResult, ...] = ()) -> Status:
 
 
 def failed(commit: str, summary: str, detail: str = "") -> Status:
-    return replace(pending(commit), state=EnvironmentState.FAILED, cause=Cause(summary, detail))
+    return replace(pending(commit), state=EnvironmentState.FAILED, cause=StatusMessage(summary, detail))

@@ -16,7 +16,7 @@ from bot.cluster.client.connection import ConnectionFailed, connect
 from bot.cluster.client.kinds import NAMESPACE
 from bot.embedded.client.resources import GATEWAYS
 from bot.embedded.kubernetes.faults import Fault
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from tests.contract.cluster_desk import Desk, make_gateway
 
 
@@ -101,7 +101,7 @@ async def test_a_wrong_token_is_no_fault_of_any_manifest(desk: Desk, tmp_path: P
     path = tmp_path / "wrong"
     path.write_text(yaml.safe_dump(config))
     async with await connect(str(path)) as api:
-        with pytest.raises(TryAgain, match="Unauthorized"):
+        with pytest.raises(Unavailable, match="Unauthorized"):
             await api.get(NAMESPACE, "default")
 
 
@@ -112,9 +112,11 @@ async def test_a_server_that_fails_or_asks_for_a_pause_is_asked_again_later(desk
         desk.server.faults.active.append(
             Fault("GET /api/v1/namespaces/default$", fail_status=status, times=1)
         )
-        with pytest.raises(TryAgain) as caught:
+        with pytest.raises(Unavailable) as caught:
             await desk.api.get(NAMESPACE, "default")
-        assert caught.value.at is None or caught.value.at < datetime.now(UTC) + timedelta(minutes=6)
+        assert caught.value.retry_at is None or caught.value.retry_at < datetime.now(UTC) + timedelta(
+            minutes=6
+        )
     desk.server.deny("get", "namespaces")
     with pytest.raises(Rejected, match='cannot get resource "namespaces"'):
         await desk.api.get(NAMESPACE, "default")
@@ -138,11 +140,11 @@ async def test_nobody_there_is_told_soon(tmp_path: Path):
     path.write_text(yaml.safe_dump(config))
     started = time.perf_counter()
     async with await connect(str(path)) as api:
-        with pytest.raises(TryAgain, match="does not answer"):
+        with pytest.raises(Unavailable, match="does not answer"):
             await api.get(NAMESPACE, "default")
         listener.close()
         await listener.wait_closed()
-        with pytest.raises(TryAgain, match="does not answer"):
+        with pytest.raises(Unavailable, match="does not answer"):
             await api.get(NAMESPACE, "default")
     assert time.perf_counter() - started < 5
 

@@ -19,7 +19,7 @@ from bot.embedded.client.resources import (
     SERVICES,
     STATEFUL_SETS,
 )
-from bot.model.errors import Rejected, Superseded, TryAgain
+from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Wave
 from tests.contract.cluster_desk import Desk, open_fence
 from tests.unit.cluster.manifests import config_map, deployment, job, service, stateful_set
@@ -213,7 +213,7 @@ async def test_the_value_of_a_secret_is_never_told(desk: Desk):
 
 
 async def test_without_its_namespace_nothing_is_refused_for_good(desk: Desk):
-    with pytest.raises(TryAgain, match="not found"):
+    with pytest.raises(Unavailable, match="not found"):
         await desk.apply(desk.render(deployment(), service()))
 
 

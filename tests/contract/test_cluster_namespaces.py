@@ -14,7 +14,7 @@ from bot.embedded.client.resources import (
     SERVICE_ACCOUNTS,
 )
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import Rejected, Superseded, TryAgain
+from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Condition, NamespaceState, OwnedNamespace, Wave
 from bot.model.size import Size
 from tests.contract.cluster_desk import SIZE, Desk, eventually, open_fence
@@ -163,7 +163,7 @@ async def test_deletion_is_watched_until_gone_and_says_what_holds_it(desk: Desk)
         return "example.com/hold" in view.blockers
 
     await eventually(told)
-    with pytest.raises(TryAgain, match="still being deleted"):
+    with pytest.raises(Unavailable, match="still being deleted"):
         await desk.prepare()
     # Once more does no harm.
     await desk.cluster.delete_namespace(desk.namespace, desk.key, open_fence)

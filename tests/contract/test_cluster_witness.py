@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.cluster.health.diagnostics import Witness
+from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.secrets import injected
 from bot.embedded.client.resources import NAMESPACES
 from tests.contract.cluster_desk import Desk, Running, eventually, of_image
@@ -16,27 +16,27 @@ async def test_a_crash_is_seen_with_its_events_and_last_words(running: Running) 
     bundle = desk.render(of_image(deployment(), image, "serve"), service(), images={"shop": image})
     await desk.prepare()
     await desk.apply(bundle)
-    witness = Witness(desk.api)
+    witness = DiagnosticsReader(desk.api)
 
     async def told() -> bool:
         sight = await witness.look(desk.namespace, desk.key, 40)
-        assert sight.unseen == ""
+        assert sight.unavailable == ""
         words = any("fatal: no such table: products" in tail.text for tail in sight.logs)
-        warned = any(each.warning and each.subject.startswith("Pod ") for each in sight.happenings)
+        warned = any(each.warning and each.subject.startswith("Pod ") for each in sight.events)
         return words and warned
 
     await eventually(told)
 
 
 async def test_a_namespace_that_is_not_there_or_not_ours_is_not_looked_into(desk: Desk) -> None:
-    witness = Witness(desk.api)
+    witness = DiagnosticsReader(desk.api)
     absent = await witness.look(desk.namespace, desk.key, 40)
-    assert absent.unseen == f"The cluster has no namespace {desk.namespace}."
+    assert absent.unavailable == f"The cluster has no namespace {desk.namespace}."
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": desk.namespace}}
     await desk.eyes.apply(NAMESPACES, body, field_manager="somebody")
     foreign = await witness.look(desk.namespace, desk.key, 40)
-    assert foreign.unseen == f"The namespace {desk.namespace} is not this environment's."
-    assert foreign.happenings == foreign.logs == ()
+    assert foreign.unavailable == f"The namespace {desk.namespace} is not this environment's."
+    assert foreign.events == foreign.logs == ()
 
 
 async def test_what_was_given_as_a_secret_is_hidden_in_what_is_seen(running: Running) -> None:
@@ -51,7 +51,7 @@ async def test_what_was_given_as_a_secret_is_hidden_in_what_is_seen(running: Run
     secret = injected(desk.namespace, desk.key, desk.repository, {"KEY": "hunter2-hunter2"})
     await desk.api.apply(secret)
     await desk.apply(bundle)
-    witness = Witness(desk.api)
+    witness = DiagnosticsReader(desk.api)
     seen: list[str] = []
 
     async def told() -> bool:

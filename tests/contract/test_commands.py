@@ -12,9 +12,9 @@ import pytest
 
 from bot.commands.outcome import Outcome, Result
 from bot.commands.table import COMMANDS, Verb
-from bot.model.environment import Cause, End, EnvironmentKey, EnvironmentState, Status
-from bot.model.errors import TryAgain
-from bot.model.promotion import Board
+from bot.model.environment import EndReason, EnvironmentKey, EnvironmentState, Status, StatusMessage
+from bot.model.errors import Unavailable
+from bot.model.promotion import StageAggregate
 from bot.model.protection import UNPROTECTED
 from bot.model.role import Role
 from bot.model.work import WorkKey
@@ -162,7 +162,7 @@ async def test_while_github_does_not_tell_somebodys_rights_nothing_runs(desk: De
     desk.github.faults.add("error", times=1, method="GET", path="/permission$", status=502)
     comment = desk.comment(desk.own, "write", "/destroy")
     await desk.deliver(comment)
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.work()
     assert await desk.asked(desk.own) == []
     await desk.work()
@@ -225,7 +225,7 @@ async def test_dying_between_the_effect_and_the_answer_gives_one_of_each(desk: D
     comment = desk.comment(desk.own, "write", "/reseed")
     await desk.deliver(comment)
     desk.github.faults.add("error", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.work()
     assert desk.answers(desk.own) == []
     await desk.work()
@@ -237,7 +237,7 @@ async def test_a_502_to_an_answer_that_was_written_is_not_answered_again(desk: D
     comment = desk.comment(desk.own, "write", "/reseed")
     await desk.deliver(comment)
     desk.github.faults.add("error_after", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.work()
     await desk.work()
     assert (await desk.wishes(desk.own)).reseeds == 1
@@ -249,7 +249,7 @@ async def test_who_imitates_our_answer_does_not_keep_it_away(desk: Desk) -> None
     desk.comment(desk.own, "read", f"<!-- greenroom command {comment.id} -->")
     await desk.deliver(comment)
     desk.github.faults.add("error", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.work()
     await desk.work()
     assert len(desk.answers(desk.own)) == 1
@@ -310,7 +310,7 @@ async def test_extending_ends_at_what_the_operator_allows(desk: Desk) -> None:
 
 @pytest.mark.parametrize("typed", ["/extend 24h", "/preview sleep", "/reseed", "/destroy"])
 async def test_what_is_gone_can_only_be_brought_back(desk: Desk, typed: str) -> None:
-    await settle(desk, desk.own, state=EnvironmentState.GONE, end=End.EXPIRED)
+    await settle(desk, desk.own, state=EnvironmentState.GONE, end=EndReason.EXPIRED)
     outcome = await desk.type(desk.own, "write", typed)
     assert outcome is not None
     assert outcome.result is Result.NOTHING
@@ -318,7 +318,7 @@ async def test_what_is_gone_can_only_be_brought_back(desk: Desk, typed: str) -> 
 
 
 async def test_preview_brings_back_what_expired_and_leaves_alone_what_is_up(desk: Desk) -> None:
-    await settle(desk, desk.own, state=EnvironmentState.GONE, end=End.EXPIRED)
+    await settle(desk, desk.own, state=EnvironmentState.GONE, end=EndReason.EXPIRED)
     await desk.type(desk.own, "write", "/preview")
     assert (await desk.wishes(desk.own)).refreshes == 1
     await settle(desk, desk.own)
@@ -332,8 +332,8 @@ async def test_preview_brings_back_what_expired_and_leaves_alone_what_is_up(desk
 
 
 async def test_what_the_configuration_keeps_away_no_command_brings_up(desk: Desk) -> None:
-    cause = Cause("No preview for a draft.")
-    await settle(desk, desk.own, state=EnvironmentState.REFUSED, end=End.SKIPPED, cause=cause)
+    cause = StatusMessage("No preview for a draft.")
+    await settle(desk, desk.own, state=EnvironmentState.REFUSED, end=EndReason.SKIPPED, cause=cause)
     for typed in ("/preview", "/preview refresh"):
         outcome = await desk.type(desk.own, "write", typed)
         assert outcome is not None
@@ -418,7 +418,7 @@ async def wait_on_staging(desk: Desk, *, moving: bool) -> None:
     key, now = EnvironmentKey.stage(desk.repository.id, "staging"), datetime.now(UTC)
     asked = replace(promotion("staging", "ada", "p1", now), stage=key, repository=desk.repository, number=1)
 
-    def change(board: Board) -> Board:
+    def change(board: StageAggregate) -> StageAggregate:
         board = step(orders.request(board, asked, now), "p1", facts(text=ONE_STAGE), now)
         if moving:
             board = orders.approve(board, board.promotions["p1"], "bea", (), UNPROTECTED, now)

@@ -10,9 +10,9 @@ import pytest
 
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.faults import FaultKind
-from bot.environments.context import Peers, Policy
+from bot.environments.context import Policy, Ports
 from bot.environments.handler import Handler
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.store import Store
 from bot.sweeps.deployments import deployments
 from bot.sweeps.expiry import expiry
@@ -35,7 +35,7 @@ class Day:
     def __init__(self, desk: Desk, store: Store, clock: ManualClock) -> None:
         self.desk, self.store, self.clock = desk, store, clock
         self.cluster = Land()
-        rooms = Peers(
+        rooms = Ports(
             store.environments, desk.app, peers.Registry(), self.cluster, peers.Gateway(), {}, clock
         )
         reconciler = Handler(rooms, Policy(default_ttl=timedelta(days=3)))
@@ -44,7 +44,7 @@ class Day:
     async def look(self) -> None:
         """As if somebody had told that something changed."""
         numbers = range(1, PREVIEWS + 1)
-        hints = [Hint(self.desk.repository, number, None, open=None) for number in numbers]
+        hints = [PullRequestHint(self.desk.repository, number, None, open=None) for number in numbers]
         await self.store.deliveries.hint(hints)
 
     async def open_all(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from bot.embedded.github import GitHubServer
 from bot.github.resources.permissions import PERMISSIONS
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.protection import UNPROTECTED, Branch, Protection, Reviewers
 from tests.contract.github_desk import FILES, Desk
 
@@ -77,7 +77,7 @@ async def test_an_unseen_repository_or_a_missing_permission_is_no_absence_of_rul
 async def test_an_outage_is_no_absence_of_rules(desk: Desk, path: str) -> None:
     desk.github.environments.protect(SHOP, "production", branches=("main",))
     desk.github.faults.add("outage", path=path)
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.app.protection(desk.repository, "production")
 
 

@@ -12,7 +12,7 @@ import pytest
 from bot.embedded.github import GitHubServer
 from bot.github.resources.permissions import EVENTS, PERMISSIONS
 from bot.model.ci import Ci, CiState
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 from tests.contract.github_desk import FILES, Desk
 
@@ -122,7 +122,7 @@ async def test_revoked_and_expired_tokens_are_minted_anew(desk: Desk) -> None:
 
 async def test_an_outage_is_worth_another_try(desk: Desk) -> None:
     desk.github.faults.add("outage")
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.pull()
     desk.github.faults.clear()
     await desk.pull()
@@ -171,7 +171,7 @@ async def test_a_repository_counts_as_lost_only_when_github_says_so(desk: Desk) 
     github.apps.unsuspend(installation, by="ada")
     github.apps.uninstall(installation, by="ada")
     github.faults.add("error", status=502)
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.app.lost(repository)
     github.faults.clear()
     assert await desk.app.lost(repository)

@@ -10,15 +10,15 @@ import pytest
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.operations.deployments import Actor
 from bot.model.environment import (
-    Cause,
     CheckResult,
     CheckState,
-    End,
+    EndReason,
     EnvironmentKey,
     EnvironmentState,
     Status,
+    StatusMessage,
 )
-from bot.model.errors import Rejected, Superseded, TryAgain
+from bot.model.errors import Rejected, Superseded, Unavailable
 from tests.contract.github_desk import FILES, URL, Desk, failed, pending, ready
 
 PREVIEW = "greenroom/preview"
@@ -44,8 +44,10 @@ def push(desk: Desk, text: str) -> str:
     return desk.github.world.repository("acme/shop").branches["price"]
 
 
-def gone(commit: str, end: End = End.CLOSED) -> Status:
-    cause = Cause("The pull request was closed." if end is End.CLOSED else "The preview's time was up.")
+def gone(commit: str, end: EndReason = EndReason.CLOSED) -> Status:
+    cause = StatusMessage(
+        "The pull request was closed." if end is EndReason.CLOSED else "The preview's time was up."
+    )
     return Status(EnvironmentState.GONE, commit=commit, cause=cause, end=end)
 
 
@@ -84,9 +86,9 @@ async def test_what_is_passing_is_not_told_while_much_else_is(desk: Desk) -> Non
         await desk.report(pull, pending(pull.head_sha))
         await desk.report(pull, ready(pull.head_sha))
     receipt = desk.receipt
-    with pytest.raises(TryAgain) as refused:
+    with pytest.raises(Unavailable) as refused:
         await desk.report(pull, replace(pending(pull.head_sha), checks=(running,)), passing=True)
-    assert refused.value.at is not None
+    assert refused.value.retry_at is not None
     assert desk.receipt == receipt, "nothing was begun"
     await desk.report(pull, ready(pull.head_sha, (replace(running, state=CheckState.PASSED),)))
     assert desk.checks(pull.head_sha) == {PREVIEW: "success", "greenroom/smoke": "success"}
@@ -181,7 +183,7 @@ async def test_closed_and_opened_again_uses_what_is_there(desk: Desk) -> None:
 async def test_an_expired_preview_is_no_success_any_more(desk: Desk) -> None:
     pull = await desk.pull()
     await desk.report(pull, ready(pull.head_sha))
-    await desk.report(pull, gone(pull.head_sha, End.EXPIRED))
+    await desk.report(pull, gone(pull.head_sha, EndReason.EXPIRED))
     assert desk.checks(pull.head_sha) == {PREVIEW: "neutral"}
 
 
@@ -194,8 +196,8 @@ async def test_a_pull_request_closed_before_anything_was_said_stays_silent(desk:
 
 async def test_a_forks_pull_request_is_told_who_may_allow_it(desk: Desk) -> None:
     pull = await desk.pull()
-    cause = Cause("Somebody with write access to acme/shop can allow it.")
-    refused = Status(EnvironmentState.REFUSED, commit=pull.head_sha, cause=cause, end=End.FORK)
+    cause = StatusMessage("Somebody with write access to acme/shop can allow it.")
+    refused = Status(EnvironmentState.REFUSED, commit=pull.head_sha, cause=cause, end=EndReason.FORK)
     await desk.report(pull, refused)
     assert desk.checks(pull.head_sha) == {PREVIEW: "action_required"}
     assert "write access to acme/shop" in desk.comments[0]
@@ -216,7 +218,7 @@ async def test_an_imitated_marker_is_not_ours(desk: Desk) -> None:
     imitation = f"<!-- greenroom preview/{desk.repository.id}/1 -->"
     desk.github.comments.create("acme/shop", 1, imitation, by="ben")
     desk.github.faults.add("error", times=1, path="^/graphql$")
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.report(pull, failed(pull.head_sha, "It crashed."))
     await desk.report(pull, failed(pull.head_sha, "It crashed."))
     bodies = desk.comments
@@ -229,7 +231,7 @@ async def test_an_imitated_marker_is_not_ours(desk: Desk) -> None:
 async def test_a_502_to_a_write_that_was_performed_makes_no_duplicate(desk: Desk, path: str) -> None:
     pull = await desk.pull()
     desk.github.faults.add("error_after", times=1, method="POST", path=path, status=502)
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.report(pull, ready(pull.head_sha))
     await desk.restart()
     await desk.report(pull, ready(pull.head_sha))
@@ -309,11 +311,11 @@ async def test_one_refused_mutation_does_not_undo_the_others(desk: Desk) -> None
 async def test_a_rate_limit_is_told_and_remembered(desk: Desk) -> None:
     pull = await desk.pull()
     desk.github.faults.add("rate_limit", times=1, path="^/graphql$", seconds=60)
-    with pytest.raises(TryAgain) as limited:
+    with pytest.raises(Unavailable) as limited:
         await desk.report(pull, failed(pull.head_sha, "It crashed."))
-    assert limited.value.at is not None
+    assert limited.value.retry_at is not None
     desk.github.requests.clear()
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await desk.pull()
     assert desk.api_calls() == []
 

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from bot.embedded.client.resources import NAMESPACES
 from bot.embedded.kubernetes import KubernetesServer
-from bot.environments.context import Peers, Policy
+from bot.environments.context import Policy, Ports
 from bot.environments.handler import Handler
 from bot.github.messages import environment as texts
 from bot.model.environment import EnvironmentState
@@ -62,7 +62,7 @@ async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None)
         bench = peers.Bench(store, clock)
         found = registry or bench.registry
         bench.reconciler = Handler(
-            Peers(store.environments, github, found, desk.cluster, peers.Gateway(), {}, clock),
+            Ports(store.environments, github, found, desk.cluster, peers.Gateway(), {}, clock),
             Policy(),
         )
         await bench.run()

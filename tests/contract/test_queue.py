@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.model.work import Scheduled, WorkKey
+from bot.model.work import ScheduledWork, WorkKey
 from bot.store import Store
 from bot.store.queue import LONGEST_BACKOFF, backoff
 from tests.stores import ManualClock
@@ -302,9 +302,11 @@ async def test_where_a_key_stands_can_be_looked_up(store: Store, clock: ManualCl
     assert await store.queue.look(A) is None
     await store.queue.enqueue([A], clock() + timedelta(minutes=1))
     looked = await store.queue.look(A)
-    assert looked == Scheduled(False, clock() + timedelta(minutes=1), 0)
+    assert looked == ScheduledWork(False, clock() + timedelta(minutes=1), 0)
     clock.advance(60)
     [claim] = await store.queue.claim("me", 1, 30)
-    assert await store.queue.look(A) == Scheduled(True, clock() + timedelta(seconds=30), 0)
+    assert await store.queue.look(A) == ScheduledWork(True, clock() + timedelta(seconds=30), 0)
     await store.queue.fail(claim, "GitHub is away.", clock() + timedelta(minutes=5))
-    assert await store.queue.look(A) == Scheduled(False, clock() + timedelta(minutes=5), 1, "GitHub is away.")
+    assert await store.queue.look(A) == ScheduledWork(
+        False, clock() + timedelta(minutes=5), 1, "GitHub is away."
+    )

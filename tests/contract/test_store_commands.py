@@ -10,9 +10,9 @@ import pytest
 
 from bot.commands.outcome import Outcome, Result
 from bot.commands.table import Verb
-from bot.model.command import Heard
-from bot.model.delivery import Ask, Comment, Delivery, Hint
-from bot.model.environment import Wishes
+from bot.model.command import RecordedCommand
+from bot.model.delivery import CommandPosted, Delivery, PullRequestHint, WebhookEffect
+from bot.model.environment import UserOverrides
 from bot.model.errors import Superseded
 from bot.model.work import Claim, WorkKey
 from bot.store import Store
@@ -23,11 +23,11 @@ DESTROY = Outcome(Result.ASKED, Verb.DESTROY)
 PREVIEW = Outcome(Result.ASKED, Verb.PREVIEW)
 
 
-async def deliver(store: Store, clock: ManualClock, guid: str, *asks: Ask) -> None:
+async def deliver(store: Store, clock: ManualClock, guid: str, *asks: WebhookEffect) -> None:
     await store.deliveries.record(Delivery(guid, "issue_comment", "created", clock(), SHOP), asks)
 
 
-async def claimed(store: Store, comment_id: int) -> tuple[Claim, Heard]:
+async def claimed(store: Store, comment_id: int) -> tuple[Claim, RecordedCommand]:
     claims = await store.queue.claim("me", 10, 30)
     [claim] = [claim for claim in claims if claim.key == WorkKey.command(comment_id)]
     found = await store.commands.get(comment_id)
@@ -35,28 +35,28 @@ async def claimed(store: Store, comment_id: int) -> tuple[Claim, Heard]:
     return claim, found[0]
 
 
-def destroyed(wishes: Wishes) -> Wishes:
+def destroyed(wishes: UserOverrides) -> UserOverrides:
     return replace(wishes, destroyed_by="ada")
 
 
-def wanted(wishes: Wishes) -> Wishes:
+def wanted(wishes: UserOverrides) -> UserOverrides:
     return replace(wishes, destroyed_by=None)
 
 
-async def wishes(store: Store) -> Wishes:
+async def wishes(store: Store) -> UserOverrides:
     environment = await store.environments.get(SEVEN)
     assert environment is not None
-    return environment.wishes
+    return environment.overrides
 
 
 async def test_ten_deliveries_of_one_comment_are_one_command(store: Store, clock: ManualClock) -> None:
-    await deliver(store, clock, "push", Hint(SHOP, 7, FIRST, open=True))
+    await deliver(store, clock, "push", PullRequestHint(SHOP, 7, FIRST, open=True))
     since = clock()
     clock.advance(5)
-    comment = Comment(SHOP, 7, 900, "digest")
+    comment = CommandPosted(SHOP, 7, 900, "digest")
     await asyncio.gather(*(deliver(store, clock, f"guid-{one}", comment) for one in range(10)))
     claim, heard = await claimed(store, 900)
-    assert heard == Heard(SHOP, 7, 900, "digest", clock(), FIRST, since, None, False)
+    assert heard == RecordedCommand(SHOP, 7, 900, "digest", clock(), FIRST, since, None, False)
     await store.queue.finish(claim)
     await deliver(store, clock, "guid-11", comment)
     assert [one.key.kind for one in await store.queue.claim("me", 10, 30)] == []
@@ -65,15 +65,15 @@ async def test_ten_deliveries_of_one_comment_are_one_command(store: Store, clock
 async def test_a_push_after_the_comment_does_not_change_what_its_author_could_see(
     store: Store, clock: ManualClock
 ) -> None:
-    await deliver(store, clock, "opened", Hint(SHOP, 7, FIRST, open=True))
+    await deliver(store, clock, "opened", PullRequestHint(SHOP, 7, FIRST, open=True))
     clock.advance(5)
-    await deliver(store, clock, "comment", Comment(SHOP, 7, 900, ""))
+    await deliver(store, clock, "comment", CommandPosted(SHOP, 7, 900, ""))
     clock.advance(5)
     pushed_at = clock()
-    await deliver(store, clock, "push", Hint(SHOP, 7, SECOND, open=True))
+    await deliver(store, clock, "push", PullRequestHint(SHOP, 7, SECOND, open=True))
     clock.advance(5)
-    await deliver(store, clock, "told again", Hint(SHOP, 7, SECOND, open=True))
-    await deliver(store, clock, "another", Comment(SHOP, 7, 901, ""))
+    await deliver(store, clock, "told again", PullRequestHint(SHOP, 7, SECOND, open=True))
+    await deliver(store, clock, "another", CommandPosted(SHOP, 7, 901, ""))
     found = [await store.commands.get(comment) for comment in (900, 901)]
     assert [(one[0].head, one[0].head_since) for one in found if one] == [
         (FIRST, pushed_at - timedelta(seconds=10)),
@@ -84,14 +84,16 @@ async def test_a_push_after_the_comment_does_not_change_what_its_author_could_se
 async def test_a_comment_on_a_pull_request_that_was_never_heard_of_makes_it_known(
     store: Store, clock: ManualClock
 ) -> None:
-    await deliver(store, clock, "comment", Comment(SHOP, 7, 900, ""))
+    await deliver(store, clock, "comment", CommandPosted(SHOP, 7, 900, ""))
     _, heard = await claimed(store, 900)
     assert heard.head is None
     assert await store.environments.get(SEVEN) is not None
 
 
 async def test_what_is_decided_and_its_effect_are_one(store: Store, clock: ManualClock) -> None:
-    await deliver(store, clock, "comment", Hint(SHOP, 7, FIRST, open=True), Comment(SHOP, 7, 900, ""))
+    await deliver(
+        store, clock, "comment", PullRequestHint(SHOP, 7, FIRST, open=True), CommandPosted(SHOP, 7, 900, "")
+    )
     claim, heard = await claimed(store, 900)
     assert await store.commands.decide(claim, heard, DESTROY, destroyed, by="ada") == DESTROY
     found = await store.commands.get(900)
@@ -103,7 +105,9 @@ async def test_what_is_decided_and_its_effect_are_one(store: Store, clock: Manua
 
 
 async def test_who_lost_the_command_changes_nothing(store: Store, clock: ManualClock) -> None:
-    await deliver(store, clock, "comment", Hint(SHOP, 7, FIRST, open=True), Comment(SHOP, 7, 900, ""))
+    await deliver(
+        store, clock, "comment", PullRequestHint(SHOP, 7, FIRST, open=True), CommandPosted(SHOP, 7, 900, "")
+    )
     claim, heard = await claimed(store, 900)
     clock.advance(60)
     await claimed(store, 900)
@@ -113,7 +117,7 @@ async def test_who_lost_the_command_changes_nothing(store: Store, clock: ManualC
         await store.commands.check(claim)
     with pytest.raises(Superseded):
         await store.commands.answered(claim, heard, "1")
-    assert await wishes(store) == Wishes()
+    assert await wishes(store) == UserOverrides()
     found = await store.commands.get(900)
     assert found == (heard, None)
 
@@ -121,11 +125,11 @@ async def test_who_lost_the_command_changes_nothing(store: Store, clock: ManualC
 async def test_the_last_word_counts_in_whatever_order_the_comments_arrive(
     store: Store, clock: ManualClock
 ) -> None:
-    await deliver(store, clock, "opened", Hint(SHOP, 7, FIRST, open=True))
-    await deliver(store, clock, "later", Comment(SHOP, 7, 901, ""))
+    await deliver(store, clock, "opened", PullRequestHint(SHOP, 7, FIRST, open=True))
+    await deliver(store, clock, "later", CommandPosted(SHOP, 7, 901, ""))
     claim, heard = await claimed(store, 901)
     assert await store.commands.decide(claim, heard, PREVIEW, wanted, by="ada") == PREVIEW
-    await deliver(store, clock, "earlier", Comment(SHOP, 7, 900, ""))
+    await deliver(store, clock, "earlier", CommandPosted(SHOP, 7, 900, ""))
     claim, heard = await claimed(store, 900)
     overtaken = await store.commands.decide(claim, heard, DESTROY, destroyed, by="ada")
     assert overtaken == replace(DESTROY, result=Result.OVERTAKEN)
@@ -135,7 +139,7 @@ async def test_the_last_word_counts_in_whatever_order_the_comments_arrive(
 async def test_finished_commands_are_forgotten_when_nobody_delivers_them_any_more(
     store: Store, clock: ManualClock
 ) -> None:
-    await deliver(store, clock, "two", Comment(SHOP, 7, 900, ""), Comment(SHOP, 7, 901, ""))
+    await deliver(store, clock, "two", CommandPosted(SHOP, 7, 900, ""), CommandPosted(SHOP, 7, 901, ""))
     claim, heard = await claimed(store, 900)
     await store.commands.answered(claim, heard, "1")
     await store.commands.finish(claim, heard)

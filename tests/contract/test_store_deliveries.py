@@ -10,7 +10,16 @@ from datetime import timedelta
 
 import pytest
 
-from bot.model.delivery import Ask, Delivery, Hint, Pushed, Reconfigure, Rerun, Resync, Wake
+from bot.model.delivery import (
+    CommitStatusChanged,
+    ConfigurationChanged,
+    DefaultBranchPushed,
+    Delivery,
+    PullRequestHint,
+    RerunRequested,
+    ResyncRequested,
+    WebhookEffect,
+)
 from bot.model.environment import EnvironmentKey, EnvironmentState, Status
 from bot.model.errors import Superseded
 from bot.model.repository import Repository
@@ -22,13 +31,13 @@ from tests.stores import ManualClock
 _guids = itertools.count()
 
 
-async def deliver(store: Store, clock: ManualClock, *asks: Ask, guid: str | None = None) -> None:
+async def deliver(store: Store, clock: ManualClock, *asks: WebhookEffect, guid: str | None = None) -> None:
     guid = guid or f"guid-{next(_guids)}"
     await store.deliveries.record(Delivery(guid, "pull_request", "opened", clock(), SHOP), asks)
 
 
-def head(sha: str | None, *, opened: bool | None = True, number: int = 7) -> Hint:
-    return Hint(SHOP, number, sha, opened)
+def head(sha: str | None, *, opened: bool | None = True, number: int = 7) -> PullRequestHint:
+    return PullRequestHint(SHOP, number, sha, opened)
 
 
 async def generation(store: Store, key: EnvironmentKey = SEVEN) -> int:
@@ -135,7 +144,7 @@ async def test_renamed_and_transferred_repositories_keep_their_environments(
 ) -> None:
     await deliver(store, clock, head(FIRST))
     moved = Repository(SHOP.id, 21, "umbrella", "store")
-    await deliver(store, clock, Hint(moved, 7, FIRST, True))
+    await deliver(store, clock, PullRequestHint(moved, 7, FIRST, True))
     environment = await store.environments.get(SEVEN)
     assert environment is not None
     assert environment.repository == moved
@@ -145,7 +154,7 @@ async def test_renamed_and_transferred_repositories_keep_their_environments(
 
 async def test_repositories_of_one_name_do_not_meet(store: Store, clock: ManualClock) -> None:
     other = Repository(11, 22, "umbrella", "shop")
-    await deliver(store, clock, head(FIRST), Hint(other, 7, SECOND, True))
+    await deliver(store, clock, head(FIRST), PullRequestHint(other, 7, SECOND, True))
     both = await store.environments.find()
     assert {environment.repository for environment in both} == {SHOP, other}
     assert len({environment.namespace for environment in both}) == 2
@@ -200,7 +209,7 @@ async def test_a_push_after_a_quiet_time_is_worked_on_at_once(store: Store, cloc
 async def test_ci_wakes_those_who_wait_for_that_commit(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST), head(SECOND, number=8))
     await _run_what_is_due(store)
-    await deliver(store, clock, Wake(SHOP.id, SECOND))
+    await deliver(store, clock, CommitStatusChanged(SHOP.id, SECOND))
     assert await due(store) == [WorkKey.environment(EnvironmentKey.preview(SHOP.id, 8))]
     assert await generation(store, EnvironmentKey.preview(SHOP.id, 8)) == 1
 
@@ -209,10 +218,10 @@ async def test_a_changed_configuration_is_read_by_all_environments_of_the_reposi
     store: Store, clock: ManualClock
 ) -> None:
     other = Repository(11, 22, "umbrella", "shop")
-    await deliver(store, clock, head(FIRST), head(SECOND, number=8), Hint(other, 7, FIRST, True))
+    await deliver(store, clock, head(FIRST), head(SECOND, number=8), PullRequestHint(other, 7, FIRST, True))
     await _run_what_is_due(store)
     clock.advance(60)
-    await deliver(store, clock, Reconfigure(SHOP))
+    await deliver(store, clock, ConfigurationChanged(SHOP))
     assert set(await due(store)) == {
         WorkKey.environment(SEVEN),
         WorkKey.environment(EnvironmentKey.preview(SHOP.id, 8)),
@@ -222,9 +231,9 @@ async def test_a_changed_configuration_is_read_by_all_environments_of_the_reposi
 
 
 async def test_a_resync_knows_the_repository_as_it_was_named_last(store: Store, clock: ManualClock) -> None:
-    await deliver(store, clock, Resync(SHOP), Resync(SHOP))
+    await deliver(store, clock, ResyncRequested(SHOP), ResyncRequested(SHOP))
     renamed = dataclasses.replace(SHOP, name="store")
-    await deliver(store, clock, Resync(renamed))
+    await deliver(store, clock, ResyncRequested(renamed))
     assert await store.deliveries.repository(SHOP.id) == renamed
     assert await store.deliveries.repository(99) is None
     assert await due(store) == [WorkKey.resync(SHOP.id)]
@@ -247,7 +256,7 @@ async def test_old_deliveries_are_forgotten(store: Store, clock: ManualClock) ->
 
 async def test_extreme_values_are_stored(store: Store, clock: ManualClock) -> None:
     largest = Repository(2**63 - 1, 2**63 - 1, "Ünïcode-" + "o" * 200, "ñ" * 200)
-    hint = Hint(largest, 2**31 - 1, "f" * 64, True)
+    hint = PullRequestHint(largest, 2**31 - 1, "f" * 64, True)
     await deliver(store, clock, hint)
     environment = await store.environments.get(EnvironmentKey.preview(largest.id, 2**31 - 1))
     assert environment is not None
@@ -259,7 +268,7 @@ async def test_a_delivery_that_cannot_be_stored_does_not_take_the_others_with_it
     store: Store, clock: ManualClock
 ) -> None:
     """Intake lets no such thing through; the store stands up to it all the same."""
-    unfit = Hint(Repository(2**70, 1, "acme", "shop"), 1, FIRST, True)
+    unfit = PullRequestHint(Repository(2**70, 1, "acme", "shop"), 1, FIRST, True)
     results = await asyncio.gather(
         deliver(store, clock, head(FIRST), guid="before"),
         deliver(store, clock, unfit, guid="unfit"),
@@ -308,12 +317,12 @@ async def _run_what_is_due(store: Store) -> int:
 async def test_a_check_that_is_run_again_starts_its_preview_over(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST))
     before = await generation(store)
-    await deliver(store, clock, Rerun(SHOP, 7, "ada"), guid="rerun")
-    await deliver(store, clock, Rerun(SHOP, 7, "ada"), guid="rerun")
-    await deliver(store, clock, Rerun(SHOP, 8, "ada"))
+    await deliver(store, clock, RerunRequested(SHOP, 7, "ada"), guid="rerun")
+    await deliver(store, clock, RerunRequested(SHOP, 7, "ada"), guid="rerun")
+    await deliver(store, clock, RerunRequested(SHOP, 8, "ada"))
     environment = await store.environments.get(SEVEN)
     assert environment is not None
-    assert environment.wishes.refreshes == 1
+    assert environment.overrides.refreshes == 1
     assert environment.generation == before + 1
     [decision] = await store.journal.decisions(SEVEN)
     assert (decision.what, decision.by) == ("asked", "ada")
@@ -321,9 +330,9 @@ async def test_a_check_that_is_run_again_starts_its_preview_over(store: Store, c
 
 async def test_a_push_makes_only_repositories_with_stages_look(store: Store, clock: ManualClock) -> None:
     pipeline = WorkKey.pipeline(SHOP.id)
-    await deliver(store, clock, Pushed(SHOP))
+    await deliver(store, clock, DefaultBranchPushed(SHOP))
     assert await due(store) == []
-    await deliver(store, clock, Reconfigure(SHOP))
+    await deliver(store, clock, ConfigurationChanged(SHOP))
     assert await due(store) == [pipeline]
     assert await store.deliveries.repository(SHOP.id) == SHOP
 
@@ -331,5 +340,5 @@ async def test_a_push_makes_only_repositories_with_stages_look(store: Store, clo
 async def test_where_there_are_stages_every_push_is_looked_at(store: Store, clock: ManualClock) -> None:
     stage = EnvironmentKey.stage(SHOP.id, "staging")
     await store.promotions.change(stage, SHOP, lambda board: board)
-    await deliver(store, clock, Pushed(SHOP))
+    await deliver(store, clock, DefaultBranchPushed(SHOP))
     assert await due(store) == [WorkKey.pipeline(SHOP.id)]

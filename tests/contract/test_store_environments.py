@@ -7,21 +7,21 @@ from datetime import timedelta
 
 import pytest
 
-from bot.model.delivery import Delivery, Hint
+from bot.model.delivery import Delivery, PullRequestHint
 from bot.model.environment import (
     Attempt,
-    Cause,
     CheckResult,
     CheckState,
     Decision,
-    End,
+    EndReason,
     Environment,
     EnvironmentKey,
     EnvironmentState,
     Phase,
     PhaseRecord,
     Status,
-    Wishes,
+    StatusMessage,
+    UserOverrides,
 )
 from bot.model.errors import Superseded
 from bot.model.release import Image, Release
@@ -32,7 +32,7 @@ from tests.stores import ManualClock
 
 
 async def opened(store: Store, clock: ManualClock, number: int = 7) -> tuple[Claim, Environment]:
-    hint = Hint(SHOP, number, FIRST, True)
+    hint = PullRequestHint(SHOP, number, FIRST, True)
     await store.deliveries.record(
         Delivery(f"opened-{number}", "pull_request", "opened", clock(), SHOP), [hint]
     )
@@ -55,8 +55,8 @@ def worked_on(environment: Environment, clock: ManualClock) -> Environment:
         url="https://pr-7-shop-a.preview.example/",
         phase=Phase.PROBE,
         phases={Phase.DATA: PhaseRecord(now, now + timedelta(seconds=3)), Phase.PROBE: PhaseRecord(now)},
-        cause=Cause("The probe failed.", "log\x00 with NUL\n\N{PARTY POPPER}", now),
-        end=End.EXPIRED,
+        cause=StatusMessage("The probe failed.", "log\x00 with NUL\n\N{PARTY POPPER}", now),
+        end=EndReason.EXPIRED,
         checks=(CheckResult("smoke", CheckState.FAILED, "3 of 4", "detail", 1.5),),
         expires_at=now + timedelta(days=3),
     )
@@ -114,7 +114,7 @@ async def test_a_flood_of_refused_commands_does_not_hide_what_happened(
 async def test_a_newer_desire_stops_the_worker(store: Store, clock: ManualClock) -> None:
     claim, environment = await opened(store, clock)
     await store.environments.check(claim, SEVEN, 1)
-    hint = Hint(SHOP, 7, SECOND, True)
+    hint = PullRequestHint(SHOP, 7, SECOND, True)
     await store.deliveries.record(Delivery("pushed", "pull_request", "synchronize", clock(), SHOP), [hint])
     with pytest.raises(Superseded):
         await store.environments.check(claim, SEVEN, 1)
@@ -166,13 +166,13 @@ async def test_raising_the_generation_stops_the_worker_and_asks_for_another_run(
 
 async def test_what_the_reconciler_writes_leaves_wishes_alone(store: Store, clock: ManualClock) -> None:
     claim, _ = await opened(store, clock)
-    extended = Wishes(extended_until=clock() + timedelta(hours=24))
+    extended = UserOverrides(extended_until=clock() + timedelta(hours=24))
     wished = await store.environments.wish(SEVEN, lambda _: extended, "`/extend 24h`", by="ada")
     assert wished is not None
-    await store.environments.save(claim, replace(worked_on(wished, clock), wishes=Wishes()))
+    await store.environments.save(claim, replace(worked_on(wished, clock), overrides=UserOverrides()))
     saved = await store.environments.get(SEVEN)
     assert saved is not None
-    assert saved.wishes == extended
+    assert saved.overrides == extended
 
 
 async def test_environments_are_found_by_state_repository_and_expiry(

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState
 from bot.model.errors import Superseded
-from bot.model.quota import Admission, Caps, Scope, Turn
+from bot.model.quota import Admission, Caps, QueuePosition, Scope
 from bot.model.release import Release
 from bot.model.work import Claim
 from bot.store import Store
@@ -23,7 +23,7 @@ PREPARED = Release(FIRST, {}, "sha256:" + "2" * 64)
 
 async def prepared(store: Store, clock: ManualClock, *numbers: int) -> dict[int, tuple[Claim, Environment]]:
     """Claimed, and ready to start."""
-    await store.deliveries.hint([Hint(SHOP, number, FIRST, True) for number in numbers])
+    await store.deliveries.hint([PullRequestHint(SHOP, number, FIRST, True) for number in numbers])
     found = {}
     for claim in await store.queue.claim("me", 100, 3600):
         environment = await store.environments.get(EnvironmentKey.parse(claim.key.subject))
@@ -89,7 +89,7 @@ async def test_who_leaves_wakes_the_queue_and_the_first_gets_the_place(
     last = woken[f"preview/{SHOP.id}/4"]
     # Even when the last one's worker is the fastest.
     turn = await store.environments.admit(last, await read(store, 4), TWO)
-    assert turn == Turn(1, Scope.INSTALLATION, 2, 2)
+    assert turn == QueuePosition(1, Scope.INSTALLATION, 2, 2)
     first = woken[f"preview/{SHOP.id}/3"]
     assert await store.environments.admit(first, await read(store, 3), TWO) is None
 
@@ -103,7 +103,7 @@ async def test_whoever_leaves_the_queue_wakes_those_behind(store: Store, clock: 
     await leave(store, comers[3][0], 3)
     [claim] = await store.queue.claim("me", 9, 60)
     turn = await store.environments.admit(claim, await read(store, 4), TWO)
-    assert turn == Turn(1, Scope.INSTALLATION, 2, 2)
+    assert turn == QueuePosition(1, Scope.INSTALLATION, 2, 2)
 
 
 async def test_a_push_costs_no_seniority(store: Store, clock: ManualClock) -> None:
@@ -115,17 +115,17 @@ async def test_a_push_costs_no_seniority(store: Store, clock: ManualClock) -> No
     unprepared = replace(await read(store, 3), attempt=Attempt(), admission=Admission.NONE)
     await store.environments.save(claim, unprepared)
     turn = await store.environments.admit(comers[4][0], await read(store, 4), TWO)
-    assert turn == Turn(1, Scope.INSTALLATION, 2, 2)
+    assert turn == QueuePosition(1, Scope.INSTALLATION, 2, 2)
     clock.advance(60)
     turn = await store.environments.admit(claim, await read(store, 3), TWO)
-    assert turn == Turn(1, Scope.INSTALLATION, 2, 2)
+    assert turn == QueuePosition(1, Scope.INSTALLATION, 2, 2)
     turn = await store.environments.admit(comers[4][0], await read(store, 4), TWO)
-    assert turn == Turn(2, Scope.INSTALLATION, 2, 2)
+    assert turn == QueuePosition(2, Scope.INSTALLATION, 2, 2)
 
 
 async def test_a_worker_that_is_late_gets_no_place(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, 1)
-    await store.deliveries.hint([Hint(SHOP, 1, SECOND, True)])
+    await store.deliveries.hint([PullRequestHint(SHOP, 1, SECOND, True)])
     with pytest.raises(Superseded):
         await store.environments.admit(*comers[1], TWO)
     assert (await read(store, 1)).admission is Admission.NONE

@@ -8,10 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, Status
 from bot.model.errors import Superseded
-from bot.model.promotion import Board, Promotion, PromotionState
+from bot.model.promotion import Promotion, PromotionState, StageAggregate
 from bot.model.release import Target
 from bot.model.work import Claim, WorkKey
 from bot.promotions import stage_aggregate as on
@@ -29,7 +29,7 @@ def asked(clock: ManualClock, id: str = "p1", by: str = "ada") -> Promotion:
     return promotion("staging", by, id, clock.now)
 
 
-async def request(store: Store, clock: ManualClock, id: str = "p1", by: str = "ada") -> Board:
+async def request(store: Store, clock: ManualClock, id: str = "p1", by: str = "ada") -> StageAggregate:
     new = asked(clock, id, by)
     return await store.promotions.change(
         STAGING, SHOP, lambda board: orders.request(board, new, clock.now), about=id
@@ -41,9 +41,9 @@ async def claim(store: Store, key: WorkKey) -> Claim:
     return next(each for each in claims if each.key == key)
 
 
-def begin(board: Board, clock: ManualClock, id: str = "p1") -> Board:
-    board = on.aim(board, Target(release(), PIPELINE, 0), clock.now, id)
-    return on.enter(board, board.promotions[id], State.DEPLOYING, clock.now, policy=PIPELINE)
+def begin(board: StageAggregate, clock: ManualClock, id: str = "p1") -> StageAggregate:
+    board = on.set_target(board, Target(release(), PIPELINE, 0), clock.now, id)
+    return on.transition(board, board.promotions[id], State.DEPLOYING, clock.now, policy=PIPELINE)
 
 
 async def test_a_request_is_kept_once_and_worked_on(store: Store, clock: ManualClock) -> None:
@@ -79,17 +79,17 @@ async def test_a_new_target_is_a_new_desire_of_the_stages_environment(
     await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock))
     environment = await store.environments.get(STAGING)
     assert environment is not None
-    assert environment.wishes.target is not None
-    assert environment.wishes.target.release == release()
+    assert environment.overrides.target is not None
+    assert environment.overrides.target.release == release()
     held = await claim(store, WorkKey.environment(STAGING))
     await store.environments.check(held, STAGING, environment.generation)
 
-    await store.promotions.change(STAGING, SHOP, lambda board: on.aim(board, None, clock.now, "p1"))
+    await store.promotions.change(STAGING, SHOP, lambda board: on.set_target(board, None, clock.now, "p1"))
     with pytest.raises(Superseded):
         await store.environments.check(held, STAGING, environment.generation)
     environment = await store.environments.get(STAGING)
     assert environment is not None
-    assert environment.wishes.target is None
+    assert environment.overrides.target is None
 
 
 async def test_a_worker_that_lost_its_claim_changes_nothing(store: Store, clock: ManualClock) -> None:
@@ -111,7 +111,7 @@ async def test_what_is_refused_leaves_no_trace(store: Store, clock: ManualClock)
     await request(store, clock)
     entries = await store.audit.entries(SHOP.id)
 
-    def refuse(board: Board) -> Board:
+    def refuse(board: StageAggregate) -> StageAggregate:
         begin(board, clock)
         raise Refusal("no")
 
@@ -126,7 +126,7 @@ async def test_the_database_itself_lets_one_promotion_move_a_stage(store: Store,
     await request(store, clock, "p2", "bea")
     await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock, "p1"))
 
-    def intrude(board: Board) -> Board:
+    def intrude(board: StageAggregate) -> StageAggregate:
         other = replace(board.promotions["p2"], state=State.DEPLOYING)
         return replace(board, promotions={**board.promotions, "p2": other})
 
@@ -139,12 +139,12 @@ async def test_one_hands_the_stage_to_the_next_in_one_transaction(store: Store, 
     await request(store, clock, "p2", "")
     await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock, "p1"))
 
-    def hand_over(board: Board) -> Board:
-        board = on.enter(board, board.promotions["p1"], State.SUPERSEDED, clock.now)
+    def hand_over(board: StageAggregate) -> StageAggregate:
+        board = on.transition(board, board.promotions["p1"], State.SUPERSEDED, clock.now)
         return begin(board, clock, "p2")
 
     board = await store.promotions.change(STAGING, SHOP, hand_over)
-    assert board.stage.moving == "p2"
+    assert board.stage.active_promotion == "p2"
 
 
 async def test_changes_that_come_at_once_are_made_one_after_the_other(
@@ -152,14 +152,14 @@ async def test_changes_that_come_at_once_are_made_one_after_the_other(
 ) -> None:
     await request(store, clock)
 
-    def approve(board: Board) -> Board:
+    def approve(board: StageAggregate) -> StageAggregate:
         one = board.promotions["p1"]
-        return on.note(board, one, clock.now, f"line {len(one.story)}")
+        return on.add_event(board, one, clock.now, f"line {len(one.timeline)}")
 
     await asyncio.gather(*(store.promotions.change(STAGING, SHOP, approve) for _ in range(10)))
     found = await store.promotions.get("p1")
     assert found is not None
-    assert [chapter.what for chapter in found.story] == [f"line {number}" for number in range(10)]
+    assert [chapter.what for chapter in found.timeline] == [f"line {number}" for number in range(10)]
 
 
 async def test_who_waits_is_woken_when_the_stage_is_free(store: Store, clock: ManualClock) -> None:
@@ -223,7 +223,7 @@ async def test_what_a_comment_asks_for_is_done_once(store: Store, clock: ManualC
 async def test_two_workers_with_the_same_comment_change_a_stage_once(
     store: Store, clock: ManualClock
 ) -> None:
-    def lock(board: Board) -> Board:
+    def lock(board: StageAggregate) -> StageAggregate:
         return orders.lock(board, "bea", clock.now + timedelta(hours=2), "", clock.now)
 
     changes = (store.promotions.change(STAGING, SHOP, lock, token="comment/7") for _ in range(5))
@@ -233,7 +233,7 @@ async def test_two_workers_with_the_same_comment_change_a_stage_once(
 
 
 async def test_a_refusal_does_not_count_as_carried_out(store: Store, clock: ManualClock) -> None:
-    def unhold(board: Board) -> Board:
+    def unhold(board: StageAggregate) -> StageAggregate:
         return orders.unhold(board, "bea", clock.now)
 
     with pytest.raises(Refusal):
@@ -276,9 +276,9 @@ async def test_what_a_stage_runs_or_can_go_back_to_is_not_forgotten(store: Store
     await make(store, clock, "abc")
     await request(store, clock)
 
-    def change(board: Board) -> Board:
+    def change(board: StageAggregate) -> StageAggregate:
         for commit in "ab":
-            board = on.aim(board, Target(release(commit), PIPELINE, 0), clock.now, "p1")
+            board = on.set_target(board, Target(release(commit), PIPELINE, 0), clock.now, "p1")
             board = on.verify(board, board.promotions["p1"], clock.now)
         return orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
 
@@ -296,7 +296,7 @@ async def test_what_a_stage_runs_unverified_or_a_demo_is_pinned_to_is_not_forgot
     await make(store, clock, "ab")
     demo = EnvironmentKey(EnvironmentKind.DEMO, SHOP.id, "sales")
     await store.promotions.change(
-        demo, SHOP, lambda board: on.aim(board, Target(release("a"), PIPELINE, 0), clock.now, "")
+        demo, SHOP, lambda board: on.set_target(board, Target(release("a"), PIPELINE, 0), clock.now, "")
     )
     clock.advance(LATER.total_seconds())
     assert await store.releases.forget(clock.now, 100) == 1
@@ -308,10 +308,10 @@ async def test_what_an_open_promotion_is_about_is_not_forgotten_before_it_has_en
 ) -> None:
     await make(store, clock, "abcd")
     found = replace(asked(clock), release=release("a"))
-    wanted = replace(asked(clock, "p2"), wanted=release("b").id)
+    wanted = replace(asked(clock, "p2"), requested_release=release("b").id)
     head = replace(asked(clock, "p3"), head="d" * 40)
 
-    def change(board: Board) -> Board:
+    def change(board: StageAggregate) -> StageAggregate:
         for each in (found, wanted, head):
             board = orders.request(board, each, clock.now)
         return board
@@ -333,11 +333,11 @@ async def test_what_an_open_promotion_is_about_is_not_forgotten_before_it_has_en
 async def test_what_an_open_pull_request_shows_is_not_forgotten(store: Store, clock: ManualClock) -> None:
     await make(store, clock, "abc")
     for number, commit in ((1, "a"), (2, "b")):
-        await store.deliveries.hint([Hint(SHOP, number, commit * 40, open=True)])
+        await store.deliveries.hint([PullRequestHint(SHOP, number, commit * 40, open=True)])
     clock.advance(LATER.total_seconds())
     assert await store.releases.forget(clock.now, 100) == 1
     assert await kept(store, *"abc") == "ab"
-    await store.deliveries.hint([Hint(SHOP, 2, "b" * 40, open=False)])
+    await store.deliveries.hint([PullRequestHint(SHOP, 2, "b" * 40, open=False)])
     gone = EnvironmentKey.preview(SHOP.id, 2)
     held = await claim(store, WorkKey.environment(gone))
     environment = await store.environments.get(gone)
@@ -351,10 +351,12 @@ async def test_the_census_counts_environments_promotions_and_kept_stages(
     store: Store, clock: ManualClock
 ) -> None:
     assert (await store.census.take()).promotions == {}
-    await store.deliveries.hint([Hint(SHOP, 1, "a" * 40, open=True), Hint(SHOP, 2, "b" * 40, open=True)])
+    await store.deliveries.hint(
+        [PullRequestHint(SHOP, 1, "a" * 40, open=True), PullRequestHint(SHOP, 2, "b" * 40, open=True)]
+    )
     waiting = replace(asked(clock), state=State.AWAITING_APPROVAL)
 
-    def change(board: Board) -> Board:
+    def change(board: StageAggregate) -> StageAggregate:
         board = orders.request(board, waiting, clock.now)
         board = orders.request(board, asked(clock, "p2"), clock.now)
         board = orders.reject(board, board.promotions["p2"], "bea", "", clock.now)

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.model.delivery import Ask, Delivery, Hint, Loss, Removed, Resync
+from bot.model.delivery import (
+    Delivery,
+    PullRequestHint,
+    RemovalNotice,
+    RepositoryRemoved,
+    ResyncRequested,
+    WebhookEffect,
+)
 from bot.model.repository import Repository
 from bot.store import Store
 from tests.contract.shop import FIRST, SHOP
 from tests.stores import ManualClock
 
-TAKEN_OUT = Removed(SHOP.installation_id, SHOP.id, "The repository was taken out.")
-UNINSTALLED = Removed(SHOP.installation_id, None, "The App was uninstalled.")
+TAKEN_OUT = RepositoryRemoved(SHOP.installation_id, SHOP.id, "The repository was taken out.")
+UNINSTALLED = RepositoryRemoved(SHOP.installation_id, None, "The App was uninstalled.")
 MOVED = Repository(SHOP.id, 21, "elsewhere", "shop")
 
 
-async def tell(store: Store, clock: ManualClock, ask: Ask) -> None:
+async def tell(store: Store, clock: ManualClock, ask: WebhookEffect) -> None:
     guid = f"{ask}{clock()}"
     await store.deliveries.record(Delivery(guid, "repository", "", clock(), SHOP), [ask])
     clock.advance(60)
@@ -25,14 +32,14 @@ async def test_a_removal_is_noted_with_the_moment_it_was_told_first(store: Store
     told_at = clock()
     await tell(store, clock, TAKEN_OUT)
     await tell(store, clock, TAKEN_OUT)
-    assert await store.environments.removal(SHOP, clock()) == Loss(TAKEN_OUT.why, told_at)
+    assert await store.environments.removal(SHOP, clock()) == RemovalNotice(TAKEN_OUT.why, told_at)
     assert await store.environments.removal(SHOP, told_at) is None
     assert await store.environments.removal(MOVED, clock()) is None
 
 
 async def test_an_uninstalled_app_has_lost_all_repositories(store: Store, clock: ManualClock) -> None:
-    await store.deliveries.hint([Hint(SHOP, 7, FIRST, True)])
-    await store.deliveries.hint([Hint(Repository(11, 22, "others", "tools"), 1, FIRST, True)])
+    await store.deliveries.hint([PullRequestHint(SHOP, 7, FIRST, True)])
+    await store.deliveries.hint([PullRequestHint(Repository(11, 22, "others", "tools"), 1, FIRST, True)])
     await tell(store, clock, UNINSTALLED)
     found = await store.environments.find(lost_before=clock())
     assert [each.repository for each in found] == [SHOP]
@@ -44,9 +51,9 @@ async def test_an_uninstalled_app_has_lost_all_repositories(store: Store, clock:
 
 async def test_a_repository_that_is_named_again_is_not_lost(store: Store, clock: ManualClock) -> None:
     await tell(store, clock, TAKEN_OUT)
-    await tell(store, clock, Resync(MOVED))
+    await tell(store, clock, ResyncRequested(MOVED))
     assert await store.environments.removal(SHOP, clock()) is not None
-    await tell(store, clock, Resync(SHOP))
+    await tell(store, clock, ResyncRequested(SHOP))
     assert await store.environments.removal(SHOP, clock()) is None
 
 

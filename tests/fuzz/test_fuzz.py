@@ -21,7 +21,7 @@ from bot.cluster.render.tools import helm, kustomize
 from bot.commands.grammar import Command, Mistake, parse
 from bot.config.configuration import parse_configuration
 from bot.github.messages import environment as texts
-from bot.model.environment import Cause, EnvironmentState, Status
+from bot.model.environment import EnvironmentState, Status, StatusMessage
 from bot.model.errors import ConfigurationError, ManifestRefused, Rejected
 from bot.model.manifest import Bundle
 from bot.model.parity import Comparison, diff
@@ -152,7 +152,7 @@ def test_comments(text: str) -> None:
 
 def readable(error: Rejected) -> None:
     """The comment on the pull request: one marker, ours; outside of code nothing of the input is markup."""
-    cause = Cause(str(error), error.detail)
+    cause = StatusMessage(str(error), error.detail)
     said = texts.comment(Status(EnvironmentState.FAILED, commit="a" * 40, cause=cause), PLACE)
     assert "Traceback" not in said
     shown = outside_code(said)

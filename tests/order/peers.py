@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from bot.environments.ports import Clock, Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
 from bot.model.data import DataRecord
-from bot.model.delivery import Loss
+from bot.model.delivery import RemovalNotice
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentState, Status
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import (
     Answer,
     Bundle,
@@ -28,7 +28,7 @@ from bot.model.manifest import (
     Wave,
 )
 from bot.model.pull_request import PullRequest
-from bot.model.quota import Caps, Turn
+from bot.model.quota import Caps, QueuePosition
 from bot.model.release import Release
 from bot.model.repository import Repository
 from bot.model.role import Role
@@ -226,7 +226,7 @@ class ModelCluster:
         if place.environment != environment:
             raise Rejected(f"There is a namespace {name} that is not this environment's.")
         if place.gone_at is not None:
-            raise TryAgain(f"Namespace {name} is still being deleted.")
+            raise Unavailable(f"Namespace {name} is still being deleted.")
         await self._moment()
 
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
@@ -235,7 +235,7 @@ class ModelCluster:
             await fence()
             place = self.namespaces.get(namespace)
             if place is None or place.gone_at is not None:
-                raise TryAgain(f"Namespace {namespace} is not there.")
+                raise Unavailable(f"Namespace {namespace} is not there.")
             self._before_write()
             kind = str(each["kind"])
             if place.objects.get(kind) != each:
@@ -349,13 +349,13 @@ class Watched:
         await self._environments.save(claim, environment, decisions=decisions)
         await self._moment()
 
-    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> Turn | None:
+    async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
         await self._moment()
         turn = await self._environments.admit(claim, environment, caps)
         await self._moment()
         return turn
 
-    async def removal(self, repository: Repository, before: datetime) -> Loss | None:
+    async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
         return await self._environments.removal(repository, before)
 
 

@@ -11,11 +11,11 @@ from itertools import count
 from typing import Any
 
 from bot.config.configuration import PATH
-from bot.environments.context import Peers, Policy
+from bot.environments.context import Policy, Ports
 from bot.environments.handler import Handler
 from bot.intake.reading import read
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
-from bot.model.errors import GreenroomError, Superseded, TryAgain
+from bot.model.errors import GreenroomError, Superseded, Unavailable
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
@@ -77,7 +77,7 @@ class Stage:
 
     def start(self) -> None:
         """A new process: nothing but the store remembers anything."""
-        peers = Peers(
+        peers = Ports(
             environments=Watched(self.store.environments, self._moment),
             github=self.github,
             registry=ModelRegistry(self._moment),
@@ -204,8 +204,8 @@ class Stage:
             again_at = await self._reconciler(claim)
         except Superseded:
             await self.store.queue.finish(claim)
-        except TryAgain as error:
-            await self.store.queue.fail(claim, str(error), error.at)
+        except Unavailable as error:
+            await self.store.queue.fail(claim, str(error), error.retry_at)
         except GreenroomError as error:
             await self.store.queue.fail(claim, str(error))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.environment import End, EnvironmentState
+from bot.model.environment import EndReason, EnvironmentState
 from tests.order.peers import CONFIGURATION
 from tests.order.stage import Stage
 
@@ -27,7 +27,7 @@ async def ready(stage: Stage, configuration: str = CONFIGURATION) -> None:
 async def is_skipped(stage: Stage, rule: str) -> None:
     environment = await stage.environment()
     assert environment is not None
-    assert (environment.status.state, environment.status.end) == (EnvironmentState.REFUSED, End.SKIPPED)
+    assert (environment.status.state, environment.status.end) == (EnvironmentState.REFUSED, EndReason.SKIPPED)
     assert stage.cluster.namespaces == {}
     assert stage.github.said is not None
     assert rule in stage.github.said.cause

@@ -49,13 +49,13 @@ async def test_aborted_it_leaves_the_stage_with_what_ran_before(small: Story, st
             await stages.told(number, "🛑 The promotion to **staging** ended", failed)
             assert stages.deployments("staging") == ["success"]
             record = await stages.record("staging")
-            assert (record.hold, record.moving) == (None, None)
+            assert (record.hold, record.active_promotion) == (None, None)
         else:
             await stages.comes_to("staging", State.ROLLED_BACK)
             await stages.told(number, "↩️ **staging** went back", failed, "/unhold staging")
             await stages.deployed("staging", "success", "failure")
             record = await stages.record("staging")
-            assert record.moving is None
+            assert record.active_promotion is None
             assert record.hold is not None
             assert record.hold.by == ("" if state is State.ROLLING_BACK else "bea")
         assert scene.before is not None

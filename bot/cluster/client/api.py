@@ -17,7 +17,7 @@ from kubernetes.aio.config import ConfigException
 from bot.cluster.client.kinds import POD, SECRET, Kind, kind_of
 from bot.cluster.client.telemetry import Telemetry
 from bot.cluster.names import FIELD_MANAGER, told
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Manifest
 
 Object = dict[str, Any]
@@ -114,7 +114,7 @@ class Api:
             )
         except Refused as error:
             if error.of_namespace and error.status == 404:
-                raise TryAgain(str(error)) from None
+                raise Unavailable(str(error)) from None
             if kind is not SECRET:
                 raise
             message = f"Kubernetes refused {told(manifest)} ({error.reason}); its words could tell a value."
@@ -169,7 +169,7 @@ class Api:
             finally:
                 response.response.close()
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise TryAgain(f"The cluster's API server broke off {subject}: {_words(error)}") from None
+            raise Unavailable(f"The cluster's API server broke off {subject}: {_words(error)}") from None
 
     async def post(self, path: str, body: Object) -> Object:
         """For reviews: questions that are asked by creating an object that is never stored."""
@@ -197,7 +197,7 @@ class Api:
         except ValueError:
             value = None
         if not isinstance(value, dict):
-            raise TryAgain(f"The cluster's API server answered something else than JSON to {subject}.")
+            raise Unavailable(f"The cluster's API server answered something else than JSON to {subject}.")
         return value
 
     async def _exchange(
@@ -213,7 +213,7 @@ class Api:
             response = await self._request(method, url, timeout, body, content)
             answer: bytes = await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise TryAgain(f"The cluster's API server does not answer: {_words(error)}") from None
+            raise Unavailable(f"The cluster's API server does not answer: {_words(error)}") from None
         if not 200 <= response.status < 300:
             raise _refusal(subject, response.status, answer, response.headers)
         return answer
@@ -231,7 +231,7 @@ class Api:
                 method, url, header_params={"Content-Type": content}, auth_settings=["BearerToken"]
             )
         except (ConfigException, OSError) as error:
-            raise TryAgain(f"The bot's own credentials for the cluster cannot be read: {error}") from None
+            raise Unavailable(f"The bot's own credentials for the cluster cannot be read: {error}") from None
         try:
             response = await self._client.call_api(
                 method, where, header_params=headers, body=body, _request_timeout=limits
@@ -248,7 +248,7 @@ def _event(subject: str, event: Object) -> Object:
         status = event.get("object") or {}
         if status.get("code") == 410:
             raise Expired
-        raise TryAgain(f"The cluster's API server ended {subject}: {status.get('message')}")
+        raise Unavailable(f"The cluster's API server ended {subject}: {status.get('message')}")
     return event
 
 
@@ -262,9 +262,9 @@ def _refusal(subject: str, status: int, body: bytes, headers: Mapping[str, str])
     sentence = f"Kubernetes refused {subject}: {message}"
     broken = status >= 500 and not message.startswith(_MISSHAPEN)
     if broken or status in _AGAIN or (status == 409 and reason != "AlreadyExists"):
-        return TryAgain(sentence, _pause(headers))
+        return Unavailable(sentence, _pause(headers))
     if _passes(answer, message):
-        return TryAgain(sentence)
+        return Unavailable(sentence)
     if status == 404 and not answer.get("details", {}).get("name"):
         sentence = (
             f"The cluster does not know the kind of {subject}; its operator has to install it: {message}"

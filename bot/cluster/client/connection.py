@@ -12,7 +12,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from bot.cluster.client.api import Api
-from bot.cluster.client.telemetry import Telemetry, Untold
+from bot.cluster.client.telemetry import NoTelemetry, Telemetry
 from bot.model.errors import GreenroomError
 
 
@@ -20,7 +20,7 @@ class ConnectionFailed(GreenroomError):
     """The bot does not know how to reach the cluster; the message says what to do."""
 
 
-_UNTOLD = Untold()
+_UNTOLD = NoTelemetry()
 
 
 async def connect(kubeconfig: str | None, telemetry: Telemetry = _UNTOLD) -> Api:

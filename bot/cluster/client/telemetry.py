@@ -10,7 +10,7 @@ class Telemetry(Protocol):
         """None: there was no answer."""
 
 
-class Untold:
+class NoTelemetry:
     """For those who count nothing."""
 
     def cluster_call(self, method: str, status: int | None) -> None: ...

@@ -17,9 +17,9 @@ from bot.cluster.health.pod_failures import Suspect, statuses
 from bot.cluster.names import SECRETS
 from bot.cluster.secrets import find
 from bot.environments.secrets import Injection
-from bot.model.diagnostics import Happening, LogTail, Sight
+from bot.model.diagnostics import Event, LogTail, NamespaceDiagnostics
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import NamespaceState
 
 Object = Mapping[str, Any]
@@ -30,30 +30,32 @@ _CONTAINERS = 12
 _LONGEST_LOG = 64_000
 
 
-class Witness:
+class DiagnosticsReader:
     """Reads only; what it cannot read, it says."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
 
-    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> Sight:
+    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics:
         """`lines` of each container's log. A namespace that is not this environment's is not looked into."""
         try:
             view = namespaces.view(await self._api.get(NAMESPACE, namespace), environment)
             if view.state is NamespaceState.ABSENT:
-                return Sight(unseen=f"The cluster has no namespace {namespace}.")
+                return NamespaceDiagnostics(unavailable=f"The cluster has no namespace {namespace}.")
             if view.state is NamespaceState.FOREIGN:
-                return Sight(unseen=f"The namespace {namespace} is not this environment's.")
+                return NamespaceDiagnostics(
+                    unavailable=f"The namespace {namespace} is not this environment's."
+                )
             events, pods, hide = await asyncio.gather(
                 self._api.list(EVENT, namespace), self._api.list(POD, namespace), self._hide(namespace)
             )
-        except (Rejected, TryAgain) as error:
-            return Sight(unseen=str(error))
+        except (Rejected, Unavailable) as error:
+            return NamespaceDiagnostics(unavailable=str(error))
         tails = await asyncio.gather(
             *(self._tail(namespace, each, lines, hide) for each in speakers(pods.items)[:_CONTAINERS])
         )
         happenings = [happening(event, hide) for event in latest_first(events.items)[:_EVENTS]]
-        return Sight(tuple(happenings), tuple(tail for tail in tails if tail is not None))
+        return NamespaceDiagnostics(tuple(happenings), tuple(tail for tail in tails if tail is not None))
 
     async def _hide(self, namespace: str) -> Hide:
         """A program may tell in its log what it was given as a secret; those who read the log were not."""
@@ -66,7 +68,7 @@ class Witness:
         pod, container, previous = speaker.pod, speaker.container, speaker.previous
         try:
             text = await self._api.log(namespace, pod, container, lines=lines, previous=previous)
-        except (Rejected, TryAgain):
+        except (Rejected, Unavailable):
             return None
         return LogTail(pod, container, plain(hide(text), _LONGEST_LOG), previous)
 
@@ -87,16 +89,16 @@ def speakers(pods: Sequence[Object]) -> list[Suspect]:
     return found
 
 
-def happening(event: Object, hide: Hide) -> Happening:
+def happening(event: Object, hide: Hide) -> Event:
     involved = event.get("involvedObject") or {}
     series = event.get("series") or {}
-    return Happening(
+    return Event(
         at=_moment(when(event)),
         subject=plain(f"{involved.get('kind', '')} {involved.get('name', '')}"),
         reason=plain(str(event.get("reason") or "")),
         message=plain(hide(str(event.get("message") or ""))),
         warning=event.get("type") == "Warning",
-        times=int(series.get("count") or event.get("count") or 1),
+        count=int(series.get("count") or event.get("count") or 1),
     )
 
 

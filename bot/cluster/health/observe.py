@@ -13,7 +13,7 @@ from bot.cluster.health.events import about, latest_first, refusal
 from bot.cluster.health.health import JUDGES, Verdict, own_pods, verdict
 from bot.cluster.health.pod_failures import Suspect
 from bot.cluster.names import ENVIRONMENT, RELEASE
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Condition, Manifest, ObjectState
 
 Object = Mapping[str, Any]
@@ -123,7 +123,7 @@ async def _log(api: Api, namespace: str, suspect: Suspect) -> str:
             text = await api.log(
                 namespace, suspect.pod, suspect.container, lines=_LOG_LINES, previous=previous
             )
-        except (Rejected, TryAgain):
+        except (Rejected, Unavailable):
             continue
         if text.strip():
             return text
@@ -134,6 +134,6 @@ async def _warnings(api: Api, namespace: str) -> list[Object]:
     """Warning events, the latest first; without them there is less to tell, but no error."""
     try:
         found = await api.list(EVENT, namespace, fields="type=Warning")
-    except (Rejected, TryAgain):
+    except (Rejected, Unavailable):
         return []
     return latest_first(found.items)

@@ -45,7 +45,7 @@ async def reseed(teller: Teller, number: int) -> None:
 
 
 def _seeded_anew(environment: Environment) -> bool:
-    return environment.attempt.wishes.reseeds > 0
+    return environment.attempt.overrides.reseeds > 0
 
 
 async def promotion(teller: Teller, number: int) -> None:

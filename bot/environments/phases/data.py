@@ -11,10 +11,10 @@ from datetime import timedelta
 
 from bot.config.configuration import MIGRATIONS, OnPush
 from bot.config.fields import Job
-from bot.environments.context import Run
+from bot.environments.context import ReconcileContext
 from bot.environments.phases.rollout import LIMITS, LOOK_AGAIN, apply, bundle_of, settle
 from bot.model.data import DataRecord, JobRecord
-from bot.model.environment import Cause, CheckResult, CheckState, EnvironmentState, Phase
+from bot.model.environment import CheckResult, CheckState, EnvironmentState, Phase, StatusMessage
 from bot.model.manifest import Condition, Manifest, ObjectState, Wave
 from bot.model.outcome import Done, Failed, Outcome, Waiting
 
@@ -22,13 +22,13 @@ _BEFORE = ("rails", "secrets", Wave.CONFIGURATION)
 """What of an attempt's work a reset leaves."""
 
 
-async def data(run: Run) -> Outcome:
+async def data(run: ReconcileContext) -> Outcome:
     record = await _record(run)
     if record.resetting:
-        left = await run.peers.cluster.reset_data(run.namespace, run.environment.key, run.fence)
+        left = await run.ports.cluster.reset_data(run.namespace, run.environment.key, run.fence)
         if left:
             return _wait(run, f"Waiting until the data of before is gone: {', '.join(left)}.")
-        record = await _write(run, record.emptied(run.environment.wishes.reseeds, run.commit))
+        record = await _write(run, record.emptied(run.environment.overrides.reseeds, run.commit))
     await apply(run, Wave.DATA)
     outcome = await settle(run, Phase.DATA, bundle_of(run).waves.get(Wave.DATA, ()))
     if run.asleep:
@@ -47,10 +47,10 @@ def why_reset(record: DataRecord, reseeds: int, on_push: OnPush, commit: str) ->
     return None
 
 
-async def _record(run: Run) -> DataRecord:
+async def _record(run: ReconcileContext) -> DataRecord:
     """What is known of the data; begins to reset them where they may not stay."""
-    reseeds, commit = run.environment.wishes.reseeds, run.commit
-    record = await run.peers.cluster.data(run.namespace, run.environment.key)
+    reseeds, commit = run.environment.overrides.reseeds, run.commit
+    record = await run.ports.cluster.data(run.namespace, run.environment.key)
     if record is None:
         return await _write(run, DataRecord(reseeds, commit))
     if record.resetting:
@@ -58,14 +58,14 @@ async def _record(run: Run) -> DataRecord:
         return record
     why = why_reset(record, reseeds, run.data.on_push, commit)
     if why is not None:
-        await _tell_reset(run, Cause(f"Its data is reset and seeded anew, {why}."))
+        await _tell_reset(run, StatusMessage(f"Its data is reset and seeded anew, {why}."))
         return await _write(run, replace(record, resetting=True))
     if reseeds < record.reseeds:  # the store was lost, and what was wished with it
         return await _write(run, replace(record, reseeds=reseeds))
     return record
 
 
-async def _tell_reset(run: Run, cause: Cause) -> None:
+async def _tell_reset(run: ReconcileContext, cause: StatusMessage) -> None:
     news = run.status.cause != cause
     _forget(run)
     run.restart(Phase.DATA)
@@ -74,17 +74,17 @@ async def _tell_reset(run: Run, cause: Cause) -> None:
     await run.report()
 
 
-def _forget(run: Run) -> None:
+def _forget(run: ReconcileContext) -> None:
     kept = {name: digest for name, digest in run.attempt.applied.items() if name in _BEFORE}
     run.remember(applied=kept, answers=0, tries={}, unsteady_since=None)
 
 
-async def _write(run: Run, record: DataRecord) -> DataRecord:
-    await run.peers.cluster.record_data(run.namespace, run.environment.key, record, run.fence)
+async def _write(run: ReconcileContext, record: DataRecord) -> DataRecord:
+    await run.ports.cluster.record_data(run.namespace, run.environment.key, record, run.fence)
     return record
 
 
-async def _migrate(run: Run, record: DataRecord) -> tuple[DataRecord, Outcome]:
+async def _migrate(run: ReconcileContext, record: DataRecord) -> tuple[DataRecord, Outcome]:
     """The rehearsal: a check of its own, and when it fails, what ran before goes on running."""
     job = run.data.migrate
     if job is None:
@@ -109,7 +109,7 @@ async def _migrate(run: Run, record: DataRecord) -> tuple[DataRecord, Outcome]:
     return ran, Done()
 
 
-async def _seed(run: Run, record: DataRecord) -> Outcome:
+async def _seed(run: ReconcileContext, record: DataRecord) -> Outcome:
     job = run.data.seed
     if job is None or (run.seeded_once and record.seed.done):
         return Done()
@@ -128,7 +128,7 @@ async def _seed(run: Run, record: DataRecord) -> Outcome:
     return Done()
 
 
-async def _job(run: Run, record: DataRecord, wave: Wave) -> tuple[DataRecord, ObjectState]:
+async def _job(run: ReconcileContext, record: DataRecord, wave: Wave) -> tuple[DataRecord, ObjectState]:
     """Runs the Job of a wave unless these data know it; the record afterwards, and how it is doing."""
     [job] = bundle_of(run).waves[wave]
     content = job["metadata"]["name"]
@@ -136,28 +136,28 @@ async def _job(run: Run, record: DataRecord, wave: Wave) -> tuple[DataRecord, Ob
     if known.content == content and known.done:
         return record, ObjectState("Job", known.name, Condition.READY)
     if known.content != content or await _failed_before(run, job, known, wave):
-        known = known.begun(content)
+        known = known.started(content)
         record = await _write(run, record.with_job(wave, known))
     named = _named(job, known)
     if run.attempt.applied.get(wave) != known.name:
-        await run.peers.cluster.run_data_job(named, run.fence)
+        await run.ports.cluster.run_data_job(named, run.fence)
         run.remember(applied={**run.attempt.applied, wave: known.name})
         await run.save()
-    [state] = await run.peers.cluster.observe(run.namespace, [named])
+    [state] = await run.ports.cluster.observe(run.namespace, [named])
     if state.condition is Condition.READY:
         record = await _write(run, record.with_job(wave, replace(known, done=True)))
     return record, state
 
 
-async def _failed_before(run: Run, job: Manifest, known: JobRecord, wave: Wave) -> bool:
+async def _failed_before(run: ReconcileContext, job: Manifest, known: JobRecord, wave: Wave) -> bool:
     """Whether an earlier attempt saw it fail: this one tries again."""
     if run.attempt.applied.get(wave) == known.name:
         return False
-    [state] = await run.peers.cluster.observe(run.namespace, [_named(job, known)])
+    [state] = await run.ports.cluster.observe(run.namespace, [_named(job, known)])
     return state.condition is Condition.FAILED
 
 
-def _kept(run: Run, record: DataRecord) -> bool:
+def _kept(run: ReconcileContext, record: DataRecord) -> bool:
     """Whether an earlier commit left these data."""
     return record.commit != run.commit
 
@@ -166,12 +166,12 @@ def _named(job: Manifest, record: JobRecord) -> Manifest:
     return {**job, "metadata": {**job["metadata"], "name": record.name}}
 
 
-def _check(run: Run, state: CheckState, summary: str, detail: str = "") -> None:
+def _check(run: ReconcileContext, state: CheckState, summary: str, detail: str = "") -> None:
     others = [check for check in run.status.checks if check.name != MIGRATIONS]
     run.set(checks=(CheckResult(MIGRATIONS, state, summary, detail), *others))
 
 
-def _passed(run: Run) -> bool:
+def _passed(run: ReconcileContext) -> bool:
     return any(check.name == MIGRATIONS and check.state is CheckState.PASSED for check in run.status.checks)
 
 
@@ -180,9 +180,9 @@ def _command(job: Job) -> str:
     return f"`{words if len(words) <= 80 else words[:79] + '…'}`"
 
 
-def _wait(run: Run, what: str, detail: str = "") -> Waiting:
+def _wait(run: ReconcileContext, what: str, detail: str = "") -> Waiting:
     """Until the Jobs' own deadlines at least: those tell more."""
-    started, now = run.waits_since(Phase.DATA), run.peers.clock()
+    started, now = run.waits_since(Phase.DATA), run.ports.clock()
     jobs = (run.data.migrate, run.data.seed)
     longest = LIMITS[Phase.DATA] + sum((job.timeout for job in jobs if job), timedelta())
     # No watch tells of volume claims, so the first looks come soon.

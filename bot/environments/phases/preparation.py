@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.config.configuration import Configuration, host_objection, parse_configuration
 from bot.config.fields import tell_duration
 from bot.environments import secrets
-from bot.environments.context import Run
+from bot.environments.context import ReconcileContext
 from bot.environments.render_request import render_request
 from bot.model.ci import CiState
 from bot.model.environment import Phase
@@ -22,13 +22,13 @@ ARTIFACT_LIMIT = timedelta(hours=1)
 _LISTED = 10
 
 
-async def configuration(run: Run) -> Outcome:
+async def configuration(run: ReconcileContext) -> Outcome:
     """Parses `.greenroom.yml` as it was read from the default branch, and reads the secrets that it names."""
     text = run.attempt.configuration
     assert text is not None, "the reconciler reads it before the phases begin"
     run.configuration = parse_configuration(text, run.policy.largest_size)
-    peers, environment = run.peers, run.environment
-    if environment.wishes.target is not None:
+    peers, environment = run.ports, run.environment
+    if environment.overrides.target is not None:
         why = host_objection(
             run.configuration, text, environment.key, environment.repository, run.policy.hosts
         )
@@ -37,7 +37,7 @@ async def configuration(run: Run) -> Outcome:
     wanted = run.own.secrets
     run.set(notes=())
     ttl, longest = run.configuration.preview.ttl, run.policy.longest_ttl
-    if ttl is not None and ttl > longest and environment.wishes.target is None:
+    if ttl is not None and ttl > longest and environment.overrides.target is None:
         asked, allowed = tell_duration(ttl), tell_duration(longest)
         run.note(f"`preview.ttl` is `{asked}`, but the operator allows `{allowed}` at most.")
     if wanted and run.from_fork:
@@ -53,7 +53,7 @@ async def configuration(run: Run) -> Outcome:
     return Done()
 
 
-async def artifact(run: Run) -> Outcome:
+async def artifact(run: ReconcileContext) -> Outcome:
     """Resolves each image's tag for this commit to its digest, once."""
     if run.attempt.images:
         run.set(images={name: image.digest for name, image in run.attempt.images.items()})
@@ -63,7 +63,7 @@ async def artifact(run: Run) -> Outcome:
     names = list(config.images)
     sources = [config.images[name] for name in names]
     digests = await asyncio.gather(
-        *(run.peers.registry.resolve(source.repository, source.tag_for(commit)) for source in sources)
+        *(run.ports.registry.resolve(source.repository, source.tag_for(commit)) for source in sources)
     )
     found = {
         name: Image(source.repository, digest)
@@ -79,14 +79,14 @@ async def artifact(run: Run) -> Outcome:
         for name, source in zip(names, sources, strict=True)
         if name not in found
     )
-    ci = await run.peers.github.ci(run.environment.repository, commit)
+    ci = await run.ports.github.ci(run.environment.repository, commit)
     if ci.state is CiState.FAILED:
         return Failed(
             f"CI failed for {commit[:7]} ({', '.join(ci.failed)}), so there is no image {missing}.",
             final=True,
         )
     started = run.status.phases[Phase.ARTIFACT].started_at
-    now = run.peers.clock()
+    now = run.ports.clock()
     patience = min(max((now - started) / 4, timedelta(seconds=1)), timedelta(seconds=30))
     doing = {
         CiState.PENDING: "CI is still running",
@@ -99,9 +99,9 @@ async def artifact(run: Run) -> Outcome:
     )
 
 
-async def render(run: Run) -> Outcome:
+async def render(run: ReconcileContext) -> Outcome:
     """Turns the commit's manifests into the objects of this environment; guarded before any write."""
-    target = run.environment.wishes.target
+    target = run.environment.overrides.target
     if run.bundle is None:
         commit = run.commit
         request = render_request(
@@ -112,15 +112,15 @@ async def render(run: Run) -> Outcome:
             namespace=run.namespace,
             commit=commit,
             images=run.attempt.images,
-            files=await run.peers.github.files(run.environment.repository, commit),
+            files=await run.ports.github.files(run.environment.repository, commit),
             secrets=run.secrets.digest,
             resets=run.resets,
-            refreshes=run.environment.wishes.refreshes,
+            refreshes=run.environment.overrides.refreshes,
             asleep=run.asleep,
             fork=run.from_fork,
             serial=target.serial if target is not None else 0,
         )
-        run.bundle = await run.peers.cluster.render(request)
+        run.bundle = await run.ports.cluster.render(request)
     if target is not None and run.bundle.manifests_digest != target.release.manifests_digest:
         return Failed(
             f"The manifests of {run.commit[:7]} are rendered differently than for release "
@@ -141,6 +141,6 @@ def _listed(names: Collection[str]) -> str:
     return ", ".join([*(f"`{name}`" for name in sorted(names)[:_LISTED]), *more])
 
 
-def _configuration(run: Run) -> Configuration:
+def _configuration(run: ReconcileContext) -> Configuration:
     assert run.configuration is not None, "the configuration phase runs first"
     return run.configuration

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bot.environments.context import Run
+from bot.environments.context import ReconcileContext
 from bot.model.environment import Phase
 from bot.model.manifest import Bundle, Condition, Manifest, NamespaceState, ObjectState, Wave
 from bot.model.outcome import Done, Failed, Outcome, Waiting
@@ -30,9 +30,9 @@ after the rollout says it is complete, so the answers must span more than that."
 _BETWEEN_ANSWERS = timedelta(milliseconds=400)
 
 
-async def namespace(run: Run) -> Outcome:
+async def namespace(run: ReconcileContext) -> Outcome:
     """The namespace with its guard rails, then configuration: all before any workload."""
-    view = await run.peers.cluster.namespace(run.namespace, run.environment.key)
+    view = await run.ports.cluster.namespace(run.namespace, run.environment.key)
     if view.state is NamespaceState.FOREIGN:
         return Failed(
             f"The namespace {run.namespace} exists, but it was not made for this environment, so it is left "
@@ -44,14 +44,14 @@ async def namespace(run: Run) -> Outcome:
     if view.state is NamespaceState.ABSENT:
         if "rails" in run.attempt.applied:
             await run.save(("reclaimed", "Its namespace was deleted by somebody else, and is made again."))
-            run.peers.telemetry.leaked("namespace", 0.0)
+            run.ports.telemetry.leaked("namespace", 0.0)
         run.remember(applied={}, answers=0, tries={})
         run.set(url=None, checks=())
     bundle = bundle_of(run)
     rails = f"{bundle.release.id} {run.size}"
     if run.attempt.applied.get("rails") != rails:
         environment = run.environment
-        await run.peers.cluster.prepare(
+        await run.ports.cluster.prepare(
             run.namespace,
             environment.key,
             environment.repository,
@@ -63,7 +63,7 @@ async def namespace(run: Run) -> Outcome:
         await run.save()
     if run.secrets.values and run.attempt.applied.get("secrets") != run.secrets.digest:
         environment = run.environment
-        await run.peers.cluster.inject(
+        await run.ports.cluster.inject(
             run.namespace, environment.key, environment.repository, run.secrets.values, run.fence
         )
         run.remember(applied={**run.attempt.applied, "secrets": run.secrets.digest})
@@ -72,38 +72,38 @@ async def namespace(run: Run) -> Outcome:
     return Done()
 
 
-async def workloads(run: Run) -> Outcome:
+async def workloads(run: ReconcileContext) -> Outcome:
     await apply(run, Wave.WORKLOADS)
     return await settle(run, Phase.WORKLOADS, bundle_of(run).waves.get(Wave.WORKLOADS, ()))
 
 
-async def route(run: Run) -> Outcome:
+async def route(run: ReconcileContext) -> Outcome:
     bundle = bundle_of(run)
     await apply(run, Wave.ROUTE)
     outcome = await settle(run, Phase.ROUTE, bundle.waves.get(Wave.ROUTE, ()))
     pruned = run.asleep or run.attempt.applied.get("pruned") == bundle.release.id
     if isinstance(outcome, Done) and not pruned:
-        await run.peers.cluster.prune(run.namespace, bundle, run.fence)
+        await run.ports.cluster.prune(run.namespace, bundle, run.fence)
         run.remember(applied={**run.attempt.applied, "pruned": bundle.release.id})
         await run.save()
     return outcome
 
 
-async def probe(run: Run) -> Outcome:
+async def probe(run: ReconcileContext) -> Outcome:
     """The URL is told only after the gateway answered from this very release, several times in a row."""
     bundle = bundle_of(run)
     if run.configuration is None or run.configuration.route is None or run.status.url is not None:
         return Done()
     if run.asleep:
         return Done()
-    old_pods = await run.peers.cluster.old_pods(run.namespace, bundle.release.id)
+    old_pods = await run.ports.cluster.old_pods(run.namespace, bundle.release.id)
     needed = _ANSWERS_BESIDE_OLD_PODS if old_pods else _ANSWERS_ALONE
     while run.attempt.answers < needed:
         answer = await run.gateway.get(run.host, "/")
         if answer.status is None or answer.status >= 500 or answer.release_id != bundle.release.id:
             run.remember(answers=0)
             told = answer.error or f"HTTP {answer.status} from release {answer.release_id or 'unknown'}"
-            waited = run.peers.clock() - run.waits_since(Phase.PROBE)
+            waited = run.ports.clock() - run.waits_since(Phase.PROBE)
             pause = min(max(waited / 4, timedelta(milliseconds=100)), timedelta(seconds=5))
             return _wait(run, Phase.PROBE, f"Waiting for the gateway to answer: {told}.", answer.body, pause)
         run.remember(answers=run.attempt.answers + 1)
@@ -113,24 +113,24 @@ async def probe(run: Run) -> Outcome:
     return Done()
 
 
-async def apply(run: Run, wave: Wave) -> None:
+async def apply(run: ReconcileContext, wave: Wave) -> None:
     """Applies the wave's objects, once for each content of theirs."""
     bundle = bundle_of(run)
     objects = bundle.waves.get(wave, ())
     digest = bundle.digests.get(wave, "")
     if objects and run.attempt.applied.get(wave) != digest:
-        await run.peers.cluster.apply(run.namespace, objects, run.fence)
+        await run.ports.cluster.apply(run.namespace, objects, run.fence)
         run.remember(applied={**run.attempt.applied, wave: digest})
         await run.save()
 
 
-async def settle(run: Run, phase: Phase, objects: Sequence[Manifest]) -> Outcome:
+async def settle(run: ReconcileContext, phase: Phase, objects: Sequence[Manifest]) -> Outcome:
     if not objects:
         return Done()
-    return verdict(run, phase, await run.peers.cluster.observe(run.namespace, objects))
+    return verdict(run, phase, await run.ports.cluster.observe(run.namespace, objects))
 
 
-def verdict(run: Run, phase: Phase, states: Sequence[ObjectState]) -> Outcome:
+def verdict(run: ReconcileContext, phase: Phase, states: Sequence[ObjectState]) -> Outcome:
     """Failed if one failed, waiting while one progresses, done when all are ready."""
     for state in states:
         if state.condition is Condition.FAILED:
@@ -144,10 +144,12 @@ def verdict(run: Run, phase: Phase, states: Sequence[ObjectState]) -> Outcome:
     )
 
 
-def _wait(run: Run, phase: Phase, what: str, detail: str = "", pause: timedelta = LOOK_AGAIN) -> Waiting:
-    return Waiting(what, run.peers.clock() + pause, run.waits_since(phase) + LIMITS[phase], detail)
+def _wait(
+    run: ReconcileContext, phase: Phase, what: str, detail: str = "", pause: timedelta = LOOK_AGAIN
+) -> Waiting:
+    return Waiting(what, run.ports.clock() + pause, run.waits_since(phase) + LIMITS[phase], detail)
 
 
-def bundle_of(run: Run) -> Bundle:
+def bundle_of(run: ReconcileContext) -> Bundle:
     assert run.bundle is not None, "the render phase runs first"
     return run.bundle

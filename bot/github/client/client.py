@@ -15,9 +15,9 @@ from bot.github.client.cache import Bounded
 from bot.github.client.connection import Connection, Params, Reply
 from bot.github.client.failures import RateLimited, Unauthorized
 from bot.github.client.rate_limit import Pacer, Pauses
-from bot.github.client.telemetry import Telemetry, Untold
+from bot.github.client.telemetry import NoTelemetry, Telemetry
 from bot.github.client.tokens import InstallationTokens
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 
 Fence = Callable[[], Awaitable[None]]
 Clock = Callable[[], datetime]
@@ -26,7 +26,7 @@ _REMEMBERED = 16 * 1024 * 1024
 """Bytes of answers that are kept for conditional requests."""
 _ENTRY_OVERHEAD = 500
 _GRAPHQL_PAUSE = timedelta(minutes=1)
-_UNTOLD = Untold()
+_UNTOLD = NoTelemetry()
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
@@ -109,7 +109,7 @@ class Client:
         reply = await self.post(installation, self._connection.graphql_url, body, fence)
         answer = reply.json()
         if not isinstance(answer, dict):
-            raise TryAgain("GitHub's GraphQL answer is no object.")
+            raise Unavailable("GitHub's GraphQL answer is no object.")
         found = answer.get("errors")
         errors = [error for error in found if isinstance(error, dict)] if isinstance(found, list) else []
         if any(_says_rate_limit(error) for error in errors):
@@ -120,7 +120,7 @@ class Client:
         told = "; ".join(str(error.get("message", "")) for error in errors)[:500]
         if any(error.get("type") or error.get("extensions") for error in errors):
             raise Rejected(f"GitHub refused a GraphQL document: {told}")
-        raise TryAgain(f"GitHub did not execute a GraphQL document: {told or 'no reason given'}")
+        raise Unavailable(f"GitHub did not execute a GraphQL document: {told or 'no reason given'}")
 
     @asynccontextmanager
     async def stream(self, installation: int, path: str) -> AsyncIterator[httpx.Response]:
@@ -132,7 +132,7 @@ class Client:
                 yield answer
         except Unauthorized as error:
             self._tokens.forget(installation, authorization)
-            raise TryAgain(f"The token was not accepted and is minted anew. {error}") from None
+            raise Unavailable(f"The token was not accepted and is minted anew. {error}") from None
         except RateLimited as limited:
             raise self._limited(installation, limited) from None
 

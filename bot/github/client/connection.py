@@ -19,15 +19,15 @@ from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
 from bot.github.client.failures import failure
-from bot.github.client.telemetry import Telemetry, Untold
-from bot.model.errors import Rejected, TryAgain
+from bot.github.client.telemetry import NoTelemetry, Telemetry
+from bot.model.errors import Rejected, Unavailable
 
 JSON = "application/vnd.github+json"
 _SECONDS = httpx.Timeout(15.0, connect=5.0, pool=30.0)
 _LARGEST_ANSWER = 16 * 1024 * 1024
 _API_VERSION = "2022-11-28"
 
-_UNTOLD = Untold()
+_UNTOLD = NoTelemetry()
 
 Params = Mapping[str, str | int]
 
@@ -45,7 +45,9 @@ class Reply:
         try:
             return json.loads(self.content)
         except ValueError:
-            raise TryAgain("What answered in GitHub's place is not GitHub: the answer is no JSON.") from None
+            raise Unavailable(
+                "What answered in GitHub's place is not GitHub: the answer is no JSON."
+            ) from None
 
 
 class _Core(GitHubCore[UnauthAuthStrategy]):
@@ -168,7 +170,7 @@ class Connection:
             ) from None
         except RequestTimeout:
             self._telemetry.github_call(method, None)
-            raise TryAgain(f"GitHub did not answer {method} {path} in time.") from None
+            raise Unavailable(f"GitHub did not answer {method} {path} in time.") from None
         except RequestError as error:
             self._telemetry.github_call(method, None)
             raise _unreachable(error) from None
@@ -185,14 +187,14 @@ async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
         async for piece in answer.aiter_bytes():
             yield piece
     except httpx.HTTPError as error:
-        raise TryAgain(f"GitHub's answer broke off ({type(error).__name__}).") from None
+        raise Unavailable(f"GitHub's answer broke off ({type(error).__name__}).") from None
 
 
-def _unreachable(error: RequestError[Any]) -> TryAgain:
+def _unreachable(error: RequestError[Any]) -> Unavailable:
     # Only a connection's failure is quoted: other texts could contain what was sent.
     if isinstance(error.exc, httpx.ConnectError):
-        return TryAgain(f"GitHub cannot be reached: {error.exc}.")
-    return TryAgain(f"GitHub cannot be reached ({type(error.exc).__name__}).")
+        return Unavailable(f"GitHub cannot be reached: {error.exc}.")
+    return Unavailable(f"GitHub cannot be reached ({type(error.exc).__name__}).")
 
 
 def _lower(headers: httpx.Headers) -> dict[str, str]:

@@ -6,14 +6,14 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from bot.model.errors import GreenroomError, Rejected, TryAgain
+from bot.model.errors import GreenroomError, Rejected, Unavailable
 
 _UNTOLD_PAUSE = timedelta(minutes=1)
 """GitHub's advice for a rate limit that does not say how long it lasts."""
 _LONGEST_QUOTE = 500
 
 
-class RateLimited(TryAgain):
+class RateLimited(Unavailable):
     """GitHub asks this installation to be quiet until `at`."""
 
     def __init__(self, message: str, at: datetime) -> None:
@@ -48,7 +48,7 @@ def failure(
             f"GitHub shows nothing at {asked}: it was deleted, or the App is not installed there any more."
         )
     if status >= 500 or status == 408:
-        return TryAgain(f"GitHub answered {status} to {asked}.")
+        return Unavailable(f"GitHub answered {status} to {asked}.")
     return Rejected(f"GitHub refused {asked} with {status}: {message}")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.model.errors import TryAgain
+from bot.model.errors import Unavailable
 
 
 def dig(data: object, *path: str) -> Any:
@@ -50,12 +50,12 @@ def needed_text(data: object, *path: str) -> str:
     """Raises TryAgain when it is missing: such an answer is not GitHub's."""
     found = text(data, *path)
     if not found:
-        raise TryAgain(f"GitHub's answer lacks {'.'.join(path)}.")
+        raise Unavailable(f"GitHub's answer lacks {'.'.join(path)}.")
     return found
 
 
 def needed_number(data: object, *path: str) -> int:
     found = number(data, *path)
     if found is None:
-        raise TryAgain(f"GitHub's answer lacks {'.'.join(path)}.")
+        raise Unavailable(f"GitHub's answer lacks {'.'.join(path)}.")
     return found

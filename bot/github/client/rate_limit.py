@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.github.client.failures import RateLimited
-from bot.model.errors import TryAgain
+from bot.model.errors import Unavailable
 
 _SPACING = 1.0
 """Seconds between writes of one installation, on average: GitHub's advice against its secondary limits."""
@@ -66,7 +66,7 @@ class Pacer:
         wait = _start(self._lane(installation), now, _BURST - _SPARED) - now
         if wait > 0:
             at = self._clock() + timedelta(seconds=wait)
-            raise TryAgain("Other things are told to GitHub first.", at)
+            raise Unavailable("Other things are told to GitHub first.", at)
 
     @asynccontextmanager
     async def turn(self, installation: int) -> AsyncIterator[None]:
@@ -76,7 +76,7 @@ class Pacer:
         start = _start(lane, now)
         if start - now > _LONGEST_WAIT:
             at = self._clock() + timedelta(seconds=start - now)
-            raise TryAgain("Too much is being written to GitHub at once; this waits for its turn.", at)
+            raise Unavailable("Too much is being written to GitHub at once; this waits for its turn.", at)
         lane.due = max(lane.due, now) + _SPACING
         async with lane.lock:
             await asyncio.sleep(max(0.0, start - self._monotonic()))

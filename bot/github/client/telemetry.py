@@ -12,7 +12,7 @@ class Telemetry(Protocol):
     def github_rate_limit(self, installation: int, remaining: int) -> None: ...
 
 
-class Untold:
+class NoTelemetry:
     """For those who count nothing."""
 
     def github_call(self, method: str, status: int | None) -> None: ...

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from bot.github.client.connection import Connection
 from bot.github.client.failures import NotFound, Unauthorized
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 
 _MARGIN = timedelta(minutes=2)
 """A token that is about to expire could do so on its way."""
@@ -60,4 +60,4 @@ class InstallationTokens:
             expires_at = datetime.fromisoformat(answer["expires_at"])
             return str(answer["token"]), expires_at
         except (KeyError, TypeError, ValueError):
-            raise TryAgain("GitHub's answer to the request for a token has no token in it.") from None
+            raise Unavailable("GitHub's answer to the request for a token has no token in it.") from None

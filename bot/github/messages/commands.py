@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from bot.commands.outcome import Account, Outcome, Result
+from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import COMMANDS, Verb, needed
-from bot.environments.views import Story
+from bot.environments.views import EnvironmentView
 from bot.github.messages import stages as texts_stages
 from bot.github.messages.environment import link, short_digest, time
 from bot.github.messages.markdown import block, code, plain
@@ -21,7 +21,7 @@ def command_marker(comment_id: int) -> str:
     return f"<!-- greenroom command {comment_id} -->"
 
 
-def answer(outcome: Outcome, account: Account | None, comment_id: int) -> str:
+def answer(outcome: Outcome, account: StatusAnswer | None, comment_id: int) -> str:
     """`account` is what there is to tell; only `/status` and `/why` need it."""
     told = outcome.result is Result.TOLD
     said = _told(outcome, account) if told else [_SENTENCES[outcome.result](outcome)]
@@ -151,7 +151,7 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
 }
 
 
-def _told(outcome: Outcome, account: Account | None) -> list[str]:
+def _told(outcome: Outcome, account: StatusAnswer | None) -> list[str]:
     if account is None:
         return [_help()]
     wants_why, preview, stage = outcome.verb is Verb.WHY, account.preview, account.stage
@@ -171,17 +171,17 @@ def _help() -> str:
     return f"{table}\n\n`/status staging` and `/why staging` tell more of one stage."
 
 
-def _status(story: Story) -> list[str]:
+def _status(story: EnvironmentView) -> list[str]:
     where = f" It is at {link(story.url)}." if story.url else ""
     facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(story.images.items())]
     if story.expires_at is not None:
         facts.append(f"until {time(story.expires_at)}")
     checks = [f"{code(check.name)} {check.state}" for check in story.checks]
     said = [f"**{plain(story.headline)}**{where}", _cause(story)]
-    return [part for part in [*said, " · ".join(facts), " · ".join(checks), plain(story.trouble)] if part]
+    return [part for part in [*said, " · ".join(facts), " · ".join(checks), plain(story.last_error)] if part]
 
 
-def _why(story: Story) -> list[str]:
+def _why(story: EnvironmentView) -> list[str]:
     said = [f"**{plain(story.headline)}**", _cause(story)]
     cause = story.cause or story.wait
     if cause is not None and cause.detail:
@@ -189,10 +189,10 @@ def _why(story: Story) -> list[str]:
     decisions = [_decision(one) for one in story.decisions[:_DECISIONS]]
     if decisions:
         said.append("\n".join(["What was decided, the newest first:", "", *decisions]))
-    return [part for part in [*said, plain(story.trouble)] if part]
+    return [part for part in [*said, plain(story.last_error)] if part]
 
 
-def _cause(story: Story) -> str:
+def _cause(story: EnvironmentView) -> str:
     cause = story.cause or story.wait
     return plain(cause.summary) if cause is not None else ""
 

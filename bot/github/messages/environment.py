@@ -12,7 +12,7 @@ from bot.github.messages.markdown import block, code, one_line, plain
 from bot.model.environment import (
     CheckResult,
     CheckState,
-    End,
+    EndReason,
     EnvironmentKey,
     EnvironmentState,
     Phase,
@@ -138,7 +138,7 @@ def _deleting(status: Status, place: Place) -> list[str]:
 
 
 def _gone(status: Status, place: Place) -> list[str]:
-    back = " Reopening it brings the preview back." if status.end is End.CLOSED else ""
+    back = " Reopening it brings the preview back." if status.end is EndReason.CLOSED else ""
     return [f"🧹 **The preview is gone.** {_cause(status)}{back}"]
 
 

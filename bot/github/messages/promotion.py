@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from bot.github.messages.markdown import block, code, diff_block, one_line, plain
 from bot.model.environment import CheckResult, CheckState
-from bot.model.parity import GATE, Comparison, diff, fault
-from bot.model.promotion import MOVING, PENDING, Chapter, Promotion, PromotionKind, PromotionState
+from bot.model.parity import GATE, Comparison, diff, mismatch_reason
+from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import PromotableRelease
 
 _DETAIL = 4_000
@@ -37,15 +37,15 @@ def story(promotion: Promotion) -> str:
         said.append(f"It is this release because {plain(promotion.note)}.")
     if promotion.detail:
         said.append(block(promotion.detail, _DETAIL))
-    if promotion.waits:
-        said.append(f"⏳ {plain(_sentence(promotion.waits))}")
+    if promotion.waiting_for:
+        said.append(f"⏳ {plain(_sentence(promotion.waiting_for))}")
     said += _gates(promotion)
     said += parity(promotion)
     if promotion.checks:
         told = " · ".join(f"{_sign(each)} {code(each.name)}" for each in promotion.checks)
         said.append(f"Checks{_whose(promotion, runs)}: {told}")
     said += _next(promotion)
-    return "\n\n".join([*filter(None, said), chapters(promotion.story)])
+    return "\n\n".join([*filter(None, said), chapters(promotion.timeline)])
 
 
 def deployment(promotion: Promotion) -> str:
@@ -53,7 +53,7 @@ def deployment(promotion: Promotion) -> str:
     told = promotion.state.value[:1].upper() + promotion.state.value[1:]
     if promotion.removed_by:
         told = f"{promotion.removed_by} had it taken away"
-    elif promotion.why and promotion.state not in MOVING | {State.SUCCEEDED}:
+    elif promotion.why and promotion.state not in ACTIVE | {State.SUCCEEDED}:
         told = f"{told}: {promotion.why}"
     return one_line(told, _LONGEST_DESCRIPTION)
 
@@ -70,7 +70,7 @@ def headline(promotion: Promotion) -> str:
         who=plain(promotion.requested_by) or "The pipeline",
         stage=f"**{promotion.stage.name}**",
         release=_named(promotion.release),
-        before=_named(promotion.back_to.release if promotion.back_to is not None else None),
+        before=_named(promotion.rollback_target.release if promotion.rollback_target is not None else None),
         why=plain(promotion.why),
     )
     if promotion.address and promotion.state in (State.SUCCEEDED, State.SOAKING, State.ROLLED_BACK):
@@ -125,9 +125,11 @@ def _whose(promotion: Promotion, runs: PromotableRelease | None) -> str:
 def _what_runs(promotion: Promotion) -> PromotableRelease | None:
     """What the stage gets, or has again; None when that is of no interest."""
     going_back = promotion.state in (State.ROLLING_BACK, State.ROLLED_BACK)
-    if going_back and promotion.back_to is not None:
-        return promotion.back_to.release
-    untouched = promotion.state in _UNTOUCHED or (promotion.state is State.ABORTED and not promotion.holds)
+    if going_back and promotion.rollback_target is not None:
+        return promotion.rollback_target.release
+    untouched = promotion.state in _UNTOUCHED or (
+        promotion.state is State.ABORTED and not promotion.placed_hold
+    )
     return None if untouched else promotion.release
 
 
@@ -149,13 +151,13 @@ def _gates(promotion: Promotion) -> list[str]:
 def parity(promotion: Promotion) -> list[str]:
     """In what the stage differs from those before, where that stopped the promotion or is worth a warning."""
     blocked = any(gate.name == GATE and not gate.passed for gate in promotion.gates)
-    told = [each for each in promotion.parity if not each.alike]
+    told = [each for each in promotion.parity if not each.equal]
     if not told or (promotion.state in _UNTOUCHED and not blocked):
         return []
     said = []
     for each in told:
         if not blocked:
-            said.append(f"⚠️ {plain(_sentence(fault(each)))}")
+            said.append(f"⚠️ {plain(_sentence(mismatch_reason(each)))}")
         if each.differences:
             said.append(_differences(each, _DIFF // len(told)))
     advice = "Stages may differ in configuration values, secrets, size and host, and in nothing else."
@@ -187,7 +189,7 @@ def _next(promotion: Promotion) -> list[str]:
         approve = f"{code(f'/approve {name}')}{_but_not(promotion)}"
         said = f"{approve} or {code(f'/reject {name} why')}.{told}"
         return ["\n".join(f"- ✋ {plain(_sentence(each))}" for each in promotion.missing), said]
-    if promotion.holds and promotion.pinned:
+    if promotion.placed_hold and promotion.pinned:
         file = code(".greenroom.yml")
         return [
             f"{code(f'/unhold {name}')} tries it once more; another release in {file} moves {name} there."
@@ -200,12 +202,12 @@ def _next(promotion: Promotion) -> list[str]:
             f"{code(f'/promote {name} RELEASE')} brings a release of your choice. "
             f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."
         ]
-    if promotion.holds:
+    if promotion.placed_hold:
         return [f"Nothing automatic moves {name} until {code(f'/unhold {name}')}."]
     if state is State.SUCCEEDED and not promotion.ephemeral:
         rollback = code(f"/rollback {name}")
         return [f"While it runs there, {rollback} takes it back, code and configuration together."]
-    if state in PENDING or (state in MOVING and state is not State.ROLLING_BACK):
+    if state in PENDING or (state in ACTIVE and state is not State.ROLLING_BACK):
         return [f"{code(f'/abort {name}')} ends it."]
     return []
 
@@ -216,7 +218,7 @@ def _but_not(promotion: Promotion) -> str:
     return f" (somebody other than {' or '.join(plain(each) for each in names)})" if names else ""
 
 
-def chapters(story: tuple[Chapter, ...]) -> str:
+def chapters(story: tuple[TimelineEntry, ...]) -> str:
     """Its last lines, folded."""
     left_out = len(story) - _SHOWN
     lines = [f"- … {left_out} earlier"] * (left_out > 0)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from bot.commands.outcome import Account
+from bot.commands.outcome import StatusAnswer
 from bot.github.messages import promotion as texts_promotion
 from bot.github.messages.environment import link, time
 from bot.github.messages.markdown import block, code, plain
 from bot.model.environment import EnvironmentState
 from bot.model.promotion import AuditEntry, GateResult, Hold, Lock, Promotion, PromotionState
 from bot.model.release import PromotableRelease
-from bot.promotions.views import Journey, PipelineStory, StageStory
+from bot.promotions.views import PendingPromotion, PipelineView, StageView
 
 _DETAIL = 4_000
 _ENTRIES = 10
@@ -35,7 +35,7 @@ _SIGNS: Mapping[PromotionState, str] = {
 }
 
 
-def pipeline(account: Account) -> list[str]:
+def pipeline(account: StatusAnswer) -> list[str]:
     """All stages in one table, for `/status`; nothing where there are none."""
     found = account.pipeline
     said = [plain(found.problem)] if found.problem else []
@@ -50,16 +50,16 @@ def pipeline(account: Account) -> list[str]:
     return [*said, "\n".join(rows)]
 
 
-def unknown(account: Account, name: str) -> list[str]:
+def unknown(account: StatusAnswer, name: str) -> list[str]:
     """A stage was asked about that there is not."""
     known = ", ".join(code(stage.name) for stage in account.pipeline.stages) or "none"
     said = [f"There is no stage {code(name)} (stages: {known})."]
     return [*said, plain(account.pipeline.problem)] if account.pipeline.problem else said
 
 
-def status(stage: StageStory) -> list[str]:
+def status(stage: StageView) -> list[str]:
     """One stage, for `/status staging`."""
-    said = [_headline(stage), plain(stage.trouble), _list(_besides(stage))]
+    said = [_headline(stage), plain(stage.problem), _list(_besides(stage))]
     if stage.release is not None:
         images = sorted(stage.release.images.items())
         lines = [f"{code(name)} {code(image.digest)}" for name, image in images]
@@ -74,45 +74,46 @@ def status(stage: StageStory) -> list[str]:
     return [part for part in said if part]
 
 
-def why(stage: StageStory) -> list[str]:
+def why(stage: StageView) -> list[str]:
     """Why one stage is where it is, for `/why staging`."""
-    said = [_headline(stage), plain(stage.trouble), _list(_besides(stage)), *_under_way(stage)]
+    said = [_headline(stage), plain(stage.problem), _list(_besides(stage)), *_under_way(stage)]
     if stage.promotions:
         last = max(stage.promotions, key=lambda each: each.since)
-        said += _last(stage.moved_by.promotion if stage.moved_by is not None else last)
+        said += _last(stage.active.promotion if stage.active is not None else last)
     entries = [_entry(entry) for entry in stage.audit[:_ENTRIES]]
     if entries:
         said.append(_list(entries, "What was done and decided, the newest first:"))
     return [part for part in said if part]
 
 
-def open_here(account: Account) -> list[str]:
+def open_here(account: StatusAnswer) -> list[str]:
     """The promotions of the pull request that have not ended, for `/why`."""
     found = [_journey(each, at_length=True) for each in account.pipeline.on(account.number)]
     return [_list(found, "What is under way from here:")] if found else []
 
 
-def _row(stage: StageStory, found: PipelineStory) -> str:
+def _row(stage: StageView, found: PipelineView) -> str:
     runs = _release(stage.release) if stage.release is not None else "nothing"
     if stage.release is not None and stage.since is not None:
         runs += f"<br>since {time(stage.since)}"
-    besides = [*_besides(stage, _WHY_IN_A_TABLE), *(_journey(each) for each in stage.journeys)]
+    besides = [*_besides(stage, _WHY_IN_A_TABLE), *(_journey(each) for each in stage.pending_promotions)]
     cells = [code(stage.name), runs, _ours(stage, found), "<br>".join(besides)]
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
 
-def _ours(stage: StageStory, found: PipelineStory) -> str:
+def _ours(stage: StageView, found: PipelineView) -> str:
     ids = {release.id for release in found.ours}
     if stage.has_verified(ids):
         return "✅ verified"
     if any(
-        each.promotion.release is not None and each.promotion.release.id in ids for each in stage.journeys
+        each.promotion.release is not None and each.promotion.release.id in ids
+        for each in stage.pending_promotions
     ):
         return "on its way"
     return "runs, not verified" if stage.release is not None and stage.release.id in ids else ""
 
 
-def _headline(stage: StageStory) -> str:
+def _headline(stage: StageView) -> str:
     said = f"**{plain(stage.headline.removesuffix('.'))}**"
     if stage.release is None:
         return f"{said}."
@@ -121,8 +122,8 @@ def _headline(stage: StageStory) -> str:
     return f"{said}{since}.{where}"
 
 
-def _besides(stage: StageStory, longest: int = _WHY) -> list[str]:
-    said = [f"🎪 {plain(stage.mover, longest)}"] if stage.mover else []
+def _besides(stage: StageView, longest: int = _WHY) -> list[str]:
+    said = [f"🎪 {plain(stage.demo_policy, longest)}"] if stage.demo_policy else []
     if not stage.configured:
         said.append("🗑️ The pipeline has it no more.")
     if stage.lock is not None:
@@ -141,12 +142,12 @@ def _hold(hold: Hold, name: str, longest: int) -> str:
     return f"✋ On hold since {time(hold.since)}: {plain(hold.why, longest)} ({code(f'/unhold {name}')})"
 
 
-def _under_way(stage: StageStory) -> list[str]:
-    lines = [_journey(each, at_length=True) for each in stage.journeys]
+def _under_way(stage: StageView) -> list[str]:
+    lines = [_journey(each, at_length=True) for each in stage.pending_promotions]
     return [_list(lines, "What is under way:")] if lines else []
 
 
-def _journey(journey: Journey, at_length: bool = False) -> str:
+def _journey(journey: PendingPromotion, at_length: bool = False) -> str:
     one = journey.promotion
     what = code(one.release.id) if one.release is not None else one.kind.value
     by = plain(one.requested_by, _NAME) or "the pipeline"
@@ -154,7 +155,7 @@ def _journey(journey: Journey, at_length: bool = False) -> str:
     longest = _WHY if at_length else _WHY_IN_A_TABLE
     waits = plain(_capital("; ".join(journey.waits_for)), longest)
     told = f"{_SIGNS[one.state]} **{one.state}**: {what}, asked for by {by}{which}. {waits}."
-    told += f" {journey.ends} at {time(journey.until)}."
+    told += f" {journey.deadline_label} at {time(journey.until)}."
     if at_length and journey.approvers:
         told += f" {code(f'/approve {one.stage.name}')} is for {plain(journey.approvers)}."
     return told
@@ -170,7 +171,7 @@ def _last(promotion: Promotion) -> list[str]:
     if gates:
         said.append(_list([gate.rstrip() for gate in gates], "Its gates:"))
     said += texts_promotion.parity(promotion)
-    return [*said, texts_promotion.chapters(promotion.story)]
+    return [*said, texts_promotion.chapters(promotion.timeline)]
 
 
 def _sign(gate: GateResult) -> str:
@@ -179,7 +180,7 @@ def _sign(gate: GateResult) -> str:
     return "⚠️" if gate.why else "✅"
 
 
-def _verified(stage: StageStory) -> list[str]:
+def _verified(stage: StageView) -> list[str]:
     """With the one that `/rollback` goes to."""
     now = [each.at == stage.verified_at for each in stage.verified]
     back = now.index(False) if False in now else None
@@ -222,8 +223,8 @@ def _named(releases: Sequence[PromotableRelease]) -> str:
     return ", ".join(dict.fromkeys(code(each.id) for each in releases))
 
 
-def _ids(stage: StageStory) -> set[str]:
-    return {each.promotion.id for each in stage.journeys}
+def _ids(stage: StageView) -> set[str]:
+    return {each.promotion.id for each in stage.pending_promotions}
 
 
 def _list(lines: Sequence[str], title: str = "") -> str:

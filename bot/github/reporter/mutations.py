@@ -10,7 +10,7 @@ from bot.github.client.client import Executed
 from bot.github.client.fields import dig, text
 from bot.github.reporter.pending_writes import Kind
 from bot.github.reporter.subject import Subject, Write
-from bot.model.errors import GreenroomError, Rejected, TryAgain
+from bot.model.errors import GreenroomError, Rejected, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def outcome(write: Write, one: Mutation, index: int, executed: Executed) -> str 
         return Rejected(f"GitHub refused {one.field}: {told}. The App needs the permission {one.permission}.")
     if kinds - {"", "INTERNAL", "SERVICE_UNAVAILABLE", "MAX_NODE_LIMIT_EXCEEDED"}:
         return Rejected(f"GitHub refused {one.field}: {told}")
-    return TryAgain(f"GitHub did not execute {one.field}: {told or 'no reason given'}")
+    return Unavailable(f"GitHub did not execute {one.field}: {told or 'no reason given'}")
 
 
 def _alias(error: Mapping[str, Any]) -> str:

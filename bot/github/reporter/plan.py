@@ -9,7 +9,7 @@ from bot.commands.table import offered
 from bot.github.messages import environment as texts
 from bot.github.reporter.pending_writes import COMMENT, Kind, Receipt, Slot
 from bot.github.reporter.subject import CHECK, COMMENTS, Subject, Write, unsaid
-from bot.model.environment import CheckResult, CheckState, End, EnvironmentKey, EnvironmentState, Status
+from bot.model.environment import CheckResult, CheckState, EndReason, EnvironmentKey, EnvironmentState, Status
 from bot.model.pull_request import PullRequest
 
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
@@ -96,10 +96,10 @@ def _conclusion(status: Status) -> str | None:
         return "FAILURE"
     if status.state is EnvironmentState.ASLEEP:
         return "NEUTRAL"
-    if status.end is End.FORK:
+    if status.end is EndReason.FORK:
         return "ACTION_REQUIRED"
     # A commit that had its preview keeps its green check when the pull request is closed or merged.
-    return "NEUTRAL" if status.end in (End.SKIPPED, End.EXPIRED, End.DESTROYED) else None
+    return "NEUTRAL" if status.end in (EndReason.SKIPPED, EndReason.EXPIRED, EndReason.DESTROYED) else None
 
 
 def _named_conclusion(result: CheckResult) -> str:
@@ -159,7 +159,7 @@ def _comment(status: Status, receipt: Receipt, place: texts.Place) -> list[Write
     if not something:
         had_one = status.state is EnvironmentState.GONE and bool(receipt.of(Kind.DEPLOYMENT))
         worth_it = status.state in _COMMENTED or had_one
-        if not worth_it or status.end is End.UNCONFIGURED or receipt.lost_comments >= COMMENTS:
+        if not worth_it or status.end is EndReason.UNCONFIGURED or receipt.lost_comments >= COMMENTS:
             return []
     return [Write(COMMENT, {"body": texts.comment(status, place, offered(status))}, open=True)]
 

@@ -11,7 +11,7 @@ from bot.github.reporter.subject import Subject
 from bot.model.repository import Repository
 
 
-class Adoption:
+class Recovery:
     def __init__(self, client: Client, app_id: int) -> None:
         self._client = client
         self._app_id = app_id

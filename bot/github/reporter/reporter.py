@@ -16,10 +16,10 @@ from bot.github.reporter.mutations import Lost, document, mutation, outcome
 from bot.github.reporter.pending_writes import Entry, Kind, Receipt
 from bot.github.reporter.plan import plan, preview_subject
 from bot.github.reporter.plan_promotion import plan_promotion, promotion_subject
-from bot.github.reporter.recovery import Adoption
+from bot.github.reporter.recovery import Recovery
 from bot.github.reporter.subject import Subject, Write
 from bot.model.environment import Environment, Status
-from bot.model.errors import GreenroomError, Rejected, TryAgain
+from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
 
@@ -58,7 +58,7 @@ class _Round:
 
 
 class Reporter:
-    def __init__(self, client: Client, adoption: Adoption, public_url: str) -> None:
+    def __init__(self, client: Client, adoption: Recovery, public_url: str) -> None:
         self._client = client
         self._adoption = adoption
         self._public_url = public_url
@@ -156,7 +156,7 @@ class Reporter:
         installation = subject.repository.installation_id
         try:
             executed = await self._client.graphql(installation, text, variables, fence)
-        except TryAgain as error:
+        except Unavailable as error:
             done.errors.append(error)
             return
         except Rejected as error:

@@ -10,20 +10,20 @@ from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
 from bot.github.client.fields import moment, needed_text, text
 from bot.github.messages.commands import command_marker
-from bot.github.reporter.recovery import Adoption
+from bot.github.reporter.recovery import Recovery
 from bot.github.resources.pull_requests import require_visible
-from bot.model.command import Heard, Posted
+from bot.model.command import PostedComment, RecordedCommand
 from bot.model.repository import Repository
 
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Comments:
-    def __init__(self, client: Client, adoption: Adoption) -> None:
+    def __init__(self, client: Client, adoption: Recovery) -> None:
         self._client = client
         self._adoption = adoption
 
-    async def get(self, repository: Repository, comment_id: int) -> Posted | None:
+    async def get(self, repository: Repository, comment_id: int) -> PostedComment | None:
         """None only when the repository is seen and has no such comment."""
         try:
             reply = await self._client.get(repository.installation_id, _path(repository, comment_id))
@@ -32,7 +32,7 @@ class Comments:
             return None
         data = reply.json()
         _, _, issue = text(data, "issue_url").rpartition("/")
-        return Posted(
+        return PostedComment(
             body=text(data, "body"),
             author=text(data, "user", "login") or "ghost",
             by_bot=text(data, "user", "type") == "Bot" or await self._adoption.ours(data, "user"),
@@ -44,7 +44,7 @@ class Comments:
         path = f"{_path(repository, comment_id)}/reactions"
         await self._client.post(repository.installation_id, path, {"content": "eyes"}, fence)
 
-    async def answer(self, heard: Heard, body: str, fence: Fence, save: SaveAnswer) -> None:
+    async def answer(self, heard: RecordedCommand, body: str, fence: Fence, save: SaveAnswer) -> None:
         """Once it is noted that an answer is being written, one is looked for before another is written."""
         repository = heard.repository
         if heard.answer:

@@ -9,7 +9,7 @@ from bot.github.client.failures import NotFound
 from bot.github.client.fields import needed_text, number, text
 from bot.github.resources.pull_requests import require_visible
 from bot.model.commit import Commit
-from bot.model.errors import TryAgain
+from bot.model.errors import Unavailable
 from bot.model.repository import Repository
 
 _DEEPEST = 5
@@ -28,7 +28,7 @@ class History:
         )
         found = reply.json()
         if not isinstance(found, list):
-            raise TryAgain("GitHub's list of commits is no list.")
+            raise Unavailable("GitHub's list of commits is no list.")
         return read_commit(found[0]) if found else None
 
     async def commit(self, repository: Repository, sha: str) -> Commit:

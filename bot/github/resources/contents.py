@@ -17,7 +17,7 @@ from bot.github.client.failures import NotFound
 from bot.github.client.fields import needed_text
 from bot.github.resources.pull_requests import require_visible
 from bot.github.resources.tarball import LIMITS, MIB, unpack
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 
 _RAW = "application/vnd.github.raw+json"
@@ -104,4 +104,4 @@ class Contents:
                         raise Rejected("The commit's archive is larger than 50 MiB.")
                     archive.write(piece)
             except httpx.HTTPError as error:
-                raise TryAgain(f"The download of the commit broke off ({type(error).__name__}).") from None
+                raise Unavailable(f"The download of the commit broke off ({type(error).__name__}).") from None

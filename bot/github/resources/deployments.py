@@ -12,8 +12,8 @@ from bot.github.client.client import Client
 from bot.github.client.connection import Params
 from bot.github.client.fields import needed_number, text
 from bot.github.messages import environment as texts
-from bot.github.reporter.recovery import Adoption
-from bot.model.errors import TryAgain
+from bot.github.reporter.recovery import Recovery
+from bot.model.errors import Unavailable
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
@@ -22,7 +22,7 @@ _REMEMBERED = 50_000
 
 
 class Deployments:
-    def __init__(self, client: Client, adoption: Adoption) -> None:
+    def __init__(self, client: Client, adoption: Recovery) -> None:
         self._client = client
         self._adoption = adoption
         self._inactive: Bounded[int, bool] = Bounded(_REMEMBERED, lambda _: 1)
@@ -66,7 +66,7 @@ class Deployments:
         path = f"/repos/{repository.full_name}/deployments"
         async for page in self._client.pages(repository.installation_id, path, asked):
             if not isinstance(page, list):
-                raise TryAgain("GitHub's list of Deployments is no list.")
+                raise Unavailable("GitHub's list of Deployments is no list.")
             yield page
 
     async def _is_active(self, repository: Repository, deployment: object) -> bool:

@@ -11,7 +11,7 @@ from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
 from bot.github.client.fields import dig, flag, items, needed_text, number, text
 from bot.github.resources.pull_requests import require_visible
-from bot.model.errors import TryAgain
+from bot.model.errors import Unavailable
 from bot.model.protection import UNPROTECTED, Branch, Protection, Reviewers
 from bot.model.repository import Repository
 
@@ -29,7 +29,7 @@ async def read_protection(client: Client, repository: Repository, environment: s
         return UNPROTECTED
     found = dig(data, "protection_rules")
     if not isinstance(found, list):
-        raise TryAgain("GitHub's answer lacks protection_rules.")
+        raise Unavailable("GitHub's answer lacks protection_rules.")
     reviewers, wait = None, timedelta(0)
     others: list[str] = []
     for rule in found:

@@ -10,7 +10,7 @@ from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
 from bot.github.client.fields import dig, items, moment, needed_number, needed_text, number, text
 from bot.model.delivery import FailedDelivery
-from bot.model.errors import TryAgain
+from bot.model.errors import Unavailable
 from bot.model.installation import Installation
 from bot.model.repository import Repository
 
@@ -37,7 +37,7 @@ class Installations:
         found: list[Repository] = []
         async for page in self._client.pages(installation_id, "/installation/repositories"):
             if not isinstance(dig(page, "repositories"), list):
-                raise TryAgain("GitHub's list of repositories is no list.")
+                raise Unavailable("GitHub's list of repositories is no list.")
             found += [_repository(item, installation_id) for item in items(page, "repositories")]
         return found
 
@@ -46,7 +46,7 @@ class Installations:
         attempts: list[Any] = []
         async for page in self._client.pages(None, "/app/hook/deliveries"):
             if not isinstance(page, list):
-                raise TryAgain("GitHub's list of deliveries is no list.")
+                raise Unavailable("GitHub's list of deliveries is no list.")
             recent = [item for item in page if _at(item) >= since]
             attempts += recent
             if len(recent) < len(page):
@@ -60,7 +60,7 @@ class Installations:
         found: list[Any] = []
         async for page in self._client.pages(None, path):
             if not isinstance(page, list):
-                raise TryAgain(f"GitHub's answer to {path} is no list.")
+                raise Unavailable(f"GitHub's answer to {path} is no list.")
             found += page
         return found
 
@@ -104,5 +104,5 @@ def _repository(data: object, installation_id: int) -> Repository:
 def _at(delivery: object) -> datetime:
     at = moment(delivery, "delivered_at")
     if at is None:
-        raise TryAgain("GitHub's list of deliveries lacks delivered_at.")
+        raise Unavailable("GitHub's list of deliveries lacks delivered_at.")
     return at

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
 from bot.github.client.fields import dig, flag, items, moment, needed_number, needed_text, number, text
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
 
@@ -44,7 +44,7 @@ class Pulls:
             repository.installation_id, path, {"state": "open", "sort": "created", "direction": "asc"}
         ):
             if not isinstance(page, list):
-                raise TryAgain("GitHub's list of pull requests is no list.")
+                raise Unavailable("GitHub's list of pull requests is no list.")
             found += [read_pull(item, repository.installation_id) for item in page]
         return [pull for pull in found if pull.repository.id == repository.id]
 
@@ -67,7 +67,7 @@ class Pulls:
         said: dict[str, Review] = {}
         async for page in self._client.pages(repository.installation_id, path):
             if not isinstance(page, list):
-                raise TryAgain("GitHub's list of reviews is no list.")
+                raise Unavailable("GitHub's list of reviews is no list.")
             for item in page:
                 state, by = text(item, "state"), text(item, "user", "login")
                 if by and state != "COMMENTED":
@@ -84,7 +84,7 @@ class Pulls:
         path = f"/repos/{repository.full_name}/pulls/{number}/commits"
         async for page in self._client.pages(repository.installation_id, path):
             if not isinstance(page, list):
-                raise TryAgain("GitHub's list of commits is no list.")
+                raise Unavailable("GitHub's list of commits is no list.")
             found |= {text(item, who, "login") for item in page for who in ("author", "committer")}
             listed += len(page)
         if listed >= _LISTED_COMMITS:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO
 
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 
 MIB = 1024 * 1024
 
@@ -48,7 +48,7 @@ def unpack(archive: IO[bytes], limits: Limits = LIMITS) -> Mapping[str, bytes]:
                 assert content is not None, "it is a regular file"
                 files[path] = content.read()
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise TryAgain(f"The commit's archive cannot be read ({type(error).__name__}).") from None
+        raise Unavailable(f"The commit's archive cannot be read ({type(error).__name__}).") from None
     return files
 
 

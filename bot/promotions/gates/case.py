@@ -8,7 +8,7 @@ from datetime import datetime
 
 from bot.config.stages import Stage
 from bot.model.parity import Comparison
-from bot.model.promotion import Board, GateResult, Promotion
+from bot.model.promotion import GateResult, Promotion, StageAggregate
 from bot.model.release import PromotableRelease
 from bot.promotions.facts import Facts
 from bot.promotions.parity import compared, verified_with
@@ -18,7 +18,7 @@ from bot.promotions.parity import compared, verified_with
 class Case:
     """All that a gate may look at."""
 
-    board: Board
+    board: StageAggregate
     promotion: Promotion
     release: PromotableRelease
     stage: Stage

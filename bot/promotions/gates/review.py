@@ -25,7 +25,7 @@ def fork_shown(place: EnvironmentKey, release: PromotableRelease) -> bool:
 def closed(case: Case) -> GateResult:
     """What was given up is on nobody's way any more; only a person who names the release means it still."""
     promotion = case.promotion
-    named = promotion.wanted is not None and not promotion.automatic
+    named = promotion.requested_release is not None and not promotion.automatic
     if case.facts.closed and not named and case.release.origin is not Origin.DEFAULT_BRANCH:
         return refused("closed", f"#{promotion.number} was closed without being merged")
     return passed("closed")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.config.stages import Parity
-from bot.model.parity import GATE, fault
+from bot.model.parity import GATE, mismatch_reason
 from bot.model.promotion import GateResult, PromotionState
 from bot.promotions.gates.case import Case, passed, refused, unread
 from bot.promotions.pipeline import stage_in
@@ -33,7 +33,7 @@ def _not_there(why: str) -> GateResult:
 def parity(case: Case) -> GateResult:
     """It runs here as it ran before, but for configuration values, secrets, size and host."""
     found = case.parity if after(case).passed else {}
-    faults = [fault(each) for each in found.values() if each is not None and not each.alike]
+    faults = [mismatch_reason(each) for each in found.values() if each is not None and not each.equal]
     if case.stage.parity is Parity.WARN:
         return GateResult(GATE, passed=True, why="; ".join(faults))
     if faults:
@@ -88,7 +88,7 @@ def freeze(case: Case) -> GateResult:
 
 def free(case: Case) -> GateResult:
     """Who moves the stage comes to an end first; an automatic one that only soaks gives way to a newer."""
-    holder = case.board.promotions.get(case.board.stage.moving or "")
+    holder = case.board.promotions.get(case.board.stage.active_promotion or "")
     if case.promotion.state is not PromotionState.QUEUED or holder is None:
         return passed("free")
     if case.promotion.automatic and holder.automatic and holder.state is PromotionState.SOAKING:

@@ -14,11 +14,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from bot.environments.views import Story, tell
-from bot.model.diagnostics import Sight
+from bot.environments.views import EnvironmentView, environment_view
+from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.person import Person
-from bot.model.work import Scheduled, WorkKey
+from bot.model.work import ScheduledWork, WorkKey
 from bot.web.pages.access import Access
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
@@ -41,11 +41,11 @@ class Journal(Protocol):
 
 
 class Queue(Protocol):
-    async def look(self, key: WorkKey) -> Scheduled | None: ...
+    async def look(self, key: WorkKey) -> ScheduledWork | None: ...
 
 
 class Witness(Protocol):
-    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> Sight: ...
+    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Pages:
             return self._site.go("/sign-in")
         found = await self._access.visible(await self._rooms.environments.find(states=_SHOWN), person)
         found.sort(key=lambda each: (each.repository.full_name.lower(), -each.created_at.timestamp()))
-        stories = [tell(each, (), None, self._clock()) for each in found[_ALL]]
+        stories = [environment_view(each, (), None, self._clock()) for each in found[_ALL]]
         groups = groupby(zip(found[_ALL], stories, strict=True), lambda both: both[0].repository.full_name)
         return self._site.page(
             "dashboard.html",
@@ -107,7 +107,7 @@ class Pages:
             self._rooms.queue.look(WorkKey.environment(key)),
             self._look(environment),
         )
-        story = tell(environment, decisions, scheduled, self._clock())
+        story = environment_view(environment, decisions, scheduled, self._clock())
         return self._site.page(
             "environment.html",
             person,
@@ -131,13 +131,15 @@ class Pages:
             return None
         return environment
 
-    async def _look(self, environment: Environment) -> Sight:
+    async def _look(self, environment: Environment) -> NamespaceDiagnostics:
         if environment.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
-            return Sight()
+            return NamespaceDiagnostics()
         return await self._rooms.witness.look(environment.namespace, environment.key, _LOG_LINES)
 
 
-def _group(name: str, found: Sequence[tuple[Environment, Story]]) -> tuple[str, int | None, list[Story]]:
+def _group(
+    name: str, found: Sequence[tuple[Environment, EnvironmentView]]
+) -> tuple[str, int | None, list[EnvironmentView]]:
     """A repository, its id where it has stages, and its environments."""
     stages = [each.key.repository_id for each, _ in found if each.key.kind is EnvironmentKind.STAGE]
     return name, stages[0] if stages else None, [story for _, story in found]
@@ -148,6 +150,6 @@ def _pull(environment: Environment) -> str:
     return environment.key.name if environment.key.kind is EnvironmentKind.PREVIEW else ""
 
 
-def _every(story: Story) -> int:
+def _every(story: EnvironmentView) -> int:
     """Seconds between two looks of an open page."""
     return 3 if story.state in _MOVING else 15

@@ -15,7 +15,7 @@ from bot.model.environment import EnvironmentState
 from bot.model.person import Person
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
-from bot.promotions.views import PipelineStory, StageStory
+from bot.promotions.views import PipelineView, StageView
 from bot.web.pages.access import Access
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
@@ -26,9 +26,9 @@ class Promotions(Protocol):
 
 
 class Storyteller(Protocol):
-    async def pipeline(self, repository: Repository) -> PipelineStory: ...
+    async def pipeline(self, repository: Repository) -> PipelineView: ...
 
-    async def stage(self, repository: Repository, name: str) -> StageStory | None: ...
+    async def stage(self, repository: Repository, name: str) -> StageView | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,9 @@ class StagePages:
         )
 
 
-def badge(story: StageStory) -> Badge:
-    if story.moved_by is not None:
-        return Badge(EnvironmentState.PENDING, story.moved_by.promotion.state)
+def badge(story: StageView) -> Badge:
+    if story.active is not None:
+        return Badge(EnvironmentState.PENDING, story.active.promotion.state)
     if story.release is None:
         return Badge(EnvironmentState.ASLEEP, "empty")
     if story.state is EnvironmentState.FAILED:
@@ -126,6 +126,6 @@ def badge(story: StageStory) -> Badge:
     return Badge(EnvironmentState.READY, "verified")
 
 
-def _every(stages: Sequence[StageStory]) -> int:
+def _every(stages: Sequence[StageView]) -> int:
     """Seconds between two looks of an open page."""
-    return 3 if any(stage.journeys for stage in stages) else 15
+    return 3 if any(stage.pending_promotions for stage in stages) else 15

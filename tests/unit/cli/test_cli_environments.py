@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import (
-    Cause,
     Decision,
     Environment,
     EnvironmentKey,
@@ -21,6 +20,7 @@ from bot.model.environment import (
     Phase,
     PhaseRecord,
     Status,
+    StatusMessage,
 )
 from bot.model.repository import Repository
 from bot.store import Store
@@ -70,7 +70,7 @@ async def fill(url: str) -> None:
 
 
 async def remember(store: Store, repository: Repository, number: int, title: str) -> None:
-    await store.deliveries.hint([Hint(repository, number, PULL.head_sha, open=True)])
+    await store.deliveries.hint([PullRequestHint(repository, number, PULL.head_sha, open=True)])
     [claim] = await store.queue.claim("test", 1, 60)
     key = EnvironmentKey.preview(repository.id, number)
     found = await store.environments.get(key)
@@ -82,7 +82,7 @@ async def remember(store: Store, repository: Repository, number: int, title: str
             Phase.CONFIGURATION: PhaseRecord(NOW, NOW + timedelta(seconds=1)),
             Phase.ARTIFACT: PhaseRecord(NOW),
         },
-        cause=Cause(f"Waiting for the image {title}.", until=NOW + timedelta(hours=1)),
+        cause=StatusMessage(f"Waiting for the image {title}.", until=NOW + timedelta(hours=1)),
     )
     attempt = replace(found.attempt, pull_request=replace(PULL, repository=repository, title=title))
     decisions = [Decision(key, NOW, "opened", "aaaaaaa is wanted"), Decision(key, NOW, "waiting", title)]
@@ -119,7 +119,7 @@ def test_show_tells_the_phases_and_why_the_cluster_is_not_seen(operator: Operato
     assert "KUBECONFIG names" in shown.stdout
     as_json = json.loads(operator("env", "show", "acme/shop#7", "--json").stdout)
     assert as_json["story"]["steps"][0] == {"phase": "configuration", "state": "done", "seconds": 1.0}
-    assert "KUBECONFIG" in as_json["sight"]["unseen"]
+    assert "KUBECONFIG" in as_json["sight"]["unavailable"]
 
 
 def test_logs_without_a_cluster_say_so_and_fail(operator: Operator) -> None:
@@ -135,10 +135,10 @@ def test_destroy_says_what_will_happen_and_asks_first(operator: Operator) -> Non
     assert "will be deleted with all data in it" in declined.stdout
     assert "gr-shop-7-pr-7" in declined.stdout
     before, _ = asyncio.run(recorded(operator.url))
-    assert before.wishes.destroyed_by is None
+    assert before.overrides.destroyed_by is None
     assert operator("env", "destroy", "acme/shop#7", "--yes").returncode == 0
     after, newest = asyncio.run(recorded(operator.url))
-    assert after.wishes.destroyed_by == newest.by != ""
+    assert after.overrides.destroyed_by == newest.by != ""
     assert after.generation == before.generation + 1
     assert (newest.what, newest.why) == ("asked", "Take it away, on the command line.")
 

@@ -12,7 +12,7 @@ import pytest
 
 from bot.embedded.github import GitHubServer
 from bot.model.environment import EnvironmentKey
-from bot.model.promotion import Board
+from bot.model.promotion import StageAggregate
 from bot.model.release import Target
 from bot.model.repository import Repository
 from bot.store import Store
@@ -171,7 +171,7 @@ async def run(url: str, repository: Repository, stage: str, target: Target | Non
     store = await Store.open(url)
     await store.migrate()
 
-    def aimed(board: Board) -> Board:
+    def aimed(board: StageAggregate) -> StageAggregate:
         return replace(board, stage=replace(board.stage, target=target))
 
     await store.promotions.change(EnvironmentKey.stage(repository.id, stage), repository, aimed)

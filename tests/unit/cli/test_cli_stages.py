@@ -12,7 +12,7 @@ import pytest
 
 from bot.cli.pipeline import show_audit
 from bot.model.environment import EnvironmentKey
-from bot.model.promotion import AuditEntry, Board, PromotionState
+from bot.model.promotion import AuditEntry, PromotionState, StageAggregate
 from bot.promotions import stage_commands as orders
 from bot.promotions.state_machine import step
 from bot.store import Store
@@ -37,7 +37,7 @@ async def fill(url: str) -> None:
     store = await Store.open(url)
     await store.migrate()
 
-    def verified(board: Board) -> Board:
+    def verified(board: StageAggregate) -> StageAggregate:
         board = orders.request(board, promotion("integration", "ada", "p1", NOW), NOW)
         board = step(board, "p1", facts(), NOW)
         progress = replace(VERIFIED, serial=board.stage.serial)

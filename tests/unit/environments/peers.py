@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.environments.context import Peers, Policy
+from bot.environments.context import Policy, Ports
 from bot.environments.handler import Handler
 from bot.environments.ports import Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
 from bot.model.data import DataRecord
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import (
     Answer,
     Bundle,
@@ -83,7 +83,7 @@ class GitHub:
         passing: bool = False,
     ) -> None:
         if passing and self.busy_until is not None:
-            raise TryAgain("Other things are told to GitHub first.", self.busy_until)
+            raise Unavailable("Other things are told to GitHub first.", self.busy_until)
         self.told.append(status)
 
 
@@ -100,7 +100,7 @@ class Cluster:
 
     def __init__(self) -> None:
         self.state = NamespaceState.ABSENT
-        self.trouble: TryAgain | Rejected | None = None
+        self.trouble: Unavailable | Rejected | None = None
         self.rendered: list[RenderRequest] = []
         self.injected: list[Mapping[str, str]] = []
         self.waves: dict[Wave, tuple[Manifest, ...]] = {}
@@ -237,7 +237,7 @@ class Bench:
         self.gateway = Gateway()
         self.key = EnvironmentKey.preview(PULL.repository.id, PULL.number)
         self.reconciler = Handler(
-            Peers(
+            Ports(
                 store.environments,
                 self.github,
                 self.registry,
@@ -255,7 +255,7 @@ class Bench:
 
     async def run(self) -> None:
         """Something came from GitHub, and a worker looks."""
-        await self.store.deliveries.hint([Hint(PULL.repository, PULL.number, None, open=None)])
+        await self.store.deliveries.hint([PullRequestHint(PULL.repository, PULL.number, None, open=None)])
         await self.again()
 
     async def again(self) -> None:

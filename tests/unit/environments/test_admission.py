@@ -9,7 +9,7 @@ import pytest
 from bot.environments.admission import told
 from bot.environments.context import Policy
 from bot.model.environment import EnvironmentState
-from bot.model.quota import Admission, Caps, Scope, Turn
+from bot.model.quota import Admission, Caps, QueuePosition, Scope
 from bot.store import Store
 from bot.sweeps.queue_wakeup import forgotten
 from tests.stores import ManualClock
@@ -124,7 +124,9 @@ async def test_a_raised_cap_is_noticed_by_a_sweep(town: Town) -> None:
 
 
 def test_far_back_nobody_is_told_the_place() -> None:
-    assert "In the queue behind 10 others" in told(Turn(11, Scope.INSTALLATION, 20, 20), "acme/shop", "ada")
-    assert told(Turn(3, Scope.REPOSITORY, 5, 5), "acme/shop", "ada").startswith(
+    assert "In the queue behind 10 others" in told(
+        QueuePosition(11, Scope.INSTALLATION, 20, 20), "acme/shop", "ada"
+    )
+    assert told(QueuePosition(3, Scope.REPOSITORY, 5, 5), "acme/shop", "ada").startswith(
         "3rd in the queue: 5 of 5 previews of acme/shop run."
     )

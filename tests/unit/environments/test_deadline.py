@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.environments.context import Policy
-from bot.environments.expiry import begin, mind
-from bot.model.environment import EnvironmentKey, EnvironmentState, Status, Wishes
+from bot.environments.expiry import apply_extension, start
+from bot.model.environment import EnvironmentKey, EnvironmentState, Status, UserOverrides
 from bot.store import Store
 from bot.sweeps.expiry import to_warn
 from tests.stores import ManualClock
@@ -26,23 +26,25 @@ READY = Status(EnvironmentState.READY)
 def test_the_last_quarter_but_at_most_a_day_carries_a_warning(
     time_to_live: timedelta, warned_before: timedelta
 ) -> None:
-    status = begin(READY, NOW, time_to_live)
+    status = start(READY, NOW, time_to_live)
     assert status.expires_at == NOW + time_to_live
-    assert not mind(status, Wishes(), NOW + time_to_live - warned_before - HOUR / 60).expiring
-    assert mind(status, Wishes(), NOW + time_to_live - warned_before).expiring
+    assert not apply_extension(
+        status, UserOverrides(), NOW + time_to_live - warned_before - HOUR / 60
+    ).expiring
+    assert apply_extension(status, UserOverrides(), NOW + time_to_live - warned_before).expiring
 
 
 def test_who_extends_it_moves_deadline_and_warning() -> None:
-    status = begin(READY, NOW, 3 * DAY)
-    wishes = Wishes(extended_until=NOW + 5 * DAY)
-    extended = mind(status, wishes, NOW + 2.5 * DAY)
+    status = start(READY, NOW, 3 * DAY)
+    wishes = UserOverrides(extended_until=NOW + 5 * DAY)
+    extended = apply_extension(status, wishes, NOW + 2.5 * DAY)
     assert (extended.expires_at, extended.expiring) == (NOW + 5 * DAY, False)
-    assert mind(extended, wishes, NOW + 4.5 * DAY).expiring
+    assert apply_extension(extended, wishes, NOW + 4.5 * DAY).expiring
 
 
 def test_a_wish_that_asks_for_less_shortens_nothing() -> None:
-    status = begin(READY, NOW, 3 * DAY)
-    assert mind(status, Wishes(extended_until=NOW + DAY), NOW).expires_at == NOW + 3 * DAY
+    status = start(READY, NOW, 3 * DAY)
+    assert apply_extension(status, UserOverrides(extended_until=NOW + DAY), NOW).expires_at == NOW + 3 * DAY
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bot.environments.context import Policy
-from bot.model.environment import Cause, EnvironmentState
-from bot.model.errors import Rejected, TryAgain
+from bot.model.environment import EnvironmentState, StatusMessage
+from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Answer, Condition, ObjectState, Wave
 from bot.store import Store
 from tests.stores import ManualClock
@@ -85,7 +85,7 @@ async def test_a_wait_is_told_with_its_reason_and_the_record_says_until_when(ben
 
 
 async def test_an_outage_is_a_wait_first_and_a_failure_when_it_lasts(bench: Bench) -> None:
-    bench.cluster.trouble = TryAgain("The cluster's API server does not answer.")
+    bench.cluster.trouble = Unavailable("The cluster's API server does not answer.")
     await bench.run()
     for _ in range(2):
         bench.clock.advance(timedelta(minutes=6).total_seconds())
@@ -122,7 +122,7 @@ async def test_what_stood_for_long_and_stumbles_has_time_to_get_up(bench: Bench)
 async def test_an_outage_long_after_it_came_up_is_no_failure_at_once(bench: Bench) -> None:
     await bench.run()
     bench.clock.advance(timedelta(days=1).total_seconds())
-    bench.cluster.trouble = TryAgain("The cluster's API server does not answer.")
+    bench.cluster.trouble = Unavailable("The cluster's API server does not answer.")
     await bench.run()
     found = await bench.store.environments.get(bench.key)
     assert found is not None
@@ -219,5 +219,5 @@ async def test_a_counter_that_moves_on_is_no_news_and_changes_nothing_on_github(
     told = [decision for decision in await bench.journal() if decision[0] != "opened"]
     assert told == [("failed", "The container keeps ending, restarted 2 times.")]
     assert {status.cause for status in bench.github.told if status.cause} == {
-        Cause("The container keeps ending, restarted 2 times.")
+        StatusMessage("The container keeps ending, restarted 2 times.")
     }

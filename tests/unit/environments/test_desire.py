@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.config.configuration import Configuration, parse_configuration
-from bot.environments.desired_state import Unwanted, Wanted, after_reading, before_reading, matches
-from bot.model.environment import End, EnvironmentState, Status, Wishes
+from bot.environments.desired_state import Absent, Present, after_reading, before_reading, matches
+from bot.model.environment import EndReason, EnvironmentState, Status, UserOverrides
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
@@ -39,9 +39,9 @@ def configured(skip: str) -> Configuration:
     return parse_configuration(always + f"preview: {{skip: {{{skip}}}}}")
 
 
-def end(pull: PullRequest, status: Status = NEW) -> End | None:
-    desire = before_reading(pull, status, Wishes(), NOW)
-    return desire.end if isinstance(desire, Unwanted) else None
+def end(pull: PullRequest, status: Status = NEW) -> EndReason | None:
+    desire = before_reading(pull, status, UserOverrides(), NOW)
+    return desire.end if isinstance(desire, Absent) else None
 
 
 def test_an_open_pull_request_wants_its_preview() -> None:
@@ -49,38 +49,38 @@ def test_an_open_pull_request_wants_its_preview() -> None:
 
 
 def test_closed_and_merged_ones_want_none() -> None:
-    assert end(replace(PULL, open=False)) is End.CLOSED
-    assert end(replace(PULL, open=False, merged=True)) is End.MERGED
+    assert end(replace(PULL, open=False)) is EndReason.CLOSED
+    assert end(replace(PULL, open=False, merged=True)) is EndReason.MERGED
 
 
 @pytest.mark.parametrize("head", [8, None])
 def test_a_head_that_is_not_provably_in_the_repository_is_a_fork(head: int | None) -> None:
-    desire = before_reading(replace(PULL, head_repository_id=head), NEW, Wishes(), NOW)
-    assert isinstance(desire, Unwanted)
-    assert desire.end is End.FORK
+    desire = before_reading(replace(PULL, head_repository_id=head), NEW, UserOverrides(), NOW)
+    assert isinstance(desire, Absent)
+    assert desire.end is EndReason.FORK
     assert "write access to acme/shop" in desire.cause.summary
 
 
 def test_a_fork_runs_the_commit_that_was_allowed_or_what_a_trusted_author_pushed() -> None:
     fork = replace(PULL, head_repository_id=8)
-    allowed = Wishes(allowed_commit=PULL.head_sha, allowed_by="ada")
-    assert before_reading(fork, NEW, allowed, NOW) == Wanted()
-    assert isinstance(before_reading(replace(fork, head_sha="b" * 40), NEW, allowed, NOW), Unwanted)
-    assert before_reading(fork, NEW, Wishes(), NOW, author_trusted=True) == Wanted()
+    allowed = UserOverrides(allowed_commit=PULL.head_sha, allowed_by="ada")
+    assert before_reading(fork, NEW, allowed, NOW) == Present()
+    assert isinstance(before_reading(replace(fork, head_sha="b" * 40), NEW, allowed, NOW), Absent)
+    assert before_reading(fork, NEW, UserOverrides(), NOW, author_trusted=True) == Present()
 
 
 def test_what_somebody_had_taken_away_stays_away_also_after_a_push() -> None:
-    desire = before_reading(replace(PULL, head_sha="b" * 40), NEW, Wishes(destroyed_by="ada"), NOW)
-    assert isinstance(desire, Unwanted)
-    assert desire.end is End.DESTROYED
+    desire = before_reading(replace(PULL, head_sha="b" * 40), NEW, UserOverrides(destroyed_by="ada"), NOW)
+    assert isinstance(desire, Absent)
+    assert desire.end is EndReason.DESTROYED
     assert "`ada`" in desire.cause.summary
 
 
 def test_time_is_up_until_a_push() -> None:
     ready = Status(EnvironmentState.READY, commit=PULL.head_sha, expires_at=NOW - timedelta(seconds=1))
-    assert end(PULL, ready) is End.EXPIRED
-    gone = Status(EnvironmentState.GONE, commit=PULL.head_sha, end=End.EXPIRED)
-    assert end(PULL, gone) is End.EXPIRED
+    assert end(PULL, ready) is EndReason.EXPIRED
+    gone = Status(EnvironmentState.GONE, commit=PULL.head_sha, end=EndReason.EXPIRED)
+    assert end(PULL, gone) is EndReason.EXPIRED
     assert end(replace(PULL, head_sha="b" * 40), gone) is None
 
 
@@ -88,10 +88,10 @@ def test_a_deletion_that_began_on_time_goes_on() -> None:
     deleting = Status(
         EnvironmentState.DELETING,
         commit=PULL.head_sha,
-        end=End.EXPIRED,
+        end=EndReason.EXPIRED,
         expires_at=NOW - timedelta(seconds=1),
     )
-    assert end(PULL, deleting) is End.EXPIRED
+    assert end(PULL, deleting) is EndReason.EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -108,9 +108,9 @@ def test_a_deletion_that_began_on_time_goes_on() -> None:
 def test_what_is_skipped_says_which_rule_it_was(skip: str, pull: PullRequest, told: str | None) -> None:
     desire = after_reading(pull, configured(skip), None)
     if told is None:
-        assert desire == Wanted()
+        assert desire == Present()
     else:
-        assert isinstance(desire, Unwanted)
+        assert isinstance(desire, Absent)
         assert told in desire.cause.summary
         assert "preview.skip." in desire.cause.summary
 
@@ -126,7 +126,7 @@ def test_what_is_skipped_says_which_rule_it_was(skip: str, pull: PullRequest, to
 )
 def test_a_preview_is_skipped_only_when_every_path_may_be(paths: list[str], skipped: bool) -> None:
     desire = after_reading(PULL, configured('paths_only: ["docs/**", "*.md"]'), paths)
-    assert isinstance(desire, Unwanted) is skipped
+    assert isinstance(desire, Absent) is skipped
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.environments.context import Policy
-from bot.model.delivery import Delivery, Hint, Removed, Resync
+from bot.model.delivery import Delivery, PullRequestHint, RepositoryRemoved, ResyncRequested
 from bot.model.environment import EnvironmentKey, EnvironmentState
-from bot.model.errors import GreenroomError, Rejected, TryAgain
+from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.naming import namespace_name
 from bot.model.size import Size
 from bot.store import Store
@@ -19,7 +19,7 @@ from tests.unit.environments.test_desire import PULL
 from tests.unit.environments.town import SHOP, Town
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-OUTAGE = TryAgain("GitHub answered 502 to GET /repos/acme/shop/pulls/1.")
+OUTAGE = Unavailable("GitHub answered 502 to GET /repos/acme/shop/pulls/1.")
 UNSEEN = Rejected("The App cannot see acme/shop: it was deleted, or taken out of the App's installation.")
 SUSPENDED = Rejected("The App's installation is suspended: an owner of the account has to unsuspend it.")
 UNAUTHORIZED = Rejected("GitHub does not accept the credentials for GET /repos/acme/shop.")
@@ -33,7 +33,7 @@ async def town(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Town]:
     await store.close()
 
 
-async def told(town: Town, ask: Removed | Resync, guid: str = "1") -> None:
+async def told(town: Town, ask: RepositoryRemoved | ResyncRequested, guid: str = "1") -> None:
     """A signed delivery."""
     await town.store.deliveries.record(Delivery(guid, "repository", "", town.clock(), SHOP), [ask])
 
@@ -102,12 +102,12 @@ async def test_a_deadline_that_passed_needs_no_github(town: Town, trouble: Green
 @pytest.mark.parametrize(
     "ask",
     [
-        Removed(SHOP.installation_id, SHOP.id, "The repository was deleted."),
-        Removed(SHOP.installation_id, None, "The App was uninstalled."),
+        RepositoryRemoved(SHOP.installation_id, SHOP.id, "The repository was deleted."),
+        RepositoryRemoved(SHOP.installation_id, None, "The App was uninstalled."),
     ],
     ids=["repository", "installation"],
 )
-async def test_what_was_removed_goes_once_github_confirms_it(town: Town, ask: Removed) -> None:
+async def test_what_was_removed_goes_once_github_confirms_it(town: Town, ask: RepositoryRemoved) -> None:
     await town.open(1, 2)
     town.github.trouble = UNSEEN
     await told(town, ask)
@@ -128,7 +128,7 @@ async def test_what_was_removed_goes_once_github_confirms_it(town: Town, ask: Re
 async def test_a_removal_that_github_does_not_confirm_deletes_nothing(town: Town) -> None:
     await town.open(1)
     town.github.trouble = UNSEEN
-    await told(town, Removed(SHOP.installation_id, SHOP.id, "The repository was deleted."))
+    await told(town, RepositoryRemoved(SHOP.installation_id, SHOP.id, "The repository was deleted."))
     for _ in range(48):
         await town.pass_time(HOUR / 2)
     assert len(town.cluster.namespaces) == 1
@@ -143,9 +143,9 @@ async def test_a_confirmation_without_a_signed_delivery_deletes_nothing(town: To
 
 async def test_a_repository_that_was_put_back_keeps_its_previews(town: Town) -> None:
     await town.open(1)
-    await told(town, Removed(SHOP.installation_id, SHOP.id, "It was taken out."))
+    await told(town, RepositoryRemoved(SHOP.installation_id, SHOP.id, "It was taken out."))
     await town.pass_time(HOUR / 2)
-    await told(town, Resync(SHOP), guid="2")
+    await told(town, ResyncRequested(SHOP), guid="2")
     for claim in await town.store.queue.claim("test", 9, 60):
         await town.store.queue.finish(claim)
     town.github.trouble, town.github.gone = UNSEEN, True
@@ -156,7 +156,7 @@ async def test_a_repository_that_was_put_back_keeps_its_previews(town: Town) -> 
 async def test_another_installations_removal_is_another_repositorys(town: Town) -> None:
     """Transferred: the account of before has lost it, the new one has it."""
     await town.open(1)
-    await told(town, Removed(SHOP.installation_id + 1, SHOP.id, "It was taken out."))
+    await told(town, RepositoryRemoved(SHOP.installation_id + 1, SHOP.id, "It was taken out."))
     town.github.trouble, town.github.gone = UNSEEN, True
     await town.pass_time(DAY)
     assert len(town.cluster.namespaces) == 1
@@ -165,7 +165,7 @@ async def test_another_installations_removal_is_another_repositorys(town: Town) 
 async def test_many_at_once_stop_at_the_breaker(town: Town) -> None:
     await town.open(*range(1, 12))
     town.github.trouble, town.github.gone = UNSEEN, True
-    await told(town, Removed(SHOP.installation_id, None, "The App was uninstalled."))
+    await told(town, RepositoryRemoved(SHOP.installation_id, None, "The App was uninstalled."))
     for _ in range(12):
         await town.pass_time(HOUR)
     assert len(town.cluster.namespaces) == 11
@@ -291,6 +291,8 @@ async def test_what_blocks_a_deletion_is_told_on_the_pull_request(town: Town) ->
 async def test_a_pull_request_that_was_reopened_before_the_look_keeps_what_is_new(town: Town) -> None:
     """Two hints in any order end in what GitHub says."""
     await town.open(1)
-    await town.store.deliveries.hint([Hint(SHOP, 1, None, open=False), Hint(SHOP, 1, None, open=True)])
+    await town.store.deliveries.hint(
+        [PullRequestHint(SHOP, 1, None, open=False), PullRequestHint(SHOP, 1, None, open=True)]
+    )
     await town.settle()
     assert len(town.cluster.namespaces) == 1

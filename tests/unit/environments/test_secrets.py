@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.environments.secrets import HIDDEN, Injection, read
 from bot.model.environment import EnvironmentKey, EnvironmentState
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 from bot.store import Store
 from tests.stores import ManualClock
@@ -49,9 +49,9 @@ async def test_all_that_cannot_be_had_is_named_at_once_and_nothing_of_what_can()
 async def test_a_place_that_does_not_answer_is_an_outage_and_no_refusal() -> None:
     class Away:
         async def read(self, path: str, repository: Repository) -> str:
-            raise TryAgain("it does not answer")
+            raise Unavailable("it does not answer")
 
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         await read({"env": Away()}, {"A": "env:A"}, SHOP, SEVEN, KEY)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.environment import End, EnvironmentState
+from bot.model.environment import EndReason, EnvironmentState
 from bot.model.manifest import NamespaceState
 from bot.model.role import Role
 from bot.store import Store
@@ -31,7 +31,7 @@ async def test_destroyed_it_stays_away_until_it_is_wanted_again(bench: Bench) ->
     await bench.wish(destroyed_by="ada")
     await bench.again()
     status = await bench.status()
-    assert (status.state, status.end) == (EnvironmentState.GONE, End.DESTROYED)
+    assert (status.state, status.end) == (EnvironmentState.GONE, EndReason.DESTROYED)
     assert bench.cluster.state is NamespaceState.ABSENT
     bench.pull(head_sha="b" * 40)
     await bench.run()
@@ -80,7 +80,7 @@ async def test_what_expired_comes_back_with_all_of_its_time(bench: Bench) -> Non
     bench.clock.advance(timedelta(days=4).total_seconds())
     await bench.run()
     await bench.again()
-    assert (await bench.status()).end is End.EXPIRED
+    assert (await bench.status()).end is EndReason.EXPIRED
     await bench.wish(refreshes=1)
     status = await bench.status()
     assert status.state is EnvironmentState.READY
@@ -106,20 +106,20 @@ async def test_extended_it_lives_longer_also_after_a_push(bench: Bench) -> None:
     bench.clock.advance(timedelta(days=2).total_seconds())
     await bench.run()
     await bench.again()
-    assert (await bench.status()).end is End.EXPIRED
+    assert (await bench.status()).end is EndReason.EXPIRED
 
 
 async def test_a_fork_runs_what_was_allowed_and_stops_with_the_next_push(bench: Bench) -> None:
     bench.pull(**FORK)
     await bench.run()
-    assert (await bench.status()).end is End.FORK
+    assert (await bench.status()).end is EndReason.FORK
     await bench.wish(allowed_commit="a" * 40, allowed_by="ada")
     assert (await bench.status()).state is EnvironmentState.READY
     bench.pull(**FORK, head_sha="b" * 40)
     await bench.run()
     await bench.again()
     status = await bench.status()
-    assert (status.state, status.end) == (EnvironmentState.REFUSED, End.FORK)
+    assert (status.state, status.end) == (EnvironmentState.REFUSED, EndReason.FORK)
     assert bench.cluster.state is NamespaceState.ABSENT
 
 

@@ -7,13 +7,13 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.environments.context import Peers, Policy
+from bot.environments.context import Policy, Ports
 from bot.environments.handler import Handler as EnvironmentHandler
 from bot.environments.orphaned_namespace import SecondNamespaces
 from bot.environments.ports import Fence, SaveReceipt
-from bot.model.delivery import FailedDelivery, Hint
+from bot.model.delivery import FailedDelivery, PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
-from bot.model.errors import GreenroomError, TryAgain
+from bot.model.errors import GreenroomError, Unavailable
 from bot.model.manifest import NamespaceState, NamespaceView, OwnedNamespace
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
@@ -71,7 +71,7 @@ class TownHall(peers.GitHub):
         return self.pulls.get(number)
 
     async def lost(self, repository: Repository) -> bool:
-        if isinstance(self.trouble, TryAgain):
+        if isinstance(self.trouble, Unavailable):
             raise self.trouble
         return self.gone
 
@@ -195,7 +195,7 @@ class Town:
         self.github = TownHall()
         self.cluster = Land()
         reconciler = EnvironmentHandler(
-            Peers(
+            Ports(
                 store.environments,
                 self.github,
                 peers.Registry(),
@@ -225,7 +225,9 @@ class Town:
         await self.settle()  # it looks again whether the namespace is gone
 
     async def look(self, *numbers: int) -> None:
-        await self.store.deliveries.hint([Hint(SHOP, number, None, open=None) for number in numbers])
+        await self.store.deliveries.hint(
+            [PullRequestHint(SHOP, number, None, open=None) for number in numbers]
+        )
         await self.settle()
 
     async def settle(self) -> None:

@@ -6,21 +6,28 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.commands.outcome import Account, Outcome, Result
+from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import STAGING, Verb
-from bot.environments.views import Story, tell
-from bot.model.environment import Attempt, Cause, Decision, Environment, EnvironmentState, Wishes
+from bot.environments.views import EnvironmentView, environment_view
+from bot.model.environment import (
+    Attempt,
+    Decision,
+    Environment,
+    EnvironmentState,
+    StatusMessage,
+    UserOverrides,
+)
 from bot.model.repository import Repository
 from bot.model.role import Role
-from bot.model.work import Scheduled
-from bot.promotions.views import PipelineStory, StageStory
+from bot.model.work import ScheduledWork
+from bot.promotions.views import PipelineView, StageView
 from tests.unit.github import stages
 from tests.unit.github.scenes import CHECKS, HOSTILE, KEY, LOG, NEW, NOW, OLD, PENDING, READY
 
 COMMENT = 2_811_000_417
 
 
-def _story(state: EnvironmentState, cause: Cause | None = None) -> Story:
+def _story(state: EnvironmentState, cause: StatusMessage | None = None) -> EnvironmentView:
     environment = Environment(
         key=KEY,
         repository=Repository(KEY.repository_id, 20, "acme", "shop"),
@@ -29,7 +36,7 @@ def _story(state: EnvironmentState, cause: Cause | None = None) -> Story:
         observed_generation=3,
         status=replace(READY if cause is None else PENDING, state=state, cause=cause, checks=CHECKS),
         attempt=Attempt(),
-        wishes=Wishes(),
+        overrides=UserOverrides(),
         receipt="",
         created_at=NOW,
         updated_at=NOW,
@@ -39,22 +46,22 @@ def _story(state: EnvironmentState, cause: Cause | None = None) -> Story:
         Decision(KEY, NOW, "superseded", f"{OLD[:7]} → {NEW[:7]}"),
         Decision(KEY, NOW - timedelta(hours=1), "waiting", HOSTILE, HOSTILE),
     ]
-    stuck = Scheduled(False, NOW, 2, "GitHub answered 502 to GET /repos/acme/shop/pulls/7.")
-    return tell(environment, decisions, stuck if cause else None, NOW)
+    stuck = ScheduledWork(False, NOW, 2, "GitHub answered 502 to GET /repos/acme/shop/pulls/7.")
+    return environment_view(environment, decisions, stuck if cause else None, NOW)
 
 
 def _account(
-    preview: Story | None, pipeline: PipelineStory | None = None, stage: StageStory | None = None
-) -> Account:
-    return Account(7, preview, pipeline or PipelineStory(), stage)
+    preview: EnvironmentView | None, pipeline: PipelineView | None = None, stage: StageView | None = None
+) -> StatusAnswer:
+    return StatusAnswer(7, preview, pipeline or PipelineView(), stage)
 
 
 ASKED = Outcome(Result.ASKED, Verb.PREVIEW, role=Role.WRITE, head=NEW)
-CRASHED = Cause("The container web of Deployment shop exits with 1 as soon as it starts.", LOG)
+CRASHED = StatusMessage("The container web of Deployment shop exits with 1 as soon as it starts.", LOG)
 
 STATUS, WHY = Outcome(Result.TOLD, Verb.STATUS), Outcome(Result.TOLD, Verb.WHY)
 
-ANSWERS: Mapping[str, tuple[Outcome, Account | None]] = {
+ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     "preview": (ASKED, None),
     "preview-of-a-fork": (replace(ASKED, fork=True), None),
     "preview-already": (replace(ASKED, result=Result.ALREADY), None),

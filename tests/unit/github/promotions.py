@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey
-from bot.model.parity import Category, Comparison, Difference, fault
-from bot.model.promotion import Approval, Chapter, GateResult, Promotion, PromotionKind, PromotionState
+from bot.model.parity import Category, Comparison, Difference, mismatch_reason
+from bot.model.promotion import Approval, GateResult, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import Image, Origin, PromotableRelease, Target
 from bot.model.repository import Repository
 from tests.unit.github.scenes import HOSTILE, LOG, NEW, NOW, OLD
@@ -41,7 +41,7 @@ ASKED = Promotion(
     deadline=NOW + timedelta(minutes=30),
     number=7,
     head=NEW,
-    story=(Chapter(NOW, "Promotion to production requested", "ada"),),
+    timeline=(TimelineEntry(NOW, "Promotion to production requested", "ada"),),
 )
 GATING = replace(
     ASKED,
@@ -60,7 +60,11 @@ AWAITING = replace(
     configuration_digest="d2",
     missing=("1 of 2 approvals by the team ops",),
     approvals=(Approval("bea", NOW, RELEASE.id, "d2"), Approval("cem", NOW, RELEASE.id, "d1")),
-    story=(*ASKED.story, Chapter(NOW, "Awaiting approval"), Chapter(NOW, "Approved, 1 of 2", "bea")),
+    timeline=(
+        *ASKED.timeline,
+        TimelineEntry(NOW, "Awaiting approval"),
+        TimelineEntry(NOW, "Approved, 1 of 2", "bea"),
+    ),
 )
 PROTECTED = replace(
     AWAITING,
@@ -70,12 +74,12 @@ PROTECTED = replace(
             "wait", False, "the GitHub Environment production makes it wait until 30 November, 09:00 UTC"
         ),
     ),
-    story=(
-        *ASKED.story,
-        Chapter(
+    timeline=(
+        *ASKED.timeline,
+        TimelineEntry(
             NOW, "The GitHub Environment production asks for a yes of dora or a member of ops, a wait of 1d"
         ),
-        Chapter(NOW, "Awaiting approval"),
+        TimelineEntry(NOW, "Awaiting approval"),
     ),
 )
 RUNNING = replace(
@@ -87,8 +91,8 @@ FAILED = replace(
     why="the check smoke failed: the Job ended with 1",
     detail=LOG,
     checks=(CheckResult("http-healthz", CheckState.PASSED), CheckResult("smoke", CheckState.FAILED)),
-    holds=True,
-    back_to=Target(BEFORE, "version: 1", 4),
+    placed_hold=True,
+    rollback_target=Target(BEFORE, "version: 1", 4),
 )
 _POD = "spec.template.spec.containers[shop]"
 DIFFERENCES = (
@@ -99,16 +103,16 @@ DIFFERENCES = (
 DIFFERS = Comparison("staging", "production", DIFFERENCES)
 MANY = tuple(replace(DIFFERENCES[0], path=f"VARIABLE_{number:02}") for number in range(40))
 UNKNOWN = Comparison("security", "production", unknown="There is no manifest in `deploy/` of this commit")
-NOT_ALIKE = GateResult("parity", False, fault(DIFFERS), final=True)
+NOT_ALIKE = GateResult("parity", False, mismatch_reason(DIFFERS), final=True)
 PINNED = replace(
     RUNNING,
     stage=EnvironmentKey.demo(SHOP.id, "sales"),
     note=".greenroom.yml of 0d1e2f3 pins sales to v2.3.47, and the tag v2.3.47 names 4a5b6c7",
     pinned=True,
     url="https://sales-shop-k2x9f1-demo.preview.example.com",
-    story=(Chapter(NOW, "Promotion to sales requested", "ada"),),
+    timeline=(TimelineEntry(NOW, "Promotion to sales requested", "ada"),),
 )
-BACK = replace(RUNNING, kind=PromotionKind.ROLLBACK, holds=True)
+BACK = replace(RUNNING, kind=PromotionKind.ROLLBACK, placed_hold=True)
 
 PROMOTIONS: Mapping[str, Promotion] = {
     "requested": ASKED,
@@ -117,7 +121,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "awaiting-a-reviewer-of-the-environment": PROTECTED,
     "queued-and-paused": replace(AWAITING, state=PromotionState.QUEUED, paused_by="cem"),
     "deploying": RUNNING,
-    "deploying-for-long": replace(RUNNING, waits="Deployment shop: 0 of 2 pods are ready @here"),
+    "deploying-for-long": replace(RUNNING, waiting_for="Deployment shop: 0 of 2 pods are ready @here"),
     "verifying": replace(
         RUNNING, state=PromotionState.VERIFYING, checks=(CheckResult("smoke", CheckState.RUNNING),)
     ),
@@ -133,17 +137,25 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "succeeded-as-pinned": replace(PINNED, state=PromotionState.SUCCEEDED),
     "succeeded-and-taken-away": replace(PINNED, state=PromotionState.SUCCEEDED, removed_by="op@command-line"),
     "rolled-back-as-pinned": replace(
-        PINNED, state=PromotionState.ROLLED_BACK, holds=True, why=FAILED.why, back_to=FAILED.back_to
+        PINNED,
+        state=PromotionState.ROLLED_BACK,
+        placed_hold=True,
+        why=FAILED.why,
+        rollback_target=FAILED.rollback_target,
     ),
     "rejected": replace(ASKED, state=PromotionState.REJECTED, why="there is no stage producton"),
     "rejected-with-hostile-words": replace(GATING, state=PromotionState.REJECTED, why=HOSTILE),
     "rejected-as-not-alike": replace(
-        GATING, state=PromotionState.REJECTED, why=fault(DIFFERS), gates=(NOT_ALIKE,), parity=(DIFFERS,)
+        GATING,
+        state=PromotionState.REJECTED,
+        why=mismatch_reason(DIFFERS),
+        gates=(NOT_ALIKE,),
+        parity=(DIFFERS,),
     ),
     "rejected-as-not-alike-in-many-places": replace(
         GATING,
         state=PromotionState.REJECTED,
-        why=fault(Comparison("staging", "production", MANY, 102)),
+        why=mismatch_reason(Comparison("staging", "production", MANY, 102)),
         gates=(NOT_ALIKE,),
         parity=(Comparison("staging", "production", MANY, 102),),
     ),
@@ -168,11 +180,11 @@ PROMOTIONS: Mapping[str, Promotion] = {
         RUNNING,
         state=PromotionState.ABORTED,
         why="bea aborted it: wrong one; there is nothing to go back to, so production keeps what runs there",
-        holds=True,
+        placed_hold=True,
     ),
-    "failed": replace(FAILED, state=PromotionState.FAILED, back_to=None),
+    "failed": replace(FAILED, state=PromotionState.FAILED, rollback_target=None),
     "failed-on-an-ephemeral-stage": replace(
-        FAILED, state=PromotionState.FAILED, back_to=None, holds=False, ephemeral=True
+        FAILED, state=PromotionState.FAILED, rollback_target=None, placed_hold=False, ephemeral=True
     ),
     "rolling-back": replace(FAILED, state=PromotionState.ROLLING_BACK),
     "rolled-back": FAILED,

@@ -10,17 +10,17 @@ from bot.commands.table import offered
 from bot.environments.admission import told
 from bot.github.messages import environment as texts
 from bot.model.environment import (
-    Cause,
     CheckResult,
     CheckState,
-    End,
+    EndReason,
     EnvironmentKey,
     EnvironmentState,
     Phase,
     PhaseRecord,
     Status,
+    StatusMessage,
 )
-from bot.model.quota import Scope, Turn
+from bot.model.quota import QueuePosition, Scope
 
 OLD, NEW = "0d1e2f3" + "0" * 33, "4a5b6c7" + "0" * 33
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
@@ -73,7 +73,9 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
     "checked-again": (replace(PENDING, live_commit=NEW), BESIDE_OLDER),
     "resetting-data": (
         replace(
-            PENDING, live_commit=NEW, cause=Cause("Its data is reset and seeded anew, as `/reseed` asked.")
+            PENDING,
+            live_commit=NEW,
+            cause=StatusMessage("Its data is reset and seeded anew, as `/reseed` asked."),
         ),
         BESIDE_OLDER,
     ),
@@ -83,7 +85,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             state=EnvironmentState.FAILED,
             phase=Phase.DATA,
             live_commit=OLD,
-            cause=Cause(
+            cause=StatusMessage(
                 "The seed `python -m shop.seed` failed: it ended with exit code 1.",
                 "the seed was refused: product 'mug-fern' has no cents",
             ),
@@ -99,7 +101,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             state=EnvironmentState.FAILED,
             phase=Phase.DATA,
             live_commit=OLD,
-            cause=Cause(
+            cause=StatusMessage(
                 "The migrations `alembic upgrade head` failed: it ended with exit code 1.",
                 'NotNullViolation: column "colour" of relation "products" contains null values',
             ),
@@ -119,7 +121,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             PENDING,
             state=EnvironmentState.WAITING,
             live_commit=OLD,
-            cause=Cause(
+            cause=StatusMessage(
                 "Waiting for the image ghcr.io/acme/shop:4a5b6c7: CI is still running.",
                 until=NOW + timedelta(hours=1),
             ),
@@ -131,7 +133,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         replace(
             PENDING,
             state=EnvironmentState.WAITING,
-            cause=Cause(told(Turn(3, Scope.INSTALLATION, 20, 20), "acme/shop", "ada")),
+            cause=StatusMessage(told(QueuePosition(3, Scope.INSTALLATION, 20, 20), "acme/shop", "ada")),
             phases=_took(0.04, 0.3, 0.2),
             expires_at=None,
         ),
@@ -158,7 +160,9 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             state=EnvironmentState.FAILED,
             phase=Phase.WORKLOADS,
             live_commit=OLD,
-            cause=Cause("The container web of Deployment shop exits with 1 as soon as it starts.", LOG),
+            cause=StatusMessage(
+                "The container web of Deployment shop exits with 1 as soon as it starts.", LOG
+            ),
             phases={**_took(0.04, 0.3, 0.2, 1.1, 12.4), Phase.WORKLOADS: RUNNING},
         ),
         BESIDE_OLDER,
@@ -167,7 +171,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         replace(
             PENDING,
             state=EnvironmentState.FAILED,
-            cause=Cause(
+            cause=StatusMessage(
                 "`.greenroom.yml` on the default branch cannot be used. "
                 "Mend it there, and the preview goes on by itself.",
                 ".greenroom.yml, line 4, route.port: it has to be 65535 or less",
@@ -180,7 +184,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             PENDING,
             state=EnvironmentState.FAILED,
             phase=Phase.CONFIGURATION,
-            cause=Cause(
+            cause=StatusMessage(
                 "Nothing was started, as these secrets cannot be had: `STRIPE_KEY`. "
                 "They are looked for every minute.",
                 "preview.secrets.STRIPE_KEY, env:STRIPE_KEY: the bot has no variable "
@@ -195,7 +199,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             PENDING,
             state=EnvironmentState.FAILED,
             phase=Phase.WORKLOADS,
-            cause=Cause(HOSTILE, HOSTILE),
+            cause=StatusMessage(HOSTILE, HOSTILE),
         ),
         PLACE,
     ),
@@ -204,7 +208,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             PENDING,
             state=EnvironmentState.ASLEEP,
             live_commit=NEW,
-            cause=Cause("`ada` put it to sleep: nothing runs, and the data stays."),
+            cause=StatusMessage("`ada` put it to sleep: nothing runs, and the data stays."),
         ),
         PLACE,
     ),
@@ -212,8 +216,8 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         Status(
             EnvironmentState.REFUSED,
             commit=NEW,
-            end=End.FORK,
-            cause=Cause(
+            end=EndReason.FORK,
+            cause=StatusMessage(
                 "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write "
                 "access to acme/shop can allow this commit with `/preview`; a push takes the permission away."
             ),
@@ -224,8 +228,8 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         Status(
             EnvironmentState.REFUSED,
             commit=NEW,
-            end=End.SKIPPED,
-            cause=Cause(
+            end=EndReason.SKIPPED,
+            cause=StatusMessage(
                 "No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one."
             ),
         ),
@@ -235,8 +239,8 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         Status(
             EnvironmentState.DELETING,
             commit=NEW,
-            end=End.MERGED,
-            cause=Cause(
+            end=EndReason.MERGED,
+            cause=StatusMessage(
                 "The pull request was merged.",
                 "PersistentVolumeClaim data: finalizer kubernetes.io/pvc-protection",
             ),
@@ -245,7 +249,10 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
     ),
     "gone-closed": (
         Status(
-            EnvironmentState.GONE, commit=NEW, end=End.CLOSED, cause=Cause("The pull request was closed.")
+            EnvironmentState.GONE,
+            commit=NEW,
+            end=EndReason.CLOSED,
+            cause=StatusMessage("The pull request was closed."),
         ),
         PLACE,
     ),
@@ -253,8 +260,8 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         Status(
             EnvironmentState.GONE,
             commit=NEW,
-            end=End.ARCHIVED,
-            cause=Cause("The repository is archived: nothing can be merged there."),
+            end=EndReason.ARCHIVED,
+            cause=StatusMessage("The repository is archived: nothing can be merged there."),
         ),
         PLACE,
     ),
@@ -262,8 +269,8 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         Status(
             EnvironmentState.GONE,
             commit=NEW,
-            end=End.DESTROYED,
-            cause=Cause("`ada` had it taken away. `/preview` brings it back."),
+            end=EndReason.DESTROYED,
+            cause=StatusMessage("`ada` had it taken away. `/preview` brings it back."),
         ),
         PLACE,
     ),
@@ -271,8 +278,8 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         Status(
             EnvironmentState.GONE,
             commit=NEW,
-            end=End.EXPIRED,
-            cause=Cause("The preview's time was up. A push or `/preview` brings it back."),
+            end=EndReason.EXPIRED,
+            cause=StatusMessage("The preview's time was up. A push or `/preview` brings it back."),
         ),
         PLACE,
     ),

@@ -7,18 +7,17 @@ from datetime import timedelta
 
 from bot.model.environment import (
     Attempt,
-    Cause,
     Environment,
     EnvironmentKey,
     EnvironmentState,
     Status,
-    Wishes,
+    StatusMessage,
+    UserOverrides,
 )
-from bot.model.parity import fault
+from bot.model.parity import mismatch_reason
 from bot.model.promotion import (
     Approval,
     AuditEntry,
-    Chapter,
     GateResult,
     Hold,
     Lock,
@@ -26,11 +25,12 @@ from bot.model.promotion import (
     Promotion,
     PromotionState,
     StageRecord,
-    Verified,
+    TimelineEntry,
+    VerifiedTarget,
 )
 from bot.model.release import Image, PromotableRelease, Target
 from bot.promotions.view_builder import tell
-from bot.promotions.views import PipelineStory, StageStory
+from bot.promotions.views import PipelineView, StageView
 from tests.unit.github.promotions import ASKED, DIFFERS, FAILED, RELEASE, SHOP
 from tests.unit.github.scenes import HOSTILE, NOW, OLD
 
@@ -66,14 +66,14 @@ AWAITING = _promotion(
     approvals=(Approval("bea", NOW, RELEASE.id, "d2", ("ops",)),),
     gates=(
         GateResult("after", True),
-        GateResult("parity", True, fault(DIFFERS)),
+        GateResult("parity", True, mismatch_reason(DIFFERS)),
         GateResult("freeze", False, "frozen until 30 November, 08:00 Europe/Berlin (nobody is there)"),
     ),
     parity=(DIFFERS,),
-    story=(
-        Chapter(NOW, "Promotion to production requested", "ada"),
-        Chapter(NOW, "Awaiting approval"),
-        Chapter(NOW, "Approved, 1 of 2", "bea"),
+    timeline=(
+        TimelineEntry(NOW, "Promotion to production requested", "ada"),
+        TimelineEntry(NOW, "Awaiting approval"),
+        TimelineEntry(NOW, "Approved, 1 of 2", "bea"),
     ),
 )
 SOAKING = _promotion(
@@ -98,10 +98,10 @@ def _audit(stage: str) -> tuple[AuditEntry, ...]:
     )
 
 
-def _environment(stage: str, state: EnvironmentState, cause: Cause | None = None) -> Environment:
+def _environment(stage: str, state: EnvironmentState, cause: StatusMessage | None = None) -> Environment:
     key = EnvironmentKey.stage(SHOP.id, stage)
     status = Status(state, url=f"https://{stage}-shop-k2x9f1.preview.example.com", cause=cause)
-    return Environment(key, SHOP, "ns", 1, 1, status, Attempt(), Wishes(), "", NOW, NOW)
+    return Environment(key, SHOP, "ns", 1, 1, status, Attempt(), UserOverrides(), "", NOW, NOW)
 
 
 INTEGRATION = tell(
@@ -111,8 +111,8 @@ INTEGRATION = tell(
         target=_target(RELEASE, 2),
         since=NOW - timedelta(hours=2),
         verified=(
-            Verified(_target(OLDER, 1), "0ld0ld1234", _EARLIER),
-            Verified(_target(RELEASE, 2), "f1f1f1f1f1", NOW - timedelta(hours=1)),
+            VerifiedTarget(_target(OLDER, 1), "0ld0ld1234", _EARLIER),
+            VerifiedTarget(_target(RELEASE, 2), "f1f1f1f1f1", NOW - timedelta(hours=1)),
         ),
     ),
     _environment("integration", EnvironmentState.READY),
@@ -125,12 +125,14 @@ STAGING = tell(
         SHOP,
         target=_target(RELEASE, 5),
         since=NOW,
-        moving=SOAKING.id,
-        verified=(Verified(_target(OLDER, 4), "0ld0ld1234", _EARLIER),),
+        active_promotion=SOAKING.id,
+        verified=(VerifiedTarget(_target(OLDER, 4), "0ld0ld1234", _EARLIER),),
         lock=Lock("bea", NOW, NOW + timedelta(hours=2), "load test | nobody else"),
         hold=Hold("", _EARLIER, "release badbad123456 failed: the check smoke failed"),
     ),
-    _environment("staging", EnvironmentState.WAITING, Cause("The image of `worker` is not there yet.")),
+    _environment(
+        "staging", EnvironmentState.WAITING, StatusMessage("The image of `worker` is not there yet.")
+    ),
     (SOAKING,),
     NOW,
 )
@@ -140,7 +142,7 @@ PRODUCTION = tell(
         SHOP,
         target=_target(OLDER, 3),
         since=_EARLIER,
-        verified=(Verified(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
+        verified=(VerifiedTarget(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
     ),
     _environment("production", EnvironmentState.READY),
     (AWAITING,),
@@ -163,7 +165,7 @@ DEMO = tell(
         SHOP,
         target=_target(OLDER, 3),
         since=_EARLIER,
-        verified=(Verified(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
+        verified=(VerifiedTarget(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
         pin=Pin("v2.3.47", "d1", why="There is no release and no tag v2.3.47."),
     ),
     None,
@@ -171,8 +173,8 @@ DEMO = tell(
     NOW,
 )
 
-ALL = PipelineStory((INTEGRATION, UNTOUCHED, STAGING, PRODUCTION, LEFT), (RELEASE,))
-UNREAD = PipelineStory(
+ALL = PipelineView((INTEGRATION, UNTOUCHED, STAGING, PRODUCTION, LEFT), (RELEASE,))
+UNREAD = PipelineView(
     (PRODUCTION,), (), "`.greenroom.yml` on the default branch cannot be read: GitHub is away."
 )
-FAILED_STAGE: StageStory = replace(PRODUCTION, waiting=(), promotions=(GONE_BACK,))
+FAILED_STAGE: StageView = replace(PRODUCTION, waiting=(), promotions=(GONE_BACK,))

@@ -12,7 +12,7 @@ import respx
 
 from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from tests.unit.github.github_api import API, PEM, REPO, SHOP, Clock, client_at, mints_tokens
 
 INSTALLATION = SHOP.installation_id
@@ -68,7 +68,7 @@ async def test_no_write_is_sent_twice() -> None:
     mints_tokens(clock)
     route = respx.post(REPO).respond(502)
     async with client_at(clock) as client:
-        with pytest.raises(TryAgain):
+        with pytest.raises(Unavailable):
             await _ask(client, "POST")
     assert route.call_count == 1
 
@@ -110,12 +110,12 @@ async def test_a_rate_limit_says_until_when_and_nothing_is_sent_before(name: str
     route = respx.get(REPO).mock(side_effect=[limited, httpx.Response(200, json={})])
     other = respx.get(f"{API}/app").respond(json={})
     async with client_at(clock) as client:
-        with pytest.raises(TryAgain) as told:
+        with pytest.raises(Unavailable) as told:
             await _ask(client, "GET")
         expected = clock() + timedelta(seconds=600 if seconds is None else seconds)
-        assert told.value.at is not None
-        assert abs(told.value.at - expected) <= timedelta(seconds=2)
-        with pytest.raises(TryAgain):
+        assert told.value.retry_at is not None
+        assert abs(told.value.retry_at - expected) <= timedelta(seconds=2)
+        with pytest.raises(Unavailable):
             await _ask(client, "POST")
         assert route.call_count == 1
         await client.get(None, "/app")
@@ -159,7 +159,7 @@ async def test_an_outage_is_worth_another_try(trouble: Exception) -> None:
     mints_tokens(clock)
     respx.get(REPO).mock(side_effect=trouble)
     async with client_at(clock) as client:
-        with pytest.raises(TryAgain):
+        with pytest.raises(Unavailable):
             await _ask(client, "GET")
 
 
@@ -170,7 +170,7 @@ async def test_a_proxys_page_is_not_taken_for_an_answer() -> None:
     respx.get(REPO).respond(200, html="<h1>Maintenance</h1>")
     async with client_at(clock) as client:
         reply = await client.get(INSTALLATION, "/repos/acme/shop")
-        with pytest.raises(TryAgain, match="no JSON"):
+        with pytest.raises(Unavailable, match="no JSON"):
             reply.json()
 
 
@@ -203,7 +203,7 @@ async def test_neither_token_nor_key_is_ever_told(answer: httpx.Response | Excep
     mints_tokens(clock)
     respx.get(REPO).mock(side_effect=answer if isinstance(answer, Exception) else [answer, answer])
     async with client_at(clock) as client:
-        with pytest.raises((TryAgain, Rejected)) as told:
+        with pytest.raises((Unavailable, Rejected)) as told:
             await _ask(client, "GET")
         words = "".join(traceback.format_exception(told.value)) + repr(told.value) + repr(vars(client))
     assert "token-1" not in words
@@ -225,8 +225,8 @@ async def test_enterprise_server_has_graphql_beside_rest() -> None:
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        ({"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}, TryAgain),
-        ({"errors": [{"message": "Something went wrong while executing your query."}]}, TryAgain),
+        ({"errors": [{"type": "RATE_LIMITED", "message": "API rate limit exceeded"}]}, Unavailable),
+        ({"errors": [{"message": "Something went wrong while executing your query."}]}, Unavailable),
         ({"errors": [{"message": "no such field", "extensions": {"code": "undefinedField"}}]}, Rejected),
     ],
 )

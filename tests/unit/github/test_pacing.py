@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.github.client.rate_limit import Pacer
-from bot.model.errors import TryAgain
+from bot.model.errors import Unavailable
 
 
 def _now() -> datetime:
@@ -51,7 +51,7 @@ async def test_a_flood_is_put_back_instead_of_waiting() -> None:
     _, waiting = await asyncio.wait(writes, timeout=0.05)
     refused = [one.exception() for one in writes if one.done() and one.exception()]
     assert len(refused) == 4, "twelve at once and one for each of ten seconds have their turn"
-    assert all(isinstance(error, TryAgain) and error.at for error in refused)
+    assert all(isinstance(error, Unavailable) and error.retry_at for error in refused)
     async with pacer.turn(2):
         pass
     for one in waiting:
@@ -66,9 +66,9 @@ async def test_what_can_wait_leaves_turns_for_what_cannot() -> None:
         pacer.make_way(1)
         async with pacer.turn(1):
             pass
-    with pytest.raises(TryAgain) as refused:
+    with pytest.raises(Unavailable) as refused:
         pacer.make_way(1)
-    assert refused.value.at is not None
+    assert refused.value.retry_at is not None
     for _ in range(6):
         async with pacer.turn(1):
             pass

@@ -12,7 +12,7 @@ from bot.github.reporter.pending_writes import COMMENT, Entry, Kind, Receipt, Sl
 from bot.github.reporter.plan import check_name, plan, preview_subject
 from bot.github.reporter.subject import CHECK
 from bot.github.resources.pull_requests import read_pull
-from bot.model.environment import Cause, CheckResult, CheckState, End, EnvironmentState, Status
+from bot.model.environment import CheckResult, CheckState, EndReason, EnvironmentState, Status, StatusMessage
 from tests.unit.github.github_api import pull_json
 from tests.unit.github.scenes import KEY, URL
 
@@ -25,8 +25,8 @@ STATUSES = st.builds(
     commit=st.sampled_from(COMMITS),
     live_commit=st.sampled_from([None, *COMMITS]),
     url=st.sampled_from([None, URL]),
-    cause=st.sampled_from([None, Cause("It has a reason.")]),
-    end=st.sampled_from([None, *End]),
+    cause=st.sampled_from([None, StatusMessage("It has a reason.")]),
+    end=st.sampled_from([None, *EndReason]),
     checks=st.lists(
         st.builds(CheckResult, st.sampled_from(["smoke", "e2e"]), st.sampled_from(CheckState)),
         max_size=2,
@@ -64,15 +64,20 @@ def test_no_named_check_passes_for_the_environments_own() -> None:
     assert check_name("preview") != CHECK
 
 
-@pytest.mark.parametrize("end", [End.CLOSED, End.UNCONFIGURED])
-def test_nothing_is_said_where_nothing_was(end: End) -> None:
+@pytest.mark.parametrize("end", [EndReason.CLOSED, EndReason.UNCONFIGURED])
+def test_nothing_is_said_where_nothing_was(end: EndReason) -> None:
     assert plan(KEY, SUBJECT, Status(EnvironmentState.GONE, commit=COMMITS[0], end=end), Receipt()) == []
 
 
 def test_a_repository_that_lost_its_configuration_is_told_where_something_was() -> None:
     ready = Status(EnvironmentState.READY, commit=COMMITS[0], live_commit=COMMITS[0], url=URL)
     receipt = _performed(Receipt(), ready)
-    gone = Status(EnvironmentState.GONE, commit=COMMITS[0], end=End.UNCONFIGURED, cause=Cause("None there."))
+    gone = Status(
+        EnvironmentState.GONE,
+        commit=COMMITS[0],
+        end=EndReason.UNCONFIGURED,
+        cause=StatusMessage("None there."),
+    )
     kinds = [write.slot.kind for write in plan(KEY, SUBJECT, gone, receipt)]
     assert kinds == [Kind.DEPLOYMENT, Kind.COMMENT]
 

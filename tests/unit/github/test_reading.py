@@ -14,7 +14,7 @@ from bot.github.resources.contents import Contents
 from bot.github.resources.installations import Installations, undelivered
 from bot.github.resources.pull_requests import Pulls, read_pull
 from bot.model.ci import Ci, CiState
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 from tests.unit.github.github_api import API, APP_ID, REPO, SHOP, Clock, client_at, mints_tokens, pull_json
 
@@ -34,7 +34,7 @@ def test_what_deleted_accounts_and_forks_leave_out_is_tolerated() -> None:
 
 @pytest.mark.parametrize("gone", ["head__sha", "base__repo", "node_id", "state", "number"])
 def test_an_answer_that_is_no_pull_request_is_tried_again(gone: str) -> None:
-    with pytest.raises(TryAgain):
+    with pytest.raises(Unavailable):
         read_pull(pull_json(**{gone: None}), 20)
 
 
@@ -169,7 +169,7 @@ async def test_the_token_stays_with_the_host_that_gave_it() -> None:
     respx.get(f"{REPO}/tarball/{'a' * 40}").respond(302, headers={"Location": archive})
     elsewhere = respx.get(archive).respond(content=b"no archive")
     async with client_at(clock) as client:
-        with pytest.raises(TryAgain):
+        with pytest.raises(Unavailable):
             await Contents(client).files(SHOP, "a" * 40)
     assert "Authorization" not in elsewhere.calls.last.request.headers
 
@@ -242,5 +242,5 @@ async def test_repositories_are_listed_whole_or_not_at_all() -> None:
     async with client_at(clock) as client:
         assert await Installations(client).repositories(20) == [Repository(10, 20, "acme", "shop")] * 2
         second.respond(502)
-        with pytest.raises(TryAgain):
+        with pytest.raises(Unavailable):
             await Installations(client).repositories(20)

@@ -8,7 +8,7 @@ import tarfile
 import pytest
 
 from bot.github.resources.tarball import Limits, unpack
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 
 TOP = "acme-shop-0d1e2f3"
 
@@ -86,5 +86,5 @@ def test_too_many_files_are_refused() -> None:
 def test_a_download_that_broke_off_is_tried_again() -> None:
     whole = _archive(_file(f"{TOP}/data", bytes(range(256)) * 400)).getvalue()
     for broken in (whole[: len(whole) // 2], b"<html>not an archive</html>", b""):
-        with pytest.raises(TryAgain):
+        with pytest.raises(Unavailable):
             unpack(io.BytesIO(broken))

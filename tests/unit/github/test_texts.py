@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands.outcome import Account, Outcome, Result
+from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import Verb
 from bot.github.messages import commands as texts_commands
 from bot.github.messages import environment as texts
 from bot.github.messages import promotion as texts_promotion
-from bot.model.environment import Cause, CheckResult, CheckState, EnvironmentState
-from bot.model.promotion import Chapter, Hold, Lock, Promotion
-from bot.promotions.views import PipelineStory, StageStory
+from bot.model.environment import CheckResult, CheckState, EnvironmentState, StatusMessage
+from bot.model.promotion import Hold, Lock, Promotion, TimelineEntry
+from bot.promotions.views import PipelineView, StageView
 from tests.unit.github import stages
 from tests.unit.github.answers import ANSWERS, COMMENT
 from tests.unit.github.promotions import PROMOTIONS
@@ -80,7 +80,7 @@ def test_a_comment_names_commands_only_when_there_are_some() -> None:
 @pytest.mark.parametrize("size", [100, 70_000, 400_000])
 def test_whatever_is_quoted_fits_github(size: int) -> None:
     flood = "ü`" * (size // 2) + "\nthe last line"
-    failed = replace(PENDING, state=EnvironmentState.FAILED, cause=Cause(flood, flood))
+    failed = replace(PENDING, state=EnvironmentState.FAILED, cause=StatusMessage(flood, flood))
     assert len(texts.comment(failed, PLACE)) <= 65_536
     named = CheckResult("smoke", CheckState.FAILED, flood, flood)
     for output in (texts.check(failed, PLACE), texts.named_check(named, PLACE)):
@@ -104,7 +104,7 @@ def test_what_people_typed_stays_words() -> None:
 
 
 def test_hostile_words_stay_words() -> None:
-    failed = replace(PENDING, state=EnvironmentState.FAILED, cause=Cause(HOSTILE))
+    failed = replace(PENDING, state=EnvironmentState.FAILED, cause=StatusMessage(HOSTILE))
     comment = texts.comment(failed, PLACE)
     said = comment.removesuffix(texts.marker(PLACE.key))
     assert "<" not in said
@@ -115,8 +115,8 @@ def test_hostile_words_stay_words() -> None:
 def test_whatever_people_typed_about_stages_fits_github() -> None:
     flood = "<@_|`\n" * 2_000
     one = stages.PRODUCTION
-    story = (Chapter(NOW, flood, flood),) * 60
-    promotion = replace(stages.GONE_BACK, why=flood, detail=flood, story=story, requested_by=flood)
+    story = (TimelineEntry(NOW, flood, flood),) * 60
+    promotion = replace(stages.GONE_BACK, why=flood, detail=flood, timeline=story, requested_by=flood)
     journey = replace(one.waiting[0], promotion=promotion_of(one, flood), waits_for=(flood,) * 12)
     entry = replace(one.audit[0], why=flood, who=flood, before=flood, after=flood)
     told = replace(
@@ -128,13 +128,13 @@ def test_whatever_people_typed_about_stages_fits_github() -> None:
         promotions=(promotion,) * 10,
         audit=(entry,) * 20,
     )
-    pipeline = PipelineStory((told,) * 20, (), flood)
+    pipeline = PipelineView((told,) * 20, (), flood)
     for verb in (Verb.STATUS, Verb.WHY):
         for stage in (None, told):
-            account = Account(7, None, pipeline, stage)
+            account = StatusAnswer(7, None, pipeline, stage)
             outcome = Outcome(Result.TOLD, verb, stage="production" if stage else "")
             assert len(texts_commands.answer(outcome, account, COMMENT)) <= 65_536
 
 
-def promotion_of(stage: StageStory, by: str) -> Promotion:
+def promotion_of(stage: StageView, by: str) -> Promotion:
     return replace(stage.waiting[0].promotion, requested_by=by)

@@ -11,7 +11,16 @@ import yaml
 
 from bot.commands.grammar import digest
 from bot.intake.reading import HANDLED, Reading, read
-from bot.model.delivery import Ask, Comment, Delivery, Hint, Removed, Rerun, Resync, Wake
+from bot.model.delivery import (
+    CommandPosted,
+    CommitStatusChanged,
+    Delivery,
+    PullRequestHint,
+    RepositoryRemoved,
+    RerunRequested,
+    ResyncRequested,
+    WebhookEffect,
+)
 from bot.model.repository import Repository
 from tests.webhooks import NAMES, fixture
 
@@ -21,47 +30,55 @@ MAP = Repository(661172495, 48213907, "larkfield", "orchard-map")
 OPENED_AT = "7ac83415aed372bf89c102c101eac4807c541563"
 PUSHED = "490b634785d4a35c206920ea38acbc359cb38046"
 
-ASKS: dict[str, Sequence[Ask]] = {
-    "check_run.completed": [Wake(SHOP.id, PUSHED)],
+ASKS: dict[str, Sequence[WebhookEffect]] = {
+    "check_run.completed": [CommitStatusChanged(SHOP.id, PUSHED)],
     "check_run.created": [],
-    "check_run.rerequested": [Rerun(SHOP, 1, "tomasz-wolny")],
-    "check_suite.completed": [Wake(SHOP.id, PUSHED)],
+    "check_run.rerequested": [RerunRequested(SHOP, 1, "tomasz-wolny")],
+    "check_suite.completed": [CommitStatusChanged(SHOP.id, PUSHED)],
     "check_suite.requested": [],
-    "check_suite.rerequested": [Rerun(SHOP, 1, "tomasz-wolny")],
+    "check_suite.rerequested": [RerunRequested(SHOP, 1, "tomasz-wolny")],
     "create": [],
     "delete": [],
     "deployment.created": [],
     "deployment_status.created": [],
-    "installation.created": [Resync(SHOP)],
+    "installation.created": [ResyncRequested(SHOP)],
     "installation.deleted": [
-        Removed(SHOP.installation_id, None, "The App was uninstalled from the repository's account.")
+        RepositoryRemoved(
+            SHOP.installation_id, None, "The App was uninstalled from the repository's account."
+        )
     ],
     "installation.suspend": [],
-    "installation.unsuspend": [Resync(SHOP)],
-    "installation_repositories.added": [Resync(Repository(661172497, 48213909, "larkfield", "cellar"))],
-    "installation_repositories.removed": [
-        Removed(48213909, 661172497, "The repository was taken out of the App's installation.")
+    "installation.unsuspend": [ResyncRequested(SHOP)],
+    "installation_repositories.added": [
+        ResyncRequested(Repository(661172497, 48213909, "larkfield", "cellar"))
     ],
-    "issue_comment.created": [Comment(SHOP, 1, 691651245, digest("/preview"))],
+    "installation_repositories.removed": [
+        RepositoryRemoved(48213909, 661172497, "The repository was taken out of the App's installation.")
+    ],
+    "issue_comment.created": [CommandPosted(SHOP, 1, 691651245, digest("/preview"))],
     "issue_comment.deleted": [],
     "issue_comment.edited": [],
     "ping": [],
-    "pull_request.closed": [Hint(SHOP, 1, PUSHED, open=False)],
-    "pull_request.converted_to_draft": [Hint(SHOP, 1, None, open=True)],
+    "pull_request.closed": [PullRequestHint(SHOP, 1, PUSHED, open=False)],
+    "pull_request.converted_to_draft": [PullRequestHint(SHOP, 1, None, open=True)],
     "pull_request.edited": [],  # the title only
-    "pull_request.labeled": [Hint(SHOP, 1, None, open=True)],
-    "pull_request.opened": [Hint(SHOP, 1, OPENED_AT, open=True)],
-    "pull_request.ready_for_review": [Hint(SHOP, 1, None, open=True)],
-    "pull_request.reopened": [Hint(SHOP, 1, PUSHED, open=True)],
-    "pull_request.synchronize": [Hint(SHOP, 1, PUSHED, open=True)],
-    "pull_request.unlabeled": [Hint(SHOP, 1, None, open=True)],
+    "pull_request.labeled": [PullRequestHint(SHOP, 1, None, open=True)],
+    "pull_request.opened": [PullRequestHint(SHOP, 1, OPENED_AT, open=True)],
+    "pull_request.ready_for_review": [PullRequestHint(SHOP, 1, None, open=True)],
+    "pull_request.reopened": [PullRequestHint(SHOP, 1, PUSHED, open=True)],
+    "pull_request.synchronize": [PullRequestHint(SHOP, 1, PUSHED, open=True)],
+    "pull_request.unlabeled": [PullRequestHint(SHOP, 1, None, open=True)],
     "pull_request_review.submitted": [],
     "push": [],  # not of the configuration
-    "repository.archived": [Resync(MAP)],
-    "repository.deleted": [Removed(MAP.installation_id, MAP.id, "The repository was deleted.")],
-    "repository.renamed": [Resync(Repository(SHOP.id, SHOP.installation_id, "larkfield", "corner-shop"))],
-    "repository.transferred": [Resync(Repository(SHOP.id, 48213908, "larkfield-archive", "corner-shop"))],
-    "status": [Wake(SHOP.id, PUSHED)],
+    "repository.archived": [ResyncRequested(MAP)],
+    "repository.deleted": [RepositoryRemoved(MAP.installation_id, MAP.id, "The repository was deleted.")],
+    "repository.renamed": [
+        ResyncRequested(Repository(SHOP.id, SHOP.installation_id, "larkfield", "corner-shop"))
+    ],
+    "repository.transferred": [
+        ResyncRequested(Repository(SHOP.id, 48213908, "larkfield-archive", "corner-shop"))
+    ],
+    "status": [CommitStatusChanged(SHOP.id, PUSHED)],
 }
 
 

@@ -14,13 +14,22 @@ from hypothesis import strategies as some
 
 from bot.intake.payload import NotAnObject
 from bot.intake.reading import HANDLED, read
-from bot.model.delivery import Ask, Comment, Hint, Pushed, Reconfigure, Removed, Resync, Wake
+from bot.model.delivery import (
+    CommandPosted,
+    CommitStatusChanged,
+    ConfigurationChanged,
+    DefaultBranchPushed,
+    PullRequestHint,
+    RepositoryRemoved,
+    ResyncRequested,
+    WebhookEffect,
+)
 from tests.webhooks import NAMES, changed, fixture
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def asks(event: str, body: bytes) -> Sequence[Ask]:
+def asks(event: str, body: bytes) -> Sequence[WebhookEffect]:
     return read(event, "guid", body, NOW).asks
 
 
@@ -54,13 +63,13 @@ def test_a_comment_that_is_no_command_of_a_person_asks_for_nothing(body: bytes) 
 
 def test_a_mistyped_command_is_answered_too() -> None:
     [ask] = asks("issue_comment", commented("/prevew"))
-    assert isinstance(ask, Comment)
+    assert isinstance(ask, CommandPosted)
 
 
 def test_a_push_to_the_default_branch_that_touches_the_configuration_is_read_by_all() -> None:
     for how in ("added", "modified", "removed"):
         [ask] = asks("push", pushed("main", "README.md", ".greenroom.yml", how=how))
-        assert isinstance(ask, Reconfigure)
+        assert isinstance(ask, ConfigurationChanged)
 
 
 @pytest.mark.parametrize(
@@ -86,13 +95,13 @@ def test_a_push_to_another_branch_asks_for_nothing(body: bytes) -> None:
 )
 def test_what_else_is_pushed_to_the_default_branch_or_as_a_tag_is_the_pipelines(body: bytes) -> None:
     [ask] = asks("push", body)
-    assert isinstance(ask, Pushed)
+    assert isinstance(ask, DefaultBranchPushed)
 
 
 def test_a_new_base_is_a_change_and_a_new_title_is_none() -> None:
     base = {"base": {"ref": {"from": "main"}, "sha": {"from": "0" * 40}}}
     [hint] = asks("pull_request", changed("pull_request.edited", changes=base))
-    assert isinstance(hint, Hint)
+    assert isinstance(hint, PullRequestHint)
     assert hint.head_sha is None
     assert asks("pull_request", changed("pull_request.edited", changes={"title": {"from": "x"}})) == ()
     # A server that does not tell what changed: better once too often.
@@ -102,7 +111,7 @@ def test_a_new_base_is_a_change_and_a_new_title_is_none() -> None:
 def test_a_commit_status_that_is_still_pending_wakes_nobody() -> None:
     assert asks("status", changed("status", state="pending")) == ()
     [wake] = asks("status", changed("status", state="failure"))
-    assert isinstance(wake, Wake)
+    assert isinstance(wake, CommitStatusChanged)
 
 
 def test_unknown_events_actions_and_fields_change_nothing() -> None:
@@ -126,11 +135,11 @@ def test_old_servers_write_some_things_differently() -> None:
     old = fixture("push").payload["repository"] | {"owner": {"name": "larkfield", "email": "x@example.com"}}
     body = changed("push", repository=old, commits=[{"added": [".greenroom.yml"]}], ref="refs/heads/main")
     [ask] = asks("push", body)
-    assert isinstance(ask, Reconfigure)
+    assert isinstance(ask, ConfigurationChanged)
     assert ask.repository.owner == "larkfield"
     # An installation lists its repositories without owners.
     [named] = asks("installation", changed("installation.created"))
-    assert isinstance(named, Resync)
+    assert isinstance(named, ResyncRequested)
     assert named.repository.full_name == "larkfield/greengrocer"
 
 
@@ -211,18 +220,18 @@ def test_any_bytes_are_an_object_or_told_not_to_be(body: bytes) -> None:
         read("pull_request", "guid", body, NOW)
 
 
-def assert_sensible(ask: Ask) -> None:
+def assert_sensible(ask: WebhookEffect) -> None:
     """What the store can take."""
     match ask:
-        case Wake(repository_id, sha):
+        case CommitStatusChanged(repository_id, sha):
             assert 0 < repository_id < 2**63
             assert len(sha) in (40, 64)
             return
-        case Removed(installation_id, repository_id, _):
+        case RepositoryRemoved(installation_id, repository_id, _):
             assert 0 < installation_id < 2**63
             assert repository_id is None or 0 < repository_id < 2**63
             return
-        case Hint(_, number, head, _):
+        case PullRequestHint(_, number, head, _):
             assert 0 < number < 2**31
             assert head is None or len(head) in (40, 64)
     repository = ask.repository

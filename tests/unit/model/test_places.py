@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.quota import Admission, Candidate, Caps, Scope, Turn, turn
+from bot.model.quota import Admission, Candidate, Caps, QueuePosition, Scope, queue_position
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ADMITTED, QUEUED = Admission.ADMITTED, Admission.QUEUED
@@ -22,14 +22,14 @@ def preview(
 
 def test_without_caps_everybody_may_start() -> None:
     everybody = [preview(str(number), QUEUED, number) for number in range(50)]
-    assert all(turn(each.key, everybody, Caps()) is None for each in everybody)
+    assert all(queue_position(each.key, everybody, Caps()) is None for each in everybody)
 
 
 def test_who_came_first_starts_first() -> None:
     queue = [preview("a", ADMITTED), preview("c", QUEUED, 3), preview("b", QUEUED, 2)]
-    assert turn("b", queue, Caps(installation=2)) is None
-    assert turn("c", queue, Caps(installation=2)) == Turn(1, Scope.INSTALLATION, 2, 2)
-    assert turn("c", queue, Caps(installation=1)) == Turn(2, Scope.INSTALLATION, 1, 1)
+    assert queue_position("b", queue, Caps(installation=2)) is None
+    assert queue_position("c", queue, Caps(installation=2)) == QueuePosition(1, Scope.INSTALLATION, 2, 2)
+    assert queue_position("c", queue, Caps(installation=1)) == QueuePosition(2, Scope.INSTALLATION, 1, 1)
 
 
 def test_who_waits_for_a_cap_of_his_own_holds_up_nobody_else() -> None:
@@ -39,8 +39,8 @@ def test_who_waits_for_a_cap_of_his_own_holds_up_nobody_else() -> None:
         preview("his", QUEUED, 2, author="bob"),
     ]
     caps = Caps(author=1, installation=2)
-    assert turn("hers", queue, caps) == Turn(1, Scope.AUTHOR, 1, 1)
-    assert turn("his", queue, caps) is None
+    assert queue_position("hers", queue, caps) == QueuePosition(1, Scope.AUTHOR, 1, 1)
+    assert queue_position("his", queue, caps) is None
 
 
 def test_a_repository_has_its_own_cap() -> None:
@@ -49,21 +49,21 @@ def test_a_repository_has_its_own_cap() -> None:
         preview("b", QUEUED, 1, repository=1),
         preview("c", QUEUED, 2, repository=2),
     ]
-    assert turn("b", queue, Caps(repository=1)) == Turn(1, Scope.REPOSITORY, 1, 1)
-    assert turn("c", queue, Caps(repository=1)) is None
+    assert queue_position("b", queue, Caps(repository=1)) == QueuePosition(1, Scope.REPOSITORY, 1, 1)
+    assert queue_position("c", queue, Caps(repository=1)) is None
 
 
 def test_the_narrowest_full_cap_is_told() -> None:
     queue = [preview("a", ADMITTED), preview("b", QUEUED, 1)]
-    told = turn("b", queue, Caps(1, 1, 1))
+    told = queue_position("b", queue, Caps(1, 1, 1))
     assert told is not None
     assert told.scope is Scope.AUTHOR
 
 
 def test_a_lowered_cap_takes_no_place_away() -> None:
     queue = [preview("a", ADMITTED), preview("b", ADMITTED), preview("c", QUEUED, 1)]
-    assert turn("a", queue, Caps(installation=1)) is None
-    assert turn("c", queue, Caps(installation=1)) == Turn(1, Scope.INSTALLATION, 2, 1)
+    assert queue_position("a", queue, Caps(installation=1)) is None
+    assert queue_position("c", queue, Caps(installation=1)) == QueuePosition(1, Scope.INSTALLATION, 2, 1)
 
 
 caps = st.builds(Caps, *[st.none() | st.integers(1, 4)] * 3)
@@ -81,11 +81,11 @@ def test_letting_in_whoever_may_come_never_exceeds_a_cap_and_leaves_no_place_emp
         for index, (author, repository, _) in enumerate(drawn)
     }
     for key in reversed(everybody):  # workers come in any order
-        if turn(key, everybody.values(), caps) is None:
+        if queue_position(key, everybody.values(), caps) is None:
             everybody[key] = replace(everybody[key], admission=ADMITTED)
     admitted = [each for each in everybody.values() if each.admission is ADMITTED]
     for each in everybody.values():
         for scope in each.scopes:
             cap = caps.of(scope[0])
             assert cap is None or sum(scope in other.scopes for other in admitted) <= cap
-        assert each in admitted or turn(each.key, everybody.values(), caps) is not None
+        assert each in admitted or queue_position(each.key, everybody.values(), caps) is not None

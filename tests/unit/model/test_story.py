@@ -3,10 +3,9 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.environments.views import StepState, called, duration, name, tell
+from bot.environments.views import StepState, display_name, duration, environment_view, matching_environments
 from bot.model.environment import (
     Attempt,
-    Cause,
     Decision,
     Environment,
     EnvironmentKey,
@@ -15,10 +14,11 @@ from bot.model.environment import (
     Phase,
     PhaseRecord,
     Status,
-    Wishes,
+    StatusMessage,
+    UserOverrides,
 )
 from bot.model.repository import Repository
-from bot.model.work import Scheduled
+from bot.model.work import ScheduledWork
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SHOP = Repository(7, 1, "acme", "shop")
@@ -35,14 +35,14 @@ def environment(status: Status, attempt: Attempt | None = None, repository: Repo
         observed_generation=1,
         status=status,
         attempt=attempt or Attempt(),
-        wishes=Wishes(),
+        overrides=UserOverrides(),
         receipt="",
         created_at=NOW,
         updated_at=NOW,
     )
 
 
-def at_work(state: EnvironmentState, cause: Cause | None = None) -> Status:
+def at_work(state: EnvironmentState, cause: StatusMessage | None = None) -> Status:
     started = NOW - timedelta(seconds=5)
     phases = {
         Phase.CONFIGURATION: PhaseRecord(started, started + timedelta(seconds=1)),
@@ -54,7 +54,7 @@ def at_work(state: EnvironmentState, cause: Cause | None = None) -> Status:
 
 
 def test_phases_are_told_from_the_first_to_those_that_are_ahead() -> None:
-    steps = tell(environment(at_work(EnvironmentState.PENDING)), (), None, NOW).steps
+    steps = environment_view(environment(at_work(EnvironmentState.PENDING)), (), None, NOW).steps
     assert [step.phase for step in steps] == list(Phase)
     assert [(step.state, step.seconds) for step in steps[:3]] == [
         (StepState.DONE, 1.0),
@@ -68,47 +68,49 @@ def test_the_phase_that_stopped_says_how() -> None:
         (EnvironmentState.WAITING, StepState.WAITING),
         (EnvironmentState.FAILED, StepState.FAILED),
     ):
-        assert tell(environment(at_work(state)), (), None, NOW).steps[1].state is told
+        assert environment_view(environment(at_work(state)), (), None, NOW).steps[1].state is told
 
 
 def test_what_runs_is_never_taken_for_what_is_wanted() -> None:
-    told = tell(environment(at_work(EnvironmentState.PENDING)), (), None, NOW)
+    told = environment_view(environment(at_work(EnvironmentState.PENDING)), (), None, NOW)
     assert told.headline == "bbbbbbb is being put in place. What runs is still the older aaaaaaa."
 
 
 def test_a_wait_is_told_before_it_is_worth_a_word_on_the_pull_request() -> None:
-    short = Cause("Waiting for Deployment shop.", until=NOW + timedelta(minutes=10))
-    told = tell(environment(at_work(EnvironmentState.PENDING), Attempt(wait=short)), (), None, NOW)
+    short = StatusMessage("Waiting for Deployment shop.", until=NOW + timedelta(minutes=10))
+    told = environment_view(
+        environment(at_work(EnvironmentState.PENDING), Attempt(wait=short)), (), None, NOW
+    )
     assert told.wait == short
     assert told.cause is None
-    long = Cause("Waiting for the image.", until=NOW + timedelta(hours=1))
-    assert tell(environment(at_work(EnvironmentState.WAITING, long)), (), None, NOW).wait == long
+    long = StatusMessage("Waiting for the image.", until=NOW + timedelta(hours=1))
+    assert environment_view(environment(at_work(EnvironmentState.WAITING, long)), (), None, NOW).wait == long
 
 
 def test_runs_that_do_not_get_through_are_told() -> None:
-    work = Scheduled(False, NOW, 3, "GitHub cannot be reached.")
-    told = tell(environment(at_work(EnvironmentState.PENDING)), (), work, NOW)
-    assert told.trouble == "The last run did not get through (3 times in a row): GitHub cannot be reached."
-    assert tell(environment(at_work(EnvironmentState.PENDING)), (), None, NOW).trouble == ""
+    work = ScheduledWork(False, NOW, 3, "GitHub cannot be reached.")
+    told = environment_view(environment(at_work(EnvironmentState.PENDING)), (), work, NOW)
+    assert told.last_error == "The last run did not get through (3 times in a row): GitHub cannot be reached."
+    assert environment_view(environment(at_work(EnvironmentState.PENDING)), (), None, NOW).last_error == ""
 
 
 def test_decisions_are_passed_on_as_they_were_written() -> None:
     decision = Decision(KEY, NOW, "opened", "bbbbbbb is wanted")
-    assert tell(environment(at_work(EnvironmentState.PENDING)), [decision], None, NOW).decisions == (
-        decision,
-    )
+    assert environment_view(
+        environment(at_work(EnvironmentState.PENDING)), [decision], None, NOW
+    ).decisions == (decision,)
 
 
 def test_an_environment_is_called_by_key_or_by_name() -> None:
     status = Status(EnvironmentState.READY)
     one, other = environment(status), environment(status, repository=Repository(9, 2, "umbrella", "shop"))
     known = [one, other]
-    assert called("preview/7/7", known) == [one]
-    assert called("Acme/Shop#7", known) == [one]
-    assert called("shop#7", known) == known
-    assert called("shop", known) == called("#7", known) == []
+    assert matching_environments("preview/7/7", known) == [one]
+    assert matching_environments("Acme/Shop#7", known) == [one]
+    assert matching_environments("shop#7", known) == known
+    assert matching_environments("shop", known) == matching_environments("#7", known) == []
     stage = replace(one, key=EnvironmentKey(EnvironmentKind.STAGE, 7, "staging"))
-    assert name(stage) == "acme/shop:staging"
+    assert display_name(stage) == "acme/shop:staging"
 
 
 def test_durations_are_short() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.config.configuration import parse_configuration
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey, EnvironmentKind
-from bot.model.promotion import Board, Promotion, PromotionKind, PromotionState, StageRecord
+from bot.model.promotion import Promotion, PromotionKind, PromotionState, StageAggregate, StageRecord
 from bot.model.protection import UNPROTECTED, Protection
 from bot.model.pull_request import Review
 from bot.model.release import Image, Origin, PromotableRelease
@@ -69,15 +69,15 @@ def promotion(
     stage: str = "integration", by: str = "ada", id: str = "p1", at: datetime = NOW, **fields: Any
 ) -> Promotion:
     key = EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage)
-    patience = on.PATIENCE[PromotionState.REQUESTED]
+    patience = on.STATE_TIMEOUTS[PromotionState.REQUESTED]
     known: dict[str, Any] = {"number": 7, **fields}
     return Promotion(
         id, key, SHOP, PromotionKind.PROMOTION, PromotionState.REQUESTED, by, at, at, at + patience, **known
     )
 
 
-def board(stage: str = "integration", **fields: Any) -> Board:
-    return Board(StageRecord(EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage), SHOP, **fields))
+def board(stage: str = "integration", **fields: Any) -> StageAggregate:
+    return StageAggregate(StageRecord(EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage), SHOP, **fields))
 
 
 @dataclass
@@ -85,9 +85,9 @@ class Stages:
     """All stages of the repository, and a clock."""
 
     now: datetime = NOW
-    boards: dict[str, Board] = field(default_factory=dict)
+    boards: dict[str, StageAggregate] = field(default_factory=dict)
 
-    def board(self, name: str) -> Board:
+    def board(self, name: str) -> StageAggregate:
         found = self.boards.setdefault(name, board(name))
         siblings = {other: each.stage for other, each in self.boards.items() if other != name}
         return replace(found, siblings=siblings)

@@ -6,7 +6,7 @@ import pytest
 
 from bot.model.promotion import Promotion, PromotionState
 from bot.model.release import Origin
-from bot.promotions.service import Asker
+from bot.promotions.service import Requester
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments import peers
@@ -140,14 +140,14 @@ async def test_killed_at_any_step_it_goes_once(town: Town, steps: int) -> None:
 async def test_what_was_merged_elsewhere_is_no_build_of_the_default_branch(town: Town) -> None:
     merge = "2" * 40
     town.github.base, town.github.merged[merge] = "next", 7
-    one = await town.asking.promote(Asker(SHOP, "bea", "comment/1", 7, "a" * 40), "integration")
+    one = await town.asking.promote(Requester(SHOP, "bea", "comment/1", 7, "a" * 40), "integration")
     await town.work(60)
     refused = await town.store.promotions.get(one.id)
     assert refused is not None
     assert refused.state is State.REJECTED
     assert "2222222 is on next only" in refused.why
     town.github.main.append(merge)  # by now it is there as well
-    again = await town.asking.promote(Asker(SHOP, "bea", "comment/2", 7, "a" * 40), "integration")
+    again = await town.asking.promote(Requester(SHOP, "bea", "comment/2", 7, "a" * 40), "integration")
     await town.work(60)
     taken = await town.store.promotions.get(again.id)
     assert taken is not None

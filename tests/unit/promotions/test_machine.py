@@ -100,7 +100,7 @@ def test_the_first_release_of_a_stage_has_nothing_to_go_back_to(stages: Stages) 
     stages.ask("integration")
     stages.step("integration", facts())
     assert stages.step("integration", facts(progress=BROKEN)) is State.FAILED
-    assert stages.boards["integration"].stage.moving is None
+    assert stages.boards["integration"].stage.active_promotion is None
 
 
 def test_a_rollback_that_fails_is_told_and_tried_no_further(stages: Stages) -> None:
@@ -172,7 +172,9 @@ def test_another_configuration_of_the_stage_makes_approvals_void(stages: Stages)
     stages.step("production", facts(text=changed), "p9")
     stages.approve("production", "p9", "cem")
     assert stages.step("production", facts(text=changed), "p9") is State.AWAITING_APPROVAL
-    assert any("has to be approved again" in line.what for line in stages.promotion("production", "p9").story)
+    assert any(
+        "has to be approved again" in line.what for line in stages.promotion("production", "p9").timeline
+    )
     stages.approve("production", "p9", "bea")
     assert stages.step("production", facts(text=changed), "p9") is State.DEPLOYING
     target = stages.boards["production"].stage.target
@@ -458,7 +460,7 @@ def test_it_can_be_aborted_in_every_state(stages: Stages, state: str) -> None:
     aborted = orders.abort(stages.board("integration"), one, "bea", "wrong one", stages.now)
     assert aborted.promotions["p2"].state is State.ABORTED
     assert "wrong one" in aborted.promotions["p2"].why
-    assert aborted.stage.moving is None
+    assert aborted.stage.active_promotion is None
 
 
 def test_every_wait_ends(stages: Stages) -> None:
@@ -483,9 +485,9 @@ def test_what_its_stage_waits_for_is_told_until_it_goes_on(stages: Stages) -> No
     stages.ask("integration")
     stages.step("integration", facts())
     stages.step("integration", facts(progress=slow))
-    assert stages.promotion("integration").waits == slow.why
+    assert stages.promotion("integration").waiting_for == slow.why
     stages.step("integration", facts(progress=VERIFIED))
-    assert stages.promotion("integration").waits == ""
+    assert stages.promotion("integration").waiting_for == ""
     stages.ask("integration", id="p2")
     stages.step("integration", facts(release("b"), progress=slow), "p2")
     stages.step("integration", facts(release("b"), progress=slow), "p2")
@@ -505,9 +507,9 @@ def test_what_was_given_up_while_it_waited_is_brought_nowhere(stages: Stages) ->
 
 
 def test_who_names_the_release_of_a_pull_request_that_was_closed_means_it(stages: Stages) -> None:
-    stages.ask("integration", wanted=release().id)
+    stages.ask("integration", requested_release=release().id)
     assert stages.step("integration", facts(closed=True)) is State.DEPLOYING
-    stages.ask("security", by="", wanted=release().id)
+    stages.ask("security", by="", requested_release=release().id)
     assert stages.step("security", facts(closed=True)) is State.REJECTED
 
 

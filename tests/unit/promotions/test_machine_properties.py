@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bot.model.promotion import ENDED, MOVING, PENDING, Promotion, PromotionState
+from bot.model.promotion import ACTIVE, ENDED, PENDING, Promotion, PromotionState
 from bot.model.protection import UNPROTECTED, Protection, Reviewers
 from bot.model.release import PromotableRelease
 from bot.promotions import stage_commands as orders
@@ -173,8 +173,8 @@ class Promotions(RuleBasedStateMachine):
     @invariant()
     def one_promotion_at_most_has_the_stage(self) -> None:
         for board in self.stages.boards.values():
-            moving = [each.id for each in board.promotions.values() if each.state in MOVING]
-            assert moving == ([board.stage.moving] if board.stage.moving else [])
+            moving = [each.id for each in board.promotions.values() if each.state in ACTIVE]
+            assert moving == ([board.stage.active_promotion] if board.stage.active_promotion else [])
 
     @invariant()
     def nothing_supersedes_a_persons(self) -> None:
@@ -216,9 +216,9 @@ class Promotions(RuleBasedStateMachine):
         for board in self.stages.boards.values():
             for one in board.promotions.values():
                 if one.state is PromotionState.ROLLING_BACK:
-                    assert one.back_to is not None
+                    assert one.rollback_target is not None
                     assert board.stage.target is not None
-                    assert board.stage.target.release == one.back_to.release
+                    assert board.stage.target.release == one.rollback_target.release
 
     @invariant()
     def whatever_has_not_ended_is_looked_at_again_and_ends(self) -> None:

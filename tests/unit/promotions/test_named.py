@@ -6,10 +6,10 @@ import pytest
 
 from bot.config.configuration import parse_configuration
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import ConfigurationError, GreenroomError, TryAgain
+from bot.model.errors import ConfigurationError, GreenroomError, Unavailable
 from bot.model.promotion import Pin, StageRecord
 from bot.promotions.stage_aggregate import Refusal
-from bot.promotions.stage_lookup import Named
+from bot.promotions.stage_lookup import StageLookup
 from tests.unit.promotions.scenes import PIPELINE, SHOP
 
 TEXT = f"{PIPELINE}demo:\n  sales: {{release: v1}}\n  training: {{}}\n"
@@ -18,11 +18,11 @@ PERF = EnvironmentKey.stage(SHOP.id, "perf")
 SALES = EnvironmentKey.demo(SHOP.id, "sales")
 
 
-def named(problem: GreenroomError | None = None) -> Named:
+def named(problem: GreenroomError | None = None) -> StageLookup:
     records = {PERF: StageRecord(PERF, SHOP), SALES: StageRecord(SALES, SHOP, pin=Pin("v1", ""))}
     if problem is not None:
-        return Named(SHOP, records, problem=problem)
-    return Named(SHOP, records, TEXT, parse_configuration(TEXT))
+        return StageLookup(SHOP, records, problem=problem)
+    return StageLookup(SHOP, records, TEXT, parse_configuration(TEXT))
 
 
 @pytest.mark.parametrize("reasoned", [False, True])
@@ -52,7 +52,7 @@ def test_what_the_file_has_no_more_is_still_kept_and_ended_but_not_promoted_to()
         names.configured("perf")
 
 
-@pytest.mark.parametrize("problem", [ConfigurationError("line 3"), TryAgain("GitHub does not answer.")])
+@pytest.mark.parametrize("problem", [ConfigurationError("line 3"), Unavailable("GitHub does not answer.")])
 def test_while_the_file_cannot_be_used_what_stands_is_kept_and_ended(problem: GreenroomError) -> None:
     names = named(problem)
     assert names.known("perf") == names.movable("perf") == PERF
@@ -64,7 +64,7 @@ def test_while_the_file_cannot_be_used_what_stands_is_kept_and_ended(problem: Gr
         lambda: names.known("integration"),
         lambda: names.meant(("integration",), reasoned=True),
     ):
-        with pytest.raises((Refusal, TryAgain), match=str(problem)):
+        with pytest.raises((Refusal, Unavailable), match=str(problem)):
             doubtful()
 
 

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from bot.cluster.render.renderer import Renderer
 from bot.cluster.render.tools.tools import Tools
 from bot.model.errors import Rejected
-from bot.model.parity import Category, Comparable, Comparison, Difference, diff, fault
+from bot.model.parity import Category, Comparable, Comparison, Difference, diff, mismatch_reason
 from bot.model.repository import Repository
 from bot.promotions.parity import Side, differences
-from bot.promotions.parity_service import Comparing, Standing
+from bot.promotions.parity_service import ParityService, Standing
 from tests.unit.cluster.manifests import POLICY, config_map, deployment, files, service
 from tests.unit.promotions.scenes import SHOP, release
 
@@ -55,7 +55,7 @@ def next_commit(stage: Mapping[str, Any] | None = None) -> Standing:
 def compare(left: Standing, right: Standing, **commits: Mapping[str, bytes]) -> tuple[Difference, ...]:
     github = GitHub()
     github.commits |= commits
-    comparing = Comparing(github, Renderer(POLICY, Tools()))  # type: ignore[arg-type]  # what it asks for is there
+    comparing = ParityService(github, Renderer(POLICY, Tools()))  # type: ignore[arg-type]  # what it asks for is there
     return asyncio.run(comparing.compare(SHOP, left, right))
 
 
@@ -170,7 +170,7 @@ def test_each_kind_of_difference_has_its_category() -> None:
     found = compare(standing("staging", {}), after, b=files(changed, service()))
     assert {each.category for each in found} == set(Category)
     comparison = Comparison("staging", "production", found, more=3)
-    assert fault(comparison) == (
+    assert mismatch_reason(comparison) == (
         "production differs from staging: 1 missing variable, 1 image, 1 probe, 1 missing object, 1 limit, "
         "1 other field, 3 more"
     )

@@ -15,7 +15,7 @@ from bot.model.parity import Comparable
 from bot.model.promotion import PromotionState as State
 from bot.model.repository import Repository
 from bot.promotions.facts import Facts
-from bot.promotions.parity_service import Comparing
+from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import policy
 from tests.unit.promotions.scenes import Stages, facts, release
 
@@ -62,7 +62,7 @@ class World(Stages):
         assert seen.reading is not None
         one = self.promotion("staging", id)
         stage = policy(one) if one.policy else seen.reading.configuration.stages["staging"]
-        comparing = Comparing(self.peers, self.peers)  # type: ignore[arg-type]  # both in one
+        comparing = ParityService(self.peers, self.peers)  # type: ignore[arg-type]  # both in one
         records = {name: each.stage for name, each in self.boards.items()}
         return asyncio.run(comparing.before(one, stage, release(), seen.reading, records))
 
@@ -165,5 +165,5 @@ def test_two_stages_before_that_one_file_configures_are_compared_each(world: Wor
     world.run("security", release(), "p2", text=text)
     world.ask("staging", id="p3")
     world.look(text, id="p3")
-    alike = {each.left: each.alike for each in world.promotion("staging", "p3").parity}
+    alike = {each.left: each.equal for each in world.promotion("staging", "p3").parity}
     assert alike == {"integration": False, "security": True}

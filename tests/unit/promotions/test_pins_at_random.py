@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from bot.model.environment import EnvironmentState
-from bot.model.promotion import ENDED, MOVING
+from bot.model.promotion import ACTIVE, ENDED
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments import peers
@@ -85,7 +85,7 @@ async def holds(town: Town) -> None:
     await town.pods_are_what_the_store_says()
     found = await moves(town)
     assert all(each.requested_by for each in found), "something moved it by itself"
-    assert sum(each.state in MOVING for each in found) <= 1
+    assert sum(each.state in ACTIVE for each in found) <= 1
     if found:
         pin = (await sales(town)).pin
         assert pin is None or pin.why or pin.promotion

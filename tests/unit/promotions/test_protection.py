@@ -44,7 +44,7 @@ def test_a_reviewer_of_the_environment_has_to_say_yes(stages: Stages) -> None:
         stages.approve("integration", "p1", "cem", ("web",), REVIEWED)
     stages.approve("integration", "p1", "Dora", (), REVIEWED)
     assert stages.step("integration", seen(REVIEWED)) is State.DEPLOYING
-    lines = [line.what for line in stages.promotion("integration").story]
+    lines = [line.what for line in stages.promotion("integration").timeline]
     assert "Approved for the GitHub Environment integration" in lines
 
 
@@ -82,7 +82,7 @@ def test_whoever_is_in_both_counts_for_both(stages: Stages) -> None:
     stages.ask("integration", by="bea")
     stages.step("integration", seen(REVIEWED, text=text))
     stages.approve("integration", "p1", "cem", ("web", "ops"), REVIEWED)
-    assert stages.promotion("integration").story[-1].what == (
+    assert stages.promotion("integration").timeline[-1].what == (
         "Approved, 1 of 1 and for the GitHub Environment integration"
     )
     assert stages.step("integration", seen(REVIEWED, text=text)) is State.DEPLOYING
@@ -97,7 +97,7 @@ def test_a_yes_is_void_when_nobody_who_gave_one_is_a_reviewer_any_more(stages: S
     changed = replace(waiting, reviewers=Reviewers(("eve",)))
     assert stages.step("integration", seen(changed)) is State.AWAITING_APPROVAL
     assert any(
-        "the yes of dora does not count any more" in c.what for c in stages.promotion("integration").story
+        "the yes of dora does not count any more" in c.what for c in stages.promotion("integration").timeline
     )
     stages.later(hours=1)
     stages.approve("integration", "p1", "eve", (), changed)

@@ -7,18 +7,18 @@ from datetime import timedelta
 
 from bot.config.configuration import parse_configuration
 from bot.model.environment import CheckResult, CheckState, EnvironmentState
-from bot.model.promotion import MOVING, PENDING, Approval, GateResult, Lock, Promotion
+from bot.model.promotion import ACTIVE, PENDING, Approval, GateResult, Lock, Promotion
 from bot.model.promotion import PromotionState as State
 from bot.promotions.pipeline import configuration_digest, in_order
 from bot.promotions.view_builder import journey, tell
-from bot.promotions.views import StageStory
+from bot.promotions.views import StageView
 from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, board, facts, promotion, release
 
 CONFIGURATION = parse_configuration(PIPELINE)
 DIGEST = configuration_digest(CONFIGURATION, "production")
 
 
-def story(stages: Stages, name: str) -> StageStory:
+def story(stages: Stages, name: str) -> StageView:
     found = stages.board(name)
     ended = (State.SUCCEEDED, State.ROLLED_BACK)
     under_way = [each for each in found.promotions.values() if each.state not in ended]
@@ -43,7 +43,7 @@ def waits_for(one: Promotion) -> tuple[str, ...]:
 def test_nothing_runs_where_nothing_was_promoted() -> None:
     told = story(Stages(), "staging")
     assert told.headline == "Nothing runs on staging."
-    assert (told.release, told.since, told.journeys) == (None, None, ())
+    assert (told.release, told.since, told.pending_promotions) == (None, None, ())
 
 
 def test_what_runs_is_told_with_its_commit_and_since_when() -> None:
@@ -65,12 +65,12 @@ def test_what_moves_a_stage_is_told_and_what_waits_behind_it() -> None:
     stages.later(minutes=1)
     stages.ask("integration", by="", id="p2")
     told = story(stages, "integration")
-    assert told.moved_by is not None
-    assert told.moved_by.promotion.id == "p1"
-    assert told.moved_by.waits_for == ("the rollout is under way",)
+    assert told.active is not None
+    assert told.active.promotion.id == "p1"
+    assert told.active.waits_for == ("the rollout is under way",)
     assert "on its way to integration: deploying" in told.headline
     assert [each.promotion.id for each in told.waiting] == ["p2"]
-    assert [each.promotion.id for each in told.journeys] == ["p1", "p2"]
+    assert [each.promotion.id for each in told.pending_promotions] == ["p1", "p2"]
 
 
 def test_what_a_stage_went_back_to_counts_as_verified_whichever_promotion_brought_it() -> None:
@@ -115,7 +115,7 @@ def test_a_promotion_waits_for_shut_gates_and_missing_approvals() -> None:
         found.approvers
         == "all who may write to the repository, but not ada (asked for it) or dora (wrote it)"
     )
-    assert (found.ends, found.until) == ("It gives up", one.deadline)
+    assert (found.deadline_label, found.until) == ("It gives up", one.deadline)
 
 
 def test_an_approval_for_another_configuration_is_not_counted() -> None:
@@ -139,11 +139,11 @@ def test_a_verification_names_the_checks_that_still_run_and_a_soak_its_end() -> 
     checks = (CheckResult("http", CheckState.PASSED), CheckResult("smoke", CheckState.RUNNING))
     assert waits_for(waiting(state=State.VERIFYING, checks=checks)) == ("still running: smoke",)
     found = journey(waiting(state=State.SOAKING), NOW)
-    assert (found.ends, found.until) == ("It goes on", NOW + timedelta(minutes=30))
+    assert (found.deadline_label, found.until) == ("It goes on", NOW + timedelta(minutes=30))
 
 
 def test_every_open_state_waits_for_something() -> None:
-    for state in PENDING | MOVING:
+    for state in PENDING | ACTIVE:
         assert waits_for(waiting(state=state))
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from bot.config.configuration import parse_configuration
 from bot.model.environment import EnvironmentKey, EnvironmentState
-from bot.model.promotion import ENDED, MOVING, AuditEntry, Promotion, PromotionKind, PromotionState
+from bot.model.promotion import ACTIVE, ENDED, AuditEntry, Promotion, PromotionKind, PromotionState
 from bot.promotions.approvals import LASTS
 from bot.promotions.pipeline import configuration_digest
 from bot.store import Store
@@ -70,7 +70,7 @@ async def test_while_github_is_away_nothing_is_compared_and_nothing_is_refused(
     await town.work(20)
     [promoted] = await town.store.promotions.find(SHOP.id, stage=staging)
     assert promoted.state is PromotionState.SUCCEEDED
-    assert [each.alike for each in promoted.parity] == [True]
+    assert [each.equal for each in promoted.parity] == [True]
 
 
 async def test_verified_is_only_what_runs_the_releases_very_digests_and_none_other(
@@ -82,7 +82,7 @@ async def test_verified_is_only_what_runs_the_releases_very_digests_and_none_oth
     await town.people("promote", "integration", "ada", "a")
     await town.work(20)
     [one] = await town.store.promotions.find(SHOP.id)
-    assert one.state in MOVING
+    assert one.state in ACTIVE
     town.cluster.left = []
     town.clock.advance(40)
     await town.work(20)
@@ -245,8 +245,8 @@ async def _holds(town: Town) -> None:
     await town.pods_are_what_the_store_says()
     found = await town.store.promotions.find(SHOP.id, ended=False, limit=1000)
     for record in await town.store.promotions.stages(SHOP.id):
-        moving = [each.id for each in found if each.stage == record.key and each.state in MOVING]
-        assert moving == ([record.moving] if record.moving else []), "two at once"
+        moving = [each.id for each in found if each.stage == record.key and each.state in ACTIVE]
+        assert moving == ([record.active_promotion] if record.active_promotion else []), "two at once"
         if record.name == "production":
             assert record.target is None or record.target.release.commit[0] not in UNFIT
 
@@ -264,10 +264,10 @@ async def _history_is_right(town: Town) -> None:
     for index, entry in enumerate(entries):
         if entry.after == PromotionState.SUPERSEDED:
             assert not _asked(entry, entries), "a person's was superseded"
-            assert entry.before not in MOVING - {PromotionState.SOAKING}, "in the midst of it"
-        if entry.after == PromotionState.SUPERSEDED and entry.before in MOVING:
+            assert entry.before not in ACTIVE - {PromotionState.SOAKING}, "in the midst of it"
+        if entry.after == PromotionState.SUPERSEDED and entry.before in ACTIVE:
             later = (each for each in reversed(entries[:index]) if each.stage == entry.stage)
-            newer = next(each for each in later if each.after in MOVING)
+            newer = next(each for each in later if each.after in ACTIVE)
             assert not _asked(newer, entries), "a person's waits for what moves the stage"
     requested = Counter(each.promotion for each in entries if each.what == "requested")
     assert set(requested.values()) <= {1}

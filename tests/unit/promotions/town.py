@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.environments.context import Peers as EnvironmentPeers
 from bot.environments.context import Policy
+from bot.environments.context import Ports as EnvironmentPeers
 from bot.environments.handler import Handler as EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
 from bot.model.ci import CiState
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey, EnvironmentState
-from bot.model.errors import GreenroomError, Rejected, Superseded, TryAgain
+from bot.model.errors import GreenroomError, Rejected, Superseded, Unavailable
 from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.manifest import (
     Bundle,
@@ -35,14 +35,14 @@ from bot.model.release import PromotableRelease, Release
 from bot.model.repository import Repository
 from bot.model.size import Size
 from bot.model.work import Claim
-from bot.promotions.default_branch import Following
-from bot.promotions.demo_pins import Pins
-from bot.promotions.facts_reader import Inquiry
+from bot.promotions.default_branch import DefaultBranchFollower
+from bot.promotions.demo_pins import DemoPins
+from bot.promotions.facts_reader import FactsReader
 from bot.promotions.listening import Listening
-from bot.promotions.parity_service import Comparing
-from bot.promotions.promotion_reconciler import Promoter
-from bot.promotions.release_resolver import Sources
-from bot.promotions.service import Asker, Asking
+from bot.promotions.parity_service import ParityService
+from bot.promotions.promotion_reconciler import PromotionReconciler
+from bot.promotions.release_resolver import ReleaseResolver
+from bot.promotions.service import PromotionService, Requester
 from bot.store import Store
 from bot.worker import Handler
 from tests.stores import ManualClock
@@ -65,7 +65,7 @@ UNREVIEWED, OWN, FORK = "d", "e", "f"
 """Reviewed by nobody; by who wrote it with ada; by grace, but built for a fork."""
 UNFIT = frozenset({UNREVIEWED, OWN, FORK})
 RELEASES = {commit: release(commit, fork=commit == FORK) for commit in ("a", "b", *sorted(UNFIT))}
-SILENT = TryAgain("GitHub does not answer.")
+SILENT = Unavailable("GitHub does not answer.")
 REFUSES = Rejected("GitHub does not show it.")
 
 
@@ -129,7 +129,7 @@ class GitHub(peers.GitHub):
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
         self._ask("files")
         if self.away:
-            raise TryAgain("GitHub is away.")
+            raise Unavailable("GitHub is away.")
         return {}
 
     async def head(self, repository: Repository) -> Commit | None:
@@ -195,7 +195,7 @@ class GitHub(peers.GitHub):
     ) -> None:
         self._ask("tell")
         if passing and self.busy_until is not None:
-            raise TryAgain("Other things are told to GitHub first.", self.busy_until)
+            raise Unavailable("Other things are told to GitHub first.", self.busy_until)
         self.fuse.burn()
         await fence()
         await save(promotion.state.value)
@@ -279,7 +279,7 @@ class Town:
         """`hosts` are granted when a promotion is judged, those of the policy when it is carried out."""
         self.store, self.clock, self.fuse = store, clock, Fuse()
         self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
-        self.asking = Asking(store.promotions, store.releases, self.github, clock)
+        self.asking = PromotionService(store.promotions, store.releases, self.github, clock)
         self.gateway = peers.Gateway()
         self.asked = 0
         self.configured: list[tuple[datetime, str]] = []
@@ -295,18 +295,20 @@ class Town:
             clock,
             promotions=Listening(store.promotions, store.releases),
         )
-        sources = Sources(self.github, registry, self.cluster, store.releases, clock)
-        comparing = Comparing(self.github, self.cluster)
-        inquiry = Inquiry(store.promotions, store.environments, self.github, sources, comparing, clock, hosts)
-        promoter = Promoter(store.promotions, self.github, inquiry, self.asking, clock)
+        sources = ReleaseResolver(self.github, registry, self.cluster, store.releases, clock)
+        comparing = ParityService(self.github, self.cluster)
+        inquiry = FactsReader(
+            store.promotions, store.environments, self.github, sources, comparing, clock, hosts
+        )
+        promoter = PromotionReconciler(store.promotions, self.github, inquiry, self.asking, clock)
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_peers, policy),
             "promotion": promoter,
-            "pipeline": Following(
+            "pipeline": DefaultBranchFollower(
                 store.deliveries,
                 self.github,
                 self.asking,
-                Pins(store.promotions, self.github, sources, clock),
+                DemoPins(store.promotions, self.github, sources, clock),
             ),
         }
 
@@ -319,9 +321,9 @@ class Town:
         for each in RELEASES.values():
             await self.store.releases.keep(each)
 
-    def asker(self, by: str) -> Asker:
+    def asker(self, by: str) -> Requester:
         self.asked += 1
-        return Asker(SHOP, by, f"comment/{self.asked}", 7)
+        return Requester(SHOP, by, f"comment/{self.asked}", 7)
 
     async def people(self, what: str, stage: str, by: str, commit: str) -> None:
         """What a person says; refused or not."""
@@ -374,7 +376,7 @@ class Town:
             environment = await self.store.environments.get(record.key)
             if environment is None:
                 continue
-            assert record.target == environment.wishes.target
+            assert record.target == environment.overrides.target
             pods = self.cluster.pods.get(environment.namespace)
             if environment.observed_generation != environment.generation:
                 continue

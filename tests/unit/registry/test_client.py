@@ -16,7 +16,7 @@ from aiohttp import web
 from bot.embedded import samples
 from bot.embedded.registry import Builder, RegistryServer
 from bot.embedded.registry.faults import Fault
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.registry import Credentials, RegistryClient
 from bot.registry import client as client_module
 
@@ -120,10 +120,10 @@ async def test_an_outage_is_tried_again_after_the_time_that_was_asked_for(
     registry: RegistryServer, client: RegistryClient, status: int
 ) -> None:
     registry.faults.active.append(outage(status))
-    with pytest.raises(TryAgain, match=str(status)) as caught:
+    with pytest.raises(Unavailable, match=str(status)) as caught:
         await client.resolve(f"{registry.host}/acme/shop", "abc")
-    assert caught.value.at
-    assert timedelta(seconds=5) < caught.value.at - datetime.now(UTC) < timedelta(seconds=31)
+    assert caught.value.retry_at
+    assert timedelta(seconds=5) < caught.value.retry_at - datetime.now(UTC) < timedelta(seconds=31)
 
 
 def outage(status: int) -> Fault:
@@ -131,9 +131,9 @@ def outage(status: int) -> Fault:
 
 
 async def test_a_registry_that_is_not_there_is_tried_again(client: RegistryClient) -> None:
-    with pytest.raises(TryAgain, match="cannot be reached"):
+    with pytest.raises(Unavailable, match="cannot be reached"):
         await client.resolve("127.0.0.1:1/acme/shop", "abc")
-    with pytest.raises(TryAgain, match="not known to DNS"):
+    with pytest.raises(Unavailable, match="not known to DNS"):
         await client.resolve("registry.invalid/acme/shop", "abc")
 
 
@@ -142,7 +142,7 @@ async def test_a_registry_that_hangs_is_left(
 ) -> None:
     monkeypatch.setattr(client_module, "DEADLINE", 0.1)
     registry.faults.active.append(Fault(delay=5))
-    with pytest.raises(TryAgain, match="did not answer within"):
+    with pytest.raises(Unavailable, match="did not answer within"):
         await client.resolve(f"{registry.host}/acme/shop", "abc")
 
 
@@ -178,7 +178,7 @@ async def test_a_body_that_does_not_fit_its_digest_is_not_taken(client: Registry
         return web.Response(body=b"{}", headers={"Docker-Content-Digest": DIGEST})
 
     async with answering(answer) as host:
-        with pytest.raises(TryAgain, match="no digest"):
+        with pytest.raises(Unavailable, match="no digest"):
             await client.resolve(f"{host}/shop", "a")
 
 
@@ -188,7 +188,7 @@ async def test_a_digest_that_is_none_is_not_taken(client: RegistryClient, digest
         return web.Response(headers={"Docker-Content-Digest": digest})
 
     async with answering(answer) as host:
-        with pytest.raises(TryAgain, match="no digest"):
+        with pytest.raises(Unavailable, match="no digest"):
             await client.resolve(f"{host}/shop", "a")
 
 
@@ -247,7 +247,7 @@ async def test_the_operator_can_allow_a_host(registry: RegistryServer) -> None:
 
     host = f"registry.example:{registry.host.rpartition(':')[2]}"
     async with RegistryClient(allowed_hosts=[host], resolver=resolver) as client:
-        with pytest.raises(TryAgain, match="cannot be reached"):  # it connects; plain HTTP is no TLS
+        with pytest.raises(Unavailable, match="cannot be reached"):  # it connects; plain HTTP is no TLS
             await client.resolve(f"{host}/acme/shop", "a")
 
 
@@ -311,5 +311,5 @@ async def test_a_token_service_that_gives_no_token(client: RegistryClient, body:
         return web.Response(status=401, headers={"WWW-Authenticate": realm})
 
     async with answering(answer) as host:
-        with pytest.raises(TryAgain, match="without a token"):
+        with pytest.raises(Unavailable, match="without a token"):
             await client.resolve(f"{host}/shop", "a")

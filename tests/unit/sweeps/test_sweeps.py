@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.model.delivery import Hint
+from bot.model.delivery import PullRequestHint
 from bot.model.environment import (
     Attempt,
     Environment,
@@ -13,7 +13,7 @@ from bot.model.environment import (
     EnvironmentKind,
     EnvironmentState,
     Status,
-    Wishes,
+    UserOverrides,
 )
 from bot.model.manifest import OwnedNamespace
 from bot.model.naming import namespace_name
@@ -41,7 +41,7 @@ def environment(
         observed_generation=1,
         status=Status(state),
         attempt=Attempt(pull_request=pull),
-        wishes=Wishes(),
+        overrides=UserOverrides(),
         receipt="",
         created_at=NOW,
         updated_at=NOW,
@@ -53,7 +53,7 @@ def namespace(number: int, terminating: bool = False) -> OwnedNamespace:
     return OwnedNamespace(namespace_name(key, SHOP), key, SHOP, terminating)
 
 
-def numbers(hints: list[Hint]) -> list[int]:
+def numbers(hints: list[PullRequestHint]) -> list[int]:
     return [hint.number for hint in hints]
 
 

@@ -10,14 +10,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import httpx
 import pytest
 
-from bot.model.delivery import Hint
-from bot.model.diagnostics import Sight
+from bot.model.delivery import PullRequestHint
+from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
-from bot.model.errors import Rejected, TryAgain
+from bot.model.errors import Rejected, Unavailable
 from bot.model.person import Person
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
-from bot.promotions.view_reader import Storyteller
+from bot.promotions.view_reader import ViewReader
 from bot.store import Store
 from bot.web.application import create_application
 from bot.web.pages.access import Access
@@ -48,13 +48,13 @@ class GitHub:
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         if self.away:
-            raise TryAgain("GitHub is away.")
+            raise Unavailable("GitHub is away.")
         return self.configuration
 
     async def may_read(self, repository: Repository, person: Person) -> bool:
         self.asked.append(f"{repository.full_name} {person.login}")
         if self.away:
-            raise TryAgain("GitHub is away.")
+            raise Unavailable("GitHub is away.")
         return person.login in self.readers.get(repository.id, set())
 
     def address(self, *, state: str, challenge: str, redirect_uri: str) -> str:
@@ -72,9 +72,9 @@ class Witness:
     """What is seen in every namespace."""
 
     def __init__(self) -> None:
-        self.sight = Sight()
+        self.sight = NamespaceDiagnostics()
 
-    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> Sight:
+    async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics:
         return self.sight
 
 
@@ -103,7 +103,7 @@ class Office:
         access = Access(self.github, lambda: self.access_time)
         rooms = Rooms(store.environments, store.journal, store.queue, self.witness)
         pages = Pages(site, sessions, access, rooms, clock)
-        storyteller = Storyteller(
+        storyteller = ViewReader(
             store.promotions,
             store.environments,
             store.releases,
@@ -130,7 +130,9 @@ class Office:
         self, status: Status, *told: tuple[str, str], pull: PullRequest = PULL
     ) -> Environment:
         """Stores it as a worker would, with decisions."""
-        await self.store.deliveries.hint([Hint(pull.repository, pull.number, pull.head_sha, open=True)])
+        await self.store.deliveries.hint(
+            [PullRequestHint(pull.repository, pull.number, pull.head_sha, open=True)]
+        )
         [claim] = await self.store.queue.claim("test", 1, 60)
         key = EnvironmentKey.preview(pull.repository.id, pull.number)
         found = await self.store.environments.get(key)

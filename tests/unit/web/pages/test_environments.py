@@ -9,8 +9,16 @@ from html.parser import HTMLParser
 
 import httpx
 
-from bot.model.diagnostics import Happening, LogTail, Sight
-from bot.model.environment import Cause, CheckResult, CheckState, EnvironmentState, Phase, PhaseRecord, Status
+from bot.model.diagnostics import Event, LogTail, NamespaceDiagnostics
+from bot.model.environment import (
+    CheckResult,
+    CheckState,
+    EnvironmentState,
+    Phase,
+    PhaseRecord,
+    Status,
+    StatusMessage,
+)
 from bot.model.repository import Repository
 from tests.stores import ManualClock
 from tests.unit.environments.test_desire import PULL
@@ -56,8 +64,8 @@ async def test_a_reader_sees_what_runs_where_and_how_it_came_about(
 ) -> None:
     await office.environment(ready(clock), ("opened", "aaaaaaa is wanted"), ("ready", "aaaaaaa answers"))
     office.github.readers[SHOP.id] = {"ada"}
-    office.witness.sight = Sight(
-        (Happening(clock(), "Pod shop-1", "BackOff", "restarting", warning=True, times=3),),
+    office.witness.sight = NamespaceDiagnostics(
+        (Event(clock(), "Pod shop-1", "BackOff", "restarting", warning=True, count=3),),
         (LogTail("shop-1", "web", "listening on 8080"),),
     )
     browser = await office.signed_in(ADA)
@@ -94,7 +102,7 @@ async def test_a_wait_is_told_with_its_deadline_and_a_failure_with_its_cause(
             EnvironmentState.WAITING,
             commit=PULL.head_sha,
             phases=started,
-            cause=Cause("Waiting for the image shop.", until=until),
+            cause=StatusMessage("Waiting for the image shop.", until=until),
         )
     )
     told = words(await browser.get(PAGE))
@@ -105,7 +113,7 @@ async def test_a_wait_is_told_with_its_deadline_and_a_failure_with_its_cause(
             EnvironmentState.FAILED,
             commit=PULL.head_sha,
             phases=started,
-            cause=Cause("The container keeps ending.", "KeyError: 'PORT'"),
+            cause=StatusMessage("The container keeps ending.", "KeyError: 'PORT'"),
         )
     )
     page = await browser.get(PAGE)
@@ -159,14 +167,14 @@ async def test_hostile_names_stay_text(office: Office, clock: ManualClock) -> No
     status = replace(
         ready(clock),
         state=EnvironmentState.FAILED,
-        cause=Cause(HOSTILE, HOSTILE),
+        cause=StatusMessage(HOSTILE, HOSTILE),
         checks=(CheckResult(HOSTILE, CheckState.FAILED, HOSTILE, HOSTILE),),
         images={HOSTILE: HOSTILE},
     )
     await office.environment(status, (HOSTILE, HOSTILE), pull=pull)
     office.github.readers[SHOP.id] = {"ada"}
-    office.witness.sight = Sight(
-        (Happening(None, HOSTILE, HOSTILE, HOSTILE, warning=True),), (LogTail(HOSTILE, HOSTILE, HOSTILE),)
+    office.witness.sight = NamespaceDiagnostics(
+        (Event(None, HOSTILE, HOSTILE, HOSTILE, warning=True),), (LogTail(HOSTILE, HOSTILE, HOSTILE),)
     )
     browser = await office.signed_in(ADA)
     for path in (PAGE, "/"):
@@ -201,9 +209,11 @@ async def test_pages_need_no_inline_script_or_style_and_are_not_kept(
 
 async def test_what_is_gone_says_so_and_asks_the_cluster_nothing(office: Office) -> None:
     office.github.readers[SHOP.id] = {"ada"}
-    office.witness.sight = Sight(unseen="the cluster was asked")
+    office.witness.sight = NamespaceDiagnostics(unavailable="the cluster was asked")
     await office.environment(
-        Status(EnvironmentState.GONE, commit=PULL.head_sha, cause=Cause("The pull request was merged."))
+        Status(
+            EnvironmentState.GONE, commit=PULL.head_sha, cause=StatusMessage("The pull request was merged.")
+        )
     )
     browser = await office.signed_in(ADA)
     told = words(await browser.get(PAGE))
@@ -215,7 +225,7 @@ async def test_what_is_gone_says_so_and_asks_the_cluster_nothing(office: Office)
 
 async def test_what_stands_in_backticks_is_code_and_still_text(office: Office, clock: ManualClock) -> None:
     office.github.readers[SHOP.id] = {"ada"}
-    cause = Cause("No preview (`preview.skip.<b>`); one ` alone.")
+    cause = StatusMessage("No preview (`preview.skip.<b>`); one ` alone.")
     await office.environment(replace(ready(clock), cause=cause), ("skipped", "`<i>` it is"))
     page = (await (await office.signed_in(ADA)).get(PAGE)).text
     assert "No preview (`preview.skip.&lt;b&gt;`); one ` alone." in page

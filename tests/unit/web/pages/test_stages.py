@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.model.environment import EnvironmentKey
-from bot.model.promotion import Board
+from bot.model.promotion import StageAggregate
 from bot.promotions import stage_commands as orders
 from bot.promotions.state_machine import step
 from tests.unit.promotions.scenes import BROKEN, PIPELINE, VERIFIED, facts, promotion, release
@@ -24,7 +24,7 @@ async def staged(office: Office) -> Office:
     """Integration went back from a release that failed; bea has locked it, and cem's promotion waits."""
     now = office.clock()
 
-    def done(board: Board) -> Board:
+    def done(board: StageAggregate) -> StageAggregate:
         for id, commit, seen in (("p1", "a", VERIFIED), ("p2", "b", BROKEN)):
             board = orders.request(board, promotion("integration", "ada", id, now), now)
             board = step(board, id, facts(release(commit)), now)
