@@ -172,6 +172,7 @@ class App:
             metrics.queue(
                 {"due": depth.due, "later": depth.later, "running": depth.running}, depth.oldest_seconds
             )
+            metrics.store_transactions(store.transactions)
             figures = await store.census.take()
             metrics.environments(_every(EnvironmentState, figures.environments))
             metrics.promotions(_every(PromotionState, figures.promotions), figures.approval_seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
@@ -35,8 +36,15 @@ class WorkSignal:
         return lambda: self._listeners.discard(listener)
 
 
+def transaction_name(transaction: Transaction[Any]) -> str:
+    """The method that runs the transaction, such as `Queue.claim`; for counting."""
+    return transaction.__qualname__.partition(".<locals>")[0]
+
+
 class Database(Protocol):
     work_signal: WorkSignal
+    transactions: Counter[str]
+    """Number of calls of `run`, by the name of the transaction."""
 
     async def open(self) -> None:
         """Connects; StoreUnusable when that cannot work."""

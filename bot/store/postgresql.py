@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable
 
 import psycopg
@@ -15,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.model.errors import StoreUnavailable
 from bot.store import schema
-from bot.store.database import TRANSACTION_TIMEOUT, T, Transaction, WorkSignal
+from bot.store.database import TRANSACTION_TIMEOUT, T, Transaction, WorkSignal, transaction_name
 from bot.store.errors import StoreUnusable
 
 CHANNEL = "greenroom_work"
@@ -33,6 +34,7 @@ class PostgresqlDatabase:
 
     def __init__(self, url: URL) -> None:
         self.work_signal = WorkSignal()
+        self.transactions: Counter[str] = Counter()
         self._url = url.set(drivername="postgresql+psycopg")
         self._shown = url.render_as_string(hide_password=True)
         self._engine: AsyncEngine
@@ -69,6 +71,7 @@ class PostgresqlDatabase:
             ) from error
 
     async def run(self, transaction: Transaction[T]) -> T:
+        self.transactions[transaction_name(transaction)] += 1
         try:
             async with asyncio.timeout(TRANSACTION_TIMEOUT.total_seconds()):
                 return await _again_when_asked(lambda: self._run(transaction))

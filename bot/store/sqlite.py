@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+from collections import Counter
 from pathlib import Path
 from typing import Any, Generic
 
@@ -19,7 +20,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bot.model.errors import StoreUnavailable
 from bot.store import schema
-from bot.store.database import TRANSACTION_TIMEOUT, T, Transaction, WorkSignal
+from bot.store.database import TRANSACTION_TIMEOUT, T, Transaction, WorkSignal, transaction_name
 from bot.store.errors import StoreUnusable
 from bot.store.executor import Handover
 from bot.store.process_lock import Presence
@@ -72,6 +73,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, create: bool) -> None:
         self.work_signal = WorkSignal()
+        self.transactions: Counter[str] = Counter()
         self._path = path
         self._create = create
         self._thread = Handover("store-commit")
@@ -104,6 +106,7 @@ class SqliteDatabase:
             raise StoreUnusable(_advice(self._path, error)) from error
 
     async def run(self, transaction: Transaction[T]) -> T:
+        self.transactions[transaction_name(transaction)] += 1
         if self._stalled:
             raise StoreUnavailable(f"The disk under {self._path} does not answer.")
         unit = _Unit(transaction)

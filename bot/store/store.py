@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +66,11 @@ class Store:
         database = _database(url, create)
         await database.open()
         return cls(database, clock)
+
+    @property
+    def transactions(self) -> Counter[str]:
+        """Number of transactions so far, by the name of the method that runs them."""
+        return self._database.transactions
 
     async def migrate(self) -> None:
         """Makes or updates the tables and takes up what killed processes left; call it before anything else.

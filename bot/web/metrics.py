@@ -63,6 +63,8 @@ class Metrics:
         self._acknowledgement = histogram("acknowledgement_seconds", "From request to answer", _FAST)
         self._queue_depth = gauge("queue_depth", "Keys that wait or run", "state")
         self._queue_age = gauge("queue_oldest_seconds", "How long the oldest due key has waited")
+        self._transactions = counter("store_transactions", "Transactions of the store", "name")
+        self._counted_transactions: dict[str, int] = {}
         self._work = histogram("work_seconds", "Runs of a worker on one key", _SLOW, "kind", "outcome")
         self._phases = histogram("phase_seconds", "From a phase's start to its end", _SLOW, "phase")
         self._environments = gauge("environments", "Environments by state", "state")
@@ -88,6 +90,12 @@ class Metrics:
         for state, depth in depths.items():
             self._queue_depth.labels(state).set(depth)
         self._queue_age.set(oldest_seconds)
+
+    def store_transactions(self, totals: Mapping[str, int]) -> None:
+        """Totals since the start of the process."""
+        for name, total in totals.items():
+            self._transactions.labels(name).inc(total - self._counted_transactions.get(name, 0))
+        self._counted_transactions |= totals
 
     def worked(self, kind: str, outcome: str, seconds: float) -> None:
         self._work.labels(kind, outcome).observe(seconds)

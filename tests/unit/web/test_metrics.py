@@ -27,6 +27,8 @@ async def test_every_number_is_told_with_its_labels() -> None:
     metrics = Metrics()
     metrics.delivery("pull_request", "202", 0.004)
     metrics.worked("environment", "settled", 12.0)
+    metrics.store_transactions({"Queue.claim": 3})
+    metrics.store_transactions({"Queue.claim": 5})
     metrics.phase("workloads", 8.0)
     metrics.environments({"ready": 3, "failed": 1})
     metrics.promotions({"soaking": 1, "rolled back": 2}, 90.0)
@@ -45,6 +47,7 @@ async def test_every_number_is_told_with_its_labels() -> None:
         'greenroom_queue_depth{state="waiting"}': 4,
         'greenroom_queue_depth{state="running"}': 2,
         "greenroom_queue_oldest_seconds": 1.5,
+        'greenroom_store_transactions_total{name="Queue.claim"}': 5,
         'greenroom_work_seconds_count{kind="environment",outcome="settled"}': 1,
         'greenroom_phase_seconds_sum{phase="workloads"}': 8,
         'greenroom_environments{state="ready"}': 3,

@@ -1,0 +1,19 @@
+"""The store counts its transactions by the method that runs them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bot.model.work import WorkKey
+from bot.store import Store
+
+
+async def test_store_counts_transactions_by_method(tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}")
+    await store.migrate()
+    store.transactions.clear()
+    await store.queue.enqueue([WorkKey("sweep", "expiry")])
+    await store.queue.claim("worker", 1, 15)
+    await store.queue.claim("worker", 1, 15)
+    assert store.transactions == {"Queue.enqueue": 1, "Queue.claim": 2}
+    await store.close()
