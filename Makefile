@@ -43,6 +43,8 @@ check: .venv/installed ## style, types and the rules between the rooms
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/deptry --no-ansi bot
+	@$(BIN)/deptry --no-ansi --ignore DEP002,DEP004 bot tests
 
 .PHONY: test
 test: check ## every test that needs nothing but Python
