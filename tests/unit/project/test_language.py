@@ -1,0 +1,39 @@
+"""The checks of the language find what they are for, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.project.language import identifier_findings, phrase_findings
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("def tell(asker): ...", ["tell", "asker"]),
+        ("class StageBoard: ...", ["StageBoard"]),
+        ("for each in rows: pass", ["each"]),
+        ("import x as _told", ["_told"]),
+        ("__all__ = ['x']\nforetold = dashboard = 1\nprint(told)", []),
+    ],
+)
+def test_identifier_findings(source: str, names: list[str]) -> None:
+    assert [finding.text for finding in identifier_findings("bot/example.py", source)] == names
+
+
+@pytest.mark.parametrize(
+    ("source", "phrases"),
+    [
+        ('"""Whoever waits\nhas  to wait."""', ["Whoever", "has to"]),
+        ("x = 1  # it is taken away", ["taken away"]),
+        ('a, b = "told", "the user is told"', ["told"]),
+        ('"It is no longer needed, leaves more room."', []),
+    ],
+)
+def test_phrase_findings(source: str, phrases: list[str]) -> None:
+    assert [finding.text for finding in phrase_findings("example.py", source)] == phrases
+
+
+def test_phrase_findings_name_the_line() -> None:
+    (finding,) = phrase_findings("docs/example.md", "One.\nTwo has\nto wait.")
+    assert finding.line == 2
