@@ -1,4 +1,4 @@
-# Everything the project needs goes into .venv; nothing else is asked of the machine.
+# Everything that the project needs is installed into .venv; nothing else on the machine changes.
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
@@ -34,63 +34,88 @@ control-plane: .venv/installed ## build a real Kubernetes control plane from Go 
 tools: .venv/installed ## build Kustomize and Helm from Go modules (once, outside the tree)
 	@$(BIN)/python -m tests.kubernetes.tools
 
-# Much of a test's time is waiting, so four at once keep two cores busy.
-TEST := $(BIN)/python -m pytest -n 4 --dist worksteal -m
+# Tests spend much of their time waiting, so four processes keep two cores busy.
+TEST := $(BIN)/python -m pytest -n 4 --dist worksteal
+NEEDS_PYTHON_ONLY := not (cluster or tools or postgresql or browser or fault or soak or fuzz)
 
 .PHONY: check
-check: .venv/installed ## style, types and the rules between the rooms
+check: .venv/installed ## style, types, import rules and declared dependencies
+	@$(MAKE) --no-print-directory --jobs 5 --output-sync lint format types imports dependencies
+
+.PHONY: lint format types imports dependencies
+lint:
 	@$(BIN)/ruff check .
+format:
 	@$(BIN)/ruff format --check --quiet .
+types:
 	@$(BIN)/mypy
+imports:
 	@$(BIN)/lint-imports --no-cache
+dependencies:
 	@$(BIN)/deptry --no-ansi bot
 	@$(BIN)/deptry --no-ansi --ignore DEP002,DEP004 bot tests
 
 .PHONY: test
-test: check ## every test that needs nothing but Python
-	@$(TEST) "not cluster and not tools and not postgresql and not browser and not fault and not fuzz" tests
+test: check ## check, and every test that needs nothing but Python
+	@$(TEST) -m "$(NEEDS_PYTHON_ONLY)" tests
+
+.PHONY: test-one
+test-one: .venv/installed ## the tests of one component: make test-one DIR=tests/unit/commands
+	@test -n "$(DIR)" || { echo "Name a folder or file: make test-one DIR=tests/unit/commands"; exit 1; }
+	@$(BIN)/python -m pytest -q -m "$(NEEDS_PYTHON_ONLY)" $(DIR)
+
+.PHONY: soak
+soak: .venv/installed ## long random series
+	@$(TEST) -m soak tests
 
 .PHONY: test-faults
-test-faults: .venv/installed ## kills, hangs and long series, which take their time
+test-faults: .venv/installed ## faults: killed processes, hanging servers, lost connections
 	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "fault and not cluster" tests
 
 .PHONY: test-postgresql
-test-postgresql: .venv/installed ## store and queue on Debian's PostgreSQL
+test-postgresql: .venv/installed ## store and queue on PostgreSQL, from Debian's package
 	@$(BIN)/python -m pytest -m postgresql tests
 
 .PHONY: test-tools
-test-tools: tools ## Kustomize and Helm themselves, on the samples
+test-tools: tools ## the real Kustomize and Helm, on the samples
 	@$(BIN)/python -m pytest -m "tools and not cluster" tests
 
 .PHONY: test-cluster
-test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## the cluster's contracts and the stories on a real control plane
+test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## cluster contracts and stories on a real control plane
 	@$(BIN)/python -m pytest -m cluster tests
 
 .PHONY: fuzz
 fuzz: .venv/installed ## ten thousand hostile inputs of each kind
-	@$(TEST) fuzz tests/fuzz
+	@$(TEST) -m fuzz tests/fuzz
 
 .venv/fuzz-installed: requirements/fuzz.txt .venv/installed
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
 .PHONY: fuzz-guided
-fuzz-guided: .venv/fuzz-installed ## hostile inputs that look for new ways through the code, a minute for each kind
+fuzz-guided: .venv/fuzz-installed ## coverage-guided hostile inputs, one minute for each kind
 	@for target in configurations manifests kustomizations charts comments; do $(BIN)/python -m tests.fuzz.guided $$target 60 || exit 1; done
 
 .PHONY: bench
-bench: .venv/installed ## measure; fails when a goal is missed
+bench: .venv/installed ## benchmarks; fails when a goal is missed
 	@$(BIN)/python -m tests.bench
 
+.PHONY: chromium
+chromium:
+	@command -v chromium >/dev/null || { echo "Installing Debian's Chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji >/dev/null; } || { echo "Chromium is missing and could not be installed: install Debian's package chromium"; exit 1; }
+
 .PHONY: test-browser
-test-browser: .venv/installed ## a person clicks through it in Chromium; pictures in test-output/
-	@command -v chromium >/dev/null || { echo "Installing Debian's Chromium"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core fonts-noto-color-emoji >/dev/null; } || { echo "Chromium is missing and cannot be installed here: install Debian's package chromium"; exit 1; }
+test-browser: .venv/installed chromium ## the pages in Chromium; screenshots in test-output/
 	@$(BIN)/python -m pytest -m browser tests/browser
 
+.PHONY: screenshots
+screenshots: .venv/installed chromium ## write the README's screenshots to docs/images/
+	@$(BIN)/python -m tests.browser.screenshots
+
 .PHONY: demo
-demo: .venv/installed ## play the whole story on this machine
+demo: .venv/installed ## the whole life of a pull request, on this machine
 	@$(BIN)/greenroom demo
 
 .PHONY: clean
-clean: ## remove what the targets made inside the tree
+clean: ## remove everything that the targets created in the tree
 	rm -rf .venv build dist test-output .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -39,7 +39,7 @@ async def test_every_order_loss_and_doubling_of_up_to_three_deliveries(
     await _every_arrival(store, clock, story, doubled=1)
 
 
-@pytest.mark.fault
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("story", [story for story in STORIES if 3 < len(story) < 6], ids="-".join)
 async def test_every_order_and_loss_of_up_to_five_deliveries(
@@ -100,7 +100,7 @@ async def test_whatever_happens_while_it_works(
     await _play(Stage(store, clock), *told)
 
 
-@pytest.mark.fault
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 @given(timelines())
 @settings(QUIET, max_examples=1000)

@@ -91,7 +91,7 @@ async def test_verified_is_only_what_runs_the_releases_very_digests_and_none_oth
     assert found.state is PromotionState.SUCCEEDED
 
 
-@pytest.mark.fault
+@pytest.mark.soak
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("seed", range(1000, 1060))
 async def test_whatever_else_happens_they_do_too(seed: int, clock: ManualClock, tmp_path: Path) -> None:
