@@ -48,7 +48,7 @@ from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
 from bot.web.webhooks import Webhooks
-from bot.wiring import Dependencies, handlers, intervals, storyteller
+from bot.wiring import Dependencies, handlers, intervals, view_reader
 from bot.worker import Worker
 
 log = structlog.get_logger()
@@ -157,7 +157,7 @@ class App:
         sign_in = SignIn(site, github.sign_in(settings.github_client_id, secret), sessions)
         rooms = PageRooms(store.environments, store.journal, store.queue, witness)
         access = Access(github)
-        stages = StagePages(site, sessions, access, store.promotions, storyteller(store, github))
+        stages = StagePages(site, sessions, access, store.promotions, view_reader(store, github))
         return page_routes(sign_in, Pages(site, sessions, access, rooms, utc_now), stages)
 
     def _routes(self, store: Store, pages: Sequence[BaseRoute]) -> ASGIApp:

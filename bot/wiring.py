@@ -56,28 +56,30 @@ class Dependencies:
     github: GitHubApp
     cluster: KubernetesCluster
     renderer: Renderer
-    peers: Ports
+    ports: Ports
     settings: Settings
     metrics: Metrics
 
 
-def handlers(rooms: Dependencies) -> dict[str, Handler]:
+def handlers(dependencies: Dependencies) -> dict[str, Handler]:
     """By the kind of work."""
-    store, settings, metrics = rooms.store, rooms.settings, rooms.metrics
+    store, settings, metrics = dependencies.store, dependencies.settings, dependencies.metrics
     resync = Resync(
-        rooms.github, store.environments, store.deliveries, settings.max_deletions_per_sweep, metrics
+        dependencies.github, store.environments, store.deliveries, settings.max_deletions_per_sweep, metrics
     )
     return {
-        "command": _commands(rooms),
-        "environment": EnvironmentHandler(rooms.peers, _policy(settings)),
-        "namespace": SecondNamespaces(store.environments, store.journal, rooms.cluster, utc_now, metrics),
+        "command": _commands(dependencies),
+        "environment": EnvironmentHandler(dependencies.ports, _policy(settings)),
+        "namespace": SecondNamespaces(
+            store.environments, store.journal, dependencies.cluster, utc_now, metrics
+        ),
         "resync": resync.one,
-        "sweep": Sweeper({"resync": resync.all, **_sweeps(rooms)}),
-        **_promotions(rooms),
+        "sweep": Sweeper({"resync": resync.all, **_sweeps(dependencies)}),
+        **_promotions(dependencies),
     }
 
 
-def storyteller(store: Store, github: GitHubApp) -> ViewReader:
+def view_reader(store: Store, github: GitHubApp) -> ViewReader:
     return ViewReader(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
 
 
@@ -94,9 +96,9 @@ def intervals(settings: Settings) -> Mapping[str, timedelta]:
     }
 
 
-def _commands(rooms: Dependencies) -> Handler:
-    store, github = rooms.store, rooms.github
-    teller = storyteller(store, github)
+def _commands(dependencies: Dependencies) -> Handler:
+    store, github = dependencies.store, dependencies.github
+    teller = view_reader(store, github)
     peers = CommandPeers(
         store.commands,
         store.environments,
@@ -105,14 +107,16 @@ def _commands(rooms: Dependencies) -> Handler:
         StatusQuery(store.environments, store.journal, store.queue, teller, utc_now),
         utc_now,
     )
-    return CommandHandler(peers, rooms.settings.longest_ttl)
+    return CommandHandler(peers, dependencies.settings.longest_ttl)
 
 
-def _promotions(rooms: Dependencies) -> dict[str, Handler]:
-    store, github, hosts = rooms.store, rooms.github, rooms.settings.host_grants
+def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
+    store, github, hosts = dependencies.store, dependencies.github, dependencies.settings.host_grants
     asking = PromotionService(store.promotions, store.releases, github, utc_now)
-    sources = ReleaseResolver(github, rooms.peers.registry, rooms.cluster, store.releases, utc_now)
-    comparing = ParityService(github, rooms.renderer)
+    sources = ReleaseResolver(
+        github, dependencies.ports.registry, dependencies.cluster, store.releases, utc_now
+    )
+    comparing = ParityService(github, dependencies.renderer)
     inquiry = FactsReader(store.promotions, store.environments, github, sources, comparing, utc_now, hosts)
     pins = DemoPins(store.promotions, github, sources, utc_now)
     return {
@@ -121,8 +125,13 @@ def _promotions(rooms: Dependencies) -> dict[str, Handler]:
     }
 
 
-def _sweeps(rooms: Dependencies) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    store, github, settings, metrics = rooms.store, rooms.github, rooms.settings, rooms.metrics
+def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    store, github, settings, metrics = (
+        dependencies.store,
+        dependencies.github,
+        dependencies.settings,
+        dependencies.metrics,
+    )
     limit = settings.max_deletions_per_sweep
 
     async def expire() -> None:
@@ -142,7 +151,7 @@ def _sweeps(rooms: Dependencies) -> Mapping[str, Callable[[], Awaitable[None]]]:
         await lost(store.environments, store.deliveries, utc_now(), limit, metrics)
 
     async def find_orphans() -> None:
-        found = OrphanRooms(rooms.cluster, store.environments, store.deliveries, store.queue)
+        found = OrphanRooms(dependencies.cluster, store.environments, store.deliveries, store.queue)
         await orphans(found, limit, metrics)
 
     async def wake_queue() -> None:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli.terminal import grid, plain, text
-from bot.environments.views import EnvironmentView, StepState, duration
+from bot.environments.views import EnvironmentView, StepState, format_seconds
 from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import CheckState, EnvironmentState, StatusMessage
 
@@ -54,11 +54,11 @@ def show_all(story: EnvironmentView, sight: NamespaceDiagnostics) -> None:
     grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(story)])
     grid(
         console,
-        f"Phases, {duration(story.seconds)} together",
+        f"Phases, {format_seconds(story.seconds)} together",
         [
             (
                 Text(step.phase, _STEPS.get(step.state, _BUSY)),
-                Text(step.state if step.seconds is None else duration(step.seconds), "dim"),
+                Text(step.state if step.seconds is None else format_seconds(step.seconds), "dim"),
             )
             for step in story.steps
         ],

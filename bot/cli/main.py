@@ -74,11 +74,11 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
 ) -> None:
     """Try out everything that the bot needs, and say what to do where it fails."""
-    from bot.doctor import State, examine
+    from bot.doctor import State, run_all_checks
     from bot.logging import set_up_logging
 
     set_up_logging("error")
-    findings = examine()
+    findings = run_all_checks()
     if as_json:
         import json
         from dataclasses import asdict
@@ -148,7 +148,7 @@ def _show(findings: Sequence[Finding]) -> None:
     table = Table.grid(padding=(0, 2))
     for finding in findings:
         sign, style = signs[finding.state]
-        table.add_row(Text(sign, style), Text(finding.name, "bold"), Text(finding.told))
+        table.add_row(Text(sign, style), Text(finding.name, "bold"), Text(finding.message))
     Console().print(table)
 
 

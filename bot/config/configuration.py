@@ -19,7 +19,7 @@ from bot.config.fields import (
     RelativePath,
     Strict,
     Variable,
-    written,
+    matching,
 )
 from bot.config.stages import Demo, Problem, Stage, StageName, pipeline_problems
 from bot.model.environment import EnvironmentKey, EnvironmentKind
@@ -29,20 +29,21 @@ from bot.model.manifest import Tool
 from bot.model.repository import Repository
 from bot.model.size import Size
 
-PATH = ".greenroom.yml"
+CONFIGURATION_FILE = ".greenroom.yml"
 MIGRATIONS = "migrations"
 """The name of the check that `data.migrate` is."""
-LARGEST = 64 * 1024
+MAX_CHARACTERS = 64 * 1024
 """Characters. A configuration is read by people; larger ones are mistakes or attacks."""
 
 
 class ImageSource(Strict):
     repository: Annotated[
-        str, written(r"[a-z0-9][a-zA-Z0-9.:_/-]*", "an image is registry and path, such as ghcr.io/acme/shop")
+        str,
+        matching(r"[a-z0-9][a-zA-Z0-9.:_/-]*", "an image is registry and path, such as ghcr.io/acme/shop"),
     ]
     tag: Annotated[
         str,
-        written(
+        matching(
             r"[A-Za-z0-9_.{}-]{1,140}", "a tag has letters, digits, dots, dashes and underscores beside {sha}"
         ),
     ] = "{sha}"
@@ -164,40 +165,43 @@ class Configuration(Strict):
     demo: Mapping[StageName, Demo] = Field(default_factory=dict, max_length=20)
 
     @property
-    def follows(self) -> bool:
+    def follows_default_branch(self) -> bool:
         """Whether something here follows the default branch by itself."""
         pinned = any(demo.release is not None for demo in self.demo.values())
-        return pinned or any(stage.begins for stage in self.stages.values())
+        return pinned or any(stage.follows_default_branch for stage in self.stages.values())
 
     @property
-    def places(self) -> Mapping[str, Stage]:
+    def stages_and_demos(self) -> Mapping[str, Stage]:
         """Stages, and demos as the stages that they are for all but their way: no two have one name."""
         return {**self.stages, **{name: demo.as_stage for name, demo in self.demo.items()}}
 
-    def place(self, environment: EnvironmentKey) -> Stage | None:
+    def find_stage(self, environment: EnvironmentKey) -> Stage | None:
         """None where the file has none of this name and kind."""
         if environment.kind is EnvironmentKind.STAGE:
             return self.stages.get(environment.name)
         demo = self.demo.get(environment.name) if environment.kind is EnvironmentKind.DEMO else None
         return demo.as_stage if demo is not None else None
 
-    def own(self, environment: EnvironmentKey) -> Preview | Stage:
+    def section_of(self, environment: EnvironmentKey) -> Preview | Stage:
         """The part that is about one environment."""
         if environment.kind is EnvironmentKind.PREVIEW:
             return self.preview
-        return self.places[environment.name]
+        return self.stages_and_demos[environment.name]
 
     def data_of(self, environment: EnvironmentKey) -> Data:
         """Stages and demos keep their data, whatever is done to a preview's; stages are seeded on request."""
         data = self.data or Data()
         if environment.kind is EnvironmentKind.PREVIEW:
             return data
-        seed = data.seed if self.places[environment.name].seeded else None
+        seed = data.seed if self.stages_and_demos[environment.name].seeded else None
         return data.model_copy(update={"on_push": OnPush.KEEP, "seed": seed})
 
     @model_validator(mode="after")
     def _one_check_of_migrations(self) -> Configuration:
-        checks = [*self.preview.checks, *(each for place in self.places.values() for each in place.checks)]
+        checks = [
+            *self.preview.checks,
+            *(each for place in self.stages_and_demos.values() for each in place.checks),
+        ]
         if self.data and self.data.migrate and any(each.title == MIGRATIONS for each in checks):
             raise ValueError(f"a check may not be called {MIGRATIONS!r}: that is the one of `data.migrate`")
         return self
@@ -225,7 +229,7 @@ def host_objection(
     configuration: Configuration, text: str, key: EnvironmentKey, repository: Repository, grants: HostGrants
 ) -> str | None:
     """Why the stage cannot have the host that it names, with line and field; None when it can."""
-    stage = configuration.place(key)
+    stage = configuration.find_stage(key)
     if stage is None or stage.host is None:
         return None
     why = grants.objection(stage.host, repository)
@@ -234,23 +238,25 @@ def host_objection(
 
 def _read(text: str) -> tuple[Any, Mapping[tuple[str | int, ...], int]]:
     """Plain values, and the line of each. ConfigurationError for what is no mapping in YAML."""
-    if len(text) > LARGEST:
-        raise ConfigurationError(f"{PATH} is larger than {LARGEST // 1024} KiB")
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigurationError(f"{CONFIGURATION_FILE} is larger than {MAX_CHARACTERS // 1024} KiB")
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines: dict[tuple[str | int, ...], int] = {}
         data = _construct(node, (), lines) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError(f"{PATH}, line {line}: {error.problem}") from None
+        raise ConfigurationError(f"{CONFIGURATION_FILE}, line {line}: {error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{PATH} is not readable YAML: {error}") from None
+        raise ConfigurationError(f"{CONFIGURATION_FILE} is not readable YAML: {error}") from None
     if not isinstance(data, dict):
-        raise ConfigurationError(f"{PATH}, line 1: expected a mapping that starts with `version: 1`")
+        raise ConfigurationError(
+            f"{CONFIGURATION_FILE}, line 1: expected a mapping that starts with `version: 1`"
+        )
     return data, lines
 
 
-def line_of(text: str, *path: str) -> int:
+def field_line(text: str, *path: str) -> int:
     """Where a field of a configuration that can be used stands."""
     return _read(text)[1].get(path, 1)
 
@@ -261,7 +267,7 @@ def _told(problem: Problem, lines: Mapping[tuple[str | int, ...], int]) -> str:
     while known and known not in lines:
         known = known[:-1]
     field = ".".join(str(part) for part in path if part != "[key]") or "the file"
-    return f"{PATH}, line {lines.get(known, 1)}, {field}: {message}"
+    return f"{CONFIGURATION_FILE}, line {lines.get(known, 1)}, {field}: {message}"
 
 
 def _message(problem: Any) -> str:

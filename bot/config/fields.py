@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from bot.model.size import Size, amount
+from bot.model.size import Size, parse_quantity
 
 _DURATION = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
 _REFERENCE = re.compile(r"[a-z][a-z0-9-]{0,30}:[^\s]{1,400}")
@@ -35,7 +35,7 @@ def parse_duration(text: object) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def tell_duration(time: timedelta) -> str:
+def format_duration(time: timedelta) -> str:
     """The same in the largest unit that it is a whole number of."""
     seconds = int(time.total_seconds())
     for unit, name in reversed(_UNITS.items()):
@@ -52,7 +52,7 @@ def _relative(path: str) -> str:
     return "/".join(part for part in parts if part not in ("", "."))
 
 
-def written(pattern: str, told: str) -> AfterValidator:
+def matching(pattern: str, told: str) -> AfterValidator:
     """Text of this shape. Who writes another one is told in words what it is."""
     expression = re.compile(pattern)
 
@@ -68,13 +68,13 @@ Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 RelativePath = Annotated[str, AfterValidator(_relative)]
 Label = Annotated[
     str,
-    written(
+    matching(
         r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
         "a name here has at most 40 lower-case letters, digits and dashes, such as smoke-test",
     ),
 ]
 UrlPath = Annotated[
-    str, written(r"/[^\s]{0,1999}", "a path begins with a slash and has no spaces, such as /healthz")
+    str, matching(r"/[^\s]{0,1999}", "a path begins with a slash and has no spaces, such as /healthz")
 ]
 
 
@@ -87,7 +87,7 @@ def _reference(text: str) -> str:
 
 Variable = Annotated[
     str,
-    written(
+    matching(
         r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name has letters, digits and underscores, such as FEATURE_X"
     ),
 ]
@@ -133,7 +133,7 @@ class Check(Strict):
 def _quantity(value: object) -> str:
     """YAML reads `cpu: 2` and `cpu: 0.5` as numbers."""
     text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
-    if amount(text) <= 0:
+    if parse_quantity(text) <= 0:
         raise ValueError("it has to be more than nothing")
     return text
 
@@ -155,11 +155,11 @@ class PreviewSize(Strict):
         largest = (info.context or {}).get("largest")
         if value is not None and largest is not None:
             most: str = getattr(largest, str(info.field_name))
-            if amount(value) > amount(most):
+            if parse_quantity(value) > parse_quantity(most):
                 raise ValueError(f"{value} is more than the {most} that the operator allows")
         return value
 
-    def over(self, default: Size) -> Size:
+    def override(self, default: Size) -> Size:
         """The default with what is said here."""
         said = {name: value for name, value in self if value is not None}
         return replace(default, **said)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bot.config.fields import Check, Label, PreviewSize, Reference, Strict, Variable, parse_duration, written
+from bot.config.fields import Check, Label, PreviewSize, Reference, Strict, Variable, matching, parse_duration
 
 Problem = tuple[tuple[str | int, ...], str]
 """Where in the file, and what is wrong there."""
@@ -28,7 +28,7 @@ _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}")
 
 StageName = Annotated[
     str,
-    written(
+    matching(
         r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?",
         "a name here has at most 30 lower-case letters, digits and dashes, such as staging",
     ),
@@ -76,7 +76,7 @@ def _host(text: str) -> str:
 
 NamespaceName = Annotated[
     str,
-    written(
+    matching(
         r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?",
         "a namespace has at most 63 lower-case letters, digits and dashes, such as shop-staging",
     ),
@@ -106,7 +106,7 @@ class Freeze(Strict):
             raise ValueError("it ends when it begins; name another `until`")
         return self
 
-    def until(self, now: datetime) -> datetime | None:
+    def active_until(self, now: datetime) -> datetime | None:
         """When it ends, if it is on now."""
         local = now.astimezone(ZoneInfo(self.zone))
         if not _is_weekly(self.begins):
@@ -173,7 +173,7 @@ class Parity(StrEnum):
     BLOCK = "block"
 
 
-class Place(Strict):
+class StageBase(Strict):
     """What stages and demos have in common."""
 
     checks: tuple[Check, ...] = Field(default=(), max_length=20)
@@ -194,7 +194,7 @@ class Place(Strict):
         return self
 
 
-class Stage(Place):
+class Stage(StageBase):
     after: After = After()
     parity: Parity = Parity.WARN
     automatic: bool = False
@@ -217,7 +217,7 @@ class Stage(Place):
         return self
 
     @property
-    def begins(self) -> bool:
+    def follows_default_branch(self) -> bool:
         """Whether a new head of the default branch comes here by itself."""
         return self.automatic and not self.after.names
 
@@ -226,7 +226,7 @@ class Stage(Place):
         return self.seed or self.ephemeral
 
 
-class Demo(Place):
+class Demo(StageBase):
     """Shows one release until a person moves it: a stage on nobody's way."""
 
     release: Release | None = None
@@ -234,7 +234,7 @@ class Demo(Place):
 
     @property
     def as_stage(self) -> Stage:
-        return Stage(seed=True, **{name: getattr(self, name) for name in Place.model_fields})
+        return Stage(seed=True, **{name: getattr(self, name) for name in StageBase.model_fields})
 
 
 def pipeline_problems(

@@ -10,7 +10,7 @@ from bot.cluster.client.api import Api, Refused
 from bot.cluster.client.connection import connect
 from bot.cluster.client.kinds import GATEWAY, SECRET
 from bot.cluster.policy import Policy
-from bot.doctor.findings import Ailing
+from bot.doctor.findings import CheckFailed
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
 from bot.secrets.kubernetes import REPOSITORIES
 from bot.settings import Settings
@@ -48,7 +48,7 @@ class ClusterChecks:
                 f"{', '.join(right.verbs)} {right.resource} ({right.group or 'core'})" for right in missing
             ]
             advice = "Apply deploy/base/rights.yaml, and see that its binding names the bot's account."
-            raise Ailing("\n".join(["The bot's account in the cluster may not:", *told, advice]))
+            raise CheckFailed("\n".join(["The bot's account in the cluster may not:", *told, advice]))
         return "the bot's account has them all"
 
     async def secrets(self) -> str:
@@ -71,7 +71,7 @@ class ClusterChecks:
             if not marked:
                 problems.append(f"No Secret in the namespace {namespace} has the annotation {REPOSITORIES}.")
         if problems:
-            raise Ailing("\n".join(problems))
+            raise CheckFailed("\n".join(problems))
         return f"for environments there are {', '.join(told)}" if told else "none are kept for environments"
 
     async def gateway_api(self) -> str:
@@ -83,13 +83,13 @@ class ClusterChecks:
             served = {}
         if not {"gateways", "httproutes"} <= {each["name"] for each in served.get("resources", ())}:
             advice = "install its CRDs (standard channel) and a controller for it"
-            raise Ailing(f"The cluster does not know {GATEWAY.api_version}: {advice}.")
+            raise CheckFailed(f"The cluster does not know {GATEWAY.api_version}: {advice}.")
         return GATEWAY.api_version
 
     async def gateway(self) -> str:
         problem = await gateway_problem(self._api, self._policy)
         if problem:
-            raise Ailing(problem)
+            raise CheckFailed(problem)
         domains = filter(None, (self._settings.base_domain, self._settings.fork_base_domain))
         carried = " and ".join([*(f"*.{domain.host}" for domain in domains), *self._policy.hosts])
         return f"{self._settings.gateway} carries {carried}"

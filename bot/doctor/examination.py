@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.doctor.cluster import ClusterChecks
-from bot.doctor.findings import Ailing, Check, Finding, State, run
+from bot.doctor.findings import Check, CheckFailed, Finding, State, run
 from bot.doctor.github import GitHubChecks
 from bot.doctor.images import images
 from bot.doctor.manifests import manifests
@@ -14,7 +14,7 @@ from bot.settings import Settings, SettingsError, read_settings
 from bot.store import Store
 
 
-def examine() -> list[Finding]:
+def run_all_checks() -> list[Finding]:
     """Reads the settings from the environment and tries out what they say."""
     try:
         settings = read_settings()
@@ -48,7 +48,7 @@ async def _database(settings: Settings) -> str:
         await store.ping()
     except StoreUnavailable as error:
         advice = "When it is new: `greenroom migrate` makes the tables, and so does `greenroom serve`."
-        raise Ailing(f"{error} {advice}") from None
+        raise CheckFailed(f"{error} {advice}") from None
     finally:
         await store.close()
     return "it answers and has its tables"

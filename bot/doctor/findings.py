@@ -22,11 +22,11 @@ class State(StrEnum):
 class Finding:
     name: str
     state: State
-    told: str
+    message: str
     """What was found; when it failed, one line for each thing to do."""
 
 
-class Ailing(GreenroomError):
+class CheckFailed(GreenroomError):
     """Something is not well; the message says what, and what to do."""
 
 

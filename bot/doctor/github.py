@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Self
 
-from bot.doctor.findings import Ailing
+from bot.doctor.findings import CheckFailed
 from bot.github.client.client import Client
 from bot.github.client.connection import Connection
 from bot.github.client.failures import NotFound, Unauthorized
@@ -36,18 +36,18 @@ class GitHubChecks:
             app = (await self.client.get(None, "/app")).json()
         except NotFound:
             advice = "compare GREENROOM_GITHUB_APP_ID with the App's page"
-            raise Ailing(f"GitHub knows no such App: {advice}.") from None
+            raise CheckFailed(f"GitHub knows no such App: {advice}.") from None
         except Unauthorized as error:
             advice = (
                 "Is the private key this App's? Make a new one on its page. Is this machine's clock right?"
             )
-            raise Ailing(f"{error}. {advice}") from None
+            raise CheckFailed(f"{error}. {advice}") from None
         return f"signed in as {app['name']}"
 
     async def permissions(self) -> str:
         problems = await missing(self.client)
         if problems:
-            raise Ailing("\n".join(problems))
+            raise CheckFailed("\n".join(problems))
         return "the App and its installations have what is needed"
 
     async def webhook(self) -> str:
@@ -56,9 +56,9 @@ class GitHubChecks:
         url = hook.get("url") or "nowhere"
         if url.rstrip("/") != wanted:
             advice = f"set the webhook's URL on the App's page to {wanted}, or correct GREENROOM_PUBLIC_URL"
-            raise Ailing(f"GitHub sends deliveries to {url}: {advice}.")
+            raise CheckFailed(f"GitHub sends deliveries to {url}: {advice}.")
         if hook.get("content_type") != "json":
-            raise Ailing("Set the webhook's content type on the App's page to application/json.")
+            raise CheckFailed("Set the webhook's content type on the App's page to application/json.")
         return f"GitHub sends deliveries to {wanted}"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.config.configuration import PATH, parse_configuration
-from bot.doctor.findings import Ailing
+from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
+from bot.doctor.findings import CheckFailed
 from bot.github.client.client import Client
 from bot.github.resources.contents import Contents
 from bot.github.resources.installations import Installations
@@ -29,15 +29,19 @@ async def images(client: Client, settings: Settings) -> str:
     async with RegistryClient(_credentials(settings), settings.private_registries) as registry:
         for repository in await repositories(client):
             try:
-                text = await contents.default_branch_file(repository, PATH)
+                text = await contents.default_branch_file(repository, CONFIGURATION_FILE)
                 for image in parse_configuration(text).images.values() if text is not None else ():
                     await registry.resolve(image.repository, image.tag_for(_NO_COMMIT))
                     readable.add(image.repository)
             except GreenroomError as error:
                 problems.append(f"{repository.full_name}: {error}")
     if problems:
-        raise Ailing("\n".join(problems))
-    return f"can be read: {', '.join(sorted(readable))}" if readable else f"no repository has a {PATH} yet"
+        raise CheckFailed("\n".join(problems))
+    return (
+        f"can be read: {', '.join(sorted(readable))}"
+        if readable
+        else f"no repository has a {CONFIGURATION_FILE} yet"
+    )
 
 
 def _credentials(settings: Settings) -> Credentials:
@@ -46,7 +50,7 @@ def _credentials(settings: Settings) -> Credentials:
     try:
         return Credentials.from_docker_config(Path(settings.registry_credentials).read_text())
     except (OSError, ValueError) as error:
-        raise Ailing(f"GREENROOM_REGISTRY_CREDENTIALS: {error}") from None
+        raise CheckFailed(f"GREENROOM_REGISTRY_CREDENTIALS: {error}") from None
 
 
 async def repositories(client: Client) -> Sequence[Repository]:

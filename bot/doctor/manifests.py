@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.cluster.render.tools.tools import ToolMissing, Tools
-from bot.config.configuration import PATH, parse_configuration
-from bot.doctor.findings import Ailing
+from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
+from bot.doctor.findings import CheckFailed
 from bot.doctor.images import repositories
 from bot.github.client.client import Client
 from bot.github.resources.contents import Contents
@@ -26,7 +26,7 @@ async def manifests(client: Client) -> str:
             else:
                 found.append(f"{tool} is not there, and nobody needs it")
     if missing:
-        raise Ailing("\n".join(missing))
+        raise CheckFailed("\n".join(missing))
     return "; ".join(found)
 
 
@@ -36,7 +36,7 @@ async def _needed(client: Client) -> dict[Tool, list[str]]:
     needed: dict[Tool, list[str]] = {}
     for repository in await repositories(client):
         try:
-            text = await contents.default_branch_file(repository, PATH)
+            text = await contents.default_branch_file(repository, CONFIGURATION_FILE)
             if text is not None:
                 tool = parse_configuration(text).manifests.tool
                 needed.setdefault(tool, []).append(repository.full_name)

@@ -157,7 +157,7 @@ class ReconcileContext:
     def own(self) -> Preview | Stage:
         """The environment's own part of the configuration."""
         assert self.configuration is not None, "a phase runs only after the configuration was read"
-        return self.configuration.own(self.environment.key)
+        return self.configuration.section_of(self.environment.key)
 
     @property
     def data(self) -> Data:
@@ -173,7 +173,7 @@ class ReconcileContext:
     @property
     def size(self) -> Size:
         """What the configuration asks for; the operator's default where it says nothing."""
-        size = self.own.size.over(self.policy.default_size)
+        size = self.own.size.override(self.policy.default_size)
         return size.within(self.policy.fork_size) if self.from_fork else size
 
     def begin_time(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.config.configuration import PATH, Configuration, Seed
+from bot.config.configuration import CONFIGURATION_FILE, Configuration, Seed
 from bot.config.fields import Job
 from bot.environments.desired_state import matches
 from bot.model.environment import EnvironmentKey
@@ -23,7 +23,7 @@ def render_request(
     **place: Any,
 ) -> RenderRequest:
     """`files` are the commit's; `place` are the other fields of the request that no configuration tells."""
-    own, data = configuration.own(environment), configuration.data_of(environment)
+    own, data = configuration.section_of(environment), configuration.data_of(environment)
     return replace(
         common_request(configuration, environment=environment, files=files, **place),
         host=host if configuration.route else "",
@@ -62,7 +62,7 @@ def _seed(seed: Seed, files: Mapping[str, bytes]) -> JobRequest:
         found = {path: content for path, content in files.items() if matches(path, pattern)}
         if not found:
             told = "matches no file of this commit (files larger than 5 MiB are not looked at)"
-            raise ManifestRefused(f"{PATH}, data.seed.files: {pattern!r} {told}.")
+            raise ManifestRefused(f"{CONFIGURATION_FILE}, data.seed.files: {pattern!r} {told}.")
         chosen |= found
     return replace(_job("seed", seed), files=chosen)
 

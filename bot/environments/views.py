@@ -141,7 +141,7 @@ def _short(environment: Environment) -> str:
     return display_name(environment).partition("/")[2].lower()
 
 
-def duration(seconds: float) -> str:
+def format_seconds(seconds: float) -> str:
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:

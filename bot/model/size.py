@@ -15,7 +15,7 @@ _UNITS: dict[str | None, Fraction] = {
 }
 
 
-def amount(quantity: str) -> Fraction:
+def parse_quantity(quantity: str) -> Fraction:
     """What `500m`, `2`, `1.5Gi` count; ValueError for anything else."""
     match = _QUANTITY.fullmatch(quantity)
     if match is None:
@@ -36,7 +36,7 @@ class Size:
 
     def __post_init__(self) -> None:
         for quantity in (self.cpu, self.memory, self.storage, self.pods):
-            amount(quantity)
+            parse_quantity(quantity)
 
     def __str__(self) -> str:
         return f"cpu={self.cpu},memory={self.memory},storage={self.storage},pods={self.pods}"
@@ -52,4 +52,4 @@ class Size:
 
 
 def smaller(one: str, other: str) -> str:
-    return one if amount(one) <= amount(other) else other
+    return one if parse_quantity(one) <= parse_quantity(other) else other

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.config.configuration import PATH, host_objection, parse_configuration
+from bot.config.configuration import CONFIGURATION_FILE, host_objection, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.ports import Clock
 from bot.model.errors import ConfigurationError, Rejected, Unavailable
@@ -64,9 +64,9 @@ class FactsReader:
             closed = pull is not None and not pull.open and not pull.merged
         else:
             await self.github.head(promotion.repository)
-        text = await self.github.default_branch_file(promotion.repository, PATH)
+        text = await self.github.default_branch_file(promotion.repository, CONFIGURATION_FILE)
         if text is None:
-            return Facts(refusal=f"the default branch has no {PATH}")
+            return Facts(refusal=f"the default branch has no {CONFIGURATION_FILE}")
         try:
             reading = Reading(text, parse_configuration(text))
         except ConfigurationError as error:
@@ -74,7 +74,7 @@ class FactsReader:
         known = Facts(reading, closed=closed)
         if promotion.release is not None:
             return await self._about(promotion, promotion.release, policy(promotion), known)
-        stage = reading.configuration.place(promotion.stage)
+        stage = reading.configuration.find_stage(promotion.stage)
         if stage is None:
             return known
         try:
@@ -117,7 +117,11 @@ class FactsReader:
         self, promotion: Promotion, release: PromotableRelease, stage: Stage, reading: Reading | None
     ) -> tuple[Comparison, ...]:
         """Nothing where another gate says no before."""
-        if not stage.after.names or reading is None or reading.configuration.place(promotion.stage) is None:
+        if (
+            not stage.after.names
+            or reading is None
+            or reading.configuration.find_stage(promotion.stage) is None
+        ):
             return ()
         records = stages_by_name(await self.promotions.stages(promotion.repository.id))
         if not may_come(stage, records, release.id):

@@ -23,7 +23,7 @@ def requested(board: StageAggregate, promotion: Promotion, facts: Facts, now: da
         return board
     name = promotion.stage.name
     configuration = facts.reading.configuration
-    place = configuration.place(promotion.stage)
+    place = configuration.find_stage(promotion.stage)
     if place is None:
         told = f"there is no {promotion.stage.kind} {name} ({told_places(configuration)})"
         return on.transition(board, promotion, State.REJECTED, now, told)
@@ -151,7 +151,7 @@ def _follow_configuration(
     if facts.reading is None:
         return board
     name = promotion.stage.name
-    if facts.reading.configuration.place(promotion.stage) is None:
+    if facts.reading.configuration.find_stage(promotion.stage) is None:
         told = f"the {promotion.stage.kind} {name} is configured no more"
         return on.transition(board, promotion, State.REJECTED, now, told)
     digest = configuration_digest(facts.reading.configuration, name)

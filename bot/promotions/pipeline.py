@@ -21,12 +21,12 @@ def policy(promotion: Promotion) -> Stage:
 @lru_cache(maxsize=128)
 def stage_in(configuration: str, name: str) -> Stage:
     """A stage or demo of `.greenroom.yml`, given as text that was read before."""
-    return parse_configuration(configuration).places[name]
+    return parse_configuration(configuration).stages_and_demos[name]
 
 
 def configuration_digest(configuration: Configuration, name: str) -> str:
     """Of all in the file that decides what runs on the stage; another one makes approvals void."""
-    stage = configuration.places[name]
+    stage = configuration.stages_and_demos[name]
     parts = {
         "manifests": configuration.manifests.model_dump(mode="json"),
         "route": configuration.route.model_dump(mode="json") if configuration.route else None,

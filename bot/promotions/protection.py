@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from fnmatch import fnmatchcase
 
-from bot.config.fields import tell_duration
+from bot.config.fields import format_duration
 from bot.model.promotion import Promotion, StageAggregate
 from bot.model.protection import Branch, Protection
 from bot.promotions import stage_aggregate as on
@@ -82,7 +82,7 @@ def told(protection: Protection) -> str:
     if protection.reviewers is not None:
         rules.append(f"a yes of {protection.reviewers}")
     if protection.wait:
-        rules.append(f"a wait of {tell_duration(protection.wait)}")
+        rules.append(f"a wait of {format_duration(protection.wait)}")
     if protection.restricts_branches:
         rules.append(f"releases of {admitted(protection)} only")
     rules += [f"the rule {name}" for name in protection.others]

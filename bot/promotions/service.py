@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.config.configuration import PATH
+from bot.config.configuration import CONFIGURATION_FILE
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
@@ -160,11 +160,13 @@ class PromotionService:
             each
             for each in names.records.values()
             if each.name == name and each.target is not None
-            if configuration is None or configuration.place(each.key) is None
+            if configuration is None or configuration.find_stage(each.key) is None
         ]
         if not left:
-            if configuration is not None and name in configuration.places:
-                raise Refusal(f"{name} stands in {PATH} on the default branch: take it out there first.")
+            if configuration is not None and name in configuration.stages_and_demos:
+                raise Refusal(
+                    f"{name} stands in {CONFIGURATION_FILE} on the default branch: take it out there first."
+                )
             raise Refusal(f"Nothing runs on {name}.")
         key, now = left[0].key, self.clock()
         ended = await self.promotions.find(stage=key, ended=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.config.configuration import PATH, parse_configuration
+from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKind
 from bot.model.errors import ConfigurationError, Rejected
@@ -57,7 +57,7 @@ class Resync:
         for repository in repositories:
             try:
                 pulls = await self._github.open_pulls(repository)
-                configuration = await self._github.default_branch_file(repository, PATH)
+                configuration = await self._github.default_branch_file(repository, CONFIGURATION_FILE)
             except Rejected as error:
                 log.warning("a repository cannot be read", repository=repository.full_name, reason=str(error))
                 continue
@@ -113,7 +113,7 @@ def outdated(
 def follows(configuration: str | None) -> bool:
     """Whether a push to the default branch that nobody told of may be wanted somewhere."""
     try:
-        return configuration is not None and parse_configuration(configuration).follows
+        return configuration is not None and parse_configuration(configuration).follows_default_branch
     except ConfigurationError:
         return False
 

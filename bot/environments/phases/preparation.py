@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from bot.config.configuration import Configuration, host_objection, parse_configuration
-from bot.config.fields import tell_duration
+from bot.config.fields import format_duration
 from bot.environments import secrets
 from bot.environments.context import ReconcileContext
 from bot.environments.render_request import render_request
@@ -38,7 +38,7 @@ async def configuration(run: ReconcileContext) -> Outcome:
     run.set(notes=())
     ttl, longest = run.configuration.preview.ttl, run.policy.longest_ttl
     if ttl is not None and ttl > longest and environment.overrides.target is None:
-        asked, allowed = tell_duration(ttl), tell_duration(longest)
+        asked, allowed = format_duration(ttl), format_duration(longest)
         run.note(f"`preview.ttl` is `{asked}`, but the operator allows `{allowed}` at most.")
     if wanted and run.from_fork:
         run.note(f"A fork gets no secrets, so it runs without {_listed(wanted)}.")

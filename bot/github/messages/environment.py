@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from bot.environments.views import duration
+from bot.environments.views import format_seconds
 from bot.github.messages.markdown import block, code, one_line, plain
 from bot.model.environment import (
     CheckResult,
@@ -192,7 +192,7 @@ def named_check(result: CheckResult, place: Place) -> Output:
         CheckState.PASSED: "Passed",
         CheckState.FAILED: "Failed",
     }[result.state]
-    took = f" in {duration(result.seconds)}" if result.seconds is not None else ""
+    took = f" in {format_seconds(result.seconds)}" if result.seconds is not None else ""
     ended = took if result.state in (CheckState.PASSED, CheckState.FAILED) else ""
     said = [plain(result.summary)] if result.summary else []
     return Output(
@@ -287,5 +287,5 @@ def _phases(phases: Mapping[Phase, PhaseRecord]) -> str:
         if record is None:
             continue
         total += record.seconds or 0.0
-        rows.append(f"| {phase} | {'…' if record.seconds is None else duration(record.seconds)} |")
-    return "\n".join([*rows, f"| **together** | **{duration(total)}** |"])
+        rows.append(f"| {phase} | {'…' if record.seconds is None else format_seconds(record.seconds)} |")
+    return "\n".join([*rows, f"| **together** | **{format_seconds(total)}** |"])

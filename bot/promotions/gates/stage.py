@@ -77,7 +77,11 @@ def lock(case: Case) -> GateResult:
 
 
 def freeze(case: Case) -> GateResult:
-    ends = [(until, freeze) for freeze in case.stage.freeze if (until := freeze.until(case.now)) is not None]
+    ends = [
+        (until, freeze)
+        for freeze in case.stage.freeze
+        if (until := freeze.active_until(case.now)) is not None
+    ]
     if not ends:
         return passed("freeze")
     until, freeze = max(ends, key=lambda each: each[0])

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from bot.environments.views import duration
+from bot.environments.views import format_seconds
 from bot.model.person import Person
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
@@ -39,7 +39,7 @@ class Site:
             "ago": self._ago,
             "time": lambda moment: f"{moment:%d %B %Y, %H:%M} UTC",
             "iso": lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-            "took": duration,
+            "took": format_seconds,
             "short": lambda sha: sha[:7],
             "prose": _prose,
             "brief": lambda text: _DIGEST.sub(r"\1…", text),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.doctor import examine
+from bot.doctor import run_all_checks
 from bot.embedded.github.core import GitHub
 from bot.embedded.github.server import GitHubServer
 from bot.embedded.samples.commits import helm_shop_files, shop_files
@@ -55,7 +55,7 @@ def doctor(monkeypatch: pytest.MonkeyPatch) -> Doctor:
                 patch.delenv(name)
             for name, value in environment.items():
                 patch.setenv(name, value)
-            return {finding.name: (finding.state.value, finding.told) for finding in examine()}
+            return {finding.name: (finding.state.value, finding.message) for finding in run_all_checks()}
 
     return ask
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bot.cluster.client.connection import ConnectionFailed
 from bot.doctor.cluster import ClusterChecks
-from bot.doctor.findings import Ailing
+from bot.doctor.findings import CheckFailed
 from bot.embedded.kubernetes import KubernetesServer
 from bot.settings import Settings
 
@@ -85,19 +85,19 @@ async def test_a_gateway_for_the_domain_is_well(server: KubernetesServer, checks
 
 
 async def test_a_gateway_that_is_not_there_is_told(checks: ClusterChecks) -> None:
-    with pytest.raises(Ailing, match="There is no Gateway gateways/public"):
+    with pytest.raises(CheckFailed, match="There is no Gateway gateways/public"):
         await checks.gateway()
 
 
 async def test_a_gateway_that_nobody_took_up_is_told(server: KubernetesServer, checks: ClusterChecks) -> None:
     await _make(server, [], [_LISTENER])
-    with pytest.raises(Ailing, match="no controller has taken it up"):
+    with pytest.raises(CheckFailed, match="no controller has taken it up"):
         await checks.gateway()
 
 
 async def test_a_listener_for_another_domain_is_told(server: KubernetesServer, checks: ClusterChecks) -> None:
     await _make(server, _WELL, [{**_LISTENER, "hostname": "*.example.org"}])
-    with pytest.raises(Ailing, match=r"serves \*.example.org, not \*.preview.example.com"):
+    with pytest.raises(CheckFailed, match=r"serves \*.example.org, not \*.preview.example.com"):
         await checks.gateway()
 
 
@@ -111,7 +111,7 @@ async def test_a_missing_right_is_named_with_what_to_do(
 ) -> None:
     server.deny(verb="delete", resource="namespaces")
     server.deny(resource="httproutes")
-    with pytest.raises(Ailing) as caught:
+    with pytest.raises(CheckFailed) as caught:
         await checks.rights()
     told = str(caught.value)
     assert "delete namespaces (core)" in told
@@ -126,7 +126,7 @@ async def test_secrets_that_are_for_nobody_are_told(
     settings = _settings(server.write_kubeconfig(tmp_path / "kubeconfig"), secrets_namespaces="vault")
     async with ClusterChecks(settings) as checks:
         await checks.version()
-        with pytest.raises(Ailing) as caught:
+        with pytest.raises(CheckFailed) as caught:
             await checks.secrets()
         assert str(caught.value).splitlines() == [
             "GREENROOM_SECRET_STRIPE_KEY is for nobody: "

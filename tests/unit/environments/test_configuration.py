@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.config.configuration import host_objection, line_of, parse_configuration
+from bot.config.configuration import field_line, host_objection, parse_configuration
 from bot.config.fields import parse_duration
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError
@@ -195,7 +195,7 @@ def test_a_demo_is_a_stage_that_is_seeded_and_nothing_comes_to_by_itself() -> No
     text = MINIMAL + 'demo:\n  sales:\n    config: {A: b}\n    release: "v2.3.47"\n'
     configuration = parse_configuration(text)
     demo = EnvironmentKey.demo(7, "sales")
-    place = configuration.place(demo)
+    place = configuration.find_stage(demo)
     assert place is not None
     assert (place.seeded, place.automatic, place.after.names, dict(place.config)) == (
         True,
@@ -203,10 +203,10 @@ def test_a_demo_is_a_stage_that_is_seeded_and_nothing_comes_to_by_itself() -> No
         (),
         {"A": "b"},
     )
-    assert configuration.own(demo) == place
-    assert configuration.place(EnvironmentKey.stage(7, "sales")) is None
-    assert configuration.follows
-    assert line_of(text, "demo", "sales", "release") == 7
+    assert configuration.section_of(demo) == place
+    assert configuration.find_stage(EnvironmentKey.stage(7, "sales")) is None
+    assert configuration.follows_default_branch
+    assert field_line(text, "demo", "sales", "release") == 7
 
 
 def test_a_host_that_is_not_granted_names_line_field_and_setting() -> None:
@@ -229,7 +229,7 @@ def test_a_billion_laughs_is_refused_at_once() -> None:
 
 def test_a_size_says_only_what_differs_from_the_operators_default() -> None:
     configuration = parse_configuration(MINIMAL + "preview:\n  size: {cpu: 0.5, pods: 5}")
-    assert configuration.preview.size.over(Size()) == Size(cpu="0.5", pods="5")
+    assert configuration.preview.size.override(Size()) == Size(cpu="0.5", pods="5")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from bot.model.size import Size, amount
+from bot.model.size import Size, parse_quantity
 
 
 @pytest.mark.parametrize(
@@ -12,13 +12,13 @@ from bot.model.size import Size, amount
     [("500m", Fraction(1, 2)), ("0.5", Fraction(1, 2)), ("2", 2), ("1k", 1000), ("1.5Gi", 3 * 2**29)],
 )
 def test_quantities_count(quantity: str, count: Fraction) -> None:
-    assert amount(quantity) == count
+    assert parse_quantity(quantity) == count
 
 
 @pytest.mark.parametrize("text", ["", "lots", "-1", "1e3", "1 Gi", "1gi", ".5", "0x10"])
 def test_what_is_no_quantity(text: str) -> None:
     with pytest.raises(ValueError, match="a quantity is"):
-        amount(text)
+        parse_quantity(text)
     with pytest.raises(ValueError, match="a quantity is"):
         Size(memory=text)
 

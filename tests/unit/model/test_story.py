@@ -3,7 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.environments.views import StepState, display_name, duration, environment_view, matching_environments
+from bot.environments.views import (
+    StepState,
+    display_name,
+    environment_view,
+    format_seconds,
+    matching_environments,
+)
 from bot.model.environment import (
     Attempt,
     Decision,
@@ -114,7 +120,7 @@ def test_an_environment_is_called_by_key_or_by_name() -> None:
 
 
 def test_durations_are_short() -> None:
-    assert [duration(seconds) for seconds in (0.5, 42, 600, 9000)] == [
+    assert [format_seconds(seconds) for seconds in (0.5, 42, 600, 9000)] == [
         "0.5 s",
         "42 s",
         "10 min 00 s",
