@@ -43,18 +43,18 @@ def render(
     """
     import asyncio
 
-    from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
+    from bot.config.configuration import CONFIG_FILE, parse_configuration
     from bot.model.errors import Rejected
 
     given = dict(_image(text) for text in image or ())
     files = _files(directory)
-    if CONFIGURATION_FILE not in files:
-        give_up(f"There is no {CONFIGURATION_FILE} in {directory}.")
+    if CONFIG_FILE not in files:
+        give_up(f"There is no {CONFIG_FILE} in {directory}.")
     try:
-        configuration = parse_configuration(files[CONFIGURATION_FILE].decode("utf-8-sig", errors="replace"))
+        configuration = parse_configuration(files[CONFIG_FILE].decode("utf-8-sig", errors="replace"))
         unknown = given.keys() - configuration.images.keys()
         if unknown:
-            give_up(f"{CONFIGURATION_FILE} has no image {', '.join(sorted(unknown))}.")
+            give_up(f"{CONFIG_FILE} has no image {', '.join(sorted(unknown))}.")
         bundle = asyncio.run(_bundle(directory.resolve().name, configuration, given, files))
     except Rejected as error:
         give_up(str(error), error.detail, code=1)

@@ -29,7 +29,7 @@ from bot.model.manifest import Tool
 from bot.model.repository import Repository
 from bot.model.size import Size
 
-CONFIGURATION_FILE = ".greenroom.yml"
+CONFIG_FILE = ".greenroom.yml"
 MIGRATIONS = "migrations"
 """The name of the check that `data.migrate` is."""
 MAX_CHARACTERS = 64 * 1024
@@ -239,20 +239,18 @@ def host_objection(
 def _read(text: str) -> tuple[Any, Mapping[tuple[str | int, ...], int]]:
     """Plain values, and the line of each. ConfigurationError for what is no mapping in YAML."""
     if len(text) > MAX_CHARACTERS:
-        raise ConfigurationError(f"{CONFIGURATION_FILE} is larger than {MAX_CHARACTERS // 1024} KiB")
+        raise ConfigurationError(f"{CONFIG_FILE} is larger than {MAX_CHARACTERS // 1024} KiB")
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         lines: dict[tuple[str | int, ...], int] = {}
         data = _construct(node, (), lines) if node is not None else None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ConfigurationError(f"{CONFIGURATION_FILE}, line {line}: {error.problem}") from None
+        raise ConfigurationError(f"{CONFIG_FILE}, line {line}: {error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise ConfigurationError(f"{CONFIGURATION_FILE} is not readable YAML: {error}") from None
+        raise ConfigurationError(f"{CONFIG_FILE} is not readable YAML: {error}") from None
     if not isinstance(data, dict):
-        raise ConfigurationError(
-            f"{CONFIGURATION_FILE}, line 1: expected a mapping that starts with `version: 1`"
-        )
+        raise ConfigurationError(f"{CONFIG_FILE}, line 1: expected a mapping that starts with `version: 1`")
     return data, lines
 
 
@@ -267,7 +265,7 @@ def _told(problem: Problem, lines: Mapping[tuple[str | int, ...], int]) -> str:
     while known and known not in lines:
         known = known[:-1]
     field = ".".join(str(part) for part in path if part != "[key]") or "the file"
-    return f"{CONFIGURATION_FILE}, line {lines.get(known, 1)}, {field}: {message}"
+    return f"{CONFIG_FILE}, line {lines.get(known, 1)}, {field}: {message}"
 
 
 def _message(problem: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
+from bot.config.configuration import CONFIG_FILE, parse_configuration
 from bot.doctor.findings import CheckFailed
 from bot.github.client.client import Client
 from bot.github.resources.contents import Contents
@@ -29,7 +29,7 @@ async def images(client: Client, settings: Settings) -> str:
     async with RegistryClient(_credentials(settings), settings.private_registries) as registry:
         for repository in await repositories(client):
             try:
-                text = await contents.default_branch_file(repository, CONFIGURATION_FILE)
+                text = await contents.default_branch_file(repository, CONFIG_FILE)
                 for image in parse_configuration(text).images.values() if text is not None else ():
                     await registry.resolve(image.repository, image.tag_for(_NO_COMMIT))
                     readable.add(image.repository)
@@ -40,7 +40,7 @@ async def images(client: Client, settings: Settings) -> str:
     return (
         f"can be read: {', '.join(sorted(readable))}"
         if readable
-        else f"no repository has a {CONFIGURATION_FILE} yet"
+        else f"no repository has a {CONFIG_FILE} yet"
     )
 
 

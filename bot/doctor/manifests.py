@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.cluster.render.tools.tools import ToolMissing, Tools
-from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
+from bot.config.configuration import CONFIG_FILE, parse_configuration
 from bot.doctor.findings import CheckFailed
 from bot.doctor.images import repositories
 from bot.github.client.client import Client
@@ -36,7 +36,7 @@ async def _needed(client: Client) -> dict[Tool, list[str]]:
     needed: dict[Tool, list[str]] = {}
     for repository in await repositories(client):
         try:
-            text = await contents.default_branch_file(repository, CONFIGURATION_FILE)
+            text = await contents.default_branch_file(repository, CONFIG_FILE)
             if text is not None:
                 tool = parse_configuration(text).manifests.tool
                 needed.setdefault(tool, []).append(repository.full_name)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
+from bot.config.configuration import CONFIG_FILE, parse_configuration
 from bot.environments import desired_state as desire
 from bot.environments import expiry as deadline
 from bot.environments.context import Policy, Ports, ReconcileContext
@@ -166,11 +166,9 @@ class Reconciler:
         before = text = run.attempt.configuration
         unread = text is None or run.attempt.configuration_generation < run.environment.generation
         if unread:
-            text = await self._peers.github.default_branch_file(run.pull.repository, CONFIGURATION_FILE)
+            text = await self._peers.github.default_branch_file(run.pull.repository, CONFIG_FILE)
         if text is None:
-            return Absent(
-                EndReason.UNCONFIGURED, StatusMessage(f"The default branch has no {CONFIGURATION_FILE}.")
-            )
+            return Absent(EndReason.UNCONFIGURED, StatusMessage(f"The default branch has no {CONFIG_FILE}."))
         run.configuration = parse_configuration(text, self._policy.largest_size)
         paths = None
         if unread and desire.needs_paths(run.configuration):
@@ -191,7 +189,7 @@ class Reconciler:
         )
         run.environment = replace(run.environment, attempt=anew)
         run.set(commit=None)
-        await run.save(("changed", f"{CONFIGURATION_FILE} on the default branch is another one."))
+        await run.save(("changed", f"{CONFIG_FILE} on the default branch is another one."))
 
     async def _begin(self, run: ReconcileContext) -> None:
         """Says at once, before anything else, that this head is being brought up."""

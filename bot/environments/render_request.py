@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.config.configuration import CONFIGURATION_FILE, Configuration, Seed
+from bot.config.configuration import CONFIG_FILE, Configuration, Seed
 from bot.config.fields import Job
 from bot.environments.desired_state import matches
 from bot.model.environment import EnvironmentKey
@@ -62,7 +62,7 @@ def _seed(seed: Seed, files: Mapping[str, bytes]) -> JobRequest:
         found = {path: content for path, content in files.items() if matches(path, pattern)}
         if not found:
             told = "matches no file of this commit (files larger than 5 MiB are not looked at)"
-            raise ManifestRefused(f"{CONFIGURATION_FILE}, data.seed.files: {pattern!r} {told}.")
+            raise ManifestRefused(f"{CONFIG_FILE}, data.seed.files: {pattern!r} {told}.")
         chosen |= found
     return replace(_job("seed", seed), files=chosen)
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeGuard
 
 from bot.commands.grammar import digest, parse
-from bot.config.configuration import CONFIGURATION_FILE as CONFIGURATION_FILE
+from bot.config.configuration import CONFIG_FILE as CONFIG_FILE
 from bot.intake.payload import Payload, PullRequest, read_payload
 from bot.intake.payload import Repository as Named
 from bot.model.delivery import (
@@ -108,7 +108,7 @@ def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[W
         return ()
     for commit in payload.commits or ():
         for paths in (commit.added, commit.modified, commit.removed):
-            if CONFIGURATION_FILE in (paths or ()):
+            if CONFIG_FILE in (paths or ()):
                 return (ConfigurationChanged(repository),)
     return (DefaultBranchPushed(repository),)
 

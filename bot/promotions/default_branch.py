@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
+from bot.config.configuration import CONFIG_FILE, parse_configuration
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.repository import Repository
 from bot.model.work import Claim
@@ -43,7 +43,7 @@ class DefaultBranchFollower:
 
     async def _follow(self, claim: Claim, repository: Repository) -> datetime | None:
         head = await self._github.head(repository)
-        text = await self._github.default_branch_file(repository, CONFIGURATION_FILE)
+        text = await self._github.default_branch_file(repository, CONFIG_FILE)
         if head is None or text is None:
             return None
         configuration = parse_configuration(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.config.configuration import CONFIGURATION_FILE, Configuration
+from bot.config.configuration import CONFIG_FILE, Configuration
 from bot.environments.ports import Clock
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey
@@ -63,7 +63,7 @@ class DemoPins:
             return asked.since + _REPEATED
         if await self.promotions.find(stage=record.key, ended=False):
             return now + _AGAIN  # one after the other; its end makes us look at once
-        change = await self.github.last_change(record.repository, CONFIGURATION_FILE)
+        change = await self.github.last_change(record.repository, CONFIG_FILE)
         if change is None:
             return now + _AGAIN
         # The same wish in the same situation is the same promotion, however often it is looked at.
@@ -90,7 +90,7 @@ class DemoPins:
         self, claim: Claim, promotion: Promotion, wanted: Pin, found: Found, change: Commit
     ) -> None:
         """Told on the pull request that changed the file."""
-        told = f"{CONFIGURATION_FILE} of {change.sha[:7]} pins {promotion.stage.name} to {wanted.release}"
+        told = f"{CONFIG_FILE} of {change.sha[:7]} pins {promotion.stage.name} to {wanted.release}"
         asked = replace(
             promotion,
             requested_release=found.release.id,

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.config.configuration import CONFIGURATION_FILE, host_objection, parse_configuration
+from bot.config.configuration import CONFIG_FILE, host_objection, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.ports import Clock
 from bot.model.errors import ConfigurationError, Rejected, Unavailable
@@ -64,9 +64,9 @@ class FactsReader:
             closed = pull is not None and not pull.open and not pull.merged
         else:
             await self.github.head(promotion.repository)
-        text = await self.github.default_branch_file(promotion.repository, CONFIGURATION_FILE)
+        text = await self.github.default_branch_file(promotion.repository, CONFIG_FILE)
         if text is None:
-            return Facts(refusal=f"the default branch has no {CONFIGURATION_FILE}")
+            return Facts(refusal=f"the default branch has no {CONFIG_FILE}")
         try:
             reading = Reading(text, parse_configuration(text))
         except ConfigurationError as error:

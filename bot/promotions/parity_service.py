@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
+from bot.config.configuration import CONFIG_FILE, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.render_request import common_request
 from bot.model.environment import EnvironmentKey
@@ -76,13 +76,13 @@ class ParityService:
         if not names:
             return ""
         try:
-            text = await self.github.default_branch_file(repository, CONFIGURATION_FILE)
+            text = await self.github.default_branch_file(repository, CONFIG_FILE)
             stages = parse_configuration(text).stages if text is not None else {}
         except (Rejected, Unavailable) as error:
             told = f"{_idle(names)}, and how it is configured cannot be told: {error}"
             raise Refusal(told) from None
         if text is None:
-            raise Refusal(f"{_idle(names)}, and the default branch has no {CONFIGURATION_FILE}.")
+            raise Refusal(f"{_idle(names)}, and the default branch has no {CONFIG_FILE}.")
         for name in names:
             if name not in stages:
                 known = ", ".join(dict.fromkeys([*stages, *records])) or "none"

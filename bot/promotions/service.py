@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.config.configuration import CONFIGURATION_FILE
+from bot.config.configuration import CONFIG_FILE
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
@@ -165,7 +165,7 @@ class PromotionService:
         if not left:
             if configuration is not None and name in configuration.stages_and_demos:
                 raise Refusal(
-                    f"{name} stands in {CONFIGURATION_FILE} on the default branch: take it out there first."
+                    f"{name} stands in {CONFIG_FILE} on the default branch: take it out there first."
                 )
             raise Refusal(f"Nothing runs on {name}.")
         key, now = left[0].key, self.clock()

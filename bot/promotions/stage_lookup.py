@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.config.configuration import CONFIGURATION_FILE, Configuration, field_line, parse_configuration
+from bot.config.configuration import CONFIG_FILE, Configuration, field_line, parse_configuration
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, GreenroomError, Rejected, Unavailable
 from bot.model.promotion import StageRecord
@@ -48,7 +48,7 @@ class StageLookup:
         if self.problem is None:
             return ""
         what = "used" if isinstance(self.problem, ConfigurationError) else "read"
-        return f"`{CONFIGURATION_FILE}` on the default branch cannot be {what}: {self.problem}"
+        return f"`{CONFIG_FILE}` on the default branch cannot be {what}: {self.problem}"
 
     def configured(self, name: str) -> EnvironmentKey:
         """What something may be promoted to."""
@@ -104,13 +104,11 @@ class StageLookup:
         if demo is not None and demo.release is not None:
             line = field_line(self.text, "demo", name, "release")
             raise Refusal(
-                f"{name} is pinned to {demo.release} in {CONFIGURATION_FILE}, line {line}: change it there, on the default "
-                "branch, and it moves."
+                f"{name} is pinned to {demo.release} in {CONFIG_FILE}, line {line}: change it there, on the "
+                "default branch, and it moves."
             )
         if self.problem is not None and record is not None and record.pin is not None:
-            raise Refusal(
-                f"{name} is pinned to {record.pin.release}, and {CONFIGURATION_FILE} cannot be used now."
-            )
+            raise Refusal(f"{name} is pinned to {record.pin.release}, and {CONFIG_FILE} cannot be used now.")
 
     def _unknown(self, name: str, more: str = "") -> GreenroomError:
         if isinstance(self.problem, Unavailable):
@@ -120,7 +118,7 @@ class StageLookup:
         if self.problem is not None:
             return Refusal(str(self.problem))
         if self.configuration is None:
-            return Refusal(f"There is no stage {name}: the default branch has no {CONFIGURATION_FILE}.")
+            return Refusal(f"There is no stage {name}: the default branch has no {CONFIG_FILE}.")
         return Refusal(f"There is no stage {name} ({told_places(self.configuration)}).{more}")
 
 
@@ -128,7 +126,7 @@ async def read_names(promotions: Promotions, github: GitHub, repository: Reposit
     """As the default branch has them now, and as they were promoted to."""
     records = {each.key: each for each in await promotions.stages(repository.id)}
     try:
-        text = await github.default_branch_file(repository, CONFIGURATION_FILE)
+        text = await github.default_branch_file(repository, CONFIG_FILE)
         configuration = parse_configuration(text) if text is not None else None
     except (Rejected, Unavailable) as error:
         return StageLookup(repository, records, problem=error)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.config.configuration import CONFIGURATION_FILE, parse_configuration
+from bot.config.configuration import CONFIG_FILE, parse_configuration
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKind
 from bot.model.errors import ConfigurationError, Rejected
@@ -57,7 +57,7 @@ class Resync:
         for repository in repositories:
             try:
                 pulls = await self._github.open_pulls(repository)
-                configuration = await self._github.default_branch_file(repository, CONFIGURATION_FILE)
+                configuration = await self._github.default_branch_file(repository, CONFIG_FILE)
             except Rejected as error:
                 log.warning("a repository cannot be read", repository=repository.full_name, reason=str(error))
                 continue

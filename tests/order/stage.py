@@ -10,7 +10,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from bot.config.configuration import CONFIGURATION_FILE
+from bot.config.configuration import CONFIG_FILE
 from bot.environments.context import Policy, Ports
 from bot.environments.handler import Handler
 from bot.intake.reading import read
@@ -120,7 +120,7 @@ class Stage:
         assert self.github.pull is not None, "it is opened first"
         self._events += 1
         self.github.configuration = configuration
-        body = self._payload(ref="refs/heads/main", commits=[{"modified": [CONFIGURATION_FILE]}])
+        body = self._payload(ref="refs/heads/main", commits=[{"modified": [CONFIG_FILE]}])
         return Event("push", self._guid(), body, self.github.pull)
 
     def _commit(self) -> str:

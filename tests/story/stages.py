@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from bot.config.configuration import CONFIGURATION_FILE
+from bot.config.configuration import CONFIG_FILE
 from bot.embedded.client.resources import NAMESPACES, PODS
 from bot.embedded.github.state.records import Role
 from bot.model.environment import EnvironmentKey, EnvironmentKind
@@ -44,8 +44,8 @@ class Stages:
 
     async def configure(self, pipeline: str) -> None:
         """The pipeline on the default branch, from now on."""
-        configuration = self.application[CONFIGURATION_FILE].decode() + pipeline
-        await self.story.push("main", {**self.application, CONFIGURATION_FILE: configuration.encode()})
+        configuration = self.application[CONFIG_FILE].decode() + pipeline
+        await self.story.push("main", {**self.application, CONFIG_FILE: configuration.encode()})
 
     async def open(self, branch: str, sentence: str = "Hello.", more: str = "") -> int:
         """A pull request whose preview is ready. It changes the sentence, or adds a file."""

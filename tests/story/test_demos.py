@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from bot.config.configuration import CONFIGURATION_FILE
+from bot.config.configuration import CONFIG_FILE
 from bot.model.promotion import PromotionState as State
 from tests.story.conftest import Story
 from tests.story.stages import Stages, staged
@@ -20,8 +20,8 @@ def demo(release: str, besides: str = "") -> str:
 async def change(stages: Stages, configuration: str) -> dict[str, bytes]:
     """The files of a commit that changes nothing but the demo in the configuration."""
     files = await stages.files("Hello.")
-    plain = files[CONFIGURATION_FILE].decode().partition(STAGES)[0]
-    return {CONFIGURATION_FILE: f"{plain}{configuration}".encode()}
+    plain = files[CONFIG_FILE].decode().partition(STAGES)[0]
+    return {CONFIG_FILE: f"{plain}{configuration}".encode()}
 
 
 async def test_a_tag_in_the_file_pins_it_and_a_merged_change_of_the_file_moves_it(small: Story) -> None:
@@ -49,7 +49,7 @@ async def test_a_tag_in_the_file_pins_it_and_a_merged_change_of_the_file_moves_i
         moving = await small.open("move", await change(stages, demo("v2")))
         await small.is_ready(moving)
         await stages.say(moving, "/promote sales v2", by="bea")
-        line = (await change(stages, demo("v1")))[CONFIGURATION_FILE].decode().splitlines()
+        line = (await change(stages, demo("v1")))[CONFIG_FILE].decode().splitlines()
         number = next(n for n, text in enumerate(line, 1) if "release: v1" in text)
         await stages.told(moving, "⛔", f"sales is pinned to v1 in .greenroom.yml, line {number}")
         await stages.merge(moving, "merge")
@@ -66,8 +66,8 @@ async def test_a_tag_in_the_file_pins_it_and_a_merged_change_of_the_file_moves_i
 async def test_people_move_it_by_command_and_its_data_stays(story: Story) -> None:
     async with staged(story, "") as stages:
         plain = story.files()
-        pinless = plain[CONFIGURATION_FILE] + b"\ndemo:\n  training: {}\n"
-        await story.push("main", {**plain, CONFIGURATION_FILE: pinless})
+        pinless = plain[CONFIG_FILE] + b"\ndemo:\n  training: {}\n"
+        await story.push("main", {**plain, CONFIG_FILE: pinless})
         one = await story.open("one", story.files("spring"))
         await story.is_ready(one)
         await stages.say(one, "/promote training", by="dora")

@@ -163,7 +163,7 @@ def test_a_script_gets_json(environment: Environment) -> None:
     done = greenroom("doctor", "--json", **environment)
     assert done.returncode == 1
     first = json.loads(done.stdout)[0]
-    assert first == {"name": "settings", "state": "passed", "told": "complete"}
+    assert first == {"name": "settings", "state": "passed", "message": "complete"}
 
 
 def test_a_person_gets_a_table(environment: Environment) -> None:
