@@ -6,20 +6,25 @@ import asyncio
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import structlog
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
+from bot.cluster.apply import KubernetesWorkloads
 from bot.cluster.client.api import Api
 from bot.cluster.client.connection import connect
-from bot.cluster.cluster import KubernetesCluster
+from bot.cluster.data import KubernetesData
 from bot.cluster.health.diagnostics import DiagnosticsReader
+from bot.cluster.health.observe import KubernetesHealth
+from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import Policy as ClusterPolicy
-from bot.cluster.render.renderer import Renderer
+from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
+from bot.cluster.secrets import read_secret
 from bot.cluster.watch import Watcher
 from bot.environments.context import Ports
 from bot.github.app import GitHubApp
@@ -75,27 +80,32 @@ class App:
         github = self._github()
         stack.push_async_callback(github.close)
         api = await stack.enter_async_context(await connect(settings.kubeconfig, self._metrics))
-        policy, tools = ClusterPolicy.of(settings), Tools(settings.render_hosts)
-        cluster = KubernetesCluster(api, policy, tools)
+        policy = ClusterPolicy.of(settings)
+        renderer = ManifestRenderer(policy, Tools(settings.render_hosts))
+        namespaces = KubernetesNamespaces(api, policy)
         peers = Ports(
             environments=store.environments,
             github=github,
             registry=await stack.enter_async_context(self._registry()),
-            cluster=cluster,
+            renderer=renderer,
+            namespaces=namespaces,
+            workloads=KubernetesWorkloads(api),
+            data=KubernetesData(api),
+            health=KubernetesHealth(api),
             gateway=await stack.enter_async_context(self._gateway(settings.base_domain)),
             fork_gateway=await stack.enter_async_context(
                 self._gateway(settings.fork_base_domain or settings.base_domain)
             ),
             secrets={
                 "env": EnvironmentSecrets(os.environ),
-                "kubernetes": KubernetesSecrets(cluster.secret, settings.secrets_namespaces),
+                "kubernetes": KubernetesSecrets(partial(read_secret, api), settings.secrets_namespaces),
             },
             clock=utc_now,
             telemetry=self._metrics,
             promotions=Listening(store.promotions, store.releases),
         )
         self.web = self._routes(store, self._pages(store, github, DiagnosticsReader(api)))
-        rooms = Dependencies(store, github, cluster, Renderer(policy, tools), peers, settings, self._metrics)
+        rooms = Dependencies(store, github, namespaces, renderer, peers, settings, self._metrics)
         self._worker = Worker(store.queue, handlers(rooms), settings.workers, self._metrics.worked)
         self._worker.start()
         self._tasks.append(asyncio.create_task(self._wake_changed(api, store)))

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.cluster.cluster import KubernetesCluster
-from bot.cluster.render.renderer import Renderer
+from bot.cluster.namespaces import KubernetesNamespaces
+from bot.cluster.render.renderer import ManifestRenderer
 from bot.commands.handler import Handler as CommandHandler
 from bot.commands.handler import Peers as CommandPeers
 from bot.commands.stage_commands import StageCommands
@@ -54,8 +54,8 @@ class Dependencies:
 
     store: Store
     github: GitHubApp
-    cluster: KubernetesCluster
-    renderer: Renderer
+    namespaces: KubernetesNamespaces
+    renderer: ManifestRenderer
     ports: Ports
     settings: Settings
     metrics: Metrics
@@ -71,7 +71,7 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
         "command": _commands(dependencies),
         "environment": EnvironmentHandler(dependencies.ports, _policy(settings)),
         "namespace": SecondNamespaces(
-            store.environments, store.journal, dependencies.cluster, utc_now, metrics
+            store.environments, store.journal, dependencies.namespaces, utc_now, metrics
         ),
         "resync": resync.one,
         "sweep": Sweeper({"resync": resync.all, **_sweeps(dependencies)}),
@@ -114,7 +114,7 @@ def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
     store, github, hosts = dependencies.store, dependencies.github, dependencies.settings.host_grants
     asking = PromotionService(store.promotions, store.releases, github, utc_now)
     sources = ReleaseResolver(
-        github, dependencies.ports.registry, dependencies.cluster, store.releases, utc_now
+        github, dependencies.ports.registry, dependencies.renderer, store.releases, utc_now
     )
     comparing = ParityService(github, dependencies.renderer)
     inquiry = FactsReader(store.promotions, store.environments, github, sources, comparing, utc_now, hosts)
@@ -151,7 +151,7 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
         await lost(store.environments, store.deliveries, utc_now(), limit, metrics)
 
     async def find_orphans() -> None:
-        found = OrphanRooms(dependencies.cluster, store.environments, store.deliveries, store.queue)
+        found = OrphanRooms(dependencies.namespaces, store.environments, store.deliveries, store.queue)
         await orphans(found, limit, metrics)
 
     async def wake_queue() -> None:

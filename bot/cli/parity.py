@@ -54,13 +54,13 @@ async def _compare(
     store: Store, read: Settings, name: str | None, names: tuple[str, str]
 ) -> tuple[Sequence[Standing], Comparison]:
     from bot.cluster.policy import Policy
-    from bot.cluster.render.renderer import Renderer
+    from bot.cluster.render.renderer import ManifestRenderer
     from bot.cluster.render.tools.tools import Tools
     from bot.promotions.parity_service import ParityService
 
     repository = await _meant(store, name)
     github = github_app(read)
-    comparing = ParityService(github, Renderer(Policy.of(read), Tools(read.render_hosts)))
+    comparing = ParityService(github, ManifestRenderer(Policy.of(read), Tools(read.render_hosts)))
     try:
         return await _told(store, comparing, repository, names)
     finally:

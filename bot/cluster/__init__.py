@@ -1,5 +1,7 @@
-"""The cluster room: reads, guards and renders manifests, applies them, and says how they are doing.
+"""Kubernetes: renders and guards manifests, applies objects and reads their health.
 
-`cluster.KubernetesCluster` is what the reconcile of an environment talks to; `gateway.HttpGateway` asks
-through the gateway; `watch.Watcher` tells which environments changed; `connection.connect` finds the cluster.
+The classes that implement the Protocols of `bot/environments/ports.py`: `render.renderer.ManifestRenderer`,
+`namespaces.KubernetesNamespaces`, `apply.KubernetesWorkloads`, `data.KubernetesData` and
+`health.observe.KubernetesHealth`. `routing.gateway.HttpGateway` sends requests through the gateway,
+`watch.Watcher` reports changed environments, `client.connection.connect` opens the API server's client.
 """

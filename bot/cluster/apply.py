@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from bot.cluster.client.api import Api
@@ -27,9 +27,12 @@ from bot.cluster.client.kinds import (
 )
 from bot.cluster.health.pod_failures import is_failing
 from bot.cluster.names import ENVIRONMENT, OWN_NAME, RECORD, SECRETS, TEMPLATE, data_job
+from bot.cluster.secrets import injected
 from bot.environments.ports import Fence
+from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded
 from bot.model.manifest import Bundle, Manifest
+from bot.model.repository import Repository
 
 _AT_ONCE = 8
 _LATER = frozenset(("RoleBinding",))
@@ -54,6 +57,54 @@ _PRUNED = (
 """All but volume claims: what a commit does not mention any more may be wanted again by the next."""
 
 Item = TypeVar("Item")
+
+
+class KubernetesWorkloads:
+    """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+        """Applies the objects of a wave; ValueError for one that was rendered for another namespace."""
+        if any(manifest["metadata"]["namespace"] != namespace for manifest in objects):
+            raise ValueError(f"an object was rendered for another namespace than {namespace}")
+        await apply_all(self._api, objects, fence)
+
+    async def inject(
+        self,
+        namespace: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        values: Mapping[str, str],
+        fence: Fence,
+    ) -> None:
+        """Writes the Secret that `envFrom` of a bundle with secrets refers to."""
+        await fence()
+        await self._api.apply(injected(namespace, environment, repository, values))
+
+    async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
+        """Deletes objects of ours that the bundle does not contain; volume claims and guard rails stay."""
+        objects = [manifest for wave in bundle.waves.values() for manifest in wave]
+        kept = {
+            (manifest["kind"], manifest["metadata"]["name"])
+            for manifest in (*objects, *bundle.checks.values())
+        }
+        if bundle.secrets:
+            kept.add(("Secret", SECRETS))
+        environment = next((manifest["metadata"]["labels"][ENVIRONMENT] for manifest in objects), None)
+        if environment is None:
+            return
+
+        async def delete_leftovers(kind: Kind) -> None:
+            live = await self._api.list(kind, namespace, labels=f"{ENVIRONMENT}={environment}")
+            for leftover in _leftovers(kind, live.items, kept):
+                await fence()
+                metadata = leftover["metadata"]
+                preconditions = {"uid": metadata["uid"]}
+                await self._api.delete(kind, metadata["name"], namespace, preconditions=preconditions)
+
+        await _at_once(_PRUNED, delete_leftovers)
 
 
 async def apply_all(api: Api, objects: Sequence[Manifest], fence: Fence) -> None:
@@ -87,27 +138,7 @@ async def _unstick(api: Api, manifest: Manifest, fence: Fence) -> None:
             await api.delete(POD, pod["metadata"]["name"], metadata["namespace"], preconditions=same)
 
 
-async def prune(api: Api, namespace: str, bundle: Bundle, fence: Fence) -> None:
-    """Deletes objects of ours that the bundle does not have; volume claims and rails stay."""
-    objects = [each for wave in bundle.waves.values() for each in wave]
-    kept = {(each["kind"], each["metadata"]["name"]) for each in (*objects, *bundle.checks.values())}
-    if bundle.secrets:
-        kept.add(("Secret", SECRETS))
-    environment = next((each["metadata"]["labels"][ENVIRONMENT] for each in objects), None)
-    if environment is None:
-        return
-
-    async def sweep(kind: Kind) -> None:
-        live = await api.list(kind, namespace, labels=f"{ENVIRONMENT}={environment}")
-        for each in _left_over(kind, live.items, kept):
-            await fence()
-            metadata = each["metadata"]
-            await api.delete(kind, metadata["name"], namespace, preconditions={"uid": metadata["uid"]})
-
-    await _at_once(_PRUNED, sweep)
-
-
-def _left_over(
+def _leftovers(
     kind: Kind, live: Iterable[dict[str, Any]], kept: Collection[tuple[str, str]]
 ) -> list[dict[str, Any]]:
     rails = {("NetworkPolicy", OWN_NAME), ("ServiceAccount", "default"), ("ConfigMap", RECORD)}

@@ -1,4 +1,4 @@
-"""The data of an environment: the record of what was done to it, its Jobs, and starting over."""
+"""The data of an environment: its record, its Jobs and its reset."""
 
 from __future__ import annotations
 
@@ -31,73 +31,94 @@ Object = Mapping[str, Any]
 _KEY = "record.json"
 
 
-async def read(api: Api, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
-    """None when there is none, or none of ours."""
-    found = await api.list(
-        CONFIG_MAP, namespace, labels=f"{ENVIRONMENT}={environment.label}", fields=f"metadata.name={RECORD}"
-    )
-    for each in found.items:
-        try:
-            value = json.loads((each.get("data") or {})[_KEY])
-            migrations, seed = JobRecord(**value.pop("migrations")), JobRecord(**value.pop("seed"))
-            return DataRecord(**value, migrations=migrations, seed=seed)
-        except (KeyError, TypeError, ValueError):
-            return None
-    return None
+class KubernetesData:
+    """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
 
+    def __init__(self, api: Api) -> None:
+        self._api = api
 
-async def write(
-    api: Api, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
-) -> None:
-    await fence()
-    await api.apply(
-        {
-            "apiVersion": CONFIG_MAP.api_version,
-            "kind": CONFIG_MAP.name,
-            "metadata": {"name": RECORD, "namespace": namespace, "labels": own_labels(environment)},
-            "data": {_KEY: json.dumps(asdict(record))},
+    async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
+        """The stored record; None when it is absent, not ours or invalid."""
+        selector = f"{ENVIRONMENT}={environment.label}"
+        records = await self._api.list(
+            CONFIG_MAP, namespace, labels=selector, fields=f"metadata.name={RECORD}"
+        )
+        return _parse(records.items[0]) if records.items else None
+
+    async def record_data(
+        self, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
+    ) -> None:
+        await fence()
+        await self._api.apply(
+            {
+                "apiVersion": CONFIG_MAP.api_version,
+                "kind": CONFIG_MAP.name,
+                "metadata": {"name": RECORD, "namespace": namespace, "labels": own_labels(environment)},
+                "data": {_KEY: json.dumps(asdict(record))},
+            }
+        )
+
+    async def run_data_job(self, job: Manifest, fence: Fence) -> None:
+        """Applies a Job that changes data and deletes the earlier Jobs of its kind."""
+        await fence()
+        await self._api.apply(job)
+        metadata = job["metadata"]
+        name, namespace = metadata["name"], metadata["namespace"]
+        live = await self._api.list(JOB, namespace, labels=f"{ENVIRONMENT}={metadata['labels'][ENVIRONMENT]}")
+        names = ((other["metadata"]["name"], other) for other in live.items)
+        earlier = [
+            other
+            for other_name, other in names
+            if data_job(other_name) == data_job(name) and other_name != name
+        ]
+        await self._delete(JOB, earlier, fence)
+
+    async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
+        """Deletes everything that keeps data and returns what still exists; repeat until that is empty.
+
+        Covers volume claims, StatefulSets, other workloads that mount a claim, and the Jobs that seeded and
+        migrated the data. Only objects with the environment's label are deleted.
+        """
+        kinds = (PERSISTENT_VOLUME_CLAIM, STATEFUL_SET, DEPLOYMENT, JOB, POD)
+        labels = f"{ENVIRONMENT}={environment.label}"
+        lists = await asyncio.gather(*(self._api.list(kind, namespace, labels=labels) for kind in kinds))
+        remaining = {
+            kind: [live for live in objects.items if _keeps_data(kind, live)]
+            for kind, objects in zip(kinds, lists, strict=True)
         }
-    )
+        for kind, objects in remaining.items():
+            # A controller replaces its pods, so those are deleted with the controller.
+            unowned = [
+                live for live in objects if kind is not POD or not live["metadata"].get("ownerReferences")
+            ]
+            await self._delete(kind, unowned, fence)
+        return [f"{kind.name} {name}" for kind, objects in remaining.items() for name in _names(objects)]
+
+    async def _delete(self, kind: Kind, objects: Sequence[Object], fence: Fence) -> None:
+        for live in objects:
+            metadata = live["metadata"]
+            if not metadata.get("deletionTimestamp"):
+                await fence()
+                preconditions = {"uid": metadata["uid"]}
+                await self._api.delete(
+                    kind, metadata["name"], metadata["namespace"], preconditions=preconditions
+                )
 
 
-async def run(api: Api, job: Manifest, fence: Fence) -> None:
-    """Applies a Job that changes data and deletes the earlier ones of its kind."""
-    await fence()
-    await api.apply(job)
-    metadata = job["metadata"]
-    kind = data_job(metadata["name"])
-    live = await api.list(
-        JOB, metadata["namespace"], labels=f"{ENVIRONMENT}={metadata['labels'][ENVIRONMENT]}"
-    )
-    earlier = [
-        each
-        for each in live.items
-        if data_job(each["metadata"]["name"]) == kind and each["metadata"]["name"] != metadata["name"]
-    ]
-    await _delete(api, JOB, earlier, fence)
+def _names(objects: Sequence[Object]) -> list[str]:
+    return [live["metadata"]["name"] for live in objects]
 
 
-async def reset(api: Api, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
-    """Deletes what keeps data and tells what is still there: to be called again until that is nothing.
-
-    These are volume claims, StatefulSets, whatever else mounts a claim, and the Jobs that seeded and
-    migrated; all of them only with the environment's label.
-    """
-    kinds = (PERSISTENT_VOLUME_CLAIM, STATEFUL_SET, DEPLOYMENT, JOB, POD)
-    labels = f"{ENVIRONMENT}={environment.label}"
-    lists = await asyncio.gather(*(api.list(kind, namespace, labels=labels) for kind in kinds))
-    going = {
-        kind: [each for each in found.items if _goes(kind, each)]
-        for kind, found in zip(kinds, lists, strict=True)
-    }
-    for kind, objects in going.items():
-        # A controller makes its pods again, so they go with it.
-        alone = [each for each in objects if kind is not POD or not each["metadata"].get("ownerReferences")]
-        await _delete(api, kind, alone, fence)
-    return [f"{kind.name} {each['metadata']['name']}" for kind, objects in going.items() for each in objects]
+def _parse(config_map: Object) -> DataRecord | None:
+    try:
+        value = json.loads((config_map.get("data") or {})[_KEY])
+        migrations, seed = JobRecord(**value.pop("migrations")), JobRecord(**value.pop("seed"))
+        return DataRecord(**value, migrations=migrations, seed=seed)
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
-def _goes(kind: Kind, live: Object) -> bool:
+def _keeps_data(kind: Kind, live: Object) -> bool:
     if kind in (PERSISTENT_VOLUME_CLAIM, STATEFUL_SET):
         return True
     if kind is JOB and data_job(live["metadata"]["name"]):
@@ -108,12 +129,3 @@ def _goes(kind: Kind, live: Object) -> bool:
     return bool(claims({**live, "kind": kind.name})) or any(
         owner.get("kind") == STATEFUL_SET.name for owner in owners
     )
-
-
-async def _delete(api: Api, kind: Kind, objects: Sequence[Object], fence: Fence) -> None:
-    for each in objects:
-        metadata = each["metadata"]
-        if not metadata.get("deletionTimestamp"):
-            await fence()
-            same = {"uid": metadata["uid"]}
-            await api.delete(kind, metadata["name"], metadata["namespace"], preconditions=same)

@@ -1,9 +1,8 @@
-"""Namespaces: ours are known by their label and are made, guarded and deleted; all others are left alone."""
+"""The namespaces of environments: created, prepared and deleted by label; others are never changed."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from bot.cluster.apply import apply_all
@@ -42,64 +41,70 @@ def view(live: Object | None, environment: EnvironmentKey) -> NamespaceView:
     return NamespaceView(NamespaceState.OURS)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A namespace for an environment at a generation of its desire."""
+class KubernetesNamespaces:
+    """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
 
-    name: str
-    environment: EnvironmentKey
-    repository: Repository
-    generation: int
-    size: Size
+    def __init__(self, api: Api, policy: Policy) -> None:
+        self._api = api
+        self._policy = policy
 
+    async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
+        return view(await self._api.get(NAMESPACE, name), environment)
 
-async def prepare(api: Api, wanted: Wanted, fence: Fence, policy: Policy) -> None:
-    """The namespace with its rails; Superseded when it was prepared for a newer generation."""
-    name = wanted.name
-    body = namespace_object(name, wanted.environment, wanted.repository, wanted.generation, policy)
-    live = await api.get(NAMESPACE, name)
-    state = view(live, wanted.environment).state
-    await fence()
-    if live is None:
-        await _create(api, body)
-    elif state is NamespaceState.FOREIGN:
-        raise _foreign(name)
-    elif state is NamespaceState.TERMINATING:
-        raise Unavailable(f"Namespace {name} is still being deleted.")
-    else:
-        _not_newer(live, wanted.generation)
-        body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
-        await api.apply(body)
-    await apply_all(api, rails(name, wanted.environment, wanted.size, policy), fence)
+    async def prepare(
+        self,
+        name: str,
+        environment: EnvironmentKey,
+        repository: Repository,
+        generation: int,
+        size: Size,
+        fence: Fence,
+    ) -> None:
+        """Creates or updates the namespace and its guard rails.
 
+        Superseded when the namespace was prepared for a newer generation.
+        """
+        body = namespace_object(name, environment, repository, generation, self._policy)
+        live = await self._api.get(NAMESPACE, name)
+        state = view(live, environment).state
+        await fence()
+        if live is None:
+            await _create(self._api, body)
+        elif state is NamespaceState.FOREIGN:
+            raise _foreign(name)
+        elif state is NamespaceState.TERMINATING:
+            raise Unavailable(f"Namespace {name} is still being deleted.")
+        else:
+            _not_newer(live, generation)
+            body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
+            await self._api.apply(body)
+        await apply_all(self._api, rails(name, environment, size, self._policy), fence)
 
-async def delete(api: Api, name: str, environment: EnvironmentKey, fence: Fence) -> None:
-    """Begins the deletion of the very namespace that was found to be ours."""
-    live = await api.get(NAMESPACE, name)
-    state = view(live, environment).state
-    if live is None or state is NamespaceState.TERMINATING:
-        return
-    if state is NamespaceState.FOREIGN:
-        raise _foreign(name)
-    await fence()
-    metadata = live["metadata"]
-    # With the version, as a label may have changed since.
-    same = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
-    await api.delete(NAMESPACE, name, preconditions=same)
+    async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
+        """Starts the deletion of exactly the namespace that was read and found to be ours."""
+        live = await self._api.get(NAMESPACE, name)
+        state = view(live, environment).state
+        if live is None or state is NamespaceState.TERMINATING:
+            return
+        if state is NamespaceState.FOREIGN:
+            raise _foreign(name)
+        await fence()
+        metadata = live["metadata"]
+        # The version is a precondition too: a label may have changed since the read.
+        preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
+        await self._api.delete(NAMESPACE, name, preconditions=preconditions)
 
+    async def owned_namespaces(self) -> Sequence[OwnedNamespace]:
+        """All namespaces that carry our label, except those with an invalid label or annotation."""
+        namespaces = await self._api.list(NAMESPACE, labels=f"{MANAGED_BY}={MANAGER},{ENVIRONMENT}")
+        parsed = [_owned(live) for live in namespaces.items]
+        return [namespace for namespace in parsed if namespace is not None]
 
-async def owned(api: Api) -> Sequence[OwnedNamespace]:
-    """All namespaces that carry our label; one whose label or annotations cannot be read is left out."""
-    found = await api.list(NAMESPACE, labels=f"{MANAGED_BY}={MANAGER},{ENVIRONMENT}")
-    read = [_owned(live) for live in found.items]
-    return [each for each in read if each is not None]
-
-
-async def find_owned(api: Api, name: str) -> OwnedNamespace | None:
-    """One of them; None when it is not there, or not ours."""
-    live = await api.get(NAMESPACE, name)
-    labels = (live["metadata"].get("labels") or {}) if live else {}
-    return _owned(live) if live and labels.get(MANAGED_BY) == MANAGER and ENVIRONMENT in labels else None
+    async def owned_namespace(self, name: str) -> OwnedNamespace | None:
+        """The namespace of that name; None when it is absent or does not carry our label."""
+        live = await self._api.get(NAMESPACE, name)
+        labels = (live["metadata"].get("labels") or {}) if live else {}
+        return _owned(live) if live and labels.get(MANAGED_BY) == MANAGER and ENVIRONMENT in labels else None
 
 
 def _owned(live: Object) -> OwnedNamespace | None:

@@ -33,7 +33,7 @@ def injected(
     }
 
 
-async def find(api: Api, namespace: str, name: str) -> Mapping[str, Any] | None:
+async def read_secret(api: Api, namespace: str, name: str) -> Mapping[str, Any] | None:
     """By a list of one, as the right to list is the only one that reading takes anywhere in the bot."""
     found = await api.list(SECRET, namespace, fields=f"metadata.name={name}")
     return found.items[0] if found.items else None

@@ -13,14 +13,18 @@ from bot.config.stages import Stage
 from bot.environments import expiry as deadline
 from bot.environments.ports import (
     Clock,
-    Cluster,
+    DataStore,
     Environments,
     Gateway,
     GitHub,
+    HealthReader,
+    NamespaceManager,
     NoPromotions,
     Promotions,
     Registry,
+    Renderer,
     SecretProvider,
+    WorkloadApplier,
 )
 from bot.environments.secrets import Injection
 from bot.environments.telemetry import NoTelemetry, Telemetry
@@ -56,7 +60,11 @@ class Ports:
     environments: Environments
     github: GitHub
     registry: Registry
-    cluster: Cluster
+    renderer: Renderer
+    namespaces: NamespaceManager
+    workloads: WorkloadApplier
+    data: DataStore
+    health: HealthReader
     gateway: Gateway
     secrets: Mapping[str, SecretProvider]
     """By the word that stands before the colon of a reference."""

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 _MINUTE = timedelta(minutes=1)
 
 
-class Cluster(Protocol):
+class OwnedNamespaces(Protocol):
     async def owned_namespace(self, name: str) -> OwnedNamespace | None:
         """None unless it carries our label."""
 
@@ -38,20 +38,20 @@ class SecondNamespaces:
         self,
         environments: Environments,
         journal: Journal,
-        cluster: Cluster,
+        namespaces: OwnedNamespaces,
         clock: Clock,
         telemetry: Telemetry,
     ) -> None:
         self._environments = environments
         self._journal = journal
-        self._cluster = cluster
+        self._namespaces = namespaces
         self._clock = clock
         self._telemetry = telemetry
 
     async def __call__(self, claim: Claim) -> None:
         """The evidence: our label, and the environment that it names has its place elsewhere."""
         name = claim.key.subject
-        found = await self._cluster.owned_namespace(name)
+        found = await self._namespaces.owned_namespace(name)
         if found is None or found.terminating:
             return
         environment = await self._environments.get(found.environment)
@@ -65,7 +65,7 @@ class SecondNamespaces:
         now = self._clock()
         minutes = (now - environment.created_at) / _MINUTE
         why = f"The namespace {name} was left from before; it is {environment.namespace} now."
-        await self._cluster.delete_namespace(name, environment.key, fence)
+        await self._namespaces.delete_namespace(name, environment.key, fence)
         await self._journal.record(claim, Decision(environment.key, now, "reclaimed", why))
         self._telemetry.leaked("renamed", minutes)
         log.info("a second namespace was taken away", namespace=name, environment=str(environment.key))

@@ -89,13 +89,16 @@ class SecretProvider(Protocol):
         """
 
 
-class Cluster(Protocol):
+class Renderer(Protocol):
+    async def render(self, request: RenderRequest) -> Bundle:
+        """Reads, guards and transforms the manifests without access to a cluster. Raises ManifestRefused."""
+
+
+class NamespaceManager(Protocol):
     """Calls raise TryAgain when the API server does not answer, Rejected when it refuses an object."""
 
-    async def render(self, request: RenderRequest) -> Bundle:
-        """Reads, guards and transforms the manifests; raises ManifestRefused. Asks nothing of the cluster."""
-
-    async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView: ...
+    async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
+        """The namespace's state from the point of view of the environment."""
 
     async def prepare(
         self,
@@ -106,7 +109,21 @@ class Cluster(Protocol):
         size: Size,
         fence: Fence,
     ) -> None:
-        """Namespace with its guard rails; Rejected when a namespace of that name is not ours."""
+        """Creates or updates the namespace with quota, limits, network policy and account.
+
+        Rejected when a namespace of that name belongs to something else, Superseded when it was prepared
+        for a newer generation.
+        """
+
+    async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
+        """Starts the deletion. No-op when the namespace is absent; Rejected when it is not ours."""
+
+
+class WorkloadApplier(Protocol):
+    """Calls raise TryAgain when the API server does not answer, Rejected when it refuses an object."""
+
+    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+        """Applies the objects of one wave, all rendered for `namespace`."""
 
     async def inject(
         self,
@@ -116,37 +133,40 @@ class Cluster(Protocol):
         values: Mapping[str, str],
         fence: Fence,
     ) -> None:
-        """Writes the Secret that the containers of a bundle with secrets get their variables from."""
+        """Writes the Secret that the containers of a bundle with secrets read variables from."""
 
-    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None: ...
+    async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
+        """Deletes objects of earlier releases that the bundle does not contain; never volumes or data."""
+
+
+class DataStore(Protocol):
+    """The data of an environment. Calls raise TryAgain and Rejected like WorkloadApplier's."""
 
     async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
-        """What was done to the data of this namespace; None while nothing was."""
+        """The record of what was done to the namespace's data; None before the first write."""
 
     async def record_data(
         self, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
     ) -> None: ...
 
     async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
-        """Begins to delete everything of ours that keeps data, and tells what is still there."""
+        """Starts to delete all objects that keep data; returns those that still exist."""
 
     async def run_data_job(self, job: Manifest, fence: Fence) -> None:
-        """Applies a Job that changes data, and deletes the earlier ones of its kind."""
+        """Applies a Job that changes data and deletes earlier Jobs of its kind."""
+
+
+class HealthReader(Protocol):
+    """Calls raise TryAgain when the API server does not answer, Rejected when it refuses the read."""
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
-        """How the given objects are doing, with cause and log tail for what failed."""
-
-    async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
-        """Deletes what an earlier release left and the bundle no longer contains; never volumes or data."""
+        """The state of each object, with reason and last log lines of what failed."""
 
     async def old_pods(self, namespace: str, release_id: str) -> bool:
-        """Whether pods of another release still run (or terminate) behind the route's Service."""
+        """Whether pods of another release still run or terminate behind the route's Service."""
 
     async def running(self, namespace: str) -> Sequence[str]:
-        """The images of all containers that run there or are to: as the pods name them, and as nodes do."""
-
-    async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
-        """Begins the deletion; does nothing when it is absent, refuses when it is not ours."""
+        """The image references of all running and starting containers, as pods and as nodes name them."""
 
 
 class Promotions(Protocol):

@@ -35,7 +35,7 @@ async def teardown(run: ReconcileContext, unwanted: Absent) -> datetime | None:
     """
     ended = EnvironmentState.REFUSED if unwanted.end in _REFUSALS else EnvironmentState.GONE
     settled = run.status.state is ended and run.status.cause == unwanted.cause
-    view = await run.ports.cluster.namespace(run.namespace, run.environment.key)
+    view = await run.ports.namespaces.namespace(run.namespace, run.environment.key)
     if view.state in (NamespaceState.OURS, NamespaceState.TERMINATING):
         return await _delete(run, unwanted, view.state, view.blockers)
     attempt = Attempt(
@@ -89,7 +89,7 @@ async def _delete(run: ReconcileContext, unwanted: Absent, state: NamespaceState
         run.remember(deleting_since=now)
         await run.save(("deleting", unwanted.cause.summary))
     if state is NamespaceState.OURS:
-        await run.ports.cluster.delete_namespace(run.namespace, run.environment.key, run.fence)
+        await run.ports.namespaces.delete_namespace(run.namespace, run.environment.key, run.fence)
     since = run.attempt.deleting_since or now
     if now - since >= _TELL_AFTER:
         run.set(cause=StatusMessage(unwanted.cause.summary, blockers))

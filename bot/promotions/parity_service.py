@@ -21,7 +21,7 @@ from bot.model.repository import Repository
 from bot.promotions.facts import Reading
 from bot.promotions.parity import Side, bond, differences, injected, verified_with
 from bot.promotions.pipeline import configuration_digest, stage_in
-from bot.promotions.ports import GitHub, Renderer
+from bot.promotions.ports import ComparableRenderer, GitHub
 from bot.promotions.stage_aggregate import Refusal
 
 _MOST = 40
@@ -42,7 +42,7 @@ class Standing:
 @dataclass(frozen=True, slots=True)
 class ParityService:
     github: GitHub
-    renderer: Renderer
+    renderer: ComparableRenderer
 
     async def standings(
         self,

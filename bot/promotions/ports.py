@@ -9,7 +9,7 @@ from bot.environments.ports import Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
 from bot.model.commit import Commit
 from bot.model.environment import Environment, EnvironmentKey
-from bot.model.manifest import Bundle, RenderRequest
+from bot.model.manifest import RenderRequest
 from bot.model.parity import Comparable
 from bot.model.promotion import AuditEntry, Promotion, StageAggregate, StageRecord
 from bot.model.protection import Branch, Protection
@@ -95,11 +95,7 @@ class Registry(Protocol):
         """The digest behind a tag; None while there is no such manifest."""
 
 
-class Cluster(Protocol):
-    async def render(self, request: RenderRequest) -> Bundle: ...
-
-
-class Renderer(Protocol):
+class ComparableRenderer(Protocol):
     async def comparable(self, request: RenderRequest) -> Comparable:
         """What can be compared with that of another request for the same place."""
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 
 from bot.config.configuration import Configuration
-from bot.environments.ports import Clock
+from bot.environments.ports import Clock, Renderer
 from bot.environments.render_request import manifests_request
 from bot.model.ci import CiState
 from bot.model.errors import Rejected
@@ -16,7 +16,7 @@ from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
 from bot.model.release import Image, Origin, PromotableRelease
 from bot.promotions.facts import Found
-from bot.promotions.ports import Cluster, GitHub, Registry, Releases
+from bot.promotions.ports import GitHub, Registry, Releases
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -25,7 +25,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 class ReleaseResolver:
     github: GitHub
     registry: Registry
-    cluster: Cluster
+    renderer: Renderer
     releases: Releases
     clock: Clock
 
@@ -162,7 +162,7 @@ class ReleaseResolver:
             images=images,
             files=await self.github.files(repository, commit),
         )
-        bundle = await self.cluster.render(request)
+        bundle = await self.renderer.render(request)
         made = PromotableRelease(
             repository_id=repository.id,
             commit=commit,

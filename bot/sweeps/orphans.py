@@ -10,13 +10,13 @@ from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, 
 from bot.model.manifest import OwnedNamespace
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, Cluster, Deliveries, Environments, Queue
+from bot.sweeps.ports import STANDING, Deliveries, Environments, NamespaceLister, Queue
 from bot.sweeps.telemetry import Telemetry
 
 
 @dataclass(frozen=True, slots=True)
 class Rooms:
-    cluster: Cluster
+    namespaces: NamespaceLister
     environments: Environments
     deliveries: Deliveries
     queue: Queue
@@ -24,7 +24,7 @@ class Rooms:
 
 async def orphans(rooms: Rooms, limit: int, telemetry: Telemetry) -> None:
     """A worker reads the pull request before anything is deleted: a namespace alone is no evidence."""
-    namespaces = await rooms.cluster.owned_namespaces()
+    namespaces = await rooms.namespaces.owned_namespaces()
     known = {environment.key: environment for environment in await rooms.environments.find()}
     found = [*without_environment(namespaces, known), *second(namespaces, known)]
     removals = within_limit("orphans", found, limit, telemetry)

@@ -34,8 +34,9 @@ class GitHub(Protocol):
     async def redeliver(self, delivery: FailedDelivery) -> None: ...
 
 
-class Cluster(Protocol):
-    async def owned_namespaces(self) -> Sequence[OwnedNamespace]: ...
+class NamespaceLister(Protocol):
+    async def owned_namespaces(self) -> Sequence[OwnedNamespace]:
+        """All namespaces that carry our label."""
 
 
 class Environments(Protocol):

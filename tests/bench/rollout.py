@@ -17,9 +17,8 @@ from pathlib import Path
 
 import httpx
 
-from bot.cluster.client.connection import connect
-from bot.cluster.cluster import KubernetesCluster
 from bot.cluster.policy import Policy
+from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools.tools import Tools
 from bot.embedded.world import GATEWAY
 from bot.model.environment import EnvironmentKey
@@ -133,8 +132,7 @@ async def _objects(on: Stage, which: int, folder: Path) -> Path:
         backend=Backend("hello", 80),
         host=_KUBECTL_HOST,
     )
-    async with await connect(str(on.world.kubeconfig)) as api:
-        bundle = await KubernetesCluster(api, policy, Tools()).render(request)
+    bundle = await ManifestRenderer(policy, Tools()).render(request)
     path = folder / f"release-{which}.json"
     objects: Sequence[object] = [each for wave in bundle.waves.values() for each in wave]
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))

@@ -13,9 +13,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from bot.cluster.client.connection import connect
-from bot.cluster.cluster import KubernetesCluster
+from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import Policy
-from bot.cluster.render.tools.tools import Tools
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.github import GitHubServer
 from bot.embedded.kubernetes import KubernetesServer
@@ -118,12 +117,12 @@ async def _bring_up(github: GitHubServer, kubeconfig: Path, database: str) -> No
     )
     await _save_ready(store, {str(_key(pull)): pull for pull in pulls})
     async with await connect(str(kubeconfig)) as api:
-        cluster = KubernetesCluster(
-            api, Policy("gateways", "public", Domain("https", "preview.localhost", None)), Tools()
+        namespaces = KubernetesNamespaces(
+            api, Policy("gateways", "public", Domain("https", "preview.localhost", None))
         )
         for start in range(0, len(pulls), _NAMESPACES_AT_ONCE):
             together = pulls[start : start + _NAMESPACES_AT_ONCE]
-            await asyncio.gather(*(_prepare(cluster, store, pull) for pull in together))
+            await asyncio.gather(*(_prepare(namespaces, store, pull) for pull in together))
     await app.close()
     await store.close()
 
@@ -148,13 +147,13 @@ async def _save_ready(store: Store, pulls: dict[str, PullRequest]) -> None:
             await store.queue.finish(claim)
 
 
-async def _prepare(cluster: KubernetesCluster, store: Store, pull: PullRequest) -> None:
+async def _prepare(namespaces: KubernetesNamespaces, store: Store, pull: PullRequest) -> None:
     environment = await store.environments.get(_key(pull))
     assert environment is not None
 
     async def fence() -> None: ...
 
-    await cluster.prepare(
+    await namespaces.prepare(
         environment.namespace, environment.key, pull.repository, environment.generation, Size(), fence
     )
 

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.cluster.apply import KubernetesWorkloads
 from bot.cluster.client.api import Api
 from bot.cluster.client.connection import connect
-from bot.cluster.cluster import KubernetesCluster
+from bot.cluster.data import KubernetesData
+from bot.cluster.health.observe import KubernetesHealth
+from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import Policy
+from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
 from bot.embedded.client import Client, Connection, Object, Resource
@@ -42,7 +46,11 @@ class Desk:
     """An environment of its own. `eyes` is another client; `server` is None on a real control plane."""
 
     api: Api
-    cluster: KubernetesCluster
+    renderer: ManifestRenderer
+    namespaces: KubernetesNamespaces
+    workloads: KubernetesWorkloads
+    data: KubernetesData
+    health: KubernetesHealth
     eyes: Client
     policy: Policy
     kubeconfig: Path
@@ -64,18 +72,18 @@ class Desk:
         return render(self.request(*manifests, **changes), self.policy)
 
     async def prepare(self, generation: int = 1, size: Size = SIZE) -> None:
-        await self.cluster.prepare(self.namespace, self.key, self.repository, generation, size, open_fence)
+        await self.namespaces.prepare(self.namespace, self.key, self.repository, generation, size, open_fence)
 
     async def apply(self, bundle: Bundle) -> None:
         for objects in bundle.waves.values():
-            await self.cluster.apply(self.namespace, objects, open_fence)
+            await self.workloads.apply(self.namespace, objects, open_fence)
 
     async def settled(self, *objects: Manifest) -> list[ObjectState]:
         """Their states, once one has failed or all are ready."""
         states: list[ObjectState] = []
 
         async def done() -> bool:
-            states[:] = await self.cluster.observe(self.namespace, objects)
+            states[:] = await self.health.observe(self.namespace, objects)
             conditions = {state.condition for state in states}
             return Condition.FAILED in conditions or conditions <= {Condition.READY}
 
@@ -114,7 +122,11 @@ async def desk_on(kubeconfig: Path, server: KubernetesServer | None) -> AsyncIte
     async with await connect(str(kubeconfig)) as api, Client(Connection.from_kubeconfig(kubeconfig)) as eyes:
         desk = Desk(
             api,
-            KubernetesCluster(api, policy, Tools()),
+            ManifestRenderer(policy, Tools()),
+            KubernetesNamespaces(api, policy),
+            KubernetesWorkloads(api),
+            KubernetesData(api),
+            KubernetesHealth(api),
             eyes,
             policy,
             kubeconfig,

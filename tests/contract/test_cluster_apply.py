@@ -116,7 +116,7 @@ async def test_every_kind_that_the_guard_lets_through_is_taken(desk: Desk):
     await desk.prepare()
     bundle = desk.render(*EVERYTHING, seed=job(), checks=(job("smoke"),), config={"B": "2"})
     await desk.apply(bundle)
-    await desk.cluster.apply(desk.namespace, list(bundle.checks.values()), open_fence)
+    await desk.workloads.apply(desk.namespace, list(bundle.checks.values()), open_fence)
     live = await desk.eyes.get(DEPLOYMENTS, "shop", desk.namespace)
     assert live["metadata"]["labels"]["greenroom.dev/environment"] == desk.key.label
     template = live["spec"]["template"]
@@ -175,7 +175,7 @@ async def test_a_fence_that_closes_on_the_way_stops_the_rest(desk: Desk):
             raise Superseded("a newer head is known")
 
     with pytest.raises(Superseded):
-        await desk.cluster.apply(desk.namespace, bundle.waves[Wave.CONFIGURATION], closing)
+        await desk.workloads.apply(desk.namespace, bundle.waves[Wave.CONFIGURATION], closing)
     written = [
         each
         for each in (await desk.eyes.list(CONFIG_MAPS, desk.namespace)).items
@@ -219,7 +219,7 @@ async def test_without_its_namespace_nothing_is_refused_for_good(desk: Desk):
 
 async def test_objects_of_another_namespace_are_never_applied(desk: Desk):
     with pytest.raises(ValueError, match="another namespace"):
-        await desk.cluster.apply("default", desk.render().waves[Wave.WORKLOADS], open_fence)
+        await desk.workloads.apply("default", desk.render().waves[Wave.WORKLOADS], open_fence)
 
 
 async def test_prune_takes_what_the_commit_dropped_and_leaves_data_and_strangers(desk: Desk):
@@ -234,7 +234,7 @@ async def test_prune_takes_what_the_commit_dropped_and_leaves_data_and_strangers
 
     lean = desk.render(deployment(), service(), CLAIM)
     await desk.apply(lean)
-    await desk.cluster.prune(desk.namespace, lean, open_fence)
+    await desk.workloads.prune(desk.namespace, lean, open_fence)
 
     async def names(resource: Resource) -> list[str]:
         return sorted(
@@ -256,11 +256,11 @@ async def test_prune_keeps_everything_of_the_release(desk: Desk):
     await desk.prepare()
     bundle = desk.render(*EVERYTHING, seed=job(), checks=(job("smoke"),), config={"B": "2"})
     await desk.apply(bundle)
-    await desk.cluster.apply(desk.namespace, list(bundle.checks.values()), open_fence)
+    await desk.workloads.apply(desk.namespace, list(bundle.checks.values()), open_fence)
     fenced = []
 
     async def counting() -> None:
         fenced.append(1)
 
-    await desk.cluster.prune(desk.namespace, bundle, counting)
+    await desk.workloads.prune(desk.namespace, bundle, counting)
     assert fenced == []

@@ -70,12 +70,12 @@ async def claims_are_made(desk: Desk) -> None:
 
 async def test_the_record_of_the_data_is_kept_in_the_namespace(desk: Desk):
     await desk.prepare()
-    assert await desk.cluster.data(desk.namespace, desk.key) is None
+    assert await desk.data.data(desk.namespace, desk.key) is None
     record = DataRecord(2, "c" * 40, resetting=True, seed=JobRecord("greenroom-seed-1", 3, done=True))
-    await desk.cluster.record_data(desk.namespace, desk.key, record, open_fence)
-    assert await desk.cluster.data(desk.namespace, desk.key) == record
-    await desk.cluster.prune(desk.namespace, desk.render(), open_fence)
-    assert await desk.cluster.data(desk.namespace, desk.key) == record
+    await desk.data.record_data(desk.namespace, desk.key, record, open_fence)
+    assert await desk.data.data(desk.namespace, desk.key) == record
+    await desk.workloads.prune(desk.namespace, desk.render(), open_fence)
+    assert await desk.data.data(desk.namespace, desk.key) == record
 
 
 async def test_data_survives_a_push_and_leaves_with_the_namespace(desk: Desk):
@@ -86,12 +86,12 @@ async def test_data_survives_a_push_and_leaves_with_the_namespace(desk: Desk):
 
     pushed = bundle(desk, web=shop("ghcr.io/acme/shop:2.0"), commit="d" * 40, config={"A": "1"})
     await desk.apply(pushed)
-    await desk.cluster.prune(desk.namespace, pushed, open_fence)
+    await desk.workloads.prune(desk.namespace, pushed, open_fence)
     after = await uids(desk)
     for kept in ("StatefulSet/db", "PersistentVolumeClaim/data-db-0", "PersistentVolumeClaim/files"):
         assert after[kept] == before[kept]
 
-    await desk.cluster.delete_namespace(desk.namespace, desk.key, open_fence)
+    await desk.namespaces.delete_namespace(desk.namespace, desk.key, open_fence)
 
     async def gone() -> bool:
         return await desk.eyes.find(NAMESPACES, desk.namespace) is None
@@ -107,14 +107,14 @@ async def test_a_reset_takes_what_keeps_data_and_nothing_else(desk: Desk):
     by_hand = {**FILES, "metadata": {"name": "by-hand", "namespace": desk.namespace}}
     await desk.eyes.create(PERSISTENT_VOLUME_CLAIMS, by_hand)
     record = DataRecord(1, "c" * 40, resetting=True)
-    await desk.cluster.record_data(desk.namespace, desk.key, record, open_fence)
+    await desk.data.record_data(desk.namespace, desk.key, record, open_fence)
     before = await uids(desk)
 
-    told = await desk.cluster.reset_data(desk.namespace, desk.key, open_fence)
+    told = await desk.data.reset_data(desk.namespace, desk.key, open_fence)
     assert {"StatefulSet db", "PersistentVolumeClaim data-db-0", "Deployment storage"} <= set(told)
 
     async def empty() -> bool:
-        return not await desk.cluster.reset_data(desk.namespace, desk.key, open_fence)
+        return not await desk.data.reset_data(desk.namespace, desk.key, open_fence)
 
     await eventually(empty, lambda: "something is still there")
     after = await uids(desk)
@@ -129,7 +129,7 @@ async def test_a_reset_takes_what_keeps_data_and_nothing_else(desk: Desk):
     }
     assert after.items() <= before.items()
     assert "PersistentVolumeClaim/by-hand" in after
-    assert await desk.cluster.data(desk.namespace, desk.key) == record
+    assert await desk.data.data(desk.namespace, desk.key) == record
 
 
 async def test_another_run_of_a_data_job_takes_the_one_before_away(desk: Desk):
@@ -138,9 +138,9 @@ async def test_another_run_of_a_data_job_takes_the_one_before_away(desk: Desk):
     for run in (1, 2):
         name = f"{seed['metadata']['name']}-{run}"
         named = {**seed, "metadata": {**seed["metadata"], "name": name}}
-        await desk.cluster.run_data_job(named, open_fence)
+        await desk.data.run_data_job(named, open_fence)
     assert [each for each in await uids(desk) if each.startswith("Job/")] == [f"Job/{name}"]
-    await desk.cluster.prune(desk.namespace, bundle(desk), open_fence)
+    await desk.workloads.prune(desk.namespace, bundle(desk), open_fence)
     assert f"Job/{name}" in await uids(desk)
 
 
@@ -158,9 +158,9 @@ raise SystemExit(7)
     files = {"seed/shop.sql": b"insert;", "seed/more/orders.sql": b"\xff\x00"}
     request = job("seed", "python", "seed.py", files=files)
     made = desk.render(deployment(), service(), seed=request, images={"shop": image})
-    await desk.cluster.apply(desk.namespace, made.waves[Wave.CONFIGURATION], open_fence)
+    await desk.workloads.apply(desk.namespace, made.waves[Wave.CONFIGURATION], open_fence)
     [seed] = made.waves[Wave.SEED]
-    await desk.cluster.run_data_job(seed, open_fence)
+    await desk.data.run_data_job(seed, open_fence)
     [state] = await desk.settled(seed)
     assert "exit code 7" in state.message
     assert "seed/shop.sql b'insert;'" in state.detail

@@ -22,7 +22,7 @@ from tests.unit.cluster.manifests import deployment, service
 
 
 async def state(desk: Desk) -> NamespaceState:
-    return (await desk.cluster.namespace(desk.namespace, desk.key)).state
+    return (await desk.namespaces.namespace(desk.namespace, desk.key)).state
 
 
 async def strangers(desk: Desk, **metadata: object) -> None:
@@ -121,7 +121,7 @@ async def test_a_strangers_namespace_is_neither_used_nor_deleted(desk: Desk):
     with pytest.raises(Rejected, match="not this environment's"):
         await desk.prepare()
     with pytest.raises(Rejected, match="left alone"):
-        await desk.cluster.delete_namespace(desk.namespace, desk.key, open_fence)
+        await desk.namespaces.delete_namespace(desk.namespace, desk.key, open_fence)
     after = await desk.eyes.get(NAMESPACES, desk.namespace)
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
     assert not await desk.eyes.find(NETWORK_POLICIES, "greenroom", desk.namespace)
@@ -139,11 +139,11 @@ async def test_a_closed_fence_stops_before_anything_is_written(desk: Desk):
         raise Superseded("somebody else holds it")
 
     with pytest.raises(Superseded):
-        await desk.cluster.prepare(desk.namespace, desk.key, desk.repository, 1, SIZE, closed)
+        await desk.namespaces.prepare(desk.namespace, desk.key, desk.repository, 1, SIZE, closed)
     assert await state(desk) is NamespaceState.ABSENT
     await desk.prepare()
     with pytest.raises(Superseded):
-        await desk.cluster.delete_namespace(desk.namespace, desk.key, closed)
+        await desk.namespaces.delete_namespace(desk.namespace, desk.key, closed)
     assert await state(desk) is NamespaceState.OURS
 
 
@@ -155,31 +155,31 @@ async def test_deletion_is_watched_until_gone_and_says_what_holds_it(desk: Desk)
         "metadata": {"name": "held", "namespace": desk.namespace, "finalizers": ["example.com/hold"]},
     }
     await desk.eyes.create(CONFIG_MAPS, body)
-    await desk.cluster.delete_namespace(desk.namespace, desk.key, open_fence)
+    await desk.namespaces.delete_namespace(desk.namespace, desk.key, open_fence)
     assert await state(desk) is NamespaceState.TERMINATING
 
     async def told() -> bool:
-        view = await desk.cluster.namespace(desk.namespace, desk.key)
+        view = await desk.namespaces.namespace(desk.namespace, desk.key)
         return "example.com/hold" in view.blockers
 
     await eventually(told)
     with pytest.raises(Unavailable, match="still being deleted"):
         await desk.prepare()
     # Once more does no harm.
-    await desk.cluster.delete_namespace(desk.namespace, desk.key, open_fence)
+    await desk.namespaces.delete_namespace(desk.namespace, desk.key, open_fence)
     await desk.eyes.patch(CONFIG_MAPS, "held", {"metadata": {"finalizers": None}}, desk.namespace)
 
     async def gone() -> bool:
         return await state(desk) is NamespaceState.ABSENT
 
     await eventually(gone)
-    await desk.cluster.delete_namespace(desk.namespace, desk.key, open_fence)
+    await desk.namespaces.delete_namespace(desk.namespace, desk.key, open_fence)
 
 
 async def test_the_sweep_sees_what_is_ours_with_its_repository(desk: Desk):
     await desk.prepare()
-    found = [each for each in await desk.cluster.owned_namespaces() if each.name == desk.namespace]
+    found = [each for each in await desk.namespaces.owned_namespaces() if each.name == desk.namespace]
     assert found == [OwnedNamespace(desk.namespace, desk.key, desk.repository, terminating=False)]
-    assert await desk.cluster.owned_namespace(desk.namespace) == found[0]
-    assert await desk.cluster.owned_namespace("default") is None
-    assert await desk.cluster.owned_namespace("gr-nowhere") is None
+    assert await desk.namespaces.owned_namespace(desk.namespace) == found[0]
+    assert await desk.namespaces.owned_namespace("default") is None
+    assert await desk.namespaces.owned_namespace("gr-nowhere") is None

@@ -45,7 +45,7 @@ async def up(running: Running, bundle: Bundle) -> list[Manifest]:
     """Applies wave after wave, each settled before the next; everything that was applied."""
     desk = running.desk
     for objects in bundle.waves.values():
-        await desk.cluster.apply(desk.namespace, objects, open_fence)
+        await desk.workloads.apply(desk.namespace, objects, open_fence)
         states = await desk.settled(*objects)
         assert {state.condition for state in states} <= {Condition.READY}, states
     return [each for wave in bundle.waves.values() for each in wave]
@@ -78,7 +78,7 @@ async def test_a_whole_environment_comes_up_seeded_and_answers_from_its_release(
 
     await eventually(answered)
     assert await gateway_problem(desk.api, desk.policy) is None
-    assert not await desk.cluster.old_pods(desk.namespace, bundle.release.id)
+    assert not await desk.health.old_pods(desk.namespace, bundle.release.id)
 
 
 async def test_a_push_replaces_the_pods_and_keeps_an_unchanged_seed(running: Running):
@@ -95,14 +95,14 @@ async def test_a_push_replaces_the_pods_and_keeps_an_unchanged_seed(running: Run
     await desk.prepare()
     first, second = bundle("one"), bundle("two")
     await up(running, first)
-    await desk.cluster.apply(desk.namespace, second.waves[Wave.WORKLOADS], open_fence)
-    assert await desk.cluster.old_pods(desk.namespace, second.release.id)
+    await desk.workloads.apply(desk.namespace, second.waves[Wave.WORKLOADS], open_fence)
+    assert await desk.health.old_pods(desk.namespace, second.release.id)
     await up(running, second)
-    await desk.cluster.prune(desk.namespace, second, open_fence)
+    await desk.workloads.prune(desk.namespace, second, open_fence)
 
     async def replaced() -> bool:
         answer = await running.gateway.get(running.gateway.host(desk.namespace), "/")
-        old = await desk.cluster.old_pods(desk.namespace, second.release.id)
+        old = await desk.health.old_pods(desk.namespace, second.release.id)
         return not old and (answer.body, answer.release_id) == ("two /", second.release.id)
 
     await eventually(replaced)
@@ -114,7 +114,7 @@ async def test_a_crashing_container_quotes_its_last_lines(running: Running):
     await desk.prepare()
     manifest = of_image(web(), image, "crash", readinessProbe=PROBE)
     bundle = desk.render(manifest, front(), images={"shop": image})
-    await desk.cluster.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
+    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
     shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
     assert (shop.kind, shop.name, shop.condition) == ("Deployment", "shop", Condition.FAILED)
     assert 'the container "shop" keeps ending: exit code 3' in shop.message
@@ -129,7 +129,7 @@ async def test_a_push_that_mends_a_crashing_database_gets_it_up(running: Running
     async def push(script: str) -> Condition:
         database = of_image(stateful_set(), image, script, readinessProbe=PROBE)
         bundle = desk.render(web(), front(), database, service("db", 28080), images={"shop": image})
-        await desk.cluster.apply(desk.namespace, bundle.waves[Wave.DATA], open_fence)
+        await desk.workloads.apply(desk.namespace, bundle.waves[Wave.DATA], open_fence)
         states = await desk.settled(*bundle.waves[Wave.DATA])
         return next(state.condition for state in states if state.kind == "StatefulSet")
 
@@ -145,7 +145,7 @@ async def test_a_failing_check_quotes_its_last_lines(running: Running):
         deployment(), service(), images={"shop": image}, checks=(job("smoke", "python", "crash.py"),)
     )
     smoke = bundle.checks["smoke"]
-    await desk.cluster.apply(desk.namespace, [smoke], open_fence)
+    await desk.workloads.apply(desk.namespace, [smoke], open_fence)
     [state] = await desk.settled(smoke)
     assert (state.condition, state.message) == (Condition.FAILED, "it ended with exit code 3")
     assert state.detail.endswith("fatal: no such table: products")
@@ -159,7 +159,7 @@ async def test_an_image_that_is_not_there_is_told_at_once(running: Running):
     manifest = web()
     manifest["spec"]["template"]["spec"]["containers"][0]["image"] = missing
     bundle = desk.render(manifest, front(), images={})
-    await desk.cluster.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
+    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
     shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
     assert shop.condition is Condition.FAILED
     assert "the image of the container" in shop.message
@@ -172,7 +172,7 @@ async def test_a_missing_config_map_is_told_at_once(running: Running):
     manifest = of_image(web(), image, "serve", envFrom=[{"configMapRef": {"name": "nowhere"}}])
     await desk.prepare()
     bundle = desk.render(manifest, front(), images={"shop": image})
-    await desk.cluster.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
+    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
     shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
     assert shop.condition is Condition.FAILED
     assert "nowhere" in shop.message
@@ -188,7 +188,7 @@ async def test_pods_beyond_the_quota_are_told_at_once(desk: Desk):
     }
     manifest["spec"]["replicas"] = 4
     bundle = desk.render(manifest, service())
-    await desk.cluster.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
+    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
     shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
     assert shop.condition is Condition.FAILED
     assert "exceeded quota: greenroom" in shop.message
@@ -199,7 +199,7 @@ async def test_pods_that_the_limits_refuse_are_told_for_every_kind(desk: Desk):
     manifest = stateful_set()
     manifest["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Gi"}}
     bundle = desk.render(deployment(), service(), manifest, service("db"))
-    await desk.cluster.apply(desk.namespace, bundle.waves[Wave.DATA], open_fence)
+    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.DATA], open_fence)
     states = await desk.settled(*bundle.waves[Wave.DATA])
     database = next(state for state in states if state.kind == "StatefulSet")
     assert database.condition is Condition.FAILED
@@ -210,7 +210,7 @@ async def test_without_a_gateway_controller_the_route_is_waited_for(desk: Desk):
     await desk.prepare()
     bundle = desk.render()
     await desk.apply(bundle)
-    [state] = await desk.cluster.observe(desk.namespace, bundle.waves[Wave.ROUTE])
+    [state] = await desk.health.observe(desk.namespace, bundle.waves[Wave.ROUTE])
     assert state.condition is Condition.PROGRESSING
     assert "gateway" in state.message
 
@@ -223,7 +223,7 @@ async def test_a_job_that_was_deleted_is_not_taken_for_done(desk: Desk):
     await desk.eyes.delete(JOBS, seed["metadata"]["name"], desk.namespace, propagation="Background")
 
     async def missed() -> bool:
-        [state] = await desk.cluster.observe(desk.namespace, [seed])
+        [state] = await desk.health.observe(desk.namespace, [seed])
         return (state.condition, state.message) == (Condition.PROGRESSING, "it is not there yet")
 
     await eventually(missed)

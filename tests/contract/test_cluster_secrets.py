@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 from typing import Any
 
 import pytest
 
+from bot.cluster.secrets import read_secret
 from bot.embedded.client.resources import NAMESPACES, SECRETS
 from bot.model.errors import Rejected, Superseded
 from bot.secrets.kubernetes import REPOSITORIES, KubernetesSecrets
@@ -17,7 +19,7 @@ VALUES = {"STRIPE_KEY": "sk_test_4711", "MAIL": "hünter\n22"}
 
 
 async def inject(desk: Desk, **values: str) -> None:
-    await desk.cluster.inject(desk.namespace, desk.key, desk.repository, values, open_fence)
+    await desk.workloads.inject(desk.namespace, desk.key, desk.repository, values, open_fence)
 
 
 async def injected(desk: Desk) -> dict[str, str] | None:
@@ -35,12 +37,12 @@ async def test_values_arrive_change_and_go(desk: Desk):
 
     needed = desk.render(deployment(), service(), secrets="digest")
     await desk.apply(needed)
-    await desk.cluster.prune(desk.namespace, needed, open_fence)
+    await desk.workloads.prune(desk.namespace, needed, open_fence)
     assert await injected(desk) == {"STRIPE_KEY": "another"}
 
     without = desk.render(deployment(), service())
     await desk.apply(without)
-    await desk.cluster.prune(desk.namespace, without, open_fence)
+    await desk.workloads.prune(desk.namespace, without, open_fence)
     assert await injected(desk) is None
 
 
@@ -50,7 +52,7 @@ async def test_a_closed_fence_lets_no_secret_through(desk: Desk):
 
     await desk.prepare()
     with pytest.raises(Superseded):
-        await desk.cluster.inject(desk.namespace, desk.key, desk.repository, VALUES, closed)
+        await desk.workloads.inject(desk.namespace, desk.key, desk.repository, VALUES, closed)
     assert await injected(desk) is None
 
 
@@ -63,7 +65,7 @@ async def test_a_secret_of_the_operators_is_read_for_the_repository_that_it_name
     metadata = {"name": "stripe-of-others", "namespace": vault}
     await desk.eyes.create(SECRETS, body | {"metadata": metadata, "stringData": {"key": "sk_test_others"}})
     try:
-        provider = KubernetesSecrets(desk.cluster.secret, [vault])
+        provider = KubernetesSecrets(partial(read_secret, desk.api), [vault])
         assert await provider.read(f"{vault}/stripe#key", desk.repository) == "sk_test_4711"
         for path in (f"{vault}/stripe-of-others#key", f"{vault}/absent#key", "default/stripe#key"):
             with pytest.raises(Rejected):

@@ -90,7 +90,7 @@ async def test_deleting_wakes_until_the_namespace_is_gone(desk: Desk):
     await desk.prepare()
     async with watching(desk) as woken:
         before = await quiet(woken)
-        await desk.cluster.delete_namespace(desk.namespace, desk.key, open_fence)
+        await desk.namespaces.delete_namespace(desk.namespace, desk.key, open_fence)
 
         async def gone() -> bool:
             return await desk.eyes.find(NAMESPACES, desk.namespace) is None

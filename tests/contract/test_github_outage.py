@@ -36,7 +36,17 @@ class Day:
         self.desk, self.store, self.clock = desk, store, clock
         self.cluster = Land()
         rooms = Ports(
-            store.environments, desk.app, peers.Registry(), self.cluster, peers.Gateway(), {}, clock
+            environments=store.environments,
+            github=desk.app,
+            registry=peers.Registry(),
+            renderer=self.cluster,
+            namespaces=self.cluster,
+            workloads=self.cluster,
+            data=self.cluster,
+            health=self.cluster,
+            gateway=peers.Gateway(),
+            secrets={},
+            clock=clock,
         )
         reconciler = Handler(rooms, Policy(default_ttl=timedelta(days=3)))
         self.handlers = handlers(reconciler, store, self.cluster, clock, Silent())

@@ -62,7 +62,19 @@ async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None)
         bench = peers.Bench(store, clock)
         found = registry or bench.registry
         bench.reconciler = Handler(
-            Ports(store.environments, github, found, desk.cluster, peers.Gateway(), {}, clock),
+            Ports(
+                environments=store.environments,
+                github=github,
+                registry=found,
+                renderer=desk.renderer,
+                namespaces=desk.namespaces,
+                workloads=desk.workloads,
+                data=desk.data,
+                health=desk.health,
+                gateway=peers.Gateway(),
+                secrets={},
+                clock=clock,
+            ),
             Policy(),
         )
         await bench.run()

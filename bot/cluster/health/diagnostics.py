@@ -15,7 +15,7 @@ from bot.cluster.health.events import latest_first, when
 from bot.cluster.health.observe import plain
 from bot.cluster.health.pod_failures import Suspect, statuses
 from bot.cluster.names import SECRETS
-from bot.cluster.secrets import find
+from bot.cluster.secrets import read_secret
 from bot.environments.secrets import Injection
 from bot.model.diagnostics import Event, LogTail, NamespaceDiagnostics
 from bot.model.environment import EnvironmentKey
@@ -59,7 +59,7 @@ class DiagnosticsReader:
 
     async def _hide(self, namespace: str) -> Hide:
         """A program may tell in its log what it was given as a secret; those who read the log were not."""
-        secret = await find(self._api, namespace, SECRETS)
+        secret = await read_secret(self._api, namespace, SECRETS)
         data = (secret or {}).get("data") or {}
         values = {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
         return Injection(values).hide

@@ -26,33 +26,44 @@ _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-async def observe(api: Api, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
-    """In the order of `objects`."""
-    judged = {kind_of(each) for each in objects if each["kind"] in JUDGES}
-    wanted = judged | ({POD} if any(kind.name in _RUNNING for kind in judged) else set())
-    live = await _lists(api, namespace, sorted(wanted, key=lambda kind: kind.name))
-    pods = list(live.get("Pod", {}).values())
-    verdicts = [verdict(each, _live(live, each), pods) for each in objects]
-    unfinished = any(each.condition is not Condition.READY for each in verdicts)
-    events = await _warnings(api, namespace) if unfinished else []
-    return await asyncio.gather(
-        *(
-            _state(api, namespace, each, _refused(judgement, each, live, events), about(each, pods, events))
-            for each, judgement in zip(objects, verdicts, strict=True)
+class KubernetesHealth:
+    """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
+        """The state of each object, in the order of `objects`."""
+        judged = {kind_of(manifest) for manifest in objects if manifest["kind"] in JUDGES}
+        listed = judged | ({POD} if any(kind.name in _RUNNING for kind in judged) else set())
+        live = await _lists(self._api, namespace, sorted(listed, key=lambda kind: kind.name))
+        pods = list(live.get("Pod", {}).values())
+        verdicts = [verdict(manifest, _live(live, manifest), pods) for manifest in objects]
+        unfinished = any(judgement.condition is not Condition.READY for judgement in verdicts)
+        events = await _warnings(self._api, namespace) if unfinished else []
+        return await asyncio.gather(
+            *(
+                _state(
+                    self._api,
+                    namespace,
+                    manifest,
+                    _refused(judgement, manifest, live, events),
+                    about(manifest, pods, events),
+                )
+                for manifest, judgement in zip(objects, verdicts, strict=True)
+            )
         )
-    )
 
+    async def old_pods(self, namespace: str, release_id: str) -> bool:
+        """Whether a pod of another release still runs or terminates behind the route."""
+        pods = await self._api.list(POD, namespace, labels=f"{RELEASE},{RELEASE}!={release_id}")
+        phases = [(pod.get("status") or {}).get("phase") for pod in pods.items]
+        return any(phase not in ("Succeeded", "Failed") for phase in phases)
 
-async def old_pods(api: Api, namespace: str, release_id: str) -> bool:
-    """Whether a pod of another release still runs or ends behind the route."""
-    found = await api.list(POD, namespace, labels=f"{RELEASE},{RELEASE}!={release_id}")
-    return any((pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed") for pod in found.items)
-
-
-async def running(api: Api, namespace: str) -> Sequence[str]:
-    """Image references of all pods that run or are to, as they ask for them and as nodes report them."""
-    found = await api.list(POD, namespace, labels=ENVIRONMENT)
-    return [reference for pod in found.items if not _ends(pod) for reference in _references(pod)]
+    async def running(self, namespace: str) -> Sequence[str]:
+        """Image references of all running and starting pods, as requested and as reported by nodes."""
+        pods = await self._api.list(POD, namespace, labels=ENVIRONMENT)
+        return [reference for pod in pods.items if not _ends(pod) for reference in _references(pod)]
 
 
 def _ends(pod: Object) -> bool:

@@ -12,7 +12,7 @@ from bot.model.manifest import Bundle, RenderRequest
 from bot.model.parity import Comparable
 
 
-class Renderer:
+class ManifestRenderer:
     """Raises ManifestRefused, which names what is wrong and where."""
 
     def __init__(self, policy: Policy, tools: Tools) -> None:

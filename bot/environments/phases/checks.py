@@ -55,7 +55,7 @@ async def _same_images(run: ReconcileContext) -> Outcome:
     if run.environment.overrides.target is None:
         return Done()
     wanted = {image.repository: image.digest for image in run.attempt.images.values()}
-    for reference in await run.ports.cluster.running(run.namespace):
+    for reference in await run.ports.health.running(run.namespace):
         repository, _, digest = reference.partition("@")
         if repository in wanted and digest != wanted[repository]:
             now, since = run.ports.clock(), run.waits_since(Phase.CHECKS)
@@ -86,10 +86,10 @@ async def _job(run: ReconcileContext, check: Check) -> CheckResult:
     applied = f"check/{check.title}"
     name = str(job["metadata"]["name"])
     if run.attempt.applied.get(applied) != name:
-        await run.ports.cluster.apply(run.namespace, [job], run.fence)
+        await run.ports.workloads.apply(run.namespace, [job], run.fence)
         run.remember(applied={**run.attempt.applied, applied: name})
         await run.save()
-    states = await run.ports.cluster.observe(run.namespace, [job])
+    states = await run.ports.health.observe(run.namespace, [job])
     started = run.status.phases[Phase.CHECKS].started_at
     seconds = (run.ports.clock() - started).total_seconds()
     for state in states:

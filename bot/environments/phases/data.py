@@ -25,7 +25,7 @@ _BEFORE = ("rails", "secrets", Wave.CONFIGURATION)
 async def data(run: ReconcileContext) -> Outcome:
     record = await _record(run)
     if record.resetting:
-        left = await run.ports.cluster.reset_data(run.namespace, run.environment.key, run.fence)
+        left = await run.ports.data.reset_data(run.namespace, run.environment.key, run.fence)
         if left:
             return _wait(run, f"Waiting until the data of before is gone: {', '.join(left)}.")
         record = await _write(run, record.emptied(run.environment.overrides.reseeds, run.commit))
@@ -50,7 +50,7 @@ def why_reset(record: DataRecord, reseeds: int, on_push: OnPush, commit: str) ->
 async def _record(run: ReconcileContext) -> DataRecord:
     """What is known of the data; begins to reset them where they may not stay."""
     reseeds, commit = run.environment.overrides.reseeds, run.commit
-    record = await run.ports.cluster.data(run.namespace, run.environment.key)
+    record = await run.ports.data.data(run.namespace, run.environment.key)
     if record is None:
         return await _write(run, DataRecord(reseeds, commit))
     if record.resetting:
@@ -80,7 +80,7 @@ def _forget(run: ReconcileContext) -> None:
 
 
 async def _write(run: ReconcileContext, record: DataRecord) -> DataRecord:
-    await run.ports.cluster.record_data(run.namespace, run.environment.key, record, run.fence)
+    await run.ports.data.record_data(run.namespace, run.environment.key, record, run.fence)
     return record
 
 
@@ -140,10 +140,10 @@ async def _job(run: ReconcileContext, record: DataRecord, wave: Wave) -> tuple[D
         record = await _write(run, record.with_job(wave, known))
     named = _named(job, known)
     if run.attempt.applied.get(wave) != known.name:
-        await run.ports.cluster.run_data_job(named, run.fence)
+        await run.ports.data.run_data_job(named, run.fence)
         run.remember(applied={**run.attempt.applied, wave: known.name})
         await run.save()
-    [state] = await run.ports.cluster.observe(run.namespace, [named])
+    [state] = await run.ports.health.observe(run.namespace, [named])
     if state.condition is Condition.READY:
         record = await _write(run, record.with_job(wave, replace(known, done=True)))
     return record, state
@@ -153,7 +153,7 @@ async def _failed_before(run: ReconcileContext, job: Manifest, known: JobRecord,
     """Whether an earlier attempt saw it fail: this one tries again."""
     if run.attempt.applied.get(wave) == known.name:
         return False
-    [state] = await run.ports.cluster.observe(run.namespace, [_named(job, known)])
+    [state] = await run.ports.health.observe(run.namespace, [_named(job, known)])
     return state.condition is Condition.FAILED
 
 

@@ -120,7 +120,7 @@ async def render(run: ReconcileContext) -> Outcome:
             fork=run.from_fork,
             serial=target.serial if target is not None else 0,
         )
-        run.bundle = await run.ports.cluster.render(request)
+        run.bundle = await run.ports.renderer.render(request)
     if target is not None and run.bundle.manifests_digest != target.release.manifests_digest:
         return Failed(
             f"The manifests of {run.commit[:7]} are rendered differently than for release "

@@ -32,7 +32,7 @@ _BETWEEN_ANSWERS = timedelta(milliseconds=400)
 
 async def namespace(run: ReconcileContext) -> Outcome:
     """The namespace with its guard rails, then configuration: all before any workload."""
-    view = await run.ports.cluster.namespace(run.namespace, run.environment.key)
+    view = await run.ports.namespaces.namespace(run.namespace, run.environment.key)
     if view.state is NamespaceState.FOREIGN:
         return Failed(
             f"The namespace {run.namespace} exists, but it was not made for this environment, so it is left "
@@ -51,7 +51,7 @@ async def namespace(run: ReconcileContext) -> Outcome:
     rails = f"{bundle.release.id} {run.size}"
     if run.attempt.applied.get("rails") != rails:
         environment = run.environment
-        await run.ports.cluster.prepare(
+        await run.ports.namespaces.prepare(
             run.namespace,
             environment.key,
             environment.repository,
@@ -63,7 +63,7 @@ async def namespace(run: ReconcileContext) -> Outcome:
         await run.save()
     if run.secrets.values and run.attempt.applied.get("secrets") != run.secrets.digest:
         environment = run.environment
-        await run.ports.cluster.inject(
+        await run.ports.workloads.inject(
             run.namespace, environment.key, environment.repository, run.secrets.values, run.fence
         )
         run.remember(applied={**run.attempt.applied, "secrets": run.secrets.digest})
@@ -83,7 +83,7 @@ async def route(run: ReconcileContext) -> Outcome:
     outcome = await settle(run, Phase.ROUTE, bundle.waves.get(Wave.ROUTE, ()))
     pruned = run.asleep or run.attempt.applied.get("pruned") == bundle.release.id
     if isinstance(outcome, Done) and not pruned:
-        await run.ports.cluster.prune(run.namespace, bundle, run.fence)
+        await run.ports.workloads.prune(run.namespace, bundle, run.fence)
         run.remember(applied={**run.attempt.applied, "pruned": bundle.release.id})
         await run.save()
     return outcome
@@ -96,7 +96,7 @@ async def probe(run: ReconcileContext) -> Outcome:
         return Done()
     if run.asleep:
         return Done()
-    old_pods = await run.ports.cluster.old_pods(run.namespace, bundle.release.id)
+    old_pods = await run.ports.health.old_pods(run.namespace, bundle.release.id)
     needed = _ANSWERS_BESIDE_OLD_PODS if old_pods else _ANSWERS_ALONE
     while run.attempt.answers < needed:
         answer = await run.gateway.get(run.host, "/")
@@ -119,7 +119,7 @@ async def apply(run: ReconcileContext, wave: Wave) -> None:
     objects = bundle.waves.get(wave, ())
     digest = bundle.digests.get(wave, "")
     if objects and run.attempt.applied.get(wave) != digest:
-        await run.ports.cluster.apply(run.namespace, objects, run.fence)
+        await run.ports.workloads.apply(run.namespace, objects, run.fence)
         run.remember(applied={**run.attempt.applied, wave: digest})
         await run.save()
 
@@ -127,7 +127,7 @@ async def apply(run: ReconcileContext, wave: Wave) -> None:
 async def settle(run: ReconcileContext, phase: Phase, objects: Sequence[Manifest]) -> Outcome:
     if not objects:
         return Done()
-    return verdict(run, phase, await run.ports.cluster.observe(run.namespace, objects))
+    return verdict(run, phase, await run.ports.health.observe(run.namespace, objects))
 
 
 def verdict(run: ReconcileContext, phase: Phase, states: Sequence[ObjectState]) -> Outcome:

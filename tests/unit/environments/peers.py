@@ -238,13 +238,17 @@ class Bench:
         self.key = EnvironmentKey.preview(PULL.repository.id, PULL.number)
         self.reconciler = Handler(
             Ports(
-                store.environments,
-                self.github,
-                self.registry,
-                self.cluster,
-                self.gateway,
-                {"env": self.secrets},
-                clock,
+                environments=store.environments,
+                github=self.github,
+                registry=self.registry,
+                renderer=self.cluster,
+                namespaces=self.cluster,
+                workloads=self.cluster,
+                data=self.cluster,
+                health=self.cluster,
+                gateway=self.gateway,
+                secrets={"env": self.secrets},
+                clock=clock,
             ),
             Policy(),
         )

@@ -196,14 +196,18 @@ class Town:
         self.cluster = Land()
         reconciler = EnvironmentHandler(
             Ports(
-                store.environments,
-                self.github,
-                peers.Registry(),
-                self.cluster,
-                peers.Gateway(),
-                {},
-                clock,
-                self.telemetry,
+                environments=store.environments,
+                github=self.github,
+                registry=peers.Registry(),
+                renderer=self.cluster,
+                namespaces=self.cluster,
+                workloads=self.cluster,
+                data=self.cluster,
+                health=self.cluster,
+                gateway=peers.Gateway(),
+                secrets={},
+                clock=clock,
+                telemetry=self.telemetry,
             ),
             policy,
         )

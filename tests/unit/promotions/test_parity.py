@@ -13,7 +13,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.cluster.render.renderer import Renderer
+from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools.tools import Tools
 from bot.model.errors import Rejected
 from bot.model.parity import Category, Comparable, Comparison, Difference, diff, mismatch_reason
@@ -55,7 +55,7 @@ def next_commit(stage: Mapping[str, Any] | None = None) -> Standing:
 def compare(left: Standing, right: Standing, **commits: Mapping[str, bytes]) -> tuple[Difference, ...]:
     github = GitHub()
     github.commits |= commits
-    comparing = ParityService(github, Renderer(POLICY, Tools()))  # type: ignore[arg-type]  # what it asks for is there
+    comparing = ParityService(github, ManifestRenderer(POLICY, Tools()))  # type: ignore[arg-type]  # what it asks for is there
     return asyncio.run(comparing.compare(SHOP, left, right))
 
 

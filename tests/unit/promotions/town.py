@@ -286,13 +286,17 @@ class Town:
         """What the default branch had when."""
         self.registry = registry = peers.Registry()
         environment_peers = EnvironmentPeers(
-            store.environments,
-            self.github,
-            registry,
-            self.cluster,
-            self.gateway,
-            {},
-            clock,
+            environments=store.environments,
+            github=self.github,
+            registry=registry,
+            renderer=self.cluster,
+            namespaces=self.cluster,
+            workloads=self.cluster,
+            data=self.cluster,
+            health=self.cluster,
+            gateway=self.gateway,
+            secrets={},
+            clock=clock,
             promotions=Listening(store.promotions, store.releases),
         )
         sources = ReleaseResolver(self.github, registry, self.cluster, store.releases, clock)
