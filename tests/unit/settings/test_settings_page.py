@@ -14,7 +14,7 @@ from bot.settings import Settings, variable
 
 _ROOT = Path(__file__).parents[3]
 _PAGE = _ROOT / "docs" / "settings.md"
-_NO_SETTINGS = {"GREENROOM_FILES", "GREENROOM_PORT", "GREENROOM_URL"}
+_NO_SETTINGS = {"GREENROOM_FILES", "GREENROOM_PORT", "GREENROOM_TEST_KUBECONFIG", "GREENROOM_URL"}
 """The Deployment explains by GREENROOM_PORT why service links are off; Jobs of environments get the rest."""
 
 
