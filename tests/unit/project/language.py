@@ -40,7 +40,7 @@ PHRASES = re.compile(
     | (?:give|gives|gave|given|giving)\s+up
     | time\s+is\s+up
     | a\s+yes | whose\s+yes | the\s+yes
-    | (?:is|are|was|were)\s+no(?=\s+)(?!\s+(?:longer|more|such|other)\b)
+    | (?<!there\s)(?:is|are|was|were)\s+no(?=\s+)(?!\s+(?:longer|more|such|other)\b)
     | cannot\s+be\s+had
     | (?:is|are|was|were|be|been|until)\s+gone
     | is\s+not\s+there | stands\s+still | stand\s+still
