@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cluster.render.documents import Path
+from bot.config.documents import Path
 
 
 @dataclass(frozen=True, slots=True)

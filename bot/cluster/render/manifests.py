@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cluster.render.documents import Path, documents
+from bot.config.documents import Path, documents
 from bot.model.errors import ManifestRefused
 
 SUFFIXES = (".yaml", ".yml", ".json")

@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from bot.cluster.render.documents import Document, Path, documents
 from bot.cluster.render.manifests import Source, objects
 from bot.cluster.render.tools.folder import COMMIT
 from bot.cluster.render.tools.references import Tree, host
+from bot.config.documents import Document, Path, documents
 from bot.model.errors import ManifestRefused
 
 Files = Mapping[str, bytes]

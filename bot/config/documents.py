@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from bot.cluster.render.scalars import scalar
+from bot.config.scalars import scalar
 from bot.model.errors import ManifestRefused
 
 Path = tuple[str | int, ...]
