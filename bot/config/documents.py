@@ -1,59 +1,67 @@
-"""YAML and JSON text to values, within limits that no alias, nesting or repetition gets around."""
+"""YAML and JSON text to values with line numbers, within limits that hold before aliases are expanded."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
 from bot.config.scalars import scalar
-from bot.model.errors import ManifestRefused
 
 Path = tuple[str | int, ...]
+"""Keys and indexes that lead from a document's root to a value."""
 
-MOST_NODES = 100_000
-"""Values in all documents together, long ones counted for several, each as often as aliases repeat it."""
-DEEPEST = 40
-_ONE_VALUE = 100
-"""Characters of a text that count as one value."""
-_LONGEST_VALUE = 2**20
+MAX_NODES = 100_000
+"""Values in all documents of one input together. Long texts count several times, aliases in full."""
+MAX_DEPTH = 40
+_CHARACTERS_PER_NODE = 100
+_MAX_CHARACTERS = 2**20
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "<<"
 _COLLECTION_TAGS = (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
+class DocumentError(ValueError):
+    """The text is not a valid document. `line` counts from 1; None when the problem has no position."""
+
+    def __init__(self, problem: str, line: int | None = None) -> None:
+        super().__init__(problem)
+        self.line = line
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     value: Any
     lines: dict[Path, int]
+    """The line of each key and list item."""
     nodes: int
     """Values read so far, in this document and before it."""
 
 
-def documents(file: str, content: bytes, nodes: int) -> Iterator[Document]:
-    """The documents of one file; `nodes` counts what was read before. ManifestRefused names file and line."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ManifestRefused(f"{file}: the file is not UTF-8 text.") from None
-    if file.endswith(".json"):
-        yield _json(file, text, nodes)
-        return
+def line_of(lines: Mapping[Path, int], path: Path) -> int:
+    """The line of a value, or of the nearest value around it that has one."""
+    while path and path not in lines:
+        path = path[:-1]
+    return lines.get(path, 1)
+
+
+def yaml_documents(text: str, nodes: int = 0) -> Iterator[Document]:
+    """The documents of a YAML text. `nodes` is the number of values read before. Raises DocumentError."""
     try:
         yield from _Composer(text, nodes).documents()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ManifestRefused(f"{file}:{line}: {error.problem}.") from None
+        raise DocumentError(str(error.problem), line) from None
     except yaml.YAMLError:
-        raise ManifestRefused(f"{file}: the file has characters that YAML does not allow.") from None
+        raise DocumentError("the file contains characters that YAML does not allow") from None
 
 
 class _Composer:
-    """Builds values from the parser's events, so that limits hold before anything is expanded."""
+    """Builds values from parser events, so that limits apply before aliases are expanded."""
 
     def __init__(self, text: str, nodes: int) -> None:
         self._events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
@@ -76,8 +84,8 @@ class _Composer:
         self._count(event, 1)
         if isinstance(event, yaml.ScalarEvent):
             value: Any = self._scalar(event)
-        elif len(path) >= DEEPEST:
-            raise _error(event, f"it is nested deeper than {DEEPEST} levels")
+        elif len(path) >= MAX_DEPTH:
+            raise _error(event, f"it is nested deeper than {MAX_DEPTH} levels")
         elif event.tag not in _COLLECTION_TAGS:
             raise _error(event, f"the tag {event.tag!r} is not supported")
         elif isinstance(event, yaml.SequenceStartEvent):
@@ -104,7 +112,7 @@ class _Composer:
                     merged.setdefault(name, value)
                 continue
             if key in values:
-                raise _error(event, f"the key {key!r} stands twice")
+                raise _error(event, f"duplicate key {key!r}")
             self._lines[(*path, key)] = event.start_mark.line + 1
             values[key] = self._value(next(self._events), (*path, key))
         return {**merged, **values} if merged else values
@@ -113,7 +121,7 @@ class _Composer:
         value = self._value(event, (*path, _MERGE))
         sources = value if isinstance(value, list) else [value]
         if not all(isinstance(source, dict) for source in sources):
-            raise _error(event, "`<<` takes a mapping or a list of mappings")
+            raise _error(event, "`<<` requires a mapping or a list of mappings")
         return {key: content for source in reversed(sources) for key, content in source.items()}
 
     def _key(self, event: Any) -> str:
@@ -127,15 +135,15 @@ class _Composer:
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:
-            raise _error(event, f"the anchor {event.anchor!r} is not known here")
+            raise _error(event, f"undefined anchor {event.anchor!r}")
         value, size = self._anchors[event.anchor]
         self._count(event, size)
         return value
 
     def _scalar(self, event: Any) -> Any:
-        if len(event.value) > _LONGEST_VALUE:
+        if len(event.value) > _MAX_CHARACTERS:
             raise _error(event, "a value is longer than 1 MiB")
-        self._count(event, len(event.value) // _ONE_VALUE)
+        self._count(event, len(event.value) // _CHARACTERS_PER_NODE)
         try:
             return scalar(event.value, event.tag, event.implicit[0])
         except ValueError as error:
@@ -143,44 +151,45 @@ class _Composer:
 
     def _count(self, event: Any, size: int) -> None:
         self._nodes += size
-        if self._nodes > MOST_NODES:
-            raise _error(event, f"the manifests have more than {MOST_NODES} values, aliases counted in full")
+        if self._nodes > MAX_NODES:
+            raise _error(event, f"more than {MAX_NODES} values, with aliases counted in full")
 
 
 def _error(event: Any, problem: str) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
 
-def _json(file: str, text: str, nodes: int) -> Document:
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        values = dict(found)
-        if len(values) != len(found):
-            keys = [key for key, _ in found]
-            twice = next(key for key in keys if keys.count(key) > 1)
-            raise ValueError(f"the key {twice!r} stands twice")
-        return values
-
-    def constant(name: str) -> None:
-        raise ValueError(f"{name} is not a number in JSON")
-
+def json_document(text: str, nodes: int = 0) -> Document:
+    """A JSON text as a document without lines. Raises DocumentError."""
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
-        raise ManifestRefused(f"{file}:{error.lineno}: this is not JSON: {error.msg}.") from None
+        raise DocumentError(f"invalid JSON: {error.msg}", error.lineno) from None
     except RecursionError:
-        raise ManifestRefused(f"{file}: it is nested deeper than {DEEPEST} levels.") from None
-    except ValueError as error:
-        raise ManifestRefused(f"{file}: {error}.") from None
+        raise DocumentError(f"it is nested deeper than {MAX_DEPTH} levels") from None
     level, depth = [value], 0
     while level:
         nodes += len(level)
-        if nodes > MOST_NODES or depth > DEEPEST:
-            raise ManifestRefused(
-                f"{file}: it has more than {MOST_NODES} values or is nested deeper than {DEEPEST} levels."
+        if nodes > MAX_NODES or depth > MAX_DEPTH:
+            raise DocumentError(
+                f"it has more than {MAX_NODES} values or is nested deeper than {MAX_DEPTH} levels"
             )
         level = [child for parent in level for child in _children(parent)]
         depth += 1
     return Document(value, {(): 1}, nodes)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
+            raise DocumentError(f"duplicate key {key!r}")
+        values[key] = value
+    return values
+
+
+def _refuse_constant(name: str) -> None:
+    raise DocumentError(f"{name} is not a number in JSON")
 
 
 def _children(value: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Plain YAML scalars as Kubernetes' own reader takes them, which is nearly, but not quite, as PyYAML does."""
+"""YAML scalars as Kubernetes' YAML library resolves them; PyYAML differs in octals, dates and `1:30`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BOOLEANS = {
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9_]*|0b[01_]+|0x[0-9a-fA-F_]+|0o?[0-7_]+)")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_JSON = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_LONGEST_NUMBER = 100
+_MAX_NUMBER_LENGTH = 100
 _TAG = "tag:yaml.org,2002:"
 _TYPES: dict[str, tuple[type, ...]] = {
     f"{_TAG}int": (int,),
@@ -26,29 +26,29 @@ Scalar = str | int | float | bool | None
 
 
 def scalar(text: str, tag: str | None, plain: bool) -> Scalar:
-    """The value of a scalar; ValueError says what is wrong with it. `plain` means without quotes."""
+    """The value of a scalar; `plain` means unquoted. Raises ValueError with the problem."""
     if tag in ("!", f"{_TAG}str"):
         return text
     if tag is not None:
-        return _tagged(text, tag)
-    return _resolved(text) if plain else text
+        return _resolve_tagged(text, tag)
+    return _resolve(text) if plain else text
 
 
-def _tagged(text: str, tag: str) -> Scalar:
-    value = _resolved(text)
+def _resolve_tagged(text: str, tag: str) -> Scalar:
+    value = _resolve(text)
     if tag not in _TYPES:
         raise ValueError(f"the tag {tag.removeprefix(_TAG)!r} is not supported")
     if not isinstance(value, _TYPES[tag]):
-        raise ValueError(f"the value does not fit its tag {tag.removeprefix(_TAG)!r}")
+        raise ValueError(f"the value does not match its tag {tag.removeprefix(_TAG)!r}")
     return value
 
 
-def _resolved(text: str) -> Scalar:
+def _resolve(text: str) -> Scalar:
     if text in _NULLS:
         return None
     if text in _BOOLEANS:
         return _BOOLEANS[text]
-    if len(text) > _LONGEST_NUMBER:
+    if len(text) > _MAX_NUMBER_LENGTH:
         return text
     if _INTEGER.fullmatch(text):
         return _integer(text.replace("_", ""))

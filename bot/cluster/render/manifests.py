@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.config.documents import Path, documents
+from bot.config.documents import Document, DocumentError, Path, json_document, line_of, yaml_documents
 from bot.model.errors import ManifestRefused
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -36,10 +36,7 @@ class Source:
         return f"{place} (as {self.made_by} makes it)" if self.made_by else place
 
     def line(self, path: Path = ()) -> int:
-        """The line of a field, or of the nearest field around it that the file has."""
-        while path and path not in self.lines:
-            path = path[:-1]
-        return self.lines.get(path, 1)
+        return line_of(self.lines, path)
 
 
 def read(files: Mapping[str, bytes], directory: str) -> tuple[Source, ...]:
@@ -67,6 +64,22 @@ def objects(texts: Iterable[tuple[str, bytes]]) -> tuple[Source, ...]:
         if len(json.dumps(source.manifest)) > LARGEST_OBJECT:
             raise ManifestRefused(f"{source.where()}: the object is larger than 1 MiB.")
     return tuple(found)
+
+
+def documents(file: str, content: bytes, nodes: int) -> Iterator[Document]:
+    """The documents of one file; `nodes` is the number of values read before. Raises ManifestRefused."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise ManifestRefused(f"{file}: the file is not UTF-8 text.") from None
+    try:
+        if file.endswith(".json"):
+            yield json_document(text, nodes)
+        else:
+            yield from yaml_documents(text, nodes)
+    except DocumentError as error:
+        where = file if error.line is None else f"{file}:{error.line}"
+        raise ManifestRefused(f"{where}: {error}.") from None
 
 
 def _chosen(files: Mapping[str, bytes], directory: str) -> list[str]:

@@ -133,18 +133,18 @@ def test_anchors_and_merges():
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("a: 1\nb: 2\na: 3", "deploy/a.yaml:3: the key 'a' stands twice."),
-        ("a: *nobody", "deploy/a.yaml:1: the anchor 'nobody' is not known here."),
-        ("a: &a [*a]", "deploy/a.yaml:1: the anchor 'a' is not known here."),
+        ("a: 1\nb: 2\na: 3", "deploy/a.yaml:3: duplicate key 'a'."),
+        ("a: *nobody", "deploy/a.yaml:1: undefined anchor 'nobody'."),
+        ("a: &a [*a]", "deploy/a.yaml:1: undefined anchor 'a'."),
         ("a:\n  - !!python/object:os.system x", "deploy/a.yaml:2: the tag 'python/object:os.system'"),
         ("a: !secret {x: 1}", "deploy/a.yaml:1: the tag '!secret' is not supported."),
         ("a: .nan", "deploy/a.yaml:1: a number must be finite."),
         ("a: 1e999", "deploy/a.yaml:1: a number must be finite."),
         ("? [a]\n: b", "deploy/a.yaml:1: a key must be plain text."),
-        ("a: {<<: 5}", "deploy/a.yaml:1: `<<` takes a mapping"),
+        ("a: {<<: 5}", "deploy/a.yaml:1: `<<` requires a mapping"),
         ("a: b\n c: d", "deploy/a.yaml:2: "),
         ("a: [", "deploy/a.yaml:"),
-        ("a: \x07", "deploy/a.yaml: the file has characters that YAML does not allow."),
+        ("a: \x07", "deploy/a.yaml: the file contains characters that YAML does not allow."),
         ("- a", "deploy/a.yaml:1: expected a Kubernetes object"),
         ("kind: Service", "deploy/a.yaml:1: the object has no `apiVersion`."),
         ("apiVersion: v1\nkind: 5", "deploy/a.yaml:1: the object has no `kind`."),
@@ -158,9 +158,9 @@ def test_what_cannot_be_read_names_file_and_line(text: str, told: str):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('{"a": 1,\n"a": 2}', "stands twice"),
+        ('{"a": 1,\n"a": 2}', "duplicate key"),
         ('{"a": NaN}', "NaN is not a number"),
-        ('{\n"a": }', "deploy/a.json:2: this is not JSON"),
+        ('{\n"a": }', "deploy/a.json:2: invalid JSON"),
         ("[" * 100_000, "nested deeper"),
     ],
 )

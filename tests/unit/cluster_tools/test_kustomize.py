@@ -91,7 +91,7 @@ def test_wherever_something_is_fetched_from_elsewhere_it_is_refused(text: str, f
         ("transformers: [plugin.yaml]", "evil.example.com"),
         ("- resources", "expected a mapping"),
         ("resources: [a, b", "kustomization.yaml:"),
-        ("a: &a [x, x]\nb: &b [*a, *a]\n" + "resources: *c", "the anchor 'c' is not known"),
+        ("a: &a [x, x]\nb: &b [*a, *a]\n" + "resources: *c", "undefined anchor 'c'"),
     ],
 )
 def test_what_leads_out_or_runs_something_is_refused(text: str, reason: str) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from bot.cluster.render.manifests import Source, objects
+from bot.cluster.render.manifests import Source, documents, objects
 from bot.cluster.render.tools.folder import COMMIT
 from bot.cluster.render.tools.references import Tree, host
-from bot.config.documents import Path, documents
+from bot.config.documents import Path
 from bot.model.errors import ManifestRefused
 
 Files = Mapping[str, bytes]

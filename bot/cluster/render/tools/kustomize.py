@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
-from bot.cluster.render.manifests import Source, objects
+from bot.cluster.render.manifests import Source, documents, objects
 from bot.cluster.render.tools.folder import COMMIT
 from bot.cluster.render.tools.references import Tree, host
-from bot.config.documents import Document, Path, documents
+from bot.config.documents import Document, Path, line_of
 from bot.model.errors import ManifestRefused
 
 Files = Mapping[str, bytes]
@@ -171,11 +171,8 @@ class _Kustomization:
             yield document
 
     def _where(self, path: Path) -> str:
-        known = path
-        while known and known not in self._lines:
-            known = known[:-1]
-        told = ".".join(str(part) for part in path)
-        return f"{self._path}:{self._lines.get(known, 1)}, {told}"
+        field = ".".join(str(part) for part in path)
+        return f"{self._path}:{line_of(self._lines, path)}, {field}"
 
 
 def _references(value: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
