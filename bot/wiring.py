@@ -13,8 +13,8 @@ from bot.commands.handler import Peers as CommandPeers
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
 from bot.environments.context import Policy, Ports
-from bot.environments.handler import Handler as EnvironmentHandler
-from bot.environments.orphaned_namespace import SecondNamespaces
+from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
+from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.github.app import GitHubApp
 from bot.model.quota import Caps
 from bot.promotions.default_branch import DefaultBranchFollower
@@ -70,7 +70,7 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
     return {
         "command": _commands(dependencies),
         "environment": EnvironmentHandler(dependencies.ports, _policy(settings)),
-        "namespace": SecondNamespaces(
+        "namespace": OrphanedNamespaces(
             store.environments, store.journal, dependencies.namespaces, utc_now, metrics
         ),
         "resync": resync.one,

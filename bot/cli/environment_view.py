@@ -96,7 +96,7 @@ def show_sight(sight: NamespaceDiagnostics) -> None:
         ],
     )
     for tail in sight.logs:
-        ended = " (its last run)" if tail.ended else ""
+        ended = " (its last run)" if tail.previous else ""
         console.print(Text(f"\n{plain(tail.pod)} / {plain(tail.container)}{ended}", "bold"))
         console.print(text(tail.text or "It has said nothing."), soft_wrap=True)
 
@@ -127,7 +127,11 @@ def _decisions(console: Console, story: EnvironmentView) -> None:
     for decision in story.decisions:
         by = f" (by {decision.by})" if decision.by else ""
         rows.append(
-            (Text(_time(decision.at), "dim"), Text(plain(decision.what), "bold"), text(decision.why + by))
+            (
+                Text(_time(decision.at), "dim"),
+                Text(plain(decision.action), "bold"),
+                text(decision.reason + by),
+            )
         )
     grid(console, "Decisions, the newest first", rows)
 

@@ -13,35 +13,37 @@ _FIRST = 10
 """Further back nobody is told the place: each change of it would be a write for every pull request there."""
 
 
-async def request_slot(run: ReconcileContext) -> bool:
+async def request_slot(context: ReconcileContext) -> bool:
     """Whether it may go on; a stage always may. If not, the store wakes it when somebody leaves."""
-    before = run.environment.admission
-    if before is Admission.ADMITTED or run.environment.key.kind is not EnvironmentKind.PREVIEW:
+    before = context.environment.admission
+    if before is Admission.ADMITTED or context.environment.key.kind is not EnvironmentKind.PREVIEW:
         return True
-    turn = await run.ports.environments.admit(run.claim, run.environment, run.policy.caps)
+    turn = await context.ports.environments.admit(context.claim, context.environment, context.policy.caps)
     if turn is not None:
-        await _queue(run, turn, news=before is Admission.NONE)
+        await _queue(context, turn, news=before is Admission.NONE)
         return False
-    run.environment = replace(run.environment, admission=Admission.ADMITTED)
+    context.environment = replace(context.environment, admission=Admission.ADMITTED)
     if before is Admission.QUEUED:
         # Its time begins now: waiting in the queue costs nothing of it.
-        run.set(state=EnvironmentState.PENDING, cause=None)
-        run.begin_time()
-        await run.save(("admitted", "A place became free."))
-        await run.report()
+        context.set(state=EnvironmentState.PENDING, cause=None)
+        context.start_expiry()
+        await context.save(("admitted", "A place became free."))
+        await context.report()
     return True
 
 
-async def _queue(run: ReconcileContext, turn: QueuePosition, news: bool) -> None:
-    cause = StatusMessage(told(turn, run.environment.repository.full_name, run.pull.author))
-    run.environment = replace(run.environment, admission=Admission.QUEUED)
-    waiting = replace(run.status, state=EnvironmentState.WAITING, phase=None, cause=cause)
-    run.environment = replace(run.environment, status=deadline.clear(waiting))
-    await run.save(*([("queued", cause.summary)] * news))
-    await run.report()
+async def _queue(context: ReconcileContext, turn: QueuePosition, news: bool) -> None:
+    cause = StatusMessage(
+        queue_message(turn, context.environment.repository.full_name, context.pull_request.author)
+    )
+    context.environment = replace(context.environment, admission=Admission.QUEUED)
+    waiting = replace(context.status, state=EnvironmentState.WAITING, phase=None, cause=cause)
+    context.environment = replace(context.environment, status=deadline.clear(waiting))
+    await context.save(*([("queued", cause.summary)] * news))
+    await context.report()
 
 
-def told(turn: QueuePosition, repository: str, author: str) -> str:
+def queue_message(turn: QueuePosition, repository: str, author: str) -> str:
     place = (
         f"{_ordinal(turn.position)} in the queue"
         if turn.position <= _FIRST

@@ -14,19 +14,19 @@ from bot.environments import expiry as deadline
 from bot.environments.ports import (
     Clock,
     DataStore,
-    Environments,
+    EnvironmentStore,
     Gateway,
     GitHub,
     HealthReader,
+    ImageResolver,
     NamespaceManager,
-    NoPromotions,
-    Promotions,
-    Registry,
+    NoPromotionHooks,
+    PromotionHooks,
     Renderer,
     SecretProvider,
     WorkloadApplier,
 )
-from bot.environments.secrets import Injection
+from bot.environments.secrets import InjectedSecrets
 from bot.environments.telemetry import NoTelemetry, Telemetry
 from bot.model.environment import (
     Attempt,
@@ -49,17 +49,17 @@ from bot.model.work import Claim
 
 _SIZE = Size()
 _NO_CAPS = Caps()
-_UNTOLD = NoTelemetry()
-_NOBODY = NoPromotions()
+_NO_TELEMETRY = NoTelemetry()
+_NO_PROMOTION_HOOKS = NoPromotionHooks()
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
     """The rooms that a reconcile talks to."""
 
-    environments: Environments
+    environments: EnvironmentStore
     github: GitHub
-    registry: Registry
+    registry: ImageResolver
     renderer: Renderer
     namespaces: NamespaceManager
     workloads: WorkloadApplier
@@ -69,10 +69,10 @@ class Ports:
     secrets: Mapping[str, SecretProvider]
     """By the word that stands before the colon of a reference."""
     clock: Clock
-    telemetry: Telemetry = _UNTOLD
+    telemetry: Telemetry = _NO_TELEMETRY
     fork_gateway: Gateway | None = None
     """For the domain of forks, where they have one of their own."""
-    promotions: Promotions = _NOBODY
+    promotions: PromotionHooks = _NO_PROMOTION_HOOKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,15 +95,15 @@ class Policy:
 class ReconcileContext:
     """Carries one claim through the phases. Every write goes through the fence of claim and generation."""
 
-    def __init__(self, peers: Ports, policy: Policy, claim: Claim, environment: Environment) -> None:
-        self.ports = peers
+    def __init__(self, ports: Ports, policy: Policy, claim: Claim, environment: Environment) -> None:
+        self.ports = ports
         self.policy = policy
         self.claim = claim
         self.environment = environment
         self.configuration: Configuration | None = None
         self.bundle: Bundle | None = None
-        self.secrets = Injection()
-        self.asked = False
+        self.secrets = InjectedSecrets()
+        self.github_was_read = False
         """Whether GitHub was read in this run: somebody told of a change, or asked to look again."""
 
     @property
@@ -128,20 +128,20 @@ class ReconcileContext:
         return own or self.ports.gateway
 
     @property
-    def resets(self) -> str:
+    def reset_token(self) -> str:
         """Another text for data that are begun anew; "" while they are those that came with the namespace."""
         reseeds = self.environment.overrides.reseeds
-        each_push = [self.commit[:12]] if self.data.on_push is OnPush.RESET else []
+        each_push = [self.commit[:12]] if self.data_settings.on_push is OnPush.RESET else []
         return "-".join([*([str(reseeds)] if reseeds else []), *each_push])
 
     @property
     def host(self) -> str:
         """Where it is reached: what a fork's CI may have built, never at a stage's own host."""
-        own = self.own.host if isinstance(self.own, Stage) and not self.from_fork else None
+        own = self.section.host if isinstance(self.section, Stage) and not self.from_fork else None
         return own or self.gateway.host(host_label(self.environment.key, self.environment.repository))
 
     @property
-    def pull(self) -> PullRequest:
+    def pull_request(self) -> PullRequest:
         assert self.attempt.pull_request is not None, "a phase runs only after the pull request was read"
         return self.attempt.pull_request
 
@@ -162,29 +162,29 @@ class ReconcileContext:
         return pull is None or pull.from_fork
 
     @property
-    def own(self) -> Preview | Stage:
+    def section(self) -> Preview | Stage:
         """The environment's own part of the configuration."""
         assert self.configuration is not None, "a phase runs only after the configuration was read"
         return self.configuration.section_of(self.environment.key)
 
     @property
-    def data(self) -> Data:
+    def data_settings(self) -> Data:
         """What is done to its data."""
         assert self.configuration is not None, "a phase runs only after the configuration was read"
         return self.configuration.data_of(self.environment.key)
 
     @property
-    def seeded_once(self) -> bool:
+    def seeds_once(self) -> bool:
         """A demo keeps what was shown in it, whichever release it moves to."""
         return self.environment.key.kind is EnvironmentKind.DEMO
 
     @property
     def size(self) -> Size:
         """What the configuration asks for; the operator's default where it says nothing."""
-        size = self.own.size.override(self.policy.default_size)
+        size = self.section.size.override(self.policy.default_size)
         return size.within(self.policy.fork_size) if self.from_fork else size
 
-    def begin_time(self) -> None:
+    def start_expiry(self) -> None:
         """Its time to live begins now."""
         assert self.configuration is not None, "a phase runs only after the configuration was read"
         time_to_live = min(self.configuration.preview.ttl or self.policy.default_ttl, self.policy.longest_ttl)
@@ -198,10 +198,10 @@ class ReconcileContext:
 
     def set(self, **status: Any) -> None:
         """Changes the status in memory, without secrets in it; `save` or `report` makes it last."""
-        changed = _without_secrets(replace(self.status, **status), self.secrets)
+        changed = _hide_secrets(replace(self.status, **status), self.secrets)
         self.environment = replace(self.environment, status=changed)
 
-    def note(self, sentence: str) -> None:
+    def add_note(self, sentence: str) -> None:
         """Something else that a person should know of how it runs."""
         self.set(notes=(*self.status.notes, sentence))
 
@@ -212,7 +212,9 @@ class ReconcileContext:
     async def save(self, *decisions: tuple[str, str]) -> None:
         """Stores the record, and each decision (what, why), in one transaction."""
         now = self.ports.clock()
-        self.environment = replace(self.environment, updated_at=now, admission=_kept(self.environment))
+        self.environment = replace(
+            self.environment, updated_at=now, admission=_next_admission(self.environment)
+        )
         journal: Sequence[Decision] = [
             Decision(self.environment.key, now, what, why) for what, why in decisions
         ]
@@ -229,10 +231,10 @@ class ReconcileContext:
         if self.attempt.pull_request is None:
             return
         await self.ports.github.report(
-            self.environment, self.pull, self.status, self.fence, self._save_receipt
+            self.environment, self.pull_request, self.status, self.fence, self._save_receipt
         )
 
-    async def mention(self, *, news: bool) -> datetime | None:
+    async def report_progress(self, *, news: bool) -> datetime | None:
         """Reports what will soon be something else, and holds up nothing else that is told by it.
 
         Returns when to try again, where there was no room for it.
@@ -243,7 +245,7 @@ class ReconcileContext:
             return None
         try:
             await self.ports.github.report(
-                self.environment, self.pull, self.status, self.fence, self._save_receipt, passing=True
+                self.environment, self.pull_request, self.status, self.fence, self._save_receipt, passing=True
             )
         except Unavailable as error:
             return error.retry_at
@@ -253,7 +255,7 @@ class ReconcileContext:
         self.environment = replace(self.environment, receipt=receipt)
         await self.save()
 
-    def begin(self, phase: Phase) -> PhaseRecord:
+    def start_phase(self, phase: Phase) -> PhaseRecord:
         record = self.status.phases.get(phase)
         if record is None:
             record = PhaseRecord(self.ports.clock())
@@ -262,20 +264,20 @@ class ReconcileContext:
             self.set(phase=phase)
         return record
 
-    def waits_since(self, phase: Phase) -> datetime:
+    def waiting_since(self, phase: Phase) -> datetime:
         """When the wait for a phase began: with the phase, or with the trouble after it was gone through."""
         record = self.status.phases[phase]
         if record.finished_at is None:
             return record.started_at
-        return self.attempt.unsteady_since or self.ports.clock()
+        return self.attempt.unstable_since or self.ports.clock()
 
-    def restart(self, phase: Phase) -> None:
+    def restart_phase(self, phase: Phase) -> None:
         """This phase and those after it are gone through anew."""
         earlier = list(Phase)[: list(Phase).index(phase)]
         records = {each: record for each, record in self.status.phases.items() if each in earlier}
         self.set(phases={**records, phase: PhaseRecord(self.ports.clock())}, phase=phase)
 
-    async def finish(self, phase: Phase) -> None:
+    async def finish_phase(self, phase: Phase) -> None:
         record = self.status.phases[phase]
         if record.finished_at is None:
             done = replace(record, finished_at=self.ports.clock())
@@ -285,7 +287,7 @@ class ReconcileContext:
             self.ports.telemetry.phase(phase.value, done.seconds or 0.0)
 
 
-def _kept(environment: Environment) -> Admission:
+def _next_admission(environment: Environment) -> Admission:
     """A place is kept until nothing of it is left; one in the queue while it could start at once."""
     admission, state = environment.admission, environment.status.state
     if state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
@@ -294,7 +296,7 @@ def _kept(environment: Environment) -> Admission:
     return Admission.NONE if unprepared else admission
 
 
-def _without_secrets(status: Status, secrets: Injection) -> Status:
+def _hide_secrets(status: Status, secrets: InjectedSecrets) -> Status:
     """Logs and answers are quoted in the status, and a program may tell there what it was given."""
     if not secrets.values:
         return status

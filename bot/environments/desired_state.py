@@ -28,17 +28,22 @@ class Absent:
     """From when on nothing should have stood, where that is known."""
 
 
-Desire = Present | Absent
+DesiredState = Present | Absent
 
-GRACE = timedelta(hours=1)
+REMOVAL_GRACE_PERIOD = timedelta(hours=1)
 """How long the previews of a repository that was removed stay: it may be moved, or put back at once."""
 
 _EXPIRED = StatusMessage("The preview's time was up. A push or `/preview` brings it back.")
 
 
-def before_reading(
-    pull: PullRequest, status: Status, wishes: UserOverrides, now: datetime, *, author_trusted: bool = False
-) -> Desire:
+def before_configuration(
+    pull: PullRequest,
+    status: Status,
+    overrides: UserOverrides,
+    now: datetime,
+    *,
+    author_trusted: bool = False,
+) -> DesiredState:
     """All that can be said without the repository's configuration."""
     if not pull.open:
         if pull.merged:
@@ -48,12 +53,12 @@ def before_reading(
         return Absent(
             EndReason.ARCHIVED, StatusMessage("The repository is archived: nothing can be merged there.")
         )
-    if wishes.destroyed_by is not None:
+    if overrides.destroyed_by is not None:
         return Absent(
             EndReason.DESTROYED,
-            StatusMessage(f"`{wishes.destroyed_by}` had it taken away. `/preview` brings it back."),
+            StatusMessage(f"`{overrides.destroyed_by}` had it taken away. `/preview` brings it back."),
         )
-    if pull.from_fork and not author_trusted and wishes.allowed_commit != pull.head_sha:
+    if pull.from_fork and not author_trusted and overrides.allowed_commit != pull.head_sha:
         return Absent(
             EndReason.FORK,
             StatusMessage(
@@ -63,12 +68,12 @@ def before_reading(
             ),
         )
     ended_here = status.end is EndReason.EXPIRED and status.commit == pull.head_sha
-    if ended_here or _time_is_up(status, now):
+    if ended_here or _is_expired(status, now):
         return Absent(EndReason.EXPIRED, _EXPIRED, status.expires_at)
     return Present()
 
 
-def unseen(status: Status, now: datetime, lost: RemovalNotice | None) -> Absent | None:
+def without_pull_request(status: Status, now: datetime, lost: RemovalNotice | None) -> Absent | None:
     """What can be said while GitHub does not show the pull request: only a few things are evidence.
 
     `lost` is what a signed delivery told of the repository, once GitHub confirmed it.
@@ -79,19 +84,19 @@ def unseen(status: Status, now: datetime, lost: RemovalNotice | None) -> Absent 
         return Absent(
             status.end, StatusMessage(status.cause.summary if status.cause else ""), status.expires_at
         )
-    return Absent(EndReason.EXPIRED, _EXPIRED, status.expires_at) if _time_is_up(status, now) else None
+    return Absent(EndReason.EXPIRED, _EXPIRED, status.expires_at) if _is_expired(status, now) else None
 
 
-def _time_is_up(status: Status, now: datetime) -> bool:
+def _is_expired(status: Status, now: datetime) -> bool:
     return status.end is None and status.expires_at is not None and now >= status.expires_at
 
 
-def after_reading(
+def after_configuration(
     pull: PullRequest, configuration: Configuration, changed_paths: Sequence[str] | None
-) -> Desire:
+) -> DesiredState:
     """What the configuration says; `changed_paths` is needed only where `needs_paths` says so."""
     skip = configuration.preview.skip
-    reason = _skipped(pull, skip, changed_paths)
+    reason = _skip_reason(pull, skip, changed_paths)
     return Absent(EndReason.SKIPPED, StatusMessage(reason)) if reason else Present()
 
 
@@ -99,7 +104,7 @@ def needs_paths(configuration: Configuration) -> bool:
     return bool(configuration.preview.skip.paths_only)
 
 
-def _skipped(pull: PullRequest, skip: Skip, changed_paths: Sequence[str] | None) -> str | None:
+def _skip_reason(pull: PullRequest, skip: Skip, changed_paths: Sequence[str] | None) -> str | None:
     if skip.drafts and pull.draft:
         return "No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one."
     if skip.bots and pull.author_is_bot:

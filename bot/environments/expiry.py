@@ -7,21 +7,21 @@ from datetime import datetime, timedelta
 
 from bot.model.environment import Status, UserOverrides
 
-LONGEST_WARNING = timedelta(days=1)
+MAX_WARNING_PERIOD = timedelta(days=1)
 
 
 def start(status: Status, now: datetime, time_to_live: timedelta) -> Status:
     """Its time begins now; the last quarter of it, at most a day, carries a warning."""
     expires_at = now + time_to_live
-    warn_at = expires_at - min(LONGEST_WARNING, time_to_live / 4)
+    warn_at = expires_at - min(MAX_WARNING_PERIOD, time_to_live / 4)
     return replace(status, expires_at=expires_at, warn_at=warn_at, expiring=False)
 
 
-def apply_extension(status: Status, wishes: UserOverrides, now: datetime) -> Status:
+def apply_extension(status: Status, overrides: UserOverrides, now: datetime) -> Status:
     """With what was asked for, and whether the warning is due."""
     if status.expires_at is None or status.warn_at is None:
         return status
-    expires_at = max(status.expires_at, wishes.extended_until or status.expires_at)
+    expires_at = max(status.expires_at, overrides.extended_until or status.expires_at)
     warn_at = expires_at - (status.expires_at - status.warn_at)
     return replace(status, expires_at=expires_at, warn_at=warn_at, expiring=now >= warn_at)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from bot.environments.ports import Clock, Environments, Fence
+from bot.environments.ports import Clock, EnvironmentStore, Fence
 from bot.environments.telemetry import Telemetry
 from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind
 from bot.model.manifest import OwnedNamespace
@@ -26,18 +26,18 @@ class OwnedNamespaces(Protocol):
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None: ...
 
 
-class Journal(Protocol):
+class DecisionLog(Protocol):
     async def record(self, claim: Claim, decision: Decision) -> None:
         """Superseded unless the claim is still held."""
 
 
-class SecondNamespaces:
+class OrphanedNamespaces:
     """The handler of `namespace:` work."""
 
     def __init__(
         self,
-        environments: Environments,
-        journal: Journal,
+        environments: EnvironmentStore,
+        journal: DecisionLog,
         namespaces: OwnedNamespaces,
         clock: Clock,
         telemetry: Telemetry,

@@ -73,7 +73,7 @@ class GitHub(Protocol):
         """
 
 
-class Registry(Protocol):
+class ImageResolver(Protocol):
     async def resolve(self, image: str, tag: str) -> str | None:
         """The digest behind a tag; None while there is no such manifest."""
 
@@ -169,7 +169,7 @@ class HealthReader(Protocol):
         """The image references of all running and starting containers, as pods and as nodes name them."""
 
 
-class Promotions(Protocol):
+class PromotionHooks(Protocol):
     async def wake(self, stage: EnvironmentKey) -> None:
         """Something happened to a stage's environment: its promotions are looked at again."""
 
@@ -177,7 +177,7 @@ class Promotions(Protocol):
         """Remembers a release that a preview ran, so that the very same can be promoted."""
 
 
-class NoPromotions:
+class NoPromotionHooks:
     """Where nothing is promoted, nobody listens."""
 
     async def wake(self, stage: EnvironmentKey) -> None: ...
@@ -196,7 +196,7 @@ class Gateway(Protocol):
         """One request through the gateway; never raises for what the peer does."""
 
 
-class Environments(Protocol):
+class EnvironmentStore(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
 
     async def check(self, claim: Claim, key: EnvironmentKey, generation: int) -> None:

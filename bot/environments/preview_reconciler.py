@@ -12,7 +12,7 @@ from bot.environments import desired_state as desire
 from bot.environments import expiry as deadline
 from bot.environments.context import Policy, Ports, ReconcileContext
 from bot.environments.desired_state import Absent
-from bot.environments.phase_runner import PhaseRunner, asleep
+from bot.environments.phase_runner import PhaseRunner, asleep_message
 from bot.environments.teardown import teardown
 from bot.model.environment import Attempt, EndReason, EnvironmentState, Status, StatusMessage
 from bot.model.errors import ConfigurationError, Rejected
@@ -22,9 +22,9 @@ from bot.model.quota import Admission
 
 log = structlog.get_logger()
 
-_CONFIGURATION_AGAIN = timedelta(minutes=5)
+_RETRY_CONFIGURATION = timedelta(minutes=5)
 """How soon a configuration that was missing or wrong is read again."""
-_UNSEEN_AGAIN = timedelta(minutes=10)
+_RETRY_UNSEEN = timedelta(minutes=10)
 """How soon to ask again for a pull request that GitHub did not show."""
 _UNSEEN = StatusMessage("GitHub does not show the pull request, which is no evidence: nothing is changed.")
 _UNUSABLE = (
@@ -32,182 +32,190 @@ _UNUSABLE = (
 )
 
 
-class Reconciler:
-    def __init__(self, peers: Ports, policy: Policy) -> None:
-        self._peers = peers
+class PreviewReconciler:
+    def __init__(self, ports: Ports, policy: Policy) -> None:
+        self._ports = ports
         self._policy = policy
-        self._walk = PhaseRunner()
+        self._run_phases = PhaseRunner()
 
-    async def __call__(self, run: ReconcileContext) -> datetime | None:
+    async def __call__(self, context: ReconcileContext) -> datetime | None:
         """Runs as far as it can; returns when to run again unless woken before, None when settled."""
-        await self._mind_deadline(run)
+        await self._apply_extension(context)
         try:
-            refusal = await self._read_pull_request(run)
+            refusal = await self._read_pull_request(context)
         except Rejected as error:
             refusal = StatusMessage(str(error), error.detail)
         if refusal is not None:
-            return await self._unseen(run, refusal)
-        await self._follow_wishes(run)
-        wanted = desire.before_reading(
-            run.pull,
-            run.status,
-            run.environment.overrides,
-            self._peers.clock(),
-            author_trusted=await self._trusts_author(run),
+            return await self._without_pull_request(context, refusal)
+        await self._apply_overrides(context)
+        wanted = desire.before_configuration(
+            context.pull_request,
+            context.status,
+            context.environment.overrides,
+            self._ports.clock(),
+            author_trusted=await self._trusts_author(context),
         )
         if isinstance(wanted, Absent):
-            return await teardown(run, wanted)
+            return await teardown(context, wanted)
         try:
-            wanted = await self._read_configuration(run)
+            wanted = await self._read_configuration(context)
         except ConfigurationError as error:
-            return await self._walk.fail(run, Failed(_UNUSABLE, True, str(error)))
+            return await self._run_phases.fail(context, Failed(_UNUSABLE, True, str(error)))
         if isinstance(wanted, Absent):
-            again = await teardown(run, wanted)
-            return again or self._configuration_again(wanted)
-        await self._begin(run)
-        return await self._walk(run)
+            again = await teardown(context, wanted)
+            return again or self._retry_configuration(wanted)
+        await self._start_attempt(context)
+        return await self._run_phases(context)
 
-    async def _unseen(self, run: ReconcileContext, refusal: StatusMessage) -> datetime | None:
+    async def _without_pull_request(
+        self, context: ReconcileContext, refusal: StatusMessage
+    ) -> datetime | None:
         """GitHub answered, but shows no pull request: that alone is no evidence."""
-        now = self._peers.clock()
-        if run.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
+        now = self._ports.clock()
+        if context.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
             return None  # when it can be seen again, somebody will tell
-        repository = run.environment.repository
-        lost = await self._peers.environments.removal(repository, now - desire.GRACE)
-        if lost is not None and not await self._peers.github.lost(repository):
+        repository = context.environment.repository
+        lost = await self._ports.environments.removal(repository, now - desire.REMOVAL_GRACE_PERIOD)
+        if lost is not None and not await self._ports.github.lost(repository):
             lost = None
-        unwanted = desire.unseen(run.status, now, lost)
+        unwanted = desire.without_pull_request(context.status, now, lost)
         if unwanted is not None:
-            return await teardown(run, unwanted)
+            return await teardown(context, unwanted)
         log.warning("the pull request is not shown by GitHub; nothing is changed", reason=refusal.summary)
-        if run.status.expires_at is None and run.environment.admission is not Admission.QUEUED:
+        if context.status.expires_at is None and context.environment.admission is not Admission.QUEUED:
             # What nobody can look up shall not stay for ever.
-            run.set(expires_at=now + self._policy.longest_ttl)
-        news = run.attempt.wait != refusal
-        run.remember(wait=refusal)
-        await run.save(*([("unseen", refusal.summary)] * news))
-        return now + _UNSEEN_AGAIN
+            context.set(expires_at=now + self._policy.longest_ttl)
+        news = context.attempt.wait != refusal
+        context.remember(wait=refusal)
+        await context.save(*([("unseen", refusal.summary)] * news))
+        return now + _RETRY_UNSEEN
 
-    async def _read_pull_request(self, run: ReconcileContext) -> StatusMessage | None:
+    async def _read_pull_request(self, context: ReconcileContext) -> StatusMessage | None:
         """Reads GitHub when a hint came since; starts a new attempt when what is wanted changed.
 
         Gives a cause when GitHub does not show it.
         """
-        environment = run.environment
-        before = run.attempt.pull_request
+        environment = context.environment
+        before = context.attempt.pull_request
         if before is not None and environment.observed_generation == environment.generation:
             return None
-        pull = await self._peers.github.pull_request(environment.repository, int(environment.key.name))
+        pull = await self._ports.github.pull_request(environment.repository, int(environment.key.name))
         if pull is None:
             return _UNSEEN
-        run.asked = True
-        run.environment = replace(
+        context.github_was_read = True
+        context.environment = replace(
             environment, observed_generation=environment.generation, repository=pull.repository
         )
         if before is None or _differs(before, pull):
             anew = Attempt(
-                pull_request=pull, configuration=run.attempt.configuration, overrides=run.attempt.overrides
+                pull_request=pull,
+                configuration=context.attempt.configuration,
+                overrides=context.attempt.overrides,
             )
-            run.environment = replace(run.environment, attempt=anew)
-            story = _story(before, pull) if before else []
-            if run.status.state in (
+            context.environment = replace(context.environment, attempt=anew)
+            story = _changes(before, pull) if before else []
+            if context.status.state in (
                 EnvironmentState.READY,
                 EnvironmentState.FAILED,
                 EnvironmentState.WAITING,
                 EnvironmentState.ASLEEP,
             ):
-                run.set(state=EnvironmentState.PENDING, cause=None, phase=None)
-            await run.save(*story)
+                context.set(state=EnvironmentState.PENDING, cause=None, phase=None)
+            await context.save(*story)
         else:
-            run.remember(pull_request=pull, wait=None)
-            await run.save()
+            context.remember(pull_request=pull, wait=None)
+            await context.save()
         return None
 
-    async def _follow_wishes(self, run: ReconcileContext) -> None:
+    async def _apply_overrides(self, context: ReconcileContext) -> None:
         """What was asked for by command since the attempt began."""
-        before, now = run.attempt.overrides, run.environment.overrides
+        before, now = context.attempt.overrides, context.environment.overrides
         if (before.refreshes, before.asleep_by is None) != (now.refreshes, now.asleep_by is None):
             # The same bytes once more: tags may have moved, digests do not.
             anew = Attempt(
-                pull_request=run.pull,
-                images=run.attempt.images,
-                author_trusted=run.attempt.author_trusted,
+                pull_request=context.pull_request,
+                images=context.attempt.images,
+                author_trusted=context.attempt.author_trusted,
             )
-            run.environment = replace(run.environment, attempt=anew)
-            run.environment = replace(run.environment, status=deadline.clear(run.status))
-            run.set(commit=None)
-        run.remember(overrides=now)
+            context.environment = replace(context.environment, attempt=anew)
+            context.environment = replace(context.environment, status=deadline.clear(context.status))
+            context.set(commit=None)
+        context.remember(overrides=now)
 
-    async def _trusts_author(self, run: ReconcileContext) -> bool:
+    async def _trusts_author(self, context: ReconcileContext) -> bool:
         """Whether the commits of a fork's pull request come from somebody who may write here anyway."""
-        pull = run.pull
+        pull = context.pull_request
         if not pull.from_fork or not pull.head_owner or pull.head_owner.lower() != pull.author.lower():
             return False
-        if run.attempt.author_trusted is None:
+        if context.attempt.author_trusted is None:
             try:
-                role = await self._peers.github.role(pull.repository, pull.author)
+                role = await self._ports.github.role(pull.repository, pull.author)
             except Rejected as error:
                 log.warning("the author's rights cannot be read", reason=str(error))
                 return False
-            run.remember(author_trusted=role.may_write)
-        return bool(run.attempt.author_trusted)
+            context.remember(author_trusted=role.may_write)
+        return bool(context.attempt.author_trusted)
 
-    async def _mind_deadline(self, run: ReconcileContext) -> None:
-        minded = deadline.apply_extension(run.status, run.environment.overrides, self._peers.clock())
-        if minded != run.status:
-            warns = minded.expiring and not run.status.expiring
-            run.environment = replace(run.environment, status=minded)
-            await run.save(
+    async def _apply_extension(self, context: ReconcileContext) -> None:
+        minded = deadline.apply_extension(context.status, context.environment.overrides, self._ports.clock())
+        if minded != context.status:
+            warns = minded.expiring and not context.status.expiring
+            context.environment = replace(context.environment, status=minded)
+            await context.save(
                 *([("expiring", f"Its time is up at {minded.expires_at:%Y-%m-%d %H:%M} UTC.")] * warns)
             )
 
-    async def _read_configuration(self, run: ReconcileContext) -> desire.Desire:
+    async def _read_configuration(self, context: ReconcileContext) -> desire.DesiredState:
         """Reads it once for each generation; another text than before is another desire."""
-        before = text = run.attempt.configuration
-        unread = text is None or run.attempt.configuration_generation < run.environment.generation
+        before = text = context.attempt.configuration
+        unread = text is None or context.attempt.configuration_generation < context.environment.generation
         if unread:
-            text = await self._peers.github.default_branch_file(run.pull.repository, CONFIG_FILE)
+            text = await self._ports.github.default_branch_file(context.pull_request.repository, CONFIG_FILE)
         if text is None:
             return Absent(EndReason.UNCONFIGURED, StatusMessage(f"The default branch has no {CONFIG_FILE}."))
-        run.configuration = parse_configuration(text, self._policy.largest_size)
+        context.configuration = parse_configuration(text, self._policy.largest_size)
         paths = None
-        if unread and desire.needs_paths(run.configuration):
-            paths = await self._peers.github.changed_paths(run.pull.repository, run.pull.number)
-        wanted = desire.after_reading(run.pull, run.configuration, paths)
+        if unread and desire.needs_paths(context.configuration):
+            paths = await self._ports.github.changed_paths(
+                context.pull_request.repository, context.pull_request.number
+            )
+        wanted = desire.after_configuration(context.pull_request, context.configuration, paths)
         if isinstance(wanted, Absent):
-            run.remember(configuration=text)
+            context.remember(configuration=text)
         elif unread:
             if before is not None and before != text:
-                await self._start_over(run)
-            run.remember(configuration=text, configuration_generation=run.environment.generation)
+                await self._start_over(context)
+            context.remember(configuration=text, configuration_generation=context.environment.generation)
         return wanted
 
-    async def _start_over(self, run: ReconcileContext) -> None:
+    async def _start_over(self, context: ReconcileContext) -> None:
         """The same head is to be brought up once more, and nothing that was done for it counts."""
         anew = Attempt(
-            pull_request=run.pull, overrides=run.attempt.overrides, author_trusted=run.attempt.author_trusted
+            pull_request=context.pull_request,
+            overrides=context.attempt.overrides,
+            author_trusted=context.attempt.author_trusted,
         )
-        run.environment = replace(run.environment, attempt=anew)
-        run.set(commit=None)
-        await run.save(("changed", f"{CONFIG_FILE} on the default branch is another one."))
+        context.environment = replace(context.environment, attempt=anew)
+        context.set(commit=None)
+        await context.save(("changed", f"{CONFIG_FILE} on the default branch is another one."))
 
-    async def _begin(self, run: ReconcileContext) -> None:
+    async def _start_attempt(self, context: ReconcileContext) -> None:
         """Says at once, before anything else, that this head is being brought up."""
-        begun = run.status.commit == run.pull.head_sha and run.status.end is None
-        queued = run.environment.admission is Admission.QUEUED  # its time has not begun
-        if begun and (queued or run.status.expires_at is not None):
+        begun = context.status.commit == context.pull_request.head_sha and context.status.end is None
+        queued = context.environment.admission is Admission.QUEUED  # its time has not begun
+        if begun and (queued or context.status.expires_at is not None):
             return
-        live = run.status.live_commit
-        run.set(**_fresh(run.pull.head_sha, live))
-        run.begin_time()
-        if run.asleep:
-            run.set(state=EnvironmentState.ASLEEP, cause=asleep(run))
-        story = ("opened" if live is None else "updating", f"{run.pull.head_sha[:7]} is wanted")
-        await run.save(("asleep", asleep(run).summary) if run.asleep else story)
-        await run.report()
+        live = context.status.live_commit
+        context.set(**_fresh(context.pull_request.head_sha, live))
+        context.start_expiry()
+        if context.asleep:
+            context.set(state=EnvironmentState.ASLEEP, cause=asleep_message(context))
+        story = ("opened" if live is None else "updating", f"{context.pull_request.head_sha[:7]} is wanted")
+        await context.save(("asleep", asleep_message(context).summary) if context.asleep else story)
+        await context.report()
 
-    def _configuration_again(self, unwanted: Absent) -> datetime | None:
-        return self._peers.clock() + _CONFIGURATION_AGAIN if unwanted.end is EndReason.UNCONFIGURED else None
+    def _retry_configuration(self, unwanted: Absent) -> datetime | None:
+        return self._ports.clock() + _RETRY_CONFIGURATION if unwanted.end is EndReason.UNCONFIGURED else None
 
 
 def _differs(before: PullRequest, now: PullRequest) -> bool:
@@ -218,7 +226,7 @@ def _differs(before: PullRequest, now: PullRequest) -> bool:
     ) or (before.from_fork, before.archived) != (now.from_fork, now.archived)
 
 
-def _story(before: PullRequest, now: PullRequest) -> list[tuple[str, str]]:
+def _changes(before: PullRequest, now: PullRequest) -> list[tuple[str, str]]:
     """What happened to the pull request since it was read last. That it was closed, the teardown tells."""
     if before.head_sha != now.head_sha:
         return [("superseded", f"{before.head_sha[:7]} → {now.head_sha[:7]}")]

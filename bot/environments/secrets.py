@@ -21,7 +21,7 @@ SHORTEST = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Injection:
+class InjectedSecrets:
     """Variables for every container of an environment. Its values are in no text that it is turned into."""
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -33,16 +33,16 @@ class Injection:
         return _hide(text, self.values.values())
 
 
-async def read(
+async def read_secrets(
     providers: Mapping[str, SecretProvider],
     references: Mapping[str, str],
     repository: Repository,
     environment: EnvironmentKey,
     key: bytes,
-) -> Injection:
+) -> InjectedSecrets:
     """Raises Rejected, which names every reference that cannot be had, and no value."""
     if not references:
-        return Injection()
+        return InjectedSecrets()
     names = sorted(references)
     found = await asyncio.gather(
         *(_value(providers, references[name], repository) for name in names), return_exceptions=True
@@ -51,7 +51,7 @@ async def read(
     refused: dict[str, str] = {}
     for name, value in zip(names, found, strict=True):
         if isinstance(value, Rejected):
-            refused[name] = f"{_place(environment)}.secrets.{name}, {references[name]}: {value}."
+            refused[name] = f"{_section_path(environment)}.secrets.{name}, {references[name]}: {value}."
         elif isinstance(value, BaseException):
             raise value
         else:
@@ -63,10 +63,10 @@ async def read(
             "\n".join(refused.values()),
         )
     content = json.dumps([str(environment), values], sort_keys=True)
-    return Injection(values, hmac.new(key, content.encode(), hashlib.sha256).hexdigest())
+    return InjectedSecrets(values, hmac.new(key, content.encode(), hashlib.sha256).hexdigest())
 
 
-def _place(environment: EnvironmentKey) -> str:
+def _section_path(environment: EnvironmentKey) -> str:
     """Where its part of the configuration stands."""
     return {
         EnvironmentKind.PREVIEW: "preview",

@@ -15,40 +15,44 @@ from bot.model.errors import ConfigurationError
 from bot.model.outcome import Failed
 from bot.model.release import Target
 
-_UNWANTED = Absent(EndReason.DONE, StatusMessage("Nothing is wanted there any more."))
+_ABSENT = Absent(EndReason.DONE, StatusMessage("Nothing is wanted there any more."))
 
 
 class StageReconciler:
     def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._walk = PhaseRunner()
+        self._run_phases = PhaseRunner()
 
-    async def __call__(self, run: ReconcileContext) -> datetime | None:
+    async def __call__(self, context: ReconcileContext) -> datetime | None:
         """Runs as far as it can; returns when to run again unless woken before, None when settled."""
-        environment = run.environment
+        environment = context.environment
         target = environment.overrides.target
         if target is None:
-            run.environment = replace(environment, observed_generation=environment.generation)
-            return await teardown(run, _UNWANTED)
+            context.environment = replace(environment, observed_generation=environment.generation)
+            return await teardown(context, _ABSENT)
         if environment.observed_generation != environment.generation:
-            await _begin(run, target)
+            await _start_attempt(context, target)
         try:
-            run.configuration = parse_configuration(target.configuration, self._policy.largest_size)
+            context.configuration = parse_configuration(target.configuration, self._policy.largest_size)
         except ConfigurationError as error:
-            return await self._walk.fail(run, Failed("The configuration cannot be used.", True, str(error)))
-        return await self._walk(run)
+            return await self._run_phases.fail(
+                context, Failed("The configuration cannot be used.", True, str(error))
+            )
+        return await self._run_phases(context)
 
 
-async def _begin(run: ReconcileContext, target: Target) -> None:
+async def _start_attempt(context: ReconcileContext, target: Target) -> None:
     """A new target is a new attempt: nothing that was seen of the one before counts for it."""
     release = target.release
     attempt = Attempt(configuration=target.configuration, images=release.images)
     status = Status(
         EnvironmentState.PENDING,
         commit=release.commit,
-        live_commit=run.status.live_commit,
+        live_commit=context.status.live_commit,
         images={name: image.digest for name, image in release.images.items()},
     )
-    generation = run.environment.generation
-    run.environment = replace(run.environment, observed_generation=generation, attempt=attempt, status=status)
-    await run.save(("updating", f"release {release.id} of {release.commit[:7]} is wanted"))
+    generation = context.environment.generation
+    context.environment = replace(
+        context.environment, observed_generation=generation, attempt=attempt, status=status
+    )
+    await context.save(("updating", f"release {release.id} of {release.commit[:7]} is wanted"))

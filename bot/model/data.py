@@ -46,5 +46,5 @@ class DataRecord:
     def with_job(self, wave: Wave, job: JobRecord) -> DataRecord:
         return replace(self, migrations=job) if wave is Wave.MIGRATIONS else replace(self, seed=job)
 
-    def emptied(self, reseeds: int, commit: str) -> DataRecord:
+    def after_reset(self, reseeds: int, commit: str) -> DataRecord:
         return DataRecord(reseeds, commit, migrations=self.migrations.reset(), seed=self.seed.reset())

@@ -26,7 +26,7 @@ class LogTail:
     pod: str
     container: str
     text: str
-    ended: bool = False
+    previous: bool = False
     """They are the last words of a run that is over."""
 
 

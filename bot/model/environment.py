@@ -218,11 +218,11 @@ class Attempt:
     release: Release | None = None
     applied: Mapping[str, str] = field(default_factory=dict)
     """Wave name to the digest of the objects that were applied last."""
-    answers: int = 0
+    probe_successes: int = 0
     """Right answers in a row through the gateway."""
-    tries: Mapping[str, int] = field(default_factory=dict)
+    check_attempts: Mapping[str, int] = field(default_factory=dict)
     """HTTP check name to how often it was asked."""
-    unsteady_since: datetime | None = None
+    unstable_since: datetime | None = None
     """Since when what had come up is not quite up: a pod restarts, a node went away."""
     deleting_since: datetime | None = None
     overrides: UserOverrides = UserOverrides()
@@ -254,7 +254,7 @@ class Environment:
     created_at: datetime
     updated_at: datetime
     admission: Admission = Admission.NONE
-    asked_at: datetime | None = None
+    requested_at: datetime | None = None
     """When it asked for a place on the cluster first."""
 
 
@@ -264,8 +264,8 @@ class Decision:
 
     environment: EnvironmentKey
     at: datetime
-    what: str
+    action: str
     """One word: opened, superseded, waiting, failed, ready, refused, skipped, deleting, gone …"""
-    why: str
+    reason: str
     by: str = ""
     """The person who asked for it; "" when the bot decided by itself."""

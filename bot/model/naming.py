@@ -22,17 +22,17 @@ def repository_slug(repository: Repository) -> str:
 def namespace_name(key: EnvironmentKey, repository: Repository) -> str:
     """Such as `gr-shop-k2x9f1-pr-7`, `gr-shop-k2x9f1-staging`, `gr-demo-shop-k2x9f1-sales`."""
     kind = "gr-demo" if key.kind is EnvironmentKind.DEMO else "gr"
-    return _fitting(f"{kind}-{repository_slug(repository)}-{_place(key)}")
+    return _dns_label(f"{kind}-{repository_slug(repository)}-{_short_name(key)}")
 
 
 def host_label(key: EnvironmentKey, repository: Repository) -> str:
     """The first label of the environment's host, such as `pr-7-shop-k2x9f1` or `sales-shop-k2x9f1-demo`."""
     # The stage that had a demo's name before may still stand, and keeps its own host.
     kind = "-demo" if key.kind is EnvironmentKind.DEMO else ""
-    return _fitting(f"{_place(key)}-{repository_slug(repository)}{kind}")
+    return _dns_label(f"{_short_name(key)}-{repository_slug(repository)}{kind}")
 
 
-def _fitting(name: str) -> str:
+def _dns_label(name: str) -> str:
     """A DNS label; what is too long for one is cut and told apart by a digest."""
     if len(name) <= _LONGEST_LABEL:
         return name
@@ -40,7 +40,7 @@ def _fitting(name: str) -> str:
     return f"{name[: _LONGEST_LABEL - 9].rstrip('-')}-{digest}"
 
 
-def _place(key: EnvironmentKey) -> str:
+def _short_name(key: EnvironmentKey) -> str:
     return f"pr-{key.name}" if key.kind is EnvironmentKind.PREVIEW else key.name
 
 

@@ -15,7 +15,7 @@ class Done:
 class Waiting:
     """Run again when woken, at the latest at `check_again`; after `until` the wait has failed."""
 
-    what: str
+    reason: str
     check_again: datetime
     until: datetime
     detail: str = ""
@@ -25,7 +25,7 @@ class Waiting:
 class Failed:
     """`final` failures stay until the desire changes; others are tried again with backoff."""
 
-    why: str
+    reason: str
     final: bool
     detail: str = ""
 

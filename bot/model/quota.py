@@ -49,7 +49,7 @@ class Candidate:
     key: str
     repository_id: int
     author: str
-    asked_at: datetime
+    requested_at: datetime
     admission: Admission
 
     @property
@@ -87,7 +87,7 @@ def queue_position(key: str, candidates: Iterable[Candidate], caps: Caps) -> Que
         else:
             queue.append(candidate)
     before: Counter[tuple[Scope, object]] = Counter()
-    for candidate in sorted(queue, key=lambda each: (each.asked_at, each.key)):
+    for candidate in sorted(queue, key=lambda each: (each.requested_at, each.key)):
         full = [
             (scope, cap)
             for scope in candidate.scopes

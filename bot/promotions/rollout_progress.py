@@ -18,7 +18,7 @@ def progress(environment: Environment | None) -> Progress:
         cause = status.cause
         why, detail = (cause.summary, cause.detail) if cause is not None else ("it failed", "")
         return Progress(Rollout.FAILED, serial, why.rstrip("."), detail, status.checks, status.url)
-    steady = environment.attempt.unsteady_since is None
+    steady = environment.attempt.unstable_since is None
     if status.state is EnvironmentState.READY and steady:
         return Progress(Rollout.VERIFIED, serial, checks=status.checks, url=status.url)
     live = status.phase is Phase.CHECKS or status.state is EnvironmentState.READY

@@ -220,5 +220,5 @@ def _environment(row: Row[Any]) -> Environment:
         created_at=row.created_at,
         updated_at=row.updated_at,
         admission=Admission(row.admission),
-        asked_at=row.asked_at,
+        requested_at=row.asked_at,
     )

@@ -47,8 +47,8 @@ def append(connection: Connection, made: Sequence[Decision]) -> None:
         {
             "environment": str(decision.environment),
             "at": decision.at,
-            "what": storable(decision.what),
-            "why": storable(decision.why),
+            "what": storable(decision.action),
+            "why": storable(decision.reason),
             "by": storable(decision.by),
         }
         for decision in made

@@ -23,14 +23,14 @@ def take(connection: Connection, environment: Environment, caps: Caps, now: date
     overtakes = False
     if mine is None:
         mine = _newcomer(connection, environment, now)
-        overtakes = any(each.asked_at > mine.asked_at for each in candidates)
+        overtakes = any(each.requested_at > mine.requested_at for each in candidates)
         candidates.append(mine)
     if mine.admission is Admission.ADMITTED:
         return None
     waits = queue_position(key, candidates, caps)
     admission = Admission.ADMITTED if waits is None else Admission.QUEUED
     statement = update(environments).where(environments.c.key == key)
-    connection.execute(statement.values(admission=admission, asked_at=mine.asked_at))
+    connection.execute(statement.values(admission=admission, asked_at=mine.requested_at))
     if overtakes or (waits is None and environment.admission is Admission.QUEUED):
         wake_queue(connection, now)
     return waits

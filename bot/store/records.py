@@ -13,7 +13,12 @@ from bot.model.promotion import Promotion, StageRecord
 T = TypeVar("T")
 
 _STORED_NAMES: Mapping[type, Mapping[str, str]] = {
-    Attempt: {"overrides": "wishes"},
+    Attempt: {
+        "overrides": "wishes",
+        "probe_successes": "answers",
+        "check_attempts": "tries",
+        "unstable_since": "unsteady_since",
+    },
     Promotion: {
         "requested_release": "wanted",
         "rollback_target": "back_to",

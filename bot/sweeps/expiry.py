@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.environments.expiry import LONGEST_WARNING
+from bot.environments.expiry import MAX_WARNING_PERIOD
 from bot.model.environment import Environment
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
@@ -24,7 +24,7 @@ async def expiry(
 
 async def warnings(environments: Environments, queue: Queue, now: datetime, telemetry: Telemetry) -> None:
     """The worker makes the pull request say it."""
-    soon = await environments.find(states=STANDING, expires_before=now + LONGEST_WARNING)
+    soon = await environments.find(states=STANDING, expires_before=now + MAX_WARNING_PERIOD)
     due = [WorkKey.environment(environment.key) for environment in soon if to_warn(environment, now)]
     await queue.enqueue(due)
     telemetry.swept("warnings", len(due))

@@ -10,17 +10,17 @@ from bot.sweeps.telemetry import Telemetry
 
 async def forgotten(environments: Environments, queue: Queue, caps: Caps, telemetry: Telemetry) -> None:
     """Whoever leaves a place wakes the queue at once; this is only for what that does not see."""
-    standing = [each for each in await environments.find(states=STANDING) if each.asked_at is not None]
+    standing = [each for each in await environments.find(states=STANDING) if each.requested_at is not None]
     candidates = [
         Candidate(
             str(each.key),
             each.key.repository_id,
             each.attempt.pull_request.author if each.attempt.pull_request else "",
-            each.asked_at,
+            each.requested_at,
             each.admission,
         )
         for each in standing
-        if each.admission is not Admission.NONE and each.asked_at is not None
+        if each.admission is not Admission.NONE and each.requested_at is not None
     ]
     due = [
         each.key

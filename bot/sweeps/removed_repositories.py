@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from bot.environments.desired_state import GRACE
+from bot.environments.desired_state import REMOVAL_GRACE_PERIOD
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import EnvironmentKind
 from bot.sweeps.breaker import within_limit
@@ -16,7 +16,7 @@ async def lost(
     environments: Environments, deliveries: Deliveries, now: datetime, limit: int, telemetry: Telemetry
 ) -> None:
     """A signed delivery told of it a while ago. The worker asks GitHub before it takes anything away."""
-    found = await environments.find(states=STANDING, lost_before=now - GRACE)
+    found = await environments.find(states=STANDING, lost_before=now - REMOVAL_GRACE_PERIOD)
     previews = [each for each in found if each.key.kind is EnvironmentKind.PREVIEW]
     removals = within_limit("lost", previews, limit, telemetry)
     await deliveries.hint(

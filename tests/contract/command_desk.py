@@ -174,11 +174,11 @@ class Desk:
         return await self.store.audit.entries(self.repository.id)
 
     async def asked(self, number: int) -> list[Decision]:
-        return [each for each in await self._journal(number) if each.what == "asked"]
+        return [each for each in await self._journal(number) if each.action == "asked"]
 
     async def refused(self, number: int) -> list[tuple[str, str]]:
         """Why, and who had typed it; the newest first."""
-        return [(each.why, each.by) for each in await self._journal(number) if each.what == "refused"]
+        return [(each.reason, each.by) for each in await self._journal(number) if each.action == "refused"]
 
     async def _journal(self, number: int) -> list[Decision]:
         return await self.store.journal.decisions(EnvironmentKey.preview(self.repository.id, number))

@@ -98,7 +98,7 @@ async def test_a_command_is_seen_at_once_and_answered_in_a_comment(desk: Desk) -
     assert "is being taken away" in answer
     assert (await desk.wishes(desk.own)).destroyed_by == "write"
     [decision] = await desk.asked(desk.own)
-    assert (decision.why, decision.by) == ("`/destroy`", "write")
+    assert (decision.reason, decision.by) == ("`/destroy`", "write")
 
 
 async def test_ten_deliveries_of_one_comment_have_one_effect_and_one_answer(desk: Desk) -> None:

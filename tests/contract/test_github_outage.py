@@ -11,7 +11,7 @@ import pytest
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.faults import FaultKind
 from bot.environments.context import Policy, Ports
-from bot.environments.handler import Handler
+from bot.environments.handler import EnvironmentHandler
 from bot.model.delivery import PullRequestHint
 from bot.store import Store
 from bot.sweeps.deployments import deployments
@@ -21,10 +21,10 @@ from bot.sweeps.removed_repositories import lost
 from bot.sweeps.resync import Resync
 from tests.contract.github_desk import Desk
 from tests.stores import ManualClock
-from tests.unit.environments import peers
-from tests.unit.environments.town import Land, Silent, handlers, work_off
+from tests.unit.environments import fakes
+from tests.unit.environments.simulation import FakeMetrics, SimulatedCluster, handlers, work_off
 
-FILES = {".greenroom.yml": peers.CONFIGURATION, "deploy/web.yaml": "kind: Deployment\n"}
+FILES = {".greenroom.yml": fakes.CONFIGURATION, "deploy/web.yaml": "kind: Deployment\n"}
 PREVIEWS = 3
 LIMIT = 100  # the breaker shall not be what saves them
 
@@ -34,22 +34,22 @@ class Day:
 
     def __init__(self, desk: Desk, store: Store, clock: ManualClock) -> None:
         self.desk, self.store, self.clock = desk, store, clock
-        self.cluster = Land()
+        self.cluster = SimulatedCluster()
         rooms = Ports(
             environments=store.environments,
             github=desk.app,
-            registry=peers.Registry(),
+            registry=fakes.FakeRegistry(),
             renderer=self.cluster,
             namespaces=self.cluster,
             workloads=self.cluster,
             data=self.cluster,
             health=self.cluster,
-            gateway=peers.Gateway(),
+            gateway=fakes.FakeGateway(),
             secrets={},
             clock=clock,
         )
-        reconciler = Handler(rooms, Policy(default_ttl=timedelta(days=3)))
-        self.handlers = handlers(reconciler, store, self.cluster, clock, Silent())
+        reconciler = EnvironmentHandler(rooms, Policy(default_ttl=timedelta(days=3)))
+        self.handlers = handlers(reconciler, store, self.cluster, clock, FakeMetrics())
 
     async def look(self) -> None:
         """As if somebody had told that something changed."""
@@ -64,7 +64,7 @@ class Day:
     async def pass_by(self) -> None:
         app, store = self.desk.app, self.store
         rooms = Rooms(self.cluster, store.environments, store.deliveries, store.queue)
-        resync = Resync(app, store.environments, store.deliveries, LIMIT, Silent())
+        resync = Resync(app, store.environments, store.deliveries, LIMIT, FakeMetrics())
         for _ in range(24):
             self.clock.advance(3600)
             await work_off(
@@ -73,10 +73,10 @@ class Day:
                 self.handlers,
                 self.look,
                 resync.all,
-                lambda: expiry(store.environments, store.queue, self.clock(), LIMIT, Silent()),
-                lambda: orphans(rooms, LIMIT, Silent()),
-                lambda: lost(store.environments, store.deliveries, self.clock(), LIMIT, Silent()),
-                lambda: deployments(app, store.environments, store.deliveries, Silent()),
+                lambda: expiry(store.environments, store.queue, self.clock(), LIMIT, FakeMetrics()),
+                lambda: orphans(rooms, LIMIT, FakeMetrics()),
+                lambda: lost(store.environments, store.deliveries, self.clock(), LIMIT, FakeMetrics()),
+                lambda: deployments(app, store.environments, store.deliveries, FakeMetrics()),
             )
 
 

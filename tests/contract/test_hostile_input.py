@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.embedded.client.resources import NAMESPACES
 from bot.embedded.kubernetes import KubernetesServer
 from bot.environments.context import Policy, Ports
-from bot.environments.handler import Handler
+from bot.environments.handler import EnvironmentHandler
 from bot.github.messages import environment as texts
 from bot.model.environment import EnvironmentState
 from bot.model.repository import Repository
@@ -22,14 +22,14 @@ from bot.store import Store
 from tests.contract.cluster_desk import Desk, desk_on
 from tests.contract.hostile import CASES, PLAIN, Case
 from tests.stores import ManualClock
-from tests.unit.environments import peers
+from tests.unit.environments import fakes
 from tests.unit.environments.test_desire import PULL
 from tests.unit.github.scenes import PLACE
 
 READING = frozenset(("GET", "HEAD"))
 
 
-class GitHub(peers.GitHub):
+class GitHub(fakes.FakeGitHub):
     def __init__(self, configuration: str, files: Mapping[str, bytes]) -> None:
         super().__init__()
         self.configuration = configuration
@@ -59,9 +59,9 @@ async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None)
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
     await store.migrate()
     try:
-        bench = peers.Bench(store, clock)
+        bench = fakes.Harness(store, clock)
         found = registry or bench.registry
-        bench.reconciler = Handler(
+        bench.reconciler = EnvironmentHandler(
             Ports(
                 environments=store.environments,
                 github=github,
@@ -71,7 +71,7 @@ async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None)
                 workloads=desk.workloads,
                 data=desk.data,
                 health=desk.health,
-                gateway=peers.Gateway(),
+                gateway=fakes.FakeGateway(),
                 secrets={},
                 clock=clock,
             ),
@@ -80,7 +80,7 @@ async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None)
         await bench.run()
     finally:
         await store.close()
-    status = github.told[-1]
+    status = github.reported[-1]
     assert status.state is EnvironmentState.FAILED
     return texts.comment(status, PLACE)
 

@@ -101,7 +101,7 @@ async def test_what_is_decided_and_its_effect_are_one(store: Store, clock: Manua
     assert found[1] == DESTROY
     assert (await wishes(store)).destroyed_by == "ada"
     [decision] = await store.journal.decisions(SEVEN)
-    assert (decision.what, decision.why, decision.by) == ("asked", "`/destroy`", "ada")
+    assert (decision.action, decision.reason, decision.by) == ("asked", "`/destroy`", "ada")
 
 
 async def test_who_lost_the_command_changes_nothing(store: Store, clock: ManualClock) -> None:

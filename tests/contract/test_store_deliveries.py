@@ -325,7 +325,7 @@ async def test_a_check_that_is_run_again_starts_its_preview_over(store: Store, c
     assert environment.overrides.refreshes == 1
     assert environment.generation == before + 1
     [decision] = await store.journal.decisions(SEVEN)
-    assert (decision.what, decision.by) == ("asked", "ada")
+    assert (decision.action, decision.by) == ("asked", "ada")
 
 
 async def test_a_push_makes_only_repositories_with_stages_look(store: Store, clock: ManualClock) -> None:

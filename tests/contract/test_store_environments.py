@@ -65,7 +65,7 @@ def worked_on(environment: Environment, clock: ManualClock) -> Environment:
         configuration="version: 1\n",
         release=Release(FIRST, {"shop": image}, "sha256:" + "2" * 64),
         applied={"data": "sha256:" + "3" * 64},
-        answers=2,
+        probe_successes=2,
     )
     return replace(
         environment,
@@ -94,7 +94,7 @@ async def test_decisions_are_kept_with_their_reasons(store: Store, clock: Manual
     await store.environments.save(claim, environment, decisions=made)
     newest, oldest = await store.journal.decisions(SEVEN)
     assert oldest == made[0]
-    assert (newest.what, newest.why) == ("failed", "NUL \N{REPLACEMENT CHARACTER} ?")
+    assert (newest.action, newest.reason) == ("failed", "NUL \N{REPLACEMENT CHARACTER} ?")
     assert await store.journal.decisions(SEVEN, limit=1) == [newest]
     assert await store.journal.decisions(EnvironmentKey.preview(SHOP.id, 8)) == []
 
@@ -159,7 +159,7 @@ async def test_raising_the_generation_stops_the_worker_and_asks_for_another_run(
     [again] = await store.queue.claim("me", 1, 30)
     assert again.key == WorkKey.environment(SEVEN)
     [decision] = await store.journal.decisions(SEVEN)
-    assert (decision.what, decision.why, decision.by) == ("asked", "`/reseed`", "ada")
+    assert (decision.action, decision.reason, decision.by) == ("asked", "`/reseed`", "ada")
     nobody = EnvironmentKey.preview(SHOP.id, 8)
     assert await store.environments.wish(nobody, lambda wishes: wishes, "`/reseed`", by="ada") is None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bot.store import Store
-from tests.order.stage import Stage
+from tests.order.simulation import Simulation
 from tests.stores import ManualClock
 
 
@@ -15,5 +15,5 @@ def database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def stage(store: Store, clock: ManualClock) -> Stage:
-    return Stage(store, clock)
+def simulation(store: Store, clock: ManualClock) -> Simulation:
+    return Simulation(store, clock)

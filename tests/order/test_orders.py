@@ -10,18 +10,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.store import Store
-from tests.order.stage import IDLE, Event, Stage, Step
+from tests.order.simulation import IDLE, Event, Simulation, Step
 from tests.stores import ManualClock
 
 
 def stories(most: int) -> Iterator[tuple[str, ...]]:
     """What can happen to a pull request, up to so many events."""
-    told: list[tuple[str, ...]] = [("opens",)]
+    told: list[tuple[str, ...]] = [("open",)]
     while told:
         story = told.pop()
         yield story
         if len(story) < most:
-            following = ("reopens",) if story[-1] == "closes" else ("pushes", "closes")
+            following = ("reopen",) if story[-1] == "close" else ("push", "close")
             told += [(*story, event) for event in following]
 
 
@@ -55,15 +55,15 @@ async def _every_arrival(store: Store, clock: ManualClock, story: tuple[str, ...
             continue
         sent = [index for index, times in enumerate(copies) for _ in range(times)]
         for order in sorted(set(permutations(sent))):
-            stage = Stage(store, clock)
-            events = [getattr(stage, happening)() for happening in story]
+            simulation = Simulation(store, clock)
+            events = [getattr(simulation, happening)() for happening in story]
             for index in order:
-                await stage.deliver(events[index])
-            await stage.settle()
+                await simulation.deliver(events[index])
+            await simulation.settle()
             if 0 in copies:
-                await stage.sweep()
-                await stage.settle()
-            await stage.is_exactly_right()
+                await simulation.sweep()
+                await simulation.settle()
+            await simulation.is_exactly_right()
 
 
 @st.composite
@@ -97,7 +97,7 @@ QUIET = settings(
 async def test_whatever_happens_while_it_works(
     store: Store, clock: ManualClock, told: tuple[tuple[str, ...], list[tuple[int, str, int]]]
 ) -> None:
-    await _play(Stage(store, clock), *told)
+    await _play(Simulation(store, clock), *told)
 
 
 @pytest.mark.soak
@@ -107,25 +107,25 @@ async def test_whatever_happens_while_it_works(
 async def test_whatever_else_happens_while_it_works(
     store: Store, clock: ManualClock, told: tuple[tuple[str, ...], list[tuple[int, str, int]]]
 ) -> None:
-    await _play(Stage(store, clock), *told)
+    await _play(Simulation(store, clock), *told)
 
 
-async def _play(stage: Stage, story: tuple[str, ...], timeline: list[tuple[int, str, int]]) -> None:
+async def _play(simulation: Simulation, story: tuple[str, ...], timeline: list[tuple[int, str, int]]) -> None:
     events: dict[int, Event] = {}
 
     def step(gap: int, what: str, index: int) -> Step:
         async def happens() -> None:
             if what == "happens":
-                events[index] = getattr(stage, story[index])()
+                events[index] = getattr(simulation, story[index])()
             elif what == "arrives":
-                await stage.deliver(events[index])
+                await simulation.deliver(events[index])
             else:
-                await getattr(stage, what)()
+                await getattr(simulation, what)()
 
         return Step(gap, happens)
 
-    await stage.play([step(*entry) for entry in timeline])
+    await simulation.play([step(*entry) for entry in timeline])
     if {index for _, what, index in timeline if what == "arrives"} != set(range(len(story))):
-        await stage.sweep()
-        await stage.settle()
-    await stage.is_exactly_right()
+        await simulation.sweep()
+        await simulation.settle()
+    await simulation.is_exactly_right()

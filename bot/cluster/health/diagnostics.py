@@ -16,7 +16,7 @@ from bot.cluster.health.observe import plain
 from bot.cluster.health.pod_failures import Suspect, statuses
 from bot.cluster.names import SECRETS
 from bot.cluster.secrets import read_secret
-from bot.environments.secrets import Injection
+from bot.environments.secrets import InjectedSecrets
 from bot.model.diagnostics import Event, LogTail, NamespaceDiagnostics
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Unavailable
@@ -62,7 +62,7 @@ class DiagnosticsReader:
         secret = await read_secret(self._api, namespace, SECRETS)
         data = (secret or {}).get("data") or {}
         values = {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
-        return Injection(values).hide
+        return InjectedSecrets(values).hide
 
     async def _tail(self, namespace: str, speaker: Suspect, lines: int, hide: Hide) -> LogTail | None:
         pod, container, previous = speaker.pod, speaker.container, speaker.previous

@@ -18,27 +18,29 @@ from bot.model.environment import CheckResult, CheckState, EnvironmentState, Pha
 from bot.model.manifest import Condition, Manifest, ObjectState, Wave
 from bot.model.outcome import Done, Failed, Outcome, Waiting
 
-_BEFORE = ("rails", "secrets", Wave.CONFIGURATION)
+_KEPT_BY_RESET = ("rails", "secrets", Wave.CONFIGURATION)
 """What of an attempt's work a reset leaves."""
 
 
-async def data(run: ReconcileContext) -> Outcome:
-    record = await _record(run)
+async def data(context: ReconcileContext) -> Outcome:
+    record = await _record(context)
     if record.resetting:
-        left = await run.ports.data.reset_data(run.namespace, run.environment.key, run.fence)
+        left = await context.ports.data.reset_data(context.namespace, context.environment.key, context.fence)
         if left:
-            return _wait(run, f"Waiting until the data of before is gone: {', '.join(left)}.")
-        record = await _write(run, record.emptied(run.environment.overrides.reseeds, run.commit))
-    await apply(run, Wave.DATA)
-    outcome = await settle(run, Phase.DATA, bundle_of(run).waves.get(Wave.DATA, ()))
-    if run.asleep:
+            return _wait(context, f"Waiting until the data of before is gone: {', '.join(left)}.")
+        record = await _write(
+            context, record.after_reset(context.environment.overrides.reseeds, context.commit)
+        )
+    await apply(context, Wave.DATA)
+    outcome = await settle(context, Phase.DATA, bundle_of(context).waves.get(Wave.DATA, ()))
+    if context.asleep:
         return outcome
     if isinstance(outcome, Done):
-        record, outcome = await _migrate(run, record)
-    return await _seed(run, record) if isinstance(outcome, Done) else outcome
+        record, outcome = await _migrate(context, record)
+    return await _seed(context, record) if isinstance(outcome, Done) else outcome
 
 
-def why_reset(record: DataRecord, reseeds: int, on_push: OnPush, commit: str) -> str | None:
+def reset_reason(record: DataRecord, reseeds: int, on_push: OnPush, commit: str) -> str | None:
     """Why these data may not stay; None when they may."""
     if reseeds > record.reseeds:
         return "as `/reseed` asked"
@@ -47,132 +49,134 @@ def why_reset(record: DataRecord, reseeds: int, on_push: OnPush, commit: str) ->
     return None
 
 
-async def _record(run: ReconcileContext) -> DataRecord:
+async def _record(context: ReconcileContext) -> DataRecord:
     """What is known of the data; begins to reset them where they may not stay."""
-    reseeds, commit = run.environment.overrides.reseeds, run.commit
-    record = await run.ports.data.data(run.namespace, run.environment.key)
+    reseeds, commit = context.environment.overrides.reseeds, context.commit
+    record = await context.ports.data.data(context.namespace, context.environment.key)
     if record is None:
-        return await _write(run, DataRecord(reseeds, commit))
+        return await _write(context, DataRecord(reseeds, commit))
     if record.resetting:
-        _forget(run)
+        _clear_data_steps(context)
         return record
-    why = why_reset(record, reseeds, run.data.on_push, commit)
+    why = reset_reason(record, reseeds, context.data_settings.on_push, commit)
     if why is not None:
-        await _tell_reset(run, StatusMessage(f"Its data is reset and seeded anew, {why}."))
-        return await _write(run, replace(record, resetting=True))
+        await _report_reset(context, StatusMessage(f"Its data is reset and seeded anew, {why}."))
+        return await _write(context, replace(record, resetting=True))
     if reseeds < record.reseeds:  # the store was lost, and what was wished with it
-        return await _write(run, replace(record, reseeds=reseeds))
+        return await _write(context, replace(record, reseeds=reseeds))
     return record
 
 
-async def _tell_reset(run: ReconcileContext, cause: StatusMessage) -> None:
-    news = run.status.cause != cause
-    _forget(run)
-    run.restart(Phase.DATA)
-    run.set(state=EnvironmentState.PENDING, cause=cause, url=None, checks=())
-    await run.save(*([("resetting", cause.summary)] * news))
-    await run.report()
+async def _report_reset(context: ReconcileContext, cause: StatusMessage) -> None:
+    news = context.status.cause != cause
+    _clear_data_steps(context)
+    context.restart_phase(Phase.DATA)
+    context.set(state=EnvironmentState.PENDING, cause=cause, url=None, checks=())
+    await context.save(*([("resetting", cause.summary)] * news))
+    await context.report()
 
 
-def _forget(run: ReconcileContext) -> None:
-    kept = {name: digest for name, digest in run.attempt.applied.items() if name in _BEFORE}
-    run.remember(applied=kept, answers=0, tries={}, unsteady_since=None)
+def _clear_data_steps(context: ReconcileContext) -> None:
+    kept = {name: digest for name, digest in context.attempt.applied.items() if name in _KEPT_BY_RESET}
+    context.remember(applied=kept, probe_successes=0, check_attempts={}, unstable_since=None)
 
 
-async def _write(run: ReconcileContext, record: DataRecord) -> DataRecord:
-    await run.ports.data.record_data(run.namespace, run.environment.key, record, run.fence)
+async def _write(context: ReconcileContext, record: DataRecord) -> DataRecord:
+    await context.ports.data.record_data(context.namespace, context.environment.key, record, context.fence)
     return record
 
 
-async def _migrate(run: ReconcileContext, record: DataRecord) -> tuple[DataRecord, Outcome]:
+async def _migrate(context: ReconcileContext, record: DataRecord) -> tuple[DataRecord, Outcome]:
     """The rehearsal: a check of its own, and when it fails, what ran before goes on running."""
-    job = run.data.migrate
+    job = context.data_settings.migrate
     if job is None:
         return record, Done()
-    if not any(check.name == MIGRATIONS for check in run.status.checks):
-        _check(run, CheckState.RUNNING, "")
-        await run.save()
-        await run.mention(news=True)
-    ran, state = await _job(run, record, Wave.MIGRATIONS)
+    if not any(check.name == MIGRATIONS for check in context.status.checks):
+        _check(context, CheckState.RUNNING, "")
+        await context.save()
+        await context.report_progress(news=True)
+    ran, state = await _job(context, record, Wave.MIGRATIONS)
     if state.condition is Condition.PROGRESSING:
-        return ran, _wait(run, f"Waiting for the migrations: {state.message}.", state.detail)
+        return ran, _wait(context, f"Waiting for the migrations: {state.message}.", state.detail)
     if state.condition is Condition.FAILED:
-        _check(run, CheckState.FAILED, f"{_command(job)}: {state.message}.", state.detail)
+        _check(context, CheckState.FAILED, f"{_command(job)}: {state.message}.", state.detail)
         why = f"The migrations {_command(job)} failed: {state.message}."
         return ran, Failed(why, final=True, detail=state.detail)
     if ran != record:
-        where = "the data that was kept" if _kept(run, record) else "new data"
-        _check(run, CheckState.PASSED, f"{_command(job)} ran on {where}.")
-        await run.save(("migrated", f"The migrations ran on {where}."))
-    elif not _passed(run):
-        _check(run, CheckState.PASSED, "The same migrations ran on this data before.")
+        where = "the data that was kept" if _is_older_data(context, record) else "new data"
+        _check(context, CheckState.PASSED, f"{_command(job)} ran on {where}.")
+        await context.save(("migrated", f"The migrations ran on {where}."))
+    elif not _passed(context):
+        _check(context, CheckState.PASSED, "The same migrations ran on this data before.")
     return ran, Done()
 
 
-async def _seed(run: ReconcileContext, record: DataRecord) -> Outcome:
-    job = run.data.seed
-    if job is None or (run.seeded_once and record.seed.done):
+async def _seed(context: ReconcileContext, record: DataRecord) -> Outcome:
+    job = context.data_settings.seed
+    if job is None or (context.seeds_once and record.seed.done):
         return Done()
-    ran, state = await _job(run, record, Wave.SEED)
+    ran, state = await _job(context, record, Wave.SEED)
     if state.condition is Condition.PROGRESSING:
-        return _wait(run, f"Waiting for the seed: {state.message}.", state.detail)
+        return _wait(context, f"Waiting for the seed: {state.message}.", state.detail)
     if state.condition is Condition.FAILED:
         advice = "Mend it and push, or let it run again on empty data with `/reseed`."
-        if _kept(run, record):
+        if _is_older_data(context, record):
             advice = "It ran over data that was there: one that cannot run twice needs `data.on_push: reset`."
-        run.note(advice)
+        context.add_note(advice)
         why = f"The seed {_command(job)} failed: {state.message}."
         return Failed(why, final=True, detail=state.detail)
     if ran != record:
-        await run.save(("seeded", f"The seed {_command(job)} ran."))
+        await context.save(("seeded", f"The seed {_command(job)} ran."))
     return Done()
 
 
-async def _job(run: ReconcileContext, record: DataRecord, wave: Wave) -> tuple[DataRecord, ObjectState]:
+async def _job(context: ReconcileContext, record: DataRecord, wave: Wave) -> tuple[DataRecord, ObjectState]:
     """Runs the Job of a wave unless these data know it; the record afterwards, and how it is doing."""
-    [job] = bundle_of(run).waves[wave]
+    [job] = bundle_of(context).waves[wave]
     content = job["metadata"]["name"]
     known = record.job(wave)
     if known.content == content and known.done:
         return record, ObjectState("Job", known.name, Condition.READY)
-    if known.content != content or await _failed_before(run, job, known, wave):
+    if known.content != content or await _failed_before(context, job, known, wave):
         known = known.started(content)
-        record = await _write(run, record.with_job(wave, known))
-    named = _named(job, known)
-    if run.attempt.applied.get(wave) != known.name:
-        await run.ports.data.run_data_job(named, run.fence)
-        run.remember(applied={**run.attempt.applied, wave: known.name})
-        await run.save()
-    [state] = await run.ports.health.observe(run.namespace, [named])
+        record = await _write(context, record.with_job(wave, known))
+    named = _with_run_name(job, known)
+    if context.attempt.applied.get(wave) != known.name:
+        await context.ports.data.run_data_job(named, context.fence)
+        context.remember(applied={**context.attempt.applied, wave: known.name})
+        await context.save()
+    [state] = await context.ports.health.observe(context.namespace, [named])
     if state.condition is Condition.READY:
-        record = await _write(run, record.with_job(wave, replace(known, done=True)))
+        record = await _write(context, record.with_job(wave, replace(known, done=True)))
     return record, state
 
 
-async def _failed_before(run: ReconcileContext, job: Manifest, known: JobRecord, wave: Wave) -> bool:
+async def _failed_before(context: ReconcileContext, job: Manifest, known: JobRecord, wave: Wave) -> bool:
     """Whether an earlier attempt saw it fail: this one tries again."""
-    if run.attempt.applied.get(wave) == known.name:
+    if context.attempt.applied.get(wave) == known.name:
         return False
-    [state] = await run.ports.health.observe(run.namespace, [_named(job, known)])
+    [state] = await context.ports.health.observe(context.namespace, [_with_run_name(job, known)])
     return state.condition is Condition.FAILED
 
 
-def _kept(run: ReconcileContext, record: DataRecord) -> bool:
+def _is_older_data(context: ReconcileContext, record: DataRecord) -> bool:
     """Whether an earlier commit left these data."""
-    return record.commit != run.commit
+    return record.commit != context.commit
 
 
-def _named(job: Manifest, record: JobRecord) -> Manifest:
+def _with_run_name(job: Manifest, record: JobRecord) -> Manifest:
     return {**job, "metadata": {**job["metadata"], "name": record.name}}
 
 
-def _check(run: ReconcileContext, state: CheckState, summary: str, detail: str = "") -> None:
-    others = [check for check in run.status.checks if check.name != MIGRATIONS]
-    run.set(checks=(CheckResult(MIGRATIONS, state, summary, detail), *others))
+def _check(context: ReconcileContext, state: CheckState, summary: str, detail: str = "") -> None:
+    others = [check for check in context.status.checks if check.name != MIGRATIONS]
+    context.set(checks=(CheckResult(MIGRATIONS, state, summary, detail), *others))
 
 
-def _passed(run: ReconcileContext) -> bool:
-    return any(check.name == MIGRATIONS and check.state is CheckState.PASSED for check in run.status.checks)
+def _passed(context: ReconcileContext) -> bool:
+    return any(
+        check.name == MIGRATIONS and check.state is CheckState.PASSED for check in context.status.checks
+    )
 
 
 def _command(job: Job) -> str:
@@ -180,10 +184,10 @@ def _command(job: Job) -> str:
     return f"`{words if len(words) <= 80 else words[:79] + '…'}`"
 
 
-def _wait(run: ReconcileContext, what: str, detail: str = "") -> Waiting:
+def _wait(context: ReconcileContext, what: str, detail: str = "") -> Waiting:
     """Until the Jobs' own deadlines at least: those tell more."""
-    started, now = run.waits_since(Phase.DATA), run.ports.clock()
-    jobs = (run.data.migrate, run.data.seed)
+    started, now = context.waiting_since(Phase.DATA), context.ports.clock()
+    jobs = (context.data_settings.migrate, context.data_settings.seed)
     longest = LIMITS[Phase.DATA] + sum((job.timeout for job in jobs if job), timedelta())
     # No watch tells of volume claims, so the first looks come soon.
     pause = min(max((now - started) / 4, timedelta(milliseconds=250)), LOOK_AGAIN)

@@ -22,30 +22,30 @@ ARTIFACT_LIMIT = timedelta(hours=1)
 _LISTED = 10
 
 
-async def configuration(run: ReconcileContext) -> Outcome:
+async def configuration(context: ReconcileContext) -> Outcome:
     """Parses `.greenroom.yml` as it was read from the default branch, and reads the secrets that it names."""
-    text = run.attempt.configuration
+    text = context.attempt.configuration
     assert text is not None, "the reconciler reads it before the phases begin"
-    run.configuration = parse_configuration(text, run.policy.largest_size)
-    peers, environment = run.ports, run.environment
+    context.configuration = parse_configuration(text, context.policy.largest_size)
+    peers, environment = context.ports, context.environment
     if environment.overrides.target is not None:
         why = host_objection(
-            run.configuration, text, environment.key, environment.repository, run.policy.hosts
+            context.configuration, text, environment.key, environment.repository, context.policy.hosts
         )
         if why is not None:
             return Failed(f"{why}.", final=True)
-    wanted = run.own.secrets
-    run.set(notes=())
-    ttl, longest = run.configuration.preview.ttl, run.policy.longest_ttl
+    wanted = context.section.secrets
+    context.set(notes=())
+    ttl, longest = context.configuration.preview.ttl, context.policy.longest_ttl
     if ttl is not None and ttl > longest and environment.overrides.target is None:
         asked, allowed = format_duration(ttl), format_duration(longest)
-        run.note(f"`preview.ttl` is `{asked}`, but the operator allows `{allowed}` at most.")
-    if wanted and run.from_fork:
-        run.note(f"A fork gets no secrets, so it runs without {_listed(wanted)}.")
+        context.add_note(f"`preview.ttl` is `{asked}`, but the operator allows `{allowed}` at most.")
+    if wanted and context.from_fork:
+        context.add_note(f"A fork gets no secrets, so it runs without {_code_list(wanted)}.")
         return Done()
     try:
-        run.secrets = await secrets.read(
-            peers.secrets, wanted, environment.repository, environment.key, run.policy.digest_key
+        context.secrets = await secrets.read_secrets(
+            peers.secrets, wanted, environment.repository, environment.key, context.policy.digest_key
         )
     except Rejected as error:
         # Whoever keeps the secrets can mend it, without a push.
@@ -53,17 +53,17 @@ async def configuration(run: ReconcileContext) -> Outcome:
     return Done()
 
 
-async def artifact(run: ReconcileContext) -> Outcome:
+async def artifact(context: ReconcileContext) -> Outcome:
     """Resolves each image's tag for this commit to its digest, once."""
-    if run.attempt.images:
-        run.set(images={name: image.digest for name, image in run.attempt.images.items()})
+    if context.attempt.images:
+        context.set(images={name: image.digest for name, image in context.attempt.images.items()})
         return Done()
-    config = _configuration(run)
-    commit = run.commit
+    config = _configuration(context)
+    commit = context.commit
     names = list(config.images)
     sources = [config.images[name] for name in names]
     digests = await asyncio.gather(
-        *(run.ports.registry.resolve(source.repository, source.tag_for(commit)) for source in sources)
+        *(context.ports.registry.resolve(source.repository, source.tag_for(commit)) for source in sources)
     )
     found = {
         name: Image(source.repository, digest)
@@ -71,22 +71,22 @@ async def artifact(run: ReconcileContext) -> Outcome:
         if digest is not None
     }
     if len(found) == len(names):
-        run.remember(images=found)
-        run.set(images={name: image.digest for name, image in found.items()})
+        context.remember(images=found)
+        context.set(images={name: image.digest for name, image in found.items()})
         return Done()
     missing = ", ".join(
         f"{source.repository}:{source.tag_for(commit)}"
         for name, source in zip(names, sources, strict=True)
         if name not in found
     )
-    ci = await run.ports.github.ci(run.environment.repository, commit)
+    ci = await context.ports.github.ci(context.environment.repository, commit)
     if ci.state is CiState.FAILED:
         return Failed(
             f"CI failed for {commit[:7]} ({', '.join(ci.failed)}), so there is no image {missing}.",
             final=True,
         )
-    started = run.status.phases[Phase.ARTIFACT].started_at
-    now = run.ports.clock()
+    started = context.status.phases[Phase.ARTIFACT].started_at
+    now = context.ports.clock()
     patience = min(max((now - started) / 4, timedelta(seconds=1)), timedelta(seconds=30))
     doing = {
         CiState.PENDING: "CI is still running",
@@ -99,48 +99,47 @@ async def artifact(run: ReconcileContext) -> Outcome:
     )
 
 
-async def render(run: ReconcileContext) -> Outcome:
+async def render(context: ReconcileContext) -> Outcome:
     """Turns the commit's manifests into the objects of this environment; guarded before any write."""
-    target = run.environment.overrides.target
-    if run.bundle is None:
-        commit = run.commit
+    target = context.environment.overrides.target
+    if context.bundle is None:
+        commit = context.commit
         request = render_request(
-            _configuration(run),
-            host=run.host,
-            environment=run.environment.key,
-            repository=run.environment.repository,
-            namespace=run.namespace,
+            _configuration(context),
+            host=context.host,
+            environment=context.environment.key,
+            repository=context.environment.repository,
+            namespace=context.namespace,
             commit=commit,
-            images=run.attempt.images,
-            files=await run.ports.github.files(run.environment.repository, commit),
-            secrets=run.secrets.digest,
-            resets=run.resets,
-            refreshes=run.environment.overrides.refreshes,
-            asleep=run.asleep,
-            fork=run.from_fork,
+            images=context.attempt.images,
+            files=await context.ports.github.files(context.environment.repository, commit),
+            secrets=context.secrets.digest,
+            resets=context.reset_token,
+            refreshes=context.environment.overrides.refreshes,
+            asleep=context.asleep,
+            fork=context.from_fork,
             serial=target.serial if target is not None else 0,
         )
-        run.bundle = await run.ports.renderer.render(request)
-    if target is not None and run.bundle.manifests_digest != target.release.manifests_digest:
+        context.bundle = await context.ports.renderer.render(request)
+    if target is not None and context.bundle.manifests_digest != target.release.manifests_digest:
         return Failed(
-            f"The manifests of {run.commit[:7]} are rendered differently than for release "
+            f"The manifests of {context.commit[:7]} are rendered differently than for release "
             f"{target.release.id}, so this would not be what was promoted.",
             final=True,
         )
-    if run.bundle.left_out:
-        run.note(
-            f"A fork gets no accounts of the cluster, so it runs without {_listed(run.bundle.left_out)}."
-        )
-    run.set(release_id=run.bundle.release.id)
-    run.remember(release=run.bundle.release)
+    if context.bundle.left_out:
+        names = _code_list(context.bundle.left_out)
+        context.add_note(f"A fork gets no accounts of the cluster, so it runs without {names}.")
+    context.set(release_id=context.bundle.release.id)
+    context.remember(release=context.bundle.release)
     return Done()
 
 
-def _listed(names: Collection[str]) -> str:
+def _code_list(names: Collection[str]) -> str:
     more = [f"{len(names) - _LISTED} more"] if len(names) > _LISTED else []
     return ", ".join([*(f"`{name}`" for name in sorted(names)[:_LISTED]), *more])
 
 
-def _configuration(run: ReconcileContext) -> Configuration:
-    assert run.configuration is not None, "the configuration phase runs first"
-    return run.configuration
+def _configuration(context: ReconcileContext) -> Configuration:
+    assert context.configuration is not None, "the configuration phase runs first"
+    return context.configuration

@@ -30,107 +30,113 @@ after the rollout says it is complete, so the answers must span more than that."
 _BETWEEN_ANSWERS = timedelta(milliseconds=400)
 
 
-async def namespace(run: ReconcileContext) -> Outcome:
+async def namespace(context: ReconcileContext) -> Outcome:
     """The namespace with its guard rails, then configuration: all before any workload."""
-    view = await run.ports.namespaces.namespace(run.namespace, run.environment.key)
+    view = await context.ports.namespaces.namespace(context.namespace, context.environment.key)
     if view.state is NamespaceState.FOREIGN:
         return Failed(
-            f"The namespace {run.namespace} exists, but it was not made for this environment, so it is left "
-            "alone: rename or delete it, then push again.",
+            f"The namespace {context.namespace} exists, but it was not made for this environment, so it is "
+            "left alone: rename or delete it, then push again.",
             final=True,
         )
     if view.state is NamespaceState.TERMINATING:
-        return _wait(run, Phase.NAMESPACE, "Waiting until the namespace of before is gone.", view.blockers)
+        return _wait(
+            context, Phase.NAMESPACE, "Waiting until the namespace of before is gone.", view.blockers
+        )
     if view.state is NamespaceState.ABSENT:
-        if "rails" in run.attempt.applied:
-            await run.save(("reclaimed", "Its namespace was deleted by somebody else, and is made again."))
-            run.ports.telemetry.leaked("namespace", 0.0)
-        run.remember(applied={}, answers=0, tries={})
-        run.set(url=None, checks=())
-    bundle = bundle_of(run)
-    rails = f"{bundle.release.id} {run.size}"
-    if run.attempt.applied.get("rails") != rails:
-        environment = run.environment
-        await run.ports.namespaces.prepare(
-            run.namespace,
+        if "rails" in context.attempt.applied:
+            await context.save(
+                ("reclaimed", "Its namespace was deleted by somebody else, and is made again.")
+            )
+            context.ports.telemetry.leaked("namespace", 0.0)
+        context.remember(applied={}, probe_successes=0, check_attempts={})
+        context.set(url=None, checks=())
+    bundle = bundle_of(context)
+    rails = f"{bundle.release.id} {context.size}"
+    if context.attempt.applied.get("rails") != rails:
+        environment = context.environment
+        await context.ports.namespaces.prepare(
+            context.namespace,
             environment.key,
             environment.repository,
             environment.generation,
-            run.size,
-            run.fence,
+            context.size,
+            context.fence,
         )
-        run.remember(applied={**run.attempt.applied, "rails": rails})
-        await run.save()
-    if run.secrets.values and run.attempt.applied.get("secrets") != run.secrets.digest:
-        environment = run.environment
-        await run.ports.workloads.inject(
-            run.namespace, environment.key, environment.repository, run.secrets.values, run.fence
+        context.remember(applied={**context.attempt.applied, "rails": rails})
+        await context.save()
+    if context.secrets.values and context.attempt.applied.get("secrets") != context.secrets.digest:
+        environment = context.environment
+        await context.ports.workloads.inject(
+            context.namespace, environment.key, environment.repository, context.secrets.values, context.fence
         )
-        run.remember(applied={**run.attempt.applied, "secrets": run.secrets.digest})
-        await run.save()
-    await apply(run, Wave.CONFIGURATION)
+        context.remember(applied={**context.attempt.applied, "secrets": context.secrets.digest})
+        await context.save()
+    await apply(context, Wave.CONFIGURATION)
     return Done()
 
 
-async def workloads(run: ReconcileContext) -> Outcome:
-    await apply(run, Wave.WORKLOADS)
-    return await settle(run, Phase.WORKLOADS, bundle_of(run).waves.get(Wave.WORKLOADS, ()))
+async def workloads(context: ReconcileContext) -> Outcome:
+    await apply(context, Wave.WORKLOADS)
+    return await settle(context, Phase.WORKLOADS, bundle_of(context).waves.get(Wave.WORKLOADS, ()))
 
 
-async def route(run: ReconcileContext) -> Outcome:
-    bundle = bundle_of(run)
-    await apply(run, Wave.ROUTE)
-    outcome = await settle(run, Phase.ROUTE, bundle.waves.get(Wave.ROUTE, ()))
-    pruned = run.asleep or run.attempt.applied.get("pruned") == bundle.release.id
+async def route(context: ReconcileContext) -> Outcome:
+    bundle = bundle_of(context)
+    await apply(context, Wave.ROUTE)
+    outcome = await settle(context, Phase.ROUTE, bundle.waves.get(Wave.ROUTE, ()))
+    pruned = context.asleep or context.attempt.applied.get("pruned") == bundle.release.id
     if isinstance(outcome, Done) and not pruned:
-        await run.ports.workloads.prune(run.namespace, bundle, run.fence)
-        run.remember(applied={**run.attempt.applied, "pruned": bundle.release.id})
-        await run.save()
+        await context.ports.workloads.prune(context.namespace, bundle, context.fence)
+        context.remember(applied={**context.attempt.applied, "pruned": bundle.release.id})
+        await context.save()
     return outcome
 
 
-async def probe(run: ReconcileContext) -> Outcome:
+async def probe(context: ReconcileContext) -> Outcome:
     """The URL is told only after the gateway answered from this very release, several times in a row."""
-    bundle = bundle_of(run)
-    if run.configuration is None or run.configuration.route is None or run.status.url is not None:
+    bundle = bundle_of(context)
+    if context.configuration is None or context.configuration.route is None or context.status.url is not None:
         return Done()
-    if run.asleep:
+    if context.asleep:
         return Done()
-    old_pods = await run.ports.health.old_pods(run.namespace, bundle.release.id)
+    old_pods = await context.ports.health.old_pods(context.namespace, bundle.release.id)
     needed = _ANSWERS_BESIDE_OLD_PODS if old_pods else _ANSWERS_ALONE
-    while run.attempt.answers < needed:
-        answer = await run.gateway.get(run.host, "/")
+    while context.attempt.probe_successes < needed:
+        answer = await context.gateway.get(context.host, "/")
         if answer.status is None or answer.status >= 500 or answer.release_id != bundle.release.id:
-            run.remember(answers=0)
+            context.remember(probe_successes=0)
             told = answer.error or f"HTTP {answer.status} from release {answer.release_id or 'unknown'}"
-            waited = run.ports.clock() - run.waits_since(Phase.PROBE)
+            waited = context.ports.clock() - context.waiting_since(Phase.PROBE)
             pause = min(max(waited / 4, timedelta(milliseconds=100)), timedelta(seconds=5))
-            return _wait(run, Phase.PROBE, f"Waiting for the gateway to answer: {told}.", answer.body, pause)
-        run.remember(answers=run.attempt.answers + 1)
-        if old_pods and run.attempt.answers < needed:
-            return _wait(run, Phase.PROBE, "The gateway answers; asking again.", pause=_BETWEEN_ANSWERS)
-    run.set(url=run.gateway.url(run.host), live_commit=run.status.commit)
+            return _wait(
+                context, Phase.PROBE, f"Waiting for the gateway to answer: {told}.", answer.body, pause
+            )
+        context.remember(probe_successes=context.attempt.probe_successes + 1)
+        if old_pods and context.attempt.probe_successes < needed:
+            return _wait(context, Phase.PROBE, "The gateway answers; asking again.", pause=_BETWEEN_ANSWERS)
+    context.set(url=context.gateway.url(context.host), live_commit=context.status.commit)
     return Done()
 
 
-async def apply(run: ReconcileContext, wave: Wave) -> None:
+async def apply(context: ReconcileContext, wave: Wave) -> None:
     """Applies the wave's objects, once for each content of theirs."""
-    bundle = bundle_of(run)
+    bundle = bundle_of(context)
     objects = bundle.waves.get(wave, ())
     digest = bundle.digests.get(wave, "")
-    if objects and run.attempt.applied.get(wave) != digest:
-        await run.ports.workloads.apply(run.namespace, objects, run.fence)
-        run.remember(applied={**run.attempt.applied, wave: digest})
-        await run.save()
+    if objects and context.attempt.applied.get(wave) != digest:
+        await context.ports.workloads.apply(context.namespace, objects, context.fence)
+        context.remember(applied={**context.attempt.applied, wave: digest})
+        await context.save()
 
 
-async def settle(run: ReconcileContext, phase: Phase, objects: Sequence[Manifest]) -> Outcome:
+async def settle(context: ReconcileContext, phase: Phase, objects: Sequence[Manifest]) -> Outcome:
     if not objects:
         return Done()
-    return verdict(run, phase, await run.ports.health.observe(run.namespace, objects))
+    return outcome_of(context, phase, await context.ports.health.observe(context.namespace, objects))
 
 
-def verdict(run: ReconcileContext, phase: Phase, states: Sequence[ObjectState]) -> Outcome:
+def outcome_of(context: ReconcileContext, phase: Phase, states: Sequence[ObjectState]) -> Outcome:
     """Failed if one failed, waiting while one progresses, done when all are ready."""
     for state in states:
         if state.condition is Condition.FAILED:
@@ -140,16 +146,16 @@ def verdict(run: ReconcileContext, phase: Phase, states: Sequence[ObjectState]) 
         return Done()
     first = waiting[0]
     return _wait(
-        run, phase, f"Waiting for {first.kind} {first.name}: {first.message}".rstrip(": "), first.detail
+        context, phase, f"Waiting for {first.kind} {first.name}: {first.message}".rstrip(": "), first.detail
     )
 
 
 def _wait(
-    run: ReconcileContext, phase: Phase, what: str, detail: str = "", pause: timedelta = LOOK_AGAIN
+    context: ReconcileContext, phase: Phase, what: str, detail: str = "", pause: timedelta = LOOK_AGAIN
 ) -> Waiting:
-    return Waiting(what, run.ports.clock() + pause, run.waits_since(phase) + LIMITS[phase], detail)
+    return Waiting(what, context.ports.clock() + pause, context.waiting_since(phase) + LIMITS[phase], detail)
 
 
-def bundle_of(run: ReconcileContext) -> Bundle:
-    assert run.bundle is not None, "the render phase runs first"
-    return run.bundle
+def bundle_of(context: ReconcileContext) -> Bundle:
+    assert context.bundle is not None, "the render phase runs first"
+    return context.bundle

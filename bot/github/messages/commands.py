@@ -199,7 +199,7 @@ def _cause(story: EnvironmentView) -> str:
 
 def _decision(decision: Decision) -> str:
     by = f" (by {code(decision.by)})" if decision.by else ""
-    return f"- {time(decision.at)}: **{plain(decision.what)}** {plain(decision.why, 300)}{by}"
+    return f"- {time(decision.at)}: **{plain(decision.action)}** {plain(decision.reason, 300)}{by}"
 
 
 def _name(outcome: Outcome) -> str:

@@ -140,7 +140,7 @@ def test_destroy_says_what_will_happen_and_asks_first(operator: Operator) -> Non
     after, newest = asyncio.run(recorded(operator.url))
     assert after.overrides.destroyed_by == newest.by != ""
     assert after.generation == before.generation + 1
-    assert (newest.what, newest.why) == ("asked", "Take it away, on the command line.")
+    assert (newest.action, newest.reason) == ("asked", "Take it away, on the command line.")
 
 
 async def recorded(url: str) -> tuple[Environment, Decision]:

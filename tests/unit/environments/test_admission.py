@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.admission import told
+from bot.environments.admission import queue_message
 from bot.environments.context import Policy
 from bot.model.environment import EnvironmentState
 from bot.model.quota import Admission, Caps, QueuePosition, Scope
 from bot.store import Store
 from bot.sweeps.queue_wakeup import forgotten
 from tests.stores import ManualClock
-from tests.unit.environments.town import Silent, Town
+from tests.unit.environments.simulation import FakeMetrics, Simulation
 
 
 @pytest.fixture
@@ -25,98 +25,100 @@ async def store(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def town(store: Store, clock: ManualClock) -> Town:
-    return Town(store, clock, Policy(caps=Caps(installation=2)))
+def simulation(store: Store, clock: ManualClock) -> Simulation:
+    return Simulation(store, clock, Policy(caps=Caps(installation=2)))
 
 
-async def test_the_third_waits_and_is_told_its_place(town: Town) -> None:
-    await town.open(1, 2, 3, 4)
-    assert (town.says(1), town.says(2)) == ("ready", "ready")
-    assert town.says(3).startswith("waiting: 1st in the queue: 2 of 2 previews run.")
-    assert town.says(4).startswith("waiting: 2nd in the queue: 2 of 2 previews run.")
-    assert len(town.cluster.namespaces) == 2
-    assert await town.journal(3) == ["opened", "queued"]
-    assert await town.store.queue.next_due() is None  # nobody looks again and again
+async def test_the_third_waits_and_is_told_its_place(simulation: Simulation) -> None:
+    await simulation.open(1, 2, 3, 4)
+    assert (simulation.reported(1), simulation.reported(2)) == ("ready", "ready")
+    assert simulation.reported(3).startswith("waiting: 1st in the queue: 2 of 2 previews run.")
+    assert simulation.reported(4).startswith("waiting: 2nd in the queue: 2 of 2 previews run.")
+    assert len(simulation.cluster.namespaces) == 2
+    assert await simulation.journal(3) == ["opened", "queued"]
+    assert await simulation.store.queue.next_due() is None  # nobody looks again and again
 
 
-async def test_it_starts_as_soon_as_another_leaves_and_the_rest_move_up(town: Town) -> None:
-    await town.open(1, 2, 3, 4)
-    await town.close(1)
-    assert town.says(3) == "ready"
-    assert town.says(4).startswith("waiting: 1st in the queue: 2 of 2 previews run.")
-    assert await town.journal(3) == ["opened", "queued", "admitted", "ready"]
-    assert len(town.cluster.namespaces) == 2
+async def test_it_starts_as_soon_as_another_leaves_and_the_rest_move_up(simulation: Simulation) -> None:
+    await simulation.open(1, 2, 3, 4)
+    await simulation.close(1)
+    assert simulation.reported(3) == "ready"
+    assert simulation.reported(4).startswith("waiting: 1st in the queue: 2 of 2 previews run.")
+    assert await simulation.journal(3) == ["opened", "queued", "admitted", "ready"]
+    assert len(simulation.cluster.namespaces) == 2
 
 
-async def test_one_that_is_closed_in_the_queue_lets_the_next_one_up(town: Town) -> None:
-    await town.open(1, 2, 3, 4)
-    await town.close(3)
-    assert town.says(4).startswith("waiting: 1st in the queue")
-    await town.close(2)
-    assert town.says(4) == "ready"
+async def test_one_that_is_closed_in_the_queue_lets_the_next_one_up(simulation: Simulation) -> None:
+    await simulation.open(1, 2, 3, 4)
+    await simulation.close(3)
+    assert simulation.reported(4).startswith("waiting: 1st in the queue")
+    await simulation.close(2)
+    assert simulation.reported(4) == "ready"
 
 
-async def test_its_time_begins_when_it_gets_its_place(town: Town) -> None:
-    await town.open(1, 2, 3)
-    assert (await town.record(3)).status.expires_at is None
-    town.clock.advance(timedelta(days=30).total_seconds())
-    await town.look(3)
-    assert town.says(3).startswith("waiting: 1st")
-    await town.close(1)
-    expires_at = (await town.record(3)).status.expires_at
+async def test_its_time_begins_when_it_gets_its_place(simulation: Simulation) -> None:
+    await simulation.open(1, 2, 3)
+    assert (await simulation.record(3)).status.expires_at is None
+    simulation.clock.advance(timedelta(days=30).total_seconds())
+    await simulation.wake(3)
+    assert simulation.reported(3).startswith("waiting: 1st")
+    await simulation.close(1)
+    expires_at = (await simulation.record(3)).status.expires_at
     assert expires_at is not None
-    assert timedelta(days=2.9) < expires_at - town.clock() <= timedelta(days=3)
+    assert timedelta(days=2.9) < expires_at - simulation.clock() <= timedelta(days=3)
 
 
-async def test_a_push_keeps_the_place_of_one_that_runs_and_of_one_that_waits(town: Town) -> None:
-    await town.open(1, 2, 3, 4)
-    await town.change(1, head_sha="b" * 40)
-    assert town.says(1) == "ready"
-    await town.change(3, head_sha="c" * 40)
-    assert town.says(3).startswith("waiting: 1st")
-    assert town.says(4).startswith("waiting: 2nd")
-    await town.close(2)
-    assert town.says(3) == "ready"
+async def test_a_push_keeps_the_place_of_one_that_runs_and_of_one_that_waits(simulation: Simulation) -> None:
+    await simulation.open(1, 2, 3, 4)
+    await simulation.change(1, head_sha="b" * 40)
+    assert simulation.reported(1) == "ready"
+    await simulation.change(3, head_sha="c" * 40)
+    assert simulation.reported(3).startswith("waiting: 1st")
+    assert simulation.reported(4).startswith("waiting: 2nd")
+    await simulation.close(2)
+    assert simulation.reported(3) == "ready"
 
 
-async def test_one_that_comes_back_stands_at_the_end(town: Town) -> None:
-    await town.open(1, 2, 3)
-    await town.close(1)
-    await town.change(1, open=True)
-    assert town.says(1).startswith("waiting: 1st in the queue")
-    await town.close(3)
-    assert town.says(1) == "ready"
+async def test_one_that_comes_back_stands_at_the_end(simulation: Simulation) -> None:
+    await simulation.open(1, 2, 3)
+    await simulation.close(1)
+    await simulation.change(1, open=True)
+    assert simulation.reported(1).startswith("waiting: 1st in the queue")
+    await simulation.close(3)
+    assert simulation.reported(1) == "ready"
 
 
 async def test_an_author_with_many_does_not_hold_up_the_others(store: Store, clock: ManualClock) -> None:
-    town = Town(store, clock, Policy(caps=Caps(author=1, installation=5)))
-    await town.open(1, 2, author="ada")
-    await town.open(3, author="bob")
-    assert town.says(2).startswith("waiting: 1st in the queue: 1 of 1 previews of ada run.")
-    assert town.says(3) == "ready"
+    simulation = Simulation(store, clock, Policy(caps=Caps(author=1, installation=5)))
+    await simulation.open(1, 2, author="ada")
+    await simulation.open(3, author="bob")
+    assert simulation.reported(2).startswith("waiting: 1st in the queue: 1 of 1 previews of ada run.")
+    assert simulation.reported(3) == "ready"
 
 
-async def test_killed_with_a_place_in_hand_it_goes_on_from_there(town: Town) -> None:
-    await town.open(1, 2, 3)
-    await town.close(1)
-    record = await town.record(3)
+async def test_killed_with_a_place_in_hand_it_goes_on_from_there(simulation: Simulation) -> None:
+    await simulation.open(1, 2, 3)
+    await simulation.close(1)
+    record = await simulation.record(3)
     assert record.admission is Admission.ADMITTED
-    town.cluster.namespaces.clear()
-    await town.look(3)
-    assert town.says(3) == "ready"
-    assert (await town.record(3)).status.state is EnvironmentState.READY
-    await town.open(4)
-    assert town.says(4).startswith("waiting: 1st")
+    simulation.cluster.namespaces.clear()
+    await simulation.wake(3)
+    assert simulation.reported(3) == "ready"
+    assert (await simulation.record(3)).status.state is EnvironmentState.READY
+    await simulation.open(4)
+    assert simulation.reported(4).startswith("waiting: 1st")
 
 
-async def test_a_raised_cap_is_noticed_by_a_sweep(town: Town) -> None:
-    await town.open(1, 2, 3, 4, 5)
+async def test_a_raised_cap_is_noticed_by_a_sweep(simulation: Simulation) -> None:
+    await simulation.open(1, 2, 3, 4, 5)
 
     async def sweep(cap: int) -> list[str]:
-        await forgotten(town.store.environments, town.store.queue, Caps(installation=cap), Silent())
-        claims = await town.store.queue.claim("test", 9, 60)
+        await forgotten(
+            simulation.store.environments, simulation.store.queue, Caps(installation=cap), FakeMetrics()
+        )
+        claims = await simulation.store.queue.claim("test", 9, 60)
         for claim in claims:
-            await town.store.queue.finish(claim)
+            await simulation.store.queue.finish(claim)
         return sorted(claim.key.subject for claim in claims)
 
     assert await sweep(2) == []
@@ -124,9 +126,9 @@ async def test_a_raised_cap_is_noticed_by_a_sweep(town: Town) -> None:
 
 
 def test_far_back_nobody_is_told_the_place() -> None:
-    assert "In the queue behind 10 others" in told(
+    assert "In the queue behind 10 others" in queue_message(
         QueuePosition(11, Scope.INSTALLATION, 20, 20), "acme/shop", "ada"
     )
-    assert told(QueuePosition(3, Scope.REPOSITORY, 5, 5), "acme/shop", "ada").startswith(
+    assert queue_message(QueuePosition(3, Scope.REPOSITORY, 5, 5), "acme/shop", "ada").startswith(
         "3rd in the queue: 5 of 5 previews of acme/shop run."
     )

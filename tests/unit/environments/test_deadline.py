@@ -13,7 +13,7 @@ from bot.model.environment import EnvironmentKey, EnvironmentState, Status, User
 from bot.store import Store
 from bot.sweeps.expiry import to_warn
 from tests.stores import ManualClock
-from tests.unit.environments.town import SHOP, Town
+from tests.unit.environments.simulation import SHOP, Simulation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -48,46 +48,50 @@ def test_a_wish_that_asks_for_less_shortens_nothing() -> None:
 
 
 @pytest.fixture
-async def town(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Town]:
+async def simulation(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Simulation]:
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
     await store.migrate()
-    yield Town(store, clock, Policy())
+    yield Simulation(store, clock, Policy())
     await store.close()
 
 
-async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_brings_it_back(town: Town) -> None:
-    await town.open(1)
-    await town.pass_time(DAY)
-    assert not town.github.said[1].expiring
-    await town.pass_time(1.5 * DAY)
-    assert town.github.said[1].expiring
-    assert town.says(1) == "ready"
-    await town.pass_time(DAY / 2)
-    assert town.says(1) == "gone: The preview's time was up. A push or `/preview` brings it back."
-    assert town.cluster.namespaces == {}
-    assert await town.journal(1) == ["opened", "ready", "expiring", "deleting", "gone"]
-    await town.change(1, head_sha="b" * 40)
-    assert town.says(1) == "ready"
-    assert not town.github.said[1].expiring
+async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_brings_it_back(
+    simulation: Simulation,
+) -> None:
+    await simulation.open(1)
+    await simulation.pass_time(DAY)
+    assert not simulation.github.statuses[1].expiring
+    await simulation.pass_time(1.5 * DAY)
+    assert simulation.github.statuses[1].expiring
+    assert simulation.reported(1) == "ready"
+    await simulation.pass_time(DAY / 2)
+    assert simulation.reported(1) == "gone: The preview's time was up. A push or `/preview` brings it back."
+    assert simulation.cluster.namespaces == {}
+    assert await simulation.journal(1) == ["opened", "ready", "expiring", "deleting", "gone"]
+    await simulation.change(1, head_sha="b" * 40)
+    assert simulation.reported(1) == "ready"
+    assert not simulation.github.statuses[1].expiring
 
 
-async def test_it_is_warned_once(town: Town) -> None:
-    await town.open(1)
+async def test_it_is_warned_once(simulation: Simulation) -> None:
+    await simulation.open(1)
     for _ in range(3):
-        await town.pass_time(0.8 * DAY)
-    assert (await town.journal(1)).count("expiring") == 1
-    assert not to_warn(await town.record(1), town.clock())
+        await simulation.pass_time(0.8 * DAY)
+    assert (await simulation.journal(1)).count("expiring") == 1
+    assert not to_warn(await simulation.record(1), simulation.clock())
 
 
-async def test_who_extends_it_in_the_last_minute_keeps_it(town: Town) -> None:
-    await town.open(1)
-    await town.pass_time(2.9 * DAY)
-    until = town.clock() + 2 * DAY
+async def test_who_extends_it_in_the_last_minute_keeps_it(simulation: Simulation) -> None:
+    await simulation.open(1)
+    await simulation.pass_time(2.9 * DAY)
+    until = simulation.clock() + 2 * DAY
     key = EnvironmentKey.preview(SHOP.id, 1)
-    town.clock.advance((0.2 * DAY).total_seconds())
-    await town.store.environments.wish(key, lambda all: replace(all, extended_until=until), "/extend", "ada")
-    await town.pass_time(timedelta())
-    assert town.says(1) == "ready"
-    assert not town.github.said[1].expiring
-    await town.pass_time(2 * DAY)
-    assert town.says(1).startswith("gone: The preview's time was up.")
+    simulation.clock.advance((0.2 * DAY).total_seconds())
+    await simulation.store.environments.wish(
+        key, lambda all: replace(all, extended_until=until), "/extend", "ada"
+    )
+    await simulation.pass_time(timedelta())
+    assert simulation.reported(1) == "ready"
+    assert not simulation.github.statuses[1].expiring
+    await simulation.pass_time(2 * DAY)
+    assert simulation.reported(1).startswith("gone: The preview's time was up.")

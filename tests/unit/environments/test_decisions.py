@@ -12,27 +12,27 @@ from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Answer, Condition, ObjectState, Wave
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.environments.peers import CONFIGURATION, DIGEST, Bench
+from tests.unit.environments.fakes import CONFIGURATION, DIGEST, Harness
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
+async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
     await store.migrate()
-    yield Bench(store, clock)
+    yield Harness(store, clock)
     await store.close()
 
 
-async def test_a_preview_from_opening_to_closing(bench: Bench) -> None:
-    await bench.run()
-    bench.pull(head_sha="b" * 40)
-    await bench.run()
-    bench.pull(head_sha="b" * 40, open=False)
-    await bench.run()
-    await bench.again()
-    bench.pull(head_sha="b" * 40)
-    await bench.run()
-    assert await bench.journal() == [
+async def test_a_preview_from_opening_to_closing(harness: Harness) -> None:
+    await harness.run()
+    harness.pull(head_sha="b" * 40)
+    await harness.run()
+    harness.pull(head_sha="b" * 40, open=False)
+    await harness.run()
+    await harness.again()
+    harness.pull(head_sha="b" * 40)
+    await harness.run()
+    assert await harness.journal() == [
         ("opened", "aaaaaaa is wanted"),
         ("ready", "aaaaaaa runs; it has no route"),
         ("superseded", "aaaaaaa → bbbbbbb"),
@@ -46,99 +46,99 @@ async def test_a_preview_from_opening_to_closing(bench: Bench) -> None:
     ]
 
 
-async def test_nothing_is_told_twice(bench: Bench) -> None:
+async def test_nothing_is_told_twice(harness: Harness) -> None:
     for _ in range(3):
-        await bench.run()
-        await bench.again()
-    assert [what for what, _ in await bench.journal()] == ["opened", "ready"]
+        await harness.run()
+        await harness.again()
+    assert [what for what, _ in await harness.journal()] == ["opened", "ready"]
 
 
-async def test_a_check_that_fails_is_told_once(bench: Bench) -> None:
-    bench.github.configuration = CONFIGURATION + "preview: {checks: [{name: healthy, http: /healthz}]}\n"
-    bench.gateway.answer = Answer(503)
+async def test_a_check_that_fails_is_told_once(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURATION + "preview: {checks: [{name: healthy, http: /healthz}]}\n"
+    harness.gateway.answer = Answer(503)
     for _ in range(5):
-        await bench.run()
-    assert await bench.journal() == [
+        await harness.run()
+    assert await harness.journal() == [
         ("opened", "aaaaaaa is wanted"),
         ("failed", "The check healthy failed: `GET /healthz` answered 503; asked 3 times."),
         ("ready", "aaaaaaa runs; it has no route"),
     ]
 
 
-async def test_a_wait_is_told_with_its_reason_and_the_record_says_until_when(bench: Bench) -> None:
-    bench.registry.digest = None
-    await bench.run()
-    await bench.again()
-    (waiting,) = [why for what, why in await bench.journal() if what == "waiting"]
+async def test_a_wait_is_told_with_its_reason_and_the_record_says_until_when(harness: Harness) -> None:
+    harness.registry.digest = None
+    await harness.run()
+    await harness.again()
+    (waiting,) = [why for what, why in await harness.journal() if what == "waiting"]
     assert "CI is still running" in waiting
-    found = await bench.store.environments.get(bench.key)
+    found = await harness.store.environments.get(harness.key)
     assert found is not None
     assert found.attempt.wait is not None
     assert found.attempt.wait.until is not None
-    bench.registry.digest = DIGEST
-    bench.clock.advance(60)
-    await bench.again()
-    found = await bench.store.environments.get(bench.key)
+    harness.registry.digest = DIGEST
+    harness.clock.advance(60)
+    await harness.again()
+    found = await harness.store.environments.get(harness.key)
     assert found is not None
     assert found.status.state is EnvironmentState.READY
     assert found.attempt.wait is None
 
 
-async def test_an_outage_is_a_wait_first_and_a_failure_when_it_lasts(bench: Bench) -> None:
-    bench.cluster.trouble = Unavailable("The cluster's API server does not answer.")
-    await bench.run()
+async def test_an_outage_is_a_wait_first_and_a_failure_when_it_lasts(harness: Harness) -> None:
+    harness.cluster.error = Unavailable("The cluster's API server does not answer.")
+    await harness.run()
     for _ in range(2):
-        bench.clock.advance(timedelta(minutes=6).total_seconds())
-        await bench.again()
-    told = [decision for decision in await bench.journal() if decision[0] != "opened"]
+        harness.clock.advance(timedelta(minutes=6).total_seconds())
+        await harness.again()
+    told = [decision for decision in await harness.journal() if decision[0] != "opened"]
     assert told == [("failed", "The cluster's API server does not answer.")]
-    bench.cluster.trouble = None
-    bench.clock.advance(60)
-    await bench.again()
-    assert (await bench.journal())[-1][0] == "ready"
+    harness.cluster.error = None
+    harness.clock.advance(60)
+    await harness.again()
+    assert (await harness.journal())[-1][0] == "ready"
 
 
-async def test_what_stood_for_long_and_stumbles_has_time_to_get_up(bench: Bench) -> None:
-    bench.cluster.waves = {Wave.WORKLOADS: ({"kind": "Deployment", "metadata": {"name": "shop"}},)}
+async def test_what_stood_for_long_and_stumbles_has_time_to_get_up(harness: Harness) -> None:
+    harness.cluster.waves = {Wave.WORKLOADS: ({"kind": "Deployment", "metadata": {"name": "shop"}},)}
     restarts = ObjectState("Deployment", "shop", Condition.PROGRESSING, "0 of 1 pods are ready")
-    await bench.run()
-    bench.clock.advance(timedelta(days=1).total_seconds())
+    await harness.run()
+    harness.clock.advance(timedelta(days=1).total_seconds())
     for trouble in (restarts, None, restarts, None):
-        bench.cluster.states = {"shop": trouble} if trouble else {}
-        await bench.run()
-        bench.clock.advance(timedelta(minutes=9).total_seconds())
-        await bench.run()
-    assert [what for what, _ in await bench.journal()] == ["opened", "ready"]
-    bench.cluster.states = {"shop": restarts}
+        harness.cluster.states = {"shop": trouble} if trouble else {}
+        await harness.run()
+        harness.clock.advance(timedelta(minutes=9).total_seconds())
+        await harness.run()
+    assert [what for what, _ in await harness.journal()] == ["opened", "ready"]
+    harness.cluster.states = {"shop": restarts}
     for _ in range(2):
-        await bench.run()
-        bench.clock.advance(timedelta(minutes=11).total_seconds())
-    assert (await bench.journal())[-1] == (
+        await harness.run()
+        harness.clock.advance(timedelta(minutes=11).total_seconds())
+    assert (await harness.journal())[-1] == (
         "failed",
         "Gave up. Waiting for Deployment shop: 0 of 1 pods are ready",
     )
 
 
-async def test_an_outage_long_after_it_came_up_is_no_failure_at_once(bench: Bench) -> None:
-    await bench.run()
-    bench.clock.advance(timedelta(days=1).total_seconds())
-    bench.cluster.trouble = Unavailable("The cluster's API server does not answer.")
-    await bench.run()
-    found = await bench.store.environments.get(bench.key)
+async def test_an_outage_long_after_it_came_up_is_no_failure_at_once(harness: Harness) -> None:
+    await harness.run()
+    harness.clock.advance(timedelta(days=1).total_seconds())
+    harness.cluster.error = Unavailable("The cluster's API server does not answer.")
+    await harness.run()
+    found = await harness.store.environments.get(harness.key)
     assert found is not None
     assert found.attempt.wait is not None
-    bench.cluster.trouble = None
-    bench.clock.advance(60)
-    await bench.again()
-    assert [what for what, _ in await bench.journal()] == ["opened", "ready"]
+    harness.cluster.error = None
+    harness.clock.advance(60)
+    await harness.again()
+    assert [what for what, _ in await harness.journal()] == ["opened", "ready"]
 
 
-async def test_each_mistake_in_a_configuration_is_told_with_line_and_field(bench: Bench) -> None:
+async def test_each_mistake_in_a_configuration_is_told_with_line_and_field(harness: Harness) -> None:
     for mistake in ("colour: blue", "colour: blue", "shape: round"):
-        bench.github.configuration = CONFIGURATION + mistake
-        await bench.run()
-        assert (await bench.status()).phase is None, "it failed before the first one"
-    first, second = await bench.journal()
+        harness.github.configuration = CONFIGURATION + mistake
+        await harness.run()
+        assert (await harness.status()).phase is None, "it failed before the first one"
+    first, second = await harness.journal()
     assert first[0] == second[0] == "failed"
     assert "line 4, colour" in first[1]
     assert "line 4, shape" in second[1]
@@ -151,38 +151,40 @@ async def test_each_mistake_in_a_configuration_is_told_with_line_and_field(bench
         ({"author_is_bot": True}, "skipped", "preview.skip.bots"),
     ],
 )
-async def test_what_runs_nothing_says_why(bench: Bench, pull: dict[str, object], what: str, why: str) -> None:
-    bench.pull(**pull)
-    await bench.run()
-    await bench.run()
-    ((told, reason),) = await bench.journal()
+async def test_what_runs_nothing_says_why(
+    harness: Harness, pull: dict[str, object], what: str, why: str
+) -> None:
+    harness.pull(**pull)
+    await harness.run()
+    await harness.run()
+    ((told, reason),) = await harness.journal()
     assert told == what
     assert why in reason
 
 
-async def test_another_rule_that_skips_is_another_decision(bench: Bench) -> None:
-    bench.github.configuration = CONFIGURATION + "preview: {skip: {drafts: true}}"
-    bench.pull(author_is_bot=True)
-    await bench.run()
-    bench.pull(draft=True)
-    await bench.run()
-    assert [(what, why.split("`")[1]) for what, why in await bench.journal() if what == "skipped"] == [
+async def test_another_rule_that_skips_is_another_decision(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURATION + "preview: {skip: {drafts: true}}"
+    harness.pull(author_is_bot=True)
+    await harness.run()
+    harness.pull(draft=True)
+    await harness.run()
+    assert [(what, why.split("`")[1]) for what, why in await harness.journal() if what == "skipped"] == [
         ("skipped", "preview.skip.bots"),
         ("skipped", "preview.skip.drafts"),
     ]
 
 
-async def test_a_repository_without_configuration_is_skipped(bench: Bench) -> None:
-    bench.github.configuration = None
-    await bench.run()
-    assert await bench.journal() == [("skipped", "The default branch has no .greenroom.yml.")]
+async def test_a_repository_without_configuration_is_skipped(harness: Harness) -> None:
+    harness.github.configuration = None
+    await harness.run()
+    assert await harness.journal() == [("skipped", "The default branch has no .greenroom.yml.")]
 
 
-async def test_what_a_person_changes_beside_the_commit_is_told(bench: Bench) -> None:
-    await bench.run()
-    bench.pull(draft=True, labels=("wip",), base_ref="next")
-    await bench.run()
-    assert (await bench.journal())[2:5] == [
+async def test_what_a_person_changes_beside_the_commit_is_told(harness: Harness) -> None:
+    await harness.run()
+    harness.pull(draft=True, labels=("wip",), base_ref="next")
+    await harness.run()
+    assert (await harness.journal())[2:5] == [
         ("changed", "It is a draft now."),
         ("changed", "Its labels are: wip."),
         ("changed", "It goes into next now."),
@@ -190,34 +192,34 @@ async def test_what_a_person_changes_beside_the_commit_is_told(bench: Bench) -> 
 
 
 async def test_a_pull_request_that_github_does_not_show_changes_nothing_and_is_told_once(
-    bench: Bench,
+    harness: Harness,
 ) -> None:
-    await bench.run()
-    bench.github.pull = None
-    await bench.run()
-    await bench.run()
-    assert [what for what, _ in await bench.journal()] == ["opened", "ready", "unseen"]
-    found = await bench.store.environments.get(bench.key)
+    await harness.run()
+    harness.github.pull = None
+    await harness.run()
+    await harness.run()
+    assert [what for what, _ in await harness.journal()] == ["opened", "ready", "unseen"]
+    found = await harness.store.environments.get(harness.key)
     assert found is not None
     assert found.status.state is EnvironmentState.READY
 
 
-async def test_a_preview_whose_time_is_up_says_so_before_it_goes(bench: Bench) -> None:
-    await bench.run()
-    bench.clock.advance(Policy().default_ttl.total_seconds())
-    await bench.run()
-    await bench.again()
-    last_two = (await bench.journal())[-2:]
+async def test_a_preview_whose_time_is_up_says_so_before_it_goes(harness: Harness) -> None:
+    await harness.run()
+    harness.clock.advance(Policy().default_ttl.total_seconds())
+    await harness.run()
+    await harness.again()
+    last_two = (await harness.journal())[-2:]
     assert [what for what, _ in last_two] == ["deleting", "gone"]
     assert all("time was up" in why for _, why in last_two)
 
 
-async def test_a_counter_that_moves_on_is_no_news_and_changes_nothing_on_github(bench: Bench) -> None:
+async def test_a_counter_that_moves_on_is_no_news_and_changes_nothing_on_github(harness: Harness) -> None:
     for times in (2, 3, 4):
-        bench.cluster.trouble = Rejected(f"The container keeps ending, restarted {times} times.")
-        await bench.run()
-    told = [decision for decision in await bench.journal() if decision[0] != "opened"]
+        harness.cluster.error = Rejected(f"The container keeps ending, restarted {times} times.")
+        await harness.run()
+    told = [decision for decision in await harness.journal() if decision[0] != "opened"]
     assert told == [("failed", "The container keeps ending, restarted 2 times.")]
-    assert {status.cause for status in bench.github.told if status.cause} == {
+    assert {status.cause for status in harness.github.reported if status.cause} == {
         StatusMessage("The container keeps ending, restarted 2 times.")
     }

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.config.configuration import Configuration, parse_configuration
-from bot.environments.desired_state import Absent, Present, after_reading, before_reading, matches
+from bot.environments.desired_state import Absent, Present, after_configuration, before_configuration, matches
 from bot.model.environment import EndReason, EnvironmentState, Status, UserOverrides
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
@@ -40,7 +40,7 @@ def configured(skip: str) -> Configuration:
 
 
 def end(pull: PullRequest, status: Status = NEW) -> EndReason | None:
-    desire = before_reading(pull, status, UserOverrides(), NOW)
+    desire = before_configuration(pull, status, UserOverrides(), NOW)
     return desire.end if isinstance(desire, Absent) else None
 
 
@@ -55,7 +55,7 @@ def test_closed_and_merged_ones_want_none() -> None:
 
 @pytest.mark.parametrize("head", [8, None])
 def test_a_head_that_is_not_provably_in_the_repository_is_a_fork(head: int | None) -> None:
-    desire = before_reading(replace(PULL, head_repository_id=head), NEW, UserOverrides(), NOW)
+    desire = before_configuration(replace(PULL, head_repository_id=head), NEW, UserOverrides(), NOW)
     assert isinstance(desire, Absent)
     assert desire.end is EndReason.FORK
     assert "write access to acme/shop" in desire.cause.summary
@@ -64,13 +64,15 @@ def test_a_head_that_is_not_provably_in_the_repository_is_a_fork(head: int | Non
 def test_a_fork_runs_the_commit_that_was_allowed_or_what_a_trusted_author_pushed() -> None:
     fork = replace(PULL, head_repository_id=8)
     allowed = UserOverrides(allowed_commit=PULL.head_sha, allowed_by="ada")
-    assert before_reading(fork, NEW, allowed, NOW) == Present()
-    assert isinstance(before_reading(replace(fork, head_sha="b" * 40), NEW, allowed, NOW), Absent)
-    assert before_reading(fork, NEW, UserOverrides(), NOW, author_trusted=True) == Present()
+    assert before_configuration(fork, NEW, allowed, NOW) == Present()
+    assert isinstance(before_configuration(replace(fork, head_sha="b" * 40), NEW, allowed, NOW), Absent)
+    assert before_configuration(fork, NEW, UserOverrides(), NOW, author_trusted=True) == Present()
 
 
 def test_what_somebody_had_taken_away_stays_away_also_after_a_push() -> None:
-    desire = before_reading(replace(PULL, head_sha="b" * 40), NEW, UserOverrides(destroyed_by="ada"), NOW)
+    desire = before_configuration(
+        replace(PULL, head_sha="b" * 40), NEW, UserOverrides(destroyed_by="ada"), NOW
+    )
     assert isinstance(desire, Absent)
     assert desire.end is EndReason.DESTROYED
     assert "`ada`" in desire.cause.summary
@@ -106,7 +108,7 @@ def test_a_deletion_that_began_on_time_goes_on() -> None:
     ],
 )
 def test_what_is_skipped_says_which_rule_it_was(skip: str, pull: PullRequest, told: str | None) -> None:
-    desire = after_reading(pull, configured(skip), None)
+    desire = after_configuration(pull, configured(skip), None)
     if told is None:
         assert desire == Present()
     else:
@@ -125,7 +127,7 @@ def test_what_is_skipped_says_which_rule_it_was(skip: str, pull: PullRequest, to
     ],
 )
 def test_a_preview_is_skipped_only_when_every_path_may_be(paths: list[str], skipped: bool) -> None:
-    desire = after_reading(PULL, configured('paths_only: ["docs/**", "*.md"]'), paths)
+    desire = after_configuration(PULL, configured('paths_only: ["docs/**", "*.md"]'), paths)
     assert isinstance(desire, Absent) is skipped
 
 

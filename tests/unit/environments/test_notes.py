@@ -9,38 +9,38 @@ import pytest
 
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.environments.peers import CONFIGURATION, Bench
+from tests.unit.environments.fakes import CONFIGURATION, Harness
 from tests.unit.environments.test_wishes import FORK
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
+async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
     await store.migrate()
-    yield Bench(store, clock)
+    yield Harness(store, clock)
     await store.close()
 
 
-async def test_a_life_that_is_longer_than_the_operator_allows_is_cut_short_and_told(bench: Bench) -> None:
-    bench.github.configuration = CONFIGURATION + "preview: {ttl: 72h}\n"
-    await bench.run()
-    assert (await bench.status()).notes == ()
-    bench.github.configuration = CONFIGURATION + "preview: {ttl: 30d}\n"
+async def test_a_life_that_is_longer_than_the_operator_allows_is_cut_short_and_told(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURATION + "preview: {ttl: 72h}\n"
+    await harness.run()
+    assert (await harness.status()).notes == ()
+    harness.github.configuration = CONFIGURATION + "preview: {ttl: 30d}\n"
     for _ in range(2):
-        await bench.run()
-        status = await bench.status()
+        await harness.run()
+        status = await harness.status()
         assert status.notes == ("`preview.ttl` is `30d`, but the operator allows `14d` at most.",)
         assert status.expires_at is not None
-        assert (status.expires_at - bench.clock()).days < 15
+        assert (status.expires_at - harness.clock()).days < 15
 
 
-async def test_what_a_fork_does_not_get_is_told(bench: Bench) -> None:
-    bench.github.configuration = CONFIGURATION + "preview: {secrets: {KEY: 'env:KEY'}}\n"
-    bench.cluster.left_out = tuple(f"ServiceAccount/a{number:02}" for number in range(12))
-    bench.pull(**FORK)
-    await bench.run()
-    await bench.wish(allowed_commit="a" * 40, allowed_by="ada")
-    without_secrets, without_accounts = (await bench.status()).notes
+async def test_what_a_fork_does_not_get_is_told(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURATION + "preview: {secrets: {KEY: 'env:KEY'}}\n"
+    harness.cluster.left_out = tuple(f"ServiceAccount/a{number:02}" for number in range(12))
+    harness.pull(**FORK)
+    await harness.run()
+    await harness.override(allowed_commit="a" * 40, allowed_by="ada")
+    without_secrets, without_accounts = (await harness.status()).notes
     assert without_secrets == "A fork gets no secrets, so it runs without `KEY`."
     assert without_accounts.startswith("A fork gets no accounts of the cluster, so it runs without")
     assert without_accounts.endswith("`ServiceAccount/a09`, 2 more.")

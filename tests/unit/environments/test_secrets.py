@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.environments.secrets import HIDDEN, Injection, read
+from bot.environments.secrets import HIDDEN, InjectedSecrets, read_secrets
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.environments.peers import CONFIGURATION, Bench, Secrets
+from tests.unit.environments.fakes import CONFIGURATION, FakeSecrets, Harness
 
 SHOP = Repository(10, 20, "acme", "shop")
 SEVEN = EnvironmentKey.preview(SHOP.id, 7)
@@ -24,18 +24,20 @@ KEY = b"k" * 32
 CONFIGURED = CONFIGURATION + "preview: {secrets: {STRIPE_KEY: 'env:STRIPE', MAIL: 'env:MAIL'}}\n"
 
 
-async def injection(key: bytes = KEY, environment: EnvironmentKey = SEVEN, **values: str) -> Injection:
-    provider = Secrets()
+async def injection(key: bytes = KEY, environment: EnvironmentKey = SEVEN, **values: str) -> InjectedSecrets:
+    provider = FakeSecrets()
     provider.values = values
-    return await read({"env": provider}, {name: f"env:{name}" for name in values}, SHOP, environment, key)
+    return await read_secrets(
+        {"env": provider}, {name: f"env:{name}" for name in values}, SHOP, environment, key
+    )
 
 
 async def test_all_that_cannot_be_had_is_named_at_once_and_nothing_of_what_can() -> None:
-    provider = Secrets()
+    provider = FakeSecrets()
     provider.values = {"A": VALUE, "SHORT": "on", "NUL": "abc\0defg"}
     references = {"A": "env:A", "B": "env:B", "C": "vault:kv/c#key", "D": "env:SHORT", "E": "env:NUL"}
     with pytest.raises(Rejected) as caught:
-        await read({"env": provider}, references, SHOP, SEVEN, KEY)
+        await read_secrets({"env": provider}, references, SHOP, SEVEN, KEY)
     assert "`B`, `C`, `D`, `E`." in str(caught.value)
     assert "preview.secrets.B, env:B: there is none." in caught.value.detail
     assert "preview.secrets.C, vault:kv/c#key: there is no provider 'vault'; there are env." in (
@@ -52,7 +54,7 @@ async def test_a_place_that_does_not_answer_is_an_outage_and_no_refusal() -> Non
             raise Unavailable("it does not answer")
 
     with pytest.raises(Unavailable):
-        await read({"env": Away()}, {"A": "env:A"}, SHOP, SEVEN, KEY)
+        await read_secrets({"env": Away()}, {"A": "env:A"}, SHOP, SEVEN, KEY)
 
 
 async def test_the_digest_tells_whether_a_value_changed_and_nothing_else() -> None:
@@ -70,7 +72,7 @@ async def test_the_digest_tells_whether_a_value_changed_and_nothing_else() -> No
 
 
 def test_values_are_hidden_wherever_they_stand() -> None:
-    injected = Injection({"A": VALUE, "KEY": "-----BEGIN-----\nfirst-line\nsecond-line\n-----END-----"})
+    injected = InjectedSecrets({"A": VALUE, "KEY": "-----BEGIN-----\nfirst-line\nsecond-line\n-----END-----"})
     assert injected.hide(f"key={VALUE}, again {VALUE}!") == f"key={HIDDEN}, again {HIDDEN}!"
     assert injected.hide("| second-line |") == f"| {HIDDEN} |"
     assert injected.hide("nothing to hide") == "nothing to hide"
@@ -78,7 +80,7 @@ def test_values_are_hidden_wherever_they_stand() -> None:
 
 
 def test_a_value_that_was_cut_off_is_hidden_too() -> None:
-    injected = Injection({"A": VALUE})
+    injected = InjectedSecrets({"A": VALUE})
     assert injected.hide("test_4711 is what it said") == f"{HIDDEN} is what it said"
     assert injected.hide("it said sk_test") == f"it said {HIDDEN}"
     assert injected.hide("4711 is no secret by itself") == "4711 is no secret by itself"
@@ -90,46 +92,48 @@ def test_a_value_that_was_cut_off_is_hidden_too() -> None:
     st.text(alphabet="ab", max_size=30),
 )
 def test_no_text_shows_a_value(before: str, value: str, after: str) -> None:
-    assert value not in Injection({"A": value}).hide(before + value + after)
+    assert value not in InjectedSecrets({"A": value}).hide(before + value + after)
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
+async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
     await store.migrate()
-    yield Bench(store, clock)
+    yield Harness(store, clock)
     await store.close()
 
 
-async def test_a_missing_secret_stops_before_anything_is_applied_and_is_tried_again(bench: Bench) -> None:
-    bench.github.configuration = CONFIGURED
-    bench.secrets.values = {"STRIPE": VALUE}
-    await bench.run()
-    told = bench.github.told[-1]
+async def test_a_missing_secret_stops_before_anything_is_applied_and_is_tried_again(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURED
+    harness.secrets.values = {"STRIPE": VALUE}
+    await harness.run()
+    told = harness.github.reported[-1]
     assert told.state is EnvironmentState.FAILED
     assert told.cause is not None
     assert "`MAIL`" in told.cause.summary
     assert "`STRIPE_KEY`" not in told.cause.summary
-    assert bench.cluster.injected == []
-    assert bench.cluster.rendered == []
+    assert harness.cluster.injected == []
+    assert harness.cluster.rendered == []
 
-    bench.secrets.values["MAIL"] = "hunter22"
-    bench.clock.advance(60)
-    await bench.again()
-    assert bench.github.told[-1].state is EnvironmentState.READY
-    assert bench.cluster.injected == [{"STRIPE_KEY": VALUE, "MAIL": "hunter22"}]
+    harness.secrets.values["MAIL"] = "hunter22"
+    harness.clock.advance(60)
+    await harness.again()
+    assert harness.github.reported[-1].state is EnvironmentState.READY
+    assert harness.cluster.injected == [{"STRIPE_KEY": VALUE, "MAIL": "hunter22"}]
 
 
-async def test_a_new_value_is_injected_and_rendered_without_a_push(bench: Bench) -> None:
-    bench.github.configuration = CONFIGURED
-    bench.secrets.values = {"STRIPE": VALUE, "MAIL": "hunter22"}
-    await bench.run()
-    await bench.run()
-    assert len(bench.cluster.rendered) == len(bench.cluster.injected) == 1
+async def test_a_new_value_is_injected_and_rendered_without_a_push(harness: Harness) -> None:
+    harness.github.configuration = CONFIGURED
+    harness.secrets.values = {"STRIPE": VALUE, "MAIL": "hunter22"}
+    await harness.run()
+    await harness.run()
+    assert len(harness.cluster.rendered) == len(harness.cluster.injected) == 1
 
-    bench.secrets.values["MAIL"] = "hunter23"
-    await bench.run()
-    assert bench.cluster.injected[-1]["MAIL"] == "hunter23"
-    first, second = (request.secrets for request in bench.cluster.rendered)
+    harness.secrets.values["MAIL"] = "hunter23"
+    await harness.run()
+    assert harness.cluster.injected[-1]["MAIL"] == "hunter23"
+    first, second = (request.secrets for request in harness.cluster.rendered)
     assert first != second
-    assert not any(VALUE in repr(request) or "hunter" in repr(request) for request in bench.cluster.rendered)
+    assert not any(
+        VALUE in repr(request) or "hunter" in repr(request) for request in harness.cluster.rendered
+    )

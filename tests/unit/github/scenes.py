@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.commands.table import offered
-from bot.environments.admission import told
+from bot.environments.admission import queue_message
 from bot.github.messages import environment as texts
 from bot.model.environment import (
     CheckResult,
@@ -133,7 +133,9 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
         replace(
             PENDING,
             state=EnvironmentState.WAITING,
-            cause=StatusMessage(told(QueuePosition(3, Scope.INSTALLATION, 20, 20), "acme/shop", "ada")),
+            cause=StatusMessage(
+                queue_message(QueuePosition(3, Scope.INSTALLATION, 20, 20), "acme/shop", "ada")
+            ),
             phases=_took(0.04, 0.3, 0.2),
             expires_at=None,
         ),

@@ -9,7 +9,7 @@ from bot.model.release import Origin
 from bot.promotions.service import Requester
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.environments import peers
+from tests.unit.environments import fakes
 from tests.unit.promotions.scenes import SHOP
 from tests.unit.promotions.town import PIPELINE, RELEASES, Town
 
@@ -89,7 +89,7 @@ async def test_a_newer_head_replaces_what_still_waits(town: Town) -> None:
     await push(town, "2" * 40)
     town.clock.advance(1)
     await push(town, "3" * 40)
-    town.registry.digest = peers.DIGEST
+    town.registry.digest = fakes.DIGEST
     town.clock.advance(61)
     await town.work(60)
     newer, older = await on(town, "integration")

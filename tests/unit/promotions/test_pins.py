@@ -15,7 +15,7 @@ from bot.model.release import Origin
 from bot.promotions.stage_aggregate import Refusal
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.environments import peers
+from tests.unit.environments import fakes
 from tests.unit.promotions.scenes import SHOP, release
 from tests.unit.promotions.town import PIPELINE, RELEASES, Town
 
@@ -156,7 +156,7 @@ async def test_an_image_that_ci_still_builds_is_waited_for(town: Town) -> None:
     pin = (await sales(town)).pin
     assert pin is not None
     assert pin.why == "The image of v1 is not in the registry yet."
-    town.registry.digest = peers.DIGEST
+    town.registry.digest = fakes.DIGEST
     town.clock.advance(121)
     await town.work(60)
     assert await runs(town) == TAGGED

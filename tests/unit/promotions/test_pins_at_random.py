@@ -10,7 +10,7 @@ from bot.model.environment import EnvironmentState
 from bot.model.promotion import ACTIVE, ENDED
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.environments import peers
+from tests.unit.environments import fakes
 from tests.unit.promotions.scenes import SHOP
 from tests.unit.promotions.test_pins import SALES, TAGGED, change_file, looked, moves, pinned, runs, sales
 from tests.unit.promotions.town import PIPELINE, RELEASES, Town
@@ -62,7 +62,7 @@ async def something(town: Town, random: Random) -> None:
             town.github.main.append(f"{len(town.github.main):040x}")
             await town.store.deliveries.follow([SHOP])
         case "world":
-            town.registry.digest = random.choice((None, peers.DIGEST))
+            town.registry.digest = random.choice((None, fakes.DIGEST))
             [image] = RELEASES[random.choice(("a", "b"))].images.values()
             town.cluster.broken = random.choice((set(), {image.digest}))
             town.github.tags["v1"] = TAGGED
@@ -71,7 +71,7 @@ async def something(town: Town, random: Random) -> None:
 
 async def mend(town: Town) -> None:
     """Nothing is broken, nobody keeps the demo, and what was under way comes to its end."""
-    town.registry.digest, town.cluster.broken = peers.DIGEST, set()
+    town.registry.digest, town.cluster.broken = fakes.DIGEST, set()
     town.github.tags["v1"] = TAGGED
     await change_file(town, UNPINNED)
     for _ in range(20):

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bot.environments.context import Policy
 from bot.environments.context import Ports as EnvironmentPeers
-from bot.environments.handler import Handler as EnvironmentHandler
+from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
 from bot.model.ci import CiState
 from bot.model.commit import Commit
@@ -46,7 +46,7 @@ from bot.promotions.service import PromotionService, Requester
 from bot.store import Store
 from bot.worker import Handler
 from tests.stores import ManualClock
-from tests.unit.environments import peers
+from tests.unit.environments import fakes
 from tests.unit.environments.test_desire import PULL
 from tests.unit.promotions.scenes import SHOP, release
 
@@ -81,7 +81,7 @@ class Fuse:
             raise asyncio.CancelledError
 
 
-class GitHub(peers.GitHub):
+class GitHub(fakes.FakeGitHub):
     def __init__(self, fuse: Fuse) -> None:
         super().__init__()
         self.fuse = fuse
@@ -202,7 +202,7 @@ class GitHub(peers.GitHub):
         self.stories.append(promotion.state.value)
 
 
-class Cluster(peers.Cluster):
+class Cluster(fakes.FakeCluster):
     """One Deployment per namespace: its image is what was applied last."""
 
     def __init__(self, fuse: Fuse) -> None:
@@ -280,11 +280,11 @@ class Town:
         self.store, self.clock, self.fuse = store, clock, Fuse()
         self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
         self.asking = PromotionService(store.promotions, store.releases, self.github, clock)
-        self.gateway = peers.Gateway()
+        self.gateway = fakes.FakeGateway()
         self.asked = 0
         self.configured: list[tuple[datetime, str]] = []
         """What the default branch had when."""
-        self.registry = registry = peers.Registry()
+        self.registry = registry = fakes.FakeRegistry()
         environment_peers = EnvironmentPeers(
             environments=store.environments,
             github=self.github,

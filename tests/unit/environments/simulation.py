@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.environments.context import Policy, Ports
-from bot.environments.handler import Handler as EnvironmentHandler
-from bot.environments.orphaned_namespace import SecondNamespaces
+from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
+from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.environments.ports import Fence, SaveReceipt
 from bot.model.delivery import FailedDelivery, PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
@@ -29,13 +29,13 @@ from bot.sweeps.resync import Resync
 from bot.sweeps.schedule import Sweep
 from bot.worker import Handler
 from tests.stores import ManualClock
-from tests.unit.environments import peers
+from tests.unit.environments import fakes
 from tests.unit.environments.test_desire import PULL
 
 SHOP = PULL.repository
 
 
-class Silent:
+class FakeMetrics:
     """Metrics: nobody looks at them but for the leaks."""
 
     def __init__(self) -> None:
@@ -52,42 +52,42 @@ class Silent:
     def breaker_tripped(self, sweep: str) -> None: ...
 
 
-class TownHall(peers.GitHub):
+class SimulatedGitHub(fakes.FakeGitHub):
     """`trouble` is what it says instead of an answer."""
 
     def __init__(self) -> None:
         super().__init__()
         self.pulls: dict[int, PullRequest] = {}
-        self.trouble: GreenroomError | None = None
-        self.said: dict[int, Status] = {}
+        self.error: GreenroomError | None = None
+        self.statuses: dict[int, Status] = {}
         self.active: set[int] = set()
         """Pull requests with a Deployment of ours that is active."""
-        self.gone = False
+        self.removed = False
         """GitHub confirms that the App has lost the repository."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return self.pulls.get(number)
 
     async def lost(self, repository: Repository) -> bool:
-        if isinstance(self.trouble, Unavailable):
-            raise self.trouble
-        return self.gone
+        if isinstance(self.error, Unavailable):
+            raise self.error
+        return self.removed
 
     async def repositories(self) -> Sequence[Repository]:
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return [SHOP]
 
     async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]:
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return [pull for pull in self.pulls.values() if pull.open]
 
     async def active_deployments(self, repository: Repository, standing: Collection[int]) -> Collection[int]:
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return self.active - set(standing)
 
     async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
@@ -97,8 +97,8 @@ class TownHall(peers.GitHub):
         return retired
 
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return []
 
     async def redeliver(self, delivery: FailedDelivery) -> None: ...
@@ -113,12 +113,12 @@ class TownHall(peers.GitHub):
         *,
         passing: bool = False,
     ) -> None:
-        if self.trouble:
-            raise self.trouble
-        self.said[pull.number] = status
+        if self.error:
+            raise self.error
+        self.statuses[pull.number] = status
 
 
-class Land(peers.Cluster):
+class SimulatedCluster(fakes.FakeCluster):
     """Namespaces by name; what begins to be deleted is gone at once."""
 
     def __init__(self) -> None:
@@ -157,10 +157,14 @@ class Land(peers.Cluster):
 
 
 def handlers(
-    reconciler: EnvironmentHandler, store: Store, cluster: Land, clock: ManualClock, telemetry: Silent
+    reconciler: EnvironmentHandler,
+    store: Store,
+    cluster: SimulatedCluster,
+    clock: ManualClock,
+    telemetry: FakeMetrics,
 ) -> Mapping[str, Handler]:
     """For everything that sweeps and hints ask for."""
-    second = SecondNamespaces(store.environments, store.journal, cluster, clock, telemetry)
+    second = OrphanedNamespaces(store.environments, store.journal, cluster, clock, telemetry)
     return {"environment": reconciler, "namespace": second}
 
 
@@ -170,7 +174,7 @@ async def work_off(store: Store, clock: ManualClock, by_kind: Mapping[str, Handl
         with contextlib.suppress(GreenroomError):
             await each()
     for _ in range(50):
-        claims = await store.queue.claim("town", 9, 60)
+        claims = await store.queue.claim("simulation", 9, 60)
         if not claims:
             return
         for claim in claims:
@@ -184,27 +188,27 @@ async def work_off(store: Store, clock: ManualClock, by_kind: Mapping[str, Handl
     raise AssertionError("there is no end of it")
 
 
-class Town:
+class Simulation:
     """`settle` lets a worker do everything that is due."""
 
     def __init__(self, store: Store, clock: ManualClock, policy: Policy) -> None:
         self.store = store
         self.clock = clock
         self.policy = policy
-        self.telemetry = Silent()
-        self.github = TownHall()
-        self.cluster = Land()
+        self.telemetry = FakeMetrics()
+        self.github = SimulatedGitHub()
+        self.cluster = SimulatedCluster()
         reconciler = EnvironmentHandler(
             Ports(
                 environments=store.environments,
                 github=self.github,
-                registry=peers.Registry(),
+                registry=fakes.FakeRegistry(),
                 renderer=self.cluster,
                 namespaces=self.cluster,
                 workloads=self.cluster,
                 data=self.cluster,
                 health=self.cluster,
-                gateway=peers.Gateway(),
+                gateway=fakes.FakeGateway(),
                 secrets={},
                 clock=clock,
                 telemetry=self.telemetry,
@@ -217,18 +221,18 @@ class Town:
         """One after the other, each worked on before the next one comes."""
         for number in numbers:
             self.github.pulls[number] = replace(PULL, number=number, author=author)
-            await self.look(number)
+            await self.wake(number)
 
     async def change(self, number: int, **changed: object) -> None:
         pull = self.github.pulls[number]
         self.github.pulls[number] = replace(pull, **changed)  # type: ignore[arg-type]  # its fields
-        await self.look(number)
+        await self.wake(number)
 
     async def close(self, number: int) -> None:
         await self.change(number, open=False)
         await self.settle()  # it looks again whether the namespace is gone
 
-    async def look(self, *numbers: int) -> None:
+    async def wake(self, *numbers: int) -> None:
         await self.store.deliveries.hint(
             [PullRequestHint(SHOP, number, None, open=None) for number in numbers]
         )
@@ -241,18 +245,18 @@ class Town:
     async def sweep(self) -> None:
         """Every sweep that there is, and whatever work it asks for."""
         store, limit = self.store, 10
-        resync = Resync(self.github, store.environments, store.deliveries, limit, Silent())
+        resync = Resync(self.github, store.environments, store.deliveries, limit, FakeMetrics())
         sweeps: tuple[Sweep, ...] = (
             resync.all,
-            lambda: expiry(store.environments, store.queue, self.clock(), limit, Silent()),
-            lambda: warnings(store.environments, store.queue, self.clock(), Silent()),
-            lambda: redelivery(self.github, store.deliveries, self.clock(), Silent()),
+            lambda: expiry(store.environments, store.queue, self.clock(), limit, FakeMetrics()),
+            lambda: warnings(store.environments, store.queue, self.clock(), FakeMetrics()),
+            lambda: redelivery(self.github, store.deliveries, self.clock(), FakeMetrics()),
             lambda: orphans(
-                Rooms(self.cluster, store.environments, store.deliveries, store.queue), limit, Silent()
+                Rooms(self.cluster, store.environments, store.deliveries, store.queue), limit, FakeMetrics()
             ),
-            lambda: deployments(self.github, store.environments, store.deliveries, Silent()),
-            lambda: lost(store.environments, store.deliveries, self.clock(), limit, Silent()),
-            lambda: forgotten(store.environments, store.queue, self.policy.caps, Silent()),
+            lambda: deployments(self.github, store.environments, store.deliveries, FakeMetrics()),
+            lambda: lost(store.environments, store.deliveries, self.clock(), limit, FakeMetrics()),
+            lambda: forgotten(store.environments, store.queue, self.policy.caps, FakeMetrics()),
         )
         self.clock.advance(20)
         await work_off(store, self.clock, self.handlers, *sweeps)
@@ -271,9 +275,9 @@ class Town:
     async def journal(self, number: int) -> list[str]:
         """What was decided, the oldest first."""
         made = await self.store.journal.decisions(EnvironmentKey.preview(SHOP.id, number))
-        return [decision.what for decision in reversed(made)]
+        return [decision.action for decision in reversed(made)]
 
-    def says(self, number: int) -> str:
+    def reported(self, number: int) -> str:
         """The state and cause that the pull request shows."""
-        status = self.github.said[number]
+        status = self.github.statuses[number]
         return f"{status.state}: {status.cause.summary}" if status.cause else str(status.state)

@@ -53,7 +53,7 @@ _START = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
-class Said:
+class Reported:
     """What stands on the pull request."""
 
     state: EnvironmentState
@@ -76,7 +76,7 @@ class ModelGitHub:
         self.configuration: str | None = CONFIGURATION
         self.paths: dict[str, Sequence[str]] = {}
         """Changed paths, by base branch."""
-        self.said: Said | None = None
+        self.reported: Reported | None = None
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         self.read = found = self.pull
@@ -125,14 +125,14 @@ class ModelGitHub:
     ) -> None:
         checks = tuple(f"{check.name}: {check.state}" for check in status.checks)
         cause = status.cause.summary if status.cause else ""
-        said = Said(status.state, status.commit, status.url, checks, cause)
+        said = Reported(status.state, status.commit, status.url, checks, cause)
         receipt = _digest(said)
         if environment.receipt == receipt:
             return
         await self._moment()
         await fence()
         self._before_write()
-        self.said = said
+        self.reported = said
         await self._moment()
         await save(receipt)
 
@@ -149,7 +149,7 @@ class ModelRegistry:
 
 
 @dataclass
-class Place:
+class FakeNamespace:
     """A namespace."""
 
     environment: EnvironmentKey
@@ -168,10 +168,10 @@ class ModelCluster:
         self._moment = moment
         self._before_write = before_write
         self._clock = clock
-        self._namespaces: dict[str, Place] = {}
+        self._namespaces: dict[str, FakeNamespace] = {}
 
     @property
-    def namespaces(self) -> dict[str, Place]:
+    def namespaces(self) -> dict[str, FakeNamespace]:
         now = self._clock()
         gone = [
             name
@@ -222,7 +222,7 @@ class ModelCluster:
         await self._moment()
         await fence()
         self._before_write()
-        place = self.namespaces.setdefault(name, Place(environment))
+        place = self.namespaces.setdefault(name, FakeNamespace(environment))
         if place.environment != environment:
             raise Rejected(f"There is a namespace {name} that is not this environment's.")
         if place.gone_at is not None:
@@ -248,7 +248,7 @@ class ModelCluster:
         await self._moment()
         return [self._state(place, each) for each in objects]
 
-    def _state(self, place: Place | None, wanted: Manifest) -> ObjectState:
+    def _state(self, place: FakeNamespace | None, wanted: Manifest) -> ObjectState:
         kind = str(wanted["kind"])
         if place is None or place.objects.get(kind) != wanted:
             return ObjectState(kind, "shop", Condition.PROGRESSING, "it is not there")
@@ -329,7 +329,7 @@ class ModelGateway:
         return Answer(404) if route is None else Answer(200, str(route["release"]))
 
 
-class Watched:
+class RecordedStore:
     """The store's environments, with the world changing before and after each write."""
 
     def __init__(self, environments: Environments, moment: Moment) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot.config.configuration import CONFIG_FILE
 from bot.environments.context import Policy, Ports
-from bot.environments.handler import Handler
+from bot.environments.handler import EnvironmentHandler
 from bot.intake.reading import read
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Superseded, Unavailable
@@ -22,7 +22,7 @@ from bot.model.work import Claim, WorkKey
 from bot.store import Store
 from bot.sweeps.resync import Resync
 from tests.contract.shop import pull_request
-from tests.order.peers import ModelCluster, ModelGateway, ModelGitHub, ModelRegistry, Watched
+from tests.order.fakes import ModelCluster, ModelGateway, ModelGitHub, ModelRegistry, RecordedStore
 from tests.stores import ManualClock
 
 NUMBER = 7
@@ -58,7 +58,7 @@ class Event:
 _ids = count(1000)
 
 
-class Stage:
+class Simulation:
     """A repository of its own with one pull request. One store serves any number, one after the other."""
 
     def __init__(self, store: Store, clock: ManualClock) -> None:
@@ -78,7 +78,7 @@ class Stage:
     def start(self) -> None:
         """A new process: nothing but the store remembers anything."""
         peers = Ports(
-            environments=Watched(self.store.environments, self._moment),
+            environments=RecordedStore(self.store.environments, self._moment),
             github=self.github,
             registry=ModelRegistry(self._moment),
             renderer=self.cluster,
@@ -90,25 +90,25 @@ class Stage:
             secrets={},
             clock=self.clock,
         )
-        self._reconciler = Handler(peers, Policy())
+        self._reconciler = EnvironmentHandler(peers, Policy())
 
     # What people do
 
-    def opens(self) -> Event:
+    def open(self) -> Event:
         pull = replace(pull_request("", self.clock()), repository=self.repository, number=NUMBER)
         self.github.pull = replace(pull, head_repository_id=self.repository.id)
-        return self.edits("opened", head_sha=self._commit())
+        return self.edit("opened", head_sha=self._commit())
 
-    def pushes(self) -> Event:
-        return self.edits("synchronize", head_sha=self._commit())
+    def push(self) -> Event:
+        return self.edit("synchronize", head_sha=self._commit())
 
-    def closes(self) -> Event:
-        return self.edits("closed", open=False)
+    def close(self) -> Event:
+        return self.edit("closed", open=False)
 
-    def reopens(self) -> Event:
-        return self.edits("reopened", open=True)
+    def reopen(self) -> Event:
+        return self.edit("reopened", open=True)
 
-    def edits(self, action: str, **to: object) -> Event:
+    def edit(self, action: str, **to: object) -> Event:
         assert self.github.pull is not None, "it is opened first"
         self._events += 1
         pull = replace(self.github.pull, **to)  # type: ignore[arg-type]  # its fields
@@ -119,7 +119,7 @@ class Stage:
         body = self._payload(action=action, number=NUMBER, pull_request=told, changes={"base": {}})
         return Event("pull_request", self._guid(), body, pull)
 
-    def configures(self, configuration: str) -> Event:
+    def configure(self, configuration: str) -> Event:
         """Pushes another `.greenroom.yml` to the default branch."""
         assert self.github.pull is not None, "it is opened first"
         self._events += 1
@@ -239,7 +239,7 @@ class Stage:
 
     async def is_exactly_right(self) -> None:
         """Preview, pull request and record say what GitHub says, and nothing else is there."""
-        pull, said = self.github.pull, self.github.said
+        pull, said = self.github.pull, self.github.reported
         environment = await self.environment()
         places = list(self.cluster.namespaces.values())
         if pull is None or not pull.open:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.environments.context import Policy, Ports
-from bot.environments.handler import Handler
+from bot.environments.handler import EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
 from bot.model.ci import Ci, CiState
 from bot.model.data import DataRecord
@@ -39,11 +39,11 @@ CONFIGURATION = "version: 1\nimages: {shop: acme/shop}\nmanifests: {plain: deplo
 DIGEST = "sha256:" + "1" * 64
 
 
-class GitHub:
+class FakeGitHub:
     def __init__(self) -> None:
         self.pull: PullRequest | None = PULL
         self.configuration: str | None = CONFIGURATION
-        self.told: list[Status] = []
+        self.reported: list[Status] = []
         self.roles: dict[str, Role] = {}
         self.busy_until: datetime | None = None
         """What is passing is not told before."""
@@ -84,10 +84,10 @@ class GitHub:
     ) -> None:
         if passing and self.busy_until is not None:
             raise Unavailable("Other things are told to GitHub first.", self.busy_until)
-        self.told.append(status)
+        self.reported.append(status)
 
 
-class Registry:
+class FakeRegistry:
     def __init__(self) -> None:
         self.digest: str | None = DIGEST
 
@@ -95,12 +95,12 @@ class Registry:
         return self.digest
 
 
-class Cluster:
+class FakeCluster:
     """Everything that is applied is at once in the state that was set."""
 
     def __init__(self) -> None:
         self.state = NamespaceState.ABSENT
-        self.trouble: Unavailable | Rejected | None = None
+        self.error: Unavailable | Rejected | None = None
         self.rendered: list[RenderRequest] = []
         self.injected: list[Mapping[str, str]] = []
         self.waves: dict[Wave, tuple[Manifest, ...]] = {}
@@ -116,7 +116,7 @@ class Cluster:
         self.steps_left = 1000
         """Of data work, until the process is killed."""
 
-    def did(self, step: str) -> None:
+    def record_step(self, step: str) -> None:
         self.log.append(step)
         self.steps_left -= 1
         if self.steps_left == 0:
@@ -129,8 +129,8 @@ class Cluster:
         return Bundle(release, self.waves, left_out=left_out)
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return NamespaceView(self.state)
 
     async def prepare(
@@ -163,17 +163,17 @@ class Cluster:
         self, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
     ) -> None:
         await fence()
-        self.did(f"record {record.reseeds} {'resetting' if record.resetting else ''}".strip())
+        self.record_step(f"record {record.reseeds} {'resetting' if record.resetting else ''}".strip())
         self.record = record
 
     async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
         await fence()
-        self.did("reset")
+        self.record_step("reset")
         return [self.stuck.pop()] if self.stuck else []
 
     async def run_data_job(self, job: Manifest, fence: Fence) -> None:
         await fence()
-        self.did(f"run {job['metadata']['name']}")
+        self.record_step(f"run {job['metadata']['name']}")
 
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         await fence()
@@ -200,7 +200,7 @@ class Cluster:
         self.state = NamespaceState.ABSENT
 
 
-class Secrets:
+class FakeSecrets:
     def __init__(self) -> None:
         self.values: dict[str, str] = {}
 
@@ -210,7 +210,7 @@ class Secrets:
         return self.values[path]
 
 
-class Gateway:
+class FakeGateway:
     def __init__(self) -> None:
         self.answer = Answer(200)
 
@@ -224,19 +224,19 @@ class Gateway:
         return self.answer
 
 
-class Bench:
+class Harness:
     """One pull request's environment; `run` is one turn of a worker."""
 
-    def __init__(self, store: Store, clock: ManualClock, cluster: Cluster | None = None) -> None:
+    def __init__(self, store: Store, clock: ManualClock, cluster: FakeCluster | None = None) -> None:
         self.store = store
         self.clock = clock
-        self.github = GitHub()
-        self.registry = Registry()
-        self.cluster = cluster or Cluster()
-        self.secrets = Secrets()
-        self.gateway = Gateway()
+        self.github = FakeGitHub()
+        self.registry = FakeRegistry()
+        self.cluster = cluster or FakeCluster()
+        self.secrets = FakeSecrets()
+        self.gateway = FakeGateway()
         self.key = EnvironmentKey.preview(PULL.repository.id, PULL.number)
-        self.reconciler = Handler(
+        self.reconciler = EnvironmentHandler(
             Ports(
                 environments=store.environments,
                 github=self.github,
@@ -269,7 +269,7 @@ class Bench:
         for claim in claims:
             await self.store.queue.finish(claim, await self.reconciler(claim))
 
-    async def wish(self, **changed: object) -> None:
+    async def override(self, **changed: object) -> None:
         """Somebody typed a command, and a worker looks."""
         await self.store.environments.wish(
             self.key,
@@ -287,4 +287,4 @@ class Bench:
     async def journal(self) -> list[tuple[str, str]]:
         """All decisions so far, the oldest first."""
         decisions = await self.store.journal.decisions(self.key)
-        return [(decision.what, decision.why) for decision in reversed(decisions)]
+        return [(decision.action, decision.reason) for decision in reversed(decisions)]
