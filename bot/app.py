@@ -43,7 +43,7 @@ from bot.store.store import utc_now
 from bot.sweeps.schedule import Schedule
 from bot.web.application import create_application
 from bot.web.health import health_routes
-from bot.web.metrics import DeliveryMetrics, Metrics, metrics_route
+from bot.web.metrics import Metrics, metrics_route
 from bot.web.pages.access import Access
 from bot.web.pages.environments import Pages
 from bot.web.pages.environments import Rooms as PageRooms
@@ -52,7 +52,7 @@ from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
-from bot.web.webhooks import Webhooks
+from bot.web.webhooks import WebhookEndpoint
 from bot.wiring import Dependencies, handlers, intervals, view_reader
 from bot.worker import Worker
 
@@ -188,10 +188,9 @@ class App:
             metrics.promotions(_every(PromotionState, figures.promotions), figures.approval_seconds)
             metrics.kept_stages({"lock": figures.locked, "hold": figures.held})
 
-        webhooks = Webhooks(store.deliveries, self._settings.webhook_secrets)
+        webhooks = WebhookEndpoint(store.deliveries, self._settings.webhook_secrets, metrics)
         return create_application(
-            [*health_routes({"store": answers}), metrics_route(metrics, refresh), *pages],
-            posts={"/webhooks": DeliveryMetrics(webhooks, metrics)},
+            [webhooks.route(), *health_routes({"store": answers}), metrics_route(metrics, refresh), *pages]
         )
 
 

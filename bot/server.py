@@ -15,8 +15,6 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
-from bot.whole_answers import WholeAnswers
-
 DRAIN_SECONDS = 30.0
 """From the first signal to the end, whatever still runs."""
 _REQUEST_SECONDS = 5
@@ -84,7 +82,6 @@ async def _serve(web: ASGIApp, listener: socket.socket, stopping: asyncio.Future
     server = _Server(
         uvicorn.Config(
             web,
-            http=WholeAnswers,
             ws="none",
             lifespan="off",
             access_log=False,

@@ -1,10 +1,9 @@
-"""Deliveries and what they ask for, committed together: many at once, one fsync for all."""
+"""Deliveries and what they ask for, committed in one transaction."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, or_, select
@@ -23,7 +22,6 @@ from bot.model.delivery import (
     WebhookEffect,
 )
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, UserOverrides
-from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store import removals
@@ -37,35 +35,20 @@ from bot.store.promotions import wake_all, wake_pending
 from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories, stages
 
-_LARGEST_BATCH = 64
-_QUIET_TURNS = 2
-"""Turns of the event loop without a newcomer; a request needs two from the socket to the store."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    delivery: Delivery
-    asks: Sequence[WebhookEffect]
-    recorded: asyncio.Future[None]
-
 
 class Deliveries:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._waiting: list[_Entry] = []
-        self._recording: asyncio.Task[None] | None = None
 
     async def record(self, delivery: Delivery, asks: Sequence[WebhookEffect] = ()) -> None:
         """Returns once the delivery and the work it asks for are on disk; a known guid has no second effect.
 
         StoreUnavailable: it must not be acknowledged; the same delivery sent again is processed.
         """
-        recorded: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Entry(delivery, asks, recorded))
-        if self._recording is None:
-            self._recording = asyncio.create_task(self._record(), name="record-deliveries")
-        await recorded
+        now = self._clock()
+        await self._database.run(lambda connection: _record(connection, delivery, asks, now))
+        self._database.work_signal.notify()
 
     async def hint(self, hints: Sequence[PullRequestHint]) -> None:
         """What a sweep found out has the same effect as if it had been delivered."""
@@ -97,59 +80,10 @@ class Deliveries:
         """The repository as a delivery named it last; for `resync:ID` and `pipeline:ID`."""
         return await self._database.run(lambda connection: _repository(connection, repository_id))
 
-    async def _record(self) -> None:
-        """While deliveries wait: all that wait, together; alone when they cannot be stored together."""
-        while self._waiting:
-            await self._gather()
-            entries, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
-            try:
-                await self._store(entries)
-            except StoreUnavailable as error:
-                # Those who came meanwhile have waited behind it: they shall not wait as long again.
-                _tell([*entries, *self._waiting], error)
-                self._waiting = []
-            except Exception:
-                # One of them cannot be stored; it shall not take the others with it.
-                for entry in entries:
-                    await self._store_alone(entry)
-        self._recording = None
 
-    async def _gather(self) -> None:
-        """Lets those in who are at the door: a commit costs the same for one as for all of them."""
-        quiet = 0
-        while quiet < _QUIET_TURNS and len(self._waiting) < _LARGEST_BATCH:
-            before = len(self._waiting)
-            await asyncio.sleep(0)
-            quiet = quiet + 1 if len(self._waiting) == before else 0
-
-    async def _store_alone(self, entry: _Entry) -> None:
-        try:
-            await self._store([entry])
-        except Exception as error:
-            _tell([entry], error)
-
-    async def _store(self, entries: Sequence[_Entry]) -> None:
-        now = self._clock()
-        await self._database.run(lambda connection: _store(connection, entries, now))
-        self._database.work_signal.notify()
-        _tell(entries, None)
-
-
-def _tell(entries: Sequence[_Entry], error: Exception | None) -> None:
-    for entry in entries:
-        if entry.recorded.done():
-            continue
-        if error is None:
-            entry.recorded.set_result(None)
-        else:
-            entry.recorded.set_exception(error)
-
-
-def _store(connection: Connection, entries: Sequence[_Entry], now: datetime) -> None:
-    by_guid = {entry.delivery.guid: entry for entry in reversed(entries)}
-    found = _INSERT.run(connection, [_row(by_guid[guid].delivery) for guid in sorted(by_guid)])
-    new = {row[0] for row in found}
-    asks = [ask for entry in entries if entry.delivery.guid in new for ask in entry.asks]
+def _record(connection: Connection, delivery: Delivery, asks: Sequence[WebhookEffect], now: datetime) -> None:
+    if not _INSERT.run(connection, [_row(delivery)]):
+        return
     hints = [ask for ask in asks if isinstance(ask, PullRequestHint)]
     for ask in asks:
         if isinstance(ask, CommitStatusChanged):

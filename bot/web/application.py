@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from starlette.applications import Starlette
@@ -22,28 +22,12 @@ _HEADERS = {
 }
 
 
-def create_application(routes: Sequence[BaseRoute], posts: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
-    """`posts` says who answers what is posted to a path, for machines: with nothing in between."""
-    pages = Starlette(
+def create_application(routes: Sequence[BaseRoute]) -> ASGIApp:
+    return Starlette(
         routes=routes,
         middleware=[Middleware(SecurityHeaders)],
         exception_handlers={HTTPException: _refused, Exception: _broken},
     )
-    return PostsFirst(pages, posts) if posts else pages
-
-
-class PostsFirst:
-    """Routing and middleware would take a tenth of the time that a delivery's acknowledgement takes."""
-
-    def __init__(self, pages: ASGIApp, posts: Mapping[str, ASGIApp]) -> None:
-        self._pages = pages
-        self._posts = posts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answering = self._pages
-        if scope["type"] == "http" and scope["method"] == "POST":
-            answering = self._posts.get(scope["path"], answering)
-        await answering(scope, receive, send)
 
 
 class SecurityHeaders:

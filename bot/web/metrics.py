@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import cache
 
@@ -19,7 +18,6 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _FAST = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 _SLOW = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800)
@@ -82,8 +80,8 @@ class Metrics:
         self._orphan_minutes = counter("orphan_minutes", "How much too long they stood", "cause")
         self._breaker = counter("sweep_breaker_trips", "Sweeps that wanted to take away too much", "sweep")
 
-    def delivery(self, event: str, status: str, seconds: float) -> None:
-        self._delivered(event if event in _EVENTS else "other", status).inc()
+    def delivery(self, event: str, status: int | None, seconds: float) -> None:
+        self._delivered(event if event in _EVENTS else "other", _status(status)).inc()
         self._acknowledgement.observe(seconds)
 
     def queue(self, depths: Mapping[str, int], oldest_seconds: float) -> None:
@@ -142,27 +140,6 @@ class Metrics:
     def text(self) -> bytes:
         """In Prometheus' text format."""
         return generate_latest(self.registry)
-
-
-class DeliveryMetrics:
-    """Around what takes deliveries: counts them by event and answer, and how long the answer took."""
-
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
-        self._app, self._metrics = app, metrics
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        began, status = time.perf_counter(), None
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            status = message.get("status", status)
-            await send(message)
-
-        try:
-            await self._app(scope, receive, noted)
-        finally:
-            event = next((value for name, value in scope["headers"] if name == b"x-github-event"), b"")
-            self._metrics.delivery(event.decode("latin-1"), _status(status), time.perf_counter() - began)
 
 
 def _status(status: int | None) -> str:

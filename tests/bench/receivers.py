@@ -18,8 +18,8 @@ from bot.logging import set_up_logging
 from bot.server import listen, run
 from bot.store import Store
 from bot.web.application import create_application
-from bot.web.metrics import DeliveryMetrics, Metrics
-from bot.web.webhooks import Webhooks
+from bot.web.metrics import Metrics
+from bot.web.webhooks import WebhookEndpoint
 from tests.bench.load import SECRET
 
 
@@ -49,8 +49,8 @@ class Greenroom:
     async def start(self) -> None:
         self._store = await Store.open(self._url)
         await self._store.migrate()
-        webhooks = DeliveryMetrics(Webhooks(self._store.deliveries, [SECRET.decode()]), Metrics())
-        self.web = create_application([], posts={"/webhooks": webhooks})
+        endpoint = WebhookEndpoint(self._store.deliveries, [SECRET.decode()], Metrics())
+        self.web = create_application([endpoint.route()])
 
     async def drain(self, timeout_seconds: float) -> None:
         await self._store.close()

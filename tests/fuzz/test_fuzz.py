@@ -28,7 +28,8 @@ from bot.model.parity import Comparison, diff
 from bot.promotions.parity import Side, differences
 from bot.store import Store
 from bot.web.application import create_application
-from bot.web.webhooks import Webhooks
+from bot.web.metrics import Metrics
+from bot.web.webhooks import WebhookEndpoint
 from tests.fuzz import inputs
 from tests.unit.cluster.manifests import NAMESPACE, deployment, files, render, request, service
 from tests.unit.github.scenes import PLACE
@@ -67,7 +68,7 @@ def intake(tmp_path: Path) -> Iterator[Intake]:
             store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}")
             stack.push_async_callback(store.close)
             await store.migrate()
-            application = create_application([], posts={"/webhooks": Webhooks(store.deliveries, [SECRET])})
+            application = create_application([WebhookEndpoint(store.deliveries, [SECRET], Metrics()).route()])
             transport = httpx.ASGITransport(application)
             return await stack.enter_async_context(
                 httpx.AsyncClient(transport=transport, base_url="http://bot")

@@ -37,7 +37,7 @@ async def test_the_log_says_which_delivery_and_which_environment(small: Story) -
     lines = _log(small)
     tried = [line for line in lines if line["event"] == "will be tried again"]
     assert any(line.get("environment") == environment and "502" in line["reason"] for line in tried)
-    refused = [line["delivery"] for line in lines if line["event"] == "a webhook was refused"]
+    refused = [line["delivery"] for line in lines if line["event"] == "webhook rejected"]
     assert refused == ["a-stranger"]
 
 

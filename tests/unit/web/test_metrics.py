@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import httpx
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import request_response
+from collections.abc import Sequence
 
+import httpx
+
+from bot.model.delivery import Delivery, WebhookEffect
 from bot.web.application import create_application
-from bot.web.metrics import DeliveryMetrics, Metrics, metrics_route
+from bot.web.metrics import Metrics, metrics_route
+from bot.web.webhooks import WebhookEndpoint
+from tests.webhooks import SECRET, signed
 
 
 async def _scrape(metrics: Metrics, queue: dict[str, int]) -> dict[str, float]:
@@ -25,7 +27,7 @@ async def _scrape(metrics: Metrics, queue: dict[str, int]) -> dict[str, float]:
 
 async def test_every_number_is_told_with_its_labels() -> None:
     metrics = Metrics()
-    metrics.delivery("pull_request", "202", 0.004)
+    metrics.delivery("pull_request", 202, 0.004)
     metrics.worked("environment", "settled", 12.0)
     metrics.store_transactions({"Queue.claim": 3})
     metrics.store_transactions({"Queue.claim": 5})
@@ -69,7 +71,7 @@ async def test_every_number_is_told_with_its_labels() -> None:
 async def test_event_names_that_a_stranger_sends_do_not_grow_the_memory() -> None:
     metrics = Metrics()
     for number in range(50):
-        metrics.delivery(f"made_up_{number}", "401", 0.001)
+        metrics.delivery(f"made_up_{number}", 401, 0.001)
     found = await _scrape(metrics, {})
     assert found['greenroom_deliveries_total{event="other",status="401"}'] == 50
     assert not any("made_up" in name for name in found)
@@ -91,16 +93,14 @@ async def test_two_bots_in_one_process_count_apart() -> None:
 
 
 async def test_webhooks_are_counted_by_the_answer_they_got() -> None:
-    async def answer(request: Request) -> Response:
-        return Response(status_code=202 if await request.body() else 401)
-
-    async def refresh() -> None: ...
+    class Recorder:
+        async def record(self, delivery: Delivery, asks: Sequence[WebhookEffect]) -> None: ...
 
     metrics = Metrics()
-    taking = DeliveryMetrics(request_response(answer), metrics)
-    application = create_application([metrics_route(metrics, refresh)], posts={"/webhooks": taking})
+    application = create_application([WebhookEndpoint(Recorder(), [SECRET], metrics).route()])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bot") as client:
-        await client.post("/webhooks", content=b"{}", headers={"X-GitHub-Event": "push"})
+        push = signed("push", b"{}")
+        await client.post("/webhooks", content=push.body, headers=dict(push.headers))
         await client.post("/webhooks", headers={"X-GitHub-Event": "push"})
         await client.get("/webhooks")
     found = await _scrape(metrics, {})

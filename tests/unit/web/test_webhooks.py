@@ -16,7 +16,8 @@ from bot.model.environment import EnvironmentKey
 from bot.model.work import WorkKey
 from bot.store import Store
 from bot.web.application import create_application
-from bot.web.webhooks import LARGEST_BODY, NoSecret, Webhooks
+from bot.web.metrics import Metrics
+from bot.web.webhooks import LARGEST_BODY, NoSecret, WebhookEndpoint
 from tests.webhooks import SECRET, Webhook, changed, fixture, signed
 
 MEGABYTE = 1024 * 1024
@@ -49,7 +50,7 @@ async def run(stack: AsyncExitStack, folder: Path, *secrets: str) -> Bot:
     store = await Store.open(f"sqlite:///{file}")
     stack.push_async_callback(store.close)
     await store.migrate()
-    application = create_application([], posts={"/webhooks": Webhooks(store.deliveries, secrets)})
+    application = create_application([WebhookEndpoint(store.deliveries, secrets, Metrics()).route()])
     client = httpx.AsyncClient(transport=httpx.ASGITransport(application), base_url="http://bot")
     return Bot(file, store, await stack.enter_async_context(client))
 
@@ -208,7 +209,7 @@ async def test_what_could_not_be_stored_is_not_acknowledged_and_is_processed_whe
     other.execute("BEGIN EXCLUSIVE")  # longer than anybody waits
     answer = await bot.post(webhook)
     assert answer.status_code == 503
-    assert "deliver it again" in answer.json()["error"]
+    assert "Redeliver it" in answer.json()["error"]
     other.execute("ROLLBACK")
     other.close()
     assert await bot.asked_for() == set()
@@ -235,4 +236,4 @@ async def test_deliveries_that_come_together_share_one_write_to_the_disk(bot: Bo
 
 
 async def test_only_posts_are_taken(bot: Bot) -> None:
-    assert (await bot.client.get("/webhooks")).status_code == 404
+    assert (await bot.client.get("/webhooks")).status_code == 405
