@@ -13,11 +13,11 @@ from typing import Self, TypeVar
 
 import httpx
 
+from bot.model.addresses import is_loopback_name
 from bot.model.errors import Rejected, Unavailable
-from bot.registry.addresses import is_loopback_name
+from bot.model.image_reference import DIGEST, TAG, Reference, parse_reference
 from bot.registry.challenge import Challenge, parse_challenge
 from bot.registry.credentials import Credentials
-from bot.registry.reference import DIGEST, TAG, Reference, parse_reference
 from bot.registry.transport import Resolver, Response, Transport, resolve_host
 
 ACCEPT = ", ".join(

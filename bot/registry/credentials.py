@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from bot.registry.reference import DOCKER_HUB, DOCKER_HUB_API
+from bot.model.image_reference import DOCKER_HUB, DOCKER_HUB_API
 
 _HUB_NAMES = (DOCKER_HUB, "index.docker.io", DOCKER_HUB_API)
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import httpx
 
+from bot.model import addresses
 from bot.model.errors import Rejected, Unavailable
-from bot.registry import addresses
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Host and port to IP addresses; raises OSError."""

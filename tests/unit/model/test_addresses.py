@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.registry.addresses import Zone, is_loopback_name, may_ask, may_follow, zone
+from bot.model.addresses import Zone, is_loopback_name, may_ask, may_follow, zone
 
 PUBLIC, PRIVATE, LOOPBACK, METADATA = "140.82.112.3", "10.96.0.1", "127.0.0.1", "169.254.169.254"
 
