@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bot.cluster.names import GENERATION, INSTALLATION, OWN_NAME
-from bot.cluster.networks import CLOSED
 from bot.cluster.ownership import own_annotations, own_labels
 from bot.cluster.policy import Policy
+from bot.model.addresses import NON_PUBLIC
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Manifest
 from bot.model.repository import Repository
@@ -90,10 +90,7 @@ def _network(policy: Policy) -> dict[str, Any]:
         "to": [{"namespaceSelector": {}}, {"ipBlock": {"cidr": _NODE_LOCAL_DNS}}],
         "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
     }
-    internet = [
-        {"ipBlock": {"cidr": everywhere, "except": [str(net) for net in CLOSED if net.version == version]}}
-        for version, everywhere in ((4, "0.0.0.0/0"), (6, "::/0"))
-    ]
+    internet = [_public("0.0.0.0/0", version=4), _public("::/0", version=6)]
     return {
         "apiVersion": "networking.k8s.io/v1",
         "kind": "NetworkPolicy",
@@ -105,6 +102,11 @@ def _network(policy: Policy) -> dict[str, Any]:
             "egress": [{"to": [inside, gateway]}, dns, {"to": internet}],
         },
     }
+
+
+def _public(cidr: str, *, version: int) -> dict[str, Any]:
+    excepted = [str(network) for network in NON_PUBLIC if network.version == version]
+    return {"ipBlock": {"cidr": cidr, "except": excepted}}
 
 
 def _account() -> dict[str, Any]:

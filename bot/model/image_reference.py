@@ -1,4 +1,4 @@
-"""Image references as container tools read them: `nginx`, `ghcr.io/acme/shop:1.0`, `host:5000/a@sha256:…`."""
+"""OCI image references: `nginx`, `ghcr.io/acme/shop:1.0`, `host:5000/a@sha256:…`."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _HOST = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-fA-F:]+\])(?::[0-9]{{1,
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ImageReference:
     """A parsed image reference."""
 
     registry: str
-    """Host with optional port; `docker.io` when none was written."""
+    """Host with optional port; `docker.io` when the reference names none."""
     repository: str
-    """Path without the host; `library/…` for Docker Hub's official images."""
+    """Path without host; `library/…` for Docker Hub's official images."""
     tag: str | None = None
     digest: str | None = None
 
     @property
     def api_host(self) -> str:
-        """The host that answers the distribution API."""
+        """The host that serves the distribution API."""
         return DOCKER_HUB_API if self.registry == DOCKER_HUB else self.registry
 
     def __str__(self) -> str:
@@ -38,24 +38,33 @@ class Reference:
         return f"{self.registry}/{self.repository}{tag}{digest}"
 
 
-def parse_reference(text: str) -> Reference:
-    """Reads an image reference; ValueError, with a message for its author, when it is not one."""
+def parse_reference(text: str) -> ImageReference:
+    """A validated reference with its registry. Raises ValueError with a message for the author."""
+    name, tag, digest = split_reference(text)
+    if digest is not None and not DIGEST.fullmatch(digest):
+        raise ValueError(
+            f"invalid image reference {text!r}: a digest is `sha256:` and 64 lower-case hexadecimal digits"
+        )
+    if tag is not None and not TAG.fullmatch(tag):
+        raise ValueError(f"invalid image reference {text!r}: {tag!r} is not a tag")
+    registry, repository = _split_host(name)
+    if not _HOST.fullmatch(registry) or not _port_is_valid(registry):
+        raise ValueError(f"invalid image reference {text!r}: {registry!r} is not a host")
+    if not _PATH.fullmatch(repository) or len(registry) + 1 + len(repository) > 255:
+        raise ValueError(
+            f"invalid image reference {text!r}: {repository!r} is not a repository "
+            "(lower case, at most 255 characters with the host)"
+        )
+    return ImageReference(registry, repository, tag, digest)
+
+
+def split_reference(text: str) -> tuple[str, str | None, str | None]:
+    """Name, tag and digest of a reference as written, without validation."""
     name, at, digest = text.partition("@")
-    if at and not DIGEST.fullmatch(digest):
-        raise ValueError(f"{text!r} is no image: a digest is sha256: and 64 hexadecimal digits")
     path, colon, tag = name.rpartition(":")
     if not colon or "/" in tag:  # the colon, if any, belongs to the host's port
         path, colon, tag = name, "", ""
-    if colon and not TAG.fullmatch(tag):
-        raise ValueError(f"{text!r} is no image: {tag!r} is not a tag")
-    registry, repository = _split_host(path)
-    if not _HOST.fullmatch(registry) or not _port_is_valid(registry):
-        raise ValueError(f"{text!r} is no image: {registry!r} is not a host")
-    if not _PATH.fullmatch(repository) or len(registry) + 1 + len(repository) > 255:
-        raise ValueError(
-            f"{text!r} is no image: {repository!r} is not a repository (lower case, at most 255)"
-        )
-    return Reference(registry, repository, tag or None, digest or None)
+    return path, tag if colon else None, digest if at else None
 
 
 def _split_host(path: str) -> tuple[str, str]:

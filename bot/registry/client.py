@@ -15,7 +15,7 @@ import httpx
 
 from bot.model.addresses import is_loopback_name
 from bot.model.errors import Rejected, Unavailable
-from bot.model.image_reference import DIGEST, TAG, Reference, parse_reference
+from bot.model.image_reference import DIGEST, TAG, ImageReference, parse_reference
 from bot.registry.challenge import Challenge, parse_challenge
 from bot.registry.credentials import Credentials
 from bot.registry.transport import Resolver, Response, Transport, resolve_host
@@ -84,7 +84,7 @@ class RegistryClient:
             ) from None
         return _digest(reference, response)
 
-    async def _ask(self, method: str, reference: Reference) -> Response:
+    async def _ask(self, method: str, reference: ImageReference) -> Response:
         """The manifest, with whatever authorization the registry asks for."""
         url = _base(reference).join(f"/v2/{reference.repository}/manifests/{reference.tag}")
         known = self._challenges.get((reference.registry, reference.repository))
@@ -100,7 +100,7 @@ class RegistryClient:
         return await self._authorized(method, url, reference, challenge)
 
     async def _authorized(
-        self, method: str, url: httpx.URL, reference: Reference, challenge: Challenge | None
+        self, method: str, url: httpx.URL, reference: ImageReference, challenge: Challenge | None
     ) -> Response:
         headers = {"Accept": ACCEPT}
         if challenge and challenge.scheme == "bearer":
@@ -111,7 +111,7 @@ class RegistryClient:
             raise _no_right(reference)
         return await self._transport.send(method, url, headers, _base(reference))
 
-    async def _token(self, challenge: Challenge, reference: Reference) -> str:
+    async def _token(self, challenge: Challenge, reference: ImageReference) -> str:
         """A live token. The cache's key names the registry, so that none gets a token made for another."""
         token, expires = self._tokens.get((reference.registry, challenge), ("", 0.0))
         if time.monotonic() < expires:
@@ -130,7 +130,7 @@ class RegistryClient:
         return token
 
 
-def _reference(image: str, tag: str) -> Reference:
+def _reference(image: str, tag: str) -> ImageReference:
     try:
         named = parse_reference(image)
     except ValueError as error:
@@ -139,16 +139,16 @@ def _reference(image: str, tag: str) -> Reference:
         raise Rejected(f"the image {image!r} must be named without tag and digest: the bot adds them")
     if not TAG.fullmatch(tag):
         raise Rejected(f"{tag!r} is not a tag")
-    return Reference(named.registry, named.repository, tag)
+    return ImageReference(named.registry, named.repository, tag)
 
 
-def _base(reference: Reference) -> httpx.URL:
+def _base(reference: ImageReference) -> httpx.URL:
     """https, except for a registry on loopback."""
     url = httpx.URL(f"https://{reference.api_host}")
     return url.copy_with(scheme="http") if is_loopback_name(url.host) else url
 
 
-def _realm(challenge: Challenge, reference: Reference) -> httpx.URL:
+def _realm(challenge: Challenge, reference: ImageReference) -> httpx.URL:
     try:
         realm = httpx.URL(challenge.realm)
     except httpx.InvalidURL:
@@ -166,7 +166,7 @@ def _needs_body(response: Response) -> bool:
     )
 
 
-def _digest(reference: Reference, response: Response) -> str | None:
+def _digest(reference: ImageReference, response: Response) -> str | None:
     if response.status == 404:
         return None
     _raise_for_status(reference, response)
@@ -180,7 +180,7 @@ def _digest(reference: Reference, response: Response) -> str | None:
     return digest
 
 
-def _raise_for_status(reference: Reference, response: Response) -> None:
+def _raise_for_status(reference: ImageReference, response: Response) -> None:
     status = response.status
     if status == 200:
         return
@@ -193,7 +193,7 @@ def _raise_for_status(reference: Reference, response: Response) -> None:
     raise Rejected(f"the registry {reference.registry} answers {status} for {reference}", _told(response))
 
 
-def _no_right(reference: Reference) -> Rejected:
+def _no_right(reference: ImageReference) -> Rejected:
     return Rejected(
         f"the registry {reference.registry} does not let the bot read {reference.repository}: "
         "check the image's name, make it public, or give the bot registry credentials that may pull it"
@@ -210,7 +210,7 @@ def _told(response: Response) -> str:
     return response.body[:500].decode(errors="replace")
 
 
-def _granted(reference: Reference, response: Response) -> tuple[str, float]:
+def _granted(reference: ImageReference, response: Response) -> tuple[str, float]:
     try:
         answer = json.loads(response.body)
         token = answer.get("token") or answer.get("access_token")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from bot.model import addresses
+from bot.model.addresses import Zone, is_loopback_name, zone
 from bot.model.errors import Rejected, Unavailable
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -35,6 +35,30 @@ async def resolve_host(host: str, port: int) -> Sequence[str]:
     """The system's resolver."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def may_ask(host: str, addresses: Sequence[str]) -> bool:
+    """Whether the registry `host` itself may be reached at these addresses.
+
+    Private networks are allowed, since many registries are there; loopback only when the name says so.
+    """
+    zones = {zone(address) for address in addresses}
+    if is_loopback_name(host):
+        return zones == {Zone.LOOPBACK}
+    return bool(zones) and zones <= {Zone.PUBLIC, Zone.PRIVATE}
+
+
+def may_follow(target: Sequence[str], registry: Sequence[str]) -> bool:
+    """Whether a registry at the addresses `registry` may refer the bot to a host at the addresses `target`.
+
+    A registry answers 401 with the address of its token service, and a hostile one could name the cluster's
+    API or a metadata service. Public targets are allowed; private networks and loopback only when the
+    registry is there too.
+    """
+    zones, home = {zone(address) for address in target}, {zone(address) for address in registry}
+    if not zones or Zone.FORBIDDEN in zones:
+        return False
+    return all(target_zone is Zone.PUBLIC or home == {target_zone} for target_zone in zones)
 
 
 class Transport:
@@ -97,12 +121,12 @@ class Transport:
         if url.host in self._allowed or url.netloc.decode() in self._allowed:
             return found
         if url.host == registry.host:
-            if not addresses.may_ask(url.host, found):
+            if not may_ask(url.host, found):
                 raise Rejected(
                     f"the registry {url.host} has an address where no registry may be: "
                     "correct the image's name, or let the operator allow that host"
                 )
-        elif not addresses.may_follow(found, await self._addresses(registry)):
+        elif not may_follow(found, await self._addresses(registry)):
             raise Rejected(
                 f"the registry {registry.host} sends the bot to {url.host}, inside a private network: "
                 "if that is meant, let the operator allow that host"

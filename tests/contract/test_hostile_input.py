@@ -17,7 +17,7 @@ from bot.environments.handler import EnvironmentHandler
 from bot.github.messages import environment as texts
 from bot.model.environment import EnvironmentState
 from bot.model.repository import Repository
-from bot.registry import RegistryClient
+from bot.registry.client import RegistryClient
 from bot.store import Store
 from tests.contract.cluster_desk import Desk, desk_on
 from tests.contract.hostile import CASES, PLAIN, Case

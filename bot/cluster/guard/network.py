@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterator
 
 from bot.cluster.guard.node import Finding, Node
-from bot.cluster.networks import CLOSED
+from bot.model.addresses import non_public_parts, parse_network
 
 _OPEN = "it may name pods of this environment, DNS (port 53) or public addresses"
 
@@ -55,24 +54,10 @@ def _is_dns(rule: Node) -> bool:
 
 def _block(block: Node) -> Iterator[Finding]:
     try:
-        allowed = ipaddress.ip_network(block["cidr"].text(), strict=False)
-        excepted = [ipaddress.ip_network(text, strict=False) for text in block["except"].texts()]
+        allowed = parse_network(block["cidr"].text())
+        excepted = [parse_network(text) for text in block["except"].texts()]
     except ValueError:
-        yield block.finding("expected network addresses such as 203.0.113.0/24")
+        yield block.finding("expected networks such as 203.0.113.0/24")
         return
-    for closed in CLOSED:
-        if closed.version != allowed.version or not closed.overlaps(allowed):
-            continue
-        shared = closed if closed.prefixlen >= allowed.prefixlen else allowed
-        if not any(_contains(one, shared) for one in excepted):
-            yield block.finding(f"this opens {shared}, which environments may not reach; {_OPEN}")
-
-
-def _contains(
-    outer: ipaddress.IPv4Network | ipaddress.IPv6Network, inner: ipaddress.IPv4Network | ipaddress.IPv6Network
-) -> bool:
-    if isinstance(outer, ipaddress.IPv4Network) and isinstance(inner, ipaddress.IPv4Network):
-        return inner.subnet_of(outer)
-    if isinstance(outer, ipaddress.IPv6Network) and isinstance(inner, ipaddress.IPv6Network):
-        return inner.subnet_of(outer)
-    return False
+    for network in non_public_parts(allowed, excepted):
+        yield block.finding(f"this opens {network}, which environments may not reach; {_OPEN}")

@@ -11,6 +11,7 @@ from bot.cluster.names import CONFIG, ENVIRONMENT, REFRESH, SECRETS, TEMPLATE, c
 from bot.cluster.ownership import own_labels
 from bot.cluster.policy import Policy
 from bot.cluster.render.pod_templates import containers, pod_template, references
+from bot.model.image_reference import split_reference
 from bot.model.manifest import Manifest, RenderRequest
 from bot.model.release import Image
 
@@ -79,12 +80,9 @@ def _mark(template: Object, identity: object, contents: Mapping[tuple[str, str],
 
 
 def pinned(image: str, by_repository: Mapping[str, Image]) -> str:
-    """An image of the release by digest, whatever its tag; any other as it is."""
-    name = image.partition("@")[0]
-    if ":" in name.rpartition("/")[2]:
-        name = name.rpartition(":")[0]
-    known = by_repository.get(name)
-    return known.reference if known else image
+    """An image of the release by its digest, regardless of the tag; other images unchanged."""
+    pinned_image = by_repository.get(split_reference(image)[0])
+    return pinned_image.reference if pinned_image else image
 
 
 def _clean(each: Object, namespace: str) -> None:

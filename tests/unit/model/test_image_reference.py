@@ -1,4 +1,4 @@
-"""Image references are read as container tools read them."""
+"""Parsing of OCI image references."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.registry import Reference, parse_reference
+from bot.model.image_reference import ImageReference, parse_reference
 
 DIGEST = "sha256:" + "0a" * 32
 
@@ -26,10 +26,10 @@ DIGEST = "sha256:" + "0a" * 32
         ("ghcr.io/acme/shop:1@" + DIGEST, "ghcr.io", "acme/shop", "1", DIGEST),
     ],
 )
-def test_written_as_people_write_them(
+def test_parse_reference_fills_in_docker_hub(
     text: str, registry: str, repository: str, tag: str | None, digest: str | None
 ) -> None:
-    assert parse_reference(text) == Reference(registry, repository, tag, digest)
+    assert parse_reference(text) == ImageReference(registry, repository, tag, digest)
 
 
 @pytest.mark.parametrize(
@@ -54,8 +54,8 @@ def test_written_as_people_write_them(
         "ghcr.io/acme/shop?x=y",
     ],
 )
-def test_refused_with_the_text_that_was_wrong(text: str) -> None:
-    with pytest.raises(ValueError, match="is no image"):
+def test_parse_reference_rejects(text: str) -> None:
+    with pytest.raises(ValueError, match="invalid image reference"):
         parse_reference(text)
 
 
@@ -65,15 +65,15 @@ TAG = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 
 
 @given(HOST, st.lists(COMPONENT, min_size=1, max_size=4), st.none() | TAG, st.none() | st.just(DIGEST))
-def test_what_is_printed_is_read_again(
+def test_reference_survives_str_and_parse(
     host: str, components: list[str], tag: str | None, digest: str | None
 ) -> None:
-    reference = Reference(host, "/".join(components), tag, digest)
+    reference = ImageReference(host, "/".join(components), tag, digest)
     assert parse_reference(str(reference)) == reference
 
 
 @given(st.text(max_size=80))
-def test_any_text_is_a_reference_or_a_clear_refusal(text: str) -> None:
+def test_parse_reference_raises_only_value_error(text: str) -> None:
     try:
         reference = parse_reference(text)
     except ValueError:

@@ -17,8 +17,9 @@ from bot.embedded import samples
 from bot.embedded.registry import Builder, RegistryServer
 from bot.embedded.registry.faults import Fault
 from bot.model.errors import Rejected, Unavailable
-from bot.registry import Credentials, RegistryClient
 from bot.registry import client as client_module
+from bot.registry.client import RegistryClient
+from bot.registry.credentials import Credentials
 
 DIGEST = f"sha256:{'ab' * 32}"
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -149,7 +150,7 @@ async def test_a_registry_that_hangs_is_left(
 @pytest.mark.parametrize(
     ("image", "tag", "message"),
     [
-        ("Acme/Shop", "a", "is no image"),
+        ("Acme/Shop", "a", "invalid image reference"),
         ("acme/shop:1", "a", "without tag and digest"),
         ("acme/shop", "a/../b", "is not a tag"),
     ],

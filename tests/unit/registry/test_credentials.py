@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from bot.registry import Credentials
+from bot.registry.credentials import Credentials
 
 AUTH = base64.b64encode(b"robot:canary").decode()
 
