@@ -28,13 +28,13 @@ async def _life(on: Stage, figures: Figures) -> float:
     steps: list[tuple[str, Calls]] = [("a token, once an hour", (0, 1))]
     before = await _calls(on)
     number = await on.open("spring", on.files("spring"))
-    await on.comment_says(number, "is ready")
+    await on.comment_with(number, "is ready")
     before = await _step(on, steps, "opened … ready", before)
     newest = await on.push("spring", on.files("autumn"))
-    await on.comment_says(number, "is ready", newest[:7])
+    await on.comment_with(number, "is ready", newest[:7])
     before = await _step(on, steps, "pushed … ready", before)
     await on.close(number)
-    await on.comment_says(number, "The preview is gone")
+    await on.comment_with(number, "The preview is gone")
     await _step(on, steps, "closed … gone", before)
     total = (sum(reads for _, (reads, _) in steps), sum(writes for _, (_, writes) in steps))
     for what, (reads, writes) in [*steps, ("all of it", total)]:
@@ -45,7 +45,7 @@ async def _life(on: Stage, figures: Figures) -> float:
 async def _nothing_changed(on: Stage, figures: Figures) -> float:
     """A ready preview is looked at again: a label comes and goes."""
     number = await on.open("night", on.files("night"))
-    await on.comment_says(number, "is ready")
+    await on.comment_with(number, "is ready")
     await at_rest(on.bot.url)
     before = await _calls(on)
     steps: list[tuple[str, Calls]] = []

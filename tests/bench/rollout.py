@@ -74,7 +74,7 @@ async def _in_turns(on: Stage, plane: ControlPlane) -> tuple[list[Rollout], list
         files = [await _objects(on, which, Path(folder)) for which in range(len(_SENTENCES))]
         await swept(on.bot.url)
         number = await on.open("change", on.hello(_SENTENCES[0]))
-        await on.is_ready(number)
+        await on.wait_until_ready(number)
         await asyncio.to_thread(plane.kubectl, "create", "namespace", _NAMESPACE)
         await _kubectl(on, plane, files[0], 0)
         for which in range(1, len(_SENTENCES)):
@@ -89,7 +89,7 @@ async def _push(on: Stage, number: int, commit: str, which: int) -> Rollout:
     began = time.perf_counter()
     answer = asyncio.create_task(_answered(on, on.host(number), which, began))
     await asyncio.to_thread(on.github.repositories.reset_branch, on.repository, "change", commit, by="ada")
-    await on.is_ready(number)
+    await on.wait_until_ready(number)
     return Rollout(await answer, time.perf_counter() - began)
 
 

@@ -13,13 +13,13 @@ import yaml
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.world import DOMAIN, World
 from bot.model.naming import host_label
-from tests.story.conftest import Site, Story
+from tests.story.conftest import Scenario, Site
 
 _REPOSITORY = "acme/shop"
 
 
-class Stage(Story):
-    """A story that is measured; the sample shop is without named checks."""
+class Stage(Scenario):
+    """A scenario that is measured; the sample shop is without named checks."""
 
     def files(self, look: str = "spring") -> dict[str, bytes]:
         files = super().files(look)

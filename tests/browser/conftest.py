@@ -27,8 +27,8 @@ _QUIET = (
     "--disable-component-update",
     "--disable-sync",
 )
-_DESK, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-_VARIANTS = (("", _DESK, "light"), ("-dark", _DESK, "dark"), ("-phone", _PHONE, "light"))
+_DESKTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+_VARIANTS = (("", _DESKTOP, "light"), ("-dark", _DESKTOP, "dark"), ("-phone", _PHONE, "light"))
 _FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
 
@@ -40,7 +40,7 @@ class Visit:
     bot: BotProcess
     page: Page
 
-    async def open_pull(self, look: str, title: str, files: dict[str, bytes] | None = None) -> int:
+    async def open_pull_request(self, look: str, title: str, files: dict[str, bytes] | None = None) -> int:
         """On a branch that is called like the look; `files` instead of a restyled shop."""
         await self.push(look, files or restyle(shop_files(self.world.registry.host), LOOKS[look]))
         opened = self.world.github.pulls.open
@@ -51,15 +51,15 @@ class Visit:
         push = self.world.github.repositories.push
         await asyncio.to_thread(push, REPOSITORY, branch, files, by="ada")
 
-    async def say(self, number: int, words: str) -> None:
+    async def comment(self, number: int, words: str) -> None:
         create = self.world.github.comments.create
         await asyncio.to_thread(create, REPOSITORY, number, words, by="ada")
 
-    async def picture(self, name: str) -> None:
-        await photograph(self.page, name)
+    async def screenshot(self, name: str) -> None:
+        await screenshot_page(self.page, name)
 
 
-async def photograph(page: Page, name: str) -> None:
+async def screenshot_page(page: Page, name: str) -> None:
     """By day, at night and on a phone."""
     OUTPUT.mkdir(exist_ok=True)
     for variant, size, scheme in _VARIANTS:
@@ -68,7 +68,7 @@ async def photograph(page: Page, name: str) -> None:
         await page.screenshot(path=OUTPUT / f"{name}{variant}.png", full_page=True)
         fits = await page.evaluate(_FITS)
         assert fits, f"{name}{variant} has to be scrolled sideways"
-    await page.set_viewport_size(_DESK)  # type: ignore[arg-type]  # the same
+    await page.set_viewport_size(_DESKTOP)  # type: ignore[arg-type]  # the same
     await page.emulate_media(color_scheme="light")
 
 

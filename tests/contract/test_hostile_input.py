@@ -96,9 +96,7 @@ async def nothing_was_written(desk: Desk, before: int) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-async def test_a_hostile_commit_is_refused_and_told_before_any_write(
-    desk: Desk, tmp_path: Path, case: Case
-) -> None:
+async def test_hostile_commit_is_rejected_before_any_write(desk: Desk, tmp_path: Path, case: Case) -> None:
     before = len(desk.server.calls) if desk.server else 0
     text = f"version: 1\nimages: {{shop: acme/shop}}\nmanifests: {case.manifests}\n{case.more}"
     said = await told(desk, tmp_path, GitHub(text, case.files))
@@ -134,7 +132,7 @@ async def registry_that_sends_to(realm: str) -> AsyncIterator[str]:
         "file:///etc/passwd",
     ],
 )
-async def test_a_registry_that_sends_the_bot_into_the_private_network_is_told(
+async def test_registry_redirect_to_a_private_address_is_rejected(
     desk: Desk, tmp_path: Path, realm: str
 ) -> None:
     before = len(desk.server.calls) if desk.server else 0

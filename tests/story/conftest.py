@@ -1,4 +1,4 @@
-"""GitHub, registry, cluster and bot, up for all stories; each story has an organisation of its own there."""
+"""GitHub, registry, cluster and bot for all scenarios; each scenario has its own organisation."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Site:
     """What the bot was started with."""
 
 
-class Story:
+class Scenario:
     """What people do in one repository, and what they see."""
 
     def __init__(self, site: Site, repository: str) -> None:
@@ -101,7 +101,7 @@ class Story:
         """Returns when the bot has answered every webhook so far."""
         await asyncio.to_thread(self.github.deliveries.wait_idle, PATIENCE_SECONDS)
 
-    async def say(self, number: int, words: str, by: str = "ada") -> None:
+    async def comment(self, number: int, words: str, by: str = "ada") -> None:
         await asyncio.to_thread(self.github.comments.create, self.repository, number, words, by=by)
 
     def head(self, number: int) -> str:
@@ -110,17 +110,17 @@ class Story:
     def comments(self, number: int) -> list[str]:
         return [comment.body for comment in self.github.comments.on(self.repository, number)]
 
-    async def comment_says(self, number: int, *words: str) -> str:
+    async def comment_with(self, number: int, *words: str) -> str:
         """The bot's comment, once it has all of these words."""
 
-        def found() -> str | None:
+        def matching() -> str | None:
             return next((body for body in self.comments(number) if all(w in body for w in words)), None)
 
-        return await eventually(found, lambda: f"no comment with {words} in {self.comments(number)}")
+        return await eventually(matching, lambda: f"no comment with {words} in {self.comments(number)}")
 
-    async def is_ready(self, number: int) -> str:
+    async def wait_until_ready(self, number: int) -> str:
         """The comment, once it says that the head is ready."""
-        return await self.comment_says(number, "is ready", self.head(number)[:7])
+        return await self.comment_with(number, "is ready", self.head(number)[:7])
 
     def deployments(self) -> list[Deployment]:
         return list(self.github.deployments.of(self.repository))
@@ -130,7 +130,7 @@ class Story:
         runs = self.github.checks.runs(self.repository, sha, name="greenroom/preview")
         return [run.conclusion or run.status for run in runs]
 
-    def said_once(self, number: int) -> None:
+    def assert_reported_once(self, number: int) -> None:
         """One comment, and for each commit at most one check run of a name and one Deployment."""
         assert len(self.comments(number)) == 1
         names = [(run.head_sha, run.name) for run in self.github.checks.runs(self.repository)]
@@ -173,7 +173,7 @@ class Story:
         await eventually(nothing, lambda: "the bot has still work")
 
     async def end(self) -> None:
-        """Closes what is open, so that it costs the next story nothing."""
+        """Closes what is open, so that it costs the next scenario nothing."""
         for pull in self.github.pulls.of(self.repository):
             if pull.state == "open":
                 await self.close(pull.number)
@@ -184,16 +184,16 @@ class Story:
         return EnvironmentKey.preview(id, number), Repository(id, 0, owner, name)
 
 
-async def eventually(found: Callable[[], T | None], otherwise: Callable[[], str], pause: float = 0.05) -> T:
+async def eventually(read: Callable[[], T | None], otherwise: Callable[[], str], pause: float = 0.05) -> T:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while (value := found()) is None:
+    while (value := read()) is None:
         assert time.monotonic() < deadline, otherwise()
         await asyncio.sleep(pause)
     return value
 
 
 embedded_only = pytest.mark.parametrize("site", ["embedded"], indirect=True)
-"""For stories with faults, which only the embedded cluster has."""
+"""For scenarios with faults, which only the embedded cluster has."""
 
 
 @pytest.fixture(scope="package", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
@@ -233,29 +233,29 @@ async def operated(site: Site, **settings: str) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def story(site: Site) -> AsyncIterator[Story]:
+async def scenario(site: Site) -> AsyncIterator[Scenario]:
     """A repository with the sample shop."""
-    async with told(site) as story:
-        await story.create(story.files())
-        yield story
+    async with new_scenario(site) as scenario:
+        await scenario.create(scenario.files())
+        yield scenario
 
 
 @pytest.fixture
-async def small(site: Site) -> AsyncIterator[Story]:
-    """A repository with one pod, for stories that are not about the application."""
-    async with told(site) as story:
-        await story.create(story.hello())
-        yield story
+async def small(site: Site) -> AsyncIterator[Scenario]:
+    """A repository with one pod, for scenarios that are not about the application."""
+    async with new_scenario(site) as scenario:
+        await scenario.create(scenario.hello())
+        yield scenario
 
 
 @contextlib.asynccontextmanager
-async def told(site: Site, name: str = "shop") -> AsyncIterator[Story]:
-    """A story in an organisation of its own, with the App installed."""
+async def new_scenario(site: Site, name: str = "shop") -> AsyncIterator[Scenario]:
+    """A scenario in an organisation of its own, with the App installed."""
     organization = f"acme{secrets.token_hex(3)}"
     await asyncio.to_thread(organize, site.world, organization)
-    story = Story(site, f"{organization}/{name}")
-    yield story
-    await story.end()
+    scenario = Scenario(site, f"{organization}/{name}")
+    yield scenario
+    await scenario.end()
 
 
 def organize(world: World, organization: str) -> None:

@@ -1,4 +1,4 @@
-"""Stages in a story: what people say about them on pull requests, and what they see there."""
+"""Stages in a scenario: what people say about them on pull requests, and what they see there."""
 
 from __future__ import annotations
 
@@ -22,62 +22,62 @@ from bot.model.work import WorkKey
 from bot.promotions.facts import Rollout
 from bot.promotions.rollout_progress import progress
 from bot.store import Store
-from tests.story.conftest import PATIENCE_SECONDS, Story, eventually
+from tests.story.conftest import PATIENCE_SECONDS, Scenario, eventually
 
 DEMOS = ("sales", "training")
 
 
 class Stages:
-    """The stages of a story's repository. What is seen is on GitHub, on the cluster and in the audit."""
+    """The stages of a scenario's repository. What is seen is on GitHub, on the cluster and in the audit."""
 
-    def __init__(self, story: Story, store: Store) -> None:
-        self.story = story
+    def __init__(self, scenario: Scenario, store: Store) -> None:
+        self.scenario = scenario
         self.store = store
-        owner, _, name = story.repository.partition("/")
-        self.id = story.github.world.repository(story.repository).id
+        owner, _, name = scenario.repository.partition("/")
+        self.id = scenario.github.world.repository(scenario.repository).id
         self.repository = Repository(self.id, 0, owner, name)
-        self.application = story.hello()
+        self.application = scenario.hello()
 
     def key(self, name: str) -> EnvironmentKey:
-        """Of a stage, or of a demo: those of the stories are called so."""
+        """Of a stage, or of a demo: those of the scenarios are called so."""
         return EnvironmentKey(EnvironmentKind.DEMO if name in DEMOS else EnvironmentKind.STAGE, self.id, name)
 
     async def configure(self, pipeline: str) -> None:
         """The pipeline on the default branch, from now on."""
         configuration = self.application[CONFIG_FILE].decode() + pipeline
-        await self.story.push("main", {**self.application, CONFIG_FILE: configuration.encode()})
+        await self.scenario.push("main", {**self.application, CONFIG_FILE: configuration.encode()})
 
     async def open(self, branch: str, sentence: str = "Hello.", more: str = "") -> int:
         """A pull request whose preview is ready. It changes the sentence, or adds a file."""
         added = {f"{more}.txt": more.encode()} if more else {}
-        number = await self.story.open(branch, await self.files(sentence) | added)
-        await self.story.is_ready(number)
+        number = await self.scenario.open(branch, await self.files(sentence) | added)
+        await self.scenario.wait_until_ready(number)
         return number
 
     async def fork(self, sentence: str) -> int:
         """A pull request from mallory's fork."""
-        name, files = f"{self.story.organization}-by-mallory", await self.files(sentence)
-        github = self.story.github
+        name, files = f"{self.scenario.organization}-by-mallory", await self.files(sentence)
+        github = self.scenario.github
 
         def fork() -> int:
-            github.repositories.fork(self.story.repository, by="mallory", name=name)
+            github.repositories.fork(self.scenario.repository, by="mallory", name=name)
             github.repositories.push(f"mallory/{name}", "mine", files, by="mallory")
-            return int(github.pulls.open(self.story.repository, "mallory:mine", by="mallory").number)
+            return int(github.pulls.open(self.scenario.repository, "mallory:mine", by="mallory").number)
 
         return await asyncio.to_thread(fork)
 
     async def files(self, sentence: str) -> dict[str, bytes]:
         """The application as the default branch has it, its pipeline included, with another sentence."""
-        repository = self.story.github.world.repository(self.story.repository)
-        objects = self.story.github.world.git(repository)
+        repository = self.scenario.github.world.repository(self.scenario.repository)
+        objects = self.scenario.github.world.git(repository)
         tree = objects.commits[repository.branches[repository.default_branch]].tree
         files = {path: objects.blobs.get(entry.sha) for path, entry in objects.walk(tree)}
-        found = {path: content for path, content in files.items() if content is not None}
-        return {**found, "sentence.txt": sentence.encode()}
+        present = {path: content for path, content in files.items() if content is not None}
+        return {**present, "sentence.txt": sentence.encode()}
 
-    async def say(self, number: int, words: str, by: str = "ada") -> None:
+    async def comment(self, number: int, words: str, by: str = "ada") -> None:
         await asyncio.to_thread(
-            self.story.github.comments.create, self.story.repository, number, words, by=by
+            self.scenario.github.comments.create, self.scenario.repository, number, words, by=by
         )
 
     async def greenroom(self, *words: str) -> tuple[int, str]:
@@ -87,7 +87,7 @@ class Stages:
             "-m",
             "bot.cli.main",
             *words,
-            env={**self.story.bot.settings, "COLUMNS": "200"},
+            env={**self.scenario.bot.settings, "COLUMNS": "200"},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
@@ -95,37 +95,38 @@ class Stages:
         return process.returncode or 0, output.decode().strip()
 
     async def review(self, number: int, by: str) -> None:
-        await asyncio.to_thread(self.story.github.pulls.review, self.story.repository, number, by=by)
+        await asyncio.to_thread(self.scenario.github.pulls.review, self.scenario.repository, number, by=by)
 
     async def merge(self, number: int, method: str) -> str:
         merged = await asyncio.to_thread(
-            self.story.github.pulls.merge,
-            self.story.repository,
+            self.scenario.github.pulls.merge,
+            self.scenario.repository,
             number,
             by="ada",
             method=method,  # type: ignore[arg-type]  # one of the three
         )
         return str(merged)
 
-    async def told(self, number: int, *words: str) -> str:
+    async def comment_with(self, number: int, *words: str) -> str:
         """The bot's comment with all of these words as they are shown, as soon as there is one."""
 
-        def found() -> str | None:
-            shown = [body.replace("\\", "") for body in self.story.comments(number)]
+        def matching() -> str | None:
+            shown = [body.replace("\\", "") for body in self.scenario.comments(number)]
             return next((body for body in shown if all(word in body for word in words)), None)
 
-        return await eventually(found, lambda: f"no comment with {words} in {self.story.comments(number)}")
+        return await eventually(
+            matching, lambda: f"no comment with {words} in {self.scenario.comments(number)}"
+        )
 
-    def stories(self, promotion: Promotion) -> list[str]:
-        """The comments that tell of a promotion: there shall be one."""
-        every = [
-            self.story.comments(pull.number) for pull in self.story.github.pulls.of(self.story.repository)
-        ]
-        return [body for bodies in every for body in bodies if f"greenroom promotion/{promotion.id}" in body]
+    def promotion_comments(self, promotion: Promotion) -> list[str]:
+        """The comments about a promotion."""
+        pulls = self.scenario.github.pulls.of(self.scenario.repository)
+        bodies = [body for pull in pulls for body in self.scenario.comments(pull.number)]
+        return [body for body in bodies if f"greenroom promotion/{promotion.id}" in body]
 
     async def page(self, stage: str) -> httpx.Response:
         """The stage's page, through the gateway."""
-        port = self.story.world.gateway.port
+        port = self.scenario.world.gateway.port
         async with httpx.AsyncClient(trust_env=False) as client:
             label = host_label(self.key(stage), self.repository)
             headers = {"Host": f"{label}.localhost:{port}"}
@@ -134,7 +135,7 @@ class Stages:
     async def digests(self, stage: str) -> set[str]:
         """Of the images that the stage's pods run."""
         namespace = namespace_name(self.key(stage), self.repository)
-        pods = await self.story.world.client.list(PODS, namespace)
+        pods = await self.scenario.world.client.list(PODS, namespace)
         return {
             container["image"].partition("@")[2]
             for pod in pods.items
@@ -145,15 +146,15 @@ class Stages:
     async def runs(self, stage: str, digests: set[str]) -> None:
         """Returns when the stage's pods run these digests and no others."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (found := await self.digests(stage)) != digests:
-            assert time.monotonic() < deadline, f"{stage} runs {found}, not {digests}"
+        while (running := await self.digests(stage)) != digests:
+            assert time.monotonic() < deadline, f"{stage} runs {running}, not {digests}"
             await asyncio.sleep(0.1)
 
     async def passes(self, stage: str) -> None:
         """Returns when the stage's environment has come to its target and passed its checks."""
         deadline, key = time.monotonic() + PATIENCE_SECONDS, EnvironmentKey.stage(self.id, stage)
-        while progress(found := await self.store.environments.get(key)).rollout is not Rollout.VERIFIED:
-            assert time.monotonic() < deadline, found
+        while progress(environment := await self.store.environments.get(key)).rollout is not Rollout.VERIFIED:
+            assert time.monotonic() < deadline, environment
             await asyncio.sleep(0.05)
 
     async def preview_digests(self, number: int) -> set[str]:
@@ -163,35 +164,35 @@ class Stages:
 
     async def tag(self, name: str, at: str | None = None, message: str | None = None) -> str:
         """The commit that it names."""
-        tag = self.story.github.repositories.tag
-        named = await asyncio.to_thread(tag, self.story.repository, name, by="ada", at=at, message=message)
+        tag = self.scenario.github.repositories.tag
+        named = await asyncio.to_thread(tag, self.scenario.repository, name, by="ada", at=at, message=message)
         return str(named)
 
     async def leaves(self, stage: str) -> None:
         """Returns when the stage's namespace is gone."""
         namespace = namespace_name(self.key(stage), self.repository)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while await self.story.world.client.find(NAMESPACES, namespace) is not None:
+        while await self.scenario.world.client.find(NAMESPACES, namespace) is not None:
             assert time.monotonic() < deadline, f"{namespace} is still there"
             await asyncio.sleep(0.1)
 
     async def record(self, stage: str) -> StageRecord:
-        found = await self.store.promotions.stages(self.id)
-        return next(each for each in found if each.name == stage)
+        records = await self.store.promotions.stages(self.id)
+        return next(record for record in records if record.name == stage)
 
     def head(self) -> str:
         """Of the default branch."""
-        repository = self.story.github.world.repository(self.story.repository)
+        repository = self.scenario.github.world.repository(self.scenario.repository)
         return str(repository.branches[repository.default_branch])
 
     async def verified(self, stage: str, commit: str) -> StageRecord:
         """Returns when this commit is what was verified on the stage last."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
-            found = [each for each in await self.store.promotions.stages(self.id) if each.name == stage]
-            if found and found[0].verified and found[0].verified[-1].target.release.commit == commit:
-                return found[0]
-            assert time.monotonic() < deadline, f"{commit} is not on {stage}: {found}"
+            records = [row for row in await self.store.promotions.stages(self.id) if row.name == stage]
+            if records and records[0].verified and records[0].verified[-1].target.release.commit == commit:
+                return records[0]
+            assert time.monotonic() < deadline, f"{commit} is not on {stage}: {records}"
             await asyncio.sleep(0.1)
 
     async def promotions(self, stage: str) -> Sequence[Promotion]:
@@ -200,24 +201,26 @@ class Stages:
 
     async def idle(self) -> None:
         """Returns when no worker has anything to do about the repository's stages and promotions now."""
-        keys = [WorkKey.promotion(each.id) for each in await self.store.promotions.find(self.id)]
-        keys += [WorkKey.environment(each.key) for each in await self.store.promotions.stages(self.id)]
+        keys = [WorkKey.promotion(promotion.id) for promotion in await self.store.promotions.find(self.id)]
+        keys += [WorkKey.environment(stage.key) for stage in await self.store.promotions.stages(self.id)]
         deadline = time.monotonic() + PATIENCE_SECONDS
         while any([await self._is_due(key) for key in keys]):
             assert time.monotonic() < deadline, "there is always something to do"
             await asyncio.sleep(0.05)
 
     async def _is_due(self, key: WorkKey) -> bool:
-        found = await self.store.queue.look(key)
-        return found is not None and (found.running or found.at <= datetime.now(UTC))
+        entry = await self.store.queue.look(key)
+        return entry is not None and (entry.running or entry.at <= datetime.now(UTC))
 
     async def comes_to(self, stage: str, state: PromotionState) -> Promotion:
         """The newest promotion of the stage, as soon as the store says that it is in the state."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (found := await self.promotions(stage)) or found[0].state is not state:
-            assert time.monotonic() < deadline, f"{stage}: {[(each.state, each.why) for each in found]}"
+        while not (promotions := await self.promotions(stage)) or promotions[0].state is not state:
+            assert time.monotonic() < deadline, (
+                f"{stage}: {[(promotion.state, promotion.why) for promotion in promotions]}"
+            )
             await asyncio.sleep(0.02)
-        return found[0]
+        return promotions[0]
 
     async def audit(self, stage: str) -> list[AuditEntry]:
         """The oldest first."""
@@ -225,29 +228,29 @@ class Stages:
 
     def deployments(self, stage: str) -> list[str]:
         """The states of the stage's Deployments on GitHub, the oldest first."""
-        return [each.state for each in self.story.deployments() if each.environment == stage]
+        return [row.state for row in self.scenario.deployments() if row.environment == stage]
 
     async def deployed(self, stage: str, *states: str) -> None:
         """Returns when GitHub shows these states of the stage's Deployments."""
 
-        def found() -> bool | None:
+        def matching() -> bool | None:
             return True if tuple(self.deployments(stage)) == states else None
 
-        await eventually(found, lambda: f"{stage}: {self.deployments(stage)}, not {states}")
+        await eventually(matching, lambda: f"{stage}: {self.deployments(stage)}, not {states}")
 
 
 @contextlib.asynccontextmanager
-async def staged(story: Story, pipeline: str) -> AsyncIterator[Stages]:
-    """The story's repository with a pipeline. ada owns it, bea and cem may write, dora may read."""
-    github = story.github
+async def staged(scenario: Scenario, pipeline: str) -> AsyncIterator[Stages]:
+    """The scenario's repository with a pipeline. ada owns it, bea and cem may write, dora may read."""
+    github = scenario.github
     roles: tuple[tuple[str, Role], ...] = (("bea", "write"), ("cem", "write"), ("dora", "read"))
     for login, role in roles:
         with contextlib.suppress(Exception):
             await asyncio.to_thread(github.accounts.create_user, login)
-        await asyncio.to_thread(github.repositories.set_role, story.repository, login, role)
-    store = await Store.open(f"sqlite:///{story.site.database}")
+        await asyncio.to_thread(github.repositories.set_role, scenario.repository, login, role)
+    store = await Store.open(f"sqlite:///{scenario.site.database}")
     try:
-        stages = Stages(story, store)
+        stages = Stages(scenario, store)
         await stages.configure(pipeline)
         yield stages
     finally:

@@ -6,41 +6,41 @@ import asyncio
 
 import pytest
 
-from tests.story.conftest import Story, eventually
+from tests.story.conftest import Scenario, eventually
 
 
-async def type_(story: Story, number: int, text: str, by: str = "ada") -> int:
-    made = await asyncio.to_thread(story.github.comments.create, story.repository, number, text, by=by)
+async def type_(scenario: Scenario, number: int, text: str, by: str = "ada") -> int:
+    made = await asyncio.to_thread(scenario.github.comments.create, scenario.repository, number, text, by=by)
     return int(made.id)
 
 
-def answers(story: Story, number: int) -> list[str]:
-    return [body for body in story.comments(number) if "<!-- greenroom command" in body]
+def answers(scenario: Scenario, number: int) -> list[str]:
+    return [body for body in scenario.comments(number) if "<!-- greenroom command" in body]
 
 
-async def test_destroyed_asleep_and_back_by_command(small: Story) -> None:
+async def test_preview_is_deleted_put_to_sleep_and_restored_by_command(small: Scenario) -> None:
     number = await small.open("hello", small.hello())
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
 
     comment = await type_(small, number, "/preview sleep")
-    await small.comment_says(number, "is asleep")
-    assert [each.content for each in small.github.comments.reactions(comment)] == ["eyes"]
+    await small.comment_with(number, "is asleep")
+    assert [reaction.content for reaction in small.github.comments.reactions(comment)] == ["eyes"]
     assert len(await small.namespaces()) == 1
     await type_(small, number, "/preview")
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
     assert (await small.page(number)).status_code == 200
 
     await type_(small, number, "/destroy")
-    await small.comment_says(number, "The preview is gone", "`ada`")
+    await small.comment_with(number, "The preview is gone", "`ada`")
     await small.no_namespace()
     await type_(small, number, "/preview")
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
     assert (await small.page(number)).status_code == 200
     assert len(answers(small, number)) == 4
 
 
-async def test_a_fork_waits_for_a_maintainer_runs_that_commit_and_stops_with_the_next_push(
-    small: Story,
+async def test_fork_runs_only_the_commit_that_was_allowed(
+    small: Scenario,
 ) -> None:
     mine = f"{small.organization}-by-mallory"
 
@@ -51,13 +51,13 @@ async def test_a_fork_waits_for_a_maintainer_runs_that_commit_and_stops_with_the
         return int(github.pulls.open(small.repository, "mallory:mine", by="mallory").number)
 
     number = await asyncio.to_thread(fork)
-    await small.comment_says(number, "No preview runs")
+    await small.comment_with(number, "No preview runs")
     await type_(small, number, "/preview", by="mallory")
-    await small.comment_says(number, "needs the role `write`")
+    await small.comment_with(number, "needs the role `write`")
     assert await small.namespaces() == []
 
     await type_(small, number, "/preview")
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
     assert (await small.page(number)).text == "Mine."
 
     seen = small.head(number)
@@ -65,25 +65,25 @@ async def test_a_fork_waits_for_a_maintainer_runs_that_commit_and_stops_with_the
     moved = await asyncio.to_thread(
         small.github.repositories.push, f"mallory/{mine}", "mine", worse, by="mallory"
     )
-    await small.comment_says(number, "No preview runs")
+    await small.comment_with(number, "No preview runs")
     await small.no_namespace()
     assert seen != moved
     assert (await small.page(number)).status_code == 404
 
 
 @pytest.mark.fault
-async def test_killed_between_the_effect_and_the_answer_there_is_one_of_each(small: Story) -> None:
+async def test_bot_killed_before_its_answer_acts_and_answers_once(small: Scenario) -> None:
     number = await small.open("hello", small.hello())
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
     path = rf"/repos/{small.repository}/issues/\d+/comments$"
     small.github.faults.add("hang", method="POST", path=path, seconds=600)
     await type_(small, number, "/destroy")
-    await small.comment_says(number, "The preview is gone")
+    await small.comment_with(number, "The preview is gone")
     await small.bot.kill()
     small.github.faults.clear()
     await small.bot.start()
     await eventually(lambda: answers(small, number) or None, lambda: f"only {small.comments(number)}")
     await type_(small, number, "/why", by="ada")
-    said = await small.comment_says(number, "What was decided")
-    assert said.count("`/destroy`") == 1
+    comment = await small.comment_with(number, "What was decided")
+    assert comment.count("`/destroy`") == 1
     assert len(answers(small, number)) == 2

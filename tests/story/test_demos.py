@@ -7,7 +7,7 @@ import pytest
 
 from bot.config.configuration import CONFIG_FILE
 from bot.model.promotion import PromotionState as State
-from tests.story.conftest import Story
+from tests.story.conftest import Scenario
 from tests.story.stages import Stages, staged
 
 STAGES = "\nstages:\n  integration: {}\n"
@@ -24,7 +24,7 @@ async def change(stages: Stages, configuration: str) -> dict[str, bytes]:
     return {CONFIG_FILE: f"{plain}{configuration}".encode()}
 
 
-async def test_a_tag_in_the_file_pins_it_and_a_merged_change_of_the_file_moves_it(small: Story) -> None:
+async def test_pinned_demo_follows_the_configuration_file(small: Scenario) -> None:
     async with staged(small, STAGES) as stages:
         first = await stages.tag("v1", message="The first")
         await small.push("main", await change(stages, demo("v1")))
@@ -35,9 +35,9 @@ async def test_a_tag_in_the_file_pins_it_and_a_merged_change_of_the_file_moves_i
         assert (move.requested_by, move.number) == ("ada", None)
 
         feature = await small.open("feature", await stages.files("Autumn."))
-        await small.is_ready(feature)
+        await small.wait_until_ready(feature)
         await small.push("feature", await stages.files("Late autumn."))
-        await small.is_ready(feature)
+        await small.wait_until_ready(feature)
         merge = await stages.merge(feature, "squash")
         seen = await stages.preview_digests(feature)
         await small.close(await small.open("closed", await stages.files("Never.")))
@@ -47,33 +47,33 @@ async def test_a_tag_in_the_file_pins_it_and_a_merged_change_of_the_file_moves_i
         assert len(await stages.promotions("sales")) == 1
 
         moving = await small.open("move", await change(stages, demo("v2")))
-        await small.is_ready(moving)
-        await stages.say(moving, "/promote sales v2", by="bea")
+        await small.wait_until_ready(moving)
+        await stages.comment(moving, "/promote sales v2", by="bea")
         line = (await change(stages, demo("v1")))[CONFIG_FILE].decode().splitlines()
         number = next(n for n, text in enumerate(line, 1) if "release: v1" in text)
-        await stages.told(moving, "⛔", f"sales is pinned to v1 in .greenroom.yml, line {number}")
+        await stages.comment_with(moving, "⛔", f"sales is pinned to v1 in .greenroom.yml, line {number}")
         await stages.merge(moving, "merge")
-        said = await stages.told(moving, "✅ Release", "**sales**", "pins sales to v2")
-        assert all(digest in said for digest in seen), "what reviewers saw, not a build of its own"
+        comment = await stages.comment_with(moving, "✅ Release", "**sales**", "pins sales to v2")
+        assert all(digest in comment for digest in seen), "what reviewers saw, not a build of its own"
         assert await stages.digests("sales") == seen
         assert (await stages.page("sales")).text == "Late autumn."
         asked = [(entry.who, entry.why) for entry in await stages.audit("sales") if entry.what == "requested"]
-        assert [who for who, _ in asked] == ["ada", "ada"]
-        assert all(".greenroom.yml of " in why for _, why in asked)
+        assert [actor for actor, _ in asked] == ["ada", "ada"]
+        assert all(".greenroom.yml of " in reason for _, reason in asked)
 
 
 @pytest.mark.fault
-async def test_people_move_it_by_command_and_its_data_stays(story: Story) -> None:
-    async with staged(story, "") as stages:
-        plain = story.files()
+async def test_demo_moved_by_command_keeps_its_data(scenario: Scenario) -> None:
+    async with staged(scenario, "") as stages:
+        plain = scenario.files()
         pinless = plain[CONFIG_FILE] + b"\ndemo:\n  training: {}\n"
-        await story.push("main", {**plain, CONFIG_FILE: pinless})
-        one = await story.open("one", story.files("spring"))
-        await story.is_ready(one)
-        await stages.say(one, "/promote training", by="dora")
-        await stages.told(one, "🚫", "needs the role `write`")
-        await stages.say(one, "/promote training", by="bea")
-        await stages.told(one, "✅ Release", "**training**")
+        await scenario.push("main", {**plain, CONFIG_FILE: pinless})
+        first = await scenario.open("one", scenario.files("spring"))
+        await scenario.wait_until_ready(first)
+        await stages.comment(first, "/promote training", by="dora")
+        await stages.comment_with(first, "🚫", "needs the role `write`")
+        await stages.comment(first, "/promote training", by="bea")
+        await stages.comment_with(first, "✅ Release", "**training**")
         page = await stages.page("training")
         assert "seeded once" in page.text
         async with httpx.AsyncClient(trust_env=False) as client:
@@ -81,63 +81,63 @@ async def test_people_move_it_by_command_and_its_data_stays(story: Story) -> Non
             written = await client.post(url, data={"text": "Shown to Umbrella."}, headers=headers)
             assert written.status_code == 303
 
-        two = await story.open("two", story.files("autumn"))
-        await story.is_ready(two)
-        await stages.say(two, "/promote training")
-        await stages.told(two, "✅ Release", "**training**")
-        told = (await stages.page("training")).text
-        assert "Shown to Umbrella." in told
-        assert "seeded once" in told
-        await stages.say(two, "/rollback training", by="bea")
-        await stages.told(two, "↩️", "took **training** back")
+        second = await scenario.open("two", scenario.files("autumn"))
+        await scenario.wait_until_ready(second)
+        await stages.comment(second, "/promote training")
+        await stages.comment_with(second, "✅ Release", "**training**")
+        shown = (await stages.page("training")).text
+        assert "Shown to Umbrella." in shown
+        assert "seeded once" in shown
+        await stages.comment(second, "/rollback training", by="bea")
+        await stages.comment_with(second, "↩️", "took **training** back")
         assert "Shown to Umbrella." in (await stages.page("training")).text
 
-        await story.close(one)
-        await story.close(two)
-        await stages.story.comment_says(one, "The preview is gone")
+        await scenario.close(first)
+        await scenario.close(second)
+        await stages.scenario.comment_with(first, "The preview is gone")
         assert (await stages.page("training")).status_code == 200
 
 
 @pytest.mark.fault
-async def test_an_operator_sees_and_moves_demos_too(small: Story) -> None:
+async def test_operator_manages_demos_on_the_command_line(small: Scenario) -> None:
     async with staged(small, f"{STAGES}demo:\n  sales: {{}}\n") as stages:
         number = await small.open("one", await stages.files("One."))
-        await small.is_ready(number)
-        code, told = await stages.greenroom("promote", small.repository, "sales", "--pull", str(number))
-        assert code == 0, told
-        await stages.told(number, "✅ Release", "**sales**")
+        await small.wait_until_ready(number)
+        code, shown = await stages.greenroom("promote", small.repository, "sales", "--pull", str(number))
+        assert code == 0, shown
+        await stages.comment_with(number, "✅ Release", "**sales**")
         tagged = await stages.tag("v1")
-        code, told = await stages.greenroom("promote", small.repository, "sales", "--release", "v1")
-        assert code == 0, told
+        code, shown = await stages.greenroom("promote", small.repository, "sales", "--release", "v1")
+        assert code == 0, shown
         await stages.verified("sales", tagged)
-        code, told = await stages.greenroom("stage", "show", small.repository, "sales")
+        code, shown = await stages.greenroom("stage", "show", small.repository, "sales")
         assert code == 0
-        assert "A demo, which people move by command." in told
-        code, told = await stages.greenroom("stage", "list", small.repository)
-        assert [line.split()[1:3] for line in told.splitlines()[1:]] == [["sales", "demo"]]
-        code, told = await stages.greenroom("rollback", small.repository, "sales")
+        assert "A demo, which people move by command." in shown
+        code, shown = await stages.greenroom("stage", "list", small.repository)
+        assert [line.split()[1:3] for line in shown.splitlines()[1:]] == [["sales", "demo"]]
+        code, shown = await stages.greenroom("rollback", small.repository, "sales")
         assert code == 0
         newest = (await stages.promotions("sales"))[0]
         assert newest.requested_by.endswith("@command-line")
         await stages.deployed("sales", "inactive", "inactive", "success")
 
-        code, told = await stages.greenroom("stage", "remove", small.repository, "sales", "--yes")
-        assert (code, "take it out there first" in told) == (1, True)
+        code, shown = await stages.greenroom("stage", "remove", small.repository, "sales", "--yes")
+        assert (code, "take it out there first" in shown) == (1, True)
         await small.push("main", await change(stages, STAGES))
-        code, told = await stages.greenroom("stage", "remove", small.repository, "sales", "--yes")
-        assert code == 0, told
+        code, shown = await stages.greenroom("stage", "remove", small.repository, "sales", "--yes")
+        assert code == 0, shown
         await stages.leaves("sales")
         await stages.deployed("sales", "inactive", "inactive", "inactive")
 
 
-async def test_what_cannot_be_shown_yet_is_waited_for_and_told(small: Story) -> None:
+async def test_pinned_demo_waits_for_its_tag(small: Scenario) -> None:
     async with staged(small, STAGES) as stages:
         head = stages.head()
         await small.push("main", await change(stages, demo("v9")))
         number = await small.open("one", small.hello("One."))
-        await small.is_ready(number)
-        await stages.say(number, "/status sales")
-        await stages.told(number, "which cannot be followed now: There is no release and no tag v9")
+        await small.wait_until_ready(number)
+        await stages.comment(number, "/status sales")
+        await stages.comment_with(number, "which cannot be followed now: There is no release and no tag v9")
         await stages.tag("v9", at=head)
         await stages.verified("sales", head)
-        assert [each.state for each in await stages.promotions("sales")] == [State.SUCCEEDED]
+        assert [promotion.state for promotion in await stages.promotions("sales")] == [State.SUCCEEDED]

@@ -14,7 +14,7 @@ import pytest
 from bot.embedded.client.resources import DEPLOYMENTS, JOBS, STATEFUL_SETS
 from bot.embedded.kubernetes.faults import Fault
 from bot.embedded.registry.faults import Fault as RegistryFault
-from tests.story.conftest import Site, Story, embedded_only, eventually
+from tests.story.conftest import Scenario, Site, embedded_only, eventually
 
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300), embedded_only]
 
@@ -34,14 +34,14 @@ def no_fault_is_left(site: Site) -> Iterator[None]:
     site.world.registry.faults.active.clear()
 
 
-def cluster(call: str, *, after: bool = False) -> Callable[[Story], Reached]:
+def cluster(call: str, *, after: bool = False) -> Callable[[Scenario], Reached]:
     """The next call that matches: held before it is carried out, or carried out and held."""
 
-    def hold(story: Story) -> Reached:
-        assert story.world.kubernetes is not None
-        active = story.world.kubernetes.faults.active
+    def hold(scenario: Scenario) -> Reached:
+        assert scenario.world.kubernetes is not None
+        active = scenario.world.kubernetes.faults.active
         fault = Fault(
-            call.replace("NAMESPACE", story.namespace(1)), hang_seconds=HELD_SECONDS, times=1, after=after
+            call.replace("NAMESPACE", scenario.namespace(1)), hang_seconds=HELD_SECONDS, times=1, after=after
         )
         active.append(fault)
         return lambda: fault not in active
@@ -49,34 +49,34 @@ def cluster(call: str, *, after: bool = False) -> Callable[[Story], Reached]:
     return hold
 
 
-def github(method: str, path: str) -> Callable[[Story], Reached]:
-    def hold(story: Story) -> Reached:
-        faults = story.github.faults
+def github(method: str, path: str) -> Callable[[Scenario], Reached]:
+    def hold(scenario: Scenario) -> Reached:
+        faults = scenario.github.faults
         fault = faults.add("hang", times=1, seconds=HELD_SECONDS, method=method, path=path)
         return lambda: fault not in faults.listed()
 
     return hold
 
 
-def registry(path: str) -> Callable[[Story], Reached]:
-    def hold(story: Story) -> Reached:
+def registry(path: str) -> Callable[[Scenario], Reached]:
+    def hold(scenario: Scenario) -> Reached:
         fault = RegistryFault(path=path, delay=HELD_SECONDS)
-        story.world.registry.faults.active.append(fault)
+        scenario.world.registry.faults.active.append(fault)
         return lambda: fault.times == 0
 
     return hold
 
 
-def said(seen: Callable[[Story], object]) -> Callable[[Story], Reached]:
+def reported(seen: Callable[[Scenario], object]) -> Callable[[Scenario], Reached]:
     """The moment at which it stands on GitHub."""
-    return lambda story: lambda: bool(seen(story))
+    return lambda scenario: lambda: bool(seen(scenario))
 
 
 BOUNDARIES = {
     "when it reads the pull request": github("GET", "/pulls/1$"),
     "when it reads the configuration": github("GET", "/contents/"),
     "when it says that it has begun": github("POST", "/graphql"),
-    "when it has said that it has begun": said(lambda story: story.runs()),
+    "when it has reported the start": reported(lambda scenario: scenario.runs()),
     "when it looks for the image": registry("/manifests/"),
     "when it fetches the commit": github("GET", "/tarball/"),
     "when it makes the namespace": cluster("POST /api/v1/namespaces$"),
@@ -92,63 +92,65 @@ BOUNDARIES = {
     "when it applies the route": cluster("PATCH .*/NAMESPACE/httproutes/"),
     "when it has applied the route": cluster("PATCH .*/NAMESPACE/httproutes/", after=True),
     "when it makes the Deployment": github("POST", "/deployments$"),
-    "when it has made the Deployment": said(lambda story: story.deployments()),
-    "when it has made the comment": said(lambda story: story.comments(1)),
+    "when it has made the Deployment": reported(lambda scenario: scenario.deployments()),
+    "when it has made the comment": reported(lambda scenario: scenario.comments(1)),
 }
 
 
 @pytest.mark.parametrize("boundary", BOUNDARIES)
-async def test_killed_it_takes_up_again_and_nothing_is_there_twice(story: Story, boundary: str) -> None:
-    await story.at_rest()
-    reached = BOUNDARIES[boundary](story)
-    number = await story.open("spring", story.files("spring"))
+async def test_killed_bot_resumes_without_duplicates(scenario: Scenario, boundary: str) -> None:
+    await scenario.at_rest()
+    reached = BOUNDARIES[boundary](scenario)
+    number = await scenario.open("spring", scenario.files("spring"))
     await eventually(lambda: reached() or None, lambda: f"it never came to be killed {boundary}", 0.002)
-    await story.bot.kill()
-    await story.bot.start()
-    await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
-    assert "Basil" in (await story.page(number)).text
-    await everything_is_there_once(story, number)
+    await scenario.bot.kill()
+    await scenario.bot.start()
+    await scenario.comment_with(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
+    assert "Basil" in (await scenario.page(number)).text
+    await everything_is_there_once(scenario, number)
 
 
-async def everything_is_there_once(story: Story, number: int) -> None:
-    await story.at_rest()
-    story.said_once(number)
-    assert story.runs() == ["success"]
-    assert [deployment.state for deployment in story.deployments()] == ["success"]
-    name = story.namespace(number)
-    assert await story.namespaces() == [name]
-    for resource, wanted in ((DEPLOYMENTS, ["shop"]), (STATEFUL_SETS, ["catalogue"])):
-        found = await story.world.client.list(resource, name)
-        assert [item["metadata"]["name"] for item in found.items] == wanted
-    jobs = await story.world.client.list(JOBS, name)
+async def everything_is_there_once(scenario: Scenario, number: int) -> None:
+    await scenario.at_rest()
+    scenario.assert_reported_once(number)
+    assert scenario.runs() == ["success"]
+    assert [deployment.state for deployment in scenario.deployments()] == ["success"]
+    name = scenario.namespace(number)
+    assert await scenario.namespaces() == [name]
+    for resource, names in ((DEPLOYMENTS, ["shop"]), (STATEFUL_SETS, ["catalogue"])):
+        listed = await scenario.world.client.list(resource, name)
+        assert [item["metadata"]["name"] for item in listed.items] == names
+    jobs = await scenario.world.client.list(JOBS, name)
     assert len(jobs.items) == 2, "the seed and the check"
 
 
-async def test_killed_while_it_takes_away_it_takes_away_again(small: Story) -> None:
+async def test_killed_bot_resumes_a_deletion(small: Scenario) -> None:
     number = await small.open("spring", small.hello("Spring."))
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
     await small.at_rest()
     reached = cluster("DELETE /api/v1/namespaces/NAMESPACE$")(small)
     await small.close(number)
     await eventually(lambda: reached() or None, lambda: "it was never asked", 0.002)
     await small.bot.kill()
     await small.bot.start()
-    await small.comment_says(number, "The preview is gone")
+    await small.comment_with(number, "The preview is gone")
     await small.no_namespace()
-    small.said_once(number)
+    small.assert_reported_once(number)
 
 
 @pytest.mark.parametrize("status", [500, 502])
-async def test_what_github_did_and_denied_is_not_done_again(story: Story, status: int) -> None:
+async def test_write_that_github_applied_with_an_error_is_not_repeated(
+    scenario: Scenario, status: int
+) -> None:
     """Every first POST of a path is performed and answered with an error."""
-    await story.at_rest()
-    faults = story.github.faults
+    await scenario.at_rest()
+    faults = scenario.github.faults
     for path in ("/deployments$", "/graphql", "/access_tokens$"):
         faults.add("error_after", times=1, status=status, method="POST", path=path)
-    number = await story.open("spring", story.files("spring"))
-    await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
+    number = await scenario.open("spring", scenario.files("spring"))
+    await scenario.comment_with(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
     assert not [fault for fault in faults.listed() if fault.path != "/access_tokens$"], "it was never asked"
-    await everything_is_there_once(story, number)
+    await everything_is_there_once(scenario, number)
 
 
 HANGING_SECONDS = 20.0
@@ -156,8 +158,8 @@ HANGING_SECONDS = 20.0
 
 
 @pytest.mark.parametrize("peer", ["GitHub", "the API server"])
-async def test_a_peer_that_hangs_holds_up_no_acknowledgement(small: Story, peer: str) -> None:
-    """The one story that asserts a duration, as it is promised: under half a second for 99 of 100."""
+async def test_hanging_server_delays_no_acknowledgement(small: Scenario, peer: str) -> None:
+    """The one scenario that asserts a duration, as it is promised: under half a second for 99 of 100."""
     numbers = [await small.open(f"branch-{count}", small.hello(f"{count}.")) for count in range(6)]
     await small.delivered()
     hang(small, peer)
@@ -168,11 +170,11 @@ async def test_a_peer_that_hangs_holds_up_no_acknowledgement(small: Story, peer:
     assert small.world.kubernetes is not None
     small.world.kubernetes.faults.clear()
     for number in numbers:
-        await small.is_ready(number)
+        await small.wait_until_ready(number)
         assert len(small.comments(number)) == 1
 
 
-def hang(small: Story, peer: str) -> None:
+def hang(small: Scenario, peer: str) -> None:
     assert small.world.kubernetes is not None
     if peer == "GitHub":
         small.github.faults.add("hang", seconds=60.0)
@@ -180,13 +182,13 @@ def hang(small: Story, peer: str) -> None:
         small.world.kubernetes.faults.active.append(Fault(hang_seconds=60.0))
 
 
-def deliveries(small: Story, numbers: list[int], until: float) -> list[float]:
+def deliveries(small: Scenario, numbers: list[int], until: float) -> list[float]:
     """Sends webhooks one after the other and measures how long each acknowledgement takes."""
     repository = small.github.world.repository(small.repository)
     [installation] = [
-        each.id
-        for each in small.github.world.state.installations.values()
-        if each.account == small.organization
+        installation.id
+        for installation in small.github.world.state.installations.values()
+        if installation.account == small.organization
     ]
     secret = small.github.credentials.webhook_secret.encode()
     connection = http.client.HTTPConnection("127.0.0.1", small.bot.port)

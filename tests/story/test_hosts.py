@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from bot.embedded.world import DOMAIN
-from tests.story.conftest import Site, Story, operated, told
+from tests.story.conftest import Scenario, Site, new_scenario, operated
 from tests.story.stages import Stages, staged
 
 HOST = f"store.hosts.{DOMAIN}"
@@ -14,52 +14,52 @@ PIPELINE = f"\nstages:\n  integration: {{}}\n  production:\n    host: {HOST}\n  
 
 
 async def _visit(stages: Stages, host: str) -> httpx.Response:
-    port = stages.story.world.gateway.port
+    port = stages.scenario.world.gateway.port
     async with httpx.AsyncClient(trust_env=False) as client:
         return await client.get(f"http://127.0.0.1:{port}/", headers={"Host": f"{host}:{port}"})
 
 
 @pytest.mark.fault
-async def test_a_host_is_refused_before_it_is_granted_and_then_the_stage_is_there(site: Site) -> None:
-    async with told(site) as story:
-        await story.create(story.hello())
-        number = await _refused(story)
-        grants = f"{story.repository}=*.hosts.{DOMAIN},another/shop=shop.hosts.{DOMAIN}"
-        async with operated(site, GREENROOM_HOSTS=grants), staged(story, PIPELINE) as stages:
-            await stages.say(number, "/promote production")
-            said = await stages.told(number, "✅ Release", "**production**")
-            port = story.world.gateway.port
-            assert f"[{HOST}:{port}](http://{HOST}:{port})" in said
+async def test_stage_host_is_refused_until_granted(site: Site) -> None:
+    async with new_scenario(site) as scenario:
+        await scenario.create(scenario.hello())
+        number = await _refused(scenario)
+        grants = f"{scenario.repository}=*.hosts.{DOMAIN},another/shop=shop.hosts.{DOMAIN}"
+        async with operated(site, GREENROOM_HOSTS=grants), staged(scenario, PIPELINE) as stages:
+            await stages.comment(number, "/promote production")
+            comment = await stages.comment_with(number, "✅ Release", "**production**")
+            port = scenario.world.gateway.port
+            assert f"[{HOST}:{port}](http://{HOST}:{port})" in comment
             assert (await _visit(stages, HOST)).text == "Hello."
             assert (await stages.page("production")).status_code == 404
-            [deployment] = [one for one in story.deployments() if one.environment == "production"]
+            [deployment] = [one for one in scenario.deployments() if one.environment == "production"]
             assert deployment.statuses[-1].environment_url == f"http://{HOST}:{port}"
 
             await stages.configure(PIPELINE.replace(HOST, f"shop.hosts.{DOMAIN}"))
-            await stages.say(number, "/promote production")
-            await stages.told(number, f"shop.hosts.{DOMAIN} is granted to another repository")
+            await stages.comment(number, "/promote production")
+            await stages.comment_with(number, f"shop.hosts.{DOMAIN} is granted to another repository")
             await stages.configure(PIPELINE.replace(HOST, f"pr-1-shop-a1.{DOMAIN}"))
-            await stages.say(number, "/promote production")
-            await stages.told(number, "such names are given, not chosen")
+            await stages.comment(number, "/promote production")
+            await stages.comment_with(number, "such names are given, not chosen")
 
             taken = PIPELINE.replace(f"    host: {HOST}\n", "").replace(": {}", f": {{host: {HOST}}}")
             await stages.configure(taken)
-            await stages.say(number, "/promote integration")
-            await stages.told(number, "🚦", f"The host {HOST} is that of production as long as")
-            await stages.say(number, "/promote production")
+            await stages.comment(number, "/promote integration")
+            await stages.comment_with(number, "🚦", f"The host {HOST} is that of production as long as")
+            await stages.comment(number, "/promote production")
             await stages.deployed("production", "inactive", "success")
             await stages.configure(f"{taken}# As before.\n")
-            await stages.told(number, "✅ Release", "**integration**", HOST)
+            await stages.comment_with(number, "✅ Release", "**integration**", HOST)
             assert (await _visit(stages, HOST)).text == "Hello."
             assert (await stages.page("production")).text == "Hello."
 
 
-async def _refused(story: Story) -> int:
-    async with staged(story, PIPELINE) as stages:
-        number = await story.open("spring", story.hello())
-        await story.is_ready(number)
-        await stages.say(number, "/promote production")
+async def _refused(scenario: Scenario) -> int:
+    async with staged(scenario, PIPELINE) as stages:
+        number = await scenario.open("spring", scenario.hello())
+        await scenario.wait_until_ready(number)
+        await stages.comment(number, "/promote production")
         line = f"stages.production.host: {HOST} is not granted to this repository"
-        said = await stages.told(number, "⛔ Nothing was promoted", line)
-        assert f"GREENROOM_HOSTS={story.repository}={HOST}" in said.replace("\\", "")
+        comment = await stages.comment_with(number, "⛔ Nothing was promoted", line)
+        assert f"GREENROOM_HOSTS={scenario.repository}={HOST}" in comment.replace("\\", "")
         return number

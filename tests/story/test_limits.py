@@ -9,7 +9,7 @@ import pytest
 
 from bot.embedded.client.resources import CONFIG_MAPS, RESOURCE_QUOTAS
 from bot.embedded.world import DOMAIN
-from tests.story.conftest import Site, Story, eventually, operated, told
+from tests.story.conftest import Scenario, Site, eventually, new_scenario, operated
 
 FORKS = f"forks.{DOMAIN}"
 HELD = "example.com/hold"
@@ -36,18 +36,18 @@ async def strict(site: Site) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def limited(strict: Site) -> AsyncIterator[Story]:
-    async with told(strict) as story:
-        await story.create(story.hello())
-        yield story
+async def limited(strict: Site) -> AsyncIterator[Scenario]:
+    async with new_scenario(strict) as scenario:
+        await scenario.create(scenario.hello())
+        yield scenario
 
 
-async def test_a_second_preview_waits_in_the_queue_until_the_first_is_really_gone(limited: Story) -> None:
+async def test_second_preview_waits_until_the_first_is_deleted(limited: Scenario) -> None:
     first = await limited.open("first", limited.hello("First."))
-    await limited.is_ready(first)
+    await limited.wait_until_ready(first)
     second = await limited.open("second", limited.hello("Second."))
-    said = await limited.comment_says(second, "has to wait", "1st in the queue")
-    assert f"1 of 1 previews of {limited.repository} run" in said
+    comment = await limited.comment_with(second, "has to wait", "1st in the queue")
+    assert f"1 of 1 previews of {limited.repository} run" in comment
     assert await limited.namespaces() == [limited.namespace(first)]
 
     held = {"name": "held", "namespace": limited.namespace(first), "finalizers": [HELD]}
@@ -55,18 +55,18 @@ async def test_a_second_preview_waits_in_the_queue_until_the_first_is_really_gon
         CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": held}
     )
     await limited.close(first)
-    await limited.comment_says(first, "is being taken away", "Kubernetes says what holds it up", HELD)
-    assert "1st in the queue" in await limited.comment_says(second, "has to wait")
+    await limited.comment_with(first, "is being taken away", "Kubernetes says what holds it up", HELD)
+    assert "1st in the queue" in await limited.comment_with(second, "has to wait")
 
     free = {"metadata": {"finalizers": None}}
     await limited.world.client.patch(CONFIG_MAPS, "held", free, limited.namespace(first))
-    await limited.comment_says(first, "The preview is gone")
-    await limited.is_ready(second)
+    await limited.comment_with(first, "The preview is gone")
+    await limited.wait_until_ready(second)
     assert (await limited.page(second)).text == "Second."
     assert await limited.namespaces() == [limited.namespace(second)]
 
 
-async def test_what_a_fork_gets_is_its_own_and_less(limited: Story) -> None:
+async def test_fork_gets_its_own_domain_and_size(limited: Scenario) -> None:
     files = limited.hello("Mine.")
     spec = b"      terminationGracePeriodSeconds: 1\n"
     manifests = files["deploy/hello.yaml"].replace(spec, spec + b"      serviceAccountName: deployer\n")
@@ -79,46 +79,46 @@ async def test_what_a_fork_gets_is_its_own_and_less(limited: Story) -> None:
         return int(github.pulls.open(limited.repository, "mallory:mine", by="mallory").number)
 
     number = await asyncio.to_thread(fork)
-    await limited.comment_says(number, "No preview runs")
-    await limited.say(number, "/preview")
-    said = await limited.comment_says(number, "is ready", "A fork gets no accounts of the cluster")
-    assert "`ServiceAccount/deployer`" in said
-    assert f".{FORKS}:" in said
+    await limited.comment_with(number, "No preview runs")
+    await limited.comment(number, "/preview")
+    comment = await limited.comment_with(number, "is ready", "A fork gets no accounts of the cluster")
+    assert "`ServiceAccount/deployer`" in comment
+    assert f".{FORKS}:" in comment
     assert (await limited.page(number, FORKS)).text == "Mine."
     assert (await limited.page(number)).status_code == 404, "nothing under the domain of the others"
     [quota] = (await limited.world.client.list(RESOURCE_QUOTAS, limited.namespace(number))).items
     assert {quota["spec"]["hard"][name] for name in ("pods", "requests.memory")} == {"3", "1Gi"}
 
 
-async def test_a_longer_life_than_the_operator_allows_is_cut_short_and_told(limited: Story) -> None:
+async def test_ttl_is_reduced_to_the_operators_maximum(limited: Scenario) -> None:
     await limited.push("main", {".greenroom.yml": living(limited, "30d")})
     number = await limited.open("spring", {"sentence.txt": b"Spring."})
-    await limited.comment_says(number, "is ready", "`preview.ttl` is `30d`, but the operator allows `30m`")
+    await limited.comment_with(number, "is ready", "`preview.ttl` is `30d`, but the operator allows `30m`")
 
 
 @pytest.mark.fault  # it takes the time that it takes
 @pytest.mark.timeout(400)
-async def test_a_preview_warns_before_its_time_is_up_lives_longer_by_command_and_ends(limited: Story) -> None:
+async def test_preview_warns_is_extended_and_expires(limited: Scenario) -> None:
     await limited.push("main", {".greenroom.yml": living(limited, "40s")})
     number = await limited.open("spring", {"sentence.txt": b"Spring."})
-    await limited.is_ready(number)
+    await limited.wait_until_ready(number)
     other = await limited.open("autumn", {"sentence.txt": b"Autumn."})
-    await limited.comment_says(other, "1st in the queue")
-    await limited.comment_says(number, "It is taken away at", "`/extend 24h`")
-    await limited.say(number, "/extend 20m")
-    await limited.comment_says(number, "The preview is kept until")
+    await limited.comment_with(other, "1st in the queue")
+    await limited.comment_with(number, "It is taken away at", "`/extend 24h`")
+    await limited.comment(number, "/extend 20m")
+    await limited.comment_with(number, "The preview is kept until")
     await eventually(
         lambda: not any("It is taken away at" in body for body in limited.comments(number)) or None,
         lambda: f"it still warns: {limited.comments(number)}",
     )
-    await limited.is_ready(number)
+    await limited.wait_until_ready(number)
 
     await limited.close(number)
-    await limited.is_ready(other)  # its time begins only now
-    await limited.comment_says(other, "It is taken away at")
-    await limited.comment_says(other, "The preview is gone", "time was up")
+    await limited.wait_until_ready(other)  # its time begins only now
+    await limited.comment_with(other, "It is taken away at")
+    await limited.comment_with(other, "The preview is gone", "time was up")
     await limited.no_namespace()
 
 
-def living(story: Story, time: str) -> bytes:
-    return story.hello()[".greenroom.yml"] + f"preview: {{ttl: {time}}}\n".encode()
+def living(scenario: Scenario, time: str) -> bytes:
+    return scenario.hello()[".greenroom.yml"] + f"preview: {{ttl: {time}}}\n".encode()

@@ -6,12 +6,12 @@ from typing import Any
 
 import httpx
 
-from tests.story.conftest import Story
+from tests.story.conftest import Scenario
 
 
-async def test_after_a_preview_the_numbers_tell_of_all_of_its_parts(small: Story) -> None:
+async def test_metrics_cover_every_part_of_a_preview(small: Scenario) -> None:
     number = await small.open("spring", small.hello())
-    await small.comment_says(number, "is ready")
+    await small.comment_with(number, "is ready")
     numbers = await _settled(small)
     phases = ("configuration", "artifact", "render", "namespace", "data", "workloads", "route", "probe")
     for phase in phases:
@@ -26,10 +26,10 @@ async def test_after_a_preview_the_numbers_tell_of_all_of_its_parts(small: Story
     assert all(0 < number < 5000 for number in remaining)
 
 
-async def test_the_log_says_which_delivery_and_which_environment(small: Story) -> None:
+async def test_log_lines_name_delivery_and_environment(small: Scenario) -> None:
     small.github.faults.add("error", times=1, method="GET", path=f"{small.repository}/pulls/1$")
     number = await small.open("spring", small.hello())
-    await small.comment_says(number, "is ready")
+    await small.comment_with(number, "is ready")
     async with httpx.AsyncClient(trust_env=False) as client:
         await client.post(f"{small.bot.url}/webhooks", headers={"X-GitHub-Delivery": "a-stranger"})
     repository = small.github.world.repository(small.repository)
@@ -41,7 +41,7 @@ async def test_the_log_says_which_delivery_and_which_environment(small: Story) -
     assert refused == ["a-stranger"]
 
 
-async def _settled(small: Story) -> dict[str, float]:
+async def _settled(small: Scenario) -> dict[str, float]:
     """The numbers once the bot has come to rest."""
     while True:
         numbers = await _numbers(small)
@@ -50,12 +50,12 @@ async def _settled(small: Story) -> dict[str, float]:
         await asyncio.sleep(0.1)
 
 
-async def _numbers(small: Story) -> dict[str, float]:
+async def _numbers(small: Scenario) -> dict[str, float]:
     async with httpx.AsyncClient(trust_env=False) as client:
         text = (await client.get(f"{small.bot.url}/metrics")).text
     lines = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in lines}
 
 
-def _log(small: Story) -> list[dict[str, Any]]:
+def _log(small: Scenario) -> list[dict[str, Any]]:
     return [json.loads(line) for line in small.bot.log.read_text().splitlines()]

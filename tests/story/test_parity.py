@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.story.conftest import Story
+from tests.story.conftest import Scenario
 from tests.story.stages import staged
 
 STAGES = """
@@ -15,17 +15,17 @@ stages:
 LACKING = ["--- staging", "+++ production", "@@ config and secrets @@", "-COLOUR: in config"]
 
 
-async def test_production_lacks_a_variable_until_somebody_adds_it(small: Story) -> None:
+async def test_parity_block_refuses_a_missing_variable(small: Scenario) -> None:
     async with staged(small, STAGES) as stages:
         number = await small.open("one", small.hello("One."))
-        await small.is_ready(number)
-        await stages.say(number, "/promote staging")
-        await stages.told(number, "✅ Release", "**staging**")
+        await small.wait_until_ready(number)
+        await stages.comment(number, "/promote staging")
+        await stages.comment_with(number, "✅ Release", "**staging**")
 
-        await stages.say(number, "/promote production")
-        said = await stages.told(number, "⛔ Nothing was promoted to **production**")
-        assert "production differs from staging: 1 missing variable." in said
-        assert "\n".join(["```diff", *LACKING, "```"]) in said
+        await stages.comment(number, "/promote production")
+        comment = await stages.comment_with(number, "⛔ Nothing was promoted to **production**")
+        assert "production differs from staging: 1 missing variable." in comment
+        assert "\n".join(["```diff", *LACKING, "```"]) in comment
         assert (await stages.record("production")).target is None
 
         asked = ("parity", "staging", "production", "--repository", small.repository)
@@ -37,15 +37,15 @@ async def test_production_lacks_a_variable_until_somebody_adds_it(small: Story) 
         assert small.head(number)[:7] in lines[1]
         assert lines[-1] == "production differs from staging: 1 missing variable."
         code, printed = await stages.greenroom(*asked, "--json")
-        [found] = json.loads(printed[printed.index("[") :])
-        assert (code, found["path"], found["category"]) == (1, "COLOUR", "missing variable")
+        [difference] = json.loads(printed[printed.index("[") :])
+        assert (code, difference["path"], difference["category"]) == (1, "COLOUR", "missing variable")
 
         await stages.configure(STAGES.replace("parity: block", "parity: block, config: {COLOUR: red}"))
         code, printed = await stages.greenroom(*asked)
         assert code == 0, printed
-        await stages.say(number, "/promote production")
-        said = await stages.told(number, "✅ Release", "**production**")
-        assert "⚠️" not in said
+        await stages.comment(number, "/promote production")
+        comment = await stages.comment_with(number, "✅ Release", "**production**")
+        assert "⚠️" not in comment
         code, printed = await stages.greenroom(*asked)
         assert (code, printed) == (
             0,
@@ -57,31 +57,31 @@ async def test_production_lacks_a_variable_until_somebody_adds_it(small: Story) 
         )
 
 
-async def test_by_default_it_is_told_and_goes_on(small: Story) -> None:
+async def test_parity_warn_reports_and_promotes(small: Scenario) -> None:
     async with staged(small, STAGES.replace(", parity: block", "")) as stages:
         number = await small.open("one", small.hello("One."))
-        await small.is_ready(number)
-        await stages.say(number, "/promote staging")
-        await stages.told(number, "✅ Release", "**staging**")
-        await stages.say(number, "/promote production")
-        said = await stages.told(number, "✅ Release", "**production**")
-        assert "⚠️ Production differs from staging: 1 missing variable." in said
-        assert "\n".join(LACKING) in said
+        await small.wait_until_ready(number)
+        await stages.comment(number, "/promote staging")
+        await stages.comment_with(number, "✅ Release", "**staging**")
+        await stages.comment(number, "/promote production")
+        comment = await stages.comment_with(number, "✅ Release", "**production**")
+        assert "⚠️ Production differs from staging: 1 missing variable." in comment
+        assert "\n".join(LACKING) in comment
 
 
-async def test_two_releases_differ_in_their_images_and_in_what_their_manifests_say(small: Story) -> None:
+async def test_parity_command_compares_images_and_manifests(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n  production: {}\n") as stages:
         number = await small.open("one", small.hello("One."))
-        await small.is_ready(number)
+        await small.wait_until_ready(number)
         for stage in ("staging", "production"):
-            await stages.say(number, f"/promote {stage}")
-            await stages.told(number, "✅ Release", f"**{stage}**")
+            await stages.comment(number, f"/promote {stage}")
+            await stages.comment_with(number, "✅ Release", f"**{stage}**")
         files = small.hello("Two.")
         manifests = files["deploy/hello.yaml"]
         files["deploy/hello.yaml"] = manifests.replace(b"periodSeconds: 1", b"periodSeconds: 2")
         await small.push("one", files)
-        await small.is_ready(number)
-        await stages.say(number, "/promote staging")
+        await small.wait_until_ready(number)
+        await stages.comment(number, "/promote staging")
         await stages.deployed("staging", "inactive", "success")
 
         asked = ("parity", "staging", "production", "--repository", small.repository)

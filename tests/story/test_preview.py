@@ -3,48 +3,48 @@
 import asyncio
 
 from bot.embedded.samples.commits import broken_seed, broken_start
-from tests.story.conftest import Story
+from tests.story.conftest import Scenario
 
 
-async def test_a_pull_request_gets_its_shop_follows_a_push_and_leaves_nothing_behind(story: Story) -> None:
-    number = await story.open("spring", story.files("spring"))
-    said = await story.comment_says(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
-    assert "sha256:" in said
-    assert "Basil" in (await story.page(number)).text
+async def test_preview_from_open_to_close(scenario: Scenario) -> None:
+    number = await scenario.open("spring", scenario.files("spring"))
+    comment = await scenario.comment_with(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
+    assert "sha256:" in comment
+    assert "Basil" in (await scenario.page(number)).text
 
-    newest = await story.push("spring", story.files("autumn"))
-    await story.comment_says(number, "is ready", newest[:7])
-    assert "Amber lamp" in (await story.page(number)).text
-    story.said_once(number)
+    newest = await scenario.push("spring", scenario.files("autumn"))
+    await scenario.comment_with(number, "is ready", newest[:7])
+    assert "Amber lamp" in (await scenario.page(number)).text
+    scenario.assert_reported_once(number)
 
-    await story.close(number)
-    await story.comment_says(number, "The preview is gone")
-    await story.no_namespace()
-    assert (await story.page(number)).status_code == 404
-    states = [deployment.statuses[-1].state for deployment in story.deployments()]
+    await scenario.close(number)
+    await scenario.comment_with(number, "The preview is gone")
+    await scenario.no_namespace()
+    assert (await scenario.page(number)).status_code == 404
+    states = [deployment.statuses[-1].state for deployment in scenario.deployments()]
     assert states == ["inactive", "inactive"]
 
-    await story.reopen(number)
-    await story.is_ready(number)
-    assert "Amber lamp" in (await story.page(number)).text
-    story.said_once(number)
+    await scenario.reopen(number)
+    await scenario.wait_until_ready(number)
+    assert "Amber lamp" in (await scenario.page(number)).text
+    scenario.assert_reported_once(number)
 
 
-async def test_a_commit_that_crashes_is_told_with_its_last_words_and_mended_by_a_push(story: Story) -> None:
-    number = await story.open("crash", broken_start(story.files()))
-    said = await story.comment_says(number, "failed")
-    assert "checkout" in said
-    await story.push("crash", story.files())
-    await story.is_ready(number)
+async def test_crash_is_reported_with_its_log_and_fixed_by_a_push(scenario: Scenario) -> None:
+    number = await scenario.open("crash", broken_start(scenario.files()))
+    comment = await scenario.comment_with(number, "failed")
+    assert "checkout" in comment
+    await scenario.push("crash", scenario.files())
+    await scenario.wait_until_ready(number)
 
 
-async def test_a_seed_that_is_refused_says_which_product(story: Story) -> None:
-    number = await story.open("seed", broken_seed(story.files()))
-    said = await story.comment_says(number, "failed", "seed")
-    assert "cents" in said
+async def test_failed_seed_is_reported_with_its_log(scenario: Scenario) -> None:
+    number = await scenario.open("seed", broken_seed(scenario.files()))
+    comment = await scenario.comment_with(number, "failed", "seed")
+    assert "cents" in comment
 
 
-async def test_a_fork_runs_nothing_and_says_who_may_allow_it(small: Story) -> None:
+async def test_fork_runs_nothing_and_its_comment_names_who_can_allow_it(small: Scenario) -> None:
     def fork() -> int:
         github, mine = small.github, f"{small.organization}-by-mallory"
         github.repositories.fork(small.repository, by="mallory", name=mine)
@@ -52,39 +52,39 @@ async def test_a_fork_runs_nothing_and_says_who_may_allow_it(small: Story) -> No
         return int(github.pulls.open(small.repository, "mallory:mine", by="mallory").number)
 
     number = await asyncio.to_thread(fork)
-    said = await small.comment_says(number, "No preview runs")
-    assert f"write access to {small.repository}" in said
+    comment = await small.comment_with(number, "No preview runs")
+    assert f"write access to {small.repository}" in comment
     assert await small.namespaces() == []
 
 
-async def test_a_wrong_configuration_names_line_and_field_and_is_mended_by_a_right_one(small: Story) -> None:
+async def test_configuration_error_names_line_and_field(small: Scenario) -> None:
     right = small.hello()[".greenroom.yml"]
     await small.push("main", {".greenroom.yml": right + b"colour: blue\n"})
     number = await small.open("spring", {"sentence.txt": b"Spring."})
-    said = await small.comment_says(number, "failed")
-    assert "colour" in said
-    assert "line 6" in said
+    comment = await small.comment_with(number, "failed")
+    assert "colour" in comment
+    assert "line 6" in comment
     await small.push("main", {".greenroom.yml": right})
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
 
 
-async def test_a_healthy_preview_follows_the_configuration_on_the_default_branch(small: Story) -> None:
+async def test_ready_preview_follows_the_default_branch_configuration(small: Scenario) -> None:
     number = await small.open("spring", small.hello("Spring."))
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
     checks = b"preview: {checks: [{name: greeting, http: /}]}\n"
     await small.push("main", {".greenroom.yml": small.hello()[".greenroom.yml"] + checks})
-    await small.comment_says(number, "is ready", "✅ `greeting`")
-    small.said_once(number)
+    await small.comment_with(number, "is ready", "✅ `greeting`")
+    small.assert_reported_once(number)
 
 
-async def test_killed_at_work_it_takes_up_again_and_says_nothing_twice(small: Story) -> None:
+async def test_killed_bot_resumes_and_reports_once(small: Scenario) -> None:
     number = await small.open("spring", small.hello("Spring."))
     for _ in range(2):
         await asyncio.sleep(0.7)
         await small.bot.kill()
         await small.bot.start()
-    await small.is_ready(number)
-    small.said_once(number)
+    await small.wait_until_ready(number)
+    small.assert_reported_once(number)
     assert small.runs() == ["success"]
     assert len(small.deployments()) == 1
     assert len(await small.namespaces()) == 1

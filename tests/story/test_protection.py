@@ -7,7 +7,7 @@ import contextlib
 
 from bot.embedded.github.errors import GitHubError
 from bot.model.promotion import PromotionState as State
-from tests.story.conftest import Story
+from tests.story.conftest import Scenario
 from tests.story.stages import Stages, staged
 
 PIPELINE = "\nstages:\n  production: {}\n"
@@ -15,12 +15,12 @@ PIPELINE = "\nstages:\n  production: {}\n"
 
 async def _protect(stages: Stages, **rules: object) -> None:
     """What an administrator sets in the repository's settings on GitHub."""
-    story = stages.story
-    protect = story.github.environments.protect
-    await asyncio.to_thread(protect, story.repository, "production", **rules)  # type: ignore[arg-type]  # its rules
+    scenario = stages.scenario
+    protect = scenario.github.environments.protect
+    await asyncio.to_thread(protect, scenario.repository, "production", **rules)  # type: ignore[arg-type]  # its rules
 
 
-async def test_a_reviewer_of_the_environment_says_yes(small: Story) -> None:
+async def test_environment_reviewer_approves(small: Scenario) -> None:
     async with staged(small, PIPELINE) as stages:
         github = small.github
         await asyncio.to_thread(github.accounts.create_team, small.organization, "ops", ("cem",))
@@ -29,69 +29,69 @@ async def test_a_reviewer_of_the_environment_says_yes(small: Story) -> None:
         await asyncio.to_thread(github.repositories.set_role, small.repository, "eve", "write")
         await _protect(stages, people=("dora",), teams=("ops",))
         number = await small.open("spring", small.hello("Spring."))
-        await small.is_ready(number)
+        await small.wait_until_ready(number)
 
-        await stages.say(number, "/promote production", by="bea")
-        said = await stages.told(number, "✋ Release", "/approve production")
-        assert "wants the yes of dora or a member of ops" in said
-        await stages.say(number, "/approve", by="eve")
-        await stages.told(number, "does not count as an approval", "from dora or a member of ops")
+        await stages.comment(number, "/promote production", by="bea")
+        comment = await stages.comment_with(number, "✋ Release", "/approve production")
+        assert "wants the yes of dora or a member of ops" in comment
+        await stages.comment(number, "/approve", by="eve")
+        await stages.comment_with(number, "does not count as an approval", "from dora or a member of ops")
         assert (await stages.record("production")).target is None
 
-        await stages.say(number, "/approve", by="cem")
-        await stages.told(number, "✅ Release", "Approved for the GitHub Environment production")
+        await stages.comment(number, "/approve", by="cem")
+        await stages.comment_with(number, "✅ Release", "Approved for the GitHub Environment production")
         assert (await stages.page("production")).text == "Spring."
         audit = [(entry.who, entry.what) for entry in await stages.audit("production")]
         assert ("", "protection") in audit
         assert ("cem", "approved") in audit
 
 
-async def test_nothing_moves_while_the_environment_cannot_be_read(small: Story) -> None:
+async def test_promotion_waits_while_the_environment_cannot_be_read(small: Scenario) -> None:
     async with staged(small, PIPELINE) as stages:
         number = await small.open("spring", small.hello("Spring."))
-        await small.is_ready(number)
+        await small.wait_until_ready(number)
         path = f"/repos/{small.repository}/environments/production$"
         faults = small.github.faults
         faults.add("error", status=403, path=path)
         try:
-            await stages.say(number, "/promote production", by="bea")
-            await stages.told(number, "🚦", "the GitHub Environment production cannot be read")
-            await stages.say(number, "/approve", by="cem")
-            await stages.told(number, "cannot be read, and they may say who approves")
+            await stages.comment(number, "/promote production", by="bea")
+            await stages.comment_with(number, "🚦", "the GitHub Environment production cannot be read")
+            await stages.comment(number, "/approve", by="cem")
+            await stages.comment_with(number, "cannot be read, and they may say who approves")
             assert (await stages.record("production")).target is None
         finally:
             faults.clear()
         # A push to the configuration makes the bot look at once; otherwise it does so every minute.
         await stages.configure(f"{PIPELINE}# As before.\n")
-        await stages.told(number, "✅ Release", "**production**")
+        await stages.comment_with(number, "✅ Release", "**production**")
 
 
-async def test_what_was_not_merged_is_on_a_branch_that_the_environment_does_not_take(small: Story) -> None:
+async def test_environment_branch_rule_refuses_an_unmerged_release(small: Scenario) -> None:
     async with staged(small, PIPELINE) as stages:
         await _protect(stages, branches=("main",))
         number = await small.open("feature", await stages.files("Ours."))
-        await small.is_ready(number)
-        await stages.say(number, "/promote production")
-        await stages.told(number, "⛔", "the branch main only, and this one is on feature")
+        await small.wait_until_ready(number)
+        await stages.comment(number, "/promote production")
+        await stages.comment_with(number, "⛔", "the branch main only, and this one is on feature")
         await stages.merge(number, "squash")
-        await small.comment_says(number, "was merged")
-        await stages.say(number, "/promote production")
-        await stages.told(number, "✅ Release", "**production**")
-        states = [each.state for each in await stages.promotions("production")]
+        await small.comment_with(number, "was merged")
+        await stages.comment(number, "/promote production")
+        await stages.comment_with(number, "✅ Release", "**production**")
+        states = [promotion.state for promotion in await stages.promotions("production")]
         assert states == [State.SUCCEEDED, State.REJECTED]
 
 
-async def test_the_environment_makes_it_wait_and_the_comment_tells_until_when(small: Story) -> None:
+async def test_environment_wait_timer_delays_the_promotion(small: Scenario) -> None:
     async with staged(small, PIPELINE) as stages:
         await _protect(stages, wait_minutes=1440)
         number = await small.open("spring", small.hello("Spring."))
-        await small.is_ready(number)
-        await stages.say(number, "/promote production")
-        await stages.told(number, "⏳ Release", "makes it wait until", "UTC")
+        await small.wait_until_ready(number)
+        await stages.comment(number, "/promote production")
+        await stages.comment_with(number, "⏳ Release", "makes it wait until", "UTC")
         [promotion] = await stages.promotions("production")
         await _protect(stages)
         await stages.configure(f"{PIPELINE}# As before.\n")
-        await stages.told(number, "✅ Release", "**production**")
-        rules = [each.after for each in await stages.audit("production") if each.what == "protection"]
+        await stages.comment_with(number, "✅ Release", "**production**")
+        rules = [entry.after for entry in await stages.audit("production") if entry.what == "protection"]
         assert rules == ["a wait of 1d", "nothing"]
         assert promotion.state is State.QUEUED

@@ -8,33 +8,33 @@ import time
 
 from bot.embedded.client.resources import REPLICA_SETS
 from bot.embedded.kubernetes.faults import Fault
-from tests.story.conftest import Story, embedded_only, eventually
+from tests.story.conftest import Scenario, embedded_only, eventually
 
 SETTLED_AT_THE_LATEST = 15
 """Seconds after which pushes are no longer waited for."""
 
 
-async def test_fifty_pushes_in_five_seconds_make_at_most_two_deploys_and_the_last_one_wins(
-    small: Story,
+async def test_fifty_pushes_make_at_most_two_deployments(
+    small: Scenario,
 ) -> None:
     number = await small.open("spring", small.hello("Push 0."))
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
     started = time.monotonic()
     for count in range(1, 51):
         await small.push("spring", {"sentence.txt": f"Push {count}.".encode()})
         await asyncio.sleep(max(0.0, started + count / 10 - time.monotonic()))
     await small.delivered()
     took = time.monotonic() - started
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
     assert (await small.page(number)).text == "Push 50."
     # On a busy machine fifty pushes take longer than five seconds.
     begun = len(small.runs()) - 1
     assert begun <= 2 * math.ceil(took / SETTLED_AT_THE_LATEST)
-    small.said_once(number)
+    small.assert_reported_once(number)
 
 
 @embedded_only
-async def test_after_a_push_nothing_of_the_older_head_is_written(small: Story) -> None:
+async def test_push_stops_writes_about_the_older_head(small: Scenario) -> None:
     kubernetes = small.world.kubernetes
     assert kubernetes is not None
     name = small.namespace(1)
@@ -45,16 +45,16 @@ async def test_after_a_push_nothing_of_the_older_head_is_written(small: Story) -
     await eventually(lambda: held not in kubernetes.faults.active or None, lambda: "it was never asked")
     await small.push("spring", {"sentence.txt": b"Newer."})
     await small.delivered()
-    await small.is_ready(number)
+    await small.wait_until_ready(number)
     assert (await small.page(number)).text == "Newer."
     replica_sets = await small.world.client.list(REPLICA_SETS, name)
     assert len(replica_sets.items) == 1, "the older one was never applied"
     assert small.runs(older) == ["cancelled"]
     assert [deployment.sha for deployment in small.deployments()] == [small.head(number)]
-    small.said_once(number)
+    small.assert_reported_once(number)
 
 
-async def test_closed_before_anything_of_it_was_delivered_leaves_nothing(small: Story) -> None:
+async def test_pull_request_closed_before_delivery_leaves_nothing(small: Scenario) -> None:
     small.github.faults.add("delay", times=1, seconds=2.0, event="pull_request")
     number = await small.open("spring", small.hello("Spring."))
     await small.close(number)
@@ -63,4 +63,4 @@ async def test_closed_before_anything_of_it_was_delivered_leaves_nothing(small: 
     assert await small.namespaces() == []
     assert small.deployments() == []
     await small.reopen(number)
-    await small.is_ready(number)
+    await small.wait_until_ready(number)

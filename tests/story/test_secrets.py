@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from bot.embedded.client.resources import NAMESPACES, SECRETS
-from tests.story.conftest import CANARY, VAULT, Site, Story, organize
+from tests.story.conftest import CANARY, VAULT, Scenario, Site, organize
 from tests.unit.cli.test_cli import greenroom
 
 MAIL = "canary in the vault, 22"
@@ -23,7 +23,7 @@ preview:
   secrets: {TOKEN: 'env:CANARY', MAIL: 'kubernetes:canary-vault/mail#password'}
   checks:
     - {name: leak, http: /leak}
-    - {name: tell, job: {image: hello, command: [python, tell.py]}}
+    - {name: tell, job: {image: hello, command: [python, print_secrets.py]}}
 """
 SERVE = b"""
 import hashlib, os
@@ -37,8 +37,8 @@ class Handler(BaseHTTPRequestHandler):
         leak = self.path == "/leak"
         self.send_response(500 if leak else 200)
         self.end_headers()
-        told = f"refused: {TOKEN}" if leak else hashlib.sha256(TOKEN.encode()).hexdigest()
-        self.wfile.write(told.encode())
+        shown = f"refused: {TOKEN}" if leak else hashlib.sha256(TOKEN.encode()).hexdigest()
+        self.wfile.write(shown.encode())
 
     def log_message(self, *_):
         pass
@@ -46,22 +46,24 @@ class Handler(BaseHTTPRequestHandler):
 
 HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
 """
-TELL = b"import os\nprint('I was given', os.environ['TOKEN'], os.environ['MAIL'])\nraise SystemExit(3)\n"
+PRINT_SECRETS = (
+    b"import os\nprint('I was given', os.environ['TOKEN'], os.environ['MAIL'])\nraise SystemExit(3)\n"
+)
 CRASH = (
     b"import os\nprint('starting with', os.environ['TOKEN'])\nraise SystemExit('no ' + os.environ['MAIL'])\n"
 )
 
 
-def files(story: Story) -> dict[str, bytes]:
-    found = story.hello()
+def files(scenario: Scenario) -> dict[str, bytes]:
+    hello = scenario.hello()
     return {
-        **found,
-        ".greenroom.yml": found[".greenroom.yml"] + CONFIGURED,
-        "Dockerfile": found["Dockerfile"].replace(
-            b"COPY serve.py serve.py", b"COPY serve.py serve.py\nCOPY tell.py tell.py"
+        **hello,
+        ".greenroom.yml": hello[".greenroom.yml"] + CONFIGURED,
+        "Dockerfile": hello["Dockerfile"].replace(
+            b"COPY serve.py serve.py", b"COPY serve.py serve.py\nCOPY print_secrets.py print_secrets.py"
         ),
         "serve.py": SERVE,
-        "tell.py": TELL,
+        "print_secrets.py": PRINT_SECRETS,
     }
 
 
@@ -84,33 +86,33 @@ async def vault(site: Site) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def canary(site: Site, vault: None) -> AsyncIterator[Story]:
-    story = Story(site, f"canary/shop-{secrets.token_hex(3)}")
-    await story.create(files(story))
-    yield story
-    await story.end()
+async def canary(site: Site, vault: None) -> AsyncIterator[Scenario]:
+    scenario = Scenario(site, f"canary/shop-{secrets.token_hex(3)}")
+    await scenario.create(files(scenario))
+    yield scenario
+    await scenario.end()
 
 
-async def test_secrets_arrive_and_are_told_nowhere(canary: Story, small: Story) -> None:
+async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Scenario) -> None:
     number = await canary.open("spring", {"sentence.txt": b"Spring."})
-    await canary.comment_says(number, "is ready", "❌ `leak`", "❌ `tell`")
+    await canary.comment_with(number, "is ready", "❌ `leak`", "❌ `tell`")
     assert (await canary.page(number)).text == hashlib.sha256(CANARY.encode()).hexdigest()
-    [told_by_job] = canary.github.checks.runs(canary.repository, name="greenroom/tell")
-    assert "I was given [hidden] [hidden]" in str(told_by_job.output.text)
+    [shown_by_job] = canary.github.checks.runs(canary.repository, name="greenroom/tell")
+    assert "I was given [hidden] [hidden]" in str(shown_by_job.output.text)
 
     shown = [await looked_at(canary, number)]
 
     await canary.push("spring", {"serve.py": CRASH})
-    said = await canary.comment_says(number, "failed", "starting with [hidden]")
-    assert "no [hidden]" in said
+    comment = await canary.comment_with(number, "failed", "starting with [hidden]")
+    assert "no [hidden]" in comment
     shown.append(await looked_at(canary, number))
-    assert all("I was given [hidden] [hidden]" in each for each in shown), "the pages do show logs"
+    assert all("I was given [hidden] [hidden]" in text for text in shown), "the pages do show logs"
     assert "starting with [hidden]" in shown[-1]
 
     await small.push("main", {".greenroom.yml": small.hello()[".greenroom.yml"] + CONFIGURED})
     others = await small.open("spring", {"sentence.txt": b"Spring."})
-    said = await small.comment_says(others, "these secrets cannot be had: `MAIL`, `TOKEN`")
-    assert f"does not name {small.repository}" in said
+    comment = await small.comment_with(others, "these secrets cannot be had: `MAIL`, `TOKEN`")
+    assert f"does not name {small.repository}" in comment
     assert await small.namespaces() == []
 
     shown += [_everything(canary), _everything(small), canary.bot.log.read_text(errors="replace")]
@@ -121,7 +123,7 @@ async def test_secrets_arrive_and_are_told_nowhere(canary: Story, small: Story) 
             assert form.encode() not in stored
 
 
-async def test_a_fork_runs_without_secrets_and_says_so(canary: Story) -> None:
+async def test_fork_runs_without_secrets_and_its_comment_shows_that(canary: Scenario) -> None:
     def fork() -> int:
         github = canary.github
         github.repositories.fork(canary.repository, by="mallory", name="canaries")
@@ -129,34 +131,34 @@ async def test_a_fork_runs_without_secrets_and_says_so(canary: Story) -> None:
         return int(github.pulls.open(canary.repository, "mallory:mine", by="mallory").number)
 
     number = await asyncio.to_thread(fork)
-    await canary.comment_says(number, "No preview runs")
+    await canary.comment_with(number, "No preview runs")
     # A fork's CI cannot write where the repository's images are, so a maintainer has it built there.
     await canary.world.builder.build(canary.repository, canary.head(number), files(canary))
-    await canary.say(number, "/preview")
-    await canary.comment_says(number, "is ready", "A fork gets no secrets", "`MAIL`, `TOKEN`")
+    await canary.comment(number, "/preview")
+    await canary.comment_with(number, "is ready", "A fork gets no secrets", "`MAIL`, `TOKEN`")
     assert (await canary.page(number)).text == hashlib.sha256(b"").hexdigest()
     assert await canary.world.client.find(SECRETS, "greenroom-secrets", canary.namespace(number)) is None
 
 
-async def looked_at(story: Story, number: int) -> str:
+async def looked_at(scenario: Scenario, number: int) -> str:
     """What the page of the environment shows to somebody who signed in, and what the command line shows."""
-    name = f"{story.repository}#{number}"
+    name = f"{scenario.repository}#{number}"
     commands = (
         ("env", "show", name, "--json"),
         ("env", "logs", name, "--json"),
         ("env", "logs", name),
         ("why", name),
     )
-    told = [await asyncio.to_thread(greenroom, *command, **story.site.settings) for command in commands]
-    assert [(done.returncode, done.stderr) for done in told] == [(0, "")] * len(commands)
-    return "\n".join([await signed_in_page(story, number), *(done.stdout for done in told)])
+    shown = [await asyncio.to_thread(greenroom, *command, **scenario.site.settings) for command in commands]
+    assert [(done.returncode, done.stderr) for done in shown] == [(0, "")] * len(commands)
+    return "\n".join([await signed_in_page(scenario, number), *(done.stdout for done in shown)])
 
 
-async def signed_in_page(story: Story, number: int) -> str:
+async def signed_in_page(scenario: Scenario, number: int) -> str:
     """As a browser goes there: to GitHub, which asks whether Ada agrees, and back."""
-    repository = story.github.world.repository(story.repository)
+    repository = scenario.github.world.repository(scenario.repository)
     path = f"/environments/preview/{repository.id}/{number}"
-    async with httpx.AsyncClient(base_url=story.bot.url, trust_env=False) as browser:
+    async with httpx.AsyncClient(base_url=scenario.bot.url, trust_env=False) as browser:
         asked = await browser.post("/sign-in", data={"next": path})
         authorize = httpx.URL(asked.headers["location"])
         agreed = await browser.post(authorize, data={**authorize.params, "login": "ada"})
@@ -166,7 +168,7 @@ async def signed_in_page(story: Story, number: int) -> str:
     return html.unescape(page.text)
 
 
-def _everything(story: Story) -> str:
+def _everything(scenario: Scenario) -> str:
     """All that GitHub shows of a repository's pull requests."""
-    comments = [story.comments(pull.number) for pull in story.github.pulls.of(story.repository)]
-    return repr((comments, story.github.checks.runs(story.repository), story.deployments()))
+    comments = [scenario.comments(pull.number) for pull in scenario.github.pulls.of(scenario.repository)]
+    return repr((comments, scenario.github.checks.runs(scenario.repository), scenario.deployments()))

@@ -1,6 +1,6 @@
 """Promotions that stand still in a state of one's choice, by what the product itself offers.
 
-The application of these stories is ready on a stage, and passes its check there, when a door is opened: a
+The application of these scenarios is ready on a stage, and passes its check there, when a signal is opened: a
 file outside of its pods.
 """
 
@@ -15,21 +15,21 @@ from pathlib import Path
 
 from bot.model.promotion import Promotion
 from bot.model.promotion import PromotionState as State
-from tests.story.conftest import Story
+from tests.story.conftest import Scenario
 from tests.story.stages import Stages, staged
 
 _SERVE = """
 import os
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
-door = os.path.join(os.environ["DOORS"], "ready") if "DOORS" in os.environ else os.devnull
+signal = os.path.join(os.environ["SIGNALS"], "ready") if "SIGNALS" in os.environ else os.devnull
 entered = False
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         global entered
-        entered = entered or os.path.exists(door)
+        entered = entered or os.path.exists(signal)
         self.send_response(200 if entered else 503)
         self.end_headers()
         self.wfile.write(open("sentence.txt", "rb").read())
@@ -46,16 +46,16 @@ import os
 import sys
 import time
 
-door = os.path.join(os.environ["DOORS"], "check")
-while not os.path.exists(door):
+signal = os.path.join(os.environ["SIGNALS"], "check")
+while not os.path.exists(signal):
     time.sleep(0.05)
-sys.exit(int(open(door).read()))
+sys.exit(int(open(signal).read()))
 """
 
 _STAGE = """
 stages:
   staging:
-    config: {{DOORS: {folder}}}
+    config: {{SIGNALS: {folder}}}
     checks: [{{name: smoke, job: {{image: hello, command: [python, check.py]}}}}]
     {more}
 """
@@ -69,10 +69,10 @@ _MORE = {
 
 
 @dataclass
-class Doors:
+class BlockedPromotion:
     """staging runs what `before` was; another release is on its way there."""
 
-    story: Story
+    scenario: Scenario
     stages: Stages
     folder: Path
     number: int = 0
@@ -97,62 +97,62 @@ class Doors:
         self.open("check")
         await self.configure()
         self.number = await self.stages.open("feature", "Before.")
-        await self.stages.say(self.number, "/promote staging", by="cem")
-        await self.stages.told(self.number, "✅ Release", "**staging**")
+        await self.stages.comment(self.number, "/promote staging", by="cem")
+        await self.stages.comment_with(self.number, "✅ Release", "**staging**")
         self.before = await self.stages.preview_digests(self.number)
         await self.stages.runs("staging", self.before)
 
-    async def stand_still(self, state: State, more: str | None = None) -> Promotion:
+    async def block(self, state: State, more: str | None = None) -> Promotion:
         """The second release is on its way, and has come to this state."""
         stages, number = self.stages, self.number
         if state is State.QUEUED:
-            await stages.say(number, "/lock staging load test", by="bea")
-            await stages.told(number, "🔒 `staging` is yours")
+            await stages.comment(number, "/lock staging load test", by="bea")
+            await stages.comment_with(number, "🔒 `staging` is yours")
         await self.configure(_MORE.get(state, "") if more is None else more)
-        await self.story.push("feature", await stages.files("After."))
-        await self.story.is_ready(number)
+        await self.scenario.push("feature", await stages.files("After."))
+        await self.scenario.wait_until_ready(number)
         self.after = await stages.preview_digests(number)
         if state is State.REQUESTED:
-            path = f"/repos/{self.story.repository}/pulls/{number}/commits$"
-            self.story.github.faults.add("error", method="GET", path=path)
+            path = f"/repos/{self.scenario.repository}/pulls/{number}/commits$"
+            self.scenario.github.faults.add("error", method="GET", path=path)
         if state is State.DEPLOYING:
             self.close("ready")
         if state in (State.VERIFYING, State.ROLLING_BACK):
             self.close("check")
         if state is State.QUEUED:
             await stages.merge(number, "merge")
-            await stages.told(number, "⏳ Release", "locked by bea")
+            await stages.comment_with(number, "⏳ Release", "locked by bea")
         else:
-            await stages.say(number, "/promote staging", by="cem")
+            await stages.comment(number, "/promote staging", by="cem")
         if state is State.ROLLING_BACK:
             await stages.comes_to("staging", State.VERIFYING)
             self.close("ready")
             self.open("check", "1")
         return await stages.comes_to("staging", state)
 
-    async def let_go(self, state: State) -> None:
+    async def unblock(self, state: State) -> None:
         """Takes away what it stands still for."""
         stages, number = self.stages, self.number
-        self.story.github.faults.clear()
+        self.scenario.github.faults.clear()
         self.open("check")
         self.open("ready")
         if state is State.GATING:
-            head = self.story.head(number)
-            self.story.github.checks.ci(self.story.repository, head, "success", name="sign-off")
+            head = self.scenario.head(number)
+            self.scenario.github.checks.ci(self.scenario.repository, head, "success", name="sign-off")
         if state is State.AWAITING_APPROVAL:
-            await stages.say(number, "/approve", by="bea")
+            await stages.comment(number, "/approve", by="bea")
         if state is State.QUEUED:
-            await stages.say(number, "/unlock staging", by="bea")
+            await stages.comment(number, "/unlock staging", by="bea")
 
 
 @asynccontextmanager
-async def doors(story: Story) -> AsyncIterator[Doors]:
-    async with staged(story, "") as stages:
-        files = {**story.hello(), "serve.py": _SERVE.encode(), "check.py": _CHECK.encode()}
+async def blocked_promotion(scenario: Scenario) -> AsyncIterator[BlockedPromotion]:
+    async with staged(scenario, "") as stages:
+        files = {**scenario.hello(), "serve.py": _SERVE.encode(), "check.py": _CHECK.encode()}
         files["Dockerfile"] = files["Dockerfile"].replace(b"CMD", b"COPY check.py check.py\nCMD")
         stages.application = files
         with tempfile.TemporaryDirectory() as folder:
-            one = Doors(story, stages, Path(folder))
-            await one.settle()
-            yield one
-            story.github.faults.clear()
+            blocked = BlockedPromotion(scenario, stages, Path(folder))
+            await blocked.settle()
+            yield blocked
+            scenario.github.faults.clear()
