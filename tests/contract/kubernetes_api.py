@@ -7,7 +7,7 @@ import contextlib
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +40,15 @@ class Api:
         content = body if isinstance(body, str) or body is None else json.dumps(body)
         answer = await self.http.request(method, path, content=content, headers={"content-type": media})
         return dict(answer.json())
+
+    @contextlib.contextmanager
+    def impersonating(self, user: str) -> Iterator[None]:
+        """Send the requests of this block as another user."""
+        self.http.headers["Impersonate-User"] = user
+        try:
+            yield
+        finally:
+            del self.http.headers["Impersonate-User"]
 
     async def create(self, plural: str, body: Json, group: str = "") -> Json:
         return await self.call("POST", self.path(plural, group=group), body)

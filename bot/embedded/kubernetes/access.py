@@ -1,4 +1,4 @@
-"""Who may do what: everything, except what the operator of this server denies."""
+"""Authentication by one token, and authorization: RBAC, and denials that tests switch on."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 
 from bot.embedded.kubernetes.errors import forbidden, unauthorized
 from bot.embedded.kubernetes.objects import Object, table
+from bot.embedded.kubernetes.rbac import Rules, User, request_rule
 from bot.embedded.kubernetes.registry.requests import Target
-
-USER = "greenroom"
 
 
 @dataclass(frozen=True)
 class Denial:
-    """What is refused; `*` stands for anything. `resource` is `pods`, or `pods/log` for a subresource."""
+    """A kind of request that is refused; `*` matches anything. `resource` is `pods` or `pods/log`."""
 
     verb: str = "*"
     resource: str = "*"
@@ -28,50 +27,50 @@ class Denial:
             (self.group, group),
             (self.namespace, namespace),
         )
-        return all(mine in {"*", asked} for mine, asked in pairs)
+        return all(own in {"*", requested} for own, requested in pairs)
 
 
 @dataclass
 class Access:
+    """Decides what a user may do. Denials apply to everybody, also to the superuser."""
+
+    rules: Rules
     denials: list[Denial] = field(default_factory=list)
 
-    def allows(self, verb: str, resource: str, group: str, namespace: str) -> bool:
-        return not any(each.covers(verb, resource, group, namespace) for each in self.denials)
+    def allows(
+        self, user: User, verb: str, resource: str, group: str, namespace: str, name: str = ""
+    ) -> bool:
+        if any(denial.covers(verb, resource, group, namespace) for denial in self.denials):
+            return False
+        return user.is_superuser or self.rules.allow(
+            user, namespace, request_rule(verb, group, resource, name)
+        )
 
-    def check(self, verb: str, target: Target) -> None:
-        """A 403 in the words of RBAC when the request is denied."""
+    def check(self, user: User, verb: str, target: Target) -> None:
+        """Raise a 403, worded as RBAC words it, when the request is denied."""
         resource = target.resource
         plural = f"{resource.plural}/{target.subresource}" if target.subresource else resource.plural
-        if not self.denials or self.allows(verb, plural, resource.group, target.namespace):
+        if resource.group == "authorization.k8s.io":
             return
-        where = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
-        why = f'User "{USER}" cannot {verb} resource "{plural}" in API group "{resource.group}" {where}'
-        raise forbidden(resource, target.name, why)
+        if self.allows(user, verb, plural, resource.group, target.namespace, target.name):
+            return
+        scope = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
+        action = f'User "{user.name}" cannot {verb} resource "{plural}" in API group "{resource.group}"'
+        raise forbidden(resource, target.name, f"{action} {scope}")
 
-    def review(self, body: Object) -> Object:
-        """SelfSubjectAccessReview with its status."""
-        asked = table(body, "spec", "resourceAttributes")
-        plural = asked.get("resource", "")
-        if asked.get("subresource"):
-            plural = f"{plural}/{asked['subresource']}"
-        allowed = self.allows(
-            asked.get("verb", ""), plural, asked.get("group", ""), asked.get("namespace", "")
-        )
+    def review(self, user: User, body: Object) -> Object:
+        """The SelfSubjectAccessReview with its status."""
+        attributes = table(body, "spec", "resourceAttributes")
+        plural = attributes.get("resource", "")
+        if attributes.get("subresource"):
+            plural = f"{plural}/{attributes['subresource']}"
+        names = ("group", "namespace", "name")
+        group, namespace, name = (attributes.get(key, "") for key in names)
+        allowed = self.allows(user, attributes.get("verb", ""), plural, group, namespace, name)
         return {**body, "status": {"allowed": allowed}}
-
-    def rules(self, body: Object) -> Object:
-        """SelfSubjectRulesReview with its status; incomplete once anything is denied, as rules only allow."""
-        everything = {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]}
-        paths = {"verbs": ["*"], "nonResourceURLs": ["*"]}
-        status = {
-            "resourceRules": [everything],
-            "nonResourceRules": [paths],
-            "incomplete": bool(self.denials),
-        }
-        return {**body, "status": status}
 
 
 def check_token(header: str, token: str) -> None:
-    """A 401 unless the Authorization header carries this token."""
+    """Raise a 401 unless the Authorization header carries this token."""
     if not hmac.compare_digest(header.encode(), f"Bearer {token}".encode()):
         raise unauthorized()

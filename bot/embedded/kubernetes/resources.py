@@ -80,7 +80,6 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     Resource(_GATEWAY, "v1", "gateways", "Gateway", True, ("gtw",), _S, custom=True),
     Resource(_GATEWAY, "v1", "httproutes", "HTTPRoute", True, (), _S, custom=True),
     Resource(_AUTHZ, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE_ONLY),
-    Resource(_AUTHZ, "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview", False, verbs=CREATE_ONLY),
     Resource(
         "apiextensions.k8s.io",
         "v1",

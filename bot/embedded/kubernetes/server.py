@@ -21,6 +21,7 @@ from bot.embedded.kubernetes.background.claims import ClaimProtection
 from bot.embedded.kubernetes.background.garbage import GarbageCollector
 from bot.embedded.kubernetes.background.namespaces import NamespaceController
 from bot.embedded.kubernetes.faults import Faults
+from bot.embedded.kubernetes.rbac import Rules
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Target, Write
 from bot.embedded.kubernetes.resources import known
@@ -43,11 +44,11 @@ class KubernetesServer:
     def __init__(self, port: int = 0, token: str = "", history: int = 1000) -> None:
         self.token = token or secrets.token_urlsafe(24)
         self.store = Store(history)
-        self.registry = Registry(self.store, plugins(self.store))
+        self.access = Access(Rules(self.store))
+        self.registry = Registry(self.store, plugins(self.store, self.access))
         GarbageCollector(self.registry)
         NamespaceController(self.registry)
         ClaimProtection(self.registry)
-        self.access = Access()
         self.faults = Faults()
         self._collections = Collections(self.store, set())
         self._logs = Logs(self.registry)

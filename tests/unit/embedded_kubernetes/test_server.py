@@ -159,3 +159,15 @@ async def test_a_body_that_is_no_object_is_a_bad_request(http: httpx.AsyncClient
         answer = await http.post(MAPS, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code in {400, 422}, body
         assert answer.json()["kind"] == "Status"
+
+
+async def test_bound_claim_can_grow(http: httpx.AsyncClient) -> None:
+    path = "/api/v1/namespaces/default/persistentvolumeclaims"
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    await http.post(path, json={"metadata": {"name": "data"}, "spec": spec})
+    media = {"content-type": "application/merge-patch+json"}
+    status = {"status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}}
+    await http.patch(f"{path}/data/status", json=status, headers=media)
+    larger = {"spec": {"resources": {"requests": {"storage": "2Gi"}}}}
+    answer = await http.patch(f"{path}/data", json=larger, headers=media)
+    assert answer.json()["spec"]["resources"]["requests"] == {"storage": "2Gi"}

@@ -1,18 +1,20 @@
-"""What completes or refuses objects before they are stored."""
+"""Admission plugins: they complete or refuse objects before they are stored."""
 
 from __future__ import annotations
 
+from bot.embedded.kubernetes.access import Access
 from bot.embedded.kubernetes.admission.accounts import PodCompletion
 from bot.embedded.kubernetes.admission.addresses import ServiceAddresses
+from bot.embedded.kubernetes.admission.escalation import EscalationCheck
 from bot.embedded.kubernetes.admission.lifecycle import NamespaceLifecycle
 from bot.embedded.kubernetes.admission.limits import LimitRanger
+from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.admission.podsecurity import PodSecurity
 from bot.embedded.kubernetes.admission.quota import QuotaAdmission
-from bot.embedded.kubernetes.registry.registry import Admission
 from bot.embedded.kubernetes.storage.store import Store
 
 
-def plugins(store: Store) -> list[Admission]:
+def plugins(store: Store, access: Access) -> list[Plugin]:
     """All plugins, in the order in which Kubernetes calls them."""
     return [
         NamespaceLifecycle(store),
@@ -21,4 +23,5 @@ def plugins(store: Store) -> list[Admission]:
         ServiceAddresses(store),
         PodSecurity(store),
         QuotaAdmission(store),
+        EscalationCheck(store, access),
     ]

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.errors import forbidden
 from bot.embedded.kubernetes.objects import Object, name_of, namespace_of, rows
 from bot.embedded.kubernetes.resources import Resource, known
-from bot.embedded.kubernetes.storage.store import Store
 
 _TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
-class PodCompletion:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
+class PodCompletion(Plugin):
     def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
         if resource.plural != "pods" or live is not None:
             return
@@ -35,6 +32,3 @@ class PodCompletion:
                 added = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
                 tolerations = [*tolerations, added]
         spec["tolerations"] = tolerations
-
-    def check(self, resource: Resource, obj: Object, live: Object | None, warnings: list[str]) -> None:
-        return

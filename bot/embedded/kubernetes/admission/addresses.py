@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 
+from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.errors import Cause, invalid, wrong
 from bot.embedded.kubernetes.objects import Object, name_of, rows, table
 from bot.embedded.kubernetes.resources import Resource, known
@@ -14,9 +15,9 @@ _NETWORK = IPv4Network("10.96.0.0/16")
 _NODE_PORTS = range(30000, 32768)
 
 
-class ServiceAddresses:
+class ServiceAddresses(Plugin):
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._next = 10
 
     def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
@@ -37,9 +38,6 @@ class ServiceAddresses:
         spec.setdefault("ipFamilies", ["IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
         self._give_node_ports(resource, obj, before)
-
-    def check(self, resource: Resource, obj: Object, live: Object | None, warnings: list[str]) -> None:
-        return
 
     def _services(self) -> Iterator[Object]:
         return self._store.select(known("services"))

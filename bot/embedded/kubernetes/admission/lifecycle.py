@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.errors import Cause, forbidden, not_found
 from bot.embedded.kubernetes.objects import Object, is_deleting, name_of, namespace_of
 from bot.embedded.kubernetes.resources import Resource, known
-from bot.embedded.kubernetes.storage.store import Store
 
 
-class NamespaceLifecycle:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
+class NamespaceLifecycle(Plugin):
     def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
         if live is not None or not resource.namespaced:
             return
@@ -25,6 +22,3 @@ class NamespaceLifecycle:
                 "NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace"
             )
             raise forbidden(resource, name_of(obj), why, [cause])
-
-    def check(self, resource: Resource, obj: Object, live: Object | None, warnings: list[str]) -> None:
-        return

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.errors import forbidden
 from bot.embedded.kubernetes.objects import Object, name_of, namespace_of, rows, table
+from bot.embedded.kubernetes.registry.requests import Write
 from bot.embedded.kubernetes.resources import Resource, known
 from bot.embedded.kubernetes.schema.quantity import amount, total
-from bot.embedded.kubernetes.storage.store import Store
 
 _ANNOTATION = "kubernetes.io/limit-ranger"
 
 
-class LimitRanger:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
+class LimitRanger(Plugin):
     def _items(self, namespace: str, kind: str) -> Iterator[Object]:
         for each in self._store.select(known("limitranges"), namespace):
             yield from (item for item in rows(each, "spec", "limits") if item.get("type") == kind)
@@ -35,7 +33,7 @@ class LimitRanger:
                 annotations = obj["metadata"].setdefault("annotations", {})
                 annotations[_ANNOTATION] = "LimitRanger plugin set: " + "; ".join(said)
 
-    def check(self, resource: Resource, obj: Object, live: Object | None, warnings: list[str]) -> None:
+    def check(self, resource: Resource, obj: Object, live: Object | None, write: Write) -> None:
         if live is not None or resource.plural not in {"pods", "persistentvolumeclaims"}:
             return
         namespace = namespace_of(obj)

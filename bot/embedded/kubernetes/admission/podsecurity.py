@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.admission.standards import violations
 from bot.embedded.kubernetes.errors import forbidden
 from bot.embedded.kubernetes.objects import Object, name_of, namespace_of, table
+from bot.embedded.kubernetes.registry.requests import Write
 from bot.embedded.kubernetes.resources import Resource, known
-from bot.embedded.kubernetes.storage.store import Store
 
 _LABEL = "pod-security.kubernetes.io/"
 _TEMPLATES = frozenset({"deployments", "replicasets", "statefulsets", "daemonsets", "jobs"})
 
 
-class PodSecurity:
-    def __init__(self, store: Store) -> None:
-        self._store = store
-
-    def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
-        return
-
-    def check(self, resource: Resource, obj: Object, live: Object | None, warnings: list[str]) -> None:
+class PodSecurity(Plugin):
+    def check(self, resource: Resource, obj: Object, live: Object | None, write: Write) -> None:
         """Pods are refused or warned about; of the kinds that make pods, a client is only warned."""
         if resource.plural == "pods" and live is None:
             spec = table(obj, "spec")
@@ -40,4 +35,4 @@ class PodSecurity:
         # Without a level of its own, the warning about what makes pods follows the enforced one.
         level, version = labels.get(f"{_LABEL}warn", level), labels.get(f"{_LABEL}warn-version", version)
         if found := violations(spec, level):
-            warnings.append(f'would violate PodSecurity "{level}:{version}": {", ".join(found)}')
+            write.warnings.append(f'would violate PodSecurity "{level}:{version}": {", ".join(found)}')

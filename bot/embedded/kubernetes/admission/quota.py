@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.admission.usage import compute_names, missing_requests, usage_of
 from bot.embedded.kubernetes.errors import forbidden
 from bot.embedded.kubernetes.objects import Object, name_of, namespace_of, table
+from bot.embedded.kubernetes.registry.requests import Write
 from bot.embedded.kubernetes.resources import Resource, known
 from bot.embedded.kubernetes.schema.quantity import amount, format_binary, format_decimal
 from bot.embedded.kubernetes.storage.store import Event, Store
@@ -14,17 +16,14 @@ from bot.embedded.kubernetes.storage.store import Event, Store
 Usage = dict[str, Decimal]
 
 
-class QuotaAdmission:
+class QuotaAdmission(Plugin):
     """Refuses writes that would exceed a quota of their namespace, and updates each quota's status."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         store.listen(self._changed)
 
-    def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
-        return
-
-    def check(self, resource: Resource, obj: Object, live: Object | None, warnings: list[str]) -> None:
+    def check(self, resource: Resource, obj: Object, live: Object | None, write: Write) -> None:
         for quota in self._quotas(namespace_of(obj)):
             hard = table(quota, "spec", "hard")
             more = _difference(usage_of(resource, obj), usage_of(resource, live) if live else {})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from bot.embedded.kubernetes.defaults import apply_defaults
@@ -56,19 +56,17 @@ Edit = Callable[[Object], Any]
 
 
 class Admission(Protocol):
-    """A plugin that may complete or refuse what is written. `live` is None on create."""
+    """An admission plugin."""
 
-    def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
-        """Complete the object in place, or raise ApiError, before it is validated."""
+    def admit(self, resource: Resource, obj: Object, live: Object | None) -> None: ...
 
-    def check(self, resource: Resource, obj: Object, live: Object | None, warnings: list[str]) -> None:
-        """Raise ApiError for a complete object that may not be stored, or add warnings about it."""
+    def check(self, resource: Resource, obj: Object, live: Object | None, write: Write) -> None: ...
 
 
 @dataclass
 class Registry:
     store: Store
-    admission: list[Admission] = field(default_factory=list)
+    admission: Sequence[Admission] = ()
     clock: Callable[[], float] = time.time
 
     def get(self, target: Target) -> Object:
@@ -103,7 +101,7 @@ class Registry:
         prepare_create(resource, obj)
         self._refuse(resource, obj, check_create(resource, obj))
         for plugin in self.admission:
-            plugin.check(resource, obj, None, write.warnings)
+            plugin.check(resource, obj, None, write)
         if self.store.get(resource, target.namespace, name_of(obj)) is not None:
             raise already_exists(resource, name_of(obj))
         return obj if write.dry_run else self.store.put(resource, obj)
@@ -185,7 +183,7 @@ class Registry:
             resource, new, check_status(resource, new) if on_status else check_update(resource, live, new)
         )
         for plugin in self.admission:
-            plugin.check(resource, new, live, write.warnings)
+            plugin.check(resource, new, live, write)
         if same_but_for_times(live, new):
             return live
         if write.dry_run:

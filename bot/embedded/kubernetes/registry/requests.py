@@ -1,4 +1,4 @@
-"""What a client asks of the registry."""
+"""Requests to the registry: target, write options, delete options."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.embedded.kubernetes.errors import bad_options, bad_request, unsupported
 from bot.embedded.kubernetes.objects import Object, dig
+from bot.embedded.kubernetes.rbac import SUPERUSER, User
 from bot.embedded.kubernetes.resources import Resource
 
 POLICIES = ["Foreground", "Background", "Orphan"]
@@ -24,9 +25,10 @@ class Target:
 
 @dataclass(frozen=True)
 class Write:
-    """How to write: for which field manager, really or only tried; warnings for the answer are collected."""
+    """Options of a write. Warnings for the response are collected in it."""
 
     manager: str = "unknown"
+    user: User = SUPERUSER
     force: bool = False
     dry_run: bool = False
     validation: str = ""

@@ -7,7 +7,7 @@ from base64 import b64decode
 from collections.abc import Iterator
 
 from bot.embedded.kubernetes.errors import Cause, forbidden_field, required, wrong
-from bot.embedded.kubernetes.objects import Object, dig, rows, table
+from bot.embedded.kubernetes.objects import Object, clone, dig, rows, table
 from bot.embedded.kubernetes.schema.quantity import amount
 
 _KEY = re.compile(r"[-._a-zA-Z0-9]+")
@@ -71,15 +71,22 @@ def check_claim(claim: Object) -> Iterator[Cause]:
 
 
 def check_claim_change(live: Object, new: Object) -> Iterator[Cause]:
-    before, after = dict(live["spec"]), dict(new["spec"])
-    bound_now = not before.get("volumeName")
-    for spec in (before, after):
-        spec.pop("resources", None)
-        spec.pop("volumeAttributesClassName", None)
-        if bound_now:
-            spec.pop("volumeName", None)
+    """Once a claim is bound, it may grow; nothing else of its spec may change."""
+    before, after = clone(live["spec"]), clone(new["spec"])
+    if not before.get("volumeName"):
+        before.pop("volumeName", None)
+        after.pop("volumeName", None)
+    old, size = (dig(spec, "resources", "requests", "storage") for spec in (before, after))
+    if dig(new, "status", "phase") == "Bound":
+        table(before, "resources", "requests").pop("storage", None)
+        table(after, "resources", "requests").pop("storage", None)
+        before.pop("volumeAttributesClassName", None)
+        after.pop("volumeAttributesClassName", None)
     if before != after:
         yield forbidden_field("spec", _CLAIM_WORDS)
+    capacity = dig(live, "status", "capacity", "storage") or 0
+    if size and old and amount(size) < amount(old) and amount(size) <= amount(capacity):
+        yield forbidden_field("spec.resources.requests.storage", "field can not be less than status.capacity")
 
 
 def check_quota(quota: Object) -> Iterator[Cause]:

@@ -15,6 +15,7 @@ from bot.embedded.kubernetes.access import Access, check_token
 from bot.embedded.kubernetes.errors import ApiError, method_not_allowed, no_such_path
 from bot.embedded.kubernetes.faults import Faults
 from bot.embedded.kubernetes.objects import Object
+from bot.embedded.kubernetes.rbac import SUPERUSER, User
 from bot.embedded.kubernetes.registry.requests import Target
 from bot.embedded.kubernetes.web import discovery
 from bot.embedded.kubernetes.web.bodies import answer, failure, read
@@ -60,6 +61,7 @@ class Application:
             scope = {**scope, "path": path.removeprefix(self.prefix)}
         request = Request(scope, receive)
         request.state.warnings = []
+        request.state.user = SUPERUSER
         try:
             if not known and path not in _HEALTH:
                 check_token(request.headers.get("authorization", ""), self.token)
@@ -91,6 +93,13 @@ class Application:
             raise ApiError(fault.fail_status, "InternalError", "a fault is switched on")
         return await self._serve(request)
 
+    def _user(self, request: Request) -> User:
+        """The superuser, whom the token stands for, or the user that it impersonates."""
+        if name := request.headers.get("impersonate-user"):
+            request.state.user = User.impersonated(name, request.headers.getlist("impersonate-group"))
+        user: User = request.state.user
+        return user
+
     async def _serve(self, request: Request) -> Response:
         path = request.scope["path"].rstrip("/")
         found = self._described(request, path)
@@ -100,11 +109,12 @@ class Application:
             return PlainTextResponse("404 page not found\n", 404)
         target = target_of(path)
         verb = verb_of(request.method, target, is_true(request.query_params.get("watch")))
-        self.access.check(verb, target)
+        user = self._user(request)
+        self.access.check(user, verb, target)
         if target.subresource == "log":
             return await self.logs.serve(target, request)
         if target.resource.group == "authorization.k8s.io":
-            return await self._review(target, request)
+            return await self._review(user, target, request)
         if verb not in target.resource.verbs:
             raise method_not_allowed()
         return await self.resources.serve(verb, target, request)
@@ -119,7 +129,7 @@ class Application:
         found = _description(path, request.headers.get("host", ""))
         return None if found is None else answer(found)
 
-    async def _review(self, target: Target, request: Request) -> Response:
+    async def _review(self, user: User, target: Target, request: Request) -> Response:
         raw, media = await request.body(), request.headers.get("content-type", "")
         body = read(raw, media)
         if request.method != "POST" or not isinstance(body, dict):
@@ -130,8 +140,7 @@ class Application:
             "metadata": {},
             **body,
         }
-        rules = target.resource.plural == "selfsubjectrulesreviews"
-        return answer(self.access.rules(body) if rules else self.access.review(body), 201)
+        return answer(self.access.review(user, body), 201)
 
     async def _administer(self, request: Request) -> Response:
         """`/_faults` and `/_requests`, outside the paths of Kubernetes."""

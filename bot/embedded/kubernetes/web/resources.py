@@ -158,6 +158,7 @@ def _write(request: Request) -> Write:
         raise bad_options(verb, unsupported("dryRun", [dry_run], ["All"]))
     return Write(
         manager=(query.get("fieldManager") or agent)[:128],
+        user=request.state.user,
         force=is_true(query.get("force")),
         dry_run=dry_run == "All",
         validation=query.get("fieldValidation", ""),
