@@ -9,21 +9,18 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
-from pathlib import Path
 
 from .credentials import AppCredentials, new_credentials
 from .faults import Faults
 from .hooks.deliveries import Deliveries
 from .operations.accounts import Accounts
-from .operations.apps import EVENTS, PERMISSIONS, Apps
+from .operations.apps import Apps, Manifest
 from .operations.checks import CI, Checks
 from .operations.comments import Comments
-from .operations.deployments import Deployments
-from .operations.environments import Environments
+from .operations.deployments import Deployments, Environments
 from .operations.pulls import Pulls
 from .operations.repositories import Repositories
 from .requests import RequestLog
-from .snapshot import Snapshot, load, save
 from .state.apps import App
 from .state.world import GHOST, World
 
@@ -58,16 +55,12 @@ class GitHub:
         *,
         credentials: AppCredentials | None = None,
         on_push: OnPush | None = None,
-        snapshot: Path | None = None,
     ) -> None:
-        """SNAPSHOT is read when it is there, and written by close; it then decides the credentials too."""
-        self._snapshot = snapshot
-        saved = load(snapshot) if snapshot else None
-        self.world = World(state=saved.state) if saved else World()
+        self.world = World()
         self.settings = Settings()
         self.faults = Faults()
         self.requests = RequestLog()
-        self.credentials = saved.credentials if saved else credentials or new_credentials("greenroom")
+        self.credentials = credentials or new_credentials("greenroom")
         self.deliveries = Deliveries(self.world, self.faults, self.credentials)
         self.world.deliver = self.deliveries.send
         self.accounts = Accounts(self.world)
@@ -85,15 +78,14 @@ class GitHub:
         self._building_changed = threading.Condition()
         if on_push:
             self.world.pushed = self._build
-        if not saved:
-            self._populate()
+        self._populate()
 
     def _populate(self) -> None:
         """The accounts and Apps that every GitHub has."""
         self.world.state.counters["installation"] = 40_000_000 + secrets.randbelow(20_000_000)
         self.accounts.create_user(GHOST, name="Deleted user")
         publisher = self.accounts.create_organization("greenroom-apps")
-        now, credentials = self.world.now(), self.credentials
+        now, credentials, manifest = self.world.now(), self.credentials, Manifest.read()
         apps = (
             App(
                 id=credentials.app_id,
@@ -102,8 +94,8 @@ class GitHub:
                 owner=publisher.login,
                 client_id=credentials.client_id,
                 created_at=now,
-                permissions=dict(PERMISSIONS),
-                events=list(EVENTS),
+                permissions=dict(manifest.permissions),
+                events=list(manifest.events),
             ),
             App(15_368, CI, "GitHub Actions", publisher.login, "Iv1.ci", now, {"checks": "write"}, []),
         )
@@ -135,6 +127,3 @@ class GitHub:
 
     def close(self) -> None:
         self._builds.shutdown(wait=True, cancel_futures=True)
-        if self._snapshot:
-            with self.world.lock:
-                save(self._snapshot, Snapshot(self.credentials, self.world.state))

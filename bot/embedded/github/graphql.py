@@ -11,17 +11,17 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
-from graphql import ExecutionResult, GraphQLError, graphql_sync
+from graphql import ExecutionResult, GraphQLError, build_schema, graphql_sync
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from .core import GitHub
 from .errors import GitHubError
-from .graphql_schema import SCHEMA
 from .render.basics import Json, node_id, stamp
 from .rest.api import broken, refused, respond
 from .rest.auth import authenticate, authorize
@@ -30,6 +30,7 @@ from .rest.limits import Limits
 from .state.records import Comment, Pull, Repository
 from .state.results import CheckRun, Deployment
 
+SCHEMA = build_schema(Path(__file__).with_name("schema.graphql").read_text())
 PATH = "/api/graphql"
 """Where Enterprise Server has it."""
 LOGGED = "/graphql"

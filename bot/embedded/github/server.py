@@ -9,7 +9,6 @@ import re
 import socket
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import uvicorn
@@ -48,9 +47,8 @@ class GitHubServer(GitHub):
         port: int = 0,
         credentials: AppCredentials | None = None,
         on_push: OnPush | None = None,
-        snapshot: Path | None = None,
     ) -> None:
-        super().__init__(credentials=credentials, on_push=on_push, snapshot=snapshot)
+        super().__init__(credentials=credentials, on_push=on_push)
         self._address = (host, port)
         self._thread: threading.Thread | None = None
         self._stop: Callable[[], object] | None = None

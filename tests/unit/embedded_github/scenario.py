@@ -1,4 +1,4 @@
-"""A story in which every webhook of the App is sent at least once."""
+"""A scenario that sends each webhook of the App at least once."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ import json
 from typing import Any
 
 from bot.embedded.github.core import GitHub
-from bot.embedded.github.operations.deployments import Actor
 
 SHOP = "larkfield/greengrocer"
 
 
-def tell(github: GitHub) -> None:
-    """From the first ping to the end of the installation."""
+def play(github: GitHub) -> None:
+    """Go from the first ping to the end of the installation."""
     github.accounts.create_user("marta-lund", name="Marta Lund")
     github.accounts.create_user("tomasz-wolny", name="Tomasz Wolny")
     for organization in ("larkfield", "larkfield-archive"):
@@ -37,27 +36,28 @@ def tell(github: GitHub) -> None:
 
 
 def _pull_request(github: GitHub) -> int:
-    who = "tomasz-wolny"
+    author = "tomasz-wolny"
     seed = 'CATALOGUE = {"apple": 40, "pear": 55, "quince": 90}\n'
     github.repositories.push(
-        SHOP, "add-quince", {"src/greengrocer/seed.py": seed}, by=who, message="Sell quinces"
+        SHOP, "add-quince", {"src/greengrocer/seed.py": seed}, by=author, message="Sell quinces"
     )
     body = "Quinces are in season.\n\nPlease look at the preview before it is merged."
-    number = github.pulls.open(SHOP, "add-quince", by=who, title="Sell quince", body=body, draft=True).number
-    github.pulls.set_draft(SHOP, number, False, by=who)
-    github.pulls.edit(SHOP, number, by=who, title="Sell quinces")
-    github.pulls.label(SHOP, number, "preview", by=who)
+    number = github.pulls.open(
+        SHOP, "add-quince", by=author, title="Sell quince", body=body, draft=True
+    ).number
+    github.pulls.set_draft(SHOP, number, False, by=author)
+    github.pulls.edit(SHOP, number, by=author, title="Sell quinces")
+    github.pulls.label(SHOP, number, "preview", by=author)
     cheaper = seed.replace("90", "75")
     github.repositories.push(
-        SHOP, "add-quince", {"src/greengrocer/seed.py": cheaper}, by=who, message="Make them cheaper"
+        SHOP, "add-quince", {"src/greengrocer/seed.py": cheaper}, by=author, message="Make them cheaper"
     )
     github.pulls.unlabel(SHOP, number, "preview", by="marta-lund")
-    github.pulls.set_draft(SHOP, number, True, by=who)
-    github.pulls.set_draft(SHOP, number, False, by=who)
+    github.pulls.set_draft(SHOP, number, True, by=author)
+    github.pulls.set_draft(SHOP, number, False, by=author)
     comment = github.comments.create(SHOP, number, "/preview", by="marta-lund")
     github.comments.edit(comment.id, "/preview refresh", by="marta-lund")
     github.comments.delete(comment.id, by="marta-lund")
-    github.pulls.review(SHOP, number, by="marta-lund", body="Looks ripe.")
     return number
 
 
@@ -79,46 +79,29 @@ def _reports(github: GitHub, number: int) -> None:
         description="Built in 41 s",
         target_url="https://ci.example.com/builds/318",
     )
-    asked = {
-        "auto_merge": False,
-        "required_contexts": [],
-        "environment": f"preview/{number}",
-        "description": "Preview of Sell quinces",
-        "transient_environment": True,
-    }
-    actor = Actor(bot, app.slug)
-    deployment = github.deployments.create(SHOP, sha, actor, asked)
-    url = f"https://pr-{number}-greengrocer.preview.example.com/"
-    answered = {
-        "state": "success",
-        "environment_url": url,
-        "log_url": url,
-        "auto_inactive": False,
-    }
-    github.deployments.add_status(deployment, actor, answered)
 
 
 def _owners(github: GitHub, installed: int) -> None:
-    boss = "marta-lund"
-    github.apps.suspend(installed, by=boss)
-    github.apps.unsuspend(installed, by=boss)
-    github.repositories.create("larkfield/orchard-map", by=boss)
-    github.repositories.archive("larkfield/orchard-map", by=boss)
-    github.repositories.delete("larkfield/orchard-map", by=boss)
-    github.repositories.rename(SHOP, "corner-shop", by=boss)
-    github.repositories.transfer("larkfield/corner-shop", "larkfield-archive", by=boss)
-    github.apps.uninstall(installed, by=boss)
-    github.repositories.create("larkfield/seed-bank", by=boss)
-    chosen = github.apps.install("larkfield", by=boss, repositories=("larkfield/seed-bank",))
-    github.repositories.create("larkfield/cellar", by=boss)
-    github.apps.add_repository(chosen.id, "larkfield/cellar", by=boss)
-    github.apps.remove_repository(chosen.id, "larkfield/cellar", by=boss)
+    owner = "marta-lund"
+    github.apps.suspend(installed, by=owner)
+    github.apps.unsuspend(installed, by=owner)
+    github.repositories.create("larkfield/orchard-map", by=owner)
+    github.repositories.archive("larkfield/orchard-map", by=owner)
+    github.repositories.delete("larkfield/orchard-map", by=owner)
+    github.repositories.rename(SHOP, "corner-shop", by=owner)
+    github.repositories.transfer("larkfield/corner-shop", "larkfield-archive", by=owner)
+    github.apps.uninstall(installed, by=owner)
+    github.repositories.create("larkfield/seed-bank", by=owner)
+    chosen = github.apps.install("larkfield", by=owner, repositories=("larkfield/seed-bank",))
+    github.repositories.create("larkfield/cellar", by=owner)
+    github.apps.add_repository(chosen.id, "larkfield/cellar", by=owner)
+    github.apps.remove_repository(chosen.id, "larkfield/cellar", by=owner)
 
 
-def payloads(github: GitHub) -> dict[str, Any]:
+def last_payloads(github: GitHub) -> dict[str, Any]:
     """The last payload of each `EVENT.ACTION`, or `EVENT` where there is no action."""
-    found = {}
+    payloads = {}
     for delivery in github.world.state.deliveries.values():
         name = f"{delivery.event}.{delivery.action}" if delivery.action else delivery.event
-        found[name] = json.loads(delivery.request_body)
-    return found
+        payloads[name] = json.loads(delivery.request_body)
+    return payloads

@@ -37,10 +37,6 @@ ASKS: dict[str, Sequence[WebhookEffect]] = {
     "check_suite.completed": [CommitStatusChanged(SHOP.id, PUSHED)],
     "check_suite.requested": [],
     "check_suite.rerequested": [RerunRequested(SHOP, 1, "tomasz-wolny")],
-    "create": [],
-    "delete": [],
-    "deployment.created": [],
-    "deployment_status.created": [],
     "installation.created": [ResyncRequested(SHOP)],
     "installation.deleted": [
         RepositoryRemoved(
@@ -68,7 +64,6 @@ ASKS: dict[str, Sequence[WebhookEffect]] = {
     "pull_request.reopened": [PullRequestHint(SHOP, 1, PUSHED, open=True)],
     "pull_request.synchronize": [PullRequestHint(SHOP, 1, PUSHED, open=True)],
     "pull_request.unlabeled": [PullRequestHint(SHOP, 1, None, open=True)],
-    "pull_request_review.submitted": [],
     "push": [],  # not of the configuration
     "repository.archived": [ResyncRequested(MAP)],
     "repository.deleted": [RepositoryRemoved(MAP.installation_id, MAP.id, "The repository was deleted.")],

@@ -1,14 +1,15 @@
-"""The payload of each webhook about a repository. Every function hands it to the world for delivery."""
+"""Webhook payloads. Every function hands its payload to the world for delivery."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 from bot.embedded.github.render import comments, commits, pulls, repositories, results
-from bot.embedded.github.render.accounts import organization, user
+from bot.embedded.github.render.accounts import installation, organization, selected_repository, user
 from bot.embedded.github.render.basics import Json, stamp
-from bot.embedded.github.state.records import Comment, Label, Pull, Repository, Review
-from bot.embedded.github.state.results import CheckRun, CheckSuite, Deployment, DeploymentStatus, Status
+from bot.embedded.github.state.apps import App, Installation
+from bot.embedded.github.state.records import Comment, Label, Pull, Repository
+from bot.embedded.github.state.results import CheckRun, CheckSuite, Status
 from bot.embedded.github.state.world import World
 
 NO_COMMIT = "0" * 40
@@ -43,16 +44,6 @@ def labeled(
 ) -> None:
     action = "labeled" if added else "unlabeled"
     pull_request(world, repository, pull, action, sender, {"label": pulls.label(world, repository, label)})
-
-
-def review_submitted(world: World, repository: Repository, pull: Pull, review: Review) -> None:
-    body = pulls.review(world, repository, pull, review)
-    payload = {
-        "action": "submitted",
-        "review": body | {"state": review.state.lower()},
-        "pull_request": pulls.simple(world, repository, pull),
-    }
-    _send(world, "pull_request_review", repository, review.author, payload)
 
 
 def issue_comment(
@@ -119,16 +110,6 @@ def push(
     _send(world, "push", repository, sender, payload)
 
 
-def reference(
-    world: World, repository: Repository, name: str, sender: str, *, created: bool, kind: Kind = "branch"
-) -> None:
-    payload: Json = {"ref": name, "ref_type": kind}
-    if created:
-        payload |= {"master_branch": repository.default_branch, "description": repository.description}
-    payload["pusher_type"] = "user"
-    _send(world, "create" if created else "delete", repository, sender, payload)
-
-
 def check_run(world: World, repository: Repository, run: CheckRun, action: str, sender: str) -> None:
     payload = {"action": action, "check_run": results.webhook_check_run(world, repository, run)}
     _send(world, "check_run", repository, sender, payload)
@@ -165,30 +146,6 @@ def status(world: World, repository: Repository, record: Status) -> None:
     _send(world, "status", repository, record.author, payload)
 
 
-def deployment(world: World, repository: Repository, record: Deployment) -> None:
-    payload = {
-        "action": "created",
-        "deployment": results.deployment(world, repository, record),
-        "workflow": None,
-        "workflow_run": None,
-    }
-    _send(world, "deployment", repository, record.author, payload)
-
-
-def deployment_status(
-    world: World, repository: Repository, parent: Deployment, status: DeploymentStatus
-) -> None:
-    payload = {
-        "action": "created",
-        "deployment_status": results.deployment_status(world, repository, parent, status),
-        "deployment": results.deployment(world, repository, parent),
-        "check_run": None,
-        "workflow": None,
-        "workflow_run": None,
-    }
-    _send(world, "deployment_status", repository, status.author, payload)
-
-
 def repository(
     world: World, record: Repository, action: str, sender: str, changes: Json | None = None
 ) -> None:
@@ -196,3 +153,48 @@ def repository(
     if changes:
         payload["changes"] = changes
     _send(world, "repository", record, sender, payload)
+
+
+def installation_changed(
+    world: World, record: Installation, action: str, sender: str, repositories: list[Repository]
+) -> None:
+    payload = {
+        "action": action,
+        "installation": installation(world, record),
+        "repositories": [selected_repository(r) for r in repositories],
+        "requester": None,
+        "sender": user(world, sender),
+    }
+    world.deliver("installation", action, None, payload)
+
+
+def selection_changed(
+    world: World, record: Installation, sender: str, added: list[Repository], removed: list[Repository]
+) -> None:
+    action = "added" if added else "removed"
+    payload = {
+        "action": action,
+        "installation": installation(world, record),
+        "repository_selection": record.selection,
+        "repositories_added": [selected_repository(r) for r in added],
+        "repositories_removed": [selected_repository(r) for r in removed],
+        "requester": None,
+        "sender": user(world, sender),
+    }
+    world.deliver("installation_repositories", action, None, payload)
+
+
+def ping(world: World, app: App, hook_id: int) -> None:
+    hook: Json = {
+        "type": "App",
+        "id": hook_id,
+        "name": "web",
+        "active": True,
+        "events": list(app.events),
+        "config": {"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": app.hook_url},
+        "updated_at": stamp(app.created_at),
+        "created_at": stamp(app.created_at),
+        "app_id": app.id,
+        "deliveries_url": f"{world.api}/app/hook/deliveries",
+    }
+    world.deliver("ping", None, None, {"zen": "Keep it logically awesome.", "hook_id": hook_id, "hook": hook})

@@ -22,10 +22,6 @@ class Accounts:
         organization.members = {admin.lower(): "admin" for admin in admins}
         return organization
 
-    def add_member(self, organization: str, login: str, *, role: str = "member") -> None:
-        with self._world.lock:
-            self._world.account(organization).members[self._world.account(login).login.lower()] = role
-
     def create_team(self, organization: str, slug: str, members: tuple[str, ...] = ()) -> Team:
         """A team whose members also become members of the organisation."""
         with self._world.lock:

@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
 
 from bot.embedded.github.credentials import AppCredentials
-from bot.embedded.github.hooks import app_events
+from bot.embedded.github.hooks import events
 from bot.embedded.github.hooks.deliveries import HOOK_ID
 from bot.embedded.github.state.apps import App, Installation
 from bot.embedded.github.state.world import World
 
-PERMISSIONS: Mapping[str, str] = {
-    "actions": "read",
-    "administration": "read",
-    "checks": "write",
-    "contents": "read",
-    "deployments": "write",
-    "issues": "write",
-    "members": "read",
-    "metadata": "read",
-    "pull_requests": "write",
-    "statuses": "read",
-}
-EVENTS = (
-    "check_run",
-    "check_suite",
-    "create",
-    "delete",
-    "deployment",
-    "deployment_status",
-    "issue_comment",
-    "pull_request",
-    "pull_request_review",
-    "push",
-    "repository",
-    "status",
-)
+MANIFEST = Path(__file__).parents[4] / "app.yml"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the App asks for, as `app.yml` of this checkout declares it."""
+
+    permissions: Mapping[str, str]
+    events: tuple[str, ...]
+
+    @classmethod
+    def read(cls) -> Manifest:
+        content = yaml.safe_load(MANIFEST.read_text())
+        return cls(content["default_permissions"], tuple(content["default_events"]))
 
 
 class Apps:
@@ -51,7 +43,7 @@ class Apps:
         """Deliver to URL from now on, beginning with a ping."""
         with self._world.lock:
             self.app.hook_url = url
-            app_events.ping(self._world, self.app, HOOK_ID)
+            events.ping(self._world, self.app, HOOK_ID)
 
     def set_permissions(self, permissions: Mapping[str, str], events: tuple[str, ...] | None = None) -> None:
         """What the App asks for from now on; installations made before keep what they were given."""
@@ -78,7 +70,7 @@ class Apps:
             )
             world.state.installations[installation.id] = installation
             seen = world.installed(installation)
-            app_events.installation_changed(world, installation, "created", by, seen)
+            events.installation_changed(world, installation, "created", by, seen)
             return installation
 
     def uninstall(self, installation_id: int, *, by: str) -> None:
@@ -88,7 +80,7 @@ class Apps:
             for value in [v for v, t in world.state.tokens.items() if t.installation_id == installation_id]:
                 del world.state.tokens[value]
             seen = world.installed(installation)
-            app_events.installation_changed(world, installation, "deleted", by, seen)
+            events.installation_changed(world, installation, "deleted", by, seen)
 
     def suspend(self, installation_id: int, *, by: str) -> None:
         world = self._world
@@ -96,7 +88,7 @@ class Apps:
             installation = world.state.installations[installation_id]
             installation.suspended_at, installation.suspended_by = world.now(), by
             seen = world.installed(installation)
-            app_events.installation_changed(world, installation, "suspend", by, seen)
+            events.installation_changed(world, installation, "suspend", by, seen)
 
     def unsuspend(self, installation_id: int, *, by: str) -> None:
         world = self._world
@@ -104,7 +96,7 @@ class Apps:
             installation = world.state.installations[installation_id]
             installation.suspended_at = installation.suspended_by = None
             seen = world.installed(installation)
-            app_events.installation_changed(world, installation, "unsuspend", by, seen)
+            events.installation_changed(world, installation, "unsuspend", by, seen)
 
     def add_repository(self, installation_id: int, full_name: str, *, by: str) -> None:
         world = self._world
@@ -112,7 +104,7 @@ class Apps:
             installation = world.state.installations[installation_id]
             repository = world.repository(full_name)
             installation.repository_ids.append(repository.id)
-            app_events.selection_changed(world, installation, by, [repository], [])
+            events.selection_changed(world, installation, by, [repository], [])
 
     def remove_repository(self, installation_id: int, full_name: str, *, by: str) -> None:
         world = self._world
@@ -120,7 +112,7 @@ class Apps:
             installation = world.state.installations[installation_id]
             repository = world.repository(full_name)
             installation.repository_ids.remove(repository.id)
-            app_events.selection_changed(world, installation, by, [], [repository])
+            events.selection_changed(world, installation, by, [], [repository])
 
     def revoke_tokens(self) -> None:
         """Every token that was handed out stops working at once."""

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from bot.embedded.github.errors import GitHubError, bad_request
-from bot.embedded.github.hooks import events
-from bot.embedded.github.state.records import Repository
+from bot.embedded.github.errors import GitHubError, bad_request, not_found
+from bot.embedded.github.state.records import BranchPattern, Environment, Repository
 from bot.embedded.github.state.results import Deployment, DeploymentStatus
 from bot.embedded.github.state.world import World
-
-from .environments import ensure
 
 STATES = ("error", "failure", "inactive", "in_progress", "queued", "pending", "success")
 MAX_DESCRIPTION = 140
@@ -40,7 +38,7 @@ class Deployments:
             self._check_merge(repository, ref, sha, fields.get("auto_merge", True))
             self._check_contexts(repository, ref, sha, fields.get("required_contexts"))
             environment = fields.get("environment", "production")
-            ensure(world, repository, environment)
+            ensure_environment(world, repository, environment)
             now = world.now()
             deployment = Deployment(
                 id=world.next_id("deployment"),
@@ -59,7 +57,6 @@ class Deployments:
                 updated_at=now,
             )
             world.state.deployments[deployment.id] = deployment
-            events.deployment(world, repository, deployment)
             return deployment
 
     def _check_merge(self, repository: Repository, ref: str, sha: str, auto_merge: bool) -> None:
@@ -127,20 +124,7 @@ class Deployments:
             created_at=deployment.updated_at,
         )
         deployment.statuses.append(status)
-        repository = world.repository(deployment.repository_id)
-        events.deployment_status(world, repository, deployment, status)
         return status
-
-    def delete(self, deployment: Deployment) -> None:
-        with self._world.lock:
-            others = [d for d in self.of(deployment.repository_id) if d.environment == deployment.environment]
-            if deployment.state != "inactive" and len(others) > 1:
-                message = (
-                    "We cannot delete an active deployment unless it is the only deployment "
-                    "in a given environment."
-                )
-                raise GitHubError(422, message)
-            del self._world.state.deployments[deployment.id]
 
     def of(self, repository: str | int, environment: str | None = None) -> list[Deployment]:
         """The deployments of a repository, oldest first."""
@@ -151,3 +135,67 @@ class Deployments:
                 for d in self._world.state.deployments.values()
                 if d.repository_id == found.id and environment in (None, d.environment)
             ]
+
+
+def ensure_environment(world: World, repository: Repository, name: str) -> Environment:
+    """The environment; created without rules when it does not exist, as a deployment does."""
+    environment = repository.environments.get(name.lower())
+    if environment is None:
+        now = world.now()
+        environment = Environment(world.next_id("environment"), name, now, now)
+        repository.environments[name.lower()] = environment
+    return environment
+
+
+class Environments:
+    """Environments of a repository and the rules that protect them."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def get(self, full_name: str, name: str) -> Environment:
+        with self._world.lock:
+            environment = self._world.repository(full_name).environments.get(name.lower())
+            if environment is None:
+                raise not_found()
+            return environment
+
+    def protect(
+        self,
+        full_name: str,
+        name: str,
+        *,
+        people: Sequence[str] = (),
+        teams: Sequence[str] = (),
+        wait_minutes: int = 0,
+        protected_branches: bool = False,
+        branches: Sequence[str] | None = None,
+        apps: Sequence[str] = (),
+    ) -> Environment:
+        """Replace the rules of an environment. BRANCHES are patterns, APPS are slugs of Apps with a rule."""
+        world = self._world
+        with world.lock:
+            repository = world.repository(full_name)
+            slugs = {t.slug: t.id for t in world.state.teams if t.organization == repository.owner}
+            environment = ensure_environment(world, repository, name)
+            environment.wait_minutes = wait_minutes
+            environment.people = [world.account(login).id for login in people]
+            environment.teams = [slugs[slug] for slug in teams]
+            environment.admits = (
+                "protected" if protected_branches else "all" if branches is None else "custom"
+            )
+            environment.updated_at, environment.apps, environment.patterns = world.now(), list(apps), []
+            for pattern in branches or ():
+                self.admit(environment, pattern)
+            return environment
+
+    def admit(
+        self, environment: Environment, pattern: str, kind: Literal["branch", "tag"] = "branch"
+    ) -> BranchPattern:
+        """Add a pattern of branches or tags that may be deployed."""
+        with self._world.lock:
+            if environment.admits != "custom":
+                raise not_found()
+            policy = BranchPattern(self._world.next_id("branch_pattern"), pattern, kind)
+            environment.patterns.append(policy)
+            return policy

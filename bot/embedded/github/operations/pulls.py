@@ -94,7 +94,7 @@ class Pulls:
             if pull.state == "closed":
                 return
             now = self._world.now()
-            pull.state, pull.closed_at, pull.closed_by = "closed", now, by
+            pull.state, pull.closed_at = "closed", now
             self._note(pull, by, "closed this")
             events.pull_request(self._world, repository, pull, "closed", by)
 
@@ -106,7 +106,7 @@ class Pulls:
                 raise GitHubError(422, "state cannot be changed. The head branch has been deleted or merged.")
             if pull.state == "open":
                 return
-            pull.state, pull.closed_at, pull.closed_by = "open", None, None
+            pull.state, pull.closed_at = "open", None
             pull.head_sha = source.branches[pull.head_ref]
             self._note(pull, by, "reopened this")
             events.pull_request(self._world, repository, pull, "reopened", by)
@@ -160,7 +160,7 @@ class Pulls:
     ) -> Review:
         """STATE is APPROVED, CHANGES_REQUESTED or COMMENTED; bound to the head of now."""
         with self._world.lock:
-            repository, pull = self._find(full_name, number)
+            _, pull = self._find(full_name, number)
             if state != "COMMENTED" and by.lower() == pull.author.lower():
                 raise GitHubError(422, "Can not approve your own pull request")
             identity = self._world.next_id("review")
@@ -168,7 +168,6 @@ class Pulls:
             pull.reviews.append(review)
             verb = {"APPROVED": "approved these changes", "CHANGES_REQUESTED": "requested changes"}
             self._note(pull, by, verb.get(state, "reviewed"))
-            events.review_submitted(self._world, repository, pull, review)
             return review
 
     def merge(
@@ -188,7 +187,7 @@ class Pulls:
                 raise GitHubError(405, "Pull Request is not mergeable")
             sha = self._merged(repository, pull, by, method)
             now = world.now()
-            pull.state, pull.closed_at, pull.closed_by = "closed", now, by
+            pull.state, pull.closed_at = "closed", now
             pull.merged_at, pull.merged_by, pull.merge_commit_sha = now, by, sha
             pull.base_sha = repository.branches[pull.base_ref]
             self._note(pull, by, f"merged commit {sha[:7]} into {pull.base_ref}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from bot.embedded.github.errors import GitHubError
-from bot.embedded.github.hooks import app_events, events
+from bot.embedded.github.hooks import events
 from bot.embedded.github.hooks.events import NO_COMMIT
 from bot.embedded.github.render.accounts import organization, user
 from bot.embedded.github.state.objects import Files, Objects
@@ -69,7 +69,7 @@ class Repositories:
     def _tell_installation(self, repository: Repository, sender: str) -> None:
         for installation in self._world.state.installations.values():
             if installation.selection == "all" and installation.account.lower() == repository.owner.lower():
-                app_events.selection_changed(self._world, installation, sender, [repository], [])
+                events.selection_changed(self._world, installation, sender, [repository], [])
 
     def set_role(self, full_name: str, login: str, role: Role) -> None:
         """What LOGIN may do here; "none" takes it away."""
@@ -111,13 +111,6 @@ class Repositories:
             self.move(repository, branch, commit.sha, by=by)
             return commit.sha
 
-    def create_branch(self, full_name: str, branch: str, *, by: str, at: str | None = None) -> str:
-        with self._world.lock:
-            repository = self._world.repository(full_name)
-            sha = self._world.commit_sha(repository, at or repository.default_branch)
-            self.move(repository, branch, sha, by=by)
-            return sha
-
     def reset_branch(self, full_name: str, branch: str, to: str, *, by: str) -> None:
         """A forced push to a commit that is already there."""
         with self._world.lock:
@@ -129,7 +122,6 @@ class Repositories:
             repository = self._world.repository(full_name)
             before = repository.branches.pop(branch)
             events.push(self._world, repository, branch, before, NO_COMMIT, by)
-            events.reference(self._world, repository, branch, by, created=False)
 
     def tag(
         self, full_name: str, name: str, *, by: str, at: str | None = None, message: str | None = None
@@ -143,8 +135,6 @@ class Repositories:
             if message is not None:
                 new = world.git(repository).write_tag(name, commit, world.signature(by), message).sha
             repository.tags[name] = new
-            if before == NO_COMMIT:
-                events.reference(world, repository, name, by, created=True, kind="tag")
             events.push(world, repository, name, before, new, by, forced=before != NO_COMMIT, kind="tag")
             return commit
 
@@ -156,8 +146,6 @@ class Repositories:
             return
         repository.branches[branch] = sha
         repository.pushed_at = repository.updated_at = world.now()
-        if before == NO_COMMIT:
-            events.reference(world, repository, branch, by, created=True)
         events.push(world, repository, branch, before, sha, by, forced=forced)
         open_suites(world, repository, branch, before, sha, by)
         for base, pull in list(world.pulls_from(repository, branch)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.embedded.github.state.changes import Change, changes, commit_changes
-from bot.embedded.github.state.objects import DIRECTORY, Commit, Signature, Tag
+from bot.embedded.github.state.objects import Commit, Signature, Tag
 from bot.embedded.github.state.records import Repository
 from bot.embedded.github.state.world import World
 
@@ -150,19 +150,6 @@ def head_commit(commit: Commit) -> Json:
         "author": {"name": commit.author.name, "email": commit.author.email},
         "committer": {"name": commit.committer.name, "email": commit.committer.email},
     }
-
-
-def tree(world: World, repository: Repository, sha: str, *, recursive: bool) -> Json:
-    objects, api = world.git(repository), url(world, repository)
-    listed = objects.walk(sha) if recursive else iter(objects.trees[sha].items())
-    entries: list[Json] = []
-    for path, entry in listed:
-        kind = "tree" if entry.mode == DIRECTORY else "blob"
-        item: Json = {"path": path, "mode": entry.mode, "type": kind, "sha": entry.sha}
-        if kind == "blob":
-            item["size"] = len(objects.blobs[entry.sha])
-        entries.append(item | {"url": f"{api}/git/{kind}s/{entry.sha}"})
-    return {"sha": sha, "url": f"{api}/git/trees/{sha}", "tree": entries, "truncated": False}
 
 
 def comparison(world: World, repository: Repository, base: str, head: str) -> Json | None:

@@ -10,7 +10,7 @@ from .accounts import app, user
 from .basics import Json, node_id, stamp, when
 from .commits import head_commit
 from .pulls import reference
-from .repositories import page, repository, url
+from .repositories import page, url
 
 
 def _pulls(world: World, repository: Repository, sha: str) -> list[Json]:
@@ -86,10 +86,6 @@ def webhook_suite(world: World, repository: Repository, suite: CheckSuite) -> Js
     }
 
 
-def check_suite(world: World, record: Repository, suite: CheckSuite) -> Json:
-    return webhook_suite(world, record, suite) | {"repository": repository(world, record)}
-
-
 def status(world: World, repository: Repository, status: Status) -> Json:
     person = user(world, status.author)
     return {
@@ -104,11 +100,6 @@ def status(world: World, repository: Repository, status: Status) -> Json:
         "created_at": stamp(status.created_at),
         "updated_at": stamp(status.created_at),
     }
-
-
-def full_status(world: World, repository: Repository, record: Status) -> Json:
-    """The form outside the combined status, which names its creator."""
-    return status(world, repository, record) | {"creator": user(world, record.author)}
 
 
 def deployment(world: World, repository: Repository, deployment: Deployment) -> Json:

@@ -18,13 +18,13 @@ from bot.embedded.github.hooks.deliveries import SERVER_VERSION
 from bot.embedded.github.render.basics import Json
 from bot.embedded.github.state.records import Repository
 
-from . import apps, checks, comments, contents, deployments, environments, pulls, repositories, users
+from . import apps, contents, pulls, reports, repositories
 from .auth import authenticate, authorize
 from .call import Answer, Call, Entry
 from .limits import Limits
 
 PREFIX = "/api/v3"
-_TABLES = (apps, checks, comments, contents, deployments, environments, pulls, repositories, users)
+_TABLES = (apps, contents, pulls, reports, repositories)
 _DOCS = "https://docs.github.com/enterprise-server/rest"
 
 

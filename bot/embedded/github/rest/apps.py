@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NotRequired, TypedDict
 
-import msgspec
-
 from bot.embedded.github.errors import GitHubError, not_found
 from bot.embedded.github.operations.apps import Apps
 from bot.embedded.github.render import accounts
@@ -24,10 +22,6 @@ class TokenBody(TypedDict):
     repositories: NotRequired[list[str]]
     repository_ids: NotRequired[list[int]]
     permissions: NotRequired[dict[str, str]]
-
-
-class HookBody(TypedDict):
-    url: NotRequired[str]
 
 
 def _installation(call: Call) -> Installation:
@@ -53,13 +47,6 @@ def list_installations(call: Call) -> Answer:
 @ROUTES.get("/app/installations/{installation_id}", auth="app")
 def get_installation(call: Call) -> Answer:
     return Answer(accounts.installation(call.world, _installation(call)))
-
-
-@ROUTES.delete("/app/installations/{installation_id}", auth="app")
-def delete_installation(call: Call) -> Answer:
-    installation = _installation(call)
-    call.github.apps.uninstall(installation.id, by=installation.account)
-    return Answer(status=204)
 
 
 @ROUTES.post("/app/installations/{installation_id}/access_tokens", auth="app")
@@ -107,16 +94,6 @@ def _repository_ids(call: Call, installation: Installation, body: TokenBody) -> 
     return ids
 
 
-@ROUTES.delete("/installation/token")
-def revoke_token(call: Call) -> Answer:
-    tokens, installation = call.world.state.tokens, call.principal.installation
-    if installation is None:
-        raise not_found()
-    for value in [v for v, t in tokens.items() if t.installation_id == installation.id]:
-        del tokens[value]
-    return Answer(status=204)
-
-
 @ROUTES.get("/installation/repositories", "metadata:read")
 def installation_repositories(call: Call) -> Answer:
     installation, ids = call.principal.installation, call.principal.repository_ids
@@ -129,24 +106,6 @@ def installation_repositories(call: Call) -> Answer:
     return answer
 
 
-@ROUTES.get("/repos/{owner}/{repo}/installation", auth="app")
-def repository_installation(call: Call) -> Answer:
-    repository = call.world.repository(f"{call.params['owner']}/{call.params['repo']}")
-    found = call.world.installation(call.github.apps.app, repository)
-    if found is None:
-        raise not_found()
-    return Answer(accounts.installation(call.world, found))
-
-
-@ROUTES.get("/orgs/{account}/installation", auth="app")
-@ROUTES.get("/users/{account}/installation", auth="app")
-def account_installation(call: Call) -> Answer:
-    for installation in call.world.state.installations.values():
-        if installation.account.lower() == call.params["account"].lower():
-            return Answer(accounts.installation(call.world, installation))
-    raise not_found()
-
-
 def _hook_config(call: Call) -> Answer:
     url = call.github.apps.app.hook_url or ""
     return Answer({"content_type": "json", "insecure_ssl": "0", "secret": "********", "url": url})
@@ -154,14 +113,6 @@ def _hook_config(call: Call) -> Answer:
 
 @ROUTES.get("/app/hook/config", auth="app")
 def get_hook(call: Call) -> Answer:
-    return _hook_config(call)
-
-
-@ROUTES.patch("/app/hook/config", auth="app")
-def set_hook(call: Call) -> Answer:
-    body = call.body(HookBody)
-    if "url" in body:
-        call.github.apps.set_webhook(body["url"])
     return _hook_config(call)
 
 
@@ -209,20 +160,6 @@ def _delivery(call: Call) -> Delivery:
     if found is None:
         raise not_found()
     return found
-
-
-@ROUTES.get("/app/hook/deliveries/{delivery_id}", auth="app")
-def get_delivery(call: Call) -> Answer:
-    delivery = _delivery(call)
-    payload = msgspec.json.decode(delivery.request_body)
-    return Answer(
-        _summary(delivery)
-        | {
-            "url": delivery.url,
-            "request": {"headers": delivery.request_headers, "payload": payload},
-            "response": {"headers": delivery.response_headers, "payload": delivery.response_body},
-        }
-    )
 
 
 @ROUTES.post("/app/hook/deliveries/{delivery_id}/attempts", auth="app")

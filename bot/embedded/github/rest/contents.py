@@ -75,38 +75,6 @@ def git_tag(call: Call) -> Answer:
     return Answer(commits.git_tag(call.world, call.repository, found))
 
 
-@ROUTES.get(f"{REPO}/git/trees/{{sha:path}}", "contents:read")
-def git_tree(call: Call) -> Answer:
-    objects, asked = call.world.git(call.repository), call.params["sha"]
-    sha = call.world.resolve(call.repository, asked)
-    tree = objects.commits[sha].tree if sha else asked
-    if tree not in objects.trees:
-        raise not_found()
-    return Answer(
-        commits.tree(call.world, call.repository, tree, recursive=bool(call.query.get("recursive")))
-    )
-
-
-@ROUTES.get(f"{REPO}/git/blobs/{{sha}}", "contents:read")
-def git_blob(call: Call) -> Answer:
-    content = call.world.git(call.repository).blobs.get(call.params["sha"])
-    if content is None:
-        raise not_found()
-    if "raw" in call.accept:
-        return Answer(content, media_type="application/vnd.github.raw+json; charset=utf-8")
-    api = render.url(call.world, call.repository)
-    return Answer(
-        {
-            "sha": call.params["sha"],
-            "node_id": call.params["sha"],
-            "size": len(content),
-            "url": f"{api}/git/blobs/{call.params['sha']}",
-            "content": base64.encodebytes(content).decode(),
-            "encoding": "base64",
-        }
-    )
-
-
 @ROUTES.get(f"{REPO}/compare/{{basehead:path}}", "contents:read")
 def compare(call: Call) -> Answer:
     base, dots, head = call.params["basehead"].partition("...")

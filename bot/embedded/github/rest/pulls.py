@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.embedded.github.render import comments, commits
+from bot.embedded.github.render import commits
 from bot.embedded.github.render import pulls as render
 from bot.embedded.github.state.changes import changes
 from bot.embedded.github.state.records import Pull
@@ -64,16 +64,3 @@ def pull_commits(call: Call) -> Answer:
 def pull_reviews(call: Call) -> Answer:
     pull, repository = _pull(call), call.repository
     return paged(call, pull.reviews, lambda r: render.review(call.world, repository, pull, r))
-
-
-@ROUTES.get("/repos/{owner}/{repo}/issues/{number}", "issues:read", "pull_requests:read")
-def get_issue(call: Call) -> Answer:
-    return Answer(comments.issue(call.world, call.repository, _pull(call)) | {"closed_by": None})
-
-
-@ROUTES.get("/repos/{owner}/{repo}/issues/{number}/labels", "issues:read", "pull_requests:read")
-def issue_labels(call: Call) -> Answer:
-    pull, repository = _pull(call), call.repository
-    return paged(
-        call, pull.labels, lambda name: render.label(call.world, repository, repository.labels[name])
-    )

@@ -137,7 +137,6 @@ class Pull:
     draft: bool = False
     state: Literal["open", "closed"] = "open"
     closed_at: datetime | None = None
-    closed_by: str | None = None
     merged_at: datetime | None = None
     merged_by: str | None = None
     merge_commit_sha: str | None = None

@@ -1,4 +1,4 @@
-"""Tags, plain and annotated, and who touched a path last: as GitHub's API tells them."""
+"""Plain and annotated tags, and the commits of a path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.embedded_github.receiver import Receiver
 SHOP = "acme/shop"
 
 
-def test_a_plain_tag_names_its_commit(github: GitHubServer, client: Client) -> None:
+def test_plain_tag_refers_to_its_commit(github: GitHubServer, client: Client) -> None:
     commit = github.repositories.tag(SHOP, "v1", by="ada")
     found = client.get(f"repos/{SHOP}/git/ref/tags/v1").json()
     assert found["ref"] == "refs/tags/v1"
@@ -24,7 +24,7 @@ def test_a_plain_tag_names_its_commit(github: GitHubServer, client: Client) -> N
     assert client.get(f"repos/{SHOP}/git/tags/{commit}").status_code == 404
 
 
-def test_an_annotated_tag_is_an_object_of_its_own(github: GitHubServer, client: Client) -> None:
+def test_annotated_tag_is_an_object(github: GitHubServer, client: Client) -> None:
     commit = github.repositories.tag(SHOP, "v1", by="ada", message="The first")
     found = client.get(f"repos/{SHOP}/git/ref/tags/v1").json()["object"]
     assert found["type"] == "tag"
@@ -35,7 +35,7 @@ def test_an_annotated_tag_is_an_object_of_its_own(github: GitHubServer, client: 
 
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="compares with git itself")
-def test_an_annotated_tag_has_the_sha_that_git_gives_it(github: GitHubServer, tmp_path: Path) -> None:
+def test_annotated_tag_has_the_sha_of_git(github: GitHubServer, tmp_path: Path) -> None:
     github.repositories.tag(SHOP, "v1", by="ada", message="The first")
     [tag] = github.world.git(github.world.repository(SHOP)).tags.values()
     who = f"{tag.tagger.name} <{tag.tagger.email}> {int(tag.tagger.at.timestamp())} +0000"
@@ -51,7 +51,7 @@ def test_an_annotated_tag_has_the_sha_that_git_gives_it(github: GitHubServer, tm
     assert git("hash-object", "-t", "tag", "--stdin", "--literally", given=body) == tag.sha
 
 
-def test_a_pushed_tag_is_told(github: GitHubServer, client: Client, receiver: Receiver) -> None:
+def test_tag_push_is_delivered(github: GitHubServer, client: Client, receiver: Receiver) -> None:
     github.apps.set_webhook(receiver.url)
     commit = github.repositories.tag(SHOP, "v1", by="ada")
     github.deliveries.wait_idle(10)
@@ -60,9 +60,7 @@ def test_a_pushed_tag_is_told(github: GitHubServer, client: Client, receiver: Re
     assert pushed["commits"] == []
 
 
-def test_the_commits_of_a_path_are_those_that_changed_it(
-    github: GitHubServer, client: Client, pull: int
-) -> None:
+def test_commits_of_a_path_are_those_that_changed_it(github: GitHubServer, client: Client, pull: int) -> None:
     first = client.get(f"repos/{SHOP}/commits", params={"path": "README.md"}).json()[-1]["sha"]
     second = github.repositories.push(SHOP, "main", {"README.md": "# Ours\n"}, by="ben")
     github.repositories.push(SHOP, "main", {"NOTES.md": "1\n"}, by="ada")

@@ -1,4 +1,4 @@
-"""Deliveries arrive signed, are recorded, and go wrong when they are told to."""
+"""Deliveries are signed and recorded, and faults change them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,7 @@ def _connected(github: GitHubServer, receiver: Receiver) -> None:
     receiver.received.clear()
 
 
-def test_a_delivery_is_signed_and_says_where_it_comes_from(
-    github: GitHubServer, client: Client, receiver: Receiver, pull: int
-) -> None:
+def test_delivery_is_signed(github: GitHubServer, client: Client, receiver: Receiver, pull: int) -> None:
     _connected(github, receiver)
     github.comments.create(SHOP, pull, "/preview", by="ben")
     github.wait_idle()
@@ -36,7 +34,7 @@ def test_a_delivery_is_signed_and_says_where_it_comes_from(
     assert delivery.payload["installation"]["id"] in github.world.state.installations
 
 
-def test_the_app_hears_only_of_what_it_is_installed_on(github: GitHubServer, receiver: Receiver) -> None:
+def test_app_receives_events_of_its_installations_only(github: GitHubServer, receiver: Receiver) -> None:
     github.accounts.create_organization("elsewhere", admins=("ada",))
     github.repositories.create("elsewhere/shop")
     github.apps.set_webhook(receiver.url)
@@ -46,7 +44,7 @@ def test_the_app_hears_only_of_what_it_is_installed_on(github: GitHubServer, rec
     assert receiver.names() == ["ping"]
 
 
-def test_a_suspended_installation_hears_nothing_until_it_is_back(
+def test_suspended_installation_receives_nothing(
     github: GitHubServer, client: Client, receiver: Receiver
 ) -> None:
     [installation] = github.world.state.installations
@@ -58,7 +56,7 @@ def test_a_suspended_installation_hears_nothing_until_it_is_back(
     assert sorted(receiver.names()) == ["installation.suspend", "installation.unsuspend"]
 
 
-def test_a_push_to_an_open_pull_request_names_both_commits(
+def test_synchronize_event_has_both_commits(
     github: GitHubServer, client: Client, receiver: Receiver, pull: int
 ) -> None:
     before = github.pulls.get(SHOP, pull).head_sha
@@ -71,7 +69,7 @@ def test_a_push_to_an_open_pull_request_names_both_commits(
     assert receiver.last("push").payload["commits"][0]["modified"] == ["src/app.py"]
 
 
-def test_what_was_refused_is_recorded_and_can_be_sent_again_with_the_same_guid(
+def test_failed_delivery_can_be_redelivered(
     github: GitHubServer, client: Client, receiver: Receiver, pull: int
 ) -> None:
     _connected(github, receiver)
@@ -106,7 +104,7 @@ def test_deliveries_are_paged_by_a_cursor(github: GitHubServer, client: Client) 
     assert len(seen) > 8
 
 
-def test_a_dropped_delivery_is_recorded_as_failed_and_a_vanished_one_is_not(
+def test_dropped_delivery_is_recorded_unless_vanished(
     github: GitHubServer, client: Client, receiver: Receiver, pull: int
 ) -> None:
     _connected(github, receiver)
@@ -120,7 +118,7 @@ def test_a_dropped_delivery_is_recorded_as_failed_and_a_vanished_one_is_not(
     assert statuses == [202, 502]
 
 
-def test_deliveries_come_twice_late_and_in_another_order(
+def test_deliveries_are_doubled_delayed_and_reordered(
     github: GitHubServer, client: Client, receiver: Receiver, pull: int
 ) -> None:
     _connected(github, receiver)
@@ -146,7 +144,9 @@ def test_deliveries_come_twice_late_and_in_another_order(
     assert [r.payload["comment"]["body"] for r in receiver.received] == ["soon", "late"]
 
 
-def test_a_burst_arrives_whole(github: GitHubServer, client: Client, receiver: Receiver, pull: int) -> None:
+def test_burst_is_delivered_completely(
+    github: GitHubServer, client: Client, receiver: Receiver, pull: int
+) -> None:
     _connected(github, receiver)
     for number in range(150):
         github.comments.create(SHOP, pull, str(number), by="ben")

@@ -1,4 +1,4 @@
-"""The fixtures, the published schemas and what the embedded GitHub sends agree with each other."""
+"""Fixtures, published schemas and the payloads of the embedded GitHub agree."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from githubkit.webhooks import parse
 
 from bot.embedded.github.core import GitHub
-from tests.unit.embedded_github.scenario import payloads, tell
+from tests.unit.embedded_github.scenario import last_payloads, play
 from tests.webhooks import NAMES, SECRET, fixture
 
 
@@ -18,9 +18,9 @@ from tests.webhooks import NAMES, SECRET, fixture
 def sent() -> dict[str, Any]:
     github = GitHub()
     github.world.web, github.world.api = "http://127.0.0.1:1", "http://127.0.0.1:1/api/v3"
-    tell(github)
+    play(github)
     github.close()
-    return payloads(github)
+    return last_payloads(github)
 
 
 def shape(value: Any) -> Any:
@@ -34,36 +34,36 @@ def shape(value: Any) -> Any:
 
 def differences(one: Any, other: Any, path: str = "") -> list[str]:
     if isinstance(one, dict) and isinstance(other, dict):
-        found = [f"{path}.{key}" for key in one.keys() ^ other.keys()]
+        paths = [f"{path}.{key}" for key in one.keys() ^ other.keys()]
         for key in one.keys() & other.keys():
-            found += differences(one[key], other[key], f"{path}.{key}")
-        return found
+            paths += differences(one[key], other[key], f"{path}.{key}")
+        return paths
     if isinstance(one, list) and isinstance(other, list):
         return differences(one[0], other[0], f"{path}[]")
     return []
 
 
-def test_there_is_a_fixture_for_everything_that_is_sent(sent: dict[str, Any]) -> None:
+def test_each_sent_event_has_a_fixture(sent: dict[str, Any]) -> None:
     assert sorted(sent) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_sent_has_the_keys_of_the_fixture(name: str, sent: dict[str, Any]) -> None:
+def test_payload_has_the_keys_of_the_fixture(name: str, sent: dict[str, Any]) -> None:
     assert differences(shape(fixture(name).payload), shape(sent[name])) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fixture_fits_the_published_schema(name: str) -> None:
+def test_fixture_fits_the_published_schema(name: str) -> None:
     assert parse(name.partition(".")[0], fixture(name).body)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_fixture_comes_with_the_headers_of_its_bytes(name: str) -> None:
+def test_fixture_headers_sign_its_bytes(name: str) -> None:
     webhook = fixture(name)
     assert webhook.event == name.partition(".")[0]
     expected = hmac.new(SECRET.encode(), webhook.body, hashlib.sha256).hexdigest()
     assert webhook.headers["X-Hub-Signature-256"] == f"sha256={expected}"
 
 
-def test_a_pull_request_is_as_large_as_a_real_one() -> None:
+def test_pull_request_payload_has_realistic_size() -> None:
     assert len(fixture("pull_request.opened").body) > 20_000

@@ -1,11 +1,13 @@
-"""Who may call what: JWTs, tokens, permissions and what an installation can see."""
+"""JWTs, tokens, permissions and the repositories of an installation."""
 
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import jwt
 import pytest
+import yaml
 
 from bot.embedded.github import GitHubServer, new_credentials
 from tests.unit.embedded_github.conftest import Client
@@ -22,7 +24,7 @@ SHOP = "repos/acme/shop"
         ({"iss": "1"}, 404, "Integration not found"),
     ],
 )
-def test_a_jwt_with_wrong_claims_is_refused_in_githubs_words(
+def test_jwt_with_wrong_claims_is_refused(
     client: Client, claims: dict[str, object], status: int, message: str
 ) -> None:
     answer = client.as_app("GET", "app", token=client.jwt(**claims))
@@ -30,21 +32,21 @@ def test_a_jwt_with_wrong_claims_is_refused_in_githubs_words(
     assert answer.json()["message"].startswith(message)
 
 
-def test_a_jwt_of_another_key_is_refused(github: GitHubServer, client: Client) -> None:
+def test_jwt_of_another_key_is_refused(github: GitHubServer, client: Client) -> None:
     claims = jwt.decode(client.jwt(), options={"verify_signature": False})
     forged = jwt.encode(claims, new_credentials("other").private_key, algorithm="RS256")
     answer = client.as_app("GET", "app", token=forged)
     assert (answer.status_code, answer.json()["message"]) == (401, "A JSON web token could not be decoded")
 
 
-def test_nobody_gets_in_without_a_credential(github: GitHubServer, client: Client) -> None:
+def test_credentials_are_required(github: GitHubServer, client: Client) -> None:
     assert client.http.get(SHOP, headers={"Authorization": ""}).status_code == 401
     answer = client.as_app("GET", SHOP, token="ghs_invented")
     assert (answer.status_code, answer.json()["message"]) == (401, "Bad credentials")
     assert client.as_app("GET", "app", token=client.mint()).status_code == 401
 
 
-def test_a_token_ends_when_it_said_it_would(github: GitHubServer, client: Client) -> None:
+def test_token_expires(github: GitHubServer, client: Client) -> None:
     github.settings.token_lifetime = timedelta(seconds=-1)
     assert client.as_app("GET", SHOP, token=client.mint()).status_code == 401
     assert client.get(SHOP).status_code == 200  # the older one lives on
@@ -52,7 +54,7 @@ def test_a_token_ends_when_it_said_it_would(github: GitHubServer, client: Client
     assert client.get(SHOP).status_code == 401
 
 
-def test_a_narrowed_token_can_do_no_more_than_it_asked_for(github: GitHubServer, client: Client) -> None:
+def test_token_is_limited_to_requested_rights(github: GitHubServer, client: Client) -> None:
     github.repositories.create("acme/other")
     token = client.mint(repositories=["shop"], permissions={"contents": "read"})
     assert client.as_app("GET", f"{SHOP}/contents/README.md", token=token).status_code == 200
@@ -62,7 +64,7 @@ def test_a_narrowed_token_can_do_no_more_than_it_asked_for(github: GitHubServer,
     assert answer.headers["x-accepted-github-permissions"] == "pull_requests=read"
 
 
-def test_a_token_cannot_be_asked_for_more_than_was_granted(github: GitHubServer, client: Client) -> None:
+def test_token_cannot_exceed_the_installation(github: GitHubServer, client: Client) -> None:
     [installation] = github.world.state.installations
     path = f"app/installations/{installation}/access_tokens"
     more = client.as_app("POST", path, json={"permissions": {"contents": "write"}})
@@ -72,17 +74,17 @@ def test_a_token_cannot_be_asked_for_more_than_was_granted(github: GitHubServer,
     assert "not accessible to the parent installation" in strange.json()["message"]
 
 
-def test_what_an_installation_cannot_see_is_not_there(github: GitHubServer, client: Client) -> None:
+def test_repository_outside_the_installation_is_hidden(github: GitHubServer, client: Client) -> None:
     github.accounts.create_organization("elsewhere", admins=("ada",))
     github.repositories.create("elsewhere/secret")
     github.repositories.create("elsewhere/public", private=False)
     assert client.get("repos/elsewhere/secret").status_code == 404
     assert client.get("repos/elsewhere/public").status_code == 200
-    refused = client.post("repos/elsewhere/public/check-runs", name="x", head_sha="0" * 40)
+    refused = client.post("repos/elsewhere/public/deployments", ref="main")
     assert refused.status_code == 404
 
 
-def test_a_suspended_or_removed_installation_gets_no_token(github: GitHubServer, client: Client) -> None:
+def test_suspended_or_removed_installation_gets_no_token(github: GitHubServer, client: Client) -> None:
     [installation] = github.world.state.installations
     path = f"app/installations/{installation}/access_tokens"
     github.apps.suspend(installation, by="ada")
@@ -97,7 +99,7 @@ def test_a_suspended_or_removed_installation_gets_no_token(github: GitHubServer,
     ("role", "permission"),
     [("read", "read"), ("triage", "read"), ("write", "write"), ("maintain", "write"), ("admin", "admin")],
 )
-def test_a_role_is_told_beside_its_old_name(
+def test_role_has_a_legacy_permission(
     github: GitHubServer, client: Client, role: str, permission: str
 ) -> None:
     github.repositories.set_role("acme/shop", "ben", role)  # type: ignore[arg-type]  # a parameter is any text
@@ -105,22 +107,53 @@ def test_a_role_is_told_beside_its_old_name(
     assert (answer["role_name"], answer["permission"]) == (role, permission)
 
 
-def test_a_stranger_has_no_role_and_a_made_up_name_is_not_found(github: GitHubServer, client: Client) -> None:
+def test_unknown_user_is_not_found(github: GitHubServer, client: Client) -> None:
     github.accounts.create_user("eve")
     assert client.get(f"{SHOP}/collaborators/eve/permission").json()["role_name"] == "none"
     assert client.get(f"{SHOP}/collaborators/nobody-at-all/permission").status_code == 404
 
 
-def test_membership_of_a_team_is_told(github: GitHubServer, client: Client) -> None:
+def test_team_membership(github: GitHubServer, client: Client) -> None:
     github.accounts.create_team("acme", "ops", ("ben",))
     assert client.get("orgs/acme/teams/ops/memberships/ben").json()["state"] == "active"
     assert client.get("orgs/acme/teams/ops/memberships/ada").status_code == 404
 
 
-def test_a_renamed_repository_is_found_under_its_old_name(github: GitHubServer, client: Client) -> None:
+def test_renamed_repository_redirects(github: GitHubServer, client: Client) -> None:
     github.repositories.rename("acme/shop", "store", by="ada")
     moved = client.get(f"{SHOP}/branches/main")
     assert moved.status_code == 301
     followed = client.get(moved.headers["location"].removeprefix(github.api_url))
     assert followed.json()["name"] == "main"
     assert client.get("repos/acme/store").json()["full_name"] == "acme/store"
+
+
+def test_app_asks_for_what_app_yml_declares(github: GitHubServer) -> None:
+    manifest = yaml.safe_load((Path(__file__).parents[3] / "app.yml").read_text())
+    installation = github.apps.install("acme", by="ada")
+    assert installation.permissions == github.apps.app.permissions == manifest["default_permissions"]
+    assert installation.events == github.apps.app.events == manifest["default_events"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "permission"),
+    [
+        ("GET", "environments/production", "actions=read"),
+        ("GET", "commits/main/check-runs", "checks=read"),
+        ("GET", "contents/README.md", "contents=read"),
+        ("POST", "deployments", "deployments=write"),
+        ("POST", "issues/1/comments", "issues=write; pull_requests=write"),
+        ("GET", "pulls", "pull_requests=read"),
+        ("GET", "commits/main/status", "statuses=read"),
+    ],
+)
+def test_call_without_permission_is_refused(
+    github: GitHubServer, client: Client, method: str, path: str, permission: str
+) -> None:
+    [installation] = github.world.state.installations.values()
+    for name in (part.partition("=")[0] for part in permission.split("; ")):
+        installation.permissions.pop(name, None)
+    client.authorize()
+    answer = client.http.request(method, f"{SHOP}/{path}")
+    assert (answer.status_code, answer.json()["message"]) == (403, "Resource not accessible by integration")
+    assert answer.headers["x-accepted-github-permissions"] == permission

@@ -1,4 +1,4 @@
-"""Rate limits, conditional requests and everything that can be made to go wrong."""
+"""Rate limits, conditional requests and faults."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def _remaining(answer: httpx.Response) -> int:
     return int(answer.headers["x-ratelimit-remaining"])
 
 
-def test_an_unchanged_answer_costs_nothing(client: Client, github: GitHubServer) -> None:
+def test_unchanged_response_is_free(client: Client, github: GitHubServer) -> None:
     first = client.get(SHOP)
     again = client.get(SHOP, headers={"If-None-Match": first.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
@@ -27,13 +27,13 @@ def test_an_unchanged_answer_costs_nothing(client: Client, github: GitHubServer)
     assert _remaining(changed) == _remaining(first) - 1
 
 
-def test_a_new_token_makes_a_new_etag(client: Client) -> None:
+def test_etag_depends_on_the_token(client: Client) -> None:
     first = client.get(SHOP)
     client.authorize()
     assert client.get(SHOP, headers={"If-None-Match": first.headers["etag"]}).status_code == 200
 
 
-def test_the_limit_is_counted_and_refuses(client: Client, github: GitHubServer) -> None:
+def test_rate_limit_is_enforced(client: Client, github: GitHubServer) -> None:
     github.settings.rate_limit = 2
     assert [_remaining(client.get(SHOP)) for _ in range(2)] == [1, 0]
     refused = client.get(SHOP)
@@ -43,32 +43,28 @@ def test_the_limit_is_counted_and_refuses(client: Client, github: GitHubServer) 
     assert client.get("rate_limit").json()["resources"]["core"]["remaining"] == 0
 
 
-def test_the_secondary_limit_says_when_to_come_back(client: Client, github: GitHubServer) -> None:
+def test_secondary_limit_has_retry_after(client: Client, github: GitHubServer) -> None:
     github.faults.add("secondary_limit", times=1, method="POST", seconds=7, status=429)
     assert client.get(SHOP).status_code == 200
-    refused = client.post(f"{SHOP}/statuses/main", state="success")
+    refused = client.post(f"{SHOP}/issues/1/comments", body="Hello")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
     assert "secondary rate limit" in refused.json()["message"]
 
 
-def test_a_post_can_be_performed_and_yet_answered_with_502(
-    client: Client, github: GitHubServer, pull: int
-) -> None:
+def test_fault_can_fail_a_completed_post(client: Client, github: GitHubServer, pull: int) -> None:
     github.faults.add("error_after", times=1, method="POST", path="/comments$")
     answer = client.post(f"{SHOP}/issues/{pull}/comments", body="Hello")
     assert answer.status_code == 502
     assert [c.body for c in github.comments.on("acme/shop", pull)] == ["Hello"]
 
 
-def test_an_error_before_anything_was_done_changes_nothing(
-    client: Client, github: GitHubServer, pull: int
-) -> None:
+def test_fault_before_the_request_changes_nothing(client: Client, github: GitHubServer, pull: int) -> None:
     github.faults.add("error", times=1, status=500)
     assert client.post(f"{SHOP}/issues/{pull}/comments", body="Hello").status_code == 500
     assert github.comments.on("acme/shop", pull) == []
 
 
-def test_faults_are_switched_over_http_too(client: Client, github: GitHubServer) -> None:
+def test_faults_are_set_over_http(client: Client, github: GitHubServer) -> None:
     faults = f"{github.url}/_faults"
     asked = httpx.post(faults, json={"kind": "hang", "seconds": 0.2, "times": 1}, trust_env=False)
     assert asked.json()[0]["kind"] == "hang"
@@ -83,7 +79,7 @@ def test_faults_are_switched_over_http_too(client: Client, github: GitHubServer)
     assert client.get(SHOP).status_code == 200
 
 
-def test_lists_can_lie(client: Client, github: GitHubServer, pull: int) -> None:
+def test_fault_returns_empty_lists(client: Client, github: GitHubServer, pull: int) -> None:
     github.faults.add("empty_lists")
     assert client.get(f"{SHOP}/pulls").json() == []
     assert client.get("installation/repositories").json()["total_count"] == 0
@@ -91,14 +87,14 @@ def test_lists_can_lie(client: Client, github: GitHubServer, pull: int) -> None:
     assert len(client.get(f"{SHOP}/pulls").json()) == 1
 
 
-def test_tokens_can_be_revoked_under_way(client: Client, github: GitHubServer) -> None:
+def test_fault_revokes_tokens(client: Client, github: GitHubServer) -> None:
     github.faults.add("revoke_tokens", times=1)
     assert client.get(SHOP).status_code == 401
     client.authorize()
     assert client.get(SHOP).status_code == 200
 
 
-def test_a_hanging_request_does_not_keep_the_server_from_stopping() -> None:
+def test_server_stops_while_a_request_hangs() -> None:
     with GitHubServer() as server:
         server.faults.add("hang", seconds=60)
         try:
@@ -108,7 +104,7 @@ def test_a_hanging_request_does_not_keep_the_server_from_stopping() -> None:
     assert time.monotonic() - start < 3
 
 
-def test_the_log_counts_calls_and_writes(client: Client, github: GitHubServer, pull: int) -> None:
+def test_request_log_counts_calls_and_writes(client: Client, github: GitHubServer, pull: int) -> None:
     github.requests.clear()
     client.authorize()
     client.get(f"{SHOP}/pulls/{pull}")
@@ -122,23 +118,21 @@ def test_the_log_counts_calls_and_writes(client: Client, github: GitHubServer, p
     assert len(github.requests.calls("GET", "/pulls/")) == 1
 
 
-def test_a_repository_is_found_by_its_id(client: Client, github: GitHubServer) -> None:
+def test_repository_is_found_by_id(client: Client, github: GitHubServer) -> None:
     [repository] = github.world.state.repositories.values()
     assert client.get(f"repositories/{repository.id}").json()["full_name"] == "acme/shop"
     assert client.get(f"repositories/{repository.id}/branches/main").json()["name"] == "main"
     assert client.get("repositories/1").status_code == 404
 
 
-def test_what_does_not_exist_is_answered_as_json(client: Client) -> None:
+def test_errors_are_json(client: Client) -> None:
     answer = client.get("no/such/thing")
     assert (answer.status_code, answer.json()["message"]) == (404, "Not Found")
-    answer = client.http.post(f"{SHOP}/statuses/main", content=b"{not json")
-    assert (answer.status_code, answer.json()["message"]) == (403, "Resource not accessible by integration")
-    answer = client.http.post(f"{SHOP}/check-runs", content=b"{not json")
+    answer = client.http.post(f"{SHOP}/deployments", content=b"{not json")
     assert (answer.status_code, answer.json()["message"]) == (400, "Problems parsing JSON")
 
 
-def test_the_log_counts_graphql_too(client: Client, github: GitHubServer) -> None:
+def test_request_log_counts_graphql(client: Client, github: GitHubServer) -> None:
     github.requests.clear()
     answer = client.http.post(f"{github.url}/api/graphql", json={"query": "{ viewer { login } }"})
     assert answer.json() == {"data": {"viewer": {"login": "greenroom[bot]"}}}
