@@ -22,7 +22,7 @@ from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import Policy as ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
-from bot.cluster.render.tools.tools import Tools
+from bot.cluster.render.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
 from bot.cluster.secrets import read_secret
 from bot.cluster.watch import Watcher

@@ -55,7 +55,7 @@ async def _compare(
 ) -> tuple[Sequence[Standing], Comparison]:
     from bot.cluster.policy import Policy
     from bot.cluster.render.renderer import ManifestRenderer
-    from bot.cluster.render.tools.tools import Tools
+    from bot.cluster.render.tools import Tools
     from bot.promotions.parity_service import ParityService
 
     repository = await _meant(store, name)

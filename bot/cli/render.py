@@ -68,7 +68,7 @@ async def _bundle(
 ) -> Bundle:
     from bot.cluster.policy import Policy
     from bot.cluster.render import render as rendering
-    from bot.cluster.render.tools.tools import Tools
+    from bot.cluster.render.tools import Tools
     from bot.environments.render_request import render_request
     from bot.model.environment import EnvironmentKey
     from bot.model.naming import host_label, namespace_name

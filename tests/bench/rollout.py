@@ -19,7 +19,7 @@ import httpx
 
 from bot.cluster.policy import Policy
 from bot.cluster.render.renderer import ManifestRenderer
-from bot.cluster.render.tools.tools import Tools
+from bot.cluster.render.tools import Tools
 from bot.embedded.world import GATEWAY
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Backend, RenderRequest

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.cluster_desk import Desk, Running, desk_on, embedded_kubeconfig, running_on
+from tests.contract.cluster_harness import Desk, Running, desk_on, embedded_kubeconfig, running_on
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])

@@ -17,7 +17,7 @@ from bot.cluster.client.kinds import NAMESPACE
 from bot.embedded.client.resources import GATEWAYS
 from bot.embedded.kubernetes.faults import Fault
 from bot.model.errors import Rejected, Unavailable
-from tests.contract.cluster_desk import Desk, make_gateway
+from tests.contract.cluster_harness import Desk, make_gateway
 
 
 async def test_an_administrator_lacks_nothing(desk: Desk):

@@ -21,7 +21,7 @@ from bot.embedded.client.resources import (
 )
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Wave
-from tests.contract.cluster_desk import Desk, open_fence
+from tests.contract.cluster_harness import Desk, open_fence
 from tests.unit.cluster.manifests import config_map, deployment, job, service, stateful_set
 
 CLAIM = {

@@ -16,7 +16,7 @@ from bot.embedded.client.resources import (
 )
 from bot.model.data import DataRecord, JobRecord
 from bot.model.manifest import Bundle, Wave
-from tests.contract.cluster_desk import Desk, Running, eventually, open_fence
+from tests.contract.cluster_harness import Desk, Running, eventually, open_fence
 from tests.unit.cluster.manifests import config_map, deployment, job, service, stateful_set
 
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}

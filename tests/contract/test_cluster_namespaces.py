@@ -17,7 +17,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Condition, NamespaceState, OwnedNamespace, Wave
 from bot.model.size import Size
-from tests.contract.cluster_desk import SIZE, Desk, eventually, open_fence
+from tests.contract.cluster_harness import SIZE, Desk, eventually, open_fence
 from tests.unit.cluster.manifests import deployment, service
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.cluster.client.access import gateway_problem
 from bot.embedded.client.resources import JOBS, PODS
 from bot.model.manifest import Bundle, Condition, Manifest, Wave
-from tests.contract.cluster_desk import Desk, Running, eventually, of_image, open_fence
+from tests.contract.cluster_harness import Desk, Running, eventually, of_image, open_fence
 from tests.unit.cluster.manifests import Object, deployment, job, service, stateful_set
 
 SERVE = """

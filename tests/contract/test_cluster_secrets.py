@@ -12,7 +12,7 @@ from bot.cluster.secrets import read_secret
 from bot.embedded.client.resources import NAMESPACES, SECRETS
 from bot.model.errors import Rejected, Superseded
 from bot.secrets.kubernetes import REPOSITORIES, KubernetesSecrets
-from tests.contract.cluster_desk import Desk, open_fence
+from tests.contract.cluster_harness import Desk, open_fence
 from tests.unit.cluster.manifests import deployment, service
 
 VALUES = {"STRIPE_KEY": "sk_test_4711", "MAIL": "hünter\n22"}

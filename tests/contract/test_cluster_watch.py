@@ -12,7 +12,7 @@ from bot.cluster.watch import Watcher
 from bot.embedded.client.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS
 from bot.embedded.kubernetes.faults import Fault
 from bot.model.environment import EnvironmentKey
-from tests.contract.cluster_desk import Desk, eventually, open_fence
+from tests.contract.cluster_harness import Desk, eventually, open_fence
 from tests.unit.cluster.manifests import config_map, deployment, service
 
 

@@ -19,7 +19,7 @@ from bot.model.environment import EnvironmentState
 from bot.model.repository import Repository
 from bot.registry.client import RegistryClient
 from bot.store import Store
-from tests.contract.cluster_desk import Desk, desk_on
+from tests.contract.cluster_harness import Desk, desk_on
 from tests.contract.hostile import CASES, PLAIN, Case
 from tests.stores import ManualClock
 from tests.unit.environments import fakes

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from bot.cluster.client.kinds import IN_MANIFESTS
+from bot.cluster.render import helm, kustomize
 from bot.cluster.render.comparable import comparable
 from bot.cluster.render.pod_templates import containers, pod_template
-from bot.cluster.render.tools import helm, kustomize
 from bot.commands.grammar import Command, Mistake, parse
 from bot.config.configuration import parse_configuration
 from bot.github.messages import environment as texts

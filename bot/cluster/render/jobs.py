@@ -9,7 +9,7 @@ from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, REFRESH, RESETS
 from bot.cluster.policy import Policy
 from bot.cluster.render.pod_templates import containers, pod_template
 from bot.cluster.render.seed_files import mount
-from bot.cluster.render.transform import pinned
+from bot.cluster.render.transforms import pinned
 from bot.model.manifest import JobRequest, Manifest, RenderRequest
 
 Object = dict[str, Any]

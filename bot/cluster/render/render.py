@@ -27,7 +27,7 @@ from bot.cluster.render.jobs import check_job, migrations_job, seed_job
 from bot.cluster.render.manifests import Source
 from bot.cluster.render.pod_templates import pod_template
 from bot.cluster.render.seed_files import config_maps
-from bot.cluster.render.transform import transform
+from bot.cluster.render.transforms import transform
 from bot.cluster.render.waves import in_waves
 from bot.cluster.routing.route import backend_selector, http_route, selects
 from bot.model.manifest import Bundle, Manifest, RenderRequest, Wave

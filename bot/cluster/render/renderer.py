@@ -7,7 +7,7 @@ import asyncio
 from bot.cluster.policy import Policy
 from bot.cluster.render.comparable import comparable
 from bot.cluster.render.render import render
-from bot.cluster.render.tools.tools import Tools
+from bot.cluster.render.tools import Tools
 from bot.model.manifest import Bundle, RenderRequest
 from bot.model.parity import Comparable
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from bot.cluster.render.tools import helm
+from bot.cluster.render import helm
 from bot.model.errors import ManifestRefused
 
 CHART = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.cluster.render.tools import kustomize
+from bot.cluster.render import kustomize
 from bot.model.errors import ManifestRefused
 
 SERVICE = b"# ours\napiVersion: v1\nkind: Service\nmetadata:\n  name: shop\nspec:\n  ports: [{port: 80}]\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.cluster.render.tools.references import Tree, host
+from bot.cluster.render.references import Tree, host
 from bot.model.errors import ManifestRefused
 
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from bot.cluster.render.manifests import Source
-from bot.cluster.render.tools.tools import Tools
+from bot.cluster.render.tools import Tools
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Tool
 from tests.unit.cluster.manifests import request

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.cluster.render.render import render
-from bot.cluster.render.tools.tools import Tools
+from bot.cluster.render.tools import Tools
 from bot.config.configuration import parse_configuration
 from bot.embedded.samples import Files, helm_shop_files, kustomize_shop_files
 from bot.model.errors import ManifestRefused

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.cluster.render.tools.folder import private_folder
-from bot.cluster.render.tools.process import Limits
-from bot.cluster.render.tools.tools import ToolMissing, Tools
+from bot.cluster.render.folder import private_folder
+from bot.cluster.render.process import Limits
+from bot.cluster.render.tools import ToolMissing, Tools
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Tool
 from tests.unit.cluster.manifests import request

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.cluster.render.renderer import ManifestRenderer
-from bot.cluster.render.tools.tools import Tools
+from bot.cluster.render.tools import Tools
 from bot.model.errors import Rejected
 from bot.model.parity import Category, Comparable, Comparison, Difference, diff, mismatch_reason
 from bot.model.repository import Repository

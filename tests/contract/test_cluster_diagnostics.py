@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.secrets import injected
 from bot.embedded.client.resources import NAMESPACES
-from tests.contract.cluster_desk import Desk, Running, eventually, of_image
+from tests.contract.cluster_harness import Desk, Running, eventually, of_image
 from tests.contract.test_cluster_observe import FAIL
 from tests.unit.cluster.manifests import deployment, service
 

@@ -20,7 +20,7 @@ from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import Policy
 from bot.cluster.render.renderer import ManifestRenderer
-from bot.cluster.render.tools.tools import Tools
+from bot.cluster.render.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
 from bot.embedded.client import Client, Connection, Object, Resource
 from bot.embedded.client.resources import GATEWAY_CLASSES, GATEWAYS, NAMESPACES, PODS

@@ -9,9 +9,9 @@ from typing import Any
 
 import yaml
 
+from bot.cluster.render.folder import COMMIT
 from bot.cluster.render.manifests import Source, documents, objects
-from bot.cluster.render.tools.folder import COMMIT
-from bot.cluster.render.tools.references import Tree, host
+from bot.cluster.render.references import Tree, host
 from bot.config.documents import Document, Path, line_of
 from bot.model.errors import ManifestRefused
 
