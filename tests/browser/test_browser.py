@@ -1,35 +1,24 @@
-"""From the pull request to the seeded shop and to the page that tells how it came about, by clicking."""
+"""The pages of the bot and of the embedded GitHub, used as a person uses them."""
 
 from __future__ import annotations
 
 import re
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import expect
 
 from bot.embedded.samples import shop_files
 from bot.embedded.samples.commits import broken_start
-from tests.browser.conftest import PATIENCE_MS, REPOSITORY, Visit, screenshot_page
+from tests.browser.visit import PATIENCE_MS, REPOSITORY, Visit, screenshot_page, wait_for_text
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]
-
-
-async def sign_in_as(visit: Visit, login: str) -> None:
-    """Chooses who one is on the embedded GitHub."""
-    await visit.page.goto(visit.world.github.url)
-    await visit.page.select_option("#login", login)
-    await visit.page.click("text=Switch")
-
-
-async def wait_for_text(page: Page, where: str, words: str) -> None:
-    await expect(page.locator(where)).to_contain_text(words, timeout=PATIENCE_MS)
 
 
 async def test_pull_request_links_to_the_shop_and_the_environment_page(visit: Visit) -> None:
     page = visit.page
     number = await visit.open_pull_request("spring", "Spring in the shop")
-    await sign_in_as(visit, "ada")
-    await page.goto(f"{visit.world.github.url}/{REPOSITORY}/pull/{number}")
+    await visit.sign_in_as("ada")
+    await visit.open_page(number)
     await wait_for_text(page, "#timeline", "is ready")
     await wait_for_text(page, "#checks", "greenroom/http-healthz")
     await visit.screenshot("pull-request")
@@ -66,8 +55,8 @@ async def test_pull_request_links_to_the_shop_and_the_environment_page(visit: Vi
 async def test_stage_page_shows_a_promotion(visit: Visit) -> None:
     page = visit.page
     number = await visit.open_pull_request("spring", "Spring in the shop")
-    await sign_in_as(visit, "ada")
-    await page.goto(f"{visit.world.github.url}/{REPOSITORY}/pull/{number}")
+    await visit.sign_in_as("ada")
+    await visit.open_page(number)
     await wait_for_text(page, "#timeline", "is ready")
     for words in ("/promote integration", "/promote security", "/lock staging for 2h load test"):
         await visit.comment(number, words)
@@ -99,8 +88,8 @@ async def test_environment_page_shows_a_failure_and_refreshes(visit: Visit) -> N
     page = visit.page
     files = broken_start(shop_files(visit.world.registry.host))
     number = await visit.open_pull_request("autumn", "<b>Autumn</b> & `checkout`", files)
-    await sign_in_as(visit, "ada")
-    await page.goto(f"{visit.world.github.url}/{REPOSITORY}/pull/{number}")
+    await visit.sign_in_as("ada")
+    await visit.open_page(number)
     await wait_for_text(page, "#timeline", "failed")
     await visit.screenshot("pull-request-failed")
     await page.locator("#timeline >> text=Phases and logs").first.click()
@@ -119,7 +108,7 @@ async def test_pages_hide_repositories_that_the_user_cannot_read(visit: Visit) -
     number = await visit.open_pull_request("night", "The night market")
     visit.world.github.world.repository(REPOSITORY).private = True
     repository = visit.world.github.world.repository(REPOSITORY).id
-    await sign_in_as(visit, "mallory")
+    await visit.sign_in_as("mallory")
     await page.goto(f"{visit.bot.url}/environments/preview/{repository}/{number}")
     await page.click("text=Sign in with GitHub")
     await page.click("text=Continue as mallory")
