@@ -8,12 +8,11 @@ from datetime import timedelta
 
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.render.renderer import ManifestRenderer
-from bot.commands.handler import Handler as CommandHandler
-from bot.commands.handler import Peers as CommandPeers
+from bot.commands.handler import CommandHandler, CommandPorts
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
 from bot.environments.context import Policy, Ports
-from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
+from bot.environments.handler import EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.github.app import GitHubApp
 from bot.model.quota import Caps
@@ -24,7 +23,7 @@ from bot.promotions.parity_service import ParityService
 from bot.promotions.promotion_reconciler import PromotionReconciler
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import PromotionService
-from bot.promotions.view_reader import ViewReader
+from bot.promotions.view_reader import StageViewReader
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.store import utc_now
@@ -79,8 +78,8 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
     }
 
 
-def view_reader(store: Store, github: GitHubApp) -> ViewReader:
-    return ViewReader(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
+def view_reader(store: Store, github: GitHubApp) -> StageViewReader:
+    return StageViewReader(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
 
 
 def intervals(settings: Settings) -> Mapping[str, timedelta]:
@@ -99,7 +98,7 @@ def intervals(settings: Settings) -> Mapping[str, timedelta]:
 def _commands(dependencies: Dependencies) -> Handler:
     store, github = dependencies.store, dependencies.github
     teller = view_reader(store, github)
-    peers = CommandPeers(
+    peers = CommandPorts(
         store.commands,
         store.environments,
         github,
@@ -112,16 +111,18 @@ def _commands(dependencies: Dependencies) -> Handler:
 
 def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
     store, github, hosts = dependencies.store, dependencies.github, dependencies.settings.host_grants
-    asking = PromotionService(store.promotions, store.releases, github, utc_now)
-    sources = ReleaseResolver(
+    service = PromotionService(store.promotions, store.releases, github, utc_now)
+    release_resolver = ReleaseResolver(
         github, dependencies.ports.registry, dependencies.renderer, store.releases, utc_now
     )
-    comparing = ParityService(github, dependencies.renderer)
-    inquiry = FactsReader(store.promotions, store.environments, github, sources, comparing, utc_now, hosts)
-    pins = DemoPins(store.promotions, github, sources, utc_now)
+    parity_service = ParityService(github, dependencies.renderer)
+    facts_reader = FactsReader(
+        store.promotions, store.environments, github, release_resolver, parity_service, utc_now, hosts
+    )
+    pins = DemoPins(store.promotions, github, release_resolver, utc_now)
     return {
-        "promotion": PromotionReconciler(store.promotions, github, inquiry, asking, utc_now),
-        "pipeline": DefaultBranchFollower(store.deliveries, github, asking, pins),
+        "promotion": PromotionReconciler(store.promotions, github, facts_reader, service, utc_now),
+        "pipeline": DefaultBranchFollower(store.deliveries, github, service, pins),
     }
 
 

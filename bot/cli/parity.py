@@ -17,7 +17,7 @@ from bot.cli.stages import Json
 if TYPE_CHECKING:
     from bot.model.parity import Comparison
     from bot.model.repository import Repository
-    from bot.promotions.parity_service import ParityService, Standing
+    from bot.promotions.parity_service import ParityInput, ParityService
     from bot.settings import Settings
     from bot.store import Store
 
@@ -40,7 +40,7 @@ def parity(
         f"{each.stage} runs nothing yet, so it is taken as the default branch configures it now, with "
         f"release {each.release.id}."
         for each in standings
-        if not each.runs
+        if not each.is_running
     ]
     if as_json:
         print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
@@ -52,7 +52,7 @@ def parity(
 
 async def _compare(
     store: Store, read: Settings, name: str | None, names: tuple[str, str]
-) -> tuple[Sequence[Standing], Comparison]:
+) -> tuple[Sequence[ParityInput], Comparison]:
     from bot.cluster.policy import Policy
     from bot.cluster.render.renderer import ManifestRenderer
     from bot.cluster.render.tools import Tools
@@ -69,12 +69,12 @@ async def _compare(
 
 async def _told(
     store: Store, comparing: ParityService, repository: Repository, names: tuple[str, str]
-) -> tuple[Sequence[Standing], Comparison]:
+) -> tuple[Sequence[ParityInput], Comparison]:
     from bot.model.parity import Comparison
 
     records = {each.name: each for each in await store.promotions.stages(repository.id)}
     newest = await store.releases.newest(repository.id)
-    standings = await comparing.standings(repository, names, records, newest[0] if newest else None)
+    standings = await comparing.parity_inputs(repository, names, records, newest[0] if newest else None)
     differences = await comparing.compare(repository, *standings)
     return standings, Comparison(*names, differences)
 
@@ -94,7 +94,7 @@ async def _meant(store: Store, name: str | None) -> Repository:
     return next(iter(found.values()))
 
 
-def _show(standings: Sequence[Standing], comparison: Comparison, notes: Sequence[str]) -> None:
+def _show(standings: Sequence[ParityInput], comparison: Comparison, notes: Sequence[str]) -> None:
     from rich.console import Console
 
     from bot.cli.terminal import text

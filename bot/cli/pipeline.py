@@ -47,7 +47,7 @@ def promotion_table(found: Sequence[Promotion]) -> Table:
 def _ended(promotion: Promotion) -> Text:
     state = promotion.state
     style = "green" if state in _GOOD else _BUSY if state in ACTIVE else "dim"
-    return text(state, style) + text(f": {promotion.why}" if promotion.why else "")
+    return text(state, style) + text(f": {promotion.reason}" if promotion.reason else "")
 
 
 def show_releases(found: Sequence[PromotableRelease]) -> None:
@@ -79,17 +79,17 @@ def show_audit(found: Sequence[AuditEntry]) -> None:
 def audit_table(found: Sequence[AuditEntry]) -> Table:
     return table(
         ("when", "stage", "who", "what"),
-        ((_moment(each.at), each.stage, each.who or "greenroom", _done(each)) for each in found),
+        ((_moment(each.at), each.stage, each.actor or "greenroom", _done(each)) for each in found),
     )
 
 
 def _done(entry: AuditEntry) -> str:
     """Such as `verifying → succeeded [8c5b605ba2]`, or `locked: load test`."""
     moved = f"{entry.before} → {entry.after}" if entry.before and entry.after else entry.before or entry.after
-    said = moved if entry.what == entry.after and entry.before else entry.what
-    if moved and said != moved and moved != entry.what:
+    said = moved if entry.action == entry.after and entry.before else entry.action
+    if moved and said != moved and moved != entry.action:
         said += f" ({moved})"
-    why = f": {entry.why}" if entry.why else ""
+    why = f": {entry.reason}" if entry.reason else ""
     return f"{said}{why} [{entry.promotion}]" if entry.promotion else f"{said}{why}"
 
 
@@ -112,16 +112,20 @@ def _kept(stage: StageRecord, now: datetime) -> str:
     lock = stage.lock if stage.lock is not None and now < stage.lock.until else None
     told = [f"moved by {stage.active_promotion}"] if stage.active_promotion is not None else []
     if stage.pin is not None:
-        told.append(f"pinned to {stage.pin.release}{f' (waits: {stage.pin.why})' if stage.pin.why else ''}")
+        told.append(
+            f"pinned to {stage.pin.release}{f' (waits: {stage.pin.problem})' if stage.pin.problem else ''}"
+        )
     return "; ".join(filter(None, [*told, kept(lock, stage.hold)]))
 
 
 def kept(lock: Lock | None, hold: Hold | None) -> str:
     told = []
     if lock is not None:
-        told.append(f"locked by {lock.by} until {time(lock.until)}{f' ({lock.why})' if lock.why else ''}")
+        told.append(
+            f"locked by {lock.by} until {time(lock.until)}{f' ({lock.reason})' if lock.reason else ''}"
+        )
     if hold is not None:
-        told.append(f"on hold: {hold.why}")
+        told.append(f"on hold: {hold.reason}")
     return "; ".join(told)
 
 

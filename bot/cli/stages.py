@@ -109,7 +109,7 @@ def list_stages(
 @stages.command("show")
 def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
     """What runs on a stage or demo, who keeps it, what moves it, and what waits for what."""
-    from bot.promotions.view_reader import ViewReader
+    from bot.promotions.view_reader import StageViewReader
     from bot.promotions.views import PipelineView
     from bot.store.store import utc_now
 
@@ -119,7 +119,7 @@ def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
         found = await repository_called(store, repository)
         github = github_app(read)
         try:
-            teller = ViewReader(
+            teller = StageViewReader(
                 store.promotions, store.environments, store.releases, store.audit, github, utc_now
             )
             return await teller.stage(found, stage) or await teller.pipeline(found)

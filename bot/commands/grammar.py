@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.commands.comment_text import visible_lines
-from bot.commands.table import COMMANDS, STAGING, Verb
+from bot.commands.table import COMMANDS, STAGE_VERBS, Verb
 
 LONGEST = 65_536
 """GitHub takes no longer comment."""
@@ -31,7 +31,7 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
+class UnknownCommand:
     """Meant as a command, but none."""
 
     typed: str
@@ -40,19 +40,19 @@ class Mistake:
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class ParsedComment:
     """What a comment asks for: its first command, and how many more there are (they are not run)."""
 
-    first: Command | Mistake
+    first: Command | UnknownCommand
     more: int = 0
 
 
-def parse(body: str) -> Spoken | None:
+def parse(body: str) -> ParsedComment | None:
     """None for ordinary text, such as a path at the start of a line, and for commands of other bots."""
     if len(body) > LONGEST or "/" not in body:
         return None
     found = [spoken for line in visible_lines(body) if (spoken := _parse_line(line)) is not None]
-    return Spoken(found[0], len(found) - 1) if found else None
+    return ParsedComment(found[0], len(found) - 1) if found else None
 
 
 def digest(body: str) -> str:
@@ -60,7 +60,7 @@ def digest(body: str) -> str:
     return hashlib.sha256(body.encode(errors="replace")).hexdigest()[:32]
 
 
-def _parse_line(line: str) -> Command | Mistake | None:
+def _parse_line(line: str) -> Command | UnknownCommand | None:
     match = _LINE.fullmatch(line)
     if match is None:
         return None
@@ -68,9 +68,9 @@ def _parse_line(line: str) -> Command | Mistake | None:
     verbs = _WORDS.get(word)
     if verbs is None:
         near = _nearest(word)
-        return Mistake(f"/{word}", _WORDS[near]) if near else None
+        return UnknownCommand(f"/{word}", _WORDS[near]) if near else None
     said = tuple((match[2] or "").split())
-    return _command(word, rest) or _worded(word, said) or Mistake(f"/{word} {rest}".strip(), verbs)
+    return _command(word, rest) or _worded(word, said) or UnknownCommand(f"/{word} {rest}".strip(), verbs)
 
 
 def _nearest(word: str) -> str | None:
@@ -89,7 +89,7 @@ def _command(word: str, rest: str) -> Command | None:
         return Command(Verb.EXTEND, timedelta(**{_UNITS[length[2]]: int(length[1])})) if length else None
     said = f"/{word} {rest}".strip()
     verb = Verb.PREVIEW if said == "/preview up" else next((verb for verb in Verb if verb == said), None)
-    return Command(verb) if verb is not None and verb not in STAGING else None
+    return Command(verb) if verb is not None and verb not in STAGE_VERBS else None
 
 
 def _worded(word: str, said: tuple[str, ...]) -> Command | None:

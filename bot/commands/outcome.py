@@ -6,24 +6,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.commands.table import Verb, needed
+from bot.commands.table import Verb, required_role
 from bot.environments.views import EnvironmentView
 from bot.model.role import Role
 from bot.promotions.views import PipelineView, StageView
 
 
 class Result(StrEnum):
-    ASKED = "asked"
+    ACCEPTED = "asked"
     """What people asked for was changed: the reconcile follows."""
-    TOLD = "told"
+    REPORTED = "told"
     """The answer itself is what was asked for."""
     ALREADY = "already"
     """It is so already."""
-    NOTHING = "nothing"
+    NO_PREVIEW = "nothing"
     """No preview stands here that this could be done to."""
-    LONGEST = "longest"
+    MAXIMUM = "longest"
     """The preview lives as long already as the operator allows."""
-    UNWANTED = "unwanted"
+    DISABLED = "unwanted"
     """The repository's configuration, or what became of the repository, keeps the preview away."""
     CLOSED = "closed"
     OVERTAKEN = "overtaken"
@@ -32,14 +32,14 @@ class Result(StrEnum):
     """The head is not the one that the commenter could see."""
     UNSEEN = "unseen"
     """The head was not known when the comment was written."""
-    BEGUN = "begun"
+    STARTED = "begun"
     """A promotion, which has a comment of its own: nothing else is answered."""
     DONE = "done"
     """Something about a stage, or one of its promotions."""
     REFUSED = "refused"
     """Not done, and the outcome says why."""
     FORBIDDEN = "forbidden"
-    MISTYPED = "mistyped"
+    UNKNOWN = "mistyped"
     EDITED = "edited"
 
 
@@ -51,7 +51,7 @@ class Outcome:
     typed: str = ""
     """What was mistyped; hostile, like everything that people type."""
     nearest: tuple[Verb, ...] = ()
-    more: int = 0
+    ignored: int = 0
     """How many further commands of the comment were not run."""
     role: Role = Role.NONE
     head: str | None = None
@@ -63,7 +63,7 @@ class Outcome:
     fork: bool = False
     stage: str = ""
     """What it was about, where it was not the preview, as it was typed."""
-    why: str = ""
+    reason: str = ""
     """What keeps the preview away, or why it was refused, in a sentence; may quote what people typed."""
 
     @property
@@ -73,15 +73,15 @@ class Outcome:
             return ""
         head, seen = (self.head or "unknown")[:7], (self.seen or "unknown")[:7]
         reason = {
-            Result.FORBIDDEN: f"it needs the role `{needed(self.verb)}`, and this is `{self.role}`",
+            Result.FORBIDDEN: f"it needs the role `{required_role(self.verb)}`, and this is `{self.role}`",
             Result.MOVED: f"it was meant for {seen}, but the head is {head}",
             Result.UNSEEN: f"it is not certain that {head} was the head when the comment was written",
             Result.OVERTAKEN: "a later command was carried out before it",
             Result.CLOSED: "the pull request is not open",
-            Result.NOTHING: "no preview stands here",
-            Result.LONGEST: "the preview lives as long already as the operator allows",
-            Result.UNWANTED: self.why,
-            Result.REFUSED: self.why,
+            Result.NO_PREVIEW: "no preview stands here",
+            Result.MAXIMUM: "the preview lives as long already as the operator allows",
+            Result.DISABLED: self.reason,
+            Result.REFUSED: self.reason,
         }.get(self.result, "")
         return f"`{self.verb}`: {reason.rstrip('.')}." if reason else ""
 

@@ -36,7 +36,7 @@ class GitHub(Protocol):
 
     async def answer(
         self,
-        heard: RecordedCommand,
+        command: RecordedCommand,
         outcome: Outcome,
         account: StatusAnswer | None,
         fence: Fence,
@@ -45,14 +45,14 @@ class GitHub(Protocol):
         """Answers in a comment of its own: exactly one, whatever happened to an earlier try."""
 
 
-class Commands(Protocol):
+class CommandStore(Protocol):
     async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None: ...
 
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is still held."""
 
     async def decide(
-        self, claim: Claim, heard: RecordedCommand, outcome: Outcome, change: Change | None, by: str
+        self, claim: Claim, command: RecordedCommand, outcome: Outcome, change: Change | None, by: str
     ) -> Outcome:
         """Keeps the outcome and changes what the environment is wished to be, in one transaction.
 
@@ -60,19 +60,19 @@ class Commands(Protocol):
         carried out goes to the journal as "refused".
         """
 
-    async def answered(self, claim: Claim, heard: RecordedCommand, answer: str) -> None: ...
+    async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None: ...
 
-    async def finish(self, claim: Claim, heard: RecordedCommand) -> None: ...
+    async def finish(self, claim: Claim, command: RecordedCommand) -> None: ...
 
 
-class Environments(Protocol):
+class EnvironmentReader(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
 
 
-class Journal(Protocol):
+class DecisionReader(Protocol):
     async def decisions(self, key: EnvironmentKey, limit: int = 50) -> Sequence[Decision]:
         """The newest first."""
 
 
-class Queue(Protocol):
+class WorkReader(Protocol):
     async def look(self, key: WorkKey) -> ScheduledWork | None: ...

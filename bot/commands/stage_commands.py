@@ -37,12 +37,16 @@ Order = Callable[[Requester, Command, Situation], Awaitable[Done]]
 
 @dataclass(frozen=True, slots=True)
 class StageCommands:
-    asking: PromotionService
+    service: PromotionService
 
-    async def carry_out(self, command: Command, said: Outcome, at: Situation) -> Outcome:
+    async def execute(self, command: Command, said: Outcome, at: Situation) -> Outcome:
         """Rights and head are seen to. The same comment a second time asks for nothing new."""
-        asker = Requester(
-            at.heard.repository, at.posted.author, _token(at.heard), at.heard.number, at.pull.head_sha
+        requester = Requester(
+            at.command.repository,
+            at.comment.author,
+            _token(at.command),
+            at.command.number,
+            at.pull_request.head_sha,
         )
         orders: Mapping[Verb, Order] = {
             Verb.PROMOTE: self._promote,
@@ -53,61 +57,61 @@ class StageCommands:
             Verb.UNHOLD: self._unhold,
         }
         try:
-            done = await orders.get(command.verb, self._decide)(asker, command, at)
+            done = await orders.get(command.verb, self._decide)(requester, command, at)
         except Refusal as refusal:
-            return replace(said, result=Result.REFUSED, why=str(refusal))
+            return replace(said, result=Result.REFUSED, reason=str(refusal))
         return replace(said, **done._asdict())
 
-    async def carried_out(self, heard: RecordedCommand) -> bool:
+    async def carried_out(self, command: RecordedCommand) -> bool:
         """Whether the comment was carried out already, by whoever was killed before it could say so."""
-        promotions = self.asking.promotions
-        return await promotions.carried_out(heard.repository.id, _token(heard)) is not None
+        promotions = self.service.promotions
+        return await promotions.carried_out(command.repository.id, _token(command)) is not None
 
-    async def _promote(self, asker: Requester, command: Command, _: Situation) -> Done:
+    async def _promote(self, requester: Requester, command: Command, _: Situation) -> Done:
         stage, *release = command.words
-        promotion = await self.asking.promote(asker, stage, release[0] if release else None)
-        return Done(Result.BEGUN, promotion.stage.name)
+        promotion = await self.service.promote(requester, stage, release[0] if release else None)
+        return Done(Result.STARTED, promotion.stage.name)
 
-    async def _rollback(self, asker: Requester, command: Command, at: Situation) -> Done:
-        promotion = await self.asking.rollback(asker, command.words[0])
-        told_here = promotion.number == at.heard.number
-        return Done(Result.BEGUN if told_here else Result.DONE, promotion.stage.name)
+    async def _rollback(self, requester: Requester, command: Command, at: Situation) -> Done:
+        promotion = await self.service.rollback(requester, command.words[0])
+        told_here = promotion.number == at.command.number
+        return Done(Result.STARTED if told_here else Result.DONE, promotion.stage.name)
 
-    async def _decide(self, asker: Requester, command: Command, _: Situation) -> Done:
+    async def _decide(self, requester: Requester, command: Command, _: Situation) -> Done:
         """About the promotion that is under way here, or on the stage that is named first."""
-        names = await self.asking.lookup(asker.repository)
-        stage, why = names.meant(command.words, reasoned=command.verb in _REASONED)
-        asking = self.asking
+        names = await self.service.lookup(requester.repository)
+        stage, why = names.parse_target(command.words, reasoned=command.verb in _REASONED)
+        service = self.service
         orders: Mapping[Verb, Callable[[], Awaitable[Promotion]]] = {
-            Verb.APPROVE: lambda: asking.approve(asker, stage),
-            Verb.REJECT: lambda: asking.reject(asker, stage, why),
-            Verb.ABORT: lambda: asking.abort(asker, stage, why),
-            Verb.PAUSE: lambda: asking.pause(asker, stage),
-            Verb.RESUME: lambda: asking.resume(asker, stage),
+            Verb.APPROVE: lambda: service.approve(requester, stage),
+            Verb.REJECT: lambda: service.reject(requester, stage, why),
+            Verb.ABORT: lambda: service.abort(requester, stage, why),
+            Verb.PAUSE: lambda: service.pause(requester, stage),
+            Verb.RESUME: lambda: service.resume(requester, stage),
         }
         promotion = await orders[command.verb]()
         return Done(Result.DONE, promotion.stage.name)
 
-    async def _lock(self, asker: Requester, command: Command, _: Situation) -> Done:
+    async def _lock(self, requester: Requester, command: Command, _: Situation) -> Done:
         stage, *why = command.words
-        record = await self.asking.lock(asker, stage, command.duration, " ".join(why))
+        record = await self.service.lock(requester, stage, command.duration, " ".join(why))
         return Done(Result.DONE, stage, record.lock.until if record.lock is not None else None)
 
-    async def _unlock(self, asker: Requester, command: Command, at: Situation) -> Done:
+    async def _unlock(self, requester: Requester, command: Command, at: Situation) -> Done:
         [stage] = command.words
-        await self.asking.unlock(asker, stage, may_take=at.role in _MAY_TAKE)
+        await self.service.unlock(requester, stage, may_take=at.role in _MAY_TAKE)
         return Done(Result.DONE, stage)
 
-    async def _hold(self, asker: Requester, command: Command, _: Situation) -> Done:
+    async def _hold(self, requester: Requester, command: Command, _: Situation) -> Done:
         stage, *why = command.words
-        await self.asking.hold(asker, stage, " ".join(why))
+        await self.service.hold(requester, stage, " ".join(why))
         return Done(Result.DONE, stage)
 
-    async def _unhold(self, asker: Requester, command: Command, _: Situation) -> Done:
+    async def _unhold(self, requester: Requester, command: Command, _: Situation) -> Done:
         [stage] = command.words
-        await self.asking.unhold(asker, stage)
+        await self.service.unhold(requester, stage)
         return Done(Result.DONE, stage)
 
 
-def _token(heard: RecordedCommand) -> str:
-    return f"comment/{heard.comment_id}"
+def _token(command: RecordedCommand) -> str:
+    return f"comment/{command.comment_id}"

@@ -5,36 +5,38 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bot.commands.outcome import Outcome, Result, StatusAnswer
-from bot.commands.ports import Environments, Journal, Queue
+from bot.commands.ports import DecisionReader, EnvironmentReader, WorkReader
 from bot.commands.table import Verb
 from bot.environments.ports import Clock
 from bot.environments.views import EnvironmentView, environment_view
 from bot.model.command import RecordedCommand
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.work import WorkKey
-from bot.promotions.view_reader import ViewReader
+from bot.promotions.view_reader import StageViewReader
 
 
 @dataclass(frozen=True, slots=True)
 class StatusQuery:
-    environments: Environments
-    journal: Journal
-    queue: Queue
-    storyteller: ViewReader
+    environments: EnvironmentReader
+    journal: DecisionReader
+    queue: WorkReader
+    view_reader: StageViewReader
     clock: Clock
 
-    async def account(self, heard: RecordedCommand, outcome: Outcome) -> StatusAnswer | None:
+    async def answer(self, command: RecordedCommand, outcome: Outcome) -> StatusAnswer | None:
         """None where the answer needs none."""
-        if outcome.result is not Result.TOLD or outcome.verb is Verb.HELP:
+        if outcome.result is not Result.REPORTED or outcome.verb is Verb.HELP:
             return None
-        environment = await self.environments.get(EnvironmentKey.preview(heard.repository.id, heard.number))
+        environment = await self.environments.get(
+            EnvironmentKey.preview(command.repository.id, command.number)
+        )
         commits = [outcome.head] if outcome.head is not None else []
         pull = environment.attempt.pull_request if environment is not None else None
         if pull is not None and pull.merged and pull.merge_commit is not None:
             commits.append(pull.merge_commit)
-        teller, repository = self.storyteller, heard.repository
+        teller, repository = self.view_reader, command.repository
         return StatusAnswer(
-            number=heard.number,
+            number=command.number,
             preview=await self._preview(environment) if environment is not None else None,
             pipeline=await teller.pipeline(repository, commits),
             stage=await teller.stage(repository, outcome.stage) if outcome.stage else None,

@@ -85,7 +85,7 @@ COMMANDS: Mapping[Verb, Entry] = {
 }
 
 
-STAGING = frozenset(
+STAGE_VERBS = frozenset(
     {
         Verb.PROMOTE,
         Verb.ROLLBACK,
@@ -103,7 +103,7 @@ STAGING = frozenset(
 """These are about stages, not about the preview."""
 
 
-PLACING = frozenset({Verb.PREVIEW, Verb.REFRESH, Verb.SLEEP, Verb.DESTROY})
+PREVIEW_STATE_VERBS = frozenset({Verb.PREVIEW, Verb.REFRESH, Verb.SLEEP, Verb.DESTROY})
 """These say whether the preview should be up: the last one that was typed counts, whatever arrives when."""
 
 
@@ -122,7 +122,7 @@ _BACK = {
 """What `/preview` does about an end."""
 
 
-def offered(status: Status) -> Mapping[str, str]:
+def suggested_commands(status: Status) -> Mapping[str, str]:
     """What is worth typing next, with what it does: a line under the comment about the preview."""
     verbs, here = _OFFERED.get(status.state, ()), "wakes it"
     if status.end in _BACK and status.state is not EnvironmentState.DELETING:
@@ -135,6 +135,6 @@ def allowed(verb: Verb, role: Role, *, fork_author: bool) -> bool:
     return role in entry.roles or (fork_author and entry.fork_author)
 
 
-def needed(verb: Verb) -> Role:
+def required_role(verb: Verb) -> Role:
     """The least role that may give it."""
     return next(role for role in Role if role in COMMANDS[verb].roles)

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from bot.model.manifest import Manifest
 
-GATE = "parity"
+PARITY_GATE = "parity"
 """The name of the gate that asks for it."""
 
 
@@ -47,7 +47,7 @@ class Difference:
     category: Category
 
     @property
-    def about(self) -> str:
+    def object_name(self) -> str:
         return f"{self.kind}/{self.name}" if self.kind else self.name
 
 
@@ -97,7 +97,7 @@ def diff(comparison: Comparison, left: str = "", right: str = "") -> Iterator[st
     """
     yield f"--- {comparison.left}{left}"
     yield f"+++ {comparison.right}{right}"
-    for about, group in groupby(comparison.differences, key=lambda each: each.about):
+    for about, group in groupby(comparison.differences, key=lambda each: each.object_name):
         yield f"@@ {about} @@"
         for each in group:
             for sign, told in (("-", each.left), ("+", each.right)):

@@ -80,7 +80,7 @@ class GateResult:
 
     name: str
     passed: bool
-    why: str = ""
+    reason: str = ""
     """Of one that passed: a warning."""
     final: bool = False
     """Waiting does not help: the promotion is rejected."""
@@ -93,7 +93,7 @@ class TimelineEntry:
     """One line of a promotion's story."""
 
     at: datetime
-    what: str
+    event: str
     by: str = ""
     """The person; "" when the bot went on by itself."""
 
@@ -140,7 +140,7 @@ class Promotion:
     gates: tuple[GateResult, ...] = ()
     parity: tuple[Comparison, ...] = ()
     """With the stages before, as the release ran there."""
-    why: str = ""
+    reason: str = ""
     """Why it ended, or failed, in one sentence."""
     detail: str = ""
     """A log tail to quote."""
@@ -179,7 +179,7 @@ class Lock:
     by: str
     since: datetime
     until: datetime
-    why: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class Hold:
     by: str
     """ "" when a failed verification set it."""
     since: datetime
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ class Pin:
     """Of what else stands there about the demo."""
     promotion: str = ""
     """The one that was asked for on its behalf; "" while it cannot be followed."""
-    why: str = ""
+    problem: str = ""
     """Why it cannot."""
 
 
@@ -253,10 +253,10 @@ class AuditEntry:
     repository_id: int
     stage: str
     promotion: str
-    who: str
+    actor: str
     """ "" when the bot decided by itself."""
-    what: str
-    why: str = ""
+    action: str
+    reason: str = ""
     before: str = ""
     after: str = ""
     token: str = ""

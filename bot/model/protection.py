@@ -10,13 +10,13 @@ from datetime import timedelta
 class Reviewers:
     """One of them has to say yes."""
 
-    people: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
     """Of the repository's organisation, as in their addresses."""
 
     def __str__(self) -> str:
         """Such as `bea, cem or a member of ops`."""
-        named = [*self.people, *(f"a member of {team}" for team in self.teams)]
+        named = [*self.users, *(f"a member of {team}" for team in self.teams)]
         if len(named) < 2:
             return "".join(named) or "nobody whom GitHub shows"
         return f"{', '.join(named[:-1])} or {named[-1]}"
@@ -34,7 +34,7 @@ class Protection:
     """Only what is on a protected branch may come here."""
     branches: tuple[str, ...] | None = None
     """Only what is on a branch that matches one of these patterns; None is no such rule."""
-    others: tuple[str, ...] = ()
+    unsupported_rules: tuple[str, ...] = ()
     """Rules that only GitHub itself can keep, for its own workflows."""
 
     @property

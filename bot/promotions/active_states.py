@@ -10,24 +10,28 @@ from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion, PromotionState, StageAggregate
 from bot.model.release import Target
 from bot.promotions import stage_aggregate as on
-from bot.promotions.facts import Facts, Rollout
+from bot.promotions.facts import Facts, RolloutState
 from bot.promotions.pipeline import policy, stage_in
 
 State = PromotionState
 
 
-def begin(board: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
+def begin(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
     assert promotion.release is not None, "it was found before the gates"
     stage = stage_in(promotion.configuration, promotion.stage.name)
-    back = None if stage.ephemeral else on.last_verified(board)
-    board = replace(board, stage=replace(board.stage, namespace=_namespace(board, promotion)))
-    board = on.set_target(board, Target(promotion.release, promotion.configuration, 0), now, promotion.id)
-    return on.transition(board, promotion, State.DEPLOYING, now, rollback_target=back, checks=(), url=None)
+    back = None if stage.ephemeral else on.last_verified(aggregate)
+    aggregate = replace(aggregate, stage=replace(aggregate.stage, namespace=_namespace(aggregate, promotion)))
+    aggregate = on.set_target(
+        aggregate, Target(promotion.release, promotion.configuration, 0), now, promotion.id
+    )
+    return on.transition(
+        aggregate, promotion, State.DEPLOYING, now, rollback_target=back, checks=(), url=None
+    )
 
 
-def _namespace(board: StageAggregate, promotion: Promotion) -> str:
+def _namespace(aggregate: StageAggregate, promotion: Promotion) -> str:
     """Where the stage stands already it stays, with its data, however the repository is called by now."""
-    record, name = board.stage, promotion.stage.name
+    record, name = aggregate.stage, promotion.stage.name
     given = stage_in(promotion.configuration, name).namespace
     if given is not None:
         return given
@@ -35,56 +39,58 @@ def _namespace(board: StageAggregate, promotion: Promotion) -> str:
     return record.namespace if stood else namespace_name(promotion.stage, promotion.repository)
 
 
-def deploying(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
+def deploying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     progress = facts.progress
     if (failure := _failure(facts)) is not None:
-        return fail(board, promotion, now, *failure)
-    if progress.rollout is Rollout.UNDER_WAY:
-        return _told_wait(board, promotion, facts)
-    return on.transition(board, promotion, State.VERIFYING, now, checks=progress.checks, url=progress.url)
+        return fail(aggregate, promotion, now, *failure)
+    if progress.state is RolloutState.IN_PROGRESS:
+        return _told_wait(aggregate, promotion, facts)
+    return on.transition(aggregate, promotion, State.VERIFYING, now, checks=progress.checks, url=progress.url)
 
 
-def verifying(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
-    board = _told_checks(board, promotion, facts)
-    promotion = board.promotions[promotion.id]
+def verifying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
+    aggregate = _told_checks(aggregate, promotion, facts)
+    promotion = aggregate.promotions[promotion.id]
     if (failure := _failure(facts)) is not None:
-        return fail(board, promotion, now, *failure)
-    if facts.progress.rollout is not Rollout.VERIFIED:
-        return _told_wait(board, promotion, facts)
+        return fail(aggregate, promotion, now, *failure)
+    if facts.progress.state is not RolloutState.VERIFIED:
+        return _told_wait(aggregate, promotion, facts)
     soak = policy(promotion).soak
     if not soak:
-        return _succeed(board, promotion, now)
-    board = on.transition(board, promotion, State.SOAKING, now)
-    promotion = board.promotions[promotion.id]
-    return on.change(board, promotion, deadline=promotion.deadline + soak)
+        return _succeed(aggregate, promotion, now)
+    aggregate = on.transition(aggregate, promotion, State.SOAKING, now)
+    promotion = aggregate.promotions[promotion.id]
+    return on.change(aggregate, promotion, deadline=promotion.deadline + soak)
 
 
-def soaking(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
+def soaking(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     if (failure := _failure(facts)) is not None:
-        return fail(board, promotion, now, *failure)
-    if now < soaked_at(promotion) or facts.progress.rollout is not Rollout.VERIFIED:
-        return _told_wait(board, promotion, facts)
-    return _succeed(board, promotion, now)
+        return fail(aggregate, promotion, now, *failure)
+    if now < soaked_at(promotion) or facts.progress.state is not RolloutState.VERIFIED:
+        return _told_wait(aggregate, promotion, facts)
+    return _succeed(aggregate, promotion, now)
 
 
 def soaked_at(promotion: Promotion) -> datetime:
     return promotion.since + policy(promotion).soak
 
 
-def _succeed(board: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
-    board = on.verify(board, promotion, now)
-    board = on.transition(board, promotion, State.SUCCEEDED, now)
-    return on.set_target(board, None, now, promotion.id) if policy(promotion).ephemeral else board
+def _succeed(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
+    aggregate = on.verify(aggregate, promotion, now)
+    aggregate = on.transition(aggregate, promotion, State.SUCCEEDED, now)
+    return on.set_target(aggregate, None, now, promotion.id) if policy(promotion).ephemeral else aggregate
 
 
 def fail(
-    board: StageAggregate, promotion: Promotion, now: datetime, why: str, detail: str = ""
+    aggregate: StageAggregate, promotion: Promotion, now: datetime, why: str, detail: str = ""
 ) -> StageAggregate:
     """What it did to the stage is undone, and nothing automatic follows it until somebody says so."""
     if promotion.state is State.ROLLING_BACK:
-        return on.transition(board, promotion, State.ROLLBACK_FAILED, now, why, detail=detail)
-    board = on.transition(board, promotion, State.FAILED, now, why, detail=detail)
-    return go_back(board, board.promotions[promotion.id], now, f"{_named(promotion)} failed: {why}", "")
+        return on.transition(aggregate, promotion, State.ROLLBACK_FAILED, now, why, detail=detail)
+    aggregate = on.transition(aggregate, promotion, State.FAILED, now, why, detail=detail)
+    return go_back(
+        aggregate, aggregate.promotions[promotion.id], now, f"{_named(promotion)} failed: {why}", ""
+    )
 
 
 def _named(promotion: Promotion) -> str:
@@ -92,42 +98,50 @@ def _named(promotion: Promotion) -> str:
     return f"release {promotion.release.id}" if promotion.release is not None else f"promotion {promotion.id}"
 
 
-def go_back(board: StageAggregate, promotion: Promotion, now: datetime, why: str, by: str) -> StageAggregate:
+def go_back(
+    aggregate: StageAggregate, promotion: Promotion, now: datetime, why: str, by: str
+) -> StageAggregate:
     """From a promotion that has begun; it stays ended where there is nothing to go back to."""
     if policy(promotion).ephemeral:
-        return on.set_target(board, None, now, promotion.id)
-    board = on.hold(board, now, why, by, promotion.id)
-    board = on.change(board, promotion, placed_hold=True)
+        return on.set_target(aggregate, None, now, promotion.id)
+    aggregate = on.hold(aggregate, now, why, by, promotion.id)
+    aggregate = on.change(aggregate, promotion, placed_hold=True)
     if promotion.rollback_target is None:
-        return board
-    board = on.set_target(board, promotion.rollback_target, now, promotion.id)
-    return on.transition(board, board.promotions[promotion.id], State.ROLLING_BACK, now, promotion.why, by)
+        return aggregate
+    aggregate = on.set_target(aggregate, promotion.rollback_target, now, promotion.id)
+    return on.transition(
+        aggregate, aggregate.promotions[promotion.id], State.ROLLING_BACK, now, promotion.reason, by
+    )
 
 
-def rolling_back(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
+def rolling_back(
+    aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime
+) -> StageAggregate:
     if (failure := _failure(facts)) is not None:
-        return on.transition(board, promotion, State.ROLLBACK_FAILED, now, failure[0], detail=failure[1])
-    if facts.progress.rollout is not Rollout.VERIFIED:
-        return _told_wait(board, promotion, facts)
-    return on.transition(board, promotion, State.ROLLED_BACK, now, promotion.why, url=facts.progress.url)
+        return on.transition(aggregate, promotion, State.ROLLBACK_FAILED, now, failure[0], detail=failure[1])
+    if facts.progress.state is not RolloutState.VERIFIED:
+        return _told_wait(aggregate, promotion, facts)
+    return on.transition(
+        aggregate, promotion, State.ROLLED_BACK, now, promotion.reason, url=facts.progress.url
+    )
 
 
 def _failure(facts: Facts) -> tuple[str, str] | None:
-    if facts.progress.rollout is Rollout.FAILED:
-        return facts.progress.why, facts.progress.detail
+    if facts.progress.state is RolloutState.FAILED:
+        return facts.progress.reason, facts.progress.detail
     for check in facts.progress.checks:
         if check.state is CheckState.FAILED:
             return f"the check {check.name} failed: {check.summary}".rstrip("."), check.detail
     return None
 
 
-def _told_checks(board: StageAggregate, promotion: Promotion, facts: Facts) -> StageAggregate:
+def _told_checks(aggregate: StageAggregate, promotion: Promotion, facts: Facts) -> StageAggregate:
     progress = facts.progress
-    if progress.rollout is Rollout.UNDER_WAY or progress.checks == promotion.checks:
-        return board
-    return on.change(board, promotion, checks=progress.checks)
+    if progress.state is RolloutState.IN_PROGRESS or progress.checks == promotion.checks:
+        return aggregate
+    return on.change(aggregate, promotion, checks=progress.checks)
 
 
-def _told_wait(board: StageAggregate, promotion: Promotion, facts: Facts) -> StageAggregate:
+def _told_wait(aggregate: StageAggregate, promotion: Promotion, facts: Facts) -> StageAggregate:
     """It stays where it is; what keeps it there is told."""
-    return on.change(board, promotion, waiting_for=facts.progress.why)
+    return on.change(aggregate, promotion, waiting_for=facts.progress.reason)

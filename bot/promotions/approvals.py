@@ -10,11 +10,11 @@ from bot.model.promotion import Approval, Promotion
 from bot.model.protection import Reviewers
 from bot.promotions.pipeline import policy
 
-LASTS = timedelta(hours=24)
+VALIDITY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ApprovalRequirement:
     """Whose yes a promotion needs. Both words count: the pipeline's and the GitHub Environment's."""
 
     count: int
@@ -31,29 +31,29 @@ class Wanted:
         who = self.reviewers
         if who is None:
             return False
-        return any(_same(by, person) for person in who.people) or bool(set(teams) & set(who.teams))
+        return any(_same(by, person) for person in who.users) or bool(set(teams) & set(who.teams))
 
 
-def wanted(promotion: Promotion) -> Wanted | None:
+def requirement(promotion: Promotion) -> ApprovalRequirement | None:
     """None when nobody's yes is needed, and before it is known what is."""
     if not promotion.policy:
         return None
     approvals, reviewers = policy(promotion).approvals, promotion.protection.reviewers
     if approvals is None:
-        return Wanted(0, (), reviewers) if reviewers is not None else None
-    return Wanted(approvals.count, approvals.teams, reviewers)
+        return ApprovalRequirement(0, (), reviewers) if reviewers is not None else None
+    return ApprovalRequirement(approvals.count, approvals.teams, reviewers)
 
 
-def teams(promotion: Promotion) -> list[str]:
+def relevant_teams(promotion: Promotion) -> list[str]:
     """All teams of which it matters who is in them."""
-    needed = wanted(promotion)
+    needed = requirement(promotion)
     if needed is None:
         return []
     reviewers = needed.reviewers.teams if needed.reviewers is not None else ()
     return list(dict.fromkeys([*needed.teams, *reviewers]))
 
 
-def objection(promotion: Promotion, needed: Wanted, by: str, teams: Sequence[str]) -> str | None:
+def objection(promotion: Promotion, needed: ApprovalRequirement, by: str, teams: Sequence[str]) -> str | None:
     """Why this person's approval would not count; None when it would."""
     if _same(by, promotion.requested_by):
         return "whoever asked for a promotion cannot approve it"
@@ -70,43 +70,43 @@ def objection(promotion: Promotion, needed: Wanted, by: str, teams: Sequence[str
     return f"approvals count {' and '.join(told)} only"
 
 
-def counting(promotion: Promotion, needed: Wanted, now: datetime) -> list[Approval]:
+def valid_approvals(promotion: Promotion, needed: ApprovalRequirement, now: datetime) -> list[Approval]:
     """Those that hold now: for this release with this configuration, of people who may, not too old."""
     return [
         each
         for each in promotion.approvals
         if _is_for(each, promotion)
-        and now < each.at + LASTS
+        and now < each.at + VALIDITY
         and objection(promotion, needed, each.by, each.teams) is None
     ]
 
 
-def given(promotion: Promotion, needed: Wanted, now: datetime) -> int:
+def approval_count(promotion: Promotion, needed: ApprovalRequirement, now: datetime) -> int:
     """How many of those that the pipeline asks for are there."""
-    yes = counting(promotion, needed, now)
+    yes = valid_approvals(promotion, needed, now)
     return len({each.by.lower() for each in yes if needed.of_pipeline(each.teams)})
 
 
-def missing(promotion: Promotion, now: datetime) -> tuple[str, ...]:
+def missing_approvals(promotion: Promotion, now: datetime) -> tuple[str, ...]:
     """What still has to be approved and by whom, in sentences; none when nothing has to."""
-    needed = wanted(promotion)
+    needed = requirement(promotion)
     if needed is None:
         return ()
     told = []
-    found = given(promotion, needed, now)
+    found = approval_count(promotion, needed, now)
     if found < needed.count:
         whose = f" by the team {' or '.join(needed.teams)}" if needed.teams else ""
         told.append(f"{found} of {needed.count} approval{'' if needed.count == 1 else 's'}{whose}")
     who = needed.reviewers
     if who is not None and not any(
-        needed.of_environment(each.by, each.teams) for each in counting(promotion, needed, now)
+        needed.of_environment(each.by, each.teams) for each in valid_approvals(promotion, needed, now)
     ):
         told.append(f"the GitHub Environment {promotion.stage.name} wants the yes of {who}")
     return tuple(told)
 
 
-def enough(promotion: Promotion, now: datetime) -> bool:
-    return not missing(promotion, now)
+def is_approved(promotion: Promotion, now: datetime) -> bool:
+    return not missing_approvals(promotion, now)
 
 
 def _is_for(approval: Approval, promotion: Promotion) -> bool:

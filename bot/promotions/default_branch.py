@@ -11,7 +11,7 @@ from bot.model.errors import ConfigurationError, Rejected
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.promotions.demo_pins import DemoPins
-from bot.promotions.ports import GitHub, Repositories
+from bot.promotions.ports import GitHub, RepositoryReader
 from bot.promotions.service import PromotionService
 
 log = structlog.get_logger()
@@ -21,11 +21,11 @@ class DefaultBranchFollower:
     """The handler of `pipeline:` work."""
 
     def __init__(
-        self, repositories: Repositories, github: GitHub, asking: PromotionService, pins: DemoPins
+        self, repositories: RepositoryReader, github: GitHub, service: PromotionService, pins: DemoPins
     ) -> None:
         self._repositories = repositories
         self._github = github
-        self._asking = asking
+        self._service = service
         self._pins = pins
 
     async def __call__(self, claim: Claim) -> datetime | None:
@@ -49,5 +49,5 @@ class DefaultBranchFollower:
         configuration = parse_configuration(text)
         for name, stage in configuration.stages.items():
             if stage.follows_default_branch:
-                await self._asking.pushed(repository, name, head.sha)
+                await self._service.promote_commit(repository, name, head.sha)
         return await self._pins.follow(claim, repository, configuration)

@@ -14,13 +14,13 @@ from bot.model.promotion import Pin, Promotion, PromotionKind, PromotionState, S
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.promotions import stage_commands as orders
-from bot.promotions.facts import Found
-from bot.promotions.gates import fork_shown
+from bot.promotions.facts import ResolvedRelease
+from bot.promotions.gates import shows_fork
 from bot.promotions.pipeline import demo_digest
-from bot.promotions.ports import GitHub, Promotions
+from bot.promotions.ports import GitHub, PromotionStore
 from bot.promotions.release_resolver import ReleaseResolver
-from bot.promotions.service import Requester, draft
-from bot.promotions.stage_aggregate import locked
+from bot.promotions.service import Requester, draft_promotion
+from bot.promotions.stage_aggregate import lock_reason
 
 _AGAIN = timedelta(minutes=2)
 """How soon to look again at what cannot be followed now: no tag yet, no image, a lock."""
@@ -31,9 +31,9 @@ _UNTOUCHED = (PromotionState.REJECTED, PromotionState.EXPIRED)
 
 @dataclass(frozen=True, slots=True)
 class DemoPins:
-    promotions: Promotions
+    promotions: PromotionStore
     github: GitHub
-    sources: ReleaseResolver
+    release_resolver: ReleaseResolver
     clock: Clock
 
     async def follow(
@@ -69,12 +69,12 @@ class DemoPins:
         # The same wish in the same situation is the same promotion, however often it is looked at.
         before = record.pin.promotion if record.pin is not None else ""
         situation = f"{wanted.release}/{wanted.digest}/{record.serial}/{before}"
-        asker = Requester(record.repository, change.by, f"pinned/{record.repository.id}/{situation}")
-        promotion = draft(asker, record.key, PromotionKind.PROMOTION, now, wanted.release)
+        requester = Requester(record.repository, change.by, f"pinned/{record.repository.id}/{situation}")
+        promotion = draft_promotion(requester, record.key, PromotionKind.PROMOTION, now, wanted.release)
         found = await self._found(record, promotion, configuration)
         if isinstance(found, str):
             # The promotion of before is kept, so that the next one is another one.
-            await self._remember(claim, record, replace(wanted, promotion=before, why=found))
+            await self._remember(claim, record, replace(wanted, promotion=before, problem=found))
             return now + _AGAIN
         await self._ask(claim, promotion, wanted, found, change)
         return None
@@ -82,12 +82,12 @@ class DemoPins:
     async def _asked(self, record: StageRecord, wanted: Pin) -> Promotion | None:
         """What was asked for on behalf of this very wish."""
         pin = record.pin
-        if pin is None or pin.why or (pin.release, pin.digest) != (wanted.release, wanted.digest):
+        if pin is None or pin.problem or (pin.release, pin.digest) != (wanted.release, wanted.digest):
             return None
         return await self.promotions.get(pin.promotion)
 
     async def _ask(
-        self, claim: Claim, promotion: Promotion, wanted: Pin, found: Found, change: Commit
+        self, claim: Claim, promotion: Promotion, wanted: Pin, found: ResolvedRelease, change: Commit
     ) -> None:
         """Told on the pull request that changed the file."""
         told = f"{CONFIG_FILE} of {change.sha[:7]} pins {promotion.stage.name} to {wanted.release}"
@@ -101,29 +101,32 @@ class DemoPins:
         await self.promotions.change(
             asked.stage,
             asked.repository,
-            lambda board: orders.pin(board, asked, wanted, asked.requested_at),
-            about=asked.id,
+            lambda aggregate: orders.pin(aggregate, asked, wanted, asked.requested_at),
+            promotion_id=asked.id,
             claim=claim,
         )
 
     async def _found(
         self, record: StageRecord, promotion: Promotion, configuration: Configuration
-    ) -> Found | str:
+    ) -> ResolvedRelease | str:
         """The release, or why the demo cannot move to it now."""
-        if why := locked(record, promotion.requested_by, self.clock()):
+        if why := lock_reason(record, promotion.requested_by, self.clock()):
             return f"{why}."
         try:
-            found = await self.sources.find(promotion, configuration)
+            found = await self.release_resolver.resolve(promotion, configuration)
         except Rejected as error:
             return str(error)
         if found is None:
             return f"The image of {promotion.requested_release} is not in the registry yet."
-        return "It was made from a fork." if fork_shown(record.key, found.release) else found
+        return "It was made from a fork." if shows_fork(record.key, found.release) else found
 
     async def _remember(self, claim: Claim, record: StageRecord, pin: Pin | None) -> None:
         now = self.clock()
         await self.promotions.change(
-            record.key, record.repository, lambda board: orders.remember_pin(board, pin, now), claim=claim
+            record.key,
+            record.repository,
+            lambda aggregate: orders.record_pin(aggregate, pin, now),
+            claim=claim,
         )
 
 

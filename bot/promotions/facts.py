@@ -16,7 +16,7 @@ from bot.model.release import PromotableRelease
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ConfigurationSnapshot:
     """`.greenroom.yml` as the default branch has it now."""
 
     text: str
@@ -24,7 +24,7 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ResolvedRelease:
     """The release that a promotion is about."""
 
     release: PromotableRelease
@@ -34,10 +34,10 @@ class Found:
     """The pull request that brought it, where the promotion was not asked for on one."""
 
 
-class Rollout(StrEnum):
+class RolloutState(StrEnum):
     """How far the stage's environment is with its present target."""
 
-    UNDER_WAY = "under way"
+    IN_PROGRESS = "under way"
     LIVE = "live"
     """It answers through its route; the checks still run."""
     VERIFIED = "verified"
@@ -45,11 +45,11 @@ class Rollout(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    rollout: Rollout
+class RolloutProgress:
+    state: RolloutState
     serial: int = 0
     """Of the target that this is about."""
-    why: str = ""
+    reason: str = ""
     """It failed, or takes long."""
     detail: str = ""
     checks: tuple[CheckResult, ...] = ()
@@ -58,8 +58,8 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    reading: Reading | None = None
-    found: Found | None = None
+    configuration: ConfigurationSnapshot | None = None
+    resolved: ResolvedRelease | None = None
     refusal: str = ""
     """Why there can be no release, or no configuration; ends the promotion before it begins."""
     head: str | None = None
@@ -68,7 +68,7 @@ class Facts:
     """Of the pull request."""
     closed: bool = False
     """The pull request on which the promotion was asked for was closed without being merged."""
-    elsewhere: str = ""
+    other_base: str = ""
     """The branch that the pull request goes to, where that is not the default branch."""
     authors: tuple[str, ...] | None = None
     """Of its commits."""
@@ -81,7 +81,7 @@ class Facts:
     """Of the GitHub Environment of the stage's name; without rules where there is none."""
     branch: Branch | None = None
     """Where the release is in the repository's history; read where the environment asks for it."""
-    host: str = ""
+    host_objection: str = ""
     """Why the stage cannot have the host that its configuration names; "" when it can."""
-    progress: Progress = field(default_factory=lambda: Progress(Rollout.UNDER_WAY))
+    progress: RolloutProgress = field(default_factory=lambda: RolloutProgress(RolloutState.IN_PROGRESS))
     """Of the stage's environment with the target that the stage has."""

@@ -19,12 +19,12 @@ from bot.model.promotion import PENDING, Promotion
 from bot.model.protection import Branch
 from bot.model.pull_request import PullRequest
 from bot.model.release import Origin, PromotableRelease
-from bot.promotions.facts import Facts, Reading
+from bot.promotions.facts import ConfigurationSnapshot, Facts
 from bot.promotions.parity_service import ParityService
-from bot.promotions.pipeline import may_come, policy, stages_by_name
-from bot.promotions.ports import Environments, GitHub, Promotions
+from bot.promotions.pipeline import is_admissible, policy, stages_by_name
+from bot.promotions.ports import EnvironmentReader, GitHub, PromotionStore
 from bot.promotions.release_resolver import ReleaseResolver
-from bot.promotions.rollout_progress import progress
+from bot.promotions.rollout_progress import rollout_progress
 
 log = structlog.get_logger()
 
@@ -35,20 +35,20 @@ OUTAGE_AGAIN = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class FactsReader:
-    promotions: Promotions
-    environments: Environments
+    promotions: PromotionStore
+    environments: EnvironmentReader
     github: GitHub
-    sources: ReleaseResolver
-    comparing: ParityService
+    release_resolver: ReleaseResolver
+    parity_service: ParityService
     clock: Clock
-    hosts: HostGrants = NO_HOSTS
+    host_grants: HostGrants = NO_HOSTS
     """Which stages may have a host of their own."""
 
     async def facts(self, promotion: Promotion) -> tuple[Facts, datetime | None]:
         """And when to read again what could not be read."""
         if promotion.state not in PENDING:
             environment = await self.environments.get(promotion.stage)
-            return Facts(progress=progress(environment)), None
+            return Facts(progress=rollout_progress(environment)), None
         try:
             return await self._read(promotion), None
         except (Rejected, Unavailable) as error:
@@ -68,7 +68,7 @@ class FactsReader:
         if text is None:
             return Facts(refusal=f"the default branch has no {CONFIG_FILE}")
         try:
-            reading = Reading(text, parse_configuration(text))
+            reading = ConfigurationSnapshot(text, parse_configuration(text))
         except ConfigurationError as error:
             return Facts(refusal=str(error))
         known = Facts(reading, closed=closed)
@@ -78,12 +78,12 @@ class FactsReader:
         if stage is None:
             return known
         try:
-            found = await self.sources.find(promotion, reading.configuration)
+            found = await self.release_resolver.resolve(promotion, reading.configuration)
         except Rejected as error:
             return replace(known, refusal=_lower(str(error)))
         if found is None:
             return known
-        return await self._about(promotion, found.release, stage, replace(known, found=found))
+        return await self._about(promotion, found.release, stage, replace(known, resolved=found))
 
     async def _about(
         self, promotion: Promotion, release: PromotableRelease, stage: Stage, known: Facts
@@ -92,10 +92,12 @@ class FactsReader:
         github, repository, number = self.github, promotion.repository, release.number
         protection = await _or_none(github.protection(repository, promotion.stage.name))
         pull = await _or_none(github.pull_request(repository, number)) if number is not None else None
-        known = replace(known, protection=protection, host=self._host(promotion, known.reading))
+        known = replace(
+            known, protection=protection, host_objection=self._host(promotion, known.configuration)
+        )
         if protection is not None and protection.restricts_branches:
             known = replace(known, branch=await _or_none(self._branch(promotion, release, pull)))
-        known = replace(known, parity=await self._parity(promotion, release, stage, known.reading))
+        known = replace(known, parity=await self._parity(promotion, release, stage, known.configuration))
         checks = await _or_none(github.checks(repository, release.commit)) if stage.required.checks else None
         if number is None:
             commit = await _or_none(github.commit(repository, release.commit))
@@ -108,13 +110,17 @@ class FactsReader:
             checks=checks,
             head=pull.head_sha if pull is not None else None,
             author=pull.author if pull is not None else "",
-            elsewhere=pull.base_ref if pull is not None and pull.base_ref != pull.default_branch else "",
+            other_base=pull.base_ref if pull is not None and pull.base_ref != pull.default_branch else "",
             authors=tuple(authors) if authors is not None else None,
             reviews=tuple(reviews) if reviews is not None else None,
         )
 
     async def _parity(
-        self, promotion: Promotion, release: PromotableRelease, stage: Stage, reading: Reading | None
+        self,
+        promotion: Promotion,
+        release: PromotableRelease,
+        stage: Stage,
+        reading: ConfigurationSnapshot | None,
     ) -> tuple[Comparison, ...]:
         """Nothing where another gate says no before."""
         if (
@@ -124,16 +130,16 @@ class FactsReader:
         ):
             return ()
         records = stages_by_name(await self.promotions.stages(promotion.repository.id))
-        if not may_come(stage, records, release.id):
+        if not is_admissible(stage, records, release.id):
             return ()
-        return await self.comparing.before(promotion, stage, release, reading, records)
+        return await self.parity_service.compare_with_previous(promotion, stage, release, reading, records)
 
-    def _host(self, promotion: Promotion, reading: Reading | None) -> str:
+    def _host(self, promotion: Promotion, reading: ConfigurationSnapshot | None) -> str:
         """Why the stage cannot have its host; "" when it can."""
         if reading is None:
             return ""
         found = reading.configuration, reading.text
-        return host_objection(*found, promotion.stage, promotion.repository, self.hosts) or ""
+        return host_objection(*found, promotion.stage, promotion.repository, self.host_grants) or ""
 
     async def _branch(
         self, promotion: Promotion, release: PromotableRelease, pull: PullRequest | None

@@ -6,15 +6,15 @@ from dataclasses import dataclass
 
 from bot.model.environment import EnvironmentKey
 from bot.model.release import PromotableRelease
-from bot.promotions.ports import Promotions, Releases
+from bot.promotions.ports import PromotionStore, ReleaseStore
 
 
 @dataclass(frozen=True, slots=True)
 class Listening:
     """Fulfils the port `Promotions` of the environments."""
 
-    promotions: Promotions
-    releases: Releases
+    promotions: PromotionStore
+    releases: ReleaseStore
 
     async def wake(self, stage: EnvironmentKey) -> None:
         await self.promotions.wake(stage)

@@ -152,14 +152,14 @@ def verified_with(after: After, records: Mapping[str, StageRecord], release_id: 
     return {name: targets[-1] for name, targets in found.items() if targets}
 
 
-def bond(release_id: str, digest: str, other: str, ran: Target) -> str:
+def comparison_key(release_id: str, digest: str, other: str, ran: Target) -> str:
     """Of a comparison: what it is true of. `digest` is of the stage's own configuration; stages of one
     configuration may differ."""
     content = json.dumps([release_id, digest, other, ran.release.id, ran.configuration])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
-def compared(
+def current_comparisons(
     promotion: Promotion,
     release: PromotableRelease,
     before: Mapping[str, Target],
@@ -168,6 +168,6 @@ def compared(
     """What is known now of each stage before; None where it was not compared yet as things are."""
     known = {each.compared_key: each for each in (*promotion.parity, *found)}
     return {
-        name: known.get(bond(release.id, promotion.configuration_digest, name, target))
+        name: known.get(comparison_key(release.id, promotion.configuration_digest, name, target))
         for name, target in before.items()
     }

@@ -18,8 +18,8 @@ from bot.model.parity import Comparison, Difference, first_differences
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
-from bot.promotions.facts import Reading
-from bot.promotions.parity import Side, bond, differences, injected, verified_with
+from bot.promotions.facts import ConfigurationSnapshot
+from bot.promotions.parity import Side, comparison_key, differences, injected, verified_with
 from bot.promotions.pipeline import configuration_digest, stage_in
 from bot.promotions.ports import ComparableRenderer, GitHub
 from bot.promotions.stage_aggregate import Refusal
@@ -29,13 +29,13 @@ _MOST = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class ParityInput:
     """What a stage runs, or would run."""
 
     stage: str
     release: PromotableRelease
     configuration: str
-    runs: bool = True
+    is_running: bool = True
     """False while nothing runs there: the configuration is the default branch's."""
 
 
@@ -44,13 +44,13 @@ class ParityService:
     github: GitHub
     renderer: ComparableRenderer
 
-    async def standings(
+    async def parity_inputs(
         self,
         repository: Repository,
         names: Sequence[str],
         records: Mapping[str, StageRecord],
         newest: PromotableRelease | None,
-    ) -> list[Standing]:
+    ) -> list[ParityInput]:
         """What stages run now. One that runs nothing is taken as the default branch configures it, with the
         release of another one, or the newest.
 
@@ -63,9 +63,9 @@ class ParityService:
         if release is None:
             raise Refusal(f"{_idle(names)}, and there is no release that could be taken.")
         return [
-            Standing(name, target.release, target.configuration)
+            ParityInput(name, target.release, target.configuration)
             if (target := found[name]) is not None
-            else Standing(name, release, text, runs=False)
+            else ParityInput(name, release, text, is_running=False)
             for name in names
         ]
 
@@ -90,7 +90,7 @@ class ParityService:
         return text
 
     async def compare(
-        self, repository: Repository, left: Standing, right: Standing
+        self, repository: Repository, left: ParityInput, right: ParityInput
     ) -> tuple[Difference, ...]:
         """Rejected says why one of them cannot be rendered."""
         own = stage_in(right.configuration, right.stage)
@@ -108,12 +108,12 @@ class ParityService:
         )
         return await asyncio.to_thread(differences, ours, theirs)
 
-    async def before(
+    async def compare_with_previous(
         self,
         promotion: Promotion,
         stage: Stage,
         release: PromotableRelease,
-        reading: Reading,
+        reading: ConfigurationSnapshot,
         records: Mapping[str, StageRecord],
     ) -> tuple[Comparison, ...]:
         """With what the release ran on the stages before; what the promotion knows is not read again."""
@@ -123,12 +123,12 @@ class ParityService:
         known = {each.compared_key: each for each in promotion.parity}
         found = []
         for other, target in before.items():
-            true_of = bond(release.id, digest, other, target)
+            true_of = comparison_key(release.id, digest, other, target)
             if true_of in known:
                 found.append(known[true_of])
                 continue
-            left = Standing(other, target.release, target.configuration)
-            right = Standing(name, release, reading.text)
+            left = ParityInput(other, target.release, target.configuration)
+            right = ParityInput(name, release, reading.text)
             try:
                 told = await self.compare(promotion.repository, left, right)
             except Rejected as error:
@@ -140,7 +140,7 @@ class ParityService:
         return tuple(found)
 
 
-def _request(standing: Standing, files: Mapping[str, bytes], where: Mapping[str, Any]) -> RenderRequest:
+def _request(standing: ParityInput, files: Mapping[str, bytes], where: Mapping[str, Any]) -> RenderRequest:
     return common_request(
         parse_configuration(standing.configuration),
         commit=standing.release.commit,

@@ -36,7 +36,7 @@ def configuration_digest(configuration: Configuration, name: str) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def told_places(configuration: Configuration) -> str:
+def place_names(configuration: Configuration) -> str:
     """All names that there are, for who mistyped one."""
     demos = f"; demos: {', '.join(configuration.demo)}" if configuration.demo else ""
     return f"stages: {', '.join(configuration.stages) or 'none'}{demos}"
@@ -64,18 +64,18 @@ def stages_by_name(records: Iterable[StageRecord]) -> dict[str, StageRecord]:
     return {each.name: each for each in records if each.key.kind is EnvironmentKind.STAGE}
 
 
-def onward(
+def next_stages(
     stages: Mapping[str, Stage], records: Mapping[str, StageRecord], here: str, release_id: str
 ) -> list[str]:
     """Where a release goes by itself, now that it was verified `here`."""
     return [
         name
         for name, stage in stages.items()
-        if stage.automatic and here in stage.after.names and may_come(stage, records, release_id)
+        if stage.automatic and here in stage.after.names and is_admissible(stage, records, release_id)
     ]
 
 
-def may_come(stage: Stage, records: Mapping[str, StageRecord], release_id: str) -> bool:
+def is_admissible(stage: Stage, records: Mapping[str, StageRecord], release_id: str) -> bool:
     """Whether it was verified on the stages that come before."""
     there = {name for name, record in records.items() if record.has_verified(release_id)}
     one_of = stage.after.one_of

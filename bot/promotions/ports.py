@@ -85,12 +85,12 @@ class GitHub(Protocol):
         """
 
 
-class Repositories(Protocol):
+class RepositoryReader(Protocol):
     async def repository(self, repository_id: int) -> Repository | None:
         """The repository as it was named last."""
 
 
-class Registry(Protocol):
+class ImageResolver(Protocol):
     async def resolve(self, image: str, tag: str) -> str | None:
         """The digest behind a tag; None while there is no such manifest."""
 
@@ -100,18 +100,18 @@ class ComparableRenderer(Protocol):
         """What can be compared with that of another request for the same place."""
 
 
-class Environments(Protocol):
+class EnvironmentReader(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
 
 
-class Audit(Protocol):
+class AuditReader(Protocol):
     async def entries(
         self, repository_id: int | None = None, *, stage: str | None = None, limit: int = 100
     ) -> Sequence[AuditEntry]:
         """Those that fit every given condition, the newest first."""
 
 
-class Releases(Protocol):
+class ReleaseStore(Protocol):
     async def keep(self, release: PromotableRelease) -> None:
         """A release that is known already is left as it is."""
 
@@ -123,21 +123,21 @@ class Releases(Protocol):
     async def learn_tree(self, release: PromotableRelease, tree: str) -> PromotableRelease: ...
 
 
-class Promotions(Protocol):
+class PromotionStore(Protocol):
     async def change(
         self,
         stage: EnvironmentKey,
         repository: Repository,
         change: Callable[[StageAggregate], StageAggregate],
         *,
-        about: str | None = None,
+        promotion_id: str | None = None,
         claim: Claim | None = None,
         token: str = "",
     ) -> StageAggregate:
-        """Changes a stage's board in one transaction, with all that follows from it.
+        """Changes a stage's aggregate in one transaction, with all that follows from it.
 
         `change` is pure and may be called again. Superseded when there is a claim and it is lost. What
-        has a token is done once: afterwards the board is given as it is.
+        has a token is done once: afterwards the aggregate is given as it is.
         """
 
     async def carried_out(self, repository_id: int, token: str) -> str | None:

@@ -13,10 +13,10 @@ from bot.model.errors import Rejected, Unavailable
 from bot.model.promotion import Promotion, PromotionState, StageAggregate
 from bot.model.work import Claim
 from bot.promotions.facts_reader import OUTAGE_AGAIN, FactsReader
-from bot.promotions.pipeline import onward, stages_by_name
-from bot.promotions.ports import GitHub, Promotions
+from bot.promotions.pipeline import next_stages, stages_by_name
+from bot.promotions.ports import GitHub, PromotionStore
 from bot.promotions.service import PromotionService
-from bot.promotions.state_machine import next_look, step
+from bot.promotions.state_machine import next_check, step
 
 log = structlog.get_logger()
 
@@ -29,16 +29,16 @@ class PromotionReconciler:
 
     def __init__(
         self,
-        promotions: Promotions,
+        promotions: PromotionStore,
         github: GitHub,
-        inquiry: FactsReader,
-        asking: PromotionService,
+        facts_reader: FactsReader,
+        service: PromotionService,
         clock: Clock,
     ) -> None:
         self._promotions = promotions
         self._github = github
-        self._inquiry = inquiry
-        self._asking = asking
+        self._facts_reader = facts_reader
+        self._service = service
         self._clock = clock
 
     async def __call__(self, claim: Claim) -> datetime | None:
@@ -47,22 +47,22 @@ class PromotionReconciler:
         if promotion is None:
             return None
         structlog.contextvars.bind_contextvars(promotion=promotion.id, stage=promotion.stage.name)
-        facts, again = await self._inquiry.facts(promotion)
+        facts, again = await self._facts_reader.facts(promotion)
         now = self._clock()
 
         id = promotion.id
 
-        def go_on(board: StageAggregate) -> StageAggregate:
-            return step(board, id, facts, now)
+        def go_on(aggregate: StageAggregate) -> StageAggregate:
+            return step(aggregate, id, facts, now)
 
-        board = await self._promotions.change(
-            promotion.stage, promotion.repository, go_on, about=id, claim=claim
+        aggregate = await self._promotions.change(
+            promotion.stage, promotion.repository, go_on, promotion_id=id, claim=claim
         )
-        promotion = board.promotions[id]
+        promotion = aggregate.promotions[id]
         if promotion.state is PromotionState.SUCCEEDED:
             await self._go_onward(promotion)
         untold = await self._tell(claim, promotion)
-        moments = [moment for moment in (next_look(promotion, now), again, untold) if moment is not None]
+        moments = [moment for moment in (next_check(promotion, now), again, untold) if moment is not None]
         return min(moments, default=None)
 
     async def _go_onward(self, promotion: Promotion) -> None:
@@ -72,8 +72,10 @@ class PromotionReconciler:
             return
         records = stages_by_name(await self._promotions.stages(promotion.repository.id))
         stages = parse_configuration(promotion.policy).stages
-        for name in onward(stages, records, promotion.stage.name, promotion.release.id):
-            await self._asking.automatic(promotion.repository, name, promotion.release, promotion.number)
+        for name in next_stages(stages, records, promotion.stage.name, promotion.release.id):
+            await self._service.promote_automatically(
+                promotion.repository, name, promotion.release, promotion.number
+            )
 
     async def _tell(self, claim: Claim, promotion: Promotion) -> datetime | None:
         """On its pull request, and as a Deployment. Where nobody can be told, it goes on all the same.

@@ -12,34 +12,40 @@ from bot.config.fields import format_duration
 from bot.model.promotion import Promotion, StageAggregate
 from bot.model.protection import Branch, Protection
 from bot.promotions import stage_aggregate as on
-from bot.promotions.approvals import counting, wanted
+from bot.promotions.approvals import requirement, valid_approvals
 
 
 def follow(
-    board: StageAggregate, promotion: Promotion, protection: Protection, now: datetime
+    aggregate: StageAggregate, promotion: Promotion, protection: Protection, now: datetime
 ) -> StageAggregate:
     """The promotion goes by the rules of now; they may make void what was approved before."""
     before, name = promotion.protection, promotion.stage.name
     if protection == before:
-        return board
+        return aggregate
     counted = _yes(promotion, now)
-    why = f"the GitHub Environment {name} asks for {told(protection)}"
-    board = on.change(board, promotion, protection=protection)
-    promotion = board.promotions[promotion.id]
+    why = f"the GitHub Environment {name} asks for {rules_text(protection)}"
+    aggregate = on.change(aggregate, promotion, protection=protection)
+    promotion = aggregate.promotions[promotion.id]
     if void := sorted(counted - _yes(promotion, now)):
         why += f"; the yes of {', '.join(void)} does not count any more"
-    board = on.record(
-        board, promotion.id, now, "protection", why=why, before=told(before), after=told(protection)
+    aggregate = on.record(
+        aggregate,
+        promotion.id,
+        now,
+        "protection",
+        why=why,
+        before=rules_text(before),
+        after=rules_text(protection),
     )
-    return on.add_event(board, board.promotions[promotion.id], now, f"{why[:1].upper()}{why[1:]}")
+    return on.add_event(aggregate, aggregate.promotions[promotion.id], now, f"{why[:1].upper()}{why[1:]}")
 
 
 def _yes(promotion: Promotion, now: datetime) -> set[str]:
-    needed = wanted(promotion)
-    return {each.by for each in counting(promotion, needed, now)} if needed is not None else set()
+    needed = requirement(promotion)
+    return {each.by for each in valid_approvals(promotion, needed, now)} if needed is not None else set()
 
 
-def waited(promotion: Promotion) -> datetime:
+def wait_ends_at(promotion: Promotion) -> datetime:
     """When the wait that the rules ask for is over."""
     return promotion.requested_at + promotion.protection.wait
 
@@ -67,7 +73,7 @@ def _fit(parts: list[str], wanted: list[str]) -> bool:
     return fnmatchcase(parts[0], wanted[0]) and _fit(parts[1:], wanted[1:])
 
 
-def admitted(protection: Protection) -> str:
+def branch_rules_text(protection: Protection) -> str:
     """Which branches are, for a sentence."""
     told = ["protected branches"] * protection.protected_branches
     if protection.branches is not None:
@@ -76,7 +82,7 @@ def admitted(protection: Protection) -> str:
     return " that are also ".join(told)
 
 
-def told(protection: Protection) -> str:
+def rules_text(protection: Protection) -> str:
     """All rules, for a sentence."""
     rules = []
     if protection.reviewers is not None:
@@ -84,6 +90,6 @@ def told(protection: Protection) -> str:
     if protection.wait:
         rules.append(f"a wait of {format_duration(protection.wait)}")
     if protection.restricts_branches:
-        rules.append(f"releases of {admitted(protection)} only")
-    rules += [f"the rule {name}" for name in protection.others]
+        rules.append(f"releases of {branch_rules_text(protection)} only")
+    rules += [f"the rule {name}" for name in protection.unsupported_rules]
     return ", ".join(rules) or "nothing"

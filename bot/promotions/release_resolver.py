@@ -15,8 +15,8 @@ from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
 from bot.model.release import Image, Origin, PromotableRelease
-from bot.promotions.facts import Found
-from bot.promotions.ports import GitHub, Registry, Releases
+from bot.promotions.facts import ResolvedRelease
+from bot.promotions.ports import GitHub, ImageResolver, ReleaseStore
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -24,12 +24,12 @@ _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 @dataclass(frozen=True, slots=True)
 class ReleaseResolver:
     github: GitHub
-    registry: Registry
+    registry: ImageResolver
     renderer: Renderer
-    releases: Releases
+    releases: ReleaseStore
     clock: Clock
 
-    async def find(self, promotion: Promotion, configuration: Configuration) -> Found | None:
+    async def resolve(self, promotion: Promotion, configuration: Configuration) -> ResolvedRelease | None:
         """None while it is being built. Rejected says why there can be none."""
         if promotion.requested_release is not None:
             return await self._wanted(promotion, promotion.requested_release, configuration)
@@ -44,12 +44,14 @@ class ReleaseResolver:
             return await self._merged(promotion, pull, pull.merge_commit, configuration)
         return await self._unmerged(promotion, pull)
 
-    async def _wanted(self, promotion: Promotion, wanted: str, configuration: Configuration) -> Found | None:
+    async def _wanted(
+        self, promotion: Promotion, wanted: str, configuration: Configuration
+    ) -> ResolvedRelease | None:
         """By a release's id, a tag, or a full commit SHA."""
         repository = promotion.repository
         release = await self.releases.get(repository.id, wanted)
         if release is not None:
-            return Found(await self._with_tree(promotion, release))
+            return ResolvedRelease(await self._with_tree(promotion, release))
         tagged = None if _COMMIT.fullmatch(wanted) else await self.github.tag(repository, wanted)
         commit = tagged or wanted
         if not _COMMIT.fullmatch(commit):
@@ -72,12 +74,12 @@ class ReleaseResolver:
 
     async def _of_commit(
         self, promotion: Promotion, commit: str, configuration: Configuration
-    ) -> Found | None:
+    ) -> ResolvedRelease | None:
         """What reviewers saw of a commit of the default branch, where a pull request brought it."""
         repository = promotion.repository
         known = await self.releases.of_commit(repository.id, commit)
         if known is not None:
-            return Found(await self._with_tree(promotion, known), number=known.number)
+            return ResolvedRelease(await self._with_tree(promotion, known), number=known.number)
         number = promotion.number or await self.github.merged_by(repository, commit)
         pull = await self.github.pull_request(repository, number) if number is not None else None
         if pull is not None and pull.merged:
@@ -87,9 +89,9 @@ class ReleaseResolver:
         if release is None:
             return None
         why = f"no pull request brought {commit[:7]}, so it is the default branch's own build"
-        return Found(release, why)
+        return ResolvedRelease(release, why)
 
-    async def _unmerged(self, promotion: Promotion, pull: PullRequest) -> Found:
+    async def _unmerged(self, promotion: Promotion, pull: PullRequest) -> ResolvedRelease:
         if not pull.open:
             raise Rejected("The pull request was closed without being merged.")
         if promotion.head is not None and promotion.head != pull.head_sha:
@@ -103,11 +105,11 @@ class ReleaseResolver:
                 f"The preview of {pull.head_sha[:7]} has not been ready yet, so nobody could see what would "
                 "be promoted."
             )
-        return Found(await self._with_tree(promotion, release))
+        return ResolvedRelease(await self._with_tree(promotion, release))
 
     async def _merged(
         self, promotion: Promotion, pull: PullRequest, merge: str, configuration: Configuration
-    ) -> Found | None:
+    ) -> ResolvedRelease | None:
         """The release that reviewers saw, if merging left the content as it was; else what CI built of it."""
         seen = await self.releases.of_commit(pull.repository.id, pull.head_sha)
         why = f"no preview of {pull.head_sha[:7]} was ready"
@@ -118,7 +120,7 @@ class ReleaseResolver:
                 why = f"{pull.head_sha[:7]} was built for a fork"
             elif seen.tree == tree:
                 told = f"{merge[:7]} on {pull.base_ref} has the content that reviewers saw (tree {tree[:7]})"
-                return Found(seen, told)
+                return ResolvedRelease(seen, told)
             else:
                 why = f"merging changed the content (tree {seen.tree[:7]} became {tree[:7]})"
         main = pull.default_branch
@@ -130,7 +132,7 @@ class ReleaseResolver:
         release = await self._built(promotion, merge, configuration, pull.number)
         if release is None:
             return None
-        return Found(release, f"{why}, so it is {main}'s own build of {merge[:7]}")
+        return ResolvedRelease(release, f"{why}, so it is {main}'s own build of {merge[:7]}")
 
     async def _built(
         self, promotion: Promotion, commit: str, configuration: Configuration, number: int | None

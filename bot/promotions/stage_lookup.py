@@ -11,8 +11,8 @@ from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, GreenroomError, Rejected, Unavailable
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
-from bot.promotions.pipeline import in_order, told_places
-from bot.promotions.ports import GitHub, Promotions
+from bot.promotions.pipeline import in_order, place_names
+from bot.promotions.ports import GitHub, PromotionStore
 from bot.promotions.stage_aggregate import Refusal
 
 _NEAR = 0.75
@@ -43,7 +43,7 @@ class StageLookup:
         return (*stages, *(EnvironmentKey.demo(id, name) for name in demos))
 
     @property
-    def told(self) -> str:
+    def problem_text(self) -> str:
         """Why there is no configuration to go by, for whoever looks; "" when that is no problem."""
         if self.problem is None:
             return ""
@@ -58,7 +58,7 @@ class StageLookup:
         self._not_pinned(key)
         return key
 
-    def known(self, name: str) -> EnvironmentKey:
+    def existing(self, name: str) -> EnvironmentKey:
         """Also what the file has no more, or what stands while it cannot be read: people still keep it,
         free it and end what is under way there."""
         key = self._key_in_file(name) or next((key for key in self.records if key.name == name), None)
@@ -68,11 +68,11 @@ class StageLookup:
 
     def movable(self, name: str) -> EnvironmentKey:
         """The same, but no demo that the file pins: it is moved there."""
-        key = self.known(name)
+        key = self.existing(name)
         self._not_pinned(key)
         return key
 
-    def meant(self, words: Sequence[str], *, reasoned: bool) -> tuple[str | None, str]:
+    def parse_target(self, words: Sequence[str], *, reasoned: bool) -> tuple[str | None, str]:
         """The stage that is named first, and the reason after it.
 
         Where there may be a reason, a first word that is no stage begins it, unless it is nearly one: what
@@ -114,15 +114,15 @@ class StageLookup:
         if isinstance(self.problem, Unavailable):
             return self.problem
         if isinstance(self.problem, ConfigurationError):
-            return Refusal(self.told)
+            return Refusal(self.problem_text)
         if self.problem is not None:
             return Refusal(str(self.problem))
         if self.configuration is None:
             return Refusal(f"There is no stage {name}: the default branch has no {CONFIG_FILE}.")
-        return Refusal(f"There is no stage {name} ({told_places(self.configuration)}).{more}")
+        return Refusal(f"There is no stage {name} ({place_names(self.configuration)}).{more}")
 
 
-async def read_names(promotions: Promotions, github: GitHub, repository: Repository) -> StageLookup:
+async def read_stages(promotions: PromotionStore, github: GitHub, repository: Repository) -> StageLookup:
     """As the default branch has them now, and as they were promoted to."""
     records = {each.key: each for each in await promotions.stages(repository.id)}
     try:

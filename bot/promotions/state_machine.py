@@ -1,4 +1,4 @@
-"""The next state of a promotion: pure functions of its stage's board and of what was read from outside.
+"""The next state of a promotion: pure functions of its stage's aggregate and of what was read from outside.
 
 requested → gating → awaiting approval → queued → deploying → verifying → soaking → succeeded; each of them
 may end otherwise, and what fails after it touched the stage goes back to what was verified there last.
@@ -14,7 +14,7 @@ from bot.model.promotion import PENDING, Promotion, PromotionState, StageAggrega
 from bot.promotions import active_states as moving
 from bot.promotions import pending_states as pending
 from bot.promotions import stage_aggregate as on
-from bot.promotions.facts import Facts, Progress, Rollout
+from bot.promotions.facts import Facts, RolloutProgress, RolloutState
 
 State = PromotionState
 Step = Callable[[StageAggregate, Promotion, Facts, datetime], StageAggregate]
@@ -33,47 +33,47 @@ _FORWARD = frozenset(
 """Where a paused promotion does not go."""
 
 
-def step(board: StageAggregate, id: str, facts: Facts, now: datetime) -> StageAggregate:
-    """As far as the promotion can go now; the same board when nothing changed."""
+def step(aggregate: StageAggregate, id: str, facts: Facts, now: datetime) -> StageAggregate:
+    """As far as the promotion can go now; the same aggregate when nothing changed."""
     for _ in State:
-        after = _step(board, board.promotions[id], facts, now)
-        if after.promotions[id].state is board.promotions[id].state:
+        after = _step(aggregate, aggregate.promotions[id], facts, now)
+        if after.promotions[id].state is aggregate.promotions[id].state:
             return after
-        board = after
+        aggregate = after
     raise AssertionError("a promotion goes in a circle")
 
 
-def _step(board: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
+def _step(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     take = _STEPS.get(promotion.state)
     if take is None:
-        return board
+        return aggregate
     late = now >= promotion.deadline
     if late and promotion.state in PENDING:
         # What was asked for so long ago may not be meant any more.
-        return _out_of_time(board, promotion, now)
-    if facts.progress.serial != board.stage.serial:
+        return _out_of_time(aggregate, promotion, now)
+    if facts.progress.serial != aggregate.stage.serial:
         # What was seen was of another target: the stage was told to run something else meanwhile.
-        facts = replace(facts, progress=Progress(Rollout.UNDER_WAY))
-    after = take(board, promotion, facts, now)
+        facts = replace(facts, progress=RolloutProgress(RolloutState.IN_PROGRESS))
+    after = take(aggregate, promotion, facts, now)
     moved = after.promotions[promotion.id].state
     if promotion.paused_by and moved is not promotion.state and moved in _FORWARD:
-        after = board
+        after = aggregate
     # While nobody worked, time ran out for what had long come to its end: that end counts.
     stands = after.promotions[promotion.id]
     return _out_of_time(after, stands, now) if late and stands.state is promotion.state else after
 
 
-def _out_of_time(board: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
+def _out_of_time(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
     told = f"it was {promotion.state.value} for too long"
     if promotion.state in PENDING:
-        reasons = [gate.why for gate in promotion.gates if not gate.passed]
-        return on.transition(board, promotion, State.EXPIRED, now, "; ".join([told, *reasons]))
+        reasons = [gate.reason for gate in promotion.gates if not gate.passed]
+        return on.transition(aggregate, promotion, State.EXPIRED, now, "; ".join([told, *reasons]))
     return moving.fail(
-        board, promotion, now, f"{told}; {promotion.waiting_for}" if promotion.waiting_for else told
+        aggregate, promotion, now, f"{told}; {promotion.waiting_for}" if promotion.waiting_for else told
     )
 
 
-def next_look(promotion: Promotion, now: datetime) -> datetime | None:
+def next_check(promotion: Promotion, now: datetime) -> datetime | None:
     """When to look again unless something wakes it before; None when it has ended."""
     if promotion.state not in _STEPS:
         return None

@@ -8,8 +8,8 @@ from datetime import datetime
 from bot.model.environment import CheckState, Environment, EnvironmentState
 from bot.model.promotion import PENDING, AuditEntry, Promotion, PromotionState, StageRecord
 from bot.promotions.active_states import soaked_at
-from bot.promotions.approvals import Wanted, missing, wanted
-from bot.promotions.stage_aggregate import same
+from bot.promotions.approvals import ApprovalRequirement, missing_approvals, requirement
+from bot.promotions.stage_aggregate import same_target
 from bot.promotions.views import PendingPromotion, StageView
 
 _TROUBLED = (EnvironmentState.WAITING, EnvironmentState.FAILED)
@@ -17,7 +17,7 @@ _TROUBLED = (EnvironmentState.WAITING, EnvironmentState.FAILED)
 State = PromotionState
 
 
-def tell(
+def stage_view(
     record: StageRecord,
     environment: Environment | None,
     under_way: Sequence[Promotion],
@@ -29,9 +29,11 @@ def tell(
 ) -> StageView:
     """`under_way` are the stage's promotions that have not ended."""
     target, status = record.target, environment.status if environment is not None else None
-    verified = [each.at for each in record.verified if target is not None and same(each.target, target)]
+    verified = [
+        each.at for each in record.verified if target is not None and same_target(each.target, target)
+    ]
     ordered = sorted(under_way, key=lambda each: (each.requested_at, each.id))
-    journeys = {each.id: journey(each, now) for each in ordered}
+    journeys = {each.id: pending_promotion(each, now) for each in ordered}
     return StageView(
         key=record.key,
         repository=record.repository.full_name,
@@ -53,9 +55,9 @@ def tell(
     )
 
 
-def journey(promotion: Promotion, now: datetime) -> PendingPromotion:
-    needed = wanted(promotion) if promotion.state in PENDING else None
-    lacking = missing(promotion, now) if needed is not None else ()
+def pending_promotion(promotion: Promotion, now: datetime) -> PendingPromotion:
+    needed = requirement(promotion) if promotion.state in PENDING else None
+    lacking = missing_approvals(promotion, now) if needed is not None else ()
     return PendingPromotion(
         promotion=promotion,
         waits_for=tuple(_waits_for(promotion, lacking)),
@@ -68,7 +70,7 @@ def _waits_for(promotion: Promotion, lacking: Sequence[str]) -> list[str]:
     state = promotion.state
     found = [f"{promotion.paused_by} paused it"] if promotion.paused_by else []
     if state in PENDING:
-        found += [gate.why for gate in promotion.gates if not gate.passed]
+        found += [gate.reason for gate in promotion.gates if not gate.passed]
     found += lacking
     running = [each.name for each in promotion.checks if each.state in _RUNNING]
     if state is State.VERIFYING and running:
@@ -89,7 +91,7 @@ _OTHERWISE: Mapping[PromotionState, str] = {
 }
 
 
-def _approvers(promotion: Promotion, needed: Wanted) -> str:
+def _approvers(promotion: Promotion, needed: ApprovalRequirement) -> str:
     teams = " or ".join(needed.teams)
     pipeline = f"members of the team {teams}" if teams else "all who may write to the repository"
     asked = [pipeline] * bool(needed.count)

@@ -9,9 +9,9 @@ from bot.environments.ports import Clock
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
-from bot.promotions.ports import Audit, Environments, GitHub, Promotions, Releases
-from bot.promotions.stage_lookup import read_names
-from bot.promotions.view_builder import tell
+from bot.promotions.ports import AuditReader, EnvironmentReader, GitHub, PromotionStore, ReleaseStore
+from bot.promotions.stage_lookup import read_stages
+from bot.promotions.view_builder import stage_view
 from bot.promotions.views import PipelineView, StageView
 
 _PROMOTIONS = 10
@@ -19,11 +19,11 @@ _AUDIT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class ViewReader:
-    promotions: Promotions
-    environments: Environments
-    releases: Releases
-    audit: Audit
+class StageViewReader:
+    promotions: PromotionStore
+    environments: EnvironmentReader
+    releases: ReleaseStore
+    audit: AuditReader
     github: GitHub
     clock: Clock
 
@@ -33,8 +33,8 @@ class ViewReader:
 
         Where the configuration cannot be read, those that were ever promoted to.
         """
-        names = await read_names(self.promotions, self.github, repository)
-        records, keys, problem = names.records, names.keys, names.told
+        names = await read_stages(self.promotions, self.github, repository)
+        records, keys, problem = names.records, names.keys, names.problem_text
         left = [key for key, each in records.items() if key not in keys and (each.target or problem)]
         stages = [
             await self._tell(
@@ -46,8 +46,8 @@ class ViewReader:
 
     async def stage(self, repository: Repository, name: str) -> StageView | None:
         """One stage or demo with its last promotions and audit; None when there is none of this name."""
-        names = await read_names(self.promotions, self.github, repository)
-        records, keys, problem = names.records, names.keys, names.told
+        names = await read_stages(self.promotions, self.github, repository)
+        records, keys, problem = names.records, names.keys, names.problem_text
         # A demo may have the name that a stage had before: what is configured counts.
         key = next((each for each in (*keys, *records) if each.name == name), None)
         if key is None:
@@ -66,7 +66,7 @@ class ViewReader:
             else ()
         )
         environment = await self.environments.get(record.key)
-        return tell(
+        return stage_view(
             record,
             environment,
             under_way,

@@ -77,7 +77,7 @@ class StageView:
         if self.pin is None:
             return "A demo, which people move by command."
         told = f"A demo, pinned to {self.pin.release} in `.greenroom.yml`"
-        return f"{told}, which cannot be followed now: {self.pin.why}" if self.pin.why else f"{told}."
+        return f"{told}, which cannot be followed now: {self.pin.problem}" if self.pin.problem else f"{told}."
 
     @property
     def headline(self) -> str:
@@ -106,12 +106,12 @@ class PipelineView:
     """All stages of a repository, in the order of its pipeline."""
 
     stages: tuple[StageView, ...] = ()
-    ours: tuple[PromotableRelease, ...] = ()
+    own_releases: tuple[PromotableRelease, ...] = ()
     """The releases of the commits that were asked about."""
     problem: str = ""
     """Why the pipeline of now is not known, in a sentence; "" when it is."""
 
-    def on(self, number: int) -> tuple[PendingPromotion, ...]:
+    def promotions_of(self, number: int) -> tuple[PendingPromotion, ...]:
         """The promotions of a pull request that have not ended."""
         found = (journey for stage in self.stages for journey in stage.pending_promotions)
         return tuple(each for each in found if each.promotion.number == number)

@@ -1,4 +1,4 @@
-"""Commands from being heard of to being answered: each comment once, however often it is delivered."""
+"""Commands from being command of to being answered: each comment once, however often it is delivered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, delete, select, update
 
 from bot.commands.outcome import Outcome, Result
-from bot.commands.table import PLACING
+from bot.commands.table import PREVIEW_STATE_VERBS
 from bot.environments.ports import Clock
 from bot.model.command import RecordedCommand
 from bot.model.delivery import CommandPosted, PullRequestHint
@@ -47,11 +47,11 @@ class Commands:
         await self._database.run(lambda connection: hold(connection, claim))
 
     async def decide(
-        self, claim: Claim, heard: RecordedCommand, outcome: Outcome, change: Change | None, by: str
+        self, claim: Claim, command: RecordedCommand, outcome: Outcome, change: Change | None, by: str
     ) -> Outcome:
         """As the port says."""
         now = self._clock()
-        key = EnvironmentKey.preview(heard.repository.id, heard.number)
+        key = EnvironmentKey.preview(command.repository.id, command.number)
 
         def settle(connection: Connection) -> Outcome:
             decided = outcome
@@ -59,14 +59,14 @@ class Commands:
             connection.execute(
                 select(environments.c.key).where(environments.c.key == str(key)).with_for_update()
             )
-            if change is not None and _overtaken(connection, heard, outcome):
+            if change is not None and _overtaken(connection, command, outcome):
                 decided = replace(outcome, result=Result.OVERTAKEN)
             elif change is not None:
                 wish(connection, key, change, f"`{outcome.verb}`", by, now)
             if decided.refusal:
                 append(connection, [Decision(key, now, "refused", decided.refusal, by)])
             values = {"outcome": encode(decided)}
-            connection.execute(update(commands).where(_is(heard)).values(values))
+            connection.execute(update(commands).where(_is(command)).values(values))
             hold(connection, claim)
             return decided
 
@@ -74,20 +74,20 @@ class Commands:
         self._database.work_signal.notify()
         return decided
 
-    async def answered(self, claim: Claim, heard: RecordedCommand, answer: str) -> None:
-        await self._write(claim, heard, answer=answer)
+    async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None:
+        await self._write(claim, command, answer=answer)
 
-    async def finish(self, claim: Claim, heard: RecordedCommand) -> None:
-        await self._write(claim, heard, finished=True)
+    async def finish(self, claim: Claim, command: RecordedCommand) -> None:
+        await self._write(claim, command, finished=True)
 
     async def forget(self, before: datetime) -> int:
         """Drops what was finished and received before: GitHub delivers nothing that is so old again."""
         statement = delete(commands).where(commands.c.finished, commands.c.received_at < before)
         return await self._database.run(lambda connection: connection.execute(statement).rowcount)
 
-    async def _write(self, claim: Claim, heard: RecordedCommand, **values: Any) -> None:
+    async def _write(self, claim: Claim, command: RecordedCommand, **values: Any) -> None:
         def write(connection: Connection) -> None:
-            connection.execute(update(commands).where(_is(heard)).values(values))
+            connection.execute(update(commands).where(_is(command)).values(values))
             hold(connection, claim)
 
         await self._database.run(write)
@@ -139,19 +139,19 @@ def _heard(row: Row[Any]) -> RecordedCommand:
     )
 
 
-def _is(heard: RecordedCommand) -> ColumnElement[bool]:
-    return commands.c.comment_id == heard.comment_id
+def _is(command: RecordedCommand) -> ColumnElement[bool]:
+    return commands.c.comment_id == command.comment_id
 
 
-def _overtaken(connection: Connection, heard: RecordedCommand, outcome: Outcome) -> bool:
+def _overtaken(connection: Connection, command: RecordedCommand, outcome: Outcome) -> bool:
     """Whether a later comment's command decided already where the preview should be."""
-    if outcome.verb not in PLACING:
+    if outcome.verb not in PREVIEW_STATE_VERBS:
         return False
     later = select(commands.c.outcome).where(
-        commands.c.repository_id == heard.repository.id,
-        commands.c.number == heard.number,
-        commands.c.comment_id > heard.comment_id,
+        commands.c.repository_id == command.repository.id,
+        commands.c.number == command.number,
+        commands.c.comment_id > command.comment_id,
         commands.c.outcome.is_not(None),
     )
     decided = [_read_outcome(text) for text in connection.scalars(later)]
-    return any(one.result is Result.ASKED and one.verb in PLACING for one in decided)
+    return any(one.result is Result.ACCEPTED and one.verb in PREVIEW_STATE_VERBS for one in decided)

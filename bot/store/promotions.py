@@ -44,15 +44,15 @@ class Promotions:
         repository: Repository,
         change: Change,
         *,
-        about: str | None = None,
+        promotion_id: str | None = None,
         claim: Claim | None = None,
         token: str = "",
     ) -> StageAggregate:
-        """Changes a stage's board and does what follows from it: its environment is told, work is asked for.
+        """Changes a stage aggregate in one transaction and enqueues the work that follows.
 
-        `change` is pure, and may be called again; what it raises leaves everything as it was. The board has
-        the promotions that have not ended, and the one that it is `about`. With a claim, it is written only
-        while the claim is held: Superseded otherwise. With a token of what asks for it, it is done once.
+        `change` is pure and may be called again; an exception from it rolls everything back. The aggregate
+        holds the promotions that have not ended and `promotion_id`. With a claim, raises Superseded when the
+        claim is lost. A change with a token is applied once.
         """
         now = self._clock()
 
@@ -60,7 +60,7 @@ class Promotions:
             record = _lock(connection, stage, repository)
             if claim is not None:
                 _require(connection, claim)
-            before = _board(connection, record, about)
+            before = _aggregate(connection, record, promotion_id)
             if token and audit.carried_out(connection, repository.id, token, stage.name) is not None:
                 return before
             after = change(before)
@@ -68,9 +68,9 @@ class Promotions:
                 _write(connection, before, after, now, claim, token)
             return after
 
-        board = await self._database.run(transaction)
+        aggregate = await self._database.run(transaction)
         self._database.work_signal.notify()
-        return board
+        return aggregate
 
     async def get(self, id: str) -> Promotion | None:
         statement = select(promotions.c.body).where(promotions.c.id == id)
@@ -174,9 +174,9 @@ def _require(connection: Connection, claim: Claim) -> None:
         raise Superseded(_SUPERSEDED.format(claim.key))
 
 
-def _board(connection: Connection, record: StageRecord, about: str | None) -> StageAggregate:
+def _aggregate(connection: Connection, record: StageRecord, promotion_id: str | None) -> StageAggregate:
     wanted = (promotions.c.stage == str(record.key)) & (
-        promotions.c.ended.is_(False) | (promotions.c.id == about)
+        promotions.c.ended.is_(False) | (promotions.c.id == promotion_id)
     )
     bodies = connection.scalars(select(promotions.c.body).where(wanted).order_by(promotions.c.requested_at))
     found = [_read_promotion(body) for body in bodies]

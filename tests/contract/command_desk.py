@@ -11,9 +11,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.commands.handler import Handler, Peers
+from bot.commands.handler import CommandHandler, CommandPorts
 from bot.commands.outcome import Outcome
-from bot.commands.ports import Change, Commands
+from bot.commands.ports import Change, CommandStore
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
 from bot.embedded.github import GitHubServer
@@ -27,7 +27,7 @@ from bot.model.promotion import AuditEntry
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.promotions.service import PromotionService
-from bot.promotions.view_reader import ViewReader
+from bot.promotions.view_reader import StageViewReader
 from bot.store import Store
 
 SHOP = "acme/shop"
@@ -42,7 +42,7 @@ class Killed(Exception):
 class Mortal:
     """What a process has of the store's commands; it may die before it writes down what it decided."""
 
-    commands: Commands
+    commands: CommandStore
     dies: bool
 
     async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None:
@@ -52,17 +52,17 @@ class Mortal:
         await self.commands.check(claim)
 
     async def decide(
-        self, claim: Claim, heard: RecordedCommand, outcome: Outcome, change: Change | None, by: str
+        self, claim: Claim, command: RecordedCommand, outcome: Outcome, change: Change | None, by: str
     ) -> Outcome:
         if self.dies:
             raise Killed
-        return await self.commands.decide(claim, heard, outcome, change, by)
+        return await self.commands.decide(claim, command, outcome, change, by)
 
-    async def answered(self, claim: Claim, heard: RecordedCommand, answer: str) -> None:
-        await self.commands.answered(claim, heard, answer)
+    async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None:
+        await self.commands.answered(claim, command, answer)
 
-    async def finish(self, claim: Claim, heard: RecordedCommand) -> None:
-        await self.commands.finish(claim, heard)
+    async def finish(self, claim: Claim, command: RecordedCommand) -> None:
+        await self.commands.finish(claim, command)
 
 
 class Desk:
@@ -136,19 +136,21 @@ class Desk:
             await self.store.queue.finish(claim)
         return sum(claim.key.kind == "command" for claim in claims)
 
-    def _handler(self, app: GitHubApp) -> Handler:
+    def _handler(self, app: GitHubApp) -> CommandHandler:
         store = self.store
 
         def clock() -> datetime:
             return datetime.now(UTC)
 
         staging = StageCommands(PromotionService(store.promotions, store.releases, app, clock))
-        storyteller = ViewReader(
+        storyteller = StageViewReader(
             store.promotions, store.environments, store.releases, store.audit, app, clock
         )
         telling = StatusQuery(store.environments, store.journal, store.queue, storyteller, clock)
-        peers = Peers(Mortal(store.commands, self.dies), store.environments, app, staging, telling, clock)
-        return Handler(peers, LONGEST)
+        peers = CommandPorts(
+            Mortal(store.commands, self.dies), store.environments, app, staging, telling, clock
+        )
+        return CommandHandler(peers, LONGEST)
 
     async def type(self, number: int, login: str, body: str) -> Outcome | None:
         """From the comment to what became of it; None when nothing did."""

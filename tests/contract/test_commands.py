@@ -63,8 +63,8 @@ async def test_who_may_do_what(desk: Desk, who: str) -> None:
         else:
             assert (await desk.asked(number), await desk.audit()) == before
     assert allowed == may
-    assert {entry.what for entry in await desk.audit()} == (STAGED if may == ALL else set())
-    assert {entry.who for entry in await desk.audit()} <= {login}
+    assert {entry.action for entry in await desk.audit()} == (STAGED if may == ALL else set())
+    assert {entry.actor for entry in await desk.audit()} <= {login}
     answered = desk.answers(number)
     begun = int(Verb.PROMOTE in may)  # the comment about a promotion is its answer
     assert len(answered) == (0 if who == "bot" else len(COMMANDS) - begun)
@@ -81,11 +81,11 @@ async def test_who_may_end_somebody_elses_lock(desk: Desk, who: str) -> None:
     expected = {"read": Result.FORBIDDEN, "triage": Result.FORBIDDEN, "write": Result.REFUSED}
     assert outcome.result is (Result.DONE if who == owner else expected.get(who, Result.DONE))
     last = (await desk.audit())[0]
-    assert (last.what, last.who) == (
+    assert (last.action, last.actor) == (
         ("unlocked", who) if outcome.result is Result.DONE else ("locked", owner)
     )
     if outcome.result is Result.REFUSED:
-        assert "somebody with the role `maintain`" in outcome.why
+        assert "somebody with the role `maintain`" in outcome.reason
 
 
 async def test_a_command_is_seen_at_once_and_answered_in_a_comment(desk: Desk) -> None:
@@ -174,7 +174,7 @@ async def test_a_forks_commit_is_allowed_and_no_other(desk: Desk) -> None:
     head = desk.head(desk.fork)
     outcome = await desk.type(desk.fork, "write", "/preview")
     assert outcome is not None
-    assert outcome.result is Result.ASKED
+    assert outcome.result is Result.ACCEPTED
     wishes = await desk.wishes(desk.fork)
     assert (wishes.allowed_commit, wishes.allowed_by) == (head, "write")
     assert "A push takes the permission away" in desk.answers(desk.fork)[0]
@@ -300,12 +300,12 @@ async def test_extending_ends_at_what_the_operator_allows(desk: Desk) -> None:
 
     again = await desk.type(desk.own, "triage", "/extend 90d")
     assert again is not None
-    assert (again.result, again.until) == (Result.LONGEST, outcome.until), "not a second longer"
+    assert (again.result, again.until) == (Result.MAXIMUM, outcome.until), "not a second longer"
 
     await settle(desk, desk.own, expires_at=now + LONGEST + timedelta(days=1))
     outcome = await desk.type(desk.own, "triage", "/extend 24h")
     assert outcome is not None
-    assert outcome.result is Result.LONGEST
+    assert outcome.result is Result.MAXIMUM
 
 
 @pytest.mark.parametrize("typed", ["/extend 24h", "/preview sleep", "/reseed", "/destroy"])
@@ -313,7 +313,7 @@ async def test_what_is_gone_can_only_be_brought_back(desk: Desk, typed: str) -> 
     await settle(desk, desk.own, state=EnvironmentState.GONE, end=EndReason.EXPIRED)
     outcome = await desk.type(desk.own, "write", typed)
     assert outcome is not None
-    assert outcome.result is Result.NOTHING
+    assert outcome.result is Result.NO_PREVIEW
     assert await desk.asked(desk.own) == []
 
 
@@ -337,7 +337,7 @@ async def test_what_the_configuration_keeps_away_no_command_brings_up(desk: Desk
     for typed in ("/preview", "/preview refresh"):
         outcome = await desk.type(desk.own, "write", typed)
         assert outcome is not None
-        assert (outcome.result, outcome.why) == (Result.UNWANTED, cause.summary)
+        assert (outcome.result, outcome.reason) == (Result.DISABLED, cause.summary)
     assert await desk.asked(desk.own) == []
 
 
@@ -371,7 +371,7 @@ async def test_who_may_ask_about_stages(desk: Desk, who: str) -> None:
     desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
     for typed in ("/status", "/status staging", "/why staging"):
         outcome = await desk.type(number, login, typed)
-        told = outcome is not None and outcome.result is Result.TOLD
+        told = outcome is not None and outcome.result is Result.REPORTED
         assert told == (Verb.STATUS in may)
     stages = [answer for answer in desk.answers(number) if "staging" in answer]
     assert len(stages) == (3 if Verb.STATUS in may else 0)
@@ -418,12 +418,12 @@ async def wait_on_staging(desk: Desk, *, moving: bool) -> None:
     key, now = EnvironmentKey.stage(desk.repository.id, "staging"), datetime.now(UTC)
     asked = replace(promotion("staging", "ada", "p1", now), stage=key, repository=desk.repository, number=1)
 
-    def change(board: StageAggregate) -> StageAggregate:
-        board = step(orders.request(board, asked, now), "p1", facts(text=ONE_STAGE), now)
+    def change(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = step(orders.request(aggregate, asked, now), "p1", facts(text=ONE_STAGE), now)
         if moving:
-            board = orders.approve(board, board.promotions["p1"], "bea", (), UNPROTECTED, now)
-            board = step(board, "p1", facts(text=ONE_STAGE), now)
-        return board
+            aggregate = orders.approve(aggregate, aggregate.promotions["p1"], "bea", (), UNPROTECTED, now)
+            aggregate = step(aggregate, "p1", facts(text=ONE_STAGE), now)
+        return aggregate
 
     await desk.store.promotions.change(key, desk.repository, change)
 
@@ -479,11 +479,11 @@ async def test_dying_between_a_stages_change_and_the_outcome_is_noticed_by_nobod
     await desk.work()
     outcome = await desk.outcome(comment)
     assert outcome is not None
-    assert outcome.result in (Result.DONE, Result.BEGUN)
+    assert outcome.result in (Result.DONE, Result.STARTED)
     assert outcome.stage == "staging"
     assert await desk.store.audit.entries(desk.repository.id) == done
     given = desk.answers(desk.own)[len(answers) :]
-    assert len(given) == (0 if outcome.result is Result.BEGUN else 1)
+    assert len(given) == (0 if outcome.result is Result.STARTED else 1)
     assert not any("not carried out" in answer for answer in given)
 
 
@@ -501,5 +501,5 @@ async def test_what_was_carried_out_before_a_kill_is_told_as_done_though_a_push_
     await desk.work()
     outcome = await desk.outcome(comment)
     assert outcome is not None
-    assert (outcome.result, outcome.stage) == (Result.BEGUN, "staging")
+    assert (outcome.result, outcome.stage) == (Result.STARTED, "staging")
     assert desk.answers(desk.own) == []

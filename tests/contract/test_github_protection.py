@@ -46,7 +46,7 @@ async def test_all_rules_are_read(desk: Desk) -> None:
 async def test_protected_branches_and_the_rules_of_apps(desk: Desk) -> None:
     desk.github.environments.protect(SHOP, "production", protected_branches=True, apps=("github-actions",))
     found = await desk.app.protection(desk.repository, "production")
-    assert found == Protection(protected_branches=True, others=("of the App github-actions",))
+    assert found == Protection(protected_branches=True, unsupported_rules=("of the App github-actions",))
 
 
 async def test_tags_admit_no_branch(desk: Desk) -> None:

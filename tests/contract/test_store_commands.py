@@ -19,8 +19,8 @@ from bot.store import Store
 from tests.contract.shop import FIRST, SECOND, SEVEN, SHOP
 from tests.stores import ManualClock
 
-DESTROY = Outcome(Result.ASKED, Verb.DESTROY)
-PREVIEW = Outcome(Result.ASKED, Verb.PREVIEW)
+DESTROY = Outcome(Result.ACCEPTED, Verb.DESTROY)
+PREVIEW = Outcome(Result.ACCEPTED, Verb.PREVIEW)
 
 
 async def deliver(store: Store, clock: ManualClock, guid: str, *asks: WebhookEffect) -> None:

@@ -32,7 +32,7 @@ def asked(clock: ManualClock, id: str = "p1", by: str = "ada") -> Promotion:
 async def request(store: Store, clock: ManualClock, id: str = "p1", by: str = "ada") -> StageAggregate:
     new = asked(clock, id, by)
     return await store.promotions.change(
-        STAGING, SHOP, lambda board: orders.request(board, new, clock.now), about=id
+        STAGING, SHOP, lambda aggregate: orders.request(aggregate, new, clock.now), promotion_id=id
     )
 
 
@@ -41,9 +41,9 @@ async def claim(store: Store, key: WorkKey) -> Claim:
     return next(each for each in claims if each.key == key)
 
 
-def begin(board: StageAggregate, clock: ManualClock, id: str = "p1") -> StageAggregate:
-    board = on.set_target(board, Target(release(), PIPELINE, 0), clock.now, id)
-    return on.transition(board, board.promotions[id], State.DEPLOYING, clock.now, policy=PIPELINE)
+def begin(aggregate: StageAggregate, clock: ManualClock, id: str = "p1") -> StageAggregate:
+    aggregate = on.set_target(aggregate, Target(release(), PIPELINE, 0), clock.now, id)
+    return on.transition(aggregate, aggregate.promotions[id], State.DEPLOYING, clock.now, policy=PIPELINE)
 
 
 async def test_a_request_is_kept_once_and_worked_on(store: Store, clock: ManualClock) -> None:
@@ -57,26 +57,28 @@ async def test_a_request_is_kept_once_and_worked_on(store: Store, clock: ManualC
 async def test_an_ended_request_is_not_begun_again(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
     await store.promotions.change(
-        STAGING, SHOP, lambda board: orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+        STAGING,
+        SHOP,
+        lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
-    board = await request(store, clock)
-    assert board.promotions["p1"].state is State.ABORTED
+    aggregate = await request(store, clock)
+    assert aggregate.promotions["p1"].state is State.ABORTED
 
 
 async def test_everything_is_read_as_it_was_written(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
-    board = await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock))
-    assert await store.promotions.get("p1") == board.promotions["p1"]
-    assert await store.promotions.stages(SHOP.id) == [board.stage]
-    again = await store.promotions.change(STAGING, SHOP, lambda board: board, about="p1")
-    assert (again.stage, again.promotions) == (board.stage, board.promotions)
+    aggregate = await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock))
+    assert await store.promotions.get("p1") == aggregate.promotions["p1"]
+    assert await store.promotions.stages(SHOP.id) == [aggregate.stage]
+    again = await store.promotions.change(STAGING, SHOP, lambda aggregate: aggregate, promotion_id="p1")
+    assert (again.stage, again.promotions) == (aggregate.stage, aggregate.promotions)
 
 
 async def test_a_new_target_is_a_new_desire_of_the_stages_environment(
     store: Store, clock: ManualClock
 ) -> None:
     await request(store, clock)
-    await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock))
+    await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock))
     environment = await store.environments.get(STAGING)
     assert environment is not None
     assert environment.overrides.target is not None
@@ -84,7 +86,9 @@ async def test_a_new_target_is_a_new_desire_of_the_stages_environment(
     held = await claim(store, WorkKey.environment(STAGING))
     await store.environments.check(held, STAGING, environment.generation)
 
-    await store.promotions.change(STAGING, SHOP, lambda board: on.set_target(board, None, clock.now, "p1"))
+    await store.promotions.change(
+        STAGING, SHOP, lambda aggregate: on.set_target(aggregate, None, clock.now, "p1")
+    )
     with pytest.raises(Superseded):
         await store.environments.check(held, STAGING, environment.generation)
     environment = await store.environments.get(STAGING)
@@ -98,7 +102,7 @@ async def test_a_worker_that_lost_its_claim_changes_nothing(store: Store, clock:
     clock.advance(61)
     await claim(store, WorkKey.promotion("p1"))
     with pytest.raises(Superseded):
-        await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock), claim=held)
+        await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock), claim=held)
     with pytest.raises(Superseded):
         await store.promotions.save_receipt(held, "p1", "{}")
     found = await store.promotions.get("p1")
@@ -111,8 +115,8 @@ async def test_what_is_refused_leaves_no_trace(store: Store, clock: ManualClock)
     await request(store, clock)
     entries = await store.audit.entries(SHOP.id)
 
-    def refuse(board: StageAggregate) -> StageAggregate:
-        begin(board, clock)
+    def refuse(aggregate: StageAggregate) -> StageAggregate:
+        begin(aggregate, clock)
         raise Refusal("no")
 
     with pytest.raises(Refusal):
@@ -124,11 +128,11 @@ async def test_what_is_refused_leaves_no_trace(store: Store, clock: ManualClock)
 async def test_the_database_itself_lets_one_promotion_move_a_stage(store: Store, clock: ManualClock) -> None:
     await request(store, clock, "p1")
     await request(store, clock, "p2", "bea")
-    await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock, "p1"))
+    await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock, "p1"))
 
-    def intrude(board: StageAggregate) -> StageAggregate:
-        other = replace(board.promotions["p2"], state=State.DEPLOYING)
-        return replace(board, promotions={**board.promotions, "p2": other})
+    def intrude(aggregate: StageAggregate) -> StageAggregate:
+        other = replace(aggregate.promotions["p2"], state=State.DEPLOYING)
+        return replace(aggregate, promotions={**aggregate.promotions, "p2": other})
 
     with pytest.raises(Exception, match=r"(?i)unique"):
         await store.promotions.change(STAGING, SHOP, intrude)
@@ -137,14 +141,14 @@ async def test_the_database_itself_lets_one_promotion_move_a_stage(store: Store,
 async def test_one_hands_the_stage_to_the_next_in_one_transaction(store: Store, clock: ManualClock) -> None:
     await request(store, clock, "p1", "")
     await request(store, clock, "p2", "")
-    await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock, "p1"))
+    await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock, "p1"))
 
-    def hand_over(board: StageAggregate) -> StageAggregate:
-        board = on.transition(board, board.promotions["p1"], State.SUPERSEDED, clock.now)
-        return begin(board, clock, "p2")
+    def hand_over(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = on.transition(aggregate, aggregate.promotions["p1"], State.SUPERSEDED, clock.now)
+        return begin(aggregate, clock, "p2")
 
-    board = await store.promotions.change(STAGING, SHOP, hand_over)
-    assert board.stage.active_promotion == "p2"
+    aggregate = await store.promotions.change(STAGING, SHOP, hand_over)
+    assert aggregate.stage.active_promotion == "p2"
 
 
 async def test_changes_that_come_at_once_are_made_one_after_the_other(
@@ -152,24 +156,26 @@ async def test_changes_that_come_at_once_are_made_one_after_the_other(
 ) -> None:
     await request(store, clock)
 
-    def approve(board: StageAggregate) -> StageAggregate:
-        one = board.promotions["p1"]
-        return on.add_event(board, one, clock.now, f"line {len(one.timeline)}")
+    def approve(aggregate: StageAggregate) -> StageAggregate:
+        one = aggregate.promotions["p1"]
+        return on.add_event(aggregate, one, clock.now, f"line {len(one.timeline)}")
 
     await asyncio.gather(*(store.promotions.change(STAGING, SHOP, approve) for _ in range(10)))
     found = await store.promotions.get("p1")
     assert found is not None
-    assert [chapter.what for chapter in found.timeline] == [f"line {number}" for number in range(10)]
+    assert [chapter.event for chapter in found.timeline] == [f"line {number}" for number in range(10)]
 
 
 async def test_who_waits_is_woken_when_the_stage_is_free(store: Store, clock: ManualClock) -> None:
     await request(store, clock, "p1")
     await request(store, clock, "p2", "")
-    await store.promotions.change(STAGING, SHOP, lambda board: begin(board, clock, "p1"))
+    await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock, "p1"))
     for each in await store.queue.claim("test", 10, 60):
         await store.queue.finish(each)
     await store.promotions.change(
-        STAGING, SHOP, lambda board: orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+        STAGING,
+        SHOP,
+        lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
     await claim(store, WorkKey.promotion("p2"))
 
@@ -192,10 +198,10 @@ async def test_releases_are_kept_once_and_found_by_commit(store: Store, clock: M
 async def test_the_audit_tells_who_what_when_why_before_and_after(store: Store, clock: ManualClock) -> None:
     until = clock.now + timedelta(hours=2)
     await store.promotions.change(
-        STAGING, SHOP, lambda board: orders.lock(board, "bea", until, "load test", clock.now)
+        STAGING, SHOP, lambda aggregate: orders.lock(aggregate, "bea", until, "load test", clock.now)
     )
     [entry] = await store.audit.entries(SHOP.id, stage="staging")
-    assert (entry.who, entry.what, entry.why, entry.at) == ("bea", "locked", "load test", clock.now)
+    assert (entry.actor, entry.action, entry.reason, entry.at) == ("bea", "locked", "load test", clock.now)
     assert entry.after.startswith("until 2026")
     assert await store.audit.entries(SHOP.id, stage="production") == []
 
@@ -203,16 +209,16 @@ async def test_the_audit_tells_who_what_when_why_before_and_after(store: Store, 
 async def test_what_a_comment_asks_for_is_done_once(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
     for _ in range(3):
-        board = await store.promotions.change(
+        aggregate = await store.promotions.change(
             STAGING,
             SHOP,
-            lambda board: orders.pause(board, board.promotions["p1"], "bea", clock.now),
-            about="p1",
+            lambda aggregate: orders.pause(aggregate, aggregate.promotions["p1"], "bea", clock.now),
+            promotion_id="p1",
             token="comment/7",
         )
-        assert board.promotions["p1"].paused_by == "bea"
+        assert aggregate.promotions["p1"].paused_by == "bea"
         clock.advance(1)
-    entries = [each for each in await store.audit.entries(SHOP.id) if each.what == "paused"]
+    entries = [each for each in await store.audit.entries(SHOP.id) if each.action == "paused"]
     assert [each.token for each in entries] == ["comment/7"]
     assert await store.promotions.carried_out(SHOP.id, "comment/7") == "p1"
     assert await store.promotions.carried_out(SHOP.id, "comment/8") is None
@@ -223,24 +229,26 @@ async def test_what_a_comment_asks_for_is_done_once(store: Store, clock: ManualC
 async def test_two_workers_with_the_same_comment_change_a_stage_once(
     store: Store, clock: ManualClock
 ) -> None:
-    def lock(board: StageAggregate) -> StageAggregate:
-        return orders.lock(board, "bea", clock.now + timedelta(hours=2), "", clock.now)
+    def lock(aggregate: StageAggregate) -> StageAggregate:
+        return orders.lock(aggregate, "bea", clock.now + timedelta(hours=2), "", clock.now)
 
     changes = (store.promotions.change(STAGING, SHOP, lock, token="comment/7") for _ in range(5))
     boards = await asyncio.gather(*changes)
-    assert len({board.stage.lock for board in boards}) == 1
+    assert len({aggregate.stage.lock for aggregate in boards}) == 1
     assert len(await store.audit.entries(SHOP.id)) == 1
 
 
 async def test_a_refusal_does_not_count_as_carried_out(store: Store, clock: ManualClock) -> None:
-    def unhold(board: StageAggregate) -> StageAggregate:
-        return orders.unhold(board, "bea", clock.now)
+    def unhold(aggregate: StageAggregate) -> StageAggregate:
+        return orders.unhold(aggregate, "bea", clock.now)
 
     with pytest.raises(Refusal):
         await store.promotions.change(STAGING, SHOP, unhold, token="comment/7")
-    await store.promotions.change(STAGING, SHOP, lambda board: orders.hold(board, "cem", "", clock.now))
-    board = await store.promotions.change(STAGING, SHOP, unhold, token="comment/7")
-    assert board.stage.hold is None
+    await store.promotions.change(
+        STAGING, SHOP, lambda aggregate: orders.hold(aggregate, "cem", "", clock.now)
+    )
+    aggregate = await store.promotions.change(STAGING, SHOP, unhold, token="comment/7")
+    assert aggregate.stage.hold is None
 
 
 LATER = timedelta(days=91)
@@ -276,11 +284,11 @@ async def test_what_a_stage_runs_or_can_go_back_to_is_not_forgotten(store: Store
     await make(store, clock, "abc")
     await request(store, clock)
 
-    def change(board: StageAggregate) -> StageAggregate:
+    def change(aggregate: StageAggregate) -> StageAggregate:
         for commit in "ab":
-            board = on.set_target(board, Target(release(commit), PIPELINE, 0), clock.now, "p1")
-            board = on.verify(board, board.promotions["p1"], clock.now)
-        return orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+            aggregate = on.set_target(aggregate, Target(release(commit), PIPELINE, 0), clock.now, "p1")
+            aggregate = on.verify(aggregate, aggregate.promotions["p1"], clock.now)
+        return orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now)
 
     await store.promotions.change(STAGING, SHOP, change)
     clock.advance(LATER.total_seconds())
@@ -296,7 +304,9 @@ async def test_what_a_stage_runs_unverified_or_a_demo_is_pinned_to_is_not_forgot
     await make(store, clock, "ab")
     demo = EnvironmentKey(EnvironmentKind.DEMO, SHOP.id, "sales")
     await store.promotions.change(
-        demo, SHOP, lambda board: on.set_target(board, Target(release("a"), PIPELINE, 0), clock.now, "")
+        demo,
+        SHOP,
+        lambda aggregate: on.set_target(aggregate, Target(release("a"), PIPELINE, 0), clock.now, ""),
     )
     clock.advance(LATER.total_seconds())
     assert await store.releases.forget(clock.now, 100) == 1
@@ -311,17 +321,19 @@ async def test_what_an_open_promotion_is_about_is_not_forgotten_before_it_has_en
     wanted = replace(asked(clock, "p2"), requested_release=release("b").id)
     head = replace(asked(clock, "p3"), head="d" * 40)
 
-    def change(board: StageAggregate) -> StageAggregate:
+    def change(aggregate: StageAggregate) -> StageAggregate:
         for each in (found, wanted, head):
-            board = orders.request(board, each, clock.now)
-        return board
+            aggregate = orders.request(aggregate, each, clock.now)
+        return aggregate
 
     await store.promotions.change(STAGING, SHOP, change)
     clock.advance(LATER.total_seconds())
     assert await store.releases.forget(clock.now, 100) == 1
     assert await kept(store, *"abcd") == "abd"
     await store.promotions.change(
-        STAGING, SHOP, lambda board: orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+        STAGING,
+        SHOP,
+        lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
     assert await store.releases.forget(clock.now, 100) == 1
     assert await kept(store, *"abcd") == "bd"
@@ -356,12 +368,12 @@ async def test_the_census_counts_environments_promotions_and_kept_stages(
     )
     waiting = replace(asked(clock), state=State.AWAITING_APPROVAL)
 
-    def change(board: StageAggregate) -> StageAggregate:
-        board = orders.request(board, waiting, clock.now)
-        board = orders.request(board, asked(clock, "p2"), clock.now)
-        board = orders.reject(board, board.promotions["p2"], "bea", "", clock.now)
-        board = orders.hold(board, "bea", "", clock.now)
-        return orders.lock(board, "bea", clock.now + timedelta(hours=1), "", clock.now)
+    def change(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = orders.request(aggregate, waiting, clock.now)
+        aggregate = orders.request(aggregate, asked(clock, "p2"), clock.now)
+        aggregate = orders.reject(aggregate, aggregate.promotions["p2"], "bea", "", clock.now)
+        aggregate = orders.hold(aggregate, "bea", "", clock.now)
+        return orders.lock(aggregate, "bea", clock.now + timedelta(hours=1), "", clock.now)
 
     await store.promotions.change(STAGING, SHOP, change)
     clock.advance(90)
@@ -372,8 +384,10 @@ async def test_the_census_counts_environments_promotions_and_kept_stages(
 
     clock.advance(3600)
     await store.promotions.change(
-        STAGING, SHOP, lambda board: orders.abort(board, board.promotions["p1"], "bea", "", clock.now)
+        STAGING,
+        SHOP,
+        lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
-    await store.promotions.change(STAGING, SHOP, lambda board: orders.unhold(board, "bea", clock.now))
+    await store.promotions.change(STAGING, SHOP, lambda aggregate: orders.unhold(aggregate, "bea", clock.now))
     found = await store.census.take()
     assert (found.locked, found.held, found.approval_seconds) == (0, 0, 0)

@@ -19,8 +19,8 @@ from bot.model.naming import host_label, namespace_name
 from bot.model.promotion import AuditEntry, Promotion, PromotionState, StageRecord
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
-from bot.promotions.facts import Rollout
-from bot.promotions.rollout_progress import progress
+from bot.promotions.facts import RolloutState
+from bot.promotions.rollout_progress import rollout_progress
 from bot.store import Store
 from tests.story.conftest import PATIENCE_SECONDS, Scenario, eventually
 
@@ -153,7 +153,10 @@ class Stages:
     async def passes(self, stage: str) -> None:
         """Returns when the stage's environment has come to its target and passed its checks."""
         deadline, key = time.monotonic() + PATIENCE_SECONDS, EnvironmentKey.stage(self.id, stage)
-        while progress(environment := await self.store.environments.get(key)).rollout is not Rollout.VERIFIED:
+        while (
+            rollout_progress(environment := await self.store.environments.get(key)).state
+            is not RolloutState.VERIFIED
+        ):
             assert time.monotonic() < deadline, environment
             await asyncio.sleep(0.05)
 
@@ -217,7 +220,7 @@ class Stages:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (promotions := await self.promotions(stage)) or promotions[0].state is not state:
             assert time.monotonic() < deadline, (
-                f"{stage}: {[(promotion.state, promotion.why) for promotion in promotions]}"
+                f"{stage}: {[(promotion.state, promotion.reason) for promotion in promotions]}"
             )
             await asyncio.sleep(0.02)
         return promotions[0]

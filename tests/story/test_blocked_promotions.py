@@ -95,7 +95,7 @@ async def assert_reported_once(blocked: BlockedPromotion, promotion: Promotion) 
     ]
     assert len(shas) == len(set(shas))
     entries = [entry for entry in await blocked.stages.audit("staging") if entry.promotion == promotion.id]
-    entered = Counter(entry.after for entry in entries if entry.before and entry.what == entry.after)
+    entered = Counter(entry.after for entry in entries if entry.before and entry.action == entry.after)
     assert set(entered.values()) == {1}, entered
 
 

@@ -57,7 +57,11 @@ async def test_pinned_demo_follows_the_configuration_file(small: Scenario) -> No
         assert all(digest in comment for digest in seen), "what reviewers saw, not a build of its own"
         assert await stages.digests("sales") == seen
         assert (await stages.page("sales")).text == "Late autumn."
-        asked = [(entry.who, entry.why) for entry in await stages.audit("sales") if entry.what == "requested"]
+        asked = [
+            (entry.actor, entry.reason)
+            for entry in await stages.audit("sales")
+            if entry.action == "requested"
+        ]
         assert [actor for actor, _ in asked] == ["ada", "ada"]
         assert all(".greenroom.yml of " in reason for _, reason in asked)
 

@@ -168,7 +168,7 @@ async def test_repeated_delivery_makes_one_promotion(small: Scenario) -> None:
         assert len(stages.promotion_comments(promotion)) == 1
         assert len(small.comments(number)) == 3, "the preview's, the command, and the promotion's"
         assert stages.deployments("staging") == ["success"]
-        requested = [entry for entry in await stages.audit("staging") if entry.what == "requested"]
+        requested = [entry for entry in await stages.audit("staging") if entry.action == "requested"]
         assert len(requested) == 1
 
 

@@ -51,7 +51,7 @@ async def test_reviewed_release_is_promoted_to_production(small: Scenario) -> No
         await stages.comment(number, "/approve", by="bea")
         await stages.comment_with(number, "✅ Release", "**production**", "Approved, 1 of 1")
         assert await stages.digests("production") == seen
-        whats = [(entry.who, entry.what) for entry in await stages.audit("production")]
+        whats = [(entry.actor, entry.action) for entry in await stages.audit("production")]
         assert ("cem", "requested") in whats
         assert ("bea", "approved") in whats
         assert whats[-1] == ("", "succeeded")

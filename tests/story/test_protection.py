@@ -41,7 +41,7 @@ async def test_environment_reviewer_approves(small: Scenario) -> None:
         await stages.comment(number, "/approve", by="cem")
         await stages.comment_with(number, "✅ Release", "Approved for the GitHub Environment production")
         assert (await stages.page("production")).text == "Spring."
-        audit = [(entry.who, entry.what) for entry in await stages.audit("production")]
+        audit = [(entry.actor, entry.action) for entry in await stages.audit("production")]
         assert ("", "protection") in audit
         assert ("cem", "approved") in audit
 
@@ -92,6 +92,6 @@ async def test_environment_wait_timer_delays_the_promotion(small: Scenario) -> N
         await _protect(stages)
         await stages.configure(f"{PIPELINE}# As before.\n")
         await stages.comment_with(number, "✅ Release", "**production**")
-        rules = [entry.after for entry in await stages.audit("production") if entry.what == "protection"]
+        rules = [entry.after for entry in await stages.audit("production") if entry.action == "protection"]
         assert rules == ["a wait of 1d", "nothing"]
         assert promotion.state is State.QUEUED

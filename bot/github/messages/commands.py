@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bot.commands.outcome import Outcome, Result, StatusAnswer
-from bot.commands.table import COMMANDS, Verb, needed
+from bot.commands.table import COMMANDS, Verb, required_role
 from bot.environments.views import EnvironmentView
 from bot.github.messages import stages as texts_stages
 from bot.github.messages.environment import link, short_digest, time
@@ -23,10 +23,10 @@ def command_marker(comment_id: int) -> str:
 
 def answer(outcome: Outcome, account: StatusAnswer | None, comment_id: int) -> str:
     """`account` is what there is to tell; only `/status` and `/why` need it."""
-    told = outcome.result is Result.TOLD
+    told = outcome.result is Result.REPORTED
     said = _told(outcome, account) if told else [_SENTENCES[outcome.result](outcome)]
-    if outcome.more:
-        others = "the other one was" if outcome.more == 1 else f"the other {outcome.more} were"
+    if outcome.ignored:
+        others = "the other one was" if outcome.ignored == 1 else f"the other {outcome.ignored} were"
         said.append(f"A comment runs one command, the first in it: {others} not run.")
     return "\n\n".join([*said, command_marker(comment_id)])
 
@@ -60,7 +60,7 @@ def _nothing(_: Outcome) -> str:
 
 
 def _unwanted(outcome: Outcome) -> str:
-    return f"There is no preview to bring up. {plain(outcome.why)}"
+    return f"There is no preview to bring up. {plain(outcome.reason)}"
 
 
 def _longest(outcome: Outcome) -> str:
@@ -112,11 +112,11 @@ def _done(outcome: Outcome) -> str:
 
 
 def _refused(outcome: Outcome) -> str:
-    return f"⛔ {_name(outcome)} was not carried out. {plain(outcome.why)}"
+    return f"⛔ {_name(outcome)} was not carried out. {plain(outcome.reason)}"
 
 
 def _forbidden(outcome: Outcome) -> str:
-    role = needed(outcome.verb or Verb.HELP)
+    role = required_role(outcome.verb or Verb.HELP)
     return f"🚫 {_name(outcome)} needs the role {code(role)} here; yours is {code(outcome.role)}."
 
 
@@ -134,11 +134,11 @@ def _edited(_: Outcome) -> str:
 
 
 _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
-    Result.ASKED: _asked,
+    Result.ACCEPTED: _asked,
     Result.ALREADY: _already,
-    Result.NOTHING: _nothing,
-    Result.UNWANTED: _unwanted,
-    Result.LONGEST: _longest,
+    Result.NO_PREVIEW: _nothing,
+    Result.DISABLED: _unwanted,
+    Result.MAXIMUM: _longest,
     Result.CLOSED: _closed,
     Result.OVERTAKEN: _overtaken,
     Result.MOVED: _moved,
@@ -146,7 +146,7 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
     Result.DONE: _done,
     Result.REFUSED: _refused,
     Result.FORBIDDEN: _forbidden,
-    Result.MISTYPED: _mistyped,
+    Result.UNKNOWN: _mistyped,
     Result.EDITED: _edited,
 }
 

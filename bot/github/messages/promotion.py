@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from bot.github.messages.markdown import block, code, diff_block, one_line, plain
 from bot.model.environment import CheckResult, CheckState
-from bot.model.parity import GATE, Comparison, diff, mismatch_reason
+from bot.model.parity import PARITY_GATE, Comparison, diff, mismatch_reason
 from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import PromotableRelease
 
@@ -53,8 +53,8 @@ def deployment(promotion: Promotion) -> str:
     told = promotion.state.value[:1].upper() + promotion.state.value[1:]
     if promotion.removed_by:
         told = f"{promotion.removed_by} had it taken away"
-    elif promotion.why and promotion.state not in ACTIVE | {State.SUCCEEDED}:
-        told = f"{told}: {promotion.why}"
+    elif promotion.reason and promotion.state not in ACTIVE | {State.SUCCEEDED}:
+        told = f"{told}: {promotion.reason}"
     return one_line(told, _LONGEST_DESCRIPTION)
 
 
@@ -71,7 +71,7 @@ def headline(promotion: Promotion) -> str:
         stage=f"**{promotion.stage.name}**",
         release=_named(promotion.release),
         before=_named(promotion.rollback_target.release if promotion.rollback_target is not None else None),
-        why=plain(promotion.why),
+        why=plain(promotion.reason),
     )
     if promotion.address and promotion.state in (State.SUCCEEDED, State.SOAKING, State.ROLLED_BACK):
         said += f" {_link(promotion.address)}"
@@ -145,12 +145,12 @@ def _gates(promotion: Promotion) -> list[str]:
     shut = [gate for gate in promotion.gates if not gate.passed]
     if promotion.state not in PENDING or not shut:
         return []
-    return ["\n".join(f"- 🚧 {plain(_sentence(gate.why))}" for gate in shut)]
+    return ["\n".join(f"- 🚧 {plain(_sentence(gate.reason))}" for gate in shut)]
 
 
 def parity(promotion: Promotion) -> list[str]:
     """In what the stage differs from those before, where that stopped the promotion or is worth a warning."""
-    blocked = any(gate.name == GATE and not gate.passed for gate in promotion.gates)
+    blocked = any(gate.name == PARITY_GATE and not gate.passed for gate in promotion.gates)
     told = [each for each in promotion.parity if not each.equal]
     if not told or (promotion.state in _UNTOUCHED and not blocked):
         return []
@@ -224,7 +224,7 @@ def chapters(story: tuple[TimelineEntry, ...]) -> str:
     lines = [f"- … {left_out} earlier"] * (left_out > 0)
     for chapter in story[-_SHOWN:]:
         by = f", {plain(chapter.by)}" if chapter.by else ""
-        lines.append(f"- {chapter.at:%d %B, %H:%M:%S} UTC{by}: {plain(chapter.what, _LINE)}")
+        lines.append(f"- {chapter.at:%d %B, %H:%M:%S} UTC{by}: {plain(chapter.event, _LINE)}")
     told = "\n".join(lines)
     return f"<details><summary>What happened</summary>\n\n{told}\n\n</details>"
 

@@ -41,7 +41,7 @@ def pipeline(account: StatusAnswer) -> list[str]:
     said = [plain(found.problem)] if found.problem else []
     if not found.stages:
         return said
-    ours = _named(found.ours)
+    ours = _named(found.own_releases)
     rows = [
         f"| Stage | What runs there | {f'{ours} of this' if ours else 'This'} pull request | Besides |",
         "|---|---|---|---|",
@@ -88,7 +88,7 @@ def why(stage: StageView) -> list[str]:
 
 def open_here(account: StatusAnswer) -> list[str]:
     """The promotions of the pull request that have not ended, for `/why`."""
-    found = [_journey(each, at_length=True) for each in account.pipeline.on(account.number)]
+    found = [_journey(each, at_length=True) for each in account.pipeline.promotions_of(account.number)]
     return [_list(found, "What is under way from here:")] if found else []
 
 
@@ -102,7 +102,7 @@ def _row(stage: StageView, found: PipelineView) -> str:
 
 
 def _ours(stage: StageView, found: PipelineView) -> str:
-    ids = {release.id for release in found.ours}
+    ids = {release.id for release in found.own_releases}
     if stage.has_verified(ids):
         return "✅ verified"
     if any(
@@ -134,12 +134,12 @@ def _besides(stage: StageView, longest: int = _WHY) -> list[str]:
 
 
 def _lock(lock: Lock, longest: int) -> str:
-    why = f": {plain(lock.why, longest)}" if lock.why else ""
+    why = f": {plain(lock.reason, longest)}" if lock.reason else ""
     return f"🔒 {plain(lock.by, _NAME)} keeps it until {time(lock.until)}{why}"
 
 
 def _hold(hold: Hold, name: str, longest: int) -> str:
-    return f"✋ On hold since {time(hold.since)}: {plain(hold.why, longest)} ({code(f'/unhold {name}')})"
+    return f"✋ On hold since {time(hold.since)}: {plain(hold.reason, longest)} ({code(f'/unhold {name}')})"
 
 
 def _under_way(stage: StageView) -> list[str]:
@@ -167,7 +167,7 @@ def _last(promotion: Promotion) -> list[str]:
         said.append(f"It is this release because {plain(promotion.note)}.")
     if promotion.detail:
         said.append(block(promotion.detail, _DETAIL))
-    gates = [f"{_sign(gate)} {code(gate.name)} {plain(gate.why)}" for gate in promotion.gates]
+    gates = [f"{_sign(gate)} {code(gate.name)} {plain(gate.reason)}" for gate in promotion.gates]
     if gates:
         said.append(_list([gate.rstrip() for gate in gates], "Its gates:"))
     said += texts_promotion.parity(promotion)
@@ -177,7 +177,7 @@ def _last(promotion: Promotion) -> list[str]:
 def _sign(gate: GateResult) -> str:
     if not gate.passed:
         return "🚧"
-    return "⚠️" if gate.why else "✅"
+    return "⚠️" if gate.reason else "✅"
 
 
 def _verified(stage: StageView) -> list[str]:
@@ -196,7 +196,7 @@ def _verified(stage: StageView) -> list[str]:
 
 def _ended(promotion: Promotion) -> str:
     release = f" of {_release(promotion.release)}" if promotion.release is not None else ""
-    why = f": {plain(promotion.why, _WHY)}" if promotion.why else ""
+    why = f": {plain(promotion.reason, _WHY)}" if promotion.reason else ""
     by = plain(promotion.requested_by, _NAME) or "the pipeline"
     return (
         f"{time(promotion.since)}: {promotion.kind}{release}, asked for by {by}: **{promotion.state}**{why}"
@@ -204,13 +204,13 @@ def _ended(promotion: Promotion) -> str:
 
 
 def _entry(entry: AuditEntry) -> str:
-    told = () if entry.after == entry.what else (entry.before, entry.after)
+    told = () if entry.after == entry.action else (entry.before, entry.after)
     change = " → ".join(code(each) for each in told if each)
     parts = [
-        f"**{plain(entry.what)}**",
-        plain(entry.why, _WHY),
+        f"**{plain(entry.action)}**",
+        plain(entry.reason, _WHY),
         change,
-        f"(by {plain(entry.who, _NAME)})" if entry.who else "",
+        f"(by {plain(entry.actor, _NAME)})" if entry.actor else "",
     ]
     return f"{time(entry.at)}: {' '.join(part for part in parts if part)}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bot.commands.table import offered
+from bot.commands.table import suggested_commands
 from bot.github.messages import environment as texts
 from bot.github.reporter.pending_writes import COMMENT, Kind, Receipt, Slot
 from bot.github.reporter.subject import CHECK, COMMENTS, Subject, Write, unsaid
@@ -161,7 +161,7 @@ def _comment(status: Status, receipt: Receipt, place: texts.Place) -> list[Write
         worth_it = status.state in _COMMENTED or had_one
         if not worth_it or status.end is EndReason.UNCONFIGURED or receipt.lost_comments >= COMMENTS:
             return []
-    return [Write(COMMENT, {"body": texts.comment(status, place, offered(status))}, open=True)]
+    return [Write(COMMENT, {"body": texts.comment(status, place, suggested_commands(status))}, open=True)]
 
 
 def _live_url(status: Status, receipt: Receipt) -> str | None:

@@ -50,7 +50,7 @@ async def read_protection(client: Client, repository: Repository, environment: s
         wait=wait,
         protected_branches=protected,
         branches=await _patterns(client, repository, path) if custom else None,
-        others=(*others, *await _apps(client, repository, path)),
+        unsupported_rules=(*others, *await _apps(client, repository, path)),
     )
 
 

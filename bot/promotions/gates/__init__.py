@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from bot.model.promotion import GateResult
 from bot.promotions.gates import environment, review, stage
-from bot.promotions.gates.case import Case, Gate
-from bot.promotions.gates.review import fork_shown
+from bot.promotions.gates.case import Gate, GateInput
+from bot.promotions.gates.review import shows_fork
 
-__all__ = ["Case", "evaluate", "fork_shown"]
+__all__ = ["GateInput", "evaluate", "shows_fork"]
 
 GATES: Sequence[Gate] = (
     stage.after,
@@ -32,5 +32,5 @@ GATES: Sequence[Gate] = (
 """In the order in which they are told."""
 
 
-def evaluate(case: Case) -> tuple[GateResult, ...]:
+def evaluate(case: GateInput) -> tuple[GateResult, ...]:
     return tuple(gate(case) for gate in GATES)

@@ -11,14 +11,14 @@ from bot.model.parity import Comparison
 from bot.model.promotion import GateResult, Promotion, StageAggregate
 from bot.model.release import PromotableRelease
 from bot.promotions.facts import Facts
-from bot.promotions.parity import compared, verified_with
+from bot.promotions.parity import current_comparisons, verified_with
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class GateInput:
     """All that a gate may look at."""
 
-    board: StageAggregate
+    aggregate: StageAggregate
     promotion: Promotion
     release: PromotableRelease
     stage: Stage
@@ -29,22 +29,22 @@ class Case:
     @property
     def parity(self) -> dict[str, Comparison | None]:
         """What is known, as things are now, of each stage on which the release was verified before."""
-        before = verified_with(self.stage.after, self.board.siblings, self.release.id)
-        return compared(self.promotion, self.release, before, self.facts.parity)
+        before = verified_with(self.stage.after, self.aggregate.siblings, self.release.id)
+        return current_comparisons(self.promotion, self.release, before, self.facts.parity)
 
 
-Gate = Callable[[Case], GateResult]
+Gate = Callable[[GateInput], GateResult]
 
 
 def passed(name: str) -> GateResult:
     return GateResult(name, passed=True)
 
 
-def refused(name: str, why: str) -> GateResult:
+def rejected(name: str, why: str) -> GateResult:
     """Waiting does not help."""
-    return GateResult(name, passed=False, why=why, final=True)
+    return GateResult(name, passed=False, reason=why, final=True)
 
 
-def unread(name: str, why: str) -> GateResult:
+def unreadable(name: str, why: str) -> GateResult:
     """What cannot be read counts as a no, until it can."""
-    return GateResult(name, passed=False, why=why)
+    return GateResult(name, passed=False, reason=why)

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 from bot.model.promotion import GateResult
-from bot.promotions.gates.case import Case, passed, refused, unread
-from bot.promotions.protection import admits, admitted, waited
+from bot.promotions.gates.case import GateInput, passed, rejected, unreadable
+from bot.promotions.protection import admits, branch_rules_text, wait_ends_at
 
 
-def environment(case: Case) -> GateResult:
+def environment(case: GateInput) -> GateResult:
     """The rules of the GitHub Environment of the stage's name are known, and can be kept."""
-    protection, name = case.facts.protection, case.board.stage.name
+    protection, name = case.facts.protection, case.aggregate.stage.name
     if protection is None:
         why = f"the rules of the GitHub Environment {name} cannot be read, which counts as a no"
-        return unread("environment", f"{why} (`greenroom doctor` tells whether a permission is missing)")
-    if protection.others:
-        told = ", ".join(protection.others)
-        return refused(
+        return unreadable("environment", f"{why} (`greenroom doctor` tells whether a permission is missing)")
+    if protection.unsupported_rules:
+        told = ", ".join(protection.unsupported_rules)
+        return rejected(
             "environment",
             f"the GitHub Environment {name} has a rule that only GitHub's own workflows can keep: {told}",
         )
     return passed("environment")
 
 
-def branches(case: Case) -> GateResult:
+def branches(case: GateInput) -> GateResult:
     protection, branch = case.facts.protection, case.facts.branch
     if protection is None or not protection.restricts_branches:
         return passed("branches")
     if branch is None:
-        return unread("branches", "the branch of the release cannot be read, which counts as none")
+        return unreadable("branches", "the branch of the release cannot be read, which counts as none")
     if admits(protection, branch):
         return passed("branches")
     where = f"on {branch.name}" if branch.name else "on no branch of the repository"
-    only = f"the GitHub Environment {case.board.stage.name} takes releases of {admitted(protection)} only"
-    return refused("branches", f"{only}, and this one is {where}")
+    name, rules = case.aggregate.stage.name, branch_rules_text(protection)
+    only = f"the GitHub Environment {name} takes releases of {rules} only"
+    return rejected("branches", f"{only}, and this one is {where}")
 
 
-def wait(case: Case) -> GateResult:
-    until = waited(case.promotion)
+def wait(case: GateInput) -> GateResult:
+    until = wait_ends_at(case.promotion)
     if case.now >= until:
         return passed("wait")
-    why = f"the GitHub Environment {case.board.stage.name} makes it wait until {until:%d %B, %H:%M} UTC"
-    return GateResult("wait", passed=False, why=why, until=until)
+    why = f"the GitHub Environment {case.aggregate.stage.name} makes it wait until {until:%d %B, %H:%M} UTC"
+    return GateResult("wait", passed=False, reason=why, until=until)

@@ -171,8 +171,8 @@ async def run(url: str, repository: Repository, stage: str, target: Target | Non
     store = await Store.open(url)
     await store.migrate()
 
-    def aimed(board: StageAggregate) -> StageAggregate:
-        return replace(board, stage=replace(board.stage, target=target))
+    def aimed(aggregate: StageAggregate) -> StageAggregate:
+        return replace(aggregate, stage=replace(aggregate.stage, target=target))
 
     await store.promotions.change(EnvironmentKey.stage(repository.id, stage), repository, aimed)
     await store.close()

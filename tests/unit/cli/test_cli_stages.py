@@ -37,14 +37,16 @@ async def fill(url: str) -> None:
     store = await Store.open(url)
     await store.migrate()
 
-    def verified(board: StageAggregate) -> StageAggregate:
-        board = orders.request(board, promotion("integration", "ada", "p1", NOW), NOW)
-        board = step(board, "p1", facts(), NOW)
-        progress = replace(VERIFIED, serial=board.stage.serial)
-        board = step(board, "p1", facts(progress=progress), NOW)
-        assert board.promotions["p1"].state is PromotionState.SUCCEEDED
-        board = orders.lock(board, "bea", NOW + timedelta(hours=2), HOSTILE, NOW)
-        return orders.request(board, promotion("integration", "cem", "p2", NOW + timedelta(seconds=1)), NOW)
+    def verified(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = orders.request(aggregate, promotion("integration", "ada", "p1", NOW), NOW)
+        aggregate = step(aggregate, "p1", facts(), NOW)
+        progress = replace(VERIFIED, serial=aggregate.stage.serial)
+        aggregate = step(aggregate, "p1", facts(progress=progress), NOW)
+        assert aggregate.promotions["p1"].state is PromotionState.SUCCEEDED
+        aggregate = orders.lock(aggregate, "bea", NOW + timedelta(hours=2), HOSTILE, NOW)
+        return orders.request(
+            aggregate, promotion("integration", "cem", "p2", NOW + timedelta(seconds=1)), NOW
+        )
 
     await store.promotions.change(INTEGRATION, SHOP, verified)
     await store.close()

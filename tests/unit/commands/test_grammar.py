@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.commands.comment_text import visible_lines
-from bot.commands.grammar import Command, Mistake, Spoken, parse
+from bot.commands.grammar import Command, ParsedComment, UnknownCommand, parse
 from bot.commands.table import COMMANDS, Verb
 
 
@@ -37,7 +37,7 @@ from bot.commands.table import COMMANDS, Verb
     ],
 )
 def test_a_command_stands_at_the_start_of_a_line(typed: str, command: Command) -> None:
-    assert parse(typed) == Spoken(command)
+    assert parse(typed) == ParsedComment(command)
 
 
 @pytest.mark.parametrize(
@@ -102,20 +102,24 @@ def test_ordinary_text_is_not_answered(text: str) -> None:
 def test_a_mistyped_command_is_told_what_may_have_been_meant(typed: str, nearest: str) -> None:
     spoken = parse(typed)
     assert spoken is not None
-    assert isinstance(spoken.first, Mistake)
+    assert isinstance(spoken.first, UnknownCommand)
     assert spoken.first.nearest[0] == nearest
 
 
 def test_another_bots_command_beside_one_of_ours_counts_for_nothing() -> None:
-    assert parse("/lgtm\n/preview\n/cc @ada") == Spoken(Command(Verb.PREVIEW))
+    assert parse("/lgtm\n/preview\n/cc @ada") == ParsedComment(Command(Verb.PREVIEW))
 
 
 def test_how_long_a_lock_lasts_is_understood_in_capitals_too() -> None:
-    assert parse("/Lock staging For 2H") == Spoken(Command(Verb.LOCK, timedelta(hours=2), ("staging",)))
+    assert parse("/Lock staging For 2H") == ParsedComment(
+        Command(Verb.LOCK, timedelta(hours=2), ("staging",))
+    )
 
 
 def test_the_first_command_counts_and_the_others_are_told() -> None:
-    assert parse("/extend 24h\n/status\nand\n/why") == Spoken(Command(Verb.EXTEND, timedelta(days=1)), more=2)
+    assert parse("/extend 24h\n/status\nand\n/why") == ParsedComment(
+        Command(Verb.EXTEND, timedelta(days=1)), more=2
+    )
 
 
 def test_every_usage_in_the_table_is_understood() -> None:

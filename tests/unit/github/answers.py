@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.commands.outcome import Outcome, Result, StatusAnswer
-from bot.commands.table import STAGING, Verb
+from bot.commands.table import STAGE_VERBS, Verb
 from bot.environments.views import EnvironmentView, environment_view
 from bot.model.environment import (
     Attempt,
@@ -56,10 +56,10 @@ def _account(
     return StatusAnswer(7, preview, pipeline or PipelineView(), stage)
 
 
-ASKED = Outcome(Result.ASKED, Verb.PREVIEW, role=Role.WRITE, head=NEW)
+ASKED = Outcome(Result.ACCEPTED, Verb.PREVIEW, role=Role.WRITE, head=NEW)
 CRASHED = StatusMessage("The container web of Deployment shop exits with 1 as soon as it starts.", LOG)
 
-STATUS, WHY = Outcome(Result.TOLD, Verb.STATUS), Outcome(Result.TOLD, Verb.WHY)
+STATUS, WHY = Outcome(Result.REPORTED, Verb.STATUS), Outcome(Result.REPORTED, Verb.WHY)
 
 ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     "preview": (ASKED, None),
@@ -68,8 +68,8 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     "preview-unwanted": (
         replace(
             ASKED,
-            result=Result.UNWANTED,
-            why="No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one.",
+            result=Result.DISABLED,
+            reason="No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one.",
         ),
         None,
     ),
@@ -78,30 +78,30 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     "sleep-already": (replace(ASKED, verb=Verb.SLEEP, result=Result.ALREADY), None),
     "extend": (replace(ASKED, verb=Verb.EXTEND, until=NOW + timedelta(days=1)), None),
     "extend-longest": (
-        replace(ASKED, verb=Verb.EXTEND, result=Result.LONGEST, until=NOW + timedelta(days=14)),
+        replace(ASKED, verb=Verb.EXTEND, result=Result.MAXIMUM, until=NOW + timedelta(days=14)),
         None,
     ),
-    "destroy-and-more": (replace(ASKED, verb=Verb.DESTROY, more=2), None),
+    "destroy-and-more": (replace(ASKED, verb=Verb.DESTROY, ignored=2), None),
     "reseed": (replace(ASKED, verb=Verb.RESEED), None),
-    "reseed-nothing": (replace(ASKED, verb=Verb.RESEED, result=Result.NOTHING), None),
+    "reseed-nothing": (replace(ASKED, verb=Verb.RESEED, result=Result.NO_PREVIEW), None),
     "closed": (replace(ASKED, result=Result.CLOSED), None),
     "overtaken": (replace(ASKED, verb=Verb.DESTROY, result=Result.OVERTAKEN), None),
     "moved": (replace(ASKED, result=Result.MOVED, seen=OLD), None),
     "unseen": (replace(ASKED, result=Result.UNSEEN), None),
     **{
         f"stage-{verb.removeprefix('/')}": (Outcome(Result.DONE, verb, stage="staging"), None)
-        for verb in sorted(STAGING - {Verb.PROMOTE})
+        for verb in sorted(STAGE_VERBS - {Verb.PROMOTE})
     },
     "stage-lock": (Outcome(Result.DONE, Verb.LOCK, stage="staging", until=NOW + timedelta(hours=2)), None),
-    "stage-refused": (Outcome(Result.REFUSED, Verb.APPROVE, why=f"There is no stage {HOSTILE}."), None),
+    "stage-refused": (Outcome(Result.REFUSED, Verb.APPROVE, reason=f"There is no stage {HOSTILE}."), None),
     "forbidden": (replace(ASKED, result=Result.FORBIDDEN, role=Role.READ), None),
     "edited": (Outcome(Result.EDITED), None),
-    "mistyped": (Outcome(Result.MISTYPED, typed="/prevew", nearest=(Verb.PREVIEW, Verb.REFRESH)), None),
+    "mistyped": (Outcome(Result.UNKNOWN, typed="/prevew", nearest=(Verb.PREVIEW, Verb.REFRESH)), None),
     "mistyped-with-hostile-words": (
-        Outcome(Result.MISTYPED, typed=f"/extend {HOSTILE}", nearest=(Verb.EXTEND,)),
+        Outcome(Result.UNKNOWN, typed=f"/extend {HOSTILE}", nearest=(Verb.EXTEND,)),
         None,
     ),
-    "help": (Outcome(Result.TOLD, Verb.HELP), None),
+    "help": (Outcome(Result.REPORTED, Verb.HELP), None),
     "status": (STATUS, _account(_story(EnvironmentState.READY))),
     "status-failed": (STATUS, _account(_story(EnvironmentState.FAILED, CRASHED))),
     "status-unknown": (STATUS, _account(None)),

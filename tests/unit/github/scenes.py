@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.commands.table import offered
+from bot.commands.table import suggested_commands
 from bot.environments.admission import queue_message
 from bot.github.messages import environment as texts
 from bot.model.environment import (
@@ -290,7 +290,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
 
 def rendered(status: Status, place: texts.Place) -> str:
     """Everything that GitHub shows of it, as one page."""
-    parts = ["# Comment", texts.comment(status, place, offered(status))]
+    parts = ["# Comment", texts.comment(status, place, suggested_commands(status))]
     parts += ["# Check run", *_output(texts.check(status, place))]
     for result in status.checks:
         parts += [f"# Check run {result.name}", *_output(texts.named_check(result, place))]

@@ -29,7 +29,7 @@ from bot.model.promotion import (
     VerifiedTarget,
 )
 from bot.model.release import Image, PromotableRelease, Target
-from bot.promotions.view_builder import tell
+from bot.promotions.view_builder import stage_view
 from bot.promotions.views import PipelineView, StageView
 from tests.unit.github.promotions import ASKED, DIFFERS, FAILED, RELEASE, SHOP
 from tests.unit.github.scenes import HOSTILE, NOW, OLD
@@ -104,7 +104,7 @@ def _environment(stage: str, state: EnvironmentState, cause: StatusMessage | Non
     return Environment(key, SHOP, "ns", 1, 1, status, Attempt(), UserOverrides(), "", NOW, NOW)
 
 
-INTEGRATION = tell(
+INTEGRATION = stage_view(
     StageRecord(
         EnvironmentKey.stage(SHOP.id, "integration"),
         SHOP,
@@ -119,7 +119,7 @@ INTEGRATION = tell(
     (),
     NOW,
 )
-STAGING = tell(
+STAGING = stage_view(
     StageRecord(
         EnvironmentKey.stage(SHOP.id, "staging"),
         SHOP,
@@ -136,7 +136,7 @@ STAGING = tell(
     (SOAKING,),
     NOW,
 )
-PRODUCTION = tell(
+PRODUCTION = stage_view(
     StageRecord(
         EnvironmentKey.stage(SHOP.id, "production"),
         SHOP,
@@ -150,7 +150,7 @@ PRODUCTION = tell(
     promotions=(AWAITING, GONE_BACK),
     audit=_audit("production"),
 )
-UNTOUCHED = tell(StageRecord(EnvironmentKey.stage(SHOP.id, "security"), SHOP), None, (), NOW)
+UNTOUCHED = stage_view(StageRecord(EnvironmentKey.stage(SHOP.id, "security"), SHOP), None, (), NOW)
 LEFT = replace(
     PRODUCTION,
     key=EnvironmentKey.stage(SHOP.id, "qa"),
@@ -159,14 +159,14 @@ LEFT = replace(
     hold=Hold(HOSTILE, NOW, HOSTILE),
 )
 
-DEMO = tell(
+DEMO = stage_view(
     StageRecord(
         EnvironmentKey.demo(SHOP.id, "sales"),
         SHOP,
         target=_target(OLDER, 3),
         since=_EARLIER,
         verified=(VerifiedTarget(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
-        pin=Pin("v2.3.47", "d1", why="There is no release and no tag v2.3.47."),
+        pin=Pin("v2.3.47", "d1", problem="There is no release and no tag v2.3.47."),
     ),
     None,
     (),

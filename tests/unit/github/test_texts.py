@@ -116,9 +116,9 @@ def test_whatever_people_typed_about_stages_fits_github() -> None:
     flood = "<@_|`\n" * 2_000
     one = stages.PRODUCTION
     story = (TimelineEntry(NOW, flood, flood),) * 60
-    promotion = replace(stages.GONE_BACK, why=flood, detail=flood, timeline=story, requested_by=flood)
+    promotion = replace(stages.GONE_BACK, reason=flood, detail=flood, timeline=story, requested_by=flood)
     journey = replace(one.waiting[0], promotion=promotion_of(one, flood), waits_for=(flood,) * 12)
-    entry = replace(one.audit[0], why=flood, who=flood, before=flood, after=flood)
+    entry = replace(one.audit[0], reason=flood, actor=flood, before=flood, after=flood)
     told = replace(
         one,
         lock=Lock(flood, NOW, NOW, flood),
@@ -132,7 +132,7 @@ def test_whatever_people_typed_about_stages_fits_github() -> None:
     for verb in (Verb.STATUS, Verb.WHY):
         for stage in (None, told):
             account = StatusAnswer(7, None, pipeline, stage)
-            outcome = Outcome(Result.TOLD, verb, stage="production" if stage else "")
+            outcome = Outcome(Result.REPORTED, verb, stage="production" if stage else "")
             assert len(texts_commands.answer(outcome, account, COMMENT)) <= 65_536
 
 

@@ -16,7 +16,7 @@ from bot.model.release import Image, Origin, PromotableRelease
 from bot.model.repository import Repository
 from bot.promotions import stage_aggregate as on
 from bot.promotions import stage_commands as orders
-from bot.promotions.facts import Facts, Found, Progress, Reading, Rollout
+from bot.promotions.facts import ConfigurationSnapshot, Facts, ResolvedRelease, RolloutProgress, RolloutState
 from bot.promotions.state_machine import step
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -45,8 +45,8 @@ def facts(found: PromotableRelease | None = None, text: str = PIPELINE, **fields
     """All is well, unless said otherwise: grace approved the head, ada wrote it."""
     about = found or release()
     known: dict[str, Any] = {
-        "reading": Reading(text, parse_configuration(text)),
-        "found": Found(about),
+        "reading": ConfigurationSnapshot(text, parse_configuration(text)),
+        "found": ResolvedRelease(about),
         "head": about.commit,
         "author": "ada",
         "authors": ("ada",),
@@ -57,12 +57,12 @@ def facts(found: PromotableRelease | None = None, text: str = PIPELINE, **fields
     return Facts(**{**known, **fields})
 
 
-UNDER_WAY = Progress(Rollout.UNDER_WAY)
-LIVE = Progress(Rollout.LIVE, url="http://staging")
-VERIFIED = Progress(Rollout.VERIFIED, url="http://staging")
-BROKEN = Progress(Rollout.FAILED, why="Deployment shop: it crashes", detail="boom")
+UNDER_WAY = RolloutProgress(RolloutState.IN_PROGRESS)
+LIVE = RolloutProgress(RolloutState.LIVE, url="http://staging")
+VERIFIED = RolloutProgress(RolloutState.VERIFIED, url="http://staging")
+BROKEN = RolloutProgress(RolloutState.FAILED, reason="Deployment shop: it crashes", detail="boom")
 SMOKE = CheckResult("smoke", CheckState.FAILED, "the first product is missing", "AssertionError")
-SMOKE_FAILED = Progress(Rollout.LIVE, checks=(SMOKE,))
+SMOKE_FAILED = RolloutProgress(RolloutState.LIVE, checks=(SMOKE,))
 
 
 def promotion(
@@ -76,7 +76,7 @@ def promotion(
     )
 
 
-def board(stage: str = "integration", **fields: Any) -> StageAggregate:
+def aggregate(stage: str = "integration", **fields: Any) -> StageAggregate:
     return StageAggregate(StageRecord(EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage), SHOP, **fields))
 
 
@@ -87,8 +87,8 @@ class Stages:
     now: datetime = NOW
     boards: dict[str, StageAggregate] = field(default_factory=dict)
 
-    def board(self, name: str) -> StageAggregate:
-        found = self.boards.setdefault(name, board(name))
+    def aggregate(self, name: str) -> StageAggregate:
+        found = self.boards.setdefault(name, aggregate(name))
         siblings = {other: each.stage for other, each in self.boards.items() if other != name}
         return replace(found, siblings=siblings)
 
@@ -97,11 +97,11 @@ class Stages:
 
     def ask(self, name: str, by: str = "ada", id: str = "p1", **fields: Any) -> None:
         asked = promotion(name, by, id, self.now, **fields)
-        self.boards[name] = orders.request(self.board(name), asked, self.now)
+        self.boards[name] = orders.request(self.aggregate(name), asked, self.now)
 
     def step(self, name: str, seen: Facts, id: str = "p1") -> PromotionState:
         """The progress that is seen is the one of the present target."""
-        before = self.board(name)
+        before = self.aggregate(name)
         seen = replace(seen, progress=replace(seen.progress, serial=before.stage.serial))
         self.boards[name] = step(before, id, seen, self.now)
         return self.state(name, id)
@@ -115,7 +115,7 @@ class Stages:
         protection: Protection = UNPROTECTED,
     ) -> None:
         one = self.promotion(name, id)
-        self.boards[name] = orders.approve(self.board(name), one, by, teams, protection, self.now)
+        self.boards[name] = orders.approve(self.aggregate(name), one, by, teams, protection, self.now)
 
     def state(self, name: str, id: str = "p1") -> PromotionState:
         return self.boards[name].promotions[id].state

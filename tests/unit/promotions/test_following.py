@@ -93,7 +93,7 @@ async def test_a_newer_head_replaces_what_still_waits(town: Town) -> None:
     town.clock.advance(61)
     await town.work(60)
     newer, older = await on(town, "integration")
-    assert (older.state, older.why) == (State.SUPERSEDED, "a newer release came")
+    assert (older.state, older.reason) == (State.SUPERSEDED, "a newer release came")
     assert (newer.state, newer.commit) == (State.SUCCEEDED, "3" * 40)
 
 
@@ -101,11 +101,11 @@ async def test_nobody_reviewed_what_no_pull_request_brought(town: Town) -> None:
     await push(town)
     release = (await on(town, "integration"))[0].release
     assert release is not None
-    await town.asking.promote(town.asker("bea"), "production", release.id)
+    await town.service.promote(town.requester("bea"), "production", release.id)
     await town.work(20)
     [one] = await on(town, "production")
     assert one.state is State.REJECTED
-    assert "no pull request brought 1111111, so nobody reviewed it" in one.why
+    assert "no pull request brought 1111111, so nobody reviewed it" in one.reason
 
 
 async def test_where_nothing_is_automatic_or_the_file_is_broken_nothing_begins(town: Town) -> None:
@@ -116,11 +116,11 @@ async def test_where_nothing_is_automatic_or_the_file_is_broken_nothing_begins(t
 
 
 async def test_a_held_stage_stays_as_it_is(town: Town) -> None:
-    await town.asking.hold(town.asker("bea"), "integration", "load test")
+    await town.service.hold(town.requester("bea"), "integration", "load test")
     await push(town)
     [one] = await on(town, "integration")
     assert one.state is State.REJECTED
-    assert "on hold" in one.why
+    assert "on hold" in one.reason
 
 
 @pytest.mark.parametrize("steps", range(1, 8))
@@ -140,14 +140,14 @@ async def test_killed_at_any_step_it_goes_once(town: Town, steps: int) -> None:
 async def test_what_was_merged_elsewhere_is_no_build_of_the_default_branch(town: Town) -> None:
     merge = "2" * 40
     town.github.base, town.github.merged[merge] = "next", 7
-    one = await town.asking.promote(Requester(SHOP, "bea", "comment/1", 7, "a" * 40), "integration")
+    one = await town.service.promote(Requester(SHOP, "bea", "comment/1", 7, "a" * 40), "integration")
     await town.work(60)
     refused = await town.store.promotions.get(one.id)
     assert refused is not None
     assert refused.state is State.REJECTED
-    assert "2222222 is on next only" in refused.why
+    assert "2222222 is on next only" in refused.reason
     town.github.main.append(merge)  # by now it is there as well
-    again = await town.asking.promote(Requester(SHOP, "bea", "comment/2", 7, "a" * 40), "integration")
+    again = await town.service.promote(Requester(SHOP, "bea", "comment/2", 7, "a" * 40), "integration")
     await town.work(60)
     taken = await town.store.promotions.get(again.id)
     assert taken is not None

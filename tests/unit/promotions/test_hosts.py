@@ -28,7 +28,7 @@ async def promoted(town: Town, about: PromotableRelease = OURS) -> Promotion:
     await town.store.releases.keep(about)
     town.github.configuration = HOSTED
     town.gateway.answer = Answer(200, Release(about.commit, about.images, "{}").id)
-    asked = await town.asking.promote(town.asker("ada"), "integration", about.id)
+    asked = await town.service.promote(town.requester("ada"), "integration", about.id)
     await town.work(60)
     found = await town.store.promotions.get(asked.id)
     assert found is not None
@@ -53,7 +53,7 @@ async def test_a_host_that_is_not_granted_is_served_by_nothing(
     town = Town(store, clock, policy=Policy(hosts=carried_out), hosts=judged)
     one = await promoted(town)
     assert one.state is state
-    assert f"line 7, stages.integration.host: {HOST} is not granted to this repository" in one.why
+    assert f"line 7, stages.integration.host: {HOST} is not granted to this repository" in one.reason
     assert town.cluster.ran == []
 
 

@@ -12,7 +12,7 @@ from bot.model.release import Origin
 from bot.promotions import stage_aggregate as on
 from bot.promotions import stage_commands as orders
 from bot.promotions.stage_aggregate import Refusal
-from bot.promotions.state_machine import next_look
+from bot.promotions.state_machine import next_check
 from tests.unit.promotions.scenes import (
     BROKEN,
     LIVE,
@@ -49,7 +49,7 @@ def test_a_stage_is_refused_before_the_ones_that_come_before(stages: Stages) -> 
     stages.run("integration", release(), "p1")
     stages.ask("staging", id="p2")
     assert stages.step("staging", facts(), "p2") is State.REJECTED
-    assert "verified on security before" in stages.promotion("staging", "p2").why
+    assert "verified on security before" in stages.promotion("staging", "p2").reason
     assert stages.running("staging") is None
 
 
@@ -69,7 +69,7 @@ def test_one_of_several_is_enough_where_the_pipeline_says_so(stages: Stages) -> 
 def test_an_unknown_stage_names_those_that_there_are(stages: Stages) -> None:
     stages.ask("stagin")
     assert stages.step("stagin", facts()) is State.REJECTED
-    assert "integration, security, staging, production" in stages.promotion("stagin").why
+    assert "integration, security, staging, production" in stages.promotion("stagin").reason
 
 
 def test_a_failing_check_takes_the_stage_back_and_holds_it(stages: Stages) -> None:
@@ -80,7 +80,7 @@ def test_a_failing_check_takes_the_stage_back_and_holds_it(stages: Stages) -> No
     assert stages.running("integration") == release("a")
     assert stages.step("integration", facts(release("b"), progress=VERIFIED), "p2") is State.ROLLED_BACK
     told = stages.promotion("integration", "p2")
-    assert "smoke failed" in told.why
+    assert "smoke failed" in told.reason
     assert told.detail == "AssertionError"
     assert stages.boards["integration"].stage.hold is not None
 
@@ -173,7 +173,7 @@ def test_another_configuration_of_the_stage_makes_approvals_void(stages: Stages)
     stages.approve("production", "p9", "cem")
     assert stages.step("production", facts(text=changed), "p9") is State.AWAITING_APPROVAL
     assert any(
-        "has to be approved again" in line.what for line in stages.promotion("production", "p9").timeline
+        "has to be approved again" in line.event for line in stages.promotion("production", "p9").timeline
     )
     stages.approve("production", "p9", "bea")
     assert stages.step("production", facts(text=changed), "p9") is State.DEPLOYING
@@ -227,7 +227,7 @@ def test_nothing_unreviewed_reaches_a_protected_stage(
     stages.ask("production", id="p9")
     state = stages.step("production", facts(**wrong), "p9")
     assert state in (State.REJECTED, State.GATING)
-    assert any(told in gate.why for gate in stages.promotion("production", "p9").gates)
+    assert any(told in gate.reason for gate in stages.promotion("production", "p9").gates)
     assert stages.running("production") is None
 
 
@@ -260,7 +260,7 @@ def test_a_host_that_is_not_granted_is_refused(stages: Stages) -> None:
     stages.ask("integration")
     why = ".greenroom.yml, line 7, stages.integration.host: shop.example.com is not granted"
     assert stages.step("integration", facts(text=HOSTED, host=why)) is State.REJECTED
-    assert stages.promotion("integration").why == why
+    assert stages.promotion("integration").reason == why
 
 
 def test_a_host_moves_to_another_stage_when_the_one_that_has_it_lets_go(stages: Stages) -> None:
@@ -269,7 +269,7 @@ def test_a_host_moves_to_another_stage_when_the_one_that_has_it_lets_go(stages: 
     stages.ask("security", id="p2")
     assert stages.step("security", facts(text=moved), "p2") is State.GATING
     [gate] = [gate for gate in stages.promotion("security", "p2").gates if not gate.passed]
-    assert gate.why.startswith("the host shop.example.com is that of integration")
+    assert gate.reason.startswith("the host shop.example.com is that of integration")
     stages.run("integration", release(), "p3", text=moved)
     assert stages.step("security", facts(text=moved), "p2") is State.DEPLOYING
 
@@ -284,24 +284,24 @@ def test_another_host_makes_approvals_void(stages: Stages) -> None:
 
 def test_a_lock_keeps_others_out_until_it_expires(stages: Stages) -> None:
     until = stages.now + timedelta(hours=2)
-    locked = orders.lock(stages.board("integration"), "bea", until, "load test", stages.now)
+    locked = orders.lock(stages.aggregate("integration"), "bea", until, "load test", stages.now)
     stages.boards["integration"] = locked
     stages.ask("integration", by="ada")
     assert stages.step("integration", facts()) is State.REJECTED
-    assert "load test" in stages.promotion("integration").why
+    assert "load test" in stages.promotion("integration").reason
     with pytest.raises(Refusal, match="bea locked"):
-        orders.unlock(stages.board("integration"), "ada", False, stages.now)
+        orders.unlock(stages.aggregate("integration"), "ada", False, stages.now)
     stages.run("integration", release(), "p2", by="bea")
     stages.later(hours=2)
     stages.run("integration", release("b"), "p3", by="ada")
 
 
 def test_a_hold_stops_automation_and_no_person(stages: Stages) -> None:
-    stages.boards["integration"] = orders.hold(stages.board("integration"), "bea", "", stages.now)
+    stages.boards["integration"] = orders.hold(stages.aggregate("integration"), "bea", "", stages.now)
     stages.ask("integration", by="")
     assert stages.step("integration", facts()) is State.REJECTED
     stages.run("integration", release("b"), "p2")
-    stages.boards["integration"] = orders.unhold(stages.board("integration"), "bea", stages.now)
+    stages.boards["integration"] = orders.unhold(stages.aggregate("integration"), "bea", stages.now)
     stages.ask("integration", by="", id="p3")
     assert stages.step("integration", facts(), "p3") is State.DEPLOYING
 
@@ -310,7 +310,7 @@ def test_two_people_promote_at_once_and_one_is_told(stages: Stages) -> None:
     stages.ask("integration", by="ada", id="p1")
     stages.ask("integration", by="bea", id="p2")
     assert stages.step("integration", facts(release("b")), "p2") is State.REJECTED
-    assert "ada promotes to it already" in stages.promotion("integration", "p2").why
+    assert "ada promotes to it already" in stages.promotion("integration", "p2").reason
     assert stages.step("integration", facts(), "p1") is State.DEPLOYING
 
 
@@ -338,7 +338,7 @@ def test_while_nobody_can_tell_who_wrote_the_commits_nobodys_yes_counts(stages: 
     stages.ask("integration", by="ada")
     assert stages.step("integration", facts(text=text, authors=None)) is State.GATING
     [shut] = [gate for gate in stages.promotion("integration").gates if not gate.passed]
-    assert shut.why.startswith("who wrote the commits cannot be read")
+    assert shut.reason.startswith("who wrote the commits cannot be read")
     stages.approve("integration", "p1", "cem")
     assert stages.step("integration", facts(text=text, authors=("ada", "cem"))) is State.AWAITING_APPROVAL
     stages.approve("integration", "p1", "bea")
@@ -352,7 +352,7 @@ def test_who_waits_for_the_stage_is_told_whose_promotion_moves_it(stages: Stages
     stages.ask("integration", by="bea", id="p2")
     assert stages.step("integration", facts(release("b")), "p2") is State.QUEUED
     [waits] = [gate for gate in stages.promotion("integration", "p2").gates if not gate.passed]
-    assert waits.why == "the pipeline's promotion p1 moves integration"
+    assert waits.reason == "the pipeline's promotion p1 moves integration"
 
 
 def test_a_soaking_automatic_one_gives_way_to_a_newer(stages: Stages) -> None:
@@ -371,7 +371,7 @@ def test_a_paused_promotion_goes_no_further_and_still_goes_back(stages: Stages) 
     stages.ask("integration", id="p2")
     stages.step("integration", facts(release("b")), "p2")
     one = stages.promotion("integration", "p2")
-    stages.boards["integration"] = orders.pause(stages.board("integration"), one, "bea", stages.now)
+    stages.boards["integration"] = orders.pause(stages.aggregate("integration"), one, "bea", stages.now)
     stages.step("integration", facts(release("b"), progress=VERIFIED), "p2")
     assert stages.state("integration", "p2") is not State.SUCCEEDED
     stages.step("integration", facts(release("b"), progress=BROKEN), "p2")
@@ -384,22 +384,22 @@ def test_paused_beyond_its_soak_it_is_not_looked_at_over_and_over(stages: Stages
     stages.step("integration", facts(text=text))
     stages.step("integration", facts(text=text, progress=VERIFIED))
     one = stages.promotion("integration")
-    stages.boards["integration"] = orders.pause(stages.board("integration"), one, "bea", stages.now)
+    stages.boards["integration"] = orders.pause(stages.aggregate("integration"), one, "bea", stages.now)
     stages.later(hours=2)
     assert stages.step("integration", facts(text=text, progress=VERIFIED)) is State.SOAKING
-    again = next_look(stages.promotion("integration"), stages.now)
+    again = next_check(stages.promotion("integration"), stages.now)
     assert again == stages.now + timedelta(seconds=30)
 
 
 def test_resumed_it_goes_on(stages: Stages) -> None:
     stages.ask("integration")
     one = stages.promotion("integration")
-    stages.boards["integration"] = orders.pause(stages.board("integration"), one, "bea", stages.now)
+    stages.boards["integration"] = orders.pause(stages.aggregate("integration"), one, "bea", stages.now)
     assert stages.step("integration", facts()) is State.REQUESTED
     stages.later(days=2)
     assert stages.step("integration", facts()) is State.REQUESTED
     one = stages.promotion("integration")
-    stages.boards["integration"] = orders.resume(stages.board("integration"), one, "bea", stages.now)
+    stages.boards["integration"] = orders.resume(stages.aggregate("integration"), one, "bea", stages.now)
     assert stages.step("integration", facts()) is State.DEPLOYING
 
 
@@ -407,7 +407,7 @@ def test_a_rollback_goes_to_the_one_verified_before_and_holds(stages: Stages) ->
     stages.run("integration", release("a"), "p1")
     stages.run("integration", release("b"), "p2")
     back = orders.begin_rollback(
-        stages.board("integration"), promotion("integration", "bea", "r1", stages.now), stages.now
+        stages.aggregate("integration"), promotion("integration", "bea", "r1", stages.now), stages.now
     )
     stages.boards["integration"] = back
     assert stages.state("integration", "r1") is State.ROLLING_BACK
@@ -422,7 +422,7 @@ def test_a_rollback_while_something_moves_ends_that(stages: Stages) -> None:
     stages.ask("integration", id="p2")
     stages.step("integration", facts(release("b")), "p2")
     stages.boards["integration"] = orders.begin_rollback(
-        stages.board("integration"), promotion("integration", "bea", "r1", stages.now), stages.now
+        stages.aggregate("integration"), promotion("integration", "bea", "r1", stages.now), stages.now
     )
     assert stages.state("integration", "p2") is State.ROLLING_BACK
     assert stages.running("integration") == release("a")
@@ -432,7 +432,7 @@ def test_a_rollback_while_something_moves_ends_that(stages: Stages) -> None:
 def test_a_rollback_without_anything_verified_is_refused(stages: Stages) -> None:
     stages.run("integration", release("a"), "p1")
     with pytest.raises(Refusal, match="no verified release"):
-        orders.begin_rollback(stages.board("integration"), promotion("integration", id="r1"), stages.now)
+        orders.begin_rollback(stages.aggregate("integration"), promotion("integration", id="r1"), stages.now)
 
 
 @pytest.mark.parametrize(
@@ -448,7 +448,7 @@ def test_it_can_be_aborted_in_every_state(stages: Stages, state: str) -> None:
     if state in ("deploying", "verifying", "soaking"):
         one = stages.promotion("integration", "p2")
         stages.boards["integration"] = orders.approve(
-            stages.board("integration"), one, "bea", [], UNPROTECTED, stages.now
+            stages.aggregate("integration"), one, "bea", [], UNPROTECTED, stages.now
         )
         stages.step("integration", facts(text=text), "p2")
     if state in ("verifying", "soaking"):
@@ -457,9 +457,9 @@ def test_it_can_be_aborted_in_every_state(stages: Stages, state: str) -> None:
         stages.step("integration", facts(text=text, progress=VERIFIED), "p2")
     one = stages.promotion("integration", "p2")
     assert one.state == state
-    aborted = orders.abort(stages.board("integration"), one, "bea", "wrong one", stages.now)
+    aborted = orders.abort(stages.aggregate("integration"), one, "bea", "wrong one", stages.now)
     assert aborted.promotions["p2"].state is State.ABORTED
-    assert "wrong one" in aborted.promotions["p2"].why
+    assert "wrong one" in aborted.promotions["p2"].reason
     assert aborted.stage.active_promotion is None
 
 
@@ -481,11 +481,11 @@ def test_what_came_to_its_end_while_nobody_worked_is_not_too_late(stages: Stages
 
 
 def test_what_its_stage_waits_for_is_told_until_it_goes_on(stages: Stages) -> None:
-    slow = replace(UNDER_WAY, why="Deployment shop: 0 of 2 pods are ready")
+    slow = replace(UNDER_WAY, reason="Deployment shop: 0 of 2 pods are ready")
     stages.ask("integration")
     stages.step("integration", facts())
     stages.step("integration", facts(progress=slow))
-    assert stages.promotion("integration").waiting_for == slow.why
+    assert stages.promotion("integration").waiting_for == slow.reason
     stages.step("integration", facts(progress=VERIFIED))
     assert stages.promotion("integration").waiting_for == ""
     stages.ask("integration", id="p2")
@@ -493,7 +493,7 @@ def test_what_its_stage_waits_for_is_told_until_it_goes_on(stages: Stages) -> No
     stages.step("integration", facts(release("b"), progress=slow), "p2")
     stages.later(hours=1)
     stages.step("integration", facts(progress=slow), "p2")
-    assert stages.promotion("integration", "p2").why == f"it was deploying for too long; {slow.why}"
+    assert stages.promotion("integration", "p2").reason == f"it was deploying for too long; {slow.reason}"
 
 
 def test_what_was_given_up_while_it_waited_is_brought_nowhere(stages: Stages) -> None:
@@ -502,7 +502,7 @@ def test_what_was_given_up_while_it_waited_is_brought_nowhere(stages: Stages) ->
     assert stages.step("integration", facts(text=text)) is State.AWAITING_APPROVAL
     stages.approve("integration", "p1", "bea")
     assert stages.step("integration", facts(text=text, closed=True)) is State.REJECTED
-    assert stages.promotion("integration").why == "#7 was closed without being merged"
+    assert stages.promotion("integration").reason == "#7 was closed without being merged"
     assert stages.running("integration") is None
 
 
@@ -531,7 +531,7 @@ def test_a_stage_stays_where_it_stands_when_the_repository_is_renamed(stages: St
 
 def test_the_story_and_the_audit_tell_what_happened(stages: Stages) -> None:
     stages.run("integration", release(), "p1")
-    whats = [entry.what for entry in stages.boards["integration"].audit]
+    whats = [entry.action for entry in stages.boards["integration"].audit]
     assert whats == [
         "requested",
         "gating",

@@ -14,11 +14,11 @@ from bot.model.promotion import ACTIVE, ENDED, PENDING, Promotion, PromotionStat
 from bot.model.protection import UNPROTECTED, Protection, Reviewers
 from bot.model.release import PromotableRelease
 from bot.promotions import stage_commands as orders
-from bot.promotions.approvals import enough
-from bot.promotions.facts import Progress
+from bot.promotions.approvals import is_approved
+from bot.promotions.facts import RolloutProgress
 from bot.promotions.pipeline import policy
 from bot.promotions.stage_aggregate import Refusal
-from bot.promotions.state_machine import next_look
+from bot.promotions.state_machine import next_check
 from tests.unit.promotions.scenes import (
     BROKEN,
     LIVE,
@@ -68,7 +68,7 @@ class Promotions(RuleBasedStateMachine):
                 self.stages.run(name, about, f"{name}-{about.id}")
 
     def _pick(self, name: str, index: int) -> Promotion | None:
-        found = list(self.stages.board(name).promotions.values())
+        found = list(self.stages.aggregate(name).promotions.values())
         return found[index % len(found)] if found else None
 
     @rule(name=names, by=st.sampled_from(("", *PEOPLE)), about=st.sampled_from(RELEASES))
@@ -82,9 +82,9 @@ class Promotions(RuleBasedStateMachine):
         progress=st.sampled_from((UNDER_WAY, LIVE, VERIFIED, VERIFIED, BROKEN, SMOKE_FAILED)),
         readable=st.sampled_from((True, True, True, False)),
     )
-    def work(self, name: str, progress: Progress, readable: bool) -> None:
+    def work(self, name: str, progress: RolloutProgress, readable: bool) -> None:
         """The workers look at every promotion of the stage."""
-        for one in list(self.stages.board(name).promotions.values()):
+        for one in list(self.stages.aggregate(name).promotions.values()):
             if one.state in ENDED:
                 continue
             about = self.about[one.id]
@@ -94,7 +94,7 @@ class Promotions(RuleBasedStateMachine):
             after = self.stages.step(name, seen, one.id)
             if one.state in PENDING and after is PromotionState.DEPLOYING:
                 now = self.stages.promotion(name, one.id)
-                self.began.append((now, enough(now, self.stages.now)))
+                self.began.append((now, is_approved(now, self.stages.now)))
                 self.let_in.append((now, rules, self.stages.now))
 
     @rule(name=names, by=st.sampled_from(("", *PEOPLE)), about=st.sampled_from(RELEASES))
@@ -108,7 +108,7 @@ class Promotions(RuleBasedStateMachine):
 
     @rule(name=names, by=people)
     def approve(self, name: str, by: str) -> None:
-        for one in self.stages.board(name).promotions.values():
+        for one in self.stages.aggregate(name).promotions.values():
             with contextlib.suppress(Refusal):
                 self.stages.approve(name, one.id, by, TEAMS[by], self.protection)
 
@@ -118,7 +118,7 @@ class Promotions(RuleBasedStateMachine):
         if one is not None:
             with contextlib.suppress(Refusal):
                 change = orders.reject if what == "reject" else orders.abort
-                self.stages.boards[name] = change(self.stages.board(name), one, by, "", self.stages.now)
+                self.stages.boards[name] = change(self.stages.aggregate(name), one, by, "", self.stages.now)
 
     @rule(name=names, index=st.integers(0, 9), by=people, on=st.booleans())
     def pause(self, name: str, index: int, by: str, on: bool) -> None:
@@ -126,27 +126,27 @@ class Promotions(RuleBasedStateMachine):
         if one is not None:
             with contextlib.suppress(Refusal):
                 change = orders.pause if on else orders.resume
-                self.stages.boards[name] = change(self.stages.board(name), one, by, self.stages.now)
+                self.stages.boards[name] = change(self.stages.aggregate(name), one, by, self.stages.now)
 
     @rule(name=names, by=people)
     def roll_back(self, name: str, by: str) -> None:
         id = f"p{len(self.about)}"
         with contextlib.suppress(Refusal):
             asked = promotion(name, by, id, self.stages.now)
-            after = orders.begin_rollback(self.stages.board(name), asked, self.stages.now)
+            after = orders.begin_rollback(self.stages.aggregate(name), asked, self.stages.now)
             self.stages.boards[name] = after
             if id in after.promotions:
                 self.about[id] = release()
 
     @rule(name=names, by=people, what=st.sampled_from(("lock", "unlock", "hold", "unhold")))
     def keep(self, name: str, by: str, what: str) -> None:
-        board, now = self.stages.board(name), self.stages.now
+        aggregate, now = self.stages.aggregate(name), self.stages.now
         with contextlib.suppress(Refusal):
             changed = {
-                "lock": lambda: orders.lock(board, by, now + timedelta(hours=1), "", now),
-                "unlock": lambda: orders.unlock(board, by, False, now),
-                "hold": lambda: orders.hold(board, by, "", now),
-                "unhold": lambda: orders.unhold(board, by, now),
+                "lock": lambda: orders.lock(aggregate, by, now + timedelta(hours=1), "", now),
+                "unlock": lambda: orders.unlock(aggregate, by, False, now),
+                "hold": lambda: orders.hold(aggregate, by, "", now),
+                "unhold": lambda: orders.unhold(aggregate, by, now),
             }[what]()
             self.stages.boards[name] = changed
 
@@ -166,20 +166,20 @@ class Promotions(RuleBasedStateMachine):
     @rule()
     def forget_what_ended(self) -> None:
         """The store gives only those that have not ended."""
-        for name, board in self.stages.boards.items():
-            kept = {id: each for id, each in board.promotions.items() if each.state not in ENDED}
-            self.stages.boards[name] = replace(board, promotions=kept, audit=())
+        for name, aggregate in self.stages.boards.items():
+            kept = {id: each for id, each in aggregate.promotions.items() if each.state not in ENDED}
+            self.stages.boards[name] = replace(aggregate, promotions=kept, audit=())
 
     @invariant()
     def one_promotion_at_most_has_the_stage(self) -> None:
-        for board in self.stages.boards.values():
-            moving = [each.id for each in board.promotions.values() if each.state in ACTIVE]
-            assert moving == ([board.stage.active_promotion] if board.stage.active_promotion else [])
+        for aggregate in self.stages.boards.values():
+            moving = [each.id for each in aggregate.promotions.values() if each.state in ACTIVE]
+            assert moving == ([aggregate.stage.active_promotion] if aggregate.stage.active_promotion else [])
 
     @invariant()
     def nothing_supersedes_a_persons(self) -> None:
-        for board in self.stages.boards.values():
-            for one in board.promotions.values():
+        for aggregate in self.stages.boards.values():
+            for one in aggregate.promotions.values():
                 assert one.automatic or one.state is not PromotionState.SUPERSEDED
 
     @invariant()
@@ -209,22 +209,22 @@ class Promotions(RuleBasedStateMachine):
             assert at >= one.requested_at + rules.wait
             if rules.reviewers is not None:
                 yes = {each.by for each in one.approvals} - {one.requested_by, *one.authors}
-                assert any(by in rules.reviewers.people or set(TEAMS[by]) & {"ops"} for by in yes)
+                assert any(by in rules.reviewers.users or set(TEAMS[by]) & {"ops"} for by in yes)
 
     @invariant()
     def what_a_stage_goes_back_to_was_verified_there(self) -> None:
-        for board in self.stages.boards.values():
-            for one in board.promotions.values():
+        for aggregate in self.stages.boards.values():
+            for one in aggregate.promotions.values():
                 if one.state is PromotionState.ROLLING_BACK:
                     assert one.rollback_target is not None
-                    assert board.stage.target is not None
-                    assert board.stage.target.release == one.rollback_target.release
+                    assert aggregate.stage.target is not None
+                    assert aggregate.stage.target.release == one.rollback_target.release
 
     @invariant()
     def whatever_has_not_ended_is_looked_at_again_and_ends(self) -> None:
-        for board in self.stages.boards.values():
-            for one in board.promotions.values():
-                assert (next_look(one, self.stages.now) is None) == (one.state in ENDED)
+        for aggregate in self.stages.boards.values():
+            for one in aggregate.promotions.values():
+                assert (next_check(one, self.stages.now) is None) == (one.state in ENDED)
 
 
 Promotions.TestCase.settings = settings(max_examples=150, stateful_step_count=50)

@@ -33,21 +33,21 @@ def test_what_was_mistyped_is_never_the_promotion_that_happens_to_be_there(
     with pytest.raises(
         Refusal, match=r"There is no stage .* Did you mean (staging|production|integration)\?"
     ):
-        named().meant((typed, "please"), reasoned=reasoned)
+        named().parse_target((typed, "please"), reasoned=reasoned)
 
 
 def test_a_reason_needs_no_stage_where_there_may_be_a_reason() -> None:
-    assert named().meant((), reasoned=False) == (None, "")
-    assert named().meant(("not", "today"), reasoned=True) == (None, "not today")
-    assert named().meant(("staging", "not", "today"), reasoned=True) == ("staging", "not today")
+    assert named().parse_target((), reasoned=False) == (None, "")
+    assert named().parse_target(("not", "today"), reasoned=True) == (None, "not today")
+    assert named().parse_target(("staging", "not", "today"), reasoned=True) == ("staging", "not today")
     with pytest.raises(Refusal, match="There is no stage now"):
-        named().meant(("now",), reasoned=False)
+        named().parse_target(("now",), reasoned=False)
 
 
 def test_what_the_file_has_no_more_is_still_kept_and_ended_but_not_promoted_to() -> None:
     names = named()
-    assert names.known("perf") == names.movable("perf") == PERF
-    assert names.meant(("perf", "is", "slow"), reasoned=True) == ("perf", "is slow")
+    assert names.existing("perf") == names.movable("perf") == PERF
+    assert names.parse_target(("perf", "is", "slow"), reasoned=True) == ("perf", "is slow")
     with pytest.raises(Refusal, match=r"There is no stage perf \(stages: integration, security"):
         names.configured("perf")
 
@@ -55,14 +55,14 @@ def test_what_the_file_has_no_more_is_still_kept_and_ended_but_not_promoted_to()
 @pytest.mark.parametrize("problem", [ConfigurationError("line 3"), Unavailable("GitHub does not answer.")])
 def test_while_the_file_cannot_be_used_what_stands_is_kept_and_ended(problem: GreenroomError) -> None:
     names = named(problem)
-    assert names.known("perf") == names.movable("perf") == PERF
-    assert names.meant(("perf", "is", "slow"), reasoned=True) == ("perf", "is slow")
+    assert names.existing("perf") == names.movable("perf") == PERF
+    assert names.parse_target(("perf", "is", "slow"), reasoned=True) == ("perf", "is slow")
     with pytest.raises(Refusal, match="sales is pinned to v1"):
         names.movable("sales")
     for doubtful in (
         lambda: names.configured("integration"),
-        lambda: names.known("integration"),
-        lambda: names.meant(("integration",), reasoned=True),
+        lambda: names.existing("integration"),
+        lambda: names.parse_target(("integration",), reasoned=True),
     ):
         with pytest.raises((Refusal, Unavailable), match=str(problem)):
             doubtful()
@@ -73,4 +73,4 @@ def test_a_pinned_demo_is_moved_where_it_is_pinned() -> None:
         with pytest.raises(Refusal, match=r"sales is pinned to v1 in \.greenroom\.yml, line 12"):
             moving("sales")
         assert moving("training") == EnvironmentKey.demo(SHOP.id, "training")
-    assert named().known("sales") == SALES
+    assert named().existing("sales") == SALES

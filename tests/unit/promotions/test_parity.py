@@ -19,7 +19,7 @@ from bot.model.errors import Rejected
 from bot.model.parity import Category, Comparable, Comparison, Difference, diff, mismatch_reason
 from bot.model.repository import Repository
 from bot.promotions.parity import Side, differences
-from bot.promotions.parity_service import ParityService, Standing
+from bot.promotions.parity_service import ParityInput, ParityService
 from tests.unit.cluster.manifests import POLICY, config_map, deployment, files, service
 from tests.unit.promotions.scenes import SHOP, release
 
@@ -42,21 +42,21 @@ class GitHub:
         return self.commits[commit[0]]
 
 
-def standing(name: str, stage: Mapping[str, Any], commit: str = "a", **more: Any) -> Standing:
+def standing(name: str, stage: Mapping[str, Any], commit: str = "a", **more: Any) -> ParityInput:
     text = yaml.safe_dump({**CONFIGURATION, "stages": {name: stage}, **more})
-    return Standing(name, release(commit), text)
+    return ParityInput(name, release(commit), text)
 
 
-def next_commit(stage: Mapping[str, Any] | None = None) -> Standing:
+def next_commit(stage: Mapping[str, Any] | None = None) -> ParityInput:
     """Production with commit b and the images of commit a, so that only the manifests may differ."""
     return replace(standing("production", stage or {}), release=replace(release("a"), commit="b" * 40))
 
 
-def compare(left: Standing, right: Standing, **commits: Mapping[str, bytes]) -> tuple[Difference, ...]:
+def compare(left: ParityInput, right: ParityInput, **commits: Mapping[str, bytes]) -> tuple[Difference, ...]:
     github = GitHub()
     github.commits |= commits
-    comparing = ParityService(github, ManifestRenderer(POLICY, Tools()))  # type: ignore[arg-type]  # what it asks for is there
-    return asyncio.run(comparing.compare(SHOP, left, right))
+    parity_service = ParityService(github, ManifestRenderer(POLICY, Tools()))  # type: ignore[arg-type]  # what it asks for is there
+    return asyncio.run(parity_service.compare(SHOP, left, right))
 
 
 def told(found: tuple[Difference, ...]) -> list[str]:

@@ -59,12 +59,14 @@ class World(Stages):
         return self.step("staging", replace(seen, parity=self.parity(seen, text, id)), id)
 
     def parity(self, seen: Facts, text: str, id: str) -> Any:
-        assert seen.reading is not None
+        assert seen.configuration is not None
         one = self.promotion("staging", id)
-        stage = policy(one) if one.policy else seen.reading.configuration.stages["staging"]
-        comparing = ParityService(self.peers, self.peers)  # type: ignore[arg-type]  # both in one
+        stage = policy(one) if one.policy else seen.configuration.configuration.stages["staging"]
+        parity_service = ParityService(self.peers, self.peers)  # type: ignore[arg-type]  # both in one
         records = {name: each.stage for name, each in self.boards.items()}
-        return asyncio.run(comparing.before(one, stage, release(), seen.reading, records))
+        return asyncio.run(
+            parity_service.compare_with_previous(one, stage, release(), seen.configuration, records)
+        )
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def asked(peers: Peers) -> World:
 def test_a_stage_that_blocks_refuses_what_would_run_otherwise_and_says_where(world: World) -> None:
     assert world.look(BLOCK) is State.REJECTED
     ended = world.promotion("staging", "p2")
-    assert ended.why == "staging differs from integration: 1 missing variable"
+    assert ended.reason == "staging differs from integration: 1 missing variable"
     assert [each.path for each in ended.parity[0].differences] == ["COLOUR"]
     assert world.running("staging") is None
 
@@ -91,14 +93,14 @@ def test_a_stage_that_blocks_refuses_what_would_run_otherwise_and_says_where(wor
 def test_a_stage_that_warns_lets_it_through_and_remembers_the_difference(world: World) -> None:
     assert world.look(WARN) is State.DEPLOYING
     assert world.promotion("staging", "p2").parity[0].differences
-    [gates] = [each for each in world.boards["staging"].audit if each.what == "gates"]
-    assert gates.why == "staging differs from integration: 1 missing variable"
+    [gates] = [each for each in world.boards["staging"].audit if each.action == "gates"]
+    assert gates.reason == "staging differs from integration: 1 missing variable"
 
 
 def test_a_stage_that_is_alike_takes_it_without_a_word(world: World) -> None:
     assert world.look(ALIKE) is State.DEPLOYING
-    [gates] = [each for each in world.boards["staging"].audit if each.what == "gates"]
-    assert gates.why == "all gates are open"
+    [gates] = [each for each in world.boards["staging"].audit if each.action == "gates"]
+    assert gates.reason == "all gates are open"
 
 
 def test_what_cannot_be_compared_stops_only_where_a_difference_would(world: World) -> None:
@@ -107,7 +109,7 @@ def test_what_cannot_be_compared_stops_only_where_a_difference_would(world: Worl
     assert "There is no manifest" in world.promotion("staging", "p2").parity[0].unknown
     world = asked(world.peers)
     assert world.look(BLOCK) is State.REJECTED
-    assert world.promotion("staging", "p2").why == (
+    assert world.promotion("staging", "p2").reason == (
         "staging cannot be compared with integration: There is no manifest in `deploy/` of this commit"
     )
 
@@ -115,7 +117,7 @@ def test_what_cannot_be_compared_stops_only_where_a_difference_would(world: Worl
 def test_it_waits_while_nothing_was_compared_yet_where_a_difference_would_stop_it(world: World) -> None:
     assert world.step("staging", facts(text=BLOCK), "p2") is State.GATING
     [shut] = [gate for gate in world.promotion("staging", "p2").gates if not gate.passed]
-    assert shut.why == "it has not been compared yet with integration"
+    assert shut.reason == "it has not been compared yet with integration"
     assert world.look(BLOCK) is State.REJECTED
 
 

@@ -97,7 +97,7 @@ async def test_the_file_is_the_pin_and_the_story_says_who_changed_it(town: Town)
     assert await runs(town) == RELEASES["a"].commit
     await change_file(town, pinned("v1"), by="cem")
     assert await runs(town) == TAGGED
-    asked = [(each.what, each.who) for each in await town.store.audit.entries(SHOP.id, stage="sales")]
+    asked = [(each.action, each.actor) for each in await town.store.audit.entries(SHOP.id, stage="sales")]
     assert [who for what, who in reversed(asked) if what == "requested"] == ["ada", "bea", "cem"]
 
 
@@ -140,13 +140,13 @@ async def test_a_tag_that_is_pushed_after_the_file_is_waited_for(town: Town) -> 
     await change_file(town, pinned("v2"))
     record = await sales(town)
     assert record.pin is not None
-    assert record.pin.why == "There is no release and no tag v2."
+    assert record.pin.problem == "There is no release and no tag v2."
     assert await moves(town) == []
     town.github.tags["v2"] = TAGGED
     town.clock.advance(121)
     await town.work(60)
     assert await runs(town) == TAGGED
-    told = [entry.what for entry in await town.store.audit.entries(SHOP.id, stage="sales")]
+    told = [entry.action for entry in await town.store.audit.entries(SHOP.id, stage="sales")]
     assert told.count("pinned") == 1
 
 
@@ -155,7 +155,7 @@ async def test_an_image_that_ci_still_builds_is_waited_for(town: Town) -> None:
     await change_file(town, pinned("v1"))
     pin = (await sales(town)).pin
     assert pin is not None
-    assert pin.why == "The image of v1 is not in the registry yet."
+    assert pin.problem == "The image of v1 is not in the registry yet."
     town.registry.digest = fakes.DIGEST
     town.clock.advance(121)
     await town.work(60)
@@ -167,11 +167,11 @@ async def test_a_commit_that_nobody_merged_is_refused_with_a_reason(town: Town) 
     await change_file(town, pinned("evil"))
     pin = (await sales(town)).pin
     assert pin is not None
-    assert "evil names ccccccc, which is not in the history of the default branch" in pin.why
+    assert "evil names ccccccc, which is not in the history of the default branch" in pin.problem
     await change_file(town, pinned("c" * 40))
     pin = (await sales(town)).pin
     assert pin is not None
-    assert pin.why.startswith("ccccccc is not in the history of the default branch")
+    assert pin.problem.startswith("ccccccc is not in the history of the default branch")
     assert await moves(town) == []
 
 
@@ -181,12 +181,12 @@ async def test_what_was_made_from_a_fork_is_shown_in_no_demo(town: Town) -> None
     await change_file(town, pinned(theirs.id))
     pin = (await sales(town)).pin
     assert pin is not None
-    assert pin.why == "It was made from a fork."
+    assert pin.problem == "It was made from a fork."
     await change_file(town, UNPINNED)
-    await town.asking.promote(town.asker("ada"), "sales", theirs.id)
+    await town.service.promote(town.requester("ada"), "sales", theirs.id)
     await town.work(20)
     [one] = await moves(town)
-    assert (one.state, one.why) == (State.REJECTED, "a demo shows nothing that was made from a fork")
+    assert (one.state, one.reason) == (State.REJECTED, "a demo shows nothing that was made from a fork")
 
 
 async def test_people_are_told_where_a_pinned_demo_is_moved(town: Town) -> None:
@@ -194,22 +194,22 @@ async def test_people_are_told_where_a_pinned_demo_is_moved(town: Town) -> None:
     line = pinned("v1").splitlines().index("    release: v1") + 1
     told = f"sales is pinned to v1 in .greenroom.yml, line {line}: change it there"
     with pytest.raises(Refusal, match=told):
-        await town.asking.promote(town.asker("bea"), "sales", "v1")
+        await town.service.promote(town.requester("bea"), "sales", "v1")
     with pytest.raises(Refusal, match=told):
-        await town.asking.rollback(town.asker("bea"), "sales")
+        await town.service.rollback(town.requester("bea"), "sales")
     assert len(await moves(town)) == 1
 
 
 async def test_without_a_pin_people_move_it_forth_and_back(town: Town) -> None:
     await change_file(town, UNPINNED)
     assert await moves(town) == []
-    await town.asking.promote(town.asker("bea"), "sales", "v1")
+    await town.service.promote(town.requester("bea"), "sales", "v1")
     await town.work(60)
     assert await runs(town) == TAGGED
-    await town.asking.promote(town.asker("bea"), "sales")  # what the pull request shows
+    await town.service.promote(town.requester("bea"), "sales")  # what the pull request shows
     await town.work(60)
     assert await runs(town) == RELEASES["a"].commit
-    await town.asking.rollback(town.asker("cem"), "sales")
+    await town.service.rollback(town.requester("cem"), "sales")
     await town.work(60)
     assert await runs(town) == TAGGED
 
@@ -224,12 +224,12 @@ async def test_nothing_automatic_comes_to_a_demo(town: Town) -> None:
 
 async def test_who_locked_it_is_waited_for(town: Town) -> None:
     await change_file(town, UNPINNED)
-    await town.asking.lock(town.asker("bea"), "sales", None, "a meeting")
+    await town.service.lock(town.requester("bea"), "sales", None, "a meeting")
     await change_file(town, pinned("v1"), by="ada")
     pin = (await sales(town)).pin
     assert pin is not None
-    assert pin.why.startswith("sales is locked by bea until")
-    await town.asking.unlock(town.asker("bea"), "sales", may_take=False)
+    assert pin.problem.startswith("sales is locked by bea until")
+    await town.service.unlock(town.requester("bea"), "sales", may_take=False)
     await town.work(60)
     assert await runs(town) == TAGGED
 
@@ -241,7 +241,7 @@ async def test_what_a_gate_turns_down_is_asked_for_once_an_hour(town: Town) -> N
         await looked(town)
     [one] = await moves(town)
     assert one.state is State.REJECTED
-    assert "takes releases of" in one.why
+    assert "takes releases of" in one.reason
     town.clock.advance(3601)
     await town.work(60)
     assert [each.state for each in await moves(town)] == [State.REJECTED] * 2
@@ -273,11 +273,11 @@ async def test_what_fails_goes_back_and_is_tried_again_when_somebody_lifts_the_h
     await looked(town)
     assert len(await moves(town)) == 2
     town.cluster.broken = set()
-    await town.asking.unhold(town.asker("ada"), "sales")
+    await town.service.unhold(town.requester("ada"), "sales")
     await town.work(60)
     assert await runs(town) == RELEASES["b"].commit
-    await town.asking.hold(town.asker("ada"), "sales", "")
-    await town.asking.unhold(town.asker("ada"), "sales")
+    await town.service.hold(town.requester("ada"), "sales", "")
+    await town.service.unhold(town.requester("ada"), "sales")
     await town.work(60)
     assert len(await moves(town)) == 3
 
@@ -287,7 +287,7 @@ async def test_a_demo_that_leaves_the_file_stays_as_it_is(town: Town) -> None:
     await change_file(town, PIPELINE)
     assert await runs(town) == TAGGED
     with pytest.raises(Refusal, match=r"There is no stage sales \(stages: integration, .*production\)"):
-        await town.asking.promote(town.asker("ada"), "sales", "v1")
+        await town.service.promote(town.requester("ada"), "sales", "v1")
     await change_file(town, pinned("v1"))
     assert len(await moves(town)) == 1
 
@@ -297,9 +297,9 @@ async def test_what_left_the_file_is_taken_away_by_an_operator_and_comes_back_wi
 ) -> None:
     await change_file(town, pinned("v1"))
     with pytest.raises(Refusal, match=r"sales stands in \.greenroom\.yml on the default branch: take it out"):
-        await town.asking.remove(town.asker("op"), "sales")
+        await town.service.remove(town.requester("op"), "sales")
     await change_file(town, PIPELINE)
-    await town.asking.remove(town.asker("op"), "sales")
+    await town.service.remove(town.requester("op"), "sales")
     town.cluster.pods.clear()  # the namespace is gone
     await town.work(60)
     environment = await town.store.environments.get(SALES)
@@ -308,8 +308,8 @@ async def test_what_left_the_file_is_taken_away_by_an_operator_and_comes_back_wi
     [one] = await moves(town)
     assert (one.state, one.removed_by) == (State.SUCCEEDED, "op")
     with pytest.raises(Refusal, match="Nothing runs on sales"):
-        await town.asking.remove(town.asker("op"), "sales")
-    told = [(each.who, each.what) for each in await town.store.audit.entries(SHOP.id, stage="sales")]
+        await town.service.remove(town.requester("op"), "sales")
+    told = [(each.actor, each.action) for each in await town.store.audit.entries(SHOP.id, stage="sales")]
     assert ("op", "removed") in told
 
     await change_file(town, pinned("v1"))
@@ -321,7 +321,7 @@ async def test_a_pin_that_is_taken_out_leaves_the_demo_to_people(town: Town) -> 
     await change_file(town, pinned("v1"))
     await change_file(town, UNPINNED)
     assert await runs(town) == TAGGED
-    await town.asking.promote(town.asker("bea"), "sales", RELEASES["a"].id)
+    await town.service.promote(town.requester("bea"), "sales", RELEASES["a"].id)
     await town.work(60)
     await change_file(town, pinned("v1"))
     assert await runs(town) == TAGGED

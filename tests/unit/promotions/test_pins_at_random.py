@@ -88,4 +88,4 @@ async def holds(town: Town) -> None:
     assert sum(each.state in ACTIVE for each in found) <= 1
     if found:
         pin = (await sales(town)).pin
-        assert pin is None or pin.why or pin.promotion
+        assert pin is None or pin.problem or pin.promotion

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from bot.model.promotion import Approval, PromotionState
 from bot.model.promotion import PromotionState as State
 from bot.model.protection import UNPROTECTED, Branch, Protection, Reviewers
-from bot.promotions.approvals import enough
+from bot.promotions.approvals import is_approved
 from bot.promotions.facts import Facts
-from bot.promotions.protection import admits, told
+from bot.promotions.protection import admits, rules_text
 from bot.promotions.stage_aggregate import Refusal
 from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, facts, promotion, release
 
@@ -44,7 +44,7 @@ def test_a_reviewer_of_the_environment_has_to_say_yes(stages: Stages) -> None:
         stages.approve("integration", "p1", "cem", ("web",), REVIEWED)
     stages.approve("integration", "p1", "Dora", (), REVIEWED)
     assert stages.step("integration", seen(REVIEWED)) is State.DEPLOYING
-    lines = [line.what for line in stages.promotion("integration").timeline]
+    lines = [line.event for line in stages.promotion("integration").timeline]
     assert "Approved for the GitHub Environment integration" in lines
 
 
@@ -82,7 +82,7 @@ def test_whoever_is_in_both_counts_for_both(stages: Stages) -> None:
     stages.ask("integration", by="bea")
     stages.step("integration", seen(REVIEWED, text=text))
     stages.approve("integration", "p1", "cem", ("web", "ops"), REVIEWED)
-    assert stages.promotion("integration").timeline[-1].what == (
+    assert stages.promotion("integration").timeline[-1].event == (
         "Approved, 1 of 1 and for the GitHub Environment integration"
     )
     assert stages.step("integration", seen(REVIEWED, text=text)) is State.DEPLOYING
@@ -97,7 +97,7 @@ def test_a_yes_is_void_when_nobody_who_gave_one_is_a_reviewer_any_more(stages: S
     changed = replace(waiting, reviewers=Reviewers(("eve",)))
     assert stages.step("integration", seen(changed)) is State.AWAITING_APPROVAL
     assert any(
-        "the yes of dora does not count any more" in c.what for c in stages.promotion("integration").timeline
+        "the yes of dora does not count any more" in c.event for c in stages.promotion("integration").timeline
     )
     stages.later(hours=1)
     stages.approve("integration", "p1", "eve", (), changed)
@@ -120,7 +120,7 @@ def test_it_waits_as_long_as_the_environment_says_from_when_it_was_asked_for(sta
     stages.ask("integration")
     assert stages.step("integration", seen(WAITS)) is State.QUEUED
     [gate] = [gate for gate in stages.promotion("integration").gates if not gate.passed]
-    assert gate.why == "the GitHub Environment integration makes it wait until 04 March, 12:30 UTC"
+    assert gate.reason == "the GitHub Environment integration makes it wait until 04 March, 12:30 UTC"
     assert gate.until == NOW + timedelta(minutes=30)
     stages.later(minutes=29)
     assert stages.step("integration", seen(WAITS)) is State.QUEUED
@@ -146,14 +146,19 @@ def test_what_cannot_be_read_moves_nothing(stages: Stages, state: State) -> None
         stages.step("integration", seen(WAITS))
         stages.later(hours=1)
     assert stages.step("integration", seen(None)) is state
-    assert any("cannot be read" in gate.why for gate in stages.promotion("integration").gates)
+    assert any("cannot be read" in gate.reason for gate in stages.promotion("integration").gates)
     assert stages.step("integration", seen(UNPROTECTED)) is State.DEPLOYING
 
 
 def test_a_rule_that_only_github_can_keep_is_refused(stages: Stages) -> None:
     stages.ask("integration")
-    assert stages.step("integration", seen(Protection(others=("of the App quality",)))) is State.REJECTED
-    assert "only GitHub's own workflows can keep: of the App quality" in stages.promotion("integration").why
+    assert (
+        stages.step("integration", seen(Protection(unsupported_rules=("of the App quality",))))
+        is State.REJECTED
+    )
+    assert (
+        "only GitHub's own workflows can keep: of the App quality" in stages.promotion("integration").reason
+    )
 
 
 @pytest.mark.parametrize(
@@ -240,27 +245,27 @@ def test_an_environments_rule_never_makes_it_easier(
     protected = replace(bare, protection=Protection(reviewers=who))
     counted = {one.by for one in yes if one.configuration_digest == "d" and one.at > NOW - timedelta(days=1)}
     named = {
-        one.by for one in yes if who is not None and (one.by in who.people or set(one.teams) & set(who.teams))
+        one.by for one in yes if who is not None and (one.by in who.users or set(one.teams) & set(who.teams))
     }
-    if enough(protected, NOW):
-        assert enough(bare, NOW)
+    if is_approved(protected, NOW):
+        assert is_approved(bare, NOW)
         assert who is None or (counted & named) - {"ada", "bea"}
-    if enough(bare, NOW) and who is None:
-        assert enough(protected, NOW)
+    if is_approved(bare, NOW) and who is None:
+        assert is_approved(protected, NOW)
 
 
 def test_the_audit_says_which_rules_were_read(stages: Stages) -> None:
     stages.ask("integration")
     rules = Protection(Reviewers(("dora",)), timedelta(hours=2), branches=("main", "release/*"))
     stages.step("integration", seen(rules, branch=Branch("main")))
-    [entry] = [entry for entry in stages.boards["integration"].audit if entry.what == "protection"]
+    [entry] = [entry for entry in stages.boards["integration"].audit if entry.action == "protection"]
     assert entry.before == "nothing"
     assert entry.after == "a yes of dora, a wait of 2h, releases of the branch main or release/* only"
     assert stages.state("integration") is PromotionState.AWAITING_APPROVAL
 
 
 def test_reviewers_that_github_does_not_show_are_nobody(stages: Stages) -> None:
-    assert told(Protection(Reviewers())) == "a yes of nobody whom GitHub shows"
+    assert rules_text(Protection(Reviewers())) == "a yes of nobody whom GitHub shows"
     stages.ask("integration", by="bea")
     assert stages.step("integration", seen(Protection(Reviewers()))) is State.AWAITING_APPROVAL
     with pytest.raises(Refusal):

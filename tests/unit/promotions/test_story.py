@@ -10,19 +10,19 @@ from bot.model.environment import CheckResult, CheckState, EnvironmentState
 from bot.model.promotion import ACTIVE, PENDING, Approval, GateResult, Lock, Promotion
 from bot.model.promotion import PromotionState as State
 from bot.promotions.pipeline import configuration_digest, in_order
-from bot.promotions.view_builder import journey, tell
+from bot.promotions.view_builder import pending_promotion, stage_view
 from bot.promotions.views import StageView
-from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, board, facts, promotion, release
+from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, aggregate, facts, promotion, release
 
 CONFIGURATION = parse_configuration(PIPELINE)
 DIGEST = configuration_digest(CONFIGURATION, "production")
 
 
 def story(stages: Stages, name: str) -> StageView:
-    found = stages.board(name)
+    found = stages.aggregate(name)
     ended = (State.SUCCEEDED, State.ROLLED_BACK)
     under_way = [each for each in found.promotions.values() if each.state not in ended]
-    return tell(found.stage, None, under_way, stages.now)
+    return stage_view(found.stage, None, under_way, stages.now)
 
 
 def waiting(**fields: object) -> Promotion:
@@ -37,7 +37,7 @@ def waiting(**fields: object) -> Promotion:
 
 
 def waits_for(one: Promotion) -> tuple[str, ...]:
-    return journey(one, NOW).waits_for
+    return pending_promotion(one, NOW).waits_for
 
 
 def test_nothing_runs_where_nothing_was_promoted() -> None:
@@ -77,9 +77,9 @@ def test_what_a_stage_went_back_to_counts_as_verified_whichever_promotion_brough
     stages = Stages()
     stages.run("integration", release("a"), "p1")
     stages.run("integration", release("b"), "p2")
-    found = stages.board("integration")
+    found = stages.aggregate("integration")
     back = replace(found.stage.verified[0].target, serial=99)
-    told = tell(replace(found.stage, target=back), None, (), stages.now)
+    told = stage_view(replace(found.stage, target=back), None, (), stages.now)
     assert told.verified_at == found.stage.verified[0].at
     assert [each.target.release for each in told.verified] == [release("b"), release("a")]
 
@@ -87,7 +87,7 @@ def test_what_a_stage_went_back_to_counts_as_verified_whichever_promotion_brough
 def test_a_release_that_was_not_verified_is_told_as_such() -> None:
     stages = Stages()
     stages.run("integration", release(), "p1")
-    told = tell(replace(stages.board("integration").stage, verified=()), None, (), stages.now)
+    told = stage_view(replace(stages.aggregate("integration").stage, verified=()), None, (), stages.now)
     assert told.headline.endswith("runs on integration, and was not verified there.")
 
 
@@ -100,16 +100,16 @@ def test_what_does_not_come_up_is_not_said_to_run() -> None:
 
 def test_a_lock_is_told_until_it_expires() -> None:
     lock = Lock("bea", NOW, NOW + timedelta(hours=1))
-    record = board(lock=lock).stage
-    assert tell(record, None, (), NOW).lock == lock
-    assert tell(record, None, (), lock.until).lock is None
+    record = aggregate(lock=lock).stage
+    assert stage_view(record, None, (), NOW).lock == lock
+    assert stage_view(record, None, (), lock.until).lock is None
 
 
 def test_a_promotion_waits_for_shut_gates_and_missing_approvals() -> None:
     gates = (GateResult("after", True), GateResult("freeze", False, "frozen until Monday"))
     approval = Approval("bea", NOW, release().id, DIGEST)
     one = waiting(gates=gates, approvals=(approval,), authors=("ada", "dora"))
-    found = journey(one, NOW)
+    found = pending_promotion(one, NOW)
     assert found.waits_for == ("frozen until Monday", "1 of 2 approvals")
     assert (
         found.approvers
@@ -126,7 +126,7 @@ def test_an_approval_for_another_configuration_is_not_counted() -> None:
 
 def test_who_is_approved_waits_for_nobody() -> None:
     approvals = tuple(Approval(by, NOW, release().id, DIGEST) for by in ("bea", "cem"))
-    found = journey(waiting(approvals=approvals), NOW)
+    found = pending_promotion(waiting(approvals=approvals), NOW)
     assert (found.waits_for, found.approvers) == (("it goes on in a moment",), "")
 
 
@@ -138,7 +138,7 @@ def test_a_paused_one_says_so() -> None:
 def test_a_verification_names_the_checks_that_still_run_and_a_soak_its_end() -> None:
     checks = (CheckResult("http", CheckState.PASSED), CheckResult("smoke", CheckState.RUNNING))
     assert waits_for(waiting(state=State.VERIFYING, checks=checks)) == ("still running: smoke",)
-    found = journey(waiting(state=State.SOAKING), NOW)
+    found = pending_promotion(waiting(state=State.SOAKING), NOW)
     assert (found.deadline_label, found.until) == ("It goes on", NOW + timedelta(minutes=30))
 
 

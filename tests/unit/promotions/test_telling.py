@@ -19,7 +19,7 @@ async def town(store: Store, clock: ManualClock) -> Town:
 
 
 async def _promote(town: Town, stage: str) -> None:
-    await town.asking.promote(town.asker("ada"), stage, RELEASES["a"].id)
+    await town.service.promote(town.requester("ada"), stage, RELEASES["a"].id)
     for _ in range(5):
         town.clock.advance(1)
         await town.work(20)

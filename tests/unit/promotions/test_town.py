@@ -14,7 +14,7 @@ import pytest
 from bot.config.configuration import parse_configuration
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.promotion import ACTIVE, ENDED, AuditEntry, Promotion, PromotionKind, PromotionState
-from bot.promotions.approvals import LASTS
+from bot.promotions.approvals import VALIDITY
 from bot.promotions.pipeline import configuration_digest
 from bot.store import Store
 from tests.stores import ManualClock
@@ -269,13 +269,15 @@ async def _history_is_right(town: Town) -> None:
             later = (each for each in reversed(entries[:index]) if each.stage == entry.stage)
             newer = next(each for each in later if each.after in ACTIVE)
             assert not _asked(newer, entries), "a person's waits for what moves the stage"
-    requested = Counter(each.promotion for each in entries if each.what == "requested")
+    requested = Counter(each.promotion for each in entries if each.action == "requested")
     assert set(requested.values()) <= {1}
 
 
 def _asked(entry: AuditEntry, entries: Sequence[AuditEntry]) -> str:
     """Who asked for the promotion that the entry is about; "" is nobody."""
-    return next(each.who for each in entries if (each.promotion, each.what) == (entry.promotion, "requested"))
+    return next(
+        each.actor for each in entries if (each.promotion, each.action) == (entry.promotion, "requested")
+    )
 
 
 def _was_let_through(promotion: Promotion, entries: Sequence[AuditEntry]) -> None:
@@ -290,7 +292,7 @@ def _was_let_through(promotion: Promotion, entries: Sequence[AuditEntry]) -> Non
         yes.by
         for yes in promotion.approvals
         if (yes.release_id, yes.configuration_digest) == bound
-        and began[0] - LASTS < yes.at <= began[0]
+        and began[0] - VALIDITY < yes.at <= began[0]
         and yes.by not in (promotion.requested_by, "ada", "eve")
     }, "nobody who may approve it has"
 
@@ -300,8 +302,8 @@ def _took_its_time(entries: Sequence[AuditEntry]) -> None:
     forward = ("queued", "deploying", "verifying", "soaking", "succeeded")
     paused, soaking = False, None
     for entry in reversed(entries):
-        if entry.what in ("paused", "resumed"):
-            paused = entry.what == "paused"
+        if entry.action in ("paused", "resumed"):
+            paused = entry.action == "paused"
         assert not (paused and entry.after in forward), "it was paused"
         if entry.after == PromotionState.SOAKING:
             soaking = entry.at
@@ -324,10 +326,10 @@ def _stood_alone(entries: Sequence[AuditEntry]) -> None:
     holders: dict[str, str] = {}
     held: set[str] = set()
     locked: dict[str, AuditEntry] = {}
-    asked = {entry.promotion: entry.who for entry in entries if entry.what == "requested"}
+    asked = {entry.promotion: entry.actor for entry in entries if entry.action == "requested"}
     for entry in reversed(entries):
         stage, who = entry.stage, asked.get(entry.promotion, "")
-        match entry.what:
+        match entry.action:
             case "hold":
                 held.add(stage)
             case "unhold":
@@ -343,7 +345,7 @@ def _stood_alone(entries: Sequence[AuditEntry]) -> None:
                 assert who or stage not in held, "automatic, and the stage was on hold"
                 lock = locked.get(stage)
                 late = lock is None or entry.at >= lock.at + timedelta(hours=1)
-                assert late or (lock is not None and lock.who == who), "somebody else had locked it"
+                assert late or (lock is not None and lock.actor == who), "somebody else had locked it"
             case _ if entry.after in ENDED and holders.get(stage) == entry.promotion:
                 del holders[stage]
 

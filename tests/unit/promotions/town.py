@@ -279,7 +279,7 @@ class Town:
         """`hosts` are granted when a promotion is judged, those of the policy when it is carried out."""
         self.store, self.clock, self.fuse = store, clock, Fuse()
         self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
-        self.asking = PromotionService(store.promotions, store.releases, self.github, clock)
+        self.service = PromotionService(store.promotions, store.releases, self.github, clock)
         self.gateway = fakes.FakeGateway()
         self.asked = 0
         self.configured: list[tuple[datetime, str]] = []
@@ -299,20 +299,20 @@ class Town:
             clock=clock,
             promotions=Listening(store.promotions, store.releases),
         )
-        sources = ReleaseResolver(self.github, registry, self.cluster, store.releases, clock)
-        comparing = ParityService(self.github, self.cluster)
-        inquiry = FactsReader(
-            store.promotions, store.environments, self.github, sources, comparing, clock, hosts
+        release_resolver = ReleaseResolver(self.github, registry, self.cluster, store.releases, clock)
+        parity_service = ParityService(self.github, self.cluster)
+        facts_reader = FactsReader(
+            store.promotions, store.environments, self.github, release_resolver, parity_service, clock, hosts
         )
-        promoter = PromotionReconciler(store.promotions, self.github, inquiry, self.asking, clock)
+        promoter = PromotionReconciler(store.promotions, self.github, facts_reader, self.service, clock)
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_peers, policy),
             "promotion": promoter,
             "pipeline": DefaultBranchFollower(
                 store.deliveries,
                 self.github,
-                self.asking,
-                DemoPins(store.promotions, self.github, sources, clock),
+                self.service,
+                DemoPins(store.promotions, self.github, release_resolver, clock),
             ),
         }
 
@@ -325,26 +325,26 @@ class Town:
         for each in RELEASES.values():
             await self.store.releases.keep(each)
 
-    def asker(self, by: str) -> Requester:
+    def requester(self, by: str) -> Requester:
         self.asked += 1
         return Requester(SHOP, by, f"comment/{self.asked}", 7)
 
     async def people(self, what: str, stage: str, by: str, commit: str) -> None:
         """What a person says; refused or not."""
-        asking, asker = self.asking, self.asker(by)
+        service, requester = self.service, self.requester(by)
         orders: Mapping[str, Callable[[], Awaitable[object]]] = {
-            "promote": lambda: asking.promote(asker, stage, RELEASES[commit].id),
-            "promote what is there": lambda: asking.promote(replace(asker, head=commit * 40), stage),
-            "rollback": lambda: asking.rollback(asker, stage),
-            "approve": lambda: asking.approve(asker, stage),
-            "reject": lambda: asking.reject(asker, stage, ""),
-            "abort": lambda: asking.abort(asker, stage, ""),
-            "pause": lambda: asking.pause(asker, stage),
-            "resume": lambda: asking.resume(asker, stage),
-            "lock": lambda: asking.lock(asker, stage, None, ""),
-            "unlock": lambda: asking.unlock(asker, stage, may_take=by == "bea"),
-            "hold": lambda: asking.hold(asker, stage, ""),
-            "unhold": lambda: asking.unhold(asker, stage),
+            "promote": lambda: service.promote(requester, stage, RELEASES[commit].id),
+            "promote what is there": lambda: service.promote(replace(requester, head=commit * 40), stage),
+            "rollback": lambda: service.rollback(requester, stage),
+            "approve": lambda: service.approve(requester, stage),
+            "reject": lambda: service.reject(requester, stage, ""),
+            "abort": lambda: service.abort(requester, stage, ""),
+            "pause": lambda: service.pause(requester, stage),
+            "resume": lambda: service.resume(requester, stage),
+            "lock": lambda: service.lock(requester, stage, None, ""),
+            "unlock": lambda: service.unlock(requester, stage, may_take=by == "bea"),
+            "hold": lambda: service.hold(requester, stage, ""),
+            "unhold": lambda: service.unhold(requester, stage),
         }
         with contextlib.suppress(GreenroomError):
             await orders[what]()
@@ -394,7 +394,7 @@ class Town:
         """Each image that ever came to a stage is one of a release that the store had decided on."""
         for record in await self.store.promotions.stages(SHOP.id):
             entries = await self.store.audit.entries(SHOP.id, stage=record.name, limit=10_000)
-            ids = {entry.after for entry in entries if entry.what == "target"} - {"nothing"}
+            ids = {entry.after for entry in entries if entry.action == "target"} - {"nothing"}
             releases = [await self.store.releases.get(SHOP.id, id) for id in ids]
             wanted = {_image(each) for each in releases if each is not None}
             ran = {image for namespace, image in self.cluster.ran if namespace == record.namespace}

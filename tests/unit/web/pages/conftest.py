@@ -17,7 +17,7 @@ from bot.model.errors import Rejected, Unavailable
 from bot.model.person import Person
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
-from bot.promotions.view_reader import ViewReader
+from bot.promotions.view_reader import StageViewReader
 from bot.store import Store
 from bot.web.application import create_application
 from bot.web.pages.access import Access
@@ -103,7 +103,7 @@ class Office:
         access = Access(self.github, lambda: self.access_time)
         rooms = Rooms(store.environments, store.journal, store.queue, self.witness)
         pages = Pages(site, sessions, access, rooms, clock)
-        storyteller = ViewReader(
+        storyteller = StageViewReader(
             store.promotions,
             store.environments,
             store.releases,

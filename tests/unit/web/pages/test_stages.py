@@ -24,16 +24,18 @@ async def staged(office: Office) -> Office:
     """Integration went back from a release that failed; bea has locked it, and cem's promotion waits."""
     now = office.clock()
 
-    def done(board: StageAggregate) -> StageAggregate:
+    def done(aggregate: StageAggregate) -> StageAggregate:
         for id, commit, seen in (("p1", "a", VERIFIED), ("p2", "b", BROKEN)):
-            board = orders.request(board, promotion("integration", "ada", id, now), now)
-            board = step(board, id, facts(release(commit)), now)
-            progress = replace(seen, serial=board.stage.serial)
-            board = step(board, id, facts(release(commit), progress=progress), now)
-        progress = replace(VERIFIED, serial=board.stage.serial)
-        board = step(board, "p2", facts(progress=progress), now)
-        board = orders.lock(board, "bea", now + timedelta(hours=2), HOSTILE, now)
-        return orders.request(board, promotion("integration", "cem", "p3", now + timedelta(seconds=1)), now)
+            aggregate = orders.request(aggregate, promotion("integration", "ada", id, now), now)
+            aggregate = step(aggregate, id, facts(release(commit)), now)
+            progress = replace(seen, serial=aggregate.stage.serial)
+            aggregate = step(aggregate, id, facts(release(commit), progress=progress), now)
+        progress = replace(VERIFIED, serial=aggregate.stage.serial)
+        aggregate = step(aggregate, "p2", facts(progress=progress), now)
+        aggregate = orders.lock(aggregate, "bea", now + timedelta(hours=2), HOSTILE, now)
+        return orders.request(
+            aggregate, promotion("integration", "cem", "p3", now + timedelta(seconds=1)), now
+        )
 
     await office.store.promotions.change(EnvironmentKey.stage(REPOSITORY.id, "integration"), REPOSITORY, done)
     office.github.readers = {REPOSITORY.id: {"ada"}}
