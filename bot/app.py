@@ -85,7 +85,13 @@ class App:
         namespaces = KubernetesNamespaces(api, policy)
         peers = Ports(
             environments=store.environments,
-            github=github,
+            pull_requests=github.pull_requests,
+            contents=github.contents,
+            checks=github.checks,
+            collaborators=github.collaborators,
+            installations=github.installations,
+            deployments=github.deployments,
+            reporter=github.reporter,
             registry=await stack.enter_async_context(self._registry()),
             renderer=renderer,
             namespaces=namespaces,
@@ -166,7 +172,7 @@ class App:
         sessions = Sessions(secret, settings.public_url, utc_now)
         sign_in = SignIn(site, github.sign_in(settings.github_client_id, secret), sessions)
         rooms = PageRooms(store.environments, store.journal, store.queue, witness)
-        access = Access(github)
+        access = Access(github.collaborators)
         stages = StagePages(site, sessions, access, store.promotions, view_reader(store, github))
         return page_routes(sign_in, Pages(site, sessions, access, rooms, utc_now), stages)
 

@@ -63,8 +63,15 @@ class Dependencies:
 def handlers(dependencies: Dependencies) -> dict[str, Handler]:
     """By the kind of work."""
     store, settings, metrics = dependencies.store, dependencies.settings, dependencies.metrics
+    github = dependencies.github
     resync = Resync(
-        dependencies.github, store.environments, store.deliveries, settings.max_deletions_per_sweep, metrics
+        github.installations,
+        github.pull_requests,
+        github.contents,
+        store.environments,
+        store.deliveries,
+        settings.max_deletions_per_sweep,
+        metrics,
     )
     return {
         "command": _commands(dependencies),
@@ -79,7 +86,9 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
 
 
 def view_reader(store: Store, github: GitHubApp) -> StageViewReader:
-    return StageViewReader(store.promotions, store.environments, store.releases, store.audit, github, utc_now)
+    return StageViewReader(
+        store.promotions, store.environments, store.releases, store.audit, github.contents, utc_now
+    )
 
 
 def intervals(settings: Settings) -> Mapping[str, timedelta]:
@@ -101,8 +110,10 @@ def _commands(dependencies: Dependencies) -> Handler:
     peers = CommandPorts(
         store.commands,
         store.environments,
-        github,
-        StageCommands(PromotionService(store.promotions, store.releases, github, utc_now)),
+        github.comments,
+        github.pull_requests,
+        github.collaborators,
+        StageCommands(PromotionService(store.promotions, store.releases, github.promotion_readers, utc_now)),
         StatusQuery(store.environments, store.journal, store.queue, teller, utc_now),
         utc_now,
     )
@@ -111,18 +122,21 @@ def _commands(dependencies: Dependencies) -> Handler:
 
 def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
     store, github, hosts = dependencies.store, dependencies.github, dependencies.settings.host_grants
-    service = PromotionService(store.promotions, store.releases, github, utc_now)
+    readers = github.promotion_readers
+    service = PromotionService(store.promotions, store.releases, readers, utc_now)
     release_resolver = ReleaseResolver(
-        github, dependencies.ports.registry, dependencies.renderer, store.releases, utc_now
+        readers, dependencies.ports.registry, dependencies.renderer, store.releases, utc_now
     )
-    parity_service = ParityService(github, dependencies.renderer)
+    parity_service = ParityService(github.contents, dependencies.renderer)
     facts_reader = FactsReader(
-        store.promotions, store.environments, github, release_resolver, parity_service, utc_now, hosts
+        store.promotions, store.environments, readers, release_resolver, parity_service, utc_now, hosts
     )
-    pins = DemoPins(store.promotions, github, release_resolver, utc_now)
+    pins = DemoPins(store.promotions, github.commits, release_resolver, utc_now)
     return {
-        "promotion": PromotionReconciler(store.promotions, github, facts_reader, service, utc_now),
-        "pipeline": DefaultBranchFollower(store.deliveries, github, service, pins),
+        "promotion": PromotionReconciler(
+            store.promotions, github.pull_requests, github.reporter, facts_reader, service, utc_now
+        ),
+        "pipeline": DefaultBranchFollower(store.deliveries, github.commits, github.contents, service, pins),
     }
 
 
@@ -140,13 +154,15 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
         await warnings(store.environments, store.queue, utc_now(), metrics)
 
     async def redeliver() -> None:
-        await redelivery(github, store.deliveries, utc_now(), metrics)
+        await redelivery(github.installations, store.deliveries, utc_now(), metrics)
         await store.deliveries.forget(utc_now() - _KEEP_DELIVERIES)
         await store.commands.forget(utc_now() - _KEEP_DELIVERIES)
         await store.releases.forget(utc_now() - _KEEP_RELEASES, _FORGET_AT_ONCE)
 
     async def find_deployments() -> None:
-        await deployments(github, store.environments, store.deliveries, metrics)
+        await deployments(
+            github.installations, github.deployments, store.environments, store.deliveries, metrics
+        )
 
     async def find_lost() -> None:
         await lost(store.environments, store.deliveries, utc_now(), limit, metrics)

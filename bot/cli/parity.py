@@ -60,7 +60,7 @@ async def _compare(
 
     repository = await _meant(store, name)
     github = github_app(read)
-    comparing = ParityService(github, ManifestRenderer(Policy.of(read), Tools(read.render_hosts)))
+    comparing = ParityService(github.contents, ManifestRenderer(Policy.of(read), Tools(read.render_hosts)))
     try:
         return await _told(store, comparing, repository, names)
     finally:

@@ -120,7 +120,7 @@ def show_stage(repository: Repo, stage: Stage, as_json: Json = False) -> None:
         github = github_app(read)
         try:
             teller = StageViewReader(
-                store.promotions, store.environments, store.releases, store.audit, github, utc_now
+                store.promotions, store.environments, store.releases, store.audit, github.contents, utc_now
             )
             return await teller.stage(found, stage) or await teller.pipeline(found)
         finally:
@@ -238,7 +238,7 @@ def _order(repository: str, order: Callable[[Desk], Awaitable[T]], pull: int | N
         found = await repository_called(store, repository)
         github = github_app(read)
         try:
-            asking = PromotionService(store.promotions, store.releases, github, utc_now)
+            asking = PromotionService(store.promotions, store.releases, github.promotion_readers, utc_now)
             token = f"command-line/{secrets.token_hex(8)}"
             return await order(
                 Desk(asking, Requester(found, f"{getpass.getuser()}@command-line", token, pull))

@@ -10,11 +10,11 @@ import structlog
 from bot.commands.decision import Decision, Situation, decide
 from bot.commands.grammar import ParsedComment, UnknownCommand, digest, parse
 from bot.commands.outcome import Outcome, Result
-from bot.commands.ports import CommandStore, EnvironmentReader, GitHub
+from bot.commands.ports import CommandStore, CommentPort, EnvironmentReader
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
 from bot.commands.table import STAGE_VERBS
-from bot.environments.ports import Clock
+from bot.environments.ports import Clock, CollaboratorReader, PullRequestReader
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
@@ -28,7 +28,9 @@ log = structlog.get_logger()
 class CommandPorts:
     commands: CommandStore
     environments: EnvironmentReader
-    github: GitHub
+    comments: CommentPort
+    pull_requests: PullRequestReader
+    collaborators: CollaboratorReader
     stage_commands: StageCommands
     status_query: StatusQuery
     clock: Clock
@@ -57,8 +59,7 @@ class CommandHandler:
 
     async def _carry_out(self, claim: Claim, command: RecordedCommand) -> Outcome | None:
         """None when there is nobody to answer to."""
-        github = self._peers.github
-        posted = await github.comment(command.repository, command.comment_id)
+        posted = await self._peers.comments.comment(command.repository, command.comment_id)
         if posted is None or posted.by_bot or posted.number != command.number:
             return None
         await self._acknowledge(claim, command)
@@ -77,7 +78,7 @@ class CommandHandler:
         if isinstance(spoken.first, UnknownCommand):
             mistake = Outcome(Result.UNKNOWN, typed=spoken.first.typed, nearest=spoken.first.nearest)
             return Decision(mistake)
-        pull = await self._peers.github.pull_request(command.repository, command.number)
+        pull = await self._peers.pull_requests.pull_request(command.repository, command.number)
         if pull is None:
             return None
         situation = Situation(
@@ -107,7 +108,7 @@ class CommandHandler:
     async def _role(self, command: RecordedCommand, posted: PostedComment) -> Role:
         """Rights that cannot be read are none."""
         try:
-            return await self._peers.github.role(command.repository, posted.author)
+            return await self._peers.collaborators.role(command.repository, posted.author)
         except Rejected as error:
             log.warning("somebody's rights cannot be read", login=posted.author, reason=str(error))
             return Role.NONE
@@ -117,7 +118,7 @@ class CommandHandler:
             await self._peers.commands.check(claim)
 
         try:
-            await self._peers.github.acknowledge(command.repository, command.comment_id, fence)
+            await self._peers.comments.acknowledge(command.repository, command.comment_id, fence)
         except Rejected as error:  # a locked conversation takes no reactions; the command is carried out
             log.warning("a comment takes no reaction", reason=str(error))
 
@@ -132,7 +133,7 @@ class CommandHandler:
 
         try:
             account = await self._peers.status_query.answer(command, outcome)
-            await self._peers.github.answer(command, outcome, account, fence, save)
+            await self._peers.comments.answer(command, outcome, account, fence, save)
         except Rejected as error:
             log.warning("a command cannot be answered", reason=str(error))
 

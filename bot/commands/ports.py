@@ -9,9 +9,7 @@ from bot.commands.outcome import Outcome, StatusAnswer
 from bot.environments.ports import Fence
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import Decision, Environment, EnvironmentKey, UserOverrides
-from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
-from bot.model.role import Role
 from bot.model.work import Claim, ScheduledWork, WorkKey
 
 Change = Callable[[UserOverrides], UserOverrides]
@@ -20,19 +18,14 @@ SaveAnswer = Callable[[str], Awaitable[None]]
 """Remembers what became of the answer: "" before it is written, then what GitHub calls it."""
 
 
-class GitHub(Protocol):
+class CommentPort(Protocol):
     """Raises TryAgain when GitHub does not answer or asks for a pause, Rejected when it refuses."""
 
     async def comment(self, repository: Repository, comment_id: int) -> PostedComment | None:
         """None when it was deleted."""
 
-    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None: ...
-
-    async def role(self, repository: Repository, login: str) -> Role:
-        """NONE for whoever is no collaborator."""
-
     async def acknowledge(self, repository: Repository, comment_id: int, fence: Fence) -> None:
-        """Puts eyes on the comment; once, however often it is called."""
+        """Adds the reaction `eyes` to the comment; idempotent."""
 
     async def answer(
         self,
@@ -42,7 +35,7 @@ class GitHub(Protocol):
         fence: Fence,
         save: SaveAnswer,
     ) -> None:
-        """Answers in a comment of its own: exactly one, whatever happened to an earlier try."""
+        """Answers in a new comment, exactly once, whatever happened to an earlier attempt."""
 
 
 class CommandStore(Protocol):

@@ -59,5 +59,5 @@ async def repositories(client: Client) -> Sequence[Repository]:
     found: list[Repository] = []
     for installation in await installations.all():
         if len(found) < _MOST_REPOSITORIES and not installation.suspended:
-            found += await installations.repositories(installation.id)
+            found += await installations.repositories_of(installation.id)
     return found[:_MOST_REPOSITORIES]

@@ -12,18 +12,24 @@ from bot.config.configuration import Configuration, Data, OnPush, Preview
 from bot.config.stages import Stage
 from bot.environments import expiry as deadline
 from bot.environments.ports import (
+    CheckReader,
     Clock,
+    CollaboratorReader,
+    ContentReader,
     DataStore,
+    DeploymentWriter,
     EnvironmentStore,
     Gateway,
-    GitHub,
     HealthReader,
     ImageResolver,
+    InstallationReader,
     NamespaceManager,
     NoPromotionHooks,
     PromotionHooks,
+    PullRequestReader,
     Renderer,
     SecretProvider,
+    StatusReporter,
     WorkloadApplier,
 )
 from bot.environments.secrets import InjectedSecrets
@@ -58,7 +64,13 @@ class Ports:
     """The rooms that a reconcile talks to."""
 
     environments: EnvironmentStore
-    github: GitHub
+    pull_requests: PullRequestReader
+    contents: ContentReader
+    checks: CheckReader
+    collaborators: CollaboratorReader
+    installations: InstallationReader
+    deployments: DeploymentWriter
+    reporter: StatusReporter
     registry: ImageResolver
     renderer: Renderer
     namespaces: NamespaceManager
@@ -230,7 +242,7 @@ class ReconcileContext:
             return
         if self.attempt.pull_request is None:
             return
-        await self.ports.github.report(
+        await self.ports.reporter.report(
             self.environment, self.pull_request, self.status, self.fence, self._save_receipt
         )
 
@@ -244,7 +256,7 @@ class ReconcileContext:
                 await self.ports.promotions.wake(self.environment.key)
             return None
         try:
-            await self.ports.github.report(
+            await self.ports.reporter.report(
                 self.environment, self.pull_request, self.status, self.fence, self._save_receipt, passing=True
             )
         except Unavailable as error:

@@ -31,31 +31,45 @@ class Clock(Protocol):
         """Now, in UTC with time zone."""
 
 
-class GitHub(Protocol):
-    """Reads raise TryAgain when GitHub does not answer or asks for a pause, Rejected when it refuses."""
+class PullRequestReader(Protocol):
+    """Like all readers of GitHub: TryAgain when GitHub does not answer or asks for a pause, Rejected when it
+    refuses."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         """None when GitHub says that it does not exist (404 for a repository that can be seen)."""
 
-    async def lost(self, repository: Repository) -> bool:
-        """Whether GitHub answers, and its answers show that the App cannot see the repository any more."""
+    async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
+        """Old and new paths; empty when there are more than GitHub lists."""
 
-    async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
-        """Makes our Deployments of the environment inactive, known or not; says how many were not."""
 
-    async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]: ...
-
+class ContentReader(Protocol):
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         """The file's text on the default branch; None when there is none."""
 
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
         """All regular files of the commit by path; size-capped, links and `..` left out or refused."""
 
-    async def role(self, repository: Repository, login: str) -> Role:
-        """NONE for whoever is no collaborator."""
 
+class CheckReader(Protocol):
     async def ci(self, repository: Repository, commit: str) -> Ci: ...
 
+
+class CollaboratorReader(Protocol):
+    async def role(self, repository: Repository, login: str) -> Role:
+        """NONE when the user is no collaborator."""
+
+
+class InstallationReader(Protocol):
+    async def access_lost(self, repository: Repository) -> bool:
+        """Whether GitHub's answers show that the App can no longer see the repository."""
+
+
+class DeploymentWriter(Protocol):
+    async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
+        """Sets our Deployments of the environment to inactive; returns how many were active."""
+
+
+class StatusReporter(Protocol):
     async def report(
         self,
         environment: Environment,
@@ -66,10 +80,9 @@ class GitHub(Protocol):
         *,
         passing: bool = False,
     ) -> None:
-        """Makes check runs, Deployment and comment say what `status` says; writes nothing when they do.
+        """Updates check runs, Deployment and comment to `status`; writes nothing when they are up to date.
 
-        What is passing will soon be something else: TryAgain rather than to hold up anything else that is
-        told.
+        `passing`: the status is about to change. Then it raises TryAgain rather than delay other writes.
         """
 
 

@@ -76,7 +76,7 @@ class PreviewReconciler:
             return None  # when it can be seen again, somebody will tell
         repository = context.environment.repository
         lost = await self._ports.environments.removal(repository, now - desire.REMOVAL_GRACE_PERIOD)
-        if lost is not None and not await self._ports.github.lost(repository):
+        if lost is not None and not await self._ports.installations.access_lost(repository):
             lost = None
         unwanted = desire.without_pull_request(context.status, now, lost)
         if unwanted is not None:
@@ -99,7 +99,7 @@ class PreviewReconciler:
         before = context.attempt.pull_request
         if before is not None and environment.observed_generation == environment.generation:
             return None
-        pull = await self._ports.github.pull_request(environment.repository, int(environment.key.name))
+        pull = await self._ports.pull_requests.pull_request(environment.repository, int(environment.key.name))
         if pull is None:
             return _UNSEEN
         context.github_was_read = True
@@ -149,7 +149,7 @@ class PreviewReconciler:
             return False
         if context.attempt.author_trusted is None:
             try:
-                role = await self._ports.github.role(pull.repository, pull.author)
+                role = await self._ports.collaborators.role(pull.repository, pull.author)
             except Rejected as error:
                 log.warning("the author's rights cannot be read", reason=str(error))
                 return False
@@ -170,13 +170,15 @@ class PreviewReconciler:
         before = text = context.attempt.configuration
         unread = text is None or context.attempt.configuration_generation < context.environment.generation
         if unread:
-            text = await self._ports.github.default_branch_file(context.pull_request.repository, CONFIG_FILE)
+            text = await self._ports.contents.default_branch_file(
+                context.pull_request.repository, CONFIG_FILE
+            )
         if text is None:
             return Absent(EndReason.UNCONFIGURED, StatusMessage(f"The default branch has no {CONFIG_FILE}."))
         context.configuration = parse_configuration(text, self._policy.largest_size)
         paths = None
         if unread and desire.needs_paths(context.configuration):
-            paths = await self._ports.github.changed_paths(
+            paths = await self._ports.pull_requests.changed_paths(
                 context.pull_request.repository, context.pull_request.number
             )
         wanted = desire.after_configuration(context.pull_request, context.configuration, paths)

@@ -71,7 +71,7 @@ async def _deactivate_deployments(context: ReconcileContext) -> None:
     if context.attempt.pull_request is None:
         return
     try:
-        retired = await context.ports.github.retire(
+        retired = await context.ports.deployments.retire(
             context.environment.key, context.pull_request, context.fence
         )
     except Rejected as error:

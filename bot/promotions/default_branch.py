@@ -7,11 +7,12 @@ from datetime import datetime
 import structlog
 
 from bot.config.configuration import CONFIG_FILE, parse_configuration
+from bot.environments.ports import ContentReader
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.promotions.demo_pins import DemoPins
-from bot.promotions.ports import GitHub, RepositoryReader
+from bot.promotions.ports import CommitReader, RepositoryReader
 from bot.promotions.service import PromotionService
 
 log = structlog.get_logger()
@@ -21,10 +22,16 @@ class DefaultBranchFollower:
     """The handler of `pipeline:` work."""
 
     def __init__(
-        self, repositories: RepositoryReader, github: GitHub, service: PromotionService, pins: DemoPins
+        self,
+        repositories: RepositoryReader,
+        commits: CommitReader,
+        contents: ContentReader,
+        service: PromotionService,
+        pins: DemoPins,
     ) -> None:
         self._repositories = repositories
-        self._github = github
+        self._commits = commits
+        self._contents = contents
         self._service = service
         self._pins = pins
 
@@ -42,8 +49,8 @@ class DefaultBranchFollower:
         return None
 
     async def _follow(self, claim: Claim, repository: Repository) -> datetime | None:
-        head = await self._github.head(repository)
-        text = await self._github.default_branch_file(repository, CONFIG_FILE)
+        head = await self._commits.head(repository)
+        text = await self._contents.default_branch_file(repository, CONFIG_FILE)
         if head is None or text is None:
             return None
         configuration = parse_configuration(text)

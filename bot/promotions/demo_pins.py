@@ -17,7 +17,7 @@ from bot.promotions import stage_commands as orders
 from bot.promotions.facts import ResolvedRelease
 from bot.promotions.gates import shows_fork
 from bot.promotions.pipeline import demo_digest
-from bot.promotions.ports import GitHub, PromotionStore
+from bot.promotions.ports import CommitReader, PromotionStore
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import Requester, draft_promotion
 from bot.promotions.stage_aggregate import lock_reason
@@ -32,7 +32,7 @@ _UNTOUCHED = (PromotionState.REJECTED, PromotionState.EXPIRED)
 @dataclass(frozen=True, slots=True)
 class DemoPins:
     promotions: PromotionStore
-    github: GitHub
+    commits: CommitReader
     release_resolver: ReleaseResolver
     clock: Clock
 
@@ -63,7 +63,7 @@ class DemoPins:
             return asked.since + _REPEATED
         if await self.promotions.find(stage=record.key, ended=False):
             return now + _AGAIN  # one after the other; its end makes us look at once
-        change = await self.github.last_change(record.repository, CONFIG_FILE)
+        change = await self.commits.last_change(record.repository, CONFIG_FILE)
         if change is None:
             return now + _AGAIN
         # The same wish in the same situation is the same promotion, however often it is looked at.
@@ -95,7 +95,7 @@ class DemoPins:
             promotion,
             requested_release=found.release.id,
             pinned=True,
-            number=await self.github.merged_by(promotion.repository, change.sha),
+            number=await self.commits.merged_by(promotion.repository, change.sha),
             note=f"{told}, and {found.note}" if found.note else told,
         )
         await self.promotions.change(

@@ -22,7 +22,7 @@ from bot.model.release import Origin, PromotableRelease
 from bot.promotions.facts import ConfigurationSnapshot, Facts
 from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import is_admissible, policy, stages_by_name
-from bot.promotions.ports import EnvironmentReader, GitHub, PromotionStore
+from bot.promotions.ports import EnvironmentReader, GitHubReaders, PromotionStore
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.rollout_progress import rollout_progress
 
@@ -37,7 +37,7 @@ OUTAGE_AGAIN = timedelta(seconds=30)
 class FactsReader:
     promotions: PromotionStore
     environments: EnvironmentReader
-    github: GitHub
+    github: GitHubReaders
     release_resolver: ReleaseResolver
     parity_service: ParityService
     clock: Clock
@@ -60,11 +60,11 @@ class FactsReader:
         # After it the configuration is read anew: nobody's approval is for one that was just changed.
         closed = False
         if promotion.number is not None:
-            pull = await self.github.pull_request(promotion.repository, promotion.number)
+            pull = await self.github.pull_requests.pull_request(promotion.repository, promotion.number)
             closed = pull is not None and not pull.open and not pull.merged
         else:
-            await self.github.head(promotion.repository)
-        text = await self.github.default_branch_file(promotion.repository, CONFIG_FILE)
+            await self.github.commits.head(promotion.repository)
+        text = await self.github.contents.default_branch_file(promotion.repository, CONFIG_FILE)
         if text is None:
             return Facts(refusal=f"the default branch has no {CONFIG_FILE}")
         try:
@@ -90,21 +90,29 @@ class FactsReader:
     ) -> Facts:
         """What GitHub says of the release's pull request and commit; what it refuses to say stays unknown."""
         github, repository, number = self.github, promotion.repository, release.number
-        protection = await _or_none(github.protection(repository, promotion.stage.name))
-        pull = await _or_none(github.pull_request(repository, number)) if number is not None else None
+        protection = await _or_none(github.protections.protection(repository, promotion.stage.name))
+        pull = (
+            await _or_none(github.pull_requests.pull_request(repository, number))
+            if number is not None
+            else None
+        )
         known = replace(
             known, protection=protection, host_objection=self._host(promotion, known.configuration)
         )
         if protection is not None and protection.restricts_branches:
             known = replace(known, branch=await _or_none(self._branch(promotion, release, pull)))
         known = replace(known, parity=await self._parity(promotion, release, stage, known.configuration))
-        checks = await _or_none(github.checks(repository, release.commit)) if stage.required.checks else None
+        checks = (
+            await _or_none(github.checks.check_states(repository, release.commit))
+            if stage.required.checks
+            else None
+        )
         if number is None:
-            commit = await _or_none(github.commit(repository, release.commit))
+            commit = await _or_none(github.commits.commit(repository, release.commit))
             return replace(known, checks=checks, authors=commit.authors if commit is not None else None)
         wanted = stage.protected or bool(stage.required.reviews)
-        reviews = await _or_none(github.reviews(repository, number)) if wanted else None
-        authors = await _or_none(github.authors(repository, number))
+        reviews = await _or_none(github.pull_requests.reviews(repository, number)) if wanted else None
+        authors = await _or_none(github.pull_requests.authors(repository, number))
         return replace(
             known,
             checks=checks,
@@ -149,14 +157,18 @@ class FactsReader:
         merged = pull.merge_commit if pull is not None and pull.merged else None
         if release.origin is Origin.DEFAULT_BRANCH:
             name = pull.base_ref if pull is not None and merged is not None else None
-            return await github.branch(repository, name)
+            return await github.protections.branch(repository, name)
         if pull is None:
             raise Rejected("GitHub does not show the release's pull request.")
         if release.from_fork:
             return Branch("")
-        if merged is not None and release.tree and await github.tree(repository, merged) == release.tree:
-            return await github.branch(repository, pull.base_ref)
-        return await github.branch(repository, pull.head_ref)
+        if (
+            merged is not None
+            and release.tree
+            and await github.commits.tree(repository, merged) == release.tree
+        ):
+            return await github.protections.branch(repository, pull.base_ref)
+        return await github.protections.branch(repository, pull.head_ref)
 
 
 async def _or_none(reading: Awaitable[T]) -> T | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.config.configuration import CONFIG_FILE, parse_configuration
 from bot.config.stages import Stage
+from bot.environments.ports import ContentReader
 from bot.environments.render_request import common_request
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Unavailable
@@ -21,7 +22,7 @@ from bot.model.repository import Repository
 from bot.promotions.facts import ConfigurationSnapshot
 from bot.promotions.parity import Side, comparison_key, differences, injected, verified_with
 from bot.promotions.pipeline import configuration_digest, stage_in
-from bot.promotions.ports import ComparableRenderer, GitHub
+from bot.promotions.ports import ComparableRenderer
 from bot.promotions.stage_aggregate import Refusal
 
 _MOST = 40
@@ -41,7 +42,7 @@ class ParityInput:
 
 @dataclass(frozen=True, slots=True)
 class ParityService:
-    github: GitHub
+    contents: ContentReader
     renderer: ComparableRenderer
 
     async def parity_inputs(
@@ -76,7 +77,7 @@ class ParityService:
         if not names:
             return ""
         try:
-            text = await self.github.default_branch_file(repository, CONFIG_FILE)
+            text = await self.contents.default_branch_file(repository, CONFIG_FILE)
             stages = parse_configuration(text).stages if text is not None else {}
         except (Rejected, Unavailable) as error:
             told = f"{_idle(names)}, and how it is configured cannot be told: {error}"
@@ -98,7 +99,7 @@ class ParityService:
         namespace = own.namespace or namespace_name(place, repository)
         commits = dict.fromkeys(each.release.commit for each in (left, right))
         # One after the other: two who ask for the same commit at once would both download it.
-        files = {commit: await self.github.files(repository, commit) for commit in commits}
+        files = {commit: await self.contents.files(repository, commit) for commit in commits}
         where = {"environment": place, "repository": repository, "namespace": namespace}
         requests = (_request(each, files[each.release.commit], where) for each in (left, right))
         found = await asyncio.gather(*(self.renderer.comparable(request) for request in requests))

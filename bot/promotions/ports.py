@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
-from bot.environments.ports import Fence, SaveReceipt
-from bot.model.ci import Ci, CiState
+from bot.environments.ports import CheckReader, ContentReader, Fence, SaveReceipt
+from bot.model.ci import CiState
 from bot.model.commit import Commit
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.manifest import RenderRequest
@@ -19,18 +20,25 @@ from bot.model.repository import Repository
 from bot.model.work import Claim
 
 
-class GitHub(Protocol):
-    """Reads raise TryAgain when GitHub does not answer or asks for a pause, Rejected when it refuses."""
+class ReviewReader(Protocol):
+    """Like all readers of GitHub: TryAgain when GitHub does not answer or asks for a pause, Rejected when it
+    refuses."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None: ...
 
-    async def default_branch_file(self, repository: Repository, path: str) -> str | None: ...
+    async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
+        """The last review of each reviewer; an approval counts only from a user with write access."""
 
+    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
+        """Logins of those who opened the pull request, or wrote or committed one of its commits."""
+
+
+class CommitReader(Protocol):
     async def head(self, repository: Repository) -> Commit | None:
-        """Of the default branch; after it the files of the default branch are read anew."""
+        """The head of the default branch, whose files are read anew afterwards."""
 
     async def last_change(self, repository: Repository, path: str) -> Commit | None:
-        """The default branch's last commit that changed the path."""
+        """The last commit of the default branch that changed the path."""
 
     async def commit(self, repository: Repository, sha: str) -> Commit: ...
 
@@ -38,37 +46,35 @@ class GitHub(Protocol):
         """The pull request that brought the commit into its base branch; None when none did."""
 
     async def tag(self, repository: Repository, name: str) -> str | None:
-        """The commit that the tag names now."""
+        """The commit that the tag names now; None without such a tag."""
 
     async def in_default_branch(self, repository: Repository, sha: str) -> bool:
         """Whether the default branch has the commit in its history."""
 
-    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]: ...
-
     async def tree(self, repository: Repository, commit: str) -> str:
-        """Git's name of the commit's content."""
+        """SHA of the commit's tree."""
 
-    async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
-        """What each reviewer said last; only the yes of somebody who may write is one."""
 
-    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
-        """Who opened the pull request, or wrote or committed one of its commits."""
+class CheckStateReader(CheckReader, Protocol):
+    async def check_states(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
+        """The state of each check run and commit status by name."""
 
-    async def in_team(self, repository: Repository, team: str, login: str) -> bool:
-        """Whether the person is in a team of the repository's organisation."""
 
+class ProtectionReader(Protocol):
     async def protection(self, repository: Repository, environment: str) -> Protection:
         """The rules of a GitHub Environment; none where there is no such environment."""
 
     async def branch(self, repository: Repository, name: str | None) -> Branch:
         """A branch as it is now; None means the default branch."""
 
-    async def checks(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
-        """What check runs and statuses say of the commit, by name."""
 
-    async def ci(self, repository: Repository, commit: str) -> Ci: ...
+class TeamReader(Protocol):
+    async def in_team(self, repository: Repository, team: str, login: str) -> bool:
+        """Whether the user is in a team of the repository's organisation."""
 
-    async def tell(
+
+class PromotionReporter(Protocol):
+    async def report_promotion(
         self,
         promotion: Promotion,
         pull: PullRequest | None,
@@ -78,11 +84,23 @@ class GitHub(Protocol):
         *,
         passing: bool = False,
     ) -> None:
-        """Makes comment and Deployment say what the promotion says; writes nothing when they do.
+        """Updates comment and Deployment to the promotion; writes nothing when they are up to date.
 
-        Without a pull request it is the Deployment alone. What is passing will soon be something else:
-        TryAgain rather than to hold up anything else that is told.
+        Without a pull request there is only the Deployment. `passing`: the promotion is about to change.
+        Then it raises TryAgain rather than delay other writes.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class GitHubReaders:
+    """All readers of GitHub that promotions use."""
+
+    pull_requests: ReviewReader
+    commits: CommitReader
+    contents: ContentReader
+    checks: CheckStateReader
+    protections: ProtectionReader
+    teams: TeamReader
 
 
 class RepositoryReader(Protocol):

@@ -14,7 +14,7 @@ from bot.model.promotion import Promotion, PromotionState, StageAggregate
 from bot.model.work import Claim
 from bot.promotions.facts_reader import OUTAGE_AGAIN, FactsReader
 from bot.promotions.pipeline import next_stages, stages_by_name
-from bot.promotions.ports import GitHub, PromotionStore
+from bot.promotions.ports import PromotionReporter, PromotionStore, ReviewReader
 from bot.promotions.service import PromotionService
 from bot.promotions.state_machine import next_check, step
 
@@ -30,13 +30,15 @@ class PromotionReconciler:
     def __init__(
         self,
         promotions: PromotionStore,
-        github: GitHub,
+        pull_requests: ReviewReader,
+        reporter: PromotionReporter,
         facts_reader: FactsReader,
         service: PromotionService,
         clock: Clock,
     ) -> None:
         self._promotions = promotions
-        self._github = github
+        self._pull_requests = pull_requests
+        self._reporter = reporter
         self._facts_reader = facts_reader
         self._service = service
         self._clock = clock
@@ -94,7 +96,7 @@ class PromotionReconciler:
     async def _tell_on_github(self, claim: Claim, promotion: Promotion) -> None:
         pull = None
         if promotion.number is not None:
-            pull = await self._github.pull_request(promotion.repository, promotion.number)
+            pull = await self._pull_requests.pull_request(promotion.repository, promotion.number)
             if pull is None:
                 return
 
@@ -106,4 +108,4 @@ class PromotionReconciler:
 
         receipt = await self._promotions.receipt(promotion.id)
         passing = promotion.state in _PASSING
-        await self._github.tell(promotion, pull, receipt, fence, save, passing=passing)
+        await self._reporter.report_promotion(promotion, pull, receipt, fence, save, passing=passing)

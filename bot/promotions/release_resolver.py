@@ -16,14 +16,14 @@ from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
 from bot.model.release import Image, Origin, PromotableRelease
 from bot.promotions.facts import ResolvedRelease
-from bot.promotions.ports import GitHub, ImageResolver, ReleaseStore
+from bot.promotions.ports import GitHubReaders, ImageResolver, ReleaseStore
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseResolver:
-    github: GitHub
+    github: GitHubReaders
     registry: ImageResolver
     renderer: Renderer
     releases: ReleaseStore
@@ -37,7 +37,7 @@ class ReleaseResolver:
             return await self._of_commit(promotion, promotion.commit, configuration)
         if promotion.number is None:
             raise Rejected("There is no pull request to take the release from; name a release.")
-        pull = await self.github.pull_request(promotion.repository, promotion.number)
+        pull = await self.github.pull_requests.pull_request(promotion.repository, promotion.number)
         if pull is None:
             raise Rejected(f"There is no pull request #{promotion.number}.")
         if pull.merged and pull.merge_commit is not None:
@@ -52,12 +52,12 @@ class ReleaseResolver:
         release = await self.releases.get(repository.id, wanted)
         if release is not None:
             return ResolvedRelease(await self._with_tree(promotion, release))
-        tagged = None if _COMMIT.fullmatch(wanted) else await self.github.tag(repository, wanted)
+        tagged = None if _COMMIT.fullmatch(wanted) else await self.github.commits.tag(repository, wanted)
         commit = tagged or wanted
         if not _COMMIT.fullmatch(commit):
             raise Rejected(f"There is no release and no tag {wanted}.")
         known = await self.releases.of_commit(repository.id, commit)
-        if known is None and not await self.github.in_default_branch(repository, commit):
+        if known is None and not await self.github.commits.in_default_branch(repository, commit):
             named = f"The tag {wanted} names {commit[:7]}, which" if tagged else commit[:7]
             raise Rejected(
                 f"{named} is not in the history of the default branch, and no preview of it was ready, so "
@@ -80,8 +80,10 @@ class ReleaseResolver:
         known = await self.releases.of_commit(repository.id, commit)
         if known is not None:
             return ResolvedRelease(await self._with_tree(promotion, known), number=known.number)
-        number = promotion.number or await self.github.merged_by(repository, commit)
-        pull = await self.github.pull_request(repository, number) if number is not None else None
+        number = promotion.number or await self.github.commits.merged_by(repository, commit)
+        pull = (
+            await self.github.pull_requests.pull_request(repository, number) if number is not None else None
+        )
         if pull is not None and pull.merged:
             found = await self._merged(promotion, pull, commit, configuration)
             return replace(found, number=pull.number) if found is not None else None
@@ -115,7 +117,7 @@ class ReleaseResolver:
         why = f"no preview of {pull.head_sha[:7]} was ready"
         if seen is not None:
             seen = await self._with_tree(promotion, seen)
-            tree = await self.github.tree(pull.repository, merge)
+            tree = await self.github.commits.tree(pull.repository, merge)
             if seen.from_fork:
                 why = f"{pull.head_sha[:7]} was built for a fork"
             elif seen.tree == tree:
@@ -124,7 +126,7 @@ class ReleaseResolver:
             else:
                 why = f"merging changed the content (tree {seen.tree[:7]} became {tree[:7]})"
         main = pull.default_branch
-        if pull.base_ref != main and not await self.github.in_default_branch(pull.repository, merge):
+        if pull.base_ref != main and not await self.github.commits.in_default_branch(pull.repository, merge):
             raise Rejected(
                 f"{why[:1].upper()}{why[1:]}, and {merge[:7]} is on {pull.base_ref} only: "
                 f"what {main} gets of it can be promoted when it is there."
@@ -151,7 +153,7 @@ class ReleaseResolver:
             if digest is not None
         }
         if len(images) < len(sources):
-            ci = await self.github.ci(repository, commit)
+            ci = await self.github.checks.ci(repository, commit)
             if ci.state is CiState.FAILED:
                 raise Rejected(f"CI failed for {commit[:7]} ({', '.join(ci.failed)}), so there is no image.")
             return None
@@ -162,7 +164,7 @@ class ReleaseResolver:
             namespace=namespace_name(promotion.stage, repository),
             commit=commit,
             images=images,
-            files=await self.github.files(repository, commit),
+            files=await self.github.contents.files(repository, commit),
         )
         bundle = await self.renderer.render(request)
         made = PromotableRelease(
@@ -174,7 +176,7 @@ class ReleaseResolver:
             number=number,
             from_fork=False,
             made_at=self.clock(),
-            tree=await self.github.tree(repository, commit),
+            tree=await self.github.commits.tree(repository, commit),
         )
         await self.releases.keep(made)
         return made
@@ -182,5 +184,5 @@ class ReleaseResolver:
     async def _with_tree(self, promotion: Promotion, release: PromotableRelease) -> PromotableRelease:
         if release.tree:
             return release
-        tree = await self.github.tree(promotion.repository, release.commit)
+        tree = await self.github.commits.tree(promotion.repository, release.commit)
         return await self.releases.learn_tree(release, tree)

@@ -28,7 +28,7 @@ from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.promotions import stage_commands as orders
 from bot.promotions.approvals import relevant_teams
-from bot.promotions.ports import GitHub, PromotionStore, ReleaseStore
+from bot.promotions.ports import GitHubReaders, PromotionStore, ReleaseStore
 from bot.promotions.stage_aggregate import STATE_TIMEOUTS, Refusal
 from bot.promotions.stage_lookup import StageLookup, read_stages
 
@@ -59,7 +59,7 @@ class PromotionService:
 
     promotions: PromotionStore
     releases: ReleaseStore
-    github: GitHub
+    github: GitHubReaders
     clock: Clock
 
     async def promote(self, requester: Requester, stage: str, release: str | None = None) -> Promotion:
@@ -84,7 +84,7 @@ class PromotionService:
         key = EnvironmentKey.stage(repository.id, stage)
         promotion = draft_promotion(requester, key, PromotionKind.PROMOTION, self.clock())
         if await self.promotions.get(promotion.id) is None:
-            number = await self.github.merged_by(repository, commit)
+            number = await self.github.commits.merged_by(repository, commit)
             await self._request(requester, replace(promotion, commit=commit, number=number))
 
     async def rollback(self, requester: Requester, stage: str) -> Promotion:
@@ -203,7 +203,7 @@ class PromotionService:
         """Who types no comment may name one that there is not."""
         if requester.number is None or requester.head is not None:
             return
-        if await self.github.pull_request(requester.repository, requester.number) is None:
+        if await self.github.pull_requests.pull_request(requester.repository, requester.number) is None:
             raise Refusal(
                 f"There is no pull request #{requester.number} in {requester.repository.full_name}."
             )
@@ -212,7 +212,7 @@ class PromotionService:
         """Read anew: nobody says yes under rules that hold no more."""
         name = one.stage.name
         try:
-            return await self.github.protection(requester.repository, name)
+            return await self.github.protections.protection(requester.repository, name)
         except Rejected as error:
             log.warning("an environment's rules cannot be read, which counts as a no", reason=str(error))
             raise Refusal(
@@ -225,14 +225,14 @@ class PromotionService:
         found = []
         for team in relevant_teams(one):
             try:
-                if await self.github.in_team(requester.repository, team, requester.by):
+                if await self.github.teams.in_team(requester.repository, team, requester.by):
                     found.append(team)
             except Rejected as error:
                 log.warning("a team cannot be read, which counts as a no", team=team, reason=str(error))
         return found
 
     async def lookup(self, repository: Repository) -> StageLookup:
-        return await read_stages(self.promotions, self.github, repository)
+        return await read_stages(self.promotions, self.github.contents, repository)
 
     async def _request(self, requester: Requester, promotion: Promotion) -> Promotion:
         now = promotion.requested_at

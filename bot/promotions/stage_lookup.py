@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.config.configuration import CONFIG_FILE, Configuration, field_line, parse_configuration
+from bot.environments.ports import ContentReader
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, GreenroomError, Rejected, Unavailable
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
 from bot.promotions.pipeline import in_order, place_names
-from bot.promotions.ports import GitHub, PromotionStore
+from bot.promotions.ports import PromotionStore
 from bot.promotions.stage_aggregate import Refusal
 
 _NEAR = 0.75
@@ -122,11 +123,13 @@ class StageLookup:
         return Refusal(f"There is no stage {name} ({place_names(self.configuration)}).{more}")
 
 
-async def read_stages(promotions: PromotionStore, github: GitHub, repository: Repository) -> StageLookup:
+async def read_stages(
+    promotions: PromotionStore, contents: ContentReader, repository: Repository
+) -> StageLookup:
     """As the default branch has them now, and as they were promoted to."""
     records = {each.key: each for each in await promotions.stages(repository.id)}
     try:
-        text = await github.default_branch_file(repository, CONFIG_FILE)
+        text = await contents.default_branch_file(repository, CONFIG_FILE)
         configuration = parse_configuration(text) if text is not None else None
     except (Rejected, Unavailable) as error:
         return StageLookup(repository, records, problem=error)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.environments.ports import Clock
+from bot.environments.ports import Clock, ContentReader
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
-from bot.promotions.ports import AuditReader, EnvironmentReader, GitHub, PromotionStore, ReleaseStore
+from bot.promotions.ports import AuditReader, EnvironmentReader, PromotionStore, ReleaseStore
 from bot.promotions.stage_lookup import read_stages
 from bot.promotions.view_builder import stage_view
 from bot.promotions.views import PipelineView, StageView
@@ -24,7 +24,7 @@ class StageViewReader:
     environments: EnvironmentReader
     releases: ReleaseStore
     audit: AuditReader
-    github: GitHub
+    contents: ContentReader
     clock: Clock
 
     async def pipeline(self, repository: Repository, commits: Sequence[str] = ()) -> PipelineView:
@@ -33,7 +33,7 @@ class StageViewReader:
 
         Where the configuration cannot be read, those that were ever promoted to.
         """
-        names = await read_stages(self.promotions, self.github, repository)
+        names = await read_stages(self.promotions, self.contents, repository)
         records, keys, problem = names.records, names.keys, names.problem_text
         left = [key for key, each in records.items() if key not in keys and (each.target or problem)]
         stages = [
@@ -46,7 +46,7 @@ class StageViewReader:
 
     async def stage(self, repository: Repository, name: str) -> StageView | None:
         """One stage or demo with its last promotions and audit; None when there is none of this name."""
-        names = await read_stages(self.promotions, self.github, repository)
+        names = await read_stages(self.promotions, self.contents, repository)
         records, keys, problem = names.records, names.keys, names.problem_text
         # A demo may have the name that a stage had before: what is configured counts.
         key = next((each for each in (*keys, *records) if each.name == name), None)

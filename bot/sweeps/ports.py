@@ -14,20 +14,23 @@ from bot.model.repository import Repository
 from bot.model.work import WorkKey
 
 
-class GitHub(Protocol):
-    """Raises TryAgain when GitHub does not answer: then the sweep does nothing at all."""
+class RepositoryLister(Protocol):
+    """Like all readers of GitHub: raises TryAgain when GitHub does not answer, which ends the sweep."""
 
     async def repositories(self) -> Sequence[Repository]:
         """Of all installations that are not suspended."""
 
-    async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]: ...
 
-    async def default_branch_file(self, repository: Repository, path: str) -> str | None:
-        """The file's text on the default branch; None when there is none."""
+class PullRequestLister(Protocol):
+    async def open_pull_requests(self, repository: Repository) -> Sequence[PullRequest]: ...
 
+
+class DeploymentLister(Protocol):
     async def active_deployments(self, repository: Repository, standing: Collection[int]) -> Collection[int]:
-        """Pull requests, but for those with a standing preview, of which a Deployment of ours is active."""
+        """Numbers of pull requests with an active Deployment of ours, without those in `standing`."""
 
+
+class DeliveryLog(Protocol):
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
         """Those whose last attempt did not get a 2xx answer."""
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from bot.config.configuration import CONFIG_FILE, parse_configuration
+from bot.environments.ports import ContentReader
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKind
 from bot.model.errors import ConfigurationError, Rejected
@@ -14,7 +15,7 @@ from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, Deliveries, Environments, GitHub
+from bot.sweeps.ports import STANDING, Deliveries, Environments, PullRequestLister, RepositoryLister
 from bot.sweeps.telemetry import Telemetry
 
 log = structlog.get_logger()
@@ -28,13 +29,17 @@ class Resync:
 
     def __init__(
         self,
-        github: GitHub,
+        installations: RepositoryLister,
+        pull_requests: PullRequestLister,
+        contents: ContentReader,
         environments: Environments,
         deliveries: Deliveries,
         limit: int,
         telemetry: Telemetry,
     ) -> None:
-        self._github = github
+        self._installations = installations
+        self._pull_requests = pull_requests
+        self._contents = contents
         self._environments = environments
         self._deliveries = deliveries
         self._limit = limit
@@ -42,7 +47,7 @@ class Resync:
 
     async def all(self) -> None:
         """The sweep: every repository of every installation."""
-        await self._look(await self._github.repositories())
+        await self._look(await self._installations.repositories())
 
     async def one(self, claim: Claim) -> None:
         """The handler of `resync:REPOSITORY_ID`: a delivery told that the repository changed."""
@@ -56,8 +61,8 @@ class Resync:
         following: list[Repository] = []
         for repository in repositories:
             try:
-                pulls = await self._github.open_pulls(repository)
-                configuration = await self._github.default_branch_file(repository, CONFIG_FILE)
+                pulls = await self._pull_requests.open_pull_requests(repository)
+                configuration = await self._contents.default_branch_file(repository, CONFIG_FILE)
             except Rejected as error:
                 log.warning("a repository cannot be read", repository=repository.full_name, reason=str(error))
                 continue

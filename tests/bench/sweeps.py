@@ -111,7 +111,11 @@ async def _bring_up(github: GitHubServer, kubeconfig: Path, database: str) -> No
         private_key=github.credentials.private_key,
         public_url="https://greenroom.example.com",
     )
-    pulls = [pull for repository in await app.repositories() for pull in await app.open_pulls(repository)]
+    pulls = [
+        pull
+        for repository in await app.installations.repositories()
+        for pull in await app.pull_requests.open_pull_requests(repository)
+    ]
     await store.deliveries.hint(
         [PullRequestHint(pull.repository, pull.number, pull.head_sha, True) for pull in pulls]
     )

@@ -142,13 +142,22 @@ class Desk:
         def clock() -> datetime:
             return datetime.now(UTC)
 
-        staging = StageCommands(PromotionService(store.promotions, store.releases, app, clock))
+        staging = StageCommands(
+            PromotionService(store.promotions, store.releases, app.promotion_readers, clock)
+        )
         storyteller = StageViewReader(
-            store.promotions, store.environments, store.releases, store.audit, app, clock
+            store.promotions, store.environments, store.releases, store.audit, app.contents, clock
         )
         telling = StatusQuery(store.environments, store.journal, store.queue, storyteller, clock)
         peers = CommandPorts(
-            Mortal(store.commands, self.dies), store.environments, app, staging, telling, clock
+            Mortal(store.commands, self.dies),
+            store.environments,
+            app.comments,
+            app.pull_requests,
+            app.collaborators,
+            staging,
+            telling,
+            clock,
         )
         return CommandHandler(peers, LONGEST)
 

@@ -72,7 +72,7 @@ class Desk:
         )
 
     async def pull(self, number: int = 1) -> PullRequest:
-        pull = await self.app.pull_request(self.repository, number)
+        pull = await self.app.pull_requests.pull_request(self.repository, number)
         assert pull is not None
         return pull
 
@@ -88,7 +88,7 @@ class Desk:
         environment = Environment(
             key, pull.repository, "gr-shop", 1, 1, status, Attempt(), UserOverrides(), self.receipt, NOW, NOW
         )
-        await self.app.report(environment, pull, status, self.fence, self.save, passing=passing)
+        await self.app.reporter.report(environment, pull, status, self.fence, self.save, passing=passing)
 
     @property
     def comments(self) -> list[str]:

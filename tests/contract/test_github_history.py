@@ -37,21 +37,21 @@ async def test_the_head_of_the_default_branch_and_who_changed_a_file_last(desk: 
     shop, push = desk.repository, desk.github.repositories.push
     changed = push("acme/shop", "main", {CONFIGURATION: "version: 2\n"}, by="ben")
     newest = push("acme/shop", "main", {"NOTES.md": "1\n"}, by="eve")
-    head, last = await desk.app.head(shop), await desk.app.last_change(shop, CONFIGURATION)
+    head, last = await desk.app.commits.head(shop), await desk.app.commits.last_change(shop, CONFIGURATION)
     assert head is not None
     assert last is not None
     assert (head.sha, head.by, head.authors) == (newest, "eve", ("eve",))
     assert (last.sha, last.by) == (changed, "ben")
-    assert await desk.app.last_change(shop, "nowhere") is None
-    assert await desk.app.commit(shop, changed) == last
+    assert await desk.app.commits.last_change(shop, "nowhere") is None
+    assert await desk.app.commits.commit(shop, changed) == last
 
 
 async def test_after_the_head_the_configuration_is_read_anew(desk: Desk) -> None:
     shop = desk.repository
-    assert await desk.app.default_branch_file(shop, CONFIGURATION) == "version: 1\n"
+    assert await desk.app.contents.default_branch_file(shop, CONFIGURATION) == "version: 1\n"
     desk.github.repositories.push("acme/shop", "main", {CONFIGURATION: "version: 2\n"}, by="ben")
-    await desk.app.head(shop)
-    assert await desk.app.default_branch_file(shop, CONFIGURATION) == "version: 2\n"
+    await desk.app.commits.head(shop)
+    assert await desk.app.contents.default_branch_file(shop, CONFIGURATION) == "version: 2\n"
 
 
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
@@ -59,56 +59,56 @@ async def test_which_pull_request_brought_a_commit(desk: Desk, method: str) -> N
     shop = desk.repository
     pushed = desk.github.repositories.push("acme/shop", "main", {"NOTES.md": "1\n"}, by="ben")
     head = (await desk.pull()).head_sha
-    assert await desk.app.merged_by(shop, pushed) is None
-    assert await desk.app.merged_by(shop, head) is None  # not merged yet
+    assert await desk.app.commits.merged_by(shop, pushed) is None
+    assert await desk.app.commits.merged_by(shop, head) is None  # not merged yet
     merge = desk.github.pulls.merge("acme/shop", 1, by="ben", method=method)  # type: ignore[arg-type]  # one of the three
-    assert await desk.app.merged_by(shop, merge) == 1
-    assert await desk.app.merged_by(shop, pushed) is None
+    assert await desk.app.commits.merged_by(shop, merge) == 1
+    assert await desk.app.commits.merged_by(shop, pushed) is None
 
 
 @pytest.mark.parametrize("message", [None, "The first"])
 async def test_a_tag_is_followed_to_its_commit(desk: Desk, message: str | None) -> None:
     shop = desk.repository
     first = desk.github.repositories.tag("acme/shop", "release/v1", by="ben", message=message)
-    assert await desk.app.tag(shop, "release/v1") == first
-    assert await desk.app.tag(shop, "main") is None
+    assert await desk.app.commits.tag(shop, "release/v1") == first
+    assert await desk.app.commits.tag(shop, "main") is None
     newer = desk.github.repositories.push("acme/shop", "main", {"NOTES.md": "1\n"}, by="ben")
     desk.github.repositories.tag("acme/shop", "release/v1", by="ben", message=message)
-    assert await desk.app.tag(shop, "release/v1") == newer
+    assert await desk.app.commits.tag(shop, "release/v1") == newer
     unseen = Repository(1, shop.installation_id, "acme", "unseen")
     with pytest.raises(Rejected, match="cannot see acme/unseen"):
-        await desk.app.tag(unseen, "v1")
+        await desk.app.commits.tag(unseen, "v1")
 
 
 async def test_only_what_was_merged_is_in_the_default_branch(desk: Desk) -> None:
     shop = desk.repository
     old = desk.github.repositories.push("acme/shop", "main", {"NOTES.md": "1\n"}, by="ben")
     new = desk.github.repositories.push("acme/shop", "main", {"NOTES.md": "2\n"}, by="ben")
-    assert await desk.app.in_default_branch(shop, old)
-    assert await desk.app.in_default_branch(shop, new)
-    assert not await desk.app.in_default_branch(shop, (await desk.pull()).head_sha)
-    assert not await desk.app.in_default_branch(shop, "f" * 40)
+    assert await desk.app.commits.in_default_branch(shop, old)
+    assert await desk.app.commits.in_default_branch(shop, new)
+    assert not await desk.app.commits.in_default_branch(shop, (await desk.pull()).head_sha)
+    assert not await desk.app.commits.in_default_branch(shop, "f" * 40)
 
 
 async def test_what_only_a_fork_has_is_not_in_the_default_branch(desk: Desk) -> None:
     """GitHub shows the commits of forks under the name of the repository that they come from."""
     desk.github.repositories.fork("acme/shop", by="eve")
     theirs = desk.github.repositories.push("eve/shop", "main", {"evil.txt": "1\n"}, by="eve")
-    assert (await desk.app.commit(desk.repository, theirs)).sha == theirs
-    assert not await desk.app.in_default_branch(desk.repository, theirs)
+    assert (await desk.app.commits.commit(desk.repository, theirs)).sha == theirs
+    assert not await desk.app.commits.in_default_branch(desk.repository, theirs)
 
 
 async def test_without_a_pull_request_the_deployment_alone_tells(desk: Desk) -> None:
     release = RUNNING.release
     assert release is not None
-    head = await desk.app.head(desk.repository)
+    head = await desk.app.commits.head(desk.repository)
     assert head is not None
     promotion = replace(
         RUNNING, repository=desk.repository, number=None, release=replace(release, commit=head.sha)
     )
     for state in (PromotionState.DEPLOYING, PromotionState.SUCCEEDED, PromotionState.SUCCEEDED):
         told = replace(promotion, state=state)
-        await desk.app.tell(told, None, desk.receipt, desk.fence, desk.save)
+        await desk.app.reporter.report_promotion(told, None, desk.receipt, desk.fence, desk.save)
     [deployment] = desk.github.deployments.of("acme/shop")
     assert (deployment.environment, deployment.sha, deployment.state) == ("production", head.sha, "success")
     assert desk.comments == []

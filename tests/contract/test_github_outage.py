@@ -35,9 +35,16 @@ class Day:
     def __init__(self, desk: Desk, store: Store, clock: ManualClock) -> None:
         self.desk, self.store, self.clock = desk, store, clock
         self.cluster = SimulatedCluster()
+        app = desk.app
         rooms = Ports(
             environments=store.environments,
-            github=desk.app,
+            pull_requests=app.pull_requests,
+            contents=app.contents,
+            checks=app.checks,
+            collaborators=app.collaborators,
+            installations=app.installations,
+            deployments=app.deployments,
+            reporter=app.reporter,
             registry=fakes.FakeRegistry(),
             renderer=self.cluster,
             namespaces=self.cluster,
@@ -64,7 +71,15 @@ class Day:
     async def pass_by(self) -> None:
         app, store = self.desk.app, self.store
         rooms = Rooms(self.cluster, store.environments, store.deliveries, store.queue)
-        resync = Resync(app, store.environments, store.deliveries, LIMIT, FakeMetrics())
+        resync = Resync(
+            app.installations,
+            app.pull_requests,
+            app.contents,
+            store.environments,
+            store.deliveries,
+            LIMIT,
+            FakeMetrics(),
+        )
         for _ in range(24):
             self.clock.advance(3600)
             await work_off(
@@ -76,7 +91,9 @@ class Day:
                 lambda: expiry(store.environments, store.queue, self.clock(), LIMIT, FakeMetrics()),
                 lambda: orphans(rooms, LIMIT, FakeMetrics()),
                 lambda: lost(store.environments, store.deliveries, self.clock(), LIMIT, FakeMetrics()),
-                lambda: deployments(app, store.environments, store.deliveries, FakeMetrics()),
+                lambda: deployments(
+                    app.installations, app.deployments, store.environments, store.deliveries, FakeMetrics()
+                ),
             )
 
 

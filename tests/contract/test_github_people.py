@@ -80,24 +80,24 @@ async def test_a_wrong_secret_is_told_without_it(desk: Desk) -> None:
 async def test_who_may_read(desk: Desk) -> None:
     github = desk.github
     ben, eve = (Person(github.world.account(login).id, login) for login in ("ben", "eve"))
-    assert await desk.app.may_read(desk.repository, ben)
+    assert await desk.app.collaborators.may_read(desk.repository, ben)
     github.world.repository("acme/shop").private = True
-    assert await desk.app.may_read(desk.repository, ben)
-    assert not await desk.app.may_read(desk.repository, eve)
+    assert await desk.app.collaborators.may_read(desk.repository, ben)
+    assert not await desk.app.collaborators.may_read(desk.repository, eve)
     github.world.repository("acme/shop").private = False
-    assert await desk.app.may_read(desk.repository, eve)
+    assert await desk.app.collaborators.may_read(desk.repository, eve)
 
 
 async def test_a_login_that_somebody_else_took_over_has_no_rights(desk: Desk) -> None:
-    assert not await desk.app.may_read(desk.repository, Person(4711, "ben"))
+    assert not await desk.app.collaborators.may_read(desk.repository, Person(4711, "ben"))
 
 
 async def test_a_repository_that_took_over_the_name_is_another_one(desk: Desk) -> None:
     ben = Person(desk.github.world.account("ben").id, "ben")
     another = replace(desk.repository, id=4711)
-    assert not await desk.app.may_read(another, ben)
-    assert await desk.app.role(desk.repository, "ben") is Role.READ
-    assert await desk.app.role(another, "ben") is Role.NONE
+    assert not await desk.app.collaborators.may_read(another, ben)
+    assert await desk.app.collaborators.role(desk.repository, "ben") is Role.READ
+    assert await desk.app.collaborators.role(another, "ben") is Role.NONE
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ async def test_the_yes_of_a_reviewer_who_may_not_write_is_none(desk: Desk) -> No
     number = github.pulls.open("acme/shop", "spring", by="ada", title="Spring").number
     for login in ("ben", "eve"):
         github.pulls.review("acme/shop", number, by=login)
-    said = await desk.app.reviews(desk.repository, number)
+    said = await desk.app.pull_requests.reviews(desk.repository, number)
     assert {each.by: each.approved for each in said} == {"ben": False, "eve": True}
     github.repositories.set_role("acme/shop", "eve", "none")
-    assert not any(each.approved for each in await desk.app.reviews(desk.repository, number))
+    assert not any(each.approved for each in await desk.app.pull_requests.reviews(desk.repository, number))

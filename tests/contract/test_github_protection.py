@@ -38,37 +38,39 @@ async def test_all_rules_are_read(desk: Desk) -> None:
     desk.github.environments.protect(
         SHOP, "production", people=("ben",), teams=("ops",), wait_minutes=90, branches=("main", "release/*")
     )
-    assert await desk.app.protection(desk.repository, "production") == Protection(
+    assert await desk.app.protections.protection(desk.repository, "production") == Protection(
         Reviewers(("ben",), ("ops",)), timedelta(minutes=90), branches=("main", "release/*")
     )
 
 
 async def test_protected_branches_and_the_rules_of_apps(desk: Desk) -> None:
     desk.github.environments.protect(SHOP, "production", protected_branches=True, apps=("github-actions",))
-    found = await desk.app.protection(desk.repository, "production")
+    found = await desk.app.protections.protection(desk.repository, "production")
     assert found == Protection(protected_branches=True, unsupported_rules=("of the App github-actions",))
 
 
 async def test_tags_admit_no_branch(desk: Desk) -> None:
     made = desk.github.environments.protect(SHOP, "production", branches=())
     desk.github.environments.admit(made, "main", "tag")
-    assert (await desk.app.protection(desk.repository, "production")).branches == ()
+    assert (await desk.app.protections.protection(desk.repository, "production")).branches == ()
 
 
 async def test_no_environment_and_one_that_a_deployment_made_have_no_rules(desk: Desk) -> None:
-    assert await desk.app.protection(desk.repository, "production") == UNPROTECTED
+    assert await desk.app.protections.protection(desk.repository, "production") == UNPROTECTED
     desk.github.environments.protect(SHOP, "production")
-    assert await desk.app.protection(desk.repository, "production") == UNPROTECTED
+    assert await desk.app.protections.protection(desk.repository, "production") == UNPROTECTED
 
 
 async def test_an_unseen_repository_or_a_missing_permission_is_no_absence_of_rules(desk: Desk) -> None:
     with pytest.raises(Rejected, match="cannot see"):
-        await desk.app.protection(replace(desk.repository, id=4711, name="elsewhere"), "production")
+        await desk.app.protections.protection(
+            replace(desk.repository, id=4711, name="elsewhere"), "production"
+        )
     [installation] = desk.github.world.state.installations.values()
     installation.permissions = {**PERMISSIONS, "actions": "none"}
     await desk.restart()
     with pytest.raises(Rejected, match="actions=read"):
-        await desk.app.protection(desk.repository, "production")
+        await desk.app.protections.protection(desk.repository, "production")
 
 
 @pytest.mark.parametrize(
@@ -78,21 +80,21 @@ async def test_an_outage_is_no_absence_of_rules(desk: Desk, path: str) -> None:
     desk.github.environments.protect(SHOP, "production", branches=("main",))
     desk.github.faults.add("outage", path=path)
     with pytest.raises(Unavailable):
-        await desk.app.protection(desk.repository, "production")
+        await desk.app.protections.protection(desk.repository, "production")
 
 
 async def test_reading_the_same_again_is_free_of_charge(desk: Desk) -> None:
     desk.github.environments.protect(SHOP, "production", people=("ben",), branches=("main",))
-    first = await desk.app.protection(desk.repository, "production")
+    first = await desk.app.protections.protection(desk.repository, "production")
     desk.github.requests.clear()
-    assert await desk.app.protection(desk.repository, "production") == first
+    assert await desk.app.protections.protection(desk.repository, "production") == first
     assert [call.status for call in desk.github.requests.calls()] == [304, 304, 304]
     desk.github.environments.protect(SHOP, "production")
-    assert await desk.app.protection(desk.repository, "production") == UNPROTECTED
+    assert await desk.app.protections.protection(desk.repository, "production") == UNPROTECTED
 
 
 async def test_branches_as_they_are_now(desk: Desk) -> None:
     desk.github.repositories.protect(SHOP, "main")
-    assert await desk.app.branch(desk.repository, None) == Branch("main", True)
-    assert await desk.app.branch(desk.repository, "release/2") == Branch("release/2", False)
-    assert await desk.app.branch(desk.repository, "gone") == Branch("")
+    assert await desk.app.protections.branch(desk.repository, None) == Branch("main", True)
+    assert await desk.app.protections.branch(desk.repository, "release/2") == Branch("release/2", False)
+    assert await desk.app.protections.branch(desk.repository, "gone") == Branch("")

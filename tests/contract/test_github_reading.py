@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bot.embedded.github import GitHubServer
-from bot.github.resources.permissions import EVENTS, PERMISSIONS
+from bot.github.resources.permissions import EVENTS, PERMISSIONS, missing
 from bot.model.ci import Ci, CiState
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
@@ -35,33 +35,36 @@ async def desk() -> AsyncIterator[Desk]:
 async def test_a_pull_request_its_files_and_its_paths(desk: Desk) -> None:
     pull = await desk.pull()
     assert (pull.author, pull.head_ref, pull.open, pull.from_fork) == ("ben", "price", True, False)
-    assert await desk.app.open_pulls(desk.repository) == [pull]
-    assert await desk.app.changed_paths(desk.repository, 1) == ["preis/größe.txt"]
-    files = await desk.app.files(desk.repository, pull.head_sha)
+    assert await desk.app.pull_requests.open_pull_requests(desk.repository) == [pull]
+    assert await desk.app.pull_requests.changed_paths(desk.repository, 1) == ["preis/größe.txt"]
+    files = await desk.app.contents.files(desk.repository, pull.head_sha)
     assert files["preis/größe.txt"] == b"2\n"
     assert set(FILES) < set(files)
     desk.github.requests.clear()
-    assert await desk.app.files(desk.repository, pull.head_sha) is files
+    assert await desk.app.contents.files(desk.repository, pull.head_sha) is files
     assert desk.api_calls() == []
 
 
 async def test_what_is_not_there_is_told_apart_from_what_is_not_shown(desk: Desk) -> None:
-    assert await desk.app.pull_request(desk.repository, 99) is None
-    assert await desk.app.default_branch_file(desk.repository, "missing.yml") is None
+    assert await desk.app.pull_requests.pull_request(desk.repository, 99) is None
+    assert await desk.app.contents.default_branch_file(desk.repository, "missing.yml") is None
     with pytest.raises(Rejected):
-        await desk.app.files(desk.repository, "f" * 40)
+        await desk.app.contents.files(desk.repository, "f" * 40)
     unseen = Repository(1, desk.repository.installation_id, "acme", "unseen")
-    for ask in (desk.app.pull_request(unseen, 1), desk.app.default_branch_file(unseen, "x")):
+    for ask in (
+        desk.app.pull_requests.pull_request(unseen, 1),
+        desk.app.contents.default_branch_file(unseen, "x"),
+    ):
         with pytest.raises(Rejected, match="cannot see acme/unseen"):
             await ask
 
 
 async def test_a_configuration_that_changed_is_seen_when_the_pull_request_is_read_again(desk: Desk) -> None:
     await desk.pull()
-    assert await desk.app.default_branch_file(desk.repository, ".greenroom.yml") == "version: 1\n"
+    assert await desk.app.contents.default_branch_file(desk.repository, ".greenroom.yml") == "version: 1\n"
     desk.github.repositories.push("acme/shop", "main", {".greenroom.yml": "version: 2\n"}, by="ben")
     await desk.pull()
-    assert await desk.app.default_branch_file(desk.repository, ".greenroom.yml") == "version: 2\n"
+    assert await desk.app.contents.default_branch_file(desk.repository, ".greenroom.yml") == "version: 2\n"
 
 
 async def test_a_renamed_repository_is_found_under_its_old_name(desk: Desk) -> None:
@@ -73,17 +76,17 @@ async def test_a_renamed_repository_is_found_under_its_old_name(desk: Desk) -> N
 async def test_ci_is_what_others_report(desk: Desk) -> None:
     pull = await desk.pull()
     shop, sha = desk.repository, pull.head_sha
-    assert await desk.app.ci(shop, sha) == Ci(CiState.NONE)
+    assert await desk.app.checks.ci(shop, sha) == Ci(CiState.NONE)
     desk.github.checks.ci("acme/shop", sha, None)
-    assert (await desk.app.ci(shop, sha)).state is CiState.PENDING
+    assert (await desk.app.checks.ci(shop, sha)).state is CiState.PENDING
     desk.github.checks.ci("acme/shop", sha, "failure")
-    assert await desk.app.ci(shop, sha) == Ci(CiState.FAILED, ("build",))
+    assert await desk.app.checks.ci(shop, sha) == Ci(CiState.FAILED, ("build",))
 
 
 async def test_sweeps_see_installed_repositories_and_only_those(desk: Desk) -> None:
-    assert await desk.app.repositories() == [desk.repository]
+    assert await desk.app.installations.repositories() == [desk.repository]
     desk.github.apps.suspend(desk.repository.installation_id, by="ben")
-    assert await desk.app.repositories() == []
+    assert await desk.app.installations.repositories() == []
     with pytest.raises(Rejected, match="unsuspend"):
         await desk.pull()
 
@@ -93,20 +96,20 @@ async def test_a_missed_delivery_is_found_and_sent_again(desk: Desk) -> None:
     desk.github.apps.set_webhook("http://127.0.0.1:9/webhooks")
     desk.github.repositories.push("acme/shop", "price", {"price.txt": "4\n"}, by="ben")
     desk.github.wait_idle()
-    failed = await desk.app.failed_deliveries(since)
+    failed = await desk.app.installations.failed_deliveries(since)
     assert {one.guid for one in failed} == {one.guid for one in desk.github.world.state.deliveries.values()}
-    await desk.app.redeliver(failed[0])
+    await desk.app.installations.redeliver(failed[0])
     desk.github.wait_idle()
-    newest = (await desk.app.failed_deliveries(since))[-1]
+    newest = (await desk.app.installations.failed_deliveries(since))[-1]
     assert newest.guid == failed[0].guid, "it failed again, and its newest attempt is the one to repeat"
     assert newest.id != failed[0].id
 
 
 async def test_the_doctor_is_told_which_rights_lack(desk: Desk) -> None:
-    assert await desk.app.missing() == []
+    assert await missing(desk.app.client) == []
     needed = {**PERMISSIONS, "checks": "read"}
     desk.github.apps.set_permissions(needed, tuple(EVENTS - {"push"}))
-    told = await desk.app.missing()
+    told = await missing(desk.app.client)
     assert len(told) == 2
     assert "checks: write" in told[0]
     assert "event push" in told[1]
@@ -129,7 +132,7 @@ async def test_an_outage_is_worth_another_try(desk: Desk) -> None:
 
 
 async def test_graphql_answers_as_githubs_schema_says(desk: Desk) -> None:
-    token = desk.app._connection.app_authorization()
+    token = desk.app.connection.app_authorization()
     async with httpx.AsyncClient(trust_env=False) as http:
         url = f"{desk.github.api_url}/app/installations/{desk.repository.installation_id}/access_tokens"
         minted = (await http.post(url, headers={"Authorization": token})).json()
@@ -158,20 +161,20 @@ async def test_graphql_answers_as_githubs_schema_says(desk: Desk) -> None:
 async def test_a_repository_counts_as_lost_only_when_github_says_so(desk: Desk) -> None:
     github, repository = desk.github, desk.repository
     [installation] = github.world.state.installations
-    assert not await desk.app.lost(repository)
+    assert not await desk.app.installations.access_lost(repository)
     github.faults.add("empty_lists")
-    assert not await desk.app.lost(repository)
+    assert not await desk.app.installations.access_lost(repository)
     github.faults.clear()
     github.faults.add("error", status=401)
-    assert not await desk.app.lost(repository)
+    assert not await desk.app.installations.access_lost(repository)
     github.faults.clear()
     github.apps.suspend(installation, by="ada")
     await desk.restart()
-    assert not await desk.app.lost(repository)
+    assert not await desk.app.installations.access_lost(repository)
     github.apps.unsuspend(installation, by="ada")
     github.apps.uninstall(installation, by="ada")
     github.faults.add("error", status=502)
     with pytest.raises(Unavailable):
-        await desk.app.lost(repository)
+        await desk.app.installations.access_lost(repository)
     github.faults.clear()
-    assert await desk.app.lost(repository)
+    assert await desk.app.installations.access_lost(repository)

@@ -55,16 +55,16 @@ async def test_from_open_to_closed_takes_at_most_fourteen_calls(desk: Desk) -> N
     app, shop = desk.app, desk.repository
 
     first = await desk.pull()
-    await app.default_branch_file(shop, ".greenroom.yml")
+    await app.contents.default_branch_file(shop, ".greenroom.yml")
     await desk.report(first, pending(first.head_sha))
-    assert await app.files(shop, first.head_sha)
+    assert await app.contents.files(shop, first.head_sha)
     await desk.report(first, ready(first.head_sha))
 
     push(desk, "3\n")
     second = await desk.pull()
-    await app.default_branch_file(shop, ".greenroom.yml")
+    await app.contents.default_branch_file(shop, ".greenroom.yml")
     await desk.report(second, pending(second.head_sha, first.head_sha))
-    assert await app.files(shop, second.head_sha)
+    assert await app.contents.files(shop, second.head_sha)
     await desk.report(second, ready(second.head_sha))
 
     desk.github.pulls.close("acme/shop", 1, by="ben")
@@ -324,13 +324,13 @@ async def test_deployments_that_no_receipt_knows_are_found_and_ended(desk: Desk)
     pull = await desk.pull()
     await desk.report(pull, ready(pull.head_sha))
     desk.receipt = ""  # the store was lost
-    assert await desk.app.active_deployments(desk.repository, {1}) == set()
-    assert await desk.app.active_deployments(desk.repository, set()) == {1}
+    assert await desk.app.deployments.active_deployments(desk.repository, {1}) == set()
+    assert await desk.app.deployments.active_deployments(desk.repository, set()) == {1}
     key = EnvironmentKey.preview(pull.repository.id, 1)
-    assert await desk.app.retire(key, pull, desk.fence) == 1
+    assert await desk.app.deployments.retire(key, pull, desk.fence) == 1
     assert desk.deployments == [(pull.head_sha, "inactive")]
-    assert await desk.app.retire(key, pull, desk.fence) == 0
-    assert await desk.app.active_deployments(desk.repository, set()) == set()
+    assert await desk.app.deployments.retire(key, pull, desk.fence) == 0
+    assert await desk.app.deployments.active_deployments(desk.repository, set()) == set()
 
 
 async def test_a_strangers_deployment_is_left_alone(desk: Desk) -> None:
@@ -338,7 +338,7 @@ async def test_a_strangers_deployment_is_left_alone(desk: Desk) -> None:
     fields = {"environment": "preview/pr-1", "required_contexts": [], "auto_merge": False}
     made = desk.github.deployments.create("acme/shop", pull.head_sha, Actor("ben"), fields)
     desk.github.deployments.add_status(made, Actor("ben"), {"state": "success"})
-    assert await desk.app.active_deployments(desk.repository, set()) == set()
+    assert await desk.app.deployments.active_deployments(desk.repository, set()) == set()
     key = EnvironmentKey.preview(pull.repository.id, 1)
-    assert await desk.app.retire(key, pull, desk.fence) == 0
+    assert await desk.app.deployments.retire(key, pull, desk.fence) == 0
     assert desk.deployments == [(pull.head_sha, "success")]

@@ -64,7 +64,6 @@ async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None)
         bench.reconciler = EnvironmentHandler(
             Ports(
                 environments=store.environments,
-                github=github,
                 registry=found,
                 renderer=desk.renderer,
                 namespaces=desk.namespaces,
@@ -74,6 +73,7 @@ async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None)
                 gateway=fakes.FakeGateway(),
                 secrets={},
                 clock=clock,
+                **fakes.github_ports(github),
             ),
             Policy(),
         )

@@ -86,7 +86,7 @@ class ModelGitHub:
     async def repositories(self) -> Sequence[Repository]:
         return [self._repository]
 
-    async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]:
+    async def open_pull_requests(self, repository: Repository) -> Sequence[PullRequest]:
         return [self.pull] if self.pull is not None and self.pull.open else []
 
     async def role(self, repository: Repository, login: str) -> Role:
@@ -95,7 +95,7 @@ class ModelGitHub:
     async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
         return 0
 
-    async def lost(self, repository: Repository) -> bool:
+    async def access_lost(self, repository: Repository) -> bool:
         return False
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:

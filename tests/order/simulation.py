@@ -24,6 +24,7 @@ from bot.sweeps.resync import Resync
 from tests.contract.shop import pull_request
 from tests.order.fakes import ModelCluster, ModelGateway, ModelGitHub, ModelRegistry, RecordedStore
 from tests.stores import ManualClock
+from tests.unit.environments.fakes import github_ports
 
 NUMBER = 7
 IDLE = 10_000
@@ -79,7 +80,6 @@ class Simulation:
         """A new process: nothing but the store remembers anything."""
         peers = Ports(
             environments=RecordedStore(self.store.environments, self._moment),
-            github=self.github,
             registry=ModelRegistry(self._moment),
             renderer=self.cluster,
             namespaces=self.cluster,
@@ -89,6 +89,7 @@ class Simulation:
             gateway=ModelGateway(self.cluster, self._moment),
             secrets={},
             clock=self.clock,
+            **github_ports(self.github),
         )
         self._reconciler = EnvironmentHandler(peers, Policy())
 
@@ -157,7 +158,9 @@ class Simulation:
 
     async def sweep(self) -> None:
         github: Any = self.github  # a resync asks for pull requests only
-        await Resync(github, self.store.environments, self.store.deliveries, 10, _Silent()).all()
+        await Resync(
+            github, github, github, self.store.environments, self.store.deliveries, 10, _Silent()
+        ).all()
 
     # The work
 

@@ -79,7 +79,7 @@ async def artifact(context: ReconcileContext) -> Outcome:
         for name, source in zip(names, sources, strict=True)
         if name not in found
     )
-    ci = await context.ports.github.ci(context.environment.repository, commit)
+    ci = await context.ports.checks.ci(context.environment.repository, commit)
     if ci.state is CiState.FAILED:
         return Failed(
             f"CI failed for {commit[:7]} ({', '.join(ci.failed)}), so there is no image {missing}.",
@@ -112,7 +112,7 @@ async def render(context: ReconcileContext) -> Outcome:
             namespace=context.namespace,
             commit=commit,
             images=context.attempt.images,
-            files=await context.ports.github.files(context.environment.repository, commit),
+            files=await context.ports.contents.files(context.environment.repository, commit),
             secrets=context.secrets.digest,
             resets=context.reset_token,
             refreshes=context.environment.overrides.refreshes,

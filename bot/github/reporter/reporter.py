@@ -71,7 +71,7 @@ class Reporter:
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool,
+        passing: bool = False,
     ) -> None:
         """Raises what GitHub said of the writes that failed, after the others were made and remembered."""
         subject = preview_subject(environment.key, pull, self._public_url)
@@ -81,7 +81,7 @@ class Reporter:
 
         await self._make(subject, writes, environment.receipt, fence, save, passing=passing)
 
-    async def tell(
+    async def report_promotion(
         self,
         promotion: Promotion,
         pull: PullRequest | None,
@@ -89,7 +89,7 @@ class Reporter:
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool,
+        passing: bool = False,
     ) -> None:
         """The same for a promotion's comment and Deployment; without a pull request for the latter alone."""
         subject = promotion_subject(promotion, pull, self._public_url)

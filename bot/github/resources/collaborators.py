@@ -1,4 +1,4 @@
-"""What people may do in a repository, read as the App."""
+"""Roles of users in a repository, and memberships in teams of its organisation."""
 
 from __future__ import annotations
 
@@ -13,21 +13,30 @@ from bot.model.repository import Repository
 from bot.model.role import Role
 
 
-class People:
+class Collaborators:
     def __init__(self, client: Client) -> None:
         self._client = client
 
     async def role(self, repository: Repository, login: str) -> Role:
-        """NONE for somebody, or a repository, that GitHub does not show."""
+        """The role; NONE when GitHub shows no such user or repository."""
         return _role(await self._read(repository, login))
 
     async def may_read(self, repository: Repository, person: Person) -> bool:
-        """Whether GitHub says so of this very person and repository; a public one anybody may read."""
+        """Whether this very user (by id) can read this very repository; everybody can read a public one."""
         data = await self._read(repository, person.login)
         return number(data, "user", "id") == person.id and _role(data) is not Role.NONE
 
+    async def in_team(self, repository: Repository, team: str, login: str) -> bool:
+        """Whether the user is an active member; pending invitations and teams we cannot see do not count."""
+        path = f"/orgs/{quote(repository.owner)}/teams/{quote(team)}/memberships/{quote(login, safe='')}"
+        try:
+            reply = await self._client.get(repository.installation_id, path)
+        except NotFound:
+            return False
+        return text(reply.json(), "state") == "active"
+
     async def _read(self, repository: Repository, login: str) -> Any:
-        # By its id: a repository's name may belong to another one by now.
+        # By id: another repository may have taken the name.
         path = f"/repositories/{repository.id}/collaborators/{quote(login, safe='')}/permission"
         try:
             return (await self._client.get(repository.installation_id, path)).json()
@@ -36,7 +45,7 @@ class People:
 
 
 def _role(data: object) -> Role:
-    """A role that an organisation made counts as the one that it is based on."""
+    """A custom role counts as the base role it extends."""
     for name in (text(data, "role_name"), text(data, "permission")):
         if name in set(Role):
             return Role(name)

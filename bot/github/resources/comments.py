@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from bot.commands.outcome import Outcome, StatusAnswer
 from bot.commands.ports import SaveAnswer
 from bot.environments.ports import Fence
 from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
 from bot.github.client.fields import moment, needed_text, text
-from bot.github.messages.commands import command_marker
+from bot.github.messages.commands import answer, command_marker
 from bot.github.reporter.recovery import Recovery
-from bot.github.resources.pull_requests import require_visible
+from bot.github.resources.visibility import require_visible
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.repository import Repository
 
@@ -23,7 +24,7 @@ class Comments:
         self._client = client
         self._adoption = adoption
 
-    async def get(self, repository: Repository, comment_id: int) -> PostedComment | None:
+    async def comment(self, repository: Repository, comment_id: int) -> PostedComment | None:
         """None only when the repository is seen and has no such comment."""
         try:
             reply = await self._client.get(repository.installation_id, _path(repository, comment_id))
@@ -44,8 +45,15 @@ class Comments:
         path = f"{_path(repository, comment_id)}/reactions"
         await self._client.post(repository.installation_id, path, {"content": "eyes"}, fence)
 
-    async def answer(self, heard: RecordedCommand, body: str, fence: Fence, save: SaveAnswer) -> None:
-        """Once it is noted that an answer is being written, one is looked for before another is written."""
+    async def answer(
+        self,
+        heard: RecordedCommand,
+        outcome: Outcome,
+        account: StatusAnswer | None,
+        fence: Fence,
+        save: SaveAnswer,
+    ) -> None:
+        """Answers in a new comment, exactly once: an earlier run's comment is searched for first."""
         repository = heard.repository
         if heard.answer:
             return
@@ -57,7 +65,9 @@ class Comments:
                 return
         await save("")
         path = f"/repos/{repository.full_name}/issues/{heard.number}/comments"
-        reply = await self._client.post(repository.installation_id, path, {"body": body}, fence)
+        reply = await self._client.post(
+            repository.installation_id, path, {"body": answer(outcome, account, heard.comment_id)}, fence
+        )
         await save(needed_text(reply.json(), "node_id"))
 
 

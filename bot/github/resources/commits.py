@@ -1,4 +1,4 @@
-"""Commits of the default branch, and what tags name."""
+"""Commits, tags and trees of a repository."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from urllib.parse import quote
 from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
 from bot.github.client.fields import needed_text, number, text
-from bot.github.resources.pull_requests import require_visible
+from bot.github.resources.contents import Contents
+from bot.github.resources.visibility import require_visible
 from bot.model.commit import Commit
 from bot.model.errors import Unavailable
 from bot.model.repository import Repository
@@ -16,12 +17,28 @@ _DEEPEST = 5
 """A tag may name a tag; nobody nests them deeper."""
 
 
-class History:
-    def __init__(self, client: Client) -> None:
-        self._client = client
+class Commits:
+    """Reads commits of the default branch and what tags and trees name."""
 
-    async def newest(self, repository: Repository, path: str | None = None) -> Commit | None:
-        """The head of the default branch, or its last commit that changed the path; None without one."""
+    def __init__(self, client: Client, contents: Contents) -> None:
+        self._client = client
+        self._contents = contents
+
+    async def head(self, repository: Repository) -> Commit | None:
+        """The head of the default branch, whose files are read anew afterwards; None without a commit."""
+        self._contents.forget(repository)
+        return await self._newest(repository)
+
+    async def last_change(self, repository: Repository, path: str) -> Commit | None:
+        """The last commit of the default branch that changed the path."""
+        return await self._newest(repository, path)
+
+    async def tree(self, repository: Repository, commit: str) -> str:
+        """SHA of the commit's tree: equal for equal content, whatever the history."""
+        path = f"/repos/{repository.full_name}/git/commits/{quote(commit, safe='')}"
+        return needed_text((await self._client.get(repository.installation_id, path)).json(), "tree", "sha")
+
+    async def _newest(self, repository: Repository, path: str | None = None) -> Commit | None:
         asked: dict[str, str | int] = {"per_page": 1} | ({"path": path} if path is not None else {})
         reply = await self._client.get(
             repository.installation_id, f"/repos/{repository.full_name}/commits", asked
@@ -65,7 +82,7 @@ class History:
 
     async def in_default_branch(self, repository: Repository, sha: str) -> bool:
         """Whether the default branch has the commit in its history; what a fork has does not count."""
-        head = await self.newest(repository)
+        head = await self._newest(repository)
         if head is None:
             return False
         path = f"/repos/{repository.full_name}/compare/{quote(sha, safe='')}...{head.sha}"

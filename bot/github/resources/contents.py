@@ -14,9 +14,8 @@ import httpx
 from bot.github.client.cache import Bounded
 from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
-from bot.github.client.fields import needed_text
-from bot.github.resources.pull_requests import require_visible
 from bot.github.resources.tarball import LIMITS, MIB, unpack
+from bot.github.resources.visibility import require_visible
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 
@@ -72,11 +71,6 @@ class Contents:
             return reply.content.decode("utf-8-sig")
         except UnicodeDecodeError:
             raise Rejected(f"{path} on the default branch is not UTF-8 text.") from None
-
-    async def tree(self, repository: Repository, commit: str) -> str:
-        """Git's name of the commit's content: equal for equal content, whatever the history."""
-        path = f"/repos/{repository.full_name}/git/commits/{quote(commit, safe='')}"
-        return needed_text((await self._client.get(repository.installation_id, path)).json(), "tree", "sha")
 
     async def files(self, repository: Repository, commit: str) -> Files:
         """All regular files of the commit by path, capped; Rejected when it is too large."""

@@ -12,7 +12,9 @@ from bot.github.client.client import Client
 from bot.github.client.connection import Params
 from bot.github.client.fields import needed_number, text
 from bot.github.messages import environment as texts
+from bot.github.reporter.plan import preview_environment
 from bot.github.reporter.recovery import Recovery
+from bot.model.environment import EnvironmentKey
 from bot.model.errors import Unavailable
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
@@ -28,7 +30,7 @@ class Deployments:
         self._inactive: Bounded[int, bool] = Bounded(_REMEMBERED, lambda _: 1)
         """Those that a sweep has seen inactive: it need not ask again."""
 
-    async def active(self, repository: Repository, standing: Collection[int]) -> set[int]:
+    async def active_deployments(self, repository: Repository, standing: Collection[int]) -> set[int]:
         """The pull requests, but for those with a standing preview, that look as if they had one."""
         found: set[int] = set()
         async for page in self._pages(repository, {}):
@@ -45,8 +47,9 @@ class Deployments:
                     self._inactive.put(id, True)
         return found
 
-    async def retire(self, environment: str, pull: PullRequest, fence: Fence) -> int:
-        """Makes those of one environment inactive; says how many were not."""
+    async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
+        """Sets our Deployments of the environment to inactive; returns how many were active."""
+        environment = preview_environment(int(key.name))
         repository, retired = pull.repository, 0
         async for page in self._pages(repository, {"environment": environment}):
             for deployment in page:

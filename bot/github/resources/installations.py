@@ -6,13 +6,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import structlog
+
 from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
 from bot.github.client.fields import dig, items, moment, needed_number, needed_text, number, text
 from bot.model.delivery import FailedDelivery
-from bot.model.errors import Unavailable
+from bot.model.errors import Rejected, Unavailable
 from bot.model.installation import Installation
 from bot.model.repository import Repository
+
+log = structlog.get_logger()
 
 
 class Installations:
@@ -33,7 +37,33 @@ class Installations:
             return False
         return True
 
-    async def repositories(self, installation_id: int) -> Sequence[Repository]:
+    async def access_lost(self, repository: Repository) -> bool:
+        """Whether GitHub's answers show that the App can no longer see the repository.
+
+        False when the installation is suspended or lists no repository at all: neither is evidence.
+        """
+        try:
+            if not await self.exists(repository.installation_id):
+                return True
+            visible = await self.repositories_of(repository.installation_id)
+        except Rejected as error:
+            log.warning("repositories of the installation not listed", reason=str(error))
+            return False
+        return bool(visible) and all(listed.id != repository.id for listed in visible)
+
+    async def repositories(self) -> Sequence[Repository]:
+        """Of all active installations; one that refuses to list its repositories is skipped."""
+        repositories: list[Repository] = []
+        for installation in await self.all():
+            if installation.suspended:
+                continue
+            try:
+                repositories += await self.repositories_of(installation.id)
+            except Rejected as error:
+                log.warning("installation skipped", account=installation.account, reason=str(error))
+        return repositories
+
+    async def repositories_of(self, installation_id: int) -> Sequence[Repository]:
         found: list[Repository] = []
         async for page in self._client.pages(installation_id, "/installation/repositories"):
             if not isinstance(dig(page, "repositories"), list):

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+
+from cachetools import LRUCache
 
 from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
 from bot.github.client.fields import dig, flag, items, moment, needed_number, needed_text, number, text
+from bot.github.resources.collaborators import Collaborators
+from bot.github.resources.contents import Contents
+from bot.github.resources.visibility import require_visible
 from bot.model.errors import Rejected, Unavailable
 from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
@@ -16,15 +22,34 @@ _LISTED_FILES = 3000
 """GitHub lists no more changed files than this of one pull request."""
 _LISTED_COMMITS = 250
 """GitHub lists no more commits than this of one pull request."""
+_REMEMBERED_HEADS = 10_000
 _EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Pulls:
-    def __init__(self, client: Client) -> None:
-        self._client = client
+class PullRequests:
+    """Reads pull requests, their changed files, reviews and authors."""
 
-    async def get(self, repository: Repository, number: int) -> PullRequest | None:
-        """None only when the repository is seen and has no such pull request."""
+    def __init__(self, client: Client, contents: Contents, collaborators: Collaborators) -> None:
+        self._client = client
+        self._contents = contents
+        self._collaborators = collaborators
+        self._heads: LRUCache[tuple[int, int], str] = LRUCache(_REMEMBERED_HEADS)
+
+    async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
+        """None only when the App can see the repository and it has no such pull request.
+
+        When the head is the same as in the last read, the configuration may be what changed: the next read
+        of the default branch asks GitHub again.
+        """
+        pull_request = await self._read(repository, number)
+        if pull_request is not None:
+            key = (repository.id, number)
+            if self._heads.get(key) in (None, pull_request.head_sha):
+                self._contents.forget(repository)
+            self._heads[key] = pull_request.head_sha
+        return pull_request
+
+    async def _read(self, repository: Repository, number: int) -> PullRequest | None:
         try:
             reply = await self._client.get(
                 repository.installation_id, f"/repos/{repository.full_name}/pulls/{number}"
@@ -36,7 +61,7 @@ class Pulls:
         # Another repository may have taken the name; its pull requests are not ours.
         return pull if pull.repository.id == repository.id else None
 
-    async def open(self, repository: Repository) -> Sequence[PullRequest]:
+    async def open_pull_requests(self, repository: Repository) -> Sequence[PullRequest]:
         """All open pull requests; raises rather than leave some out."""
         path = f"/repos/{repository.full_name}/pulls"
         found: list[PullRequest] = []
@@ -62,7 +87,19 @@ class Pulls:
         return [name for name in both if name]
 
     async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
-        """What each reviewer said last; a comment takes back nothing, a dismissal does."""
+        """The last review of each reviewer; comments do not count, dismissals do.
+
+        As on GitHub, an approval counts only if the reviewer has write access.
+        """
+        return [
+            replace(review, approved=review.approved and await self._may_write(repository, review.by))
+            for review in await self._last_reviews(repository, number)
+        ]
+
+    async def _may_write(self, repository: Repository, login: str) -> bool:
+        return (await self._collaborators.role(repository, login)).may_write
+
+    async def _last_reviews(self, repository: Repository, number: int) -> Sequence[Review]:
         path = f"/repos/{repository.full_name}/pulls/{number}/reviews"
         said: dict[str, Review] = {}
         async for page in self._client.pages(repository.installation_id, path):
@@ -79,7 +116,7 @@ class Pulls:
 
         Rejected when there are more commits than GitHub lists: then nobody knows all who wrote them.
         """
-        pull = await self.get(repository, number)
+        pull = await self._read(repository, number)
         found, listed = {pull.author} if pull is not None else set(), 0
         path = f"/repos/{repository.full_name}/pulls/{number}/commits"
         async for page in self._client.pages(repository.installation_id, path):
@@ -90,20 +127,6 @@ class Pulls:
         if listed >= _LISTED_COMMITS:
             raise Rejected(f"#{number} has {listed} commits or more, and GitHub lists no more of them.")
         return sorted(found - {""})
-
-
-async def require_visible(client: Client, repository: Repository) -> None:
-    """After a 404: raises Rejected unless the repository itself is seen, and is still the same."""
-    asked = f"/repos/{repository.full_name}"
-    try:
-        reply = await client.get(repository.installation_id, asked)
-    except NotFound:
-        raise Rejected(
-            f"The App cannot see {repository.full_name}: it was deleted, "
-            "or taken out of the App's installation."
-        ) from None
-    if number(reply.json(), "id") != repository.id:
-        raise Rejected(f"{repository.full_name} is another repository now.")
 
 
 def read_pull(data: object, installation_id: int) -> PullRequest:

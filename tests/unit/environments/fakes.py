@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
@@ -57,7 +58,7 @@ class FakeGitHub:
     async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
         return 0
 
-    async def lost(self, repository: Repository) -> bool:
+    async def access_lost(self, repository: Repository) -> bool:
         return False
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
@@ -85,6 +86,20 @@ class FakeGitHub:
         if passing and self.busy_until is not None:
             raise Unavailable("Other things are told to GitHub first.", self.busy_until)
         self.reported.append(status)
+
+
+def github_ports(github: object) -> Mapping[str, Any]:
+    """One fake in place of all resources of GitHub, as arguments of `Ports`."""
+    names = (
+        "pull_requests",
+        "contents",
+        "checks",
+        "collaborators",
+        "installations",
+        "deployments",
+        "reporter",
+    )
+    return dict.fromkeys(names, github)
 
 
 class FakeRegistry:
@@ -239,7 +254,6 @@ class Harness:
         self.reconciler = EnvironmentHandler(
             Ports(
                 environments=store.environments,
-                github=self.github,
                 registry=self.registry,
                 renderer=self.cluster,
                 namespaces=self.cluster,
@@ -249,6 +263,7 @@ class Harness:
                 gateway=self.gateway,
                 secrets={"env": self.secrets},
                 clock=clock,
+                **github_ports(self.github),
             ),
             Policy(),
         )

@@ -70,7 +70,7 @@ class SimulatedGitHub(fakes.FakeGitHub):
             raise self.error
         return self.pulls.get(number)
 
-    async def lost(self, repository: Repository) -> bool:
+    async def access_lost(self, repository: Repository) -> bool:
         if isinstance(self.error, Unavailable):
             raise self.error
         return self.removed
@@ -80,7 +80,7 @@ class SimulatedGitHub(fakes.FakeGitHub):
             raise self.error
         return [SHOP]
 
-    async def open_pulls(self, repository: Repository) -> Sequence[PullRequest]:
+    async def open_pull_requests(self, repository: Repository) -> Sequence[PullRequest]:
         if self.error:
             raise self.error
         return [pull for pull in self.pulls.values() if pull.open]
@@ -201,7 +201,6 @@ class Simulation:
         reconciler = EnvironmentHandler(
             Ports(
                 environments=store.environments,
-                github=self.github,
                 registry=fakes.FakeRegistry(),
                 renderer=self.cluster,
                 namespaces=self.cluster,
@@ -212,6 +211,7 @@ class Simulation:
                 secrets={},
                 clock=clock,
                 telemetry=self.telemetry,
+                **fakes.github_ports(self.github),
             ),
             policy,
         )
@@ -245,7 +245,9 @@ class Simulation:
     async def sweep(self) -> None:
         """Every sweep that there is, and whatever work it asks for."""
         store, limit = self.store, 10
-        resync = Resync(self.github, store.environments, store.deliveries, limit, FakeMetrics())
+        resync = Resync(
+            self.github, self.github, self.github, store.environments, store.deliveries, limit, FakeMetrics()
+        )
         sweeps: tuple[Sweep, ...] = (
             resync.all,
             lambda: expiry(store.environments, store.queue, self.clock(), limit, FakeMetrics()),
@@ -254,7 +256,9 @@ class Simulation:
             lambda: orphans(
                 Rooms(self.cluster, store.environments, store.deliveries, store.queue), limit, FakeMetrics()
             ),
-            lambda: deployments(self.github, store.environments, store.deliveries, FakeMetrics()),
+            lambda: deployments(
+                self.github, self.github, store.environments, store.deliveries, FakeMetrics()
+            ),
             lambda: lost(store.environments, store.deliveries, self.clock(), limit, FakeMetrics()),
             lambda: forgotten(store.environments, store.queue, self.policy.caps, FakeMetrics()),
         )

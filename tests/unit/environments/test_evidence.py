@@ -48,7 +48,7 @@ def says(trouble: GreenroomError) -> Callable[[Simulation], None]:
 
 
 def lists_nothing(simulation: Simulation) -> None:
-    simulation.github.open_pulls = lambda _: _nothing()  # type: ignore[method-assign, assignment, return-value]
+    simulation.github.open_pull_requests = lambda _: _nothing()  # type: ignore[method-assign, assignment, return-value]
 
 
 def shows_nothing(simulation: Simulation) -> None:

@@ -9,14 +9,20 @@ import httpx
 import pytest
 import respx
 
-from bot.github.resources.ci import Result, read_ci, verdict
+from bot.github.client.client import Client
+from bot.github.resources.checks import Checks, Result, verdict
+from bot.github.resources.collaborators import Collaborators
 from bot.github.resources.contents import Contents
 from bot.github.resources.installations import Installations, undelivered
-from bot.github.resources.pull_requests import Pulls, read_pull
+from bot.github.resources.pull_requests import PullRequests, read_pull
 from bot.model.ci import Ci, CiState
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 from tests.unit.github.github_api import API, APP_ID, REPO, SHOP, Clock, client_at, mints_tokens, pull_json
+
+
+def _pull_requests(client: Client) -> PullRequests:
+    return PullRequests(client, Contents(client), Collaborators(client))
 
 
 def test_a_pull_request_is_read_whatever_else_there_is() -> None:
@@ -45,15 +51,15 @@ async def test_no_pull_request_is_only_believed_of_a_repository_that_is_seen() -
     respx.get(f"{REPO}/pulls/7").respond(404, json={"message": "Not Found"})
     seen = respx.get(REPO)
     async with client_at(clock) as client:
-        pulls = Pulls(client)
+        pulls = _pull_requests(client)
         seen.respond(json={"id": 10})
-        assert await pulls.get(SHOP, 7) is None
+        assert await pulls.pull_request(SHOP, 7) is None
         seen.respond(404, json={"message": "Not Found"})
         with pytest.raises(Rejected, match="cannot see acme/shop"):
-            await pulls.get(SHOP, 7)
+            await pulls.pull_request(SHOP, 7)
         seen.respond(json={"id": 11})
         with pytest.raises(Rejected, match="another repository"):
-            await pulls.get(SHOP, 7)
+            await pulls.pull_request(SHOP, 7)
 
 
 @respx.mock
@@ -63,7 +69,7 @@ async def test_who_wrote_more_commits_than_github_lists_is_not_known() -> None:
     respx.get(f"{REPO}/pulls/7").respond(json=pull_json(user__login="ada"))
     commits = respx.get(f"{REPO}/pulls/7/commits")
     async with client_at(clock) as client:
-        pulls = Pulls(client)
+        pulls = _pull_requests(client)
         commits.respond(json=[{"author": {"login": "bea"}, "committer": None}] * 249)
         assert await pulls.authors(SHOP, 7) == ["ada", "bea"]
         commits.respond(json=[{"author": {"login": "bea"}, "committer": None}] * 250)
@@ -78,8 +84,8 @@ async def test_a_repository_that_took_the_name_is_another_one() -> None:
     respx.get(f"{REPO}/pulls/7").respond(json=pull_json(base__repo__id=99))
     respx.get(f"{REPO}/pulls").respond(json=[pull_json(base__repo__id=99)])
     async with client_at(clock) as client:
-        assert await Pulls(client).get(SHOP, 7) is None
-        assert await Pulls(client).open(SHOP) == []
+        assert await _pull_requests(client).pull_request(SHOP, 7) is None
+        assert await _pull_requests(client).open_pull_requests(SHOP) == []
 
 
 @respx.mock
@@ -90,9 +96,9 @@ async def test_old_and_new_paths_count_and_a_cut_list_says_nothing() -> None:
     files = respx.get(f"{REPO}/pulls/7/files")
     async with client_at(clock) as client:
         files.respond(json=[renamed])
-        assert await Pulls(client).changed_paths(SHOP, 7) == ["docs/new.md", "src/old.py"]
+        assert await _pull_requests(client).changed_paths(SHOP, 7) == ["docs/new.md", "src/old.py"]
         files.respond(json=[{"filename": f"docs/{n}.md"} for n in range(3000)])
-        assert await Pulls(client).changed_paths(SHOP, 7) == ()
+        assert await _pull_requests(client).changed_paths(SHOP, 7) == ()
 
 
 VERDICTS: list[tuple[list[str], Ci]] = [
@@ -123,10 +129,10 @@ async def test_our_own_check_runs_are_no_ci() -> None:
     async with client_at(clock) as client:
         runs.respond(json={"check_runs": [run(APP_ID, "in_progress", None)]})
         statuses.respond(json={"state": "pending", "statuses": []})
-        assert (await read_ci(client, APP_ID, SHOP, "a" * 40)).state is CiState.NONE
+        assert (await Checks(client, APP_ID).ci(SHOP, "a" * 40)).state is CiState.NONE
         runs.respond(json={"check_runs": [run(APP_ID, "in_progress", None), run(1, "completed", "success")]})
         statuses.respond(json={"statuses": [{"context": "lint", "state": "failure"}]})
-        assert await read_ci(client, APP_ID, SHOP, "a" * 40) == Ci(CiState.FAILED, ("lint",))
+        assert await Checks(client, APP_ID).ci(SHOP, "a" * 40) == Ci(CiState.FAILED, ("lint",))
 
 
 @respx.mock
@@ -240,7 +246,7 @@ async def test_repositories_are_listed_whole_or_not_at_all() -> None:
     second = respx.get(path, params={"page": 2}).respond(json={"repositories": [one]})
     respx.get(path).respond(json={"repositories": [one]}, headers=more)
     async with client_at(clock) as client:
-        assert await Installations(client).repositories(20) == [Repository(10, 20, "acme", "shop")] * 2
+        assert await Installations(client).repositories_of(20) == [Repository(10, 20, "acme", "shop")] * 2
         second.respond(502)
         with pytest.raises(Unavailable):
-            await Installations(client).repositories(20)
+            await Installations(client).repositories_of(20)

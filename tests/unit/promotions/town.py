@@ -40,6 +40,7 @@ from bot.promotions.demo_pins import DemoPins
 from bot.promotions.facts_reader import FactsReader
 from bot.promotions.listening import Listening
 from bot.promotions.parity_service import ParityService
+from bot.promotions.ports import GitHubReaders
 from bot.promotions.promotion_reconciler import PromotionReconciler
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import PromotionService, Requester
@@ -169,7 +170,7 @@ class GitHub(fakes.FakeGitHub):
         self._ask("authors")
         return ("ada", "eve")
 
-    async def checks(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
+    async def check_states(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
         self._ask("checks")
         return {}
 
@@ -183,7 +184,7 @@ class GitHub(fakes.FakeGitHub):
     async def in_team(self, repository: Repository, team: str, login: str) -> bool:
         return False
 
-    async def tell(
+    async def report_promotion(
         self,
         promotion: Promotion,
         pull: PullRequest | None,
@@ -279,7 +280,9 @@ class Town:
         """`hosts` are granted when a promotion is judged, those of the policy when it is carried out."""
         self.store, self.clock, self.fuse = store, clock, Fuse()
         self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
-        self.service = PromotionService(store.promotions, store.releases, self.github, clock)
+        github = self.github
+        readers = GitHubReaders(github, github, github, github, github, github)
+        self.service = PromotionService(store.promotions, store.releases, readers, clock)
         self.gateway = fakes.FakeGateway()
         self.asked = 0
         self.configured: list[tuple[datetime, str]] = []
@@ -287,7 +290,6 @@ class Town:
         self.registry = registry = fakes.FakeRegistry()
         environment_peers = EnvironmentPeers(
             environments=store.environments,
-            github=self.github,
             registry=registry,
             renderer=self.cluster,
             namespaces=self.cluster,
@@ -298,19 +300,21 @@ class Town:
             secrets={},
             clock=clock,
             promotions=Listening(store.promotions, store.releases),
+            **fakes.github_ports(github),
         )
-        release_resolver = ReleaseResolver(self.github, registry, self.cluster, store.releases, clock)
+        release_resolver = ReleaseResolver(readers, registry, self.cluster, store.releases, clock)
         parity_service = ParityService(self.github, self.cluster)
         facts_reader = FactsReader(
-            store.promotions, store.environments, self.github, release_resolver, parity_service, clock, hosts
+            store.promotions, store.environments, readers, release_resolver, parity_service, clock, hosts
         )
-        promoter = PromotionReconciler(store.promotions, self.github, facts_reader, self.service, clock)
+        promoter = PromotionReconciler(store.promotions, github, github, facts_reader, self.service, clock)
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_peers, policy),
             "promotion": promoter,
             "pipeline": DefaultBranchFollower(
                 store.deliveries,
-                self.github,
+                github,
+                github,
                 self.service,
                 DemoPins(store.promotions, self.github, release_resolver, clock),
             ),

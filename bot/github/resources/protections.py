@@ -1,0 +1,110 @@
+"""GitHub Environments: what their settings ask of whoever deploys to them, and the branches they speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from bot.github.client.client import Client
+from bot.github.client.failures import NotFound
+from bot.github.client.fields import dig, flag, items, needed_text, number, text
+from bot.github.resources.visibility import require_visible
+from bot.model.errors import Unavailable
+from bot.model.protection import UNPROTECTED, Branch, Protection, Reviewers
+from bot.model.repository import Repository
+
+_BRANCH_POLICY = "branch_policy"
+"""The rule that stands for `deployment_branch_policy`, which says what it is."""
+
+
+class Protections:
+    """Reads the rules of GitHub Environments and the branches they name."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def protection(self, repository: Repository, environment: str) -> Protection:
+        """No rules only where the repository is seen and has no such environment, or one without rules."""
+        path = f"/repositories/{repository.id}/environments/{quote(environment, safe='')}"
+        try:
+            data = (await self._client.get(repository.installation_id, path)).json()
+        except NotFound:
+            await require_visible(self._client, repository)
+            return UNPROTECTED
+        found = dig(data, "protection_rules")
+        if not isinstance(found, list):
+            raise Unavailable("GitHub's answer lacks protection_rules.")
+        reviewers, wait = None, timedelta(0)
+        others: list[str] = []
+        for rule in found:
+            kind, minutes = text(rule, "type"), number(rule, "wait_timer")
+            if kind == "required_reviewers":
+                reviewers = _reviewers(rule)
+            elif kind == "wait_timer" and minutes is not None:
+                wait = timedelta(minutes=minutes)
+            elif kind != _BRANCH_POLICY:
+                others.append(kind or "without a name")
+        policy = dig(data, "deployment_branch_policy")
+        custom = flag(policy, "custom_branch_policies")
+        protected = flag(policy, "protected_branches")
+        if not (custom or protected) and (
+            policy or any(text(rule, "type") == _BRANCH_POLICY for rule in found)
+        ):
+            others.append(_BRANCH_POLICY)
+        return Protection(
+            reviewers=reviewers,
+            wait=wait,
+            protected_branches=protected,
+            branches=await self._patterns(repository, path) if custom else None,
+            unsupported_rules=(*others, *await self._apps(repository, path)),
+        )
+
+    async def branch(self, repository: Repository, name: str | None) -> Branch:
+        """A branch as it is now; None means the default branch. One that is gone is no branch."""
+        path = f"/repositories/{repository.id}"
+        if name is None:
+            name = needed_text(
+                (await self._client.get(repository.installation_id, path)).json(), "default_branch"
+            )
+        try:
+            reply = await self._client.get(
+                repository.installation_id, f"{path}/branches/{quote(name, safe='')}"
+            )
+        except NotFound:
+            await require_visible(self._client, repository)
+            return Branch("")
+        data = reply.json()
+        return Branch(needed_text(data, "name"), flag(data, "protected"))
+
+    async def _patterns(self, repository: Repository, path: str) -> tuple[str, ...]:
+        """Those for branches; tags are not promoted."""
+        found: list[Any] = []
+        async for page in self._client.pages(
+            repository.installation_id, f"{path}/deployment-branch-policies"
+        ):
+            found += items(page, "branch_policies")
+        return tuple(
+            filter(None, (text(each, "name") for each in found if text(each, "type") in ("", "branch")))
+        )
+
+    async def _apps(self, repository: Repository, path: str) -> Sequence[str]:
+        """The Apps whose own rules GitHub asks before its workflows deploy here."""
+        found: list[Any] = []
+        try:
+            async for page in self._client.pages(
+                repository.installation_id, f"{path}/deployment_protection_rules"
+            ):
+                found += items(page, "custom_deployment_protection_rules")
+        except NotFound:
+            # The environment was just seen: this server knows no such rules.
+            return ()
+        return [f"of the App {text(each, 'app', 'slug')}" for each in found if flag(each, "enabled")]
+
+
+def _reviewers(rule: object) -> Reviewers:
+    listed = items(rule, "reviewers")
+    people = [text(each, "reviewer", "login") for each in listed if text(each, "type") == "User"]
+    teams = [text(each, "reviewer", "slug") for each in listed if text(each, "type") == "Team"]
+    return Reviewers(tuple(filter(None, people)), tuple(filter(None, teams)))
