@@ -14,13 +14,13 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from bot.cluster.apply import KubernetesWorkloads
-from bot.cluster.client.api import Api
+from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
 from bot.cluster.data import KubernetesData
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.namespaces import KubernetesNamespaces
-from bot.cluster.policy import Policy as ClusterPolicy
+from bot.cluster.policy import ClusterPolicy as ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
@@ -155,7 +155,7 @@ class App:
         except OSError as error:
             raise GreenroomError(f"GREENROOM_GATEWAY_CA_FILE cannot be used: {error}") from None
 
-    async def _wake_changed(self, api: Api, store: Store) -> None:
+    async def _wake_changed(self, api: KubernetesApi, store: Store) -> None:
         """The cluster's watches put the keys of changed environments back into the queue."""
 
         async def changed(key: EnvironmentKey) -> None:

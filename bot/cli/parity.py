@@ -53,14 +53,16 @@ def parity(
 async def _compare(
     store: Store, read: Settings, name: str | None, names: tuple[str, str]
 ) -> tuple[Sequence[ParityInput], Comparison]:
-    from bot.cluster.policy import Policy
+    from bot.cluster.policy import ClusterPolicy
     from bot.cluster.render.renderer import ManifestRenderer
     from bot.cluster.render.tools import Tools
     from bot.promotions.parity_service import ParityService
 
     repository = await _meant(store, name)
     github = github_app(read)
-    comparing = ParityService(github.contents, ManifestRenderer(Policy.of(read), Tools(read.render_hosts)))
+    comparing = ParityService(
+        github.contents, ManifestRenderer(ClusterPolicy.of(read), Tools(read.render_hosts))
+    )
     try:
         return await _told(store, comparing, repository, names)
     finally:

@@ -66,7 +66,7 @@ def render(
 async def _bundle(
     name: str, configuration: Configuration, given: Mapping[str, str], files: Mapping[str, bytes]
 ) -> Bundle:
-    from bot.cluster.policy import Policy
+    from bot.cluster.policy import ClusterPolicy
     from bot.cluster.render import render as rendering
     from bot.cluster.render.tools import Tools
     from bot.environments.render_request import render_request
@@ -93,7 +93,9 @@ async def _bundle(
         files=files,
         secrets="unknown" if configuration.preview.secrets else "",
     )
-    return rendering.render(request, await Tools().sources(request), Policy("gateways", "public", domain))
+    return rendering.render(
+        request, await Tools().sources(request), ClusterPolicy("gateways", "public", domain)
+    )
 
 
 def _image(text: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bot.cluster.client.api import Api
+from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import (
     CONFIG_MAP,
     CRON_JOB,
@@ -62,7 +62,7 @@ Item = TypeVar("Item")
 class KubernetesWorkloads:
     """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: KubernetesApi) -> None:
         self._api = api
 
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
@@ -107,7 +107,7 @@ class KubernetesWorkloads:
         await _at_once(_PRUNED, delete_leftovers)
 
 
-async def apply_all(api: Api, objects: Sequence[Manifest], fence: Fence) -> None:
+async def apply_all(api: KubernetesApi, objects: Sequence[Manifest], fence: Fence) -> None:
     """Applies the objects of a wave. When several fail, the error that decides most is raised."""
 
     async def write(manifest: Manifest) -> None:
@@ -121,7 +121,7 @@ async def apply_all(api: Api, objects: Sequence[Manifest], fence: Fence) -> None
     await _at_once([each for each in objects if each["kind"] in _LATER], write)
 
 
-async def _unstick(api: Api, manifest: Manifest, fence: Fence) -> None:
+async def _unstick(api: KubernetesApi, manifest: Manifest, fence: Fence) -> None:
     """Deletes failing pods of an earlier description.
 
     A StatefulSet's controller waits until they are ready before it replaces them, which they never are.

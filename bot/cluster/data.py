@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bot.cluster.client.api import Api
+from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -34,7 +34,7 @@ _KEY = "record.json"
 class KubernetesData:
     """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: KubernetesApi) -> None:
         self._api = api
 
     async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.cluster.names import GENERATION, INSTALLATION, OWN_NAME
 from bot.cluster.ownership import own_annotations, own_labels
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.model.addresses import NON_PUBLIC
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Manifest
@@ -18,8 +18,8 @@ _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 _NODE_LOCAL_DNS = "169.254.20.10/32"
 
 
-def namespace(
-    name: str, environment: EnvironmentKey, repository: Repository, generation: int, policy: Policy
+def namespace_object(
+    name: str, environment: EnvironmentKey, repository: Repository, generation: int, policy: ClusterPolicy
 ) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
@@ -40,7 +40,9 @@ def namespace(
     }
 
 
-def rails(name: str, environment: EnvironmentKey, size: Size, policy: Policy) -> tuple[Manifest, ...]:
+def guard_rails(
+    name: str, environment: EnvironmentKey, size: Size, policy: ClusterPolicy
+) -> tuple[Manifest, ...]:
     """The objects in a new namespace, in the order in which they are applied."""
     bare = (_quota(size), _limits(size), _network(policy), _account())
     return tuple(
@@ -82,7 +84,7 @@ def _limits(size: Size) -> dict[str, Any]:
     }
 
 
-def _network(policy: Policy) -> dict[str, Any]:
+def _network(policy: ClusterPolicy) -> dict[str, Any]:
     """Nothing but: the environment itself, its gateway, DNS, and the public internet outwards."""
     inside: dict[str, Any] = {"podSelector": {}}
     gateway = {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: policy.gateway_namespace}}}

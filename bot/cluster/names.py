@@ -47,7 +47,7 @@ SECRETS = f"{OWN_NAME}-secrets"
 ROUTE = f"{OWN_NAME}-route"
 
 
-def is_own_name(name: str) -> bool:
+def is_reserved_name(name: str) -> bool:
     return name == OWN_NAME or name.startswith(f"{OWN_NAME}-")
 
 
@@ -67,6 +67,6 @@ def content_name(name: str, content: object) -> str:
     return f"{name[:52].rstrip('-.')}-{digest([name, content])[:10]}"
 
 
-def told(manifest: Manifest) -> str:
+def object_name(manifest: Manifest) -> str:
     """Such as `Deployment/shop`."""
     return f"{manifest['kind']}/{manifest['metadata']['name']}"

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.cluster.apply import apply_all
-from bot.cluster.client.api import Api, Refused
+from bot.cluster.client.api import KubernetesApi, Refused
 from bot.cluster.client.kinds import NAMESPACE
-from bot.cluster.guard_rails import namespace as namespace_object
-from bot.cluster.guard_rails import rails
+from bot.cluster.guard_rails import guard_rails
+from bot.cluster.guard_rails import namespace_object as namespace_object
 from bot.cluster.names import ENVIRONMENT, GENERATION, INSTALLATION, MANAGED_BY, MANAGER, REPOSITORY
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded, Unavailable
@@ -44,7 +44,7 @@ def view(live: Object | None, environment: EnvironmentKey) -> NamespaceView:
 class KubernetesNamespaces:
     """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
 
-    def __init__(self, api: Api, policy: Policy) -> None:
+    def __init__(self, api: KubernetesApi, policy: ClusterPolicy) -> None:
         self._api = api
         self._policy = policy
 
@@ -78,7 +78,7 @@ class KubernetesNamespaces:
             _not_newer(live, generation)
             body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
             await self._api.apply(body)
-        await apply_all(self._api, rails(name, environment, size, self._policy), fence)
+        await apply_all(self._api, guard_rails(name, environment, size, self._policy), fence)
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         """Starts the deletion of exactly the namespace that was read and found to be ours."""
@@ -126,7 +126,7 @@ def _owned(live: Object) -> OwnedNamespace | None:
     )
 
 
-async def _create(api: Api, body: Object) -> None:
+async def _create(api: KubernetesApi, body: Object) -> None:
     """A create, not an apply: a namespace that somebody else makes at this moment is not taken over."""
     try:
         await api.create(NAMESPACE, body)

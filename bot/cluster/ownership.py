@@ -21,7 +21,7 @@ def own_annotations(environment: EnvironmentKey, repository: Repository) -> dict
     return told
 
 
-def owned(manifest: dict[str, Any], request: RenderRequest) -> dict[str, Any]:
+def with_ownership(manifest: dict[str, Any], request: RenderRequest) -> dict[str, Any]:
     """The object with its namespace, our labels and annotations; never on a pod template.
 
     A commit that changes nothing else must not restart a pod.

@@ -8,7 +8,7 @@ from bot.settings import Domain, PodSecurity, Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class ClusterPolicy:
     gateway_namespace: str
     gateway_name: str
     domain: Domain
@@ -21,7 +21,7 @@ class Policy:
     """Of the previews of forks, where it is another one."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Policy:
+    def of(cls, settings: Settings) -> ClusterPolicy:
         return cls(
             gateway_namespace=settings.gateway_namespace,
             gateway_name=settings.gateway_name,

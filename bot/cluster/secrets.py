@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from bot.cluster.client.api import Api
+from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import SECRET
 from bot.cluster.names import SECRETS
 from bot.cluster.ownership import own_annotations, own_labels
@@ -33,7 +33,7 @@ def injected(
     }
 
 
-async def read_secret(api: Api, namespace: str, name: str) -> Mapping[str, Any] | None:
+async def read_secret(api: KubernetesApi, namespace: str, name: str) -> Mapping[str, Any] | None:
     """By a list of one, as the right to list is the only one that reading takes anywhere in the bot."""
     found = await api.list(SECRET, namespace, fields=f"metadata.name={name}")
     return found.items[0] if found.items else None

@@ -10,9 +10,9 @@ from typing import Any
 
 import structlog
 
-from bot.cluster.client.api import Api, Expired
+from bot.cluster.client.api import Expired, KubernetesApi
 from bot.cluster.client.kinds import DEPLOYMENT, HTTP_ROUTE, JOB, NAMESPACE, POD, STATEFUL_SET, Kind
-from bot.cluster.health.fingerprint import of_new, signature
+from bot.cluster.health.fingerprint import fingerprint, initial_fingerprint
 from bot.cluster.names import ENVIRONMENT
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import GreenroomError
@@ -30,7 +30,7 @@ _LONGEST_PAUSE = 30.0
 class Watcher:
     """Survives whatever the API server does: it lists and watches again, and tells what it missed."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: KubernetesApi) -> None:
         self._api = api
 
     async def run(self, changed: Changed) -> None:
@@ -46,7 +46,7 @@ class Watcher:
 class _Watch:
     """One kind. Of each object it keeps a number and the environment's label, never the object."""
 
-    def __init__(self, api: Api, kind: Kind, changed: Changed) -> None:
+    def __init__(self, api: KubernetesApi, kind: Kind, changed: Changed) -> None:
         self._api = api
         self._kind = kind
         self._changed = changed
@@ -101,8 +101,8 @@ class _Watch:
     async def _note(self, live: Object) -> None:
         """Tells of an object whose status is another one than the last time."""
         uid, label = live["metadata"]["uid"], live["metadata"]["labels"][ENVIRONMENT]
-        now = signature({**live, "kind": self._kind.name})
-        before, _ = self._known.get(uid, (of_new(self._kind.name), label))
+        now = fingerprint({**live, "kind": self._kind.name})
+        before, _ = self._known.get(uid, (initial_fingerprint(self._kind.name), label))
         self._known[uid] = (now, label)
         if now != before:
             await self._tell(label)

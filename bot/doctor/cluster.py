@@ -6,10 +6,10 @@ import os
 from typing import Self
 
 from bot.cluster.client.access import gateway_problem, missing_rights
-from bot.cluster.client.api import Api, Refused
+from bot.cluster.client.api import KubernetesApi, Refused
 from bot.cluster.client.connection import connect
 from bot.cluster.client.kinds import GATEWAY, SECRET
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.doctor.findings import CheckFailed
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
 from bot.secrets.kubernetes import REPOSITORIES
@@ -21,8 +21,8 @@ class ClusterChecks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._policy = Policy.of(settings)
-        self._connected: Api | None = None
+        self._policy = ClusterPolicy.of(settings)
+        self._connected: KubernetesApi | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -32,7 +32,7 @@ class ClusterChecks:
             await self._connected.close()
 
     @property
-    def _api(self) -> Api:
+    def _api(self) -> KubernetesApi:
         assert self._connected is not None, "the check of the version connects"
         return self._connected
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import httpx
 
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.embedded.world import GATEWAY
@@ -120,7 +120,7 @@ async def _objects(on: Stage, which: int, folder: Path) -> Path:
     repository = on.repository.lower()
     digest = await on.world.builder.build(repository, f"bench-{which}", files)
     namespace, _, gateway = GATEWAY.partition("/")
-    policy = Policy(namespace, gateway, Domain("http", "localhost", on.world.gateway.port))
+    policy = ClusterPolicy(namespace, gateway, Domain("http", "localhost", on.world.gateway.port))
     request = RenderRequest(
         environment=EnvironmentKey.preview(1, 1),
         repository=Repository(1, 1, "acme", "bench"),

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bot.cluster.client.connection import connect
 from bot.cluster.namespaces import KubernetesNamespaces
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.github import GitHubServer
 from bot.embedded.kubernetes import KubernetesServer
@@ -122,7 +122,7 @@ async def _bring_up(github: GitHubServer, kubeconfig: Path, database: str) -> No
     await _save_ready(store, {str(_key(pull)): pull for pull in pulls})
     async with await connect(str(kubeconfig)) as api:
         namespaces = KubernetesNamespaces(
-            api, Policy("gateways", "public", Domain("https", "preview.localhost", None))
+            api, ClusterPolicy("gateways", "public", Domain("https", "preview.localhost", None))
         )
         for start in range(0, len(pulls), _NAMESPACES_AT_ONCE):
             together = pulls[start : start + _NAMESPACES_AT_ONCE]

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bot.cluster.apply import KubernetesWorkloads
-from bot.cluster.client.api import Api
+from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
 from bot.cluster.data import KubernetesData
 from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.namespaces import KubernetesNamespaces
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
@@ -45,14 +45,14 @@ SIZE = Size()
 class Desk:
     """An environment of its own. `eyes` is another client; `server` is None on a real control plane."""
 
-    api: Api
+    api: KubernetesApi
     renderer: ManifestRenderer
     namespaces: KubernetesNamespaces
     workloads: KubernetesWorkloads
     data: KubernetesData
     health: KubernetesHealth
     eyes: Client
-    policy: Policy
+    policy: ClusterPolicy
     kubeconfig: Path
     key: EnvironmentKey
     repository: Repository
@@ -118,7 +118,7 @@ async def desk_on(kubeconfig: Path, server: KubernetesServer | None) -> AsyncIte
     key = EnvironmentKey.preview(secrets.randbelow(10**9), 7)
     repository = Repository(key.repository_id, 99, "acme", "shop")
     gateways = f"gateways-{secrets.token_hex(4)}"
-    policy = Policy(gateways, "main", Domain("http", "preview.test", None))
+    policy = ClusterPolicy(gateways, "main", Domain("http", "preview.test", None))
     async with await connect(str(kubeconfig)) as api, Client(Connection.from_kubeconfig(kubeconfig)) as eyes:
         desk = Desk(
             api,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cluster.client.api import Api
+from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import (
     CONFIG_MAP,
     CRON_JOB,
@@ -32,7 +32,7 @@ from bot.cluster.client.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
 _AT_ONCE = 8
@@ -81,7 +81,7 @@ RIGHTS = (
 """In all namespaces, as those of environments come and go."""
 
 
-async def missing_rights(api: Api, rights: Sequence[Right] = RIGHTS) -> Sequence[Right]:
+async def missing_rights(api: KubernetesApi, rights: Sequence[Right] = RIGHTS) -> Sequence[Right]:
     """Each right with the verbs of it that the cluster does not grant."""
     limit = asyncio.Semaphore(_AT_ONCE)
 
@@ -107,7 +107,7 @@ async def missing_rights(api: Api, rights: Sequence[Right] = RIGHTS) -> Sequence
     ]
 
 
-async def gateway_problem(api: Api, policy: Policy) -> str | None:
+async def gateway_problem(api: KubernetesApi, policy: ClusterPolicy) -> str | None:
     """Why the operator's Gateway cannot carry routes of environments; None when it can."""
     where = f"{policy.gateway_namespace}/{policy.gateway_name}"
     gateway = await api.get(GATEWAY, policy.gateway_name, policy.gateway_namespace)

@@ -15,8 +15,8 @@ from kubernetes.aio.client import ApiClient
 from kubernetes.aio.config import ConfigException
 
 from bot.cluster.client.kinds import POD, SECRET, Kind, kind_of
-from bot.cluster.client.telemetry import Telemetry
-from bot.cluster.names import FIELD_MANAGER, told
+from bot.cluster.client.telemetry import ApiTelemetry
+from bot.cluster.names import FIELD_MANAGER, object_name
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Manifest
 
@@ -55,14 +55,14 @@ class Collection:
     resource_version: str
 
 
-class Api:
+class KubernetesApi:
     """One API server. Raises TryAgain when it does not answer, Refused when it says no."""
 
-    def __init__(self, client: ApiClient, telemetry: Telemetry) -> None:
+    def __init__(self, client: ApiClient, telemetry: ApiTelemetry) -> None:
         self._client = client
         self._telemetry = telemetry
 
-    async def __aenter__(self) -> Api:
+    async def __aenter__(self) -> KubernetesApi:
         return self
 
     async def __aexit__(
@@ -110,14 +110,16 @@ class Api:
         content = "application/apply-patch+yaml"
         try:
             return await self._send(
-                "PATCH", path, told(manifest), query=query, body=manifest, content=content
+                "PATCH", path, object_name(manifest), query=query, body=manifest, content=content
             )
         except Refused as error:
             if error.of_namespace and error.status == 404:
                 raise Unavailable(str(error)) from None
             if kind is not SECRET:
                 raise
-            message = f"Kubernetes refused {told(manifest)} ({error.reason}); its words could tell a value."
+            message = (
+                f"Kubernetes refused {object_name(manifest)} ({error.reason}); its words could tell a value."
+            )
             raise Refused(message, error.status, error.reason) from None
 
     async def delete(

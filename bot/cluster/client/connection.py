@@ -11,8 +11,8 @@ import yaml
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
-from bot.cluster.client.api import Api
-from bot.cluster.client.telemetry import NoTelemetry, Telemetry
+from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.telemetry import ApiTelemetry, NoApiTelemetry
 from bot.model.errors import GreenroomError
 
 
@@ -20,10 +20,10 @@ class ConnectionFailed(GreenroomError):
     """The bot does not know how to reach the cluster; the message says what to do."""
 
 
-_UNTOLD = NoTelemetry()
+_UNTOLD = NoApiTelemetry()
 
 
-async def connect(kubeconfig: str | None, telemetry: Telemetry = _UNTOLD) -> Api:
+async def connect(kubeconfig: str | None, telemetry: ApiTelemetry = _UNTOLD) -> KubernetesApi:
     """Reads the connection's settings; nothing is asked of the cluster yet."""
     configuration = Configuration()
     # Keys that a kubeconfig carries inline pass through files; they are gone once the client holds them.
@@ -38,7 +38,7 @@ async def connect(kubeconfig: str | None, telemetry: Telemetry = _UNTOLD) -> Api
             where = kubeconfig or "the Pod's service account"
             raise ConnectionFailed(f"The certificates of {where} cannot be used: {error}") from None
     client.user_agent = "greenroom"
-    return Api(client, telemetry)
+    return KubernetesApi(client, telemetry)
 
 
 def _existing(kubeconfig: str) -> Path:

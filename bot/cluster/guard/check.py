@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 from bot.cluster.guard.claims import claim_findings
 from bot.cluster.guard.network import policy_findings, service_findings
-from bot.cluster.guard.node import Finding, Misshapen, Node
+from bot.cluster.guard.node import Finding, InvalidShape, Node
 from bot.cluster.guard.objects import kind_finding, metadata_findings, reserved_findings
 from bot.cluster.guard.pods import pod_findings
 from bot.cluster.guard.roles import binding_findings, role_findings
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.manifests import Source
 from bot.cluster.render.pod_templates import POD_TEMPLATES, references
 from bot.model.errors import ManifestRefused
@@ -26,12 +26,12 @@ class _World:
     """What the checks of one object have to know of the others."""
 
     namespace: str
-    policy: Policy
+    policy: ClusterPolicy
     secrets: Collection[str]
     roles: Collection[str]
 
 
-def check(sources: Sequence[Source], namespace: str, policy: Policy) -> None:
+def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> None:
     """Raises ManifestRefused, one line for each of the first refusals, unless all may be applied."""
     world = _World(namespace, policy, _names(sources, "Secret"), _names(sources, "Role"))
     refused = itertools.chain(
@@ -55,7 +55,7 @@ def _findings(source: Source, world: _World) -> Iterator[Finding]:
         if special is not None:
             yield from special(manifest, world)
         yield from _template_findings(source.manifest["kind"], manifest, world)
-    except Misshapen as error:
+    except InvalidShape as error:
         yield error.finding
 
 

@@ -17,7 +17,7 @@ class Finding:
     reason: str
 
 
-class Misshapen(Exception):
+class InvalidShape(Exception):
     """A value has a shape that Kubernetes would not take either."""
 
     def __init__(self, path: Path, expected: str) -> None:
@@ -46,10 +46,10 @@ class Node:
         if self.value is None:
             return
         if not isinstance(self.value, list):
-            raise Misshapen(self.path, "a list")
+            raise InvalidShape(self.path, "a list")
         for index, value in enumerate(self.value):
             if value is None:
-                raise Misshapen((*self.path, index), "something, and it is empty")
+                raise InvalidShape((*self.path, index), "something, and it is empty")
             yield Node(value, (*self.path, index))
 
     def pairs(self) -> Iterator[tuple[str, Node]]:
@@ -62,7 +62,7 @@ class Node:
         if self.value is None:
             return ""
         if not isinstance(self.value, str):
-            raise Misshapen(self.path, "text")
+            raise InvalidShape(self.path, "text")
         return self.value
 
     def texts(self) -> list[str]:
@@ -79,5 +79,5 @@ class Node:
         if self.value is None:
             return {}
         if not isinstance(self.value, dict):
-            raise Misshapen(self.path, "a mapping")
+            raise InvalidShape(self.path, "a mapping")
         return self.value

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from bot.cluster.client.kinds import GATEWAY_GROUP, IN_MANIFESTS
 from bot.cluster.guard.node import Finding, Node
-from bot.cluster.names import MANAGED_BY, MANAGER, PREFIX, is_own_name
+from bot.cluster.names import MANAGED_BY, MANAGER, PREFIX, is_reserved_name
 
 _KINDS = {kind.name: kind for kind in IN_MANIFESTS}
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -57,7 +57,7 @@ def metadata_findings(manifest: Node, namespace: str) -> Iterator[Finding]:
     name = metadata["name"].text()
     if not _NAME.fullmatch(name):
         yield metadata["name"].finding("every object needs a name of lower-case letters, digits, `-` and `.`")
-    elif is_own_name(name):
+    elif is_reserved_name(name):
         yield metadata["name"].finding("names that begin with `greenroom` are the bot's own")
     elif (manifest["kind"].value, name) in (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")):
         yield metadata["name"].finding("this object belongs to the namespace; choose a name of your own")

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.cluster import namespaces
-from bot.cluster.client.api import Api
+from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import EVENT, NAMESPACE, POD
-from bot.cluster.health.events import latest_first, when
-from bot.cluster.health.observe import plain
-from bot.cluster.health.pod_failures import Suspect, statuses
+from bot.cluster.health.events import event_time, newest_first
+from bot.cluster.health.observe import printable
+from bot.cluster.health.pod_failures import ContainerLog, container_statuses
 from bot.cluster.names import SECRETS
 from bot.cluster.secrets import read_secret
 from bot.environments.secrets import InjectedSecrets
@@ -33,7 +33,7 @@ _LONGEST_LOG = 64_000
 class DiagnosticsReader:
     """Reads only; what it cannot read, it says."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: KubernetesApi) -> None:
         self._api = api
 
     async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics:
@@ -52,9 +52,12 @@ class DiagnosticsReader:
         except (Rejected, Unavailable) as error:
             return NamespaceDiagnostics(unavailable=str(error))
         tails = await asyncio.gather(
-            *(self._tail(namespace, each, lines, hide) for each in speakers(pods.items)[:_CONTAINERS])
+            *(
+                self._tail(namespace, each, lines, hide)
+                for each in logging_containers(pods.items)[:_CONTAINERS]
+            )
         )
-        happenings = [happening(event, hide) for event in latest_first(events.items)[:_EVENTS]]
+        happenings = [to_event(event, hide) for event in newest_first(events.items)[:_EVENTS]]
         return NamespaceDiagnostics(tuple(happenings), tuple(tail for tail in tails if tail is not None))
 
     async def _hide(self, namespace: str) -> Hide:
@@ -64,39 +67,41 @@ class DiagnosticsReader:
         values = {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
         return InjectedSecrets(values).hide
 
-    async def _tail(self, namespace: str, speaker: Suspect, lines: int, hide: Hide) -> LogTail | None:
+    async def _tail(self, namespace: str, speaker: ContainerLog, lines: int, hide: Hide) -> LogTail | None:
         pod, container, previous = speaker.pod, speaker.container, speaker.previous
         try:
             text = await self._api.log(namespace, pod, container, lines=lines, previous=previous)
         except (Rejected, Unavailable):
             return None
-        return LogTail(pod, container, plain(hide(text), _LONGEST_LOG), previous)
+        return LogTail(pod, container, printable(hide(text), _LONGEST_LOG), previous)
 
 
-def speakers(pods: Sequence[Object]) -> list[Suspect]:
+def logging_containers(pods: Sequence[Object]) -> list[ContainerLog]:
     """The containers that have a log, those of the newest pod first.
 
     One that waits to start again is told by its last run.
     """
     found = []
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True):
-        for status in statuses(pod):
+        for status in container_statuses(pod):
             state = status.get("state") or {}
             before = (status.get("lastState") or {}).get("terminated")
             started = "running" in state or "terminated" in state
             if started or before:
-                found.append(Suspect(pod["metadata"]["name"], str(status.get("name")), previous=not started))
+                found.append(
+                    ContainerLog(pod["metadata"]["name"], str(status.get("name")), previous=not started)
+                )
     return found
 
 
-def happening(event: Object, hide: Hide) -> Event:
+def to_event(event: Object, hide: Hide) -> Event:
     involved = event.get("involvedObject") or {}
     series = event.get("series") or {}
     return Event(
-        at=_moment(when(event)),
-        subject=plain(f"{involved.get('kind', '')} {involved.get('name', '')}"),
-        reason=plain(str(event.get("reason") or "")),
-        message=plain(hide(str(event.get("message") or ""))),
+        at=_moment(event_time(event)),
+        subject=printable(f"{involved.get('kind', '')} {involved.get('name', '')}"),
+        reason=printable(str(event.get("reason") or "")),
+        message=printable(hide(str(event.get("message") or ""))),
         warning=event.get("type") == "Warning",
         count=int(series.get("count") or event.get("count") or 1),
     )

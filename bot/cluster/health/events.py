@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.cluster.health.health import own_pods
+from bot.cluster.health.health import pods_of
 from bot.cluster.names import FIELD_MANAGER
 from bot.model.manifest import Manifest
 
@@ -14,13 +14,13 @@ Object = Mapping[str, Any]
 _TOLD = 5
 
 
-def latest_first(events: Sequence[Object]) -> list[Object]:
-    return sorted(events, key=when, reverse=True)
+def newest_first(events: Sequence[Object]) -> list[Object]:
+    return sorted(events, key=event_time, reverse=True)
 
 
-def about(manifest: Manifest, pods: Sequence[Object], events: Sequence[Object]) -> str:
+def related_events(manifest: Manifest, pods: Sequence[Object], events: Sequence[Object]) -> str:
     """The latest of an object, its pods, and what stands between them (`shop-5d4f` of `shop`)."""
-    own = own_pods(manifest, pods)
+    own = pods_of(manifest, pods)
     names = {manifest["metadata"]["name"], *(pod["metadata"]["name"] for pod in own)}
     for pod in own:
         names |= {owner["name"] for owner in pod["metadata"].get("ownerReferences") or []}
@@ -32,7 +32,7 @@ def about(manifest: Manifest, pods: Sequence[Object], events: Sequence[Object]) 
     return "\n".join(reversed(told[:_TOLD]))
 
 
-def refusal(live: Object, events: Sequence[Object]) -> str:
+def admission_refusal(live: Object, events: Sequence[Object]) -> str:
     """Why the API server refuses the pods of an object as it is now; "" when it does not."""
     since = _applied(live)
     for event in events:
@@ -44,7 +44,7 @@ def refusal(live: Object, events: Sequence[Object]) -> str:
             and involved.get("kind") == live.get("kind", involved.get("kind"))
             and "forbidden" in message
             and "status unknown for quota" not in message
-            and when(event)[:19] >= since[:19]
+            and event_time(event)[:19] >= since[:19]
         ):
             return message
     return ""
@@ -61,7 +61,7 @@ def _applied(live: Object) -> str:
     return max([str(metadata.get("creationTimestamp") or ""), *ours])
 
 
-def when(event: Object) -> str:
+def event_time(event: Object) -> str:
     """The moment that an event tells of, as Kubernetes wrote it; "" when it does not say."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))

@@ -15,7 +15,7 @@ _NOISE = frozenset(
 _STARTING = frozenset(("ContainerCreating", "PodInitializing"))
 
 
-def signature(live: Object) -> int:
+def fingerprint(live: Object) -> int:
     """Equal while nothing happened that a reconcile could act on. Specs do not count: we write those."""
     status = live.get("status") or {}
     told = _pod(status) if live.get("kind") == "Pod" else _without_noise(status)
@@ -23,9 +23,9 @@ def signature(live: Object) -> int:
     return zlib.crc32(json.dumps([told, leaving], sort_keys=True).encode())
 
 
-def of_new(kind: str) -> int:
+def initial_fingerprint(kind: str) -> int:
     """Of an object that was just made, which is no news to who made it."""
-    return signature({"kind": kind, "metadata": {}})
+    return fingerprint({"kind": kind, "metadata": {}})
 
 
 def _pod(status: Object) -> list[Any]:

@@ -6,7 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cluster.health.pod_failures import Suspect, delay, failure, is_ready, last_words
+from bot.cluster.health.pod_failures import (
+    ContainerLog,
+    failed_container,
+    find_failure,
+    is_ready,
+    pending_reason,
+)
 from bot.cluster.names import TEMPLATE
 from bot.cluster.render.pod_templates import pod_template
 from bot.model.manifest import Condition, Manifest
@@ -18,27 +24,27 @@ _PASSING = frozenset(("Pending", "BackendNotFound"))
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Health:
     condition: Condition
     message: str = ""
-    suspect: Suspect | None = None
+    log: ContainerLog | None = None
     """Whose log tells more, when it failed."""
 
 
-_READY = Verdict(Condition.READY)
+_READY = Health(Condition.READY)
 
 
-def verdict(manifest: Manifest, live: Object | None, pods: Sequence[Object]) -> Verdict:
+def assess(manifest: Manifest, live: Object | None, pods: Sequence[Object]) -> Health:
     """`pods` are all of the environment; kinds that have nothing to wait for are ready at once."""
-    judge = JUDGES.get(manifest["kind"])
+    judge = ASSESSORS.get(manifest["kind"])
     if judge is None:
         return _READY
     if live is None or live["metadata"].get("deletionTimestamp"):
-        return Verdict(Condition.PROGRESSING, "it is not there yet")
-    return judge(manifest, live, own_pods(manifest, pods))
+        return Health(Condition.PROGRESSING, "it is not there yet")
+    return judge(manifest, live, pods_of(manifest, pods))
 
 
-def own_pods(manifest: Manifest, pods: Sequence[Object]) -> list[Object]:
+def pods_of(manifest: Manifest, pods: Sequence[Object]) -> list[Object]:
     """The pods that run just this description, none of an earlier one."""
     if manifest["kind"] == "Pod":
         return [pod for pod in pods if pod["metadata"]["name"] == manifest["metadata"]["name"]]
@@ -54,14 +60,14 @@ def own_pods(manifest: Manifest, pods: Sequence[Object]) -> list[Object]:
     ]
 
 
-def _deployment(_: Manifest, live: Object, pods: Sequence[Object]) -> Verdict:
+def _deployment(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
     status = live.get("status") or {}
     if not _seen(live):
         return _progressing("its controller has not seen it yet")
     conditions = _conditions(status)
     refused = conditions.get("ReplicaFailure", {})
     if refused.get("status") == "True" and "status unknown for quota" not in str(refused.get("message")):
-        return Verdict(Condition.FAILED, f"its pods are refused: {refused.get('message')}")
+        return Health(Condition.FAILED, f"its pods are refused: {refused.get('message')}")
     late = conditions.get("Progressing", {})
     if late.get("reason") == "ProgressDeadlineExceeded":
         return _failed(pods, f"it did not become ready in time: {late.get('message')}")
@@ -74,7 +80,7 @@ def _deployment(_: Manifest, live: Object, pods: Sequence[Object]) -> Verdict:
     return _READY
 
 
-def _stateful_set(_: Manifest, live: Object, pods: Sequence[Object]) -> Verdict:
+def _stateful_set(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
     status = live.get("status") or {}
     if not _seen(live):
         return _progressing("its controller has not seen it yet")
@@ -89,17 +95,17 @@ def _stateful_set(_: Manifest, live: Object, pods: Sequence[Object]) -> Verdict:
     return _READY
 
 
-def _job(_: Manifest, live: Object, pods: Sequence[Object]) -> Verdict:
+def _job(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
     conditions = _conditions(live.get("status") or {})
     if conditions.get("Complete", {}).get("status") == "True":
         return _READY
     failed = conditions.get("Failed", {})
     if failed.get("status") == "True":
         return _failed(pods, _job_words(failed, pods))
-    trouble = failure(pods)
+    trouble = find_failure(pods)
     if trouble is not None and not trouble.crash:
-        return Verdict(Condition.FAILED, trouble.message, trouble.suspect)
-    return _progressing(delay(pods) or "it runs" if pods else "its pod is not there yet")
+        return Health(Condition.FAILED, trouble.message, trouble.log)
+    return _progressing(pending_reason(pods) or "it runs" if pods else "its pod is not there yet")
 
 
 def _job_words(failed: Object, pods: Sequence[Object]) -> str:
@@ -117,7 +123,7 @@ def _job_words(failed: Object, pods: Sequence[Object]) -> str:
     return f"it failed: {failed.get('message') or failed.get('reason')}"
 
 
-def _pod(_: Manifest, live: Object, pods: Sequence[Object]) -> Verdict:
+def _pod(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
     phase = (live.get("status") or {}).get("phase")
     if phase == "Succeeded" or (phase == "Running" and is_ready(live)):
         return _READY
@@ -126,14 +132,14 @@ def _pod(_: Manifest, live: Object, pods: Sequence[Object]) -> Verdict:
     return _rolling(pods, "it is not ready")
 
 
-def _claim(_: Manifest, live: Object, __: Sequence[Object]) -> Verdict:
+def _claim(_: Manifest, live: Object, __: Sequence[Object]) -> Health:
     """A claim may wait for its first pod on purpose, so only a lost one is told; the pod says the rest."""
     if (live.get("status") or {}).get("phase") == "Lost":
-        return Verdict(Condition.FAILED, "its volume is lost")
+        return Health(Condition.FAILED, "its volume is lost")
     return _READY
 
 
-def _route(manifest: Manifest, live: Object, _: Sequence[Object]) -> Verdict:
+def _route(manifest: Manifest, live: Object, _: Sequence[Object]) -> Health:
     [gateway] = manifest["spec"]["parentRefs"]
     for parent in (live.get("status") or {}).get("parents") or []:
         reference = parent.get("parentRef") or {}
@@ -149,12 +155,12 @@ def _route(manifest: Manifest, live: Object, _: Sequence[Object]) -> Verdict:
                 continue
             message = f"its gateway says {condition.get('reason')}: {condition.get('message')}"
             passing = condition.get("status") == "Unknown" or condition.get("reason") in _PASSING
-            return Verdict(Condition.PROGRESSING if passing else Condition.FAILED, message)
+            return Health(Condition.PROGRESSING if passing else Condition.FAILED, message)
         return _READY
     return _progressing("its gateway has not seen it yet")
 
 
-JUDGES: Mapping[str, Callable[[Manifest, Object, Sequence[Object]], Verdict]] = {
+ASSESSORS: Mapping[str, Callable[[Manifest, Object, Sequence[Object]], Health]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
     "Job": _job,
@@ -165,21 +171,21 @@ JUDGES: Mapping[str, Callable[[Manifest, Object, Sequence[Object]], Verdict]] = 
 """Kinds that have something to wait for."""
 
 
-def _rolling(pods: Sequence[Object], progress: str) -> Verdict:
+def _rolling(pods: Sequence[Object], progress: str) -> Health:
     """On its way, unless a pod will never be ready."""
-    trouble = failure(pods)
+    trouble = find_failure(pods)
     if trouble is not None:
-        return Verdict(Condition.FAILED, trouble.message, trouble.suspect)
-    waits = delay([pod for pod in pods if not is_ready(pod)])
+        return Health(Condition.FAILED, trouble.message, trouble.log)
+    waits = pending_reason([pod for pod in pods if not is_ready(pod)])
     return _progressing(f"{progress}; {waits}" if waits else progress)
 
 
-def _failed(pods: Sequence[Object], message: str) -> Verdict:
-    return Verdict(Condition.FAILED, message, last_words(pods))
+def _failed(pods: Sequence[Object], message: str) -> Health:
+    return Health(Condition.FAILED, message, failed_container(pods))
 
 
-def _progressing(message: str) -> Verdict:
-    return Verdict(Condition.PROGRESSING, message)
+def _progressing(message: str) -> Health:
+    return Health(Condition.PROGRESSING, message)
 
 
 def _seen(live: Object) -> bool:

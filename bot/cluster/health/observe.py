@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bot.cluster.client.api import Api, Collection
+from bot.cluster.client.api import Collection, KubernetesApi
 from bot.cluster.client.kinds import EVENT, POD, Kind, kind_of
-from bot.cluster.health.events import about, latest_first, refusal
-from bot.cluster.health.health import JUDGES, Verdict, own_pods, verdict
-from bot.cluster.health.pod_failures import Suspect
+from bot.cluster.health.events import admission_refusal, newest_first, related_events
+from bot.cluster.health.health import ASSESSORS, Health, assess, pods_of
+from bot.cluster.health.pod_failures import ContainerLog
 from bot.cluster.names import ENVIRONMENT, RELEASE
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Condition, Manifest, ObjectState
@@ -29,16 +29,16 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 class KubernetesHealth:
     """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: KubernetesApi) -> None:
         self._api = api
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
         """The state of each object, in the order of `objects`."""
-        judged = {kind_of(manifest) for manifest in objects if manifest["kind"] in JUDGES}
+        judged = {kind_of(manifest) for manifest in objects if manifest["kind"] in ASSESSORS}
         listed = judged | ({POD} if any(kind.name in _RUNNING for kind in judged) else set())
         live = await _lists(self._api, namespace, sorted(listed, key=lambda kind: kind.name))
         pods = list(live.get("Pod", {}).values())
-        verdicts = [verdict(manifest, _live(live, manifest), pods) for manifest in objects]
+        verdicts = [assess(manifest, _live(live, manifest), pods) for manifest in objects]
         unfinished = any(judgement.condition is not Condition.READY for judgement in verdicts)
         events = await _warnings(self._api, namespace) if unfinished else []
         return await asyncio.gather(
@@ -48,7 +48,7 @@ class KubernetesHealth:
                     namespace,
                     manifest,
                     _refused(judgement, manifest, live, events),
-                    about(manifest, pods, events),
+                    related_events(manifest, pods, events),
                 )
                 for manifest, judgement in zip(objects, verdicts, strict=True)
             )
@@ -80,13 +80,13 @@ def _references(pod: Object) -> Iterator[str]:
         yield str(container.get("imageID") or "").rpartition("//")[2]
 
 
-def plain(text: str, longest: int = _LONGEST_DETAIL) -> str:
+def printable(text: str, longest: int = _LONGEST_DETAIL) -> str:
     """The end of a text, without what steers a terminal or turns its direction."""
     cleaned = _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n"))).strip("\n")
     return cleaned[-longest:]
 
 
-async def _lists(api: Api, namespace: str, kinds: Sequence[Kind]) -> dict[str, dict[str, Object]]:
+async def _lists(api: KubernetesApi, namespace: str, kinds: Sequence[Kind]) -> dict[str, dict[str, Object]]:
     """Kind to name to live object."""
     found: list[Collection] = await asyncio.gather(
         *(api.list(kind, namespace, labels=ENVIRONMENT) for kind in kinds)
@@ -102,32 +102,34 @@ def _live(live: Mapping[str, Mapping[str, Object]], manifest: Manifest) -> Objec
 
 
 def _refused(
-    judgement: Verdict,
+    judgement: Health,
     manifest: Manifest,
     live: Mapping[str, Mapping[str, Object]],
     events: Sequence[Object],
-) -> Verdict:
+) -> Health:
     """Of pods that are refused (quota, Pod Security) only events tell, but for a Deployment."""
     found = _live(live, manifest)
     if judgement.condition is not Condition.PROGRESSING or found is None:
         return judgement
-    if own_pods(manifest, list(live.get("Pod", {}).values())):
+    if pods_of(manifest, list(live.get("Pod", {}).values())):
         return judgement
-    words = refusal(found, events)
-    return Verdict(Condition.FAILED, f"its pods are refused: {words}") if words else judgement
+    words = admission_refusal(found, events)
+    return Health(Condition.FAILED, f"its pods are refused: {words}") if words else judgement
 
 
 async def _state(
-    api: Api, namespace: str, manifest: Manifest, judgement: Verdict, events: str
+    api: KubernetesApi, namespace: str, manifest: Manifest, judgement: Health, events: str
 ) -> ObjectState:
     name = manifest["metadata"]["name"]
     detail = events if judgement.condition is not Condition.READY else ""
-    if judgement.condition is Condition.FAILED and judgement.suspect is not None:
-        detail = await _log(api, namespace, judgement.suspect) or events
-    return ObjectState(manifest["kind"], name, judgement.condition, plain(judgement.message), plain(detail))
+    if judgement.condition is Condition.FAILED and judgement.log is not None:
+        detail = await _log(api, namespace, judgement.log) or events
+    return ObjectState(
+        manifest["kind"], name, judgement.condition, printable(judgement.message), printable(detail)
+    )
 
 
-async def _log(api: Api, namespace: str, suspect: Suspect) -> str:
+async def _log(api: KubernetesApi, namespace: str, suspect: ContainerLog) -> str:
     """The last lines; of the run that goes on when the one before is not kept; "" when there is none."""
     for previous in (True, False) if suspect.previous else (False,):
         try:
@@ -141,10 +143,10 @@ async def _log(api: Api, namespace: str, suspect: Suspect) -> str:
     return ""
 
 
-async def _warnings(api: Api, namespace: str) -> list[Object]:
+async def _warnings(api: KubernetesApi, namespace: str) -> list[Object]:
     """Warning events, the latest first; without them there is less to tell, but no error."""
     try:
         found = await api.list(EVENT, namespace, fields="type=Warning")
     except (Rejected, Unavailable):
         return []
-    return latest_first(found.items)
+    return newest_first(found.items)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bot.cluster.names import told
+from bot.cluster.names import object_name
 from bot.cluster.render.pod_templates import pod_template
 from bot.model.errors import ManifestRefused
 
@@ -18,9 +18,9 @@ Object = dict[str, Any]
 _LEFT_OUT = frozenset(("ServiceAccount", "Role", "RoleBinding"))
 
 
-def accounts(objects: Sequence[Object]) -> tuple[str, ...]:
+def account_names(objects: Sequence[Object]) -> tuple[str, ...]:
     """What is left out, by name."""
-    return tuple(told(each) for each in objects if each["kind"] in _LEFT_OUT)
+    return tuple(object_name(each) for each in objects if each["kind"] in _LEFT_OUT)
 
 
 def without_accounts(objects: Sequence[Object]) -> list[Object]:
@@ -38,7 +38,7 @@ def _anonymous(each: Object, spec: Object) -> None:
         sources = (volume.get("projected") or {}).get("sources") or []
         if any(source.get("serviceAccountToken") for source in sources):
             raise ManifestRefused(
-                f"{told(each)}: the volume {volume.get('name')} asks for a token of a service account, "
+                f"{object_name(each)}: volume {volume.get('name')} asks for a token of a service account, "
                 "and a fork gets none."
             )
     for field in ("serviceAccountName", "serviceAccount"):

@@ -12,7 +12,7 @@ import yaml
 
 from bot.cluster.render.folder import COMMIT
 from bot.cluster.render.manifests import Source, documents, objects
-from bot.cluster.render.references import Tree, host
+from bot.cluster.render.references import CommitTree, remote_host
 from bot.config.documents import Path
 from bot.model.errors import ManifestRefused
 
@@ -31,7 +31,7 @@ _NOT_INSTALLED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class HelmPlan:
     """What has to be on the disk, and what has to be fetched before the chart can be rendered."""
 
     release: str
@@ -41,10 +41,10 @@ class Plan:
     online: bool
 
 
-def plan(files: Files, directory: str, values: Sequence[str], hosts: Collection[str]) -> Plan:
+def plan(files: Files, directory: str, values: Sequence[str], hosts: Collection[str]) -> HelmPlan:
     """Raises ManifestRefused, which names file, line and field, for a chart that cannot be rendered, or would
     be fetched from a host that is not among `hosts`."""
-    tree = Tree(files, hosts)
+    tree = CommitTree(files, hosts)
     for path in values:
         if path not in files:
             raise ManifestRefused(f".greenroom.yml, manifests.helm.values: this commit has no `{path}`.")
@@ -54,10 +54,10 @@ def plan(files: Files, directory: str, values: Sequence[str], hosts: Collection[
     remote = sorted(chart.remote)
     urls = [url for url in remote if not url.lower().startswith("oci:")]
     repositories = {f"repository-{number}": url for number, url in enumerate(urls)}
-    return Plan(release, needed, repositories, bool(remote))
+    return HelmPlan(release, needed, repositories, bool(remote))
 
 
-def arguments(made: Plan, directory: str, values: Sequence[str], namespace: str) -> list[str]:
+def arguments(made: HelmPlan, directory: str, values: Sequence[str], namespace: str) -> list[str]:
     """Of the rendering. Without a cluster: `lookup` finds nothing, and CRDs are left out."""
     chosen = [f"--values=../{COMMIT}/{path}" for path in values]
     chart = posixpath.join("..", COMMIT, directory)
@@ -83,7 +83,7 @@ def sources(output: bytes, directory: str) -> tuple[Source, ...]:
 class _Chart:
     """A chart in a folder; `target` is where it will lie, which differs for one inside another."""
 
-    def __init__(self, tree: Tree, folder: str, target: str) -> None:
+    def __init__(self, tree: CommitTree, folder: str, target: str) -> None:
         self._tree = tree
         self._folder = folder
         self._target = target
@@ -132,12 +132,12 @@ class _Chart:
             found = chart.files(depth - 1)
             self.remote |= chart.remote
             return found
-        found_host = host(repository)
+        found_host = remote_host(repository)
         if found_host is None or not repository.lower().startswith(("https://", "http://", "oci://")):
             raise ManifestRefused(
                 f"{where}: the chart {name!r} is not in `{inside}/`, and its repository is no URL."
             )
-        self._tree.allowed(found_host, where)
+        self._tree.require_allowed(found_host, where)
         self.remote.add(repository)
         return {}
 

@@ -11,7 +11,7 @@ _LEFT_OUT = frozenset(("Job", "Pod"))
 """They cannot be stopped and started: what was applied before stays as it is, and what is new has to wait."""
 
 
-def at_rest(objects: Sequence[Manifest]) -> list[Manifest]:
+def hibernated(objects: Sequence[Manifest]) -> list[Manifest]:
     return [_stopped(each) for each in objects if each["kind"] not in _LEFT_OUT]
 
 

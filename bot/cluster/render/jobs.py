@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, REFRESH, RESETS, SEED, SERIAL
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.pod_templates import containers, pod_template
 from bot.cluster.render.seed_files import mount
-from bot.cluster.render.transforms import pinned
+from bot.cluster.render.transforms import pin_image
 from bot.model.manifest import JobRequest, Manifest, RenderRequest
 
 Object = dict[str, Any]
@@ -34,7 +34,7 @@ def migrations_job(job: JobRequest, request: RenderRequest, manifests: Sequence[
 
 
 def check_job(
-    job: JobRequest, request: RenderRequest, policy: Policy, manifests: Sequence[Manifest]
+    job: JobRequest, request: RenderRequest, policy: ClusterPolicy, manifests: Sequence[Manifest]
 ) -> Object:
     """Named by its content, commit and target included: each of them is checked anew."""
     template = _template(job, request, manifests)
@@ -71,13 +71,13 @@ def _job(name: str, label: str, retries: int, job: JobRequest, template: Object)
 def _template(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
     by_repository = {image.repository: image for image in request.images.values()}
     known = request.images.get(job.image)
-    image = known.reference if known else pinned(job.image, by_repository)
+    image = known.reference if known else pin_image(job.image, by_repository)
     pod: Object = {"restartPolicy": "Never", "activeDeadlineSeconds": job.timeout_seconds}
     container: Object = {"name": "job", "image": image, "command": list(job.command)}
     for manifest in manifests:
         template = pod_template(manifest)
         for other in containers(template) if template is not None else ():
-            if pinned(other["image"], by_repository) == image:
+            if pin_image(other["image"], by_repository) == image:
                 _borrow(pod, container, template["spec"], other)
                 return {"spec": {**pod, "containers": [container]}}
     return {"spec": {**pod, "containers": [container]}}

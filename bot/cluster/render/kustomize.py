@@ -11,7 +11,7 @@ import yaml
 
 from bot.cluster.render.folder import COMMIT
 from bot.cluster.render.manifests import Source, documents, objects
-from bot.cluster.render.references import Tree, host
+from bot.cluster.render.references import CommitTree, remote_host
 from bot.config.documents import Document, Path, line_of
 from bot.model.errors import ManifestRefused
 
@@ -36,7 +36,7 @@ _FOLDED = {name.casefold(): name for name in _FIELDS}
 
 
 @dataclass(slots=True)
-class Plan:
+class KustomizePlan:
     """What has to be on the disk for a build, and whether the build has to fetch something."""
 
     folders: set[str] = field(default_factory=set)
@@ -52,13 +52,13 @@ class Plan:
         }
 
 
-def plan(files: Files, directory: str, hosts: Collection[str]) -> Plan:
+def plan(files: Files, directory: str, hosts: Collection[str]) -> KustomizePlan:
     """Follows every reference from the kustomization in `directory`.
 
     Raises ManifestRefused, which names file, line and field, for what is not in the commit, would be fetched
     from a host that is not among `hosts`, or would run a program.
     """
-    tree, made = Tree(files, hosts), Plan()
+    tree, made = CommitTree(files, hosts), KustomizePlan()
     if _file_of(files, directory) is None:
         raise ManifestRefused(f"There is no kustomization.yaml in `{directory or '.'}` of this commit.")
     waiting = [directory]
@@ -95,7 +95,7 @@ def _file_of(files: Files, folder: str) -> str | None:
 class _Kustomization:
     """One kustomization file, and what it refers to."""
 
-    def __init__(self, tree: Tree, plan: Plan, folder: str, path: str) -> None:
+    def __init__(self, tree: CommitTree, plan: KustomizePlan, folder: str, path: str) -> None:
         self._tree = tree
         self._plan = plan
         self._folder = folder
@@ -134,9 +134,9 @@ class _Kustomization:
             self._configured(inline, path)
             return None
         where = self._where(path)
-        found = host(reference)
+        found = remote_host(reference)
         if found is not None:
-            self._tree.allowed(found, where)
+            self._tree.require_allowed(found, where)
             self._plan.online = True
             return None
         target = self._tree.resolve(reference, self._folder, where)
@@ -159,9 +159,9 @@ class _Kustomization:
             if str(each.get("kind", "")).startswith("Helm"):
                 raise ManifestRefused(f"{self._where(path)}: Kustomize is not allowed to run Helm.")
             for reference in _paths_in(each):
-                found = host(reference)
+                found = remote_host(reference)
                 if found is not None:
-                    self._tree.allowed(found, self._where(path))
+                    self._tree.require_allowed(found, self._where(path))
                     self._plan.online = True
 
     def _read(self, path: str) -> Iterator[Document]:

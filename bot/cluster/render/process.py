@@ -29,7 +29,7 @@ class ToolFailed(Exception):
 
     def __init__(self, message: str, words: str = "") -> None:
         super().__init__(message)
-        self.words = words
+        self.stderr = words
 
 
 async def run(

@@ -13,7 +13,7 @@ _USER = re.compile(r"[a-z][a-z0-9-]*@(?P<host>[^/:]*)", re.IGNORECASE)
 _GITHUB = re.compile(r"github\.com[/:]", re.IGNORECASE)
 
 
-def host(reference: str) -> str | None:
+def remote_host(reference: str) -> str | None:
     """HOST or HOST:PORT that a reference names, "" for one that names none; None for a path."""
     text = reference.strip()
     while text[:5].lower() == "git::":
@@ -30,7 +30,7 @@ def host(reference: str) -> str | None:
     return user["host"].lower() if user else None
 
 
-class Tree:
+class CommitTree:
     """The paths of a commit, and which hosts the operator lets manifests be fetched from."""
 
     def __init__(self, files: Mapping[str, bytes], hosts: Collection[str]) -> None:
@@ -41,7 +41,7 @@ class Tree:
     def is_folder(self, path: str) -> bool:
         return path in self._folders
 
-    def allowed(self, found: str, where: str) -> None:
+    def require_allowed(self, found: str, where: str) -> None:
         """ManifestRefused, which begins with `where`, unless this host may be asked."""
         if not found:
             raise ManifestRefused(f"{where}: only paths inside the repository may be named.")

@@ -19,16 +19,16 @@ from bot.cluster.names import (
     data_job,
     digest,
 )
-from bot.cluster.ownership import owned
-from bot.cluster.policy import Policy
-from bot.cluster.render.forks import accounts, without_accounts
-from bot.cluster.render.hibernate import at_rest
+from bot.cluster.ownership import with_ownership
+from bot.cluster.policy import ClusterPolicy
+from bot.cluster.render.forks import account_names, without_accounts
+from bot.cluster.render.hibernate import hibernated
 from bot.cluster.render.jobs import check_job, migrations_job, seed_job
 from bot.cluster.render.manifests import Source
 from bot.cluster.render.pod_templates import pod_template
 from bot.cluster.render.seed_files import config_maps
 from bot.cluster.render.transforms import transform
-from bot.cluster.render.waves import in_waves
+from bot.cluster.render.waves import assign_waves
 from bot.cluster.routing.route import backend_selector, http_route, selects
 from bot.model.manifest import Bundle, Manifest, RenderRequest, Wave
 from bot.model.release import Release
@@ -36,7 +36,7 @@ from bot.model.release import Release
 Object = dict[str, Any]
 
 
-def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) -> Bundle:
+def render(request: RenderRequest, sources: Sequence[Source], policy: ClusterPolicy) -> Bundle:
     """`sources` are the objects that the request's files describe.
 
     Raises ManifestRefused, which names what is wrong and where.
@@ -48,7 +48,7 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) ->
     # A Job that the bot adds is configured like the pods behind the route, where they have its image.
     manifests.sort(key=lambda each: not selects(selector, each))
     objects = transform([*manifests, *_data_jobs(request, manifests)], request, policy)
-    left_out = accounts(objects) if request.fork else ()
+    left_out = account_names(objects) if request.fork else ()
     if request.fork:
         objects = without_accounts(objects)
     objects += _configuration(request)
@@ -58,15 +58,17 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: Policy) ->
             _stamp(each, release.id)
         if request.resets and _data_wave(each) is None:
             _renew(each, request.resets)
-    waves = in_waves([owned(each, request) for each in objects if _data_wave(each) is None], selector)
+    waves = assign_waves(
+        [with_ownership(each, request) for each in objects if _data_wave(each) is None], selector
+    )
     for each in objects:
         if wave := _data_wave(each):
-            waves[wave] = [owned(each, request)]
+            waves[wave] = [with_ownership(each, request)]
     if request.asleep:
-        waves = {wave: at_rest(objects) for wave, objects in waves.items()}
+        waves = {wave: hibernated(objects) for wave, objects in waves.items()}
     if request.backend:
         route = http_route(request.host, request.backend, release.id, policy)
-        waves[Wave.ROUTE] = [owned(route, request)]
+        waves[Wave.ROUTE] = [with_ownership(route, request)]
     return Bundle(
         release=release,
         waves={wave: tuple(waves[wave]) for wave in Wave},
@@ -145,7 +147,9 @@ def _renew(each: Object, resets: str) -> None:
         each["metadata"]["name"] = content_name(each["metadata"]["name"], resets)
 
 
-def _checks(request: RenderRequest, policy: Policy, manifests: Sequence[Manifest]) -> Mapping[str, Manifest]:
+def _checks(
+    request: RenderRequest, policy: ClusterPolicy, manifests: Sequence[Manifest]
+) -> Mapping[str, Manifest]:
     raw = [check_job(job, request, policy, manifests) for job in request.checks]
     made = transform([*manifests, *raw], request, policy)[len(manifests) :]
-    return {job.name: owned(each, request) for job, each in zip(request.checks, made, strict=True)}
+    return {job.name: with_ownership(each, request) for job, each in zip(request.checks, made, strict=True)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.comparable import comparable
 from bot.cluster.render.render import render
 from bot.cluster.render.tools import Tools
@@ -15,7 +15,7 @@ from bot.model.parity import Comparable
 class ManifestRenderer:
     """Raises ManifestRefused, which names what is wrong and where."""
 
-    def __init__(self, policy: Policy, tools: Tools) -> None:
+    def __init__(self, policy: ClusterPolicy, tools: Tools) -> None:
         self._policy = policy
         self._tools = tools
 

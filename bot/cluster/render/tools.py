@@ -73,7 +73,7 @@ class Tools:
             output = await self._run(Tool.HELM, arguments, folder)
         return await asyncio.to_thread(helm.sources, output, directory)
 
-    async def _fetch(self, plan: helm.Plan, directory: str, folder: Path) -> None:
+    async def _fetch(self, plan: helm.HelmPlan, directory: str, folder: Path) -> None:
         """Dependencies, by the chart's lock where it has one."""
         listed = folder / "repositories.yaml"
         listed.write_bytes(helm.repositories_file(plan.repositories))
@@ -91,6 +91,6 @@ class Tools:
         try:
             return await run(program, arguments, home, self._limits, online=online)
         except ToolFailed as error:
-            words = error.words.replace(f"{folder}/commit/", "").replace(str(folder), "")
+            words = error.stderr.replace(f"{folder}/commit/", "").replace(str(folder), "")
             message = f"`{tool} {arguments[0]}` {error}."
             raise ManifestRefused(message, words) from None

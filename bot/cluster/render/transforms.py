@@ -9,7 +9,7 @@ from typing import Any
 from bot.cluster.guard.node import Node
 from bot.cluster.names import CONFIG, ENVIRONMENT, REFRESH, SECRETS, TEMPLATE, content_name, digest
 from bot.cluster.ownership import own_labels
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.pod_templates import containers, pod_template, references
 from bot.model.image_reference import split_reference
 from bot.model.manifest import Manifest, RenderRequest
@@ -20,7 +20,7 @@ Object = dict[str, Any]
 _SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 
 
-def transform(manifests: Sequence[Manifest], request: RenderRequest, policy: Policy) -> list[Object]:
+def transform(manifests: Sequence[Manifest], request: RenderRequest, policy: ClusterPolicy) -> list[Object]:
     """Guarded manifests as this environment's objects, without the labels and annotations of ownership."""
     objects = [_copy(manifest) for manifest in manifests]
     contents = _contents(objects, request)
@@ -55,11 +55,11 @@ def _contents(objects: Sequence[Object], request: RenderRequest) -> dict[tuple[s
     return contents
 
 
-def _run(template: Object, request: RenderRequest, policy: Policy) -> None:
+def _run(template: Object, request: RenderRequest, policy: ClusterPolicy) -> None:
     """Makes a pod template run the release's images, configured for this environment, without privileges."""
     by_repository = {image.repository: image for image in request.images.values()}
     for container in containers(template):
-        container["image"] = pinned(container["image"], by_repository)
+        container["image"] = pin_image(container["image"], by_repository)
         injected = [{"configMapRef": {"name": CONFIG}}] if request.config else []
         if request.secrets:
             injected.append({"secretRef": {"name": SECRETS}})
@@ -79,7 +79,7 @@ def _mark(template: Object, identity: object, contents: Mapping[tuple[str, str],
     annotations[TEMPLATE] = digest([identity, template, used])[:16]
 
 
-def pinned(image: str, by_repository: Mapping[str, Image]) -> str:
+def pin_image(image: str, by_repository: Mapping[str, Image]) -> str:
     """An image of the release by its digest, regardless of the tag; other images unchanged."""
     pinned_image = by_repository.get(split_reference(image)[0])
     return pinned_image.reference if pinned_image else image
@@ -97,7 +97,7 @@ def _clean(each: Object, namespace: str) -> None:
             subject["namespace"] = namespace
 
 
-def _confine_pod(spec: Object, policy: Policy) -> None:
+def _confine_pod(spec: Object, policy: ClusterPolicy) -> None:
     security = _mapping(spec, "securityContext")
     security.setdefault("seccompProfile", {"type": "RuntimeDefault"})
     if policy.restricted:
@@ -107,7 +107,7 @@ def _confine_pod(spec: Object, policy: Policy) -> None:
         spec.setdefault("automountServiceAccountToken", False)
 
 
-def _confine_container(container: Object, policy: Policy) -> None:
+def _confine_container(container: Object, policy: ClusterPolicy) -> None:
     security = _mapping(container, "securityContext")
     security.setdefault("allowPrivilegeEscalation", False)
     if policy.restricted:

@@ -12,7 +12,7 @@ _CONFIGURATION = frozenset(("ConfigMap", "Secret", "ServiceAccount", "Role", "Ro
 _DATA = frozenset(("PersistentVolumeClaim", "StatefulSet"))
 
 
-def in_waves(objects: Sequence[Manifest], backend: Mapping[str, str]) -> dict[Wave, list[Manifest]]:
+def assign_waves(objects: Sequence[Manifest], backend: Mapping[str, str]) -> dict[Wave, list[Manifest]]:
     """The manifests' objects by wave: what configures, what keeps data (with its Services), and the rest.
 
     `backend` is the selector of the route's Service.

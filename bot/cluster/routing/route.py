@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.cluster.client.kinds import HTTP_ROUTE
-from bot.cluster.guard.node import Misshapen, Node
+from bot.cluster.guard.node import InvalidShape, Node
 from bot.cluster.names import ROUTE
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.pod_templates import pod_template
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import RELEASE_HEADER, Backend, Manifest
@@ -16,7 +16,7 @@ from bot.model.manifest import RELEASE_HEADER, Backend, Manifest
 Object = dict[str, Any]
 
 
-def http_route(host: str, backend: Backend, release_id: str, policy: Policy) -> Object:
+def http_route(host: str, backend: Backend, release_id: str, policy: ClusterPolicy) -> Object:
     gateway = {
         "group": HTTP_ROUTE.group,
         "kind": "Gateway",
@@ -55,7 +55,7 @@ def backend_selector(backend: Backend, manifests: Sequence[Manifest]) -> Mapping
     try:
         ports = [port["port"].value for port in service.at("spec", "ports").items()]
         selector = {key: value.text() for key, value in service.at("spec", "selector").pairs()}
-    except Misshapen as error:
+    except InvalidShape as error:
         raise ManifestRefused(f"Service/{backend.service}: {error.finding.reason} in its spec.") from None
     if backend.port not in ports:
         raise ManifestRefused(

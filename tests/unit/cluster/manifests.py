@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render import render as rendering
 from bot.cluster.render.manifests import read
 from bot.model.environment import EnvironmentKey
@@ -22,7 +22,7 @@ Object = dict[str, Any]
 KEY = EnvironmentKey.preview(4711, 7)
 REPOSITORY = Repository(4711, 99, "acme", "shop")
 NAMESPACE = "gr-shop-3mv-pr-7"
-POLICY = Policy("gateways", "main", Domain("https", "preview.example.com", None))
+POLICY = ClusterPolicy("gateways", "main", Domain("https", "preview.example.com", None))
 SHOP = Image("ghcr.io/acme/shop", "sha256:" + "a" * 64)
 
 
@@ -92,6 +92,6 @@ def job(
     return JobRequest(name, image, command or ("python", "-m", "shop.seed"), 300, files or {})
 
 
-def render(wanted: RenderRequest, policy: Policy = POLICY) -> Bundle:
+def render(wanted: RenderRequest, policy: ClusterPolicy = POLICY) -> Bundle:
     """Plain manifests as the cluster room renders them."""
     return rendering.render(wanted, read(wanted.files, wanted.directory), policy)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.cluster.guard.check import check
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.manifests import read
 from bot.model.errors import ManifestRefused
 from bot.settings import PodSecurity
@@ -29,12 +29,12 @@ from tests.unit.cluster.manifests import (
     stateful_set,
 )
 
-BASELINE = Policy(
+BASELINE = ClusterPolicy(
     POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE, node_ports=True
 )
 
 
-def guard(*manifests: object, policy: Policy = POLICY) -> None:
+def guard(*manifests: object, policy: ClusterPolicy = POLICY) -> None:
     check(read(files(*manifests), "deploy"), NAMESPACE, policy)
 
 

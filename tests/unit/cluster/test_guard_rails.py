@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 
-from bot.cluster.guard_rails import namespace, rails
-from bot.cluster.policy import Policy
+from bot.cluster.guard_rails import guard_rails, namespace_object
+from bot.cluster.policy import ClusterPolicy
 from bot.model.size import Size
 from bot.settings import PodSecurity
 from tests.unit.cluster.manifests import KEY, NAMESPACE, POLICY, REPOSITORY
 
 
 def test_the_namespace_says_whose_it_is_and_enforces_pod_security():
-    metadata = namespace(NAMESPACE, KEY, REPOSITORY, 5, POLICY)["metadata"]
+    metadata = namespace_object(NAMESPACE, KEY, REPOSITORY, 5, POLICY)["metadata"]
     assert metadata["labels"]["app.kubernetes.io/managed-by"] == "greenroom"
     assert metadata["labels"]["greenroom.dev/environment"] == KEY.label
     assert metadata["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -25,13 +25,13 @@ def test_the_namespace_says_whose_it_is_and_enforces_pod_security():
 
 
 def test_the_operator_may_choose_the_baseline_level():
-    policy = Policy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
-    labels = namespace(NAMESPACE, KEY, REPOSITORY, 5, policy)["metadata"]["labels"]
+    policy = ClusterPolicy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
+    labels = namespace_object(NAMESPACE, KEY, REPOSITORY, 5, policy)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
 
 
 def test_rails_come_in_their_order_and_carry_the_label():
-    found = rails(NAMESPACE, KEY, Size(), POLICY)
+    found = guard_rails(NAMESPACE, KEY, Size(), POLICY)
     assert [each["kind"] for each in found] == [
         "ResourceQuota",
         "LimitRange",
@@ -45,7 +45,7 @@ def test_rails_come_in_their_order_and_carry_the_label():
 
 def _reachable(address: str) -> bool:
     """Whether the network policy lets a pod open a connection to an address outside of the cluster."""
-    spec = rails(NAMESPACE, KEY, Size(), POLICY)[2]["spec"]
+    spec = guard_rails(NAMESPACE, KEY, Size(), POLICY)[2]["spec"]
     found = ipaddress.ip_address(address)
     for rule in spec["egress"]:
         if "ports" in rule:
@@ -72,7 +72,7 @@ def test_the_public_internet_is_reachable_and_private_networks_are_not():
 
 
 def test_only_the_environment_itself_and_the_gateway_may_come_in():
-    spec = rails(NAMESPACE, KEY, Size(), POLICY)[2]["spec"]
+    spec = guard_rails(NAMESPACE, KEY, Size(), POLICY)[2]["spec"]
     assert spec["podSelector"] == {}
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     gateway = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "gateways"}}}
@@ -80,7 +80,7 @@ def test_only_the_environment_itself_and_the_gateway_may_come_in():
 
 
 def test_quota_and_limits_are_the_size_and_small_sizes_have_smaller_defaults():
-    quota, limits = rails(NAMESPACE, KEY, Size("20m", "64Mi", "1Gi", "3"), POLICY)[:2]
+    quota, limits = guard_rails(NAMESPACE, KEY, Size("20m", "64Mi", "1Gi", "3"), POLICY)[:2]
     assert quota["spec"]["hard"]["requests.cpu"] == "20m"
     assert quota["spec"]["hard"]["requests.storage"] == "1Gi"
     assert quota["spec"]["hard"]["pods"] == "3"

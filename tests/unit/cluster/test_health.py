@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.health.events import about, latest_first, refusal
-from bot.cluster.health.fingerprint import of_new, signature
-from bot.cluster.health.health import Verdict, verdict
-from bot.cluster.health.observe import plain
-from bot.cluster.health.pod_failures import Suspect
+from bot.cluster.health.events import admission_refusal, newest_first, related_events
+from bot.cluster.health.fingerprint import fingerprint, initial_fingerprint
+from bot.cluster.health.health import Health, assess
+from bot.cluster.health.observe import printable
+from bot.cluster.health.pod_failures import ContainerLog
 from bot.model.manifest import Condition, Manifest, Wave
 from tests.unit.cluster.manifests import (
     POLICY,
@@ -108,7 +108,7 @@ def condition(kind: str, status: str, reason: str = "", message: str = "") -> Ob
     ],
 )
 def test_a_deployment_is_ready_when_its_rollout_is_complete(status: Object, expected: Condition, words: str):
-    found = verdict(DEPLOYMENT, live(DEPLOYMENT, status), [])
+    found = assess(DEPLOYMENT, live(DEPLOYMENT, status), [])
     assert found.condition is expected
     assert words in found.message
 
@@ -123,18 +123,18 @@ def test_a_deployment_is_ready_when_its_rollout_is_complete(status: Object, expe
     ],
 )
 def test_a_stateful_set_is_ready_when_all_run_its_newest_revision(status: Object, expected: Condition):
-    assert verdict(STATEFUL_SET, live(STATEFUL_SET, status), []).condition is expected
+    assert assess(STATEFUL_SET, live(STATEFUL_SET, status), []).condition is expected
 
 
 def test_objects_that_are_not_there_or_leaving_are_waited_for():
-    assert verdict(DEPLOYMENT, None, []).condition is PROGRESSING
+    assert assess(DEPLOYMENT, None, []).condition is PROGRESSING
     leaving = live(DEPLOYMENT, rolled())
     leaving["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
-    assert verdict(DEPLOYMENT, leaving, []).condition is PROGRESSING
+    assert assess(DEPLOYMENT, leaving, []).condition is PROGRESSING
 
 
 def test_what_has_nothing_to_wait_for_is_ready_at_once():
-    assert verdict(service(), None, []).condition is READY
+    assert assess(service(), None, []).condition is READY
 
 
 CRASHED = {"exitCode": 1, "reason": "Error"}
@@ -146,17 +146,17 @@ CRASHED = {"exitCode": 1, "reason": "Error"}
         (
             container(2, last=CRASHED, waiting={"reason": "CrashLoopBackOff", "message": "back-off 20s"}),
             'the container "shop" keeps ending: exit code 1, restarted 2 times',
-            Suspect("shop-5d4f-x", "shop", previous=True),
+            ContainerLog("shop-5d4f-x", "shop", previous=True),
         ),
         (
             container(3, terminated=CRASHED),
             "exit code 1, restarted 3 times",
-            Suspect("shop-5d4f-x", "shop", previous=False),
+            ContainerLog("shop-5d4f-x", "shop", previous=False),
         ),
         (
             container(2, last={"exitCode": 137, "reason": "OOMKilled"}, running={}),
             "more memory than its limit",
-            Suspect("shop-5d4f-x", "shop", previous=True),
+            ContainerLog("shop-5d4f-x", "shop", previous=True),
         ),
         (
             container(waiting={"reason": "ImagePullBackOff", "message": "not found"}),
@@ -173,11 +173,11 @@ CRASHED = {"exitCode": 1, "reason": "Error"}
     ],
 )
 def test_pods_that_will_not_come_up_fail_at_once_with_their_cause(
-    status: Object, words: str, suspect: Suspect | None
+    status: Object, words: str, suspect: ContainerLog | None
 ):
     progressing = live(DEPLOYMENT, rolled(updatedReplicas=1))
-    found = verdict(DEPLOYMENT, progressing, [pod(DEPLOYMENT, status)])
-    assert (found.condition, found.suspect) == (FAILED, suspect)
+    found = assess(DEPLOYMENT, progressing, [pod(DEPLOYMENT, status)])
+    assert (found.condition, found.log) == (FAILED, suspect)
     assert words in found.message
 
 
@@ -190,14 +190,14 @@ def test_pods_that_will_not_come_up_fail_at_once_with_their_cause(
     ],
 )
 def test_a_bad_start_is_no_failure_yet(status: Object, words: str):
-    found = verdict(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, status)])
+    found = assess(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, status)])
     assert found.condition is PROGRESSING
     assert words in found.message
 
 
 def test_a_pod_without_a_node_waits_and_says_for_what():
     placed = condition("PodScheduled", "False", "Unschedulable", "0/3 nodes: Insufficient cpu.")
-    found = verdict(
+    found = assess(
         DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, conditions=[placed])]
     )
     assert found.condition is PROGRESSING
@@ -209,11 +209,11 @@ def test_crashes_of_the_release_before_say_nothing_of_this_one():
     old = pod(
         before.waves[Wave.WORKLOADS][0], container(9, last=CRASHED, waiting={"reason": "CrashLoopBackOff"})
     )
-    assert verdict(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [old]).condition is PROGRESSING
+    assert assess(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [old]).condition is PROGRESSING
 
 
-def seed(status: Object, *pods: Object) -> Verdict:
-    return verdict(SEED, live(SEED, status), pods)
+def seed(status: Object, *pods: Object) -> Health:
+    return assess(SEED, live(SEED, status), pods)
 
 
 def test_a_job_is_judged_by_its_end():
@@ -223,7 +223,7 @@ def test_a_job_is_judged_by_its_end():
     found = seed({"conditions": [condition("Failed", "True", "BackoffLimitExceeded", "limit")]}, ended)
     assert found.condition is FAILED
     assert found.message == "it ended with exit code 3"
-    assert found.suspect == Suspect("seed-x", "shop", previous=False)
+    assert found.log == ContainerLog("seed-x", "shop", previous=False)
     late = seed({"conditions": [condition("Failed", "True", "DeadlineExceeded", "long")]})
     assert (late.condition, late.message) == (FAILED, "it did not end in time")
 
@@ -263,7 +263,7 @@ ACCEPTED = condition("Accepted", "True")
     ],
 )
 def test_a_route_is_ready_when_our_gateway_carries_it(status: Object, expected: Condition, words: str):
-    found = verdict(ROUTE, live(ROUTE, status), [])
+    found = assess(ROUTE, live(ROUTE, status), [])
     assert found.condition is expected
     assert words in found.message
 
@@ -280,7 +280,7 @@ def event(
 
 
 def test_events_tell_what_concerns_an_object_its_pods_and_their_owner():
-    events = latest_first(
+    events = newest_first(
         [
             event("shop", "first", "2030-01-01T00:00:01Z", "Scaled", "Deployment"),
             event("shop-5d4f", "second", "2030-01-01T00:00:02Z", "Failed", "ReplicaSet"),
@@ -288,7 +288,7 @@ def test_events_tell_what_concerns_an_object_its_pods_and_their_owner():
             event("db", "another's", "2030-01-01T00:00:04Z"),
         ]
     )
-    told = about(DEPLOYMENT, [pod(DEPLOYMENT)], events)
+    told = related_events(DEPLOYMENT, [pod(DEPLOYMENT)], events)
     assert told == "Scaled: first\nFailed: second\nUnhealthy: third"
 
 
@@ -298,17 +298,20 @@ def test_refused_pods_of_a_stateful_set_are_found_in_events_of_this_apply_only()
         {"manager": "greenroom", "operation": "Apply", "time": "2030-01-01T00:00:05Z"}
     ]
     words = 'pods "db-0" is forbidden: violates PodSecurity'
-    assert refusal(applied, [event("db", words, "2030-01-01T00:00:05Z")]) == words
-    assert refusal(applied, [event("db", words, "2030-01-01T00:00:04Z")]) == ""
+    assert admission_refusal(applied, [event("db", words, "2030-01-01T00:00:05Z")]) == words
+    assert admission_refusal(applied, [event("db", words, "2030-01-01T00:00:04Z")]) == ""
     assert (
-        refusal(applied, [event("db", "forbidden: status unknown for quota", "2030-01-01T00:00:09Z")]) == ""
+        admission_refusal(
+            applied, [event("db", "forbidden: status unknown for quota", "2030-01-01T00:00:09Z")]
+        )
+        == ""
     )
 
 
 def test_log_tails_are_plain_and_short():
-    assert plain("\x1b[31mred\x1b[0m\r\nnext\x00\tok\n") == "red\nnext\tok"
-    assert plain("x" * 9000 + "end").endswith("end")
-    assert len(plain("x" * 9000)) == 4000
+    assert printable("\x1b[31mred\x1b[0m\r\nnext\x00\tok\n") == "red\nnext\tok"
+    assert printable("x" * 9000 + "end").endswith("end")
+    assert len(printable("x" * 9000)) == 4000
 
 
 def test_only_what_a_reconcile_can_act_on_counts_as_a_change():
@@ -316,14 +319,14 @@ def test_only_what_a_reconcile_can_act_on_counts_as_a_change():
     noisy = live(
         DEPLOYMENT, rolled(conditions=[{**ACCEPTED, "lastUpdateTime": "2", "message": "b"}]), generation=4
     )
-    assert signature(quiet) == signature(noisy)
-    assert signature(quiet) != signature(live(DEPLOYMENT, rolled(availableReplicas=1)))
+    assert fingerprint(quiet) == fingerprint(noisy)
+    assert fingerprint(quiet) != fingerprint(live(DEPLOYMENT, rolled(availableReplicas=1)))
 
     def of_pod(*statuses: Object, **more: Any) -> int:
-        return signature({"kind": "Pod", **pod(DEPLOYMENT, *statuses, **more)})
+        return fingerprint({"kind": "Pod", **pod(DEPLOYMENT, *statuses, **more)})
 
     starting = of_pod(container(waiting={"reason": "ContainerCreating"}))
-    assert starting == of_pod(container(running={})) == of_new("Pod")
+    assert starting == of_pod(container(running={})) == initial_fingerprint("Pod")
     ready = of_pod(container(ready=True, running={}), conditions=[condition("Ready", "True")])
     crashed = of_pod(container(1, waiting={"reason": "CrashLoopBackOff"}))
     assert len({starting, ready, crashed}) == 3

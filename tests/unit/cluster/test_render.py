@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.policy import Policy
+from bot.cluster.policy import ClusterPolicy
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import RELEASE_HEADER, Backend, Bundle, Wave
 from bot.model.release import Image
@@ -331,7 +331,7 @@ def test_defaults_confine_only_where_the_manifest_says_nothing():
 
 
 def test_under_the_baseline_level_images_may_run_as_root():
-    policy = Policy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
+    policy = ClusterPolicy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
     spec = pod(find(render(request(), policy), "Deployment"))
     assert "runAsNonRoot" not in spec["securityContext"]
     assert spec["containers"][0]["securityContext"] == {"allowPrivilegeEscalation": False}

@@ -81,14 +81,14 @@ async def test_where_the_kernel_lets_it_there_is_no_network(tmp_path: Path) -> N
 async def test_a_failure_quotes_the_last_words(tmp_path: Path) -> None:
     error = await failure(tmp_path, "import sys; sys.exit('x' * 9000 + ' no such chart')")
     assert str(error) == "failed"
-    assert error.words.endswith("no such chart")
-    assert len(error.words) <= 4000
+    assert error.stderr.endswith("no such chart")
+    assert len(error.stderr) <= 4000
 
 
 async def test_one_that_cannot_be_started_says_why(tmp_path: Path) -> None:
     with pytest.raises(ToolFailed, match="could not be started") as caught:
         await run(str(tmp_path / "absent"), (), tmp_path, PATIENT)
-    assert "No such file" in caught.value.words
+    assert "No such file" in caught.value.stderr
 
 
 async def test_endless_output_is_cut_off(tmp_path: Path) -> None:
@@ -98,7 +98,7 @@ async def test_endless_output_is_cut_off(tmp_path: Path) -> None:
 
 async def test_endless_complaints_are_no_trouble(tmp_path: Path) -> None:
     error = await failure(tmp_path, "import sys\nfor n in range(100_000): print(n, file=sys.stderr)\n1/0")
-    assert error.words.endswith("ZeroDivisionError: division by zero")
+    assert error.stderr.endswith("ZeroDivisionError: division by zero")
 
 
 async def test_one_that_sleeps_is_ended(tmp_path: Path) -> None:
@@ -118,13 +118,13 @@ async def test_one_that_does_not_listen_is_ended_too(tmp_path: Path) -> None:
 
 async def test_memory_is_limited(tmp_path: Path) -> None:
     error = await failure(tmp_path, "x = bytearray(2 * 2**30)", Limits(60, memory=256 * MIB))
-    assert "MemoryError" in error.words
+    assert "MemoryError" in error.stderr
 
 
 async def test_files_are_limited(tmp_path: Path) -> None:
     text = f"open({str(tmp_path / 'large')!r}, 'wb').truncate(2**40)"
     error = await failure(tmp_path, text)
-    assert "File too large" in error.words or "signal" in str(error)
+    assert "File too large" in error.stderr or "signal" in str(error)
 
 
 @pytest.mark.parametrize("end", ["", "import time; time.sleep(600)"], ids=["that ends", "that is ended"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.cluster.render.references import Tree, host
+from bot.cluster.render.references import CommitTree, remote_host
 from bot.model.errors import ManifestRefused
 
 
@@ -30,15 +30,15 @@ from bot.model.errors import ManifestRefused
     ],
 )
 def test_a_reference_names_a_host_or_is_a_path(reference: str, found: str | None) -> None:
-    assert host(reference) == found
+    assert remote_host(reference) == found
 
 
 def test_only_hosts_that_the_operator_named_are_allowed() -> None:
-    tree = Tree({}, ("charts.example.com:8443",))
-    tree.allowed("charts.example.com:8443", "here")
+    tree = CommitTree({}, ("charts.example.com:8443",))
+    tree.require_allowed("charts.example.com:8443", "here")
     for refused in ("charts.example.com", "example.com", ""):
         with pytest.raises(ManifestRefused, match="here: "):
-            tree.allowed(refused, "here")
+            tree.require_allowed(refused, "here")
 
 
 @pytest.mark.parametrize(
@@ -46,10 +46,12 @@ def test_only_hosts_that_the_operator_named_are_allowed() -> None:
     [("../base", "deploy/preview", "deploy/base"), ("./x.yaml", "", "x.yaml"), ("..", "deploy", "")],
 )
 def test_a_path_leads_to_a_file_or_folder_of_the_commit(reference: str, folder: str, found: str) -> None:
-    assert Tree({"deploy/base/a.yaml": b"", "x.yaml": b""}, ()).resolve(reference, folder, "here") == found
+    assert (
+        CommitTree({"deploy/base/a.yaml": b"", "x.yaml": b""}, ()).resolve(reference, folder, "here") == found
+    )
 
 
 @pytest.mark.parametrize("reference", ["../../x.yaml", "/etc/passwd", "y.yaml"])
 def test_a_path_that_leads_elsewhere_is_refused(reference: str) -> None:
     with pytest.raises(ManifestRefused, match="here: "):
-        Tree({"deploy/x.yaml": b""}, ()).resolve(reference, "deploy", "here")
+        CommitTree({"deploy/x.yaml": b""}, ()).resolve(reference, "deploy", "here")
