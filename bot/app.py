@@ -45,8 +45,8 @@ from bot.web.application import create_application
 from bot.web.health import health_routes
 from bot.web.metrics import Metrics, metrics_route
 from bot.web.pages.access import Access
-from bot.web.pages.environments import Pages
-from bot.web.pages.environments import Rooms as PageRooms
+from bot.web.pages.environments import EnvironmentPages
+from bot.web.pages.environments import PagePorts as PageRooms
 from bot.web.pages.routes import closed_routes, page_routes
 from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignIn
@@ -174,7 +174,7 @@ class App:
         rooms = PageRooms(store.environments, store.journal, store.queue, witness)
         access = Access(github.collaborators)
         stages = StagePages(site, sessions, access, store.promotions, view_reader(store, github))
-        return page_routes(sign_in, Pages(site, sessions, access, rooms, utc_now), stages)
+        return page_routes(sign_in, EnvironmentPages(site, sessions, access, rooms, utc_now), stages)
 
     def _routes(self, store: Store, pages: Sequence[BaseRoute]) -> ASGIApp:
         metrics = self._metrics
@@ -189,7 +189,7 @@ class App:
                 {"due": depth.due, "later": depth.later, "running": depth.running}, depth.oldest_seconds
             )
             metrics.store_transactions(store.transactions)
-            figures = await store.census.take()
+            figures = await store.statistics.read()
             metrics.environments(_every(EnvironmentState, figures.environments))
             metrics.promotions(_every(PromotionState, figures.promotions), figures.approval_seconds)
             metrics.kept_stages({"lock": figures.locked, "hold": figures.held})

@@ -27,13 +27,13 @@ from bot.promotions.view_reader import StageViewReader
 from bot.settings import Settings
 from bot.store import Store
 from bot.store.store import utc_now
-from bot.sweeps.deployments import deployments
-from bot.sweeps.expiry import expiry, warnings
-from bot.sweeps.orphans import Rooms as OrphanRooms
-from bot.sweeps.orphans import orphans
-from bot.sweeps.queue_wakeup import forgotten
-from bot.sweeps.redelivery import redelivery
-from bot.sweeps.removed_repositories import lost
+from bot.sweeps.deployments import sweep_stale_deployments
+from bot.sweeps.expiry import sweep_expired, sweep_expiry_warnings
+from bot.sweeps.orphans import OrphanPorts as OrphanRooms
+from bot.sweeps.orphans import sweep_orphans
+from bot.sweeps.queue_wakeup import wake_queued_previews
+from bot.sweeps.redelivery import sweep_failed_deliveries
+from bot.sweeps.removed_repositories import sweep_removed_repositories
 from bot.sweeps.resync import Resync
 from bot.sweeps.schedule import Sweeper
 from bot.web.metrics import Metrics
@@ -79,8 +79,8 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
         "namespace": OrphanedNamespaces(
             store.environments, store.journal, dependencies.namespaces, utc_now, metrics
         ),
-        "resync": resync.one,
-        "sweep": Sweeper({"resync": resync.all, **_sweeps(dependencies)}),
+        "resync": resync.one_repository,
+        "sweep": Sweeper({"resync": resync.all_repositories, **_sweeps(dependencies)}),
         **_promotions(dependencies),
     }
 
@@ -150,29 +150,29 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
     limit = settings.max_deletions_per_sweep
 
     async def expire() -> None:
-        await expiry(store.environments, store.queue, utc_now(), limit, metrics)
-        await warnings(store.environments, store.queue, utc_now(), metrics)
+        await sweep_expired(store.environments, store.queue, utc_now(), limit, metrics)
+        await sweep_expiry_warnings(store.environments, store.queue, utc_now(), metrics)
 
     async def redeliver() -> None:
-        await redelivery(github.installations, store.deliveries, utc_now(), metrics)
-        await store.deliveries.forget(utc_now() - _KEEP_DELIVERIES)
-        await store.commands.forget(utc_now() - _KEEP_DELIVERIES)
-        await store.releases.forget(utc_now() - _KEEP_RELEASES, _FORGET_AT_ONCE)
+        await sweep_failed_deliveries(github.installations, store.deliveries, utc_now(), metrics)
+        await store.deliveries.purge(utc_now() - _KEEP_DELIVERIES)
+        await store.commands.purge(utc_now() - _KEEP_DELIVERIES)
+        await store.releases.purge(utc_now() - _KEEP_RELEASES, _FORGET_AT_ONCE)
 
     async def find_deployments() -> None:
-        await deployments(
+        await sweep_stale_deployments(
             github.installations, github.deployments, store.environments, store.deliveries, metrics
         )
 
     async def find_lost() -> None:
-        await lost(store.environments, store.deliveries, utc_now(), limit, metrics)
+        await sweep_removed_repositories(store.environments, store.deliveries, utc_now(), limit, metrics)
 
     async def find_orphans() -> None:
         found = OrphanRooms(dependencies.namespaces, store.environments, store.deliveries, store.queue)
-        await orphans(found, limit, metrics)
+        await sweep_orphans(found, limit, metrics)
 
     async def wake_queue() -> None:
-        await forgotten(store.environments, store.queue, _caps(settings), metrics)
+        await wake_queued_previews(store.environments, store.queue, _caps(settings), metrics)
 
     return {
         "expiry": expire,

@@ -124,7 +124,7 @@ def destroy(
     by = getpass.getuser()
 
     async def ask(store: Store) -> Environment | None:
-        return await store.environments.wish(
+        return await store.environments.update_overrides(
             environment.key,
             lambda wishes: replace(wishes, destroyed_by=by),
             "Take it away, on the command line.",

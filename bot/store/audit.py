@@ -11,7 +11,7 @@ from bot.store.database import Database
 from bot.store.tables import audit, storable
 
 
-class Audit:
+class SqlAuditLog:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -49,7 +49,7 @@ class Audit:
         ]
 
 
-def append(connection: Connection, entries: Sequence[AuditEntry], token: str) -> None:
+def append_entries(connection: Connection, entries: Sequence[AuditEntry], token: str) -> None:
     """Within the transaction that does what they tell, asked for by whatever has the token."""
     rows = [
         {

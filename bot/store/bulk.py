@@ -18,7 +18,7 @@ _MOST_ROWS = 64
 """In one statement on SQLite, which keeps a plan for each number of rows."""
 
 
-class Bulk:
+class BulkStatement:
     """`statement` names the rows as `{rows}`; `columns` gives each column of them its PostgreSQL type.
 
     `{lock}` is where PostgreSQL locks what it reads; SQLite has locked everything already.

@@ -19,10 +19,10 @@ from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store.database import Database
 from bot.store.dialect import insert
-from bot.store.environments import wish
-from bot.store.hints import absorb
-from bot.store.journal import append
-from bot.store.queue import enqueue, hold
+from bot.store.environments import update_overrides
+from bot.store.hints import apply_hints
+from bot.store.journal import append_decisions
+from bot.store.queue import enqueue, require_claim
 from bot.store.records import decoder, encode
 from bot.store.tables import commands, environments
 
@@ -31,7 +31,7 @@ Change = Callable[[UserOverrides], UserOverrides]
 _read_outcome = decoder(Outcome)
 
 
-class Commands:
+class SqlCommandStore:
     """Fulfils the port of the same name."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -41,10 +41,10 @@ class Commands:
     async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None:
         statement = select(commands).where(commands.c.comment_id == comment_id)
         row = await self._database.run(lambda connection: connection.execute(statement).one_or_none())
-        return (_heard(row), _read_outcome(row.outcome) if row.outcome else None) if row else None
+        return (_command(row), _read_outcome(row.outcome) if row.outcome else None) if row else None
 
     async def check(self, claim: Claim) -> None:
-        await self._database.run(lambda connection: hold(connection, claim))
+        await self._database.run(lambda connection: require_claim(connection, claim))
 
     async def decide(
         self, claim: Claim, command: RecordedCommand, outcome: Outcome, change: Change | None, by: str
@@ -62,12 +62,12 @@ class Commands:
             if change is not None and _overtaken(connection, command, outcome):
                 decided = replace(outcome, result=Result.OVERTAKEN)
             elif change is not None:
-                wish(connection, key, change, f"`{outcome.verb}`", by, now)
+                update_overrides(connection, key, change, f"`{outcome.verb}`", by, now)
             if decided.refusal:
-                append(connection, [Decision(key, now, "refused", decided.refusal, by)])
+                append_decisions(connection, [Decision(key, now, "refused", decided.refusal, by)])
             values = {"outcome": encode(decided)}
             connection.execute(update(commands).where(_is(command)).values(values))
-            hold(connection, claim)
+            require_claim(connection, claim)
             return decided
 
         decided = await self._database.run(settle)
@@ -80,7 +80,7 @@ class Commands:
     async def finish(self, claim: Claim, command: RecordedCommand) -> None:
         await self._write(claim, command, finished=True)
 
-    async def forget(self, before: datetime) -> int:
+    async def purge(self, before: datetime) -> int:
         """Drops what was finished and received before: GitHub delivers nothing that is so old again."""
         statement = delete(commands).where(commands.c.finished, commands.c.received_at < before)
         return await self._database.run(lambda connection: connection.execute(statement).rowcount)
@@ -88,12 +88,12 @@ class Commands:
     async def _write(self, claim: Claim, command: RecordedCommand, **values: Any) -> None:
         def write(connection: Connection) -> None:
             connection.execute(update(commands).where(_is(command)).values(values))
-            hold(connection, claim)
+            require_claim(connection, claim)
 
         await self._database.run(write)
 
 
-def hear(connection: Connection, comments: Sequence[CommandPosted], now: datetime) -> None:
+def insert_commands(connection: Connection, comments: Sequence[CommandPosted], now: datetime) -> None:
     """Within a transaction, after its hints: what is known of the pull request's head is kept with each."""
     for comment in sorted(comments, key=lambda comment: comment.id):
         key = EnvironmentKey.preview(comment.repository.id, comment.number)
@@ -103,7 +103,7 @@ def hear(connection: Connection, comments: Sequence[CommandPosted], now: datetim
             )
         ).one_or_none()
         if known is None:
-            absorb(connection, [PullRequestHint(comment.repository, comment.number, None, None)], now)
+            apply_hints(connection, [PullRequestHint(comment.repository, comment.number, None, None)], now)
         row = _row(comment, now) | ({"head": known[0], "head_since": known[1]} if known else {})
         statement = insert(connection, commands).on_conflict_do_nothing().returning(commands.c.comment_id)
         if connection.execute(statement, row).one_or_none() is not None:
@@ -125,7 +125,7 @@ def _row(comment: CommandPosted, now: datetime) -> dict[str, Any]:
     }
 
 
-def _heard(row: Row[Any]) -> RecordedCommand:
+def _command(row: Row[Any]) -> RecordedCommand:
     return RecordedCommand(
         repository=Repository(row.repository_id, row.installation_id, row.owner, row.repository),
         number=row.number,

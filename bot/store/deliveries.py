@@ -25,60 +25,60 @@ from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentSt
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store import removals
-from bot.store.bulk import Bulk
-from bot.store.commands import hear
+from bot.store.bulk import BulkStatement
+from bot.store.commands import insert_commands
 from bot.store.database import Database
 from bot.store.dialect import insert
-from bot.store.environments import wish
-from bot.store.hints import absorb
+from bot.store.environments import update_overrides
+from bot.store.hints import apply_hints
 from bot.store.promotions import wake_all, wake_pending
 from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories, stages
 
 
-class Deliveries:
+class SqlDeliveryStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def record(self, delivery: Delivery, asks: Sequence[WebhookEffect] = ()) -> None:
+    async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect] = ()) -> None:
         """Returns once the delivery and the work it asks for are on disk; a known guid has no second effect.
 
         StoreUnavailable: it must not be acknowledged; the same delivery sent again is processed.
         """
         now = self._clock()
-        await self._database.run(lambda connection: _record(connection, delivery, asks, now))
+        await self._database.run(lambda connection: _record(connection, delivery, effects, now))
         self._database.work_signal.notify()
 
-    async def hint(self, hints: Sequence[PullRequestHint]) -> None:
+    async def apply_hints(self, hints: Sequence[PullRequestHint]) -> None:
         """What a sweep found out has the same effect as if it had been delivered."""
         now = self._clock()
-        await self._database.run(lambda connection: absorb(connection, hints, now))
+        await self._database.run(lambda connection: apply_hints(connection, hints, now))
         self._database.work_signal.notify()
 
-    async def follow(self, named: Sequence[Repository]) -> None:
+    async def wake_pipelines(self, repositories: Sequence[Repository]) -> None:
         """The pipelines of these repositories are to look what their default branches want."""
         now = self._clock()
-        await self._database.run(lambda connection: _follow(connection, named, now))
+        await self._database.run(lambda connection: _wake_pipelines(connection, repositories, now))
         self._database.work_signal.notify()
 
-    async def known(self, guids: Collection[str]) -> set[str]:
+    async def recorded(self, guids: Collection[str]) -> set[str]:
         """Which of these deliveries were recorded."""
         statement = select(deliveries.c.guid).where(deliveries.c.guid.in_(guids))
         return await self._database.run(lambda connection: set(connection.scalars(statement)))
 
-    async def forget(self, before: datetime) -> int:
+    async def purge(self, before: datetime) -> int:
         """Drops what was received before; GitHub redelivers only what is younger than 3 days."""
 
         def drop(connection: Connection) -> int:
-            removals.forget(connection, before)
+            removals.purge(connection, before)
             return connection.execute(delete(deliveries).where(deliveries.c.received_at < before)).rowcount
 
         return await self._database.run(drop)
 
     async def repository(self, repository_id: int) -> Repository | None:
         """The repository as a delivery named it last; for `resync:ID` and `pipeline:ID`."""
-        return await self._database.run(lambda connection: _repository(connection, repository_id))
+        return await self._database.run(lambda connection: _find_repository(connection, repository_id))
 
 
 def _record(connection: Connection, delivery: Delivery, asks: Sequence[WebhookEffect], now: datetime) -> None:
@@ -87,23 +87,23 @@ def _record(connection: Connection, delivery: Delivery, asks: Sequence[WebhookEf
     hints = [ask for ask in asks if isinstance(ask, PullRequestHint)]
     for ask in asks:
         if isinstance(ask, CommitStatusChanged):
-            _wake(connection, ask, now)
+            _wake_commit(connection, ask, now)
         elif isinstance(ask, ConfigurationChanged):
-            hints += _reread(connection, ask)
+            hints += _hints_for_previews(connection, ask)
             wake_all(connection, ask.repository.id, now)
-    absorb(connection, hints, now)
+    apply_hints(connection, hints, now)
     for ask in asks:
         if isinstance(ask, RerunRequested):
             key = EnvironmentKey.preview(ask.repository.id, ask.number)
-            wish(connection, key, _refreshed, "“Re-run” was pressed on a check.", ask.by, now)
-    removals.note(connection, [ask for ask in asks if isinstance(ask, RepositoryRemoved)], now)
+            update_overrides(connection, key, _with_refresh, "“Re-run” was pressed on a check.", ask.by, now)
+    removals.record(connection, [ask for ask in asks if isinstance(ask, RepositoryRemoved)], now)
     _resync(connection, [ask.repository for ask in asks if isinstance(ask, ResyncRequested)], now)
-    _follow(connection, _followers(connection, asks), now)
-    hear(connection, [ask for ask in asks if isinstance(ask, CommandPosted)], now)
+    _wake_pipelines(connection, _changed_pipelines(connection, asks), now)
+    insert_commands(connection, [ask for ask in asks if isinstance(ask, CommandPosted)], now)
 
 
-def _refreshed(wishes: UserOverrides) -> UserOverrides:
-    return replace(wishes, refreshes=wishes.refreshes + 1)
+def _with_refresh(overrides: UserOverrides) -> UserOverrides:
+    return replace(overrides, refreshes=overrides.refreshes + 1)
 
 
 def _row(delivery: Delivery) -> tuple[object, ...]:
@@ -118,7 +118,7 @@ def _row(delivery: Delivery) -> tuple[object, ...]:
     )
 
 
-_INSERT = Bulk(
+_INSERT = BulkStatement(
     """
     INSERT INTO deliveries (guid, event, action, repository_id, repository, received_at)
     SELECT rows.guid, rows.event, rows.action, rows.repository_id, rows.repository, rows.received_at
@@ -135,18 +135,18 @@ _INSERT = Bulk(
 )
 
 
-def _wake(connection: Connection, wake: CommitStatusChanged, now: datetime) -> None:
+def _wake_commit(connection: Connection, change: CommitStatusChanged, now: datetime) -> None:
     wanting = select(environments.c.key).where(
-        environments.c.repository_id == wake.repository_id,
-        or_(environments.c.commit == wake.sha, environments.c.hinted_head == wake.sha),
+        environments.c.repository_id == change.repository_id,
+        or_(environments.c.commit == change.sha, environments.c.hinted_head == change.sha),
         environments.c.state != EnvironmentState.GONE,
     )
     keys = [EnvironmentKey.parse(key) for key in connection.scalars(wanting)]
     enqueue(connection, map(WorkKey.environment, keys), now)
-    wake_pending(connection, wake.repository_id, now)
+    wake_pending(connection, change.repository_id, now)
 
 
-def _reread(connection: Connection, ask: ConfigurationChanged) -> list[PullRequestHint]:
+def _hints_for_previews(connection: Connection, ask: ConfigurationChanged) -> list[PullRequestHint]:
     standing = select(environments.c.key).where(
         environments.c.repository_id == ask.repository.id,
         environments.c.state != EnvironmentState.GONE,
@@ -159,12 +159,12 @@ def _reread(connection: Connection, ask: ConfigurationChanged) -> list[PullReque
 def _resync(connection: Connection, named: Sequence[Repository], now: datetime) -> None:
     if not named:
         return
-    removals.take_back(connection, named)
-    _remember(connection, named)
+    removals.revoke(connection, named)
+    _upsert_repositories(connection, named)
     enqueue(connection, [WorkKey.resync(each.id) for each in named], now)
 
 
-def _followers(connection: Connection, asks: Sequence[WebhookEffect]) -> list[Repository]:
+def _changed_pipelines(connection: Connection, asks: Sequence[WebhookEffect]) -> list[Repository]:
     """Whose pipeline has to look: the configuration changed, or something was pushed and there is one."""
     reconfigured = [ask.repository for ask in asks if isinstance(ask, ConfigurationChanged)]
     pushed = {ask.repository.id: ask.repository for ask in asks if isinstance(ask, DefaultBranchPushed)}
@@ -174,13 +174,13 @@ def _followers(connection: Connection, asks: Sequence[WebhookEffect]) -> list[Re
     return [*(pushed[id] for id in connection.scalars(known)), *reconfigured]
 
 
-def _follow(connection: Connection, named: Sequence[Repository], now: datetime) -> None:
+def _wake_pipelines(connection: Connection, named: Sequence[Repository], now: datetime) -> None:
     if named:
-        _remember(connection, named)
+        _upsert_repositories(connection, named)
         enqueue(connection, [WorkKey.pipeline(each.id) for each in named], now)
 
 
-def _remember(connection: Connection, named: Sequence[Repository]) -> None:
+def _upsert_repositories(connection: Connection, named: Sequence[Repository]) -> None:
     rows = [
         {"id": each.id, "installation_id": each.installation_id, "owner": each.owner, "name": each.name}
         for each in sorted(named, key=lambda each: each.id)
@@ -190,6 +190,6 @@ def _remember(connection: Connection, named: Sequence[Repository]) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=[repositories.c.id], set_=newer), rows)
 
 
-def _repository(connection: Connection, repository_id: int) -> Repository | None:
+def _find_repository(connection: Connection, repository_id: int) -> Repository | None:
     row = connection.execute(select(repositories).where(repositories.c.id == repository_id)).one_or_none()
     return Repository(row.id, row.installation_id, row.owner, row.name) if row else None

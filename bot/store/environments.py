@@ -27,7 +27,7 @@ from bot.model.work import Claim, WorkKey
 from bot.store import quota as places
 from bot.store import removals
 from bot.store.database import Database
-from bot.store.journal import append
+from bot.store.journal import append_decisions
 from bot.store.queue import enqueue, holds
 from bot.store.records import decoder, encode
 from bot.store.tables import Moment, environments, work
@@ -37,10 +37,10 @@ _SUPERSEDED = "{} is wanted differently by now, or another worker took over."
 
 _read_status = decoder(Status)
 _read_attempt = decoder(Attempt)
-_read_wishes = decoder(UserOverrides)
+_read_overrides = decoder(UserOverrides)
 
 
-class Environments:
+class SqlEnvironmentStore:
     """Fulfils the port of the same name."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -69,7 +69,7 @@ class Environments:
         if expires_before is not None:
             statement = statement.where(environments.c.expires_at < expires_before)
         if lost_before is not None:
-            statement = statement.where(removals.concerned(lost_before))
+            statement = statement.where(removals.removed_before(lost_before))
         rows = await self._database.run(lambda connection: connection.execute(statement).all())
         return [_environment(row) for row in rows]
 
@@ -92,23 +92,25 @@ class Environments:
 
     async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
         """As the port says."""
-        return await self._database.run(lambda connection: removals.noted(connection, repository, before))
+        return await self._database.run(
+            lambda connection: removals.find_notice(connection, repository, before)
+        )
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
         """As the port says."""
         now = self._clock()
 
         def take(connection: Connection) -> QueuePosition | None:
-            places.one_at_a_time(connection)
-            _hold(connection, claim, environment)
-            return places.take(connection, environment, caps, now)
+            places.lock_quota(connection)
+            _require_current(connection, claim, environment)
+            return places.request_slot(connection, environment, caps, now)
 
         turn = await self._database.run(take)
         self._database.work_signal.notify()
         return turn
 
-    async def wish(
-        self, key: EnvironmentKey, change: Callable[[UserOverrides], UserOverrides], why: str, by: str
+    async def update_overrides(
+        self, key: EnvironmentKey, change: Callable[[UserOverrides], UserOverrides], reason: str, by: str
     ) -> Environment | None:
         """Changes what people asked for: whatever runs stops, and the environment is worked on again.
 
@@ -116,16 +118,18 @@ class Environments:
         when there is no such environment.
         """
         now = self._clock()
-        wished = await self._database.run(lambda connection: wish(connection, key, change, why, by, now))
+        wished = await self._database.run(
+            lambda connection: update_overrides(connection, key, change, reason, by, now)
+        )
         self._database.work_signal.notify()
         return wished
 
 
-def wish(
+def update_overrides(
     connection: Connection,
     key: EnvironmentKey,
     change: Callable[[UserOverrides], UserOverrides],
-    why: str,
+    reason: str,
     by: str,
     now: datetime,
 ) -> Environment | None:
@@ -141,7 +145,7 @@ def wish(
         .where(environments.c.key == str(key))
         .values(wishes=encode(after.overrides), generation=after.generation, desired_at=now)
     )
-    append(connection, [Decision(key, now, "asked", why, by)])
+    append_decisions(connection, [Decision(key, now, "asked", reason, by)])
     enqueue(connection, [WorkKey.environment(key)], now)
     return after
 
@@ -154,9 +158,9 @@ def _save(
     now: datetime,
 ) -> None:
     status = environment.status
-    left = environment.admission is Admission.NONE and places.has_place(connection, environment.key)
+    left = environment.admission is Admission.NONE and places.has_slot(connection, environment.key)
     if left:
-        places.one_at_a_time(connection)
+        places.lock_quota(connection)
     values: dict[str, Any] = {
         "observed_generation": environment.observed_generation,
         "state": status.state,
@@ -190,18 +194,18 @@ def _save(
     held = select(work.c.key).where(holds(claim)).with_for_update()
     if not written or connection.execute(held).one_or_none() is None:
         raise Superseded(_SUPERSEDED.format(environment.key))
-    append(connection, made)
+    append_decisions(connection, made)
     if left:
         places.wake_queue(connection, now)
 
 
-def _hold(connection: Connection, claim: Claim, environment: Environment) -> None:
+def _require_current(connection: Connection, claim: Claim, environment: Environment) -> None:
     """Locks record and key, in the order of `_save`; Superseded when one of them is not ours any more."""
-    wanted = select(environments.c.key).where(
+    record = select(environments.c.key).where(
         environments.c.key == str(environment.key), environments.c.generation == environment.generation
     )
     held = select(work.c.key).where(holds(claim))
-    for statement in (wanted, held):
+    for statement in (record, held):
         if connection.execute(statement.with_for_update()).one_or_none() is None:
             raise Superseded(_SUPERSEDED.format(environment.key))
 
@@ -215,7 +219,7 @@ def _environment(row: Row[Any]) -> Environment:
         observed_generation=row.observed_generation,
         status=_read_status(row.status),
         attempt=_read_attempt(row.attempt),
-        overrides=_read_wishes(row.wishes),
+        overrides=_read_overrides(row.wishes),
         receipt=row.receipt,
         created_at=row.created_at,
         updated_at=row.updated_at,

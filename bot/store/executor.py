@@ -13,7 +13,7 @@ from bot.store.database import T
 _Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop]
 
 
-class Handover:
+class SingleThreadExecutor:
     """Cheaper than an executor: no future of its own, no lock but the queue's.
 
     The thread is a daemon: a disk that hangs for ever does not keep the program from ending.

@@ -14,9 +14,9 @@ from bot.model.environment import EnvironmentKey
 from bot.model.naming import namespace_name
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
-from bot.store.bulk import Bulk
+from bot.store.bulk import BulkStatement
 from bot.store.dialect import insert
-from bot.store.new_environment import blank
+from bot.store.new_environment import new_row
 from bot.store.queue import enqueue
 from bot.store.tables import environments, microseconds
 
@@ -25,7 +25,7 @@ _QUICK_SUCCESSION = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Gathered:
+class MergedHint:
     """All hints on one environment that came together: the last word counts, and contradiction is change."""
 
     name: str
@@ -46,13 +46,13 @@ class Gathered:
         return WorkKey("environment", self.name)
 
 
-def gather(hints: Iterable[PullRequestHint]) -> list[Gathered]:
+def merge_hints(hints: Iterable[PullRequestHint]) -> list[MergedHint]:
     """One entry per environment, in the order of their keys (all replicas lock rows in that order)."""
-    found: dict[str, Gathered] = {}
+    found: dict[str, MergedHint] = {}
     for hint in hints:
         name = str(EnvironmentKey.preview(hint.repository.id, hint.number))
         unsure = hint.head_sha is None or hint.open is None
-        new = Gathered(name, hint.repository, hint.number, hint.head_sha, hint.open, unsure)
+        new = MergedHint(name, hint.repository, hint.number, hint.head_sha, hint.open, unsure)
         old = found.get(new.name)
         if old is not None:
             differs = (old.head, old.open) != (new.head, new.open)
@@ -63,18 +63,18 @@ def gather(hints: Iterable[PullRequestHint]) -> list[Gathered]:
     return [found[key] for key in sorted(found)]
 
 
-def absorb(connection: Connection, hints: Sequence[PullRequestHint], now: datetime) -> None:
+def apply_hints(connection: Connection, hints: Sequence[PullRequestHint], now: datetime) -> None:
     """Within a transaction. A row is not made for a pull request that was never seen and is closed."""
-    gathered = gather(hints)
+    gathered = merge_hints(hints)
     if not gathered:
         return
-    known = _known(connection, gathered)
+    known = _read_states(connection, gathered)
     missing = [hint for hint in gathered if hint.name not in known and hint.open is not False]
     if missing:
         made = _insert(connection, missing, now)
         late = [hint for hint in missing if hint.name not in made]
         if late:  # another replica made them between the two statements
-            known |= _known(connection, late)
+            known |= _read_states(connection, late)
     existing = [(hint, known[hint.name]) for hint in gathered if hint.name in known]
     hurried = _update(connection, existing, microseconds(now))
     asked = [*missing, *(hint for hint, _ in existing)]
@@ -82,7 +82,7 @@ def absorb(connection: Connection, hints: Sequence[PullRequestHint], now: dateti
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredState:
     """What the store knows of an environment before the hints."""
 
     key: str
@@ -94,7 +94,7 @@ class Known:
     reading: bool
     """A worker is about to read GitHub for the newest generation."""
 
-    def differs(self, hint: Gathered) -> bool:
+    def differs(self, hint: MergedHint) -> bool:
         """Whether the desire may have changed.
 
         While GitHub is read, a hint that repeats another one counts too: the answer may be older than the
@@ -103,15 +103,17 @@ class Known:
         return hint.unsure or self.reading or (hint.head, hint.open) != (self.head, self.open)
 
 
-def _known(connection: Connection, hints: Sequence[Gathered]) -> dict[str, Known]:
-    found = _KNOWN.run(connection, [(hint.name,) for hint in hints])
+def _read_states(connection: Connection, hints: Sequence[MergedHint]) -> dict[str, StoredState]:
+    found = _READ_STATES.run(connection, [(hint.name,) for hint in hints])
     return {
-        row[0]: Known(row[0], row[1], row[2], None if row[3] is None else bool(row[3]), row[4], bool(row[5]))
+        row[0]: StoredState(
+            row[0], row[1], row[2], None if row[3] is None else bool(row[3]), row[4], bool(row[5])
+        )
         for row in found
     }
 
 
-_KNOWN = Bulk(
+_READ_STATES = BulkStatement(
     """
     SELECT key, installation_id, hinted_head, hinted_open, desired_at,
         observed_generation < generation AND EXISTS (
@@ -122,14 +124,14 @@ _KNOWN = Bulk(
 )
 
 
-def _insert(connection: Connection, hints: Sequence[Gathered], now: datetime) -> set[str]:
+def _insert(connection: Connection, hints: Sequence[MergedHint], now: datetime) -> set[str]:
     statement = insert(connection, environments).on_conflict_do_nothing().returning(environments.c.key)
-    rows = [_blank(hint, now) for hint in hints]
+    rows = [_new_row(hint, now) for hint in hints]
     return set(connection.scalars(statement, rows))
 
 
-def _blank(hint: Gathered, now: datetime) -> Mapping[str, Any]:
-    row = blank(hint.key, hint.repository, namespace_name(hint.key, hint.repository), now)
+def _new_row(hint: MergedHint, now: datetime) -> Mapping[str, Any]:
+    row = new_row(hint.key, hint.repository, namespace_name(hint.key, hint.repository), now)
     return {
         **row,
         "hinted_head": hint.head,
@@ -138,32 +140,34 @@ def _blank(hint: Gathered, now: datetime) -> Mapping[str, Any]:
     }
 
 
-def _update(connection: Connection, existing: Sequence[tuple[Gathered, Known]], now: int) -> list[WorkKey]:
+def _update(
+    connection: Connection, existing: Sequence[tuple[MergedHint, StoredState]], now: int
+) -> list[WorkKey]:
     """Gives the keys whose desire changed shortly after it had changed before."""
     rows = []
     hurried = []
-    for hint, known in existing:
-        changed = known.differs(hint)
-        if changed and now - known.desired_at < _QUICK_SUCCESSION:
+    for hint, stored in existing:
+        changed = stored.differs(hint)
+        if changed and now - stored.desired_at < _QUICK_SUCCESSION:
             hurried.append(hint.work)
         rows.append(
             (
-                known.key,
+                stored.key,
                 int(changed),
                 hint.repository.installation_id,
                 hint.repository.owner,
                 hint.repository.name,
-                known.head if hint.head is None else hint.head,
-                None if hint.head in (None, known.head) else now,
-                known.open if hint.open is None else hint.open,
-                now if changed else known.desired_at,
+                stored.head if hint.head is None else hint.head,
+                None if hint.head in (None, stored.head) else now,
+                stored.open if hint.open is None else hint.open,
+                now if changed else stored.desired_at,
             )
         )
     _UPDATE.run(connection, rows)
     return hurried
 
 
-_UPDATE = Bulk(
+_UPDATE = BulkStatement(
     """
     UPDATE environments SET
         generation = environments.generation + rows.raised,

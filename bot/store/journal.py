@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Row, and_, insert, select
 from bot.model.environment import Decision, EnvironmentKey
 from bot.model.work import Claim
 from bot.store.database import Database
-from bot.store.queue import hold
+from bot.store.queue import require_claim
 from bot.store.tables import decisions, storable
 
 _REFUSED = 3
 
 
-class Journal:
+class SqlDecisionJournal:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -36,13 +36,13 @@ class Journal:
         """For what changes no environment's record; Superseded unless the claim is still held."""
 
         def write(connection: Connection) -> None:
-            hold(connection, claim)
-            append(connection, [decision])
+            require_claim(connection, claim)
+            append_decisions(connection, [decision])
 
         await self._database.run(write)
 
 
-def append(connection: Connection, made: Sequence[Decision]) -> None:
+def append_decisions(connection: Connection, decisions_: Sequence[Decision]) -> None:
     rows = [
         {
             "environment": str(decision.environment),
@@ -51,7 +51,7 @@ def append(connection: Connection, made: Sequence[Decision]) -> None:
             "why": storable(decision.reason),
             "by": storable(decision.by),
         }
-        for decision in made
+        for decision in decisions_
     ]
     if rows:
         connection.execute(insert(decisions), rows)

@@ -13,10 +13,10 @@ from bot.store.records import encode
 
 _STATUS = encode(Status(EnvironmentState.PENDING))
 _ATTEMPT = encode(Attempt())
-_WISHES = encode(UserOverrides())
+_OVERRIDES = encode(UserOverrides())
 
 
-def blank(key: EnvironmentKey, repository: Repository, namespace: str, now: datetime) -> Mapping[str, Any]:
+def new_row(key: EnvironmentKey, repository: Repository, namespace: str, now: datetime) -> Mapping[str, Any]:
     return {
         "key": str(key),
         "repository_id": repository.id,
@@ -35,7 +35,7 @@ def blank(key: EnvironmentKey, repository: Repository, namespace: str, now: date
         "admission": Admission.NONE,
         "status": _STATUS,
         "attempt": _ATTEMPT,
-        "wishes": _WISHES,
+        "wishes": _OVERRIDES,
         "receipt": "",
         "created_at": now,
         "updated_at": now,

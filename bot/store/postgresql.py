@@ -36,7 +36,7 @@ class PostgresqlDatabase:
         self.work_signal = WorkSignal()
         self.transactions: Counter[str] = Counter()
         self._url = url.set(drivername="postgresql+psycopg")
-        self._shown = url.render_as_string(hide_password=True)
+        self._safe_url = url.render_as_string(hide_password=True)
         self._engine: AsyncEngine
         self._listener: asyncio.Task[None] | None = None
 
@@ -55,8 +55,8 @@ class PostgresqlDatabase:
         except (SQLAlchemyError, psycopg.Error, OSError) as error:
             await self._engine.dispose()
             raise StoreUnusable(
-                f"The database {self._shown} cannot be reached ({_words(error)}): does it run, and are host, "
-                "user, password and database name right?"
+                f"The database {self._safe_url} cannot be reached ({_driver_message(error)}). Check "
+                "that it is running and that host, user, password and database name are correct."
             ) from error
         self._listener = asyncio.create_task(self._listen(), name="store-listen")
 
@@ -66,21 +66,21 @@ class PostgresqlDatabase:
                 await connection.run_sync(_migrate)
         except SQLAlchemyError as error:
             raise StoreUnusable(
-                f"The tables of {self._shown} cannot be made ({_words(error)}): the user needs the right to "
-                "create tables in that database's schema."
+                f"The tables of {self._safe_url} cannot be created ({_driver_message(error)}). Grant "
+                "the user CREATE on that database's schema."
             ) from error
 
     async def run(self, transaction: Transaction[T]) -> T:
         self.transactions[transaction_name(transaction)] += 1
         try:
             async with asyncio.timeout(TRANSACTION_TIMEOUT.total_seconds()):
-                return await _again_when_asked(lambda: self._run(transaction))
+                return await _retry_on_conflict(lambda: self._run(transaction))
         except (TimeoutError, PoolTimeout) as error:
             raise StoreUnavailable("The database did not answer in time.") from error
         except (DBAPIError, OSError) as error:
             if isinstance(error, DBAPIError) and not _outage(error):
                 raise
-            raise StoreUnavailable(f"The database did not take it: {_words(error)}.") from error
+            raise StoreUnavailable(f"The database did not take it: {_driver_message(error)}.") from error
 
     async def run_alone(self, transaction: Transaction[None]) -> None:
         """Never: any number of replicas may work."""
@@ -100,12 +100,12 @@ class PostgresqlDatabase:
         """Rings for work that other replicas ask for; while it cannot, workers still look by the clock."""
         while True:
             try:
-                await self._ring_on_notification()
+                await self._notify_on_message()
             except (psycopg.Error, OSError) as error:
-                _log.warning("listening for work was interrupted", error=_words(error))
+                _log.warning("listening for work was interrupted", error=_driver_message(error))
             await asyncio.sleep(_LISTEN_PAUSE_SECONDS)
 
-    async def _ring_on_notification(self) -> None:
+    async def _notify_on_message(self) -> None:
         address = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         connection = await psycopg.AsyncConnection.connect(address, autocommit=True, connect_timeout=5)
         async with connection:
@@ -121,7 +121,7 @@ def notify(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_notify('{CHANNEL}', '')"))
 
 
-async def _again_when_asked(attempt: Callable[[], Awaitable[T]]) -> T:
+async def _retry_on_conflict(attempt: Callable[[], Awaitable[T]]) -> T:
     """PostgreSQL resolves a deadlock by asking one of the two to start over."""
     for _ in range(3):
         try:
@@ -142,6 +142,6 @@ def _outage(error: DBAPIError) -> bool:
     return isinstance(error.orig, (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError))
 
 
-def _words(error: Exception) -> str:
+def _driver_message(error: Exception) -> str:
     said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
     return said.splitlines()[0] if said else type(error).__name__

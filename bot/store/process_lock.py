@@ -12,14 +12,14 @@ import os
 from pathlib import Path
 
 
-class Presence:
+class ProcessLock:
     """Blocking calls. On a file system without locks nobody is ever alone."""
 
     def __init__(self, database: Path) -> None:
         path = database.with_name(f"{database.name}-lock")
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
-    def alone(self) -> bool:
+    def acquire_exclusive(self) -> bool:
         """Whether nobody else works on the file; if so nobody can begin before `share` was called."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -27,7 +27,7 @@ class Presence:
             return False
         return True
 
-    def share(self) -> None:
+    def acquire_shared(self) -> None:
         """Counts this process among those who work, once nobody is alone any more."""
         with contextlib.suppress(OSError):
             fcntl.flock(self._file, fcntl.LOCK_SH)

@@ -19,7 +19,7 @@ from bot.model.work import Claim, WorkKey
 from bot.store import audit, journal
 from bot.store.database import Database
 from bot.store.dialect import insert
-from bot.store.new_environment import blank
+from bot.store.new_environment import new_row
 from bot.store.queue import enqueue, holds
 from bot.store.records import decoder, encode
 from bot.store.tables import environments, promotions, stages, work
@@ -28,12 +28,12 @@ _SUPERSEDED = "Another worker took {} over."
 
 _read_promotion = decoder(Promotion)
 _read_stage = decoder(StageRecord)
-_read_wishes = decoder(UserOverrides)
+_read_overrides = decoder(UserOverrides)
 
 Change = Callable[[StageAggregate], StageAggregate]
 
 
-class Promotions:
+class SqlPromotionStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
@@ -59,8 +59,8 @@ class Promotions:
         def transaction(connection: Connection) -> StageAggregate:
             record = _lock(connection, stage, repository)
             if claim is not None:
-                _require(connection, claim)
-            before = _aggregate(connection, record, promotion_id)
+                require_claim(connection, claim)
+            before = _load_aggregate(connection, record, promotion_id)
             if token and audit.carried_out(connection, repository.id, token, stage.name) is not None:
                 return before
             after = change(before)
@@ -118,14 +118,14 @@ class Promotions:
         now = self._clock()
 
         def transaction(connection: Connection) -> None:
-            enqueue(connection, [WorkKey.promotion(id) for id in _open(connection, stage)], now)
+            enqueue(connection, [WorkKey.promotion(id) for id in _open_promotions(connection, stage)], now)
 
         await self._database.run(transaction)
         self._database.work_signal.notify()
 
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is still the current one."""
-        await self._database.run(lambda connection: _require(connection, claim))
+        await self._database.run(lambda connection: require_claim(connection, claim))
 
     async def receipt(self, id: str) -> str:
         """What was written to GitHub for this promotion: JSON that only the reporter reads."""
@@ -134,7 +134,7 @@ class Promotions:
 
     async def save_receipt(self, claim: Claim, id: str, receipt: str) -> None:
         def transaction(connection: Connection) -> None:
-            _require(connection, claim)
+            require_claim(connection, claim)
             connection.execute(update(promotions).where(promotions.c.id == id).values(receipt=receipt))
 
         await self._database.run(transaction)
@@ -168,13 +168,13 @@ def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository)
     return replace(_read_stage(connection.execute(found).scalar_one()), repository=repository)
 
 
-def _require(connection: Connection, claim: Claim) -> None:
+def require_claim(connection: Connection, claim: Claim) -> None:
     held = select(work.c.key).where(holds(claim)).with_for_update()
     if connection.execute(held).one_or_none() is None:
         raise Superseded(_SUPERSEDED.format(claim.key))
 
 
-def _aggregate(connection: Connection, record: StageRecord, promotion_id: str | None) -> StageAggregate:
+def _load_aggregate(connection: Connection, record: StageRecord, promotion_id: str | None) -> StageAggregate:
     wanted = (promotions.c.stage == str(record.key)) & (
         promotions.c.ended.is_(False) | (promotions.c.id == promotion_id)
     )
@@ -201,17 +201,17 @@ def _write(
     changed = [each for each in after.promotions.values() if each != before.promotions.get(each.id)]
     # First those that let go of the stage, so that the index sees one holder at each moment.
     for promotion in sorted(changed, key=lambda each: each.state in ACTIVE):
-        _put(connection, promotion)
+        _upsert(connection, promotion)
     if after.stage != before.stage:
         own = stages.c.key == str(after.stage.key)
         connection.execute(update(stages).where(own).values(_columns(after.stage)))
-    audit.append(connection, after.audit, token)
+    audit.append_entries(connection, after.audit, token)
     keys = {WorkKey.promotion(each.id) for each in changed}
     if after.stage.target != before.stage.target:
-        _aim(connection, after.stage, now)
+        _set_target(connection, after.stage, now)
         keys.add(WorkKey.environment(after.stage.key))
     if after.stage != before.stage:
-        keys |= {WorkKey.promotion(id) for id in _open(connection, after.stage.key)}
+        keys |= {WorkKey.promotion(id) for id in _open_promotions(connection, after.stage.key)}
     freed = after.stage != before.stage or any(each.state in ENDED for each in changed)
     if after.stage.key.kind is EnvironmentKind.DEMO and freed:
         # What the default branch wants of it may be possible now.
@@ -227,7 +227,7 @@ def _columns(stage: StageRecord) -> Mapping[str, Any]:
     }
 
 
-def _put(connection: Connection, promotion: Promotion) -> None:
+def _upsert(connection: Connection, promotion: Promotion) -> None:
     values: Mapping[str, Any] = {
         "number": promotion.number,
         "release": promotion.release.id if promotion.release is not None else None,
@@ -249,14 +249,14 @@ def _put(connection: Connection, promotion: Promotion) -> None:
     connection.execute(statement.on_conflict_do_update(index_elements=[promotions.c.id], set_=values))
 
 
-def _aim(connection: Connection, stage: StageRecord, now: datetime) -> None:
+def _set_target(connection: Connection, stage: StageRecord, now: datetime) -> None:
     """The stage's environment is to run another target, or none: a new desire, in the same transaction."""
     key, repository, target = stage.key, stage.repository, stage.target
     namespace = stage.namespace or namespace_name(key, repository)
-    row = blank(key, repository, namespace, now)
+    row = new_row(key, repository, namespace, now)
     connection.execute(insert(connection, environments).values(row).on_conflict_do_nothing())
     found = select(environments.c.wishes).where(environments.c.key == str(key)).with_for_update()
-    wishes = _read_wishes(connection.execute(found).scalar_one())
+    wishes = _read_overrides(connection.execute(found).scalar_one())
     connection.execute(
         update(environments)
         .where(environments.c.key == str(key))
@@ -271,9 +271,9 @@ def _aim(connection: Connection, stage: StageRecord, now: datetime) -> None:
         )
     )
     told = f"release {target.release.id} is wanted" if target is not None else "nothing is wanted any more"
-    journal.append(connection, [Decision(key, now, "asked", told)])
+    journal.append_decisions(connection, [Decision(key, now, "asked", told)])
 
 
-def _open(connection: Connection, stage: EnvironmentKey) -> Sequence[str]:
+def _open_promotions(connection: Connection, stage: EnvironmentKey) -> Sequence[str]:
     statement = select(promotions.c.id).where(promotions.c.stage == str(stage), promotions.c.ended.is_(False))
     return list(connection.scalars(statement))

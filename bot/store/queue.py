@@ -30,7 +30,7 @@ from sqlalchemy import (
 from bot.environments.ports import Clock
 from bot.model.errors import Superseded
 from bot.model.work import Claim, ScheduledWork, WorkKey
-from bot.store.bulk import Bulk
+from bot.store.bulk import BulkStatement
 from bot.store.database import Database
 from bot.store.postgresql import notify
 from bot.store.tables import Moment, microseconds, storable, tokens, work
@@ -45,7 +45,7 @@ LONGEST_SETTLING = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Depth:
+class QueueDepth:
     """For metrics: how many keys, and how long the oldest due one has waited."""
 
     due: int
@@ -54,11 +54,11 @@ class Depth:
     oldest_seconds: float
 
 
-class Queue:
+class SqlWorkQueue:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._rings_before_claim = 0
+        self._notifications_before_claim = 0
 
     async def enqueue(self, keys: Iterable[WorkKey], not_before: datetime | None = None) -> None:
         """A waiting key keeps the earlier moment; a running one runs once more after it."""
@@ -71,7 +71,7 @@ class Queue:
 
     async def claim(self, owner: str, limit: int, lease_seconds: float) -> list[Claim]:
         """Leases up to `limit` keys that are due, or whose holder let the lease run out."""
-        self._rings_before_claim = self._database.work_signal.notifications
+        self._notifications_before_claim = self._database.work_signal.notifications
         now = self._clock()
         until = now + timedelta(seconds=lease_seconds)
         return await self._database.run(lambda connection: _claim(connection, owner, limit, now, until))
@@ -143,7 +143,7 @@ class Queue:
         row = await self._database.run(lambda connection: connection.execute(statement).one_or_none())
         return ScheduledWork(*row) if row else None
 
-    async def depth(self) -> Depth:
+    async def depth(self) -> QueueDepth:
         now = self._clock()
         waiting = work.c.running.is_(False)
         statement = select(
@@ -154,20 +154,20 @@ class Queue:
         )
         row = await self._database.run(lambda connection: connection.execute(statement).one())
         due, later, running, oldest = row
-        return Depth(due, later, running, (now - oldest).total_seconds() if oldest else 0.0)
+        return QueueDepth(due, later, running, (now - oldest).total_seconds() if oldest else 0.0)
 
     async def wait_for_work(self, seconds: float) -> None:
         """Returns when the next `claim` may find something, at the latest after so many seconds."""
-        rung = asyncio.Event()
-        unsubscribe = self._database.work_signal.subscribe(rung.set)
+        notified = asyncio.Event()
+        unsubscribe = self._database.work_signal.subscribe(notified.set)
         try:
-            if self._database.work_signal.notifications != self._rings_before_claim:
+            if self._database.work_signal.notifications != self._notifications_before_claim:
                 return
             due = await self.next_due()
             pause = seconds if due is None else min(seconds, (due - self._clock()).total_seconds())
             if pause > 0:
                 async with asyncio.timeout(pause):
-                    await rung.wait()
+                    await notified.wait()
         except TimeoutError:
             pass
         finally:
@@ -185,7 +185,7 @@ def holds(claim: Claim) -> ColumnElement[bool]:
     return and_(work.c.key == str(claim.key), work.c.token == claim.token, work.c.running)
 
 
-def hold(connection: Connection, claim: Claim) -> None:
+def require_claim(connection: Connection, claim: Claim) -> None:
     """Within a transaction: locks the claim's row; Superseded when it is not held any more."""
     held = select(work.c.key).where(holds(claim)).with_for_update()
     if connection.execute(held).one_or_none() is None:
@@ -208,7 +208,7 @@ def enqueue(
         notify(connection)
 
 
-_ENQUEUE = Bulk(
+_ENQUEUE = BulkStatement(
     """
     INSERT INTO work (key, running, not_before, settling_since, settled_at, attempts, token, error)
     SELECT rows.key, false, rows.at, rows.since, rows.settled, 0, 0, '' FROM {rows} WHERE true

@@ -15,14 +15,16 @@ from bot.store.tables import environments
 _LOCK = 0x67726E7071  # any number that nobody else takes
 
 
-def take(connection: Connection, environment: Environment, caps: Caps, now: datetime) -> QueuePosition | None:
+def request_slot(
+    connection: Connection, environment: Environment, caps: Caps, now: datetime
+) -> QueuePosition | None:
     """Within a transaction that holds the claim. None: it has a place from now on."""
     candidates = _candidates(connection)
     key = str(environment.key)
     mine = next((each for each in candidates if each.key == key), None)
     overtakes = False
     if mine is None:
-        mine = _newcomer(connection, environment, now)
+        mine = _new_candidate(connection, environment, now)
         overtakes = any(each.requested_at > mine.requested_at for each in candidates)
         candidates.append(mine)
     if mine.admission is Admission.ADMITTED:
@@ -36,13 +38,13 @@ def take(connection: Connection, environment: Environment, caps: Caps, now: date
     return waits
 
 
-def one_at_a_time(connection: Connection) -> None:
+def lock_quota(connection: Connection) -> None:
     """Until the transaction ends nobody else takes or leaves a place; on SQLite that is always so."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
-def has_place(connection: Connection, key: EnvironmentKey) -> bool:
+def has_slot(connection: Connection, key: EnvironmentKey) -> bool:
     """Whether it has a place on the cluster, or one in the queue."""
     statement = select(environments.c.admission).where(environments.c.key == str(key))
     return connection.scalar(statement) not in (None, Admission.NONE)
@@ -70,7 +72,7 @@ def _candidates(connection: Connection) -> list[Candidate]:
     ]
 
 
-def _newcomer(connection: Connection, environment: Environment, now: datetime) -> Candidate:
+def _new_candidate(connection: Connection, environment: Environment, now: datetime) -> Candidate:
     """One that had to leave the queue for a push comes back to where it was."""
     key = str(environment.key)
     statement = select(environments.c.author, environments.c.asked_at).where(environments.c.key == key)

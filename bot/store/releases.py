@@ -18,10 +18,10 @@ from bot.store.tables import environments, promotions, releases, stages
 _read = decoder(PromotableRelease)
 _read_stage = decoder(StageRecord)
 _read_promotion = decoder(Promotion)
-_read_wishes = decoder(UserOverrides)
+_read_overrides = decoder(UserOverrides)
 
 
-class Releases:
+class SqlReleaseStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -44,7 +44,7 @@ class Releases:
         statement = select(releases.c.body).where(
             releases.c.id == id, releases.c.repository_id == repository_id
         )
-        return await self._one(statement)
+        return await self._read_one(statement)
 
     async def of_commit(self, repository_id: int, commit: str) -> PromotableRelease | None:
         """The one that was made last: another configuration of the same commit is another release."""
@@ -54,7 +54,7 @@ class Releases:
             .order_by(releases.c.made_at.desc(), releases.c.id)
             .limit(1)
         )
-        return await self._one(statement)
+        return await self._read_one(statement)
 
     async def newest(self, repository_id: int, limit: int = 20) -> list[PromotableRelease]:
         statement = (
@@ -73,7 +73,7 @@ class Releases:
         await self._database.run(lambda connection: connection.execute(statement))
         return known
 
-    async def forget(self, before: datetime, most: int) -> int:
+    async def purge(self, before: datetime, most: int) -> int:
         """Drops releases that were made before and that nothing refers to any more, the oldest first.
 
         What a stage or a demo runs or can go back to stays, and what a promotion that has not ended is about,
@@ -84,7 +84,7 @@ class Releases:
             kept = _referred_to(connection)
             statement = (
                 select(releases.c.id, releases.c.commit)
-                .where(releases.c.made_at < before, ~_of_an_open_preview())
+                .where(releases.c.made_at < before, ~_has_open_preview())
                 .order_by(releases.c.made_at, releases.c.id)
             )
             old = [id for id, commit in connection.execute(statement) if not kept & {id, commit}][:most]
@@ -92,7 +92,7 @@ class Releases:
 
         return await self._database.run(drop)
 
-    async def _one(self, statement: Select[str]) -> PromotableRelease | None:
+    async def _read_one(self, statement: Select[str]) -> PromotableRelease | None:
         body = await self._database.run(lambda connection: connection.scalar(statement))
         return _read(body) if body is not None else None
 
@@ -103,7 +103,7 @@ def _referred_to(connection: Connection) -> set[str]:
     for record in map(_read_stage, connection.scalars(select(stages.c.body))):
         found |= {each.target.release.id for each in record.verified}
     pinned = select(environments.c.wishes).where(~_is_preview())
-    targets = [_read_wishes(text).target for text in connection.scalars(pinned)]
+    targets = [_read_overrides(text).target for text in connection.scalars(pinned)]
     under_way = select(promotions.c.body).where(promotions.c.ended.is_(False))
     for promotion in map(_read_promotion, connection.scalars(under_way)):
         targets.append(promotion.rollback_target)
@@ -120,7 +120,7 @@ def _is_preview() -> ColumnElement[bool]:
     return environments.c.key.startswith(f"{EnvironmentKind.PREVIEW}/")
 
 
-def _of_an_open_preview() -> ColumnElement[bool]:
+def _has_open_preview() -> ColumnElement[bool]:
     """Also of one that expired while its pull request is open: its release can still be promoted."""
     return (
         select(environments.c.key)

@@ -16,7 +16,7 @@ _ALL = 0
 """No repository has this id."""
 
 
-def note(connection: Connection, told: Sequence[RepositoryRemoved], now: datetime) -> None:
+def record(connection: Connection, notices: Sequence[RepositoryRemoved], now: datetime) -> None:
     """Within a transaction; what was told before keeps its moment."""
     rows = [
         {
@@ -25,27 +25,27 @@ def note(connection: Connection, told: Sequence[RepositoryRemoved], now: datetim
             "why": each.why,
             "noted_at": now,
         }
-        for each in told
+        for each in notices
     ]
     if rows:
         connection.execute(insert(connection, removals).on_conflict_do_nothing(), rows)
 
 
-def take_back(connection: Connection, seen: Sequence[Repository]) -> None:
+def revoke(connection: Connection, repositories: Sequence[Repository]) -> None:
     """A later delivery names the repository as one of that installation: it is there again."""
-    for repository in seen:
-        connection.execute(delete(removals).where(_concerns(repository)))
+    for repository in repositories:
+        connection.execute(delete(removals).where(_applies_to(repository)))
 
 
-def noted(connection: Connection, repository: Repository, before: datetime) -> RemovalNotice | None:
+def find_notice(connection: Connection, repository: Repository, before: datetime) -> RemovalNotice | None:
     """Why it was lost, if that was told before the given moment."""
     columns = (removals.c.why, removals.c.noted_at)
-    statement = select(*columns).where(_concerns(repository), removals.c.noted_at < before)
+    statement = select(*columns).where(_applies_to(repository), removals.c.noted_at < before)
     row = connection.execute(statement.order_by(removals.c.repository_id.desc()).limit(1)).one_or_none()
     return RemovalNotice(row.why, row.noted_at) if row is not None else None
 
 
-def concerned(before: datetime) -> ColumnElement[bool]:
+def removed_before(before: datetime) -> ColumnElement[bool]:
     """Environments of repositories that were lost before the given moment."""
     told = select(removals.c.why).where(
         removals.c.installation_id == environments.c.installation_id,
@@ -55,11 +55,11 @@ def concerned(before: datetime) -> ColumnElement[bool]:
     return told.exists()
 
 
-def forget(connection: Connection, before: datetime) -> None:
+def purge(connection: Connection, before: datetime) -> None:
     connection.execute(delete(removals).where(removals.c.noted_at < before))
 
 
-def _concerns(repository: Repository) -> ColumnElement[bool]:
+def _applies_to(repository: Repository) -> ColumnElement[bool]:
     return and_(
         removals.c.installation_id == repository.installation_id,
         or_(removals.c.repository_id == repository.id, removals.c.repository_id == _ALL),

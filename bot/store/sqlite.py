@@ -22,8 +22,8 @@ from bot.model.errors import StoreUnavailable
 from bot.store import schema
 from bot.store.database import TRANSACTION_TIMEOUT, T, Transaction, WorkSignal, transaction_name
 from bot.store.errors import StoreUnusable
-from bot.store.executor import Handover
-from bot.store.process_lock import Presence
+from bot.store.executor import SingleThreadExecutor
+from bot.store.process_lock import ProcessLock
 
 _BUSY_MILLISECONDS = 4000
 """How long another process may hold the file before those who wait are told that it is unavailable."""
@@ -38,7 +38,7 @@ _QUIET_TURNS = 2
 """Turns of the event loop without a new transaction; a request needs two from the socket to the store."""
 
 
-class _Unit(Generic[T]):
+class GroupedTransaction(Generic[T]):
     """One caller's transaction inside the common one."""
 
     def __init__(self, transaction: Transaction[T]) -> None:
@@ -80,32 +80,32 @@ class SqliteDatabase:
         self.transactions: Counter[str] = Counter()
         self._path = path
         self._create = create
-        self._thread = Handover("store-commit")
+        self._executor = SingleThreadExecutor("store-commit")
         self._engine: Engine
         self._connection: Connection
         self._driver: sqlite3.Connection
-        self._presence: Presence | None = None
-        self._waiting: list[_Unit[Any]] = []
-        self._in_flight: list[_Unit[Any]] = []
-        self._serving: asyncio.Task[None] | None = None
+        self._process_lock: ProcessLock | None = None
+        self._waiting: list[GroupedTransaction[Any]] = []
+        self._in_flight: list[GroupedTransaction[Any]] = []
+        self._group_commit: asyncio.Task[None] | None = None
         self._stalled = False
 
     async def open(self) -> None:
         if not self._create and not self._path.is_file():
-            self._thread.close()
+            self._executor.close()
             advice = "`greenroom migrate` makes it, and so does `greenroom serve`."
             raise StoreUnusable(f"There is no database {self._path.resolve()}. {advice}")
         try:
-            self._driver = await self._thread.call(self._connect)
+            self._driver = await self._executor.call(self._connect)
         except sqlite3.Error as error:
-            self._thread.close()
+            self._executor.close()
             raise StoreUnusable(_advice(self._path, error)) from error
         self._engine = create_engine("sqlite://", creator=lambda: self._driver, poolclass=StaticPool)
         self._connection = self._engine.connect()
 
     async def migrate(self) -> None:
         try:
-            await self._thread.call(self._migrate)
+            await self._executor.call(self._migrate)
         except (sqlite3.Error, DBAPIError) as error:
             raise StoreUnusable(_advice(self._path, error)) from error
 
@@ -113,61 +113,61 @@ class SqliteDatabase:
         self.transactions[transaction_name(transaction)] += 1
         if self._stalled:
             raise StoreUnavailable(f"The disk under {self._path} does not answer.")
-        unit = _Unit(transaction)
+        unit = GroupedTransaction(transaction)
         self._waiting.append(unit)
-        if self._serving is None:
-            self._serving = asyncio.create_task(self._serve(), name="store")
+        if self._group_commit is None:
+            self._group_commit = asyncio.create_task(self._run_batches(), name="store")
         return await unit.answer
 
     async def run_alone(self, transaction: Transaction[None]) -> None:
         try:
-            self._presence = presence = Presence(self._path)
+            self._process_lock = presence = ProcessLock(self._path)
         except OSError as error:
             raise StoreUnusable(_advice(self._path, error)) from error
-        if await self._thread.call(presence.alone):
+        if await self._executor.call(presence.acquire_exclusive):
             await self.run(transaction)
-        await self._thread.call(presence.share)
+        await self._executor.call(presence.acquire_shared)
 
     async def close(self) -> None:
-        if self._serving is not None:
-            await asyncio.wait([self._serving], timeout=TRANSACTION_TIMEOUT.total_seconds())
+        if self._group_commit is not None:
+            await asyncio.wait([self._group_commit], timeout=TRANSACTION_TIMEOUT.total_seconds())
         if not self._stalled:
             self._connection.close()
             self._engine.dispose()
-            await self._thread.call(self._driver.close)
-        self._thread.close()
-        if self._presence is not None:
-            self._presence.close()
+            await self._executor.call(self._driver.close)
+        self._executor.close()
+        if self._process_lock is not None:
+            self._process_lock.close()
 
-    async def _serve(self) -> None:
+    async def _run_batches(self) -> None:
         """While anybody waits: run all that waits, commit once, answer everybody."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             watchdog = loop.call_later(TRANSACTION_TIMEOUT.total_seconds(), self._stall)
             try:
-                await self._batch()
+                await self._run_batch()
                 for unit in self._in_flight:
                     unit.committed()
             except Exception as error:
                 told = _unavailable(error) if isinstance(error, (sqlite3.Error, DBAPIError)) else error
-                for unit in self._in_flight or self._take():
+                for unit in self._in_flight or self._take_waiting():
                     unit.failed(told)
             finally:
                 watchdog.cancel()
                 self._in_flight = []
                 self._stalled = False
-        self._serving = None
+        self._group_commit = None
 
-    async def _batch(self) -> None:
+    async def _run_batch(self) -> None:
         await self._collect()
         await self._begin()
-        self._in_flight = self._take()
+        self._in_flight = self._take_waiting()
         changes = self._driver.total_changes
         with self._connection.begin():
             for unit in self._in_flight:
                 unit.perform(self._connection, self._driver)
             if self._driver.total_changes != changes:
-                await self._thread.call(self._driver.commit)
+                await self._executor.call(self._driver.commit)
 
     async def _collect(self) -> None:
         """Waits while transactions arrive: a commit costs the same for one as for all of them."""
@@ -183,7 +183,7 @@ class SqliteDatabase:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            await self._thread.call(self._begin_patiently)
+            await self._executor.call(self._begin_patiently)
 
     def _begin_patiently(self) -> None:
         self._driver.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
@@ -192,7 +192,7 @@ class SqliteDatabase:
         finally:
             self._driver.execute("PRAGMA busy_timeout = 0")
 
-    def _take(self) -> list[_Unit[Any]]:
+    def _take_waiting(self) -> list[GroupedTransaction[Any]]:
         """Everybody who still waits; those who left are not done any more."""
         taken, self._waiting = self._waiting, []
         return [unit for unit in taken if not unit.answer.done()]
@@ -200,7 +200,7 @@ class SqliteDatabase:
     def _stall(self) -> None:
         """The disk hangs: tell everybody now, and those who come until it answers again."""
         self._stalled = True
-        for unit in [*self._in_flight, *self._take()]:
+        for unit in [*self._in_flight, *self._take_waiting()]:
             unit.failed(StoreUnavailable(f"The disk under {self._path} does not answer."))
 
     def _connect(self) -> sqlite3.Connection:
@@ -233,10 +233,10 @@ class SqliteDatabase:
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"The database did not take it: {_words(error)}.")
+    return StoreUnavailable(f"The database did not take it: {_driver_message(error)}.")
 
 
-def _words(error: Exception) -> str:
+def _driver_message(error: Exception) -> str:
     return str(error.orig if isinstance(error, DBAPIError) else error)
 
 
@@ -245,4 +245,4 @@ def _advice(path: Path, error: Exception) -> str:
         advice = f"the folder {path.parent} does not exist; make it, or name another file"
     else:
         advice = f"is the folder {path.parent} writable for this user, and is there room on the disk?"
-    return f"The database {path} cannot be used ({_words(error)}): {advice}"
+    return f"The database {path} cannot be used ({_driver_message(error)}): {advice}"

@@ -14,7 +14,7 @@ from bot.store.tables import environments, promotions, stages
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class StoreStatistics:
     environments: Mapping[str, int]
     """By state, as far as there are any."""
     promotions: Mapping[str, int]
@@ -26,22 +26,22 @@ class Figures:
     """How long the oldest promotion that waits for an approval has waited."""
 
 
-class Census:
+class SqlStatistics:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def take(self) -> Figures:
+    async def read(self) -> StoreStatistics:
         now = self._clock()
         waits = promotions.c.state == PromotionState.AWAITING_APPROVAL
 
-        def count(connection: Connection) -> Figures:
+        def count(connection: Connection) -> StoreStatistics:
             locked = select(func.count()).select_from(stages).where(stages.c.locked_until > now)
             held = select(func.count()).select_from(stages).where(stages.c.held)
             oldest = connection.scalar(select(func.min(promotions.c.since)).where(waits))
-            return Figures(
-                environments=_by(connection, environments.c.state),
-                promotions=_by(connection, promotions.c.state),
+            return StoreStatistics(
+                environments=_count_by(connection, environments.c.state),
+                promotions=_count_by(connection, promotions.c.state),
                 locked=connection.scalar(locked) or 0,
                 held=connection.scalar(held) or 0,
                 approval_seconds=max((now - oldest).total_seconds(), 0.0) if oldest is not None else 0.0,
@@ -50,6 +50,6 @@ class Census:
         return await self._database.run(count)
 
 
-def _by(connection: Connection, state: Column[str]) -> Mapping[str, int]:
+def _count_by(connection: Connection, state: Column[str]) -> Mapping[str, int]:
     rows = connection.execute(select(state, func.count()).group_by(state))
     return {row[0]: row[1] for row in rows}

@@ -10,19 +10,19 @@ from sqlalchemy import URL, make_url, select
 from sqlalchemy.exc import ArgumentError
 
 from bot.environments.ports import Clock
-from bot.store.audit import Audit
-from bot.store.commands import Commands
+from bot.store.audit import SqlAuditLog
+from bot.store.commands import SqlCommandStore
 from bot.store.database import Database
-from bot.store.deliveries import Deliveries
-from bot.store.environments import Environments
+from bot.store.deliveries import SqlDeliveryStore
+from bot.store.environments import SqlEnvironmentStore
 from bot.store.errors import StoreUnusable
-from bot.store.journal import Journal
+from bot.store.journal import SqlDecisionJournal
 from bot.store.postgresql import PostgresqlDatabase
-from bot.store.promotions import Promotions
-from bot.store.queue import Queue
-from bot.store.releases import Releases
+from bot.store.promotions import SqlPromotionStore
+from bot.store.queue import SqlWorkQueue
+from bot.store.releases import SqlReleaseStore
 from bot.store.sqlite import SqliteDatabase
-from bot.store.statistics import Census
+from bot.store.statistics import SqlStatistics
 from bot.store.tables import tokens
 
 _URLS = "sqlite:///greenroom.db (a path after three slashes) or postgresql://user:password@host/database"
@@ -35,27 +35,27 @@ def utc_now() -> datetime:
 class Store:
     """Everything that must survive a restart. Any call may raise StoreUnavailable."""
 
-    deliveries: Deliveries
-    queue: Queue
-    environments: Environments
-    journal: Journal
-    commands: Commands
-    promotions: Promotions
-    releases: Releases
-    audit: Audit
-    census: Census
+    deliveries: SqlDeliveryStore
+    queue: SqlWorkQueue
+    environments: SqlEnvironmentStore
+    journal: SqlDecisionJournal
+    commands: SqlCommandStore
+    promotions: SqlPromotionStore
+    releases: SqlReleaseStore
+    audit: SqlAuditLog
+    statistics: SqlStatistics
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
-        self.deliveries = Deliveries(database, clock)
-        self.queue = Queue(database, clock)
-        self.environments = Environments(database, clock)
-        self.journal = Journal(database)
-        self.commands = Commands(database, clock)
-        self.promotions = Promotions(database, clock)
-        self.releases = Releases(database)
-        self.audit = Audit(database)
-        self.census = Census(database, clock)
+        self.deliveries = SqlDeliveryStore(database, clock)
+        self.queue = SqlWorkQueue(database, clock)
+        self.environments = SqlEnvironmentStore(database, clock)
+        self.journal = SqlDecisionJournal(database)
+        self.commands = SqlCommandStore(database, clock)
+        self.promotions = SqlPromotionStore(database, clock)
+        self.releases = SqlReleaseStore(database)
+        self.audit = SqlAuditLog(database)
+        self.statistics = SqlStatistics(database, clock)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:

@@ -7,14 +7,16 @@ from typing import TypeVar
 
 import structlog
 
-from bot.sweeps.telemetry import Telemetry
+from bot.sweeps.telemetry import SweepTelemetry
 
 log = structlog.get_logger()
 
 Item = TypeVar("Item")
 
 
-def within_limit(sweep: str, removals: Sequence[Item], limit: int, telemetry: Telemetry) -> Sequence[Item]:
+def within_limit(
+    sweep: str, removals: Sequence[Item], limit: int, telemetry: SweepTelemetry
+) -> Sequence[Item]:
     """All of the removals, or none of them when there are more than `limit`."""
     if len(removals) <= limit:
         return removals

@@ -7,18 +7,18 @@ import structlog
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import EnvironmentKind
 from bot.model.errors import Rejected
-from bot.sweeps.ports import STANDING, Deliveries, DeploymentLister, Environments, RepositoryLister
-from bot.sweeps.telemetry import Telemetry
+from bot.sweeps.ports import STANDING, DeliveryRecords, DeploymentLister, EnvironmentFinder, RepositoryLister
+from bot.sweeps.telemetry import SweepTelemetry
 
 log = structlog.get_logger()
 
 
-async def deployments(
+async def sweep_stale_deployments(
     installations: RepositoryLister,
     deployment_lister: DeploymentLister,
-    environments: Environments,
-    deliveries: Deliveries,
-    telemetry: Telemetry,
+    environments: EnvironmentFinder,
+    deliveries: DeliveryRecords,
+    telemetry: SweepTelemetry,
 ) -> None:
     """The worker reads the pull request, and ends them if nothing is wanted."""
     hints = []
@@ -31,5 +31,5 @@ async def deployments(
             log.warning("Deployments cannot be read", repository=repository.full_name, reason=str(error))
             continue
         hints += [PullRequestHint(repository, number, None, open=None) for number in sorted(active)]
-    await deliveries.hint(hints)
+    await deliveries.apply_hints(hints)
     telemetry.swept("deployments", len(hints))

@@ -8,12 +8,12 @@ from bot.environments.expiry import MAX_WARNING_PERIOD
 from bot.model.environment import Environment
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, Environments, Queue
-from bot.sweeps.telemetry import Telemetry
+from bot.sweeps.ports import STANDING, EnvironmentFinder, WorkEnqueuer
+from bot.sweeps.telemetry import SweepTelemetry
 
 
-async def expiry(
-    environments: Environments, queue: Queue, now: datetime, limit: int, telemetry: Telemetry
+async def sweep_expired(
+    environments: EnvironmentFinder, queue: WorkEnqueuer, now: datetime, limit: int, telemetry: SweepTelemetry
 ) -> None:
     """The worker compares the deadline again before it takes anything away."""
     expired = await environments.find(states=STANDING, expires_before=now)
@@ -22,14 +22,16 @@ async def expiry(
     telemetry.swept("expiry", len(removals))
 
 
-async def warnings(environments: Environments, queue: Queue, now: datetime, telemetry: Telemetry) -> None:
+async def sweep_expiry_warnings(
+    environments: EnvironmentFinder, queue: WorkEnqueuer, now: datetime, telemetry: SweepTelemetry
+) -> None:
     """The worker makes the pull request say it."""
     soon = await environments.find(states=STANDING, expires_before=now + MAX_WARNING_PERIOD)
-    due = [WorkKey.environment(environment.key) for environment in soon if to_warn(environment, now)]
+    due = [WorkKey.environment(environment.key) for environment in soon if needs_warning(environment, now)]
     await queue.enqueue(due)
     telemetry.swept("warnings", len(due))
 
 
-def to_warn(environment: Environment, now: datetime) -> bool:
+def needs_warning(environment: Environment, now: datetime) -> bool:
     status = environment.status
     return status.warn_at is not None and now >= status.warn_at and not status.expiring and status.end is None

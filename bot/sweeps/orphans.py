@@ -10,35 +10,35 @@ from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, 
 from bot.model.manifest import OwnedNamespace
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, Deliveries, Environments, NamespaceLister, Queue
-from bot.sweeps.telemetry import Telemetry
+from bot.sweeps.ports import STANDING, DeliveryRecords, EnvironmentFinder, NamespaceLister, WorkEnqueuer
+from bot.sweeps.telemetry import SweepTelemetry
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class OrphanPorts:
     namespaces: NamespaceLister
-    environments: Environments
-    deliveries: Deliveries
-    queue: Queue
+    environments: EnvironmentFinder
+    deliveries: DeliveryRecords
+    queue: WorkEnqueuer
 
 
-async def orphans(rooms: Rooms, limit: int, telemetry: Telemetry) -> None:
+async def sweep_orphans(ports: OrphanPorts, limit: int, telemetry: SweepTelemetry) -> None:
     """A worker reads the pull request before anything is deleted: a namespace alone is no evidence."""
-    namespaces = await rooms.namespaces.owned_namespaces()
-    known = {environment.key: environment for environment in await rooms.environments.find()}
-    found = [*without_environment(namespaces, known), *second(namespaces, known)]
+    namespaces = await ports.namespaces.owned_namespaces()
+    environments = {environment.key: environment for environment in await ports.environments.find()}
+    found = [*without_environment(namespaces, environments), *duplicate_namespaces(namespaces, environments)]
     removals = within_limit("orphans", found, limit, telemetry)
     hints = [each for each in removals if isinstance(each, PullRequestHint)] + without_namespace(
-        namespaces, known
+        namespaces, environments
     )
     keys = [each for each in removals if isinstance(each, WorkKey)]
-    await rooms.deliveries.hint(hints)
-    await rooms.queue.enqueue(keys)
+    await ports.deliveries.apply_hints(hints)
+    await ports.queue.enqueue(keys)
     telemetry.swept("orphans", len(hints) + len(keys))
 
 
 def without_environment(
-    namespaces: Sequence[OwnedNamespace], known: Mapping[EnvironmentKey, Environment]
+    namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, Environment]
 ) -> list[PullRequestHint]:
     """Namespaces that the store does not know, or believes gone."""
     return [
@@ -46,12 +46,15 @@ def without_environment(
         for namespace in namespaces
         if namespace.environment.kind is EnvironmentKind.PREVIEW
         and not namespace.terminating
-        and (namespace.environment not in known or known[namespace.environment].status.state not in STANDING)
+        and (
+            namespace.environment not in environments
+            or environments[namespace.environment].status.state not in STANDING
+        )
     ]
 
 
-def second(
-    namespaces: Sequence[OwnedNamespace], known: Mapping[EnvironmentKey, Environment]
+def duplicate_namespaces(
+    namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, Environment]
 ) -> list[WorkKey]:
     """Those that were left under an older name: the store was lost, and the repository renamed."""
     return [
@@ -59,19 +62,19 @@ def second(
         for namespace in namespaces
         if namespace.environment.kind is EnvironmentKind.PREVIEW
         and not namespace.terminating
-        and namespace.environment in known
-        and known[namespace.environment].namespace != namespace.name
+        and namespace.environment in environments
+        and environments[namespace.environment].namespace != namespace.name
     ]
 
 
 def without_namespace(
-    namespaces: Sequence[OwnedNamespace], known: Mapping[EnvironmentKey, Environment]
+    namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, Environment]
 ) -> list[PullRequestHint]:
     """Previews that the store believes to be up, but whose namespace somebody deleted."""
     names = {namespace.name for namespace in namespaces}
     return [
         PullRequestHint(environment.repository, int(environment.key.name), None, open=None)
-        for environment in known.values()
+        for environment in environments.values()
         if environment.key.kind is EnvironmentKind.PREVIEW
         and environment.status.state is EnvironmentState.READY
         and environment.namespace not in names

@@ -42,7 +42,7 @@ class NamespaceLister(Protocol):
         """All namespaces that carry our label."""
 
 
-class Environments(Protocol):
+class EnvironmentFinder(Protocol):
     async def find(
         self,
         *,
@@ -54,21 +54,21 @@ class Environments(Protocol):
         """All that fit every given condition."""
 
 
-class Deliveries(Protocol):
-    async def hint(self, hints: Sequence[PullRequestHint]) -> None:
+class DeliveryRecords(Protocol):
+    async def apply_hints(self, hints: Sequence[PullRequestHint]) -> None:
         """As if a delivery had told of them: generations are raised, keys enqueued."""
 
-    async def follow(self, named: Sequence[Repository]) -> None:
+    async def wake_pipelines(self, repositories: Sequence[Repository]) -> None:
         """As if a push to the default branches of these repositories had been delivered."""
 
-    async def known(self, guids: Collection[str]) -> set[str]:
+    async def recorded(self, guids: Collection[str]) -> set[str]:
         """Which of these deliveries were recorded already."""
 
     async def repository(self, repository_id: int) -> Repository | None:
         """The repository as a delivery named it last."""
 
 
-class Queue(Protocol):
+class WorkEnqueuer(Protocol):
     async def enqueue(self, keys: Iterable[WorkKey]) -> None: ...
 
 

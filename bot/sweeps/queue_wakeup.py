@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from bot.model.quota import Admission, Candidate, Caps, queue_position
 from bot.model.work import WorkKey
-from bot.sweeps.ports import STANDING, Environments, Queue
-from bot.sweeps.telemetry import Telemetry
+from bot.sweeps.ports import STANDING, EnvironmentFinder, WorkEnqueuer
+from bot.sweeps.telemetry import SweepTelemetry
 
 
-async def forgotten(environments: Environments, queue: Queue, caps: Caps, telemetry: Telemetry) -> None:
+async def wake_queued_previews(
+    environments: EnvironmentFinder, queue: WorkEnqueuer, caps: Caps, telemetry: SweepTelemetry
+) -> None:
     """Whoever leaves a place wakes the queue at once; this is only for what that does not see."""
     standing = [each for each in await environments.find(states=STANDING) if each.requested_at is not None]
     candidates = [

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from bot.sweeps.ports import Deliveries, DeliveryLog
-from bot.sweeps.telemetry import Telemetry
+from bot.sweeps.ports import DeliveryLog, DeliveryRecords
+from bot.sweeps.telemetry import SweepTelemetry
 
 LOOK_BACK = timedelta(hours=6)
 """GitHub keeps deliveries for days; what is older than this was found by resync long ago."""
@@ -13,11 +13,11 @@ MOST = 100
 """Asked for again in one sweep; the rest waits for the next."""
 
 
-async def redelivery(
-    delivery_log: DeliveryLog, deliveries: Deliveries, now: datetime, telemetry: Telemetry
+async def sweep_failed_deliveries(
+    delivery_log: DeliveryLog, deliveries: DeliveryRecords, now: datetime, telemetry: SweepTelemetry
 ) -> None:
     failed = await delivery_log.failed_deliveries(now - LOOK_BACK)
-    known = await deliveries.known([delivery.guid for delivery in failed])
+    known = await deliveries.recorded([delivery.guid for delivery in failed])
     missed = [delivery for delivery in failed if delivery.guid not in known][:MOST]
     for delivery in missed:
         await delivery_log.redeliver(delivery)

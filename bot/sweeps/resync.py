@@ -15,8 +15,8 @@ from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, Deliveries, Environments, PullRequestLister, RepositoryLister
-from bot.sweeps.telemetry import Telemetry
+from bot.sweeps.ports import STANDING, DeliveryRecords, EnvironmentFinder, PullRequestLister, RepositoryLister
+from bot.sweeps.telemetry import SweepTelemetry
 
 log = structlog.get_logger()
 
@@ -32,10 +32,10 @@ class Resync:
         installations: RepositoryLister,
         pull_requests: PullRequestLister,
         contents: ContentReader,
-        environments: Environments,
-        deliveries: Deliveries,
+        environments: EnvironmentFinder,
+        deliveries: DeliveryRecords,
         limit: int,
-        telemetry: Telemetry,
+        telemetry: SweepTelemetry,
     ) -> None:
         self._installations = installations
         self._pull_requests = pull_requests
@@ -45,17 +45,17 @@ class Resync:
         self._limit = limit
         self._telemetry = telemetry
 
-    async def all(self) -> None:
+    async def all_repositories(self) -> None:
         """The sweep: every repository of every installation."""
-        await self._look(await self._installations.repositories())
+        await self._compare(await self._installations.repositories())
 
-    async def one(self, claim: Claim) -> None:
+    async def one_repository(self, claim: Claim) -> None:
         """The handler of `resync:REPOSITORY_ID`: a delivery told that the repository changed."""
         repository = await self._deliveries.repository(int(claim.key.subject))
         if repository is not None:
-            await self._look([repository])
+            await self._compare([repository])
 
-    async def _look(self, repositories: Sequence[Repository]) -> None:
+    async def _compare(self, repositories: Sequence[Repository]) -> None:
         changed: list[PullRequestHint] = []
         vanished: list[PullRequestHint] = []
         following: list[Repository] = []
@@ -67,55 +67,55 @@ class Resync:
                 log.warning("a repository cannot be read", repository=repository.full_name, reason=str(error))
                 continue
             known = await self._environments.find(repository_id=repository.id)
-            changed += moved(repository, pulls, known)
-            changed += outdated(repository, pulls, known, configuration)
-            vanished += unlisted(repository, pulls, known)
-            following += [repository] * follows(configuration)
+            changed += changed_hints(repository, pulls, known)
+            changed += reconfigured_hints(repository, pulls, known, configuration)
+            vanished += unlisted_hints(repository, pulls, known)
+            following += [repository] * has_pipeline(configuration)
         hints = [*changed, *within_limit("resync", vanished, self._limit, self._telemetry)]
-        await self._deliveries.hint(hints)
-        await self._deliveries.follow(following)
+        await self._deliveries.apply_hints(hints)
+        await self._deliveries.wake_pipelines(following)
         self._telemetry.swept("resync", len(hints) + len(following))
 
 
-def moved(
-    repository: Repository, pulls: Sequence[PullRequest], known: Sequence[Environment]
+def changed_hints(
+    repository: Repository, pulls: Sequence[PullRequest], environments: Sequence[Environment]
 ) -> list[PullRequestHint]:
     """Open pull requests that the store does not know, or knows as something else than they are."""
-    by_name = {environment.key.name: environment for environment in known}
+    by_name = {environment.key.name: environment for environment in environments}
     hints = []
     for pull in pulls:
         environment = by_name.get(str(pull.number))
         read = environment.attempt.pull_request if environment else None
         if read is None or not read.open or read.head_sha != pull.head_sha:
             hints.append(PullRequestHint(repository, pull.number, pull.head_sha, open=True))
-        elif _asked(read) != _asked(pull):
+        elif _preview_conditions(read) != _preview_conditions(pull):
             hints.append(PullRequestHint(repository, pull.number, None, open=True))
     return hints
 
 
-def _asked(pull: PullRequest) -> tuple[object, ...]:
+def _preview_conditions(pull: PullRequest) -> tuple[object, ...]:
     """What besides the head may decide whether there is a preview."""
     return pull.base_ref, pull.archived, pull.draft, pull.labels
 
 
-def outdated(
+def reconfigured_hints(
     repository: Repository,
     pulls: Sequence[PullRequest],
-    known: Sequence[Environment],
+    environments: Sequence[Environment],
     configuration: str | None,
 ) -> list[PullRequestHint]:
     """Open pull requests for which another configuration was read than the default branch has now."""
     numbers = {str(pull.number) for pull in pulls}
     return [
         PullRequestHint(repository, int(environment.key.name), None, open=True)
-        for environment in known
+        for environment in environments
         if environment.key.name in numbers
         and environment.attempt.configuration is not None
         and environment.attempt.configuration != configuration
     ]
 
 
-def follows(configuration: str | None) -> bool:
+def has_pipeline(configuration: str | None) -> bool:
     """Whether a push to the default branch that nobody told of may be wanted somewhere."""
     try:
         return configuration is not None and parse_configuration(configuration).follows_default_branch
@@ -123,14 +123,14 @@ def follows(configuration: str | None) -> bool:
         return False
 
 
-def unlisted(
-    repository: Repository, pulls: Sequence[PullRequest], known: Sequence[Environment]
+def unlisted_hints(
+    repository: Repository, pulls: Sequence[PullRequest], environments: Sequence[Environment]
 ) -> list[PullRequestHint]:
     """Previews that still stand though the list does not show their pull request as open."""
     numbers = {str(pull.number) for pull in pulls}
     return [
         PullRequestHint(repository, int(environment.key.name), None, open=None)
-        for environment in known
+        for environment in environments
         if environment.key.kind is EnvironmentKind.PREVIEW
         and environment.key.name not in numbers
         and environment.status.state in STANDING

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Telemetry(Protocol):
+class SweepTelemetry(Protocol):
     def swept(self, sweep: str, enqueued: int) -> None: ...
 
     def breaker_tripped(self, sweep: str) -> None: ...

@@ -25,7 +25,7 @@ def health_routes(checks: Mapping[str, Check], deadline: float = DEADLINE) -> li
         return PlainTextResponse("alive\n")
 
     async def ready(_: Request) -> Response:
-        answers = await asyncio.gather(*(_ask(name, check, deadline) for name, check in checks.items()))
+        answers = await asyncio.gather(*(_run_check(name, check, deadline) for name, check in checks.items()))
         problems = {name: answer for name, answer in zip(checks, answers, strict=True) if answer is not None}
         return JSONResponse(
             {"ready": not problems, "problems": problems},
@@ -36,7 +36,7 @@ def health_routes(checks: Mapping[str, Check], deadline: float = DEADLINE) -> li
     return [Route("/healthz", alive), Route("/readyz", ready)]
 
 
-async def _ask(name: str, check: Check, deadline: float) -> str | None:
+async def _run_check(name: str, check: Check, deadline: float) -> str | None:
     try:
         async with asyncio.timeout(deadline):
             return await check()

@@ -116,7 +116,7 @@ async def _bring_up(github: GitHubServer, kubeconfig: Path, database: str) -> No
         for repository in await app.installations.repositories()
         for pull in await app.pull_requests.open_pull_requests(repository)
     ]
-    await store.deliveries.hint(
+    await store.deliveries.apply_hints(
         [PullRequestHint(pull.repository, pull.number, pull.head_sha, True) for pull in pulls]
     )
     await _save_ready(store, {str(_key(pull)): pull for pull in pulls})

@@ -99,7 +99,7 @@ class Desk:
             PullRequestHint(self.repository, each, self.head(each), open=True)
             for each in (self.own, self.fork)
         ]
-        await self.store.deliveries.hint(hints)
+        await self.store.deliveries.apply_hints(hints)
 
     def comment(self, number: int, login: str, body: str) -> Comment:
         return self.github.comments.create(SHOP, number, body, by=login)

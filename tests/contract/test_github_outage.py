@@ -14,10 +14,10 @@ from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.model.delivery import PullRequestHint
 from bot.store import Store
-from bot.sweeps.deployments import deployments
-from bot.sweeps.expiry import expiry
-from bot.sweeps.orphans import Rooms, orphans
-from bot.sweeps.removed_repositories import lost
+from bot.sweeps.deployments import sweep_stale_deployments
+from bot.sweeps.expiry import sweep_expired
+from bot.sweeps.orphans import OrphanPorts, sweep_orphans
+from bot.sweeps.removed_repositories import sweep_removed_repositories
 from bot.sweeps.resync import Resync
 from tests.contract.github_desk import Desk
 from tests.stores import ManualClock
@@ -62,7 +62,7 @@ class Day:
         """As if somebody had told that something changed."""
         numbers = range(1, PREVIEWS + 1)
         hints = [PullRequestHint(self.desk.repository, number, None, open=None) for number in numbers]
-        await self.store.deliveries.hint(hints)
+        await self.store.deliveries.apply_hints(hints)
 
     async def open_all(self) -> None:
         await self.look()
@@ -70,7 +70,7 @@ class Day:
 
     async def pass_by(self) -> None:
         app, store = self.desk.app, self.store
-        rooms = Rooms(self.cluster, store.environments, store.deliveries, store.queue)
+        rooms = OrphanPorts(self.cluster, store.environments, store.deliveries, store.queue)
         resync = Resync(
             app.installations,
             app.pull_requests,
@@ -87,11 +87,13 @@ class Day:
                 self.clock,
                 self.handlers,
                 self.look,
-                resync.all,
-                lambda: expiry(store.environments, store.queue, self.clock(), LIMIT, FakeMetrics()),
-                lambda: orphans(rooms, LIMIT, FakeMetrics()),
-                lambda: lost(store.environments, store.deliveries, self.clock(), LIMIT, FakeMetrics()),
-                lambda: deployments(
+                resync.all_repositories,
+                lambda: sweep_expired(store.environments, store.queue, self.clock(), LIMIT, FakeMetrics()),
+                lambda: sweep_orphans(rooms, LIMIT, FakeMetrics()),
+                lambda: sweep_removed_repositories(
+                    store.environments, store.deliveries, self.clock(), LIMIT, FakeMetrics()
+                ),
+                lambda: sweep_stale_deployments(
                     app.installations, app.deployments, store.environments, store.deliveries, FakeMetrics()
                 ),
             )

@@ -146,7 +146,7 @@ async def test_finished_commands_are_forgotten_when_nobody_delivers_them_any_mor
     found = await store.commands.get(900)
     assert found is not None
     assert (found[0].answer, found[0].finished) == ("1", True)
-    assert await store.commands.forget(clock()) == 0
-    assert await store.commands.forget(clock() + timedelta(seconds=1)) == 1
+    assert await store.commands.purge(clock()) == 0
+    assert await store.commands.purge(clock() + timedelta(seconds=1)) == 1
     assert await store.commands.get(900) is None
     assert await store.commands.get(901) is not None

@@ -69,7 +69,7 @@ async def test_the_same_delivery_again_has_no_second_effect(store: Store, clock:
     await deliver(store, clock, head(SECOND), guid="one")
     assert await generation(store) == 1
     assert await due(store) == []
-    assert await store.deliveries.known(["one", "two"]) == {"one"}
+    assert await store.deliveries.recorded(["one", "two"]) == {"one"}
 
 
 async def test_a_push_raises_the_generation_and_telling_it_twice_does_not(
@@ -240,7 +240,7 @@ async def test_a_resync_knows_the_repository_as_it_was_named_last(store: Store, 
 
 
 async def test_what_a_sweep_finds_has_the_same_effect(store: Store, clock: ManualClock) -> None:
-    await store.deliveries.hint([head(FIRST), head(None, opened=False, number=9)])
+    await store.deliveries.apply_hints([head(FIRST), head(None, opened=False, number=9)])
     assert await generation(store) == 1
     assert await store.environments.get(EnvironmentKey.preview(SHOP.id, 9)) is None
     assert await due(store) == [WorkKey.environment(SEVEN)]
@@ -250,8 +250,8 @@ async def test_old_deliveries_are_forgotten(store: Store, clock: ManualClock) ->
     await deliver(store, clock, guid="old")
     clock.advance(3600)
     await deliver(store, clock, guid="new")
-    assert await store.deliveries.forget(clock() - timedelta(minutes=1)) == 1
-    assert await store.deliveries.known(["old", "new"]) == {"new"}
+    assert await store.deliveries.purge(clock() - timedelta(minutes=1)) == 1
+    assert await store.deliveries.recorded(["old", "new"]) == {"new"}
 
 
 async def test_extreme_values_are_stored(store: Store, clock: ManualClock) -> None:
@@ -276,7 +276,7 @@ async def test_a_delivery_that_cannot_be_stored_does_not_take_the_others_with_it
         return_exceptions=True,
     )
     assert [result is None for result in results] == [True, False, True]
-    assert await store.deliveries.known(["before", "unfit", "after"]) == {"before", "after"}
+    assert await store.deliveries.recorded(["before", "unfit", "after"]) == {"before", "after"}
     assert len(await store.environments.find()) == 2
 
 

@@ -147,7 +147,7 @@ async def test_raising_the_generation_stops_the_worker_and_asks_for_another_run(
     store: Store, clock: ManualClock
 ) -> None:
     claim, environment = await opened(store, clock)
-    wished = await store.environments.wish(
+    wished = await store.environments.update_overrides(
         SEVEN, lambda wishes: replace(wishes, reseeds=wishes.reseeds + 1), "`/reseed`", by="ada"
     )
     assert wished is not None
@@ -161,13 +161,16 @@ async def test_raising_the_generation_stops_the_worker_and_asks_for_another_run(
     [decision] = await store.journal.decisions(SEVEN)
     assert (decision.action, decision.reason, decision.by) == ("asked", "`/reseed`", "ada")
     nobody = EnvironmentKey.preview(SHOP.id, 8)
-    assert await store.environments.wish(nobody, lambda wishes: wishes, "`/reseed`", by="ada") is None
+    assert (
+        await store.environments.update_overrides(nobody, lambda wishes: wishes, "`/reseed`", by="ada")
+        is None
+    )
 
 
 async def test_what_the_reconciler_writes_leaves_wishes_alone(store: Store, clock: ManualClock) -> None:
     claim, _ = await opened(store, clock)
     extended = UserOverrides(extended_until=clock() + timedelta(hours=24))
-    wished = await store.environments.wish(SEVEN, lambda _: extended, "`/extend 24h`", by="ada")
+    wished = await store.environments.update_overrides(SEVEN, lambda _: extended, "`/extend 24h`", by="ada")
     assert wished is not None
     await store.environments.save(claim, replace(worked_on(wished, clock), overrides=UserOverrides()))
     saved = await store.environments.get(SEVEN)

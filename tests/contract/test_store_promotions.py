@@ -270,13 +270,13 @@ async def test_releases_that_nothing_refers_to_are_forgotten_the_oldest_first(
     store: Store, clock: ManualClock
 ) -> None:
     await make(store, clock, "abcd")
-    assert await store.releases.forget(clock.now - LATER, 100) == 0
+    assert await store.releases.purge(clock.now - LATER, 100) == 0
     clock.advance(LATER.total_seconds())
     await make(store, clock, "e")
-    assert await store.releases.forget(clock.now - timedelta(days=90), 2) == 2
+    assert await store.releases.purge(clock.now - timedelta(days=90), 2) == 2
     assert await kept(store, *"abcde") == "cde"
-    assert await store.releases.forget(clock.now - timedelta(days=90), 2) == 2
-    assert await store.releases.forget(clock.now - timedelta(days=90), 2) == 0
+    assert await store.releases.purge(clock.now - timedelta(days=90), 2) == 2
+    assert await store.releases.purge(clock.now - timedelta(days=90), 2) == 0
     assert await kept(store, *"abcde") == "e"
 
 
@@ -292,7 +292,7 @@ async def test_what_a_stage_runs_or_can_go_back_to_is_not_forgotten(store: Store
 
     await store.promotions.change(STAGING, SHOP, change)
     clock.advance(LATER.total_seconds())
-    assert await store.releases.forget(clock.now, 100) == 1
+    assert await store.releases.purge(clock.now, 100) == 1
     assert await kept(store, *"abc") == "ab"
     assert len(await store.audit.entries(SHOP.id)) == 4
     assert await store.promotions.get("p1") is not None
@@ -309,7 +309,7 @@ async def test_what_a_stage_runs_unverified_or_a_demo_is_pinned_to_is_not_forgot
         lambda aggregate: on.set_target(aggregate, Target(release("a"), PIPELINE, 0), clock.now, ""),
     )
     clock.advance(LATER.total_seconds())
-    assert await store.releases.forget(clock.now, 100) == 1
+    assert await store.releases.purge(clock.now, 100) == 1
     assert await kept(store, *"ab") == "a"
 
 
@@ -328,14 +328,14 @@ async def test_what_an_open_promotion_is_about_is_not_forgotten_before_it_has_en
 
     await store.promotions.change(STAGING, SHOP, change)
     clock.advance(LATER.total_seconds())
-    assert await store.releases.forget(clock.now, 100) == 1
+    assert await store.releases.purge(clock.now, 100) == 1
     assert await kept(store, *"abcd") == "abd"
     await store.promotions.change(
         STAGING,
         SHOP,
         lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
-    assert await store.releases.forget(clock.now, 100) == 1
+    assert await store.releases.purge(clock.now, 100) == 1
     assert await kept(store, *"abcd") == "bd"
     ended = await store.promotions.get("p1")
     assert ended is not None
@@ -345,25 +345,25 @@ async def test_what_an_open_promotion_is_about_is_not_forgotten_before_it_has_en
 async def test_what_an_open_pull_request_shows_is_not_forgotten(store: Store, clock: ManualClock) -> None:
     await make(store, clock, "abc")
     for number, commit in ((1, "a"), (2, "b")):
-        await store.deliveries.hint([PullRequestHint(SHOP, number, commit * 40, open=True)])
+        await store.deliveries.apply_hints([PullRequestHint(SHOP, number, commit * 40, open=True)])
     clock.advance(LATER.total_seconds())
-    assert await store.releases.forget(clock.now, 100) == 1
+    assert await store.releases.purge(clock.now, 100) == 1
     assert await kept(store, *"abc") == "ab"
-    await store.deliveries.hint([PullRequestHint(SHOP, 2, "b" * 40, open=False)])
+    await store.deliveries.apply_hints([PullRequestHint(SHOP, 2, "b" * 40, open=False)])
     gone = EnvironmentKey.preview(SHOP.id, 2)
     held = await claim(store, WorkKey.environment(gone))
     environment = await store.environments.get(gone)
     assert environment is not None
     await store.environments.save(held, replace(environment, status=Status(EnvironmentState.GONE)))
-    assert await store.releases.forget(clock.now, 100) == 1
+    assert await store.releases.purge(clock.now, 100) == 1
     assert await kept(store, *"abc") == "a"
 
 
 async def test_the_census_counts_environments_promotions_and_kept_stages(
     store: Store, clock: ManualClock
 ) -> None:
-    assert (await store.census.take()).promotions == {}
-    await store.deliveries.hint(
+    assert (await store.statistics.read()).promotions == {}
+    await store.deliveries.apply_hints(
         [PullRequestHint(SHOP, 1, "a" * 40, open=True), PullRequestHint(SHOP, 2, "b" * 40, open=True)]
     )
     waiting = replace(asked(clock), state=State.AWAITING_APPROVAL)
@@ -377,7 +377,7 @@ async def test_the_census_counts_environments_promotions_and_kept_stages(
 
     await store.promotions.change(STAGING, SHOP, change)
     clock.advance(90)
-    found = await store.census.take()
+    found = await store.statistics.read()
     assert found.environments == {"pending": 2}
     assert found.promotions == {"awaiting approval": 1, "rejected": 1}
     assert (found.locked, found.held, found.approval_seconds) == (1, 1, 90)
@@ -389,5 +389,5 @@ async def test_the_census_counts_environments_promotions_and_kept_stages(
         lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
     await store.promotions.change(STAGING, SHOP, lambda aggregate: orders.unhold(aggregate, "bea", clock.now))
-    found = await store.census.take()
+    found = await store.statistics.read()
     assert (found.locked, found.held, found.approval_seconds) == (0, 0, 0)

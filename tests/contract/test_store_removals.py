@@ -38,8 +38,10 @@ async def test_a_removal_is_noted_with_the_moment_it_was_told_first(store: Store
 
 
 async def test_an_uninstalled_app_has_lost_all_repositories(store: Store, clock: ManualClock) -> None:
-    await store.deliveries.hint([PullRequestHint(SHOP, 7, FIRST, True)])
-    await store.deliveries.hint([PullRequestHint(Repository(11, 22, "others", "tools"), 1, FIRST, True)])
+    await store.deliveries.apply_hints([PullRequestHint(SHOP, 7, FIRST, True)])
+    await store.deliveries.apply_hints(
+        [PullRequestHint(Repository(11, 22, "others", "tools"), 1, FIRST, True)]
+    )
     await tell(store, clock, UNINSTALLED)
     found = await store.environments.find(lost_before=clock())
     assert [each.repository for each in found] == [SHOP]
@@ -59,5 +61,5 @@ async def test_a_repository_that_is_named_again_is_not_lost(store: Store, clock:
 
 async def test_old_words_are_forgotten(store: Store, clock: ManualClock) -> None:
     await tell(store, clock, TAKEN_OUT)
-    await store.deliveries.forget(clock())
+    await store.deliveries.purge(clock())
     assert await store.environments.removal(SHOP, clock()) is None

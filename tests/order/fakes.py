@@ -34,7 +34,7 @@ from bot.model.repository import Repository
 from bot.model.role import Role
 from bot.model.size import Size
 from bot.model.work import Claim
-from bot.store.environments import Environments
+from bot.store.environments import SqlEnvironmentStore
 
 Moment = Callable[[], Awaitable[None]]
 
@@ -332,7 +332,7 @@ class ModelGateway:
 class RecordedStore:
     """The store's environments, with the world changing before and after each write."""
 
-    def __init__(self, environments: Environments, moment: Moment) -> None:
+    def __init__(self, environments: SqlEnvironmentStore, moment: Moment) -> None:
         self._environments = environments
         self._moment = moment
 

@@ -160,7 +160,7 @@ class Simulation:
         github: Any = self.github  # a resync asks for pull requests only
         await Resync(
             github, github, github, self.store.environments, self.store.deliveries, 10, _Silent()
-        ).all()
+        ).all_repositories()
 
     # The work
 

@@ -21,33 +21,33 @@ _AT_ONCE = 8
 _log = structlog.get_logger(__name__)
 
 
-class Readers(Protocol):
+class PermissionReader(Protocol):
     async def may_read(self, repository: Repository, person: Person) -> bool: ...
 
 
 class Access:
     """An answer that cannot be had is a no."""
 
-    def __init__(self, readers: Readers, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, readers: PermissionReader, clock: Callable[[], float] = time.monotonic) -> None:
         self._readers = readers
         self._clock = clock
-        self._known: dict[tuple[int, int], tuple[bool, float]] = {}
-        self._asking = asyncio.Semaphore(_AT_ONCE)
+        self._cached: dict[tuple[int, int], tuple[bool, float]] = {}
+        self._concurrency = asyncio.Semaphore(_AT_ONCE)
 
     async def may_read(self, repository: Repository, person: Person) -> bool:
         key = (repository.id, person.id)
-        answer, until = self._known.get(key, (False, 0.0))
+        answer, until = self._cached.get(key, (False, 0.0))
         if self._clock() < until:
             return answer
         try:
-            async with self._asking:
+            async with self._concurrency:
                 answer = await self._readers.may_read(repository, person)
         except GreenroomError as error:
             _log.warning("rights cannot be read", repository=repository.full_name, reason=str(error))
             return False
-        if len(self._known) >= _MOST_KEPT:
-            self._known.clear()
-        self._known[key] = (answer, self._clock() + KEPT_SECONDS)
+        if len(self._cached) >= _MOST_KEPT:
+            self._cached.clear()
+        self._cached[key] = (answer, self._clock() + KEPT_SECONDS)
         return answer
 
     async def visible(self, environments: Sequence[Environment], person: Person) -> list[Environment]:

@@ -30,37 +30,37 @@ _ALL = slice(0, 500)
 """More than that nobody reads."""
 
 
-class Environments(Protocol):
+class EnvironmentReader(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
 
     async def find(self, *, states: frozenset[EnvironmentState]) -> Sequence[Environment]: ...
 
 
-class Journal(Protocol):
+class DecisionReader(Protocol):
     async def decisions(self, key: EnvironmentKey) -> Sequence[Decision]: ...
 
 
-class Queue(Protocol):
+class WorkReader(Protocol):
     async def look(self, key: WorkKey) -> ScheduledWork | None: ...
 
 
-class Witness(Protocol):
+class NamespaceDiagnosticsReader(Protocol):
     async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics: ...
 
 
 @dataclass(frozen=True, slots=True)
-class Rooms:
+class PagePorts:
     """Where the pages read."""
 
-    environments: Environments
-    journal: Journal
-    queue: Queue
-    witness: Witness
+    environments: EnvironmentReader
+    journal: DecisionReader
+    queue: WorkReader
+    diagnostics: NamespaceDiagnosticsReader
 
 
-class Pages:
+class EnvironmentPages:
     def __init__(
-        self, site: Site, sessions: Sessions, access: Access, rooms: Rooms, clock: Callable[[], datetime]
+        self, site: Site, sessions: Sessions, access: Access, rooms: PagePorts, clock: Callable[[], datetime]
     ) -> None:
         self._site = site
         self._sessions = sessions
@@ -77,7 +77,7 @@ class Pages:
     async def dashboard(self, request: Request) -> Response:
         person = self._sessions.person(request)
         if person is None:
-            return self._site.go("/sign-in")
+            return self._site.redirect("/sign-in")
         found = await self._access.visible(await self._rooms.environments.find(states=_SHOWN), person)
         found.sort(key=lambda each: (each.repository.full_name.lower(), -each.created_at.timestamp()))
         stories = [environment_view(each, (), None, self._clock()) for each in found[_ALL]]
@@ -92,10 +92,10 @@ class Pages:
     async def environment(self, request: Request) -> Response:
         person = self._sessions.person(request)
         if person is None:
-            return self._site.go(f"/sign-in?next={quote(request.url.path)}")
+            return self._site.redirect(f"/sign-in?next={quote(request.url.path)}")
         environment = await self._visible(request, person)
         if environment is None:
-            return self._site.sorry(
+            return self._site.error_page(
                 person,
                 404,
                 "There is nothing to see here",
@@ -134,7 +134,7 @@ class Pages:
     async def _look(self, environment: Environment) -> NamespaceDiagnostics:
         if environment.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
             return NamespaceDiagnostics()
-        return await self._rooms.witness.look(environment.namespace, environment.key, _LOG_LINES)
+        return await self._rooms.diagnostics.look(environment.namespace, environment.key, _LOG_LINES)
 
 
 def _group(

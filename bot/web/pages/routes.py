@@ -7,19 +7,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from bot.web.pages.environments import Pages
+from bot.web.pages.environments import EnvironmentPages
 from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import HERE, Site
 from bot.web.pages.stages import StagePages
 
 
-def page_routes(sign_in: SignIn, pages: Pages, stages: StagePages) -> list[BaseRoute]:
+def page_routes(sign_in: SignIn, pages: EnvironmentPages, stages: StagePages) -> list[BaseRoute]:
     return [_static(), *sign_in.routes(), *pages.routes(), *stages.routes()]
 
 
 def closed_routes(site: Site) -> list[BaseRoute]:
     async def closed(_: Request) -> Response:
-        return site.sorry(
+        return site.error_page(
             None,
             404,
             "These pages are not open yet",

@@ -45,7 +45,7 @@ class Sessions:
         self._prefix = "__Host-" if self._secure and self._path == "/" else ""
 
     def person(self, request: Request) -> Person | None:
-        read = self._read(request, "greenroom")
+        read = self._decode(request, "greenroom")
         try:
             return Person(int(read["sub"]), str(read["login"])) if read else None
         except (KeyError, ValueError):
@@ -53,17 +53,17 @@ class Sessions:
 
     def begin(self, response: Response, person: Person) -> None:
         self._write(response, "greenroom", {"sub": str(person.id), "login": person.login}, SESSION)
-        self._drop(response, "greenroom-sign-in")
+        self._delete(response, "greenroom-sign-in")
 
     def end(self, response: Response) -> None:
-        self._drop(response, "greenroom")
+        self._delete(response, "greenroom")
 
     def remember(self, response: Response, attempt: Attempt) -> None:
         content = {"sub": attempt.state, "verifier": attempt.verifier, "following": attempt.following}
         self._write(response, "greenroom-sign-in", content, ATTEMPT)
 
     def attempt(self, request: Request) -> Attempt | None:
-        read = self._read(request, "greenroom-sign-in")
+        read = self._decode(request, "greenroom-sign-in")
         try:
             return Attempt(read["sub"], read["verifier"], read["following"]) if read else None
         except KeyError:
@@ -81,12 +81,12 @@ class Sessions:
             samesite="lax",
         )
 
-    def _drop(self, response: Response, name: str) -> None:
+    def _delete(self, response: Response, name: str) -> None:
         response.delete_cookie(
             self._prefix + name, path=self._path, secure=self._secure, httponly=True, samesite="lax"
         )
 
-    def _read(self, request: Request, name: str) -> dict[str, Any] | None:
+    def _decode(self, request: Request, name: str) -> dict[str, Any] | None:
         """What we signed, for this use; the clock is ours, so that it can be tested."""
         options: Any = {"require": ["exp", "sub", "aud"], "verify_exp": False}
         try:

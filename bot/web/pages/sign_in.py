@@ -43,13 +43,13 @@ class SignIn:
             Route("/sign-in", self.ask, methods=["GET"]),
             Route("/sign-in", self.begin, methods=["POST"]),
             Route(CALLBACK, self.end, methods=["GET"]),
-            Route("/sign-out", self.leave, methods=["POST"]),
+            Route("/sign-out", self.sign_out, methods=["POST"]),
         ]
 
     async def ask(self, request: Request) -> Response:
         following = own_path(request.query_params.get("next", "/"))
         if self._sessions.person(request) is not None:
-            return self._site.go(following)
+            return self._site.redirect(following)
         return self._site.page("sign_in.html", None, following=following)
 
     async def begin(self, request: Request) -> Response:
@@ -70,22 +70,22 @@ class SignIn:
         attempt = self._sessions.attempt(request)
         state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
         if attempt is None or not hmac.compare_digest(attempt.state.encode(), state.encode()):
-            return self._sorry(400, "It was begun in another browser, or too long ago.")
+            return self._error_page(400, "It was begun in another browser, or too long ago.")
         if not code:
-            return self._sorry(403, "GitHub says that you did not agree.")
+            return self._error_page(403, "GitHub says that you did not agree.")
         try:
             person = await self._flow.person(code=code, verifier=attempt.verifier, redirect_uri=self._back)
         except GreenroomError as error:
             _log.warning("a sign-in failed", reason=str(error))
-            return self._sorry(502, "GitHub did not say who you are; the bot's log says more.")
-        response = self._site.go(attempt.following)
+            return self._error_page(502, "GitHub did not say who you are; the bot's log says more.")
+        response = self._site.redirect(attempt.following)
         self._sessions.begin(response, person)
         return response
 
-    async def leave(self, _: Request) -> Response:
-        response = self._site.go("/sign-in")
+    async def sign_out(self, _: Request) -> Response:
+        response = self._site.redirect("/sign-in")
         self._sessions.end(response)
         return response
 
-    def _sorry(self, status: int, sentence: str) -> Response:
-        return self._site.sorry(None, status, "You are not signed in", f"{sentence} Please try once more.")
+    def _error_page(self, status: int, reason: str) -> Response:
+        return self._site.error_page(None, status, "You are not signed in", f"{reason} Please try once more.")

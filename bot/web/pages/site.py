@@ -51,10 +51,10 @@ class Site:
         )
         return HTMLResponse(html, status, _HEADERS)
 
-    def sorry(self, person: Person | None, status: int, title: str, sentence: str) -> Response:
-        return self.page("sorry.html", person, status, title=title, sentence=sentence)
+    def error_page(self, person: Person | None, status: int, title: str, message: str) -> Response:
+        return self.page("sorry.html", person, status, title=title, sentence=message)
 
-    def go(self, path: str) -> Response:
+    def redirect(self, path: str) -> Response:
         """To another page of ours, after a form or instead of a page."""
         return RedirectResponse(self.base + path, 303, _HEADERS)
 

@@ -21,11 +21,11 @@ from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
 
 
-class Promotions(Protocol):
+class StageReader(Protocol):
     async def stages(self, repository_id: int) -> Sequence[StageRecord]: ...
 
 
-class Storyteller(Protocol):
+class StageViews(Protocol):
     async def pipeline(self, repository: Repository) -> PipelineView: ...
 
     async def stage(self, repository: Repository, name: str) -> StageView | None: ...
@@ -45,8 +45,8 @@ class StagePages:
         site: Site,
         sessions: Sessions,
         access: Access,
-        promotions: Promotions,
-        storyteller: Storyteller,
+        promotions: StageReader,
+        storyteller: StageViews,
     ) -> None:
         self._site = site
         self._sessions = sessions
@@ -63,10 +63,10 @@ class StagePages:
     async def pipeline(self, request: Request) -> Response:
         person = self._sessions.person(request)
         if person is None:
-            return self._ask(request)
+            return self._redirect_to_sign_in(request)
         repository = await self._visible(request, person)
         if repository is None:
-            return self._nothing(person)
+            return self._not_found(person)
         told = await self._storyteller.pipeline(repository)
         return self._site.page(
             "stages.html",
@@ -80,12 +80,12 @@ class StagePages:
     async def stage(self, request: Request) -> Response:
         person = self._sessions.person(request)
         if person is None:
-            return self._ask(request)
+            return self._redirect_to_sign_in(request)
         repository = await self._visible(request, person)
         name = request.path_params["name"]
         story = await self._storyteller.stage(repository, name) if repository is not None else None
         if repository is None or story is None:
-            return self._nothing(person)
+            return self._not_found(person)
         return self._site.page(
             "stage.html",
             person,
@@ -102,11 +102,11 @@ class StagePages:
             return None
         return found[0].repository
 
-    def _ask(self, request: Request) -> Response:
-        return self._site.go(f"/sign-in?next={quote(request.url.path)}")
+    def _redirect_to_sign_in(self, request: Request) -> Response:
+        return self._site.redirect(f"/sign-in?next={quote(request.url.path)}")
 
-    def _nothing(self, person: Person) -> Response:
-        return self._site.sorry(
+    def _not_found(self, person: Person) -> Response:
+        return self._site.error_page(
             person,
             404,
             "There is nothing to see here",

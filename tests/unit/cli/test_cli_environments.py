@@ -70,7 +70,7 @@ async def fill(url: str) -> None:
 
 
 async def remember(store: Store, repository: Repository, number: int, title: str) -> None:
-    await store.deliveries.hint([PullRequestHint(repository, number, PULL.head_sha, open=True)])
+    await store.deliveries.apply_hints([PullRequestHint(repository, number, PULL.head_sha, open=True)])
     [claim] = await store.queue.claim("test", 1, 60)
     key = EnvironmentKey.preview(repository.id, number)
     found = await store.environments.get(key)

@@ -274,7 +274,9 @@ class Harness:
 
     async def run(self) -> None:
         """Something came from GitHub, and a worker looks."""
-        await self.store.deliveries.hint([PullRequestHint(PULL.repository, PULL.number, None, open=None)])
+        await self.store.deliveries.apply_hints(
+            [PullRequestHint(PULL.repository, PULL.number, None, open=None)]
+        )
         await self.again()
 
     async def again(self) -> None:
@@ -286,7 +288,7 @@ class Harness:
 
     async def override(self, **changed: object) -> None:
         """Somebody typed a command, and a worker looks."""
-        await self.store.environments.wish(
+        await self.store.environments.update_overrides(
             self.key,
             lambda wishes: replace(wishes, **changed),  # type: ignore[arg-type]  # fields of wishes
             "a command",

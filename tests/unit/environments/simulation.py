@@ -19,12 +19,12 @@ from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.size import Size
 from bot.store import Store
-from bot.sweeps.deployments import deployments
-from bot.sweeps.expiry import expiry, warnings
-from bot.sweeps.orphans import Rooms, orphans
-from bot.sweeps.queue_wakeup import forgotten
-from bot.sweeps.redelivery import redelivery
-from bot.sweeps.removed_repositories import lost
+from bot.sweeps.deployments import sweep_stale_deployments
+from bot.sweeps.expiry import sweep_expired, sweep_expiry_warnings
+from bot.sweeps.orphans import OrphanPorts, sweep_orphans
+from bot.sweeps.queue_wakeup import wake_queued_previews
+from bot.sweeps.redelivery import sweep_failed_deliveries
+from bot.sweeps.removed_repositories import sweep_removed_repositories
 from bot.sweeps.resync import Resync
 from bot.sweeps.schedule import Sweep
 from bot.worker import Handler
@@ -233,7 +233,7 @@ class Simulation:
         await self.settle()  # it looks again whether the namespace is gone
 
     async def wake(self, *numbers: int) -> None:
-        await self.store.deliveries.hint(
+        await self.store.deliveries.apply_hints(
             [PullRequestHint(SHOP, number, None, open=None) for number in numbers]
         )
         await self.settle()
@@ -249,18 +249,22 @@ class Simulation:
             self.github, self.github, self.github, store.environments, store.deliveries, limit, FakeMetrics()
         )
         sweeps: tuple[Sweep, ...] = (
-            resync.all,
-            lambda: expiry(store.environments, store.queue, self.clock(), limit, FakeMetrics()),
-            lambda: warnings(store.environments, store.queue, self.clock(), FakeMetrics()),
-            lambda: redelivery(self.github, store.deliveries, self.clock(), FakeMetrics()),
-            lambda: orphans(
-                Rooms(self.cluster, store.environments, store.deliveries, store.queue), limit, FakeMetrics()
+            resync.all_repositories,
+            lambda: sweep_expired(store.environments, store.queue, self.clock(), limit, FakeMetrics()),
+            lambda: sweep_expiry_warnings(store.environments, store.queue, self.clock(), FakeMetrics()),
+            lambda: sweep_failed_deliveries(self.github, store.deliveries, self.clock(), FakeMetrics()),
+            lambda: sweep_orphans(
+                OrphanPorts(self.cluster, store.environments, store.deliveries, store.queue),
+                limit,
+                FakeMetrics(),
             ),
-            lambda: deployments(
+            lambda: sweep_stale_deployments(
                 self.github, self.github, store.environments, store.deliveries, FakeMetrics()
             ),
-            lambda: lost(store.environments, store.deliveries, self.clock(), limit, FakeMetrics()),
-            lambda: forgotten(store.environments, store.queue, self.policy.caps, FakeMetrics()),
+            lambda: sweep_removed_repositories(
+                store.environments, store.deliveries, self.clock(), limit, FakeMetrics()
+            ),
+            lambda: wake_queued_previews(store.environments, store.queue, self.policy.caps, FakeMetrics()),
         )
         self.clock.advance(20)
         await work_off(store, self.clock, self.handlers, *sweeps)

@@ -11,7 +11,7 @@ from bot.environments.context import Policy
 from bot.model.environment import EnvironmentState
 from bot.model.quota import Admission, Caps, QueuePosition, Scope
 from bot.store import Store
-from bot.sweeps.queue_wakeup import forgotten
+from bot.sweeps.queue_wakeup import wake_queued_previews
 from tests.stores import ManualClock
 from tests.unit.environments.simulation import FakeMetrics, Simulation
 
@@ -113,7 +113,7 @@ async def test_a_raised_cap_is_noticed_by_a_sweep(simulation: Simulation) -> Non
     await simulation.open(1, 2, 3, 4, 5)
 
     async def sweep(cap: int) -> list[str]:
-        await forgotten(
+        await wake_queued_previews(
             simulation.store.environments, simulation.store.queue, Caps(installation=cap), FakeMetrics()
         )
         claims = await simulation.store.queue.claim("test", 9, 60)

@@ -40,7 +40,7 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
 
 
 async def reseed(harness: Harness) -> None:
-    await harness.store.environments.wish(
+    await harness.store.environments.update_overrides(
         harness.key, lambda wishes: replace(wishes, reseeds=wishes.reseeds + 1), "reseed", "ada"
     )
 

@@ -11,7 +11,7 @@ from bot.environments.context import Policy
 from bot.environments.expiry import apply_extension, start
 from bot.model.environment import EnvironmentKey, EnvironmentState, Status, UserOverrides
 from bot.store import Store
-from bot.sweeps.expiry import to_warn
+from bot.sweeps.expiry import needs_warning
 from tests.stores import ManualClock
 from tests.unit.environments.simulation import SHOP, Simulation
 
@@ -78,7 +78,7 @@ async def test_it_is_warned_once(simulation: Simulation) -> None:
     for _ in range(3):
         await simulation.pass_time(0.8 * DAY)
     assert (await simulation.journal(1)).count("expiring") == 1
-    assert not to_warn(await simulation.record(1), simulation.clock())
+    assert not needs_warning(await simulation.record(1), simulation.clock())
 
 
 async def test_who_extends_it_in_the_last_minute_keeps_it(simulation: Simulation) -> None:
@@ -87,7 +87,7 @@ async def test_who_extends_it_in_the_last_minute_keeps_it(simulation: Simulation
     until = simulation.clock() + 2 * DAY
     key = EnvironmentKey.preview(SHOP.id, 1)
     simulation.clock.advance((0.2 * DAY).total_seconds())
-    await simulation.store.environments.wish(
+    await simulation.store.environments.update_overrides(
         key, lambda all: replace(all, extended_until=until), "/extend", "ada"
     )
     await simulation.pass_time(timedelta())

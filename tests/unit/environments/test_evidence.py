@@ -303,7 +303,7 @@ async def test_a_pull_request_that_was_reopened_before_the_look_keeps_what_is_ne
 ) -> None:
     """Two hints in any order end in what GitHub says."""
     await simulation.open(1)
-    await simulation.store.deliveries.hint(
+    await simulation.store.deliveries.apply_hints(
         [PullRequestHint(SHOP, 1, None, open=False), PullRequestHint(SHOP, 1, None, open=True)]
     )
     await simulation.settle()

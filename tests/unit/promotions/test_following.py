@@ -33,7 +33,7 @@ async def push(town: Town, commit: str = PUSHED) -> None:
 
 async def told(town: Town) -> None:
     """A delivery, a sweep: whatever makes it look."""
-    await town.store.deliveries.follow([SHOP])
+    await town.store.deliveries.wake_pipelines([SHOP])
     await town.work(60)
 
 
@@ -126,7 +126,7 @@ async def test_a_held_stage_stays_as_it_is(town: Town) -> None:
 @pytest.mark.parametrize("steps", range(1, 8))
 async def test_killed_at_any_step_it_goes_once(town: Town, steps: int) -> None:
     town.github.main.append(PUSHED)
-    await town.store.deliveries.follow([SHOP])
+    await town.store.deliveries.wake_pipelines([SHOP])
     town.fuse.left = steps
     await town.work(60)
     town.fuse.left = 0

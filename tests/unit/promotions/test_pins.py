@@ -63,7 +63,7 @@ async def change_file(town: Town, text: str, by: str = "ada") -> None:
 
 
 async def looked(town: Town) -> None:
-    await town.store.deliveries.follow([SHOP])
+    await town.store.deliveries.wake_pipelines([SHOP])
     await town.work(60)
 
 
@@ -253,7 +253,7 @@ async def test_what_a_gate_turns_down_is_asked_for_once_an_hour(town: Town) -> N
 
 async def test_two_changes_of_the_file_in_a_row_end_with_the_second(town: Town) -> None:
     town.github.configuration = pinned(RELEASES["b"].id)
-    await town.store.deliveries.follow([SHOP])
+    await town.store.deliveries.wake_pipelines([SHOP])
     await town.work(2)
     await change_file(town, pinned("v1"))
     for _ in range(3):
@@ -330,7 +330,7 @@ async def test_a_pin_that_is_taken_out_leaves_the_demo_to_people(town: Town) -> 
 @pytest.mark.parametrize("steps", range(1, 9))
 async def test_killed_at_any_step_it_moves_once(town: Town, steps: int) -> None:
     town.github.configuration = pinned("v1")
-    await town.store.deliveries.follow([SHOP])
+    await town.store.deliveries.wake_pipelines([SHOP])
     town.fuse.left = steps
     await town.work(60)
     town.fuse.left = 0

@@ -48,7 +48,7 @@ async def something(town: Town, random: Random) -> None:
         case "file":
             pin = random.choice([*COMMITS, "v9", "c" * 40])
             town.github.configuration = random.choice((pinned(pin), pinned(pin), UNPINNED, PIPELINE))
-            await town.store.deliveries.follow([SHOP] * random.randint(0, 1))
+            await town.store.deliveries.wake_pipelines([SHOP] * random.randint(0, 1))
         case "say":
             commit = random.choice(("a", "b"))
             await town.people(random.choice(SAID), "sales", random.choice(("ada", "bea")), commit)
@@ -60,7 +60,7 @@ async def something(town: Town, random: Random) -> None:
             town.clock.advance(random.choice((20, 130, 700, 90_000)))
         case "push":
             town.github.main.append(f"{len(town.github.main):040x}")
-            await town.store.deliveries.follow([SHOP])
+            await town.store.deliveries.wake_pipelines([SHOP])
         case "world":
             town.registry.digest = random.choice((None, fakes.DIGEST))
             [image] = RELEASES[random.choice(("a", "b"))].images.values()

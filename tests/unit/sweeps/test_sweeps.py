@@ -20,8 +20,8 @@ from bot.model.naming import namespace_name
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.orphans import second, without_environment, without_namespace
-from bot.sweeps.resync import follows, moved, outdated, unlisted
+from bot.sweeps.orphans import duplicate_namespaces, without_environment, without_namespace
+from bot.sweeps.resync import changed_hints, has_pipeline, reconfigured_hints, unlisted_hints
 from tests.unit.environments.test_desire import PULL
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -60,7 +60,7 @@ def numbers(hints: list[PullRequestHint]) -> list[int]:
 def test_resync_finds_what_was_opened_pushed_to_or_reopened_unheard() -> None:
     known = [environment(1), environment(2, head="b" * 40), environment(3, EnvironmentState.GONE)]
     pulls = [replace(PULL, number=number) for number in (1, 2, 3, 4)]
-    assert numbers(moved(SHOP, pulls, known)) == [2, 3, 4]
+    assert numbers(changed_hints(SHOP, pulls, known)) == [2, 3, 4]
 
 
 def test_resync_finds_labels_drafts_and_bases_that_changed_unheard() -> None:
@@ -71,7 +71,7 @@ def test_resync_finds_labels_drafts_and_bases_that_changed_unheard() -> None:
         4: {"base_ref": "x"},
     }
     pulls = [replace(PULL, number=number, **changes.get(number, {})) for number in (1, 2, 3, 4)]  # type: ignore[arg-type]  # fields
-    assert numbers(moved(SHOP, pulls, known)) == [2, 3, 4]
+    assert numbers(changed_hints(SHOP, pulls, known)) == [2, 3, 4]
 
 
 def test_resync_finds_previews_of_another_configuration_than_that_of_now() -> None:
@@ -81,12 +81,12 @@ def test_resync_finds_previews_of_another_configuration_than_that_of_now() -> No
         for one, text in ((environment(number), text) for number, text in read.items())
     ]
     pulls = [replace(PULL, number=number) for number in (1, 2, 3)]
-    assert numbers(outdated(SHOP, pulls, known, "now")) == [2]
+    assert numbers(reconfigured_hints(SHOP, pulls, known, "now")) == [2]
 
 
 def test_resync_looks_again_at_what_the_list_does_not_show_and_claims_nothing() -> None:
     known = [environment(1), environment(2), environment(3, EnvironmentState.GONE)]
-    (hint,) = unlisted(SHOP, [replace(PULL, number=1)], known)
+    (hint,) = unlisted_hints(SHOP, [replace(PULL, number=1)], known)
     assert (hint.number, hint.open, hint.head_sha) == (2, None, None)
 
 
@@ -102,18 +102,18 @@ def test_resync_looks_again_at_what_the_list_does_not_show_and_claims_nothing() 
 )
 def test_resync_makes_pipelines_look_that_follow_the_default_branch(stages: str, wanted: bool) -> None:
     text = f"version: 1\nimages: {{shop: ghcr.io/acme/shop}}\nmanifests: {{plain: deploy/}}\n{stages}"
-    assert follows(text) is wanted
-    assert not follows(None)
+    assert has_pipeline(text) is wanted
+    assert not has_pipeline(None)
 
 
 def test_a_demo_is_none_of_the_sweeps_business() -> None:
     key = EnvironmentKey.demo(SHOP.id, "sales")
     demo = replace(environment(1), key=key, namespace=namespace_name(key, SHOP), attempt=Attempt())
     there = OwnedNamespace(demo.namespace, key, SHOP, False)
-    assert unlisted(SHOP, [], [demo]) == []
+    assert unlisted_hints(SHOP, [], [demo]) == []
     assert without_environment([there], {}) == []
     assert without_namespace([], {key: demo}) == []
-    assert second([replace(there, name="gr-older")], {key: demo}) == []
+    assert duplicate_namespaces([replace(there, name="gr-older")], {key: demo}) == []
 
 
 def test_orphans_are_namespaces_that_the_store_does_not_know_or_believes_gone() -> None:
@@ -127,7 +127,7 @@ def test_a_second_namespace_of_a_preview_is_found_and_a_stage_keeps_its_own() ->
     older = replace(namespace(1), name="gr-older-a-pr-1")
     stage = replace(older, environment=EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, "staging"))
     going = replace(older, terminating=True)
-    found = second([namespace(1), namespace(2), older, stage, going], known)
+    found = duplicate_namespaces([namespace(1), namespace(2), older, stage, going], known)
     assert found == [WorkKey.namespace("gr-older-a-pr-1")]
     assert without_environment([namespace(1), older], known) == []
 

@@ -21,7 +21,7 @@ from bot.promotions.view_reader import StageViewReader
 from bot.store import Store
 from bot.web.application import create_application
 from bot.web.pages.access import Access
-from bot.web.pages.environments import Pages, Rooms
+from bot.web.pages.environments import EnvironmentPages, PagePorts
 from bot.web.pages.routes import page_routes
 from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignIn
@@ -101,8 +101,8 @@ class Office:
         site = Site(public_url, GITHUB, clock)
         sessions = Sessions("a client secret", public_url, clock)
         access = Access(self.github, lambda: self.access_time)
-        rooms = Rooms(store.environments, store.journal, store.queue, self.witness)
-        pages = Pages(site, sessions, access, rooms, clock)
+        ports = PagePorts(store.environments, store.journal, store.queue, self.witness)
+        pages = EnvironmentPages(site, sessions, access, ports, clock)
         storyteller = StageViewReader(
             store.promotions,
             store.environments,
@@ -130,7 +130,7 @@ class Office:
         self, status: Status, *told: tuple[str, str], pull: PullRequest = PULL
     ) -> Environment:
         """Stores it as a worker would, with decisions."""
-        await self.store.deliveries.hint(
+        await self.store.deliveries.apply_hints(
             [PullRequestHint(pull.repository, pull.number, pull.head_sha, open=True)]
         )
         [claim] = await self.store.queue.claim("test", 1, 60)

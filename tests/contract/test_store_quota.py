@@ -23,7 +23,7 @@ PREPARED = Release(FIRST, {}, "sha256:" + "2" * 64)
 
 async def prepared(store: Store, clock: ManualClock, *numbers: int) -> dict[int, tuple[Claim, Environment]]:
     """Claimed, and ready to start."""
-    await store.deliveries.hint([PullRequestHint(SHOP, number, FIRST, True) for number in numbers])
+    await store.deliveries.apply_hints([PullRequestHint(SHOP, number, FIRST, True) for number in numbers])
     found = {}
     for claim in await store.queue.claim("me", 100, 3600):
         environment = await store.environments.get(EnvironmentKey.parse(claim.key.subject))
@@ -125,7 +125,7 @@ async def test_a_push_costs_no_seniority(store: Store, clock: ManualClock) -> No
 
 async def test_a_worker_that_is_late_gets_no_place(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, 1)
-    await store.deliveries.hint([PullRequestHint(SHOP, 1, SECOND, True)])
+    await store.deliveries.apply_hints([PullRequestHint(SHOP, 1, SECOND, True)])
     with pytest.raises(Superseded):
         await store.environments.admit(*comers[1], TWO)
     assert (await read(store, 1)).admission is Admission.NONE
