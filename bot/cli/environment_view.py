@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bot.cli.terminal import grid, plain, text
-from bot.environments.views import EnvironmentView, StepState, format_seconds
+from bot.environments.views import EnvironmentView, StepState
 from bot.model.diagnostics import NamespaceDiagnostics
+from bot.model.durations import format_elapsed
 from bot.model.environment import CheckState, EnvironmentState, StatusMessage
 
 _STATES = {
@@ -54,11 +55,11 @@ def show_all(story: EnvironmentView, sight: NamespaceDiagnostics) -> None:
     grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(story)])
     grid(
         console,
-        f"Phases, {format_seconds(story.seconds)} together",
+        f"Phases, {format_elapsed(story.seconds)} together",
         [
             (
                 Text(step.phase, _STEPS.get(step.state, _BUSY)),
-                Text(step.state if step.seconds is None else format_seconds(step.seconds), "dim"),
+                Text(step.state if step.seconds is None else format_elapsed(step.seconds), "dim"),
             )
             for step in story.steps
         ],

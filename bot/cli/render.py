@@ -15,7 +15,7 @@ import typer
 from bot.cli.context import give_up
 
 if TYPE_CHECKING:
-    from bot.config.configuration import Configuration
+    from bot.config.schema import Configuration
     from bot.model.manifest import Bundle
 
 _UNKNOWN_DIGEST = "sha256:" + "0" * 64
@@ -43,7 +43,7 @@ def render(
     """
     import asyncio
 
-    from bot.config.configuration import CONFIG_FILE, parse_configuration
+    from bot.config.loader import CONFIG_FILE, parse_configuration
     from bot.model.errors import Rejected
 
     given = dict(_image(text) for text in image or ())

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from bot.cli.context import github_app, give_up, print_json, repository_called, settings, with_store
+from bot.model.times import format_time
 
 if TYPE_CHECKING:
     from bot.model.promotion import AuditEntry, Promotion, StageRecord
@@ -149,7 +150,7 @@ def lock(
     length = timedelta(hours=hours)
     record = _order(repository, lambda desk: desk.asking.lock(desk.asker, stage, length, why))
     assert record.lock is not None, "it was just locked"
-    print(f"{stage} is yours until {record.lock.until:%d %B, %H:%M} UTC.")
+    print(f"{stage} is yours until {format_time(record.lock.until)}.")
 
 
 @stages.command()

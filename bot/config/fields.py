@@ -1,11 +1,12 @@
-"""What the parts of `.greenroom.yml` are made of."""
+"""The parts that the sections of `.greenroom.yml` have in common."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import (
     AfterValidator,
@@ -18,84 +19,66 @@ from pydantic import (
     model_validator,
 )
 
+from bot.model.durations import parse_duration
 from bot.model.size import Size, parse_quantity
 
-_DURATION = re.compile(r"([1-9][0-9]{0,5})(s|m|h|d)")
-_REFERENCE = re.compile(r"[a-z][a-z0-9-]{0,30}:[^\s]{1,400}")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
-
-def parse_duration(text: object) -> timedelta:
-    """Reads `90s`, `30m`, `24h`, `3d`."""
-    if isinstance(text, timedelta):
-        return text
-    match = _DURATION.fullmatch(text) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError("a duration is a number and a unit: 90s, 30m, 24h or 3d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def format_duration(time: timedelta) -> str:
-    """The same in the largest unit that it is a whole number of."""
-    seconds = int(time.total_seconds())
-    for unit, name in reversed(_UNITS.items()):
-        one = int(timedelta(**{name: 1}).total_seconds())
-        if seconds % one == 0:
-            return f"{seconds // one}{unit}"
-    return f"{seconds}s"
-
-
-def _relative(path: str) -> str:
-    parts = path.strip("/").split("/")
-    if path.startswith("/") or ".." in parts or "\\" in path:
-        raise ValueError("a path is relative to the repository's root and stays inside it")
-    return "/".join(part for part in parts if part not in ("", "."))
-
-
-def matching(pattern: str, told: str) -> AfterValidator:
-    """Text of this shape. Who writes another one is told in words what it is."""
+def matching(pattern: str, message: str) -> AfterValidator:
+    """Rejects text that does not match the pattern; the message says what is expected."""
     expression = re.compile(pattern)
 
     def check(text: str) -> str:
         if expression.fullmatch(text) is None:
-            raise ValueError(told)
+            raise ValueError(message)
         return text
 
     return AfterValidator(check)
 
 
+def _relative_path(path: str) -> str:
+    parts = path.strip("/").split("/")
+    if path.startswith("/") or ".." in parts or "\\" in path:
+        raise ValueError("expected a path inside the repository, relative to its root")
+    return "/".join(part for part in parts if part not in ("", "."))
+
+
+def _quantity(value: object) -> str:
+    """YAML reads `cpu: 2` and `cpu: 0.5` as numbers."""
+    text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
+    if parse_quantity(text) <= 0:
+        raise ValueError("must be greater than zero")
+    return text
+
+
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
-RelativePath = Annotated[str, AfterValidator(_relative)]
+Quantity = Annotated[str, BeforeValidator(_quantity)]
+RelativePath = Annotated[str, AfterValidator(_relative_path)]
 Label = Annotated[
     str,
     matching(
         r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?",
-        "a name here has at most 40 lower-case letters, digits and dashes, such as smoke-test",
+        "a name has at most 40 lower-case letters, digits and dashes, such as smoke-test",
     ),
 ]
 UrlPath = Annotated[
-    str, matching(r"/[^\s]{0,1999}", "a path begins with a slash and has no spaces, such as /healthz")
+    str, matching(r"/[^\s]{0,1999}", "a path starts with a slash and has no spaces, such as /healthz")
 ]
-
-
-def _reference(text: str) -> str:
-    # The text itself is not repeated: somebody may have put a secret there.
-    if not _REFERENCE.fullmatch(text):
-        raise ValueError("a secret is named by where it is: `env:NAME` or `kubernetes:NAMESPACE/NAME#KEY`")
-    return text
-
-
 Variable = Annotated[
     str,
+    matching(r"[A-Za-z_][A-Za-z0-9_]*", "a variable has letters, digits and underscores, such as FEATURE_X"),
+]
+# The message does not repeat the text: it could be a secret that was pasted here by mistake.
+Reference = Annotated[
+    str,
     matching(
-        r"[A-Za-z_][A-Za-z0-9_]*", "a variable's name has letters, digits and underscores, such as FEATURE_X"
+        r"[a-z][a-z0-9-]{0,30}:[^\s]{1,400}",
+        "expected a reference to a secret: `env:NAME` or `kubernetes:NAMESPACE/NAME#KEY`",
     ),
 ]
-Reference = Annotated[str, AfterValidator(_reference)]
 
 
 class Strict(BaseModel):
-    """No field that is not known here."""
+    """An immutable model that rejects unknown fields."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -114,35 +97,22 @@ class Check(Strict):
     job: Job | None = None
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Check:
+    def _exactly_one_kind(self) -> Check:
         if (self.http is None) == (self.job is None):
-            raise ValueError("a check is either `http: /path` or `job: {image, command}`")
+            raise ValueError("expected exactly one of `http: /path` and `job: {image, command}`")
         return self
 
     @property
     def title(self) -> str:
-        """The given name, or one made of what it does."""
+        """The configured name, or one derived from the path or command."""
         if self.name:
             return self.name
-        if self.http is not None:
-            return re.sub(r"[^a-z0-9]+", "-", f"http-{self.http.lower()}")[:40].strip("-")
-        words = " ".join(self.job.command) if self.job else ""
-        return re.sub(r"[^a-z0-9]+", "-", f"job-{words.lower()}")[:40].strip("-")
-
-
-def _quantity(value: object) -> str:
-    """YAML reads `cpu: 2` and `cpu: 0.5` as numbers."""
-    text = str(value) if isinstance(value, (str, int, float)) and not isinstance(value, bool) else ""
-    if parse_quantity(text) <= 0:
-        raise ValueError("it has to be more than nothing")
-    return text
-
-
-Quantity = Annotated[str, BeforeValidator(_quantity)]
+        action = f"http-{self.http}" if self.job is None else f"job-{' '.join(self.job.command)}"
+        return re.sub(r"[^a-z0-9]+", "-", action.lower())[:40].strip("-")
 
 
 class PreviewSize(Strict):
-    """What all containers together may ask for; what is not said is as the operator decided."""
+    """Limits for all containers of an environment together; None means the operator's default."""
 
     cpu: Quantity | None = None
     memory: Quantity | None = None
@@ -151,15 +121,34 @@ class PreviewSize(Strict):
 
     @field_validator("*")
     @classmethod
-    def _below_the_ceiling(cls, value: str | None, info: ValidationInfo) -> str | None:
+    def _at_most_the_largest(cls, value: str | None, info: ValidationInfo) -> str | None:
         largest = (info.context or {}).get("largest")
         if value is not None and largest is not None:
-            most: str = getattr(largest, str(info.field_name))
-            if parse_quantity(value) > parse_quantity(most):
-                raise ValueError(f"{value} is more than the {most} that the operator allows")
+            limit: str = getattr(largest, str(info.field_name))
+            if parse_quantity(value) > parse_quantity(limit):
+                raise ValueError(f"{value} exceeds the operator's limit of {limit}")
         return value
 
     def override(self, default: Size) -> Size:
-        """The default with what is said here."""
-        said = {name: value for name, value in self if value is not None}
-        return replace(default, **said)
+        """The default with the configured limits in place of its own."""
+        return replace(default, **{name: value for name, value in self if value is not None})
+
+
+class EnvironmentSection(Strict):
+    """What previews, stages and demos configure alike."""
+
+    size: PreviewSize = PreviewSize()
+    config: Mapping[Variable, str] = Field(default_factory=dict)
+    secrets: Mapping[Variable, Reference] = Field(default_factory=dict, max_length=100)
+    checks: tuple[Check, ...] = Field(default=(), max_length=20)
+
+    @model_validator(mode="after")
+    def _unique_names(self) -> Self:
+        titles = [check.title for check in self.checks]
+        if duplicates := sorted(title for title in titles if titles.count(title) > 1):
+            raise ValueError(
+                f"two checks are named {duplicates[0]!r}: set a different `name` for one of them"
+            )
+        if duplicates := sorted(self.config.keys() & self.secrets.keys()):
+            raise ValueError(f"{duplicates[0]} is set in both `config` and `secrets`: remove one of them")
+        return self

@@ -1,4 +1,4 @@
-"""`stages:` and `demo:` of `.greenroom.yml`: the way of a release, and where it may stay."""
+"""The `stages` and `demo` sections of `.greenroom.yml`."""
 
 from __future__ import annotations
 
@@ -6,31 +6,30 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Self, cast
+from typing import Annotated, Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from bot.config.fields import Check, Label, PreviewSize, Reference, Strict, Variable, matching, parse_duration
+from bot.config.fields import EnvironmentSection, Label, Strict, matching
+from bot.model.durations import parse_duration
 
 Problem = tuple[tuple[str | int, ...], str]
-"""Where in the file, and what is wrong there."""
+"""A path in the file, and a message."""
 
 _HOST = re.compile(r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_PREVIEW = re.compile(r"pr-[0-9]+")
+_PREVIEW_NAME = re.compile(r"pr-[0-9]+")
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MOMENT = re.compile(
     r"(?:(?P<day>mon|tue|wed|thu|fri|sat|sun)|(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2}))"
     r"(?:[ T](?P<hour>[01]?[0-9]|2[0-3]):(?P<minute>[0-5][0-9]))?"
 )
 
-_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}")
-
 StageName = Annotated[
     str,
     matching(
         r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?",
-        "a name here has at most 30 lower-case letters, digits and dashes, such as staging",
+        "a name has at most 30 lower-case letters, digits and dashes, such as staging",
     ),
 ]
 
@@ -39,38 +38,29 @@ def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"{name!r} is not a time zone such as Europe/Berlin or UTC") from None
+        raise ValueError(f"{name!r} is not a time zone; use a name such as Europe/Berlin or UTC") from None
     return name
 
 
 def _soak(value: object) -> timedelta:
-    """None at all may be written down too."""
+    """Unlike other durations, a soak time may be zero."""
     return timedelta(0) if value in ("0s", "0m", "0h", "0d") else parse_duration(value)
-
-
-def _text(value: object) -> object:
-    """YAML makes a date of what looks like one."""
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _moment(text: str) -> str:
     match = _MOMENT.fullmatch(text)
     if match is None:
-        raise ValueError("a moment is `fri 16:00` in every week, or `2026-12-20 08:00` once")
+        raise ValueError("expected a weekly time such as `fri 16:00`, or a date such as `2026-12-20 08:00`")
     if match["date"]:
         date.fromisoformat(match["date"])
     return text
 
 
-def _release(text: str) -> str:
-    if not _RELEASE.fullmatch(text):
-        raise ValueError("a release is its id of 12 digits, a git tag such as v2.3.47, or a full commit SHA")
-    return text
-
-
 def _host(text: str) -> str:
     if len(text) > 253 or _HOST.fullmatch(text) is None:
-        raise ValueError("a host is such as shop.example.com: lower case, without scheme, port and path")
+        raise ValueError(
+            "expected a host in lower case without scheme, port or path, such as shop.example.com"
+        )
     return text
 
 
@@ -82,32 +72,38 @@ NamespaceName = Annotated[
     ),
 ]
 Soak = Annotated[timedelta, BeforeValidator(_soak)]
-Release = Annotated[str, AfterValidator(_release)]
+Release = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,199}",
+        "expected a release id of 12 digits, a git tag such as v2.3.47, or a full commit SHA",
+    ),
+]
 Host = Annotated[str, AfterValidator(_host)]
 Zone = Annotated[str, AfterValidator(_zone)]
-Moment = Annotated[str, BeforeValidator(_text), AfterValidator(_moment)]
+Moment = Annotated[str, AfterValidator(_moment)]
 
 
 class Freeze(Strict):
-    """A time in which nothing moves the stage: every week, or once. Wall-clock time of its zone."""
+    """A period, weekly or once, in which no promotion changes the stage. In wall-clock time of the zone."""
 
     begins: Moment = Field(alias="from")
     ends: Moment = Field(alias="until")
     zone: Zone
-    why: str = Field(default="", max_length=200)
+    reason: str = Field(default="", max_length=200, alias="why")
 
     @model_validator(mode="after")
-    def _alike(self) -> Freeze:
+    def _consistent_order(self) -> Freeze:
         if _is_weekly(self.begins) != _is_weekly(self.ends):
-            raise ValueError("`from` and `until` are both days of the week, or both dates")
+            raise ValueError("`from` and `until` must both be days of the week, or both be dates")
         if not _is_weekly(self.begins) and self._at(self.begins) >= self._at(self.ends):
-            raise ValueError("`until` comes after `from`")
+            raise ValueError("`until` must be later than `from`")
         if self.begins == self.ends:
-            raise ValueError("it ends when it begins; name another `until`")
+            raise ValueError("`until` must differ from `from`")
         return self
 
     def active_until(self, now: datetime) -> datetime | None:
-        """When it ends, if it is on now."""
+        """The end of the freeze, if it is in force now."""
         local = now.astimezone(ZoneInfo(self.zone))
         if not _is_weekly(self.begins):
             ends = self._at(self.ends)
@@ -122,7 +118,7 @@ class Freeze(Strict):
         return None
 
     def _at(self, text: str, monday: date | None = None) -> datetime:
-        """The moment, in the week of a Monday where it is a day of the week."""
+        """The moment that the text names; weekdays belong to the week of the given Monday."""
         match = cast("re.Match[str]", _MOMENT.fullmatch(text))
         day = date.fromisoformat(match["date"]) if match["date"] else cast("date", monday)
         if match["day"]:
@@ -136,7 +132,7 @@ def _is_weekly(text: str) -> bool:
 
 
 class After(Strict):
-    """Where a release has to be verified before: in all of these, or in one of those."""
+    """The stages that a release must pass before: all of `all_of`, and one of `one_of`."""
 
     all_of: tuple[str, ...] = ()
     one_of: tuple[str, ...] = ()
@@ -156,42 +152,28 @@ class After(Strict):
 class Approvals(Strict):
     count: int = Field(default=1, ge=1, le=20)
     teams: tuple[Label, ...] = Field(default=(), max_length=20)
-    """Approvals count only from their members; without teams, from everybody who may write."""
+    """Only their members can approve; without teams, everyone with write access."""
 
 
 class Required(Strict):
-    """What GitHub has to say of the pull request; what cannot be read is a no."""
+    """What GitHub must report for the pull request; fails closed when it cannot be read."""
 
     checks: tuple[str, ...] = Field(default=(), max_length=50)
     reviews: int = Field(default=0, ge=0, le=20)
 
 
 class Parity(StrEnum):
-    """What becomes of a release that would run here otherwise than where it was verified before."""
+    """What happens to a release whose objects differ from those of the stage where it was verified."""
 
     WARN = "warn"
     BLOCK = "block"
 
 
-class StageBase(Strict):
+class StageBase(EnvironmentSection):
     """What stages and demos have in common."""
 
-    checks: tuple[Check, ...] = Field(default=(), max_length=20)
-    size: PreviewSize = PreviewSize()
-    config: Mapping[Variable, str] = Field(default_factory=dict)
-    secrets: Mapping[Variable, Reference] = Field(default_factory=dict, max_length=100)
     namespace: NamespaceName | None = None
-    """One that the operator made and labelled for it, instead of one of the bot's."""
-
-    @model_validator(mode="after")
-    def _each_once(self) -> Self:
-        if both := sorted(self.config.keys() & self.secrets.keys()):
-            raise ValueError(f"{both[0]} stands in both `config` and `secrets`: leave one of them out")
-        titles = [check.title for check in self.checks]
-        twice = {title for title in titles if titles.count(title) > 1}
-        if twice:
-            raise ValueError(f"two checks are called {sorted(twice)[0]!r}: give one of them another `name`")
-        return self
+    """An existing namespace that the operator labelled for this stage, instead of a generated one."""
 
 
 class Stage(StageBase):
@@ -200,25 +182,25 @@ class Stage(StageBase):
     automatic: bool = False
     soak: Soak = timedelta(0)
     ephemeral: bool = False
-    """Made for the promotion, verified, and destroyed."""
+    """The stage is created for each promotion and deleted after verification."""
     freeze: tuple[Freeze, ...] = Field(default=(), max_length=50)
     protected: bool = False
     approvals: Approvals | None = None
     required: Required = Required()
     host: Host | None = None
-    """One that the operator granted to the repository, instead of a name of the environments' domain."""
+    """A host that the operator granted to the repository, instead of a generated one."""
     seed: bool = False
-    """Whether `data.seed` runs here; always where the stage is made anew each time."""
+    """Whether `data.seed` runs; ephemeral stages are always seeded."""
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Stage:
+    def _no_namespace_if_ephemeral(self) -> Stage:
         if self.ephemeral and self.namespace is not None:
-            raise ValueError("an ephemeral stage is made and destroyed, so it has no `namespace` of its own")
+            raise ValueError("an ephemeral stage cannot have a `namespace`: the bot creates and deletes it")
         return self
 
     @property
     def follows_default_branch(self) -> bool:
-        """Whether a new head of the default branch comes here by itself."""
+        """Whether each new head of the default branch is promoted here automatically."""
         return self.automatic and not self.after.names
 
     @property
@@ -227,10 +209,10 @@ class Stage(StageBase):
 
 
 class Demo(StageBase):
-    """Shows one release until a person moves it: a stage on nobody's way."""
+    """Shows one release until a user or the file changes it. No stage depends on a demo."""
 
     release: Release | None = None
-    """The file itself is the pin; without it, people move the demo by command."""
+    """Pins the demo to a release; without it, users change the release by command."""
 
     @property
     def as_stage(self) -> Stage:
@@ -240,16 +222,16 @@ class Demo(StageBase):
 def pipeline_problems(
     stages: Mapping[str, Stage], demos: Mapping[str, Demo], *, routed: bool
 ) -> list[Problem]:
-    """Names and hosts that are not there or not allowed, and stages that wait for themselves."""
+    """Problems across sections: reserved, duplicate and unknown names, hosts, and dependency cycles."""
     problems: list[Problem] = []
     for kind, names in (("stages", stages), ("demo", demos)):
         problems += [
-            ((kind, name), f"{name!r} is the name of a pull request's preview")
+            ((kind, name), f"the name {name!r} is reserved for the preview of a pull request")
             for name in names
-            if _PREVIEW.fullmatch(name)
+            if _PREVIEW_NAME.fullmatch(name)
         ]
     problems += [
-        (("demo", name), f"{name!r} is the name of a stage: give one of them another")
+        (("demo", name), f"{name!r} is also the name of a stage: rename one of them")
         for name in demos
         if name in stages
     ]
@@ -258,21 +240,21 @@ def pipeline_problems(
         if stage.host is not None:
             path = ("stages", name, "host")
             if not routed:
-                problems.append((path, "there is no `route` that a host could lead to"))
+                problems.append((path, "a host needs a `route`"))
             elif stage.host in hosts:
-                problems.append((path, f"{stage.host} is the host of {hosts[stage.host]} already"))
+                problems.append((path, f"{stage.host} is already the host of {hosts[stage.host]}"))
             hosts[stage.host] = name
         for other in stage.after.names:
             if other not in stages:
-                known = ", ".join(each for each in stages if each != name) or "no other"
+                others = ", ".join(stage for stage in stages if stage != name) or "none"
                 problems.append(
-                    (("stages", name, "after"), f"there is no stage {other!r} (the stages: {known})")
+                    (("stages", name, "after"), f"unknown stage {other!r} (other stages: {others})")
                 )
-    return problems or list(_circles(stages))
+    return problems or list(_cycles(stages))
 
 
-def _circles(stages: Mapping[str, Stage]) -> Iterator[Problem]:
-    """The first circle, told at the stage where it was found."""
+def _cycles(stages: Mapping[str, Stage]) -> Iterator[Problem]:
+    """The first dependency cycle, reported at the stage where it was found."""
     done: set[str] = set()
     path: list[str] = []
 
@@ -283,21 +265,20 @@ def _circles(stages: Mapping[str, Stage]) -> Iterator[Problem]:
             return None
         path.append(name)
         for other in stages[name].after.names:
-            if circle := visit(other):
-                return circle
+            if cycle := visit(other):
+                return cycle
         path.pop()
         done.add(name)
         return None
 
     for name in stages:
-        if circle := visit(name):
-            told = " after ".join(circle)
-            yield ("stages", circle[0], "after"), f"no stage can come after itself: {told}"
+        if cycle := visit(name):
+            yield ("stages", cycle[0], "after"), f"dependency cycle: {' after '.join(cycle)}"
             return
 
 
 def stage_digest_parts(stage: Stage) -> Any:
-    """The stage's own part that decides what runs: approvals are bound to it. Gates are not in it."""
+    """The fields of the stage that determine what runs, without its gates. Approvals are bound to them."""
     return {
         "size": stage.size.model_dump(mode="json"),
         "config": dict(stage.config),

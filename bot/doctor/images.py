@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.config.configuration import CONFIG_FILE, parse_configuration
+from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.doctor.findings import CheckFailed
 from bot.github.client.client import Client
 from bot.github.resources.contents import Contents

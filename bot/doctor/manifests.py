@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.cluster.render.tools import ToolMissing, Tools
-from bot.config.configuration import CONFIG_FILE, parse_configuration
+from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.doctor.findings import CheckFailed
 from bot.doctor.images import repositories
 from bot.github.client.client import Client

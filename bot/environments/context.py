@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.config.configuration import Configuration, Data, OnPush, Preview
+from bot.config.schema import Configuration, Data, OnPush, Preview
 from bot.config.stages import Stage
 from bot.environments import expiry as deadline
 from bot.environments.ports import (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.config.configuration import Configuration, Skip
+from bot.config.patterns import path_matches
+from bot.config.schema import Configuration, Skip
 from bot.model.delivery import RemovalNotice
 from bot.model.environment import EndReason, EnvironmentState, Status, StatusMessage, UserOverrides
 from bot.model.pull_request import PullRequest
@@ -113,14 +113,7 @@ def _skip_reason(pull: PullRequest, skip: Skip, changed_paths: Sequence[str] | N
         if label in pull.labels:
             return f"No preview while the label {label!r} is set (`preview.skip.labels`)."
     if changed_paths and all(
-        any(matches(path, pattern) for pattern in skip.paths_only) for path in changed_paths
+        any(path_matches(path, pattern) for pattern in skip.paths_only) for path in changed_paths
     ):
         return "No preview: only paths changed that need none (`preview.skip.paths_only`)."
     return None
-
-
-def matches(path: str, pattern: str) -> bool:
-    """`*` stays inside a folder, `**` crosses folders, `?` is one character; as in GitHub's path filters."""
-    pieces = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    meaning = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return re.fullmatch("".join(meaning.get(piece, re.escape(piece)) for piece in pieces), path) is not None

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.config.configuration import CONFIG_FILE, parse_configuration
+from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.environments import desired_state as desire
 from bot.environments import expiry as deadline
 from bot.environments.context import Policy, Ports, ReconcileContext

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bot.config.configuration import CONFIG_FILE, Configuration, Seed
 from bot.config.fields import Job
-from bot.environments.desired_state import matches
+from bot.config.loader import CONFIG_FILE
+from bot.config.patterns import path_matches
+from bot.config.schema import Configuration, Seed
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Backend, JobRequest, RenderRequest
@@ -59,7 +60,7 @@ def manifests_request(configuration: Configuration, **place: Any) -> RenderReque
 def _seed(seed: Seed, files: Mapping[str, bytes]) -> JobRequest:
     chosen: dict[str, bytes] = {}
     for pattern in seed.files:
-        found = {path: content for path, content in files.items() if matches(path, pattern)}
+        found = {path: content for path, content in files.items() if path_matches(path, pattern)}
         if not found:
             told = "matches no file of this commit (files larger than 5 MiB are not looked at)"
             raise ManifestRefused(f"{CONFIG_FILE}, data.seed.files: {pattern!r} {told}.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from bot.config.configuration import parse_configuration
+from bot.config.loader import parse_configuration
 from bot.environments.context import Policy, ReconcileContext
 from bot.environments.desired_state import Absent
 from bot.environments.phase_runner import PhaseRunner

@@ -141,16 +141,6 @@ def _short(environment: Environment) -> str:
     return display_name(environment).partition("/")[2].lower()
 
 
-def format_seconds(seconds: float) -> str:
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    if seconds < 7200:
-        return f"{int(seconds) // 60} min {int(seconds) % 60:02} s"
-    return f"{int(seconds) // 3600} h {int(seconds) % 3600 // 60:02} min"
-
-
 def _headline(status: Status) -> str:
     commit = (status.commit or "")[:7] or "The head"
     older = status.live_commit if status.live_commit not in (None, status.commit) else None

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeGuard
 
 from bot.commands.grammar import digest, parse
-from bot.config.configuration import CONFIG_FILE as CONFIG_FILE
+from bot.config.loader import CONFIG_FILE as CONFIG_FILE
 from bot.intake.payload import Payload, PullRequest, read_payload
 from bot.intake.payload import Repository as Named
 from bot.model.delivery import (

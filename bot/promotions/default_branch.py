@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from bot.config.configuration import CONFIG_FILE, parse_configuration
+from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.environments.ports import ContentReader
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.repository import Repository

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.config.configuration import CONFIG_FILE, Configuration
+from bot.config.loader import CONFIG_FILE
+from bot.config.schema import Configuration
 from bot.environments.ports import Clock
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.config.configuration import Configuration
+from bot.config.schema import Configuration
 from bot.model.ci import CiState
 from bot.model.environment import CheckResult
 from bot.model.parity import Comparison

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.config.configuration import CONFIG_FILE, host_objection, parse_configuration
+from bot.config.loader import CONFIG_FILE, host_objection, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.ports import Clock
 from bot.model.errors import ConfigurationError, Rejected, Unavailable

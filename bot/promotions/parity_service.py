@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.config.configuration import CONFIG_FILE, parse_configuration
+from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.ports import ContentReader
 from bot.environments.render_request import common_request

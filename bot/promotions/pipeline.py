@@ -7,7 +7,8 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from bot.config.configuration import Configuration, parse_configuration
+from bot.config.loader import parse_configuration
+from bot.config.schema import Configuration
 from bot.config.stages import Demo, Stage, stage_digest_parts
 from bot.model.environment import EnvironmentKind
 from bot.model.promotion import Promotion, StageRecord

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import structlog
 
-from bot.config.configuration import parse_configuration
+from bot.config.loader import parse_configuration
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKind
 from bot.model.errors import Rejected, Unavailable

@@ -6,9 +6,9 @@ GitHub keeps them for the jobs of its own workflows only: for what an App deploy
 from __future__ import annotations
 
 from datetime import datetime
-from fnmatch import fnmatchcase
 
-from bot.config.fields import format_duration
+from bot.config.patterns import branch_matches
+from bot.model.durations import format_duration
 from bot.model.promotion import Promotion, StageAggregate
 from bot.model.protection import Branch, Protection
 from bot.promotions import stage_aggregate as on
@@ -57,20 +57,7 @@ def admits(protection: Protection, branch: Branch) -> bool:
     if protection.protected_branches and not branch.protected:
         return False
     patterns = protection.branches
-    return patterns is None or any(_matches(branch.name, pattern) for pattern in patterns)
-
-
-def _matches(name: str, pattern: str) -> bool:
-    """As GitHub does it: no wildcard matches a slash, and `**/` is any number of folders."""
-    return _fit(name.split("/"), pattern.replace("[^", "[!").split("/"))
-
-
-def _fit(parts: list[str], wanted: list[str]) -> bool:
-    if not wanted or not parts:
-        return not wanted and not parts
-    if wanted[0] == "**" and len(wanted) > 1:
-        return _fit(parts, wanted[1:]) or _fit(parts[1:], wanted)
-    return fnmatchcase(parts[0], wanted[0]) and _fit(parts[1:], wanted[1:])
+    return patterns is None or any(branch_matches(branch.name, pattern) for pattern in patterns)
 
 
 def branch_rules_text(protection: Protection) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import re
 from dataclasses import dataclass, replace
 
-from bot.config.configuration import Configuration
+from bot.config.schema import Configuration
 from bot.environments.ports import Clock, Renderer
 from bot.environments.render_request import manifests_request
 from bot.model.ci import CiState

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.config.configuration import CONFIG_FILE
+from bot.config.loader import CONFIG_FILE
 from bot.environments.ports import Clock
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected

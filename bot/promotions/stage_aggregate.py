@@ -21,6 +21,7 @@ from bot.model.promotion import (
     VerifiedTarget,
 )
 from bot.model.release import Target
+from bot.model.times import format_time
 
 _VERIFIED = 10
 """How many verified releases a stage remembers."""
@@ -118,7 +119,7 @@ def lock_reason(stage: StageRecord, by: str, now: datetime) -> str:
     lock = stage.lock
     if lock is None or now >= lock.until or lock.by.lower() == by.lower():
         return ""
-    told = f"{stage.name} is locked by {lock.by} until {lock.until:%d %B, %H:%M} UTC"
+    told = f"{stage.name} is locked by {lock.by} until {format_time(lock.until)}"
     return f"{told} ({lock.reason})" if lock.reason else told
 
 

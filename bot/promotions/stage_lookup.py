@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.config.configuration import CONFIG_FILE, Configuration, field_line, parse_configuration
+from bot.config.loader import CONFIG_FILE, field_line, parse_configuration
+from bot.config.schema import Configuration
 from bot.environments.ports import ContentReader
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, GreenroomError, Rejected, Unavailable

@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BeforeValidator, Field, SecretStr
 
+from bot.model.durations import parse_duration
 from bot.model.size import Size
 
 _HOST = re.compile(r"(?=.{1,190}$)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 _OBJECT = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _REPOSITORY = re.compile(r"[a-z0-9_.-]+/[a-z0-9_.-]+")
 _SIZES = {"cpu", "memory", "storage", "pods"}
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +53,6 @@ def _domain(value: object) -> object:
     if parts.scheme not in ("http", "https") or parts.path or parts.query or not _HOST.fullmatch(host):
         raise ValueError("it has to be a domain, with http:// before and a port behind it where needed")
     return Domain(parts.scheme, host, parts.port)
-
-
-def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"([1-9][0-9]{0,5})([smhd])", value.strip())
-    if match is None:
-        raise ValueError("it has to be a whole number and a unit, such as 30s, 10m, 72h or 3d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
 def _url(value: object) -> object:
@@ -185,7 +176,7 @@ def _database_url(value: object) -> object:
     return value.strip()
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration), Field(gt=timedelta())]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), Field(gt=timedelta())]
 Secret = Annotated[SecretStr, BeforeValidator(_secret)]
 Url = Annotated[str, BeforeValidator(_url)]
 File = Annotated[str, BeforeValidator(_file)]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from bot.config.configuration import CONFIG_FILE, parse_configuration
+from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.environments.ports import ContentReader
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKind

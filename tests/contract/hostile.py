@@ -189,7 +189,7 @@ TEXTS = [
     ),
     Case("a Python object", {"deploy/a.yaml": b"!!python/object/apply:os.system [id]"}, "tag"),
     Case("no text", {"deploy/a.yaml": b"\xff\xfe\x00"}, "not UTF-8"),
-    Case("a key twice", {"deploy/a.yaml": b"kind: Service\nkind: Namespace"}, "the key 'kind' stands twice"),
+    Case("a key twice", {"deploy/a.yaml": b"kind: Service\nkind: Namespace"}, "the key 'kind' is duplicated"),
 ]
 ARCHIVES = [
     Case("a link to a file", _archive(_link("top/deploy/a.yaml", "../README.md")), "There is no manifest"),

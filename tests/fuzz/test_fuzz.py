@@ -19,7 +19,7 @@ from bot.cluster.render import helm, kustomize
 from bot.cluster.render.comparable import comparable
 from bot.cluster.render.pod_templates import containers, pod_template
 from bot.commands.grammar import Command, UnknownCommand, parse
-from bot.config.configuration import parse_configuration
+from bot.config.loader import parse_configuration
 from bot.github.messages import environment as texts
 from bot.model.environment import EnvironmentState, Status, StatusMessage
 from bot.model.errors import ConfigurationError, ManifestRefused, Rejected

@@ -10,7 +10,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
-from bot.config.configuration import CONFIG_FILE
+from bot.config.loader import CONFIG_FILE
 from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.intake.reading import read

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from bot.config.configuration import CONFIG_FILE
+from bot.config.loader import CONFIG_FILE
 from bot.embedded.client.resources import NAMESPACES, PODS
 from bot.embedded.github.state.records import Role
 from bot.model.environment import EnvironmentKey, EnvironmentKind

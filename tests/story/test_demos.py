@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from bot.config.configuration import CONFIG_FILE
+from bot.config.loader import CONFIG_FILE
 from bot.model.promotion import PromotionState as State
 from tests.story.conftest import Scenario
 from tests.story.stages import Stages, staged

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.config.configuration import MIGRATIONS, OnPush
 from bot.config.fields import Job
+from bot.config.schema import MIGRATIONS, OnPush
 from bot.environments.context import ReconcileContext
 from bot.environments.phases.rollout import LIMITS, LOOK_AGAIN, apply, bundle_of, settle
 from bot.model.data import DataRecord, JobRecord

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Collection
 from datetime import timedelta
 
-from bot.config.configuration import Configuration, host_objection, parse_configuration
-from bot.config.fields import format_duration
+from bot.config.loader import host_objection, parse_configuration
+from bot.config.schema import Configuration
 from bot.environments import secrets
 from bot.environments.context import ReconcileContext
 from bot.environments.render_request import render_request
 from bot.model.ci import CiState
+from bot.model.durations import format_duration
 from bot.model.environment import Phase
 from bot.model.errors import Rejected
 from bot.model.outcome import Done, Failed, Outcome, Waiting

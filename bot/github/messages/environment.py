@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from bot.environments.views import format_seconds
 from bot.github.messages.markdown import block, code, one_line, plain
+from bot.model.durations import format_elapsed
 from bot.model.environment import (
     CheckResult,
     CheckState,
@@ -19,6 +19,7 @@ from bot.model.environment import (
     PhaseRecord,
     Status,
 )
+from bot.model.times import format_time
 
 _COMMENT_DETAIL = 4_000
 _CHECK_DETAIL = 60_000
@@ -192,7 +193,7 @@ def named_check(result: CheckResult, place: Place) -> Output:
         CheckState.PASSED: "Passed",
         CheckState.FAILED: "Failed",
     }[result.state]
-    took = f" in {format_seconds(result.seconds)}" if result.seconds is not None else ""
+    took = f" in {format_elapsed(result.seconds)}" if result.seconds is not None else ""
     ended = took if result.state in (CheckState.PASSED, CheckState.FAILED) else ""
     said = [plain(result.summary)] if result.summary else []
     return Output(
@@ -272,7 +273,7 @@ def _warning(expires_at: datetime) -> str:
 
 
 def time(moment: datetime) -> str:
-    return f"{moment:%d %B %Y, %H:%M} UTC"
+    return format_time(moment, year=True)
 
 
 def _sign(result: CheckResult) -> str:
@@ -287,5 +288,5 @@ def _phases(phases: Mapping[Phase, PhaseRecord]) -> str:
         if record is None:
             continue
         total += record.seconds or 0.0
-        rows.append(f"| {phase} | {'…' if record.seconds is None else format_seconds(record.seconds)} |")
-    return "\n".join([*rows, f"| **together** | **{format_seconds(total)}** |"])
+        rows.append(f"| {phase} | {'…' if record.seconds is None else format_elapsed(record.seconds)} |")
+    return "\n".join([*rows, f"| **together** | **{format_elapsed(total)}** |"])

@@ -10,6 +10,7 @@ from bot.model.environment import CheckResult, CheckState
 from bot.model.parity import PARITY_GATE, Comparison, diff, mismatch_reason
 from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import PromotableRelease
+from bot.model.times import format_time
 
 _DETAIL = 4_000
 _DIFF = 6_000
@@ -224,7 +225,7 @@ def chapters(story: tuple[TimelineEntry, ...]) -> str:
     lines = [f"- … {left_out} earlier"] * (left_out > 0)
     for chapter in story[-_SHOWN:]:
         by = f", {plain(chapter.by)}" if chapter.by else ""
-        lines.append(f"- {chapter.at:%d %B, %H:%M:%S} UTC{by}: {plain(chapter.event, _LINE)}")
+        lines.append(f"- {format_time(chapter.at, seconds=True)}{by}: {plain(chapter.event, _LINE)}")
     told = "\n".join(lines)
     return f"<details><summary>What happened</summary>\n\n{told}\n\n</details>"
 

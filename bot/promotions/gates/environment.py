@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.model.promotion import GateResult
+from bot.model.times import format_time
 from bot.promotions.gates.case import GateInput, passed, rejected, unreadable
 from bot.promotions.protection import admits, branch_rules_text, wait_ends_at
 
@@ -40,5 +41,5 @@ def wait(case: GateInput) -> GateResult:
     until = wait_ends_at(case.promotion)
     if case.now >= until:
         return passed("wait")
-    why = f"the GitHub Environment {case.aggregate.stage.name} makes it wait until {until:%d %B, %H:%M} UTC"
+    why = f"the GitHub Environment {case.aggregate.stage.name} makes it wait until {format_time(until)}"
     return GateResult("wait", passed=False, reason=why, until=until)

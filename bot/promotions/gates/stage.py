@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.config.stages import Parity
 from bot.model.parity import PARITY_GATE, mismatch_reason
 from bot.model.promotion import GateResult, PromotionState
+from bot.model.times import format_time
 from bot.promotions.gates.case import GateInput, passed, rejected, unreadable
 from bot.promotions.pipeline import stage_in
 from bot.promotions.stage_aggregate import lock_reason
@@ -85,8 +86,8 @@ def freeze(case: GateInput) -> GateResult:
     if not ends:
         return passed("freeze")
     until, freeze = max(ends, key=lambda each: each[0])
-    reason = f" ({freeze.why})" if freeze.why else ""
-    why = f"frozen until {until:%d %B, %H:%M} {freeze.zone}{reason}"
+    reason = f" ({freeze.reason})" if freeze.reason else ""
+    why = f"frozen until {format_time(until, zone=freeze.zone)}{reason}"
     return GateResult("freeze", passed=False, reason=why, until=until)
 
 

@@ -12,8 +12,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from bot.environments.views import format_seconds
+from bot.model.durations import format_elapsed
 from bot.model.person import Person
+from bot.model.times import format_time
 
 _DIGEST = re.compile(r"(sha256:[0-9a-f]{12})[0-9a-f]{52}")
 HERE = Path(__file__).parent
@@ -37,9 +38,9 @@ class Site:
         )
         self._templates.filters |= {
             "ago": self._ago,
-            "time": lambda moment: f"{moment:%d %B %Y, %H:%M} UTC",
+            "time": lambda moment: format_time(moment, year=True),
             "iso": lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-            "took": format_seconds,
+            "took": format_elapsed,
             "short": lambda sha: sha[:7],
             "prose": _prose,
             "brief": lambda text: _DIGEST.sub(r"\1…", text),

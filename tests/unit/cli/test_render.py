@@ -64,7 +64,7 @@ def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
 def test_a_wrong_configuration_names_line_and_field(tmp_path: Path) -> None:
     done = render(checkout(tmp_path, {**shop_files(), ".greenroom.yml": b"version: 1\ncolour: blue\n"}))
     assert done.returncode == 1
-    assert ".greenroom.yml, line 2, colour: this field is not known here" in done.stderr
+    assert ".greenroom.yml, line 2, colour: unknown field" in done.stderr
 
 
 def test_links_are_no_part_of_it(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.cluster.render.render import render
 from bot.cluster.render.tools import Tools
-from bot.config.configuration import parse_configuration
+from bot.config.loader import parse_configuration
 from bot.embedded.samples import Files, helm_shop_files, kustomize_shop_files
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Bundle

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.config.configuration import OnPush
+from bot.config.schema import OnPush
 from bot.environments.phases.data import reset_reason
 from bot.model.data import DataRecord
 from bot.model.environment import CheckState, EnvironmentState

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.config.configuration import Configuration, parse_configuration
-from bot.environments.desired_state import Absent, Present, after_configuration, before_configuration, matches
+from bot.config.loader import parse_configuration
+from bot.config.schema import Configuration
+from bot.environments.desired_state import Absent, Present, after_configuration, before_configuration
 from bot.model.environment import EndReason, EnvironmentState, Status, UserOverrides
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
@@ -129,20 +130,3 @@ def test_what_is_skipped_says_which_rule_it_was(skip: str, pull: PullRequest, to
 def test_a_preview_is_skipped_only_when_every_path_may_be(paths: list[str], skipped: bool) -> None:
     desire = after_configuration(PULL, configured('paths_only: ["docs/**", "*.md"]'), paths)
     assert isinstance(desire, Absent) is skipped
-
-
-@pytest.mark.parametrize(
-    ("path", "pattern", "same"),
-    [
-        ("docs/a/b.md", "docs/**", True),
-        ("docs/a/b.md", "docs/*", False),
-        ("a/docs/b.md", "docs/**", False),
-        ("a/b/c.md", "**/*.md", True),
-        ("c.md", "**/*.md", True),
-        ("c.mdx", "*.md", False),
-        ("a.c", "a?c", True),
-        ("a/c", "a?c", False),
-    ],
-)
-def test_patterns_mean_what_githubs_path_filters_mean(path: str, pattern: str, same: bool) -> None:
-    assert matches(path, pattern) is same

@@ -176,7 +176,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
             cause=StatusMessage(
                 "`.greenroom.yml` on the default branch cannot be used. "
                 "Mend it there, and the preview goes on by itself.",
-                ".greenroom.yml, line 4, route.port: it has to be 65535 or less",
+                ".greenroom.yml, line 4, route.port: must be 65535 or less",
             ),
         ),
         PLACE,

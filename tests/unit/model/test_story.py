@@ -7,7 +7,6 @@ from bot.environments.views import (
     StepState,
     display_name,
     environment_view,
-    format_seconds,
     matching_environments,
 )
 from bot.model.environment import (
@@ -117,12 +116,3 @@ def test_an_environment_is_called_by_key_or_by_name() -> None:
     assert matching_environments("shop", known) == matching_environments("#7", known) == []
     stage = replace(one, key=EnvironmentKey(EnvironmentKind.STAGE, 7, "staging"))
     assert display_name(stage) == "acme/shop:staging"
-
-
-def test_durations_are_short() -> None:
-    assert [format_seconds(seconds) for seconds in (0.5, 42, 600, 9000)] == [
-        "0.5 s",
-        "42 s",
-        "10 min 00 s",
-        "2 h 30 min",
-    ]

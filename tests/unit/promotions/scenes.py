@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.config.configuration import parse_configuration
+from bot.config.loader import parse_configuration
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey, EnvironmentKind
 from bot.model.promotion import Promotion, PromotionKind, PromotionState, StageAggregate, StageRecord
 from bot.model.protection import UNPROTECTED, Protection

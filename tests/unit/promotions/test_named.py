@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.config.configuration import parse_configuration
+from bot.config.loader import parse_configuration
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, GreenroomError, Unavailable
 from bot.model.promotion import Pin, StageRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from bot.config.configuration import parse_configuration
+from bot.config.loader import parse_configuration
 from bot.model.environment import CheckResult, CheckState, EnvironmentState
 from bot.model.promotion import ACTIVE, PENDING, Approval, GateResult, Lock, Promotion
 from bot.model.promotion import PromotionState as State

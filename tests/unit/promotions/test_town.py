@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.config.configuration import parse_configuration
+from bot.config.loader import parse_configuration
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.promotion import ACTIVE, ENDED, AuditEntry, Promotion, PromotionKind, PromotionState
 from bot.promotions.approvals import VALIDITY

@@ -1,4 +1,4 @@
-"""docs/settings.md tells every setting, its default and its meaning, and nothing that is gone."""
+"""docs/settings.md lists every setting with its default and its description, and nothing else."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from bot.model.durations import format_duration
 from bot.settings import Settings, variable
 
 _ROOT = Path(__file__).parents[3]
 _PAGE = _ROOT / "docs" / "settings.md"
-_NO_SETTINGS = {"GREENROOM_FILES", "GREENROOM_PORT", "GREENROOM_TEST_KUBECONFIG", "GREENROOM_URL"}
-"""The Deployment explains by GREENROOM_PORT why service links are off; Jobs of environments get the rest."""
+_OTHER_VARIABLES = {"GREENROOM_FILES", "GREENROOM_PORT", "GREENROOM_TEST_KUBECONFIG", "GREENROOM_URL"}
+"""Variables of Jobs and of tests, and the one that Kubernetes' service links would set."""
 
 
-def test_the_page_tells_every_setting_with_default_and_meaning() -> None:
+def test_page_lists_every_setting_with_default_and_description() -> None:
     rows = re.findall(r"^\| `([A-Z_]+)` \| (.*?) \| (.*) \|$", _PAGE.read_text(), re.MULTILINE)
-    told = {name: (default, meaning) for name, default, meaning in rows}
-    assert len(rows) == len(told)
-    assert told == {
+    documented = {name: (default, meaning) for name, default, meaning in rows}
+    assert len(rows) == len(documented)
+    assert documented == {
         variable(name): ("required" if field.is_required() else _shown(field.default), field.description)
         for name, field in Settings.model_fields.items()
     }
 
 
-def test_no_page_and_no_manifest_names_a_setting_that_does_not_exist() -> None:
-    told = [*_ROOT.glob("*.md"), *_ROOT.glob("docs/*.md"), *_ROOT.glob("deploy/**/*.yaml")]
-    known = {variable(name) for name in Settings.model_fields}
-    for file in told:
-        named = set(re.findall(r"\bGREENROOM_(?!SECRET_)[A-Z_]*[A-Z]", file.read_text()))
-        assert named - known <= _NO_SETTINGS, file.name
+def test_pages_and_manifests_name_only_existing_settings() -> None:
+    files = [*_ROOT.glob("*.md"), *_ROOT.glob("docs/*.md"), *_ROOT.glob("deploy/**/*.yaml")]
+    settings = {variable(name) for name in Settings.model_fields}
+    for file in files:
+        names = set(re.findall(r"\bGREENROOM_(?!SECRET_)[A-Z_]*[A-Z]", file.read_text()))
+        assert names - settings <= _OTHER_VARIABLES, file.name
 
 
 def _shown(default: Any) -> str:
@@ -45,7 +46,7 @@ def _shown(default: Any) -> str:
         case SecretStr():
             return f"`{default.get_secret_value()}`"
         case timedelta():
-            return f"`{default.days}d`" if default.days else f"`{default.seconds // 60}m`"
+            return f"`{format_duration(default)}`"
         case Enum():
             return f"`{default.value}`"
         case _:

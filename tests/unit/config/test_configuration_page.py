@@ -13,7 +13,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from bot.config.configuration import Configuration, parse_configuration
+from bot.config.loader import parse_configuration
+from bot.config.schema import Configuration
 
 _PAGE = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text()
 _ELSEWHERE = {"preview.ttl", "preview.checks[].name", "stages.NAME.checks[].name", "demo.NAME.checks[].name"}

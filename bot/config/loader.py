@@ -1,0 +1,106 @@
+"""Reads and validates `.greenroom.yml`. Every error names the line and the field."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from bot.config.documents import Document, DocumentError, Path, line_of, yaml_documents
+from bot.config.schema import Configuration
+from bot.config.stages import Problem, pipeline_problems
+from bot.model.environment import EnvironmentKey
+from bot.model.errors import ConfigurationError
+from bot.model.hosts import HostGrants
+from bot.model.repository import Repository
+from bot.model.size import Size
+
+CONFIG_FILE = ".greenroom.yml"
+
+_MAX_CHARACTERS = 64 * 1024
+_MAX_PROBLEMS = 10
+"""More are usually consequences of the first ones."""
+
+_MESSAGES: Mapping[str, str] = {
+    "extra_forbidden": "unknown field",
+    "missing": "required field is missing",
+    "model_type": "expected a mapping of fields (`{{}}` for an empty one)",
+    "dict_type": "expected a mapping of names to values",
+    "mapping_type": "expected a mapping of names to values",
+    "string_type": "expected text; put the value in quotes",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "tuple_type": "expected a list, such as [first, second]",
+    "too_long": "must have at most {max_length} entries",
+    "too_short": "must have at least {min_length} entries",
+    "bool_type": "expected `true` or `false`",
+    "bool_parsing": "expected `true` or `false`",
+    "int_type": "expected a whole number",
+    "int_parsing": "expected a whole number",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "enum": "expected {expected}",
+}
+"""Messages by pydantic's error type; other types come from validators with messages of their own."""
+
+
+def parse_configuration(text: str, largest: Size | None = None) -> Configuration:
+    """Raises ConfigurationError with one line per problem.
+
+    `largest` is the operator's limit for `preview.size`; without it, no limit applies.
+    """
+    document = _read(text)
+    try:
+        configuration = Configuration.model_validate(document.value, context={"largest": largest})
+    except ValidationError as error:
+        problems = [(tuple(details["loc"]), _message(details)) for details in error.errors()]
+    else:
+        routed = configuration.route is not None
+        problems = pipeline_problems(configuration.stages, configuration.demo, routed=routed)
+        if not problems:
+            return configuration
+    lines = document.lines
+    raise ConfigurationError("\n".join(_format(problem, lines) for problem in problems[:_MAX_PROBLEMS]))
+
+
+def host_objection(
+    configuration: Configuration, text: str, key: EnvironmentKey, repository: Repository, grants: HostGrants
+) -> str | None:
+    """Why the stage cannot have the host that it names, with line and field; None when it can."""
+    stage = configuration.find_stage(key)
+    if stage is None or stage.host is None:
+        return None
+    reason = grants.objection(stage.host, repository)
+    return _format((("stages", key.name, "host"), reason), _read(text).lines) if reason is not None else None
+
+
+def field_line(text: str, *path: str) -> int:
+    """The line of a field in a valid configuration."""
+    return _read(text).lines.get(path, 1)
+
+
+def _read(text: str) -> Document:
+    """The file's only document, a mapping; ConfigurationError for anything else."""
+    if len(text) > _MAX_CHARACTERS:
+        raise ConfigurationError(f"{CONFIG_FILE} is larger than {_MAX_CHARACTERS // 1024} KiB")
+    try:
+        documents = list(yaml_documents(text))
+    except DocumentError as error:
+        raise ConfigurationError(f"{CONFIG_FILE}, line {error.line or 1}: {error}") from None
+    if len(documents) != 1 or not isinstance(documents[0].value, dict):
+        raise ConfigurationError(f"{CONFIG_FILE}, line 1: expected one mapping that starts with `version: 1`")
+    return documents[0]
+
+
+def _format(problem: Problem, lines: Mapping[Path, int]) -> str:
+    path, message = problem
+    field = ".".join(str(part) for part in path if part != "[key]") or "the file"
+    return f"{CONFIG_FILE}, line {line_of(lines, path)}, {field}: {message}"
+
+
+def _message(details: Any) -> str:
+    template = _MESSAGES.get(details["type"])
+    if template is None:
+        return str(details["msg"]).removeprefix("Value error, ")
+    return template.format(**details.get("ctx") or {})

@@ -1,0 +1,184 @@
+"""The schema of `.greenroom.yml`: how a repository configures its environments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from bot.config.fields import (
+    Duration,
+    EnvironmentSection,
+    Job,
+    Label,
+    RelativePath,
+    Strict,
+    matching,
+)
+from bot.config.stages import Demo, Stage, StageName
+from bot.model.environment import EnvironmentKey, EnvironmentKind
+from bot.model.manifest import Tool
+
+MIGRATIONS = "migrations"
+"""The name of the check that reports `data.migrate`."""
+
+
+class ImageSource(Strict):
+    """Where CI pushes an image; may be written as `REPOSITORY[:TAG]`."""
+
+    repository: Annotated[
+        str,
+        matching(
+            r"[a-z0-9][a-zA-Z0-9.:_/-]*",
+            "expected an image with registry and path, such as ghcr.io/acme/shop",
+        ),
+    ]
+    tag: Annotated[
+        str,
+        matching(
+            r"[A-Za-z0-9_.{}-]{1,140}",
+            "a tag may contain {sha}, letters, digits, dots, dashes and underscores",
+        ),
+    ] = "{sha}"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parse_text(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        path, colon, tag = value.rpartition(":")
+        return {"repository": path, "tag": tag} if colon and "/" not in tag else {"repository": value}
+
+    @model_validator(mode="after")
+    def _identifies_a_commit(self) -> ImageSource:
+        if "{sha}" not in self.tag:
+            raise ValueError("the tag must contain {sha}, so that it identifies the build of one commit")
+        return self
+
+    def tag_for(self, commit: str) -> str:
+        return self.tag.replace("{sha}", commit)
+
+
+class Chart(Strict):
+    chart: RelativePath
+    values: tuple[RelativePath, ...] = Field(default=(), max_length=20)
+
+
+class Manifests(Strict):
+    """Exactly one of `plain`, `kustomize` and `helm`."""
+
+    plain: RelativePath | None = None
+    kustomize: RelativePath | None = None
+    helm: Chart | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one_tool(self) -> Manifests:
+        if len(self.model_fields_set) != 1 or all(getattr(self, name) is None for name in Tool):
+            raise ValueError(
+                "expected exactly one of `plain: DIR`, `kustomize: DIR` and `helm: {chart: DIR}`"
+            )
+        return self
+
+    @property
+    def tool(self) -> Tool:
+        return next(tool for tool in Tool if getattr(self, tool) is not None)
+
+    @property
+    def directory(self) -> str:
+        """The directory of the plain manifests, the kustomization or the chart."""
+        if self.helm is not None:
+            return self.helm.chart
+        return self.plain or self.kustomize or ""
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        return self.helm.values if self.helm is not None else ()
+
+
+class Route(Strict):
+    service: Label
+    port: int = Field(ge=1, le=65535)
+
+
+class Seed(Job):
+    files: tuple[str, ...] = Field(default=(), max_length=20)
+    """Glob patterns of files in the commit."""
+
+
+class OnPush(StrEnum):
+    KEEP = "keep"
+    RESET = "reset"
+
+
+class Data(Strict):
+    on_push: OnPush = OnPush.KEEP
+    migrate: Job | None = None
+    seed: Seed | None = None
+
+
+class Skip(Strict):
+    drafts: bool = False
+    bots: bool = True
+    paths_only: tuple[str, ...] = ()
+    """A pull request is skipped when every changed path matches one of these patterns."""
+    labels: tuple[str, ...] = ()
+
+
+class Preview(EnvironmentSection):
+    ttl: Duration | None = None
+    skip: Skip = Skip()
+
+
+class Configuration(Strict):
+    version: Literal[1]
+    images: Mapping[Label, ImageSource] = Field(min_length=1, max_length=20)
+    manifests: Manifests
+    route: Route | None = None
+    data: Data | None = None
+    preview: Preview = Preview()
+    stages: Mapping[StageName, Stage] = Field(default_factory=dict, max_length=20)
+    demo: Mapping[StageName, Demo] = Field(default_factory=dict, max_length=20)
+
+    @property
+    def follows_default_branch(self) -> bool:
+        """Whether a stage or demo follows the default branch automatically."""
+        pinned = any(demo.release is not None for demo in self.demo.values())
+        return pinned or any(stage.follows_default_branch for stage in self.stages.values())
+
+    @property
+    def stages_and_demos(self) -> Mapping[str, Stage]:
+        """All stages by name, with demos as stages. Names are unique across both."""
+        return {**self.stages, **{name: demo.as_stage for name, demo in self.demo.items()}}
+
+    def find_stage(self, environment: EnvironmentKey) -> Stage | None:
+        """The stage or demo of this name and kind; None when the file has none."""
+        if environment.kind is EnvironmentKind.STAGE:
+            return self.stages.get(environment.name)
+        demo = self.demo.get(environment.name) if environment.kind is EnvironmentKind.DEMO else None
+        return demo.as_stage if demo is not None else None
+
+    def section_of(self, environment: EnvironmentKey) -> Preview | Stage:
+        """The section that configures one environment."""
+        if environment.kind is EnvironmentKind.PREVIEW:
+            return self.preview
+        return self.stages_and_demos[environment.name]
+
+    def data_of(self, environment: EnvironmentKey) -> Data:
+        """Stages and demos always keep their data, and are seeded only when their section asks for it."""
+        data = self.data or Data()
+        if environment.kind is EnvironmentKind.PREVIEW:
+            return data
+        seed = data.seed if self.stages_and_demos[environment.name].seeded else None
+        return data.model_copy(update={"on_push": OnPush.KEEP, "seed": seed})
+
+    @model_validator(mode="after")
+    def _reserved_check_name(self) -> Configuration:
+        checks = [
+            *self.preview.checks,
+            *(each for place in self.stages_and_demos.values() for each in place.checks),
+        ]
+        if self.data and self.data.migrate and any(each.title == MIGRATIONS for each in checks):
+            raise ValueError(f"the check name {MIGRATIONS!r} is reserved for `data.migrate`")
+        return self
