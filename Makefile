@@ -112,6 +112,10 @@ test-browser: .venv/installed chromium ## the pages in Chromium; screenshots in 
 screenshots: .venv/installed chromium ## write the README's screenshots to docs/images/
 	@$(BIN)/python -m tests.browser.screenshots
 
+.PHONY: tables
+tables: .venv/installed ## write the generated tables in ARCHITECTURE.md and docs/
+	@$(BIN)/python -m tests.unit.project.generated
+
 .PHONY: demo
 demo: .venv/installed ## the whole life of a pull request, on this machine
 	@$(BIN)/greenroom demo

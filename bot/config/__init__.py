@@ -1,0 +1,1 @@
+"""`.greenroom.yml`: its schema, its loader with line numbers, durations and patterns."""

@@ -1,0 +1,1 @@
+"""The web application: webhook endpoint, pages, health and metrics."""

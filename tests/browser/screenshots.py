@@ -13,7 +13,7 @@ from tests.browser.visit import Visit, chromium, visit, wait_for_text
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MAX_BYTES = 200_000
-_WIDTH = 1000
+_WIDTH, _MARGIN = 1000, 20
 
 
 async def take_screenshots() -> None:
@@ -33,7 +33,7 @@ async def _pull_request(visitor: Visit) -> None:
     await visitor.open_page(number)
     await wait_for_text(page, "#checks", "greenroom/http-healthz")
     await wait_for_text(page, "#timeline", "is ready")
-    await _save(page, "pull-request", height=760)
+    await _save(page, "pull-request", until="#checks")
 
 
 async def _environment(visitor: Visit) -> None:
@@ -42,15 +42,17 @@ async def _environment(visitor: Visit) -> None:
     await page.click("text=Sign in with GitHub")
     await page.click("text=Continue as ada")
     await expect(page.locator("#phases")).to_contain_text("checks")
-    await _save(page, "environment", height=900)
+    await _save(page, "environment", until="#checks")
 
 
-async def _save(page: Page, name: str, height: int) -> None:
-    """Writes the top of the page as PNG."""
-    clip = FloatRect(x=0, y=0, width=_WIDTH, height=height)
+async def _save(page: Page, name: str, until: str) -> None:
+    """Writes the page as PNG, from its top to the bottom of the element `until`."""
+    await page.wait_for_load_state("networkidle")
+    box = await page.locator(until).first.bounding_box()
+    assert box is not None, f"{name}: {until} is not visible"
     path = IMAGES / f"{name}.png"
     IMAGES.mkdir(exist_ok=True)
-    await page.wait_for_load_state("networkidle")
+    clip = FloatRect(x=0, y=0, width=_WIDTH, height=box["y"] + box["height"] + _MARGIN)
     await page.screenshot(path=path, clip=clip, full_page=True)
     if (size := path.stat().st_size) > MAX_BYTES:
         sys.exit(f"{path} has {size} bytes: more than {MAX_BYTES}")

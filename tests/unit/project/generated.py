@@ -1,0 +1,73 @@
+"""Tables in the documentation that are generated; `make tables` (this module as a program) writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from typer.main import get_command
+
+from bot.cli.main import app
+from bot.web.metrics import Metrics
+from tests.unit.project import imports
+from tests.unit.project.files import ROOT
+
+
+def commands() -> str:
+    """One row for each command of the command line, with the first line of its help."""
+    rows = [f"| `{name}` | {_first_line(command.help)} |" for name, command in _commands(get_command(app))]
+    return "\n".join(["| command | effect |", "|---|---|", *rows])
+
+
+def _commands(command: Any, name: str = "greenroom") -> Iterator[tuple[str, Any]]:
+    """Every command that is not a group, with its full name."""
+    groups = getattr(command, "commands", None)
+    if groups is None:
+        yield name, command
+        return
+    for part, inner in sorted(groups.items()):
+        yield from _commands(inner, f"{name} {part}")
+
+
+def metrics() -> str:
+    """One row for each Prometheus metric, with its type and help."""
+    rows = [
+        f"| `{metric.name}` | {metric.type} | {metric.documentation} |"
+        for metric in sorted(Metrics().registry.collect(), key=lambda metric: metric.name)
+        if metric.name.startswith("greenroom_")
+    ]
+    return "\n".join(["| metric | type | meaning |", "|---|---|---|", *rows])
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0].strip()
+
+
+TABLES: Mapping[str, Callable[[], str]] = {
+    "ARCHITECTURE.md": imports.table,
+    "docs/command-line.md": commands,
+    "docs/metrics.md": metrics,
+}
+_TABLE = re.compile(
+    r"(?<=<!-- generated: make tables -->\n).*?(?=\n<!-- end of the generated table -->)", re.DOTALL
+)
+
+
+def current(page: str) -> str:
+    """The page as it is in the repository."""
+    return Path(ROOT / page).read_text(encoding="utf-8")
+
+
+def generated(page: str) -> str:
+    """The page with a new table; `ValueError` when it has no place for it."""
+    text, number = _TABLE.subn(lambda _: TABLES[page](), current(page))
+    if number != 1:
+        raise ValueError(f"{page} has {number} places for its table")
+    return text
+
+
+if __name__ == "__main__":
+    for page in TABLES:
+        (ROOT / page).write_text(generated(page), encoding="utf-8")

@@ -1,0 +1,12 @@
+"""The generated tables in the documentation are current: packages, command line, metrics."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.project import generated
+
+
+@pytest.mark.parametrize("page", generated.TABLES)
+def test_table_is_current(page: str) -> None:
+    assert generated.current(page) == generated.generated(page), "run `make tables`"
