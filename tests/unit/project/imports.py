@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -24,14 +24,18 @@ def protected() -> Mapping[str, frozenset[str]]:
 def table() -> str:
     """One row for each package and root module: purpose, packages that it may import, libraries."""
     rules = protected()
-    rows = ["| package | purpose | may import | only here |", "|---|---|---|---|"]
+    rows = ["| package | purpose | may import | libraries only here |", "|---|---|---|---|"]
     for name, path in sorted(_packages().items()):
-        inside = [_short(module) for module, importers in rules.items() if _allowed(f"bot.{name}", importers)]
-        ours = sorted(module for module in inside if module.startswith("`bot."))
-        libraries = sorted(module for module in inside if not module.startswith("`bot."))
-        imports = ", ".join(module.replace("bot.", "") for module in ours)
-        rows.append(f"| `{path}` | {_purpose(path)} | {imports or 'nothing'} | {', '.join(libraries)} |")
+        modules = [module for module, importers in rules.items() if f"bot.{name}" in importers]
+        others = [module.removeprefix("bot.") for module in modules if module.startswith("bot.")]
+        ours = _code(other for other in others if not other.startswith(f"{name}."))
+        libraries = _code(module for module in modules if not module.startswith("bot."))
+        rows.append(f"| `{path}` | {_purpose(path)} | {ours} | {libraries} |")
     return "\n".join(rows)
+
+
+def _code(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))
 
 
 def _packages() -> Mapping[str, str]:
@@ -40,14 +44,6 @@ def _packages() -> Mapping[str, str]:
     folders = {path.parent.name: f"bot/{path.parent.name}/" for path in bot.glob("*/__init__.py")}
     modules = {path.stem: f"bot/{path.name}" for path in bot.glob("*.py") if path.stem != "__init__"}
     return folders | modules
-
-
-def _allowed(importer: str, importers: frozenset[str]) -> bool:
-    return any(importer == allowed or allowed.startswith(f"{importer}.") for allowed in importers)
-
-
-def _short(module: str) -> str:
-    return f"`{module}`"
 
 
 def _purpose(path: str) -> str:
