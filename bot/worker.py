@@ -88,7 +88,7 @@ class Worker:
                     task.add_done_callback(lambda done: self._running.pop(done, None))
                 if len(self._running) >= self._concurrency:
                     await asyncio.wait(list(self._running), return_when=asyncio.FIRST_COMPLETED)
-                elif not claims:
+                elif len(claims) < free:
                     await self._queue.wait_for_work(_LONGEST_NAP_SECONDS)
             except Exception as error:  # the store may be away for a while; nothing is lost meanwhile
                 log.error("the work queue cannot be read", error=str(error))

@@ -17,8 +17,7 @@ from bot.model.delivery import CommandPosted, PullRequestHint
 from bot.model.environment import Decision, EnvironmentKey, UserOverrides
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
-from bot.store.database import Database
-from bot.store.dialect import insert
+from bot.store.database import Database, insert
 from bot.store.environments import update_overrides
 from bot.store.hints import apply_hints
 from bot.store.journal import append_decisions
@@ -70,9 +69,7 @@ class SqlCommandStore:
             require_claim(connection, claim)
             return decided
 
-        decided = await self._database.run(settle)
-        self._database.work_signal.notify()
-        return decided
+        return await self._database.run(settle)
 
     async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None:
         await self._write(claim, command, answer=answer)

@@ -1,4 +1,4 @@
-"""A transaction is a plain function of a connection: the same function runs on both databases."""
+"""What both databases have in common: transactions are plain functions of a connection."""
 
 from __future__ import annotations
 
@@ -7,19 +7,28 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.model.errors import GreenroomError
 
 T = TypeVar("T")
 
 Transaction = Callable[[Connection], T]
-"""Must not keep the connection, and may be run again when the database asks for it."""
+"""Must not keep the connection; may run again when the database asks for a retry."""
 
 TRANSACTION_TIMEOUT = timedelta(seconds=5)
-"""How long a caller waits for a transaction; GitHub itself gives up on a webhook after 10 s."""
+"""How long a caller waits for a transaction; GitHub times out a webhook after 10 s."""
+
+_WORK_ENQUEUED = "greenroom work enqueued"
+
+
+class StoreUnusable(GreenroomError):
+    """The database cannot be opened or does not fit this program; the message says what to do."""
 
 
 class WorkSignal:
-    """Rings when there may be work: counted, so that a ring between two looks is not missed."""
+    """Notifies listeners when work may be due; the counter shows notifications between two checks."""
 
     def __init__(self) -> None:
         self.notifications = 0
@@ -31,33 +40,54 @@ class WorkSignal:
             listener()
 
     def subscribe(self, listener: Callable[[], Any]) -> Callable[[], None]:
-        """Calls the listener at each ring; gives what ends that."""
+        """Calls the listener at each notification; returns a function that unsubscribes it."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
 
-def transaction_name(transaction: Transaction[Any]) -> str:
-    """The method that runs the transaction, such as `Queue.claim`; for counting."""
-    return transaction.__qualname__.partition(".<locals>")[0]
-
-
 class Database(Protocol):
     work_signal: WorkSignal
+    """Notified after each transaction that enqueued work."""
     transactions: Counter[str]
     """Number of calls of `run`, by the name of the transaction."""
 
     async def open(self) -> None:
-        """Connects; StoreUnusable when that cannot work."""
+        """Connects; raises StoreUnusable when that fails."""
 
     async def migrate(self) -> None:
-        """Brings the tables to this program's version; safe when several replicas start at once."""
+        """Upgrades the tables to this program's version; safe when several replicas start at once."""
 
     async def run(self, transaction: Transaction[T]) -> T:
-        """Returns once it is committed, and on disk. StoreUnavailable: nothing was remembered, or nobody
-        knows whether it was. An error of the function itself is raised as it is; nothing is remembered."""
+        """Runs the transaction and returns its result once it is committed and on disk.
+
+        StoreUnavailable: the outcome is unknown, usually nothing was stored. An error of the function is
+        raised unchanged, and nothing is stored.
+        """
 
     async def run_alone(self, transaction: Transaction[None]) -> None:
-        """Runs it if it is certain that no other process works on this database, and lets none begin before
-        it is done; called once, before this process works."""
+        """Runs the transaction if no other process can use this database, and keeps others out meanwhile.
+
+        Called once, before this process works.
+        """
 
     async def close(self) -> None: ...
+
+
+def transaction_name(transaction: Transaction[Any]) -> str:
+    """The method that runs the transaction, such as `SqlWorkQueue.claim`; for counting."""
+    return transaction.__qualname__.partition(".<locals>")[0]
+
+
+def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT with ON CONFLICT; both dialects have the same methods for it."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def mark_work_enqueued(connection: Connection) -> None:
+    """Within a transaction: notifies the work signal after the commit."""
+    connection.info[_WORK_ENQUEUED] = True
+
+
+def take_work_mark(connection: Connection) -> bool:
+    """Whether `mark_work_enqueued` was called since the last call."""
+    return connection.info.pop(_WORK_ENQUEUED, False) is True

@@ -27,8 +27,7 @@ from bot.model.work import WorkKey
 from bot.store import removals
 from bot.store.bulk import BulkStatement
 from bot.store.commands import insert_commands
-from bot.store.database import Database
-from bot.store.dialect import insert
+from bot.store.database import Database, insert
 from bot.store.environments import update_overrides
 from bot.store.hints import apply_hints
 from bot.store.promotions import wake_all, wake_pending
@@ -48,19 +47,16 @@ class SqlDeliveryStore:
         """
         now = self._clock()
         await self._database.run(lambda connection: _record(connection, delivery, effects, now))
-        self._database.work_signal.notify()
 
     async def apply_hints(self, hints: Sequence[PullRequestHint]) -> None:
         """What a sweep found out has the same effect as if it had been delivered."""
         now = self._clock()
         await self._database.run(lambda connection: apply_hints(connection, hints, now))
-        self._database.work_signal.notify()
 
     async def wake_pipelines(self, repositories: Sequence[Repository]) -> None:
         """The pipelines of these repositories are to look what their default branches want."""
         now = self._clock()
         await self._database.run(lambda connection: _wake_pipelines(connection, repositories, now))
-        self._database.work_signal.notify()
 
     async def recorded(self, guids: Collection[str]) -> set[str]:
         """Which of these deliveries were recorded."""

@@ -105,9 +105,7 @@ class SqlEnvironmentStore:
             _require_current(connection, claim, environment)
             return places.request_slot(connection, environment, caps, now)
 
-        turn = await self._database.run(take)
-        self._database.work_signal.notify()
-        return turn
+        return await self._database.run(take)
 
     async def update_overrides(
         self, key: EnvironmentKey, change: Callable[[UserOverrides], UserOverrides], reason: str, by: str
@@ -118,11 +116,9 @@ class SqlEnvironmentStore:
         when there is no such environment.
         """
         now = self._clock()
-        wished = await self._database.run(
+        return await self._database.run(
             lambda connection: update_overrides(connection, key, change, reason, by, now)
         )
-        self._database.work_signal.notify()
-        return wished
 
 
 def update_overrides(

@@ -1,4 +1,4 @@
-"""A thread that does one thing after another for the event loop."""
+"""Single-threaded executor for calls that block."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _Job = tuple[Callable[[], Any], "asyncio.Future[Any]", asyncio.AbstractEventLoop
 
 
 class SingleThreadExecutor:
-    """Cheaper than an executor: no future of its own, no lock but the queue's.
+    """Runs calls in the order in which they come.
 
-    The thread is a daemon: a disk that hangs for ever does not keep the program from ending.
+    The thread is a daemon, unlike that of `concurrent.futures`: a disk that hangs does not block the exit.
     """
 
     def __init__(self, name: str) -> None:
@@ -25,14 +25,14 @@ class SingleThreadExecutor:
         self._thread.start()
 
     def call(self, function: Callable[[], T]) -> asyncio.Future[T]:
-        """Runs the function after all that were handed over before; its result or error is the future's."""
+        """Runs the function after all earlier calls; the future gets its result or error."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
         self._jobs.put((function, future, loop))
         return future
 
     def close(self) -> None:
-        """Lets the thread end when it has done what it has."""
+        """Ends the thread after the calls made so far."""
         self._jobs.put(None)
 
     def _serve(self) -> None:
@@ -44,7 +44,7 @@ class SingleThreadExecutor:
                 answer, error = None, raised
             try:
                 loop.call_soon_threadsafe(_settle, future, answer, error)
-            except RuntimeError:  # the loop was closed meanwhile: nobody waits any more
+            except RuntimeError:  # the loop was closed meanwhile
                 return
 
 

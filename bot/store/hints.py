@@ -15,7 +15,7 @@ from bot.model.naming import namespace_name
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store.bulk import BulkStatement
-from bot.store.dialect import insert
+from bot.store.database import insert
 from bot.store.new_environment import new_row
 from bot.store.queue import enqueue
 from bot.store.tables import environments, microseconds

@@ -16,13 +16,20 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.model.errors import StoreUnavailable
 from bot.store import schema
-from bot.store.database import TRANSACTION_TIMEOUT, T, Transaction, WorkSignal, transaction_name
-from bot.store.errors import StoreUnusable
+from bot.store.database import (
+    TRANSACTION_TIMEOUT,
+    StoreUnusable,
+    T,
+    Transaction,
+    WorkSignal,
+    take_work_mark,
+    transaction_name,
+)
 
 CHANNEL = "greenroom_work"
-"""Notified in each transaction that asks for work."""
+"""Notified in each transaction that enqueues work."""
 
-_MIGRATION_LOCK = 0x67726E726D  # any number that nobody else takes
+_MIGRATION_LOCK = 0x67726E726D  # any number that no other program uses
 _RUN_AGAIN = {"40001", "40P01"}  # serialization failure, deadlock
 _LISTEN_PAUSE_SECONDS = 2.0
 
@@ -76,14 +83,16 @@ class PostgresqlDatabase:
             async with asyncio.timeout(TRANSACTION_TIMEOUT.total_seconds()):
                 return await _retry_on_conflict(lambda: self._run(transaction))
         except (TimeoutError, PoolTimeout) as error:
-            raise StoreUnavailable("The database did not answer in time.") from error
+            raise StoreUnavailable("The database did not respond in time.") from error
         except (DBAPIError, OSError) as error:
             if isinstance(error, DBAPIError) and not _outage(error):
                 raise
-            raise StoreUnavailable(f"The database did not take it: {_driver_message(error)}.") from error
+            raise StoreUnavailable(
+                f"The database rejected the transaction: {_driver_message(error)}."
+            ) from error
 
     async def run_alone(self, transaction: Transaction[None]) -> None:
-        """Never: any number of replicas may work."""
+        """A no-op: other replicas may use the database at any time."""
 
     async def close(self) -> None:
         if self._listener is not None:
@@ -94,15 +103,18 @@ class PostgresqlDatabase:
 
     async def _run(self, transaction: Transaction[T]) -> T:
         async with self._engine.begin() as connection:
-            return await connection.run_sync(transaction)
+            result, enqueued_work = await connection.run_sync(_with_work_mark, transaction)
+        if enqueued_work:
+            self.work_signal.notify()
+        return result
 
     async def _listen(self) -> None:
-        """Rings for work that other replicas ask for; while it cannot, workers still look by the clock."""
+        """Notifies of work that other replicas enqueue; without a connection, workers poll."""
         while True:
             try:
                 await self._notify_on_message()
             except (psycopg.Error, OSError) as error:
-                _log.warning("listening for work was interrupted", error=_driver_message(error))
+                _log.warning("work notifications interrupted", error=_driver_message(error))
             await asyncio.sleep(_LISTEN_PAUSE_SECONDS)
 
     async def _notify_on_message(self) -> None:
@@ -110,19 +122,25 @@ class PostgresqlDatabase:
         connection = await psycopg.AsyncConnection.connect(address, autocommit=True, connect_timeout=5)
         async with connection:
             await connection.execute(f"LISTEN {CHANNEL}")
-            self.work_signal.notify()  # whatever came while nobody listened
+            self.work_signal.notify()  # work may have been enqueued before LISTEN
             async for _ in connection.notifies():
                 self.work_signal.notify()
 
 
 def notify(connection: Connection) -> None:
-    """Tells the other replicas once this transaction is committed; on SQLite there are none."""
+    """Notifies other replicas once this transaction is committed; a no-op on SQLite."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(f"SELECT pg_notify('{CHANNEL}', '')"))
 
 
+def _with_work_mark(connection: Connection, transaction: Transaction[T]) -> tuple[T, bool]:
+    take_work_mark(connection)  # of an attempt that failed
+    result = transaction(connection)
+    return result, take_work_mark(connection)
+
+
 async def _retry_on_conflict(attempt: Callable[[], Awaitable[T]]) -> T:
-    """PostgreSQL resolves a deadlock by asking one of the two to start over."""
+    """Retries a transaction that PostgreSQL ended to resolve a deadlock or conflict."""
     for _ in range(3):
         try:
             return await attempt()
@@ -138,10 +156,10 @@ def _migrate(connection: Connection) -> None:
 
 
 def _outage(error: DBAPIError) -> bool:
-    """The server's state, not what was asked of it: gone, full, starting, read-only."""
+    """Whether the server is the cause: unreachable, full, starting or read-only."""
     return isinstance(error.orig, (psycopg.OperationalError, psycopg.InternalError, psycopg.InterfaceError))
 
 
 def _driver_message(error: Exception) -> str:
-    said = str(error.orig if isinstance(error, DBAPIError) else error).strip()
-    return said.splitlines()[0] if said else type(error).__name__
+    message = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    return message.splitlines()[0] if message else type(error).__name__

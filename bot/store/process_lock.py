@@ -1,7 +1,7 @@
-"""Who works on a SQLite file: a lock beside it, which the kernel keeps exactly as long as its process lives.
+"""Advisory file lock that shows which processes use a SQLite database.
 
-Everybody who works holds it shared. Whoever can have it for himself therefore knows that nobody works,
-however the others ended.
+Each process that works holds the lock shared; the kernel releases it however the process ends. A process that
+gets it exclusively knows that no other process works.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 
 
 class ProcessLock:
-    """Blocking calls. On a file system without locks nobody is ever alone."""
+    """Blocking calls. On a file system without locks `acquire_exclusive` never succeeds."""
 
     def __init__(self, database: Path) -> None:
         path = database.with_name(f"{database.name}-lock")
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def acquire_exclusive(self) -> bool:
-        """Whether nobody else works on the file; if so nobody can begin before `share` was called."""
+        """Whether no other process holds the lock; if so, others wait until `acquire_shared` is called."""
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -28,7 +28,7 @@ class ProcessLock:
         return True
 
     def acquire_shared(self) -> None:
-        """Counts this process among those who work, once nobody is alone any more."""
+        """Waits for the end of an exclusive lock, then holds the lock shared until `close`."""
         with contextlib.suppress(OSError):
             fcntl.flock(self._file, fcntl.LOCK_SH)
 

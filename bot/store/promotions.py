@@ -17,8 +17,7 @@ from bot.model.promotion import ACTIVE, ENDED, Promotion, StageAggregate, StageR
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store import audit, journal
-from bot.store.database import Database
-from bot.store.dialect import insert
+from bot.store.database import Database, insert
 from bot.store.new_environment import new_row
 from bot.store.queue import enqueue, holds
 from bot.store.records import decoder, encode
@@ -68,9 +67,7 @@ class SqlPromotionStore:
                 _write(connection, before, after, now, claim, token)
             return after
 
-        aggregate = await self._database.run(transaction)
-        self._database.work_signal.notify()
-        return aggregate
+        return await self._database.run(transaction)
 
     async def get(self, id: str) -> Promotion | None:
         statement = select(promotions.c.body).where(promotions.c.id == id)
@@ -121,7 +118,6 @@ class SqlPromotionStore:
             enqueue(connection, [WorkKey.promotion(id) for id in _open_promotions(connection, stage)], now)
 
         await self._database.run(transaction)
-        self._database.work_signal.notify()
 
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is still the current one."""

@@ -1,13 +1,14 @@
-"""The durable work queue: a key waits or runs, never both, never twice.
+"""Durable work queue: a key waits or runs, never both, never twice.
 
-Who holds a key is told by the token of its last claim. All moments come from the program's clock, so
-replicas should agree on the time to within a few seconds; when they do not, a key may be leased too early,
-and the token keeps the first holder from writing.
+The token of its last claim shows who holds a key. All times come from the program's clock, so replicas should
+agree to within a few seconds; otherwise a key may be leased too early, and the token keeps the first holder
+from writing.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from bot.environments.ports import Clock
 from bot.model.errors import Superseded
 from bot.model.work import Claim, ScheduledWork, WorkKey
 from bot.store.bulk import BulkStatement
-from bot.store.database import Database
+from bot.store.database import Database, mark_work_enqueued
 from bot.store.postgresql import notify
 from bot.store.tables import Moment, microseconds, storable, tokens, work
 
@@ -39,14 +40,14 @@ FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=5)
 
 SETTLING = timedelta(seconds=1)
-"""Changes of desire in quick succession: a key rests until none came for so long …"""
+"""A key whose desired state changes in quick succession waits until no change came for this long …"""
 LONGEST_SETTLING = timedelta(seconds=15)
-"""… but not longer than this altogether."""
+"""… and at most this long in total."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """For metrics: how many keys, and how long the oldest due one has waited."""
+    """Numbers of keys, and how long the oldest due one has waited; for metrics."""
 
     due: int
     later: int
@@ -59,25 +60,38 @@ class SqlWorkQueue:
         self._database = database
         self._clock = clock
         self._notifications_before_claim = 0
+        self._next_due: datetime | None = None
+        """When the first waiting key is due, as of the last `claim` and the calls since."""
+        self._due_changed = asyncio.Event()
 
     async def enqueue(self, keys: Iterable[WorkKey], not_before: datetime | None = None) -> None:
-        """A waiting key keeps the earlier moment; a running one runs once more after it."""
-        wanted = tuple(keys)
-        if not wanted:
+        """Makes keys due now, or at `not_before`.
+
+        A waiting key keeps the earlier time; a running one runs once more.
+        """
+        work_keys = tuple(keys)
+        if not work_keys:
             return
         at = not_before or self._clock()
-        await self._database.run(lambda connection: enqueue(connection, wanted, at))
-        self._database.work_signal.notify()
+        await self._database.run(lambda connection: enqueue(connection, work_keys, at))
 
     async def claim(self, owner: str, limit: int, lease_seconds: float) -> list[Claim]:
-        """Leases up to `limit` keys that are due, or whose holder let the lease run out."""
+        """Leases up to `limit` keys that are due, or whose lease has expired.
+
+        Fewer than `limit` claims mean that no other key is due now.
+        """
         self._notifications_before_claim = self._database.work_signal.notifications
         now = self._clock()
         until = now + timedelta(seconds=lease_seconds)
-        return await self._database.run(lambda connection: _claim(connection, owner, limit, now, until))
+        self._next_due = None
+        claims, due = await self._database.run(
+            lambda connection: _claim(connection, owner, limit, now, until)
+        )
+        self._note_due(due)
+        return claims
 
     async def heartbeat(self, claims: Sequence[Claim], lease_seconds: float) -> list[Claim]:
-        """Extends the leases; gives back the claims that are lost: their work must stop."""
+        """Extends the leases; returns the claims that are lost: their work must stop."""
         until = self._clock() + timedelta(seconds=lease_seconds)
 
         def extend(connection: Connection) -> list[Claim]:
@@ -91,7 +105,7 @@ class SqlWorkQueue:
         return await self._database.run(extend)
 
     async def void_leases(self) -> None:
-        """Ends the leases of processes that were killed, where it is certain that nobody works."""
+        """Ends the leases of killed processes, if no other process uses the database."""
         ended = update(work).where(work.c.running).values(leased_until=self._clock())
 
         def end(connection: Connection) -> None:
@@ -100,18 +114,18 @@ class SqlWorkQueue:
         await self._database.run_alone(end)
 
     async def finish(self, claim: Claim, again_at: datetime | None = None) -> bool:
-        """The run went well: the key is gone, or waits until `again_at`, or for what was asked meanwhile.
+        """Ends a successful run: the key runs again at `again_at`, or when it was enqueued meanwhile.
 
-        False when the claim was lost before; then nothing is changed.
+        False when the claim was lost before; then nothing changes.
         """
-        finished = await self._database.run(lambda connection: _finish(connection, claim, again_at))
-        self._database.work_signal.notify()
+        finished, due = await self._database.run(lambda connection: _finish(connection, claim, again_at))
+        self._note_due(due)
         return finished
 
     async def fail(self, claim: Claim, error: str, at: datetime | None = None) -> bool:
-        """The run failed: again at `at`, or after a growing pause with full jitter. It never gives up.
+        """Ends a failed run: retries at `at`, or after exponential backoff with full jitter, without limit.
 
-        False when the claim was lost before; then nothing is changed.
+        False when the claim was lost before; then nothing changes.
         """
         moment = at or self._clock() + backoff(claim.attempts)
         values = {
@@ -123,19 +137,19 @@ class SqlWorkQueue:
             "owner": None,
             "leased_until": None,
         }
-        statement = update(work).where(holds(claim)).values(values)
-        failed = await self._database.run(lambda connection: connection.execute(statement).rowcount == 1)
-        self._database.work_signal.notify()
-        return failed
+        statement = update(work).where(holds(claim)).values(values).returning(work.c.not_before)
+        due = await self._database.run(lambda connection: connection.scalar(statement))
+        self._note_due(due)
+        return due is not None
 
     async def next_due(self) -> datetime | None:
-        """When the next key can be claimed: it may be in the past; None when there is no work at all."""
+        """When the next key can be claimed, possibly in the past; None when there is no work at all."""
         moment = case((work.c.running, work.c.leased_until), else_=_due())
         statement = select(func.min(moment, type_=work.c.not_before.type))
         return await self._database.run(lambda connection: connection.scalar(statement))
 
     async def look(self, key: WorkKey) -> ScheduledWork | None:
-        """Where a key stands; None when nothing is to be done."""
+        """State of a key; None when it is not in the queue."""
         moment = case((work.c.running, work.c.leased_until), else_=_due())
         statement = select(work.c.running, type_coerce(moment, Moment), work.c.attempts, work.c.error).where(
             work.c.key == str(key)
@@ -157,21 +171,33 @@ class SqlWorkQueue:
         return QueueDepth(due, later, running, (now - oldest).total_seconds() if oldest else 0.0)
 
     async def wait_for_work(self, seconds: float) -> None:
-        """Returns when the next `claim` may find something, at the latest after so many seconds."""
-        notified = asyncio.Event()
-        unsubscribe = self._database.work_signal.subscribe(notified.set)
+        """Returns when the next `claim` can find a key, at the latest after `seconds`."""
+        unsubscribe = self._database.work_signal.subscribe(self._due_changed.set)
         try:
-            if self._database.work_signal.notifications != self._notifications_before_claim:
-                return
-            due = await self.next_due()
-            pause = seconds if due is None else min(seconds, (due - self._clock()).total_seconds())
-            if pause > 0:
-                async with asyncio.timeout(pause):
-                    await notified.wait()
+            async with asyncio.timeout(seconds):
+                while self._database.work_signal.notifications == self._notifications_before_claim:
+                    self._due_changed.clear()
+                    if not await self._wait_until_due():
+                        return
         except TimeoutError:
             pass
         finally:
             unsubscribe()
+
+    async def _wait_until_due(self) -> bool:
+        """Waits for the first key to become due; True when a notification or an earlier key came first."""
+        if self._next_due is None:
+            return await self._due_changed.wait()
+        pause = (self._next_due - self._clock()).total_seconds()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(pause, 0)):
+                return await self._due_changed.wait()
+        return False
+
+    def _note_due(self, moment: datetime | None) -> None:
+        if moment is not None and (self._next_due is None or moment < self._next_due):
+            self._next_due = moment
+            self._due_changed.set()
 
 
 def backoff(attempts: int) -> timedelta:
@@ -186,25 +212,26 @@ def holds(claim: Claim) -> ColumnElement[bool]:
 
 
 def require_claim(connection: Connection, claim: Claim) -> None:
-    """Within a transaction: locks the claim's row; Superseded when it is not held any more."""
+    """Within a transaction: locks the claim's row; Superseded when the claim is no longer held."""
     held = select(work.c.key).where(holds(claim)).with_for_update()
     if connection.execute(held).one_or_none() is None:
-        raise Superseded(f"{claim.key} was taken over by another worker.")
+        raise Superseded(f"Another worker has taken over {claim.key}.")
 
 
 def enqueue(
     connection: Connection, keys: Iterable[WorkKey], at: datetime, settling: Collection[WorkKey] = ()
 ) -> None:
-    """Within a transaction; those that are `settling` rest first, whoever else asks for them."""
+    """Within a transaction; keys in `settling` are not due before they have settled."""
     moment, settled = microseconds(at), microseconds(at + SETTLING)
-    resting = {str(key) for key in settling}
-    calm = {str(key) for key in keys} - resting
+    delayed = {str(key) for key in settling}
+    immediate = {str(key) for key in keys} - delayed
     rows = [
-        (key, moment, moment, settled) if key in resting else (key, moment, None, None)
-        for key in sorted(calm | resting)
+        (key, moment, moment, settled) if key in delayed else (key, moment, None, None)
+        for key in sorted(immediate | delayed)
     ]
-    if rows:
-        _ENQUEUE.run(connection, rows)
+    running = [row[0] for row in _ENQUEUE.run(connection, rows)]
+    if not all(running):  # the end of a run makes its key due again
+        mark_work_enqueued(connection)
         notify(connection)
 
 
@@ -222,12 +249,16 @@ _ENQUEUE = BulkStatement(
         settled_at = CASE WHEN excluded.settled_at IS NULL THEN work.settled_at
                      WHEN work.settling_since + {longest} <= excluded.settled_at THEN work.settled_at
                      ELSE excluded.settled_at END
+    RETURNING running
     """.replace("{longest}", str(LONGEST_SETTLING // timedelta(microseconds=1))),
     {"key": "text", "at": "bigint", "since": "bigint", "settled": "bigint"},
 )
 
 
-def _claim(connection: Connection, owner: str, limit: int, now: datetime, until: datetime) -> list[Claim]:
+def _claim(
+    connection: Connection, owner: str, limit: int, now: datetime, until: datetime
+) -> tuple[list[Claim], datetime | None]:
+    """The claims, and when the next waiting key is due."""
     claimable = or_(
         and_(work.c.running.is_(False), work.c.not_before <= now, _due() <= now),
         and_(work.c.running, work.c.leased_until <= now),
@@ -237,7 +268,7 @@ def _claim(connection: Connection, owner: str, limit: int, now: datetime, until:
     )
     rows = connection.execute(chosen.with_for_update(skip_locked=True)).all()
     if not rows:
-        return []
+        return [], _first_due(connection)
     token = connection.execute(
         update(tokens).values(last=tokens.c.last + 1).returning(tokens.c.last)
     ).scalar_one()
@@ -246,21 +277,28 @@ def _claim(connection: Connection, owner: str, limit: int, now: datetime, until:
         "token": token,
         "owner": owner,
         "leased_until": until,
-        # A lease that ran out counts as a failed run.
+        # An expired lease counts as a failed run.
         "attempts": case((work.c.running, work.c.attempts + 1), else_=work.c.attempts),
         "again_at": None,
         "settling_since": None,
         "settled_at": None,
     }
     connection.execute(update(work).where(work.c.key.in_([row.key for row in rows])).values(values))
-    return [Claim(WorkKey.parse(row.key), token, row.attempts + row.running, until) for row in rows]
+    claims = [Claim(WorkKey.parse(row.key), token, row.attempts + row.running, until) for row in rows]
+    return claims, _first_due(connection)
 
 
-def _finish(connection: Connection, claim: Claim, again_at: datetime | None) -> bool:
+def _first_due(connection: Connection) -> datetime | None:
+    first = func.min(_due(), type_=work.c.not_before.type)
+    return connection.scalar(select(first).where(work.c.running.is_(False)))
+
+
+def _finish(connection: Connection, claim: Claim, again_at: datetime | None) -> tuple[bool, datetime | None]:
+    """Whether the claim was held, and when its key is due again."""
     if again_at is None:
-        gone = delete(work).where(holds(claim), work.c.again_at.is_(None))
-        if connection.execute(gone).rowcount == 1:
-            return True
+        removed = delete(work).where(holds(claim), work.c.again_at.is_(None))
+        if connection.execute(removed).rowcount == 1:
+            return True, None
     values = {
         "running": False,
         "not_before": _earlier(work.c.again_at, again_at) if again_at else work.c.again_at,
@@ -270,7 +308,9 @@ def _finish(connection: Connection, claim: Claim, again_at: datetime | None) -> 
         "owner": None,
         "leased_until": None,
     }
-    return connection.execute(update(work).where(holds(claim)).values(values)).rowcount == 1
+    statement = update(work).where(holds(claim)).values(values).returning(work.c.not_before)
+    due = connection.scalar(statement)
+    return due is not None, due
 
 
 def _due() -> ColumnElement[datetime]:

@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
 from bot.model.environment import EnvironmentKind, EnvironmentState, UserOverrides
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
-from bot.store.database import Database
-from bot.store.dialect import insert
+from bot.store.database import Database, insert
 from bot.store.records import decoder, encode
 from bot.store.tables import environments, promotions, releases, stages
 

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, or_, select
 
 from bot.model.delivery import RemovalNotice, RepositoryRemoved
 from bot.model.repository import Repository
-from bot.store.dialect import insert
+from bot.store.database import insert
 from bot.store.tables import environments, removals
 
 _ALL = 0

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
-from bot.store.errors import StoreUnusable
+from bot.store.database import StoreUnusable
 
 
 def upgrade(connection: Connection) -> None:

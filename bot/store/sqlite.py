@@ -1,9 +1,8 @@
-"""SQLite: one connection, one transaction for everything that waits, one fsync for all of it.
+"""SQLite: one connection, one common transaction for all that wait, one fsync for all of them.
 
-The statements run on the event loop's own thread, where they are a few microseconds of memory work; what may
-touch the disk for long (COMMIT, and BEGIN while another process holds the file) runs in a thread of its own.
-Handing over whole transactions instead costs more than the fsync: every statement gives the interpreter's
-lock away and has to get it back from a busy loop.
+Statements run on the event loop's thread, where they take microseconds. What can wait for the disk (COMMIT,
+and BEGIN while another process holds the file) runs in a thread of its own. Whole transactions in that thread
+would cost more than the fsync: each statement releases the interpreter lock and competes for it again.
 """
 
 from __future__ import annotations
@@ -20,35 +19,41 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from bot.model.errors import StoreUnavailable
 from bot.store import schema
-from bot.store.database import TRANSACTION_TIMEOUT, T, Transaction, WorkSignal, transaction_name
-from bot.store.errors import StoreUnusable
+from bot.store.database import (
+    TRANSACTION_TIMEOUT,
+    StoreUnusable,
+    T,
+    Transaction,
+    WorkSignal,
+    take_work_mark,
+    transaction_name,
+)
 from bot.store.executor import SingleThreadExecutor
 from bot.store.process_lock import ProcessLock
 
 _BUSY_MILLISECONDS = 4000
-"""How long another process may hold the file before those who wait are told that it is unavailable."""
-
+"""How long to wait for another process that holds the file before the store counts as unavailable."""
 _CHECKPOINT_PAGES = 8000
-"""32 MB: those who wait for a commit during which the log is copied back wait longer, so that is rare."""
+"""32 MB between two checkpoints: commits wait while the log is copied back."""
 _STATEMENTS = 512
-"""Kept ready: the frequent ones differ by their number of rows."""
-
+"""Size of the cache of prepared statements; bulk statements differ by their number of rows."""
 _LARGEST_BATCH = 64
 _QUIET_TURNS = 2
 """Turns of the event loop without a new transaction; a request needs two from the socket to the store."""
 
 
 class GroupedTransaction(Generic[T]):
-    """One caller's transaction inside the common one."""
+    """One caller's transaction within the common one."""
 
     def __init__(self, transaction: Transaction[T]) -> None:
         self.answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self.enqueued_work = False
         self._transaction = transaction
         self._result: T
         self._error: Exception | None = None
 
     def perform(self, connection: Connection, driver: sqlite3.Connection) -> None:
-        """An error undoes this unit alone, unless it cost the whole transaction: then it is raised."""
+        """Runs it in a savepoint; an error is raised only when it ended the common transaction."""
         driver.execute("SAVEPOINT unit")
         try:
             self._result = self._transaction(connection)
@@ -58,6 +63,7 @@ class GroupedTransaction(Generic[T]):
             driver.execute("ROLLBACK TO unit")
             self._error = _unavailable(error) if isinstance(error, OperationalError) else error
         driver.execute("RELEASE unit")
+        self.enqueued_work = take_work_mark(connection) and self._error is None
 
     def committed(self) -> None:
         if self.answer.done():
@@ -73,7 +79,7 @@ class GroupedTransaction(Generic[T]):
 
 
 class SqliteDatabase:
-    """`path` names the file; its folder must exist, and the file too unless it may be made."""
+    """`path` names the file; its directory must exist, and with `create=False` the file as well."""
 
     def __init__(self, path: Path, create: bool) -> None:
         self.work_signal = WorkSignal()
@@ -93,7 +99,7 @@ class SqliteDatabase:
     async def open(self) -> None:
         if not self._create and not self._path.is_file():
             self._executor.close()
-            advice = "`greenroom migrate` makes it, and so does `greenroom serve`."
+            advice = "Create it with `greenroom migrate` or `greenroom serve`."
             raise StoreUnusable(f"There is no database {self._path.resolve()}. {advice}")
         try:
             self._driver = await self._executor.call(self._connect)
@@ -112,7 +118,7 @@ class SqliteDatabase:
     async def run(self, transaction: Transaction[T]) -> T:
         self.transactions[transaction_name(transaction)] += 1
         if self._stalled:
-            raise StoreUnavailable(f"The disk under {self._path} does not answer.")
+            raise self._disk_timeout()
         unit = GroupedTransaction(transaction)
         self._waiting.append(unit)
         if self._group_commit is None:
@@ -121,12 +127,12 @@ class SqliteDatabase:
 
     async def run_alone(self, transaction: Transaction[None]) -> None:
         try:
-            self._process_lock = presence = ProcessLock(self._path)
+            self._process_lock = lock = ProcessLock(self._path)
         except OSError as error:
             raise StoreUnusable(_advice(self._path, error)) from error
-        if await self._executor.call(presence.acquire_exclusive):
+        if await self._executor.call(lock.acquire_exclusive):
             await self.run(transaction)
-        await self._executor.call(presence.acquire_shared)
+        await self._executor.call(lock.acquire_shared)
 
     async def close(self) -> None:
         if self._group_commit is not None:
@@ -140,7 +146,7 @@ class SqliteDatabase:
             self._process_lock.close()
 
     async def _run_batches(self) -> None:
-        """While anybody waits: run all that waits, commit once, answer everybody."""
+        """While transactions wait: runs all of them, commits once, resolves their futures."""
         loop = asyncio.get_running_loop()
         while self._waiting:
             watchdog = loop.call_later(TRANSACTION_TIMEOUT.total_seconds(), self._stall)
@@ -148,10 +154,12 @@ class SqliteDatabase:
                 await self._run_batch()
                 for unit in self._in_flight:
                     unit.committed()
+                if any(unit.enqueued_work for unit in self._in_flight):
+                    self.work_signal.notify()
             except Exception as error:
-                told = _unavailable(error) if isinstance(error, (sqlite3.Error, DBAPIError)) else error
+                reason = _unavailable(error) if isinstance(error, (sqlite3.Error, DBAPIError)) else error
                 for unit in self._in_flight or self._take_waiting():
-                    unit.failed(told)
+                    unit.failed(reason)
             finally:
                 watchdog.cancel()
                 self._in_flight = []
@@ -183,9 +191,9 @@ class SqliteDatabase:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            await self._executor.call(self._begin_patiently)
+            await self._executor.call(self._begin_after_waiting)
 
-    def _begin_patiently(self) -> None:
+    def _begin_after_waiting(self) -> None:
         self._driver.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
         try:
             self._driver.execute("BEGIN IMMEDIATE")
@@ -193,15 +201,18 @@ class SqliteDatabase:
             self._driver.execute("PRAGMA busy_timeout = 0")
 
     def _take_waiting(self) -> list[GroupedTransaction[Any]]:
-        """Everybody who still waits; those who left are not done any more."""
+        """All waiting transactions except those whose caller was cancelled."""
         taken, self._waiting = self._waiting, []
         return [unit for unit in taken if not unit.answer.done()]
 
     def _stall(self) -> None:
-        """The disk hangs: tell everybody now, and those who come until it answers again."""
+        """The disk does not respond: fails all callers now, and new ones until it responds again."""
         self._stalled = True
         for unit in [*self._in_flight, *self._take_waiting()]:
-            unit.failed(StoreUnavailable(f"The disk under {self._path} does not answer."))
+            unit.failed(self._disk_timeout())
+
+    def _disk_timeout(self) -> StoreUnavailable:
+        return StoreUnavailable(f"The disk under {self._path} does not respond.")
 
     def _connect(self) -> sqlite3.Connection:
         driver = sqlite3.connect(
@@ -211,10 +222,10 @@ class SqliteDatabase:
             driver.execute("PRAGMA journal_mode = WAL")
             driver.execute("PRAGMA synchronous = FULL")
             driver.execute("PRAGMA foreign_keys = ON")
-            # What a savepoint would restore is not worth a file.
+            # Savepoints need no temporary file.
             driver.execute("PRAGMA temp_store = MEMORY")
             driver.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-            driver.execute("BEGIN IMMEDIATE")  # a file without the right to write shows here
+            driver.execute("BEGIN IMMEDIATE")  # fails here when the file is read-only
             driver.execute("ROLLBACK")
             driver.execute("PRAGMA busy_timeout = 0")
         except sqlite3.Error:
@@ -223,7 +234,7 @@ class SqliteDatabase:
         return driver
 
     def _migrate(self) -> None:
-        self._begin_patiently()
+        self._begin_after_waiting()
         try:
             with self._connection.begin():
                 schema.upgrade(self._connection)
@@ -233,7 +244,7 @@ class SqliteDatabase:
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"The database did not take it: {_driver_message(error)}.")
+    return StoreUnavailable(f"The database rejected the transaction: {_driver_message(error)}.")
 
 
 def _driver_message(error: Exception) -> str:
@@ -242,7 +253,7 @@ def _driver_message(error: Exception) -> str:
 
 def _advice(path: Path, error: Exception) -> str:
     if not path.parent.is_dir():
-        advice = f"the folder {path.parent} does not exist; make it, or name another file"
+        advice = f"the directory {path.parent} does not exist; create it, or set another path"
     else:
-        advice = f"is the folder {path.parent} writable for this user, and is there room on the disk?"
+        advice = f"check that the directory {path.parent} is writable for this user and has free space"
     return f"The database {path} cannot be used ({_driver_message(error)}): {advice}"

@@ -12,10 +12,9 @@ from sqlalchemy.exc import ArgumentError
 from bot.environments.ports import Clock
 from bot.store.audit import SqlAuditLog
 from bot.store.commands import SqlCommandStore
-from bot.store.database import Database
+from bot.store.database import Database, StoreUnusable
 from bot.store.deliveries import SqlDeliveryStore
 from bot.store.environments import SqlEnvironmentStore
-from bot.store.errors import StoreUnusable
 from bot.store.journal import SqlDecisionJournal
 from bot.store.postgresql import PostgresqlDatabase
 from bot.store.promotions import SqlPromotionStore
