@@ -1,4 +1,4 @@
-"""What all tests share."""
+"""Fixtures and settings of all tests."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.stores", "tests.kubernetes.plugin"]
 
-# How fast a busy machine finds examples says nothing of the product.
+# A busy machine is slow to find examples; that is not a failure.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
-    """Everything runs on asyncio: Uvicorn, psycopg and the Kubernetes client need it."""
+    """asyncio, which Uvicorn, psycopg and the Kubernetes client need."""
     return "asyncio"

@@ -1,4 +1,4 @@
-"""The cluster room's tests run on the embedded API server and, where marked so, on a real control plane."""
+"""The cluster's contract tests run on the embedded API server and on a real control plane."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.contract.cluster_harness import Desk, Running, desk_on, embedded_kube
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
 async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
-    """An environment's place on a cluster on which no pod runs."""
+    """An environment's namespace on a cluster without nodes."""
     if request.param == "real":
         async with desk_on(request.getfixturevalue("real_kubeconfig"), None) as made:
             yield made
@@ -23,6 +23,6 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
 
 @pytest.fixture
 async def running(desk: Desk, tmp_path: Path) -> AsyncIterator[Running]:
-    """The same with a node and a gateway."""
+    """The same, with a node and a gateway."""
     async with running_on(desk, tmp_path) as made:
         yield made

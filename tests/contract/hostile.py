@@ -1,4 +1,4 @@
-"""What somebody might write into a commit to get out of its environment, and what they are told."""
+"""Hostile commits, each with the words that its rejection must contain."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ PLAIN = "{plain: deploy}"
 
 @dataclass(frozen=True)
 class Case:
-    """`told` is what a person reads of it, beside the file."""
+    """A commit, and the words of its rejection beside the file's name."""
 
     name: str
     files: Files
-    told: str
+    expected: str
     manifests: str = PLAIN
     more: str = ""
     """Further lines of the configuration."""
@@ -36,15 +36,15 @@ class Case:
         return self.name
 
 
-def plain(name: str, manifest: object, told: str) -> Case:
-    """A manifest among good ones."""
-    return Case(name, _files(deployment(), service(), config_map(), manifest), told)
+def plain(name: str, manifest: object, expected: str) -> Case:
+    """A commit with this manifest among good ones."""
+    return Case(name, _files(deployment(), service(), config_map(), manifest), expected)
 
 
-def in_pod(name: str, told: str, container: Mapping[str, object] = {}, **spec: object) -> Case:
+def in_pod(name: str, expected: str, container: Mapping[str, object] = {}, **spec: object) -> Case:
     manifest = deployment("evil", **spec)
     manifest["spec"]["template"]["spec"]["containers"][0].update(container)
-    return plain(name, manifest, told)
+    return plain(name, manifest, expected)
 
 
 def _files(*manifests: object) -> Files:
@@ -65,11 +65,14 @@ def _role(**rule: object) -> dict[str, Any]:
 
 
 def _archive(*members: tarfile.TarInfo) -> Files:
-    """What is left of a commit's tarball with these members beside a good file."""
+    """The files that are read from a tarball with these members and one good file."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w") as tar:
         good = yaml.safe_dump_all([deployment(), service()]).encode()
-        for member, content in [(tarfile.TarInfo("top/README.md"), good), *((each, b"") for each in members)]:
+        for member, content in [
+            (tarfile.TarInfo("top/README.md"), good),
+            *((member, b"") for member in members),
+        ]:
             member.size = len(content)
             tar.addfile(member, io.BytesIO(content))
     return unpack(io.BytesIO(gzip.compress(packed.getvalue())))
@@ -207,13 +210,13 @@ ARCHIVES = [
 ]
 
 
-def _kustomization(name: str, text: str, told: str) -> Case:
+def _kustomization(name: str, text: str, expected: str) -> Case:
     files = {"deploy/kustomization.yaml": text.encode(), "deploy/a.yaml": b"{}"}
-    return Case(name, files, told, "{kustomize: deploy}")
+    return Case(name, files, expected, "{kustomize: deploy}")
 
 
-def _chart(name: str, text: str, told: str) -> Case:
-    return Case(name, {"chart/Chart.yaml": _CHART + text.encode()}, told, "{helm: {chart: chart}}")
+def _chart(name: str, text: str, expected: str) -> Case:
+    return Case(name, {"chart/Chart.yaml": _CHART + text.encode()}, expected, "{helm: {chart: chart}}")
 
 
 TOOLS = [
@@ -244,9 +247,9 @@ TOOLS = [
 ]
 
 
-def _check(name: str, url: str, told: str) -> Case:
+def _check(name: str, url: str, expected: str) -> Case:
     more = f"preview:\n  checks: [{{http: '{url}'}}]\n"
-    return Case(name, _files(deployment(), service()), told, more=more)
+    return Case(name, _files(deployment(), service()), expected, more=more)
 
 
 CHECKS = [

@@ -1,4 +1,4 @@
-"""Hostile commits: each is refused before anything is written to the cluster, and a person reads why."""
+"""Hostile commits are rejected with a reason before anything is written to the cluster."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GitHub(fakes.FakeGitHub):
 async def desk(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Desk]:
-    """One cluster for all: nothing is ever written to it. No controllers, which write too."""
+    """One cluster for all tests, since none of them writes. No controllers, because they do."""
     async with AsyncExitStack() as stack:
         if request.param == "real":
             kubeconfig, server = request.getfixturevalue("real_kubeconfig"), None
@@ -53,18 +53,18 @@ async def desk(
         yield await stack.enter_async_context(desk_on(kubeconfig, server))
 
 
-async def told(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None) -> str:
-    """What the pull request's comment says after the bot has worked on it."""
+async def comment_on(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None) -> str:
+    """The pull request's comment after a reconcile."""
     clock = ManualClock()
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
     await store.migrate()
     try:
         bench = fakes.Harness(store, clock)
-        found = registry or bench.registry
+        registry = registry or bench.registry
         bench.reconciler = EnvironmentHandler(
             Ports(
                 environments=store.environments,
-                registry=found,
+                registry=registry,
                 renderer=desk.renderer,
                 namespaces=desk.namespaces,
                 workloads=desk.workloads,
@@ -91,7 +91,7 @@ async def nothing_was_written(desk: Desk, before: int) -> None:
     listed = await desk.eyes.list(NAMESPACES, labels="app.kubernetes.io/managed-by=greenroom")
     ours = f"preview.{PULL.repository.id}."
     assert not [
-        each for each in listed.items if ours in each["metadata"]["labels"]["greenroom.dev/environment"]
+        item for item in listed.items if ours in item["metadata"]["labels"]["greenroom.dev/environment"]
     ]
 
 
@@ -99,9 +99,9 @@ async def nothing_was_written(desk: Desk, before: int) -> None:
 async def test_hostile_commit_is_rejected_before_any_write(desk: Desk, tmp_path: Path, case: Case) -> None:
     before = len(desk.server.calls) if desk.server else 0
     text = f"version: 1\nimages: {{shop: acme/shop}}\nmanifests: {case.manifests}\n{case.more}"
-    said = await told(desk, tmp_path, GitHub(text, case.files))
-    assert case.told in said.replace("\\", "").replace("&nbsp;", " "), said
-    assert "Traceback" not in said
+    comment = await comment_on(desk, tmp_path, GitHub(text, case.files))
+    assert case.expected in comment.replace("\\", "").replace("&nbsp;", " "), comment
+    assert "Traceback" not in comment
     await nothing_was_written(desk, before)
 
 
@@ -138,6 +138,6 @@ async def test_registry_redirect_to_a_private_address_is_rejected(
     before = len(desk.server.calls) if desk.server else 0
     async with registry_that_sends_to(realm) as host, RegistryClient() as registry:
         text = f"version: 1\nimages: {{shop: '{host}/acme/shop'}}\nmanifests: {PLAIN}\n"
-        said = await told(desk, tmp_path, GitHub(text, {}), registry)
-    assert "registry" in said
+        comment = await comment_on(desk, tmp_path, GitHub(text, {}), registry)
+    assert "registry" in comment
     await nothing_was_written(desk, before)

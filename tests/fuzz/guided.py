@@ -1,4 +1,4 @@
-"""The same targets, led by what of the code they reach: `python -m tests.fuzz.guided TARGET SECONDS`.
+"""Coverage-guided fuzzing of the same targets: `python -m tests.fuzz.guided TARGET SECONDS`.
 
 Hypothesis builds the inputs and keeps its checks; atheris looks for bytes that lead to lines not seen before.
 A failure is printed with its traceback, and ends it; its bytes are left in `test-output`.
@@ -10,9 +10,9 @@ from pathlib import Path
 import atheris
 
 OUTPUT = Path("test-output")
-ROOMS = ("bot.cluster", "bot.config", "bot.commands", "bot.environments", "bot.github")
+PACKAGES = ("bot.cluster", "bot.config", "bot.commands", "bot.environments", "bot.github")
 
-with atheris.instrument_imports(include=list(ROOMS)):
+with atheris.instrument_imports(include=list(PACKAGES)):
     from tests.fuzz import test_fuzz
 
 TARGETS = ("configurations", "manifests", "kustomizations", "charts", "comments")

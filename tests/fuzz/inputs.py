@@ -1,4 +1,4 @@
-"""What is thrown at the bot: good inputs with something wrong in them, and noise."""
+"""Hostile inputs: valid ones with errors, and noise."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def changed(draw: st.DrawFn, values: Sequence[Any]) -> Any:
-    """One of the values, with up to three places in it replaced, taken out or added to."""
+    """One of the values, with up to three replacements, deletions or additions."""
     value = copy.deepcopy(draw(st.sampled_from(values)))
     for _ in range(draw(st.integers(0, 3))):
         *way, last = draw(st.sampled_from(_paths(value)[1:] or [("x",)]))
@@ -90,11 +90,11 @@ def changed(draw: st.DrawFn, values: Sequence[Any]) -> Any:
 
 @st.composite
 def damaged(draw: st.DrawFn, texts: Sequence[bytes]) -> bytes:
-    """One of the texts, with pieces of it overwritten, repeated or cut off."""
+    """One of the texts, with parts overwritten, repeated or truncated."""
     text = draw(st.sampled_from(texts))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(text)))
-        piece = draw(st.binary(max_size=8) | NASTY.map(lambda each: each.encode(errors="replace")))
+        piece = draw(st.binary(max_size=8) | NASTY.map(lambda text: text.encode(errors="replace")))
         match draw(st.integers(0, 3)):
             case 0:
                 text = text[:at] + piece + text[at + len(piece) :]
@@ -162,7 +162,7 @@ _MANIFESTS = [
         "spec": {"podSelector": {}, "egress": [{"to": [{"ipBlock": {"cidr": "203.0.113.0/24"}}]}]},
     },
 ]
-manifests = st.one_of(changed(_MANIFESTS).map(_yaml), damaged([_yaml(each) for each in _MANIFESTS]))
+manifests = st.one_of(changed(_MANIFESTS).map(_yaml), damaged([_yaml(manifest) for manifest in _MANIFESTS]))
 
 _KUSTOMIZATION = {
     "resources": ["../base", "a.yaml"],
@@ -194,18 +194,18 @@ _REMOTE = st.sampled_from(
 
 @st.composite
 def _with_reference(draw: st.DrawFn, value: Any) -> Any:
-    """With a reference to somewhere else in the place of a text."""
-    found = draw(changed([value]))
+    """The value, with a text replaced by a reference to another place."""
+    changed_value = draw(changed([value]))
     texts = (
-        [path for path in _paths(found) if isinstance(_at(found, path), str)]
-        if isinstance(found, dict)
+        [path for path in _paths(changed_value) if isinstance(_at(changed_value, path), str)]
+        if isinstance(changed_value, dict)
         else []
     )
     elsewhere: bool = draw(st.booleans())
     if texts and elsewhere:
         *way, last = draw(st.sampled_from(texts))
-        _at(found, tuple(way))[last] = draw(_REMOTE)
-    return found
+        _at(changed_value, tuple(way))[last] = draw(_REMOTE)
+    return changed_value
 
 
 def _at(value: Any, path: tuple[Any, ...]) -> Any:
@@ -222,13 +222,13 @@ _WEBHOOKS = [(fixture(name).event, fixture(name).payload) for name in NAMES]
 
 @st.composite
 def payloads(draw: st.DrawFn) -> Any:
-    """A signed delivery: a fixture with something wrong in it, or noise."""
+    """A signed delivery: a fixture with an error, or noise."""
     event, payload = draw(st.sampled_from(_WEBHOOKS))
     body = draw(
         st.one_of(
-            changed([payload]).map(lambda each: json.dumps(each).encode()),
+            changed([payload]).map(lambda value: json.dumps(value).encode()),
             damaged([json.dumps(payload).encode()]),
-            JUNK.map(lambda each: json.dumps(each).encode()),
+            JUNK.map(lambda value: json.dumps(value).encode()),
             st.binary(max_size=100),
         )
     )

@@ -1,5 +1,5 @@
-"""Ten thousand of each: the server never fails by itself, nothing gets out of its environment, and what a
-person reads on GitHub is a sentence in which nothing of the input is markup."""
+"""Ten thousand inputs of each kind: the server does not fail, nothing leaves its environment,
+and no input becomes markup on GitHub."""
 
 from __future__ import annotations
 
@@ -99,9 +99,9 @@ def test_configurations(text: bytes) -> None:
 @given(inputs.manifests)
 def test_manifests(text: bytes) -> None:
     good = files(deployment("good"), service("good"))
-    wanted = request(files={**good, "deploy/fuzz.yaml": text}, backend=None, host="")
+    fuzzed = request(files={**good, "deploy/fuzz.yaml": text}, backend=None, host="")
     try:
-        bundle = render(wanted)
+        bundle = render(fuzzed)
     except ManifestRefused as error:
         readable(error)
     else:
@@ -152,11 +152,11 @@ def test_comments(text: str) -> None:
 
 
 def readable(error: Rejected) -> None:
-    """The comment on the pull request: one marker, ours; outside of code nothing of the input is markup."""
+    """Checks the comment on the pull request: our marker only, and no markup from the input outside code."""
     cause = StatusMessage(str(error), error.detail)
-    said = texts.comment(Status(EnvironmentState.FAILED, commit="a" * 40, cause=cause), PLACE)
-    assert "Traceback" not in said
-    shown = outside_code(said)
+    comment = texts.comment(Status(EnvironmentState.FAILED, commit="a" * 40, cause=cause), PLACE)
+    assert "Traceback" not in comment
+    shown = outside_code(comment)
     assert shown.count("<!-- greenroom") == 1
     for forbidden in ("<img", "@acme", "](https://evil.test"):
         assert forbidden not in shown, shown
@@ -169,24 +169,24 @@ def outside_code(markdown: str) -> str:
 
 def stays_inside(bundle: Bundle) -> None:
     allowed = {kind.name for kind in IN_MANIFESTS}
-    for each in [each for wave in bundle.waves.values() for each in wave]:
-        assert each["kind"] in allowed
-        assert each["metadata"]["namespace"] == NAMESPACE
-        template = pod_template(each)
+    for manifest in [manifest for wave in bundle.waves.values() for manifest in wave]:
+        assert manifest["kind"] in allowed
+        assert manifest["metadata"]["namespace"] == NAMESPACE
+        template = pod_template(manifest)
         if template is not None:
-            reaches_nothing_of_its_node(template)
+            is_isolated_from_its_node(template)
 
 
 def compares(bundle: Bundle) -> None:
-    """With another stage's: told in a diff that a terminal shows as it is."""
+    """Checks that the diff with another stage contains printable characters only."""
     stage = Side(comparable(bundle), {})
     other = Side(comparable(render(request(deployment("good"), service("good"), backend=None, host=""))), {})
     assert differences(stage, stage) == ()
-    told = diff(Comparison("staging", "production", differences(stage, other)))
-    assert all(line.isprintable() for line in told)
+    lines = diff(Comparison("staging", "production", differences(stage, other)))
+    assert all(line.isprintable() for line in lines)
 
 
-def reaches_nothing_of_its_node(template: Any) -> None:
+def is_isolated_from_its_node(template: Any) -> None:
     spec = template["spec"]
     assert not any(spec.get(name) for name in ("hostNetwork", "hostPID", "hostIPC", "nodeName"))
     assert not any("hostPath" in (volume or {}) for volume in spec.get("volumes") or [])

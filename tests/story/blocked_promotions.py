@@ -1,4 +1,4 @@
-"""Promotions that stand still in a state of one's choice, by what the product itself offers.
+"""Promotions that are blocked in a given state, with what the product offers.
 
 The application of these scenarios is ready on a stage, and passes its check there, when a signal is opened: a
 file outside of its pods.
@@ -70,7 +70,7 @@ _MORE = {
 
 @dataclass
 class BlockedPromotion:
-    """staging runs what `before` was; another release is on its way there."""
+    """A promotion to staging, which runs `before`, of the release `after`."""
 
     scenario: Scenario
     stages: Stages
@@ -92,7 +92,7 @@ class BlockedPromotion:
         await self.stages.configure(_STAGE.format(folder=self.folder, more=more))
 
     async def settle(self) -> None:
-        """A first release comes to staging, and a second one could follow it."""
+        """Promotes a first release to staging."""
         self.open("ready")
         self.open("check")
         await self.configure()
@@ -103,7 +103,7 @@ class BlockedPromotion:
         await self.stages.runs("staging", self.before)
 
     async def block(self, state: State, more: str | None = None) -> Promotion:
-        """The second release is on its way, and has come to this state."""
+        """Promotes a second release and returns when its promotion is blocked in this state."""
         stages, number = self.stages, self.number
         if state is State.QUEUED:
             await stages.comment(number, "/lock staging load test", by="bea")
@@ -131,7 +131,7 @@ class BlockedPromotion:
         return await stages.comes_to("staging", state)
 
     async def unblock(self, state: State) -> None:
-        """Takes away what it stands still for."""
+        """Removes what blocks the promotion."""
         stages, number = self.stages, self.number
         self.scenario.github.faults.clear()
         self.open("check")

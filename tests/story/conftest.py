@@ -30,26 +30,26 @@ from tests.story.hello import hello_files
 PATIENCE_SECONDS = 90
 
 CANARY = "sk_canary_of_the_environment"
-"""A secret of the bot's environment, for the organisation canary alone."""
+"""A secret in the bot's environment, granted to the organisation canary."""
 VAULT = "canary-vault"
-"""The namespace in which the operator keeps secrets."""
+"""The namespace of the operator's secrets."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Site:
-    """Everything that runs. `world.kubernetes` is None on a real control plane."""
+    """All processes. `world.kubernetes` is None on a real control plane."""
 
     world: World
     bot: BotProcess
     database: Path
     settings: Mapping[str, str]
-    """What the bot was started with."""
+    """The bot's settings."""
 
 
 class Scenario:
-    """What people do in one repository, and what they see."""
+    """Actions of users in one repository, and what GitHub shows them."""
 
     def __init__(self, site: Site, repository: str) -> None:
         self.site = site
@@ -98,7 +98,7 @@ class Scenario:
         await asyncio.to_thread(self.github.pulls.reopen, self.repository, number, by="ada")
 
     async def delivered(self) -> None:
-        """Returns when the bot has answered every webhook so far."""
+        """Waits until the bot has acknowledged every webhook."""
         await asyncio.to_thread(self.github.deliveries.wait_idle, PATIENCE_SECONDS)
 
     async def comment(self, number: int, words: str, by: str = "ada") -> None:
@@ -111,7 +111,7 @@ class Scenario:
         return [comment.body for comment in self.github.comments.on(self.repository, number)]
 
     async def comment_with(self, number: int, *words: str) -> str:
-        """The bot's comment, once it has all of these words."""
+        """Waits for the bot's comment that contains all of these words."""
 
         def matching() -> str | None:
             return next((body for body in self.comments(number) if all(w in body for w in words)), None)
@@ -119,19 +119,19 @@ class Scenario:
         return await eventually(matching, lambda: f"no comment with {words} in {self.comments(number)}")
 
     async def wait_until_ready(self, number: int) -> str:
-        """The comment, once it says that the head is ready."""
+        """Waits for the comment that shows the head as ready."""
         return await self.comment_with(number, "is ready", self.head(number)[:7])
 
     def deployments(self) -> list[Deployment]:
         return list(self.github.deployments.of(self.repository))
 
     def runs(self, sha: str | None = None) -> list[str]:
-        """The environment's own check runs: conclusion, or status while there is none."""
+        """The environment's own check runs: conclusion, or status before it."""
         runs = self.github.checks.runs(self.repository, sha, name="greenroom/preview")
         return [run.conclusion or run.status for run in runs]
 
     def assert_reported_once(self, number: int) -> None:
-        """One comment, and for each commit at most one check run of a name and one Deployment."""
+        """Checks for one comment, and per commit at most one check run of a name and one Deployment."""
         assert len(self.comments(number)) == 1
         names = [(run.head_sha, run.name) for run in self.github.checks.runs(self.repository)]
         assert len(names) == len(set(names)), "a check run twice"
@@ -150,7 +150,7 @@ class Scenario:
         return namespace_name(*self._names(number))
 
     async def namespaces(self) -> list[str]:
-        """Those of this repository's previews."""
+        """The namespaces of this repository's previews."""
         listed = await self.world.client.list(NAMESPACES, labels="app.kubernetes.io/managed-by=greenroom")
         labels = {item["metadata"]["name"]: item["metadata"]["labels"] for item in listed.items}
         ours = f".{self._names(0)[1].id}."
@@ -163,7 +163,7 @@ class Scenario:
             await asyncio.sleep(0.1)
 
     async def at_rest(self) -> None:
-        """Returns once the bot has nothing to do, now or later, for any environment."""
+        """Waits until no environment has queued work."""
 
         def nothing() -> bool | None:
             with contextlib.closing(sqlite3.connect(f"file:{self.site.database}?mode=ro", uri=True)) as store:
@@ -173,7 +173,7 @@ class Scenario:
         await eventually(nothing, lambda: "the bot has still work")
 
     async def end(self) -> None:
-        """Closes what is open, so that it costs the next scenario nothing."""
+        """Closes open pull requests, so that they do not slow down the next scenario."""
         for pull in self.github.pulls.of(self.repository):
             if pull.state == "open":
                 await self.close(pull.number)
@@ -225,7 +225,7 @@ def _populate(world: World, webhook: str) -> None:
 
 @contextlib.asynccontextmanager
 async def operated(site: Site, **settings: str) -> AsyncIterator[Site]:
-    """The same site while its operator has decided some things differently."""
+    """The same site, with other settings of the bot."""
     await site.bot.stop()
     async with BotProcess(site.bot.port, {**site.settings, **settings}, site.bot.log) as bot:
         yield replace(site, bot=bot)
@@ -250,7 +250,7 @@ async def small(site: Site) -> AsyncIterator[Scenario]:
 
 @contextlib.asynccontextmanager
 async def new_scenario(site: Site, name: str = "shop") -> AsyncIterator[Scenario]:
-    """A scenario in an organisation of its own, with the App installed."""
+    """A scenario in a new organisation, with the App installed."""
     organization = f"acme{secrets.token_hex(3)}"
     await asyncio.to_thread(organize, site.world, organization)
     scenario = Scenario(site, f"{organization}/{name}")

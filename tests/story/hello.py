@@ -1,4 +1,4 @@
-"""The smallest application that deserves a preview: one pod that says one sentence."""
+"""The smallest application for a preview: one pod that serves one sentence."""
 
 from __future__ import annotations
 

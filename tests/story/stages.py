@@ -1,4 +1,4 @@
-"""Stages in a scenario: what people say about them on pull requests, and what they see there."""
+"""Stages in a scenario: commands on pull requests, and their effects on GitHub and the cluster."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DEMOS = ("sales", "training")
 
 
 class Stages:
-    """The stages of a scenario's repository. What is seen is on GitHub, on the cluster and in the audit."""
+    """The stages of a scenario's repository, seen on GitHub, on the cluster and in the audit."""
 
     def __init__(self, scenario: Scenario, store: Store) -> None:
         self.scenario = scenario
@@ -39,23 +39,23 @@ class Stages:
         self.application = scenario.hello()
 
     def key(self, name: str) -> EnvironmentKey:
-        """Of a stage, or of a demo: those of the scenarios are called so."""
+        """The key of a stage, or of a demo if the name is in `DEMOS`."""
         return EnvironmentKey(EnvironmentKind.DEMO if name in DEMOS else EnvironmentKind.STAGE, self.id, name)
 
     async def configure(self, pipeline: str) -> None:
-        """The pipeline on the default branch, from now on."""
+        """Pushes this pipeline to the default branch."""
         configuration = self.application[CONFIG_FILE].decode() + pipeline
         await self.scenario.push("main", {**self.application, CONFIG_FILE: configuration.encode()})
 
     async def open(self, branch: str, sentence: str = "Hello.", more: str = "") -> int:
-        """A pull request whose preview is ready. It changes the sentence, or adds a file."""
+        """Opens a pull request that changes the sentence or adds a file; waits for its preview."""
         added = {f"{more}.txt": more.encode()} if more else {}
         number = await self.scenario.open(branch, await self.files(sentence) | added)
         await self.scenario.wait_until_ready(number)
         return number
 
     async def fork(self, sentence: str) -> int:
-        """A pull request from mallory's fork."""
+        """Opens a pull request from mallory's fork."""
         name, files = f"{self.scenario.organization}-by-mallory", await self.files(sentence)
         github = self.scenario.github
 
@@ -67,7 +67,7 @@ class Stages:
         return await asyncio.to_thread(fork)
 
     async def files(self, sentence: str) -> dict[str, bytes]:
-        """The application as the default branch has it, its pipeline included, with another sentence."""
+        """The files of the default branch, including the pipeline, with another sentence."""
         repository = self.scenario.github.world.repository(self.scenario.repository)
         objects = self.scenario.github.world.git(repository)
         tree = objects.commits[repository.branches[repository.default_branch]].tree
@@ -81,7 +81,7 @@ class Stages:
         )
 
     async def greenroom(self, *words: str) -> tuple[int, str]:
-        """What an operator types beside the bot: exit code, and what was printed."""
+        """Runs the command line with the bot's settings; returns exit code and output."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -108,7 +108,7 @@ class Stages:
         return str(merged)
 
     async def comment_with(self, number: int, *words: str) -> str:
-        """The bot's comment with all of these words as they are shown, as soon as there is one."""
+        """Waits for the bot's comment that shows all of these words."""
 
         def matching() -> str | None:
             shown = [body.replace("\\", "") for body in self.scenario.comments(number)]
@@ -133,7 +133,7 @@ class Stages:
             return await client.get(f"http://127.0.0.1:{port}/", headers=headers)
 
     async def digests(self, stage: str) -> set[str]:
-        """Of the images that the stage's pods run."""
+        """The digests of the images that the stage's pods run."""
         namespace = namespace_name(self.key(stage), self.repository)
         pods = await self.scenario.world.client.list(PODS, namespace)
         return {
@@ -144,14 +144,14 @@ class Stages:
         }
 
     async def runs(self, stage: str, digests: set[str]) -> None:
-        """Returns when the stage's pods run these digests and no others."""
+        """Waits until the stage's pods run exactly these digests."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (running := await self.digests(stage)) != digests:
             assert time.monotonic() < deadline, f"{stage} runs {running}, not {digests}"
             await asyncio.sleep(0.1)
 
     async def passes(self, stage: str) -> None:
-        """Returns when the stage's environment has come to its target and passed its checks."""
+        """Waits until the stage's environment runs its target and has passed its checks."""
         deadline, key = time.monotonic() + PATIENCE_SECONDS, EnvironmentKey.stage(self.id, stage)
         while (
             rollout_progress(environment := await self.store.environments.get(key)).state
@@ -166,13 +166,13 @@ class Stages:
         return set(environment.status.images.values())
 
     async def tag(self, name: str, at: str | None = None, message: str | None = None) -> str:
-        """The commit that it names."""
+        """Creates a tag; returns its commit."""
         tag = self.scenario.github.repositories.tag
         named = await asyncio.to_thread(tag, self.scenario.repository, name, by="ada", at=at, message=message)
         return str(named)
 
     async def leaves(self, stage: str) -> None:
-        """Returns when the stage's namespace is gone."""
+        """Waits until the stage's namespace is deleted."""
         namespace = namespace_name(self.key(stage), self.repository)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while await self.scenario.world.client.find(NAMESPACES, namespace) is not None:
@@ -184,12 +184,12 @@ class Stages:
         return next(record for record in records if record.name == stage)
 
     def head(self) -> str:
-        """Of the default branch."""
+        """The head of the default branch."""
         repository = self.scenario.github.world.repository(self.scenario.repository)
         return str(repository.branches[repository.default_branch])
 
     async def verified(self, stage: str, commit: str) -> StageRecord:
-        """Returns when this commit is what was verified on the stage last."""
+        """Waits until this commit is the last one that was verified on the stage."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:
             records = [row for row in await self.store.promotions.stages(self.id) if row.name == stage]
@@ -199,11 +199,11 @@ class Stages:
             await asyncio.sleep(0.1)
 
     async def promotions(self, stage: str) -> Sequence[Promotion]:
-        """The newest first."""
+        """The stage's promotions, newest first."""
         return await self.store.promotions.find(self.id, stage=self.key(stage))
 
     async def idle(self) -> None:
-        """Returns when no worker has anything to do about the repository's stages and promotions now."""
+        """Waits until no key of the repository's stages and promotions is due."""
         keys = [WorkKey.promotion(promotion.id) for promotion in await self.store.promotions.find(self.id)]
         keys += [WorkKey.environment(stage.key) for stage in await self.store.promotions.stages(self.id)]
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -216,7 +216,7 @@ class Stages:
         return entry is not None and (entry.running or entry.at <= datetime.now(UTC))
 
     async def comes_to(self, stage: str, state: PromotionState) -> Promotion:
-        """The newest promotion of the stage, as soon as the store says that it is in the state."""
+        """Waits until the stage's newest promotion is in this state."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (promotions := await self.promotions(stage)) or promotions[0].state is not state:
             assert time.monotonic() < deadline, (
@@ -226,15 +226,15 @@ class Stages:
         return promotions[0]
 
     async def audit(self, stage: str) -> list[AuditEntry]:
-        """The oldest first."""
+        """The stage's audit entries, oldest first."""
         return (await self.store.audit.entries(self.id, stage=stage))[::-1]
 
     def deployments(self, stage: str) -> list[str]:
-        """The states of the stage's Deployments on GitHub, the oldest first."""
+        """The states of the stage's Deployments on GitHub, oldest first."""
         return [row.state for row in self.scenario.deployments() if row.environment == stage]
 
     async def deployed(self, stage: str, *states: str) -> None:
-        """Returns when GitHub shows these states of the stage's Deployments."""
+        """Waits until GitHub shows these states of the stage's Deployments."""
 
         def matching() -> bool | None:
             return True if tuple(self.deployments(stage)) == states else None
@@ -244,7 +244,7 @@ class Stages:
 
 @contextlib.asynccontextmanager
 async def staged(scenario: Scenario, pipeline: str) -> AsyncIterator[Stages]:
-    """The scenario's repository with a pipeline. ada owns it, bea and cem may write, dora may read."""
+    """The scenario's repository with a pipeline. ada is admin, bea and cem can write, dora can read."""
     github = scenario.github
     roles: tuple[tuple[str, Role], ...] = (("bea", "write"), ("cem", "write"), ("dora", "read"))
     for login, role in roles:

@@ -1,4 +1,4 @@
-"""A promotion that stands still in each of its states: aborted there, killed there, paused there."""
+"""Promotions in each state: aborted, paused, and resumed after the bot was killed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.story.conftest import Scenario
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300)]
 
 SOAK = timedelta(seconds=9)
-"""A little longer than the stage asks for."""
+"""A little longer than the stage's soak."""
 
 STATES = (
     State.REQUESTED,
@@ -87,7 +87,7 @@ async def test_killed_bot_resumes_the_promotion_without_duplicates(small: Scenar
 
 
 async def assert_reported_once(blocked: BlockedPromotion, promotion: Promotion) -> None:
-    """One comment, no Deployment twice, and no state entered twice."""
+    """Checks for one comment, and for no repeated Deployment or state."""
     await blocked.stages.idle()
     assert len(blocked.stages.promotion_comments(promotion)) == 1
     shas = [

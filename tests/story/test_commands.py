@@ -1,4 +1,4 @@
-"""What people type on a pull request, and what happens then."""
+"""Commands on a pull request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The data of a preview, as reviewers see it: kept by a push, reset by `/reseed`, migrated in a rehearsal."""
+"""The data of a preview: kept by a push, reset by `/reseed`, migrated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ data:
 
 
 async def write(scenario: Scenario, number: int, note: str) -> None:
-    """A reviewer writes into the shop's guest book and buys something."""
+    """Adds an entry to the shop's guest book and buys a product."""
     page = await scenario.page(number)
     url = page.request.url.copy_with(path="/notes")
     async with httpx.AsyncClient(trust_env=False) as client:

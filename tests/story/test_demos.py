@@ -1,4 +1,4 @@
-"""Demos: they show one release with their own data until a person moves them, whatever pull requests do."""
+"""Demos: pinned by the configuration file, or moved by command."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def demo(release: str, besides: str = "") -> str:
 
 
 async def change(stages: Stages, configuration: str) -> dict[str, bytes]:
-    """The files of a commit that changes nothing but the demo in the configuration."""
+    """The files of a commit that changes only the demo's configuration."""
     files = await stages.files("Hello.")
     plain = files[CONFIG_FILE].decode().partition(STAGES)[0]
     return {CONFIG_FILE: f"{plain}{configuration}".encode()}

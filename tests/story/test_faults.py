@@ -1,4 +1,4 @@
-"""Killed at each step, answered with errors for what was done, and left without any answer."""
+"""The bot killed at each step, writes answered with errors, and servers that hang."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.story.conftest import Scenario, Site, embedded_only, eventually
 pytestmark = [pytest.mark.fault, pytest.mark.timeout(300), embedded_only]
 
 Reached = Callable[[], bool]
-"""Whether the bot has come to where it is to be killed."""
+"""Whether the bot has reached the step at which it is killed."""
 
 HELD_SECONDS = 2.0
-"""How long a call is held. It is carried out after that, when its caller was killed long ago."""
+"""How long a call is held, in seconds. It is executed afterwards, when its caller is dead."""
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def no_fault_is_left(site: Site) -> Iterator[None]:
 
 
 def cluster(call: str, *, after: bool = False) -> Callable[[Scenario], Reached]:
-    """The next call that matches: held before it is carried out, or carried out and held."""
+    """The next matching call: held before or after it is executed."""
 
     def hold(scenario: Scenario) -> Reached:
         assert scenario.world.kubernetes is not None
@@ -68,7 +68,7 @@ def registry(path: str) -> Callable[[Scenario], Reached]:
 
 
 def reported(seen: Callable[[Scenario], object]) -> Callable[[Scenario], Reached]:
-    """The moment at which it stands on GitHub."""
+    """The moment at which GitHub shows it."""
     return lambda scenario: lambda: bool(seen(scenario))
 
 
@@ -142,7 +142,7 @@ async def test_killed_bot_resumes_a_deletion(small: Scenario) -> None:
 async def test_write_that_github_applied_with_an_error_is_not_repeated(
     scenario: Scenario, status: int
 ) -> None:
-    """Every first POST of a path is performed and answered with an error."""
+    """The first POST of each path is executed and answered with an error."""
     await scenario.at_rest()
     faults = scenario.github.faults
     for path in ("/deployments$", "/graphql", "/access_tokens$"):
@@ -154,12 +154,12 @@ async def test_write_that_github_applied_with_an_error_is_not_repeated(
 
 
 HANGING_SECONDS = 20.0
-"""Longer than any call waits for an answer."""
+"""Longer than the timeout of any call, in seconds."""
 
 
 @pytest.mark.parametrize("peer", ["GitHub", "the API server"])
 async def test_hanging_server_delays_no_acknowledgement(small: Scenario, peer: str) -> None:
-    """The one scenario that asserts a duration, as it is promised: under half a second for 99 of 100."""
+    """99 of 100 acknowledgements take less than half a second, as the documentation promises."""
     numbers = [await small.open(f"branch-{count}", small.hello(f"{count}.")) for count in range(6)]
     await small.delivered()
     hang(small, peer)
@@ -183,7 +183,7 @@ def hang(small: Scenario, peer: str) -> None:
 
 
 def deliveries(small: Scenario, numbers: list[int], until: float) -> list[float]:
-    """Sends webhooks one after the other and measures how long each acknowledgement takes."""
+    """Sends webhooks in sequence; returns the duration of each acknowledgement, in seconds."""
     repository = small.github.world.repository(small.repository)
     [installation] = [
         installation.id

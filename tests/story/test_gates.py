@@ -1,4 +1,4 @@
-"""What lets a promotion through, and what people read when it does not."""
+"""Gates of a promotion, and the comments when they are not met."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stage at a host of its own, once the operator says whose the host is."""
+"""A stage with its own host, once the operator has granted it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def test_stage_host_is_refused_until_granted(site: Site) -> None:
             assert f"[{HOST}:{port}](http://{HOST}:{port})" in comment
             assert (await _visit(stages, HOST)).text == "Hello."
             assert (await stages.page("production")).status_code == 404
-            [deployment] = [one for one in scenario.deployments() if one.environment == "production"]
+            [deployment] = [row for row in scenario.deployments() if row.environment == "production"]
             assert deployment.statuses[-1].environment_url == f"http://{HOST}:{port}"
 
             await stages.configure(PIPELINE.replace(HOST, f"shop.hosts.{DOMAIN}"))

@@ -1,4 +1,4 @@
-"""How many previews, how long, and how large: what people see of an operator's limits."""
+"""Limits on the number, the time to live and the size of previews."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ metadata: {name: deployer}
 
 @pytest.fixture(scope="module")
 async def strict(site: Site) -> AsyncIterator[Site]:
-    """One preview for each repository, half an hour at most, and forks apart."""
+    """A site with one preview per repository, a maximum of 30 minutes and a separate domain for forks."""
     limits = {
         "GREENROOM_MAX_PREVIEWS_PER_REPOSITORY": "1",
         "GREENROOM_LONGEST_TTL": "30m",
@@ -96,7 +96,7 @@ async def test_ttl_is_reduced_to_the_operators_maximum(limited: Scenario) -> Non
     await limited.comment_with(number, "is ready", "`preview.ttl` is `30d`, but the operator allows `30m`")
 
 
-@pytest.mark.fault  # it takes the time that it takes
+@pytest.mark.fault  # waits for real deadlines
 @pytest.mark.timeout(400)
 async def test_preview_warns_is_extended_and_expires(limited: Scenario) -> None:
     await limited.push("main", {".greenroom.yml": living(limited, "40s")})
@@ -114,7 +114,7 @@ async def test_preview_warns_is_extended_and_expires(limited: Scenario) -> None:
     await limited.wait_until_ready(number)
 
     await limited.close(number)
-    await limited.wait_until_ready(other)  # its time begins only now
+    await limited.wait_until_ready(other)  # its time to live starts now
     await limited.comment_with(other, "It is taken away at")
     await limited.comment_with(other, "The preview is gone", "time was up")
     await limited.no_namespace()

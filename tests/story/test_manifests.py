@@ -1,4 +1,4 @@
-"""The same shop with its manifests in Kustomize and in Helm, made by the programs themselves."""
+"""The shop with Kustomize and with Helm, rendered by the real programs."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def test_preview_is_rendered_and_follows_a_push(site: Site, sample: Callab
 
 
 async def small(scenario: Scenario, number: int) -> None:
-    """A preview has one shop, where production has two."""
+    """Checks that a preview runs one replica, where production runs two."""
     namespace = scenario.namespace(number)
     deployment = await scenario.world.client.get(DEPLOYMENTS, "shop", namespace)
     assert deployment["spec"]["replicas"] == 1

@@ -1,4 +1,4 @@
-"""Names as long and as strange as GitHub allows, twice the same, or taken by somebody else."""
+"""Long, unusual, equal and occupied names of repositories, branches and namespaces."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.embedded.client.resources import NAMESPACES
 from tests.story.conftest import Scenario, Site, new_scenario
 
 LONGEST = "a-Very_long.name-for-a-shop" * 3 + "-of-100-characters1"
-"""GitHub allows a repository no more."""
+"""GitHub's maximum length of a repository's name."""
 
 
 async def test_repositories_of_one_name_get_separate_namespaces(small: Scenario, site: Site) -> None:

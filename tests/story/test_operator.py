@@ -1,4 +1,4 @@
-"""What the operator of the bot sees of it: numbers and log."""
+"""Metrics and logs."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ async def test_log_lines_name_delivery_and_environment(small: Scenario) -> None:
 
 
 async def _settled(small: Scenario) -> dict[str, float]:
-    """The numbers once the bot has come to rest."""
+    """The metrics once the bot is idle."""
     while True:
         numbers = await _numbers(small)
         if numbers.get('greenroom_work_seconds_count{kind="environment",outcome="settled"}'):

@@ -1,4 +1,4 @@
-"""A variable that one stage has and the next one lacks is told before it is missed."""
+"""Differences between stages are reported or block a promotion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pipeline by itself: after a merge, side by side, and through changes meanwhile."""
+"""Automatic promotions: after a merge, after a push, and while the configuration changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main job, as the author of a pull request and its reviewers see it."""
+"""A preview from the pull request's opening to its close."""
 
 import asyncio
 

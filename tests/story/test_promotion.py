@@ -1,4 +1,4 @@
-"""A release goes from stage to stage: the artifact that reviewers saw, and no other."""
+"""Promotions: the artifact that reviewers saw is deployed to every stage."""
 
 from __future__ import annotations
 

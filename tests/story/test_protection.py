@@ -1,4 +1,4 @@
-"""An environment on GitHub has rules of its own: a promotion to the stage of that name keeps them."""
+"""The rules of a GitHub Environment apply to promotions to the stage of that name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PIPELINE = "\nstages:\n  production: {}\n"
 
 
 async def _protect(stages: Stages, **rules: object) -> None:
-    """What an administrator sets in the repository's settings on GitHub."""
+    """Sets rules of the GitHub Environment."""
     scenario = stages.scenario
     protect = scenario.github.environments.protect
     await asyncio.to_thread(protect, scenario.repository, "production", **rules)  # type: ignore[arg-type]  # its rules

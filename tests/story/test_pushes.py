@@ -1,4 +1,4 @@
-"""Many pushes, and pushes at the wrong moment: the newest one wins, and nothing of an older one follows."""
+"""Many pushes, and pushes during a deployment: the newest head wins."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.embedded.kubernetes.faults import Fault
 from tests.story.conftest import Scenario, embedded_only, eventually
 
 SETTLED_AT_THE_LATEST = 15
-"""Seconds after which pushes are no longer waited for."""
+"""Time limit for the pushes, in seconds."""
 
 
 async def test_fifty_pushes_make_at_most_two_deployments(

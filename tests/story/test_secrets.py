@@ -1,4 +1,4 @@
-"""Secrets reach whom they are for, and are told to nobody, also where everything fails."""
+"""Secrets are injected into granted repositories only, and never shown, also on failures."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def files(scenario: Scenario) -> dict[str, bytes]:
 
 @pytest.fixture(scope="package")
 async def vault(site: Site) -> AsyncIterator[None]:
-    """The organisation canary, for which the operator keeps two secrets."""
+    """A repository of the organisation canary, which has two secrets."""
     client = site.world.client
     await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": VAULT}})
     annotations = {"greenroom.dev/repositories": "canary/*"}
@@ -141,7 +141,7 @@ async def test_fork_runs_without_secrets_and_its_comment_shows_that(canary: Scen
 
 
 async def looked_at(scenario: Scenario, number: int) -> str:
-    """What the page of the environment shows to somebody who signed in, and what the command line shows."""
+    """The text of the environment's page and of the command line."""
     name = f"{scenario.repository}#{number}"
     commands = (
         ("env", "show", name, "--json"),
@@ -155,7 +155,7 @@ async def looked_at(scenario: Scenario, number: int) -> str:
 
 
 async def signed_in_page(scenario: Scenario, number: int) -> str:
-    """As a browser goes there: to GitHub, which asks whether Ada agrees, and back."""
+    """Signs in as ada, through the embedded GitHub's consent page."""
     repository = scenario.github.world.repository(scenario.repository)
     path = f"/environments/preview/{repository.id}/{number}"
     async with httpx.AsyncClient(base_url=scenario.bot.url, trust_env=False) as browser:
@@ -169,6 +169,6 @@ async def signed_in_page(scenario: Scenario, number: int) -> str:
 
 
 def _everything(scenario: Scenario) -> str:
-    """All that GitHub shows of a repository's pull requests."""
+    """Everything that GitHub shows of a repository's pull requests."""
     comments = [scenario.comments(pull.number) for pull in scenario.github.pulls.of(scenario.repository)]
     return repr((comments, scenario.github.checks.runs(scenario.repository), scenario.deployments()))

@@ -1,4 +1,4 @@
-"""What people are told of the stages when they ask."""
+"""`/status` and `/why` about stages."""
 
 from __future__ import annotations
 
