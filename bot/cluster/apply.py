@@ -1,4 +1,4 @@
-"""Writes objects, many at once, each only while the fence lets through."""
+"""Applies and prunes objects in parallel; each write is fenced."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ from bot.model.errors import Rejected, Superseded
 from bot.model.manifest import Bundle, Manifest
 from bot.model.repository import Repository
 
-_AT_ONCE = 8
-_LATER = frozenset(("RoleBinding",))
-"""Kubernetes checks a binding against its Role, which has to be there before."""
+_CONCURRENCY = 8
+_APPLIED_LAST = frozenset(("RoleBinding",))
+"""The API server checks a binding against its Role, which must exist before."""
 _PRUNED = (
     CONFIG_MAP,
     CRON_JOB,
@@ -54,7 +54,7 @@ _PRUNED = (
     SERVICE_ACCOUNT,
     STATEFUL_SET,
 )
-"""All but volume claims: what a commit does not mention any more may be wanted again by the next."""
+"""All kinds but volume claims, whose data a later commit may use again."""
 
 Item = TypeVar("Item")
 
@@ -104,58 +104,57 @@ class KubernetesWorkloads:
                 preconditions = {"uid": metadata["uid"]}
                 await self._api.delete(kind, metadata["name"], namespace, preconditions=preconditions)
 
-        await _at_once(_PRUNED, delete_leftovers)
+        await _run_parallel(_PRUNED, delete_leftovers)
 
 
 async def apply_all(api: KubernetesApi, objects: Sequence[Manifest], fence: Fence) -> None:
-    """Applies the objects of a wave. When several fail, the error that decides most is raised."""
+    """Applies the objects of a wave. If several writes fail, raises the most significant error."""
 
     async def write(manifest: Manifest) -> None:
         await fence()
         await api.apply(manifest)
         if manifest["kind"] == "StatefulSet":
-            await _unstick(api, manifest, fence)
+            await _delete_failing_pods(api, manifest, fence)
 
-    first = [each for each in objects if each["kind"] not in _LATER]
-    await _at_once(first, write)
-    await _at_once([each for each in objects if each["kind"] in _LATER], write)
+    await _run_parallel([manifest for manifest in objects if manifest["kind"] not in _APPLIED_LAST], write)
+    await _run_parallel([manifest for manifest in objects if manifest["kind"] in _APPLIED_LAST], write)
 
 
-async def _unstick(api: KubernetesApi, manifest: Manifest, fence: Fence) -> None:
-    """Deletes failing pods of an earlier description.
+async def _delete_failing_pods(api: KubernetesApi, manifest: Manifest, fence: Fence) -> None:
+    """Deletes failing pods of an earlier revision.
 
-    A StatefulSet's controller waits until they are ready before it replaces them, which they never are.
+    The StatefulSet controller waits for them to become ready before it replaces them.
     """
     metadata = manifest["metadata"]
-    mark = manifest["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
+    revision = manifest["spec"]["template"]["metadata"]["annotations"][TEMPLATE]
     for pod in (await api.list(POD, metadata["namespace"], labels=ENVIRONMENT)).items:
         owners = pod["metadata"].get("ownerReferences") or []
         own = any((owner["kind"], owner["name"]) == ("StatefulSet", metadata["name"]) for owner in owners)
-        stale = (pod["metadata"].get("annotations") or {}).get(TEMPLATE) != mark
+        stale = (pod["metadata"].get("annotations") or {}).get(TEMPLATE) != revision
         if own and stale and is_failing(pod) and not pod["metadata"].get("deletionTimestamp"):
             await fence()
-            same = {"uid": pod["metadata"]["uid"]}
-            await api.delete(POD, pod["metadata"]["name"], metadata["namespace"], preconditions=same)
+            preconditions = {"uid": pod["metadata"]["uid"]}
+            await api.delete(POD, pod["metadata"]["name"], metadata["namespace"], preconditions=preconditions)
 
 
 def _leftovers(
     kind: Kind, live: Iterable[dict[str, Any]], kept: Collection[tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    rails = {("NetworkPolicy", OWN_NAME), ("ServiceAccount", "default"), ("ConfigMap", RECORD)}
+    reserved = {("NetworkPolicy", OWN_NAME), ("ServiceAccount", "default"), ("ConfigMap", RECORD)}
     return [
-        each
-        for each in live
-        if (kind.name, each["metadata"]["name"]) not in {*kept, *rails}
-        # Which of these is the current one, the record of the data tells; its next run takes it away.
-        and not (kind is JOB and data_job(each["metadata"]["name"]))
-        and not each["metadata"].get("deletionTimestamp")
-        # What a controller made goes with its owner.
-        and not each["metadata"].get("ownerReferences")
+        candidate
+        for candidate in live
+        if (kind.name, candidate["metadata"]["name"]) not in {*kept, *reserved}
+        # The data record names the current one of these; KubernetesData deletes the others.
+        and not (kind is JOB and data_job(candidate["metadata"]["name"]))
+        and not candidate["metadata"].get("deletionTimestamp")
+        # Objects of a controller are deleted with their owner.
+        and not candidate["metadata"].get("ownerReferences")
     ]
 
 
-async def _at_once(items: Iterable[Item], work: Callable[[Item], Awaitable[None]]) -> None:
-    limit = asyncio.Semaphore(_AT_ONCE)
+async def _run_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[None]]) -> None:
+    limit = asyncio.Semaphore(_CONCURRENCY)
 
     async def bounded(item: Item) -> None:
         async with limit:
@@ -164,12 +163,12 @@ async def _at_once(items: Iterable[Item], work: Callable[[Item], Awaitable[None]
     results = await asyncio.gather(*(bounded(item) for item in items), return_exceptions=True)
     errors = [result for result in results if isinstance(result, BaseException)]
     if errors:
-        raise min(errors, key=_weight)
+        raise min(errors, key=_precedence)
 
 
-def _weight(error: BaseException) -> int:
-    """Being superseded ends everything, a refusal is for good, the rest may pass."""
-    for weight, kind in enumerate((asyncio.CancelledError, Superseded, Rejected)):
+def _precedence(error: BaseException) -> int:
+    """Superseded stops the run, a refusal is final, other errors may be temporary."""
+    for precedence, kind in enumerate((asyncio.CancelledError, Superseded, Rejected)):
         if isinstance(error, kind):
-            return weight
+            return precedence
     return 3

@@ -18,8 +18,7 @@ from bot.cluster.client.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from bot.cluster.names import ENVIRONMENT, RECORD, data_job
-from bot.cluster.ownership import own_labels
+from bot.cluster.names import ENVIRONMENT, RECORD, data_job, own_labels
 from bot.cluster.render.pod_templates import claims
 from bot.environments.ports import Fence
 from bot.model.data import DataRecord, JobRecord

@@ -1,11 +1,10 @@
-"""What stands around an environment before anything of it runs."""
+"""Namespace, quota, limits, network policy and account of an environment, applied before its workloads."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bot.cluster.names import GENERATION, INSTALLATION, OWN_NAME
-from bot.cluster.ownership import own_annotations, own_labels
+from bot.cluster.names import GENERATION, INSTALLATION, OWN_NAME, own_annotations, own_labels
 from bot.cluster.policy import ClusterPolicy
 from bot.model.addresses import NON_PUBLIC
 from bot.model.environment import EnvironmentKey
@@ -14,7 +13,7 @@ from bot.model.repository import Repository
 from bot.model.size import Size, smaller
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
-"""A label that Kubernetes itself keeps on every namespace."""
+"""A label that Kubernetes sets on every namespace."""
 _NODE_LOCAL_DNS = "169.254.20.10/32"
 
 
@@ -43,16 +42,19 @@ def namespace_object(
 def guard_rails(
     name: str, environment: EnvironmentKey, size: Size, policy: ClusterPolicy
 ) -> tuple[Manifest, ...]:
-    """The objects in a new namespace, in the order in which they are applied."""
-    bare = (_quota(size), _limits(size), _network(policy), _account())
+    """The objects inside a new namespace, in the order of their application."""
+    objects = (_quota(size), _limits(size), _network(policy), _account())
     return tuple(
-        {**each, "metadata": {**each["metadata"], "namespace": name, "labels": own_labels(environment)}}
-        for each in bare
+        {**body, "metadata": {**body["metadata"], "namespace": name, "labels": own_labels(environment)}}
+        for body in objects
     )
 
 
 def _quota(size: Size) -> dict[str, Any]:
-    """Only of what is made when the quota has long been counted: Kubernetes refuses the rest until then."""
+    """Quota without Services, Secrets and the like.
+
+    Kubernetes refuses objects with a quota until it has counted them, and those are created at once.
+    """
     hard = {
         "requests.cpu": size.cpu,
         "requests.memory": size.memory,
@@ -70,7 +72,7 @@ def _quota(size: Size) -> dict[str, Any]:
 
 
 def _limits(size: Size) -> dict[str, Any]:
-    """No default limit: it would refuse containers that request more. The maximum stands in for it."""
+    """Limits without a default, which would refuse containers that request more; the maximum replaces it."""
     container = {
         "type": "Container",
         "defaultRequest": {"cpu": smaller("50m", size.cpu), "memory": smaller("128Mi", size.memory)},
@@ -85,7 +87,7 @@ def _limits(size: Size) -> dict[str, Any]:
 
 
 def _network(policy: ClusterPolicy) -> dict[str, Any]:
-    """Nothing but: the environment itself, its gateway, DNS, and the public internet outwards."""
+    """Allows traffic within the environment and with its gateway, DNS, and egress to the public internet."""
     inside: dict[str, Any] = {"podSelector": {}}
     gateway = {"namespaceSelector": {"matchLabels": {_NAMESPACE_NAME: policy.gateway_namespace}}}
     dns = {
@@ -112,7 +114,7 @@ def _public(cidr: str, *, version: int) -> dict[str, Any]:
 
 
 def _account() -> dict[str, Any]:
-    """The account of pods that name none. Kubernetes makes it; ours is the word that its token stays away."""
+    """The account of pods that name none. Kubernetes creates it; we only disable mounting of its token."""
     return {
         "apiVersion": "v1",
         "kind": "ServiceAccount",

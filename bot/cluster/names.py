@@ -1,46 +1,49 @@
-"""Labels, annotations and names that belong to the bot."""
+"""Labels, annotations and names that the bot sets on objects."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
-from bot.model.manifest import Manifest
+from bot.model.environment import EnvironmentKey, EnvironmentKind
+from bot.model.manifest import Manifest, RenderRequest
+from bot.model.repository import Repository
 
 FIELD_MANAGER = "greenroom"
 
 PREFIX = "greenroom.dev/"
-"""Of every label and annotation of ours; manifests may not use it."""
+"""Prefix of all our labels and annotations; manifests must not use it."""
 MANAGED_BY = "app.kubernetes.io/managed-by"
 MANAGER = "greenroom"
 
 ENVIRONMENT = f"{PREFIX}environment"
-"""Label of every object: whose it is."""
+"""Label of every object: the environment that it belongs to."""
 RELEASE = f"{PREFIX}release"
 """Label of the pods behind the route."""
 JOB = f"{PREFIX}job"
-"""Label of Jobs that the bot adds: `seed` or the check's name."""
+"""Label of Jobs that the bot adds: `seed` or the name of the check."""
 RESETS = f"{PREFIX}resets"
-"""Annotation of pod templates: which data they found, so that pods start anew with new data."""
+"""Annotation of pod templates: identifies the data, so that pods restart after a reset."""
 TEMPLATE = f"{PREFIX}template"
-"""Annotation of pod templates: digest of the template and of the configuration that it refers to."""
+"""Annotation of pod templates: digest of the template and of the configuration that it references."""
 
 REFRESH = f"{PREFIX}refresh"
-"""Annotation of pod templates: how often somebody asked for the same commit to be rolled out anew."""
+"""Annotation of pod templates: number of requests to redeploy the same commit."""
 
 REPOSITORY = f"{PREFIX}repository"
 INSTALLATION = f"{PREFIX}installation"
 PULL_REQUEST = f"{PREFIX}pull-request"
 COMMIT = f"{PREFIX}commit"
 SERIAL = f"{PREFIX}serial"
-"""Which of a stage's targets it was checked for."""
+"""Annotation of check Jobs: the stage's target that they check."""
 GENERATION = f"{PREFIX}generation"
 
 OWN_NAME = "greenroom"
-"""Objects of the bot have this name or one that begins with it and a hyphen."""
+"""Name of the bot's objects, or prefix of it before a hyphen."""
 CONFIG = f"{OWN_NAME}-config"
 RECORD = f"{OWN_NAME}-data"
-"""ConfigMap that tells what was done to the data."""
+"""ConfigMap with the record of what was done to the data."""
 SEED = f"{OWN_NAME}-seed"
 MIGRATIONS = f"{OWN_NAME}-migrations"
 SECRETS = f"{OWN_NAME}-secrets"
@@ -52,21 +55,53 @@ def is_reserved_name(name: str) -> bool:
 
 
 def data_job(name: str) -> str | None:
-    """SEED or MIGRATIONS for a Job of ours that changes data, whichever run of it."""
+    """SEED or MIGRATIONS for a name of a Job of ours that changes data, else None."""
     return next((kind for kind in (SEED, MIGRATIONS) if name.startswith(f"{kind}-")), None)
 
 
 def digest(value: object) -> str:
-    """SHA-256 of JSON, equal for equal values."""
+    """SHA-256 of the value as canonical JSON."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def content_name(name: str, content: object) -> str:
-    """A name that fits a DNS label (63) and is another one for another content."""
+    """A name with the digest of the content, at most 63 characters (DNS label)."""
     return f"{name[:52].rstrip('-.')}-{digest([name, content])[:10]}"
 
 
 def object_name(manifest: Manifest) -> str:
-    """Such as `Deployment/shop`."""
+    """Kind and name, such as `Deployment/shop`."""
     return f"{manifest['kind']}/{manifest['metadata']['name']}"
+
+
+def own_labels(environment: EnvironmentKey) -> dict[str, str]:
+    return {MANAGED_BY: MANAGER, ENVIRONMENT: environment.label}
+
+
+def own_annotations(environment: EnvironmentKey, repository: Repository) -> dict[str, str]:
+    annotations = {REPOSITORY: repository.full_name}
+    if environment.kind is EnvironmentKind.PREVIEW:
+        annotations[PULL_REQUEST] = environment.name
+    return annotations
+
+
+def with_ownership(manifest: dict[str, Any], request: RenderRequest) -> dict[str, Any]:
+    """The object with namespace, our labels and annotations.
+
+    The pod template is not changed: a commit without other changes must not restart pods.
+    """
+    metadata = manifest["metadata"]
+    return {
+        **manifest,
+        "metadata": {
+            **metadata,
+            "namespace": request.namespace,
+            "labels": {**(metadata.get("labels") or {}), **own_labels(request.environment)},
+            "annotations": {
+                **(metadata.get("annotations") or {}),
+                **own_annotations(request.environment, request.repository),
+                COMMIT: request.commit,
+            },
+        },
+    }

@@ -31,7 +31,7 @@ _BLOCKERS = (
 
 
 def view(live: Object | None, environment: EnvironmentKey) -> NamespaceView:
-    """What a namespace, as it was read, is to an environment."""
+    """The state of a namespace from the point of view of an environment; `live` is None when it is absent."""
     if live is None:
         return NamespaceView(NamespaceState.ABSENT)
     if not _is_ours(live, environment):
@@ -127,14 +127,14 @@ def _owned(live: Object) -> OwnedNamespace | None:
 
 
 async def _create(api: KubernetesApi, body: Object) -> None:
-    """A create, not an apply: a namespace that somebody else makes at this moment is not taken over."""
+    """Creates rather than applies, so that a namespace created concurrently by others is not adopted."""
     try:
         await api.create(NAMESPACE, body)
     except Refused as error:
         if error.reason != "AlreadyExists":
             raise
         name = body["metadata"]["name"]
-        raise Unavailable(f"Namespace {name} was made by somebody else just now.") from None
+        raise Unavailable(f"Namespace {name} was created by another client at the same time.") from None
 
 
 def _is_ours(live: Object, environment: EnvironmentKey) -> bool:
@@ -145,24 +145,26 @@ def _is_ours(live: Object, environment: EnvironmentKey) -> bool:
 def _not_newer(live: Object, generation: int) -> None:
     text = str((live["metadata"].get("annotations") or {}).get(GENERATION, "0"))
     if text.isdecimal() and int(text) > generation:
-        raise Superseded(f"the namespace is at generation {text}, and this is {generation}")
+        raise Superseded(f"the namespace has generation {text}, newer than {generation}")
 
 
 def _foreign(name: str) -> Rejected:
     return Rejected(
-        f"There is a namespace {name} that is not this environment's, and it is left alone. "
-        "Whoever runs the cluster has to remove or rename it."
+        f"Namespace {name} exists and does not belong to this environment, so it is not changed. "
+        "The operator of the cluster must delete it."
     )
 
 
 def _blockers(live: Object) -> str:
-    """What the namespace controller says is left, in its words."""
-    conditions = {each.get("type"): each for each in (live.get("status") or {}).get("conditions") or []}
-    told = [
+    """The reasons that the namespace controller reports for an unfinished deletion."""
+    conditions = {
+        condition.get("type"): condition for condition in (live.get("status") or {}).get("conditions") or []
+    }
+    messages = [
         str(conditions[kind].get("message", ""))
         for kind in _BLOCKERS
         if kind in conditions and conditions[kind].get("status") == "True"
     ]
     if finalizers := live["metadata"].get("finalizers"):
-        told.append(f"The namespace itself has finalizers: {', '.join(finalizers)}")
-    return "\n".join(text for text in told if text)
+        messages.append(f"The namespace has finalizers: {', '.join(finalizers)}")
+    return "\n".join(text for text in messages if text)

@@ -1,4 +1,4 @@
-"""What the operator decides for all environments."""
+"""The operator's settings that apply to objects of all environments."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class ClusterPolicy:
     domain: Domain
     pod_security: PodSecurity = PodSecurity.RESTRICTED
     node_ports: bool = False
-    """Whether manifests may ask for Services of type LoadBalancer and NodePort."""
+    """Whether manifests may contain Services of type LoadBalancer and NodePort."""
     hosts: tuple[str, ...] = ()
-    """Those that stages may have instead of a name of the domain."""
+    """Hosts outside of the domain that stages may use."""
     fork_domain: Domain | None = None
-    """Of the previews of forks, where it is another one."""
+    """Domain of previews of forks; None when it is the same."""
 
     @classmethod
     def of(cls, settings: Settings) -> ClusterPolicy:

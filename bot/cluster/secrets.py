@@ -1,4 +1,4 @@
-"""Secrets: the one that an environment's variables come from, and those that the operator keeps."""
+"""The Secret with an environment's variables, and reading the operator's Secrets."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import Any
 
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import SECRET
-from bot.cluster.names import SECRETS
-from bot.cluster.ownership import own_annotations, own_labels
+from bot.cluster.names import SECRETS, own_annotations, own_labels
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Manifest
 from bot.model.repository import Repository
@@ -18,7 +17,7 @@ from bot.model.repository import Repository
 def injected(
     namespace: str, environment: EnvironmentKey, repository: Repository, values: Mapping[str, str]
 ) -> Manifest:
-    """Never part of a bundle: it goes to the API server and nowhere else."""
+    """The Secret as an object. It is not part of a bundle, so that its values go to the API server only."""
     return {
         "apiVersion": SECRET.api_version,
         "kind": SECRET.name,
@@ -34,6 +33,9 @@ def injected(
 
 
 async def read_secret(api: KubernetesApi, namespace: str, name: str) -> Mapping[str, Any] | None:
-    """By a list of one, as the right to list is the only one that reading takes anywhere in the bot."""
-    found = await api.list(SECRET, namespace, fields=f"metadata.name={name}")
-    return found.items[0] if found.items else None
+    """The Secret of that name; None when it is absent.
+
+    Uses a list with a field selector, because the bot has the right to list Secrets, not to get them.
+    """
+    secrets = await api.list(SECRET, namespace, fields=f"metadata.name={name}")
+    return secrets.items[0] if secrets.items else None

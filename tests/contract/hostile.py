@@ -100,28 +100,38 @@ _BOMB = "a0: &a0 [x]\n" + "".join(
 _CHART = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"
 
 CLUSTER_SCOPED = [
-    plain(kind, _object(version, kind), f"a {kind} belongs to the whole cluster, not to one environment")
+    plain(kind, _object(version, kind), f"a {kind} affects the whole cluster")
     for version, kinds in _CLUSTER_SCOPED.items()
     for kind in kinds
 ]
 OBJECTS = [
     plain("a custom resource", _object("argoproj.io/v1alpha1", "Application"), "this kind are not allowed"),
     plain(
-        "another namespace", {**config_map("x"), "metadata": {"name": "x", "namespace": "kube-system"}}, "own"
+        "another namespace",
+        {**config_map("x"), "metadata": {"name": "x", "namespace": "kube-system"}},
+        "in the environment's namespace",
     ),
-    plain("a list", _list(_HOST_NETWORK), "a pod may not share its node's network"),
-    plain("a list in a list", _list(_list(_list(_HOST_NETWORK))), "a pod may not share its node's network"),
-    plain("a list of a kind", _list(_HOST_NETWORK, kind="DeploymentList"), "a pod may not share its node's"),
+    plain("a list", _list(_HOST_NETWORK), "a pod must not share the network"),
+    plain("a list in a list", _list(_list(_list(_HOST_NETWORK))), "a pod must not share the network"),
+    plain(
+        "a list of a kind", _list(_HOST_NETWORK, kind="DeploymentList"), "a pod must not share the network"
+    ),
     plain(
         "lists without end", _list(_list(_list(_list(_list(config_map("x")))))), "nested at most three deep"
     ),
-    plain("the bot's own name", config_map("greenroom-config"), "are the bot's own"),
-    plain("a role that gives all", _role(verbs=["*"]), "allowed are the verbs"),
-    plain("a role that escalates", _role(verbs=["escalate"]), "allowed are the verbs"),
+    plain("the bot's own name", config_map("greenroom-config"), "are reserved"),
+    plain("a role that gives all", _role(verbs=["*"]), "allowed verbs"),
+    plain("a role that escalates", _role(verbs=["escalate"]), "allowed verbs"),
     plain(
-        "a role over secrets", _role(resources=["secrets"], verbs=["get", "list"]), "of Secrets, a Role may"
+        "a role over secrets",
+        _role(resources=["secrets"], verbs=["get", "list"]),
+        "a Role may only `get` Secrets",
     ),
-    plain("a role that runs in pods", _role(resources=["pods/exec"], verbs=["create"]), "may not name"),
+    plain(
+        "a role that runs in pods",
+        _role(resources=["pods/exec"], verbs=["create"]),
+        "is not allowed in a Role",
+    ),
     plain(
         "a binding to a stranger",
         _object(
@@ -130,49 +140,55 @@ OBJECTS = [
             roleRef={"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin"},
             subjects=[{"kind": "ServiceAccount", "name": "default"}],
         ),
-        "only a Role of the same manifests may be bound",
+        "`roleRef` must name a Role of the same manifests",
     ),
-    plain("a LoadBalancer", service("evil", type="LoadBalancer"), "so a Service is a ClusterIP"),
-    plain("a NodePort", service("evil", type="NodePort"), "so a Service is a ClusterIP"),
+    plain("a LoadBalancer", service("evil", type="LoadBalancer"), "which makes it a ClusterIP"),
+    plain("a NodePort", service("evil", type="NodePort"), "which makes it a ClusterIP"),
     plain(
         "an ExternalName",
         service("evil", type="ExternalName", externalName="metadata.google.internal"),
         "Services of type ExternalName are not allowed",
     ),
-    plain("an external address", service("evil", externalIPs=["10.0.0.1"]), "may not take an address"),
+    plain("an external address", service("evil", externalIPs=["10.0.0.1"]), "must not claim an address"),
     plain(
         "a policy that opens the private network",
         _object("networking.k8s.io/v1", "NetworkPolicy", spec={"podSelector": {}, "egress": [{}]}),
-        "opens the private network",
+        "allows private networks",
     ),
     plain(
         "a token that lasts",
         _object("v1", "Secret", type="kubernetes.io/service-account-token"),
-        "long-lived tokens of accounts are not allowed",
+        "long-lived tokens of ServiceAccounts are not allowed",
     ),
 ]
 PODS = [
-    in_pod("hostPath", "may not mount its node's files", volumes=[{"name": "x", "hostPath": {"path": "/"}}]),
-    in_pod("hostNetwork", "may not share its node's network", hostNetwork=True),
-    in_pod("hostPID", "may not share its node's network", hostPID=True),
-    in_pod("hostPort", "may not take a port of its node", {"ports": [{"containerPort": 1, "hostPort": 80}]}),
+    in_pod(
+        "hostPath", "must not mount files of its node", volumes=[{"name": "x", "hostPath": {"path": "/"}}]
+    ),
+    in_pod("hostNetwork", "must not share the network", hostNetwork=True),
+    in_pod("hostPID", "must not share the network", hostPID=True),
+    in_pod(
+        "hostPort", "must not claim a port of its node", {"ports": [{"containerPort": 1, "hostPort": 80}]}
+    ),
     in_pod("privileged", "privileged containers are not allowed", {"securityContext": {"privileged": True}}),
     in_pod(
         "capabilities",
-        "no Linux capability but NET_BIND_SERVICE",
+        "NET_BIND_SERVICE is the only capability",
         {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}},
     ),
     in_pod(
         "a probe of the cloud's metadata",
-        "a probe or hook asks its own pod",
+        "probes and hooks must address their own pod",
         {"livenessProbe": {"httpGet": {"host": "169.254.169.254", "port": 80}}},
     ),
-    in_pod("a node of its choice", "the scheduler chooses the node", nodeName="control-plane"),
-    in_pod("root", "environments run no process as root", securityContext={"runAsUser": 0}),
+    in_pod("a node of its choice", "the scheduler selects the node", nodeName="control-plane"),
+    in_pod("root", "containers must not run as root", securityContext={"runAsUser": 0}),
 ]
 TEXTS = [
     Case(
-        "a YAML bomb", {"deploy/a.yaml": _BOMB.encode()}, "more than 100000 values, aliases counted in full"
+        "a YAML bomb",
+        {"deploy/a.yaml": _BOMB.encode()},
+        "more than 100000 values, with aliases counted in full",
     ),
     Case("a deep nest", {"deploy/a.yaml": b"[" * 5000}, "nested deeper than 40 levels"),
     Case("a deep nest of JSON", {"deploy/a.json": b"[" * 100_000}, "nested deeper than 40 levels"),

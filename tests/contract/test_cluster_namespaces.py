@@ -118,7 +118,7 @@ async def test_a_strangers_namespace_is_neither_used_nor_deleted(desk: Desk):
     await strangers(desk)
     before = await desk.eyes.get(NAMESPACES, desk.namespace)
     assert await state(desk) is NamespaceState.FOREIGN
-    with pytest.raises(Rejected, match="not this environment's"):
+    with pytest.raises(Rejected, match="does not belong to this environment"):
         await desk.prepare()
     with pytest.raises(Rejected, match="left alone"):
         await desk.namespaces.delete_namespace(desk.namespace, desk.key, open_fence)

@@ -1,5 +1,5 @@
-"""What manifests may contain: pure checks before any write.
+"""Pure checks of manifests before any write.
 
-An allow-list of kinds, and for each kind the fields that would reach outside of the environment. What is
-refused is told with file, line, object, field and a reason.
+An allow-list of kinds, and for each kind the fields that would reach outside of the environment. Each
+refusal names file, line, object, field and reason.
 """

@@ -1,4 +1,4 @@
-"""Services and network policies that open nothing beyond the environment."""
+"""Checks of Services and NetworkPolicies: nothing may open the environment to private networks."""
 
 from __future__ import annotations
 
@@ -7,42 +7,47 @@ from collections.abc import Iterator
 from bot.cluster.guard.node import Finding, Node
 from bot.model.addresses import non_public_parts, parse_network
 
-_OPEN = "it may name pods of this environment, DNS (port 53) or public addresses"
+_OPEN = "allow only pods of this environment, DNS (port 53) and public addresses"
 
 
 def service_findings(spec: Node, node_ports: bool) -> Iterator[Finding]:
-    """`node_ports` is whether the operator allows LoadBalancer and NodePort."""
+    """Checks the spec of a Service; `node_ports`: LoadBalancer and NodePort are allowed."""
     if not spec:
-        yield spec.finding("a Service needs a `spec`")
+        yield spec.finding("a Service requires a `spec`")
     kind = spec["type"].text()
     if kind in ("LoadBalancer", "NodePort") and not node_ports:
         yield spec["type"].finding(
-            "environments are reached through their route, so a Service is a ClusterIP (leave `type` out)"
+            "environments are reached through their route; remove `type`, which makes it a ClusterIP"
         )
     elif kind not in ("", "ClusterIP", "LoadBalancer", "NodePort"):
-        yield spec["type"].finding(f"Services of type {kind} are not allowed")
+        yield spec["type"].finding(f"Services of type {kind} are not allowed; use ClusterIP")
     if spec["externalName"]:
-        yield spec["externalName"].finding("a Service may not stand for a name elsewhere")
+        yield spec["externalName"].finding(
+            "a Service must not be an alias for an external name; remove this field"
+        )
     for name in ("externalIPs", "loadBalancerIP"):
         if spec[name].value not in (None, [], ""):
-            yield spec[name].finding("a Service may not take an address")
+            yield spec[name].finding("a Service must not claim an address; remove this field")
     for _, label in spec["selector"].pairs():
         label.text()
     for port in spec["ports"].items():
         if port["nodePort"].value not in (None, 0) and not node_ports:
-            yield port["nodePort"].finding("a Service may not take a port of the nodes")
+            yield port["nodePort"].finding("a Service must not claim a port of the nodes; remove this field")
 
 
 def policy_findings(spec: Node) -> Iterator[Finding]:
-    """NetworkPolicies add up, so one that opens the private network would undo the environment's own."""
+    """Checks the spec of a NetworkPolicy.
+
+    Policies are additive: one that allows private networks would override the environment's own policy.
+    """
     for rule in spec["egress"].items():
         if _is_dns(rule):
             continue
         if not rule["to"].value:
-            yield rule.finding(f"an egress rule without `to` opens the private network; {_OPEN}")
+            yield rule.finding(f"an egress rule without `to` allows private networks; {_OPEN}")
         for peer in rule["to"].items():
             if peer["namespaceSelector"]:
-                yield peer["namespaceSelector"].finding(f"this opens other namespaces; {_OPEN}")
+                yield peer["namespaceSelector"].finding(f"this allows other namespaces; {_OPEN}")
             if peer["ipBlock"]:
                 yield from _block(peer["ipBlock"])
 
@@ -60,4 +65,4 @@ def _block(block: Node) -> Iterator[Finding]:
         yield block.finding("expected networks such as 203.0.113.0/24")
         return
     for network in non_public_parts(allowed, excepted):
-        yield block.finding(f"this opens {network}, which environments may not reach; {_OPEN}")
+        yield block.finding(f"this allows {network}, which is not public; {_OPEN}")

@@ -1,4 +1,4 @@
-"""A place in an object: a value with its path, read without trusting its shape."""
+"""Typed access to a value of an untrusted object, together with its path."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bot.config.documents import Path
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that is refused; `reason` ends the sentence "FIELD: …"."""
+    """A refusal. `reason` completes the message "FIELD: REASON."."""
 
     path: Path
     reason: str
 
 
 class InvalidShape(Exception):
-    """A value has a shape that Kubernetes would not take either."""
+    """A value does not have the type that Kubernetes requires."""
 
     def __init__(self, path: Path, expected: str) -> None:
         super().__init__(expected)
@@ -27,7 +27,7 @@ class InvalidShape(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """Reading what is absent gives an absent node; reading what has another shape raises Misshapen."""
+    """A value and its path. Absent fields give an absent node; other types raise InvalidShape."""
 
     value: Any
     path: Path = ()
@@ -42,14 +42,14 @@ class Node:
         return node
 
     def items(self) -> Iterator[Node]:
-        """The elements of a list, none of which is null."""
+        """The items of a list; none of them is null."""
         if self.value is None:
             return
         if not isinstance(self.value, list):
             raise InvalidShape(self.path, "a list")
         for index, value in enumerate(self.value):
             if value is None:
-                raise InvalidShape((*self.path, index), "something, and it is empty")
+                raise InvalidShape((*self.path, index), "a value instead of null")
             yield Node(value, (*self.path, index))
 
     def pairs(self) -> Iterator[tuple[str, Node]]:
@@ -58,18 +58,18 @@ class Node:
             yield key, Node(value, (*self.path, key))
 
     def text(self) -> str:
-        """The text; "" when it is absent."""
+        """The string; "" when it is absent."""
         if self.value is None:
             return ""
         if not isinstance(self.value, str):
-            raise InvalidShape(self.path, "text")
+            raise InvalidShape(self.path, "a string")
         return self.value
 
     def texts(self) -> list[str]:
         return [item.text() for item in self.items()]
 
     def __bool__(self) -> bool:
-        """Whether there is anything but null."""
+        """Whether the value is present and not null."""
         return self.value is not None
 
     def finding(self, reason: str) -> Finding:

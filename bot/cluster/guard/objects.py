@@ -1,4 +1,4 @@
-"""Kind, name, namespace and labels of an object: what is the environment's own, and not the bot's."""
+"""Checks of kind, name, namespace, labels and annotations of an object."""
 
 from __future__ import annotations
 
@@ -34,46 +34,56 @@ _CLUSTER_SCOPED = frozenset(
 
 
 def kind_finding(manifest: Node) -> Finding | None:
-    """Why an object of this kind is refused; None when it may be there."""
+    """The reason why the object's kind is refused; None when it is allowed."""
     name = manifest["kind"].text()
     api_version = manifest["apiVersion"].text()
-    known = _KINDS.get(name)
-    if known is not None and api_version == known.api_version:
+    kind = _KINDS.get(name)
+    if kind is not None and api_version == kind.api_version:
         return None
-    if known is not None and api_version.rpartition("/")[0] == known.group:
-        return manifest["apiVersion"].finding(f"use {known.api_version} for a {name}")
+    if kind is not None and api_version.rpartition("/")[0] == kind.group:
+        return manifest["apiVersion"].finding(f"use `{kind.api_version}` for a {name}")
     if name in _CLUSTER_SCOPED:
-        return manifest["kind"].finding(f"a {name} belongs to the whole cluster, not to one environment")
+        return manifest["kind"].finding(
+            f"a {name} affects the whole cluster; an environment contains namespaced objects only"
+        )
     if api_version.startswith("kustomize."):
-        return manifest["kind"].finding("plain manifests are read as they are; this is for Kustomize")
+        return manifest["kind"].finding("`manifests.plain` does not run Kustomize; use `manifests.kustomize`")
     if api_version.startswith(f"{GATEWAY_GROUP}/"):
-        return manifest["kind"].finding("the environment's own route is the only one")
+        return manifest["kind"].finding(
+            "Gateway API objects are not allowed; Greenroom creates the environment's route"
+        )
     allowed = ", ".join(sorted(_KINDS))
-    return manifest["kind"].finding(f"objects of this kind are not allowed; allowed are {allowed}")
+    return manifest["kind"].finding(f"objects of this kind are not allowed; allowed kinds: {allowed}")
 
 
 def metadata_findings(manifest: Node, namespace: str) -> Iterator[Finding]:
     metadata = manifest["metadata"]
     name = metadata["name"].text()
     if not _NAME.fullmatch(name):
-        yield metadata["name"].finding("every object needs a name of lower-case letters, digits, `-` and `.`")
+        yield metadata["name"].finding("a name consists of lower-case letters, digits, `-` and `.`")
     elif is_reserved_name(name):
-        yield metadata["name"].finding("names that begin with `greenroom` are the bot's own")
+        yield metadata["name"].finding("names that begin with `greenroom` are reserved; rename the object")
     elif (manifest["kind"].value, name) in (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")):
-        yield metadata["name"].finding("this object belongs to the namespace; choose a name of your own")
+        yield metadata["name"].finding("Kubernetes creates this object in each namespace; rename yours")
     if metadata["namespace"].text() not in ("", namespace):
-        yield metadata["namespace"].finding("the environment has its own namespace; leave this field out")
+        yield metadata["namespace"].finding(
+            "objects are created in the environment's namespace; remove this field"
+        )
     for field in ("finalizers", "ownerReferences"):
         if metadata[field].value not in (None, []):
-            yield metadata[field].finding("it could keep the environment from being deleted; leave it out")
+            yield metadata[field].finding(
+                "this could block the deletion of the environment; remove this field"
+            )
     yield from reserved_findings(metadata)
 
 
 def reserved_findings(metadata: Node) -> Iterator[Finding]:
-    """Labels and annotations of an object or a pod template that only the bot sets."""
+    """Labels and annotations of an object or pod template that only Greenroom sets."""
     for field in ("labels", "annotations"):
         for key, value in metadata[field].pairs():
             if key.startswith(PREFIX):
-                yield value.finding(f"labels and annotations below `{PREFIX}` are the bot's own")
+                yield value.finding(
+                    f"labels and annotations that begin with `{PREFIX}` are reserved; remove this one"
+                )
             elif field == "labels" and (key, value.value) == (MANAGED_BY, MANAGER):
-                yield value.finding("only the bot says that an object is its own")
+                yield value.finding("this label value is reserved; remove this label")

@@ -1,4 +1,4 @@
-"""Roles that cannot be used to gain more rights, bound to accounts of this namespace only."""
+"""Checks of Roles and RoleBindings: no escalation, and only for ServiceAccounts of the namespace."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ _WRITABLE = {
 
 
 def role_findings(role: Node, secrets: Collection[str]) -> Iterator[Finding]:
-    """`secrets` are the names of the Secrets that the manifests bring themselves."""
+    """Checks a Role; `secrets` are the names of the Secrets in the manifests."""
     for rule in role["rules"].items():
         yield from _rule(rule, secrets)
 
 
 def _rule(rule: Node, secrets: Collection[str]) -> Iterator[Finding]:
     if rule["nonResourceURLs"]:
-        yield rule["nonResourceURLs"].finding("a Role names resources only")
+        yield rule["nonResourceURLs"].finding("a Role can only contain resources; remove this field")
     verbs = set(rule["verbs"].texts())
     if not verbs <= _READING | _WRITING:
-        yield rule["verbs"].finding(f"allowed are the verbs {', '.join(sorted(_READING | _WRITING))}")
+        yield rule["verbs"].finding(f"allowed verbs: {', '.join(sorted(_READING | _WRITING))}")
         return
     for group in rule["apiGroups"].texts():
         for resource in rule["resources"].items():
@@ -74,27 +74,30 @@ def _rule(rule: Node, secrets: Collection[str]) -> Iterator[Finding]:
             if (group, name) == ("", "secrets"):
                 yield from _secrets(rule, verbs, secrets)
             elif name not in _READABLE.get(group, ()):
-                yield resource.finding(f"a Role may not name {name!r} of API group {group!r}")
+                yield resource.finding(
+                    f"the resource {name!r} of API group {group!r} is not allowed in a Role"
+                )
             elif verbs & _WRITING and name not in _WRITABLE.get(group, ()):
-                yield rule["verbs"].finding(f"{name!r} may be read only: get, list and watch")
+                yield rule["verbs"].finding(f"only get, list and watch are allowed for {name!r}")
 
 
 def _secrets(rule: Node, verbs: set[str], secrets: Collection[str]) -> Iterator[Finding]:
     names = rule["resourceNames"].texts()
     if verbs != {"get"} or not names or not set(names) <= set(secrets):
         yield rule.finding(
-            "of Secrets, a Role may only `get` those that the manifests bring themselves, each by its "
-            "`resourceNames`"
+            "a Role may only `get` Secrets of the same manifests; list them in `resourceNames`"
         )
 
 
 def binding_findings(binding: Node, namespace: str, roles: Collection[str]) -> Iterator[Finding]:
-    """`roles` are the names of the Roles that the manifests bring themselves."""
+    """Checks a RoleBinding; `roles` are the names of the Roles in the manifests."""
     reference = binding["roleRef"]
     if reference["kind"].value != "Role" or reference["name"].text() not in roles:
-        yield reference.finding("only a Role of the same manifests may be bound")
+        yield reference.finding("`roleRef` must name a Role of the same manifests")
     for subject in binding["subjects"].items():
         if subject["kind"].value != "ServiceAccount":
-            yield subject.finding("rights may be given to ServiceAccounts only")
+            yield subject.finding("a RoleBinding may only have ServiceAccounts as subjects")
         if subject["namespace"].text() not in ("", namespace):
-            yield subject["namespace"].finding("rights may be given to accounts of this environment only")
+            yield subject["namespace"].finding(
+                "a subject must be a ServiceAccount of this environment; remove this field"
+            )

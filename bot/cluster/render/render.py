@@ -18,8 +18,8 @@ from bot.cluster.names import (
     content_name,
     data_job,
     digest,
+    with_ownership,
 )
-from bot.cluster.ownership import with_ownership
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.forks import account_names, without_accounts
 from bot.cluster.render.hibernate import hibernated

@@ -7,8 +7,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.cluster.guard.node import Node
-from bot.cluster.names import CONFIG, ENVIRONMENT, REFRESH, SECRETS, TEMPLATE, content_name, digest
-from bot.cluster.ownership import own_labels
+from bot.cluster.names import (
+    CONFIG,
+    ENVIRONMENT,
+    REFRESH,
+    SECRETS,
+    TEMPLATE,
+    content_name,
+    digest,
+    own_labels,
+)
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.pod_templates import containers, pod_template, references
 from bot.model.image_reference import split_reference

@@ -57,7 +57,7 @@ def test_a_refusal_names_file_and_line(tmp_path: Path) -> None:
     done = render(checkout(tmp_path, files))
     assert (done.returncode, done.stdout) == (1, "")
     assert "deploy/catalogue.yaml:54, StatefulSet/catalogue, spec.template.spec.volumes[0]" in done.stderr
-    assert "a pod may not mount its node's files" in done.stderr
+    assert "a pod must not mount files of its node" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -341,13 +341,13 @@ def test_a_refusal_leads_to_the_very_line():
     assert "privileged: true" in source["deploy/shop.yaml"].decode().splitlines()[line - 1]
     assert str(caught.value).endswith(
         "Deployment/shop, spec.template.spec.containers[0].securityContext.privileged: "
-        "privileged containers are not allowed."
+        "privileged containers are not allowed; remove this field."
     )
 
 
 def test_the_same_object_twice_is_refused_with_both_places():
     told = refusal(config_map(), deployment(), config_map())
-    assert "ConfigMap/shop, metadata.name: the same object stands in deploy/all.yaml:1 already" in told
+    assert "ConfigMap/shop, metadata.name: the object is already defined in deploy/all.yaml:1" in told
 
 
 def test_many_refusals_are_told_together_but_not_all():

@@ -524,7 +524,7 @@ def test_a_fork_gets_no_account_of_the_cluster():
 
 def test_a_fork_that_asks_for_a_token_is_refused():
     token = {"name": "cloud", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
-    with pytest.raises(ManifestRefused, match=r"Deployment/shop: the volume cloud asks for a token"):
+    with pytest.raises(ManifestRefused, match=r"Deployment/shop: volume cloud"):
         render(request(with_account(volumes=[token]), service(), fork=True), POLICY)
 
 
