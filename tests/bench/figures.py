@@ -1,4 +1,4 @@
-"""What every bench prints: figures side by side, and the goals that the project has set itself."""
+"""Output of a bench: a table of figures, notes and goals."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class Goal:
-    """`figure` is held against `limit`; whether more is better says `at_least`."""
+    """A figure with its limit: a maximum, or with `at_least` a minimum."""
 
-    what: str
+    name: str
     figure: float
     limit: float
     at_least: bool = False
@@ -26,7 +26,7 @@ class Goal:
     def __str__(self) -> str:
         sign = "≥" if self.at_least else "≤"
         return (
-            f"{'met ' if self.met else 'MISSED'} {self.what}: {self.figure:.3g} (goal {sign} {self.limit:g})"
+            f"{'met ' if self.met else 'MISSED'} {self.name}: {self.figure:.3g} (goal {sign} {self.limit:g})"
         )
 
 

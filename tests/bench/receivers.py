@@ -1,4 +1,4 @@
-"""The servers under load, each a program of its own: `python -m tests.bench.receivers KIND [URL]`.
+"""Servers under load, each a separate program: `python -m tests.bench.receivers KIND [URL]`.
 
 `greenroom` stores at the URL, `verify` stores nothing. Both run in the bot's own server; the first line that
 they print is their port.
@@ -41,7 +41,7 @@ class Verify:
 
 
 class Greenroom:
-    """Intake, metrics and store as they are."""
+    """The webhook route with metrics and store."""
 
     def __init__(self, url: str) -> None:
         self._url = url

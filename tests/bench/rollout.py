@@ -27,8 +27,8 @@ from bot.model.release import Image
 from bot.model.repository import Repository
 from bot.settings import Domain
 from tests.bench.figures import Figures, Goal, median
-from tests.bench.numbers import at_rest, swept
-from tests.bench.stage import Stage, stage
+from tests.bench.metrics import wait_for_sweeps, wait_until_idle
+from tests.bench.scenario import MeasuredScenario, measured_scenario
 from tests.kubernetes.control_plane import ControlPlane, control_plane
 
 ROUNDS = 8
@@ -56,8 +56,8 @@ async def bench() -> Figures:
         ("", "new release answers, s", "is said to be ready, s", "slowest, s"),
     )
     with control_plane() as plane:
-        async with stage(plane.kubeconfig, small=True) as on:
-            bot, kubectl = await _in_turns(on, plane)
+        async with measured_scenario(plane.kubeconfig, small=True) as scenario:
+            bot, kubectl = await _in_turns(scenario, plane)
     for name, turns in (("Greenroom, push", bot), ("kubectl, apply and rollout status", kubectl)):
         answered, told = [each.answered for each in turns], [each.told for each in turns]
         values = (median(answered), median(told), max(told))
@@ -67,35 +67,40 @@ async def bench() -> Figures:
     return figures
 
 
-async def _in_turns(on: Stage, plane: ControlPlane) -> tuple[list[Rollout], list[Rollout]]:
+async def _in_turns(scenario: MeasuredScenario, plane: ControlPlane) -> tuple[list[Rollout], list[Rollout]]:
     bot, kubectl = [], []
-    commits = [await on.push(f"prepared-{number}", on.hello(text)) for number, text in enumerate(_SENTENCES)]
+    commits = [
+        await scenario.push(f"prepared-{number}", scenario.hello(text))
+        for number, text in enumerate(_SENTENCES)
+    ]
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as folder:
-        files = [await _objects(on, which, Path(folder)) for which in range(len(_SENTENCES))]
-        await swept(on.bot.url)
-        number = await on.open("change", on.hello(_SENTENCES[0]))
-        await on.wait_until_ready(number)
+        files = [await _objects(scenario, which, Path(folder)) for which in range(len(_SENTENCES))]
+        await wait_for_sweeps(scenario.bot.url)
+        number = await scenario.open("change", scenario.hello(_SENTENCES[0]))
+        await scenario.wait_until_ready(number)
         await asyncio.to_thread(plane.kubectl, "create", "namespace", _NAMESPACE)
-        await _kubectl(on, plane, files[0], 0)
+        await _kubectl(scenario, plane, files[0], 0)
         for which in range(1, len(_SENTENCES)):
-            await at_rest(on.bot.url)
-            bot.append(await _push(on, number, commits[which], which))
-            await at_rest(on.bot.url)
-            kubectl.append(await _kubectl(on, plane, files[which], which))
+            await wait_until_idle(scenario.bot.url)
+            bot.append(await _push(scenario, number, commits[which], which))
+            await wait_until_idle(scenario.bot.url)
+            kubectl.append(await _kubectl(scenario, plane, files[which], which))
     return bot, kubectl
 
 
-async def _push(on: Stage, number: int, commit: str, which: int) -> Rollout:
+async def _push(scenario: MeasuredScenario, number: int, commit: str, which: int) -> Rollout:
     began = time.perf_counter()
-    answer = asyncio.create_task(_answered(on, on.host(number), which, began))
-    await asyncio.to_thread(on.github.repositories.reset_branch, on.repository, "change", commit, by="ada")
-    await on.wait_until_ready(number)
+    answer = asyncio.create_task(_answered(scenario, scenario.host(number), which, began))
+    await asyncio.to_thread(
+        scenario.github.repositories.reset_branch, scenario.repository, "change", commit, by="ada"
+    )
+    await scenario.wait_until_ready(number)
     return Rollout(await answer, time.perf_counter() - began)
 
 
-async def _kubectl(on: Stage, plane: ControlPlane, objects: Path, which: int) -> Rollout:
+async def _kubectl(scenario: MeasuredScenario, plane: ControlPlane, objects: Path, which: int) -> Rollout:
     began = time.perf_counter()
-    answer = asyncio.create_task(_answered(on, _KUBECTL_HOST, which, began))
+    answer = asyncio.create_task(_answered(scenario, _KUBECTL_HOST, which, began))
     await asyncio.to_thread(plane.kubectl, "apply", "--server-side", f"--filename={objects}")
     # `kubectl wait` takes the old pods of an update for the new ones and returns at once.
     status = ("rollout", "status", "deployment/hello", f"--namespace={_NAMESPACE}")
@@ -103,30 +108,30 @@ async def _kubectl(on: Stage, plane: ControlPlane, objects: Path, which: int) ->
     return Rollout(await answer, time.perf_counter() - began)
 
 
-async def _answered(on: Stage, host: str, which: int, began: float) -> float:
+async def _answered(scenario: MeasuredScenario, host: str, which: int, began: float) -> float:
     """Asks through the gateway, as a visitor would, until the new release answers."""
-    url = f"http://127.0.0.1:{on.world.gateway.port}/"
+    url = f"http://127.0.0.1:{scenario.world.gateway.port}/"
     async with asyncio.timeout(_PATIENCE_SECONDS), httpx.AsyncClient(trust_env=False) as visitor:
         while True:
-            answer = await visitor.get(url, headers={"Host": f"{host}:{on.world.gateway.port}"})
+            answer = await visitor.get(url, headers={"Host": f"{host}:{scenario.world.gateway.port}"})
             if answer.text == _SENTENCES[which]:
                 return time.perf_counter() - began
             await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _objects(on: Stage, which: int, folder: Path) -> Path:
+async def _objects(scenario: MeasuredScenario, which: int, folder: Path) -> Path:
     """A file with what the bot renders for this release, for another namespace and host."""
-    files = on.hello(_SENTENCES[which])
-    repository = on.repository.lower()
-    digest = await on.world.builder.build(repository, f"bench-{which}", files)
+    files = scenario.hello(_SENTENCES[which])
+    repository = scenario.repository.lower()
+    digest = await scenario.world.builder.build(repository, f"bench-{which}", files)
     namespace, _, gateway = GATEWAY.partition("/")
-    policy = ClusterPolicy(namespace, gateway, Domain("http", "localhost", on.world.gateway.port))
+    policy = ClusterPolicy(namespace, gateway, Domain("http", "localhost", scenario.world.gateway.port))
     request = RenderRequest(
         environment=EnvironmentKey.preview(1, 1),
         repository=Repository(1, 1, "acme", "bench"),
         namespace=_NAMESPACE,
         commit="0" * 40,
-        images={"hello": Image(f"{on.world.registry.host}/{repository}", digest)},
+        images={"hello": Image(f"{scenario.world.registry.host}/{repository}", digest)},
         files=files,
         directory="deploy",
         backend=Backend("hello", 80),

@@ -26,7 +26,7 @@ from bot.model.size import Size
 from bot.settings import Domain
 from bot.store import Store
 from tests.bench.figures import Figures
-from tests.bench.numbers import Numbers, swept
+from tests.bench.metrics import Snapshot, wait_for_sweeps
 
 REPOSITORIES = 5
 PREVIEWS = 500
@@ -59,7 +59,7 @@ async def bench() -> Figures:
     return figures
 
 
-async def _rounds(previews: int) -> tuple[Numbers, Numbers]:
+async def _rounds(previews: int) -> tuple[Snapshot, Snapshot]:
     """The bot's numbers after its first sweeps, and some rounds later."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as temporary, GitHubServer() as github:
         folder = Path(temporary)
@@ -70,8 +70,8 @@ async def _rounds(previews: int) -> tuple[Numbers, Numbers]:
             await _bring_up(github, kubeconfig, database)
             settings = _settings(github, kubeconfig, database)
             async with BotProcess(free_port(), settings, folder / "bot.log") as bot:
-                first = await swept(bot.url)
-                return first, await swept(bot.url, first.rounds + ROUNDS)
+                first = await wait_for_sweeps(bot.url)
+                return first, await wait_for_sweeps(bot.url, first.rounds + ROUNDS)
 
 
 def _settings(github: GitHubServer, kubeconfig: Path, database: str) -> dict[str, str]:

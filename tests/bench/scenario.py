@@ -1,4 +1,4 @@
-"""A bot at work in an embedded world, or in one whose cluster is real; people are played by the bench."""
+"""A running bot in an embedded world, or with a real control plane; the bench plays the users."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from bot.config.loader import CONFIG_FILE
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.world import DOMAIN, World
 from bot.model.naming import host_label
@@ -18,14 +19,17 @@ from tests.story.conftest import Scenario, Site
 _REPOSITORY = "acme/shop"
 
 
-class Stage(Scenario):
-    """A scenario that is measured; the sample shop is without named checks."""
+class MeasuredScenario(Scenario):
+    """A scenario for measurements; the sample shop has no named checks."""
+
+    application: dict[str, bytes]
+    """What the repository's default branch has."""
 
     def files(self, look: str = "spring") -> dict[str, bytes]:
         files = super().files(look)
-        configuration = yaml.safe_load(files[".greenroom.yml"])
+        configuration = yaml.safe_load(files[CONFIG_FILE])
         configuration["preview"].pop("checks", None)
-        return files | {".greenroom.yml": yaml.safe_dump(configuration).encode()}
+        return files | {CONFIG_FILE: yaml.safe_dump(configuration).encode()}
 
     def host(self, number: int) -> str:
         """The preview's host name, without port."""
@@ -33,8 +37,10 @@ class Stage(Scenario):
 
 
 @asynccontextmanager
-async def stage(kubeconfig: Path | None = None, *, small: bool = False) -> AsyncIterator[Stage]:
-    """`small`: the repository has one pod that says one sentence, not the sample shop."""
+async def measured_scenario(
+    kubeconfig: Path | None = None, *, small: bool = False, pipeline: bytes = b""
+) -> AsyncIterator[MeasuredScenario]:
+    """`small`: the application is one pod that serves one sentence, not the sample shop."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as temporary:
         folder = Path(temporary)
         async with World(folder / "world", kubeconfig) as world:
@@ -42,9 +48,11 @@ async def stage(kubeconfig: Path | None = None, *, small: bool = False) -> Async
             await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
             settings = world.settings(f"http://127.0.0.1:{port}", folder / "bot.db")
             async with BotProcess(port, settings, folder / "bot.log") as bot:
-                made = Stage(Site(world, bot, folder / "bot.db", settings), _REPOSITORY)
-                await made.create(made.hello() if small else made.files())
-                yield made
+                scenario = MeasuredScenario(Site(world, bot, folder / "bot.db", settings), _REPOSITORY)
+                files = scenario.hello() if small else scenario.files()
+                scenario.application = {**files, CONFIG_FILE: files[CONFIG_FILE] + pipeline}
+                await scenario.create(scenario.application)
+                yield scenario
 
 
 def _populate(world: World, webhook: str) -> None:
