@@ -54,33 +54,48 @@ _WRITERS = _TENDERS - {Role.TRIAGE}
 
 COMMANDS: Mapping[Verb, Entry] = {
     Verb.PREVIEW: Entry(
-        "/preview", "brings the preview up, back or awake; allows this commit of a fork", _WRITERS, bound=True
-    ),
-    Verb.REFRESH: Entry(
-        "/preview refresh", "rolls the same commit out and checks it once more", _WRITERS, bound=True
-    ),
-    Verb.SLEEP: Entry("/preview sleep", "stops what runs and keeps the data", _TENDERS, fork_author=True),
-    Verb.EXTEND: Entry("/extend 24h", "keeps the preview longer (`90m`, `24h`, `3d`)", _TENDERS),
-    Verb.DESTROY: Entry("/destroy", "takes the preview away with its data", _TENDERS, fork_author=True),
-    Verb.RESEED: Entry("/reseed", "resets the data to what the seed makes", _WRITERS, bound=True),
-    Verb.PROMOTE: Entry(
-        "/promote staging",
-        "takes what you see to a stage or demo; a release or tag may follow",
+        "/preview",
+        "deploys, restores or wakes the preview; approves this commit of a fork",
         _WRITERS,
         bound=True,
     ),
-    Verb.ROLLBACK: Entry("/rollback staging", "takes a stage back to what was verified before", _WRITERS),
-    Verb.APPROVE: Entry("/approve staging", "approves the promotion that waits for it", _WRITERS),
-    Verb.REJECT: Entry("/reject staging not today", "rejects it, for a reason", _WRITERS),
-    Verb.PAUSE: Entry("/pause staging", "lets a promotion go no further for now", _WRITERS),
-    Verb.RESUME: Entry("/resume staging", "lets it go on", _WRITERS),
-    Verb.ABORT: Entry("/abort staging", "ends a promotion, and undoes what it did", _WRITERS),
-    Verb.LOCK: Entry("/lock staging for 2h load test", "keeps a stage to yourself for a time", _WRITERS),
-    Verb.UNLOCK: Entry("/unlock staging", "ends that; somebody else's takes the role `maintain`", _WRITERS),
-    Verb.HOLD: Entry("/hold staging", "lets nothing automatic move a stage", _WRITERS),
-    Verb.UNHOLD: Entry("/unhold staging", "ends that, also after a rollback", _WRITERS),
-    Verb.STATUS: Entry("/status", "tells what runs where, and until when", _READERS, fork_author=True),
-    Verb.WHY: Entry("/why", "tells what was decided, and why", _READERS, fork_author=True),
+    Verb.REFRESH: Entry(
+        "/preview refresh", "redeploys the same commit and re-runs the checks", _WRITERS, bound=True
+    ),
+    Verb.SLEEP: Entry("/preview sleep", "stops the workloads and keeps the data", _TENDERS, fork_author=True),
+    Verb.EXTEND: Entry("/extend 24h", "extends the preview's lifetime (`90m`, `24h`, `3d`)", _TENDERS),
+    Verb.DESTROY: Entry("/destroy", "deletes the preview and its data", _TENDERS, fork_author=True),
+    Verb.RESEED: Entry("/reseed", "resets the data to the seed", _WRITERS, bound=True),
+    Verb.PROMOTE: Entry(
+        "/promote staging",
+        "deploys this pull request's build to a stage or demo; optionally name a release or tag",
+        _WRITERS,
+        bound=True,
+    ),
+    Verb.ROLLBACK: Entry(
+        "/rollback staging", "rolls a stage back to the previous verified release", _WRITERS
+    ),
+    Verb.APPROVE: Entry("/approve staging", "approves the pending promotion", _WRITERS),
+    Verb.REJECT: Entry(
+        "/reject staging not today", "rejects the pending promotion; a reason is optional", _WRITERS
+    ),
+    Verb.PAUSE: Entry("/pause staging", "pauses a promotion", _WRITERS),
+    Verb.RESUME: Entry("/resume staging", "continues a paused promotion", _WRITERS),
+    Verb.ABORT: Entry("/abort staging", "cancels a promotion and undoes its changes", _WRITERS),
+    Verb.LOCK: Entry(
+        "/lock staging for 2h load test",
+        "locks a stage for you until the lock expires",
+        _WRITERS,
+    ),
+    Verb.UNLOCK: Entry(
+        "/unlock staging", "releases the lock; unlocking someone else's requires `maintain`", _WRITERS
+    ),
+    Verb.HOLD: Entry("/hold staging", "blocks automatic promotions to a stage", _WRITERS),
+    Verb.UNHOLD: Entry(
+        "/unhold staging", "allows automatic promotions again, also after a rollback", _WRITERS
+    ),
+    Verb.STATUS: Entry("/status", "shows what runs where, and until when", _READERS, fork_author=True),
+    Verb.WHY: Entry("/why", "shows recent decisions and their reasons", _READERS, fork_author=True),
     Verb.HELP: Entry("/help", "lists the commands", _READERS, fork_author=True),
 }
 
@@ -115,15 +130,15 @@ _OFFERED: Mapping[EnvironmentState, tuple[Verb, ...]] = {
 }
 
 _BACK = {
-    EndReason.FORK: "allows this commit",
-    EndReason.EXPIRED: "brings it back",
-    EndReason.DESTROYED: "brings it back",
+    EndReason.FORK: "approves this commit",
+    EndReason.EXPIRED: "deploys it again",
+    EndReason.DESTROYED: "deploys it again",
 }
-"""What `/preview` does about an end."""
+"""The effect of `/preview` by the reason for which the preview ended."""
 
 
 def suggested_commands(status: Status) -> Mapping[str, str]:
-    """What is worth typing next, with what it does: a line under the comment about the preview."""
+    """Commands suggested in the preview's comment, with their effects."""
     verbs, here = _OFFERED.get(status.state, ()), "wakes it"
     if status.end in _BACK and status.state is not EnvironmentState.DELETING:
         verbs, here = (Verb.PREVIEW, Verb.HELP), _BACK[status.end]

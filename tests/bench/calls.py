@@ -34,7 +34,7 @@ async def _life(scenario: MeasuredScenario, figures: Figures) -> float:
     await scenario.comment_with(number, "is ready", newest[:7])
     before = await _step(scenario, steps, "pushed … ready", before)
     await scenario.close(number)
-    await scenario.comment_with(number, "The preview is gone")
+    await scenario.comment_with(number, "The preview was deleted")
     await _step(scenario, steps, "closed … gone", before)
     total = (sum(reads for _, (reads, _) in steps), sum(writes for _, (_, writes) in steps))
     for name, (reads, writes) in [*steps, ("total", total)]:

@@ -60,8 +60,8 @@ async def test_stage_page_shows_a_promotion(visit: Visit) -> None:
     await wait_for_text(page, "#timeline", "is ready")
     for words in ("/promote integration", "/promote security", "/lock staging for 2h load test"):
         await visit.comment(number, words)
-    await wait_for_text(page, "#timeline", "was verified on security")
-    await wait_for_text(page, "#timeline", "was verified on integration")
+    await wait_for_text(page, "#timeline", "passed on security")
+    await wait_for_text(page, "#timeline", "is verified on integration")
     await visit.comment(number, "/hold integration no more today")
     await visit.comment(number, "/status")
     await wait_for_text(page, "#timeline", "of this pull request")

@@ -95,7 +95,7 @@ async def test_a_command_is_seen_at_once_and_answered_in_a_comment(desk: Desk) -
     await desk.work()
     assert desk.reactions(comment) == ["eyes"]
     [answer] = desk.answers(desk.own)
-    assert "is being taken away" in answer
+    assert "Deleting the preview" in answer
     assert (await desk.wishes(desk.own)).destroyed_by == "write"
     [decision] = await desk.asked(desk.own)
     assert (decision.reason, decision.by) == ("`/destroy`", "write")
@@ -204,7 +204,7 @@ async def test_what_is_not_carried_out_is_written_down_with_its_reason(desk: Des
         await desk.type(desk.own, login, words)
     assert await desk.refused(desk.own) == [
         ("`/extend`: no preview stands here.", "triage"),
-        ("`/destroy`: it needs the role `triage`, and this is `read`.", "read"),
+        ("`/destroy`: it requires the role `triage`, and this is `read`.", "read"),
     ]
 
 
@@ -383,7 +383,7 @@ async def test_status_shows_the_pipeline_in_its_order_and_what_runs_there(desk: 
     await desk.type(desk.own, "read", "/status")
     rows = [line for line in desk.answers(desk.own)[-1].splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == ["staging", "production"]
-    assert "🔒 write keeps it until" in rows[0]
+    assert "🔒 Locked by write until" in rows[0]
     assert "load \\| test" in rows[0]
     await desk.type(desk.own, "read", "/why staging")
     assert "**locked** load" in desk.answers(desk.own)[-1]

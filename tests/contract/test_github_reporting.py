@@ -76,7 +76,7 @@ async def test_from_open_to_closed_takes_at_most_fourteen_calls(desk: Desk) -> N
     assert desk.deployments == [(first.head_sha, "inactive"), (second.head_sha, "inactive")]
     assert desk.checks(first.head_sha) == desk.checks(second.head_sha) == {PREVIEW: "success"}
     assert len(desk.comments) == 1
-    assert "The preview is gone" in desk.comments[0]
+    assert "The preview was deleted" in desk.comments[0]
 
 
 async def test_what_is_passing_is_not_told_while_much_else_is(desk: Desk) -> None:
@@ -124,8 +124,8 @@ async def test_never_a_stale_green(desk: Desk) -> None:
     await desk.report(moved, pending(newer, pull.head_sha))
 
     [comment] = desk.comments
-    assert f"being updated to `{newer[:7]}`" in comment
-    assert f"still the older `{pull.head_sha[:7]}`" in comment
+    assert f"Updating the preview to `{newer[:7]}`" in comment
+    assert f"still serves the previous commit, `{pull.head_sha[:7]}`" in comment
     assert "ready" not in comment
     assert desk.checks(newer) == {PREVIEW: "in_progress"}
 

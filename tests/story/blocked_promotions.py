@@ -107,7 +107,7 @@ class BlockedPromotion:
         stages, number = self.stages, self.number
         if state is State.QUEUED:
             await stages.comment(number, "/lock staging load test", by="bea")
-            await stages.comment_with(number, "🔒 `staging` is yours")
+            await stages.comment_with(number, "🔒 Locked `staging` for you")
         await self.configure(_MORE.get(state, "") if more is None else more)
         await self.scenario.push("feature", await stages.files("After."))
         await self.scenario.wait_until_ready(number)

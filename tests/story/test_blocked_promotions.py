@@ -38,21 +38,21 @@ async def test_aborted_promotion_restores_the_previous_release(small: Scenario, 
         await stages.comment(number, "/abort staging wrong one", by="bea")
         record = await stages.record("staging")
         if state is State.ROLLING_BACK:
-            await stages.comment_with(number, "`/abort` was not carried out", "is already going back")
+            await stages.comment_with(number, "`/abort` was not executed", "is already going back")
             failed = "the check smoke failed"
         else:
-            await stages.comment_with(number, "🛑 The promotion to `staging` is ended")
+            await stages.comment_with(number, "🛑 Aborted the promotion to `staging`")
             failed = "bea aborted it: wrong one"
         await blocked.unblock(State.ABORTED)
         if state in PENDING:
             await stages.comes_to("staging", State.ABORTED)
-            await stages.comment_with(number, "🛑 The promotion to **staging** ended", failed)
+            await stages.comment_with(number, "🛑 The promotion to **staging** was stopped", failed)
             assert stages.deployments("staging") == ["success"]
             record = await stages.record("staging")
             assert (record.hold, record.active_promotion) == (None, None)
         else:
             await stages.comes_to("staging", State.ROLLED_BACK)
-            await stages.comment_with(number, "↩️ **staging** went back", failed, "/unhold staging")
+            await stages.comment_with(number, "↩️ Rolled **staging** back", failed, "/unhold staging")
             await stages.deployed("staging", "success", "failure")
             record = await stages.record("staging")
             assert record.active_promotion is None
@@ -74,7 +74,7 @@ async def test_killed_bot_resumes_the_promotion_without_duplicates(small: Scenar
         await blocked.unblock(state)
         if state is State.ROLLING_BACK:
             await blocked.stages.comes_to("staging", State.ROLLED_BACK)
-            await blocked.stages.comment_with(blocked.number, "↩️ **staging** went back")
+            await blocked.stages.comment_with(blocked.number, "↩️ Rolled **staging** back")
             await blocked.stages.deployed("staging", "success", "failure")
             expected = blocked.before
         else:
@@ -130,7 +130,7 @@ async def test_paused_promotion_is_rolled_back_on_failure(small: Scenario) -> No
         await stages.comes_to("staging", State.ROLLING_BACK)
         blocked.open("check")
         comment = await stages.comment_with(
-            blocked.number, "↩️ **staging** went back", "the check smoke failed"
+            blocked.number, "↩️ Rolled **staging** back", "the check smoke failed"
         )
         assert "⏸️" not in comment
         assert blocked.before is not None

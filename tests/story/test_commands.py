@@ -31,7 +31,7 @@ async def test_preview_is_deleted_put_to_sleep_and_restored_by_command(small: Sc
     assert (await small.page(number)).status_code == 200
 
     await type_(small, number, "/destroy")
-    await small.comment_with(number, "The preview is gone", "`ada`")
+    await small.comment_with(number, "The preview was deleted", "`ada`")
     await small.no_namespace()
     await type_(small, number, "/preview")
     await small.wait_until_ready(number)
@@ -51,9 +51,9 @@ async def test_fork_runs_only_the_commit_that_was_allowed(
         return int(github.pulls.open(small.repository, "mallory:mine", by="mallory").number)
 
     number = await asyncio.to_thread(fork)
-    await small.comment_with(number, "No preview runs")
+    await small.comment_with(number, "This pull request has no preview")
     await type_(small, number, "/preview", by="mallory")
-    await small.comment_with(number, "needs the role `write`")
+    await small.comment_with(number, "requires the role `write`")
     assert await small.namespaces() == []
 
     await type_(small, number, "/preview")
@@ -65,7 +65,7 @@ async def test_fork_runs_only_the_commit_that_was_allowed(
     moved = await asyncio.to_thread(
         small.github.repositories.push, f"mallory/{mine}", "mine", worse, by="mallory"
     )
-    await small.comment_with(number, "No preview runs")
+    await small.comment_with(number, "This pull request has no preview")
     await small.no_namespace()
     assert seen != moved
     assert (await small.page(number)).status_code == 404
@@ -78,12 +78,12 @@ async def test_bot_killed_before_its_answer_acts_and_answers_once(small: Scenari
     path = rf"/repos/{small.repository}/issues/\d+/comments$"
     small.github.faults.add("hang", method="POST", path=path, seconds=600)
     await type_(small, number, "/destroy")
-    await small.comment_with(number, "The preview is gone")
+    await small.comment_with(number, "The preview was deleted")
     await small.bot.kill()
     small.github.faults.clear()
     await small.bot.start()
     await eventually(lambda: answers(small, number) or None, lambda: f"only {small.comments(number)}")
     await type_(small, number, "/why", by="ada")
-    comment = await small.comment_with(number, "What was decided")
+    comment = await small.comment_with(number, "Decisions, newest first")
     assert comment.count("`/destroy`") == 1
     assert len(answers(small, number)) == 2

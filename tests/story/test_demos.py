@@ -75,7 +75,7 @@ async def test_demo_moved_by_command_keeps_its_data(scenario: Scenario) -> None:
         first = await scenario.open("one", scenario.files("spring"))
         await scenario.wait_until_ready(first)
         await stages.comment(first, "/promote training", by="dora")
-        await stages.comment_with(first, "🚫", "needs the role `write`")
+        await stages.comment_with(first, "🚫", "requires the role `write`")
         await stages.comment(first, "/promote training", by="bea")
         await stages.comment_with(first, "✅ Release", "**training**")
         page = await stages.page("training")
@@ -93,12 +93,12 @@ async def test_demo_moved_by_command_keeps_its_data(scenario: Scenario) -> None:
         assert "Shown to Umbrella." in shown
         assert "seeded once" in shown
         await stages.comment(second, "/rollback training", by="bea")
-        await stages.comment_with(second, "↩️", "took **training** back")
+        await stages.comment_with(second, "↩️", "rolled **training** back")
         assert "Shown to Umbrella." in (await stages.page("training")).text
 
         await scenario.close(first)
         await scenario.close(second)
-        await stages.scenario.comment_with(first, "The preview is gone")
+        await stages.scenario.comment_with(first, "The preview was deleted")
         assert (await stages.page("training")).status_code == 200
 
 

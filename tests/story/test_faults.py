@@ -133,7 +133,7 @@ async def test_killed_bot_resumes_a_deletion(small: Scenario) -> None:
     await eventually(lambda: reached() or None, lambda: "it was never asked", 0.002)
     await small.bot.kill()
     await small.bot.start()
-    await small.comment_with(number, "The preview is gone")
+    await small.comment_with(number, "The preview was deleted")
     await small.no_namespace()
     small.assert_reported_once(number)
 

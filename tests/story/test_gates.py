@@ -28,7 +28,7 @@ stages:
         seen = await stages.preview_digests(number)
         await stages.comment(number, "/promote staging")
         await stages.comment_with(
-            number, "⛔ Nothing was promoted to **staging**", "verified on quick or thorough before"
+            number, "⛔ The promotion to **staging** was rejected", "verified on quick or thorough before"
         )
         await stages.comment(number, "/promote thorough")
         for stage in ("thorough", "staging", "production"):
@@ -44,7 +44,7 @@ async def test_ephemeral_stage_exists_during_its_promotion_only(small: Scenario)
     async with staged(small, pipeline) as stages:
         number = await stages.open("feature", "Scanned.")
         await stages.comment(number, "/promote security", by="bea")
-        await stages.comment_with(number, "✅ Release", "was verified on **security**", "✅ `scan`")
+        await stages.comment_with(number, "✅ Release", "passed on **security**", "✅ `scan`")
         await stages.leaves("security")
         assert (await stages.record("security")).has_verified(
             (await stages.comes_to("security", State.SUCCEEDED)).release.id  # type: ignore[union-attr]  # it has one
@@ -56,7 +56,7 @@ async def test_ephemeral_stage_exists_during_its_promotion_only(small: Scenario)
         await small.wait_until_ready(number)
         await stages.comment(number, "/promote security", by="bea")
         comment = await stages.comment_with(
-            number, "❌ Release", "**security**, which is taken away", "❌ `scan`"
+            number, "❌ Release", "**security** (temporary stage, deleted)", "❌ `scan`"
         )
         assert "/unhold" not in comment
         await stages.leaves("security")
@@ -67,13 +67,13 @@ async def test_lock_blocks_other_users(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n") as stages:
         number = await stages.open("feature", "Locked out.")
         await stages.comment(number, "/lock staging for 2h load test", by="bea")
-        await stages.comment_with(number, "🔒 `staging` is yours")
+        await stages.comment_with(number, "🔒 Locked `staging` for you")
         lock = (await stages.record("staging")).lock
         assert lock is not None
         until = f"until {lock.until:%d %B, %H:%M} UTC"
         await stages.comment(number, "/promote staging", by="cem")
         await stages.comment_with(
-            number, "⛔ Nothing was promoted", f"locked by bea {until} (load test)", "/unlock staging"
+            number, "⛔ The promotion to", f"locked by bea {until} (load test)", "/unlock staging"
         )
         await stages.comment(number, "/unlock staging", by="cem")
         await stages.comment_with(number, "bea locked staging; they can unlock it")
@@ -89,15 +89,15 @@ async def test_hold_blocks_automatic_promotions_only(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {automatic: true}\n") as stages:
         number = await stages.open("one", "One.")
         await stages.comment(number, "/hold staging the audit is today", by="bea")
-        await stages.comment_with(number, "✋ Nothing automatic moves `staging`")
+        await stages.comment_with(number, "✋ Blocked automatic promotions to `staging`")
         await stages.comment(number, "/promote staging", by="cem")
         await stages.comment_with(number, "✅ Release", "**staging**")
         await stages.merge(number, "merge")
         await stages.comment_with(
-            number, "⛔ Nothing was promoted", "on hold (the audit is today)", "/unhold staging"
+            number, "⛔ The promotion to", "on hold (the audit is today)", "/unhold staging"
         )
         await stages.comment(number, "/unhold staging", by="cem")
-        await stages.comment_with(number, "▶️ The pipeline may move `staging` again")
+        await stages.comment_with(number, "▶️ Automatic promotions to `staging` are allowed again")
         other = await stages.open("two", "Two.")
         await stages.merge(other, "merge")
         await stages.comment_with(other, "✅ Release", "**staging**")
@@ -113,15 +113,15 @@ async def test_automatic_promotion_waits_for_a_users_promotion(small: Scenario) 
         await stages.comment_with(first, "✋ Release")
         await stages.merge(second, "merge")
         await stages.comment_with(second, "✋ Release")
-        await stages.comment_with(first, "⏭️ Nothing more is promoted", "a newer release came")
+        await stages.comment_with(first, "⏭️ The promotion to", "a newer release came")
 
         await stages.comment(third, "/promote staging", by="cem")
         await stages.comment_with(third, "✋ Release")
-        await stages.comment_with(second, "⏭️ Nothing more is promoted", "cem took over")
+        await stages.comment_with(second, "⏭️ The promotion to", "cem took over")
         await stages.merge(fourth, "merge")
         await stages.comment_with(fourth, "✋ Release")
         await stages.comment(second, "/approve staging", by="bea")
-        await stages.comment_with(second, "/approve` was not carried out", "look at it, and approve it there")
+        await stages.comment_with(second, "/approve` was not executed", "look at it, and approve it there")
         await stages.comment(third, "/approve staging", by="bea")
         await stages.comment_with(third, "✅ Release", "**staging**", "Approved, 1 of 1")
         target = (await stages.record("staging")).target
@@ -178,14 +178,14 @@ async def test_protected_stage_refuses_forks_and_unreviewed_commits(
     pipeline = "\nstages:\n  staging: {}\n  production: {protected: true}\n"
     async with staged(small, pipeline) as stages:
         fork = await stages.fork("Mine.")
-        await small.comment_with(fork, "No preview runs")
+        await small.comment_with(fork, "This pull request has no preview")
         await stages.comment(fork, "/preview")
         await small.wait_until_ready(fork)
         await stages.review(fork, by="bea")
         await stages.comment(fork, "/promote staging", by="bea")
         await stages.comment_with(fork, "✅ Release", "**staging**")
         await stages.comment(fork, "/promote production", by="bea")
-        await stages.comment_with(fork, "⛔ Nothing was promoted", "this release was made from a fork")
+        await stages.comment_with(fork, "⛔ The promotion to", "this release was made from a fork")
 
         number = await stages.open("feature", "Reviewed.")
         await stages.review(number, by="bea")
@@ -193,11 +193,11 @@ async def test_protected_stage_refuses_forks_and_unreviewed_commits(
         await small.wait_until_ready(number)
         await stages.comment(number, "/promote production")
         unreviewed = f"nobody but its author has approved {small.head(number)[:7]}"
-        await stages.comment_with(number, "⛔ Nothing was promoted", unreviewed)
+        await stages.comment_with(number, "⛔ The promotion to", unreviewed)
         [staged_release] = [promotion.release for promotion in await stages.promotions("staging")]
         assert staged_release is not None
         await stages.comment(number, f"/promote production {staged_release.id}")
-        await stages.comment_with(number, "⛔ Nothing was promoted", "this release was made from a fork")
+        await stages.comment_with(number, "⛔ The promotion to", "this release was made from a fork")
         assert await stages.digests("production") == set()
 
         await stages.merge(fork, "squash")
@@ -222,7 +222,7 @@ async def test_promotion_continues_after_a_freeze_or_lock(small: Scenario) -> No
         shown = f"Frozen until {ends:%d %B, %H:%M} Asia/Kolkata"
         await stages.comment_with(number, "⏳ Release", shown, "nobody is there")
         await stages.comment(number, "/lock locked for 1m", by="bea")
-        await stages.comment_with(number, "🔒 `locked` is yours")
+        await stages.comment_with(number, "🔒 Locked `locked` for you")
         await stages.configure(frozen.replace("locked: {}", "locked: {automatic: true}"))
         await stages.merge(number, "merge")
         await stages.comment_with(number, "⏳ Release", "Locked is locked by bea until")

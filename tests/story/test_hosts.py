@@ -60,6 +60,6 @@ async def _refused(scenario: Scenario) -> int:
         await scenario.wait_until_ready(number)
         await stages.comment(number, "/promote production")
         line = f"stages.production.host: {HOST} is not granted to this repository"
-        comment = await stages.comment_with(number, "⛔ Nothing was promoted", line)
+        comment = await stages.comment_with(number, "⛔ The promotion to", line)
         assert f"GREENROOM_HOSTS={scenario.repository}={HOST}" in comment.replace("\\", "")
         return number

@@ -46,7 +46,7 @@ async def test_second_preview_waits_until_the_first_is_deleted(limited: Scenario
     first = await limited.open("first", limited.hello("First."))
     await limited.wait_until_ready(first)
     second = await limited.open("second", limited.hello("Second."))
-    comment = await limited.comment_with(second, "has to wait", "1st in the queue")
+    comment = await limited.comment_with(second, "is waiting", "1st in the queue")
     assert f"1 of 1 previews of {limited.repository} run" in comment
     assert await limited.namespaces() == [limited.namespace(first)]
 
@@ -55,12 +55,13 @@ async def test_second_preview_waits_until_the_first_is_deleted(limited: Scenario
         CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": held}
     )
     await limited.close(first)
-    await limited.comment_with(first, "is being taken away", "Kubernetes says what holds it up", HELD)
-    assert "1st in the queue" in await limited.comment_with(second, "has to wait")
+    blocked = "Kubernetes reports what blocks the deletion"
+    await limited.comment_with(first, "Deleting the preview", blocked, HELD)
+    assert "1st in the queue" in await limited.comment_with(second, "is waiting")
 
     free = {"metadata": {"finalizers": None}}
     await limited.world.client.patch(CONFIG_MAPS, "held", free, limited.namespace(first))
-    await limited.comment_with(first, "The preview is gone")
+    await limited.comment_with(first, "The preview was deleted")
     await limited.wait_until_ready(second)
     assert (await limited.page(second)).text == "Second."
     assert await limited.namespaces() == [limited.namespace(second)]
@@ -104,19 +105,19 @@ async def test_preview_warns_is_extended_and_expires(limited: Scenario) -> None:
     await limited.wait_until_ready(number)
     other = await limited.open("autumn", {"sentence.txt": b"Autumn."})
     await limited.comment_with(other, "1st in the queue")
-    await limited.comment_with(number, "It is taken away at", "`/extend 24h`")
+    await limited.comment_with(number, "The preview expires at", "`/extend 24h`")
     await limited.comment(number, "/extend 20m")
-    await limited.comment_with(number, "The preview is kept until")
+    await limited.comment_with(number, "The preview now expires at")
     await eventually(
-        lambda: not any("It is taken away at" in body for body in limited.comments(number)) or None,
+        lambda: not any("The preview expires at" in body for body in limited.comments(number)) or None,
         lambda: f"it still warns: {limited.comments(number)}",
     )
     await limited.wait_until_ready(number)
 
     await limited.close(number)
     await limited.wait_until_ready(other)  # its time to live starts now
-    await limited.comment_with(other, "It is taken away at")
-    await limited.comment_with(other, "The preview is gone", "time was up")
+    await limited.comment_with(other, "The preview expires at")
+    await limited.comment_with(other, "The preview was deleted", "time was up")
     await limited.no_namespace()
 
 

@@ -54,7 +54,7 @@ async def test_foreign_namespace_is_reported_and_not_changed(small: Scenario) ->
         number = await small.open("spring", small.hello("Spring."))
         await small.comment_with(number, "failed", "was not made for this environment, so it is left alone")
         await small.close(number)
-        await small.comment_with(number, "The preview is gone")
+        await small.comment_with(number, "The preview was deleted")
         namespace = await small.world.client.find(NAMESPACES, name)
         assert namespace is not None
         assert "deletionTimestamp" not in namespace["metadata"]

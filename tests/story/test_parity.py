@@ -23,7 +23,7 @@ async def test_parity_block_refuses_a_missing_variable(small: Scenario) -> None:
         await stages.comment_with(number, "✅ Release", "**staging**")
 
         await stages.comment(number, "/promote production")
-        comment = await stages.comment_with(number, "⛔ Nothing was promoted to **production**")
+        comment = await stages.comment_with(number, "⛔ The promotion to **production** was rejected")
         assert "production differs from staging: 1 missing variable." in comment
         assert "\n".join(["```diff", *LACKING, "```"]) in comment
         assert (await stages.record("production")).target is None

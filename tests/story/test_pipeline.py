@@ -106,4 +106,4 @@ async def test_configuration_change_voids_an_approval(small: Scenario) -> None:
         comment = await stages.comment_with(number, "✋ Release", "it has to be approved again")
         assert "Approved by" not in comment
         await stages.comment(number, "/reject staging not like this", by="cem")
-        await stages.comment_with(number, "⛔ Nothing was promoted", "cem rejected it: not like this")
+        await stages.comment_with(number, "⛔ The promotion to", "cem rejected it: not like this")

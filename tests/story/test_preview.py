@@ -18,7 +18,7 @@ async def test_preview_from_open_to_close(scenario: Scenario) -> None:
     scenario.assert_reported_once(number)
 
     await scenario.close(number)
-    await scenario.comment_with(number, "The preview is gone")
+    await scenario.comment_with(number, "The preview was deleted")
     await scenario.no_namespace()
     assert (await scenario.page(number)).status_code == 404
     states = [deployment.statuses[-1].state for deployment in scenario.deployments()]
@@ -52,7 +52,7 @@ async def test_fork_runs_nothing_and_its_comment_names_who_can_allow_it(small: S
         return int(github.pulls.open(small.repository, "mallory:mine", by="mallory").number)
 
     number = await asyncio.to_thread(fork)
-    comment = await small.comment_with(number, "No preview runs")
+    comment = await small.comment_with(number, "This pull request has no preview")
     assert f"write access to {small.repository}" in comment
     assert await small.namespaces() == []
 

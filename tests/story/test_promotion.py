@@ -24,7 +24,7 @@ async def test_reviewed_release_is_promoted_to_production(small: Scenario) -> No
         seen = await stages.preview_digests(number)
 
         await stages.comment(number, "/promote staging", by="dora")
-        await stages.comment_with(number, "🚫", "needs the role `write`")
+        await stages.comment_with(number, "🚫", "requires the role `write`")
         await stages.comment(number, "/promote staging")
         await stages.comment_with(number, "⛔", "integration and security before")
 
@@ -72,7 +72,7 @@ async def test_failed_promotion_is_rolled_back_and_the_stage_held(small: Scenari
         bad = await small.open("bad", broken)
         await small.wait_until_ready(bad)
         await stages.comment(bad, "/promote staging")
-        comment = await stages.comment_with(bad, "↩️ **staging** went back")
+        comment = await stages.comment_with(bad, "↩️ Rolled **staging** back")
         assert "no stage fright" in comment
         assert "/unhold staging" in comment
         assert (await stages.page("staging")).text == "Good."
@@ -97,11 +97,11 @@ async def test_rollback_restores_the_previous_release(small: Scenario) -> None:
         assert (await stages.page("staging")).text == "Two."
 
         await stages.comment(number, "/rollback staging", by="bea")
-        await stages.comment_with(number, "↩️ bea took **staging** back")
+        await stages.comment_with(number, "↩️ bea rolled **staging** back")
         assert (await stages.page("staging")).text == "One."
         assert await stages.digests("staging") == first
         await stages.comment(number, "/unhold staging")
-        await stages.comment_with(number, "The pipeline may move `staging` again")
+        await stages.comment_with(number, "Automatic promotions to `staging` are allowed again")
 
 
 async def test_second_of_two_promotions_gets_a_notice(small: Scenario) -> None:
@@ -111,7 +111,7 @@ async def test_second_of_two_promotions_gets_a_notice(small: Scenario) -> None:
         await stages.comment(number, "/promote staging", by="ada")
         await stages.comment(number, "/promote staging", by="bea")
         await stages.comment_with(number, "✅ Release", "**staging**")
-        await stages.comment_with(number, "⛔ Nothing was promoted", "promotes to it already")
+        await stages.comment_with(number, "⛔ The promotion to", "promotes to it already")
         states = [promotion.state for promotion in await stages.promotions("staging")]
         assert sorted(states) == [State.REJECTED, State.SUCCEEDED]
 

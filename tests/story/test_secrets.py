@@ -131,7 +131,7 @@ async def test_fork_runs_without_secrets_and_its_comment_shows_that(canary: Scen
         return int(github.pulls.open(canary.repository, "mallory:mine", by="mallory").number)
 
     number = await asyncio.to_thread(fork)
-    await canary.comment_with(number, "No preview runs")
+    await canary.comment_with(number, "This pull request has no preview")
     # A fork's CI cannot write where the repository's images are, so a maintainer has it built there.
     await canary.world.builder.build(canary.repository, canary.head(number), files(canary))
     await canary.comment(number, "/preview")

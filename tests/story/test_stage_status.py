@@ -17,7 +17,7 @@ async def test_status_and_why_show_releases_and_waits(small: Scenario) -> None:
         number = await small.open("spring", small.hello("Spring."))
         await small.wait_until_ready(number)
         await stages.comment(number, "/status", by="dora")
-        await stages.comment_with(number, "is ready", "| `integration` | nothing |  |  |")
+        await stages.comment_with(number, "is ready", "| `integration` | none |  |  |")
 
         await stages.comment(number, "/promote integration")
         await stages.comment_with(number, "✅ Release", "**integration**")
@@ -27,18 +27,18 @@ async def test_status_and_why_show_releases_and_waits(small: Scenario) -> None:
         await stages.comment_with(number, "🔒")
 
         await stages.comment(number, "/status", by="dora")
-        shown = await stages.comment_with(number, "✅ verified", "🔒 bea keeps it until")
+        shown = await stages.comment_with(number, "✅ verified", "🔒 Locked by bea until")
         rows = [line for line in shown.splitlines() if line.startswith("| `")]
         assert [row.split("`")[1] for row in rows] == ["integration", "production"]
         assert "awaiting approval" in rows[1]
 
         await stages.comment(number, "/status integration", by="dora")
-        shown = await stages.comment_with(number, "runs on integration", "What it is made of")
+        shown = await stages.comment_with(number, "runs on integration", "Images:")
         assert all(digest in shown for digest in await stages.digests("integration"))
         await stages.comment(number, "/why production", by="dora")
-        await stages.comment_with(number, "The last promotion", "not cem (asked for it) or ada (wrote it)")
+        await stages.comment_with(number, "Latest promotion", "not cem (asked for it) or ada (wrote it)")
         await stages.comment(number, "/why", by="dora")
-        await stages.comment_with(number, "What is under way from here", "to production")
+        await stages.comment_with(number, "Promotions of this pull request in progress", "to production")
         await stages.comment(number, "/status producton", by="dora")
         await stages.comment_with(number, "There is no stage `producton`", "`production`")
 

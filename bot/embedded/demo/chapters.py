@@ -38,7 +38,7 @@ async def reseed(teller: Teller, number: int) -> None:
     teller.chapter("/reseed starts over with the data")
     await teller.comment(number, "/reseed", by="grace")
     environment = await teller.watch(number, EnvironmentState.READY, _seeded_anew)
-    await teller.told(number, "reset")
+    await teller.told(number, "Resetting the data")
     if "The basil is too cheap." in await teller.visit(environment):
         raise DemoFailed("the note in the guest book is still there")
     teller.say("the guest book is empty again, and the data was seeded once")
@@ -52,19 +52,19 @@ async def promotion(teller: Teller, number: int) -> None:
     """The artifact that reviewers saw goes to production, and a release that fails goes back by itself."""
     teller.chapter("What reviewers saw goes to production")
     await teller.comment(number, "/promote integration", by="mallory")
-    await teller.told(number, "`/promote` needs the role")
+    await teller.told(number, "`/promote` requires the role")
     await teller.comment(number, "/promote integration", by="ada")
     await teller.comment(number, "/promote security", by="grace")
-    await teller.told(number, "was verified on **security**")
-    await teller.told(number, "was verified on **integration**")
+    await teller.told(number, "passed on **security**")
+    await teller.told(number, "is verified on **integration**")
     await teller.comment(number, "/promote staging", by="ada")
-    await teller.told(number, "was verified on **staging**")
+    await teller.told(number, "is verified on **staging**")
     await teller.same_digests(number, "staging")
     await teller.comment(number, "/promote production", by="grace")
-    await teller.told(number, "waits for approval before it goes to **production**")
+    await teller.told(number, "is waiting for approval for **production**")
     teller.say("nobody approves what they asked for or wrote, so somebody else has to:")
     await teller.comment(number, "/approve production", by="linus")
-    await teller.told(number, "was verified on **production**")
+    await teller.told(number, "is verified on **production**")
 
 
 async def failures(teller: Teller) -> None:
@@ -77,7 +77,7 @@ async def failures(teller: Teller) -> None:
     teller.chapter("What fails on a stage goes back by itself")
     await teller.watch(hidden, EnvironmentState.READY)
     await teller.comment(hidden, "/promote integration", by="ada")
-    await teller.told(hidden, "**integration** went back")
+    await teller.told(hidden, "Rolled **integration** back")
     await teller.close(hidden)
 
 
@@ -93,7 +93,7 @@ async def fork(teller: Teller) -> None:
     teller.say("[b]mallory[/b] opens a pull request from a fork")
     await asyncio.to_thread(push_to_fork)
     number = await teller.propose("mallory:night", "The night market", by="mallory")
-    await teller.told(number, "No preview runs")
+    await teller.told(number, "This pull request has no preview")
     await teller.comment(number, "/preview", by="grace")
     await teller.visit(await teller.watch(number, EnvironmentState.READY))
     await teller.close(number)
@@ -107,4 +107,4 @@ async def end(teller: Teller, number: int) -> None:
     if await teller.world.client.find(NAMESPACES, environment.namespace) is not None:
         raise DemoFailed(f"the namespace {environment.namespace} is still there")
     teller.say(f"the namespace [b]{environment.namespace}[/b] is gone, and the comment says so:")
-    await teller.told(number, "is gone")
+    await teller.told(number, "was deleted")

@@ -1,4 +1,4 @@
-"""What commands are answered: pure functions of what became of them. See tests/snapshots/."""
+"""Answers to commands. Pure; see tests/snapshots/answer-*.md."""
 
 from __future__ import annotations
 
@@ -7,138 +7,142 @@ from collections.abc import Callable, Mapping
 from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import COMMANDS, Verb, required_role
 from bot.environments.views import EnvironmentView
-from bot.github.messages import stages as texts_stages
-from bot.github.messages.environment import link, short_digest, time
-from bot.github.messages.markdown import block, code, plain
+from bot.github.messages import stages
+from bot.github.messages.markdown import block, bullet_list, code, link, plain, short_digest, timestamp
 from bot.model.environment import Decision
 
 _DECISIONS = 10
 _DETAIL = 4_000
+_NO_PREVIEW = "This pull request has no preview."
 
 
 def command_marker(comment_id: int) -> str:
-    """Tells which comment is answered. It proves nothing: anybody can write it."""
+    """Identifies the answered comment. No proof of authorship: anybody can write it."""
     return f"<!-- greenroom command {comment_id} -->"
 
 
-def answer(outcome: Outcome, account: StatusAnswer | None, comment_id: int) -> str:
-    """`account` is what there is to tell; only `/status` and `/why` need it."""
-    told = outcome.result is Result.REPORTED
-    said = _told(outcome, account) if told else [_SENTENCES[outcome.result](outcome)]
+def answer(outcome: Outcome, status: StatusAnswer | None, comment_id: int) -> str:
+    """The answer's body. `status` is needed for `/status` and `/why` only."""
+    if outcome.result is Result.REPORTED:
+        paragraphs = _report(outcome, status)
+    else:
+        paragraphs = [_SENTENCES[outcome.result](outcome)]
     if outcome.ignored:
         others = "the other one was" if outcome.ignored == 1 else f"the other {outcome.ignored} were"
-        said.append(f"A comment runs one command, the first in it: {others} not run.")
-    return "\n\n".join([*said, command_marker(comment_id)])
+        paragraphs.append(f"Only the first command of a comment is executed; {others} ignored.")
+    return "\n\n".join([*paragraphs, command_marker(comment_id)])
 
 
-def _asked(outcome: Outcome) -> str:
-    head = code((outcome.head or "unknown")[:7])
+def _accepted(outcome: Outcome) -> str:
+    head = _short(outcome.head)
     if outcome.verb is Verb.PREVIEW and outcome.fork:
-        return f"🚀 {head} may run, and the preview is being brought up. A push takes the permission away."
-    until = time(outcome.until) if outcome.until is not None else ""
+        return f"🚀 Approved {head} of the fork; deploying its preview. A push revokes the approval."
+    until = timestamp(outcome.until) if outcome.until is not None else ""
     return {
-        Verb.PREVIEW: f"🚀 The preview of {head} is being brought up.",
-        Verb.REFRESH: f"🔄 {head} is being rolled out and checked once more.",
-        Verb.SLEEP: "😴 The preview goes to sleep: nothing runs, the data stays. `/preview` wakes it.",
-        Verb.EXTEND: f"⏱️ The preview is kept until {until}.",
-        Verb.DESTROY: "🧹 The preview is being taken away with its data. `/preview` brings it back.",
-        Verb.RESEED: "🌱 The data is being reset to what the seed makes.",
+        Verb.PREVIEW: f"🚀 Deploying the preview of {head}.",
+        Verb.REFRESH: f"🔄 Redeploying {head} and re-running the checks.",
+        Verb.SLEEP: "😴 Putting the preview to sleep: workloads stop, data stays. `/preview` wakes it.",
+        Verb.EXTEND: f"⏱️ The preview now expires at {until}.",
+        Verb.DESTROY: "🧹 Deleting the preview and its data. `/preview` deploys it again.",
+        Verb.RESEED: "🌱 Resetting the data to the seed.",
     }[outcome.verb or Verb.PREVIEW]
 
 
 def _already(outcome: Outcome) -> str:
     if outcome.verb is Verb.SLEEP:
-        return "The preview sleeps already. `/preview` wakes it."
+        return "The preview is already asleep. `/preview` wakes it."
     return (
-        "Nothing keeps the preview away, so there is nothing to do: the comment about it tells how it is. "
-        "`/preview refresh` rolls it out once more."
+        "The preview is already requested; its comment above shows the status. "
+        "`/preview refresh` redeploys it."
     )
 
 
-def _nothing(_: Outcome) -> str:
-    return "There is no preview here that this could be done to. `/preview` brings one up."
+def _no_preview(_: Outcome) -> str:
+    return f"{_NO_PREVIEW} `/preview` deploys one."
 
 
-def _unwanted(outcome: Outcome) -> str:
-    return f"There is no preview to bring up. {plain(outcome.reason)}"
+def _disabled(outcome: Outcome) -> str:
+    return f"{_name(outcome)} was not executed. {plain(outcome.reason)}"
 
 
-def _longest(outcome: Outcome) -> str:
-    until = f" until {time(outcome.until)}" if outcome.until is not None else ""
-    return f"The preview is kept{until} already, which is as long as the operator allows."
+def _maximum(outcome: Outcome) -> str:
+    if outcome.until is None:
+        return "The preview already has the maximum lifetime."
+    return f"The preview already expires at {timestamp(outcome.until)}, which is the maximum."
 
 
 def _closed(_: Outcome) -> str:
-    return "The pull request is not open, so it has no preview. Reopening it brings the preview back."
+    return "The pull request is closed, so it has no preview. Reopen it to deploy the preview again."
 
 
 def _overtaken(outcome: Outcome) -> str:
     return (
-        f"{_name(outcome)} was not carried out: a command that was typed later was there before it, "
-        "and the last word counts."
+        f"{_name(outcome)} was not executed: a later command was executed first. "
+        "Repeat the command if you still want it."
     )
 
 
 def _moved(outcome: Outcome) -> str:
     return (
-        f"⚠️ {_name(outcome)} was not carried out: it was meant for {code(outcome.seen or '')}, but the head "
-        f"is {code(outcome.head or '')} by now. Look at it, and type the command again if you mean it."
+        f"⚠️ {_name(outcome)} was not executed: it refers to {_short(outcome.seen)}, but the head is now "
+        f"{_short(outcome.head)}. Review the new commit, then repeat the command."
     )
 
 
 def _unseen(outcome: Outcome) -> str:
     return (
-        f"⚠️ {_name(outcome)} was not carried out: {code(outcome.head or '')} was not known to be the head "
-        "when your comment was written, so it is not certain that you saw it. Type the command again if "
-        "you mean that commit."
+        f"⚠️ {_name(outcome)} was not executed: the head changed while you typed. "
+        f"Review {_short(outcome.head)}, then repeat the command to run it for that commit."
     )
 
 
 def _done(outcome: Outcome) -> str:
     stage = code(outcome.stage)
-    until = f" until {time(outcome.until)}" if outcome.until is not None else ""
+    until = f" until {timestamp(outcome.until)}" if outcome.until is not None else ""
     return {
-        Verb.ROLLBACK: f"↩️ What was on its way to {stage} is taken back.",
-        Verb.APPROVE: f"👍 Approved for {stage}.",
-        Verb.REJECT: f"⛔ Rejected for {stage}.",
-        Verb.ABORT: f"🛑 The promotion to {stage} is ended; its comment tells what becomes of the stage.",
-        Verb.PAUSE: f"⏸️ The promotion to {stage} goes no further until somebody resumes it.",
-        Verb.RESUME: f"▶️ The promotion to {stage} goes on.",
-        Verb.LOCK: f"🔒 {stage} is yours{until}. {code(f'/unlock {outcome.stage}')} ends that.",
-        Verb.UNLOCK: f"🔓 {stage} is free.",
-        Verb.HOLD: f"✋ Nothing automatic moves {stage} until somebody lifts the hold.",
-        Verb.UNHOLD: f"▶️ The pipeline may move {stage} again.",
+        Verb.ROLLBACK: f"↩️ Rolling back the unfinished promotion to {stage}.",
+        Verb.APPROVE: f"👍 Approved the promotion to {stage}.",
+        Verb.REJECT: f"⛔ Rejected the promotion to {stage}.",
+        Verb.ABORT: f"🛑 Aborted the promotion to {stage}. Its comment shows what happens to the stage.",
+        Verb.PAUSE: f"⏸️ Paused the promotion to {stage}. {_command('/resume', outcome)} continues it.",
+        Verb.RESUME: f"▶️ Resumed the promotion to {stage}.",
+        Verb.LOCK: f"🔒 Locked {stage} for you{until}. {_command('/unlock', outcome)} releases the lock.",
+        Verb.UNLOCK: f"🔓 Unlocked {stage}.",
+        Verb.HOLD: f"✋ Blocked automatic promotions to {stage}. {_command('/unhold', outcome)} allows them.",
+        Verb.UNHOLD: f"▶️ Automatic promotions to {stage} are allowed again.",
     }[outcome.verb or Verb.ROLLBACK]
 
 
 def _refused(outcome: Outcome) -> str:
-    return f"⛔ {_name(outcome)} was not carried out. {plain(outcome.reason)}"
+    return f"⛔ {_name(outcome)} was not executed. {plain(outcome.reason)}"
 
 
 def _forbidden(outcome: Outcome) -> str:
     role = required_role(outcome.verb or Verb.HELP)
-    return f"🚫 {_name(outcome)} needs the role {code(role)} here; yours is {code(outcome.role)}."
+    return f"🚫 {_name(outcome)} requires the role {code(role)}; you have {code(outcome.role)}."
 
 
-def _mistyped(outcome: Outcome) -> str:
-    typed = code(outcome.typed)
-    meant = [f"- {code(COMMANDS[verb].usage)} {COMMANDS[verb].does}" for verb in outcome.nearest]
-    return "\n".join([f"{typed} is no command. Did you mean this?", "", *meant])
+def _unknown(outcome: Outcome) -> str:
+    unknown = f"Unknown command {code(outcome.typed)}."
+    if not outcome.nearest:
+        return f"{unknown} `/help` lists the commands."
+    suggestions = [f"{code(COMMANDS[verb].usage)} {COMMANDS[verb].does}" for verb in outcome.nearest]
+    return f"{unknown} {bullet_list(suggestions, 'Did you mean:')}"
 
 
 def _edited(_: Outcome) -> str:
     return (
-        "The comment was edited before it was read, so nothing was carried out. "
-        "Type the command in a new comment."
+        "The comment was edited before it was processed, so no command was executed. "
+        "Post the command in a new comment."
     )
 
 
 _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
-    Result.ACCEPTED: _asked,
+    Result.ACCEPTED: _accepted,
     Result.ALREADY: _already,
-    Result.NO_PREVIEW: _nothing,
-    Result.DISABLED: _unwanted,
-    Result.MAXIMUM: _longest,
+    Result.NO_PREVIEW: _no_preview,
+    Result.DISABLED: _disabled,
+    Result.MAXIMUM: _maximum,
     Result.CLOSED: _closed,
     Result.OVERTAKEN: _overtaken,
     Result.MOVED: _moved,
@@ -146,61 +150,76 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
     Result.DONE: _done,
     Result.REFUSED: _refused,
     Result.FORBIDDEN: _forbidden,
-    Result.UNKNOWN: _mistyped,
+    Result.UNKNOWN: _unknown,
     Result.EDITED: _edited,
 }
 
 
-def _told(outcome: Outcome, account: StatusAnswer | None) -> list[str]:
-    if account is None:
+def _report(outcome: Outcome, status: StatusAnswer | None) -> list[str]:
+    """The answer to `/help`, `/status` or `/why`."""
+    if status is None:
         return [_help()]
-    wants_why, preview, stage = outcome.verb is Verb.WHY, account.preview, account.stage
+    is_why, preview, stage = outcome.verb is Verb.WHY, status.preview, status.stage
     if stage is not None:
-        return texts_stages.why(stage) if wants_why else texts_stages.status(stage)
+        return stages.why(stage) if is_why else stages.status(stage)
     if outcome.stage:
-        return texts_stages.unknown(account, outcome.stage)
-    unknown = ["Nothing is known of a preview here."]
-    if wants_why:
-        return [*(_why(preview) if preview is not None else unknown), *texts_stages.open_here(account)]
-    return [*(_status(preview) if preview is not None else unknown), *texts_stages.pipeline(account)]
+        return stages.unknown(status, outcome.stage)
+    if is_why:
+        about_preview = [_NO_PREVIEW] if preview is None else _preview_decisions(preview)
+        return [*about_preview, *stages.pending_from(status)]
+    about_preview = [_NO_PREVIEW] if preview is None else _preview_status(preview)
+    return [*about_preview, *stages.pipeline(status)]
 
 
 def _help() -> str:
     rows = [f"| {code(entry.usage)} | {entry.does} |" for entry in COMMANDS.values()]
-    table = "\n".join(["| Command | What it does |", "|---|---|", *rows])
-    return f"{table}\n\n`/status staging` and `/why staging` tell more of one stage."
+    table = "\n".join(["| Command | Effect |", "|---|---|", *rows])
+    return f"{table}\n\n`/status staging` and `/why staging` show one stage in detail."
 
 
-def _status(story: EnvironmentView) -> list[str]:
-    where = f" It is at {link(story.url)}." if story.url else ""
-    facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(story.images.items())]
-    if story.expires_at is not None:
-        facts.append(f"until {time(story.expires_at)}")
-    checks = [f"{code(check.name)} {check.state}" for check in story.checks]
-    said = [f"**{plain(story.headline)}**{where}", _cause(story)]
-    return [part for part in [*said, " · ".join(facts), " · ".join(checks), plain(story.last_error)] if part]
+def _preview_status(preview: EnvironmentView) -> list[str]:
+    url = f" {link(preview.url)}" if preview.url else ""
+    facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(preview.images.items())]
+    if preview.expires_at is not None:
+        facts.append(f"expires at {timestamp(preview.expires_at)}")
+    checks = [f"{code(check.name)} {check.state}" for check in preview.checks]
+    paragraphs = [
+        f"**{plain(preview.headline)}**{url}",
+        _cause(preview),
+        " · ".join(facts),
+        f"Checks: {' · '.join(checks)}" if checks else "",
+        plain(preview.last_error),
+    ]
+    return [paragraph for paragraph in paragraphs if paragraph]
 
 
-def _why(story: EnvironmentView) -> list[str]:
-    said = [f"**{plain(story.headline)}**", _cause(story)]
-    cause = story.cause or story.wait
+def _preview_decisions(preview: EnvironmentView) -> list[str]:
+    paragraphs = [f"**{plain(preview.headline)}**", _cause(preview)]
+    cause = preview.cause or preview.wait
     if cause is not None and cause.detail:
-        said.append(block(cause.detail, _DETAIL))
-    decisions = [_decision(one) for one in story.decisions[:_DECISIONS]]
-    if decisions:
-        said.append("\n".join(["What was decided, the newest first:", "", *decisions]))
-    return [part for part in [*said, plain(story.last_error)] if part]
+        paragraphs.append(block(cause.detail, _DETAIL))
+    decisions = [_decision(decision) for decision in preview.decisions[:_DECISIONS]]
+    paragraphs += [bullet_list(decisions, "Decisions, newest first:"), plain(preview.last_error)]
+    return [paragraph for paragraph in paragraphs if paragraph]
 
 
-def _cause(story: EnvironmentView) -> str:
-    cause = story.cause or story.wait
+def _cause(preview: EnvironmentView) -> str:
+    cause = preview.cause or preview.wait
     return plain(cause.summary) if cause is not None else ""
 
 
 def _decision(decision: Decision) -> str:
     by = f" (by {code(decision.by)})" if decision.by else ""
-    return f"- {time(decision.at)}: **{plain(decision.action)}** {plain(decision.reason, 300)}{by}"
+    return f"{timestamp(decision.at)}: **{plain(decision.action)}** {plain(decision.reason, 300)}{by}"
 
 
 def _name(outcome: Outcome) -> str:
     return code(outcome.verb or "")
+
+
+def _command(name: str, outcome: Outcome) -> str:
+    return code(f"{name} {outcome.stage}")
+
+
+def _short(sha: str | None) -> str:
+    return code((sha or "unknown")[:7])

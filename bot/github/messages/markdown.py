@@ -1,12 +1,16 @@
-"""Markdown that says what it should, whatever a branch, a file or a log line is called. Pure."""
+"""Markdown from untrusted text: names, log lines and quotes never become markup. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from bot.model.times import format_time
 
 _INVISIBLE = "\u200b"
-"""A zero-width space: takes `@name`, `#1` and `https://` apart for GitHub, and for nobody who reads."""
+"""Zero-width space. It keeps GitHub from linking `@name`, `#1` and `https://`, and readers do not see it."""
 _ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
@@ -14,31 +18,62 @@ _SPECIAL = re.compile(r"([\\`*_\[\]{}()#+!|~$^-])")
 
 
 def plain(text: str, longest: int = 1000) -> str:
-    """One paragraph: nothing in it becomes markup, a mention or a link; `code` stays code."""
-    words = one_line(text, longest)
+    """One paragraph without markup, mentions or links; `code` stays code."""
+    line = one_line(text, longest)
     pieces, end = [], 0
-    for match in _CODE.finditer(words):
-        pieces += [_escaped(words[end : match.start()]), match[0]]
+    for match in _CODE.finditer(line):
+        pieces += [_escaped(line[end : match.start()]), match[0]]
         end = match.end()
-    return "".join([*pieces, _escaped(words[end:])])
+    return "".join([*pieces, _escaped(line[end:])])
 
 
 def code(text: str, longest: int = 200) -> str:
-    """Inline code that its content cannot leave."""
-    words = one_line(text, longest) or " "
-    fence = "`" * (_longest_run(words) + 1)
-    room = " " if words.startswith("`") or words.endswith("`") else ""
-    return f"{fence}{room}{words}{room}{fence}"
+    """Inline code that its content cannot close."""
+    line = one_line(text, longest) or " "
+    fence = "`" * (_longest_run(line) + 1)
+    padding = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{fence}{padding}{line}{padding}{fence}"
+
+
+def link(url: str | None) -> str:
+    """A link whose text is the URL's host."""
+    host = urlsplit(url or "").netloc
+    return f"[{host.replace('[', '').replace(']', '')}]({url})"
+
+
+def timestamp(moment: datetime) -> str:
+    return format_time(moment, year=True)
+
+
+def short_digest(digest: str) -> str:
+    """The digest's algorithm and its first twelve digits."""
+    algorithm, colon, value = digest.partition(":")
+    return f"{algorithm}{colon}{value[:12]}"
+
+
+def sentence(clause: str) -> str:
+    """The clause with a capital letter and a full stop."""
+    return f"{capitalized(clause)}."
+
+
+def capitalized(clause: str) -> str:
+    return f"{clause[:1].upper()}{clause[1:]}"
+
+
+def bullet_list(items: Iterable[str], title: str = "") -> str:
+    """An empty string without items."""
+    lines = [f"- {item}" for item in items]
+    return "\n".join([*([title, ""] if title else []), *lines]) if lines else ""
 
 
 def block(text: str, longest: int) -> str:
-    """A code block of the last `longest` bytes (UTF-8), that its content cannot leave."""
+    """A code block of the last `longest` bytes (UTF-8) that its content cannot close."""
     lines = [line.rstrip() for line in _cleaned(text).split("\n")]
     return _fenced(last_bytes("\n".join(lines).strip("\n"), longest), "text")
 
 
 def diff_block(lines: Iterable[str], longest: int) -> str:
-    """A diff that its content cannot leave: as many of its lines as `longest` bytes (UTF-8) hold."""
+    """A diff of at most `longest` bytes (UTF-8) that its content cannot close."""
     cleaned = [one_line(line, 1000) for line in lines]
     shown, size = 0, 0
     for line in cleaned:
@@ -51,7 +86,7 @@ def diff_block(lines: Iterable[str], longest: int) -> str:
 
 
 def one_line(text: str, longest: int) -> str:
-    """For titles and descriptions, which GitHub shows as they are."""
+    """A line for titles and descriptions, which GitHub does not render as Markdown."""
     return clipped(" ".join(_cleaned(text).split()), longest)
 
 
@@ -60,7 +95,7 @@ def clipped(text: str, longest: int) -> str:
 
 
 def last_bytes(text: str, longest: int) -> str:
-    """The end of the text, beginning with a whole line when there is more than one."""
+    """The end of the text, beginning with a complete line when there is more than one."""
     encoded = text.encode()
     if len(encoded) <= longest:
         return text
@@ -70,7 +105,7 @@ def last_bytes(text: str, longest: int) -> str:
 
 
 def _cleaned(text: str) -> str:
-    """Without what a terminal would obey or a reader could not see; every line end is a newline."""
+    """The text without control and invisible characters; every line ends with a newline."""
     text = text.encode(errors="replace").decode()
     return _CONTROL.sub("", _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
 

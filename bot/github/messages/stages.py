@@ -1,14 +1,13 @@
-"""What `/status` and `/why` tell of stages: pure functions of what is known. See tests/snapshots/."""
+"""Answers to `/status` and `/why` about stages. Pure; see tests/snapshots/answer-status-*.md."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from bot.commands.outcome import StatusAnswer
-from bot.github.messages import promotion as texts_promotion
-from bot.github.messages.environment import link, time
-from bot.github.messages.markdown import block, code, plain
+from bot.github.messages import promotion as promotion_messages
+from bot.github.messages.markdown import block, bullet_list, capitalized, code, link, plain, timestamp
 from bot.model.environment import EnvironmentState
 from bot.model.promotion import AuditEntry, GateResult, Hold, Lock, Promotion, PromotionState
 from bot.model.release import PromotableRelease
@@ -17,13 +16,13 @@ from bot.promotions.views import PendingPromotion, PipelineView, StageView
 _DETAIL = 4_000
 _ENTRIES = 10
 _NAME = 60
-_WHY = 300
-_WHY_IN_A_TABLE = 160
-"""With as many stages as there may be, it still fits into a comment, whatever people typed."""
+_REASON = 300
+_REASON_IN_TABLE = 160
+"""A table of the maximum number of stages fits into a comment, whatever users typed."""
 
 State = PromotionState
 
-_SIGNS: Mapping[PromotionState, str] = {
+_SYMBOLS: Mapping[PromotionState, str] = {
     State.REQUESTED: "🔎",
     State.GATING: "🚦",
     State.AWAITING_APPROVAL: "✋",
@@ -35,208 +34,192 @@ _SIGNS: Mapping[PromotionState, str] = {
 }
 
 
-def pipeline(account: StatusAnswer) -> list[str]:
-    """All stages in one table, for `/status`; nothing where there are none."""
-    found = account.pipeline
-    said = [plain(found.problem)] if found.problem else []
-    if not found.stages:
-        return said
-    ours = _named(found.own_releases)
+def pipeline(status: StatusAnswer) -> list[str]:
+    """All stages in one table, for `/status`; empty without stages."""
+    view = status.pipeline
+    paragraphs = [plain(view.problem)] if view.problem else []
+    if not view.stages:
+        return paragraphs
+    own_releases = ", ".join(dict.fromkeys(code(release.id) for release in view.own_releases))
+    own_column = f"This pull request's {own_releases}" if own_releases else "This pull request"
     rows = [
-        f"| Stage | What runs there | {f'{ours} of this' if ours else 'This'} pull request | Besides |",
+        f"| Stage | Release | {own_column} | Details |",
         "|---|---|---|---|",
-        *(_row(stage, found) for stage in found.stages),
+        *(_row(stage, view) for stage in view.stages),
     ]
-    return [*said, "\n".join(rows)]
+    return [*paragraphs, "\n".join(rows)]
 
 
-def unknown(account: StatusAnswer, name: str) -> list[str]:
-    """A stage was asked about that there is not."""
-    known = ", ".join(code(stage.name) for stage in account.pipeline.stages) or "none"
-    said = [f"There is no stage {code(name)} (stages: {known})."]
-    return [*said, plain(account.pipeline.problem)] if account.pipeline.problem else said
+def unknown(status: StatusAnswer, name: str) -> list[str]:
+    """The stage that was asked for does not exist."""
+    names = ", ".join(code(stage.name) for stage in status.pipeline.stages) or "none"
+    paragraphs = [f"There is no stage {code(name)}. Stages: {names}."]
+    problem = status.pipeline.problem
+    return [*paragraphs, plain(problem)] if problem else paragraphs
 
 
 def status(stage: StageView) -> list[str]:
     """One stage, for `/status staging`."""
-    said = [_headline(stage), plain(stage.problem), _list(_besides(stage))]
+    paragraphs = [_headline(stage), plain(stage.problem), bullet_list(_details(stage))]
     if stage.release is not None:
         images = sorted(stage.release.images.items())
-        lines = [f"{code(name)} {code(image.digest)}" for name, image in images]
-        said.append(_list(lines, "What it is made of:"))
-    said += _under_way(stage)
-    if stage.verified:
-        said.append(_list(_verified(stage), "What was verified there, the newest first:"))
-    ended = [each for each in stage.promotions if each.id not in _ids(stage)]
-    if ended:
-        newest = sorted(ended, key=lambda each: each.since, reverse=True)
-        said.append(_list([_ended(each) for each in newest], "What ended there, the newest first:"))
-    return [part for part in said if part]
+        paragraphs.append(
+            bullet_list((f"{code(name)} {code(image.digest)}" for name, image in images), "Images:")
+        )
+    paragraphs.append(_in_progress(stage))
+    paragraphs.append(bullet_list(_verified(stage), "Verified releases, newest first:"))
+    pending = {view.promotion.id for view in stage.pending_promotions}
+    ended = [promotion for promotion in stage.promotions if promotion.id not in pending]
+    newest_first = sorted(ended, key=lambda promotion: promotion.since, reverse=True)
+    paragraphs.append(bullet_list(map(_ended, newest_first), "Finished promotions, newest first:"))
+    return [paragraph for paragraph in paragraphs if paragraph]
 
 
 def why(stage: StageView) -> list[str]:
-    """Why one stage is where it is, for `/why staging`."""
-    said = [_headline(stage), plain(stage.problem), _list(_besides(stage)), *_under_way(stage)]
+    """Decisions about one stage, for `/why staging`."""
+    paragraphs = [_headline(stage), plain(stage.problem), bullet_list(_details(stage)), _in_progress(stage)]
     if stage.promotions:
-        last = max(stage.promotions, key=lambda each: each.since)
-        said += _last(stage.active.promotion if stage.active is not None else last)
-    entries = [_entry(entry) for entry in stage.audit[:_ENTRIES]]
-    if entries:
-        said.append(_list(entries, "What was done and decided, the newest first:"))
-    return [part for part in said if part]
+        latest = max(stage.promotions, key=lambda promotion: promotion.since)
+        paragraphs += _latest(stage.active.promotion if stage.active is not None else latest)
+    paragraphs.append(bullet_list(map(_entry, stage.audit[:_ENTRIES]), "Audit log, newest first:"))
+    return [paragraph for paragraph in paragraphs if paragraph]
 
 
-def open_here(account: StatusAnswer) -> list[str]:
-    """The promotions of the pull request that have not ended, for `/why`."""
-    found = [_journey(each, at_length=True) for each in account.pipeline.promotions_of(account.number)]
-    return [_list(found, "What is under way from here:")] if found else []
+def pending_from(status: StatusAnswer) -> list[str]:
+    """The pull request's promotions in progress, for `/why`."""
+    views = status.pipeline.promotions_of(status.number)
+    lines = [_pending(view, at_length=True) for view in views]
+    return [bullet_list(lines, "Promotions of this pull request in progress:")] if lines else []
 
 
-def _row(stage: StageView, found: PipelineView) -> str:
-    runs = _release(stage.release) if stage.release is not None else "nothing"
+def _row(stage: StageView, pipeline: PipelineView) -> str:
+    release = _release(stage.release) if stage.release is not None else "none"
     if stage.release is not None and stage.since is not None:
-        runs += f"<br>since {time(stage.since)}"
-    besides = [*_besides(stage, _WHY_IN_A_TABLE), *(_journey(each) for each in stage.pending_promotions)]
-    cells = [code(stage.name), runs, _ours(stage, found), "<br>".join(besides)]
+        release += f"<br>since {timestamp(stage.since)}"
+    details = [*_details(stage, _REASON_IN_TABLE), *map(_pending, stage.pending_promotions)]
+    cells = [code(stage.name), release, _own_state(stage, pipeline), "<br>".join(details)]
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
 
-def _ours(stage: StageView, found: PipelineView) -> str:
-    ids = {release.id for release in found.own_releases}
+def _own_state(stage: StageView, pipeline: PipelineView) -> str:
+    """The state of the pull request's own releases on the stage."""
+    ids = {release.id for release in pipeline.own_releases}
     if stage.has_verified(ids):
         return "✅ verified"
     if any(
-        each.promotion.release is not None and each.promotion.release.id in ids
-        for each in stage.pending_promotions
+        view.promotion.release is not None and view.promotion.release.id in ids
+        for view in stage.pending_promotions
     ):
-        return "on its way"
-    return "runs, not verified" if stage.release is not None and stage.release.id in ids else ""
+        return "in progress"
+    return "deployed, not verified" if stage.release is not None and stage.release.id in ids else ""
 
 
 def _headline(stage: StageView) -> str:
-    said = f"**{plain(stage.headline.removesuffix('.'))}**"
+    headline = f"**{plain(stage.headline.removesuffix('.'))}**"
     if stage.release is None:
-        return f"{said}."
-    since = f", since {time(stage.since)}" if stage.since is not None else ""
-    where = f" It is at {link(stage.url)}." if stage.url else ""
-    return f"{said}{since}.{where}"
+        return f"{headline}."
+    since = f", since {timestamp(stage.since)}" if stage.since is not None else ""
+    return f"{headline}{since}: {link(stage.url)}" if stage.url else f"{headline}{since}."
 
 
-def _besides(stage: StageView, longest: int = _WHY) -> list[str]:
-    said = [f"🎪 {plain(stage.demo_policy, longest)}"] if stage.demo_policy else []
+def _details(stage: StageView, longest: int = _REASON) -> list[str]:
+    """Demo policy, removal from the configuration, lock and hold."""
+    lines = [f"🎪 {plain(stage.demo_policy, longest)}"] if stage.demo_policy else []
     if not stage.configured:
-        said.append("🗑️ The pipeline has it no more.")
+        lines.append(f"🗑️ No longer in {code('.greenroom.yml')}.")
     if stage.lock is not None:
-        said.append(_lock(stage.lock, longest))
+        lines.append(_lock(stage.lock, longest))
     if stage.hold is not None:
-        said.append(_hold(stage.hold, stage.name, longest))
-    return said
+        lines.append(_hold(stage.hold, stage.name, longest))
+    return lines
 
 
 def _lock(lock: Lock, longest: int) -> str:
-    why = f": {plain(lock.reason, longest)}" if lock.reason else ""
-    return f"🔒 {plain(lock.by, _NAME)} keeps it until {time(lock.until)}{why}"
+    reason = f": {plain(lock.reason, longest)}" if lock.reason else ""
+    return f"🔒 Locked by {plain(lock.by, _NAME)} until {timestamp(lock.until)}{reason}"
 
 
 def _hold(hold: Hold, name: str, longest: int) -> str:
-    return f"✋ On hold since {time(hold.since)}: {plain(hold.reason, longest)} ({code(f'/unhold {name}')})"
+    reason = plain(hold.reason, longest)
+    return f"✋ On hold since {timestamp(hold.since)}: {reason} ({code(f'/unhold {name}')} lifts the hold)"
 
 
-def _under_way(stage: StageView) -> list[str]:
-    lines = [_journey(each, at_length=True) for each in stage.pending_promotions]
-    return [_list(lines, "What is under way:")] if lines else []
+def _in_progress(stage: StageView) -> str:
+    lines = [_pending(view, at_length=True) for view in stage.pending_promotions]
+    return bullet_list(lines, "In progress:")
 
 
-def _journey(journey: PendingPromotion, at_length: bool = False) -> str:
-    one = journey.promotion
-    what = code(one.release.id) if one.release is not None else one.kind.value
-    by = plain(one.requested_by, _NAME) or "the pipeline"
-    which = f", promotion {code(one.id)} to {one.stage.name}" if at_length else ""
-    longest = _WHY if at_length else _WHY_IN_A_TABLE
-    waits = plain(_capital("; ".join(journey.waits_for)), longest)
-    told = f"{_SIGNS[one.state]} **{one.state}**: {what}, asked for by {by}{which}. {waits}."
-    told += f" {journey.deadline_label} at {time(journey.until)}."
-    if at_length and journey.approvers:
-        told += f" {code(f'/approve {one.stage.name}')} is for {plain(journey.approvers)}."
-    return told
+def _pending(view: PendingPromotion, at_length: bool = False) -> str:
+    promotion = view.promotion
+    subject = code(promotion.release.id) if promotion.release is not None else promotion.kind.value
+    requester = plain(promotion.requested_by, _NAME) or "the pipeline"
+    id = f", promotion {code(promotion.id)} to {promotion.stage.name}" if at_length else ""
+    longest = _REASON if at_length else _REASON_IN_TABLE
+    reasons = plain(capitalized("; ".join(view.waits_for)), longest)
+    state = f"{_SYMBOLS[promotion.state]} **{promotion.state}**"
+    text = f"{state}: {subject}, requested by {requester}{id}. {reasons}."
+    text += f" {view.deadline_label} at {timestamp(view.until)}."
+    if at_length and view.approvers:
+        text += f" {code(f'/approve {promotion.stage.name}')}: {plain(view.approvers)}."
+    return text
 
 
-def _last(promotion: Promotion) -> list[str]:
-    said = [f"The last promotion ({code(promotion.id)}): {texts_promotion.headline(promotion)}"]
+def _latest(promotion: Promotion) -> list[str]:
+    paragraphs = [f"Latest promotion ({code(promotion.id)}): {promotion_messages.headline(promotion)}"]
     if promotion.note:
-        said.append(f"It is this release because {plain(promotion.note)}.")
+        paragraphs.append(promotion_messages.release_note(promotion))
     if promotion.detail:
-        said.append(block(promotion.detail, _DETAIL))
-    gates = [f"{_sign(gate)} {code(gate.name)} {plain(gate.reason)}" for gate in promotion.gates]
+        paragraphs.append(block(promotion.detail, _DETAIL))
+    gates = [f"{_symbol(gate)} {code(gate.name)} {plain(gate.reason)}".rstrip() for gate in promotion.gates]
     if gates:
-        said.append(_list([gate.rstrip() for gate in gates], "Its gates:"))
-    said += texts_promotion.parity(promotion)
-    return [*said, texts_promotion.chapters(promotion.timeline)]
+        paragraphs.append(bullet_list(gates, "Gates:"))
+    paragraphs += promotion_messages.parity(promotion)
+    return [*paragraphs, promotion_messages.timeline(promotion.timeline)]
 
 
-def _sign(gate: GateResult) -> str:
+def _symbol(gate: GateResult) -> str:
     if not gate.passed:
         return "🚧"
     return "⚠️" if gate.reason else "✅"
 
 
 def _verified(stage: StageView) -> list[str]:
-    """With the one that `/rollback` goes to."""
-    now = [each.at == stage.verified_at for each in stage.verified]
-    back = now.index(False) if False in now else None
-    runs = "is to run now" if stage.state is EnvironmentState.FAILED else "runs now"
-    marks = {now.index(True): f" ({runs})"} if True in now else {}
-    if back is not None and stage.pin is None:
-        marks[back] = f" ({code(f'/rollback {stage.name}')} goes there)"
+    """Verified releases, with the current one and the target of `/rollback` marked."""
+    is_current = [verified.at == stage.verified_at for verified in stage.verified]
+    previous = is_current.index(False) if False in is_current else None
+    label = "desired" if stage.state is EnvironmentState.FAILED else "running"
+    marks = {is_current.index(True): f" ({label})"} if True in is_current else {}
+    if previous is not None and stage.pin is None:
+        marks[previous] = f" (target of {code(f'/rollback {stage.name}')})"
     return [
-        f"{_release(each.target.release)} on {time(each.at)}{marks.get(index, '')}"
-        for index, each in enumerate(stage.verified)
+        f"{_release(verified.target.release)} on {timestamp(verified.at)}{marks.get(index, '')}"
+        for index, verified in enumerate(stage.verified)
     ]
 
 
 def _ended(promotion: Promotion) -> str:
     release = f" of {_release(promotion.release)}" if promotion.release is not None else ""
-    why = f": {plain(promotion.reason, _WHY)}" if promotion.reason else ""
-    by = plain(promotion.requested_by, _NAME) or "the pipeline"
-    return (
-        f"{time(promotion.since)}: {promotion.kind}{release}, asked for by {by}: **{promotion.state}**{why}"
-    )
+    reason = f": {plain(promotion.reason, _REASON)}" if promotion.reason else ""
+    requester = plain(promotion.requested_by, _NAME) or "the pipeline"
+    subject = f"{promotion.kind}{release}, requested by {requester}"
+    return f"{timestamp(promotion.since)}: {subject}: **{promotion.state}**{reason}"
 
 
 def _entry(entry: AuditEntry) -> str:
-    told = () if entry.after == entry.action else (entry.before, entry.after)
-    change = " → ".join(code(each) for each in told if each)
+    states = () if entry.after == entry.action else (entry.before, entry.after)
     parts = [
         f"**{plain(entry.action)}**",
-        plain(entry.reason, _WHY),
-        change,
+        plain(entry.reason, _REASON),
+        " → ".join(code(state) for state in states if state),
         f"(by {plain(entry.actor, _NAME)})" if entry.actor else "",
     ]
-    return f"{time(entry.at)}: {' '.join(part for part in parts if part)}"
+    return f"{timestamp(entry.at)}: {' '.join(part for part in parts if part)}"
 
 
 def _release(release: PromotableRelease) -> str:
     return f"{code(release.id)} of {code(release.commit[:7])}"
 
 
-def _named(releases: Sequence[PromotableRelease]) -> str:
-    return ", ".join(dict.fromkeys(code(each.id) for each in releases))
-
-
-def _ids(stage: StageView) -> set[str]:
-    return {each.promotion.id for each in stage.pending_promotions}
-
-
-def _list(lines: Sequence[str], title: str = "") -> str:
-    if not lines:
-        return ""
-    return "\n".join([*([title, ""] if title else []), *(f"- {line}" for line in lines)])
-
-
 def _cell(text: str) -> str:
-    """Nothing in it ends the cell."""
+    """The text with every `|` escaped."""
     return re.sub(r"(?<!\\)\|", r"\\|", text)
-
-
-def _capital(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"

@@ -79,5 +79,5 @@ def _state(promotion: Promotion) -> str | None:
 def _comment(subject: Subject, promotion: Promotion, receipt: Receipt) -> list[Write]:
     if subject.pull is None or (COMMENT not in receipt.entries and receipt.lost_comments >= COMMENTS):
         return []
-    body = "\n\n".join([texts.story(promotion), subject.marker])
+    body = "\n\n".join([texts.comment(promotion), subject.marker])
     return [Write(COMMENT, {"body": body}, open=True)]

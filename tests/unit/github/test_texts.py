@@ -42,7 +42,7 @@ def test_a_command_is_answered_as_the_snapshot_says(name: str) -> None:
 @pytest.mark.parametrize("name", PROMOTIONS)
 def test_a_promotion_is_told_as_the_snapshot_says(name: str) -> None:
     promotion = PROMOTIONS[name]
-    told = f"{texts_promotion.story(promotion)}\n\n---\n\n{texts_promotion.deployment(promotion)}\n"
+    told = f"{texts_promotion.comment(promotion)}\n\n---\n\n{texts_promotion.deployment(promotion)}\n"
     _compare(SNAPSHOTS / f"promotion-{name}.md", told)
 
 
