@@ -1,4 +1,4 @@
-"""Who did what to a stage, when and why: appended, never changed, never removed."""
+"""Audit log of stages: append-only."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class SqlAuditLog:
         promotion: str | None = None,
         limit: int = 100,
     ) -> list[AuditEntry]:
-        """Those that fit every given condition, the newest first."""
+        """Entries that match every given condition, newest first."""
         statement = select(audit).order_by(audit.c.id.desc()).limit(limit)
         if repository_id is not None:
             statement = statement.where(audit.c.repository_id == repository_id)
@@ -50,16 +50,19 @@ class SqlAuditLog:
 
 
 def append_entries(connection: Connection, entries: Sequence[AuditEntry], token: str) -> None:
-    """Within the transaction that does what they tell, asked for by whatever has the token."""
+    """Within the transaction that the entries describe; `token` identifies the comment or call behind it."""
     rows = [
         {
             "at": entry.at,
             "repository_id": entry.repository_id,
             "token": token,
-            **{
-                name: storable(getattr(entry, name))
-                for name in ("stage", "promotion", "who", "what", "why", "before", "after")
-            },
+            "stage": storable(entry.stage),
+            "promotion": storable(entry.promotion),
+            "who": storable(entry.actor),
+            "what": storable(entry.action),
+            "why": storable(entry.reason),
+            "before": storable(entry.before),
+            "after": storable(entry.after),
         }
         for entry in entries
     ]
@@ -70,7 +73,7 @@ def append_entries(connection: Connection, entries: Sequence[AuditEntry], token:
 def carried_out(
     connection: Connection, repository_id: int, token: str, stage: str | None = None
 ) -> str | None:
-    """Which promotion a comment or call was about ("" for none), if it was carried out already."""
+    """The promotion that a comment or call concerned ("" for none); None when it was not carried out yet."""
     statement = select(audit.c.promotion).where(
         audit.c.token == token, audit.c.token != literal_column("''"), audit.c.repository_id == repository_id
     )
