@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.commands.comment_text import visible_lines
+from bot.commands.comment_text import visible_commands
 from bot.commands.table import COMMANDS, STAGE_VERBS, Verb
 
 LONGEST = 65_536
@@ -51,7 +51,9 @@ def parse(body: str) -> ParsedComment | None:
     """None for ordinary text, such as a path at the start of a line, and for commands of other bots."""
     if len(body) > LONGEST or "/" not in body:
         return None
-    found = [spoken for line in visible_lines(body) if (spoken := _parse_line(line)) is not None]
+    if not any(_parse_line(line) for line in re.split(r"[\r\n]", body) if line.startswith("/")):
+        return None  # Most comments end here, before their Markdown is parsed.
+    found = [command for line in visible_commands(body) if (command := _parse_line(line)) is not None]
     return ParsedComment(found[0], len(found) - 1) if found else None
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.commands.comment_text import visible_lines
+from bot.commands.comment_text import visible_commands
 from bot.commands.grammar import Command, ParsedComment, UnknownCommand, parse
 from bot.commands.table import COMMANDS, Verb
 
@@ -34,6 +34,12 @@ from bot.commands.table import COMMANDS, Verb
         ("```\nx\n```\n/why", Command(Verb.WHY)),
         ("<!-- note --> hello\n/why", Command(Verb.WHY)),
         ("a ` alone\n/why", Command(Verb.WHY)),
+        ("- a list\n\n/why", Command(Verb.WHY)),
+        ("> quoted\n> > twice\n\n/why", Command(Verb.WHY)),
+        ("1. step\n   ```\n   /preview\n   ```\n\n/why", Command(Verb.WHY)),
+        ("<details><summary>Log</summary>\n\n```\n/preview\n```\n\n</details>\n\n/why", Command(Verb.WHY)),
+        ("<!-- a --> <!-- b -->\n\n/why", Command(Verb.WHY)),
+        ("**bold**, [link](https://example.com) and `code`\n/why", Command(Verb.WHY)),
     ],
 )
 def test_a_command_stands_at_the_start_of_a_line(typed: str, command: Command) -> None:
@@ -59,6 +65,16 @@ def test_a_command_stands_at_the_start_of_a_line(typed: str, command: Command) -
         "text <!-- hidden\n/preview",
         "<pre>\n/preview\n</pre>",
         "<details><blockquote>\n/preview\n</blockquote></details>",
+        "<blockquote>\n\n/preview\n\n</blockquote>",
+        "<!-- one --> <!--\n\n/preview\n-->",
+        "> > twice\n/preview",
+        "> - a list\n/preview",
+        "- item\n  > quoted\n/preview",
+        "1. step\n\n   ```\n   /preview\n   ```",
+        "- /preview",
+        "  - nested\n    - /preview",
+        "<details>\n/preview\n</details>",
+        "\ue0000\ue000/preview",
         "/usr/bin/env is where it starts",
         "/usr/bin",
         "/etc is a folder",
@@ -160,10 +176,10 @@ def test_a_paragraph_of_its_own_after_closed_markup_runs(lines: list[str], usage
 
 
 @given(_MARKDOWN)
-def test_visible_lines_are_lines_of_the_text(lines: list[str]) -> None:
+def test_visible_commands_are_lines_of_the_text(lines: list[str]) -> None:
     text = "\n".join(lines)
     given_lines = iter(text.replace("\r", "\n").split("\n"))
-    assert all(line in given_lines for line in visible_lines(text))
+    assert all(line in given_lines for line in visible_commands(text))
 
 
 @pytest.mark.parametrize(
