@@ -10,7 +10,7 @@ from bot.model.environment import EnvironmentKey
 
 @dataclass(frozen=True, slots=True)
 class WorkKey:
-    """`kind` picks the worker's handler, `subject` says on what; one key is never run twice at once."""
+    """`kind` selects the handler, `subject` is its object; a key never runs twice at once."""
 
     kind: str
     subject: str
@@ -41,7 +41,7 @@ class WorkKey:
 
     @classmethod
     def pipeline(cls, repository_id: int) -> WorkKey:
-        """What the default branch wants of stages and demos."""
+        """Stages and demos as the default branch declares them."""
         return cls("pipeline", str(repository_id))
 
     @classmethod
@@ -51,15 +51,15 @@ class WorkKey:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledWork:
-    """Where a key stands in the queue."""
+    """State of a key in the queue."""
 
     running: bool
     at: datetime
-    """When it is run next, at the latest; of a running one, until when it is leased."""
+    """The time of the next run; the end of the lease while running."""
     attempts: int
-    """How many runs in a row failed."""
+    """Number of consecutive failed runs."""
     error: str = ""
-    """What the last failed run said."""
+    """The error of the last failed run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +69,5 @@ class Claim:
     key: WorkKey
     token: int
     attempts: int
-    """How many runs in a row failed before this one."""
+    """Number of consecutive failed runs before this one."""
     leased_until: datetime

@@ -1,7 +1,6 @@
-"""One statement over many rows, for the path that every delivery takes.
+"""Statements over many rows, prepared once.
 
-The statements are put together once, not anew each time: building the same with expressions costs more than
-the database needs for all of it.
+Every delivery runs them; building them as SQLAlchemy expressions would take longer than executing them.
 """
 
 from __future__ import annotations
@@ -15,13 +14,13 @@ import msgspec
 from sqlalchemy import Connection
 
 _MOST_ROWS = 64
-"""In one statement on SQLite, which keeps a plan for each number of rows."""
+"""Per statement on SQLite, where each number of rows is a statement of its own."""
 
 
 class BulkStatement:
-    """`statement` names the rows as `{rows}`; `columns` gives each column of them its PostgreSQL type.
+    """`statement` refers to the rows as `{rows}`; `columns` has the PostgreSQL type of each of their columns.
 
-    `{lock}` is where PostgreSQL locks what it reads; SQLite has locked everything already.
+    `{lock}` becomes FOR UPDATE on PostgreSQL; SQLite has locked the file already.
     """
 
     def __init__(self, statement: str, columns: Mapping[str, str]) -> None:
@@ -33,7 +32,7 @@ class BulkStatement:
         self._postgresql = statement.format(rows=recordset, lock="FOR UPDATE")
 
     def run(self, connection: Connection, rows: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
-        """A row has a value for each column; moments are microseconds. Gives what the statement returns."""
+        """Executes the statement; times are microseconds. Returns the rows of RETURNING or SELECT."""
         if not rows:
             return ()
         if connection.dialect.name == "sqlite":
@@ -44,12 +43,12 @@ class BulkStatement:
         return result.all() if result.returns_rows else ()
 
     def _run_sqlite(self, driver: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> Sequence[Any]:
-        found: list[Any] = []
+        results: list[Any] = []
         for start in range(0, len(rows), _MOST_ROWS):
             some = rows[start : start + _MOST_ROWS]
             statement = self._sqlite.get(len(some)) or self._for_sqlite(len(some))
-            found += driver.execute(statement, tuple(chain.from_iterable(some)))
-        return found
+            results += driver.execute(statement, tuple(chain.from_iterable(some)))
+        return results
 
     def _for_sqlite(self, rows: int) -> str:
         named = ", ".join(f"column{number} AS {name}" for number, name in enumerate(self._columns, start=1))
@@ -60,7 +59,7 @@ class BulkStatement:
 
 
 def _driver(connection: Connection) -> sqlite3.Connection:
-    """Past everything that SQLAlchemy does around a statement, which takes longer than the statement."""
+    """The driver's own connection: SQLAlchemy's overhead is larger than these statements."""
     driver = connection.connection.driver_connection
     assert isinstance(driver, sqlite3.Connection)
     return driver

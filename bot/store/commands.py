@@ -1,4 +1,4 @@
-"""Commands from being command of to being answered: each comment once, however often it is delivered."""
+"""Commands from delivery to answer: each comment once, however often it is delivered."""
 
 from __future__ import annotations
 
@@ -31,8 +31,6 @@ _read_outcome = decoder(Outcome)
 
 
 class SqlCommandStore:
-    """Fulfils the port of the same name."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
@@ -48,13 +46,12 @@ class SqlCommandStore:
     async def decide(
         self, claim: Claim, command: RecordedCommand, outcome: Outcome, change: Change | None, by: str
     ) -> Outcome:
-        """As the port says."""
         now = self._clock()
         key = EnvironmentKey.preview(command.repository.id, command.number)
 
         def settle(connection: Connection) -> Outcome:
             decided = outcome
-            # Who decides about one environment does so one after the other.
+            # Serializes decisions about one environment.
             connection.execute(
                 select(environments.c.key).where(environments.c.key == str(key)).with_for_update()
             )
@@ -78,7 +75,7 @@ class SqlCommandStore:
         await self._write(claim, command, finished=True)
 
     async def purge(self, before: datetime) -> int:
-        """Drops what was finished and received before: GitHub delivers nothing that is so old again."""
+        """Deletes finished commands received before; GitHub redelivers nothing that old."""
         statement = delete(commands).where(commands.c.finished, commands.c.received_at < before)
         return await self._database.run(lambda connection: connection.execute(statement).rowcount)
 
@@ -91,17 +88,17 @@ class SqlCommandStore:
 
 
 def insert_commands(connection: Connection, comments: Sequence[CommandPosted], now: datetime) -> None:
-    """Within a transaction, after its hints: what is known of the pull request's head is kept with each."""
+    """Within a transaction, after its hints: stores each command with the pull request's head."""
     for comment in sorted(comments, key=lambda comment: comment.id):
         key = EnvironmentKey.preview(comment.repository.id, comment.number)
-        known = connection.execute(
+        head = connection.execute(
             select(environments.c.hinted_head, environments.c.head_since).where(
                 environments.c.key == str(key)
             )
         ).one_or_none()
-        if known is None:
+        if head is None:
             apply_hints(connection, [PullRequestHint(comment.repository, comment.number, None, None)], now)
-        row = _row(comment, now) | ({"head": known[0], "head_since": known[1]} if known else {})
+        row = _row(comment, now) | ({"head": head[0], "head_since": head[1]} if head else {})
         statement = insert(connection, commands).on_conflict_do_nothing().returning(commands.c.comment_id)
         if connection.execute(statement, row).one_or_none() is not None:
             enqueue(connection, [WorkKey.command(comment.id)], now)
@@ -141,7 +138,7 @@ def _is(command: RecordedCommand) -> ColumnElement[bool]:
 
 
 def _overtaken(connection: Connection, command: RecordedCommand, outcome: Outcome) -> bool:
-    """Whether a later comment's command decided already where the preview should be."""
+    """Whether a later comment's command has already decided where the preview runs."""
     if outcome.verb not in PREVIEW_STATE_VERBS:
         return False
     later = select(commands.c.outcome).where(
@@ -150,5 +147,7 @@ def _overtaken(connection: Connection, command: RecordedCommand, outcome: Outcom
         commands.c.comment_id > command.comment_id,
         commands.c.outcome.is_not(None),
     )
-    decided = [_read_outcome(text) for text in connection.scalars(later)]
-    return any(one.result is Result.ACCEPTED and one.verb in PREVIEW_STATE_VERBS for one in decided)
+    outcomes = [_read_outcome(text) for text in connection.scalars(later)]
+    return any(
+        outcome.result is Result.ACCEPTED and outcome.verb in PREVIEW_STATE_VERBS for outcome in outcomes
+    )

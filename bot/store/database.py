@@ -24,7 +24,7 @@ _WORK_ENQUEUED = "greenroom work enqueued"
 
 
 class StoreUnusable(GreenroomError):
-    """The database cannot be opened or does not fit this program; the message says what to do."""
+    """The database cannot be opened or does not fit this program; the message has advice."""
 
 
 class WorkSignal:

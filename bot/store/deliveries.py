@@ -1,4 +1,4 @@
-"""Deliveries and what they ask for, committed in one transaction."""
+"""Deliveries and their effects, committed in one transaction."""
 
 from __future__ import annotations
 
@@ -41,30 +41,30 @@ class SqlDeliveryStore:
         self._clock = clock
 
     async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect] = ()) -> None:
-        """Returns once the delivery and the work it asks for are on disk; a known guid has no second effect.
+        """Returns once the delivery and its work are on disk; a repeated guid has no second effect.
 
-        StoreUnavailable: it must not be acknowledged; the same delivery sent again is processed.
+        StoreUnavailable: the delivery must not be acknowledged; a redelivery is processed.
         """
         now = self._clock()
         await self._database.run(lambda connection: _record(connection, delivery, effects, now))
 
     async def apply_hints(self, hints: Sequence[PullRequestHint]) -> None:
-        """What a sweep found out has the same effect as if it had been delivered."""
+        """Applies what a sweep found, with the same effect as a delivery."""
         now = self._clock()
         await self._database.run(lambda connection: apply_hints(connection, hints, now))
 
     async def wake_pipelines(self, repositories: Sequence[Repository]) -> None:
-        """The pipelines of these repositories are to look what their default branches want."""
+        """Enqueues the pipelines of these repositories, which read the default branch."""
         now = self._clock()
         await self._database.run(lambda connection: _wake_pipelines(connection, repositories, now))
 
     async def recorded(self, guids: Collection[str]) -> set[str]:
-        """Which of these deliveries were recorded."""
+        """The guids that were recorded already."""
         statement = select(deliveries.c.guid).where(deliveries.c.guid.in_(guids))
         return await self._database.run(lambda connection: set(connection.scalars(statement)))
 
     async def purge(self, before: datetime) -> int:
-        """Drops what was received before; GitHub redelivers only what is younger than 3 days."""
+        """Deletes deliveries received before; GitHub redelivers only what is younger than 3 days."""
 
         def drop(connection: Connection) -> int:
             removals.purge(connection, before)
@@ -73,29 +73,31 @@ class SqlDeliveryStore:
         return await self._database.run(drop)
 
     async def repository(self, repository_id: int) -> Repository | None:
-        """The repository as a delivery named it last; for `resync:ID` and `pipeline:ID`."""
+        """The repository as the latest delivery named it; for `resync:ID` and `pipeline:ID`."""
         return await self._database.run(lambda connection: _find_repository(connection, repository_id))
 
 
-def _record(connection: Connection, delivery: Delivery, asks: Sequence[WebhookEffect], now: datetime) -> None:
+def _record(
+    connection: Connection, delivery: Delivery, effects: Sequence[WebhookEffect], now: datetime
+) -> None:
     if not _INSERT.run(connection, [_row(delivery)]):
         return
-    hints = [ask for ask in asks if isinstance(ask, PullRequestHint)]
-    for ask in asks:
-        if isinstance(ask, CommitStatusChanged):
-            _wake_commit(connection, ask, now)
-        elif isinstance(ask, ConfigurationChanged):
-            hints += _hints_for_previews(connection, ask)
-            wake_all(connection, ask.repository.id, now)
+    hints = [effect for effect in effects if isinstance(effect, PullRequestHint)]
+    for effect in effects:
+        if isinstance(effect, CommitStatusChanged):
+            _wake_commit(connection, effect, now)
+        elif isinstance(effect, ConfigurationChanged):
+            hints += _hints_for_previews(connection, effect)
+            wake_all(connection, effect.repository.id, now)
     apply_hints(connection, hints, now)
-    for ask in asks:
-        if isinstance(ask, RerunRequested):
-            key = EnvironmentKey.preview(ask.repository.id, ask.number)
-            update_overrides(connection, key, _with_refresh, "“Re-run” was pressed on a check.", ask.by, now)
-    removals.record(connection, [ask for ask in asks if isinstance(ask, RepositoryRemoved)], now)
-    _resync(connection, [ask.repository for ask in asks if isinstance(ask, ResyncRequested)], now)
-    _wake_pipelines(connection, _changed_pipelines(connection, asks), now)
-    insert_commands(connection, [ask for ask in asks if isinstance(ask, CommandPosted)], now)
+    for effect in effects:
+        if isinstance(effect, RerunRequested):
+            key = EnvironmentKey.preview(effect.repository.id, effect.number)
+            update_overrides(connection, key, _with_refresh, "Re-run requested on a check.", effect.by, now)
+    removals.record(connection, [effect for effect in effects if isinstance(effect, RepositoryRemoved)], now)
+    _resync(connection, [effect.repository for effect in effects if isinstance(effect, ResyncRequested)], now)
+    _wake_pipelines(connection, _changed_pipelines(connection, effects), now)
+    insert_commands(connection, [effect for effect in effects if isinstance(effect, CommandPosted)], now)
 
 
 def _with_refresh(overrides: UserOverrides) -> UserOverrides:
@@ -142,14 +144,14 @@ def _wake_commit(connection: Connection, change: CommitStatusChanged, now: datet
     wake_pending(connection, change.repository_id, now)
 
 
-def _hints_for_previews(connection: Connection, ask: ConfigurationChanged) -> list[PullRequestHint]:
+def _hints_for_previews(connection: Connection, effect: ConfigurationChanged) -> list[PullRequestHint]:
     standing = select(environments.c.key).where(
-        environments.c.repository_id == ask.repository.id,
+        environments.c.repository_id == effect.repository.id,
         environments.c.state != EnvironmentState.GONE,
     )
     keys = [EnvironmentKey.parse(key) for key in connection.scalars(standing)]
     previews = [key for key in keys if key.kind is EnvironmentKind.PREVIEW]
-    return [PullRequestHint(ask.repository, int(key.name), None, None) for key in previews]
+    return [PullRequestHint(effect.repository, int(key.name), None, None) for key in previews]
 
 
 def _resync(connection: Connection, named: Sequence[Repository], now: datetime) -> None:
@@ -157,29 +159,38 @@ def _resync(connection: Connection, named: Sequence[Repository], now: datetime) 
         return
     removals.revoke(connection, named)
     _upsert_repositories(connection, named)
-    enqueue(connection, [WorkKey.resync(each.id) for each in named], now)
+    enqueue(connection, [WorkKey.resync(repository.id) for repository in named], now)
 
 
-def _changed_pipelines(connection: Connection, asks: Sequence[WebhookEffect]) -> list[Repository]:
-    """Whose pipeline has to look: the configuration changed, or something was pushed and there is one."""
-    reconfigured = [ask.repository for ask in asks if isinstance(ask, ConfigurationChanged)]
-    pushed = {ask.repository.id: ask.repository for ask in asks if isinstance(ask, DefaultBranchPushed)}
-    if not pushed:  # most deliveries, for which the question alone would cost a tenth of the transaction
+def _changed_pipelines(connection: Connection, effects: Sequence[WebhookEffect]) -> list[Repository]:
+    """Repositories whose pipeline must run: after a new configuration, or a push if there are stages."""
+    reconfigured = [effect.repository for effect in effects if isinstance(effect, ConfigurationChanged)]
+    pushed = {
+        effect.repository.id: effect.repository
+        for effect in effects
+        if isinstance(effect, DefaultBranchPushed)
+    }
+    if not pushed:  # most deliveries: the query would take a tenth of the transaction
         return reconfigured
-    known = select(stages.c.repository_id).where(stages.c.repository_id.in_(pushed)).distinct()
-    return [*(pushed[id] for id in connection.scalars(known)), *reconfigured]
+    staged = select(stages.c.repository_id).where(stages.c.repository_id.in_(pushed)).distinct()
+    return [*(pushed[id] for id in connection.scalars(staged)), *reconfigured]
 
 
 def _wake_pipelines(connection: Connection, named: Sequence[Repository], now: datetime) -> None:
     if named:
         _upsert_repositories(connection, named)
-        enqueue(connection, [WorkKey.pipeline(each.id) for each in named], now)
+        enqueue(connection, [WorkKey.pipeline(repository.id) for repository in named], now)
 
 
 def _upsert_repositories(connection: Connection, named: Sequence[Repository]) -> None:
     rows = [
-        {"id": each.id, "installation_id": each.installation_id, "owner": each.owner, "name": each.name}
-        for each in sorted(named, key=lambda each: each.id)
+        {
+            "id": repository.id,
+            "installation_id": repository.installation_id,
+            "owner": repository.owner,
+            "name": repository.name,
+        }
+        for repository in sorted(named, key=lambda repository: repository.id)
     ]
     statement = insert(connection, repositories)
     newer = {name: statement.excluded[name] for name in ("installation_id", "owner", "name")}

@@ -1,8 +1,8 @@
-"""The stored records of environments, written only under the fence."""
+"""Records of environments; workers write them only while claim and generation are current."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -24,8 +24,7 @@ from bot.model.errors import Superseded
 from bot.model.quota import Admission, Caps, QueuePosition
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
-from bot.store import quota as places
-from bot.store import removals
+from bot.store import quota, removals
 from bot.store.database import Database
 from bot.store.journal import append_decisions
 from bot.store.queue import enqueue, holds
@@ -33,7 +32,7 @@ from bot.store.records import decoder, encode
 from bot.store.tables import Moment, environments, work
 
 _ENDED = (EnvironmentState.GONE, EnvironmentState.REFUSED)
-_SUPERSEDED = "{} is wanted differently by now, or another worker took over."
+_SUPERSEDED = "The desired state of {} has changed, or another worker has taken over."
 
 _read_status = decoder(Status)
 _read_attempt = decoder(Attempt)
@@ -41,8 +40,6 @@ _read_overrides = decoder(UserOverrides)
 
 
 class SqlEnvironmentStore:
-    """Fulfils the port of the same name."""
-
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
@@ -60,7 +57,7 @@ class SqlEnvironmentStore:
         expires_before: datetime | None = None,
         lost_before: datetime | None = None,
     ) -> list[Environment]:
-        """All that fit every given condition, the oldest first; without conditions, all."""
+        """Environments that match every given condition, oldest first."""
         statement = select(environments).order_by(environments.c.created_at, environments.c.key)
         if states:
             statement = statement.where(environments.c.state.in_(states))
@@ -86,34 +83,31 @@ class SqlEnvironmentStore:
     async def save(
         self, claim: Claim, environment: Environment, *, decisions: Sequence[Decision] = ()
     ) -> None:
-        """As the port says."""
         now = self._clock()
         await self._database.run(lambda connection: _save(connection, claim, environment, decisions, now))
 
     async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
-        """As the port says."""
         return await self._database.run(
             lambda connection: removals.find_notice(connection, repository, before)
         )
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
-        """As the port says."""
         now = self._clock()
 
         def take(connection: Connection) -> QueuePosition | None:
-            places.lock_quota(connection)
+            quota.lock_quota(connection)
             _require_current(connection, claim, environment)
-            return places.request_slot(connection, environment, caps, now)
+            return quota.request_slot(connection, environment, caps, now)
 
         return await self._database.run(take)
 
     async def update_overrides(
         self, key: EnvironmentKey, change: Callable[[UserOverrides], UserOverrides], reason: str, by: str
     ) -> Environment | None:
-        """Changes what people asked for: whatever runs stops, and the environment is worked on again.
+        """Changes the user overrides: a run in progress stops, and the environment is reconciled again.
 
-        Who asked, and why, goes to the journal as "asked". Gives the record with the changed wishes; None
-        when there is no such environment.
+        The journal records user and reason as "asked". Returns the changed record; None when there is no such
+        environment.
         """
         now = self._clock()
         return await self._database.run(
@@ -130,8 +124,8 @@ def update_overrides(
     now: datetime,
 ) -> Environment | None:
     """Within a transaction."""
-    found = select(environments).where(environments.c.key == str(key)).with_for_update()
-    row = connection.execute(found).one_or_none()
+    statement = select(environments).where(environments.c.key == str(key)).with_for_update()
+    row = connection.execute(statement).one_or_none()
     if row is None:
         return None
     before = _environment(row)
@@ -154,9 +148,9 @@ def _save(
     now: datetime,
 ) -> None:
     status = environment.status
-    left = environment.admission is Admission.NONE and places.has_slot(connection, environment.key)
+    left = environment.admission is Admission.NONE and quota.has_slot(connection, environment.key)
     if left:
-        places.lock_quota(connection)
+        quota.lock_quota(connection)
     values: dict[str, Any] = {
         "observed_generation": environment.observed_generation,
         "state": status.state,
@@ -174,11 +168,11 @@ def _save(
     if pull is not None:
         values["author"] = pull.author
     if pull is not None and environment.observed_generation == environment.generation:
-        # What GitHub itself said replaces what was hinted: a late delivery may have told of an older head.
+        # What GitHub returned replaces the hint: a late delivery may have named an older head.
         same = environments.c.hinted_head == pull.head_sha
         since = case((same, environments.c.head_since), else_=literal(now, Moment))
         values |= {"hinted_head": pull.head_sha, "hinted_open": pull.open, "head_since": since}
-    # First the environment, then the key: recording a delivery locks them in the same order.
+    # The environment first, then the key: recording a delivery locks them in the same order.
     statement = (
         update(environments)
         .where(
@@ -192,11 +186,11 @@ def _save(
         raise Superseded(_SUPERSEDED.format(environment.key))
     append_decisions(connection, made)
     if left:
-        places.wake_queue(connection, now)
+        quota.wake_queue(connection, now)
 
 
 def _require_current(connection: Connection, claim: Claim, environment: Environment) -> None:
-    """Locks record and key, in the order of `_save`; Superseded when one of them is not ours any more."""
+    """Locks record and key in the order of `_save`; Superseded when one of them is no longer current."""
     record = select(environments.c.key).where(
         environments.c.key == str(environment.key), environments.c.generation == environment.generation
     )
@@ -222,3 +216,30 @@ def _environment(row: Row[Any]) -> Environment:
         admission=Admission(row.admission),
         requested_at=row.asked_at,
     )
+
+
+def new_row(key: EnvironmentKey, repository: Repository, namespace: str, now: datetime) -> Mapping[str, Any]:
+    """The row of an environment that has not been reconciled yet."""
+    return {
+        "key": str(key),
+        "repository_id": repository.id,
+        "installation_id": repository.installation_id,
+        "owner": repository.owner,
+        "repository": repository.name,
+        "namespace": namespace,
+        "generation": 1,
+        "observed_generation": 0,
+        "hinted_head": None,
+        "head_since": None,
+        "hinted_open": None,
+        "desired_at": now,
+        "author": "",
+        "state": EnvironmentState.PENDING,
+        "admission": Admission.NONE,
+        "status": encode(Status(EnvironmentState.PENDING)),
+        "attempt": encode(Attempt()),
+        "wishes": encode(UserOverrides()),
+        "receipt": "",
+        "created_at": now,
+        "updated_at": now,
+    }

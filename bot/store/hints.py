@@ -1,4 +1,4 @@
-"""What hints do to environments: rows appear, generations rise, work is asked for."""
+"""Applies hints to environments: creates rows, raises generations, enqueues work."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store.bulk import BulkStatement
 from bot.store.database import insert
-from bot.store.new_environment import new_row
+from bot.store.environments import new_row
 from bot.store.queue import enqueue
 from bot.store.tables import environments, microseconds
 
 _QUICK_SUCCESSION = 2_000_000
-"""Microseconds: Changes of desire closer than this are gathered before the environment is worked on again."""
+"""Microseconds; the queue delays work on environments whose desired state changes faster than this."""
 
 
 @dataclass(frozen=True, slots=True)
 class MergedHint:
-    """All hints on one environment that came together: the last word counts, and contradiction is change."""
+    """Hints on one environment merged: the last value wins; conflicting hints count as a change."""
 
     name: str
-    """The environment's key as the tables have it."""
+    """The environment's key as text."""
     repository: Repository
     number: int
     head: str | None
     open: bool | None
     unsure: bool
-    """Something may have changed that the hints do not tell, or they differ among themselves."""
+    """The hints conflict, or something else may have changed."""
 
     @property
     def key(self) -> EnvironmentKey:
@@ -47,43 +47,43 @@ class MergedHint:
 
 
 def merge_hints(hints: Iterable[PullRequestHint]) -> list[MergedHint]:
-    """One entry per environment, in the order of their keys (all replicas lock rows in that order)."""
-    found: dict[str, MergedHint] = {}
+    """One entry per environment, sorted by key: all replicas lock rows in that order."""
+    merged: dict[str, MergedHint] = {}
     for hint in hints:
         name = str(EnvironmentKey.preview(hint.repository.id, hint.number))
         unsure = hint.head_sha is None or hint.open is None
         new = MergedHint(name, hint.repository, hint.number, hint.head_sha, hint.open, unsure)
-        old = found.get(new.name)
+        old = merged.get(new.name)
         if old is not None:
             differs = (old.head, old.open) != (new.head, new.open)
             head = old.head if new.head is None else new.head
             is_open = old.open if new.open is None else new.open
             new = replace(new, head=head, open=is_open, unsure=old.unsure or unsure or differs)
-        found[new.name] = new
-    return [found[key] for key in sorted(found)]
+        merged[new.name] = new
+    return [merged[key] for key in sorted(merged)]
 
 
 def apply_hints(connection: Connection, hints: Sequence[PullRequestHint], now: datetime) -> None:
-    """Within a transaction. A row is not made for a pull request that was never seen and is closed."""
+    """Within a transaction. A pull request without a record gets one unless it is closed."""
     gathered = merge_hints(hints)
     if not gathered:
         return
-    known = _read_states(connection, gathered)
-    missing = [hint for hint in gathered if hint.name not in known and hint.open is not False]
+    stored = _read_states(connection, gathered)
+    missing = [hint for hint in gathered if hint.name not in stored and hint.open is not False]
     if missing:
-        made = _insert(connection, missing, now)
-        late = [hint for hint in missing if hint.name not in made]
-        if late:  # another replica made them between the two statements
-            known |= _read_states(connection, late)
-    existing = [(hint, known[hint.name]) for hint in gathered if hint.name in known]
+        created = _insert(connection, missing, now)
+        late = [hint for hint in missing if hint.name not in created]
+        if late:  # another replica created them between the two statements
+            stored |= _read_states(connection, late)
+    existing = [(hint, stored[hint.name]) for hint in gathered if hint.name in stored]
     hurried = _update(connection, existing, microseconds(now))
-    asked = [*missing, *(hint for hint, _ in existing)]
-    enqueue(connection, [hint.work for hint in asked], now, hurried)
+    changed = [*missing, *(hint for hint, _ in existing)]
+    enqueue(connection, [hint.work for hint in changed], now, hurried)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredState:
-    """What the store knows of an environment before the hints."""
+    """An environment's row before the hints."""
 
     key: str
     installation_id: int
@@ -92,24 +92,24 @@ class StoredState:
     desired_at: int
     """In microseconds."""
     reading: bool
-    """A worker is about to read GitHub for the newest generation."""
+    """A worker is reading GitHub for the newest generation."""
 
     def differs(self, hint: MergedHint) -> bool:
-        """Whether the desire may have changed.
+        """Whether the desired state may have changed.
 
-        While GitHub is read, a hint that repeats another one counts too: the answer may be older than the
-        hint, and would replace it.
+        While a worker reads GitHub, repeated hints count too: the response may be older than the hint and
+        would replace it.
         """
         return hint.unsure or self.reading or (hint.head, hint.open) != (self.head, self.open)
 
 
 def _read_states(connection: Connection, hints: Sequence[MergedHint]) -> dict[str, StoredState]:
-    found = _READ_STATES.run(connection, [(hint.name,) for hint in hints])
+    rows = _READ_STATES.run(connection, [(hint.name,) for hint in hints])
     return {
         row[0]: StoredState(
             row[0], row[1], row[2], None if row[3] is None else bool(row[3]), row[4], bool(row[5])
         )
-        for row in found
+        for row in rows
     }
 
 
@@ -143,7 +143,7 @@ def _new_row(hint: MergedHint, now: datetime) -> Mapping[str, Any]:
 def _update(
     connection: Connection, existing: Sequence[tuple[MergedHint, StoredState]], now: int
 ) -> list[WorkKey]:
-    """Gives the keys whose desire changed shortly after it had changed before."""
+    """Returns the keys whose desired state changed twice in quick succession."""
     rows = []
     hurried = []
     for hint, stored in existing:

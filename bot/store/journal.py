@@ -1,4 +1,4 @@
-"""What was decided and why: written when it is decided, never changed."""
+"""Journal of decisions about environments: append-only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SqlDecisionJournal:
         self._database = database
 
     async def decisions(self, key: EnvironmentKey, limit: int = 50) -> list[Decision]:
-        """The newest first; of refused commands a few, or anybody could hide with them what happened."""
+        """Newest first; only a few refused commands, which anyone can post and which would hide the rest."""
         newest = select(decisions).where(decisions.c.environment == str(key)).order_by(decisions.c.id.desc())
         refused = and_(decisions.c.what == "refused", decisions.c.by != "")
         statements = (newest.where(~refused).limit(limit), newest.where(refused).limit(_REFUSED))
@@ -33,7 +33,7 @@ class SqlDecisionJournal:
         return [Decision(key, row.at, row.what, row.why, row.by) for row in rows[:limit]]
 
     async def record(self, claim: Claim, decision: Decision) -> None:
-        """For what changes no environment's record; Superseded unless the claim is still held."""
+        """Appends a decision that changes no record; Superseded unless the claim is held."""
 
         def write(connection: Connection) -> None:
             require_claim(connection, claim)
@@ -42,7 +42,7 @@ class SqlDecisionJournal:
         await self._database.run(write)
 
 
-def append_decisions(connection: Connection, decisions_: Sequence[Decision]) -> None:
+def append_decisions(connection: Connection, entries: Sequence[Decision]) -> None:
     rows = [
         {
             "environment": str(decision.environment),
@@ -51,7 +51,7 @@ def append_decisions(connection: Connection, decisions_: Sequence[Decision]) -> 
             "why": storable(decision.reason),
             "by": storable(decision.by),
         }
-        for decision in decisions_
+        for decision in entries
     ]
     if rows:
         connection.execute(insert(decisions), rows)

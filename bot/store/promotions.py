@@ -1,4 +1,4 @@
-"""Stages and their promotions: all about one stage is decided in one transaction, on what is stored."""
+"""Stages and their promotions; each change of a stage is one transaction."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ from sqlalchemy import Connection, select, update
 
 from bot.environments.ports import Clock
 from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind, UserOverrides
-from bot.model.errors import Superseded
 from bot.model.naming import namespace_name
 from bot.model.promotion import ACTIVE, ENDED, Promotion, StageAggregate, StageRecord
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store import audit, journal
 from bot.store.database import Database, insert
-from bot.store.new_environment import new_row
-from bot.store.queue import enqueue, holds
+from bot.store.environments import new_row
+from bot.store.queue import enqueue, require_claim
 from bot.store.records import decoder, encode
-from bot.store.tables import environments, promotions, stages, work
-
-_SUPERSEDED = "Another worker took {} over."
+from bot.store.tables import environments, promotions, stages
 
 _read_promotion = decoder(Promotion)
 _read_stage = decoder(StageRecord)
@@ -89,7 +86,7 @@ class SqlPromotionStore:
         ended: bool | None = None,
         limit: int = 50,
     ) -> list[Promotion]:
-        """Those that fit every given condition, the newest first."""
+        """Promotions that match every given condition, newest first."""
         statement = select(promotions.c.body).order_by(promotions.c.requested_at.desc(), promotions.c.id)
         if repository_id is not None:
             statement = statement.where(promotions.c.repository_id == repository_id)
@@ -111,7 +108,7 @@ class SqlPromotionStore:
         return [_read_stage(body) for body in bodies]
 
     async def wake(self, stage: EnvironmentKey) -> None:
-        """Something happened to the stage's environment: its promotions are looked at again."""
+        """Enqueues the stage's open promotions after a change of its environment."""
         now = self._clock()
 
         def transaction(connection: Connection) -> None:
@@ -120,11 +117,11 @@ class SqlPromotionStore:
         await self._database.run(transaction)
 
     async def check(self, claim: Claim) -> None:
-        """Raises Superseded unless the claim is still the current one."""
+        """Raises Superseded unless the claim is current."""
         await self._database.run(lambda connection: require_claim(connection, claim))
 
     async def receipt(self, id: str) -> str:
-        """What was written to GitHub for this promotion: JSON that only the reporter reads."""
+        """The reporter's receipt of what it wrote to GitHub, as JSON."""
         statement = select(promotions.c.receipt).where(promotions.c.id == id)
         return await self._database.run(lambda connection: connection.scalar(statement)) or ""
 
@@ -137,7 +134,7 @@ class SqlPromotionStore:
 
 
 def wake_all(connection: Connection, repository_id: int, now: datetime) -> None:
-    """Within a transaction: something that all promotions of a repository depend on may have changed."""
+    """Within a transaction: enqueues all open promotions of a repository."""
     statement = select(promotions.c.id).where(
         promotions.c.repository_id == repository_id, promotions.c.ended.is_(False)
     )
@@ -145,7 +142,7 @@ def wake_all(connection: Connection, repository_id: int, now: datetime) -> None:
 
 
 def wake_pending(connection: Connection, repository_id: int, now: datetime) -> None:
-    """Within a transaction: what those that wait at the gates depend on may have changed."""
+    """Within a transaction: enqueues the promotions that wait for their gates."""
     statement = select(promotions.c.id).where(
         promotions.c.repository_id == repository_id,
         promotions.c.ended.is_(False),
@@ -155,35 +152,29 @@ def wake_pending(connection: Connection, repository_id: int, now: datetime) -> N
 
 
 def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository) -> StageRecord:
-    """The stage's record, made when there is none; nobody else changes it until the transaction ends."""
+    """The stage's record, created when missing and locked until the transaction ends."""
     new = StageRecord(stage, repository)
     row = {"key": str(stage), "repository_id": repository.id, **_columns(new)}
     connection.execute(insert(connection, stages).values(row).on_conflict_do_nothing())
-    found = select(stages.c.body).where(stages.c.key == str(stage)).with_for_update()
+    statement = select(stages.c.body).where(stages.c.key == str(stage)).with_for_update()
     # The repository may have been renamed since.
-    return replace(_read_stage(connection.execute(found).scalar_one()), repository=repository)
-
-
-def require_claim(connection: Connection, claim: Claim) -> None:
-    held = select(work.c.key).where(holds(claim)).with_for_update()
-    if connection.execute(held).one_or_none() is None:
-        raise Superseded(_SUPERSEDED.format(claim.key))
+    return replace(_read_stage(connection.execute(statement).scalar_one()), repository=repository)
 
 
 def _load_aggregate(connection: Connection, record: StageRecord, promotion_id: str | None) -> StageAggregate:
-    wanted = (promotions.c.stage == str(record.key)) & (
+    matches = (promotions.c.stage == str(record.key)) & (
         promotions.c.ended.is_(False) | (promotions.c.id == promotion_id)
     )
-    bodies = connection.scalars(select(promotions.c.body).where(wanted).order_by(promotions.c.requested_at))
-    found = [_read_promotion(body) for body in bodies]
+    bodies = connection.scalars(select(promotions.c.body).where(matches).order_by(promotions.c.requested_at))
+    own = [_read_promotion(body) for body in bodies]
     others = connection.scalars(
         select(stages.c.body).where(
             stages.c.repository_id == record.repository.id, stages.c.key != str(record.key)
         )
     )
     stages_only = (_read_stage(body) for body in others)
-    siblings = {each.name: each for each in stages_only if each.key.kind is EnvironmentKind.STAGE}
-    return StageAggregate(record, {each.id: each for each in found}, siblings)
+    siblings = {stage.name: stage for stage in stages_only if stage.key.kind is EnvironmentKind.STAGE}
+    return StageAggregate(record, {promotion.id: promotion for promotion in own}, siblings)
 
 
 def _write(
@@ -194,23 +185,27 @@ def _write(
     claim: Claim | None,
     token: str,
 ) -> None:
-    changed = [each for each in after.promotions.values() if each != before.promotions.get(each.id)]
-    # First those that let go of the stage, so that the index sees one holder at each moment.
-    for promotion in sorted(changed, key=lambda each: each.state in ACTIVE):
+    changed = [
+        promotion
+        for promotion in after.promotions.values()
+        if promotion != before.promotions.get(promotion.id)
+    ]
+    # Promotions that release the stage come first: the unique index allows one active promotion.
+    for promotion in sorted(changed, key=lambda promotion: promotion.state in ACTIVE):
         _upsert(connection, promotion)
     if after.stage != before.stage:
         own = stages.c.key == str(after.stage.key)
         connection.execute(update(stages).where(own).values(_columns(after.stage)))
     audit.append_entries(connection, after.audit, token)
-    keys = {WorkKey.promotion(each.id) for each in changed}
+    keys = {WorkKey.promotion(promotion.id) for promotion in changed}
     if after.stage.target != before.stage.target:
         _set_target(connection, after.stage, now)
         keys.add(WorkKey.environment(after.stage.key))
     if after.stage != before.stage:
         keys |= {WorkKey.promotion(id) for id in _open_promotions(connection, after.stage.key)}
-    freed = after.stage != before.stage or any(each.state in ENDED for each in changed)
+    freed = after.stage != before.stage or any(promotion.state in ENDED for promotion in changed)
     if after.stage.key.kind is EnvironmentKind.DEMO and freed:
-        # What the default branch wants of it may be possible now.
+        # A pin of the default branch may be possible now.
         keys.add(WorkKey.pipeline(after.stage.repository.id))
     enqueue(connection, keys - ({claim.key} if claim is not None else set()), now)
 
@@ -246,13 +241,13 @@ def _upsert(connection: Connection, promotion: Promotion) -> None:
 
 
 def _set_target(connection: Connection, stage: StageRecord, now: datetime) -> None:
-    """The stage's environment is to run another target, or none: a new desire, in the same transaction."""
+    """Changes the desired target of the stage's environment, in the same transaction."""
     key, repository, target = stage.key, stage.repository, stage.target
     namespace = stage.namespace or namespace_name(key, repository)
     row = new_row(key, repository, namespace, now)
     connection.execute(insert(connection, environments).values(row).on_conflict_do_nothing())
-    found = select(environments.c.wishes).where(environments.c.key == str(key)).with_for_update()
-    wishes = _read_overrides(connection.execute(found).scalar_one())
+    statement = select(environments.c.wishes).where(environments.c.key == str(key)).with_for_update()
+    overrides = _read_overrides(connection.execute(statement).scalar_one())
     connection.execute(
         update(environments)
         .where(environments.c.key == str(key))
@@ -263,11 +258,11 @@ def _set_target(connection: Connection, stage: StageRecord, now: datetime) -> No
             installation_id=repository.installation_id,
             owner=repository.owner,
             repository=repository.name,
-            wishes=encode(replace(wishes, target=target)),
+            wishes=encode(replace(overrides, target=target)),
         )
     )
-    told = f"release {target.release.id} is wanted" if target is not None else "nothing is wanted any more"
-    journal.append_decisions(connection, [Decision(key, now, "asked", told)])
+    reason = f"deploy release {target.release.id}" if target is not None else "delete the deployment"
+    journal.append_decisions(connection, [Decision(key, now, "asked", reason)])
 
 
 def _open_promotions(connection: Connection, stage: EnvironmentKey) -> Sequence[str]:

@@ -1,4 +1,4 @@
-"""Places on the cluster, given out one at a time. The records tell who has one; there is no counter."""
+"""Slots on the cluster, granted one at a time. There is no counter: rows show who has one."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from bot.model.work import WorkKey
 from bot.store.queue import enqueue
 from bot.store.tables import environments
 
-_LOCK = 0x67726E7071  # any number that nobody else takes
+_LOCK = 0x67726E7071  # any number that no other program uses
 
 
 def request_slot(
     connection: Connection, environment: Environment, caps: Caps, now: datetime
 ) -> QueuePosition | None:
-    """Within a transaction that holds the claim. None: it has a place from now on."""
+    """Within a transaction that holds the claim. None when the environment has a slot."""
     candidates = _candidates(connection)
     key = str(environment.key)
-    mine = next((each for each in candidates if each.key == key), None)
+    own = next((candidate for candidate in candidates if candidate.key == key), None)
     overtakes = False
-    if mine is None:
-        mine = _new_candidate(connection, environment, now)
-        overtakes = any(each.requested_at > mine.requested_at for each in candidates)
-        candidates.append(mine)
-    if mine.admission is Admission.ADMITTED:
+    if own is None:
+        own = _new_candidate(connection, environment, now)
+        overtakes = any(candidate.requested_at > own.requested_at for candidate in candidates)
+        candidates.append(own)
+    if own.admission is Admission.ADMITTED:
         return None
     waits = queue_position(key, candidates, caps)
     admission = Admission.ADMITTED if waits is None else Admission.QUEUED
     statement = update(environments).where(environments.c.key == key)
-    connection.execute(statement.values(admission=admission, asked_at=mine.requested_at))
+    connection.execute(statement.values(admission=admission, asked_at=own.requested_at))
     if overtakes or (waits is None and environment.admission is Admission.QUEUED):
         wake_queue(connection, now)
     return waits
 
 
 def lock_quota(connection: Connection) -> None:
-    """Until the transaction ends nobody else takes or leaves a place; on SQLite that is always so."""
+    """Serializes changes of slots until the transaction ends; SQLite serializes all transactions."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 def has_slot(connection: Connection, key: EnvironmentKey) -> bool:
-    """Whether it has a place on the cluster, or one in the queue."""
+    """Whether it has a slot, or waits for one."""
     statement = select(environments.c.admission).where(environments.c.key == str(key))
     return connection.scalar(statement) not in (None, Admission.NONE)
 
 
 def wake_queue(connection: Connection, now: datetime) -> None:
-    """The first may start, and the others have moved up."""
+    """Enqueues all environments that wait for a slot: their positions have changed."""
     queued = select(environments.c.key).where(environments.c.admission == Admission.QUEUED)
     keys = [EnvironmentKey.parse(key) for key in connection.scalars(queued)]
     enqueue(connection, map(WorkKey.environment, keys), now)
@@ -73,7 +73,7 @@ def _candidates(connection: Connection) -> list[Candidate]:
 
 
 def _new_candidate(connection: Connection, environment: Environment, now: datetime) -> Candidate:
-    """One that had to leave the queue for a push comes back to where it was."""
+    """A candidate that keeps its earlier position, if a push made it leave the queue."""
     key = str(environment.key)
     statement = select(environments.c.author, environments.c.asked_at).where(environments.c.key == key)
     row = connection.execute(statement).one()

@@ -1,4 +1,4 @@
-"""JSON of the records that are kept whole in one column."""
+"""Records that are stored as JSON in one column."""
 
 from __future__ import annotations
 
@@ -62,7 +62,9 @@ def _stored(value: Any) -> Any:
     """The value as JSON types, with the stored names of its fields."""
     if is_dataclass(value):
         names = _STORED_NAMES.get(type(value), {})
-        return {names.get(each.name, each.name): _stored(getattr(value, each.name)) for each in fields(value)}
+        return {
+            names.get(field.name, field.name): _stored(getattr(value, field.name)) for field in fields(value)
+        }
     if isinstance(value, Mapping):
         return {key: _stored(item) for key, item in value.items()}
     return [_stored(item) for item in value] if isinstance(value, list | tuple | frozenset) else value

@@ -1,4 +1,4 @@
-"""Releases that can be promoted: written once, found again by their id or their commit."""
+"""Promotable releases: written once, read by id or commit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SqlReleaseStore:
         self._database = database
 
     async def keep(self, release: PromotableRelease) -> None:
-        """A release that is known already is left as it is."""
+        """Stores a release; one that is stored already stays unchanged."""
         row = {
             "id": release.id,
             "repository_id": release.repository_id,
@@ -46,7 +46,7 @@ class SqlReleaseStore:
         return await self._read_one(statement)
 
     async def of_commit(self, repository_id: int, commit: str) -> PromotableRelease | None:
-        """The one that was made last: another configuration of the same commit is another release."""
+        """The newest release of the commit: each configuration of a commit is a release of its own."""
         statement = (
             select(releases.c.body)
             .where(releases.c.repository_id == repository_id, releases.c.commit == commit)
@@ -66,17 +66,17 @@ class SqlReleaseStore:
         return [_read(body) for body in bodies]
 
     async def learn_tree(self, release: PromotableRelease, tree: str) -> PromotableRelease:
-        """What its commit's tree is called; it belongs to the commit and never changes."""
-        known = replace(release, tree=tree)
-        statement = update(releases).where(releases.c.id == release.id).values(body=encode(known))
+        """Adds the commit's tree, which never changes."""
+        with_tree = replace(release, tree=tree)
+        statement = update(releases).where(releases.c.id == release.id).values(body=encode(with_tree))
         await self._database.run(lambda connection: connection.execute(statement))
-        return known
+        return with_tree
 
     async def purge(self, before: datetime, most: int) -> int:
-        """Drops releases that were made before and that nothing refers to any more, the oldest first.
+        """Deletes at most `most` releases made before that nothing refers to, oldest first.
 
-        What a stage or a demo runs or can go back to stays, and what a promotion that has not ended is about,
-        or the pull request of an open preview.
+        Kept are releases that a stage or demo runs or can roll back to, those of open promotions and of
+        pull requests with an open preview.
         """
 
         def drop(connection: Connection) -> int:
@@ -97,22 +97,22 @@ class SqlReleaseStore:
 
 
 def _referred_to(connection: Connection) -> set[str]:
-    """By id or commit: what stages, other pinned environments and open promotions need."""
-    found: set[str] = set()
+    """Ids and commits that stages, pinned environments and open promotions refer to."""
+    references: set[str] = set()
     for record in map(_read_stage, connection.scalars(select(stages.c.body))):
-        found |= {each.target.release.id for each in record.verified}
+        references |= {verification.target.release.id for verification in record.verified}
     pinned = select(environments.c.wishes).where(~_is_preview())
     targets = [_read_overrides(text).target for text in connection.scalars(pinned)]
     under_way = select(promotions.c.body).where(promotions.c.ended.is_(False))
     for promotion in map(_read_promotion, connection.scalars(under_way)):
         targets.append(promotion.rollback_target)
-        found |= {promotion.release.id} if promotion.release is not None else set()
-        found |= {
+        references |= {promotion.release.id} if promotion.release is not None else set()
+        references |= {
             name
             for name in (promotion.requested_release, promotion.commit, promotion.head)
             if name is not None
         }
-    return found | {target.release.id for target in targets if target is not None}
+    return references | {target.release.id for target in targets if target is not None}
 
 
 def _is_preview() -> ColumnElement[bool]:
@@ -120,7 +120,7 @@ def _is_preview() -> ColumnElement[bool]:
 
 
 def _has_open_preview() -> ColumnElement[bool]:
-    """Also of one that expired while its pull request is open: its release can still be promoted."""
+    """Including an expired preview of an open pull request: its release can still be promoted."""
     return (
         select(environments.c.key)
         .where(

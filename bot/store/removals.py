@@ -1,4 +1,4 @@
-"""What signed deliveries told of repositories that the App has lost."""
+"""Repositories that the App has lost, according to signed deliveries."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ _ALL = 0
 
 
 def record(connection: Connection, notices: Sequence[RepositoryRemoved], now: datetime) -> None:
-    """Within a transaction; what was told before keeps its moment."""
+    """Within a transaction; a repeated notice keeps the time of the first."""
     rows = [
         {
-            "installation_id": each.installation_id,
-            "repository_id": each.repository_id or _ALL,
-            "why": each.why,
+            "installation_id": notice.installation_id,
+            "repository_id": notice.repository_id or _ALL,
+            "why": notice.why,
             "noted_at": now,
         }
-        for each in notices
+        for notice in notices
     ]
     if rows:
         connection.execute(insert(connection, removals).on_conflict_do_nothing(), rows)
 
 
 def revoke(connection: Connection, repositories: Sequence[Repository]) -> None:
-    """A later delivery names the repository as one of that installation: it is there again."""
+    """Deletes notices: a later delivery names the repository as part of the installation."""
     for repository in repositories:
         connection.execute(delete(removals).where(_applies_to(repository)))
 
 
 def find_notice(connection: Connection, repository: Repository, before: datetime) -> RemovalNotice | None:
-    """Why it was lost, if that was told before the given moment."""
+    """The notice of a repository from before the given time."""
     columns = (removals.c.why, removals.c.noted_at)
     statement = select(*columns).where(_applies_to(repository), removals.c.noted_at < before)
     row = connection.execute(statement.order_by(removals.c.repository_id.desc()).limit(1)).one_or_none()
@@ -46,13 +46,13 @@ def find_notice(connection: Connection, repository: Repository, before: datetime
 
 
 def removed_before(before: datetime) -> ColumnElement[bool]:
-    """Environments of repositories that were lost before the given moment."""
-    told = select(removals.c.why).where(
+    """Condition for environments of repositories that were lost before the given time."""
+    notices = select(removals.c.why).where(
         removals.c.installation_id == environments.c.installation_id,
         removals.c.repository_id.in_((_ALL, environments.c.repository_id)),
         removals.c.noted_at < before,
     )
-    return told.exists()
+    return notices.exists()
 
 
 def purge(connection: Connection, before: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Which tables there are: Alembic's migrations, run by the program itself."""
+"""Schema migrations: Alembic, run by the program."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from bot.store.database import StoreUnusable
 
 
 def upgrade(connection: Connection) -> None:
-    """Brings the tables to this program's version, within the connection's transaction.
+    """Upgrades the tables to this program's version, within the connection's transaction.
 
-    Raises StoreUnusable when a newer program has already changed them.
+    Raises StoreUnusable when a newer version has already changed them.
     """
     config = Config()
     config.set_main_option("script_location", "bot.store:migrations")
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    revisions = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     present = MigrationContext.configure(connection).get_current_revision()
-    if present is not None and present not in known:
+    if present is not None and present not in revisions:
         raise StoreUnusable(
-            f"The database is at version {present}, which this program does not know: a newer Greenroom has "
-            "used it. Run that version or a newer one, or restore the backup made before the upgrade."
+            f"The database has schema {present}, which a newer Greenroom created. Run that version or a "
+            "newer one, or restore the backup from before the upgrade."
         )
     command.upgrade(config, "head")

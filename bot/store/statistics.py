@@ -1,4 +1,4 @@
-"""How many there are of what, for metrics: counted by the database, whatever it holds."""
+"""Counts of environments, promotions and stages, for metrics."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from bot.store.tables import environments, promotions, stages
 @dataclass(frozen=True, slots=True)
 class StoreStatistics:
     environments: Mapping[str, int]
-    """By state, as far as there are any."""
+    """By state; states without environments are missing."""
     promotions: Mapping[str, int]
-    """By state, those that have ended too."""
+    """By state, including ended ones."""
     locked: int
     """Stages."""
     held: int
     approval_seconds: float
-    """How long the oldest promotion that waits for an approval has waited."""
+    """Waiting time of the oldest promotion that needs an approval."""
 
 
 class SqlStatistics:

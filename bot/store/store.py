@@ -1,4 +1,4 @@
-"""The store as the other rooms see it."""
+"""Facade of the store: one object per table or concern."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ class Store:
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:
-        """Connects to `sqlite:///PATH` or `postgresql://…`; StoreUnusable says what to put right.
+        """Connects to `sqlite:///PATH` or `postgresql://…`; raises StoreUnusable with advice.
 
-        Whoever only looks does not `create` the file.
+        With `create=False` a SQLite file must exist.
         """
         database = _database(url, create)
         await database.open()
@@ -72,19 +72,19 @@ class Store:
         return self._database.transactions
 
     async def migrate(self) -> None:
-        """Makes or updates the tables and takes up what killed processes left; call it before anything else.
+        """Creates or upgrades the tables and ends the leases of killed processes; call it first.
 
-        StoreUnusable says what to put right.
+        Raises StoreUnusable with advice.
         """
         await self._database.migrate()
         await self.queue.void_leases()
 
     async def ping(self) -> None:
-        """Returns when the database answers a question about our tables."""
+        """Reads one row; returns when the database responds."""
         await self._database.run(lambda connection: connection.scalar(select(tokens.c.last)))
 
     async def close(self) -> None:
-        """What was begun is finished; calls afterwards are errors."""
+        """Finishes running transactions; later calls are errors."""
         await self._database.close()
 
 
@@ -92,10 +92,10 @@ def _database(text: str, create: bool) -> Database:
     try:
         url: URL = make_url(text)
     except ArgumentError:
-        raise StoreUnusable(f"The database URL cannot be read; write {_URLS}.") from None
+        raise StoreUnusable(f"The database URL cannot be parsed. Use {_URLS}.") from None
     kind = url.get_backend_name()
     if kind == "sqlite" and url.database and url.database != ":memory:":
         return SqliteDatabase(Path(url.database), create)
     if kind in ("postgresql", "postgres"):
         return PostgresqlDatabase(url)
-    raise StoreUnusable(f"A database of the kind {kind!r}, or without a file, cannot be used; write {_URLS}.")
+    raise StoreUnusable(f"Unsupported database {kind!r}, or no file. Use {_URLS}.")

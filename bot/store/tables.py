@@ -78,14 +78,14 @@ environments = Table(
     Column("namespace", Text, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("observed_generation", BigInteger, nullable=False),
-    Column("hinted_head", Text),  # the newest head that anybody told of
-    Column("head_since", Moment),  # when it was first heard of as the head
+    Column("hinted_head", Text),  # the newest head in a hint
+    Column("head_since", Moment),  # when it was first seen as the head
     Column("hinted_open", Boolean),
-    Column("desired_at", Moment, nullable=False),  # when the desire changed last
+    Column("desired_at", Moment, nullable=False),  # last change of the desired state
     Column("author", Text, nullable=False),  # of the pull request
     Column("state", Text, nullable=False),
     Column("admission", Text, nullable=False),
-    Column("asked_at", Moment),  # for a place, first
+    Column("asked_at", Moment),  # first request for a slot
     Column("commit", Text),
     Column("expires_at", Moment),
     Column("status", Text, nullable=False),
@@ -107,7 +107,7 @@ removals = Table(
     Column("why", Text, nullable=False),
     Column("noted_at", Moment, nullable=False),
 )
-"""Signed word that the App has lost repositories: evidence, once it is confirmed."""
+"""Notices from signed deliveries that the App has lost repositories; evidence once confirmed."""
 
 work = Table(
     "work",
@@ -115,9 +115,9 @@ work = Table(
     Column("key", Text, primary_key=True),
     Column("running", Boolean, nullable=False),
     Column("not_before", Moment, nullable=False),
-    Column("settling_since", Moment),  # first of several changes of desire in quick succession
-    Column("settled_at", Moment),  # does not run before, whoever asks
-    Column("again_at", Moment),  # asked for while it runs: run once more, from this moment on
+    Column("settling_since", Moment),  # first of several changes in quick succession
+    Column("settled_at", Moment),  # not due before
+    Column("again_at", Moment),  # enqueued while running: run once more, at this time
     Column("attempts", Integer, nullable=False),
     Column("token", BigInteger, nullable=False),
     Column("owner", Text),
@@ -133,7 +133,7 @@ tokens = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("last", BigInteger, nullable=False),
 )
-"""One row: the last fencing token. Keys come and go, tokens only grow."""
+"""One row: the last fencing token; it only grows."""
 
 commands = Table(
     "commands",
@@ -145,11 +145,11 @@ commands = Table(
     Column("repository", Text, nullable=False),
     Column("number", BigInteger, nullable=False),
     Column("digest", Text, nullable=False),  # of the comment as it was delivered; its text is not kept
-    Column("head", Text),  # the pull request's head when the comment was heard of
+    Column("head", Text),  # the pull request's head when the comment was delivered
     Column("head_since", Moment),
     Column("received_at", Moment, nullable=False),
     Column("outcome", Text),  # decided in one transaction with its effect
-    Column("answer", Text),  # "" while it is being written, then what GitHub calls it
+    Column("answer", Text),  # "" while it is being written, then its GitHub id
     Column("finished", Boolean, nullable=False),
 )
 Index("commands_by_pull_request", commands.c.repository_id, commands.c.number)
@@ -214,7 +214,7 @@ Index(
     sqlite_where=promotions.c.moving,
     postgresql_where=promotions.c.moving,
 )
-"""Whatever the program does: one promotion at a time has a stage in its hands."""
+"""At most one active promotion per stage, enforced by the database."""
 
 audit = Table(
     "audit",
@@ -229,7 +229,7 @@ audit = Table(
     Column("why", Text, nullable=False),
     Column("before", Text, nullable=False),
     Column("after", Text, nullable=False),
-    Column("token", Text, nullable=False),  # of the comment or call that asked for it
+    Column("token", Text, nullable=False),  # of the comment or call behind it
 )
 Index("audit_by_repository", audit.c.repository_id, audit.c.id)
 _asked = audit.c.token != literal_column("''")
@@ -237,5 +237,5 @@ Index("audit_by_token", audit.c.token, sqlite_where=_asked, postgresql_where=_as
 
 
 def storable(text: str, limit: int = 4000) -> str:
-    """The text as both databases take it: no NUL, no lone surrogate, not endless."""
+    """The text as both databases accept it: without NUL and lone surrogates, cut to `limit` characters."""
     return text[:limit].replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")

@@ -1,4 +1,4 @@
-"""Alembic runs this file; the transaction belongs to whoever called for the upgrade."""
+"""Run by Alembic; the caller of the upgrade owns the transaction."""
 
 from alembic import context
 
