@@ -60,7 +60,7 @@ Item = TypeVar("Item")
 
 
 class KubernetesWorkloads:
-    """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
+    """Raises Unavailable when the API server does not answer, Rejected when it refuses."""
 
     def __init__(self, api: KubernetesApi) -> None:
         self._api = api

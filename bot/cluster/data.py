@@ -31,7 +31,7 @@ _KEY = "record.json"
 
 
 class KubernetesData:
-    """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
+    """Raises Unavailable when the API server does not answer, Rejected when it refuses."""
 
     def __init__(self, api: KubernetesApi) -> None:
         self._api = api

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.cluster.apply import apply_all
-from bot.cluster.client.api import KubernetesApi, Refused
+from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import NAMESPACE
 from bot.cluster.guard_rails import guard_rails
 from bot.cluster.guard_rails import namespace_object as namespace_object
@@ -42,7 +43,7 @@ def view(live: Object | None, environment: EnvironmentKey) -> NamespaceView:
 
 
 class KubernetesNamespaces:
-    """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
+    """Raises Unavailable when the API server does not answer, Rejected when it refuses."""
 
     def __init__(self, api: KubernetesApi, policy: ClusterPolicy) -> None:
         self._api = api

@@ -1,4 +1,4 @@
-"""Tells which environments changed: one watch per kind over all namespaces, none per environment."""
+"""Reports changed environments by one watch per kind over all namespaces."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import structlog
 
-from bot.cluster.client.api import Expired, KubernetesApi
+from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.errors import Expired
 from bot.cluster.client.kinds import DEPLOYMENT, HTTP_ROUTE, JOB, NAMESPACE, POD, STATEFUL_SET, Kind
 from bot.cluster.health.fingerprint import fingerprint, initial_fingerprint
 from bot.cluster.names import ENVIRONMENT
@@ -23,98 +24,98 @@ Object = dict[str, Any]
 Changed = Callable[[EnvironmentKey], Awaitable[None]]
 
 _KINDS = (DEPLOYMENT, STATEFUL_SET, JOB, POD, HTTP_ROUTE, NAMESPACE)
-_SHORTEST_PAUSE = 0.5
-_LONGEST_PAUSE = 30.0
+_MIN_PAUSE = 0.5
+_MAX_PAUSE = 30.0
 
 
 class Watcher:
-    """Survives whatever the API server does: it lists and watches again, and tells what it missed."""
+    """Watches all kinds. After an interruption it lists again and reports changes that it missed."""
 
     def __init__(self, api: KubernetesApi) -> None:
         self._api = api
 
     async def run(self, changed: Changed) -> None:
-        """Calls `changed` until cancelled: after the start once for every environment, then for each change.
+        """Calls `changed` for each environment once and then for each change, until cancelled.
 
-        A change may be told more than once. `changed` must be quick; what it raises is logged.
+        A change may be reported more than once. `changed` must be quick; its exceptions are logged.
         """
         async with asyncio.TaskGroup() as group:
             for kind in _KINDS:
-                group.create_task(_Watch(self._api, kind, changed).forever())
+                group.create_task(_Watch(self._api, kind, changed).run())
 
 
 class _Watch:
-    """One kind. Of each object it keeps a number and the environment's label, never the object."""
+    """The watch of one kind. Keeps a fingerprint and the environment's label per object, never the object."""
 
     def __init__(self, api: KubernetesApi, kind: Kind, changed: Changed) -> None:
         self._api = api
         self._kind = kind
         self._changed = changed
-        self._known: dict[str, tuple[int, str]] = {}
+        self._seen: dict[str, tuple[int, str]] = {}
         self._version = ""
-        self._pause = _SHORTEST_PAUSE
+        self._pause = _MIN_PAUSE
 
-    async def forever(self) -> None:
+    async def run(self) -> None:
         while True:
             try:
                 await self._follow()
-                self._pause = _SHORTEST_PAUSE
+                self._pause = _MIN_PAUSE
             except Expired:
                 self._version = ""
             except GreenroomError as error:
-                log.warning("a watch broke off and goes on", kind=self._kind.name, reason=str(error))
+                log.warning("watch interrupted", kind=self._kind.name, reason=str(error))
             except Exception:
-                log.exception("a defect: a watch could not read what it got", kind=self._kind.name)
+                log.exception("watch failed on an unexpected event", kind=self._kind.name)
                 self._version = ""
-            await self._rest()
+            await self._pause_before_retry()
 
     async def _follow(self) -> None:
-        """From the last version that was seen until the server closes."""
+        """Processes events after the last version until the server closes the stream."""
         if not self._version:
             await self._list()
         events = self._api.watch(self._kind, labels=ENVIRONMENT, resource_version=self._version)
         async with aclosing(events):
             async for event in events:
-                await self._take(event)
+                await self._process(event)
 
     async def _list(self) -> None:
-        found = await self._api.list(self._kind, labels=ENVIRONMENT)
-        seen = {each["metadata"]["uid"] for each in found.items}
-        for each in found.items:
-            await self._note(each)
-        for uid in self._known.keys() - seen:
-            _, label = self._known.pop(uid)
-            await self._tell(label)
-        self._version = found.resource_version
+        objects = await self._api.list(self._kind, labels=ENVIRONMENT)
+        uids = {live["metadata"]["uid"] for live in objects.items}
+        for live in objects.items:
+            await self._note(live)
+        for uid in self._seen.keys() - uids:
+            _, label = self._seen.pop(uid)
+            await self._report(label)
+        self._version = objects.resource_version
 
-    async def _take(self, event: Object) -> None:
+    async def _process(self, event: Object) -> None:
         live = event["object"]
         metadata = live["metadata"]
         if event["type"] == "DELETED":
-            self._known.pop(metadata["uid"], None)
-            await self._tell(metadata["labels"][ENVIRONMENT])
+            self._seen.pop(metadata["uid"], None)
+            await self._report(metadata["labels"][ENVIRONMENT])
         elif event["type"] != "BOOKMARK":
             await self._note(live)
         self._version = metadata["resourceVersion"]
-        self._pause = _SHORTEST_PAUSE
+        self._pause = _MIN_PAUSE
 
     async def _note(self, live: Object) -> None:
-        """Tells of an object whose status is another one than the last time."""
+        """Reports the environment if the object's fingerprint changed."""
         uid, label = live["metadata"]["uid"], live["metadata"]["labels"][ENVIRONMENT]
         now = fingerprint({**live, "kind": self._kind.name})
-        before, _ = self._known.get(uid, (initial_fingerprint(self._kind.name), label))
-        self._known[uid] = (now, label)
+        before, _ = self._seen.get(uid, (initial_fingerprint(self._kind.name), label))
+        self._seen[uid] = (now, label)
         if now != before:
-            await self._tell(label)
+            await self._report(label)
 
-    async def _tell(self, label: str) -> None:
+    async def _report(self, label: str) -> None:
         try:
             key = EnvironmentKey.parse(label)
         except ValueError:
             return
         await self._changed(key)
 
-    async def _rest(self) -> None:
-        """Between half and all of a pause that doubles, so that replicas do not come back all at once."""
+    async def _pause_before_retry(self) -> None:
+        """Sleeps with exponential backoff and jitter, so that replicas do not reconnect at the same time."""
         await asyncio.sleep(self._pause * random.uniform(0.5, 1))  # noqa: S311, no secret
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+        self._pause = min(self._pause * 2, _MAX_PAUSE)

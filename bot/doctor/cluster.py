@@ -6,8 +6,9 @@ import os
 from typing import Self
 
 from bot.cluster.client.access import gateway_problem, missing_rights
-from bot.cluster.client.api import KubernetesApi, Refused
+from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
+from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import GATEWAY, SECRET
 from bot.cluster.policy import ClusterPolicy
 from bot.doctor.findings import CheckFailed

@@ -1,4 +1,4 @@
-"""Reading `WWW-Authenticate` as registries write it."""
+"""Parses `WWW-Authenticate` headers of registries."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SCHEME = re.compile(r"\s*([A-Za-z]+)(?:\s+|\s*,\s*|$)")
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """How a registry wants to be asked: `scheme` is "bearer" or "basic"."""
+    """The authentication that a registry requires; `scheme` is "bearer" or "basic"."""
 
     scheme: str
     realm: str = ""
@@ -21,7 +21,7 @@ class Challenge:
 
 
 def parse_challenge(header: str) -> Challenge | None:
-    """The first challenge that can be answered; None when there is none."""
+    """The first supported challenge; None when there is none."""
     rest = header
     while match := _SCHEME.match(rest):
         rest = rest[match.end() :]

@@ -1,4 +1,4 @@
-"""Asks a registry which digest is behind a tag."""
+"""Resolves tags to digests over the OCI distribution API."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ ACCEPT = ", ".join(
     )
 )
 DEADLINE = 30.0  # seconds for one resolve, whatever the registry does
-TOKEN_SECONDS = 60.0  # when the token service does not say; the specification's minimum
+TOKEN_SECONDS = 60.0  # lifetime of a token without `expires_in`; the minimum of the specification
 MAX_TOKEN_SECONDS = 3600.0
-MARGIN = 10.0  # seconds before its end at which a token counts as spent
+MARGIN = 10.0  # seconds before its expiry at which a token is renewed
 MAX_REMEMBERED = 1000
 
 K = TypeVar("K")
@@ -39,9 +39,9 @@ V = TypeVar("V")
 
 
 class RegistryClient:
-    """Tag to digest. Fits the port `Registry` of the environments.
+    """Implements `Registry` of `bot/environments/ports.py`.
 
-    `allowed_hosts` (host, or host:port) may be reached wherever they are, all others as `addresses` says.
+    `allowed_hosts` (host, or host:port) may have any address; for all others see `transport.may_ask`.
     """
 
     def __init__(
@@ -69,31 +69,31 @@ class RegistryClient:
     async def resolve(self, image: str, tag: str) -> str | None:
         """The digest of `image:tag`; None while the registry has no such manifest.
 
-        Raises TryAgain when the registry does not answer or asks for a pause, Rejected when asking again is
-        of no use: bad name, no right to pull, an address that is not allowed.
+        Raises Unavailable when the registry does not answer or limits the rate, Rejected for an invalid
+        name, a missing right to pull, or an address that is not allowed.
         """
         reference = _reference(image, tag)
         try:
             async with asyncio.timeout(DEADLINE):
-                response = await self._ask("HEAD", reference)
+                response = await self._request("HEAD", reference)
                 if _needs_body(response):
-                    response = await self._ask("GET", reference)
+                    response = await self._request("GET", reference)
         except TimeoutError:
             raise Unavailable(
                 f"the registry {reference.registry} did not answer within {DEADLINE:.0f} s"
             ) from None
         return _digest(reference, response)
 
-    async def _ask(self, method: str, reference: ImageReference) -> Response:
-        """The manifest, with whatever authorization the registry asks for."""
+    async def _request(self, method: str, reference: ImageReference) -> Response:
+        """Requests the manifest with the authorization that the registry requires."""
         url = _base(reference).join(f"/v2/{reference.repository}/manifests/{reference.tag}")
-        known = self._challenges.get((reference.registry, reference.repository))
-        response = await self._authorized(method, url, reference, known)
+        challenge = self._challenges.get((reference.registry, reference.repository))
+        response = await self._authorized(method, url, reference, challenge)
         if response.status != 401:
             return response
         challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
         if challenge is None:
-            raise Rejected(f"the registry {reference.registry} asks for a login that the bot does not know")
+            raise Rejected(f"the registry {reference.registry} requires an unsupported authentication scheme")
         if challenge.scheme == "bearer":
             _remember(self._challenges, (reference.registry, reference.repository), challenge)
         self._tokens.pop((reference.registry, challenge), None)
@@ -108,11 +108,11 @@ class RegistryClient:
         elif challenge:
             headers["Authorization"] = self._credentials.header(reference.registry) or ""
         if headers.get("Authorization") == "":
-            raise _no_right(reference)
+            raise _access_denied(reference)
         return await self._transport.send(method, url, headers, _base(reference))
 
     async def _token(self, challenge: Challenge, reference: ImageReference) -> str:
-        """A live token. The cache's key names the registry, so that none gets a token made for another."""
+        """A valid token. The cache's key contains the registry, so that no token is sent to another one."""
         token, expires = self._tokens.get((reference.registry, challenge), ("", 0.0))
         if time.monotonic() < expires:
             return token
@@ -124,7 +124,7 @@ class RegistryClient:
         headers = {"Accept": "application/json"} | ({"Authorization": login} if login else {})
         response = await self._transport.send("GET", realm, headers, base)
         _raise_for_status(reference, response)
-        token, seconds = _granted(reference, response)
+        token, seconds = _parse_token(reference, response)
         lifetime = min(seconds, MAX_TOKEN_SECONDS) - MARGIN
         _remember(self._tokens, (reference.registry, challenge), (token, time.monotonic() + lifetime))
         return token
@@ -132,14 +132,14 @@ class RegistryClient:
 
 def _reference(image: str, tag: str) -> ImageReference:
     try:
-        named = parse_reference(image)
+        reference = parse_reference(image)
     except ValueError as error:
         raise Rejected(str(error)) from None
-    if named.tag or named.digest:
-        raise Rejected(f"the image {image!r} must be named without tag and digest: the bot adds them")
+    if reference.tag or reference.digest:
+        raise Rejected(f"the image {image!r} must not have a tag or digest; Greenroom adds them")
     if not TAG.fullmatch(tag):
-        raise Rejected(f"{tag!r} is not a tag")
-    return ImageReference(named.registry, named.repository, tag)
+        raise Rejected(f"{tag!r} is not a valid tag")
+    return ImageReference(reference.registry, reference.repository, tag)
 
 
 def _base(reference: ImageReference) -> httpx.URL:
@@ -152,15 +152,17 @@ def _realm(challenge: Challenge, reference: ImageReference) -> httpx.URL:
     try:
         realm = httpx.URL(challenge.realm)
     except httpx.InvalidURL:
-        raise Rejected(f"the registry {reference.registry} names a token service that is no URL") from None
+        raise Rejected(
+            f"the registry {reference.registry} names a token service with an invalid URL"
+        ) from None
     insecure = realm.scheme == "http" and _base(reference).scheme == "http"
     if not realm.host or realm.userinfo or not (realm.scheme == "https" or insecure):
-        raise Rejected(f"the registry {reference.registry} names a token service that is not https")
+        raise Rejected(f"the registry {reference.registry} names a token service without https")
     return realm
 
 
 def _needs_body(response: Response) -> bool:
-    """Whether HEAD did not tell: some registries leave the digest out, or HEAD altogether."""
+    """Whether HEAD is not enough: some registries omit the digest or do not support HEAD."""
     return response.status in (405, 501) or (
         response.status == 200 and "Docker-Content-Digest" not in response.headers
     )
@@ -170,12 +172,12 @@ def _digest(reference: ImageReference, response: Response) -> str | None:
     if response.status == 404:
         return None
     _raise_for_status(reference, response)
-    told = response.headers.get("Docker-Content-Digest")
+    declared = response.headers.get("Docker-Content-Digest")
     computed = f"sha256:{hashlib.sha256(response.body).hexdigest()}" if response.body else None
-    digest = told or computed
+    digest = declared or computed
     if not digest or not DIGEST.fullmatch(digest) or computed not in (None, digest):
         raise Unavailable(
-            f"the registry {reference.registry} gives no digest of {reference} that fits its manifest"
+            f"the registry {reference.registry} sends no digest of {reference} that matches the manifest"
         )
     return digest
 
@@ -185,32 +187,35 @@ def _raise_for_status(reference: ImageReference, response: Response) -> None:
     if status == 200:
         return
     if status in (401, 403):
-        raise _no_right(reference)
+        raise _access_denied(reference)
     if status == 429 or status >= 500:
         raise Unavailable(
-            f"the registry {reference.registry} answers {status} for {reference}", _pause(response)
+            f"the registry {reference.registry} responds with status {status} for {reference}",
+            _retry_at(response),
         )
-    raise Rejected(f"the registry {reference.registry} answers {status} for {reference}", _told(response))
-
-
-def _no_right(reference: ImageReference) -> Rejected:
-    return Rejected(
-        f"the registry {reference.registry} does not let the bot read {reference.repository}: "
-        "check the image's name, make it public, or give the bot registry credentials that may pull it"
+    raise Rejected(
+        f"the registry {reference.registry} responds with status {status} for {reference}", _excerpt(response)
     )
 
 
-def _pause(response: Response) -> datetime | None:
+def _access_denied(reference: ImageReference) -> Rejected:
+    return Rejected(
+        f"the registry {reference.registry} denies Greenroom access to {reference.repository}: "
+        "check the name of the image, make it public, or configure registry credentials that can pull it"
+    )
+
+
+def _retry_at(response: Response) -> datetime | None:
     seconds = response.headers.get("Retry-After", "")
     return datetime.now(UTC) + timedelta(seconds=min(int(seconds), 3600)) if seconds.isdecimal() else None
 
 
-def _told(response: Response) -> str:
-    """The registry's own words, cut."""
+def _excerpt(response: Response) -> str:
+    """The beginning of the registry's response."""
     return response.body[:500].decode(errors="replace")
 
 
-def _granted(reference: ImageReference, response: Response) -> tuple[str, float]:
+def _parse_token(reference: ImageReference, response: Response) -> tuple[str, float]:
     try:
         answer = json.loads(response.body)
         token = answer.get("token") or answer.get("access_token")
@@ -218,12 +223,12 @@ def _granted(reference: ImageReference, response: Response) -> tuple[str, float]
     except (ValueError, AttributeError, TypeError):
         token, seconds = None, 0.0
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
-        raise Unavailable(f"the token service of {reference.registry} answers without a token")
+        raise Unavailable(f"the token service of {reference.registry} responds without a token")
     return token, seconds
 
 
 def _remember(memory: dict[K, V], key: K, value: V) -> None:
-    """Keep a value; what was kept longest leaves when there is too much."""
+    """Stores a value; above MAX_REMEMBERED, the oldest one is removed."""
     memory.pop(key, None)
     memory[key] = value
     while len(memory) > MAX_REMEMBERED:

@@ -1,4 +1,4 @@
-"""Names and passwords for registries, as `docker login` writes them."""
+"""Credentials of registries from a Docker `config.json`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ _HUB_NAMES = (DOCKER_HUB, "index.docker.io", DOCKER_HUB_API)
 
 
 class Credentials:
-    """Authorization headers by registry. Shows its registries, never a password."""
+    """Authorization headers by registry; the repr contains no password."""
 
     def __init__(self, headers: Mapping[str, str] | None = None) -> None:
         self._headers = dict(headers or {})
 
     @classmethod
     def from_docker_config(cls, text: str) -> Credentials:
-        """Reads a `config.json`; ValueError says what to do, and quotes no secret."""
+        """Parses a `config.json`. Raises ValueError with a message that contains no secret."""
         try:
             config = json.loads(text)
         except ValueError:
-            raise ValueError("the registry credentials are not JSON: give a docker config.json") from None
+            raise ValueError("the registry credentials are not JSON: provide a Docker config.json") from None
         if not isinstance(config, dict) or not isinstance(config.get("auths", {}), dict):
-            raise ValueError("the registry credentials have no `auths`: give a docker config.json")
+            raise ValueError("the registry credentials have no `auths`: provide a Docker config.json")
         if config.get("credHelpers") or config.get("credsStore"):
             raise ValueError(
-                "the registry credentials use a credential helper, which the bot does not run: "
-                "write the names and passwords into `auths`"
+                "the registry credentials use a credential helper, which Greenroom does not run: "
+                "put user names and passwords into `auths`"
             )
         return cls({_registry(name): _header(name, entry) for name, entry in config.get("auths", {}).items()})
 
@@ -44,7 +44,7 @@ class Credentials:
 
 
 def _registry(name: str) -> str:
-    """The registry behind a key such as `https://index.docker.io/v1/`."""
+    """The registry of a key such as `https://index.docker.io/v1/`."""
     host = name.removeprefix("https://").removeprefix("http://").partition("/")[0].lower()
     return DOCKER_HUB if host in _HUB_NAMES else host
 
@@ -61,7 +61,7 @@ def _header(name: str, entry: Any) -> str:
             pair = b""
     if not pair.partition(b":")[2]:
         raise ValueError(
-            f"the registry credentials for {name} have no name and password: run `docker login {name}` with "
-            "an access token and without a credential helper"
+            f"the registry credentials for {name} have no user name and password: run `docker login {name}` "
+            "with an access token and without a credential helper"
         )
     return f"Basic {base64.b64encode(pair).decode()}"

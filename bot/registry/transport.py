@@ -1,4 +1,4 @@
-"""HTTP for the registry client: addresses are checked before they are connected to, answers are bounded."""
+"""HTTP for the registry client: checks addresses before connecting and limits the size of responses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from bot.model.addresses import Zone, is_loopback_name, zone
 from bot.model.errors import Rejected, Unavailable
 
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port to IP addresses; raises OSError."""
+"""Resolves host and port to IP addresses. Raises OSError."""
 
-MAX_BODY = 4 * 1024 * 1024  # what registries themselves allow a manifest
+MAX_BODY = 4 * 1024 * 1024  # the limit that registries set for a manifest
 MAX_REDIRECTS = 3
 MAX_ADDRESSES = 3
 TIMEOUT = httpx.Timeout(10, connect=5)
@@ -24,7 +24,7 @@ TIMEOUT = httpx.Timeout(10, connect=5)
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A complete answer."""
+    """A complete response."""
 
     status: int
     headers: httpx.Headers
@@ -32,15 +32,15 @@ class Response:
 
 
 async def resolve_host(host: str, port: int) -> Sequence[str]:
-    """The system's resolver."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    """Resolves with the system's resolver."""
+    entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 def may_ask(host: str, addresses: Sequence[str]) -> bool:
     """Whether the registry `host` itself may be reached at these addresses.
 
-    Private networks are allowed, since many registries are there; loopback only when the name says so.
+    Private networks are allowed, since many registries are there; loopback only for a literal loopback name.
     """
     zones = {zone(address) for address in addresses}
     if is_loopback_name(host):
@@ -62,9 +62,9 @@ def may_follow(target: Sequence[str], registry: Sequence[str]) -> bool:
 
 
 class Transport:
-    """Sends requests on behalf of a registry: each resolves, decides and connects to just that address.
+    """Sends requests on behalf of a registry; each is resolved, checked and sent to the checked address.
 
-    Connections are not kept: a kept one was allowed for another registry, or for another name there.
+    Connections are not reused, because each was allowed for one registry and host name only.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Transport:
         self._http = httpx.AsyncClient(
             verify=verify or httpx.create_ssl_context(),
             timeout=TIMEOUT,
-            trust_env=False,  # a proxy would resolve names itself
+            trust_env=False,  # a proxy would resolve names without our check
             limits=httpx.Limits(max_connections=50, max_keepalive_connections=0),
         )
 
@@ -85,9 +85,9 @@ class Transport:
     async def send(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], registry: httpx.URL
     ) -> Response:
-        """One request, redirects followed within the scheme. Raises TryAgain and Rejected.
+        """One request with redirects within the scheme. Raises Unavailable and Rejected.
 
-        `registry` is the base URL of the registry that sent us to `url`; it decides what is allowed.
+        `registry` is the base URL of the registry that referred to `url`; see `may_follow`.
         """
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._send_once(method, url, headers, registry)
@@ -96,7 +96,7 @@ class Transport:
                 return response
             target = _join(url, location)
             if target.scheme != url.scheme:
-                raise Rejected(f"{registry.host} redirects to {target.scheme}, which the bot does not follow")
+                raise Rejected(f"{registry.host} redirects to {target.scheme}, which is not allowed")
             if target.netloc != url.netloc:
                 headers = {name: value for name, value in headers.items() if name != "Authorization"}
             url = target
@@ -105,40 +105,40 @@ class Transport:
     async def _send_once(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], registry: httpx.URL
     ) -> Response:
-        found = await self._checked_addresses(url, registry)
-        for number, address in enumerate(found, start=1):
+        addresses = await self._checked_addresses(url, registry)
+        for number, address in enumerate(addresses, start=1):
             try:
                 return await self._connect(method, url, headers, address)
             except httpx.ConnectError as error:
-                if number == len(found):
+                if number == len(addresses):
                     raise _unreachable(url, error) from None
             except httpx.HTTPError as error:
                 raise Unavailable(f"{url.host} did not answer: {type(error).__name__}") from None
         raise Unavailable(f"{url.host} has no address")
 
     async def _checked_addresses(self, url: httpx.URL, registry: httpx.URL) -> Sequence[str]:
-        found = await self._addresses(url)
+        addresses = await self._addresses(url)
         if url.host in self._allowed or url.netloc.decode() in self._allowed:
-            return found
+            return addresses
         if url.host == registry.host:
-            if not may_ask(url.host, found):
+            if not may_ask(url.host, addresses):
                 raise Rejected(
-                    f"the registry {url.host} has an address where no registry may be: "
-                    "correct the image's name, or let the operator allow that host"
+                    f"the registry {url.host} has an address that is not allowed: correct the name of the "
+                    "image, or ask the operator to add the host to GREENROOM_PRIVATE_REGISTRIES"
                 )
-        elif not may_follow(found, await self._addresses(registry)):
+        elif not may_follow(addresses, await self._addresses(registry)):
             raise Rejected(
-                f"the registry {registry.host} sends the bot to {url.host}, inside a private network: "
-                "if that is meant, let the operator allow that host"
+                f"the registry {registry.host} refers to {url.host}, which is in a private network: if that "
+                "is intended, ask the operator to add the host to GREENROOM_PRIVATE_REGISTRIES"
             )
-        return found
+        return addresses
 
     async def _addresses(self, url: httpx.URL) -> Sequence[str]:
         port = url.port or (443 if url.scheme == "https" else 80)
         try:
             return (await self._resolve(url.host, port))[:MAX_ADDRESSES]
         except (OSError, UnicodeError):
-            raise Unavailable(f"{url.host} is not known to DNS: is the image's name right?") from None
+            raise Unavailable(f"{url.host} cannot be resolved: check the name of the image") from None
 
     async def _connect(
         self, method: str, url: httpx.URL, headers: Mapping[str, str], address: str
@@ -153,7 +153,7 @@ class Transport:
             async for chunk in response.aiter_bytes():
                 body += chunk
                 if len(body) > MAX_BODY:
-                    raise Rejected(f"{url.host} answers with more than {MAX_BODY} bytes")
+                    raise Rejected(f"{url.host} responds with more than {MAX_BODY} bytes")
             return Response(response.status_code, response.headers, bytes(body))
 
 
@@ -161,13 +161,13 @@ def _join(url: httpx.URL, location: str) -> httpx.URL:
     try:
         return url.join(location)
     except httpx.InvalidURL:
-        raise Rejected(f"{url.host} redirects to what is no URL") from None
+        raise Rejected(f"{url.host} redirects to an invalid URL") from None
 
 
 def _unreachable(url: httpx.URL, error: httpx.ConnectError) -> Rejected | Unavailable:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return Rejected(
             f"the certificate of {url.host} is not trusted: "
-            "give the bot the authority that signed it (SSL_CERT_FILE)"
+            "set SSL_CERT_FILE to a file with the authority that signed it"
         )
     return Unavailable(f"the registry {url.host} cannot be reached: {error}")

@@ -1,4 +1,5 @@
-"""Places that secrets come from: `environment` and `kubernetes`, each for the repositories that it names.
+"""Secret providers: `environment` and `kubernetes`. Each secret is granted to named repositories.
 
-A provider fulfils `SecretProvider` of `bot/environments/ports.py`. docs/secrets.md tells how to add one.
+A provider implements `SecretProvider` of `bot/environments/ports.py`; docs/secrets.md explains how to
+add one.
 """

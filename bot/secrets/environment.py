@@ -1,4 +1,4 @@
-"""Values from the bot's own environment variables, none but those that the operator set apart for this."""
+"""Secrets from the bot's environment variables with a reserved prefix."""
 
 from __future__ import annotations
 
@@ -10,38 +10,40 @@ from bot.model.repository import Repository
 from bot.secrets.grants import granted, repositories
 
 PREFIX = "GREENROOM_SECRET_"
-"""No setting of the bot begins so: what a repository can name is never the bot's own secret."""
+"""No setting of the bot has this prefix, so a repository cannot name the bot's own secrets."""
 GRANT = "_REPOSITORIES"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class EnvironmentSecrets:
-    """`env:NAME` is the variable GREENROOM_SECRET_NAME, for the repositories in …_NAME_REPOSITORIES."""
+    """`env:NAME` reads GREENROOM_SECRET_NAME, granted to the repositories in …_NAME_REPOSITORIES."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
-        self._known = {
+        self._variables = {
             name.removeprefix(PREFIX): value for name, value in variables.items() if name.startswith(PREFIX)
         }
 
     async def read(self, path: str, repository: Repository) -> str:
-        value = self._known.get(path, "")
+        value = self._variables.get(path, "")
         if not _NAME.fullmatch(path) or path.endswith(GRANT):
-            raise Rejected("what follows `env:` has to be a name such as STRIPE_KEY")
-        if not value or not granted(self._known.get(path + GRANT, ""), repository):
-            named = f"{PREFIX}{path}{GRANT} does not name {repository.full_name}"
-            raise Rejected(f"the bot has no variable {PREFIX}{path}, or {named}")
+            raise Rejected("the reference after `env:` must be a name such as STRIPE_KEY")
+        if not value or not granted(self._variables.get(path + GRANT, ""), repository):
+            raise Rejected(
+                f"the variable {PREFIX}{path} is not set, "
+                f"or {PREFIX}{path}{GRANT} does not contain {repository.full_name}"
+            )
         return value
 
     @property
     def values(self) -> Sequence[str]:
-        """All of them, so that no log line shows one."""
-        return [value for name, value in self._known.items() if not name.endswith(GRANT)]
+        """All secret values, for redaction in logs."""
+        return [value for name, value in self._variables.items() if not name.endswith(GRANT)]
 
     def grants(self) -> Mapping[str, Sequence[str]]:
-        """Each secret's name and the repositories that may have it."""
+        """The names of all secrets with the repositories that they are granted to."""
         return {
-            name: repositories(self._known.get(name + GRANT, ""))
-            for name in sorted(self._known)
+            name: repositories(self._variables.get(name + GRANT, ""))
+            for name in sorted(self._variables)
             if not name.endswith(GRANT)
         }

@@ -1,4 +1,4 @@
-"""Values from Kubernetes Secrets in namespaces that the operator allows, for the repositories they name."""
+"""Secrets from Kubernetes Secrets in namespaces that the operator allows."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bot.model.repository import Repository
 from bot.secrets.grants import granted
 
 REPOSITORIES = "greenroom.dev/repositories"
-"""Annotation of a Secret: which repositories may use it."""
+"""Annotation of a Secret: the repositories that may use it."""
 
 ReadSecret = Callable[[str, str], Awaitable[Mapping[str, Any] | None]]
-"""Namespace and name to the Secret as the API has it; raises TryAgain when it does not answer."""
+"""Reads a Secret by namespace and name; None when absent. Raises Unavailable."""
 
 _PATH = re.compile(r"([a-z0-9][a-z0-9-]{0,62})/([a-z0-9][a-z0-9.-]{0,252})#([A-Za-z0-9._-]{1,253})")
 
 
 class KubernetesSecrets:
-    """`kubernetes:NAMESPACE/NAME#KEY`."""
+    """`kubernetes:NAMESPACE/NAME#KEY` reads a key of a Secret."""
 
     def __init__(self, read: ReadSecret, namespaces: Collection[str]) -> None:
         self._read = read
@@ -31,19 +31,19 @@ class KubernetesSecrets:
     async def read(self, path: str, repository: Repository) -> str:
         match = _PATH.fullmatch(path)
         if match is None:
-            raise Rejected("what follows `kubernetes:` has to be NAMESPACE/NAME#KEY")
+            raise Rejected("the reference after `kubernetes:` must be NAMESPACE/NAME#KEY")
         namespace, name, key = match.groups()
         if namespace not in self._namespaces:
-            raise Rejected(f"GREENROOM_SECRETS_NAMESPACES does not name the namespace {namespace}")
+            raise Rejected(f"GREENROOM_SECRETS_NAMESPACES does not contain the namespace {namespace}")
         secret = await self._read(namespace, name) or {}
         annotations = (secret.get("metadata") or {}).get("annotations") or {}
         encoded = (secret.get("data") or {}).get(key)
         if encoded is None or not granted(str(annotations.get(REPOSITORIES, "")), repository):
             raise Rejected(
-                f"there is no Secret {namespace}/{name} with the key {key}, or its annotation {REPOSITORIES} "
-                f"does not name {repository.full_name}"
+                f"the Secret {namespace}/{name} does not exist or has no key {key}, "
+                f"or its annotation {REPOSITORIES} does not contain {repository.full_name}"
             )
         try:
             return base64.b64decode(encoded, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
-            raise Rejected("its value is not text, so it cannot be an environment variable") from None
+            raise Rejected("the value is not UTF-8 text, so it cannot be an environment variable") from None

@@ -41,7 +41,7 @@ async def test_a_gateway_that_cannot_serve_is_told_with_its_reason(desk: Desk):
     where = f"{desk.policy.gateway_namespace}/main"
     problem = await gateway_problem(desk.api, desk.policy)
     assert problem is not None
-    assert problem.startswith(f"There is no Gateway {where}.")
+    assert problem.startswith(f"Gateway {where} does not exist.")
     await make_gateway(desk)
     problem = await gateway_problem(desk.api, desk.policy)
     assert problem is not None
@@ -152,11 +152,11 @@ async def test_nobody_there_is_told_soon(tmp_path: Path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (None, "there is no such file"),
-        ("not: [yaml", "cannot be used as a kubeconfig"),
-        ("", "cannot be used as a kubeconfig"),
-        ("current-context: x", "cannot be used as a kubeconfig"),
-        ("[]", "cannot be used as a kubeconfig"),
+        (None, "does not exist"),
+        ("not: [yaml", "is not a valid kubeconfig"),
+        ("", "is not a valid kubeconfig"),
+        ("current-context: x", "is not a valid kubeconfig"),
+        ("[]", "is not a valid kubeconfig"),
     ],
 )
 async def test_a_broken_kubeconfig_is_told_in_one_sentence(tmp_path: Path, text: str | None, told: str):
@@ -172,5 +172,5 @@ async def test_outside_of_a_cluster_and_without_a_kubeconfig_it_says_what_to_set
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    with pytest.raises(ConnectionFailed, match="KUBECONFIG is not set"):
+    with pytest.raises(ConnectionFailed, match="No cluster is configured"):
         await connect(None)

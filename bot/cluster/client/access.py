@@ -1,4 +1,4 @@
-"""What the bot must be allowed to do in the cluster, and whether it is."""
+"""The rights that the bot needs in the cluster, and checks that it has them."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from bot.cluster.client.kinds import (
 from bot.cluster.policy import ClusterPolicy
 
 _REVIEWS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-_AT_ONCE = 8
+_CONCURRENCY = 8
 _WRITE = ("create", "patch")
 _PRUNE = (*_WRITE, "list", "delete")
 _FOLLOW = (*_PRUNE, "watch")
@@ -43,7 +43,7 @@ _FOLLOW = (*_PRUNE, "watch")
 
 @dataclass(frozen=True, slots=True)
 class Right:
-    """`resource` is the plural, with a subresource after a slash."""
+    """Verbs on a resource; `resource` is the plural, with a subresource after a slash."""
 
     group: str
     resource: str
@@ -78,28 +78,28 @@ RIGHTS = (
         )
     ),
 )
-"""In all namespaces, as those of environments come and go."""
+"""Required in all namespaces, because environments create their own."""
 
 
 async def missing_rights(api: KubernetesApi, rights: Sequence[Right] = RIGHTS) -> Sequence[Right]:
-    """Each right with the verbs of it that the cluster does not grant."""
-    limit = asyncio.Semaphore(_AT_ONCE)
+    """The rights that the cluster does not grant, each with its missing verbs."""
+    limit = asyncio.Semaphore(_CONCURRENCY)
 
     async def refused(right: Right, verb: str) -> bool:
         resource, _, subresource = right.resource.partition("/")
-        asked = {"group": right.group, "resource": resource, "subresource": subresource, "verb": verb}
+        attributes = {"group": right.group, "resource": resource, "subresource": subresource, "verb": verb}
         review = {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked},
+            "spec": {"resourceAttributes": attributes},
         }
         async with limit:
             answer = await api.post(_REVIEWS, review)
         return not (answer.get("status") or {}).get("allowed")
 
-    questions = [(right, verb) for right in rights for verb in right.verbs]
-    answers = await asyncio.gather(*(refused(right, verb) for right, verb in questions))
-    missing = [question for question, no in zip(questions, answers, strict=True) if no]
+    pairs = [(right, verb) for right in rights for verb in right.verbs]
+    answers = await asyncio.gather(*(refused(right, verb) for right, verb in pairs))
+    missing = [pair for pair, is_refused in zip(pairs, answers, strict=True) if is_refused]
     return [
         Right(right.group, right.resource, verbs)
         for right in rights
@@ -108,34 +108,36 @@ async def missing_rights(api: KubernetesApi, rights: Sequence[Right] = RIGHTS) -
 
 
 async def gateway_problem(api: KubernetesApi, policy: ClusterPolicy) -> str | None:
-    """Why the operator's Gateway cannot carry routes of environments; None when it can."""
+    """The reason why the operator's Gateway cannot serve routes of environments; None when it can."""
     where = f"{policy.gateway_namespace}/{policy.gateway_name}"
     gateway = await api.get(GATEWAY, policy.gateway_name, policy.gateway_namespace)
     if gateway is None:
-        return f"There is no Gateway {where}. Make one, or set GREENROOM_GATEWAY to the one that is there."
-    conditions = {each.get("type"): each for each in (gateway.get("status") or {}).get("conditions") or []}
+        return f"Gateway {where} does not exist. Create it, or set GREENROOM_GATEWAY to an existing one."
+    conditions = {
+        condition.get("type"): condition
+        for condition in (gateway.get("status") or {}).get("conditions") or []
+    }
     for kind in ("Accepted", "Programmed"):
         if conditions.get(kind, {}).get("status") != "True":
-            told = conditions.get(kind, {}).get("message") or "no controller has taken it up"
-            return f"Gateway {where} is not {kind.lower()}: {told}."
+            message = conditions.get(kind, {}).get("message") or "no controller has accepted it"
+            return f"Gateway {where} is not {kind.lower()}: {message}."
     listeners = (gateway.get("spec") or {}).get("listeners") or []
     domains = filter(None, (policy.domain, policy.fork_domain))
-    for wanted in (*(f"*.{domain.host}" for domain in domains), *policy.hosts):
-        problems = [problem for each in listeners if (problem := _listener_problem(each, wanted))]
+    for host in (*(f"*.{domain.host}" for domain in domains), *policy.hosts):
+        problems = [problem for listener in listeners if (problem := _listener_problem(listener, host))]
         if len(problems) == len(listeners):
-            told = "; ".join(problems) or "it has none"
-            whose = wanted if wanted in policy.hosts else "the environments"
-            return f"Gateway {where} has no listener for {whose}: {told}."
+            reasons = "; ".join(problems) or "it has no listeners"
+            return f"Gateway {where} has no listener for {host}: {reasons}."
     return None
 
 
-def _listener_problem(listener: dict[str, Any], wanted: str) -> str | None:
+def _listener_problem(listener: dict[str, Any], host: str) -> str | None:
     name = listener.get("name")
     sources = ((listener.get("allowedRoutes") or {}).get("namespaces") or {}).get("from", "Same")
     if sources == "Same":
-        return f"{name} takes routes from its own namespace only (allowedRoutes.namespaces.from)"
+        return f"{name} accepts routes of its own namespace only; set allowedRoutes.namespaces.from"
     hostname = listener.get("hostname") or ""
-    below = hostname.startswith("*.") and wanted.endswith(hostname.removeprefix("*"))
-    if hostname and hostname != wanted and not below:
-        return f"{name} serves {hostname}, not {wanted}"
+    below = hostname.startswith("*.") and host.endswith(hostname.removeprefix("*"))
+    if hostname and hostname != host and not below:
+        return f"{name} serves {hostname}, not {host}"
     return None

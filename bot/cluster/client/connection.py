@@ -1,4 +1,4 @@
-"""Finds the API server: a kubeconfig that was named, or the account of the Pod that the bot runs in."""
+"""Connects to the API server by a kubeconfig or by the ServiceAccount of the bot's own Pod."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ import yaml
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
-from bot.cluster.client.api import KubernetesApi
-from bot.cluster.client.telemetry import ApiTelemetry, NoApiTelemetry
+from bot.cluster.client.api import ApiTelemetry, KubernetesApi, NoApiTelemetry
 from bot.model.errors import GreenroomError
 
 
 class ConnectionFailed(GreenroomError):
-    """The bot does not know how to reach the cluster; the message says what to do."""
+    """The connection's settings are missing or invalid."""
 
 
-_UNTOLD = NoApiTelemetry()
+_NO_TELEMETRY = NoApiTelemetry()
 
 
-async def connect(kubeconfig: str | None, telemetry: ApiTelemetry = _UNTOLD) -> KubernetesApi:
-    """Reads the connection's settings; nothing is asked of the cluster yet."""
+async def connect(kubeconfig: str | None, telemetry: ApiTelemetry = _NO_TELEMETRY) -> KubernetesApi:
+    """Reads the connection's settings without a request to the cluster. Raises ConnectionFailed."""
     configuration = Configuration()
-    # Keys that a kubeconfig carries inline pass through files; they are gone once the client holds them.
+    # The library writes inline keys to files; they are deleted once the client has loaded them.
     with tempfile.TemporaryDirectory(prefix="greenroom-") as folder:
         if kubeconfig:
             await _from_file(_existing(kubeconfig), configuration, folder)
@@ -35,8 +34,8 @@ async def connect(kubeconfig: str | None, telemetry: ApiTelemetry = _UNTOLD) -> 
         try:
             client = ApiClient(configuration)
         except (OSError, ssl.SSLError, ValueError) as error:
-            where = kubeconfig or "the Pod's service account"
-            raise ConnectionFailed(f"The certificates of {where} cannot be used: {error}") from None
+            source = kubeconfig or "the Pod's ServiceAccount"
+            raise ConnectionFailed(f"The certificates of {source} are invalid: {error}") from None
     client.user_agent = "greenroom"
     return KubernetesApi(client, telemetry)
 
@@ -44,7 +43,7 @@ async def connect(kubeconfig: str | None, telemetry: ApiTelemetry = _UNTOLD) -> 
 def _existing(kubeconfig: str) -> Path:
     path = Path(kubeconfig).expanduser()
     if not path.is_file():
-        raise ConnectionFailed(f"KUBECONFIG names {path}, and there is no such file.")
+        raise ConnectionFailed(f"The file {path} does not exist. Correct KUBECONFIG.")
     return path
 
 
@@ -57,16 +56,16 @@ async def _from_file(path: Path, configuration: Any, folder: str) -> None:
             temp_file_path=folder,
         )
     except (ConfigException, yaml.YAMLError, OSError, ValueError, TypeError, KeyError) as error:
-        raise ConnectionFailed(f"{path} cannot be used as a kubeconfig: {error}") from None
+        raise ConnectionFailed(f"{path} is not a valid kubeconfig: {error}") from None
     if not getattr(loader, "host", None):
-        raise ConnectionFailed(f"{path} names no server in its current context.")
+        raise ConnectionFailed(f"The current context of {path} has no server. Select another context.")
     if hasattr(loader, "exec_plugin_expiry"):
-        configuration.refresh_api_key_hook = _refreshed_by(loader)
+        configuration.refresh_api_key_hook = _refresh_hook(loader)
 
 
-def _refreshed_by(loader: Any) -> Any:
+def _refresh_hook(loader: Any) -> Any:
     async def refresh(configuration: Any) -> None:
-        """Asks the kubeconfig's program again when its token is about to end."""
+        """Runs the kubeconfig's exec plugin again when its token is about to expire."""
         await loader.load_from_exec_plugin()
         configuration.api_key["BearerToken"] = loader.token
 
@@ -78,5 +77,5 @@ def _from_pod(configuration: Any) -> None:
         load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # the library has no types
     except (ConfigException, OSError) as error:
         raise ConnectionFailed(
-            f"There is no cluster: KUBECONFIG is not set, and this is no Pod with a service account ({error})"
+            f"No cluster is configured. Set KUBECONFIG, or run in a Pod with a ServiceAccount ({error})"
         ) from None

@@ -1,4 +1,4 @@
-"""The kinds that the bot speaks of, and where the API serves them: a short table instead of a discovery."""
+"""The kinds that the bot uses and their API paths: a table instead of discovery."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Kind:
 
     @property
     def group(self) -> str:
-        """The API group; "" for the core."""
+        """The API group; "" for the core group."""
         group, slash, _ = self.api_version.partition("/")
         return group if slash else ""
 
     def path(
         self, namespace: str | None = None, name: str | None = None, subresource: str | None = None
     ) -> str:
-        """The path of the collection, of an object in it, or of an object's subresource."""
+        """The path of the collection, of an object, or of an object's subresource."""
         parts = ["apis" if self.group else "api", self.api_version]
         if self.namespaced and namespace:
             parts += ["namespaces", quote(namespace, safe="")]
@@ -77,17 +77,17 @@ IN_MANIFESTS = (
     ROLE,
     ROLE_BINDING,
 )
-"""What a repository's manifests may contain."""
+"""Kinds that the manifests of a repository may contain."""
 
 REPLACED = (("networking.k8s.io", "Ingress"), (GATEWAY_GROUP, "HTTPRoute"))
-"""Group and kind of routes in manifests: the environment has its own route instead."""
+"""Group and kind of routes in manifests, which the environment's own route replaces."""
 
-_KNOWN = {
+_BY_NAME = {
     (kind.api_version, kind.name): kind
     for kind in (*IN_MANIFESTS, NAMESPACE, LIMIT_RANGE, RESOURCE_QUOTA, HTTP_ROUTE)
 }
 
 
 def kind_of(manifest: Manifest) -> Kind:
-    """The kind of an object that the bot rendered; KeyError for one that it does not know."""
-    return _KNOWN[(manifest["apiVersion"], manifest["kind"])]
+    """The kind of a rendered object. Raises KeyError for an unknown kind."""
+    return _BY_NAME[(manifest["apiVersion"], manifest["kind"])]

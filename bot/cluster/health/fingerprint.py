@@ -1,4 +1,4 @@
-"""What of an object's status matters to its environment, as a small number: pure."""
+"""Fingerprint of the part of an object's status that a reconcile can act on. Pure."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ _STARTING = frozenset(("ContainerCreating", "PodInitializing"))
 
 
 def fingerprint(live: Object) -> int:
-    """Equal while nothing happened that a reconcile could act on. Specs do not count: we write those."""
+    """A number that changes with the relevant status. Specs are ignored, since the bot writes them."""
     status = live.get("status") or {}
-    told = _pod(status) if live.get("kind") == "Pod" else _without_noise(status)
-    leaving = bool(live["metadata"].get("deletionTimestamp"))
-    return zlib.crc32(json.dumps([told, leaving], sort_keys=True).encode())
+    relevant = _pod(status) if live.get("kind") == "Pod" else _without_noise(status)
+    terminating = bool(live["metadata"].get("deletionTimestamp"))
+    return zlib.crc32(json.dumps([relevant, terminating], sort_keys=True).encode())
 
 
 def initial_fingerprint(kind: str) -> int:
-    """Of an object that was just made, which is no news to who made it."""
+    """The fingerprint of a new object; its creation alone is not reported."""
     return fingerprint({"kind": kind, "metadata": {}})
 
 
 def _pod(status: Object) -> list[Any]:
-    """Ready or not, restarts, and what keeps containers from running; not each step of an ordinary start."""
-    conditions = {each.get("type"): each for each in status.get("conditions") or []}
+    """Readiness, restarts and failures to start, but not the steps of a normal start."""
+    conditions = {condition.get("type"): condition for condition in status.get("conditions") or []}
     ready = conditions.get("Ready", {}).get("status") == "True"
-    placed = conditions.get("PodScheduled", {}).get("reason")
-    return [status.get("phase") in ("Succeeded", "Failed"), ready, placed, list(_containers(status))]
+    scheduled = conditions.get("PodScheduled", {}).get("reason")
+    return [status.get("phase") in ("Succeeded", "Failed"), ready, scheduled, list(_containers(status))]
 
 
 def _containers(status: Object) -> Iterator[list[Any]]:
-    for each in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
-        state = each.get("state") or {}
+    for container in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
+        state = container.get("state") or {}
         reason = (state.get("waiting") or {}).get("reason")
         exit_code = (state.get("terminated") or {}).get("exitCode")
-        restarts = each.get("restartCount") or 0
+        restarts = container.get("restartCount") or 0
         if restarts or exit_code or (reason and reason not in _STARTING):
-            yield [each.get("name"), restarts, exit_code, None if reason in _STARTING else reason]
+            yield [container.get("name"), restarts, exit_code, None if reason in _STARTING else reason]
 
 
 def _without_noise(value: Any) -> Any:

@@ -27,7 +27,7 @@ _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 
 
 class KubernetesHealth:
-    """Raises TryAgain when the API server does not answer, Rejected when it refuses."""
+    """Raises Unavailable when the API server does not answer, Rejected when it refuses."""
 
     def __init__(self, api: KubernetesApi) -> None:
         self._api = api

@@ -35,7 +35,7 @@ def test_a_password_is_never_shown() -> None:
     [
         ("canary", "not JSON"),
         ("[]", "no `auths`"),
-        ('{"credsStore": "desktop"}', "write the names and passwords"),
+        ('{"credsStore": "desktop"}', "put user names and passwords"),
         ('{"auths": {"ghcr.io": {"identitytoken": "canary"}}}', "docker login ghcr.io"),
         ('{"auths": {"ghcr.io": {"auth": "canary!"}}}', "docker login ghcr.io"),
         ('{"auths": {"ghcr.io": "canary"}}', "not an object"),

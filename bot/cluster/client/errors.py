@@ -1,0 +1,75 @@
+"""What an unsuccessful answer of the API server means to the caller."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from bot.model.errors import Rejected, Unavailable
+
+Object = dict[str, Any]
+
+_TEMPORARY = frozenset((401, 408, 429))
+"""Statuses that pass with time or after an operator's fix, and that the manifests do not cause."""
+_MAX_RETRY_SECONDS = 300
+_INVALID_FIELD = ("failed to create typed patch object", "failed to convert new object")
+"""Messages with which server-side apply refuses a field of the wrong type or name, with status 500."""
+
+
+class Refused(Rejected):
+    """The API server refused: HTTP status and Kubernetes' reason, such as `NotFound`."""
+
+    def __init__(self, message: str, status: int, reason: str, *, of_namespace: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.reason = reason
+        self.of_namespace = of_namespace
+        """Whether the status concerns the namespace, not the object in it."""
+
+
+class Expired(Exception):
+    """The watched version is too old; the caller must list again."""
+
+
+def error_of(subject: str, status: int, body: bytes, headers: Mapping[str, str]) -> Exception:
+    """The exception for an answer that is not successful: Expired, Unavailable or Refused."""
+    answer = _status(body)
+    reason = str(answer.get("reason") or status)
+    message = str(answer.get("message") or body[:500].decode(errors="replace")).strip()
+    if status == 410:
+        return Expired()
+    sentence = f"Kubernetes refused {subject}: {message}"
+    failed = status >= 500 and not message.startswith(_INVALID_FIELD)
+    if failed or status in _TEMPORARY or (status == 409 and reason != "AlreadyExists"):
+        return Unavailable(sentence, _retry_at(headers))
+    if _is_temporary(answer, message):
+        return Unavailable(sentence)
+    if status == 404 and not answer.get("details", {}).get("name"):
+        sentence = (
+            f"The cluster does not serve the kind of {subject}. The operator must install it: {message}"
+        )
+    of_namespace = answer.get("details", {}).get("kind") == "namespaces"
+    return Refused(sentence, status, reason, of_namespace=of_namespace)
+
+
+def _is_temporary(answer: Object, message: str) -> bool:
+    """Whether the namespace is terminating, or its quota is new and not yet counted."""
+    causes = [cause.get("reason") for cause in (answer.get("details") or {}).get("causes") or []]
+    return "NamespaceTerminating" in causes or "status unknown for quota" in message
+
+
+def _status(body: bytes) -> Object:
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _retry_at(headers: Mapping[str, str]) -> datetime | None:
+    text = headers.get("Retry-After", "")
+    if not text.isdecimal():
+        return None
+    return datetime.now(UTC) + timedelta(seconds=min(int(text), _MAX_RETRY_SECONDS))
