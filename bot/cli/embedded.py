@@ -1,4 +1,7 @@
-"""`greenroom embedded …`: each part of the embedded world by itself, for outside clients to be pointed at."""
+"""`greenroom demo` and `greenroom embedded …`: the demo, and each embedded server on its own.
+
+They need `bot.embedded`, which the wheel and the image exclude.
+"""
 
 from __future__ import annotations
 
@@ -11,37 +14,54 @@ from typing import Annotated
 
 import typer
 
+from bot.cli.common import fail
+
 commands = typer.Typer(no_args_is_help=True)
 
-_PACKAGES = ("graphql", "kubernetes_validate")
-"""What `serve` never needs."""
+_MODULES = ("bot.embedded", "graphql", "kubernetes_validate")
 
 Port = Annotated[int, typer.Option(help="Port on loopback; 0 for a free one.", min=0, max=65535)]
 
 
 @commands.callback()
 def embedded() -> None:
-    """A GitHub, a registry and a cluster on loopback, for trying things out."""
-    from importlib.util import find_spec
+    """Run an embedded GitHub, registry or Kubernetes on loopback, for tests and experiments."""
+    _require_checkout()
 
-    if not all(find_spec(package) for package in _PACKAGES):
-        typer.echo("The embedded world is not installed: pip install 'greenroom[embedded]'.", err=True)
-        raise typer.Exit(2)
+
+def demo() -> None:
+    """Run the demo on this machine, without a cluster or GitHub account. Keeps running on a terminal."""
+    _require_checkout()
+    import asyncio
+    import sys
+
+    from rich.console import Console
+
+    from bot.embedded.demo import DemoFailed, run
+
+    console = Console()
+    try:
+        asyncio.run(run(console, stay=sys.stdin.isatty() and console.is_terminal))
+    except (DemoFailed, RuntimeError) as error:
+        print(f"The demo failed: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("Ended.")
 
 
 @commands.command()
 def github(
     port: Port = 0,
-    webhook_url: Annotated[str, typer.Option(help="Where deliveries are sent.")] = "",
+    webhook_url: Annotated[str, typer.Option(help="URL that receives deliveries.")] = "",
     key: Annotated[
-        Path | None, typer.Option(help="File for the App's private key; else one that goes when it ends.")
+        Path | None, typer.Option(help="File for the App's private key; a temporary file by default.")
     ] = None,
 ) -> None:
-    """A GitHub with an App on a sample repository, acme/shop. Prints the bot's settings for it."""
+    """Run a GitHub with an App on a sample repository, acme/shop, and print the settings for the bot."""
     from bot.embedded.github import GitHubServer
     from bot.embedded.samples.commits import shop_files
 
-    _end_on_signals()
+    _exit_on_signals()
     with GitHubServer(port=port) as server, _private_folder() as folder:
         server.accounts.create_user("ada")
         server.accounts.create_organization("acme", admins=("ada",))
@@ -52,7 +72,7 @@ def github(
         credentials = server.credentials
         path = key or folder / "app.pem"
         _write_private(path, credentials.private_key)
-        _tell(
+        _print_settings(
             server.url,
             GREENROOM_GITHUB_API_URL=server.api_url,
             GREENROOM_GITHUB_APP_ID=credentials.app_id,
@@ -64,15 +84,15 @@ def github(
 
 @commands.command()
 def registry(
-    folder: Annotated[Path, typer.Argument(help="Folder with an OCI image layout for each repository.")],
+    folder: Annotated[Path, typer.Argument(help="Folder with one OCI image layout per repository.")],
     port: Port = 0,
 ) -> None:
-    """A registry that gives out the images of a folder."""
+    """Run a registry that serves the images of a folder."""
     from bot.embedded.registry import RegistryServer
 
     async def serve() -> None:
         async with RegistryServer(folder, port=port) as server:
-            _tell(server.url, GREENROOM_PRIVATE_REGISTRIES=server.host)
+            _print_settings(server.url, GREENROOM_PRIVATE_REGISTRIES=server.host)
             await _until_signal()
 
     _run(serve())
@@ -82,10 +102,10 @@ def registry(
 def kubernetes(
     port: Port = 0,
     kubeconfig: Annotated[
-        Path | None, typer.Option(help="File to write, for kubectl too; else one that goes when it ends.")
+        Path | None, typer.Option(help="File to write the kubeconfig to; a temporary file by default.")
     ] = None,
 ) -> None:
-    """A Kubernetes API server. Nothing runs on it until a node joins."""
+    """Run a Kubernetes API server. Pods run once a node joins."""
     from bot.embedded.kubernetes import KubernetesServer
 
     async def serve() -> None:
@@ -93,7 +113,7 @@ def kubernetes(
             async with KubernetesServer(port) as server:
                 path = kubeconfig or folder / "kubeconfig"
                 server.write_kubeconfig(path)
-                _tell(server.url, KUBECONFIG=path.resolve())
+                _print_settings(server.url, KUBECONFIG=path.resolve())
                 await _until_signal()
 
     _run(serve())
@@ -101,13 +121,13 @@ def kubernetes(
 
 @commands.command()
 def node(
-    kubeconfig: Annotated[Path, typer.Option(envvar="KUBECONFIG", help="The cluster to join.")],
+    kubeconfig: Annotated[Path, typer.Option(envvar="KUBECONFIG", help="Cluster to join.")],
     port: Port = 0,
     controllers: Annotated[
-        bool, typer.Option(help="Run controllers too; not beside a cluster's own ones.")
+        bool, typer.Option(help="Also run the controllers; off for a cluster that has its own.")
     ] = True,
 ) -> None:
-    """A node that runs pods as local processes, and a gateway on the port for the routes of the cluster."""
+    """Run a node that runs pods as local processes, and a gateway for the routes of the cluster."""
     from contextlib import AsyncExitStack
 
     from bot.embedded.client import Connection
@@ -124,22 +144,29 @@ def node(
             await stack.enter_async_context(Node(connection, folder))
             gateway = await stack.enter_async_context(Gateway(connection, port=port))
             address = f"127.0.0.1:{gateway.port}"
-            _tell(f"http://{address}", GREENROOM_GATEWAY_ADDRESS=address)
+            _print_settings(f"http://{address}", GREENROOM_GATEWAY_ADDRESS=address)
             await _until_signal()
 
     _run(serve())
 
 
-def _tell(url: str, **settings: object) -> None:
-    """What a shell can read: where it is, and the bot's settings for it."""
-    typer.echo(f"# {url}, until it is interrupted")
+def _require_checkout() -> None:
+    from importlib.util import find_spec
+
+    if not all(find_spec(module) for module in _MODULES):
+        fail("The demo and the embedded servers run from a checkout: clone the repository, then `make demo`.")
+
+
+def _print_settings(url: str, **settings: object) -> None:
+    """Prints the URL and the settings for the bot as shell commands."""
+    typer.echo(f"# {url}, until interrupted")
     for name, value in settings.items():
         typer.echo(f"export {name}={value}")
 
 
 @contextmanager
 def _private_folder() -> Iterator[Path]:
-    """Nobody else's to read, and gone at the end."""
+    """A temporary folder that only this user can read."""
     with TemporaryDirectory(prefix="greenroom-") as folder:
         yield Path(folder)
 
@@ -152,12 +179,12 @@ def _write_private(path: Path, text: str) -> None:
 def _run(work: Coroutine[None, None, None]) -> None:
     import asyncio
 
-    _end_on_signals()
+    _exit_on_signals()
     asyncio.run(work)
 
 
-def _end_on_signals() -> None:
-    """What ends it while it still begins lets it leave nothing behind either."""
+def _exit_on_signals() -> None:
+    """Lets a signal during start-up clean up, too."""
     import signal
     import sys
 

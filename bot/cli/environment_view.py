@@ -1,19 +1,18 @@
-"""The account of an environment on a terminal."""
+"""Environments on the terminal. All times are UTC."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from rich.console import Console, RenderableType
-from rich.table import Table
 from rich.text import Text
 
-from bot.cli.terminal import grid, plain, text
+from bot.cli.terminal import grid, plain, table, text
 from bot.environments.views import EnvironmentView, StepState
 from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.durations import format_elapsed
 from bot.model.environment import CheckState, EnvironmentState, StatusMessage
+from bot.model.times import format_timestamp
 
 _STATES = {
     EnvironmentState.READY: "bold green",
@@ -27,132 +26,107 @@ _STEPS = {StepState.DONE: "green", StepState.FAILED: "bold red", StepState.AHEAD
 _CHECKS = {CheckState.PASSED: "green", CheckState.FAILED: "bold red"}
 
 
-def show_list(stories: Sequence[EnvironmentView]) -> None:
-    if not stories:
-        print("There is no environment.")
+def show_list(views: Sequence[EnvironmentView]) -> None:
+    if not views:
+        print("No environments.")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-    for column in ("environment", "state", "commit", "address, or why not", "until"):
-        table.add_column(column, no_wrap=column != "address, or why not", overflow="fold")
-    for story in stories:
-        told = story.url or (story.cause.summary if story.cause else story.headline)
-        until = _time(story.expires_at) if story.expires_at else ""
-        table.add_row(
-            Text(plain(story.name), "bold"), _state(story), (story.commit or "")[:7], text(told), until
+    rows = []
+    for view in views:
+        detail = view.url or (view.cause.summary if view.cause else view.headline)
+        expires = format_timestamp(view.expires_at) if view.expires_at else ""
+        rows.append((text(view.name, "bold"), _state(view), (view.commit or "")[:7], expires, detail))
+    Console().print(table(("environment", "state", "commit", "expires", "URL or reason"), rows))
+
+
+def show_reasons(view: EnvironmentView) -> None:
+    console = Console()
+    _summary(console, view)
+    _decisions(console, view)
+
+
+def show_all(view: EnvironmentView, diagnostics: NamespaceDiagnostics) -> None:
+    console = Console()
+    _summary(console, view)
+    grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(view) if value])
+    steps = [
+        (
+            Text(step.phase, _STEPS.get(step.state, _BUSY)),
+            Text(step.state if step.seconds is None else format_elapsed(step.seconds), "dim"),
         )
-    Console().print(table)
-
-
-def show_why(story: EnvironmentView) -> None:
-    console = Console()
-    _head(console, story)
-    _decisions(console, story)
-
-
-def show_all(story: EnvironmentView, sight: NamespaceDiagnostics) -> None:
-    console = Console()
-    _head(console, story)
-    grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(story)])
-    grid(
-        console,
-        f"Phases, {format_elapsed(story.seconds)} together",
-        [
-            (
-                Text(step.phase, _STEPS.get(step.state, _BUSY)),
-                Text(step.state if step.seconds is None else format_elapsed(step.seconds), "dim"),
-            )
-            for step in story.steps
-        ],
-    )
-    grid(
-        console,
-        "Checks",
-        [
-            (
-                Text(plain(check.name), "bold"),
-                Text(check.state, _CHECKS.get(check.state, _BUSY)),
-                text(check.summary),
-            )
-            for check in story.checks
-        ],
-    )
-    _decisions(console, story)
-    show_sight(sight)
-
-
-def show_sight(sight: NamespaceDiagnostics) -> None:
-    console = Console()
-    if sight.unavailable:
-        console.print(text(sight.unavailable))
-    grid(
-        console,
-        "Events",
-        [
-            (
-                Text(_time(event.at) if event.at else "", "dim"),
-                Text(plain(event.reason), _BUSY if event.warning else ""),
-                text(f"{event.subject}: {event.message}"),
-            )
-            for event in sight.events
-        ],
-    )
-    for tail in sight.logs:
-        ended = " (its last run)" if tail.previous else ""
-        console.print(Text(f"\n{plain(tail.pod)} / {plain(tail.container)}{ended}", "bold"))
-        console.print(text(tail.text or "It has said nothing."), soft_wrap=True)
-
-
-def _head(console: Console, story: EnvironmentView) -> None:
-    console.print(Text.assemble((plain(story.name), "bold"), "  ", plain(story.title)))
-    console.print(Text.assemble(_state(story), "  ", plain(story.headline)))
-    _cause(console, story.cause)
-    if story.wait and (story.cause is None or story.wait.summary != story.cause.summary):
-        _cause(console, story.wait)
-    for note in story.notes:
-        console.print(text(note))
-    if story.last_error:
-        console.print(Text(plain(story.last_error), "red"))
-
-
-def _cause(console: Console, cause: StatusMessage | None) -> None:
-    if cause is None:
-        return
-    until = f" It gives up at {_time(cause.until)}." if cause.until else ""
-    console.print(text(cause.summary + until))
-    if cause.detail:
-        console.print(Text(plain(cause.detail), "dim"), soft_wrap=True)
-
-
-def _decisions(console: Console, story: EnvironmentView) -> None:
-    rows: list[tuple[RenderableType, ...]] = []
-    for decision in story.decisions:
-        by = f" (by {decision.by})" if decision.by else ""
-        rows.append(
-            (
-                Text(_time(decision.at), "dim"),
-                Text(plain(decision.action), "bold"),
-                text(decision.reason + by),
-            )
-        )
-    grid(console, "Decisions, the newest first", rows)
-
-
-def _facts(story: EnvironmentView) -> list[tuple[str, str]]:
-    facts = [
-        ("address", story.url or ""),
-        ("commit", story.commit or ""),
-        ("still runs", story.live_commit if story.live_commit != story.commit and story.live_commit else ""),
-        *((f"image {name}", digest) for name, digest in sorted(story.images.items())),
-        ("until", _time(story.expires_at) if story.expires_at else ""),
-        ("namespace", story.namespace),
-        ("key", story.key),
+        for step in view.steps
     ]
-    return [(name, value) for name, value in facts if value]
+    grid(console, f"Phases, {format_elapsed(view.seconds)} total", steps)
+    checks = [
+        (text(check.name, "bold"), Text(check.state, _CHECKS.get(check.state, _BUSY)), text(check.summary))
+        for check in view.checks
+    ]
+    grid(console, "Checks", checks)
+    _decisions(console, view)
+    show_diagnostics(diagnostics)
 
 
-def _state(story: EnvironmentView) -> Text:
-    return Text(story.state, _STATES.get(story.state, _BUSY))
+def show_diagnostics(diagnostics: NamespaceDiagnostics) -> None:
+    console = Console()
+    if diagnostics.unavailable:
+        console.print(text(diagnostics.unavailable))
+    events = [
+        (
+            Text(format_timestamp(event.at) if event.at else "", "dim"),
+            text(event.reason, _BUSY if event.warning else ""),
+            text(f"{event.subject}: {event.message}"),
+        )
+        for event in diagnostics.events
+    ]
+    grid(console, "Events", events)
+    for log in diagnostics.logs:
+        suffix = " (previous run)" if log.previous else ""
+        console.print(text(f"\n{log.pod} / {log.container}{suffix}", "bold"))
+        console.print(text(log.text or "No logs."), soft_wrap=True)
 
 
-def _time(moment: datetime) -> str:
-    return f"{moment:%d %b %Y, %H:%M:%S} UTC"
+def _summary(console: Console, view: EnvironmentView) -> None:
+    console.print(Text.assemble((plain(view.name), "bold"), "  ", plain(view.title)))
+    console.print(Text.assemble(_state(view), "  ", plain(view.headline)))
+    _message(console, view.cause)
+    if view.wait and (view.cause is None or view.wait.summary != view.cause.summary):
+        _message(console, view.wait)
+    for note in view.notes:
+        console.print(text(note))
+    if view.last_error:
+        console.print(text(view.last_error, "red"))
+
+
+def _message(console: Console, message: StatusMessage | None) -> None:
+    if message is None:
+        return
+    deadline = f" Times out at {format_timestamp(message.until)}." if message.until else ""
+    console.print(text(message.summary + deadline))
+    if message.detail:
+        console.print(text(message.detail, "dim"), soft_wrap=True)
+
+
+def _decisions(console: Console, view: EnvironmentView) -> None:
+    rows: list[tuple[RenderableType, ...]] = []
+    for decision in view.decisions:
+        by = f" (by {decision.by})" if decision.by else ""
+        time, action = format_timestamp(decision.at), text(decision.action, "bold")
+        rows.append((Text(time, "dim"), action, text(decision.reason + by)))
+    grid(console, "Decisions, newest first", rows)
+
+
+def _facts(view: EnvironmentView) -> list[tuple[str, str]]:
+    """Names and values; values may be empty."""
+    serving = view.live_commit if view.live_commit != view.commit else None
+    return [
+        ("URL", view.url or ""),
+        ("commit", view.commit or ""),
+        ("still serving", serving or ""),
+        *((f"image {name}", digest) for name, digest in sorted(view.images.items())),
+        ("expires", format_timestamp(view.expires_at) if view.expires_at else ""),
+        ("namespace", view.namespace),
+        ("key", view.key),
+    ]
+
+
+def _state(view: EnvironmentView) -> Text:
+    return Text(view.state, _STATES.get(view.state, _BUSY))

@@ -1,8 +1,4 @@
-"""`greenroom env …` and `greenroom why`: what the pages tell, for people with the bot's own settings.
-
-Exit codes: 0 when it was told or done, 1 when there is no such environment or it was not wanted after all,
-2 when it could not be asked.
-"""
+"""`greenroom env …` and `greenroom why`."""
 
 from __future__ import annotations
 
@@ -11,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.context import give_up, print_json, settings, with_store
+from bot.cli.common import Json, fail, load_settings, print_json, with_store
 
 if TYPE_CHECKING:
     from bot.environments.views import EnvironmentView
@@ -20,141 +16,136 @@ if TYPE_CHECKING:
     from bot.settings import Settings
     from bot.store import Store
 
-commands = typer.Typer(no_args_is_help=True, help="Look at environments, or take one away.")
+commands = typer.Typer(no_args_is_help=True, help="List, inspect and delete environments.")
 
-Name = Annotated[str, typer.Argument(metavar="ENV", help="Such as acme/shop#7, or the key preview/ID/7.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Name = Annotated[
+    str, typer.Argument(metavar="ENV", help="Name such as acme/shop#7, or key such as preview/ID/7.")
+]
 
 _LOG_LINES = 20
 
 
 @commands.command("list")
 def list_environments(
-    everything: Annotated[bool, typer.Option("--all", help="Also those that are gone.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Include deleted environments.")] = False,
     as_json: Json = False,
 ) -> None:
-    """All environments, with what runs in them."""
+    """List environments with their state and URL."""
 
-    async def ask(store: Store) -> list[EnvironmentView]:
+    async def query(store: Store) -> list[EnvironmentView]:
         from bot.environments.views import environment_view
         from bot.model.environment import EnvironmentState
         from bot.store.store import utc_now
 
         states = frozenset(EnvironmentState) - (frozenset() if everything else {EnvironmentState.GONE})
-        return [
-            environment_view(each, (), None, utc_now())
-            for each in await store.environments.find(states=states)
-        ]
+        environments = await store.environments.find(states=states)
+        return [environment_view(environment, (), None, utc_now()) for environment in environments]
 
-    stories = with_store(settings("error"), ask)
+    views = with_store(load_settings("error"), query)
     if as_json:
-        print_json(stories)
+        print_json(views)
     else:
         from bot.cli.environment_view import show_list
 
-        show_list(stories)
+        show_list(views)
 
 
 @commands.command()
 def show(name: Name, as_json: Json = False) -> None:
-    """Everything about one environment: phases, checks, decisions, events and log tails."""
-    read = settings("error")
-    environment, story = with_store(read, lambda store: _story(store, name))
-    sight = _look(read, environment, _LOG_LINES)
+    """Show an environment: phases, checks, decisions, events and log tails."""
+    settings = load_settings("error")
+    environment, view = with_store(settings, lambda store: _view(store, name))
+    diagnostics = _diagnose(settings, environment, _LOG_LINES)
     if as_json:
-        print_json({"story": story, "sight": sight})
+        print_json({"environment": view, "diagnostics": diagnostics})
     else:
         from bot.cli.environment_view import show_all
 
-        show_all(story, sight)
+        show_all(view, diagnostics)
 
 
 def why(name: Name, as_json: Json = False) -> None:
-    """Why an environment is as it is: what it waits for, and every decision with its reason."""
-    _, story = with_store(settings("error"), lambda store: _story(store, name))
+    """Explain the state of an environment: its current wait, and all decisions with their reasons."""
+    _, view = with_store(load_settings("error"), lambda store: _view(store, name))
     if as_json:
-        print_json(story)
+        print_json(view)
     else:
-        from bot.cli.environment_view import show_why
+        from bot.cli.environment_view import show_reasons
 
-        show_why(story)
+        show_reasons(view)
 
 
 @commands.command()
 def logs(
     name: Name,
-    lines: Annotated[int, typer.Option(help="Of each container.", min=1, max=5000)] = 100,
+    lines: Annotated[int, typer.Option(help="Lines per container.", min=1, max=5000)] = 100,
     as_json: Json = False,
 ) -> None:
-    """The ends of the logs of all its containers, and the events of its namespace."""
-    read = settings("error")
-    environment = with_store(read, lambda store: _find(store, name))
-    sight = _look(read, environment, lines)
+    """Print the log tails of all containers, and the events of the namespace."""
+    settings = load_settings("error")
+    environment = with_store(settings, lambda store: _find(store, name))
+    diagnostics = _diagnose(settings, environment, lines)
     if as_json:
-        print_json(sight)
+        print_json(diagnostics)
     else:
-        from bot.cli.environment_view import show_sight
+        from bot.cli.environment_view import show_diagnostics
 
-        show_sight(sight)
-    if sight.unavailable:
+        show_diagnostics(diagnostics)
+    if diagnostics.unavailable:
         raise typer.Exit(2)
 
 
 @commands.command()
 def destroy(
-    name: Name, yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+    name: Name, yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the confirmation.")] = False
 ) -> None:
-    """Take an environment away with its data, until somebody asks for it again."""
+    """Delete a preview with its data. `/preview` on the pull request creates it again."""
     import getpass
 
-    from bot.environments.views import display_name as named
+    from bot.environments.views import display_name
     from bot.model.environment import EnvironmentKind
 
-    read = settings("error")
-    environment = with_store(read, lambda store: _find(store, name))
-    shown = named(environment)
+    settings = load_settings("error")
+    environment = with_store(settings, lambda store: _find(store, name))
+    shown = display_name(environment)
     if environment.key.kind is not EnvironmentKind.PREVIEW:
-        give_up(f"{shown} is a {environment.key.kind}: what runs there, its promotions decide.", code=1)
+        fail(f"{shown} is a {environment.key.kind}, not a preview; see `greenroom stage --help`.", code=1)
     print(
-        f"{shown} is {environment.status.state}. Its namespace {environment.namespace} will be deleted with "
-        f"all data in it, and {shown} stays away until somebody writes /preview on the pull request."
+        f"{shown} is {environment.status.state}. This deletes the namespace {environment.namespace} with all "
+        "its data. `/preview` on the pull request creates the preview again."
     )
-    if not yes and not typer.confirm("Take it away?"):
+    if not yes and not typer.confirm(f"Delete {shown}?"):
         raise typer.Exit(1)
-    by = getpass.getuser()
+    user = getpass.getuser()
 
-    async def ask(store: Store) -> Environment | None:
+    async def request(store: Store) -> Environment | None:
         return await store.environments.update_overrides(
             environment.key,
-            lambda wishes: replace(wishes, destroyed_by=by),
-            "Take it away, on the command line.",
-            by,
+            lambda overrides: replace(overrides, destroyed_by=user),
+            "Deletion requested on the command line.",
+            user,
         )
 
-    if with_store(read, ask) is None:
-        give_up(f"{shown} is not there any more.", code=1)
-    print(f"It is asked for. A worker takes it up at once; `greenroom why '{shown}'` tells how far it is.")
+    if with_store(settings, request) is None:
+        fail(f"{shown} no longer exists.", code=1)
+    print(f"Deletion of {shown} requested. `greenroom why '{shown}'` shows the progress.")
 
 
 async def _find(store: Store, text: str) -> Environment:
     from bot.environments.views import display_name, matching_environments
 
-    found = matching_environments(text, await store.environments.find())
-    if not found:
-        give_up(
-            f"There is no environment {text}. `greenroom env list --all` shows all of them; "
-            "their names are such as acme/shop#7.",
-            code=1,
+    matches = matching_environments(text, await store.environments.find())
+    if not matches:
+        fail(f"Unknown environment {text}. List all with `greenroom env list --all`.", code=1)
+    if len(matches) > 1:
+        fail(
+            f"{text} matches several environments. Use a key:",
+            *(f"  {match.key}  ({display_name(match)}, {match.status.state})" for match in matches),
         )
-    if len(found) > 1:
-        give_up(
-            f"{text} may be any of these; give the key of the one that you mean:",
-            *(f"  {each.key}  ({display_name(each)}, {each.status.state})" for each in found),
-        )
-    return found[0]
+    return matches[0]
 
 
-async def _story(store: Store, text: str) -> tuple[Environment, EnvironmentView]:
+async def _view(store: Store, text: str) -> tuple[Environment, EnvironmentView]:
     from bot.environments.views import environment_view
     from bot.model.work import WorkKey
     from bot.store.store import utc_now
@@ -165,7 +156,8 @@ async def _story(store: Store, text: str) -> tuple[Environment, EnvironmentView]
     return environment, environment_view(environment, decisions, scheduled, utc_now())
 
 
-def _look(read: Settings, environment: Environment, lines: int) -> NamespaceDiagnostics:
+def _diagnose(settings: Settings, environment: Environment, lines: int) -> NamespaceDiagnostics:
+    """Events and logs from the cluster; `unavailable` explains why there are none."""
     import asyncio
 
     from bot.cluster.client.connection import connect
@@ -173,11 +165,11 @@ def _look(read: Settings, environment: Environment, lines: int) -> NamespaceDiag
     from bot.model.diagnostics import NamespaceDiagnostics
     from bot.model.errors import GreenroomError
 
-    async def look() -> NamespaceDiagnostics:
-        async with await connect(read.kubeconfig) as api:
+    async def read() -> NamespaceDiagnostics:
+        async with await connect(settings.kubeconfig) as api:
             return await DiagnosticsReader(api).look(environment.namespace, environment.key, lines)
 
     try:
-        return asyncio.run(look())
+        return asyncio.run(read())
     except GreenroomError as error:
         return NamespaceDiagnostics(unavailable=str(error))

@@ -1,7 +1,4 @@
-"""`greenroom parity`: in what two stages differ besides configuration values, secrets, size and host.
-
-Exit codes: 0 when they are alike, 1 when they differ, 2 when it cannot be told.
-"""
+"""`greenroom parity`: compares two stages. Exits with 0 when they are equal, with 1 when they differ."""
 
 from __future__ import annotations
 
@@ -11,92 +8,83 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.context import github_app, give_up, print_json, repository_called, settings, with_store
-from bot.cli.stages import Json
+from bot.cli.common import Json, fail, find_repository, github_app, load_settings, print_json, with_store
 
 if TYPE_CHECKING:
     from bot.model.parity import Comparison
     from bot.model.repository import Repository
-    from bot.promotions.parity_service import ParityInput, ParityService
+    from bot.promotions.parity_service import ParityInput
     from bot.settings import Settings
     from bot.store import Store
 
-_STYLES = {"---": "bold", "+++": "bold", "@@ ": "cyan"}
-_SIGNS = {"-": "red", "+": "green"}
+_HEADERS = {"---": "bold", "+++": "bold", "@@ ": "cyan"}
+_CHANGES = {"-": "red", "+": "green"}
 
 
 def parity(
-    left: Annotated[str, typer.Argument(metavar="STAGE", help="As .greenroom.yml names it.")],
-    right: Annotated[str, typer.Argument(metavar="STAGE", help="The one that it is compared with.")],
+    left: Annotated[str, typer.Argument(metavar="STAGE", help="Name of a stage.")],
+    right: Annotated[str, typer.Argument(metavar="STAGE", help="Name of the stage to compare it with.")],
     repository: Annotated[
-        str | None, typer.Option(help="Such as acme/shop; needed where the bot knows several.")
+        str | None, typer.Option(help="OWNER/NAME; required if the bot serves several repositories.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Tell in what two stages differ besides configuration values, secrets, size and host."""
-    read = settings("error")
-    standings, comparison = with_store(read, lambda store: _compare(store, read, repository, (left, right)))
+    """Compare what two stages run, except configuration values, secrets, size and host."""
+    settings = load_settings("error")
+    inputs, comparison = with_store(
+        settings, lambda store: _compare(store, settings, repository, (left, right))
+    )
     notes = [
-        f"{each.stage} runs nothing yet, so it is taken as the default branch configures it now, with "
-        f"release {each.release.id}."
-        for each in standings
-        if not each.is_running
+        f"{stage.stage} has no release yet; compared with release {stage.release.id} "
+        "and the configuration of the default branch."
+        for stage in inputs
+        if not stage.is_running
     ]
     if as_json:
         print(*notes, sep="\n", end="\n" if notes else "", file=sys.stderr)
         print_json(comparison.differences)
     else:
-        _show(standings, comparison, notes)
+        _show(inputs, comparison, notes)
     raise typer.Exit(0 if comparison.equal else 1)
 
 
 async def _compare(
-    store: Store, read: Settings, name: str | None, names: tuple[str, str]
+    store: Store, settings: Settings, repository_name: str | None, names: tuple[str, str]
 ) -> tuple[Sequence[ParityInput], Comparison]:
     from bot.cluster.policy import ClusterPolicy
     from bot.cluster.render.renderer import ManifestRenderer
     from bot.cluster.render.tools import Tools
+    from bot.model.parity import Comparison
     from bot.promotions.parity_service import ParityService
 
-    repository = await _meant(store, name)
-    github = github_app(read)
-    comparing = ParityService(
-        github.contents, ManifestRenderer(ClusterPolicy.of(read), Tools(read.render_hosts))
-    )
+    repository = await _repository(store, repository_name)
+    records = {stage.name: stage for stage in await store.promotions.stages(repository.id)}
+    newest = await store.releases.newest(repository.id)
+    renderer = ManifestRenderer(ClusterPolicy.of(settings), Tools(settings.render_hosts))
+    github = github_app(settings)
+    service = ParityService(github.contents, renderer)
     try:
-        return await _told(store, comparing, repository, names)
+        inputs = await service.parity_inputs(repository, names, records, newest[0] if newest else None)
+        return inputs, Comparison(*names, await service.compare(repository, *inputs))
     finally:
         await github.close()
 
 
-async def _told(
-    store: Store, comparing: ParityService, repository: Repository, names: tuple[str, str]
-) -> tuple[Sequence[ParityInput], Comparison]:
-    from bot.model.parity import Comparison
-
-    records = {each.name: each for each in await store.promotions.stages(repository.id)}
-    newest = await store.releases.newest(repository.id)
-    standings = await comparing.parity_inputs(repository, names, records, newest[0] if newest else None)
-    differences = await comparing.compare(repository, *standings)
-    return standings, Comparison(*names, differences)
-
-
-async def _meant(store: Store, name: str | None) -> Repository:
-    """The one that has stages, or that the bot knows at all, where none is named."""
+async def _repository(store: Store, name: str | None) -> Repository:
+    """The named repository, or the only one with a stage, or the only one with an environment."""
     if name is not None:
-        return await repository_called(store, name, code=2)
-    known = [each.repository for each in await store.promotions.stages()]
-    known = known or [each.repository for each in await store.environments.find()]
-    found = {each.id: each for each in known}
-    if not found:
-        give_up("There is no repository of which the bot has seen a pull request.")
-    if len(found) > 1:
-        names = ", ".join(sorted(each.full_name for each in found.values()))
-        give_up(f"Say of which repository, with --repository: {names}.")
-    return next(iter(found.values()))
+        return await find_repository(store, name, code=2)
+    records = await store.promotions.stages() or await store.environments.find()
+    repositories = {record.repository.id: record.repository for record in records}
+    if not repositories:
+        fail("No repository has an environment or a stage yet.")
+    if len(repositories) > 1:
+        names = ", ".join(sorted(repository.full_name for repository in repositories.values()))
+        fail(f"Choose a repository with --repository: {names}.")
+    return next(iter(repositories.values()))
 
 
-def _show(standings: Sequence[ParityInput], comparison: Comparison, notes: Sequence[str]) -> None:
+def _show(inputs: Sequence[ParityInput], comparison: Comparison, notes: Sequence[str]) -> None:
     from rich.console import Console
 
     from bot.cli.terminal import text
@@ -106,11 +94,13 @@ def _show(standings: Sequence[ParityInput], comparison: Comparison, notes: Seque
     for note in notes:
         console.print(text(note), soft_wrap=True)
     if comparison.equal:
-        alike = f"{comparison.left} and {comparison.right} are alike"
-        console.print(text(f"{alike}, but for configuration values, secrets, size and host."), soft_wrap=True)
+        pair = f"{comparison.left} and {comparison.right}"
+        console.print(
+            text(f"{pair} are equal, except configuration values, secrets, size and host."), soft_wrap=True
+        )
         return
-    releases = [f"  release {each.release.id} of {each.release.commit[:7]}" for each in standings]
+    releases = [f"  release {stage.release.id} of {stage.release.commit[:7]}" for stage in inputs]
     for line in diff(comparison, *releases):
-        style = _STYLES.get(line[:3]) or _SIGNS.get(line[:1], "")
+        style = _HEADERS.get(line[:3]) or _CHANGES.get(line[:1], "")
         console.print(text(line, style), soft_wrap=True)
     console.print(text(f"{mismatch_reason(comparison)}."), soft_wrap=True)

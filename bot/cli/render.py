@@ -1,4 +1,4 @@
-"""`greenroom render`: a repository's own CI sees what Greenroom would apply, or why it would refuse."""
+"""`greenroom render`: prints the objects of a checkout as Greenroom would apply them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.context import give_up
+from bot.cli.common import Json, fail
 
 if TYPE_CHECKING:
     from bot.config.schema import Configuration
@@ -29,17 +29,17 @@ class EnvironmentName(StrEnum):
 
 def render(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="A checkout, with its .greenroom.yml.", file_okay=False)
+        Path, typer.Argument(metavar="DIR", help="Checkout with a .greenroom.yml.", file_okay=False)
     ],
-    environment: Annotated[EnvironmentName, typer.Option(help="For which environment.")],
+    environment: Annotated[EnvironmentName, typer.Option(help="Environment to render.")],
     image: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=DIGEST", help="The digest of an image; may be repeated.")
+        list[str] | None, typer.Option(metavar="NAME=DIGEST", help="Digest of an image; repeatable.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of YAML.")] = False,
+    as_json: Json = False,
 ) -> None:
-    """Print the objects of an environment as they would be applied. Asks no network and no cluster.
+    """Print the objects of an environment without a cluster or network.
 
-    Ends with 1 when something is refused, which is told with file and line.
+    Exits with 1 when the configuration or an object is rejected; the message names file and line.
     """
     import asyncio
 
@@ -49,17 +49,17 @@ def render(
     given = dict(_image(text) for text in image or ())
     files = _files(directory)
     if CONFIG_FILE not in files:
-        give_up(f"There is no {CONFIG_FILE} in {directory}.")
+        fail(f"{directory} has no {CONFIG_FILE}.")
     try:
         configuration = parse_configuration(files[CONFIG_FILE].decode("utf-8-sig", errors="replace"))
         unknown = given.keys() - configuration.images.keys()
         if unknown:
-            give_up(f"{CONFIG_FILE} has no image {', '.join(sorted(unknown))}.")
+            fail(f"{CONFIG_FILE} has no image {', '.join(sorted(unknown))}.")
         bundle = asyncio.run(_bundle(directory.resolve().name, configuration, given, files))
     except Rejected as error:
-        give_up(str(error), error.detail, code=1)
-    guessed = [name for name in configuration.images if name not in given]
-    notes = _notes(guessed, bool(configuration.preview.secrets))
+        fail(str(error), error.detail, code=1)
+    placeholders = [name for name in configuration.images if name not in given]
+    notes = _notes(placeholders, bool(configuration.preview.secrets))
     typer.echo(_as_json(bundle, notes) if as_json else _as_yaml(bundle, notes), nl=False)
 
 
@@ -101,37 +101,37 @@ async def _bundle(
 def _image(text: str) -> tuple[str, str]:
     name, equals, digest = text.partition("=")
     if not equals or not _DIGEST.fullmatch(digest):
-        give_up(f"--image {text}: it has to be NAME=sha256:… with 64 hexadecimal digits.")
+        fail(f"--image {text}: expected NAME=sha256:… with 64 hexadecimal digits.")
     return name, digest
 
 
 def _files(directory: Path) -> Mapping[str, bytes]:
-    """The regular files, as they would come with a commit."""
+    """The regular files by path, within the limits for commits."""
     from bot.github.resources.tarball import LIMITS
 
-    found: dict[str, bytes] = {}
+    files: dict[str, bytes] = {}
     for folder, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if name != ".git")
         for name in sorted(names):
             path = Path(folder, name)
             if path.is_symlink() or not path.is_file() or path.stat().st_size > LIMITS.file:
                 continue
-            found[path.relative_to(directory).as_posix()] = path.read_bytes()
-            if len(found) > LIMITS.entries:
-                give_up(f"{directory} has more than {LIMITS.entries:,} files: is it a fresh checkout?")
-    return found
+            files[path.relative_to(directory).as_posix()] = path.read_bytes()
+            if len(files) > LIMITS.entries:
+                fail(f"{directory} has more than {LIMITS.entries:,} files. Use a fresh checkout.")
+    return files
 
 
-def _notes(guessed: list[str], secrets: bool) -> list[str]:
-    """What differs from the real thing."""
+def _notes(placeholders: list[str], secrets: bool) -> list[str]:
+    """What differs from the objects that Greenroom applies."""
     notes = ["Namespace, host, gateway, commit and pull request are placeholders."]
-    if guessed:
-        names = ", ".join(guessed)
+    if placeholders:
         notes.append(
-            f"The digest of {names} is a placeholder; --image {guessed[0]}=sha256:… tells the real one."
+            f"The digest of {', '.join(placeholders)} is a placeholder; "
+            f"set it with --image {placeholders[0]}=sha256:…"
         )
     if secrets:
-        notes.append("The values of secrets are added when it is applied.")
+        notes.append("The values of secrets are added when the objects are applied.")
     return notes
 
 
@@ -139,20 +139,20 @@ def _as_yaml(bundle: Bundle, notes: list[str]) -> str:
     import yaml
 
     parts = ["".join(f"# {note}\n" for note in notes)]
-    named = {str(wave): objects for wave, objects in bundle.waves.items()}
+    waves = {str(wave): objects for wave, objects in bundle.waves.items()}
     checks = {f"check {name}": (job,) for name, job in bundle.checks.items()}
-    for title, objects in {**named, **checks}.items():
-        for each in objects:
-            # Twice through JSON: equal parts must not become anchors.
-            text = yaml.safe_dump(json.loads(json.dumps(each)), sort_keys=False, allow_unicode=True)
+    for title, objects in {**waves, **checks}.items():
+        for manifest in objects:
+            # A copy by JSON, so that equal parts do not become anchors.
+            text = yaml.safe_dump(json.loads(json.dumps(manifest)), sort_keys=False, allow_unicode=True)
             parts.append(f"---\n# {title}\n{text}")
     return "".join(parts)
 
 
 def _as_json(bundle: Bundle, notes: list[str]) -> str:
-    told: dict[str, Any] = {
+    output: dict[str, Any] = {
         "notes": notes,
         "waves": {str(wave): list(objects) for wave, objects in bundle.waves.items()},
         "checks": dict(bundle.checks),
     }
-    return json.dumps(told, indent=2) + "\n"
+    return json.dumps(output, indent=2) + "\n"

@@ -1,57 +1,60 @@
-"""The account of a stage on a terminal."""
+"""One stage on the terminal."""
 
 from __future__ import annotations
 
 from rich.console import Console
 from rich.text import Text
 
-from bot.cli.pipeline import audit_table, kept, promotion_table, time
+from bot.cli.stage_tables import audit_table, blocked_by, promotion_table
 from bot.cli.terminal import grid, table, text
+from bot.model.times import format_time
 from bot.promotions.views import PendingPromotion, StageView
 
 
-def show_stage(story: StageView) -> None:
+def show_stage(view: StageView) -> None:
     console = Console()
-    console.print(text(f"{story.repository}:{story.name}", "bold"))
-    console.print(text(story.headline))
-    if story.problem:
-        console.print(text(story.problem, "red"))
-    grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(story) if value])
-    grid(console, "Under way", [_journey(each) for each in story.pending_promotions])
-    if story.verified:
-        console.print(Text("\nVerified there, the newest first", "bold"))
+    console.print(text(f"{view.repository}:{view.name}", "bold"))
+    console.print(text(view.headline))
+    if view.problem:
+        console.print(text(view.problem, "red"))
+    grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(view) if value])
+    grid(console, "In progress", [_pending(pending) for pending in view.pending_promotions])
+    if view.verified:
+        console.print(Text("\nVerified releases, newest first", "bold"))
         rows = [
-            (each.target.release.id, each.target.release.commit[:7], time(each.at), each.promotion)
-            for each in story.verified
+            (each.target.release.id, each.target.release.commit[:7], format_time(each.at), each.promotion)
+            for each in view.verified
         ]
-        console.print(table(("release", "commit", "when", "promotion"), rows))
-    if story.promotions:
-        console.print(Text("\nThe last promotions", "bold"))
-        console.print(promotion_table(story.promotions))
-    if story.audit:
-        console.print(Text("\nWhat was done and decided, the newest first", "bold"))
-        console.print(audit_table(story.audit))
+        console.print(table(("release", "commit", "time", "promotion"), rows))
+    if view.promotions:
+        console.print(Text("\nRecent promotions", "bold"))
+        console.print(promotion_table(view.promotions))
+    if view.audit:
+        console.print(Text("\nAudit log, newest first", "bold"))
+        console.print(audit_table(view.audit))
 
 
-def _facts(story: StageView) -> list[tuple[str, str]]:
-    release = story.release
+def _facts(view: StageView) -> list[tuple[str, str]]:
+    """Names and values; values may be empty."""
+    release = view.release
     images = sorted(release.images.items()) if release is not None else []
     return [
-        ("pipeline", "" if story.configured else "has it no more"),
-        ("kind", story.demo_policy),
-        ("since", time(story.since) if story.since is not None else ""),
-        ("address", story.url or "" if release is not None else ""),
+        ("pipeline", "" if view.configured else "no longer in .greenroom.yml"),
+        ("kind", view.demo_policy),
+        ("since", format_time(view.since) if view.since is not None else ""),
+        ("URL", view.url or "" if release is not None else ""),
         ("commit", release.commit if release is not None else ""),
         *((f"image {name}", image.digest) for name, image in images),
-        ("kept", kept(story.lock, story.hold)),
+        ("blocked", blocked_by(view.lock, view.hold)),
     ]
 
 
-def _journey(journey: PendingPromotion) -> tuple[Text, Text, Text]:
-    one = journey.promotion
-    release = one.release.id if one.release is not None else one.kind.value
-    told = f"asked for by {one.requested_by or 'the pipeline'}: {'; '.join(journey.waits_for)}."
-    told += f" {journey.deadline_label} at {time(journey.until)}."
-    if journey.approvers:
-        told += f" To be approved by {journey.approvers}."
-    return Text(one.state, "bold yellow"), text(f"{release} ({one.id})"), text(told)
+def _pending(pending: PendingPromotion) -> tuple[Text, Text, Text]:
+    """State, release, and what the promotion waits for."""
+    promotion = pending.promotion
+    release = promotion.release.id if promotion.release is not None else promotion.kind.value
+    summary = f"requested by {promotion.requested_by or 'the pipeline'}: {'; '.join(pending.waits_for)}."
+    summary += f" {pending.deadline_label} at {format_time(pending.until)}."
+    if pending.approvers:
+        summary += f" Can be approved by {pending.approvers}."
+    return Text(promotion.state, "bold yellow"), text(f"{release} ({promotion.id})"), text(summary)

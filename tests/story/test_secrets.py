@@ -15,7 +15,7 @@ import pytest
 
 from bot.embedded.client.resources import NAMESPACES, SECRETS
 from tests.story.conftest import CANARY, VAULT, Scenario, Site, organize
-from tests.unit.cli.test_cli import greenroom
+from tests.unit.cli.process import run_process
 
 MAIL = "canary in the vault, 22"
 CONFIGURED = b"""
@@ -149,7 +149,7 @@ async def looked_at(scenario: Scenario, number: int) -> str:
         ("env", "logs", name),
         ("why", name),
     )
-    shown = [await asyncio.to_thread(greenroom, *command, **scenario.site.settings) for command in commands]
+    shown = [await asyncio.to_thread(run_process, *command, **scenario.site.settings) for command in commands]
     assert [(done.returncode, done.stderr) for done in shown] == [(0, "")] * len(commands)
     return "\n".join([await signed_in_page(scenario, number), *(done.stdout for done in shown)])
 

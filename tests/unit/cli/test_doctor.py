@@ -14,7 +14,7 @@ from bot.doctor import run_all_checks
 from bot.embedded.github.core import GitHub
 from bot.embedded.github.server import GitHubServer
 from bot.embedded.samples.commits import helm_shop_files, shop_files
-from tests.unit.cli.test_cli import greenroom
+from tests.unit.cli.runner import greenroom
 
 Environment = dict[str, str]
 Doctor = Callable[[Environment], dict[str, tuple[str, str]]]
@@ -161,13 +161,13 @@ def test_a_github_that_does_not_answer_is_told_in_a_sentence(
 
 def test_a_script_gets_json(environment: Environment) -> None:
     done = greenroom("doctor", "--json", **environment)
-    assert done.returncode == 1
+    assert done.exit_code == 1
     first = json.loads(done.stdout)[0]
     assert first == {"name": "settings", "state": "passed", "message": "complete"}
 
 
 def test_a_person_gets_a_table(environment: Environment) -> None:
     shown = greenroom("doctor", **{**environment, "GREENROOM_GITHUB_APP_ID": "1"})
-    assert shown.returncode == 1
+    assert shown.exit_code == 1
     assert "failed   GitHub App" in shown.stdout
     assert environment["GREENROOM_WEBHOOK_SECRET"] not in shown.stdout + shown.stderr

@@ -1,4 +1,4 @@
-"""`greenroom serve` as a process: up, ready, told in JSON, and gone on SIGTERM."""
+"""`greenroom serve` as a process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pytest
 
 from bot.embedded.github import GitHubServer
 from bot.embedded.kubernetes import KubernetesServer
-from tests.unit.cli.test_cli import BARE, GREENROOM, greenroom, imported
+from tests.unit.cli.process import BARE_ENVIRONMENT, GREENROOM, imported_modules, run_process
 
-_PATIENCE_SECONDS = 60
+_TIMEOUT_SECONDS = 60
 
 
 class Bot:
@@ -26,15 +26,18 @@ class Bot:
         self.log = folder / "log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [*GREENROOM, "serve", "--port", "0"], env={**BARE, **settings}, cwd=folder, stderr=log
+                [*GREENROOM, "serve", "--port", "0"],
+                env={**BARE_ENVIRONMENT, **settings},
+                cwd=folder,
+                stderr=log,
             )
 
     async def url(self) -> str:
         return str((await self.line("listening"))["address"])
 
     async def line(self, event: str) -> dict[str, object]:
-        """The first line of the log about this."""
-        deadline = time.monotonic() + _PATIENCE_SECONDS
+        """The first log line with this event."""
+        deadline = time.monotonic() + _TIMEOUT_SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
             for line in self.lines():
                 if line["event"] == event:
@@ -45,9 +48,9 @@ class Bot:
     def lines(self) -> list[dict[str, object]]:
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 
-    async def end(self) -> int:
+    async def stop(self) -> int:
         self.process.terminate()
-        return await asyncio.to_thread(self.process.wait, _PATIENCE_SECONDS)
+        return await asyncio.to_thread(self.process.wait, _TIMEOUT_SECONDS)
 
 
 @pytest.fixture
@@ -74,46 +77,46 @@ async def bot(settings: dict[str, str], tmp_path: Path) -> AsyncIterator[Bot]:
     running.process.wait()
 
 
-async def test_it_is_ready_and_tells_its_numbers(bot: Bot) -> None:
+async def test_serves_health_and_metrics(bot: Bot) -> None:
     async with httpx.AsyncClient(base_url=await bot.url()) as client:
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).json() == {"ready": True, "problems": {}}
         assert (await client.post("/webhooks", content=b"{}")).status_code == 401
-        numbers = (await client.get("/metrics")).text
-    assert 'greenroom_deliveries_total{event="other",status="401"} 1.0' in numbers
-    assert "greenroom_queue_oldest_seconds" in numbers
+        metrics = (await client.get("/metrics")).text
+    assert 'greenroom_deliveries_total{event="other",status="401"} 1.0' in metrics
+    assert "greenroom_queue_oldest_seconds" in metrics
 
 
-async def test_sigterm_ends_it_well(bot: Bot) -> None:
+async def test_sigterm_drains_and_exits_with_0(bot: Bot) -> None:
     await bot.url()
-    assert await bot.end() == 0
+    assert await bot.stop() == 0
     assert bot.lines()[-1]["event"] == "drained"
 
 
-async def test_no_secret_is_in_its_log(bot: Bot, settings: dict[str, str]) -> None:
+async def test_log_contains_no_secret(bot: Bot, settings: dict[str, str]) -> None:
     async with httpx.AsyncClient(base_url=await bot.url()) as client:
         await client.post("/webhooks", content=b"{}", headers={"X-Hub-Signature-256": "sha256=0"})
-    await bot.end()
+    await bot.stop()
     log = bot.log.read_text()
     assert settings["GREENROOM_WEBHOOK_SECRET"] not in log
     assert "PRIVATE KEY" not in log
 
 
-async def test_a_port_that_is_taken_is_told_in_a_sentence(bot: Bot, settings: dict[str, str]) -> None:
+async def test_used_port_is_reported(bot: Bot, settings: dict[str, str]) -> None:
     port = (await bot.url()).rpartition(":")[2]
-    done = await asyncio.to_thread(greenroom, "serve", "--port", port, **settings)
+    done = await asyncio.to_thread(run_process, "serve", "--port", port, **settings)
     assert done.returncode == 2
     assert f"Cannot listen on 127.0.0.1, port {port}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-async def test_a_cluster_that_cannot_be_found_is_told_in_a_sentence(settings: dict[str, str]) -> None:
-    done = await asyncio.to_thread(greenroom, "serve", "--port", "0", **{**settings, "KUBECONFIG": "/none"})
+async def test_missing_kubeconfig_is_reported(settings: dict[str, str]) -> None:
+    done = await asyncio.to_thread(run_process, "serve", "--port", "0", **{**settings, "KUBECONFIG": "/none"})
     assert done.returncode == 2
     assert "KUBECONFIG names /none, and there is no such file." in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_it_never_loads_the_embedded_world() -> None:
-    loaded = imported("import bot.cli.main, bot.app, bot.server, bot.logging, bot.settings")
+def test_serve_never_imports_the_embedded_servers() -> None:
+    loaded = imported_modules("import bot.cli.main, bot.app, bot.server, bot.logging, bot.settings")
     assert not [name for name in loaded if name.startswith("bot.embedded")]

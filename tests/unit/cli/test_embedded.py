@@ -1,4 +1,4 @@
-"""`greenroom embedded …`: each part alone, told in lines that a shell reads, until it is interrupted."""
+"""`greenroom embedded …` and `greenroom demo` as processes."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.unit.cli.test_cli import GREENROOM
+from tests.unit.cli.process import GREENROOM
 
 Start = Callable[..., tuple[subprocess.Popen[str], str, dict[str, str]]]
 
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a part; gives the process, its URL and the settings that it prints."""
+    """Starts a server; returns the process, its URL and the settings that it prints."""
     running: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: str, lines: int) -> tuple[subprocess.Popen[str], str, dict[str, str]]:
+    def start_server(*arguments: str, lines: int) -> tuple[subprocess.Popen[str], str, dict[str, str]]:
         environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[3])}
         process = subprocess.Popen(
             [*GREENROOM, "embedded", *arguments],
@@ -32,58 +32,58 @@ def start(tmp_path: Path) -> Iterator[Start]:
         running.append(process)
         assert process.stdout is not None
         url = process.stdout.readline().removeprefix("# ").partition(",")[0]
-        told = [process.stdout.readline().removeprefix("export ").strip() for _ in range(lines)]
-        return process, url, dict(line.split("=", 1) for line in told)
+        settings = [process.stdout.readline().removeprefix("export ").strip() for _ in range(lines)]
+        return process, url, dict(line.split("=", 1) for line in settings)
 
-    yield begin
+    yield start_server
     for process in running:
         process.kill()
         process.communicate()
 
 
-def _ends(process: subprocess.Popen[str]) -> None:
+def _terminate(process: subprocess.Popen[str]) -> None:
     process.terminate()
     process.communicate(timeout=30)
     assert process.returncode == 0
 
 
-def test_a_github_with_an_app(start: Start, tmp_path: Path) -> None:
+def test_github_has_an_app_and_a_temporary_key(start: Start, tmp_path: Path) -> None:
     process, url, settings = start("github", lines=4)
     assert settings["GREENROOM_GITHUB_API_URL"].startswith(url)
     assert httpx.get(f"{settings['GREENROOM_GITHUB_API_URL']}/app").status_code == 401
     key = Path(settings["GREENROOM_GITHUB_PRIVATE_KEY"])
     assert "PRIVATE KEY" in key.read_text()
     assert key.stat().st_mode & 0o077 == 0
-    _ends(process)
+    _terminate(process)
     assert not key.exists()
-    assert not list(tmp_path.iterdir()), "nothing is left in the folder where it was started"
+    assert not list(tmp_path.iterdir()), "the working directory must stay empty"
 
 
-def test_a_key_stays_where_it_was_asked_for(start: Start, tmp_path: Path) -> None:
+def test_github_keeps_a_requested_key_file(start: Start, tmp_path: Path) -> None:
     process, _, settings = start("github", "--key", "mine.pem", lines=4)
     assert settings["GREENROOM_GITHUB_PRIVATE_KEY"] == str(tmp_path / "mine.pem")
-    _ends(process)
+    _terminate(process)
     assert "PRIVATE KEY" in (tmp_path / "mine.pem").read_text()
 
 
-def test_a_registry(start: Start, tmp_path: Path) -> None:
+def test_registry_serves_a_folder(start: Start, tmp_path: Path) -> None:
     process, url, settings = start("registry", str(tmp_path), lines=1)
     assert url.endswith(settings["GREENROOM_PRIVATE_REGISTRIES"])
     assert httpx.get(f"{url}/v2/").status_code == 401
-    _ends(process)
+    _terminate(process)
 
 
-def test_a_kubernetes_api_and_a_node_that_joins_it(start: Start) -> None:
+def test_node_joins_kubernetes(start: Start) -> None:
     kubernetes, url, settings = start("kubernetes", lines=1)
     assert httpx.get(f"{url}/version").status_code in (200, 401)
-    node, gateway, told = start("node", "--kubeconfig", settings["KUBECONFIG"], lines=1)
-    assert gateway == f"http://{told['GREENROOM_GATEWAY_ADDRESS']}"
+    node, gateway, node_settings = start("node", "--kubeconfig", settings["KUBECONFIG"], lines=1)
+    assert gateway == f"http://{node_settings['GREENROOM_GATEWAY_ADDRESS']}"
     assert httpx.get(gateway).status_code == 404
-    _ends(node)
-    _ends(kubernetes)
+    _terminate(node)
+    _terminate(kubernetes)
 
 
-def test_a_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_terminated_demo_cleans_up(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)}
     with subprocess.Popen(
         [*GREENROOM, "demo"],
@@ -96,7 +96,7 @@ def test_a_demo_that_is_killed_leaves_nothing_behind(tmp_path: Path) -> None:
         assert any("opens the pull request" in line for line in process.stdout)
         assert list(tmp_path.iterdir())
         process.terminate()
-        told, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
     assert process.returncode == 0
-    assert told.endswith("Ended.\n")
+    assert output.endswith("Ended.\n")
     assert not list(tmp_path.iterdir())

@@ -1,0 +1,111 @@
+"""What the commands share: settings, the store, GitHub, JSON output, and exits with a message.
+
+Exit codes of all commands: 0 success, 1 a negative answer or a refusal, 2 a usage error or a failed service.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.github.app import GitHubApp
+    from bot.model.repository import Repository
+    from bot.settings import Settings
+    from bot.store import Store
+
+T = TypeVar("T")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+RepositoryName = Annotated[str, typer.Argument(metavar="REPOSITORY", help="OWNER/NAME, such as acme/shop.")]
+OptionalRepositoryName = Annotated[
+    str | None, typer.Argument(metavar="REPOSITORY", help="OWNER/NAME, such as acme/shop.")
+]
+StageName = Annotated[str, typer.Argument(metavar="STAGE", help="Name of a stage or demo.")]
+
+_INVISIBLE = re.compile(r"[\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+"""Control and formatting characters that JSON does not escape."""
+
+
+def load_settings(log_level: str | None = None) -> Settings:
+    """The settings, with logging configured. Exits with 2 when a setting is missing or invalid."""
+    import os
+
+    from bot.logging import set_up_logging
+    from bot.secrets.environment import EnvironmentSecrets
+    from bot.settings import SettingsError, read_settings
+
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        fail(*error.problems, "See docs/settings.md; `greenroom doctor` checks the settings.")
+    injected = EnvironmentSecrets(os.environ).values
+    set_up_logging(log_level or settings.log_level, (*settings.hidden_values, *injected))
+    return settings
+
+
+def fail(*lines: str, code: int = 2) -> NoReturn:
+    """Prints the non-empty lines to stderr, without control characters, and exits."""
+    from bot.cli.terminal import plain
+
+    print(*filter(None, map(plain, lines)), sep="\n", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+def with_store(settings: Settings, query: Callable[[Store], Awaitable[T]]) -> T:
+    """The result of the query. Exits with 2 when the database or another service fails."""
+    import asyncio
+
+    from bot.model.errors import GreenroomError, StoreUnavailable
+    from bot.store import Store, StoreUnusable
+
+    async def run() -> T:
+        store = await Store.open(settings.database_url.get_secret_value(), create=False)
+        try:
+            await store.ping()
+            return await query(store)
+        finally:
+            await store.close()
+
+    try:
+        return asyncio.run(run())
+    except (StoreUnusable, StoreUnavailable) as error:
+        fail(
+            f"Cannot read the database: {error}",
+            "Set GREENROOM_DATABASE_URL to the database of `greenroom serve`.",
+        )
+    except GreenroomError as error:
+        fail(str(error), getattr(error, "detail", ""))
+
+
+async def find_repository(store: Store, name: str, code: int = 1) -> Repository:
+    """The repository of this name; exits with the code when it has neither environments nor stages."""
+    repositories = [environment.repository for environment in await store.environments.find()]
+    repositories += [stage.repository for stage in await store.promotions.stages()]
+    for repository in repositories:
+        if repository.full_name.lower() == name.lower():
+            return repository
+    fail(f"Unknown repository {name}: it has no environment and no stage.", code=code)
+
+
+def github_app(settings: Settings) -> GitHubApp:
+    from bot.github.app import GitHubApp
+
+    return GitHubApp(
+        api_url=settings.github_api_url,
+        app_id=settings.github_app_id,
+        private_key=settings.github_private_key.get_secret_value(),
+        public_url=settings.public_url,
+        ca_file=settings.github_ca_file,
+    )
+
+
+def print_json(value: object) -> None:
+    import msgspec
+
+    text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+    print(_INVISIBLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text))

@@ -1,0 +1,61 @@
+"""`greenroom serve`, `migrate` and `version`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bot.cli.common import fail, load_settings
+
+
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for a free one.", min=0, max=65535)] = 8000,
+) -> None:
+    """Receive webhooks and reconcile environments until SIGTERM."""
+    settings = load_settings()
+    from bot.server import listen, run
+
+    try:
+        listener = listen(host, port)
+    except OSError as error:
+        fail(f"Cannot listen on {host}, port {port}: {error.strerror}.")
+
+    from bot.app import App
+    from bot.model.errors import GreenroomError
+
+    with listener:
+        try:
+            run(App(settings), listener)
+        except GreenroomError as error:
+            fail(str(error))
+
+
+def migrate() -> None:
+    """Create or update the tables of the database. `serve` does this at its start, too."""
+    settings = load_settings()
+    import asyncio
+
+    from bot.model.errors import GreenroomError
+    from bot.store import Store
+
+    async def run() -> None:
+        store = await Store.open(settings.database_url.get_secret_value())
+        try:
+            await store.migrate()
+        finally:
+            await store.close()
+
+    try:
+        asyncio.run(run())
+    except GreenroomError as error:
+        fail(str(error))
+    typer.echo("The database is up to date.")
+
+
+def version() -> None:
+    """Print the version."""
+    from importlib.metadata import version as installed_version
+
+    typer.echo(f"greenroom {installed_version('greenroom')}")
