@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-SEARCHED = ("bot", "docs", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+SEARCHED = (
+    *("bot", "deploy", "docs", ".github", "app.yml"),
+    *("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"),
+)
 PROSE_SUFFIXES = {".md", ".html", ".jinja", ".txt", ".yaml", ".yml"}
 
 # Parts of snake_case and CamelCase names that name nothing of this field.
