@@ -45,9 +45,8 @@ from bot.web.application import create_application
 from bot.web.health import health_routes
 from bot.web.metrics import Metrics, metrics_route
 from bot.web.pages.access import Access
-from bot.web.pages.environments import EnvironmentPages
-from bot.web.pages.environments import PagePorts as PageRooms
-from bot.web.pages.routes import closed_routes, page_routes
+from bot.web.pages.environments import EnvironmentPages, PagePorts
+from bot.web.pages.routes import page_routes, unconfigured_routes
 from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignIn
 from bot.web.pages.site import Site
@@ -163,18 +162,18 @@ class App:
 
         await Watcher(api).run(changed)
 
-    def _pages(self, store: Store, github: GitHubApp, witness: DiagnosticsReader) -> list[BaseRoute]:
+    def _pages(self, store: Store, github: GitHubApp, diagnostics: DiagnosticsReader) -> list[BaseRoute]:
         settings = self._settings
         site = Site(settings.public_url, github.web_url, utc_now)
         if settings.github_client_id is None or settings.github_client_secret is None:
-            return closed_routes(site)
+            return unconfigured_routes(site)
         secret = settings.github_client_secret.get_secret_value()
         sessions = Sessions(secret, settings.public_url, utc_now)
         sign_in = SignIn(site, github.sign_in(settings.github_client_id, secret), sessions)
-        rooms = PageRooms(store.environments, store.journal, store.queue, witness)
+        ports = PagePorts(store.environments, store.journal, store.queue, diagnostics)
         access = Access(github.collaborators)
         stages = StagePages(site, sessions, access, store.promotions, view_reader(store, github))
-        return page_routes(sign_in, EnvironmentPages(site, sessions, access, rooms, utc_now), stages)
+        return page_routes(sign_in, EnvironmentPages(site, sessions, access, ports, utc_now), stages)
 
     def _routes(self, store: Store, pages: Sequence[BaseRoute]) -> ASGIApp:
         metrics = self._metrics

@@ -1,4 +1,4 @@
-"""The web application: given routes, safe headers, and errors that tell a client nothing of the inside."""
+"""The web application: routes, security headers, and error responses without internal details."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def create_application(routes: Sequence[BaseRoute]) -> ASGIApp:
     return Starlette(
         routes=routes,
         middleware=[Middleware(SecurityHeaders)],
-        exception_handlers={HTTPException: _refused, Exception: _broken},
+        exception_handlers={HTTPException: _http_error, Exception: _internal_error},
     )
 
 
 class SecurityHeaders:
-    """Adds each header that the answer does not set itself."""
+    """Middleware that adds each security header that the response does not set."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -47,18 +47,18 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code in (204, 304):
         return Response(status_code=error.status_code, headers=error.headers)
     return PlainTextResponse(f"{error.detail}\n", status_code=error.status_code, headers=error.headers)
 
 
-async def _broken(_: Request, __: Exception) -> Response:
-    # Made outside of the middleware, so it carries the headers itself. Starlette raises the exception again
-    # after this answer, and the server logs it.
+async def _internal_error(_: Request, __: Exception) -> Response:
+    # Created outside the middleware, so it sets the headers itself. Starlette raises the exception again
+    # afterwards, and the server logs it.
     return PlainTextResponse(
-        "Something broke here; the bot's log says what.\n",
+        "Internal error; see the bot's log.\n",
         status_code=HTTPStatus.INTERNAL_SERVER_ERROR,
         headers={name.decode(): value.decode() for name, value in _HEADERS.items()},
     )

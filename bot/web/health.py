@@ -1,4 +1,4 @@
-"""`/healthz`: is the process alive? `/readyz`: can it do its work, and if not, what is missing?"""
+"""`/healthz`: liveness of the process. `/readyz`: readiness, with the problems found."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 Check = Callable[[], Awaitable[str | None]]
-"""None when all is well, otherwise a sentence that may be shown to anybody."""
+"""None when healthy, otherwise a message without confidential details."""
 
 DEADLINE = 2.0
-"""Seconds for all checks together; less than a kubelet's patience."""
+"""Seconds for all checks together; less than the timeout of a usual probe."""
 
 _log = structlog.get_logger(__name__)
 
 
 def health_routes(checks: Mapping[str, Check], deadline: float = DEADLINE) -> list[Route]:
     async def alive(_: Request) -> Response:
-        # An event loop that hangs never comes here.
         return PlainTextResponse("alive\n")
 
     async def ready(_: Request) -> Response:
@@ -41,7 +40,7 @@ async def _run_check(name: str, check: Check, deadline: float) -> str | None:
         async with asyncio.timeout(deadline):
             return await check()
     except TimeoutError:
-        return f"no answer within {deadline:g} s"
+        return f"no response within {deadline:g} s"
     except Exception as error:
-        _log.warning("a readiness check failed", check=name, exc_info=True)
-        return f"it failed ({type(error).__name__}); the log says more"
+        _log.warning("readiness check failed", check=name, exc_info=True)
+        return f"check failed ({type(error).__name__}); see the log"

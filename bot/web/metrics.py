@@ -1,4 +1,4 @@
-"""What the bot counts. Rooms get the few methods they need; nothing but this file knows Prometheus."""
+"""Prometheus metrics. Other packages use the methods they need through their own Protocols."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ _EVENTS = frozenset(
         "status",
     ]
 )
-"""Anybody can send any event name; the rest share one label, so that nobody can fill the memory."""
+"""Other event names share one label: unsigned requests must not create unlimited time series."""
 
 
 class Metrics:
-    """One process's numbers, in a registry of their own. Seconds are floats, labels short fixed words."""
+    """One process's metrics in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -56,29 +56,33 @@ class Metrics:
         def histogram(name: str, meaning: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
             return Histogram(f"greenroom_{name}", meaning, labels, buckets=buckets, registry=registry)
 
-        deliveries = counter("deliveries", "Webhook deliveries by the answer they got", "event", "status")
+        deliveries = counter("deliveries", "Webhook deliveries by response status", "event", "status")
         self._delivered = cache(deliveries.labels)
-        self._acknowledgement = histogram("acknowledgement_seconds", "From request to answer", _FAST)
-        self._queue_depth = gauge("queue_depth", "Keys that wait or run", "state")
-        self._queue_age = gauge("queue_oldest_seconds", "How long the oldest due key has waited")
+        self._acknowledgement = histogram("acknowledgement_seconds", "Time from request to response", _FAST)
+        self._queue_depth = gauge("queue_depth", "Work queue keys by state", "state")
+        self._queue_age = gauge("queue_oldest_seconds", "Waiting time of the oldest due key")
         self._transactions = counter("store_transactions", "Transactions of the store", "name")
         self._counted_transactions: dict[str, int] = {}
-        self._work = histogram("work_seconds", "Runs of a worker on one key", _SLOW, "kind", "outcome")
-        self._phases = histogram("phase_seconds", "From a phase's start to its end", _SLOW, "phase")
-        self._environments = gauge("environments", "Environments by state", "state")
-        self._promotions = gauge("promotions", "Promotions by state, also those that have ended", "state")
-        self._approval_age = gauge(
-            "approval_oldest_seconds", "How long the oldest missing approval is waited for"
+        self._work = histogram(
+            "work_seconds", "Duration of runs of a worker on one key", _SLOW, "kind", "outcome"
         )
-        self._stages = gauge("stages_kept", "Stages that somebody has locked, or that are on hold", "by")
-        self._github = counter("github_calls", "Calls of GitHub's API", "method", "status")
-        self._remaining = gauge("github_rate_limit_remaining", "Calls left", "installation")
+        self._phases = histogram("phase_seconds", "Duration of phases", _SLOW, "phase")
+        self._environments = gauge("environments", "Environments by state", "state")
+        self._promotions = gauge("promotions", "Promotions by state, including ended ones", "state")
+        self._approval_age = gauge(
+            "approval_oldest_seconds", "Waiting time of the oldest promotion that needs an approval"
+        )
+        self._stages = gauge("stages_kept", "Locked stages and stages on hold", "by")
+        self._github = counter("github_calls", "Calls of the GitHub API", "method", "status")
+        self._remaining = gauge("github_rate_limit_remaining", "Remaining calls", "installation")
         self._cluster = counter("cluster_calls", "Calls of the Kubernetes API", "method", "status")
-        self._sweeps = counter("sweeps", "Sweeps that ran to their end", "sweep")
-        self._swept = counter("sweep_enqueued", "Keys that a sweep asked to look at", "sweep")
-        self._leaks = counter("leaks", "Things that stood too long and were reclaimed", "cause")
-        self._orphan_minutes = counter("orphan_minutes", "How much too long they stood", "cause")
-        self._breaker = counter("sweep_breaker_trips", "Sweeps that wanted to take away too much", "sweep")
+        self._sweeps = counter("sweeps", "Completed sweeps", "sweep")
+        self._swept = counter("sweep_enqueued", "Keys that a sweep enqueued", "sweep")
+        self._leaks = counter("leaks", "Leaked resources that were reclaimed", "cause")
+        self._orphan_minutes = counter(
+            "orphan_minutes", "Lifetime of leaked resources beyond their end", "cause"
+        )
+        self._breaker = counter("sweep_breaker_trips", "Sweeps stopped by the deletion limit", "sweep")
 
     def delivery(self, event: str, status: int | None, seconds: float) -> None:
         self._delivered(event if event in _EVENTS else "other", _status(status)).inc()
@@ -102,7 +106,7 @@ class Metrics:
         self._phases.labels(phase).observe(seconds)
 
     def environments(self, counts: Mapping[str, int]) -> None:
-        """All states at once: those that are not named any more are gone."""
+        """Replaces the counts of all states."""
         self._environments.clear()
         for state, count in counts.items():
             self._environments.labels(state).set(count)
@@ -117,7 +121,7 @@ class Metrics:
             self._stages.labels(by).set(count)
 
     def github_call(self, method: str, status: int | None) -> None:
-        """A status of None is a call without an answer."""
+        """The status is None for a call without a response."""
         self._github.labels(method, _status(status)).inc()
 
     def github_rate_limit(self, installation: int, remaining: int) -> None:
@@ -147,7 +151,7 @@ def _status(status: int | None) -> str:
 
 
 def metrics_route(metrics: Metrics, refresh: Callable[[], Awaitable[None]]) -> Route:
-    """`GET /metrics`; `refresh` sets the gauges that are read from the store, just before each answer."""
+    """`GET /metrics`; `refresh` updates the metrics that come from the store before each response."""
 
     async def show(_: Request) -> Response:
         await refresh()

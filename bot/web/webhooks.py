@@ -137,7 +137,7 @@ def _header(request: Request, name: str) -> str:
 
 
 async def _body(request: Request) -> bytes:
-    """The whole body; stops reading at the limit, whatever Content-Length says."""
+    """The whole body; stops reading at the limit, whatever the Content-Length."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced[:20]) > LARGEST_BODY:
         raise _too_large()

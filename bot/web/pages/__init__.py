@@ -1,1 +1,1 @@
-"""What people look at: the environments that they may see, and the way to sign in."""
+"""Web pages: environments, stages and sign-in."""

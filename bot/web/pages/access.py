@@ -1,4 +1,4 @@
-"""Who may see what: GitHub decides, and its answer counts for a minute."""
+"""Read access to repositories: GitHub's answer, cached for a minute."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PermissionReader(Protocol):
 
 
 class Access:
-    """An answer that cannot be had is a no."""
+    """Fails closed: without an answer from GitHub, access is denied."""
 
     def __init__(self, readers: PermissionReader, clock: Callable[[], float] = time.monotonic) -> None:
         self._readers = readers
@@ -43,7 +43,7 @@ class Access:
             async with self._concurrency:
                 answer = await self._readers.may_read(repository, person)
         except GreenroomError as error:
-            _log.warning("rights cannot be read", repository=repository.full_name, reason=str(error))
+            _log.warning("permissions unavailable", repository=repository.full_name, reason=str(error))
             return False
         if len(self._cached) >= _MOST_KEPT:
             self._cached.clear()
@@ -51,10 +51,10 @@ class Access:
         return answer
 
     async def visible(self, environments: Sequence[Environment], person: Person) -> list[Environment]:
-        """Those whose repositories the person can read, in the given order."""
-        repositories = {each.repository.id: each.repository for each in environments}
+        """Environments whose repositories the person can read, in the given order."""
+        repositories = {environment.repository.id: environment.repository for environment in environments}
         answers = await asyncio.gather(
             *(self.may_read(repository, person) for repository in repositories.values())
         )
         readable = dict(zip(repositories, answers, strict=True))
-        return [each for each in environments if readable[each.repository.id]]
+        return [environment for environment in environments if readable[environment.repository.id]]

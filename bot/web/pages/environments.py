@@ -1,4 +1,4 @@
-"""The dashboard, and the page of one environment: the same story as the comment, with all its details."""
+"""The dashboard, and the page of one environment."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
 
 _LOG_LINES = 60
-_MOVING = (EnvironmentState.PENDING, EnvironmentState.WAITING, EnvironmentState.DELETING)
+_TRANSITIONAL = (EnvironmentState.PENDING, EnvironmentState.WAITING, EnvironmentState.DELETING)
 _SHOWN = frozenset(EnvironmentState) - {EnvironmentState.GONE}
-_ALL = slice(0, 500)
-"""More than that nobody reads."""
+_LIMIT = 500
+"""The dashboard's limit."""
 
 
 class EnvironmentReader(Protocol):
@@ -50,7 +50,7 @@ class NamespaceDiagnosticsReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PagePorts:
-    """Where the pages read."""
+    """Data sources of the pages."""
 
     environments: EnvironmentReader
     journal: DecisionReader
@@ -60,12 +60,12 @@ class PagePorts:
 
 class EnvironmentPages:
     def __init__(
-        self, site: Site, sessions: Sessions, access: Access, rooms: PagePorts, clock: Callable[[], datetime]
+        self, site: Site, sessions: Sessions, access: Access, ports: PagePorts, clock: Callable[[], datetime]
     ) -> None:
         self._site = site
         self._sessions = sessions
         self._access = access
-        self._rooms = rooms
+        self._ports = ports
         self._clock = clock
 
     def routes(self) -> list[Route]:
@@ -78,15 +78,16 @@ class EnvironmentPages:
         person = self._sessions.person(request)
         if person is None:
             return self._site.redirect("/sign-in")
-        found = await self._access.visible(await self._rooms.environments.find(states=_SHOWN), person)
-        found.sort(key=lambda each: (each.repository.full_name.lower(), -each.created_at.timestamp()))
-        stories = [environment_view(each, (), None, self._clock()) for each in found[_ALL]]
-        groups = groupby(zip(found[_ALL], stories, strict=True), lambda both: both[0].repository.full_name)
+        environments = await self._access.visible(await self._ports.environments.find(states=_SHOWN), person)
+        environments.sort(key=_dashboard_order)
+        shown = environments[:_LIMIT]
+        views = [environment_view(environment, (), None, self._clock()) for environment in shown]
+        groups = groupby(zip(shown, views, strict=True), lambda pair: pair[0].repository.full_name)
         return self._site.page(
             "dashboard.html",
             person,
-            groups=[_group(name, list(both)) for name, both in groups],
-            left_out=max(len(found) - len(stories), 0),
+            groups=[_group(name, list(pairs)) for name, pairs in groups],
+            hidden=len(environments) - len(shown),
         )
 
     async def environment(self, request: Request) -> Response:
@@ -98,26 +99,26 @@ class EnvironmentPages:
             return self._site.error_page(
                 person,
                 404,
-                "There is nothing to see here",
-                "There is no such environment, or GitHub does not say that you can read its repository.",
+                "Not found",
+                "This environment does not exist, or you cannot read its repository on GitHub.",
             )
         key = environment.key
-        decisions, scheduled, sight = await asyncio.gather(
-            self._rooms.journal.decisions(key),
-            self._rooms.queue.look(WorkKey.environment(key)),
-            self._look(environment),
+        decisions, scheduled, diagnostics = await asyncio.gather(
+            self._ports.journal.decisions(key),
+            self._ports.queue.look(WorkKey.environment(key)),
+            self._diagnostics(environment),
         )
-        story = environment_view(environment, decisions, scheduled, self._clock())
+        view = environment_view(environment, decisions, scheduled, self._clock())
         return self._site.page(
             "environment.html",
             person,
-            story=story,
-            sight=sight,
+            environment=view,
+            diagnostics=diagnostics,
             pull=_pull(environment),
             stage=key if key.kind is EnvironmentKind.STAGE else None,
             repository=environment.repository.full_name,
-            longest=max((step.seconds or 0 for step in story.steps), default=0),
-            every=_every(story),
+            longest=max((step.seconds or 0 for step in view.steps), default=0),
+            refresh_seconds=_refresh_seconds(view),
         )
 
     async def _visible(self, request: Request, person: Person) -> Environment | None:
@@ -126,23 +127,32 @@ class EnvironmentPages:
             key = EnvironmentKey(EnvironmentKind(path["kind"]), path["repository"], path["name"])
         except ValueError:
             return None
-        environment = await self._rooms.environments.get(key)
+        environment = await self._ports.environments.get(key)
         if environment is None or not await self._access.may_read(environment.repository, person):
             return None
         return environment
 
-    async def _look(self, environment: Environment) -> NamespaceDiagnostics:
+    async def _diagnostics(self, environment: Environment) -> NamespaceDiagnostics:
         if environment.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
             return NamespaceDiagnostics()
-        return await self._rooms.diagnostics.look(environment.namespace, environment.key, _LOG_LINES)
+        return await self._ports.diagnostics.look(environment.namespace, environment.key, _LOG_LINES)
+
+
+def _dashboard_order(environment: Environment) -> tuple[str, float]:
+    """By repository, newest first."""
+    return environment.repository.full_name.lower(), -environment.created_at.timestamp()
 
 
 def _group(
-    name: str, found: Sequence[tuple[Environment, EnvironmentView]]
+    name: str, pairs: Sequence[tuple[Environment, EnvironmentView]]
 ) -> tuple[str, int | None, list[EnvironmentView]]:
-    """A repository, its id where it has stages, and its environments."""
-    stages = [each.key.repository_id for each, _ in found if each.key.kind is EnvironmentKind.STAGE]
-    return name, stages[0] if stages else None, [story for _, story in found]
+    """A repository's name, its id if it has stages, and its environments."""
+    staged = [
+        environment.key.repository_id
+        for environment, _ in pairs
+        if environment.key.kind is EnvironmentKind.STAGE
+    ]
+    return name, staged[0] if staged else None, [view for _, view in pairs]
 
 
 def _pull(environment: Environment) -> str:
@@ -150,6 +160,6 @@ def _pull(environment: Environment) -> str:
     return environment.key.name if environment.key.kind is EnvironmentKind.PREVIEW else ""
 
 
-def _every(story: EnvironmentView) -> int:
-    """Seconds between two looks of an open page."""
-    return 3 if story.state in _MOVING else 15
+def _refresh_seconds(view: EnvironmentView) -> int:
+    """The interval at which an open page reloads its content."""
+    return 3 if view.state in _TRANSITIONAL else 15

@@ -1,4 +1,4 @@
-"""All pages as routes; without a client id and secret, one page that says what the operator has to set."""
+"""Routes of all pages; without client id and secret, one page that names the missing settings."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ def page_routes(sign_in: SignIn, pages: EnvironmentPages, stages: StagePages) ->
     return [_static(), *sign_in.routes(), *pages.routes(), *stages.routes()]
 
 
-def closed_routes(site: Site) -> list[BaseRoute]:
-    async def closed(_: Request) -> Response:
+def unconfigured_routes(site: Site) -> list[BaseRoute]:
+    async def unconfigured(_: Request) -> Response:
         return site.error_page(
             None,
             404,
-            "These pages are not open yet",
-            "Nobody can sign in before the operator sets GREENROOM_GITHUB_CLIENT_ID and "
-            "GREENROOM_GITHUB_CLIENT_SECRET: both are on the App's page on GitHub.",
+            "Sign-in is not configured",
+            "The operator must set GREENROOM_GITHUB_CLIENT_ID and GREENROOM_GITHUB_CLIENT_SECRET; both are "
+            "in the App's settings on GitHub.",
         )
 
     paths = ("/", "/sign-in", "/environments/{rest:path}", "/stages/{rest:path}")
-    return [_static(), *(Route(path, closed) for path in paths)]
+    return [_static(), *(Route(path, unconfigured) for path in paths)]
 
 
 def _static() -> BaseRoute:

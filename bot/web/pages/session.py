@@ -1,4 +1,4 @@
-"""Who is signed in: cookies that the bot signed, and nothing that it has to remember."""
+"""Sessions in signed cookies; the bot stores nothing."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from bot.model.person import Person
 
 SESSION = timedelta(hours=12)
 ATTEMPT = timedelta(minutes=10)
-"""How long somebody may take to agree on GitHub."""
+"""Time to complete a sign-in on GitHub."""
 _ALGORITHM = "HS256"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A sign-in that was begun in this browser."""
+    """A sign-in in progress in this browser."""
 
     state: str
     verifier: str
-    following: str
-    """The path to go to afterwards."""
+    next_path: str
+    """The path to redirect to afterwards."""
 
 
 class Sessions:
-    """The key is made of the App's client secret: all replicas have it, and a new one signs everybody out."""
+    """The key is derived from the App's client secret: replicas share it; a new one ends all sessions."""
 
     def __init__(self, client_secret: str, public_url: str, clock: Callable[[], datetime]) -> None:
         parts = urlsplit(public_url)
@@ -41,7 +41,7 @@ class Sessions:
         self._secure = parts.scheme == "https"
         self._path = parts.path.rstrip("/") or "/"
         self._clock = clock
-        # A browser takes a cookie of this name from this very host only, so that no preview can set one.
+        # Browsers accept `__Host-` cookies from this host only, so that no preview can set one.
         self._prefix = "__Host-" if self._secure and self._path == "/" else ""
 
     def person(self, request: Request) -> Person | None:
@@ -59,7 +59,7 @@ class Sessions:
         self._delete(response, "greenroom")
 
     def remember(self, response: Response, attempt: Attempt) -> None:
-        content = {"sub": attempt.state, "verifier": attempt.verifier, "following": attempt.following}
+        content = {"sub": attempt.state, "verifier": attempt.verifier, "following": attempt.next_path}
         self._write(response, "greenroom-sign-in", content, ATTEMPT)
 
     def attempt(self, request: Request) -> Attempt | None:
@@ -87,7 +87,7 @@ class Sessions:
         )
 
     def _decode(self, request: Request, name: str) -> dict[str, Any] | None:
-        """What we signed, for this use; the clock is ours, so that it can be tested."""
+        """The content of a cookie signed for this use; expiry uses the injected clock."""
         options: Any = {"require": ["exp", "sub", "aud"], "verify_exp": False}
         try:
             read: dict[str, Any] = jwt.decode(

@@ -1,4 +1,4 @@
-"""Signing in with GitHub: the web flow of the App, begun and ended in one browser."""
+"""Sign-in with GitHub: the App's web application flow."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 class Flow(Protocol):
-    """Raises GreenroomErrors whose texts name no token and no secret."""
+    """Raises GreenroomErrors without tokens and secrets in their messages."""
 
     def address(self, *, state: str, challenge: str, redirect_uri: str) -> str: ...
 
@@ -36,32 +36,34 @@ class SignIn:
         self._site = site
         self._flow = flow
         self._sessions = sessions
-        self._back = site.public_url + CALLBACK
+        self._redirect_uri = site.public_url + CALLBACK
 
     def routes(self) -> list[Route]:
         return [
-            Route("/sign-in", self.ask, methods=["GET"]),
+            Route("/sign-in", self.show, methods=["GET"]),
             Route("/sign-in", self.begin, methods=["POST"]),
             Route(CALLBACK, self.end, methods=["GET"]),
             Route("/sign-out", self.sign_out, methods=["POST"]),
         ]
 
-    async def ask(self, request: Request) -> Response:
-        following = own_path(request.query_params.get("next", "/"))
+    async def show(self, request: Request) -> Response:
+        next_path = own_path(request.query_params.get("next", "/"))
         if self._sessions.person(request) is not None:
-            return self._site.redirect(following)
-        return self._site.page("sign_in.html", None, following=following)
+            return self._site.redirect(next_path)
+        return self._site.page("sign_in.html", None, next_path=next_path)
 
     async def begin(self, request: Request) -> Response:
         form = await request.form(max_files=0, max_fields=5, max_part_size=4096)
         attempt = Attempt(
             state=secrets.token_urlsafe(32),
             verifier=secrets.token_urlsafe(48),
-            following=own_path(str(form.get("next", "/"))),
+            next_path=own_path(str(form.get("next", "/"))),
         )
         digest = hashlib.sha256(attempt.verifier.encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-        address = self._flow.address(state=attempt.state, challenge=challenge, redirect_uri=self._back)
+        address = self._flow.address(
+            state=attempt.state, challenge=challenge, redirect_uri=self._redirect_uri
+        )
         response = RedirectResponse(address, 303, {"Cache-Control": "no-store"})
         self._sessions.remember(response, attempt)
         return response
@@ -70,15 +72,17 @@ class SignIn:
         attempt = self._sessions.attempt(request)
         state, code = request.query_params.get("state", ""), request.query_params.get("code", "")
         if attempt is None or not hmac.compare_digest(attempt.state.encode(), state.encode()):
-            return self._error_page(400, "It was begun in another browser, or too long ago.")
+            return self._error_page(400, "The sign-in started in another browser, or has expired.")
         if not code:
-            return self._error_page(403, "GitHub says that you did not agree.")
+            return self._error_page(403, "You denied access on GitHub.")
         try:
-            person = await self._flow.person(code=code, verifier=attempt.verifier, redirect_uri=self._back)
+            person = await self._flow.person(
+                code=code, verifier=attempt.verifier, redirect_uri=self._redirect_uri
+            )
         except GreenroomError as error:
-            _log.warning("a sign-in failed", reason=str(error))
-            return self._error_page(502, "GitHub did not say who you are; the bot's log says more.")
-        response = self._site.redirect(attempt.following)
+            _log.warning("sign-in failed", reason=str(error))
+            return self._error_page(502, "GitHub did not confirm your identity; see the bot's log.")
+        response = self._site.redirect(attempt.next_path)
         self._sessions.begin(response, person)
         return response
 
@@ -88,4 +92,4 @@ class SignIn:
         return response
 
     def _error_page(self, status: int, reason: str) -> Response:
-        return self._site.error_page(None, status, "You are not signed in", f"{reason} Please try once more.")
+        return self._site.error_page(None, status, "Sign-in failed", f"{reason} Try again.")

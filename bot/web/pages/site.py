@@ -1,4 +1,4 @@
-"""Templates, and what all pages have in common."""
+"""Templates and responses that all pages share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEADERS = {"Cache-Control": "no-store"}
 
 
 class Site:
-    """`public_url` is where people reach the bot; a path in it is in front of all of ours."""
+    """`public_url` is the bot's address for users; its path prefixes all paths."""
 
     def __init__(self, public_url: str, github_url: str, clock: Callable[[], datetime]) -> None:
         self.public_url = public_url.rstrip("/")
@@ -40,10 +40,10 @@ class Site:
             "ago": self._ago,
             "time": lambda moment: format_time(moment, year=True),
             "iso": lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}",
-            "took": format_elapsed,
+            "duration": format_elapsed,
             "short": lambda sha: sha[:7],
-            "prose": _prose,
-            "brief": lambda text: _DIGEST.sub(r"\1…", text),
+            "inline_code": _inline_code,
+            "short_digests": lambda text: _DIGEST.sub(r"\1…", text),
         }
 
     def page(self, template: str, person: Person | None, status: int = 200, **values: object) -> Response:
@@ -53,10 +53,10 @@ class Site:
         return HTMLResponse(html, status, _HEADERS)
 
     def error_page(self, person: Person | None, status: int, title: str, message: str) -> Response:
-        return self.page("sorry.html", person, status, title=title, sentence=message)
+        return self.page("error.html", person, status, title=title, message=message)
 
     def redirect(self, path: str) -> Response:
-        """To another page of ours, after a form or instead of a page."""
+        """Redirects to a page of this site."""
         return RedirectResponse(self.base + path, 303, _HEADERS)
 
     def _ago(self, moment: datetime) -> str:
@@ -64,13 +64,13 @@ class Site:
         for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
             if round(abs(seconds)) >= length:
                 count = round(abs(seconds) / length)
-                told = f"{count} {unit}{'s' if count > 1 else ''}"
-                return f"{told} ago" if seconds > 0 else f"in {told}"
+                span = f"{count} {unit}{'s' if count > 1 else ''}"
+                return f"{span} ago" if seconds > 0 else f"in {span}"
         return "just now" if seconds >= 0 else "in a moment"
 
 
-def _prose(text: str) -> Markup:
-    """A sentence of ours: what stands in backticks is code, and all of it is text."""
+def _inline_code(text: str) -> Markup:
+    """Escaped text in which backticks mark code."""
     pieces = text.split("`")
     if len(pieces) % 2 == 0:
         return escape(text)
@@ -81,7 +81,7 @@ def _prose(text: str) -> Markup:
 
 
 def own_path(path: str) -> str:
-    """The path when it leads to a page of ours for sure, otherwise "/"."""
+    """The path if it certainly leads to a page of this site, otherwise "/"."""
     parts = urlsplit(path)
     plain = path.isascii() and path.isprintable() and "\\" not in path
     ours = path.startswith("/") and not path.startswith("//") and not parts.scheme and not parts.netloc

@@ -1,4 +1,4 @@
-"""A repository's stages, and the page of one of them: the same story as `/status` and `/why` tell."""
+"""The page of a repository's stages, and the page of one stage."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class StageViews(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Badge:
-    """A word or two, and how it is coloured: like an environment's state."""
+    """A label with the colour of an environment's state."""
 
     state: EnvironmentState
-    words: str
+    label: str
 
 
 class StagePages:
@@ -46,13 +46,13 @@ class StagePages:
         sessions: Sessions,
         access: Access,
         promotions: StageReader,
-        storyteller: StageViews,
+        views: StageViews,
     ) -> None:
         self._site = site
         self._sessions = sessions
         self._access = access
         self._promotions = promotions
-        self._storyteller = storyteller
+        self._views = views
 
     def routes(self) -> list[Route]:
         return [
@@ -67,14 +67,14 @@ class StagePages:
         repository = await self._visible(request, person)
         if repository is None:
             return self._not_found(person)
-        told = await self._storyteller.pipeline(repository)
+        pipeline = await self._views.pipeline(repository)
         return self._site.page(
             "stages.html",
             person,
             repository=repository,
-            problem=told.problem,
-            stages=[(stage, badge(stage)) for stage in told.stages],
-            every=_every(told.stages),
+            problem=pipeline.problem,
+            stages=[(stage, badge(stage)) for stage in pipeline.stages],
+            refresh_seconds=_refresh_seconds(pipeline.stages),
         )
 
     async def stage(self, request: Request) -> Response:
@@ -83,24 +83,24 @@ class StagePages:
             return self._redirect_to_sign_in(request)
         repository = await self._visible(request, person)
         name = request.path_params["name"]
-        story = await self._storyteller.stage(repository, name) if repository is not None else None
-        if repository is None or story is None:
+        stage = await self._views.stage(repository, name) if repository is not None else None
+        if repository is None or stage is None:
             return self._not_found(person)
         return self._site.page(
             "stage.html",
             person,
             repository=repository,
-            story=story,
-            badge=badge(story),
-            every=_every([story]),
+            stage=stage,
+            badge=badge(stage),
+            refresh_seconds=_refresh_seconds([stage]),
         )
 
     async def _visible(self, request: Request, person: Person) -> Repository | None:
-        """The repository, where it has stages and the person can read it."""
-        found = await self._promotions.stages(request.path_params["repository"])
-        if not found or not await self._access.may_read(found[0].repository, person):
+        """The repository if it has stages and the person can read it."""
+        stages = await self._promotions.stages(request.path_params["repository"])
+        if not stages or not await self._access.may_read(stages[0].repository, person):
             return None
-        return found[0].repository
+        return stages[0].repository
 
     def _redirect_to_sign_in(self, request: Request) -> Response:
         return self._site.redirect(f"/sign-in?next={quote(request.url.path)}")
@@ -109,23 +109,23 @@ class StagePages:
         return self._site.error_page(
             person,
             404,
-            "There is nothing to see here",
-            "Nothing was promoted there yet, or GitHub does not say that you can read the repository.",
+            "Not found",
+            "The repository has no such stage with promotions, or you cannot read it on GitHub.",
         )
 
 
-def badge(story: StageView) -> Badge:
-    if story.active is not None:
-        return Badge(EnvironmentState.PENDING, story.active.promotion.state)
-    if story.release is None:
+def badge(stage: StageView) -> Badge:
+    if stage.active is not None:
+        return Badge(EnvironmentState.PENDING, stage.active.promotion.state)
+    if stage.release is None:
         return Badge(EnvironmentState.ASLEEP, "empty")
-    if story.state is EnvironmentState.FAILED:
+    if stage.state is EnvironmentState.FAILED:
         return Badge(EnvironmentState.FAILED, "failed")
-    if story.verified_at is None:
+    if stage.verified_at is None:
         return Badge(EnvironmentState.WAITING, "not verified")
     return Badge(EnvironmentState.READY, "verified")
 
 
-def _every(stages: Sequence[StageView]) -> int:
-    """Seconds between two looks of an open page."""
+def _refresh_seconds(stages: Sequence[StageView]) -> int:
+    """The interval at which an open page reloads its content."""
     return 3 if any(stage.pending_promotions for stage in stages) else 15

@@ -1,4 +1,4 @@
-"""What any client gets, whatever goes wrong."""
+"""Security headers and error responses."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ def get() -> Get:
 
 
 @pytest.mark.parametrize("path", ["/hello", "/broken", "/refused", "/nowhere"])
-async def test_every_answer_carries_the_security_headers(get: Get, path: str) -> None:
+async def test_security_headers_are_on_every_response(get: Get, path: str) -> None:
     answer = await get(path)
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["x-frame-options"] == "DENY"
     assert len(answer.headers.get_list("content-security-policy")) == 1
 
 
-async def test_a_page_may_set_a_stricter_policy(get: Get) -> None:
+async def test_security_headers_keep_a_stricter_policy(get: Get) -> None:
     assert (await get("/hello")).headers["content-security-policy"] == "default-src 'none'"
 
 
-async def test_a_bug_tells_a_client_nothing_of_the_inside(get: Get) -> None:
+async def test_internal_error_hides_details(get: Get) -> None:
     answer = await get("/broken")
     assert answer.status_code == 500
     assert "hunter2" not in answer.text
     assert "Traceback" not in answer.text
 
 
-async def test_a_refusal_says_why(get: Get) -> None:
+async def test_http_error_has_its_reason(get: Get) -> None:
     answer = await get("/refused")
     assert (answer.status_code, answer.text) == (413, "the body is too large\n")
     assert answer.headers["connection"] == "close"

@@ -1,4 +1,4 @@
-"""What a kubelet asks the bot, and what a person reads who asks the same."""
+"""Liveness and readiness."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ async def _breaks() -> str | None:
     raise ConnectionError("password hunter2 refused")
 
 
-async def test_a_bot_that_can_work_is_ready() -> None:
+async def test_healthy_bot_is_ready() -> None:
     answer = await _ask("/readyz", store=_well, migrations=_well)
     assert (answer.status_code, answer.json()) == (200, {"ready": True, "problems": {}})
 
 
-async def test_a_bot_that_cannot_work_says_what_is_missing() -> None:
+async def test_unhealthy_bot_reports_its_problems() -> None:
     answer = await _ask("/readyz", store=_breaks, migrations=_behind, cluster=_hangs, work=_well)
     assert answer.status_code == 503
     assert answer.json() == {
         "ready": False,
         "problems": {
-            "store": "it failed (ConnectionError); the log says more",
+            "store": "check failed (ConnectionError); see the log",
             "migrations": "run `greenroom migrate`",
-            "cluster": "no answer within 0.05 s",
+            "cluster": "no response within 0.05 s",
         },
     }
     assert "hunter2" not in answer.text
 
 
-async def test_a_bot_whose_store_is_away_is_still_alive() -> None:
+async def test_bot_without_store_is_alive() -> None:
     answer = await _ask("/healthz", store=_breaks)
     assert answer.status_code == 200

@@ -1,4 +1,4 @@
-"""What an operator's Prometheus reads."""
+"""Prometheus metrics."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def _scrape(metrics: Metrics, queue: dict[str, int]) -> dict[str, float]:
     return {name: float(value) for name, value in lines}
 
 
-async def test_every_number_is_told_with_its_labels() -> None:
+async def test_metrics_have_their_labels() -> None:
     metrics = Metrics()
     metrics.delivery("pull_request", 202, 0.004)
     metrics.worked("environment", "settled", 12.0)
@@ -68,7 +68,7 @@ async def test_every_number_is_told_with_its_labels() -> None:
     assert found["process_resident_memory_bytes"] > 0
 
 
-async def test_event_names_that_a_stranger_sends_do_not_grow_the_memory() -> None:
+async def test_metrics_group_unknown_event_names() -> None:
     metrics = Metrics()
     for number in range(50):
         metrics.delivery(f"made_up_{number}", 401, 0.001)
@@ -77,7 +77,7 @@ async def test_event_names_that_a_stranger_sends_do_not_grow_the_memory() -> Non
     assert not any("made_up" in name for name in found)
 
 
-async def test_a_state_without_environments_is_not_told_any_more() -> None:
+async def test_metrics_drop_states_without_environments() -> None:
     metrics = Metrics()
     metrics.environments({"ready": 1, "deleting": 1})
     metrics.environments({"ready": 2})
@@ -86,13 +86,13 @@ async def test_a_state_without_environments_is_not_told_any_more() -> None:
     assert 'greenroom_environments{state="deleting"}' not in found
 
 
-async def test_two_bots_in_one_process_count_apart() -> None:
+async def test_metrics_of_two_bots_are_separate() -> None:
     first, second = Metrics(), Metrics()
     first.github_call("GET", 200)
     assert not any("github_calls" in name for name in await _scrape(second, {}))
 
 
-async def test_webhooks_are_counted_by_the_answer_they_got() -> None:
+async def test_metrics_count_webhooks_by_status() -> None:
     class Recorder:
         async def record(self, delivery: Delivery, asks: Sequence[WebhookEffect]) -> None: ...
 

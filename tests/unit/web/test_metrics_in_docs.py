@@ -1,4 +1,4 @@
-"""The pages name only metrics that there are."""
+"""Metrics named in the documentation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from bot.web.metrics import Metrics
 
 
-def test_every_metric_that_a_page_names_exists() -> None:
+def test_metrics_named_in_docs_exist() -> None:
     families = {sample.name for family in Metrics().registry.collect() for sample in family.samples}
     families |= {family.name for family in Metrics().registry.collect()}
     for page in (Path(__file__).parents[3] / "docs").glob("*.md"):

@@ -1,4 +1,4 @@
-"""`POST /webhooks` over a store on disk: the acknowledgement is a promise."""
+"""`POST /webhooks` with a store on disk."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def commits(database: Path) -> int:
     return sum(any(log[at + 4 : at + 8]) for at in range(32, len(log), frame))
 
 
-async def test_a_delivery_is_acknowledged_with_its_work_on_disk(bot: Bot) -> None:
+async def test_webhook_is_acknowledged_with_its_work_on_disk(bot: Bot) -> None:
     answer = await bot.post(fixture("pull_request.opened"))
     assert (answer.status_code, answer.json()) == (
         202,
@@ -92,7 +92,7 @@ async def test_a_delivery_is_acknowledged_with_its_work_on_disk(bot: Bot) -> Non
         {"X-Hub-Signature": fixture("ping").headers["X-Hub-Signature"]},
     ],
 )
-async def test_without_the_right_signature_nothing_is_taken(bot: Bot, headers: dict[str, str]) -> None:
+async def test_webhook_without_valid_signature_is_rejected(bot: Bot, headers: dict[str, str]) -> None:
     webhook = fixture("pull_request.opened")
     kept = {name: value for name, value in webhook.headers.items() if not name.startswith("X-Hub")}
     sent = [(name.encode(), value.encode()) for name, value in (kept | headers).items()]
@@ -102,7 +102,7 @@ async def test_without_the_right_signature_nothing_is_taken(bot: Bot, headers: d
     assert await bot.asked_for() == set()
 
 
-async def test_while_a_secret_is_rotated_both_are_accepted(tmp_path: Path) -> None:
+async def test_webhook_accepts_both_secrets_during_rotation(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         bot = await run(stack, tmp_path, "the new secret", "the old secret")
         for number, secret in enumerate(("the old secret", "the new secret")):
@@ -111,29 +111,27 @@ async def test_while_a_secret_is_rotated_both_are_accepted(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("secrets", [(), ("",), ("a secret", "")])
-async def test_without_a_secret_it_does_not_start(tmp_path: Path, secrets: tuple[str, ...]) -> None:
+async def test_webhook_endpoint_requires_a_secret(tmp_path: Path, secrets: tuple[str, ...]) -> None:
     async with AsyncExitStack() as stack:
         with pytest.raises(NoSecret, match="set GREENROOM_WEBHOOK_SECRET"):
             await run(stack, tmp_path, *secrets)
 
 
-async def test_a_body_at_the_limit_is_read(bot: Bot) -> None:
+async def test_webhook_body_at_the_limit_is_read(bot: Bot) -> None:
     start = fixture("pull_request.opened").body.rstrip()
     body = start + b" " * (LARGEST_BODY - len(start))
     assert (await bot.post(signed("pull_request", body))).status_code == 202
     assert await bot.generation() == 1
 
 
-async def test_a_larger_one_is_refused_by_what_it_announces(bot: Bot) -> None:
+async def test_webhook_rejects_large_content_length(bot: Bot) -> None:
     answer = await bot.post(fixture("ping"), **{"Content-Length": str(LARGEST_BODY + 1)})
     assert answer.status_code == 413
     assert "25 MB" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("announced", [{}, {"Content-Length": "2"}])
-async def test_one_that_announces_nothing_or_too_little_is_refused_while_it_comes(
-    bot: Bot, announced: dict[str, str]
-) -> None:
+async def test_webhook_rejects_large_body_while_reading(bot: Bot, announced: dict[str, str]) -> None:
     sent = 0
 
     async def endless() -> AsyncIterator[bytes]:
@@ -147,7 +145,7 @@ async def test_one_that_announces_nothing_or_too_little_is_refused_while_it_come
     assert sent <= 26
 
 
-async def test_a_client_that_goes_away_leaves_nothing_behind(bot: Bot) -> None:
+async def test_webhook_of_disconnected_client_has_no_effect(bot: Bot) -> None:
     async def cut() -> AsyncIterator[bytes]:
         yield b"{"
         raise httpx.ReadError("gone")
@@ -158,14 +156,14 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(bot: Bot) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"7", b"{", b"\xff", b"payload=%7B%7D"])
-async def test_a_body_that_is_no_object_is_refused_with_advice(bot: Bot, body: bytes) -> None:
+async def test_webhook_body_must_be_an_object(bot: Bot, body: bytes) -> None:
     answer = await bot.post(signed("pull_request", body))
     assert answer.status_code == 400
     assert "application/json" in answer.json()["error"]
 
 
 @pytest.mark.parametrize("missing", ["X-GitHub-Event", "X-GitHub-Delivery"])
-async def test_a_call_that_does_not_name_itself_is_refused(bot: Bot, missing: str) -> None:
+async def test_webhook_requires_event_and_guid(bot: Bot, missing: str) -> None:
     webhook = fixture("ping")
     for strange in (None, "", "a b", "x" * 101):
         headers = {key: value for key, value in webhook.headers.items() if key != missing}
@@ -176,7 +174,7 @@ async def test_a_call_that_does_not_name_itself_is_refused(bot: Bot, missing: st
         assert missing in answer.json()["error"]
 
 
-async def test_unknown_events_actions_and_fields_are_taken_and_change_nothing(bot: Bot) -> None:
+async def test_webhook_accepts_unknown_events_without_effect(bot: Bot) -> None:
     strange = [
         signed("sponsorship", b'{"action": "created"}', "one"),
         signed("pull_request", changed("pull_request.opened", action="levitated"), "two"),
@@ -189,7 +187,7 @@ async def test_unknown_events_actions_and_fields_are_taken_and_change_nothing(bo
     assert await bot.generation() == 0
 
 
-async def test_the_same_delivery_again_has_no_second_effect(bot: Bot) -> None:
+async def test_webhook_redelivery_has_no_second_effect(bot: Bot) -> None:
     webhook = fixture("pull_request.labeled")  # each one of these is a change by itself
     for _ in range(3):
         assert (await bot.post(webhook)).status_code == 202
@@ -201,7 +199,7 @@ async def test_the_same_delivery_again_has_no_second_effect(bot: Bot) -> None:
     assert await bot.generation() == 2
 
 
-async def test_what_could_not_be_stored_is_not_acknowledged_and_is_processed_when_it_comes_again(
+async def test_webhook_that_is_not_stored_is_not_acknowledged(
     bot: Bot,
 ) -> None:
     webhook = fixture("pull_request.opened")
@@ -217,7 +215,7 @@ async def test_what_could_not_be_stored_is_not_acknowledged_and_is_processed_whe
     assert await bot.asked_for() == {WorkKey.environment(PREVIEW)}
 
 
-async def test_deliveries_that_come_together_share_one_write_to_the_disk(bot: Bot) -> None:
+async def test_concurrent_webhooks_share_a_commit(bot: Bot) -> None:
     pull = fixture("pull_request.opened").payload["pull_request"]
     webhooks = []
     for number in range(1, 51):
@@ -235,5 +233,5 @@ async def test_deliveries_that_come_together_share_one_write_to_the_disk(bot: Bo
     assert commits(bot.file) - before == 1
 
 
-async def test_only_posts_are_taken(bot: Bot) -> None:
+async def test_webhook_accepts_only_post(bot: Bot) -> None:
     assert (await bot.client.get("/webhooks")).status_code == 405

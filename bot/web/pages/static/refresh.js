@@ -1,7 +1,7 @@
-// Keeps what is marked data-live current. Without scripts the page is the same, as of when it was loaded.
+// Refreshes the elements with data-live. Without scripts the page shows its state at loading.
 "use strict";
 
-const seconds = Number(document.body.dataset.every);
+const seconds = Number(document.body.dataset.refreshSeconds);
 
 function renew(part, fresh) {
   for (const details of part.querySelectorAll("details[id]")) {
@@ -14,14 +14,14 @@ function renew(part, fresh) {
 async function refresh() {
   if (!document.hidden && !window.getSelection().toString()) {
     try {
-      const answer = await fetch(location.href);
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const response = await fetch(location.href);
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
       for (const part of document.querySelectorAll("[data-live]")) {
         const fresh = page.getElementById(part.id);
-        if (answer.ok && fresh) renew(part, fresh);
+        if (response.ok && fresh) renew(part, fresh);
       }
     } catch {
-      // the bot is away: what is shown stays, and the next round tries again
+      // the bot is unreachable: keep the content and retry
     }
   }
   setTimeout(refresh, seconds * 1000);

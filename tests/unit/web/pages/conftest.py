@@ -1,4 +1,4 @@
-"""The pages over a real store, with a GitHub that says who somebody is and what they may read."""
+"""The pages over a real store, with a fake GitHub for identities and permissions."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ SHOP = PULL.repository
 
 
 @dataclass
-class GitHub:
-    """`codes` are those of people who agreed; `readers` may read the repository of that id."""
+class FakeGitHub:
+    """`codes` belong to users who authorized the App; `readers` are logins by repository id."""
 
     readers: dict[int, set[str]] = field(default_factory=dict)
     codes: dict[str, Person] = field(default_factory=dict)
@@ -68,20 +68,20 @@ class GitHub:
             raise Rejected("GitHub did not accept the sign-in: the code is incorrect or expired.") from None
 
 
-class Witness:
-    """What is seen in every namespace."""
+class FakeDiagnostics:
+    """The same diagnostics for every namespace."""
 
     def __init__(self) -> None:
-        self.sight = NamespaceDiagnostics()
+        self.result = NamespaceDiagnostics()
 
     async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics:
-        return self.sight
+        return self.result
 
 
 class Browser(httpx.AsyncClient):
-    async def begin(self, following: str = "/") -> str:
-        """Presses the button; the state that GitHub is sent."""
-        sent = await self.post("/sign-in", data={"next": following})
+    async def begin(self, next_path: str = "/") -> str:
+        """Starts a sign-in; returns the state sent to GitHub."""
+        sent = await self.post("/sign-in", data={"next": next_path})
         assert sent.status_code == 303
         return parse_qs(urlsplit(sent.headers["location"]).query)["state"][0]
 
@@ -89,32 +89,32 @@ class Browser(httpx.AsyncClient):
         return await self.get("/sign-in/callback", params=query)
 
 
-class Office:
-    """The bot's pages and everything behind them."""
+class WebFixture:
+    """The bot's pages with store, sessions and fakes."""
 
     def __init__(self, store: Store, clock: ManualClock, public_url: str = URL) -> None:
         self.store = store
         self.clock = clock
-        self.github = GitHub()
-        self.witness = Witness()
+        self.github = FakeGitHub()
+        self.diagnostics = FakeDiagnostics()
         self.access_time = 0.0
         site = Site(public_url, GITHUB, clock)
         sessions = Sessions("a client secret", public_url, clock)
         access = Access(self.github, lambda: self.access_time)
-        ports = PagePorts(store.environments, store.journal, store.queue, self.witness)
+        ports = PagePorts(store.environments, store.journal, store.queue, self.diagnostics)
         pages = EnvironmentPages(site, sessions, access, ports, clock)
-        storyteller = StageViewReader(
+        views = StageViewReader(
             store.promotions,
             store.environments,
             store.releases,
             store.audit,
-            self.github,  # type: ignore[arg-type]  # of GitHub it reads one file
+            self.github,  # type: ignore[arg-type]  # reads one file only
             clock,
         )
-        stages = StagePages(site, sessions, access, store.promotions, storyteller)
+        stages = StagePages(site, sessions, access, store.promotions, views)
         self.web = create_application(page_routes(SignIn(site, self.github, sessions), pages, stages))
         parts = urlsplit(public_url)
-        self._url = f"{parts.scheme}://{parts.netloc}"  # what is in front of the bot takes a path away
+        self._url = f"{parts.scheme}://{parts.netloc}"  # a reverse proxy strips the path
 
     def browser(self) -> Browser:
         return Browser(transport=httpx.ASGITransport(self.web), base_url=self._url)
@@ -127,28 +127,31 @@ class Office:
         return browser
 
     async def environment(
-        self, status: Status, *told: tuple[str, str], pull: PullRequest = PULL
+        self, status: Status, *decided: tuple[str, str], pull: PullRequest = PULL
     ) -> Environment:
-        """Stores it as a worker would, with decisions."""
+        """Stores an environment as a worker does, with decisions."""
         await self.store.deliveries.apply_hints(
             [PullRequestHint(pull.repository, pull.number, pull.head_sha, open=True)]
         )
         [claim] = await self.store.queue.claim("test", 1, 60)
         key = EnvironmentKey.preview(pull.repository.id, pull.number)
-        found = await self.store.environments.get(key)
-        assert found is not None
+        environment = await self.store.environments.get(key)
+        assert environment is not None
         changed = replace(
-            found, status=status, attempt=replace(found.attempt, pull_request=pull), observed_generation=1
+            environment,
+            status=status,
+            attempt=replace(environment.attempt, pull_request=pull),
+            observed_generation=1,
         )
-        decisions = [Decision(key, self.clock(), what, why) for what, why in told]
+        decisions = [Decision(key, self.clock(), action, reason) for action, reason in decided]
         await self.store.environments.save(claim, changed, decisions=decisions)
         await self.store.queue.finish(claim)
         return changed
 
 
 @pytest.fixture
-async def office(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Office]:
+async def web(tmp_path: Path, clock: ManualClock) -> AsyncIterator[WebFixture]:
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
     await store.migrate()
-    yield Office(store, clock)
+    yield WebFixture(store, clock)
     await store.close()

@@ -1,4 +1,4 @@
-"""The dashboard and the page of an environment: who sees them, and what they tell."""
+"""The dashboard and the page of an environment: access and content."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from bot.model.environment import (
 from bot.model.repository import Repository
 from tests.stores import ManualClock
 from tests.unit.environments.test_desire import PULL
-from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, SHOP, Office
+from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, SHOP, WebFixture
 
 PAGE = f"/environments/preview/{SHOP.id}/{PULL.number}"
 HOSTILE = '<script>alert(1)</script>"><img src=x onerror=alert(2)> {{ 7 * 7 }} \u202eevil'
@@ -59,18 +59,16 @@ def ready(clock: ManualClock) -> Status:
     )
 
 
-async def test_a_reader_sees_what_runs_where_and_how_it_came_about(
-    office: Office, clock: ManualClock
-) -> None:
-    await office.environment(ready(clock), ("opened", "aaaaaaa is wanted"), ("ready", "aaaaaaa answers"))
-    office.github.readers[SHOP.id] = {"ada"}
-    office.witness.sight = NamespaceDiagnostics(
+async def test_environment_page_shows_details_phases_and_logs(web: WebFixture, clock: ManualClock) -> None:
+    await web.environment(ready(clock), ("opened", "aaaaaaa is wanted"), ("ready", "aaaaaaa answers"))
+    web.github.readers[SHOP.id] = {"ada"}
+    web.diagnostics.result = NamespaceDiagnostics(
         (Event(clock(), "Pod shop-1", "BackOff", "restarting", warning=True, count=3),),
         (LogTail("shop-1", "web", "listening on 8080"),),
     )
-    browser = await office.signed_in(ADA)
+    browser = await web.signed_in(ADA)
     page = await browser.get(PAGE)
-    told = words(page)
+    text = words(page)
     for piece in (
         "A blue shop",
         "aaaaaaa is ready.",
@@ -79,25 +77,23 @@ async def test_a_reader_sees_what_runs_where_and_how_it_came_about(
         "04 March 2026, 12:00 UTC",
         "in 3 days",
         "configuration 2.0 s",
-        "18 s together",
+        "18 s total",
         "smoke passed in 1.5 s",
         "opened aaaaaaa is wanted",
         "BackOff \N{MULTIPLICATION SIGN}3 restarting Pod shop-1",
         "listening on 8080",
     ):
-        assert piece in told, piece
+        assert piece in text, piece
     assert f"{GITHUB}/acme/shop/pull/3" in page.text
     assert "A blue shop" in words(await browser.get("/"))
 
 
-async def test_a_wait_is_told_with_its_deadline_and_a_failure_with_its_cause(
-    office: Office, clock: ManualClock
-) -> None:
-    office.github.readers[SHOP.id] = {"ada"}
-    browser = await office.signed_in(ADA)
+async def test_environment_page_shows_deadlines_and_failures(web: WebFixture, clock: ManualClock) -> None:
+    web.github.readers[SHOP.id] = {"ada"}
+    browser = await web.signed_in(ADA)
     started = {Phase.ARTIFACT: PhaseRecord(clock())}
     until = clock() + timedelta(hours=1)
-    await office.environment(
+    await web.environment(
         Status(
             EnvironmentState.WAITING,
             commit=PULL.head_sha,
@@ -105,10 +101,10 @@ async def test_a_wait_is_told_with_its_deadline_and_a_failure_with_its_cause(
             cause=StatusMessage("Waiting for the image shop.", until=until),
         )
     )
-    told = words(await browser.get(PAGE))
-    assert "Waiting for the image shop." in told
-    assert "It gives up at 01 March 2026, 13:00 UTC , in 1 hour." in told
-    await office.environment(
+    text = words(await browser.get(PAGE))
+    assert "Waiting for the image shop." in text
+    assert "Times out at 01 March 2026, 13:00 UTC , in 1 hour." in text
+    await web.environment(
         Status(
             EnvironmentState.FAILED,
             commit=PULL.head_sha,
@@ -121,10 +117,10 @@ async def test_a_wait_is_told_with_its_deadline_and_a_failure_with_its_cause(
     assert "KeyError: &#39;PORT&#39;" in page.text
 
 
-async def test_what_one_cannot_read_is_as_if_it_were_not_there(office: Office, clock: ManualClock) -> None:
-    await office.environment(ready(clock))
-    office.github.readers[SHOP.id] = {"ada"}
-    browser = await office.signed_in(EVE)
+async def test_unreadable_environment_looks_like_a_missing_one(web: WebFixture, clock: ManualClock) -> None:
+    await web.environment(ready(clock))
+    web.github.readers[SHOP.id] = {"ada"}
+    browser = await web.signed_in(EVE)
     secret, absent, senseless = [
         await browser.get(path) for path in (PAGE, "/environments/preview/7/99", "/environments/x/7/3")
     ]
@@ -133,36 +129,34 @@ async def test_what_one_cannot_read_is_as_if_it_were_not_there(office: Office, c
     assert "A blue shop" not in (await browser.get("/")).text
 
 
-async def test_the_dashboard_shows_only_what_one_can_read(office: Office, clock: ManualClock) -> None:
+async def test_dashboard_shows_only_readable_environments(web: WebFixture, clock: ManualClock) -> None:
     other = Repository(8, 1, "acme", "secrets")
-    await office.environment(ready(clock))
-    await office.environment(ready(clock), pull=replace(PULL, repository=other, number=4, title="The merger"))
-    office.github.readers = {SHOP.id: {"ada"}, other.id: {"eve"}}
-    shown = words(await (await office.signed_in(ADA)).get("/"))
+    await web.environment(ready(clock))
+    await web.environment(ready(clock), pull=replace(PULL, repository=other, number=4, title="The merger"))
+    web.github.readers = {SHOP.id: {"ada"}, other.id: {"eve"}}
+    shown = words(await (await web.signed_in(ADA)).get("/"))
     assert "A blue shop" in shown
     assert "The merger" not in shown
     assert "acme/secrets" not in shown
 
 
-async def test_rights_that_cannot_be_read_are_none_and_an_answer_counts_for_a_minute(
-    office: Office, clock: ManualClock
-) -> None:
-    await office.environment(ready(clock))
-    office.github.readers[SHOP.id] = {"ada"}
-    office.github.away = True
-    browser = await office.signed_in(ADA)
+async def test_access_fails_closed_and_is_cached_for_a_minute(web: WebFixture, clock: ManualClock) -> None:
+    await web.environment(ready(clock))
+    web.github.readers[SHOP.id] = {"ada"}
+    web.github.away = True
+    browser = await web.signed_in(ADA)
     assert (await browser.get(PAGE)).status_code == 404
-    office.github.away = False
+    web.github.away = False
     assert (await browser.get(PAGE)).status_code == 200
-    office.github.asked.clear()
+    web.github.asked.clear()
     assert (await browser.get(PAGE)).status_code == 200
-    assert office.github.asked == []
-    office.github.readers.clear()
-    office.access_time += 60
+    assert web.github.asked == []
+    web.github.readers.clear()
+    web.access_time += 60
     assert (await browser.get(PAGE)).status_code == 404
 
 
-async def test_hostile_names_stay_text(office: Office, clock: ManualClock) -> None:
+async def test_hostile_names_are_escaped(web: WebFixture, clock: ManualClock) -> None:
     pull = replace(PULL, title=HOSTILE, head_ref=HOSTILE, author="eve")
     status = replace(
         ready(clock),
@@ -171,12 +165,12 @@ async def test_hostile_names_stay_text(office: Office, clock: ManualClock) -> No
         checks=(CheckResult(HOSTILE, CheckState.FAILED, HOSTILE, HOSTILE),),
         images={HOSTILE: HOSTILE},
     )
-    await office.environment(status, (HOSTILE, HOSTILE), pull=pull)
-    office.github.readers[SHOP.id] = {"ada"}
-    office.witness.sight = NamespaceDiagnostics(
+    await web.environment(status, (HOSTILE, HOSTILE), pull=pull)
+    web.github.readers[SHOP.id] = {"ada"}
+    web.diagnostics.result = NamespaceDiagnostics(
         (Event(None, HOSTILE, HOSTILE, HOSTILE, warning=True),), (LogTail(HOSTILE, HOSTILE, HOSTILE),)
     )
-    browser = await office.signed_in(ADA)
+    browser = await web.signed_in(ADA)
     for path in (PAGE, "/"):
         page = (await browser.get(path)).text
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
@@ -191,12 +185,10 @@ async def test_hostile_names_stay_text(office: Office, clock: ManualClock) -> No
         }
 
 
-async def test_pages_need_no_inline_script_or_style_and_are_not_kept(
-    office: Office, clock: ManualClock
-) -> None:
-    await office.environment(ready(clock))
-    office.github.readers[SHOP.id] = {"ada"}
-    browser = await office.signed_in(ADA)
+async def test_pages_have_no_inline_script_and_are_not_cached(web: WebFixture, clock: ManualClock) -> None:
+    await web.environment(ready(clock))
+    web.github.readers[SHOP.id] = {"ada"}
+    browser = await web.signed_in(ADA)
     for path in (PAGE, "/", "/nowhere"):
         page = await browser.get(path)
         assert page.headers["content-security-policy"].startswith("default-src 'self'")
@@ -207,26 +199,26 @@ async def test_pages_need_no_inline_script_or_style_and_are_not_kept(
         assert (await browser.get(f"/static/{name}")).status_code == 200
 
 
-async def test_what_is_gone_says_so_and_asks_the_cluster_nothing(office: Office) -> None:
-    office.github.readers[SHOP.id] = {"ada"}
-    office.witness.sight = NamespaceDiagnostics(unavailable="the cluster was asked")
-    await office.environment(
+async def test_deleted_environment_reads_nothing_from_the_cluster(web: WebFixture) -> None:
+    web.github.readers[SHOP.id] = {"ada"}
+    web.diagnostics.result = NamespaceDiagnostics(unavailable="the cluster was asked")
+    await web.environment(
         Status(
             EnvironmentState.GONE, commit=PULL.head_sha, cause=StatusMessage("The pull request was merged.")
         )
     )
-    browser = await office.signed_in(ADA)
-    told = words(await browser.get(PAGE))
-    assert "It is gone." in told
-    assert "The pull request was merged." in told
-    assert "the cluster was asked" not in told
+    browser = await web.signed_in(ADA)
+    text = words(await browser.get(PAGE))
+    assert "It is gone." in text
+    assert "The pull request was merged." in text
+    assert "the cluster was asked" not in text
     assert "A blue shop" not in words(await browser.get("/"))
 
 
-async def test_what_stands_in_backticks_is_code_and_still_text(office: Office, clock: ManualClock) -> None:
-    office.github.readers[SHOP.id] = {"ada"}
+async def test_backticks_mark_code_in_escaped_text(web: WebFixture, clock: ManualClock) -> None:
+    web.github.readers[SHOP.id] = {"ada"}
     cause = StatusMessage("No preview (`preview.skip.<b>`); one ` alone.")
-    await office.environment(replace(ready(clock), cause=cause), ("skipped", "`<i>` it is"))
-    page = (await (await office.signed_in(ADA)).get(PAGE)).text
+    await web.environment(replace(ready(clock), cause=cause), ("skipped", "`<i>` it is"))
+    page = (await (await web.signed_in(ADA)).get(PAGE)).text
     assert "No preview (`preview.skip.&lt;b&gt;`); one ` alone." in page
     assert "<code>&lt;i&gt;</code> it is" in page

@@ -1,4 +1,4 @@
-"""The page of a repository's stages and the page of one: who sees them, and what they tell."""
+"""The pages of stages: access and content."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from bot.promotions import stage_commands as orders
 from bot.promotions.state_machine import step
 from tests.unit.promotions.scenes import BROKEN, PIPELINE, VERIFIED, facts, promotion, release
 from tests.unit.promotions.scenes import SHOP as REPOSITORY
-from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, Office
+from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, WebFixture
 from tests.unit.web.pages.test_environments import HOSTILE, Parts, words
 
 LIST, PAGE = f"/stages/{REPOSITORY.id}", f"/stages/{REPOSITORY.id}/integration"
 
 
 @pytest.fixture
-async def staged(office: Office) -> Office:
+async def staged(web: WebFixture) -> WebFixture:
     """Integration went back from a release that failed; bea has locked it, and cem's promotion waits."""
-    now = office.clock()
+    now = web.clock()
 
     def done(aggregate: StageAggregate) -> StageAggregate:
         for id, commit, seen in (("p1", "a", VERIFIED), ("p2", "b", BROKEN)):
@@ -37,27 +37,27 @@ async def staged(office: Office) -> Office:
             aggregate, promotion("integration", "cem", "p3", now + timedelta(seconds=1)), now
         )
 
-    await office.store.promotions.change(EnvironmentKey.stage(REPOSITORY.id, "integration"), REPOSITORY, done)
-    office.github.readers = {REPOSITORY.id: {"ada"}}
-    office.github.configuration = PIPELINE
-    return office
+    await web.store.promotions.change(EnvironmentKey.stage(REPOSITORY.id, "integration"), REPOSITORY, done)
+    web.github.readers = {REPOSITORY.id: {"ada"}}
+    web.github.configuration = PIPELINE
+    return web
 
 
-async def test_all_stages_are_shown_in_the_order_of_the_pipeline(staged: Office) -> None:
+async def test_stages_are_listed_in_pipeline_order(staged: WebFixture) -> None:
     browser = await staged.signed_in(ADA)
-    told = words(await browser.get(LIST))
-    order = [told.index(name) for name in ("integration", "security", "staging", "production")]
+    text = words(await browser.get(LIST))
+    order = [text.index(name) for name in ("integration", "security", "staging", "production")]
     assert order == sorted(order)
-    assert f"{release('a').id} of aaaaaaa" in told
-    assert "bea keeps it until" in told
-    assert "asked for by cem: its release is looked for" in told
-    assert "nothing runs there" in told
+    assert f"{release('a').id} of aaaaaaa" in text
+    assert "bea keeps it until" in text
+    assert "asked for by cem: its release is looked for" in text
+    assert "nothing runs there" in text
 
 
-async def test_a_stage_is_told_with_its_promotions_their_stories_and_the_audit(staged: Office) -> None:
+async def test_stage_page_shows_promotions_and_audit(staged: WebFixture) -> None:
     browser = await staged.signed_in(ADA)
     answer = await browser.get(PAGE)
-    told = words(answer)
+    text = words(answer)
     for piece in (
         f"Release {release('a').id} of aaaaaaa runs on integration.",
         f"on hold release {release('b').id} failed: Deployment shop: it crashes",
@@ -67,12 +67,12 @@ async def test_a_stage_is_told_with_its_promotions_their_stories_and_the_audit(s
         "locked",
         "Rolling back",
     ):
-        assert piece in told, piece
+        assert piece in text, piece
     assert f'href="{GITHUB}/acme/shop/pull/7"' in answer.text
     assert f'href="/environments/stage/{REPOSITORY.id}/integration"' in answer.text
 
 
-async def test_names_and_reasons_are_text(staged: Office) -> None:
+async def test_stage_names_and_reasons_are_escaped(staged: WebFixture) -> None:
     browser = await staged.signed_in(ADA)
     for path in (LIST, PAGE):
         answer = await browser.get(path)
@@ -84,7 +84,7 @@ async def test_names_and_reasons_are_text(staged: Office) -> None:
 
 
 @pytest.mark.parametrize("path", [LIST, PAGE])
-async def test_who_cannot_read_the_repository_sees_nothing_of_it(staged: Office, path: str) -> None:
+async def test_stages_of_unreadable_repository_are_not_found(staged: WebFixture, path: str) -> None:
     browser = await staged.signed_in(EVE)
     answer = await browser.get(path)
     assert answer.status_code == 404
@@ -96,29 +96,29 @@ async def test_who_cannot_read_the_repository_sees_nothing_of_it(staged: Office,
 @pytest.mark.parametrize(
     "path", ["/stages/999", "/stages/999/integration", f"/stages/{REPOSITORY.id}/nowhere"]
 )
-async def test_what_there_is_not_looks_the_same(staged: Office, path: str) -> None:
+async def test_missing_stage_is_not_found(staged: WebFixture, path: str) -> None:
     answer = await (await staged.signed_in(ADA)).get(path)
     assert answer.status_code == 404
-    assert "There is nothing to see here" in answer.text
+    assert "Not found" in answer.text
 
 
-async def test_a_stage_that_nothing_was_promoted_to_is_told_as_such(staged: Office) -> None:
-    told = words(await (await staged.signed_in(ADA)).get(f"/stages/{REPOSITORY.id}/production"))
-    assert "Nothing runs on production." in told
-    assert "Nothing was promoted here yet." in told
+async def test_empty_stage_is_shown_as_empty(staged: WebFixture) -> None:
+    text = words(await (await staged.signed_in(ADA)).get(f"/stages/{REPOSITORY.id}/production"))
+    assert "Nothing runs on production." in text
+    assert "No promotions" in text
 
 
-async def test_while_github_is_away_what_is_known_is_shown(staged: Office) -> None:
+async def test_stored_stages_are_shown_without_github(staged: WebFixture) -> None:
     browser = await staged.signed_in(ADA)
     await browser.get(LIST)
     staged.github.away = True
-    told = words(await browser.get(LIST))
-    assert "cannot be read: GitHub is away." in told
-    assert "integration" in told
-    assert "staging" not in told
+    text = words(await browser.get(LIST))
+    assert "cannot be read: GitHub is away." in text
+    assert "integration" in text
+    assert "staging" not in text
 
 
-async def test_the_dashboard_leads_to_the_stages_and_so_does_a_stages_environment(staged: Office) -> None:
+async def test_dashboard_and_environment_link_to_stages(staged: WebFixture) -> None:
     browser = await staged.signed_in(ADA)
     assert f'href="{LIST}"' in (await browser.get("/")).text
     page = await browser.get(f"/environments/stage/{REPOSITORY.id}/integration")
