@@ -1,4 +1,4 @@
-"""Errors that cross rooms. Each message is written for the person who reads it."""
+"""Errors that cross packages. Their messages are shown to users."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from datetime import datetime
 
 
 class GreenroomError(Exception):
-    """The base of all errors that are told, not traced."""
+    """The base of expected errors: reported by their message, without a traceback."""
 
 
 class Superseded(GreenroomError):
-    """The desire changed, or another worker holds the key: whatever is being done must stop now."""
+    """The desired state changed, or another worker holds the key: the current work must stop."""
 
 
 class Unavailable(GreenroomError):
-    """A peer did not answer, or asked to be left alone for a while.
+    """A service did not respond, or its rate limit is used up.
 
-    `at` is the earliest useful moment (rate limit); None leaves it to the queue's backoff.
+    `at` is the earliest time for a retry; None means the queue's backoff.
     """
 
     def __init__(self, message: str, at: datetime | None = None) -> None:
@@ -25,7 +25,7 @@ class Unavailable(GreenroomError):
 
 
 class Rejected(GreenroomError):
-    """A peer understood and refused; doing the same again gives the same. `detail` is plain text to quote."""
+    """A service rejected a request; a retry would have the same result. `detail` is plain text to quote."""
 
     def __init__(self, message: str, detail: str = "") -> None:
         super().__init__(message)
@@ -33,12 +33,12 @@ class Rejected(GreenroomError):
 
 
 class ConfigurationError(Rejected):
-    """`.greenroom.yml` cannot be used; the message names line and field."""
+    """`.greenroom.yml` is invalid; the message names line and field."""
 
 
 class ManifestRefused(Rejected):
-    """The guard refuses an object; the message names file, kind and name."""
+    """The guard rejects an object; the message names file, kind and name."""
 
 
 class StoreUnavailable(Unavailable):
-    """The database did not take it; nothing was remembered."""
+    """The database is unavailable; nothing was written."""

@@ -1,4 +1,4 @@
-"""Hosts that stages may have for their own: nobody's unless the operator says whose."""
+"""Grants of hosts to repositories, for stages with a host of their own."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from bot.model.repository import Repository
 
 SETTING = "GREENROOM_HOSTS"
 
-_ENVIRONMENT = re.compile(r"[^.]+-[^.]+-[0-9a-z]+")
-"""What the first label of an environment's own name is like: `pr-7-shop-k2x9f1`."""
+_GENERATED_LABEL = re.compile(r"[^.]+-[^.]+-[0-9a-z]+")
+"""The first label of generated hosts, such as `pr-7-shop-k2x9f1`."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostGrants:
     hosts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """By the repository's name in lower case: hosts, or `*.` and a domain for the names right below it."""
+    """Hosts by repository name in lower case; `*.DOMAIN` grants all hosts directly below the domain."""
     domains: tuple[str, ...] = ()
-    """Whose names the environments have without being asked."""
+    """The domains of generated hosts."""
     pages: str = ""
-    """Where the bot's own pages are."""
+    """The host of the bot's web pages."""
 
     def objection(self, host: str, repository: Repository) -> str | None:
-        """Why the repository's stage cannot have this host, for a sentence; None when it can."""
+        """Why a stage of the repository may not use the host; None when it may."""
         name = repository.full_name.lower()
         if host == self.pages:
-            return f"{host} is the host of Greenroom's own pages"
+            return f"{host} is the host of Greenroom's web pages"
         label, _, domain = host.partition(".")
-        if host in self.domains or (domain in self.domains and _ENVIRONMENT.fullmatch(label)):
-            return f"{host} may be the host of another environment: such names are given, not chosen"
+        if host in self.domains or (domain in self.domains and _GENERATED_LABEL.fullmatch(label)):
+            return f"{host} is reserved for generated hosts of environments"
         others = [hosts for other, hosts in self.hosts.items() if other != name]
         if any(host in hosts for hosts in others):
             return f"{host} is granted to another repository (`{SETTING}`)"
-        mine = self.hosts.get(name, ())
-        if host in mine or f"*.{domain}" in mine:
+        granted = self.hosts.get(name, ())
+        if host in granted or f"*.{domain}" in granted:
             return None
         grant = f"{SETTING}={repository.full_name}={host}"
-        return f"{host} is not granted to this repository; whoever runs Greenroom can grant it with `{grant}`"
+        return f"{host} is not granted to this repository; the operator can grant it with `{grant}`"
 
 
 NO_HOSTS = HostGrants()

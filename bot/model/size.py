@@ -1,4 +1,4 @@
-"""How much an environment may take, in Kubernetes' quantities."""
+"""Resource limits of an environment, in Kubernetes quantities."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _UNITS: dict[str | None, Fraction] = {
 
 
 def parse_quantity(quantity: str) -> Fraction:
-    """What `500m`, `2`, `1.5Gi` count; ValueError for anything else."""
+    """The value of a quantity such as `500m`, `2` or `1.5Gi`; ValueError for other text."""
     match = _QUANTITY.fullmatch(quantity)
     if match is None:
-        raise ValueError("a quantity is a number and a unit: 500m or 2 for CPU, 512Mi or 8Gi for bytes")
-    whole, part, unit = match[1], match[2] or "", match[3]
-    return Fraction(int(whole + part), 10 ** len(part)) * _UNITS[unit]
+        raise ValueError("expected a quantity such as 500m or 2 for CPU, 512Mi or 8Gi for bytes")
+    whole, decimals, unit = match[1], match[2] or "", match[3]
+    return Fraction(int(whole + decimals), 10 ** len(decimals)) * _UNITS[unit]
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """All containers of an environment together; one container may take all of `cpu` and `memory`."""
+    """Limits for all containers of an environment together; one container may use all of them."""
 
     cpu: str = "4"
     memory: str = "8Gi"
     storage: str = "20Gi"
-    """Of all volumes."""
+    """Of all volumes together."""
     pods: str = "40"
 
     def __post_init__(self) -> None:
@@ -42,7 +42,7 @@ class Size:
         return f"cpu={self.cpu},memory={self.memory},storage={self.storage},pods={self.pods}"
 
     def within(self, largest: Size) -> Size:
-        """Of each the smaller one."""
+        """The smaller value of each limit."""
         return Size(
             smaller(self.cpu, largest.cpu),
             smaller(self.memory, largest.memory),

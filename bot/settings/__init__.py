@@ -1,4 +1,4 @@
-"""What the operator decides, and how it is read. docs/settings.md explains each setting."""
+"""The settings of the bot. docs/settings.md describes each one."""
 
 from bot.settings.settings import (
     PREFIX,

@@ -40,7 +40,7 @@ async def test_stage_host_is_refused_until_granted(site: Site) -> None:
             await stages.comment_with(number, f"shop.hosts.{DOMAIN} is granted to another repository")
             await stages.configure(PIPELINE.replace(HOST, f"pr-1-shop-a1.{DOMAIN}"))
             await stages.comment(number, "/promote production")
-            await stages.comment_with(number, "such names are given, not chosen")
+            await stages.comment_with(number, "reserved for generated hosts")
 
             taken = PIPELINE.replace(f"    host: {HOST}\n", "").replace(": {}", f": {{host: {HOST}}}")
             await stages.configure(taken)

@@ -1,4 +1,4 @@
-"""An operator sets environment variables, and is told in sentences what is wrong with them."""
+"""Settings from environment variables, and the messages for missing and invalid ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def private_key() -> str:
 
 @pytest.fixture
 def start(monkeypatch: pytest.MonkeyPatch, private_key: str) -> Start:
-    """Reads the settings as a process does that was started with these variables (None: without)."""
+    """Reads the settings with these environment variables; None unsets one."""
     complete = {
         "GREENROOM_GITHUB_APP_ID": "12",
         "GREENROOM_GITHUB_PRIVATE_KEY": private_key,
@@ -56,7 +56,7 @@ def _problem(start: Start, **changes: str | None) -> str:
     return caught.value.problems[0]
 
 
-def test_six_variables_are_enough(start: Start) -> None:
+def test_defaults_with_only_required_settings(start: Start) -> None:
     settings = start()
     assert settings.github_api_url == "https://api.github.com"
     assert settings.public_url == "https://greenroom.example.com"
@@ -66,7 +66,7 @@ def test_six_variables_are_enough(start: Start) -> None:
     assert settings.kubeconfig is None
 
 
-def test_everything_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_missing_settings_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("APP_ID", "PRIVATE_KEY"):
         monkeypatch.delenv(f"GREENROOM_GITHUB_{name}", raising=False)
     with pytest.raises(SettingsError) as caught:
@@ -83,11 +83,11 @@ def test_everything_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("empty", ["", "  ", "\n"])
-def test_an_empty_webhook_secret_is_refused(start: Start, empty: str) -> None:
+def test_empty_webhook_secret_is_rejected(start: Start, empty: str) -> None:
     assert _problem(start, GREENROOM_WEBHOOK_SECRET=empty).startswith("GREENROOM_WEBHOOK_SECRET is")
 
 
-def test_two_webhook_secrets_are_accepted_while_one_is_rotated(start: Start) -> None:
+def test_previous_webhook_secret_is_accepted(start: Start) -> None:
     settings = start(GREENROOM_WEBHOOK_SECRET="new one\n", GREENROOM_WEBHOOK_SECRET_PREVIOUS="old one")
     assert settings.webhook_secrets == ("new one", "old one")
     assert start(GREENROOM_WEBHOOK_SECRET_PREVIOUS="").webhook_secrets == ("a well kept secret",)
@@ -102,18 +102,18 @@ def test_two_webhook_secrets_are_accepted_while_one_is_rotated(start: Start) -> 
         ("localhost:9", Domain("https", "localhost", 9)),
     ],
 )
-def test_a_base_domain_may_carry_scheme_and_port(start: Start, text: str, domain: Domain) -> None:
+def test_base_domain_with_scheme_and_port(start: Start, text: str, domain: Domain) -> None:
     assert start(GREENROOM_BASE_DOMAIN=text).base_domain == domain
 
 
 @pytest.mark.parametrize(
     "text", ["ftp://a.b", "https://a.b/path", "a b", "ä.example", "x:99999", "a..b", "-a.b"]
 )
-def test_a_wrong_base_domain_is_refused(start: Start, text: str) -> None:
-    assert "GREENROOM_BASE_DOMAIN is wrong" in _problem(start, GREENROOM_BASE_DOMAIN=text)
+def test_invalid_base_domain_is_rejected(start: Start, text: str) -> None:
+    assert "GREENROOM_BASE_DOMAIN is invalid" in _problem(start, GREENROOM_BASE_DOMAIN=text)
 
 
-def test_hosts_are_granted_by_repository(start: Start) -> None:
+def test_host_grants_by_repository(start: Start) -> None:
     text = "acme/Shop=shop.example.com, *.shop.example.com, acme/web=WWW.example.com"
     assert start().host_grants.hosts == {}
     grants = start(GREENROOM_HOSTS=text, GREENROOM_FORK_BASE_DOMAIN="forks.example.com").host_grants
@@ -139,43 +139,43 @@ def test_hosts_are_granted_by_repository(start: Start) -> None:
         "acme/shop=a.example.com,acme/web=a.example.com",
     ],
 )
-def test_wrong_hosts_are_refused(start: Start, text: str) -> None:
-    assert "GREENROOM_HOSTS is wrong" in _problem(start, GREENROOM_HOSTS=text)
+def test_invalid_host_grants_are_rejected(start: Start, text: str) -> None:
+    assert "GREENROOM_HOSTS is invalid" in _problem(start, GREENROOM_HOSTS=text)
 
 
-def test_a_size_names_what_differs_from_the_default(start: Start) -> None:
+def test_size_overrides_defaults(start: Start) -> None:
     assert start(GREENROOM_LARGEST_SIZE="cpu=16, pods=100").largest_size == Size(cpu="16", pods="100")
 
 
 @pytest.mark.parametrize("text", ["4", "cpu=lots", "gpu=1", "cpu"])
-def test_a_wrong_size_is_refused(start: Start, text: str) -> None:
-    assert "GREENROOM_DEFAULT_SIZE is wrong" in _problem(start, GREENROOM_DEFAULT_SIZE=text)
+def test_invalid_size_is_rejected(start: Start, text: str) -> None:
+    assert "GREENROOM_DEFAULT_SIZE is invalid" in _problem(start, GREENROOM_DEFAULT_SIZE=text)
 
 
-def test_the_private_key_may_be_a_path(start: Start, private_key: str, tmp_path: Path) -> None:
+def test_private_key_from_a_file(start: Start, private_key: str, tmp_path: Path) -> None:
     file = tmp_path / "key.pem"
     file.write_text(private_key)
     settings = start(GREENROOM_GITHUB_PRIVATE_KEY=str(file))
     assert settings.github_private_key.get_secret_value() == private_key.strip()
 
 
-def test_the_private_key_may_have_its_line_ends_spelled_out(start: Start, private_key: str) -> None:
+def test_private_key_with_escaped_line_ends(start: Start, private_key: str) -> None:
     settings = start(GREENROOM_GITHUB_PRIVATE_KEY=private_key.replace("\n", "\\n"))
     assert settings.github_private_key.get_secret_value() == private_key.strip()
 
 
-def test_a_wrong_private_key_is_refused_and_never_shown(start: Start, private_key: str) -> None:
+def test_invalid_private_key_is_rejected_and_not_shown(start: Start, private_key: str) -> None:
     half = private_key[:200]
     problem = _problem(start, GREENROOM_GITHUB_PRIVATE_KEY=half)
-    assert "download a new one" in problem
+    assert "generate a new one" in problem
     assert half[60:90] not in problem
-    assert "cannot be read" in _problem(start, GREENROOM_GITHUB_PRIVATE_KEY="/no/such/file")
+    assert "nor a readable file" in _problem(start, GREENROOM_GITHUB_PRIVATE_KEY="/no/such/file")
     elliptic = _pem(ec.generate_private_key(ec.SECP256R1()))
     assert "not an RSA key" in _problem(start, GREENROOM_GITHUB_PRIVATE_KEY=elliptic)
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "told"),
+    ("variable", "value", "message"),
     [
         ("GREENROOM_GITHUB_APP_ID", "my-app", "valid integer"),
         ("GREENROOM_GATEWAY", "public", "NAMESPACE/NAME"),
@@ -193,25 +193,23 @@ def test_a_wrong_private_key_is_refused_and_never_shown(start: Start, private_ke
         ("GREENROOM_LOG_LEVEL", "loud", "'debug', 'info'"),
     ],
 )
-def test_a_wrong_value_is_told_by_the_variables_name(
-    start: Start, variable: str, value: str, told: str
-) -> None:
+def test_invalid_value_names_the_variable(start: Start, variable: str, value: str, message: str) -> None:
     problem = _problem(start, **{variable: value})
-    assert problem.startswith(f"{variable} is wrong: ")
-    assert told in problem
+    assert problem.startswith(f"{variable} is invalid: ")
+    assert message in problem
     assert "hunter2" not in problem
 
 
-def test_private_registries_are_a_list(start: Start) -> None:
+def test_private_registries_are_separated_by_commas(start: Start) -> None:
     settings = start(GREENROOM_PRIVATE_REGISTRIES="registry.internal:5000, Images.example.com")
     assert settings.private_registries == ("registry.internal:5000", "images.example.com")
 
 
-def test_the_kubeconfig_has_its_usual_name(start: Start) -> None:
+def test_kubeconfig_comes_from_kubeconfig(start: Start) -> None:
     assert start(KUBECONFIG="/home/me/.kube/config").kubeconfig == "/home/me/.kube/config"
 
 
-def test_no_secret_is_in_what_the_settings_print(start: Start, private_key: str) -> None:
+def test_printed_settings_contain_no_secret(start: Start, private_key: str) -> None:
     settings = start(GREENROOM_DATABASE_URL="postgresql://greenroom:hunter2@db/greenroom")
     shown = repr(settings) + str(settings) + settings.model_dump_json()
     assert "well kept" not in shown
@@ -220,13 +218,11 @@ def test_no_secret_is_in_what_the_settings_print(start: Start, private_key: str)
     assert set(settings.hidden_values) == {"a well kept secret", "hunter2", private_key.strip()}
 
 
-def test_settings_made_in_code_do_not_read_the_environment(
-    start: Start, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_constructor_does_not_read_the_environment(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     read = start(GREENROOM_WORKERS="3", KUBECONFIG="/elsewhere")
-    named = {
+    values = {
         name: getattr(read, name) for name in Settings.model_fields if name not in ("workers", "kubeconfig")
     }
-    made = Settings(**named)
-    assert (made.workers, made.kubeconfig) == (8, None)
-    assert Settings(**named, kubeconfig="/here").kubeconfig == "/here"
+    settings = Settings(**values)
+    assert (settings.workers, settings.kubeconfig) == (8, None)
+    assert Settings(**values, kubeconfig="/here").kubeconfig == "/here"
