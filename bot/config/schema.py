@@ -8,15 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bot.config.fields import (
-    Duration,
-    EnvironmentSection,
-    Job,
-    Label,
-    RelativePath,
-    Strict,
-    matching,
-)
+from bot.config.fields import Duration, EnvironmentSection, Job, Label, RelativePath, Strict, matching
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.manifest import Tool

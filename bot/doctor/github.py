@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Self
 
 from bot.doctor.findings import CheckFailed
-from bot.github.client.client import Client
 from bot.github.client.connection import Connection
 from bot.github.client.failures import NotFound, Unauthorized
-from bot.github.resources.permissions import missing
+from bot.github.client.github_client import GitHubClient
+from bot.github.resources.permissions import missing_permissions
 from bot.settings import Settings
 
 
@@ -23,7 +23,7 @@ class GitHubChecks:
             _now,
             settings.github_ca_file,
         )
-        self.client = Client(self._connection, _now)
+        self.client = GitHubClient(self._connection, _now)
 
     async def __aenter__(self) -> Self:
         return self
@@ -45,7 +45,7 @@ class GitHubChecks:
         return f"signed in as {app['name']}"
 
     async def permissions(self) -> str:
-        problems = await missing(self.client)
+        problems = await missing_permissions(self.client)
         if problems:
             raise CheckFailed("\n".join(problems))
         return "the App and its installations have what is needed"

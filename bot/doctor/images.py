@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.doctor.findings import CheckFailed
-from bot.github.client.client import Client
+from bot.github.client.github_client import GitHubClient
 from bot.github.resources.contents import Contents
 from bot.github.resources.installations import Installations
 from bot.model.errors import GreenroomError
@@ -21,7 +21,7 @@ _MOST_REPOSITORIES = 20
 _NO_COMMIT = "0" * 40
 
 
-async def images(client: Client, settings: Settings) -> str:
+async def images(client: GitHubClient, settings: Settings) -> str:
     """Asks for a tag that nobody has: an answer, whatever it is, shows that the image may be read."""
     contents = Contents(client)
     readable: set[str] = set()
@@ -53,7 +53,7 @@ def _credentials(settings: Settings) -> Credentials:
         raise CheckFailed(f"GREENROOM_REGISTRY_CREDENTIALS: {error}") from None
 
 
-async def repositories(client: Client) -> Sequence[Repository]:
+async def repositories(client: GitHubClient) -> Sequence[Repository]:
     """Some that the App is installed on."""
     installations = Installations(client)
     found: list[Repository] = []

@@ -6,13 +6,13 @@ from bot.cluster.render.tools import ToolMissing, Tools
 from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.doctor.findings import CheckFailed
 from bot.doctor.images import repositories
-from bot.github.client.client import Client
+from bot.github.client.github_client import GitHubClient
 from bot.github.resources.contents import Contents
 from bot.model.errors import GreenroomError
 from bot.model.manifest import Tool
 
 
-async def manifests(client: Client) -> str:
+async def manifests(client: GitHubClient) -> str:
     """A program that nobody needs may be missing."""
     needed = await _needed(client)
     tools, found, missing = Tools(), [], []
@@ -30,7 +30,7 @@ async def manifests(client: Client) -> str:
     return "; ".join(found)
 
 
-async def _needed(client: Client) -> dict[Tool, list[str]]:
+async def _needed(client: GitHubClient) -> dict[Tool, list[str]]:
     """By tool the repositories that use it; a configuration that cannot be read is told elsewhere."""
     contents = Contents(client)
     needed: dict[Tool, list[str]] = {}

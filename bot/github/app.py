@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bot.github.client.client import Client
 from bot.github.client.connection import Connection
-from bot.github.client.telemetry import NoTelemetry, Telemetry
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.telemetry import CallMetrics, NoCallMetrics
 from bot.github.reporter.recovery import Recovery
 from bot.github.reporter.reporter import Reporter
 from bot.github.resources.checks import Checks
@@ -22,7 +22,7 @@ from bot.github.resources.pull_requests import PullRequests
 from bot.github.resources.sign_in import SignIn, web_url
 from bot.promotions.ports import GitHubReaders
 
-_NO_TELEMETRY = NoTelemetry()
+_NO_TELEMETRY = NoCallMetrics()
 
 
 def _now() -> datetime:
@@ -45,10 +45,10 @@ class GitHubApp:
         public_url: str,
         ca_file: str | None = None,
         clock: Callable[[], datetime] = _now,
-        telemetry: Telemetry = _NO_TELEMETRY,
+        telemetry: CallMetrics = _NO_TELEMETRY,
     ) -> None:
         self.connection = Connection(api_url, app_id, private_key, clock, ca_file, telemetry)
-        self.client = Client(self.connection, clock, telemetry)
+        self.client = GitHubClient(self.connection, clock, telemetry)
         self.web_url = web_url(api_url)
         recovery = Recovery(self.client, app_id)
         self.collaborators = Collaborators(self.client)

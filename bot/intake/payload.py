@@ -12,7 +12,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 
 
-class NotAnObject(ValueError):
+class InvalidPayload(ValueError):
     """The body is not a JSON object in UTF-8."""
 
 
@@ -20,7 +20,7 @@ class _Fields(msgspec.Struct, frozen=True, gc=False):
     """Base of all parts."""
 
 
-class Owner(_Fields, frozen=True, gc=False):
+class PayloadOwner(_Fields, frozen=True, gc=False):
     login: str | None = None
     name: str | None = None
     """Pushes of old servers have this instead of `login`."""
@@ -30,7 +30,7 @@ class Repository(_Fields, frozen=True, gc=False):
     id: int | None = None
     name: str | None = None
     full_name: str | None = None
-    owner: Owner | None = None
+    owner: PayloadOwner | None = None
     default_branch: str | None = None
 
 
@@ -99,7 +99,7 @@ class Payload(_Fields, frozen=True, gc=False):
     commits: list[Commit] | None = None
     issue: Issue | None = None
     comment: Comment | None = None
-    sender: Owner | None = None
+    sender: PayloadOwner | None = None
     repositories: list[Repository] | None = None
     repositories_added: list[Repository] | None = None
     repositories_removed: list[Repository] | None = None
@@ -114,21 +114,21 @@ def read_payload(body: bytes) -> Payload:
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise NotAnObject("The body is not UTF-8.") from error
+        raise InvalidPayload("The body is not UTF-8.") from error
     try:
         return _decode(text)
     except (msgspec.MsgspecError, RecursionError):
-        return _forgiving(Payload, _read_any_object(text))
+        return _lenient(Payload, _read_any_object(text))
 
 
 def _read_any_object(text: str) -> dict[str, Any]:
     """Also what the strict decoder refuses: half surrogate pairs, numbers of any length."""
     try:
-        value = json.loads(text, parse_int=_whole_number, parse_constant=_refuse)
+        value = json.loads(text, parse_int=_whole_number, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
-        raise NotAnObject("The body is not JSON.") from error
+        raise InvalidPayload("The body is not JSON.") from error
     if not isinstance(value, dict):
-        raise NotAnObject("The body is not a JSON object.")
+        raise InvalidPayload("The body is not a JSON object.")
     return value
 
 
@@ -136,26 +136,26 @@ def _whole_number(digits: str) -> int | float:
     return int(digits) if len(digits) < 20 else float("nan")
 
 
-def _refuse(constant: str) -> None:
+def _reject_constant(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
 
-def _forgiving(kind: type[_F], value: dict[str, Any]) -> _F:
+def _lenient(kind: type[_F], value: dict[str, Any]) -> _F:
     """Builds the struct from what fits; each field that does not keeps its default."""
     found = {
-        field.name: _fitting(field.type, value[field.encode_name])
+        field.name: _converted(field.type, value[field.encode_name])
         for field in msgspec.structs.fields(kind)
         if field.encode_name in value
     }
     return kind(**found)
 
 
-def _fitting(kind: Any, value: Any) -> Any:
+def _converted(kind: Any, value: Any) -> Any:
     for option in get_args(kind) or (kind,):
         if isinstance(option, type) and issubclass(option, _Fields) and isinstance(value, dict):
-            return _forgiving(option, value)
+            return _lenient(option, value)
         if get_args(option) and isinstance(value, list):
-            fitting = (_fitting(get_args(option)[0], item) for item in value)
+            fitting = (_converted(get_args(option)[0], item) for item in value)
             return [item for item in fitting if item is not None]
     try:
         fitting = msgspec.convert(value, kind)

@@ -18,8 +18,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from bot.intake.payload import NotAnObject
-from bot.intake.reading import Reading, read
+from bot.intake.parser import ParsedDelivery, parse_delivery
+from bot.intake.payload import InvalidPayload
 from bot.intake.signature import verify
 from bot.model.delivery import Delivery, WebhookEffect
 from bot.model.errors import GreenroomError, StoreUnavailable
@@ -102,15 +102,15 @@ class WebhookEndpoint:
             return JSONResponse({"error": str(refusal)}, refusal.status)
         return JSONResponse({"recorded": reading.delivery.guid}, 202)
 
-    async def _read(self, request: Request, body: bytes) -> Reading:
+    async def _read(self, request: Request, body: bytes) -> ParsedDelivery:
         if len(body) > _LARGE_BODY:
             return await asyncio.to_thread(_verify_and_read, self._secrets, request, body)
         return _verify_and_read(self._secrets, request, body)
 
-    async def _record(self, reading: Reading) -> None:
+    async def _record(self, reading: ParsedDelivery) -> None:
         delivery = reading.delivery
         try:
-            await self._recorder.record(delivery, reading.asks)
+            await self._recorder.record(delivery, reading.effects)
         except StoreUnavailable as error:
             _log.error("delivery not stored", delivery=delivery.guid, reason=str(error))
             raise _Refused(503, "The delivery could not be stored. Redeliver it.") from error
@@ -118,14 +118,14 @@ class WebhookEndpoint:
             _log.debug("delivery recorded", delivery=delivery.guid, of=delivery.event, action=delivery.action)
 
 
-def _verify_and_read(secrets: Sequence[bytes], request: Request, body: bytes) -> Reading:
+def _verify_and_read(secrets: Sequence[bytes], request: Request, body: bytes) -> ParsedDelivery:
     signature = request.headers.get("x-hub-signature-256", "")
     if not verify(secrets, body, signature.encode("latin-1")):
         raise _Refused(401, "X-Hub-Signature-256 is missing or does not match this App's webhook secret.")
     event, guid = _header(request, "X-GitHub-Event"), _header(request, "X-GitHub-Delivery")
     try:
-        return read(event, guid, body, datetime.now(UTC))
-    except NotAnObject as error:
+        return parse_delivery(event, guid, body, datetime.now(UTC))
+    except InvalidPayload as error:
         raise _Refused(400, f"{error} Set the App's webhook content type to application/json.") from error
 
 

@@ -19,7 +19,7 @@ from bot.commands.status_query import StatusQuery
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.state.records import Comment
 from bot.github.app import GitHubApp
-from bot.intake.reading import read
+from bot.intake.parser import parse_delivery
 from bot.model.command import RecordedCommand
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Decision, Environment, EnvironmentKey, UserOverrides
@@ -115,8 +115,8 @@ class Desk:
             "installation": {"id": self.repository.installation_id},
         }
         guid = f"guid-{next(self._guids)}"
-        reading = read("issue_comment", guid, json.dumps(payload).encode(), datetime.now(UTC))
-        await self.store.deliveries.record(reading.delivery, reading.asks)
+        reading = parse_delivery("issue_comment", guid, json.dumps(payload).encode(), datetime.now(UTC))
+        await self.store.deliveries.record(reading.delivery, reading.effects)
 
     async def work(self) -> int:
         """What a worker does about all commands that wait, each in a new process; how many there were."""

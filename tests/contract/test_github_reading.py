@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from bot.embedded.github import GitHubServer
-from bot.github.resources.permissions import EVENTS, PERMISSIONS, missing
+from bot.github.resources.permissions import EVENTS, PERMISSIONS, missing_permissions
 from bot.model.ci import Ci, CiState
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
@@ -106,10 +106,10 @@ async def test_a_missed_delivery_is_found_and_sent_again(desk: Desk) -> None:
 
 
 async def test_the_doctor_is_told_which_rights_lack(desk: Desk) -> None:
-    assert await missing(desk.app.client) == []
+    assert await missing_permissions(desk.app.client) == []
     needed = {**PERMISSIONS, "checks": "read"}
     desk.github.apps.set_permissions(needed, tuple(EVENTS - {"push"}))
-    told = await missing(desk.app.client)
+    told = await missing_permissions(desk.app.client)
     assert len(told) == 2
     assert "checks: write" in told[0]
     assert "event push" in told[1]

@@ -13,7 +13,7 @@ from typing import Any
 from bot.config.loader import CONFIG_FILE
 from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
-from bot.intake.reading import read
+from bot.intake.parser import parse_delivery
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Superseded, Unavailable
 from bot.model.pull_request import PullRequest
@@ -143,8 +143,8 @@ class Simulation:
     # What the network and the machine do
 
     async def deliver(self, event: Event) -> None:
-        reading = read(event.name, event.guid, event.body, self.clock())
-        await self.store.deliveries.record(reading.delivery, reading.asks)
+        reading = parse_delivery(event.name, event.guid, event.body, self.clock())
+        await self.store.deliveries.record(reading.delivery, reading.effects)
         if self._told is None or self._told.updated_at < event.pull.updated_at:
             self._told = event.pull
 

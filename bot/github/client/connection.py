@@ -19,7 +19,7 @@ from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
 from bot.github.client.failures import failure
-from bot.github.client.telemetry import NoTelemetry, Telemetry
+from bot.github.client.telemetry import CallMetrics, NoCallMetrics
 from bot.model.errors import Rejected, Unavailable
 
 JSON = "application/vnd.github+json"
@@ -27,7 +27,7 @@ _SECONDS = httpx.Timeout(15.0, connect=5.0, pool=30.0)
 _LARGEST_ANSWER = 16 * 1024 * 1024
 _API_VERSION = "2022-11-28"
 
-_UNTOLD = NoTelemetry()
+_UNTOLD = NoCallMetrics()
 
 Params = Mapping[str, str | int]
 
@@ -77,7 +77,7 @@ class Connection:
         private_key: str,
         clock: Callable[[], datetime],
         ca_file: str | None = None,
-        telemetry: Telemetry = _UNTOLD,
+        telemetry: CallMetrics = _UNTOLD,
     ) -> None:
         verify: bool | ssl.SSLContext = True
         if ca_file is not None:

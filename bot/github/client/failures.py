@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 
-_UNTOLD_PAUSE = timedelta(minutes=1)
+_DEFAULT_PAUSE = timedelta(minutes=1)
 """GitHub's advice for a rate limit that does not say how long it lasts."""
 _LONGEST_QUOTE = 500
 
@@ -30,29 +30,29 @@ class Unauthorized(Rejected):
 
 
 def failure(
-    asked: str, status: int, headers: Mapping[str, str], content: bytes, now: datetime
+    request: str, status: int, headers: Mapping[str, str], content: bytes, now: datetime
 ) -> GreenroomError:
     """The error for an answer of 400 or above. `asked` is method and path; `headers` has lower-case names."""
-    message = told(content)
+    message = error_message(content)
     if status in (403, 429) and _is_rate_limit(status, headers, message):
-        until = _quiet_until(headers, now)
+        until = _paused_until(headers, now)
         return RateLimited(f"GitHub's rate limit is used up until {until:%H:%M:%S} UTC.", until)
     if status == 401:
-        return Unauthorized(f"GitHub does not accept the credentials for {asked}: {message}")
+        return Unauthorized(f"GitHub does not accept the credentials for {request}: {message}")
     if status == 403 and "suspended" in message.lower():
         return Rejected("The App's installation is suspended: an owner of the account has to unsuspend it.")
     if status == 403:
-        return Rejected(f"GitHub refused {asked}: {message}. {_permission(headers)}")
+        return Rejected(f"GitHub refused {request}: {message}. {_permission_advice(headers)}")
     if status == 404:
         return NotFound(
-            f"GitHub shows nothing at {asked}: it was deleted, or the App is not installed there any more."
+            f"GitHub shows nothing at {request}: it was deleted, or the App is not installed there any more."
         )
     if status >= 500 or status == 408:
-        return Unavailable(f"GitHub answered {status} to {asked}.")
-    return Rejected(f"GitHub refused {asked} with {status}: {message}")
+        return Unavailable(f"GitHub answered {status} to {request}.")
+    return Rejected(f"GitHub refused {request} with {status}: {message}")
 
 
-def told(content: bytes) -> str:
+def error_message(content: bytes) -> str:
     """The message of an error's body with the details that GitHub adds, or "no reason given"."""
     try:
         data = json.loads(content)
@@ -84,17 +84,17 @@ def _is_rate_limit(status: int, headers: Mapping[str, str], message: str) -> boo
     )
 
 
-def _quiet_until(headers: Mapping[str, str], now: datetime) -> datetime:
+def _paused_until(headers: Mapping[str, str], now: datetime) -> datetime:
     after, reset = headers.get("retry-after", ""), headers.get("x-ratelimit-reset", "")
     if after.isdecimal():
         return now + timedelta(seconds=int(after[:6]))
     if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal() and len(reset) < 12:
         # A second more: the clocks of both sides are not the same.
         return max(datetime.fromtimestamp(int(reset), UTC), now) + timedelta(seconds=1)
-    return now + _UNTOLD_PAUSE
+    return now + _DEFAULT_PAUSE
 
 
-def _permission(headers: Mapping[str, str]) -> str:
+def _permission_advice(headers: Mapping[str, str]) -> str:
     accepted = headers.get("x-accepted-github-permissions", "")
     if accepted:
         return f"The App needs the permission {accepted}, and the account's owner has to accept it."

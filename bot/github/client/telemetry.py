@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Telemetry(Protocol):
+class CallMetrics(Protocol):
     def github_call(self, method: str, status: int | None) -> None:
         """None: there was no answer."""
 
     def github_rate_limit(self, installation: int, remaining: int) -> None: ...
 
 
-class NoTelemetry:
+class NoCallMetrics:
     """For those who count nothing."""
 
     def github_call(self, method: str, status: int | None) -> None: ...

@@ -26,7 +26,7 @@ _LONGEST_DESCRIPTION = 140
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Location:
     """Addresses: the environment's page, and the URL at which the previous commit is still served."""
 
     key: EnvironmentKey
@@ -51,7 +51,7 @@ def marker(name: object) -> str:
 # The comment
 
 
-def comment(status: Status, place: Place, commands: Mapping[str, str] | None = None) -> str:
+def comment(status: Status, place: Location, commands: Mapping[str, str] | None = None) -> str:
     """The comment's body. `commands` are the suggested commands with their descriptions."""
     paragraphs = {
         EnvironmentState.PENDING: _pending,
@@ -71,7 +71,7 @@ def comment(status: Status, place: Place, commands: Mapping[str, str] | None = N
     return "\n\n".join([*paragraphs, marker(place.key)])
 
 
-def _pending(status: Status, place: Place) -> list[str]:
+def _pending(status: Status, place: Location) -> list[str]:
     if _previous_is_live(status):
         return [
             f"🔄 **Updating the preview to {_commit(status.commit)}.** {_cause(status)}".rstrip(),
@@ -85,7 +85,7 @@ def _pending(status: Status, place: Place) -> list[str]:
     ]
 
 
-def _waiting(status: Status, place: Place) -> list[str]:
+def _waiting(status: Status, place: Location) -> list[str]:
     cause = status.cause
     paragraphs = [
         f"⏳ **The preview of {_commit(status.commit)} is waiting.** {_cause(status)}{_deadline(status)}"
@@ -97,7 +97,7 @@ def _waiting(status: Status, place: Place) -> list[str]:
     return [*paragraphs, _details(place)]
 
 
-def _ready(status: Status, place: Place) -> list[str]:
+def _ready(status: Status, place: Location) -> list[str]:
     commit = _commit(status.commit)
     if status.url:
         paragraphs = [f"✅ **The preview of {commit} is ready**: {link(status.url)}"]
@@ -114,11 +114,11 @@ def _ready(status: Status, place: Place) -> list[str]:
     return paragraphs
 
 
-def _asleep(status: Status, place: Place) -> list[str]:
+def _asleep(status: Status, place: Location) -> list[str]:
     return [f"😴 **The preview of {_commit(status.commit)} is asleep.** {_cause(status)} {_details(place)}"]
 
 
-def _failed(status: Status, place: Place) -> list[str]:
+def _failed(status: Status, place: Location) -> list[str]:
     paragraphs = [f"❌ **The preview of {_commit(status.commit)} failed.** {_cause(status)}"]
     if status.cause is not None and status.cause.detail:
         paragraphs.append(block(status.cause.detail, _COMMENT_DETAIL))
@@ -129,11 +129,11 @@ def _failed(status: Status, place: Place) -> list[str]:
     return [*paragraphs, *_notes(status), " ".join([*advice, _details(place)])]
 
 
-def _refused(status: Status, place: Place) -> list[str]:
+def _refused(status: Status, place: Location) -> list[str]:
     return [f"⏸️ **This pull request has no preview.** {_cause(status)}"]
 
 
-def _deleting(status: Status, place: Place) -> list[str]:
+def _deleting(status: Status, place: Location) -> list[str]:
     paragraphs = [f"🧹 **Deleting the preview.** {_cause(status)}"]
     if status.cause is not None and status.cause.detail:
         paragraphs += [
@@ -143,7 +143,7 @@ def _deleting(status: Status, place: Place) -> list[str]:
     return [*paragraphs, _details(place)]
 
 
-def _gone(status: Status, place: Place) -> list[str]:
+def _gone(status: Status, place: Location) -> list[str]:
     advice = " Reopen it to deploy the preview again." if status.end is EndReason.CLOSED else ""
     return [f"🧹 **The preview was deleted.** {_cause(status)}{advice}"]
 
@@ -151,7 +151,7 @@ def _gone(status: Status, place: Place) -> list[str]:
 # Check runs: the environment's own, and one for each named check
 
 
-def check(status: Status, place: Place) -> Output:
+def check(status: Status, place: Location) -> Output:
     """The environment's check run on the desired commit."""
     cause = status.cause.summary if status.cause is not None else ""
     title = {
@@ -191,7 +191,7 @@ def cancelled(ended: bool, commit: str | None) -> Output:
     return Output("Superseded", f"{_commit(commit)} replaced this commit.")
 
 
-def named_check(result: CheckResult, place: Place) -> Output:
+def named_check(result: CheckResult, place: Location) -> Output:
     title = {
         CheckState.QUEUED: "Queued",
         CheckState.RUNNING: "Running",
@@ -236,7 +236,7 @@ def _previous_is_live(status: Status) -> bool:
     return status.state in unfinished and status.live_commit not in (None, status.commit)
 
 
-def _still_served(status: Status, place: Place) -> str:
+def _still_served(status: Status, place: Location) -> str:
     server = link(place.live_url) if place.live_url else "The cluster"
     action = "serves" if place.live_url else "runs"
     return f"{server} still {action} the previous commit, {_commit(status.live_commit)}."
@@ -259,7 +259,7 @@ def _deadline(status: Status) -> str:
     return f" Times out at {timestamp(until)}." if until is not None else ""
 
 
-def _details(place: Place) -> str:
+def _details(place: Location) -> str:
     return f"[Phases and logs]({place.page})"
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.github.client.client import Executed
-from bot.github.client.fields import dig, text
-from bot.github.reporter.pending_writes import Kind
+from bot.github.client.github_client import GraphQLResult
+from bot.github.client.json_fields import dig, text
+from bot.github.reporter.pending_writes import WriteKind
 from bot.github.reporter.subject import Subject, Write
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 
@@ -39,10 +39,10 @@ _DEPLOYMENT_STATUS = Mutation("createDeploymentStatus", ("deploymentStatus", "id
 def mutation(subject: Subject, write: Write) -> tuple[Mutation, Mapping[str, Any]]:
     """A Deployment must have its id already: only REST creates it for an exact commit."""
     slot, fields = write.slot, dict(write.fields)
-    if slot.kind is Kind.DEPLOYMENT:
+    if slot.kind is WriteKind.DEPLOYMENT:
         return _DEPLOYMENT_STATUS, {**fields, "deploymentId": write.id}
     assert subject.pull is not None, "what else is told, is told on a pull request"
-    if slot.kind is Kind.COMMENT:
+    if slot.kind is WriteKind.COMMENT:
         if write.id is None:
             return _ADD_COMMENT, {**fields, "subjectId": subject.pull.node_id}
         return _UPDATE_COMMENT, {**fields, "id": write.id}
@@ -65,11 +65,13 @@ def document(mutations: Sequence[tuple[Mutation, Mapping[str, Any]]]) -> tuple[s
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class Deleted:
     """What was to be changed is not on GitHub any more."""
 
 
-def outcome(write: Write, one: Mutation, index: int, executed: Executed) -> str | Lost | GreenroomError:
+def outcome(
+    write: Write, one: Mutation, index: int, executed: GraphQLResult
+) -> str | Deleted | GreenroomError:
     """The id of what was written, or what became of it."""
     alias = f"w{index}"
     errors = [error for error in executed.errors if _alias(error) == alias]
@@ -78,7 +80,7 @@ def outcome(write: Write, one: Mutation, index: int, executed: Executed) -> str 
         return written
     kinds = {text(error, "type") for error in errors}
     if "NOT_FOUND" in kinds and write.id is not None:
-        return Lost()
+        return Deleted()
     told = "; ".join(text(error, "message") for error in errors)[:500]
     if "FORBIDDEN" in kinds:
         return Rejected(f"GitHub refused {one.field}: {told}. The App needs the permission {one.permission}.")

@@ -13,7 +13,7 @@ _KEPT_PER_KIND = 40
 """Enough to find the check run or Deployment of an earlier head that comes back."""
 
 
-class Kind(StrEnum):
+class WriteKind(StrEnum):
     CHECK = "check"
     DEPLOYMENT = "deployment"
     COMMENT = "comment"
@@ -23,16 +23,16 @@ class Kind(StrEnum):
 class Slot:
     """One thing on GitHub that there is at most once."""
 
-    kind: Kind
+    kind: WriteKind
     commit: str = ""
     name: str = ""
 
 
-COMMENT = Slot(Kind.COMMENT)
+COMMENT = Slot(WriteKind.COMMENT)
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class ReceiptEntry:
     id: str | None
     """GitHub's node id; None when it was to be created and the answer is not known."""
     digest: str = ""
@@ -44,8 +44,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    entries: Mapping[Slot, Entry] = field(default_factory=dict)
-    lost_comments: int = 0
+    entries: Mapping[Slot, ReceiptEntry] = field(default_factory=dict)
+    deleted_comments: int = 0
     """How often our comment was found deleted."""
 
     @classmethod
@@ -57,7 +57,7 @@ class Receipt:
         if data.get("version") != VERSION:
             raise ValueError(f"a receipt of version {data.get('version')!r} cannot be read")
         entries = {
-            Slot(Kind(item["kind"]), item.get("commit", ""), item.get("name", "")): Entry(
+            Slot(WriteKind(item["kind"]), item.get("commit", ""), item.get("name", "")): ReceiptEntry(
                 item.get("id"), item.get("digest", ""), item.get("open", False), item.get("url", "")
             )
             for item in data["entries"]
@@ -66,17 +66,17 @@ class Receipt:
 
     def dump(self) -> str:
         items = [_item(slot, entry) for slot, entry in self.entries.items()]
-        return json.dumps({"version": VERSION, "entries": items, "lost_comments": self.lost_comments})
+        return json.dumps({"version": VERSION, "entries": items, "lost_comments": self.deleted_comments})
 
     @property
-    def unknown(self) -> list[Slot]:
+    def unconfirmed(self) -> list[Slot]:
         """What was to be created when something happened in between: look before creating."""
         return [slot for slot, entry in self.entries.items() if entry.id is None]
 
-    def of(self, kind: Kind) -> list[tuple[Slot, Entry]]:
+    def of(self, kind: WriteKind) -> list[tuple[Slot, ReceiptEntry]]:
         return [(slot, entry) for slot, entry in self.entries.items() if slot.kind is kind]
 
-    def put(self, slot: Slot, entry: Entry) -> Receipt:
+    def with_entry(self, slot: Slot, entry: ReceiptEntry) -> Receipt:
         """The newest is last; what is settled and old is forgotten."""
         entries = {known: value for known, value in self.entries.items() if known != slot} | {slot: entry}
         settled = [
@@ -89,17 +89,17 @@ class Receipt:
             del entries[known]
         return replace(self, entries=entries)
 
-    def drop(self, slot: Slot) -> Receipt:
+    def without(self, slot: Slot) -> Receipt:
         entries = {known: value for known, value in self.entries.items() if known != slot}
         return replace(self, entries=entries)
 
-    def lose(self, slot: Slot) -> Receipt:
+    def without_deleted(self, slot: Slot) -> Receipt:
         """It is not on GitHub any more."""
-        lost = self.lost_comments + (slot.kind is Kind.COMMENT)
-        return replace(self.drop(slot), lost_comments=lost)
+        lost = self.deleted_comments + (slot.kind is WriteKind.COMMENT)
+        return replace(self.without(slot), deleted_comments=lost)
 
 
-def _item(slot: Slot, entry: Entry) -> dict[str, Any]:
+def _item(slot: Slot, entry: ReceiptEntry) -> dict[str, Any]:
     item = {
         "kind": slot.kind.value,
         "commit": slot.commit,

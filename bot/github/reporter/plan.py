@@ -7,8 +7,8 @@ from typing import Any
 
 from bot.commands.table import suggested_commands
 from bot.github.messages import environment as texts
-from bot.github.reporter.pending_writes import COMMENT, Kind, Receipt, Slot
-from bot.github.reporter.subject import CHECK, COMMENTS, Subject, Write, unsaid
+from bot.github.reporter.pending_writes import COMMENT, Receipt, Slot, WriteKind
+from bot.github.reporter.subject import MAX_COMMENTS, PREVIEW_CHECK, Subject, Write, outdated
 from bot.model.environment import CheckResult, CheckState, EndReason, EnvironmentKey, EnvironmentState, Status
 from bot.model.pull_request import PullRequest
 
@@ -42,22 +42,22 @@ def preview_subject(key: EnvironmentKey, pull: PullRequest, public_url: str) -> 
 
 def plan(key: EnvironmentKey, subject: Subject, status: Status, receipt: Receipt) -> Sequence[Write]:
     """Empty when GitHub says already what it should."""
-    place = texts.Place(key, subject.page, _live_url(status, receipt))
+    place = texts.Location(key, subject.page, _live_url(status, receipt))
     wanted = [
         *_checks(subject, status, receipt, place),
         *_deployments(subject, status, receipt),
         *_comment(status, receipt, place),
     ]
-    return unsaid(wanted, receipt)
+    return outdated(wanted, receipt)
 
 
-def _checks(subject: Subject, status: Status, receipt: Receipt, place: texts.Place) -> list[Write]:
+def _checks(subject: Subject, status: Status, receipt: Receipt, place: texts.Location) -> list[Write]:
     assert subject.pull is not None, "a preview is of a pull request"
     commit = status.commit or subject.pull.head_sha
     wanted = []
     conclusion = _conclusion(status)
     if conclusion is not None:
-        slot = Slot(Kind.CHECK, commit, CHECK)
+        slot = Slot(WriteKind.CHECK, commit, PREVIEW_CHECK)
         # What ended is told on a check run that is there; only a refusal is worth a new one.
         if status.state not in (EnvironmentState.DELETING, EnvironmentState.GONE) or slot in receipt.entries:
             wanted.append(_check(subject, slot, conclusion, texts.check(status, place)))
@@ -65,7 +65,7 @@ def _checks(subject: Subject, status: Status, receipt: Receipt, place: texts.Pla
         wanted += [
             _check(
                 subject,
-                Slot(Kind.CHECK, commit, check_name(result.name)),
+                Slot(WriteKind.CHECK, commit, check_name(result.name)),
                 _named_conclusion(result),
                 texts.named_check(result, place),
             )
@@ -73,7 +73,7 @@ def _checks(subject: Subject, status: Status, receipt: Receipt, place: texts.Pla
         ]
     told = {write.slot for write in wanted}
     ended = status.state in _ENDED
-    left = [slot for slot, entry in receipt.of(Kind.CHECK) if entry.open and slot not in told]
+    left = [slot for slot, entry in receipt.of(WriteKind.CHECK) if entry.open and slot not in told]
     return wanted + [
         _check(subject, slot, "CANCELLED", texts.cancelled(ended or slot.commit == commit, commit))
         for slot in left
@@ -83,7 +83,7 @@ def _checks(subject: Subject, status: Status, receipt: Receipt, place: texts.Pla
 def check_name(name: str) -> str:
     """No named check may pass for the environment's own; names have no parentheses."""
     own = f"greenroom/{name}"
-    return own if own != CHECK else f"{CHECK} (check)"
+    return own if own != PREVIEW_CHECK else f"{PREVIEW_CHECK} (check)"
 
 
 def _conclusion(status: Status) -> str | None:
@@ -119,8 +119,8 @@ def _check(subject: Subject, slot: Slot, conclusion: str, output: texts.Output) 
 
 
 def _deployments(subject: Subject, status: Status, receipt: Receipt) -> list[Write]:
-    current = Slot(Kind.DEPLOYMENT, status.commit or "")
-    known = [(slot, entry) for slot, entry in receipt.of(Kind.DEPLOYMENT) if entry.open]
+    current = Slot(WriteKind.DEPLOYMENT, status.commit or "")
+    known = [(slot, entry) for slot, entry in receipt.of(WriteKind.DEPLOYMENT) if entry.open]
     if status.state in (*_ENDED, EnvironmentState.ASLEEP):
         return [_inactive(subject, slot, status) for slot, _ in known]
     if status.state is EnvironmentState.READY and status.url:
@@ -154,16 +154,16 @@ def _inactive(subject: Subject, slot: Slot, status: Status) -> Write:
     return Write(slot, fields, open=False)
 
 
-def _comment(status: Status, receipt: Receipt, place: texts.Place) -> list[Write]:
+def _comment(status: Status, receipt: Receipt, place: texts.Location) -> list[Write]:
     something = COMMENT in receipt.entries
     if not something:
-        had_one = status.state is EnvironmentState.GONE and bool(receipt.of(Kind.DEPLOYMENT))
+        had_one = status.state is EnvironmentState.GONE and bool(receipt.of(WriteKind.DEPLOYMENT))
         worth_it = status.state in _COMMENTED or had_one
-        if not worth_it or status.end is EndReason.UNCONFIGURED or receipt.lost_comments >= COMMENTS:
+        if not worth_it or status.end is EndReason.UNCONFIGURED or receipt.deleted_comments >= MAX_COMMENTS:
             return []
     return [Write(COMMENT, {"body": texts.comment(status, place, suggested_commands(status))}, open=True)]
 
 
 def _live_url(status: Status, receipt: Receipt) -> str | None:
-    entry = receipt.entries.get(Slot(Kind.DEPLOYMENT, status.live_commit or ""))
+    entry = receipt.entries.get(Slot(WriteKind.DEPLOYMENT, status.live_commit or ""))
     return entry.url or None if entry is not None and entry.open else None

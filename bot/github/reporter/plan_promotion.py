@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bot.github.messages import promotion as texts
-from bot.github.reporter.pending_writes import COMMENT, Kind, Receipt, Slot
-from bot.github.reporter.subject import COMMENTS, Subject, Write, unsaid
+from bot.github.reporter.pending_writes import COMMENT, Receipt, Slot, WriteKind
+from bot.github.reporter.subject import MAX_COMMENTS, Subject, Write, outdated
 from bot.model.promotion import Promotion, PromotionKind, PromotionState
 from bot.model.pull_request import PullRequest
 
@@ -40,7 +40,7 @@ def promotion_subject(promotion: Promotion, pull: PullRequest | None, public_url
 
 def plan_promotion(subject: Subject, promotion: Promotion, receipt: Receipt) -> Sequence[Write]:
     """Empty when GitHub says already what it should."""
-    return unsaid(
+    return outdated(
         [*_deployment(subject, promotion, receipt), *_comment(subject, promotion, receipt)], receipt
     )
 
@@ -49,7 +49,7 @@ def _deployment(subject: Subject, promotion: Promotion, receipt: Receipt) -> lis
     state = _state(promotion)
     if promotion.release is None or state is None:
         return []
-    slot = Slot(Kind.DEPLOYMENT, promotion.release.commit)
+    slot = Slot(WriteKind.DEPLOYMENT, promotion.release.commit)
     if slot not in receipt.entries and state == "INACTIVE":
         return []
     fields = {
@@ -77,7 +77,7 @@ def _state(promotion: Promotion) -> str | None:
 
 
 def _comment(subject: Subject, promotion: Promotion, receipt: Receipt) -> list[Write]:
-    if subject.pull is None or (COMMENT not in receipt.entries and receipt.lost_comments >= COMMENTS):
+    if subject.pull is None or (COMMENT not in receipt.entries and receipt.deleted_comments >= MAX_COMMENTS):
         return []
     body = "\n\n".join([texts.comment(promotion), subject.marker])
     return [Write(COMMENT, {"body": body}, open=True)]

@@ -4,44 +4,46 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.github.client.client import Client
-from bot.github.client.fields import dig, items, needed_text, number, text
-from bot.github.reporter.pending_writes import Entry, Kind, Receipt, Slot
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import dig, items, number, required_text, text
+from bot.github.reporter.pending_writes import Receipt, ReceiptEntry, Slot, WriteKind
 from bot.github.reporter.subject import Subject
 from bot.model.repository import Repository
 
 
 class Recovery:
-    def __init__(self, client: Client, app_id: int) -> None:
+    def __init__(self, client: GitHubClient, app_id: int) -> None:
         self._client = client
         self._app_id = app_id
         self._login = ""
 
-    async def adopt(self, subject: Subject, receipt: Receipt) -> Receipt:
+    async def recover(self, subject: Subject, receipt: Receipt) -> Receipt:
         """The receipt with nothing unknown: what is there has its id, what is not is dropped."""
-        for slot in receipt.unknown:
+        for slot in receipt.unconfirmed:
             found = await self._find(subject, slot)
             known = receipt.entries[slot]
             if found is None:
-                receipt = receipt.drop(slot)
+                receipt = receipt.without(slot)
             else:
-                receipt = receipt.put(slot, Entry(needed_text(found, "node_id"), "", True, known.url))
+                receipt = receipt.with_entry(
+                    slot, ReceiptEntry(required_text(found, "node_id"), "", True, known.url)
+                )
         return receipt
 
     async def _find(self, subject: Subject, slot: Slot) -> Any | None:
-        if slot.kind is Kind.COMMENT:
+        if slot.kind is WriteKind.COMMENT:
             assert subject.pull is not None, "a comment is on a pull request"
-            return await self.comment(subject.repository, subject.pull.number, subject.marker)
-        if slot.kind is Kind.CHECK:
+            return await self.find_comment(subject.repository, subject.pull.number, subject.marker)
+        if slot.kind is WriteKind.CHECK:
             return await self._check_run(subject, slot)
         return await self._deployment(subject, slot)
 
-    async def comment(self, repository: Repository, number: int, mark: str) -> Any | None:
+    async def find_comment(self, repository: Repository, number: int, mark: str) -> Any | None:
         """Our comment on the pull request that has the mark."""
         path = f"/repos/{repository.full_name}/issues/{number}/comments"
         async for page in self._client.pages(repository.installation_id, path):
             for comment in page:
-                if mark in text(comment, "body") and await self.ours(comment, "user"):
+                if mark in text(comment, "body") and await self.is_ours(comment, "user"):
                     return comment
         return None
 
@@ -65,11 +67,11 @@ class Recovery:
         async for page in self._client.pages(repository.installation_id, path, asked):
             for deployment in page:
                 named = text(deployment, "payload", "greenroom") == subject.name
-                if named and await self.ours(deployment, "creator"):
+                if named and await self.is_ours(deployment, "creator"):
                     return deployment
         return None
 
-    async def ours(self, thing: object, author: str) -> bool:
+    async def is_ours(self, thing: object, author: str) -> bool:
         """By the App it was made through; by its bot's login where the server does not tell the App."""
         via = dig(thing, "performed_via_github_app")
         if via is not None:
@@ -78,5 +80,5 @@ class Recovery:
             return False
         if not self._login:
             app = (await self._client.get(None, "/app")).json()
-            self._login = f"{needed_text(app, 'slug')}[bot]"
+            self._login = f"{required_text(app, 'slug')}[bot]"
         return text(thing, author, "login") == self._login

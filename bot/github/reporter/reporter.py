@@ -10,10 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from bot.environments.ports import Fence, SaveReceipt
-from bot.github.client.client import Client
-from bot.github.client.fields import needed_text
-from bot.github.reporter.mutations import Lost, document, mutation, outcome
-from bot.github.reporter.pending_writes import Entry, Kind, Receipt
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import required_text
+from bot.github.reporter.mutations import Deleted, document, mutation, outcome
+from bot.github.reporter.pending_writes import Receipt, ReceiptEntry, WriteKind
 from bot.github.reporter.plan import plan, preview_subject
 from bot.github.reporter.plan_promotion import plan_promotion, promotion_subject
 from bot.github.reporter.recovery import Recovery
@@ -23,7 +23,7 @@ from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
 
-Planned = Callable[[Receipt], Sequence[Write]]
+PlanWrites = Callable[[Receipt], Sequence[Write]]
 """The writes that are needed while GitHub says what a receipt says."""
 
 _ROUNDS = 2
@@ -31,36 +31,36 @@ _ROUNDS = 2
 
 
 @dataclass
-class _Round:
+class _WriteRound:
     """What became of one round of writes."""
 
     receipt: Receipt
-    lost: bool = False
+    has_deleted: bool = False
     errors: list[GreenroomError] = field(default_factory=list)
 
-    def take(self, write: Write, result: str | Lost | GreenroomError) -> None:
+    def record(self, write: Write, result: str | Deleted | GreenroomError) -> None:
         if isinstance(result, str):
             # A Deployment stays known by its own id; the result is its status's.
-            id = write.id if write.slot.kind is Kind.DEPLOYMENT else result
-            self.receipt = self.receipt.put(write.slot, replace(write.entry, id=id))
-        elif isinstance(result, Lost):
-            self.receipt, self.lost = self.receipt.lose(write.slot), True
+            id = write.id if write.slot.kind is WriteKind.DEPLOYMENT else result
+            self.receipt = self.receipt.with_entry(write.slot, replace(write.entry, id=id))
+        elif isinstance(result, Deleted):
+            self.receipt, self.has_deleted = self.receipt.without_deleted(write.slot), True
         elif isinstance(result, Rejected):
-            self.refused(write, result)
+            self.record_rejection(write, result)
         else:
             self.errors.append(result)
 
-    def refused(self, write: Write, error: Rejected) -> None:
+    def record_rejection(self, write: Write, error: Rejected) -> None:
         """It was surely not performed, so what was to be created need not be looked for."""
         self.errors.append(error)
         if write.id is None:
-            self.receipt = self.receipt.drop(write.slot)
+            self.receipt = self.receipt.without(write.slot)
 
 
 class Reporter:
-    def __init__(self, client: Client, adoption: Recovery, public_url: str) -> None:
+    def __init__(self, client: GitHubClient, recovery: Recovery, public_url: str) -> None:
         self._client = client
-        self._adoption = adoption
+        self._recovery = recovery
         self._public_url = public_url
 
     async def report(
@@ -79,7 +79,7 @@ class Reporter:
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan(environment.key, subject, status, receipt)
 
-        await self._make(subject, writes, environment.receipt, fence, save, passing=passing)
+        await self._reconcile(subject, writes, environment.receipt, fence, save, passing=passing)
 
     async def report_promotion(
         self,
@@ -97,12 +97,12 @@ class Reporter:
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan_promotion(subject, promotion, receipt)
 
-        await self._make(subject, writes, receipt, fence, save, passing=passing)
+        await self._reconcile(subject, writes, receipt, fence, save, passing=passing)
 
-    async def _make(
+    async def _reconcile(
         self,
         subject: Subject,
-        planned: Planned,
+        planned: PlanWrites,
         known: str,
         fence: Fence,
         save: SaveReceipt,
@@ -110,15 +110,15 @@ class Reporter:
         passing: bool,
     ) -> None:
         receipt = Receipt.parse(known)
-        if receipt.unknown:
-            receipt = await self._adoption.adopt(subject, receipt)
+        if receipt.unconfirmed:
+            receipt = await self._recovery.recover(subject, receipt)
         for _ in range(_ROUNDS):
             writes = planned(receipt)
             if not writes:
                 return
             if passing:
-                self._client.make_way(subject.repository.installation_id)
-            done = _Round(_noted(receipt, writes))
+                self._client.require_write_capacity(subject.repository.installation_id)
+            done = _WriteRound(_mark_unconfirmed(receipt, writes))
             await save(done.receipt.dump())
             ready = await self._with_deployments(subject, writes, done, fence)
             await self._send(subject, ready, done, fence)
@@ -126,29 +126,29 @@ class Reporter:
             await save(receipt.dump())
             if done.errors:
                 raise done.errors[0]
-            if not done.lost:
+            if not done.has_deleted:
                 return
 
     async def _with_deployments(
-        self, subject: Subject, writes: Sequence[Write], done: _Round, fence: Fence
+        self, subject: Subject, writes: Sequence[Write], done: _WriteRound, fence: Fence
     ) -> Sequence[Write]:
         """The writes that can go into the document, after the Deployments that they need were created."""
         ready = []
         for write in writes:
-            if write.slot.kind is not Kind.DEPLOYMENT or write.id is not None:
+            if write.slot.kind is not WriteKind.DEPLOYMENT or write.id is not None:
                 ready.append(write)
                 continue
             try:
                 created = await self._create_deployment(subject, write, fence)
             except Rejected as error:
-                done.refused(write, error)
+                done.record_rejection(write, error)
             else:
                 # Known from now on, whatever becomes of the document.
-                done.receipt = done.receipt.put(write.slot, replace(created.entry, digest=""))
+                done.receipt = done.receipt.with_entry(write.slot, replace(created.entry, digest=""))
                 ready.append(created)
         return ready
 
-    async def _send(self, subject: Subject, writes: Sequence[Write], done: _Round, fence: Fence) -> None:
+    async def _send(self, subject: Subject, writes: Sequence[Write], done: _WriteRound, fence: Fence) -> None:
         if not writes:
             return
         mutations = [mutation(subject, write) for write in writes]
@@ -161,10 +161,10 @@ class Reporter:
             return
         except Rejected as error:
             for write in writes:
-                done.refused(write, error)
+                done.record_rejection(write, error)
             return
         for index, (write, (one, _)) in enumerate(zip(writes, mutations, strict=True)):
-            done.take(write, outcome(write, one, index, executed))
+            done.record(write, outcome(write, one, index, executed))
 
     async def _create_deployment(self, subject: Subject, write: Write, fence: Fence) -> Write:
         repository = subject.repository
@@ -180,11 +180,11 @@ class Reporter:
         }
         path = f"/repos/{repository.full_name}/deployments"
         reply = await self._client.post(repository.installation_id, path, body, fence)
-        return replace(write, id=needed_text(reply.json(), "node_id"))
+        return replace(write, id=required_text(reply.json(), "node_id"))
 
 
-def _noted(receipt: Receipt, writes: Sequence[Write]) -> Receipt:
+def _mark_unconfirmed(receipt: Receipt, writes: Sequence[Write]) -> Receipt:
     """From now on it is not known what GitHub says there."""
     for write in writes:
-        receipt = receipt.put(write.slot, Entry(write.id, "", True, write.url))
+        receipt = receipt.with_entry(write.slot, ReceiptEntry(write.id, "", True, write.url))
     return receipt

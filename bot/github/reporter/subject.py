@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bot.github.messages.environment import marker
-from bot.github.reporter.pending_writes import Entry, Receipt, Slot
+from bot.github.reporter.pending_writes import Receipt, ReceiptEntry, Slot
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
-CHECK = "greenroom/preview"
+PREVIEW_CHECK = "greenroom/preview"
 
-COMMENTS = 2
+MAX_COMMENTS = 2
 """A comment that somebody deleted is written once more; who deletes it again does not want it."""
 
 
@@ -40,7 +40,7 @@ class Subject:
 
     def external_id(self, slot: Slot) -> str:
         """What a check run carries, so that it can be found again."""
-        return self.name if slot.name == CHECK else f"{self.name}/{slot.name}"
+        return self.name if slot.name == PREVIEW_CHECK else f"{self.name}/{slot.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,11 @@ class Write:
         return hashlib.sha256(json.dumps(self.fields, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
-    def entry(self) -> Entry:
-        return Entry(self.id, self.digest, self.open, self.url)
+    def entry(self) -> ReceiptEntry:
+        return ReceiptEntry(self.id, self.digest, self.open, self.url)
 
 
-def unsaid(wanted: Sequence[Write], receipt: Receipt) -> list[Write]:
+def outdated(wanted: Sequence[Write], receipt: Receipt) -> list[Write]:
     """Those that GitHub does not say yet, with the id of what is there."""
     writes = []
     for write in wanted:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.github.client.client import Client
-from bot.github.client.fields import items, number, text
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import items, number, text
 from bot.model.ci import Ci, CiState
 from bot.model.repository import Repository
 
@@ -14,14 +14,14 @@ _FAILED = frozenset({"failure", "timed_out", "cancelled", "action_required", "st
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CheckOutcome:
     """One check run or commit status; `state` is its conclusion once it has one, in GitHub's words."""
 
     name: str
     state: str
 
 
-def verdict(results: Sequence[Result]) -> Ci:
+def overall_state(results: Sequence[CheckOutcome]) -> Ci:
     """Pending while anything runs: what failed may have nothing to do with the image that still builds."""
     if not results:
         return Ci(CiState.NONE)
@@ -34,32 +34,33 @@ def verdict(results: Sequence[Result]) -> Ci:
 class Checks:
     """Reads check runs and commit statuses of other Apps."""
 
-    def __init__(self, client: Client, app_id: int) -> None:
+    def __init__(self, client: GitHubClient, app_id: int) -> None:
         self._client = client
         self._app_id = app_id
 
     async def ci(self, repository: Repository, commit: str) -> Ci:
-        return verdict(await self._results(repository, commit))
+        return overall_state(await self._results(repository, commit))
 
     async def check_states(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
         """The state of each check by name; of several with one name the worst counts."""
-        by_name: dict[str, list[Result]] = {}
+        by_name: dict[str, list[CheckOutcome]] = {}
         for result in await self._results(repository, commit):
             by_name.setdefault(result.name, []).append(result)
-        return {name: verdict(results).state for name, results in by_name.items()}
+        return {name: overall_state(results).state for name, results in by_name.items()}
 
-    async def _results(self, repository: Repository, commit: str) -> list[Result]:
+    async def _results(self, repository: Repository, commit: str) -> list[CheckOutcome]:
         base = f"/repos/{repository.full_name}/commits/{commit}"
-        results: list[Result] = []
+        results: list[CheckOutcome] = []
         async for page in self._client.pages(repository.installation_id, f"{base}/check-runs"):
             results += [
-                Result(text(run, "name"), _state(run))
+                CheckOutcome(text(run, "name"), _state(run))
                 for run in items(page, "check_runs")
                 if number(run, "app", "id") != self._app_id
             ]
         async for page in self._client.pages(repository.installation_id, f"{base}/status"):
             results += [
-                Result(text(status, "context"), text(status, "state")) for status in items(page, "statuses")
+                CheckOutcome(text(status, "context"), text(status, "state"))
+                for status in items(page, "statuses")
             ]
         return results
 

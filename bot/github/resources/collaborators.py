@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
-from bot.github.client.fields import number, text
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import number, text
 from bot.model.person import Person
 from bot.model.repository import Repository
 from bot.model.role import Role
 
 
 class Collaborators:
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: GitHubClient) -> None:
         self._client = client
 
     async def role(self, repository: Repository, login: str) -> Role:

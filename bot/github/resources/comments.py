@@ -7,22 +7,22 @@ from datetime import UTC, datetime
 from bot.commands.outcome import Outcome, StatusAnswer
 from bot.commands.ports import SaveAnswer
 from bot.environments.ports import Fence
-from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
-from bot.github.client.fields import moment, needed_text, text
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import required_text, text, timestamp
 from bot.github.messages.commands import answer, command_marker
 from bot.github.reporter.recovery import Recovery
 from bot.github.resources.visibility import require_visible
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.repository import Repository
 
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Comments:
-    def __init__(self, client: Client, adoption: Recovery) -> None:
+    def __init__(self, client: GitHubClient, recovery: Recovery) -> None:
         self._client = client
-        self._adoption = adoption
+        self._recovery = recovery
 
     async def comment(self, repository: Repository, comment_id: int) -> PostedComment | None:
         """None only when the repository is seen and has no such comment."""
@@ -36,8 +36,8 @@ class Comments:
         return PostedComment(
             body=text(data, "body"),
             author=text(data, "user", "login") or "ghost",
-            by_bot=text(data, "user", "type") == "Bot" or await self._adoption.ours(data, "user"),
-            created_at=moment(data, "created_at") or _EVER,
+            by_bot=text(data, "user", "type") == "Bot" or await self._recovery.is_ours(data, "user"),
+            created_at=timestamp(data, "created_at") or _EPOCH,
             number=int(issue) if issue.isdecimal() else None,
         )
 
@@ -47,28 +47,28 @@ class Comments:
 
     async def answer(
         self,
-        heard: RecordedCommand,
+        command: RecordedCommand,
         outcome: Outcome,
-        account: StatusAnswer | None,
+        status: StatusAnswer | None,
         fence: Fence,
         save: SaveAnswer,
     ) -> None:
         """Answers in a new comment, exactly once: an earlier run's comment is searched for first."""
-        repository = heard.repository
-        if heard.answer:
+        repository = command.repository
+        if command.answer:
             return
-        if heard.answer == "":
-            marker = command_marker(heard.comment_id)
-            written = await self._adoption.comment(repository, heard.number, marker)
-            if written is not None:
-                await save(needed_text(written, "node_id"))
+        if command.answer == "":
+            marker = command_marker(command.comment_id)
+            existing = await self._recovery.find_comment(repository, command.number, marker)
+            if existing is not None:
+                await save(required_text(existing, "node_id"))
                 return
         await save("")
-        path = f"/repos/{repository.full_name}/issues/{heard.number}/comments"
+        path = f"/repos/{repository.full_name}/issues/{command.number}/comments"
         reply = await self._client.post(
-            repository.installation_id, path, {"body": answer(outcome, account, heard.comment_id)}, fence
+            repository.installation_id, path, {"body": answer(outcome, status, command.comment_id)}, fence
         )
-        await save(needed_text(reply.json(), "node_id"))
+        await save(required_text(reply.json(), "node_id"))
 
 
 def _path(repository: Repository, comment_id: int) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
-from bot.github.client.fields import needed_text, number, text
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import number, required_text, text
 from bot.github.resources.contents import Contents
 from bot.github.resources.visibility import require_visible
 from bot.model.commit import Commit
@@ -20,7 +20,7 @@ _DEEPEST = 5
 class Commits:
     """Reads commits of the default branch and what tags and trees name."""
 
-    def __init__(self, client: Client, contents: Contents) -> None:
+    def __init__(self, client: GitHubClient, contents: Contents) -> None:
         self._client = client
         self._contents = contents
 
@@ -36,7 +36,7 @@ class Commits:
     async def tree(self, repository: Repository, commit: str) -> str:
         """SHA of the commit's tree: equal for equal content, whatever the history."""
         path = f"/repos/{repository.full_name}/git/commits/{quote(commit, safe='')}"
-        return needed_text((await self._client.get(repository.installation_id, path)).json(), "tree", "sha")
+        return required_text((await self._client.get(repository.installation_id, path)).json(), "tree", "sha")
 
     async def _newest(self, repository: Repository, path: str | None = None) -> Commit | None:
         asked: dict[str, str | int] = {"per_page": 1} | ({"path": path} if path is not None else {})
@@ -74,7 +74,7 @@ class Commits:
             return None
         found = reply.json()
         for _ in range(_DEEPEST):
-            sha = needed_text(found, "object", "sha")
+            sha = required_text(found, "object", "sha")
             if text(found, "object", "type") != "tag":
                 return sha if text(found, "object", "type") == "commit" else None
             found = (await self._client.get(repository.installation_id, f"{base}/tags/{sha}")).json()
@@ -97,4 +97,4 @@ class Commits:
 def read_commit(data: object) -> Commit:
     author, committer = text(data, "author", "login"), text(data, "committer", "login")
     by = author or text(data, "commit", "author", "name") or "somebody"
-    return Commit(needed_text(data, "sha"), by, tuple(sorted({author, committer} - {""})))
+    return Commit(required_text(data, "sha"), by, tuple(sorted({author, committer} - {""})))

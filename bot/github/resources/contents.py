@@ -12,34 +12,34 @@ from urllib.parse import quote
 import httpx
 
 from bot.github.client.cache import Bounded
-from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
+from bot.github.client.github_client import GitHubClient
 from bot.github.resources.tarball import LIMITS, MIB, unpack
 from bot.github.resources.visibility import require_visible
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 
 _RAW = "application/vnd.github.raw+json"
-_FRESH_SECONDS = 60.0
-_MISSING_SECONDS = 5.0
+_CACHE_SECONDS = 60.0
+_MISSING_CACHE_SECONDS = 5.0
 """A configuration that was just added should not stay unseen for long."""
-_LARGEST_TEXT = MIB
-_KEPT = 64 * MIB
-_KEPT_IN_MEMORY = 4 * MIB
+_MAX_TEXT_BYTES = MIB
+_MAX_CACHED_BYTES = 64 * MIB
+_MAX_IN_MEMORY = 4 * MIB
 """A larger archive waits on the disk until it is unpacked, in a file without a name."""
 
 Files = Mapping[str, bytes]
 
 
 class Contents:
-    def __init__(self, client: Client, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, client: GitHubClient, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._monotonic = monotonic
         self._texts: Bounded[int, dict[str, tuple[float, str | None]]] = Bounded(
             8 * MIB, lambda kept: sum(len(text or "") + 200 for _, text in kept.values())
         )
         self._commits: Bounded[tuple[int, str], Files] = Bounded(
-            _KEPT, lambda files: sum(len(path) + len(data) + 100 for path, data in files.items())
+            _MAX_CACHED_BYTES, lambda files: sum(len(path) + len(data) + 100 for path, data in files.items())
         )
         self._unpacking = asyncio.Semaphore(2)
 
@@ -49,7 +49,7 @@ class Contents:
         if path in known and self._monotonic() < known[path][0]:
             return known[path][1]
         found = await self._read(repository, path)
-        fresh = _FRESH_SECONDS if found is not None else _MISSING_SECONDS
+        fresh = _CACHE_SECONDS if found is not None else _MISSING_CACHE_SECONDS
         self._texts.put(repository.id, {**known, path: (self._monotonic() + fresh, found)})
         return found
 
@@ -65,7 +65,7 @@ class Contents:
             # Nothing to see is no evidence that there is nothing.
             await require_visible(self._client, repository)
             return None
-        if len(reply.content) > _LARGEST_TEXT:
+        if len(reply.content) > _MAX_TEXT_BYTES:
             raise Rejected(f"{path} on the default branch is larger than 1 MiB.")
         try:
             return reply.content.decode("utf-8-sig")
@@ -79,7 +79,7 @@ class Contents:
         if kept is not None:
             return kept
         async with self._unpacking:
-            with tempfile.SpooledTemporaryFile(max_size=_KEPT_IN_MEMORY) as archive:
+            with tempfile.SpooledTemporaryFile(max_size=_MAX_IN_MEMORY) as archive:
                 await self._download(repository, commit, archive)
                 archive.seek(0)
                 files = await asyncio.to_thread(unpack, archive)

@@ -8,9 +8,9 @@ from typing import Any
 
 from bot.environments.ports import Fence
 from bot.github.client.cache import Bounded
-from bot.github.client.client import Client
 from bot.github.client.connection import Params
-from bot.github.client.fields import needed_number, text
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import required_number, text
 from bot.github.messages import environment as texts
 from bot.github.reporter.plan import preview_environment
 from bot.github.reporter.recovery import Recovery
@@ -24,9 +24,9 @@ _REMEMBERED = 50_000
 
 
 class Deployments:
-    def __init__(self, client: Client, adoption: Recovery) -> None:
+    def __init__(self, client: GitHubClient, recovery: Recovery) -> None:
         self._client = client
-        self._adoption = adoption
+        self._recovery = recovery
         self._inactive: Bounded[int, bool] = Bounded(_REMEMBERED, lambda _: 1)
         """Those that a sweep has seen inactive: it need not ask again."""
 
@@ -38,7 +38,7 @@ class Deployments:
                 match = _PREVIEW.fullmatch(text(deployment, "environment"))
                 if match is None or int(match[1]) in standing or int(match[1]) in found:
                     continue
-                id = needed_number(deployment, "id")
+                id = required_number(deployment, "id")
                 if self._inactive.get(id):
                     continue
                 if await self._is_active(repository, deployment):
@@ -73,7 +73,7 @@ class Deployments:
             yield page
 
     async def _is_active(self, repository: Repository, deployment: object) -> bool:
-        if not await self._adoption.ours(deployment, "creator"):
+        if not await self._recovery.is_ours(deployment, "creator"):
             return False
         path = _statuses(repository, deployment)
         statuses = (await self._client.get(repository.installation_id, path, {"per_page": 1})).json()
@@ -82,4 +82,4 @@ class Deployments:
 
 
 def _statuses(repository: Repository, deployment: object) -> str:
-    return f"/repos/{repository.full_name}/deployments/{needed_number(deployment, 'id')}/statuses"
+    return f"/repos/{repository.full_name}/deployments/{required_number(deployment, 'id')}/statuses"

@@ -8,9 +8,9 @@ from typing import Any
 
 import structlog
 
-from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
-from bot.github.client.fields import dig, items, moment, needed_number, needed_text, number, text
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import dig, items, number, required_number, required_text, text, timestamp
 from bot.model.delivery import FailedDelivery
 from bot.model.errors import Rejected, Unavailable
 from bot.model.installation import Installation
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 class Installations:
     """Lists are whole or not at all: a call raises rather than leave something out."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: GitHubClient) -> None:
         self._client = client
 
     async def all(self) -> Sequence[Installation]:
@@ -33,7 +33,7 @@ class Installations:
         try:
             await self._client.get(None, f"/app/installations/{installation_id}")
         except NotFound:
-            needed_number((await self._client.get(None, "/app")).json(), "id")
+            required_number((await self._client.get(None, "/app")).json(), "id")
             return False
         return True
 
@@ -103,36 +103,36 @@ def undelivered(attempts: Sequence[Mapping[str, Any]]) -> Sequence[FailedDeliver
         guid = text(one, "guid")
         if guid in arrived or guid in newest:
             continue
-        newest[guid] = FailedDelivery(needed_number(one, "id"), guid, _at(one))
+        newest[guid] = FailedDelivery(required_number(one, "id"), guid, _at(one))
     return list(reversed(newest.values()))
 
 
 def read_installation(data: object) -> Installation:
     return Installation(
-        id=needed_number(data, "id"),
+        id=required_number(data, "id"),
         account=text(data, "account", "login"),
         suspended=bool(text(data, "suspended_at")),
-        permissions=levels(data),
+        permissions=permission_levels(data),
         events=frozenset(str(event) for event in items(data, "events")),
     )
 
 
-def levels(data: object) -> Mapping[str, str]:
+def permission_levels(data: object) -> Mapping[str, str]:
     found = dig(data, "permissions")
     return {str(name): str(level) for name, level in found.items()} if isinstance(found, Mapping) else {}
 
 
 def _repository(data: object, installation_id: int) -> Repository:
     return Repository(
-        id=needed_number(data, "id"),
+        id=required_number(data, "id"),
         installation_id=installation_id,
-        owner=needed_text(data, "owner", "login"),
-        name=needed_text(data, "name"),
+        owner=required_text(data, "owner", "login"),
+        name=required_text(data, "name"),
     )
 
 
 def _at(delivery: object) -> datetime:
-    at = moment(delivery, "delivered_at")
+    at = timestamp(delivery, "delivered_at")
     if at is None:
         raise Unavailable("GitHub's list of deliveries lacks delivered_at.")
     return at

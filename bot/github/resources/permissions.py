@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
-from bot.github.client.client import Client
-from bot.github.client.fields import items, text
-from bot.github.resources.installations import Installations, levels
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import items, text
+from bot.github.resources.installations import Installations, permission_levels
 
 PERMISSIONS: Mapping[str, str] = {
     "actions": "read",
@@ -21,7 +21,7 @@ PERMISSIONS: Mapping[str, str] = {
 }
 """Permission to the least level that is needed."""
 
-WHY: Mapping[str, str] = {
+PURPOSES: Mapping[str, str] = {
     "actions": "to read what an environment on GitHub asks for before something is promoted to it",
     "checks": "to report each preview on its commit, and to see whether CI built it",
     "contents": "to read .greenroom.yml and the manifests",
@@ -41,23 +41,25 @@ EVENTS = frozenset(
 _LEVELS = ("none", "read", "write", "admin")
 
 
-def missing_from(where: str, permissions: Mapping[str, str], events: Collection[str]) -> Sequence[str]:
+def missing_rights(where: str, permissions: Mapping[str, str], events: Collection[str]) -> Sequence[str]:
     """One sentence for each permission or event that is needed and not there."""
     told = []
     for name, level in PERMISSIONS.items():
         given = permissions.get(name, "none")
         if given not in _LEVELS or _LEVELS.index(given) < _LEVELS.index(level):
-            told.append(f"{where} lacks the permission {name}: {level} ({WHY[name]}).")
+            told.append(f"{where} lacks the permission {name}: {level} ({PURPOSES[name]}).")
     told += [f"{where} is not told of the event {event}." for event in sorted(EVENTS - set(events))]
     return told
 
 
-async def missing(client: Client) -> Sequence[str]:
+async def missing_permissions(client: GitHubClient) -> Sequence[str]:
     """What the App and each of its installations lack, in sentences that say what to do."""
     app = (await client.get(None, "/app")).json()
     told = [
         f"{problem} Change it in the App's settings."
-        for problem in missing_from("The App", levels(app), [str(event) for event in items(app, "events")])
+        for problem in missing_rights(
+            "The App", permission_levels(app), [str(event) for event in items(app, "events")]
+        )
     ]
     installations = await Installations(client).all()
     if not installations:
@@ -67,6 +69,6 @@ async def missing(client: Client) -> Sequence[str]:
         if installation.suspended:
             told.append(f"{where} is suspended: an owner of {installation.account} has to unsuspend it.")
             continue
-        lacking = missing_from(where, installation.permissions, installation.events)
+        lacking = missing_rights(where, installation.permissions, installation.events)
         told += [f"{problem} An owner of {installation.account} has to accept it." for problem in lacking]
     return told

@@ -7,9 +7,9 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
-from bot.github.client.fields import dig, flag, items, needed_text, number, text
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import dig, flag, items, number, required_text, text
 from bot.github.resources.visibility import require_visible
 from bot.model.errors import Unavailable
 from bot.model.protection import UNPROTECTED, Branch, Protection, Reviewers
@@ -22,7 +22,7 @@ _BRANCH_POLICY = "branch_policy"
 class Protections:
     """Reads the rules of GitHub Environments and the branches they name."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: GitHubClient) -> None:
         self._client = client
 
     async def protection(self, repository: Repository, environment: str) -> Protection:
@@ -65,7 +65,7 @@ class Protections:
         """A branch as it is now; None means the default branch. One that is gone is no branch."""
         path = f"/repositories/{repository.id}"
         if name is None:
-            name = needed_text(
+            name = required_text(
                 (await self._client.get(repository.installation_id, path)).json(), "default_branch"
             )
         try:
@@ -76,7 +76,7 @@ class Protections:
             await require_visible(self._client, repository)
             return Branch("")
         data = reply.json()
-        return Branch(needed_text(data, "name"), flag(data, "protected"))
+        return Branch(required_text(data, "name"), flag(data, "protected"))
 
     async def _patterns(self, repository: Repository, path: str) -> tuple[str, ...]:
         """Those for branches; tags are not promoted."""

@@ -8,9 +8,18 @@ from datetime import UTC, datetime
 
 from cachetools import LRUCache
 
-from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
-from bot.github.client.fields import dig, flag, items, moment, needed_number, needed_text, number, text
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import (
+    dig,
+    flag,
+    items,
+    number,
+    required_number,
+    required_text,
+    text,
+    timestamp,
+)
 from bot.github.resources.collaborators import Collaborators
 from bot.github.resources.contents import Contents
 from bot.github.resources.visibility import require_visible
@@ -23,13 +32,13 @@ _LISTED_FILES = 3000
 _LISTED_COMMITS = 250
 """GitHub lists no more commits than this of one pull request."""
 _REMEMBERED_HEADS = 10_000
-_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PullRequests:
     """Reads pull requests, their changed files, reviews and authors."""
 
-    def __init__(self, client: Client, contents: Contents, collaborators: Collaborators) -> None:
+    def __init__(self, client: GitHubClient, contents: Contents, collaborators: Collaborators) -> None:
         self._client = client
         self._contents = contents
         self._collaborators = collaborators
@@ -57,7 +66,7 @@ class PullRequests:
         except NotFound:
             await require_visible(self._client, repository)
             return None
-        pull = read_pull(reply.json(), repository.installation_id)
+        pull = read_pull_request(reply.json(), repository.installation_id)
         # Another repository may have taken the name; its pull requests are not ours.
         return pull if pull.repository.id == repository.id else None
 
@@ -70,7 +79,7 @@ class PullRequests:
         ):
             if not isinstance(page, list):
                 raise Unavailable("GitHub's list of pull requests is no list.")
-            found += [read_pull(item, repository.installation_id) for item in page]
+            found += [read_pull_request(item, repository.installation_id) for item in page]
         return [pull for pull in found if pull.repository.id == repository.id]
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
@@ -129,35 +138,35 @@ class PullRequests:
         return sorted(found - {""})
 
 
-def read_pull(data: object, installation_id: int) -> PullRequest:
+def read_pull_request(data: object, installation_id: int) -> PullRequest:
     """Tolerates what deleted accounts and forks leave out; raises TryAgain when it is no pull request."""
     base = dig(data, "base", "repo")
     merged = flag(data, "merged") or bool(text(data, "merged_at"))
     return PullRequest(
         repository=Repository(
-            id=needed_number(base, "id"),
+            id=required_number(base, "id"),
             installation_id=installation_id,
-            owner=needed_text(base, "owner", "login"),
-            name=needed_text(base, "name"),
+            owner=required_text(base, "owner", "login"),
+            name=required_text(base, "name"),
         ),
-        number=needed_number(data, "number"),
-        node_id=needed_text(data, "node_id"),
-        repository_node_id=needed_text(base, "node_id"),
+        number=required_number(data, "number"),
+        node_id=required_text(data, "node_id"),
+        repository_node_id=required_text(base, "node_id"),
         title=text(data, "title"),
         author=text(data, "user", "login") or "ghost",
         author_is_bot=text(data, "user", "type") == "Bot",
-        open=needed_text(data, "state") == "open",
+        open=required_text(data, "state") == "open",
         merged=merged,
         draft=flag(data, "draft"),
-        head_sha=needed_text(data, "head", "sha"),
+        head_sha=required_text(data, "head", "sha"),
         head_ref=text(data, "head", "ref"),
         head_repository_id=number(data, "head", "repo", "id"),
         base_ref=text(data, "base", "ref"),
         default_branch=text(base, "default_branch"),
         labels=tuple(text(label, "name") for label in items(data, "labels")),
-        updated_at=moment(data, "updated_at") or _EVER,
+        updated_at=timestamp(data, "updated_at") or _EPOCH,
         head_owner=text(data, "head", "repo", "owner", "login"),
         archived=flag(base, "archived"),
-        closed_at=moment(data, "closed_at"),
+        closed_at=timestamp(data, "closed_at"),
         merge_commit=text(data, "merge_commit_sha") or None if merged else None,
     )

@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlencode, urlsplit
 
 from bot.github.client.connection import Connection
-from bot.github.client.fields import needed_number, needed_text, text
+from bot.github.client.json_fields import required_number, required_text, text
 from bot.model.errors import Rejected
 from bot.model.person import Person
 
@@ -59,4 +59,4 @@ class SignIn:
             told = text(answer.json(), "error_description") or "it gave no token"
             raise Rejected(f"GitHub did not accept the sign-in: {told}")
         profile = (await self._connection.send("GET", "/user", f"Bearer {token}")).json()
-        return Person(needed_number(profile, "id"), needed_text(profile, "login"))
+        return Person(required_number(profile, "id"), required_text(profile, "login"))

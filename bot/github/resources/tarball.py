@@ -36,7 +36,9 @@ def unpack(archive: IO[bytes], limits: Limits = LIMITS) -> Mapping[str, bytes]:
     files: dict[str, bytes] = {}
     entries = 0
     try:
-        with tarfile.open(fileobj=_Counted(archive, limits.unpacked), mode="r|", bufsize=64 * 1024) as tar:
+        with tarfile.open(
+            fileobj=_LimitedReader(archive, limits.unpacked), mode="r|", bufsize=64 * 1024
+        ) as tar:
             for member in tar:
                 entries += 1
                 if entries > limits.entries:
@@ -52,7 +54,7 @@ def unpack(archive: IO[bytes], limits: Limits = LIMITS) -> Mapping[str, bytes]:
     return files
 
 
-class _Counted(io.RawIOBase):
+class _LimitedReader(io.RawIOBase):
     """Reads a gzip stream and stops it when it unpacks to more than it may."""
 
     def __init__(self, archive: IO[bytes], limit: int) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
-from bot.github.client.fields import number
+from bot.github.client.github_client import GitHubClient
+from bot.github.client.json_fields import number
 from bot.model.errors import Rejected
 from bot.model.repository import Repository
 
 
-async def require_visible(client: Client, repository: Repository) -> None:
+async def require_visible(client: GitHubClient, repository: Repository) -> None:
     """After a 404: raises Rejected unless the repository itself is seen, and is still the same."""
     asked = f"/repos/{repository.full_name}"
     try:

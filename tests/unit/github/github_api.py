@@ -12,8 +12,8 @@ import respx
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot.github.client.client import Client
 from bot.github.client.connection import Connection
+from bot.github.client.github_client import GitHubClient
 from bot.model.repository import Repository
 
 API = "https://github.example.com/api/v3"
@@ -49,9 +49,9 @@ def mints_tokens(clock: Clock, installation: int = SHOP.installation_id) -> resp
 
 
 @asynccontextmanager
-async def client_at(clock: Clock, api_url: str = API) -> AsyncIterator[Client]:
+async def client_at(clock: Clock, api_url: str = API) -> AsyncIterator[GitHubClient]:
     connection = Connection(api_url, APP_ID, PEM, clock)
-    yield Client(connection, clock)
+    yield GitHubClient(connection, clock)
     await connection.close()
 
 

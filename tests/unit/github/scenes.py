@@ -27,8 +27,8 @@ NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 URL = "https://pr-7-shop-k2x9f1.preview.example.com"
 KEY = EnvironmentKey.preview(731420118, 7)
 PAGE = f"https://greenroom.example.com/environments/{KEY}"
-PLACE = texts.Place(KEY, PAGE)
-BESIDE_OLDER = texts.Place(KEY, PAGE, URL)
+PLACE = texts.Location(KEY, PAGE)
+BESIDE_OLDER = texts.Location(KEY, PAGE, URL)
 
 LOG = """\
 shop: starting
@@ -67,7 +67,7 @@ CHECKS = (
 )
 RUNNING = PhaseRecord(NOW)
 
-SCENES: Mapping[str, tuple[Status, texts.Place]] = {
+SCENES: Mapping[str, tuple[Status, texts.Location]] = {
     "pending": (replace(PENDING, phases={Phase.CONFIGURATION: RUNNING}), PLACE),
     "updating": (replace(PENDING, live_commit=OLD), BESIDE_OLDER),
     "checked-again": (replace(PENDING, live_commit=NEW), BESIDE_OLDER),
@@ -288,7 +288,7 @@ SCENES: Mapping[str, tuple[Status, texts.Place]] = {
 }
 
 
-def rendered(status: Status, place: texts.Place) -> str:
+def rendered(status: Status, place: texts.Location) -> str:
     """Everything that GitHub shows of it, as one page."""
     parts = ["# Comment", texts.comment(status, place, suggested_commands(status))]
     parts += ["# Check run", *_output(texts.check(status, place))]

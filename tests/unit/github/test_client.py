@@ -10,8 +10,8 @@ import httpx
 import pytest
 import respx
 
-from bot.github.client.client import Client
 from bot.github.client.failures import NotFound
+from bot.github.client.github_client import GitHubClient
 from bot.model.errors import Rejected, Unavailable
 from tests.unit.github.github_api import API, PEM, REPO, SHOP, Clock, client_at, mints_tokens
 
@@ -55,7 +55,7 @@ async def test_a_revoked_token_is_minted_anew_once(method: str) -> None:
         assert (mint.call_count, route.call_count) == (3, 4)
 
 
-async def _ask(client: Client, method: str) -> None:
+async def _ask(client: GitHubClient, method: str) -> None:
     if method == "GET":
         await client.get(INSTALLATION, "/repos/acme/shop")
     else:

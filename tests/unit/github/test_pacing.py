@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.github.client.rate_limit import Pacer
+from bot.github.client.rate_limit import WritePacer
 from bot.model.errors import Unavailable
 
 
@@ -17,20 +17,20 @@ def _now() -> datetime:
 
 
 async def test_a_single_write_and_a_small_burst_wait_for_nothing() -> None:
-    pacer = Pacer(_now)
+    pacer = WritePacer(_now)
     started = time.monotonic()
     for _ in range(12):
-        async with pacer.turn(1):
+        async with pacer.acquire(1):
             pass
     assert time.monotonic() - started < 0.5
 
 
 async def test_writes_of_one_installation_never_overlap() -> None:
-    pacer, running, most = Pacer(_now), 0, 0
+    pacer, running, most = WritePacer(_now), 0, 0
 
     async def write() -> None:
         nonlocal running, most
-        async with pacer.turn(1):
+        async with pacer.acquire(1):
             running += 1
             most = max(most, running)
             await asyncio.sleep(0)
@@ -41,10 +41,10 @@ async def test_writes_of_one_installation_never_overlap() -> None:
 
 
 async def test_a_flood_is_put_back_instead_of_waiting() -> None:
-    pacer = Pacer(_now, monotonic=lambda: 0.0)
+    pacer = WritePacer(_now, monotonic=lambda: 0.0)
 
     async def write() -> None:
-        async with pacer.turn(1):
+        async with pacer.acquire(1):
             pass
 
     writes = [asyncio.create_task(write()) for _ in range(26)]
@@ -52,7 +52,7 @@ async def test_a_flood_is_put_back_instead_of_waiting() -> None:
     refused = [one.exception() for one in writes if one.done() and one.exception()]
     assert len(refused) == 4, "twelve at once and one for each of ten seconds have their turn"
     assert all(isinstance(error, Unavailable) and error.retry_at for error in refused)
-    async with pacer.turn(2):
+    async with pacer.acquire(2):
         pass
     for one in waiting:
         one.cancel()
@@ -61,17 +61,17 @@ async def test_a_flood_is_put_back_instead_of_waiting() -> None:
 
 async def test_what_can_wait_leaves_turns_for_what_cannot() -> None:
     now = 0.0
-    pacer = Pacer(_now, monotonic=lambda: now)
+    pacer = WritePacer(_now, monotonic=lambda: now)
     for _ in range(6):
-        pacer.make_way(1)
-        async with pacer.turn(1):
+        pacer.require_capacity(1)
+        async with pacer.acquire(1):
             pass
     with pytest.raises(Unavailable) as refused:
-        pacer.make_way(1)
+        pacer.require_capacity(1)
     assert refused.value.retry_at is not None
     for _ in range(6):
-        async with pacer.turn(1):
+        async with pacer.acquire(1):
             pass
-    pacer.make_way(2)
+    pacer.require_capacity(2)
     now = 7.0
-    pacer.make_way(1)
+    pacer.require_capacity(1)

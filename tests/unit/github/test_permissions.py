@@ -7,7 +7,13 @@ from pathlib import Path
 import respx
 import yaml
 
-from bot.github.resources.permissions import EVENTS, PERMISSIONS, WHY, missing, missing_from
+from bot.github.resources.permissions import (
+    EVENTS,
+    PERMISSIONS,
+    PURPOSES,
+    missing_permissions,
+    missing_rights,
+)
 from tests.unit.github.github_api import API, Clock, client_at
 
 MANIFEST = Path(__file__).parents[3] / "app.yml"
@@ -18,19 +24,19 @@ def test_the_manifest_asks_for_what_the_table_says() -> None:
     manifest = yaml.safe_load(MANIFEST.read_text())
     assert manifest["default_permissions"] == PERMISSIONS
     assert set(manifest["default_events"]) == EVENTS
-    assert set(WHY) == set(PERMISSIONS)
+    assert set(PURPOSES) == set(PERMISSIONS)
     for name, level in PERMISSIONS.items():
-        assert f"{name}: {level} # {WHY[name]}" in MANIFEST.read_text()
+        assert f"{name}: {level} # {PURPOSES[name]}" in MANIFEST.read_text()
 
 
 def test_more_than_is_needed_is_enough() -> None:
     generous = dict.fromkeys(PERMISSIONS, "admin")
-    assert missing_from("The App", generous, [*EVENTS, "star"]) == []
+    assert missing_rights("The App", generous, [*EVENTS, "star"]) == []
 
 
 def test_what_lacks_is_told_with_its_reason() -> None:
     given = {**PERMISSIONS, "checks": "read"}
-    told = missing_from("The App", given, EVENTS - {"push"})
+    told = missing_rights("The App", given, EVENTS - {"push"})
     assert [sentence.split("(")[0].strip() for sentence in told] == [
         "The App lacks the permission checks: write",
         "The App is not told of the event push.",
@@ -43,11 +49,14 @@ async def test_app_and_installations_are_compared_with_the_table() -> None:
     respx.get(f"{API}/app").respond(json={**app, "html_url": "https://github.example.com/apps/greenroom"})
     installations = respx.get(f"{API}/app/installations").respond(json=[INSTALLATION])
     async with client_at(Clock()) as client:
-        assert await missing(client) == []
+        assert await missing_permissions(client) == []
         installations.respond(json=[])
-        assert "install it from https://github.example.com/apps/greenroom" in (await missing(client))[0]
+        assert (
+            "install it from https://github.example.com/apps/greenroom"
+            in (await missing_permissions(client))[0]
+        )
         old = {**INSTALLATION, "permissions": {**PERMISSIONS, "deployments": "read"}}
         installations.respond(json=[old])
-        assert "An owner of acme has to accept it" in (await missing(client))[0]
+        assert "An owner of acme has to accept it" in (await missing_permissions(client))[0]
         installations.respond(json=[{**old, "suspended_at": "2026-11-24T09:00:00Z"}])
-        assert "suspended" in (await missing(client))[0]
+        assert "suspended" in (await missing_permissions(client))[0]

@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.github.reporter.pending_writes import COMMENT, Entry, Kind, Receipt, Slot
+from bot.github.reporter.pending_writes import COMMENT, Receipt, ReceiptEntry, Slot, WriteKind
 from bot.github.reporter.plan import check_name, plan, preview_subject
-from bot.github.reporter.subject import CHECK
-from bot.github.resources.pull_requests import read_pull
+from bot.github.reporter.subject import PREVIEW_CHECK
+from bot.github.resources.pull_requests import read_pull_request
 from bot.model.environment import CheckResult, CheckState, EndReason, EnvironmentState, Status, StatusMessage
 from tests.unit.github.github_api import pull_json
 from tests.unit.github.scenes import KEY, URL
 
-SUBJECT = preview_subject(KEY, read_pull(pull_json(), 20), "https://greenroom.example.com/")
+SUBJECT = preview_subject(KEY, read_pull_request(pull_json(), 20), "https://greenroom.example.com/")
 COMMITS = ["a" * 40, "b" * 40, "c" * 40]
 
 STATUSES = st.builds(
@@ -38,7 +38,7 @@ STATUSES = st.builds(
 def _performed(receipt: Receipt, status: Status) -> Receipt:
     for number, write in enumerate(plan(KEY, SUBJECT, status, receipt)):
         id = write.id or f"{write.slot}-{number}"
-        receipt = receipt.put(write.slot, replace(write.entry, id=id))
+        receipt = receipt.with_entry(write.slot, replace(write.entry, id=id))
     return receipt
 
 
@@ -49,19 +49,19 @@ def test_one_round_settles_it_whatever_came_before(statuses: list[Status]) -> No
         receipt = _performed(receipt, status)
         assert plan(KEY, SUBJECT, status, receipt) == []
         assert Receipt.parse(receipt.dump()) == receipt
-        open_checks = [slot for slot, entry in receipt.of(Kind.CHECK) if entry.open]
+        open_checks = [slot for slot, entry in receipt.of(WriteKind.CHECK) if entry.open]
         assert all(slot.commit == status.commit for slot in open_checks), "an older head is never in progress"
         if status.state is EnvironmentState.READY and status.url:
-            active = [slot.commit for slot, entry in receipt.of(Kind.DEPLOYMENT) if entry.open]
+            active = [slot.commit for slot, entry in receipt.of(WriteKind.DEPLOYMENT) if entry.open]
             assert active == [status.commit]
         if status.state in (EnvironmentState.GONE, EnvironmentState.DELETING, EnvironmentState.REFUSED):
-            assert not any(entry.open for _, entry in receipt.of(Kind.DEPLOYMENT))
+            assert not any(entry.open for _, entry in receipt.of(WriteKind.DEPLOYMENT))
             assert open_checks == []
 
 
 def test_no_named_check_passes_for_the_environments_own() -> None:
     assert check_name("smoke") == "greenroom/smoke"
-    assert check_name("preview") != CHECK
+    assert check_name("preview") != PREVIEW_CHECK
 
 
 @pytest.mark.parametrize("end", [EndReason.CLOSED, EndReason.UNCONFIGURED])
@@ -79,16 +79,20 @@ def test_a_repository_that_lost_its_configuration_is_told_where_something_was() 
         cause=StatusMessage("None there."),
     )
     kinds = [write.slot.kind for write in plan(KEY, SUBJECT, gone, receipt)]
-    assert kinds == [Kind.DEPLOYMENT, Kind.COMMENT]
+    assert kinds == [WriteKind.DEPLOYMENT, WriteKind.COMMENT]
 
 
 def test_the_receipt_forgets_what_is_old_and_settled_only() -> None:
     receipt = (
-        Receipt().put(COMMENT, Entry("C")).put(Slot(Kind.CHECK, "open", CHECK), Entry("open", open=True))
+        Receipt()
+        .with_entry(COMMENT, ReceiptEntry("C"))
+        .with_entry(Slot(WriteKind.CHECK, "open", PREVIEW_CHECK), ReceiptEntry("open", open=True))
     )
     for number in range(100):
-        receipt = receipt.put(Slot(Kind.CHECK, f"{number:040}", CHECK), Entry(str(number), "d", open=False))
-    commits = [slot.commit for slot, _ in receipt.of(Kind.CHECK)]
+        receipt = receipt.with_entry(
+            Slot(WriteKind.CHECK, f"{number:040}", PREVIEW_CHECK), ReceiptEntry(str(number), "d", open=False)
+        )
+    commits = [slot.commit for slot, _ in receipt.of(WriteKind.CHECK)]
     assert len(commits) == 40
     assert "open" in commits
     assert f"{99:040}" in commits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.github.reporter.pending_writes import Kind, Receipt
+from bot.github.reporter.pending_writes import Receipt, WriteKind
 from bot.github.reporter.plan_promotion import plan_promotion, promotion_subject
 from bot.model.promotion import Promotion, PromotionState
 from tests.unit.github.promotions import PROMOTIONS
@@ -16,7 +16,9 @@ def address(promotion: Promotion) -> object:
     """Of the Deployment."""
     subject = promotion_subject(promotion, None, "https://greenroom.example.com")
     [write] = [
-        write for write in plan_promotion(subject, promotion, Receipt()) if write.slot.kind is Kind.DEPLOYMENT
+        write
+        for write in plan_promotion(subject, promotion, Receipt())
+        if write.slot.kind is WriteKind.DEPLOYMENT
     ]
     return write.fields.get("environmentUrl")
 

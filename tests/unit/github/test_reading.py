@@ -9,31 +9,31 @@ import httpx
 import pytest
 import respx
 
-from bot.github.client.client import Client
-from bot.github.resources.checks import Checks, Result, verdict
+from bot.github.client.github_client import GitHubClient
+from bot.github.resources.checks import CheckOutcome, Checks, overall_state
 from bot.github.resources.collaborators import Collaborators
 from bot.github.resources.contents import Contents
 from bot.github.resources.installations import Installations, undelivered
-from bot.github.resources.pull_requests import PullRequests, read_pull
+from bot.github.resources.pull_requests import PullRequests, read_pull_request
 from bot.model.ci import Ci, CiState
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 from tests.unit.github.github_api import API, APP_ID, REPO, SHOP, Clock, client_at, mints_tokens, pull_json
 
 
-def _pull_requests(client: Client) -> PullRequests:
+def _pull_requests(client: GitHubClient) -> PullRequests:
     return PullRequests(client, Contents(client), Collaborators(client))
 
 
 def test_a_pull_request_is_read_whatever_else_there_is() -> None:
-    pull = read_pull(pull_json(unknown={"new": 1}), 20)
+    pull = read_pull_request(pull_json(unknown={"new": 1}), 20)
     assert pull.repository == SHOP
     assert (pull.number, pull.open, pull.merged, pull.from_fork) == (7, True, False, False)
     assert (pull.head_ref, pull.labels, pull.author_is_bot) == ("größe", ("preview",), False)
 
 
 def test_what_deleted_accounts_and_forks_leave_out_is_tolerated() -> None:
-    pull = read_pull(pull_json(user=None, head__repo=None, labels=None, updated_at=None), 20)
+    pull = read_pull_request(pull_json(user=None, head__repo=None, labels=None, updated_at=None), 20)
     assert pull.author == "ghost"
     assert pull.from_fork, "a head that is not provably here counts as a fork"
 
@@ -41,7 +41,7 @@ def test_what_deleted_accounts_and_forks_leave_out_is_tolerated() -> None:
 @pytest.mark.parametrize("gone", ["head__sha", "base__repo", "node_id", "state", "number"])
 def test_an_answer_that_is_no_pull_request_is_tried_again(gone: str) -> None:
     with pytest.raises(Unavailable):
-        read_pull(pull_json(**{gone: None}), 20)
+        read_pull_request(pull_json(**{gone: None}), 20)
 
 
 @respx.mock
@@ -113,7 +113,7 @@ VERDICTS: list[tuple[list[str], Ci]] = [
 
 @pytest.mark.parametrize(("states", "expected"), VERDICTS)
 def test_the_verdict_on_ci(states: list[str], expected: Ci) -> None:
-    assert verdict([Result(f"check-{n}", state) for n, state in enumerate(states)]) == expected
+    assert overall_state([CheckOutcome(f"check-{n}", state) for n, state in enumerate(states)]) == expected
 
 
 @respx.mock

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bot.commands.grammar import digest
-from bot.intake.reading import HANDLED, Reading, read
+from bot.intake.parser import EFFECT_READERS, ParsedDelivery, parse_delivery
 from bot.model.delivery import (
     CommandPosted,
     CommitStatusChanged,
@@ -77,18 +77,18 @@ ASKS: dict[str, Sequence[WebhookEffect]] = {
 }
 
 
-def reading(name: str) -> Reading:
+def reading(name: str) -> ParsedDelivery:
     webhook = fixture(name)
-    return read(webhook.event, webhook.guid, webhook.body, NOW)
+    return parse_delivery(webhook.event, webhook.guid, webhook.body, NOW)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_delivery_asks_for_exactly_this(name: str) -> None:
-    assert list(reading(name).asks) == list(ASKS[name])
+    assert list(reading(name).effects) == list(ASKS[name])
 
 
 def test_every_event_and_action_that_is_handled_has_a_fixture() -> None:
-    assert sorted(HANDLED.keys() - NAMES) == []
+    assert sorted(EFFECT_READERS.keys() - NAMES) == []
 
 
 def test_every_fixture_is_used() -> None:
@@ -98,7 +98,7 @@ def test_every_fixture_is_used() -> None:
 def test_the_app_is_told_of_every_event_that_is_handled() -> None:
     manifest = yaml.safe_load((Path(__file__).parents[3] / "app.yml").read_text())
     unasked = {"installation", "installation_repositories"}  # GitHub tells every App of these
-    assert {name.partition(".")[0] for name in HANDLED} - unasked == set(manifest["default_events"])
+    assert {name.partition(".")[0] for name in EFFECT_READERS} - unasked == set(manifest["default_events"])
 
 
 def test_a_delivery_is_known_by_its_headers_and_its_repository() -> None:

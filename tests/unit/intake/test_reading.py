@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from bot.intake.payload import NotAnObject
-from bot.intake.reading import HANDLED, read
+from bot.intake.parser import EFFECT_READERS, parse_delivery
+from bot.intake.payload import InvalidPayload
 from bot.model.delivery import (
     CommandPosted,
     CommitStatusChanged,
@@ -30,7 +30,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def asks(event: str, body: bytes) -> Sequence[WebhookEffect]:
-    return read(event, "guid", body, NOW).asks
+    return parse_delivery(event, "guid", body, NOW).effects
 
 
 def pushed(branch: str, *paths: str, how: str = "modified") -> bytes:
@@ -124,7 +124,7 @@ def test_unknown_events_actions_and_fields_change_nothing() -> None:
             assert asks(event, changed(name, action=...)) == ()
 
 
-@pytest.mark.parametrize("name", sorted(HANDLED))
+@pytest.mark.parametrize("name", sorted(EFFECT_READERS))
 def test_without_the_installation_nothing_can_be_asked_for(name: str) -> None:
     event = fixture(name).event
     for nobody in (..., None, {}, {"id": None}, {"id": 0}, {"id": 2**64}, 7):
@@ -162,8 +162,8 @@ def test_old_servers_write_some_things_differently() -> None:
     ],
 )
 def test_what_is_not_an_object_is_told_so(body: bytes) -> None:
-    with pytest.raises(NotAnObject):
-        read("pull_request", "guid", body, NOW)
+    with pytest.raises(InvalidPayload):
+        parse_delivery("pull_request", "guid", body, NOW)
 
 
 def test_half_a_surrogate_pair_and_endless_numbers_are_read() -> None:
@@ -190,7 +190,7 @@ _JSON: some.SearchStrategy[Any] = some.recursive(
 )
 
 
-@given(name=some.sampled_from(sorted(HANDLED)), data=some.data())
+@given(name=some.sampled_from(sorted(EFFECT_READERS)), data=some.data())
 def test_a_field_of_any_other_type_is_read_as_if_it_were_not_there(name: str, data: some.DataObject) -> None:
     """Wherever the strange value stands, whole and sensible asks come out, or none."""
     payload = fixture(name).payload
@@ -205,19 +205,19 @@ def test_a_field_of_any_other_type_is_read_as_if_it_were_not_there(name: str, da
         assert_sensible(ask)
 
 
-@given(event=some.sampled_from(sorted({name.partition(".")[0] for name in HANDLED})), value=_JSON)
+@given(event=some.sampled_from(sorted({name.partition(".")[0] for name in EFFECT_READERS})), value=_JSON)
 def test_any_object_at_all_is_read(event: str, value: Any) -> None:
     try:
         found = asks(event, json.dumps({"action": "opened", "repository": value, "x": value}).encode())
-    except NotAnObject:
+    except InvalidPayload:
         raise AssertionError(f"{value!r} stands in an object") from None
     assert found == ()
 
 
 @given(body=some.binary(max_size=300))
 def test_any_bytes_are_an_object_or_told_not_to_be(body: bytes) -> None:
-    with contextlib.suppress(NotAnObject):
-        read("pull_request", "guid", body, NOW)
+    with contextlib.suppress(InvalidPayload):
+        parse_delivery("pull_request", "guid", body, NOW)
 
 
 def assert_sensible(ask: WebhookEffect) -> None:

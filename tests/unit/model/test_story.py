@@ -3,12 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.environments.views import (
-    StepState,
-    display_name,
-    environment_view,
-    matching_environments,
-)
+from bot.environments.views import StepState, display_name, environment_view, matching_environments
 from bot.model.environment import (
     Attempt,
     Decision,

@@ -11,7 +11,7 @@ from typing import TypeGuard
 from bot.commands.grammar import digest, parse
 from bot.config.loader import CONFIG_FILE as CONFIG_FILE
 from bot.intake.payload import Payload, PullRequest, read_payload
-from bot.intake.payload import Repository as Named
+from bot.intake.payload import Repository as PayloadRepository
 from bot.model.delivery import (
     CommandPosted,
     CommitStatusChanged,
@@ -32,28 +32,28 @@ _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NAME = re.compile(r"[^\x00-\x20/\x7f\ud800-\udfff]{1,255}")
 _ACTION = re.compile(r"[a-z_]{1,64}")
 
-_HEAD_TOLD = frozenset({"opened", "synchronize", "reopened", "closed"})
-_READ_AGAIN = frozenset({"edited", "labeled", "unlabeled", "converted_to_draft", "ready_for_review"})
+_HEAD_ACTIONS = frozenset({"opened", "synchronize", "reopened", "closed"})
+_REREAD_ACTIONS = frozenset({"edited", "labeled", "unlabeled", "converted_to_draft", "ready_for_review"})
 """What changed is not the head: labels, draft or base may decide whether there is an environment at all."""
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ParsedDelivery:
     delivery: Delivery
-    asks: Sequence[WebhookEffect]
+    effects: Sequence[WebhookEffect]
 
 
-def read(event: str, guid: str, body: bytes, received_at: datetime) -> Reading:
+def parse_delivery(event: str, guid: str, body: bytes, received_at: datetime) -> ParsedDelivery:
     """Raises NotAnObject when the body is not a JSON object; reads everything else as well as it can."""
     payload = read_payload(body)
     repository = _repository(payload, payload.repository)
     action = payload.action if payload.action and _ACTION.fullmatch(payload.action) else ""
     delivery = Delivery(guid, event, action, received_at, repository)
-    reader = HANDLED.get(f"{event}.{action}" if action else event)
-    return Reading(delivery, reader(payload, action, repository) if reader else ())
+    reader = EFFECT_READERS.get(f"{event}.{action}" if action else event)
+    return ParsedDelivery(delivery, reader(payload, action, repository) if reader else ())
 
 
-Reader = Callable[[Payload, str, Repository | None], Sequence[WebhookEffect]]
+EffectReader = Callable[[Payload, str, Repository | None], Sequence[WebhookEffect]]
 
 
 def _pull_request(payload: Payload, action: str, repository: Repository | None) -> Sequence[WebhookEffect]:
@@ -64,19 +64,19 @@ def _pull_request(payload: Payload, action: str, repository: Repository | None) 
     base_is_the_same = payload.changes is not None and payload.changes.base is None
     if number is None or (action == "edited" and base_is_the_same):
         return ()
-    head = _sha(pull.head.sha if pull.head else None) if action in _HEAD_TOLD else None
+    head = _sha(pull.head.sha if pull.head else None) if action in _HEAD_ACTIONS else None
     return (PullRequestHint(repository, number, head, _open(pull, action)),)
 
 
 def _open(pull: PullRequest, action: str) -> bool | None:
     if pull.state in ("open", "closed"):
         return pull.state == "open"
-    return action != "closed" if action in _HEAD_TOLD else None
+    return action != "closed" if action in _HEAD_ACTIONS else None
 
 
 def _completed(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
     run = payload.check_run or payload.check_suite
-    return _wake(repository, run.head_sha if run else None)
+    return _commit_status_changed(repository, run.head_sha if run else None)
 
 
 def _rerequested(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
@@ -89,10 +89,10 @@ def _rerequested(payload: Payload, _: str, repository: Repository | None) -> Seq
 
 
 def _status(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
-    return () if payload.state == "pending" else _wake(repository, payload.sha)
+    return () if payload.state == "pending" else _commit_status_changed(repository, payload.sha)
 
 
-def _wake(repository: Repository | None, sha: str | None) -> Sequence[WebhookEffect]:
+def _commit_status_changed(repository: Repository | None, sha: str | None) -> Sequence[WebhookEffect]:
     found = _sha(sha)
     return (CommitStatusChanged(repository.id, found),) if repository is not None and found else ()
 
@@ -120,7 +120,7 @@ def _comment(payload: Payload, _: str, repository: Repository | None) -> Sequenc
         return ()
     by_bot = comment.user is not None and comment.user.type == "Bot"
     number, text = _number(issue.number), comment.body or ""
-    if by_bot or number is None or not _identifies(comment.id) or parse(text) is None:
+    if by_bot or number is None or not _is_id(comment.id) or parse(text) is None:
         return ()
     return (CommandPosted(repository, number, comment.id, digest(text)),)
 
@@ -130,21 +130,21 @@ def _repository_changed(_: Payload, __: str, repository: Repository | None) -> S
 
 
 def _installation(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
-    return _resyncs(payload, payload.repositories)
+    return _resync_all(payload, payload.repositories)
 
 
 def _installation_repositories(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
-    return _resyncs(payload, payload.repositories_added)
+    return _resync_all(payload, payload.repositories_added)
 
 
 def _uninstalled(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
     installation = payload.installation.id if payload.installation else None
-    if not _identifies(installation):
+    if not _is_id(installation):
         return ()
     return (RepositoryRemoved(installation, None, "The App was uninstalled from the repository's account."),)
 
 
-def _taken_out(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
+def _removed(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
     found = (_repository(payload, named) for named in payload.repositories_removed or ())
     why = "The repository was taken out of the App's installation."
     return tuple(RepositoryRemoved(each.installation_id, each.id, why) for each in found if each is not None)
@@ -156,31 +156,31 @@ def _deleted(_: Payload, __: str, repository: Repository | None) -> Sequence[Web
     return (RepositoryRemoved(repository.installation_id, repository.id, "The repository was deleted."),)
 
 
-def _resyncs(payload: Payload, named: Sequence[Named] | None) -> Sequence[WebhookEffect]:
+def _resync_all(payload: Payload, named: Sequence[PayloadRepository] | None) -> Sequence[WebhookEffect]:
     found = (_repository(payload, repository) for repository in named or ())
     return tuple(ResyncRequested(repository) for repository in found if repository is not None)
 
 
-def _repository(payload: Payload, named: Named | None) -> Repository | None:
+def _repository(payload: Payload, named: PayloadRepository | None) -> Repository | None:
     """None without a usable id, name and installation: then nothing can be asked for."""
     if named is None or payload.installation is None:
         return None
     owner = (named.owner.login or named.owner.name) if named.owner else None
     if owner is None and named.full_name is not None:
         owner = named.full_name.partition("/")[0]
-    if not (_identifies(named.id) and _identifies(payload.installation.id)):
+    if not (_is_id(named.id) and _is_id(payload.installation.id)):
         return None
-    if not (_names(owner) and _names(named.name)):
+    if not (_is_name(owner) and _is_name(named.name)):
         return None
     return Repository(named.id, payload.installation.id, owner, named.name)
 
 
-def _identifies(number: int | None) -> TypeGuard[int]:
+def _is_id(number: int | None) -> TypeGuard[int]:
     """Fits the databases' 64 bits."""
     return number is not None and 0 < number <= _LARGEST_ID
 
 
-def _names(text: str | None) -> TypeGuard[str]:
+def _is_name(text: str | None) -> TypeGuard[str]:
     return text is not None and _NAME.fullmatch(text) is not None
 
 
@@ -192,8 +192,8 @@ def _sha(text: str | None) -> str | None:
     return text if text is not None and _SHA.fullmatch(text) else None
 
 
-HANDLED: Mapping[str, Reader] = {
-    **dict.fromkeys((f"pull_request.{action}" for action in _HEAD_TOLD | _READ_AGAIN), _pull_request),
+EFFECT_READERS: Mapping[str, EffectReader] = {
+    **dict.fromkeys((f"pull_request.{action}" for action in _HEAD_ACTIONS | _REREAD_ACTIONS), _pull_request),
     "check_run.completed": _completed,
     "check_run.rerequested": _rerequested,
     "check_suite.completed": _completed,
@@ -202,7 +202,7 @@ HANDLED: Mapping[str, Reader] = {
     "installation.deleted": _uninstalled,
     "installation.unsuspend": _installation,
     "installation_repositories.added": _installation_repositories,
-    "installation_repositories.removed": _taken_out,
+    "installation_repositories.removed": _removed,
     "issue_comment.created": _comment,
     "push": _push,
     "repository.archived": _repository_changed,

@@ -14,8 +14,8 @@ import httpx
 from bot.github.client.cache import Bounded
 from bot.github.client.connection import Connection, Params, Reply
 from bot.github.client.failures import RateLimited, Unauthorized
-from bot.github.client.rate_limit import Pacer, Pauses
-from bot.github.client.telemetry import NoTelemetry, Telemetry
+from bot.github.client.rate_limit import RateLimits, WritePacer
+from bot.github.client.telemetry import CallMetrics, NoCallMetrics
 from bot.github.client.tokens import InstallationTokens
 from bot.model.errors import Rejected, Unavailable
 
@@ -26,19 +26,19 @@ _REMEMBERED = 16 * 1024 * 1024
 """Bytes of answers that are kept for conditional requests."""
 _ENTRY_OVERHEAD = 500
 _GRAPHQL_PAUSE = timedelta(minutes=1)
-_UNTOLD = NoTelemetry()
+_UNTOLD = NoCallMetrics()
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
-class Executed:
+class GraphQLResult:
     """What became of a GraphQL document: data by alias, and the errors with the alias they belong to."""
 
     data: Mapping[str, Any]
     errors: Sequence[Mapping[str, Any]]
 
 
-class Client:
+class GitHubClient:
     """`installation` None is the App itself.
 
     Every call raises TryAgain when GitHub does not answer or asks for a pause (`at` says until when; further
@@ -46,14 +46,14 @@ class Client:
     accepted, once, with a new token.
     """
 
-    def __init__(self, connection: Connection, clock: Clock, telemetry: Telemetry = _UNTOLD) -> None:
+    def __init__(self, connection: Connection, clock: Clock, telemetry: CallMetrics = _UNTOLD) -> None:
         self._connection = connection
         self._clock = clock
         self._telemetry = telemetry
         self._tokens = InstallationTokens(connection, clock)
-        self._pauses = Pauses(clock)
-        self._pacer = Pacer(clock)
-        self._known: Bounded[tuple[object, ...], Reply] = Bounded(
+        self._rate_limits = RateLimits(clock)
+        self._write_pacer = WritePacer(clock)
+        self._replies: Bounded[tuple[object, ...], Reply] = Bounded(
             _REMEMBERED, lambda reply: len(reply.content) + _ENTRY_OVERHEAD
         )
 
@@ -62,39 +62,39 @@ class Client:
     ) -> Reply:
         """A conditional read: when nothing changed, GitHub's 304 costs nothing; the old answer is given."""
         key = (installation, path, tuple(sorted((params or {}).items())), accept)
-        known = self._known.get(key)
+        stored = self._replies.get(key)
         headers = {} if accept is None else {"Accept": accept}
-        if known is not None:
-            headers["If-None-Match"] = known.headers["etag"]
+        if stored is not None:
+            headers["If-None-Match"] = stored.headers["etag"]
         reply = await self._send(installation, "GET", path, headers=headers, params=params)
-        if reply.status == 304 and known is not None:
-            return known
+        if reply.status == 304 and stored is not None:
+            return stored
         if "etag" in reply.headers:
-            self._known.put(key, reply)
+            self._replies.put(key, reply)
         return reply
 
     async def pages(
-        self, installation: int | None, path: str, params: Params | None = None, *, most: int = 50
+        self, installation: int | None, path: str, params: Params | None = None, *, max_pages: int = 50
     ) -> AsyncIterator[Any]:
         """The body of each page of a list. Raises rather than end early, except after `most` pages."""
-        asked: dict[str, str | int] = {"per_page": 100, **(params or {})}
-        for _ in range(most):
-            reply = await self.get(installation, path, asked)
+        query: dict[str, str | int] = {"per_page": 100, **(params or {})}
+        for _ in range(max_pages):
+            reply = await self.get(installation, path, query)
             yield reply.json()
-            following = httpx.Response(200, headers=dict(reply.headers)).links.get("next", {}).get("url")
-            if following is None:
+            next_url = httpx.Response(200, headers=dict(reply.headers)).links.get("next", {}).get("url")
+            if next_url is None:
                 return
             # Only the query is taken from the link: the token goes nowhere else.
-            asked = {**asked, **dict(parse_qsl(urlsplit(following).query))}
+            query = {**query, **dict(parse_qsl(urlsplit(next_url).query))}
 
-    def make_way(self, installation: int) -> None:
+    def require_write_capacity(self, installation: int) -> None:
         """Raises TryAgain where a write would have to wait: for what is not worth holding up others."""
-        self._pacer.make_way(installation)
+        self._write_pacer.require_capacity(installation)
 
     async def post(self, installation: int, path: str, body: object, fence: Fence) -> Reply:
         """One write, in its turn; the fence is asked just before it is sent."""
-        self._pauses.check(installation)
-        async with self._pacer.turn(installation):
+        self._rate_limits.check(installation)
+        async with self._write_pacer.acquire(installation):
             await fence()
             return await self._send(installation, "POST", path, body=body)
 
@@ -103,7 +103,7 @@ class Client:
 
     async def graphql(
         self, installation: int, document: str, variables: Mapping[str, object], fence: Fence
-    ) -> Executed:
+    ) -> GraphQLResult:
         """Some of its mutations may have failed: the errors say which. Raises when nothing was executed."""
         body = {"query": document, "variables": variables}
         reply = await self.post(installation, self._connection.graphql_url, body, fence)
@@ -112,20 +112,20 @@ class Client:
             raise Unavailable("GitHub's GraphQL answer is no object.")
         found = answer.get("errors")
         errors = [error for error in found if isinstance(error, dict)] if isinstance(found, list) else []
-        if any(_says_rate_limit(error) for error in errors):
+        if any(_is_rate_limit(error) for error in errors):
             raise self._limited(installation, self._graphql_limit(reply))
         data = answer.get("data")
         if isinstance(data, dict):
-            return Executed(data, errors)
-        told = "; ".join(str(error.get("message", "")) for error in errors)[:500]
+            return GraphQLResult(data, errors)
+        messages = "; ".join(str(error.get("message", "")) for error in errors)[:500]
         if any(error.get("type") or error.get("extensions") for error in errors):
-            raise Rejected(f"GitHub refused a GraphQL document: {told}")
-        raise Unavailable(f"GitHub did not execute a GraphQL document: {told or 'no reason given'}")
+            raise Rejected(f"GitHub refused a GraphQL document: {messages}")
+        raise Unavailable(f"GitHub did not execute a GraphQL document: {messages or 'no reason given'}")
 
     @asynccontextmanager
     async def stream(self, installation: int, path: str) -> AsyncIterator[httpx.Response]:
         """A read whose body the caller takes piece by piece."""
-        self._pauses.check(installation)
+        self._rate_limits.check(installation)
         authorization = await self._authorization(installation)
         try:
             async with self._connection.open("GET", path, authorization, headers=_AS_IT_IS) as answer:
@@ -137,7 +137,7 @@ class Client:
             raise self._limited(installation, limited) from None
 
     async def _send(self, installation: int | None, method: str, path: str, **request: Any) -> Reply:
-        self._pauses.check(installation)
+        self._rate_limits.check(installation)
         authorization = await self._authorization(installation)
         try:
             try:
@@ -165,7 +165,7 @@ class Client:
             raise self._limited(installation, limited) from None
 
     def _limited(self, installation: int | None, limited: RateLimited) -> RateLimited:
-        self._pauses.remember(installation, limited)
+        self._rate_limits.record(installation, limited)
         return limited
 
     def _graphql_limit(self, reply: Reply) -> RateLimited:
@@ -177,6 +177,6 @@ class Client:
         return RateLimited(f"GitHub's GraphQL rate limit is used up until {until:%H:%M:%S} UTC.", until)
 
 
-def _says_rate_limit(error: Mapping[str, Any]) -> bool:
+def _is_rate_limit(error: Mapping[str, Any]) -> bool:
     kind, message = str(error.get("type", "")), str(error.get("message", ""))
     return kind.startswith("RATE_LIMIT") or "secondary rate limit" in message.lower()

@@ -20,13 +20,13 @@ def dig(data: object, *path: str) -> Any:
 
 def text(data: object, *path: str) -> str:
     """ "" for what is missing or no text."""
-    found = dig(data, *path)
-    return found if isinstance(found, str) else ""
+    value = dig(data, *path)
+    return value if isinstance(value, str) else ""
 
 
 def number(data: object, *path: str) -> int | None:
-    found = dig(data, *path)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    value = dig(data, *path)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def flag(data: object, *path: str) -> bool:
@@ -34,11 +34,11 @@ def flag(data: object, *path: str) -> bool:
 
 
 def items(data: object, *path: str) -> Sequence[Any]:
-    found = dig(data, *path)
-    return found if isinstance(found, list) else ()
+    value = dig(data, *path)
+    return value if isinstance(value, list) else ()
 
 
-def moment(data: object, *path: str) -> datetime | None:
+def timestamp(data: object, *path: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text(data, *path))
     except ValueError:
@@ -46,7 +46,7 @@ def moment(data: object, *path: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def needed_text(data: object, *path: str) -> str:
+def required_text(data: object, *path: str) -> str:
     """Raises TryAgain when it is missing: such an answer is not GitHub's."""
     found = text(data, *path)
     if not found:
@@ -54,7 +54,7 @@ def needed_text(data: object, *path: str) -> str:
     return found
 
 
-def needed_number(data: object, *path: str) -> int:
+def required_number(data: object, *path: str) -> int:
     found = number(data, *path)
     if found is None:
         raise Unavailable(f"GitHub's answer lacks {'.'.join(path)}.")
