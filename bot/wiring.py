@@ -29,8 +29,7 @@ from bot.store import Store
 from bot.store.store import utc_now
 from bot.sweeps.deployments import sweep_stale_deployments
 from bot.sweeps.expiry import sweep_expired, sweep_expiry_warnings
-from bot.sweeps.orphans import OrphanPorts as OrphanRooms
-from bot.sweeps.orphans import sweep_orphans
+from bot.sweeps.orphans import OrphanPorts, sweep_orphans
 from bot.sweeps.queue_wakeup import wake_queued_previews
 from bot.sweeps.redelivery import sweep_failed_deliveries
 from bot.sweeps.removed_repositories import sweep_removed_repositories
@@ -168,8 +167,8 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
         await sweep_removed_repositories(store.environments, store.deliveries, utc_now(), limit, metrics)
 
     async def find_orphans() -> None:
-        found = OrphanRooms(dependencies.namespaces, store.environments, store.deliveries, store.queue)
-        await sweep_orphans(found, limit, metrics)
+        ports = OrphanPorts(dependencies.namespaces, store.environments, store.deliveries, store.queue)
+        await sweep_orphans(ports, limit, metrics)
 
     async def wake_queue() -> None:
         await wake_queued_previews(store.environments, store.queue, _caps(settings), metrics)

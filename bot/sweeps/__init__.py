@@ -1,1 +1,1 @@
-"""Timed looks at the whole world. A sweep changes nothing itself: it puts keys into the work queue."""
+"""Timed jobs that compare GitHub and the cluster with the store; they only enqueue work."""

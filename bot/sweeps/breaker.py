@@ -1,4 +1,4 @@
-"""Stops a sweep that would take away more than an ordinary day's worth."""
+"""Circuit breaker: stops a sweep that would delete too much."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.sweeps.telemetry import SweepTelemetry
+from bot.sweeps.ports import SweepTelemetry
 
 log = structlog.get_logger()
 
@@ -17,12 +17,11 @@ Item = TypeVar("Item")
 def within_limit(
     sweep: str, removals: Sequence[Item], limit: int, telemetry: SweepTelemetry
 ) -> Sequence[Item]:
-    """All of the removals, or none of them when there are more than `limit`."""
+    """Returns all removals, or none when there are more than `limit`."""
     if len(removals) <= limit:
         return removals
     log.error(
-        "the sweep stopped before it would take away more than the limit; look into it, and raise "
-        "GREENROOM_MAX_DELETIONS_PER_SWEEP if this is right",
+        "sweep stopped: too many deletions; if they are correct, raise GREENROOM_MAX_DELETIONS_PER_SWEEP",
         sweep=sweep,
         removals=len(removals),
         limit=limit,

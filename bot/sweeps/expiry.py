@@ -1,4 +1,4 @@
-"""Finds previews whose time is up, or is about to be."""
+"""Finds expired previews, and previews that expire soon."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from bot.environments.expiry import MAX_WARNING_PERIOD
 from bot.model.environment import Environment
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, EnvironmentFinder, WorkEnqueuer
-from bot.sweeps.telemetry import SweepTelemetry
+from bot.sweeps.ports import STANDING, EnvironmentFinder, SweepTelemetry, WorkEnqueuer
 
 
 async def sweep_expired(
     environments: EnvironmentFinder, queue: WorkEnqueuer, now: datetime, limit: int, telemetry: SweepTelemetry
 ) -> None:
-    """The worker compares the deadline again before it takes anything away."""
+    """A worker checks the expiry again before it deletes anything."""
     expired = await environments.find(states=STANDING, expires_before=now)
     removals = within_limit("expiry", expired, limit, telemetry)
     await queue.enqueue([WorkKey.environment(environment.key) for environment in removals])
@@ -25,7 +24,7 @@ async def sweep_expired(
 async def sweep_expiry_warnings(
     environments: EnvironmentFinder, queue: WorkEnqueuer, now: datetime, telemetry: SweepTelemetry
 ) -> None:
-    """The worker makes the pull request say it."""
+    """A worker announces the expiry on the pull request."""
     soon = await environments.find(states=STANDING, expires_before=now + MAX_WARNING_PERIOD)
     due = [WorkKey.environment(environment.key) for environment in soon if needs_warning(environment, now)]
     await queue.enqueue(due)

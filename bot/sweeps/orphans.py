@@ -1,4 +1,4 @@
-"""Finds namespaces without an environment, or of one that has another, and environments without theirs."""
+"""Finds namespaces without an environment, duplicate namespaces, and environments without a namespace."""
 
 from __future__ import annotations
 
@@ -10,8 +10,14 @@ from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, 
 from bot.model.manifest import OwnedNamespace
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, DeliveryRecords, EnvironmentFinder, NamespaceLister, WorkEnqueuer
-from bot.sweeps.telemetry import SweepTelemetry
+from bot.sweeps.ports import (
+    STANDING,
+    DeliveryRecords,
+    EnvironmentFinder,
+    NamespaceLister,
+    SweepTelemetry,
+    WorkEnqueuer,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +29,18 @@ class OrphanPorts:
 
 
 async def sweep_orphans(ports: OrphanPorts, limit: int, telemetry: SweepTelemetry) -> None:
-    """A worker reads the pull request before anything is deleted: a namespace alone is no evidence."""
+    """A worker reads the pull request before it deletes anything: a namespace alone proves nothing."""
     namespaces = await ports.namespaces.owned_namespaces()
     environments = {environment.key: environment for environment in await ports.environments.find()}
-    found = [*without_environment(namespaces, environments), *duplicate_namespaces(namespaces, environments)]
-    removals = within_limit("orphans", found, limit, telemetry)
-    hints = [each for each in removals if isinstance(each, PullRequestHint)] + without_namespace(
+    orphans = [
+        *without_environment(namespaces, environments),
+        *duplicate_namespaces(namespaces, environments),
+    ]
+    removals = within_limit("orphans", orphans, limit, telemetry)
+    hints = [removal for removal in removals if isinstance(removal, PullRequestHint)] + without_namespace(
         namespaces, environments
     )
-    keys = [each for each in removals if isinstance(each, WorkKey)]
+    keys = [removal for removal in removals if isinstance(removal, WorkKey)]
     await ports.deliveries.apply_hints(hints)
     await ports.queue.enqueue(keys)
     telemetry.swept("orphans", len(hints) + len(keys))
@@ -40,7 +49,7 @@ async def sweep_orphans(ports: OrphanPorts, limit: int, telemetry: SweepTelemetr
 def without_environment(
     namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, Environment]
 ) -> list[PullRequestHint]:
-    """Namespaces that the store does not know, or believes gone."""
+    """Namespaces whose environment is missing or deleted in the store."""
     return [
         PullRequestHint(namespace.repository, int(namespace.environment.name), None, open=None)
         for namespace in namespaces
@@ -56,7 +65,7 @@ def without_environment(
 def duplicate_namespaces(
     namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, Environment]
 ) -> list[WorkKey]:
-    """Those that were left under an older name: the store was lost, and the repository renamed."""
+    """Namespaces under an older name, left when a store was lost and the repository renamed."""
     return [
         WorkKey.namespace(namespace.name)
         for namespace in namespaces
@@ -70,7 +79,7 @@ def duplicate_namespaces(
 def without_namespace(
     namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, Environment]
 ) -> list[PullRequestHint]:
-    """Previews that the store believes to be up, but whose namespace somebody deleted."""
+    """Ready previews whose namespace was deleted."""
     names = {namespace.name for namespace in namespaces}
     return [
         PullRequestHint(environment.repository, int(environment.key.name), None, open=None)

@@ -1,4 +1,4 @@
-"""What the sweeps ask of the other rooms."""
+"""Protocols that the sweeps use."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class RepositoryLister(Protocol):
     """Like all readers of GitHub: raises TryAgain when GitHub does not answer, which ends the sweep."""
 
     async def repositories(self) -> Sequence[Repository]:
-        """Of all installations that are not suspended."""
+        """Repositories of all installations that are not suspended."""
 
 
 class PullRequestLister(Protocol):
@@ -32,7 +32,7 @@ class DeploymentLister(Protocol):
 
 class DeliveryLog(Protocol):
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
-        """Those whose last attempt did not get a 2xx answer."""
+        """Deliveries whose last attempt had no 2xx response."""
 
     async def redeliver(self, delivery: FailedDelivery) -> None: ...
 
@@ -51,26 +51,32 @@ class EnvironmentFinder(Protocol):
         expires_before: datetime | None = None,
         lost_before: datetime | None = None,
     ) -> Sequence[Environment]:
-        """All that fit every given condition."""
+        """Environments that match every given condition."""
 
 
 class DeliveryRecords(Protocol):
     async def apply_hints(self, hints: Sequence[PullRequestHint]) -> None:
-        """As if a delivery had told of them: generations are raised, keys enqueued."""
+        """Raises generations and enqueues keys, as a delivery does."""
 
     async def wake_pipelines(self, repositories: Sequence[Repository]) -> None:
-        """As if a push to the default branches of these repositories had been delivered."""
+        """Enqueues the repositories' pipelines, as a push to the default branch does."""
 
     async def recorded(self, guids: Collection[str]) -> set[str]:
-        """Which of these deliveries were recorded already."""
+        """The guids that were recorded already."""
 
     async def repository(self, repository_id: int) -> Repository | None:
-        """The repository as a delivery named it last."""
+        """The repository as the latest delivery named it."""
 
 
 class WorkEnqueuer(Protocol):
     async def enqueue(self, keys: Iterable[WorkKey]) -> None: ...
 
 
+class SweepTelemetry(Protocol):
+    def swept(self, sweep: str, enqueued: int) -> None: ...
+
+    def breaker_tripped(self, sweep: str) -> None: ...
+
+
 STANDING = frozenset(EnvironmentState) - {EnvironmentState.GONE, EnvironmentState.REFUSED}
-"""The states in which something may stand on the cluster."""
+"""States in which objects can exist on the cluster."""

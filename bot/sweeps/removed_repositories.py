@@ -1,4 +1,4 @@
-"""Finds previews of repositories that the App has lost: deleted, taken out of it, uninstalled."""
+"""Finds previews of repositories that were deleted or removed from the App."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from bot.environments.desired_state import REMOVAL_GRACE_PERIOD
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import EnvironmentKind
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, DeliveryRecords, EnvironmentFinder
-from bot.sweeps.telemetry import SweepTelemetry
+from bot.sweeps.ports import STANDING, DeliveryRecords, EnvironmentFinder, SweepTelemetry
 
 
 async def sweep_removed_repositories(
@@ -19,11 +18,14 @@ async def sweep_removed_repositories(
     limit: int,
     telemetry: SweepTelemetry,
 ) -> None:
-    """A signed delivery told of it a while ago. The worker asks GitHub before it takes anything away."""
-    found = await environments.find(states=STANDING, lost_before=now - REMOVAL_GRACE_PERIOD)
-    previews = [each for each in found if each.key.kind is EnvironmentKind.PREVIEW]
+    """Starts from signed deliveries; a worker asks GitHub before it deletes anything."""
+    affected = await environments.find(states=STANDING, lost_before=now - REMOVAL_GRACE_PERIOD)
+    previews = [environment for environment in affected if environment.key.kind is EnvironmentKind.PREVIEW]
     removals = within_limit("lost", previews, limit, telemetry)
     await deliveries.apply_hints(
-        [PullRequestHint(each.repository, int(each.key.name), None, open=None) for each in removals]
+        [
+            PullRequestHint(environment.repository, int(environment.key.name), None, open=None)
+            for environment in removals
+        ]
     )
     telemetry.swept("lost", len(removals))

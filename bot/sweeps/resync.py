@@ -1,4 +1,4 @@
-"""Finds pull requests whose deliveries were lost: opened, pushed to, changed or closed unheard."""
+"""Finds pull requests whose deliveries were lost."""
 
 from __future__ import annotations
 
@@ -15,8 +15,14 @@ from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.sweeps.breaker import within_limit
-from bot.sweeps.ports import STANDING, DeliveryRecords, EnvironmentFinder, PullRequestLister, RepositoryLister
-from bot.sweeps.telemetry import SweepTelemetry
+from bot.sweeps.ports import (
+    STANDING,
+    DeliveryRecords,
+    EnvironmentFinder,
+    PullRequestLister,
+    RepositoryLister,
+    SweepTelemetry,
+)
 
 log = structlog.get_logger()
 
@@ -24,7 +30,7 @@ log = structlog.get_logger()
 class Resync:
     """Compares open pull requests with the store.
 
-    A pull request that a list does not show is only looked at again, one by one: the list is no evidence.
+    A pull request missing from a list is read again by a worker: the list alone proves nothing.
     """
 
     def __init__(
@@ -50,7 +56,7 @@ class Resync:
         await self._compare(await self._installations.repositories())
 
     async def one_repository(self, claim: Claim) -> None:
-        """The handler of `resync:REPOSITORY_ID`: a delivery told that the repository changed."""
+        """The handler of `resync:REPOSITORY_ID`, which a delivery about the repository enqueues."""
         repository = await self._deliveries.repository(int(claim.key.subject))
         if repository is not None:
             await self._compare([repository])
@@ -58,29 +64,29 @@ class Resync:
     async def _compare(self, repositories: Sequence[Repository]) -> None:
         changed: list[PullRequestHint] = []
         vanished: list[PullRequestHint] = []
-        following: list[Repository] = []
+        pipelines: list[Repository] = []
         for repository in repositories:
             try:
                 pulls = await self._pull_requests.open_pull_requests(repository)
                 configuration = await self._contents.default_branch_file(repository, CONFIG_FILE)
             except Rejected as error:
-                log.warning("a repository cannot be read", repository=repository.full_name, reason=str(error))
+                log.warning("repository unreadable", repository=repository.full_name, reason=str(error))
                 continue
-            known = await self._environments.find(repository_id=repository.id)
-            changed += changed_hints(repository, pulls, known)
-            changed += reconfigured_hints(repository, pulls, known, configuration)
-            vanished += unlisted_hints(repository, pulls, known)
-            following += [repository] * has_pipeline(configuration)
+            environments = await self._environments.find(repository_id=repository.id)
+            changed += changed_hints(repository, pulls, environments)
+            changed += reconfigured_hints(repository, pulls, environments, configuration)
+            vanished += unlisted_hints(repository, pulls, environments)
+            pipelines += [repository] * has_pipeline(configuration)
         hints = [*changed, *within_limit("resync", vanished, self._limit, self._telemetry)]
         await self._deliveries.apply_hints(hints)
-        await self._deliveries.wake_pipelines(following)
-        self._telemetry.swept("resync", len(hints) + len(following))
+        await self._deliveries.wake_pipelines(pipelines)
+        self._telemetry.swept("resync", len(hints) + len(pipelines))
 
 
 def changed_hints(
     repository: Repository, pulls: Sequence[PullRequest], environments: Sequence[Environment]
 ) -> list[PullRequestHint]:
-    """Open pull requests that the store does not know, or knows as something else than they are."""
+    """Open pull requests that the store does not have, or has in another state."""
     by_name = {environment.key.name: environment for environment in environments}
     hints = []
     for pull in pulls:
@@ -94,7 +100,7 @@ def changed_hints(
 
 
 def _preview_conditions(pull: PullRequest) -> tuple[object, ...]:
-    """What besides the head may decide whether there is a preview."""
+    """Properties besides the head that decide whether there is a preview."""
     return pull.base_ref, pull.archived, pull.draft, pull.labels
 
 
@@ -104,7 +110,7 @@ def reconfigured_hints(
     environments: Sequence[Environment],
     configuration: str | None,
 ) -> list[PullRequestHint]:
-    """Open pull requests for which another configuration was read than the default branch has now."""
+    """Open pull requests whose environment used another configuration than the default branch has now."""
     numbers = {str(pull.number) for pull in pulls}
     return [
         PullRequestHint(repository, int(environment.key.name), None, open=True)
@@ -116,7 +122,7 @@ def reconfigured_hints(
 
 
 def has_pipeline(configuration: str | None) -> bool:
-    """Whether a push to the default branch that nobody told of may be wanted somewhere."""
+    """Whether stages or demos follow the default branch, so that a missed push matters."""
     try:
         return configuration is not None and parse_configuration(configuration).follows_default_branch
     except ConfigurationError:
@@ -126,7 +132,7 @@ def has_pipeline(configuration: str | None) -> bool:
 def unlisted_hints(
     repository: Repository, pulls: Sequence[PullRequest], environments: Sequence[Environment]
 ) -> list[PullRequestHint]:
-    """Previews that still stand though the list does not show their pull request as open."""
+    """Existing previews whose pull request is not in the list of open ones."""
     numbers = {str(pull.number) for pull in pulls}
     return [
         PullRequestHint(repository, int(environment.key.name), None, open=None)

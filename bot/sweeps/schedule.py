@@ -1,4 +1,4 @@
-"""When each sweep runs. The scheduler only enqueues a key; a worker, in any replica, does the sweep once."""
+"""Schedule of the sweeps: it enqueues a key, and a worker of any replica runs the sweep once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Sweep = Callable[[], Awaitable[None]]
 
 
 class Schedule:
-    """Runs each named sweep at its interval, the first time soon after the start."""
+    """Enqueues each sweep at its interval, first within 5 s of the start."""
 
     def __init__(self, intervals: Mapping[str, timedelta], enqueue: Enqueue) -> None:
         self._scheduler = AsyncIOScheduler(timezone=UTC)

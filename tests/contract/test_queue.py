@@ -20,7 +20,7 @@ LEASE_SECONDS = 30
 A, B, C = (WorkKey("environment", f"preview/1/{number}") for number in (1, 2, 3))
 
 
-async def test_work_is_handed_out_once_and_is_gone_when_finished(store: Store) -> None:
+async def test_queue_hands_out_a_key_once(store: Store) -> None:
     await store.queue.enqueue([A, B, A])
     claims = await store.queue.claim("me", 10, 30)
     assert {claim.key for claim in claims} == {A, B}
@@ -30,14 +30,14 @@ async def test_work_is_handed_out_once_and_is_gone_when_finished(store: Store) -
     assert await store.queue.next_due() is None
 
 
-async def test_the_longest_due_is_handed_out_first(store: Store, clock: ManualClock) -> None:
+async def test_queue_orders_by_due_time(store: Store, clock: ManualClock) -> None:
     for key in (B, A, C):
         await store.queue.enqueue([key])
         clock.advance(1)
     assert [claim.key for claim in await store.queue.claim("me", 2, 30)] == [B, A]
 
 
-async def test_a_waiting_key_keeps_the_earlier_moment(store: Store, clock: ManualClock) -> None:
+async def test_enqueue_keeps_the_earlier_time(store: Store, clock: ManualClock) -> None:
     soon, late = clock() + timedelta(seconds=5), clock() + timedelta(seconds=50)
     for moment in (late, soon, late):
         await store.queue.enqueue([A], not_before=moment)
@@ -47,7 +47,7 @@ async def test_a_waiting_key_keeps_the_earlier_moment(store: Store, clock: Manua
     assert len(await store.queue.claim("me", 1, 30)) == 1
 
 
-async def test_work_that_comes_while_the_key_runs_makes_it_run_once_more(store: Store) -> None:
+async def test_enqueue_while_running_runs_once_more(store: Store) -> None:
     await store.queue.enqueue([A])
     [first] = await store.queue.claim("me", 1, 30)
     await store.queue.enqueue([A])
@@ -60,9 +60,7 @@ async def test_work_that_comes_while_the_key_runs_makes_it_run_once_more(store: 
     assert await store.queue.next_due() is None
 
 
-async def test_the_earlier_of_what_the_worker_wants_and_what_came_meanwhile_wins(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_finish_keeps_the_earlier_time(store: Store, clock: ManualClock) -> None:
     in_a_minute, in_an_hour = clock() + timedelta(minutes=1), clock() + timedelta(hours=1)
     for asked, wanted in ((in_a_minute, in_an_hour), (in_an_hour, in_a_minute)):
         await store.queue.enqueue([A])
@@ -72,7 +70,7 @@ async def test_the_earlier_of_what_the_worker_wants_and_what_came_meanwhile_wins
         assert await store.queue.next_due() == in_a_minute
 
 
-async def test_a_key_that_asks_to_run_later_waits_until_then(store: Store, clock: ManualClock) -> None:
+async def test_finish_can_schedule_the_next_run(store: Store, clock: ManualClock) -> None:
     await store.queue.enqueue([A])
     [claim] = await store.queue.claim("me", 1, 30)
     await store.queue.finish(claim, clock() + timedelta(seconds=20))
@@ -81,7 +79,7 @@ async def test_a_key_that_asks_to_run_later_waits_until_then(store: Store, clock
     assert len(await store.queue.claim("me", 1, 30)) == 1
 
 
-async def test_tokens_grow_also_when_a_key_was_gone_in_between(store: Store) -> None:
+async def test_tokens_grow_after_a_key_was_removed(store: Store) -> None:
     tokens = []
     for _ in range(3):
         await store.queue.enqueue([A])
@@ -91,9 +89,7 @@ async def test_tokens_grow_also_when_a_key_was_gone_in_between(store: Store) -> 
     assert tokens == sorted(set(tokens))
 
 
-async def test_a_lease_that_ran_out_is_taken_over_and_the_first_holder_is_told(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_expired_lease_is_taken_over(store: Store, clock: ManualClock) -> None:
     await store.queue.enqueue([A])
     [late] = await store.queue.claim("me", 1, 30)
     clock.advance(29)
@@ -107,7 +103,7 @@ async def test_a_lease_that_ran_out_is_taken_over_and_the_first_holder_is_told(
     assert await store.queue.finish(taken)
 
 
-async def test_a_heartbeat_keeps_the_lease(store: Store, clock: ManualClock) -> None:
+async def test_heartbeat_extends_the_lease(store: Store, clock: ManualClock) -> None:
     await store.queue.enqueue([A, B])
     claims = await store.queue.claim("me", 2, 30)
     clock.advance(25)
@@ -117,9 +113,7 @@ async def test_a_heartbeat_keeps_the_lease(store: Store, clock: ManualClock) -> 
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-async def test_what_a_killed_process_worked_on_is_taken_up_at_the_next_start(
-    database_url: str, clock: ManualClock
-) -> None:
+async def test_start_voids_leases_of_killed_processes(database_url: str, clock: ManualClock) -> None:
     await _killed_at_work(database_url)
     async with opened(database_url, clock) as store:
         [claim] = await store.queue.claim("me", 1, 30)
@@ -129,9 +123,7 @@ async def test_what_a_killed_process_worked_on_is_taken_up_at_the_next_start(
 @pytest.mark.parametrize(
     "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
 )
-async def test_where_replicas_share_a_database_the_lease_of_a_killed_one_runs_out(
-    database_url: str, clock: ManualClock
-) -> None:
+async def test_lease_of_a_killed_replica_expires(database_url: str, clock: ManualClock) -> None:
     await _killed_at_work(database_url)
     clock.now = datetime.now(UTC)
     async with opened(database_url, clock) as store:
@@ -141,7 +133,7 @@ async def test_where_replicas_share_a_database_the_lease_of_a_killed_one_runs_ou
         assert (claim.key, claim.attempts) == (A, 1)
 
 
-async def test_a_start_takes_no_work_from_those_who_live(database_url: str, clock: ManualClock) -> None:
+async def test_start_keeps_leases_of_running_processes(database_url: str, clock: ManualClock) -> None:
     async with AsyncExitStack() as first, opened(database_url, clock) as second:
         one = await first.enter_async_context(opened(database_url, clock))
         await one.queue.enqueue([A])
@@ -152,9 +144,7 @@ async def test_a_start_takes_no_work_from_those_who_live(database_url: str, cloc
         assert await second.queue.finish(claim)
 
 
-async def test_a_failed_run_is_tried_again_with_growing_pauses_for_ever(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_failed_run_is_retried_with_backoff_without_limit(store: Store, clock: ManualClock) -> None:
     await store.queue.enqueue([A])
     for attempts in range(30):
         [claim] = await store.queue.claim("me", 1, 30)
@@ -176,7 +166,7 @@ def test_backoff_has_full_jitter_and_a_cap() -> None:
     assert max(backoff(10_000) for _ in range(200)) <= LONGEST_BACKOFF
 
 
-async def test_a_peer_may_say_when_to_come_again(store: Store, clock: ManualClock) -> None:
+async def test_fail_can_set_the_time_of_the_retry(store: Store, clock: ManualClock) -> None:
     at = clock() + timedelta(minutes=40)
     await store.queue.enqueue([A])
     [claim] = await store.queue.claim("me", 1, 30)
@@ -184,7 +174,7 @@ async def test_a_peer_may_say_when_to_come_again(store: Store, clock: ManualCloc
     assert await store.queue.next_due() == at
 
 
-async def test_depth_tells_what_waits_and_for_how_long(store: Store, clock: ManualClock) -> None:
+async def test_depth_counts_keys_and_age(store: Store, clock: ManualClock) -> None:
     await store.queue.enqueue([A, B])
     await store.queue.claim("me", 1, 30)
     await store.queue.enqueue([C], not_before=clock() + timedelta(seconds=60))
@@ -193,7 +183,7 @@ async def test_depth_tells_what_waits_and_for_how_long(store: Store, clock: Manu
     assert (depth.due, depth.later, depth.running, depth.oldest_seconds) == (1, 1, 1, 7.0)
 
 
-async def test_waiting_for_work_ends_as_soon_as_there_is_some(database_url: str) -> None:
+async def test_wait_for_work_ends_when_a_key_is_due(database_url: str) -> None:
     store = await Store.open(database_url)
     await store.migrate()
     try:
@@ -219,7 +209,7 @@ async def test_waiting_for_work_ends_as_soon_as_there_is_some(database_url: str)
 @pytest.mark.parametrize(
     "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
 )
-async def test_another_replica_is_woken(database_url: str) -> None:
+async def test_enqueue_notifies_other_replicas(database_url: str) -> None:
     mine, other = await Store.open(database_url), await Store.open(database_url)
     await mine.migrate()
     try:
@@ -238,7 +228,7 @@ async def test_another_replica_is_woken(database_url: str) -> None:
 @pytest.mark.parametrize(
     "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
 )
-async def test_many_replicas_share_the_work_without_doubling_it(database_url: str) -> None:
+async def test_replicas_share_the_queue(database_url: str) -> None:
     stores = [await Store.open(database_url) for _ in range(4)]
     await asyncio.gather(*(store.migrate() for store in stores))
     keys = [WorkKey("environment", f"preview/1/{number}") for number in range(200)]
@@ -298,7 +288,7 @@ async def _killed_at_work(database_url: str) -> None:
         await process.wait()
 
 
-async def test_where_a_key_stands_can_be_looked_up(store: Store, clock: ManualClock) -> None:
+async def test_look_returns_the_state_of_a_key(store: Store, clock: ManualClock) -> None:
     assert await store.queue.look(A) is None
     await store.queue.enqueue([A], clock() + timedelta(minutes=1))
     looked = await store.queue.look(A)

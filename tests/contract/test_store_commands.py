@@ -49,7 +49,7 @@ async def wishes(store: Store) -> UserOverrides:
     return environment.overrides
 
 
-async def test_ten_deliveries_of_one_comment_are_one_command(store: Store, clock: ManualClock) -> None:
+async def test_repeated_deliveries_of_a_comment_are_one_command(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, "push", PullRequestHint(SHOP, 7, FIRST, open=True))
     since = clock()
     clock.advance(5)
@@ -62,9 +62,7 @@ async def test_ten_deliveries_of_one_comment_are_one_command(store: Store, clock
     assert [one.key.kind for one in await store.queue.claim("me", 10, 30)] == []
 
 
-async def test_a_push_after_the_comment_does_not_change_what_its_author_could_see(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_command_keeps_the_head_of_its_delivery(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, "opened", PullRequestHint(SHOP, 7, FIRST, open=True))
     clock.advance(5)
     await deliver(store, clock, "comment", CommandPosted(SHOP, 7, 900, ""))
@@ -81,16 +79,14 @@ async def test_a_push_after_the_comment_does_not_change_what_its_author_could_se
     ]
 
 
-async def test_a_comment_on_a_pull_request_that_was_never_heard_of_makes_it_known(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_command_creates_missing_environment(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, "comment", CommandPosted(SHOP, 7, 900, ""))
     _, heard = await claimed(store, 900)
     assert heard.head is None
     assert await store.environments.get(SEVEN) is not None
 
 
-async def test_what_is_decided_and_its_effect_are_one(store: Store, clock: ManualClock) -> None:
+async def test_command_outcome_and_effect_are_one_transaction(store: Store, clock: ManualClock) -> None:
     await deliver(
         store, clock, "comment", PullRequestHint(SHOP, 7, FIRST, open=True), CommandPosted(SHOP, 7, 900, "")
     )
@@ -104,7 +100,7 @@ async def test_what_is_decided_and_its_effect_are_one(store: Store, clock: Manua
     assert (decision.action, decision.reason, decision.by) == ("asked", "`/destroy`", "ada")
 
 
-async def test_who_lost_the_command_changes_nothing(store: Store, clock: ManualClock) -> None:
+async def test_command_worker_without_claim_changes_nothing(store: Store, clock: ManualClock) -> None:
     await deliver(
         store, clock, "comment", PullRequestHint(SHOP, 7, FIRST, open=True), CommandPosted(SHOP, 7, 900, "")
     )
@@ -122,9 +118,7 @@ async def test_who_lost_the_command_changes_nothing(store: Store, clock: ManualC
     assert found == (heard, None)
 
 
-async def test_the_last_word_counts_in_whatever_order_the_comments_arrive(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_last_command_wins_in_any_order_of_delivery(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, "opened", PullRequestHint(SHOP, 7, FIRST, open=True))
     await deliver(store, clock, "later", CommandPosted(SHOP, 7, 901, ""))
     claim, heard = await claimed(store, 901)
@@ -136,9 +130,7 @@ async def test_the_last_word_counts_in_whatever_order_the_comments_arrive(
     assert (await wishes(store)).destroyed_by is None
 
 
-async def test_finished_commands_are_forgotten_when_nobody_delivers_them_any_more(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_finished_commands_are_purged(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, "two", CommandPosted(SHOP, 7, 900, ""), CommandPosted(SHOP, 7, 901, ""))
     claim, heard = await claimed(store, 900)
     await store.commands.answered(claim, heard, "1")

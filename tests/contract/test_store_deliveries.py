@@ -50,7 +50,7 @@ async def due(store: Store) -> Sequence[WorkKey]:
     return [claim.key for claim in await store.queue.claim("test", 100, 30)]
 
 
-async def test_an_opened_pull_request_gets_a_record_and_work(store: Store, clock: ManualClock) -> None:
+async def test_delivery_of_opened_creates_record_and_work(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST))
     environment = await store.environments.get(SEVEN)
     assert environment is not None
@@ -62,7 +62,7 @@ async def test_an_opened_pull_request_gets_a_record_and_work(store: Store, clock
     assert await due(store) == [WorkKey.environment(SEVEN)]
 
 
-async def test_the_same_delivery_again_has_no_second_effect(store: Store, clock: ManualClock) -> None:
+async def test_delivery_repeated_has_no_second_effect(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST), guid="one")
     [claim] = await store.queue.claim("me", 1, 30)
     await store.queue.finish(claim)
@@ -72,9 +72,7 @@ async def test_the_same_delivery_again_has_no_second_effect(store: Store, clock:
     assert await store.deliveries.recorded(["one", "two"]) == {"one"}
 
 
-async def test_a_push_raises_the_generation_and_telling_it_twice_does_not(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_generation_rises_once_per_push(store: Store, clock: ManualClock) -> None:
     generations = []
     for hint in (head(FIRST), head(SECOND), head(SECOND), head(SECOND, opened=False), head(SECOND)):
         await deliver(store, clock, hint)
@@ -82,18 +80,14 @@ async def test_a_push_raises_the_generation_and_telling_it_twice_does_not(
     assert generations == [1, 2, 2, 3, 4]
 
 
-async def test_a_hint_that_does_not_tell_the_head_counts_as_a_change(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_hint_without_head_counts_as_a_change(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST))
     await deliver(store, clock, head(None))
     await deliver(store, clock, head(FIRST, opened=None))
     assert await generation(store) == 3
 
 
-async def test_closed_before_opened_ends_with_the_record_that_the_worker_needs(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_closed_before_opened_still_creates_the_record(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST, opened=False))
     assert await store.environments.get(SEVEN) is None
     assert await due(store) == []
@@ -102,7 +96,7 @@ async def test_closed_before_opened_ends_with_the_record_that_the_worker_needs(
     assert await due(store) == [WorkKey.environment(SEVEN)]
 
 
-async def test_what_a_worker_read_at_github_counts_as_told(store: Store, clock: ManualClock) -> None:
+async def test_pull_request_read_by_worker_replaces_the_hint(store: Store, clock: ManualClock) -> None:
     """A late `opened` must not make a push back to that commit look like nothing new."""
     await deliver(store, clock, head(SECOND))
     await deliver(store, clock, head(FIRST))  # late
@@ -125,9 +119,7 @@ async def test_what_a_worker_read_at_github_counts_as_told(store: Store, clock: 
     assert await generation(store) == before + 1
 
 
-async def test_a_hint_that_comes_while_github_is_read_counts_though_it_repeats_another(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_repeated_hint_counts_while_worker_reads_github(store: Store, clock: ManualClock) -> None:
     """The worker may have read that it is closed, just before it was reopened."""
     await deliver(store, clock, head(FIRST))
     [claim] = await store.queue.claim("me", 1, 30)
@@ -139,9 +131,7 @@ async def test_a_hint_that_comes_while_github_is_read_counts_though_it_repeats_a
     assert await generation(store) == 2
 
 
-async def test_renamed_and_transferred_repositories_keep_their_environments(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_environment_survives_rename_and_transfer(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST))
     moved = Repository(SHOP.id, 21, "umbrella", "store")
     await deliver(store, clock, PullRequestHint(moved, 7, FIRST, True))
@@ -152,7 +142,7 @@ async def test_renamed_and_transferred_repositories_keep_their_environments(
     assert environment.generation == 1
 
 
-async def test_repositories_of_one_name_do_not_meet(store: Store, clock: ManualClock) -> None:
+async def test_repositories_of_the_same_name_are_separate(store: Store, clock: ManualClock) -> None:
     other = Repository(11, 22, "umbrella", "shop")
     await deliver(store, clock, head(FIRST), PullRequestHint(other, 7, SECOND, True))
     both = await store.environments.find()
@@ -160,7 +150,7 @@ async def test_repositories_of_one_name_do_not_meet(store: Store, clock: ManualC
     assert len({environment.namespace for environment in both}) == 2
 
 
-async def test_fifty_pushes_in_five_seconds_make_at_most_two_runs(store: Store, clock: ManualClock) -> None:
+async def test_fifty_pushes_in_five_seconds_are_two_runs(store: Store, clock: ManualClock) -> None:
     runs = 0
     for number in range(50):
         await deliver(store, clock, head(f"{number:040x}"))
@@ -173,7 +163,7 @@ async def test_fifty_pushes_in_five_seconds_make_at_most_two_runs(store: Store, 
     assert await store.queue.next_due() is None
 
 
-async def test_waking_does_not_disturb_the_rest_between_pushes(store: Store, clock: ManualClock) -> None:
+async def test_enqueue_does_not_shorten_the_settling_time(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST))
     await _run_what_is_due(store)
     await deliver(store, clock, head(SECOND))
@@ -183,9 +173,7 @@ async def test_waking_does_not_disturb_the_rest_between_pushes(store: Store, clo
     assert await due(store) == [WorkKey.environment(SEVEN)]
 
 
-async def test_pushes_that_never_stop_are_worked_on_after_fifteen_seconds(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_settling_time_is_bounded(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST))
     await _run_what_is_due(store)
     started, seconds = clock(), 0.0
@@ -198,7 +186,7 @@ async def test_pushes_that_never_stop_are_worked_on_after_fifteen_seconds(
     assert 14 <= seconds <= 15.5
 
 
-async def test_a_push_after_a_quiet_time_is_worked_on_at_once(store: Store, clock: ManualClock) -> None:
+async def test_push_after_a_pause_is_due_at_once(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST))
     await _run_what_is_due(store)
     clock.advance(2)
@@ -206,7 +194,7 @@ async def test_a_push_after_a_quiet_time_is_worked_on_at_once(store: Store, cloc
     assert await due(store) == [WorkKey.environment(SEVEN)]
 
 
-async def test_ci_wakes_those_who_wait_for_that_commit(store: Store, clock: ManualClock) -> None:
+async def test_commit_status_wakes_environments_of_that_commit(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST), head(SECOND, number=8))
     await _run_what_is_due(store)
     await deliver(store, clock, CommitStatusChanged(SHOP.id, SECOND))
@@ -214,9 +202,7 @@ async def test_ci_wakes_those_who_wait_for_that_commit(store: Store, clock: Manu
     assert await generation(store, EnvironmentKey.preview(SHOP.id, 8)) == 1
 
 
-async def test_a_changed_configuration_is_read_by_all_environments_of_the_repository(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_changed_configuration_wakes_all_environments(store: Store, clock: ManualClock) -> None:
     other = Repository(11, 22, "umbrella", "shop")
     await deliver(store, clock, head(FIRST), head(SECOND, number=8), PullRequestHint(other, 7, FIRST, True))
     await _run_what_is_due(store)
@@ -230,7 +216,7 @@ async def test_a_changed_configuration_is_read_by_all_environments_of_the_reposi
     assert await generation(store) == 2
 
 
-async def test_a_resync_knows_the_repository_as_it_was_named_last(store: Store, clock: ManualClock) -> None:
+async def test_resync_uses_the_latest_repository_name(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, ResyncRequested(SHOP), ResyncRequested(SHOP))
     renamed = dataclasses.replace(SHOP, name="store")
     await deliver(store, clock, ResyncRequested(renamed))
@@ -239,14 +225,14 @@ async def test_a_resync_knows_the_repository_as_it_was_named_last(store: Store, 
     assert await due(store) == [WorkKey.resync(SHOP.id)]
 
 
-async def test_what_a_sweep_finds_has_the_same_effect(store: Store, clock: ManualClock) -> None:
+async def test_hints_of_a_sweep_act_as_deliveries(store: Store, clock: ManualClock) -> None:
     await store.deliveries.apply_hints([head(FIRST), head(None, opened=False, number=9)])
     assert await generation(store) == 1
     assert await store.environments.get(EnvironmentKey.preview(SHOP.id, 9)) is None
     assert await due(store) == [WorkKey.environment(SEVEN)]
 
 
-async def test_old_deliveries_are_forgotten(store: Store, clock: ManualClock) -> None:
+async def test_old_deliveries_are_purged(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, guid="old")
     clock.advance(3600)
     await deliver(store, clock, guid="new")
@@ -264,9 +250,7 @@ async def test_extreme_values_are_stored(store: Store, clock: ManualClock) -> No
     assert len(environment.namespace) <= 63
 
 
-async def test_a_delivery_that_cannot_be_stored_does_not_take_the_others_with_it(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_delivery_that_fails_does_not_fail_others(store: Store, clock: ManualClock) -> None:
     """Intake lets no such thing through; the store stands up to it all the same."""
     unfit = PullRequestHint(Repository(2**70, 1, "acme", "shop"), 1, FIRST, True)
     results = await asyncio.gather(
@@ -280,7 +264,7 @@ async def test_a_delivery_that_cannot_be_stored_does_not_take_the_others_with_it
     assert len(await store.environments.find()) == 2
 
 
-async def test_a_thousand_deliveries_at_once(store: Store, clock: ManualClock) -> None:
+async def test_thousand_concurrent_deliveries_are_stored(store: Store, clock: ManualClock) -> None:
     await asyncio.gather(*(deliver(store, clock, head(FIRST, number=1 + n % 40)) for n in range(1000)))
     assert len(await store.environments.find(repository_id=SHOP.id)) == 40
     assert len(await due(store)) == 40
@@ -289,9 +273,7 @@ async def test_a_thousand_deliveries_at_once(store: Store, clock: ManualClock) -
 @pytest.mark.parametrize(
     "database_url", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True
 )
-async def test_replicas_that_hear_of_one_pull_request_at_once_agree(
-    database_url: str, clock: ManualClock
-) -> None:
+async def test_replicas_agree_on_concurrent_deliveries(database_url: str, clock: ManualClock) -> None:
     stores = [await Store.open(database_url, clock) for _ in range(3)]
     await asyncio.gather(*(store.migrate() for store in stores))
     try:
@@ -314,7 +296,7 @@ async def _run_what_is_due(store: Store) -> int:
     return len(claims)
 
 
-async def test_a_check_that_is_run_again_starts_its_preview_over(store: Store, clock: ManualClock) -> None:
+async def test_rerun_request_refreshes_the_preview(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, head(FIRST))
     before = await generation(store)
     await deliver(store, clock, RerunRequested(SHOP, 7, "ada"), guid="rerun")
@@ -328,7 +310,7 @@ async def test_a_check_that_is_run_again_starts_its_preview_over(store: Store, c
     assert (decision.action, decision.by) == ("asked", "ada")
 
 
-async def test_a_push_makes_only_repositories_with_stages_look(store: Store, clock: ManualClock) -> None:
+async def test_default_branch_push_wakes_only_staged_repositories(store: Store, clock: ManualClock) -> None:
     pipeline = WorkKey.pipeline(SHOP.id)
     await deliver(store, clock, DefaultBranchPushed(SHOP))
     assert await due(store) == []
@@ -337,7 +319,7 @@ async def test_a_push_makes_only_repositories_with_stages_look(store: Store, clo
     assert await store.deliveries.repository(SHOP.id) == SHOP
 
 
-async def test_where_there_are_stages_every_push_is_looked_at(store: Store, clock: ManualClock) -> None:
+async def test_default_branch_push_wakes_a_staged_pipeline(store: Store, clock: ManualClock) -> None:
     stage = EnvironmentKey.stage(SHOP.id, "staging")
     await store.promotions.change(stage, SHOP, lambda board: board)
     await deliver(store, clock, DefaultBranchPushed(SHOP))

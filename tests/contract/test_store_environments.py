@@ -76,7 +76,7 @@ def worked_on(environment: Environment, clock: ManualClock) -> Environment:
     )
 
 
-async def test_everything_is_read_back_as_it_was_written(store: Store, clock: ManualClock) -> None:
+async def test_records_are_read_as_written(store: Store, clock: ManualClock) -> None:
     claim, environment = await opened(store, clock)
     clock.advance(5)
     written = worked_on(environment, clock)
@@ -85,7 +85,7 @@ async def test_everything_is_read_back_as_it_was_written(store: Store, clock: Ma
     assert read == replace(written, updated_at=clock())
 
 
-async def test_decisions_are_kept_with_their_reasons(store: Store, clock: ManualClock) -> None:
+async def test_journal_keeps_decisions_with_reasons(store: Store, clock: ManualClock) -> None:
     claim, environment = await opened(store, clock)
     made = [
         Decision(SEVEN, clock(), "opened", "A push."),
@@ -99,9 +99,7 @@ async def test_decisions_are_kept_with_their_reasons(store: Store, clock: Manual
     assert await store.journal.decisions(EnvironmentKey.preview(SHOP.id, 8)) == []
 
 
-async def test_a_flood_of_refused_commands_does_not_hide_what_happened(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_journal_limits_refused_commands(store: Store, clock: ManualClock) -> None:
     claim, environment = await opened(store, clock)
     flood = [Decision(SEVEN, clock(), "refused", f"`/promote {stage}`", "mallory") for stage in range(60)]
     skipped = Decision(SEVEN, clock(), "refused", "This pull request comes from a fork.")
@@ -111,7 +109,7 @@ async def test_a_flood_of_refused_commands_does_not_hide_what_happened(
     assert await store.journal.decisions(SEVEN, limit=2) == [skipped, flood[-1]]
 
 
-async def test_a_newer_desire_stops_the_worker(store: Store, clock: ManualClock) -> None:
+async def test_save_fails_after_a_newer_generation(store: Store, clock: ManualClock) -> None:
     claim, environment = await opened(store, clock)
     await store.environments.check(claim, SEVEN, 1)
     hint = PullRequestHint(SHOP, 7, SECOND, True)
@@ -128,7 +126,7 @@ async def test_a_newer_desire_stops_the_worker(store: Store, clock: ManualClock)
     assert await store.journal.decisions(SEVEN) == []
 
 
-async def test_a_worker_whose_lease_was_taken_over_writes_nothing(store: Store, clock: ManualClock) -> None:
+async def test_save_fails_after_a_lost_lease(store: Store, clock: ManualClock) -> None:
     late, environment = await opened(store, clock)
     clock.advance(31)
     await store.environments.check(late, SEVEN, 1)  # nobody else has it yet
@@ -143,9 +141,7 @@ async def test_a_worker_whose_lease_was_taken_over_writes_nothing(store: Store, 
         await store.environments.save(claim, environment)
 
 
-async def test_raising_the_generation_stops_the_worker_and_asks_for_another_run(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_update_overrides_supersedes_the_worker(store: Store, clock: ManualClock) -> None:
     claim, environment = await opened(store, clock)
     wished = await store.environments.update_overrides(
         SEVEN, lambda wishes: replace(wishes, reseeds=wishes.reseeds + 1), "`/reseed`", by="ada"
@@ -167,7 +163,7 @@ async def test_raising_the_generation_stops_the_worker_and_asks_for_another_run(
     )
 
 
-async def test_what_the_reconciler_writes_leaves_wishes_alone(store: Store, clock: ManualClock) -> None:
+async def test_save_keeps_user_overrides(store: Store, clock: ManualClock) -> None:
     claim, _ = await opened(store, clock)
     extended = UserOverrides(extended_until=clock() + timedelta(hours=24))
     wished = await store.environments.update_overrides(SEVEN, lambda _: extended, "`/extend 24h`", by="ada")
@@ -199,5 +195,5 @@ async def test_environments_are_found_by_state_repository_and_expiry(
     assert await store.environments.get(EnvironmentKey.preview(99, 1)) is None
 
 
-async def test_the_store_answers_a_ping(store: Store) -> None:
+async def test_store_answers_ping(store: Store) -> None:
     await store.ping()

@@ -46,7 +46,7 @@ def begin(aggregate: StageAggregate, clock: ManualClock, id: str = "p1") -> Stag
     return on.transition(aggregate, aggregate.promotions[id], State.DEPLOYING, clock.now, policy=PIPELINE)
 
 
-async def test_a_request_is_kept_once_and_worked_on(store: Store, clock: ManualClock) -> None:
+async def test_promotion_request_is_stored_once_and_enqueued(store: Store, clock: ManualClock) -> None:
     for _ in range(10):
         await request(store, clock)
     assert [each.id for each in await store.promotions.find(SHOP.id)] == ["p1"]
@@ -54,7 +54,7 @@ async def test_a_request_is_kept_once_and_worked_on(store: Store, clock: ManualC
     await claim(store, WorkKey.promotion("p1"))
 
 
-async def test_an_ended_request_is_not_begun_again(store: Store, clock: ManualClock) -> None:
+async def test_ended_promotion_is_not_restarted(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
     await store.promotions.change(
         STAGING,
@@ -65,7 +65,7 @@ async def test_an_ended_request_is_not_begun_again(store: Store, clock: ManualCl
     assert aggregate.promotions["p1"].state is State.ABORTED
 
 
-async def test_everything_is_read_as_it_was_written(store: Store, clock: ManualClock) -> None:
+async def test_promotions_are_read_as_written(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
     aggregate = await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock))
     assert await store.promotions.get("p1") == aggregate.promotions["p1"]
@@ -74,9 +74,7 @@ async def test_everything_is_read_as_it_was_written(store: Store, clock: ManualC
     assert (again.stage, again.promotions) == (aggregate.stage, aggregate.promotions)
 
 
-async def test_a_new_target_is_a_new_desire_of_the_stages_environment(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_new_target_raises_the_environments_generation(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
     await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock))
     environment = await store.environments.get(STAGING)
@@ -96,7 +94,7 @@ async def test_a_new_target_is_a_new_desire_of_the_stages_environment(
     assert environment.overrides.target is None
 
 
-async def test_a_worker_that_lost_its_claim_changes_nothing(store: Store, clock: ManualClock) -> None:
+async def test_change_fails_after_a_lost_claim(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
     held = await claim(store, WorkKey.promotion("p1"))
     clock.advance(61)
@@ -111,7 +109,7 @@ async def test_a_worker_that_lost_its_claim_changes_nothing(store: Store, clock:
     assert await store.environments.get(STAGING) is None
 
 
-async def test_what_is_refused_leaves_no_trace(store: Store, clock: ManualClock) -> None:
+async def test_refused_change_stores_nothing(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
     entries = await store.audit.entries(SHOP.id)
 
@@ -125,7 +123,7 @@ async def test_what_is_refused_leaves_no_trace(store: Store, clock: ManualClock)
     assert await store.environments.get(STAGING) is None
 
 
-async def test_the_database_itself_lets_one_promotion_move_a_stage(store: Store, clock: ManualClock) -> None:
+async def test_database_allows_one_active_promotion_per_stage(store: Store, clock: ManualClock) -> None:
     await request(store, clock, "p1")
     await request(store, clock, "p2", "bea")
     await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock, "p1"))
@@ -138,7 +136,9 @@ async def test_the_database_itself_lets_one_promotion_move_a_stage(store: Store,
         await store.promotions.change(STAGING, SHOP, intrude)
 
 
-async def test_one_hands_the_stage_to_the_next_in_one_transaction(store: Store, clock: ManualClock) -> None:
+async def test_stage_passes_to_the_next_promotion_in_one_transaction(
+    store: Store, clock: ManualClock
+) -> None:
     await request(store, clock, "p1", "")
     await request(store, clock, "p2", "")
     await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock, "p1"))
@@ -151,9 +151,7 @@ async def test_one_hands_the_stage_to_the_next_in_one_transaction(store: Store, 
     assert aggregate.stage.active_promotion == "p2"
 
 
-async def test_changes_that_come_at_once_are_made_one_after_the_other(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_concurrent_changes_are_serialized(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
 
     def approve(aggregate: StageAggregate) -> StageAggregate:
@@ -166,7 +164,7 @@ async def test_changes_that_come_at_once_are_made_one_after_the_other(
     assert [chapter.event for chapter in found.timeline] == [f"line {number}" for number in range(10)]
 
 
-async def test_who_waits_is_woken_when_the_stage_is_free(store: Store, clock: ManualClock) -> None:
+async def test_waiting_promotions_are_woken_when_the_stage_is_free(store: Store, clock: ManualClock) -> None:
     await request(store, clock, "p1")
     await request(store, clock, "p2", "")
     await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock, "p1"))
@@ -180,7 +178,7 @@ async def test_who_waits_is_woken_when_the_stage_is_free(store: Store, clock: Ma
     await claim(store, WorkKey.promotion("p2"))
 
 
-async def test_releases_are_kept_once_and_found_by_commit(store: Store, clock: ManualClock) -> None:
+async def test_releases_are_stored_once_and_found_by_commit(store: Store, clock: ManualClock) -> None:
     first = replace(release("a"), tree="", made_at=clock.now)
     await store.releases.keep(first)
     await store.releases.keep(replace(first, number=9))
@@ -195,7 +193,7 @@ async def test_releases_are_kept_once_and_found_by_commit(store: Store, clock: M
     assert known.id == newer.id
 
 
-async def test_the_audit_tells_who_what_when_why_before_and_after(store: Store, clock: ManualClock) -> None:
+async def test_audit_has_actor_action_reason_before_and_after(store: Store, clock: ManualClock) -> None:
     until = clock.now + timedelta(hours=2)
     await store.promotions.change(
         STAGING, SHOP, lambda aggregate: orders.lock(aggregate, "bea", until, "load test", clock.now)
@@ -206,7 +204,7 @@ async def test_the_audit_tells_who_what_when_why_before_and_after(store: Store, 
     assert await store.audit.entries(SHOP.id, stage="production") == []
 
 
-async def test_what_a_comment_asks_for_is_done_once(store: Store, clock: ManualClock) -> None:
+async def test_change_with_a_token_happens_once(store: Store, clock: ManualClock) -> None:
     await request(store, clock)
     for _ in range(3):
         aggregate = await store.promotions.change(
@@ -226,9 +224,7 @@ async def test_what_a_comment_asks_for_is_done_once(store: Store, clock: ManualC
     assert await store.promotions.carried_out(SHOP.id + 1, "comment/7") is None
 
 
-async def test_two_workers_with_the_same_comment_change_a_stage_once(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_concurrent_workers_with_one_token_change_once(store: Store, clock: ManualClock) -> None:
     def lock(aggregate: StageAggregate) -> StageAggregate:
         return orders.lock(aggregate, "bea", clock.now + timedelta(hours=2), "", clock.now)
 
@@ -238,7 +234,7 @@ async def test_two_workers_with_the_same_comment_change_a_stage_once(
     assert len(await store.audit.entries(SHOP.id)) == 1
 
 
-async def test_a_refusal_does_not_count_as_carried_out(store: Store, clock: ManualClock) -> None:
+async def test_refusal_does_not_use_up_the_token(store: Store, clock: ManualClock) -> None:
     def unhold(aggregate: StageAggregate) -> StageAggregate:
         return orders.unhold(aggregate, "bea", clock.now)
 
@@ -266,9 +262,7 @@ async def make(store: Store, clock: ManualClock, commits: str) -> None:
         clock.advance(1)
 
 
-async def test_releases_that_nothing_refers_to_are_forgotten_the_oldest_first(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_purge_deletes_unreferenced_releases_oldest_first(store: Store, clock: ManualClock) -> None:
     await make(store, clock, "abcd")
     assert await store.releases.purge(clock.now - LATER, 100) == 0
     clock.advance(LATER.total_seconds())
@@ -280,7 +274,7 @@ async def test_releases_that_nothing_refers_to_are_forgotten_the_oldest_first(
     assert await kept(store, *"abcde") == "e"
 
 
-async def test_what_a_stage_runs_or_can_go_back_to_is_not_forgotten(store: Store, clock: ManualClock) -> None:
+async def test_purge_keeps_releases_of_stages_and_rollbacks(store: Store, clock: ManualClock) -> None:
     await make(store, clock, "abc")
     await request(store, clock)
 
@@ -298,9 +292,7 @@ async def test_what_a_stage_runs_or_can_go_back_to_is_not_forgotten(store: Store
     assert await store.promotions.get("p1") is not None
 
 
-async def test_what_a_stage_runs_unverified_or_a_demo_is_pinned_to_is_not_forgotten(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_purge_keeps_unverified_and_pinned_releases(store: Store, clock: ManualClock) -> None:
     await make(store, clock, "ab")
     demo = EnvironmentKey(EnvironmentKind.DEMO, SHOP.id, "sales")
     await store.promotions.change(
@@ -313,9 +305,7 @@ async def test_what_a_stage_runs_unverified_or_a_demo_is_pinned_to_is_not_forgot
     assert await kept(store, *"ab") == "a"
 
 
-async def test_what_an_open_promotion_is_about_is_not_forgotten_before_it_has_ended(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_purge_keeps_releases_of_open_promotions(store: Store, clock: ManualClock) -> None:
     await make(store, clock, "abcd")
     found = replace(asked(clock), release=release("a"))
     wanted = replace(asked(clock, "p2"), requested_release=release("b").id)
@@ -342,7 +332,7 @@ async def test_what_an_open_promotion_is_about_is_not_forgotten_before_it_has_en
     assert ended.release == release("a")
 
 
-async def test_what_an_open_pull_request_shows_is_not_forgotten(store: Store, clock: ManualClock) -> None:
+async def test_purge_keeps_releases_of_open_previews(store: Store, clock: ManualClock) -> None:
     await make(store, clock, "abc")
     for number, commit in ((1, "a"), (2, "b")):
         await store.deliveries.apply_hints([PullRequestHint(SHOP, number, commit * 40, open=True)])
@@ -359,9 +349,7 @@ async def test_what_an_open_pull_request_shows_is_not_forgotten(store: Store, cl
     assert await kept(store, *"abc") == "a"
 
 
-async def test_the_census_counts_environments_promotions_and_kept_stages(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_statistics_count_environments_promotions_and_stages(store: Store, clock: ManualClock) -> None:
     assert (await store.statistics.read()).promotions == {}
     await store.deliveries.apply_hints(
         [PullRequestHint(SHOP, 1, "a" * 40, open=True), PullRequestHint(SHOP, 2, "b" * 40, open=True)]

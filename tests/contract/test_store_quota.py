@@ -48,9 +48,7 @@ async def leave(store: Store, claim: Claim, number: int) -> None:
     await store.queue.finish(claim)
 
 
-async def test_of_many_who_come_at_once_only_as_many_as_there_are_places_get_one(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_concurrent_requests_get_only_free_slots(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, *range(1, 21))
     turns = await asyncio.gather(
         *(store.environments.admit(claim, environment, TWO) for claim, environment in comers.values())
@@ -65,7 +63,7 @@ async def test_of_many_who_come_at_once_only_as_many_as_there_are_places_get_one
     assert admissions.count(Admission.QUEUED) == 18
 
 
-async def test_asking_again_changes_nothing(store: Store, clock: ManualClock) -> None:
+async def test_repeated_slot_request_changes_nothing(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, 1, 2, 3)
     for _ in range(3):
         turns = [await store.environments.admit(*comers[number], TWO) for number in (1, 2, 3)]
@@ -73,9 +71,7 @@ async def test_asking_again_changes_nothing(store: Store, clock: ManualClock) ->
         assert [turn and turn.position for turn in turns] == [None, None, 1]
 
 
-async def test_who_leaves_wakes_the_queue_and_the_first_gets_the_place(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_released_slot_goes_to_the_first_in_the_queue(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, 1, 2, 3, 4)
     for number in (1, 2, 3, 4):
         await store.environments.admit(*comers[number], TWO)
@@ -94,7 +90,7 @@ async def test_who_leaves_wakes_the_queue_and_the_first_gets_the_place(
     assert await store.environments.admit(first, await read(store, 3), TWO) is None
 
 
-async def test_whoever_leaves_the_queue_wakes_those_behind(store: Store, clock: ManualClock) -> None:
+async def test_leaving_the_queue_wakes_the_others(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, 1, 2, 3, 4)
     for number in (1, 2, 3, 4):
         await store.environments.admit(*comers[number], TWO)
@@ -106,7 +102,7 @@ async def test_whoever_leaves_the_queue_wakes_those_behind(store: Store, clock: 
     assert turn == QueuePosition(1, Scope.INSTALLATION, 2, 2)
 
 
-async def test_a_push_costs_no_seniority(store: Store, clock: ManualClock) -> None:
+async def test_push_keeps_the_queue_position(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, 1, 2, 3, 4)
     for number in (1, 2, 3, 4):
         await store.environments.admit(*comers[number], TWO)
@@ -123,7 +119,7 @@ async def test_a_push_costs_no_seniority(store: Store, clock: ManualClock) -> No
     assert turn == QueuePosition(2, Scope.INSTALLATION, 2, 2)
 
 
-async def test_a_worker_that_is_late_gets_no_place(store: Store, clock: ManualClock) -> None:
+async def test_superseded_worker_gets_no_slot(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, 1)
     await store.deliveries.apply_hints([PullRequestHint(SHOP, 1, SECOND, True)])
     with pytest.raises(Superseded):
@@ -131,7 +127,7 @@ async def test_a_worker_that_is_late_gets_no_place(store: Store, clock: ManualCl
     assert (await read(store, 1)).admission is Admission.NONE
 
 
-async def test_a_place_survives_its_worker(store: Store, clock: ManualClock) -> None:
+async def test_slot_survives_its_worker(store: Store, clock: ManualClock) -> None:
     """Killed right after it got the place: the next worker has it still, and nobody else got it."""
     comers = await prepared(store, clock, 1, 2, 3)
     for number in (1, 2, 3):

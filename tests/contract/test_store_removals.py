@@ -28,7 +28,7 @@ async def tell(store: Store, clock: ManualClock, ask: WebhookEffect) -> None:
     clock.advance(60)
 
 
-async def test_a_removal_is_noted_with_the_moment_it_was_told_first(store: Store, clock: ManualClock) -> None:
+async def test_removal_keeps_the_time_of_the_first_notice(store: Store, clock: ManualClock) -> None:
     told_at = clock()
     await tell(store, clock, TAKEN_OUT)
     await tell(store, clock, TAKEN_OUT)
@@ -37,7 +37,7 @@ async def test_a_removal_is_noted_with_the_moment_it_was_told_first(store: Store
     assert await store.environments.removal(MOVED, clock()) is None
 
 
-async def test_an_uninstalled_app_has_lost_all_repositories(store: Store, clock: ManualClock) -> None:
+async def test_removal_of_the_app_covers_all_repositories(store: Store, clock: ManualClock) -> None:
     await store.deliveries.apply_hints([PullRequestHint(SHOP, 7, FIRST, True)])
     await store.deliveries.apply_hints(
         [PullRequestHint(Repository(11, 22, "others", "tools"), 1, FIRST, True)]
@@ -51,7 +51,7 @@ async def test_an_uninstalled_app_has_lost_all_repositories(store: Store, clock:
     assert loss.why == UNINSTALLED.why
 
 
-async def test_a_repository_that_is_named_again_is_not_lost(store: Store, clock: ManualClock) -> None:
+async def test_removal_is_revoked_by_a_later_delivery(store: Store, clock: ManualClock) -> None:
     await tell(store, clock, TAKEN_OUT)
     await tell(store, clock, ResyncRequested(MOVED))
     assert await store.environments.removal(SHOP, clock()) is not None
@@ -59,7 +59,7 @@ async def test_a_repository_that_is_named_again_is_not_lost(store: Store, clock:
     assert await store.environments.removal(SHOP, clock()) is None
 
 
-async def test_old_words_are_forgotten(store: Store, clock: ManualClock) -> None:
+async def test_old_removals_are_purged(store: Store, clock: ManualClock) -> None:
     await tell(store, clock, TAKEN_OUT)
     await store.deliveries.purge(clock())
     assert await store.environments.removal(SHOP, clock()) is None

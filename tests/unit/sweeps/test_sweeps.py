@@ -1,4 +1,4 @@
-"""What the sweeps find, and what they leave alone."""
+"""Pure decisions of the sweeps."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -57,36 +57,36 @@ def numbers(hints: list[PullRequestHint]) -> list[int]:
     return [hint.number for hint in hints]
 
 
-def test_resync_finds_what_was_opened_pushed_to_or_reopened_unheard() -> None:
-    known = [environment(1), environment(2, head="b" * 40), environment(3, EnvironmentState.GONE)]
+def test_resync_finds_missed_opens_pushes_and_reopens() -> None:
+    environments = [environment(1), environment(2, head="b" * 40), environment(3, EnvironmentState.GONE)]
     pulls = [replace(PULL, number=number) for number in (1, 2, 3, 4)]
-    assert numbers(changed_hints(SHOP, pulls, known)) == [2, 3, 4]
+    assert numbers(changed_hints(SHOP, pulls, environments)) == [2, 3, 4]
 
 
-def test_resync_finds_labels_drafts_and_bases_that_changed_unheard() -> None:
-    known = [environment(number) for number in (1, 2, 3, 4)]
+def test_resync_finds_missed_labels_drafts_and_bases() -> None:
+    environments = [environment(number) for number in (1, 2, 3, 4)]
     changes: dict[int, dict[str, object]] = {
         2: {"labels": ("wip",)},
         3: {"draft": True},
         4: {"base_ref": "x"},
     }
     pulls = [replace(PULL, number=number, **changes.get(number, {})) for number in (1, 2, 3, 4)]  # type: ignore[arg-type]  # fields
-    assert numbers(changed_hints(SHOP, pulls, known)) == [2, 3, 4]
+    assert numbers(changed_hints(SHOP, pulls, environments)) == [2, 3, 4]
 
 
-def test_resync_finds_previews_of_another_configuration_than_that_of_now() -> None:
+def test_resync_finds_previews_of_an_older_configuration() -> None:
     read = {1: "now", 2: "before", 3: None, 4: "before"}
-    known = [
+    environments = [
         replace(one, attempt=replace(one.attempt, configuration=text))
         for one, text in ((environment(number), text) for number, text in read.items())
     ]
     pulls = [replace(PULL, number=number) for number in (1, 2, 3)]
-    assert numbers(reconfigured_hints(SHOP, pulls, known, "now")) == [2]
+    assert numbers(reconfigured_hints(SHOP, pulls, environments, "now")) == [2]
 
 
-def test_resync_looks_again_at_what_the_list_does_not_show_and_claims_nothing() -> None:
-    known = [environment(1), environment(2), environment(3, EnvironmentState.GONE)]
-    (hint,) = unlisted_hints(SHOP, [replace(PULL, number=1)], known)
+def test_resync_rereads_unlisted_pull_requests() -> None:
+    environments = [environment(1), environment(2), environment(3, EnvironmentState.GONE)]
+    (hint,) = unlisted_hints(SHOP, [replace(PULL, number=1)], environments)
     assert (hint.number, hint.open, hint.head_sha) == (2, None, None)
 
 
@@ -100,13 +100,13 @@ def test_resync_looks_again_at_what_the_list_does_not_show_and_claims_nothing() 
         ("stages: {", False),
     ],
 )
-def test_resync_makes_pipelines_look_that_follow_the_default_branch(stages: str, wanted: bool) -> None:
+def test_resync_wakes_pipelines_that_follow_the_default_branch(stages: str, wanted: bool) -> None:
     text = f"version: 1\nimages: {{shop: ghcr.io/acme/shop}}\nmanifests: {{plain: deploy/}}\n{stages}"
     assert has_pipeline(text) is wanted
     assert not has_pipeline(None)
 
 
-def test_a_demo_is_none_of_the_sweeps_business() -> None:
+def test_sweeps_ignore_demos() -> None:
     key = EnvironmentKey.demo(SHOP.id, "sales")
     demo = replace(environment(1), key=key, namespace=namespace_name(key, SHOP), attempt=Attempt())
     there = OwnedNamespace(demo.namespace, key, SHOP, False)
@@ -116,28 +116,30 @@ def test_a_demo_is_none_of_the_sweeps_business() -> None:
     assert duplicate_namespaces([replace(there, name="gr-older")], {key: demo}) == []
 
 
-def test_orphans_are_namespaces_that_the_store_does_not_know_or_believes_gone() -> None:
-    known = {e.key: e for e in (environment(1), environment(2, EnvironmentState.GONE))}
-    found = without_environment([namespace(1), namespace(2), namespace(3), namespace(4, True)], known)
-    assert numbers(found) == [2, 3]
+def test_orphans_are_namespaces_without_environment() -> None:
+    environments = {e.key: e for e in (environment(1), environment(2, EnvironmentState.GONE))}
+    result = without_environment([namespace(1), namespace(2), namespace(3), namespace(4, True)], environments)
+    assert numbers(result) == [2, 3]
 
 
-def test_a_second_namespace_of_a_preview_is_found_and_a_stage_keeps_its_own() -> None:
-    known = {each.key: each for each in (environment(1), environment(2))}
+def test_duplicate_namespaces_are_found_for_previews_only() -> None:
+    environments = {e.key: e for e in (environment(1), environment(2))}
     older = replace(namespace(1), name="gr-older-a-pr-1")
     stage = replace(older, environment=EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, "staging"))
     going = replace(older, terminating=True)
-    found = duplicate_namespaces([namespace(1), namespace(2), older, stage, going], known)
-    assert found == [WorkKey.namespace("gr-older-a-pr-1")]
-    assert without_environment([namespace(1), older], known) == []
+    result = duplicate_namespaces([namespace(1), namespace(2), older, stage, going], environments)
+    assert result == [WorkKey.namespace("gr-older-a-pr-1")]
+    assert without_environment([namespace(1), older], environments) == []
 
 
-def test_a_preview_whose_namespace_somebody_deleted_is_found() -> None:
-    standing = {e.key: e for e in (environment(1), environment(2), environment(3, EnvironmentState.PENDING))}
-    assert numbers(without_namespace([namespace(1)], standing)) == [2]
+def test_preview_without_namespace_is_found() -> None:
+    environments = {
+        e.key: e for e in (environment(1), environment(2), environment(3, EnvironmentState.PENDING))
+    }
+    assert numbers(without_namespace([namespace(1)], environments)) == [2]
 
 
-class Tripped:
+class BreakerTelemetry:
     def __init__(self) -> None:
         self.sweeps: list[str] = []
 
@@ -148,8 +150,8 @@ class Tripped:
         raise AssertionError("the breaker counts nothing as swept")
 
 
-def test_the_breaker_lets_all_through_or_nothing() -> None:
-    telemetry = Tripped()
+def test_breaker_passes_all_or_nothing() -> None:
+    telemetry = BreakerTelemetry()
     assert within_limit("expiry", [1, 2, 3], 3, telemetry) == [1, 2, 3]
     assert telemetry.sweeps == []
     assert within_limit("expiry", [1, 2, 3, 4], 3, telemetry) == ()
