@@ -1,6 +1,6 @@
-"""Tries out everything that the bot needs, and says what to do where something fails."""
+"""`greenroom doctor`: checks the settings and what they refer to, and says how to fix problems."""
 
-from bot.doctor.examination import run_all_checks
-from bot.doctor.findings import Finding, State
+from bot.doctor.checks import Finding, State
+from bot.doctor.doctor import run_all_checks
 
 __all__ = ["Finding", "State", "run_all_checks"]

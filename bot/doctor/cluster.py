@@ -1,4 +1,4 @@
-"""Does the cluster answer, allow what the bot does, and carry the routes of environments?"""
+"""Checks the cluster: version, rights, secrets, Gateway API and gateway."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from bot.cluster.client.connection import connect
 from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import GATEWAY, SECRET
 from bot.cluster.policy import ClusterPolicy
-from bot.doctor.findings import CheckFailed
+from bot.doctor.checks import CheckFailed
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
 from bot.secrets.kubernetes import REPOSITORIES
 from bot.settings import Settings
 
 
 class ClusterChecks:
-    """`version` comes first: it connects."""
+    """`version` must run first: it connects."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -34,7 +34,7 @@ class ClusterChecks:
 
     @property
     def _api(self) -> KubernetesApi:
-        assert self._connected is not None, "the check of the version connects"
+        assert self._connected is not None, "version() connects"
         return self._connected
 
     async def version(self) -> str:
@@ -45,35 +45,38 @@ class ClusterChecks:
     async def rights(self) -> str:
         missing = await missing_rights(self._api)
         if missing:
-            told = [
+            rights = [
                 f"{', '.join(right.verbs)} {right.resource} ({right.group or 'core'})" for right in missing
             ]
-            advice = "Apply deploy/base/rights.yaml, and see that its binding names the bot's account."
-            raise CheckFailed("\n".join(["The bot's account in the cluster may not:", *told, advice]))
-        return "the bot's account has them all"
+            advice = "Apply deploy/base/rights.yaml, and check that its binding names the bot's service account."
+            raise CheckFailed("\n".join(["The bot's service account lacks these rights:", *rights, advice]))
+        return "complete"
 
     async def secrets(self) -> str:
-        """Whether each secret that the operator keeps for environments says for which repositories."""
-        granted = EnvironmentSecrets(os.environ).grants()
+        """Every secret for environments must name its repositories."""
+        grants = EnvironmentSecrets(os.environ).grants()
         problems = [
-            f"{PREFIX}{name} is for nobody: name repositories in {PREFIX}{name}{GRANT}."
-            for name, repositories in granted.items()
+            f"{PREFIX}{name} has no repositories. Set {PREFIX}{name}{GRANT}, such as acme/shop."
+            for name, repositories in grants.items()
             if not repositories
         ]
-        told = sorted(f"env:{name}" for name in granted)
+        secrets = sorted(f"env:{name}" for name in grants)
         for namespace in self._settings.secrets_namespaces:
-            found = await self._api.list(SECRET, namespace)
-            marked = [
-                each["metadata"]["name"]
-                for each in found.items
-                if (each["metadata"].get("annotations") or {}).get(REPOSITORIES)
+            listed = await self._api.list(SECRET, namespace)
+            names = [
+                secret["metadata"]["name"]
+                for secret in listed.items
+                if (secret["metadata"].get("annotations") or {}).get(REPOSITORIES)
             ]
-            told += [f"kubernetes:{namespace}/{name}" for name in sorted(marked)]
-            if not marked:
-                problems.append(f"No Secret in the namespace {namespace} has the annotation {REPOSITORIES}.")
+            secrets += [f"kubernetes:{namespace}/{name}" for name in sorted(names)]
+            if not names:
+                problems.append(
+                    f"No Secret in namespace {namespace} has the annotation {REPOSITORIES}. Add it to the Secrets, "
+                    "or remove the namespace from GREENROOM_SECRETS_NAMESPACES."
+                )
         if problems:
             raise CheckFailed("\n".join(problems))
-        return f"for environments there are {', '.join(told)}" if told else "none are kept for environments"
+        return f"available: {', '.join(secrets)}" if secrets else "none configured"
 
     async def gateway_api(self) -> str:
         try:
@@ -82,9 +85,11 @@ class ClusterChecks:
             if error.status != 404:
                 raise
             served = {}
-        if not {"gateways", "httproutes"} <= {each["name"] for each in served.get("resources", ())}:
-            advice = "install its CRDs (standard channel) and a controller for it"
-            raise CheckFailed(f"The cluster does not know {GATEWAY.api_version}: {advice}.")
+        if not {"gateways", "httproutes"} <= {resource["name"] for resource in served.get("resources", ())}:
+            raise CheckFailed(
+                f"The cluster does not serve {GATEWAY.api_version}. "
+                "Install the CRDs of the Gateway API (standard channel) and a controller."
+            )
         return GATEWAY.api_version
 
     async def gateway(self) -> str:
@@ -92,5 +97,5 @@ class ClusterChecks:
         if problem:
             raise CheckFailed(problem)
         domains = filter(None, (self._settings.base_domain, self._settings.fork_base_domain))
-        carried = " and ".join([*(f"*.{domain.host}" for domain in domains), *self._policy.hosts])
-        return f"{self._settings.gateway} carries {carried}"
+        hosts = " and ".join([*(f"*.{domain.host}" for domain in domains), *self._policy.hosts])
+        return f"{self._settings.gateway} serves {hosts}"

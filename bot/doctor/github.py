@@ -1,11 +1,11 @@
-"""Does GitHub know the App, give it what it needs, and know where to send deliveries?"""
+"""Checks the GitHub App: credentials, permissions and webhook."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Self
 
-from bot.doctor.findings import CheckFailed
+from bot.doctor.checks import CheckFailed
 from bot.github.client.connection import Connection
 from bot.github.client.failures import NotFound, Unauthorized
 from bot.github.client.github_client import GitHubClient
@@ -35,12 +35,11 @@ class GitHubChecks:
         try:
             app = (await self.client.get(None, "/app")).json()
         except NotFound:
-            advice = "compare GREENROOM_GITHUB_APP_ID with the App's page"
-            raise CheckFailed(f"GitHub knows no such App: {advice}.") from None
+            raise CheckFailed(
+                "GitHub has no such App. Compare GREENROOM_GITHUB_APP_ID with the App's settings page."
+            ) from None
         except Unauthorized as error:
-            advice = (
-                "Is the private key this App's? Make a new one on its page. Is this machine's clock right?"
-            )
+            advice = "Generate a new private key on the App's settings page, and check the clock of this machine."
             raise CheckFailed(f"{error}. {advice}") from None
         return f"signed in as {app['name']}"
 
@@ -48,18 +47,20 @@ class GitHubChecks:
         problems = await missing_permissions(self.client)
         if problems:
             raise CheckFailed("\n".join(problems))
-        return "the App and its installations have what is needed"
+        return "complete for the App and its installations"
 
     async def webhook(self) -> str:
         hook = (await self.client.get(None, "/app/hook/config")).json()
-        wanted = f"{self._settings.public_url}/webhooks"
-        url = hook.get("url") or "nowhere"
-        if url.rstrip("/") != wanted:
-            advice = f"set the webhook's URL on the App's page to {wanted}, or correct GREENROOM_PUBLIC_URL"
-            raise CheckFailed(f"GitHub sends deliveries to {url}: {advice}.")
+        expected = f"{self._settings.public_url}/webhooks"
+        url = hook.get("url") or "no URL"
+        if url.rstrip("/") != expected:
+            raise CheckFailed(
+                f"GitHub sends deliveries to {url}. Set the webhook URL on the App's settings page to {expected}, "
+                "or correct GREENROOM_PUBLIC_URL."
+            )
         if hook.get("content_type") != "json":
-            raise CheckFailed("Set the webhook's content type on the App's page to application/json.")
-        return f"GitHub sends deliveries to {wanted}"
+            raise CheckFailed("Set the content type of the webhook on the App's settings page to application/json.")
+        return f"GitHub sends deliveries to {expected}"
 
 
 def _now() -> datetime:

@@ -1,4 +1,4 @@
-"""`greenroom doctor` against an embedded GitHub and registry: what is well, what is not, and what to do."""
+"""`greenroom doctor` against an embedded GitHub and registry."""
 
 from __future__ import annotations
 
@@ -47,9 +47,9 @@ def environment(github: GitHubServer, tmp_path: Path) -> Environment:
 
 @pytest.fixture
 def doctor(monkeypatch: pytest.MonkeyPatch) -> Doctor:
-    """State and words by name, as a process with this environment finds them."""
+    """Runs the checks with these environment variables; returns state and message by name."""
 
-    def ask(environment: Environment) -> dict[str, tuple[str, str]]:
+    def run(environment: Environment) -> dict[str, tuple[str, str]]:
         with monkeypatch.context() as patch:
             for name in [name for name in os.environ if name.startswith("GREENROOM_")]:
                 patch.delenv(name)
@@ -57,10 +57,10 @@ def doctor(monkeypatch: pytest.MonkeyPatch) -> Doctor:
                 patch.setenv(name, value)
             return {finding.name: (finding.state.value, finding.message) for finding in run_all_checks()}
 
-    return ask
+    return run
 
 
-def test_the_github_side_of_a_sound_set_up_is_well(doctor: Doctor, environment: Environment) -> None:
+def test_valid_github_settings_pass(doctor: Doctor, environment: Environment) -> None:
     assert greenroom("migrate", **environment).stdout == "The database is up to date.\n"
     findings = doctor(environment)
     assert findings["settings"] == ("passed", "complete")
@@ -73,12 +73,12 @@ def test_the_github_side_of_a_sound_set_up_is_well(doctor: Doctor, environment: 
     )
 
 
-def test_missing_settings_are_all_that_is_told(doctor: Doctor) -> None:
+def test_missing_settings_are_the_only_finding(doctor: Doctor) -> None:
     findings = doctor({})
     assert list(findings) == ["settings"]
 
 
-def test_a_database_that_is_not_there_is_told_how_to_make_it_and_not_made(
+def test_missing_database_is_reported_and_not_created(
     doctor: Doctor, environment: Environment, tmp_path: Path
 ) -> None:
     findings = doctor(environment)
@@ -86,7 +86,7 @@ def test_a_database_that_is_not_there_is_told_how_to_make_it_and_not_made(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_database_without_tables_is_told_how_to_make_them(
+def test_database_without_tables_is_reported(
     doctor: Doctor, environment: Environment, tmp_path: Path
 ) -> None:
     (tmp_path / "greenroom.db").touch()
@@ -94,31 +94,34 @@ def test_a_database_without_tables_is_told_how_to_make_them(
     assert "greenroom migrate" in findings["database"][1]
 
 
-def test_a_wrong_app_id_or_key_is_one_failure_and_the_rest_is_skipped(
+def test_wrong_app_id_or_key_skips_the_other_checks(
     doctor: Doctor, environment: Environment
 ) -> None:
     findings = doctor({**environment, "GREENROOM_GITHUB_APP_ID": "1"})
-    state, told = findings["GitHub App"]
+    state, message = findings["GitHub App"]
     assert state == "failed"
-    assert "GREENROOM_GITHUB_APP_ID" in told
+    assert "GREENROOM_GITHUB_APP_ID" in message
     other = GitHub().credentials
-    told = doctor({**environment, "GREENROOM_GITHUB_PRIVATE_KEY": other.private_key})["GitHub App"][1]
-    assert "Is the private key this App's?" in told
-    assert findings["permissions"] == findings["webhook"] == ("skipped", "GitHub App comes first")
+    message = doctor({**environment, "GREENROOM_GITHUB_PRIVATE_KEY": other.private_key})["GitHub App"][1]
+    assert "Generate a new private key" in message
+    assert findings["permissions"] == findings["webhook"] == (
+        "skipped",
+        "skipped: fix the check 'GitHub App' first",
+    )
 
 
-def test_a_missing_permission_and_a_missing_event_are_named(
+def test_missing_permission_and_event_are_named(
     doctor: Doctor, github: GitHubServer, environment: Environment
 ) -> None:
     github.apps.set_permissions({**github.apps.app.permissions, "checks": "read"}, events=("push",))
     findings = doctor(environment)
-    state, told = findings["permissions"]
+    state, message = findings["permissions"]
     assert state == "failed"
-    assert "The App lacks the permission checks: write" in told
-    assert "The App is not told of the event pull_request" in told
+    assert "The App lacks the permission checks: write" in message
+    assert "The App is not told of the event pull_request" in message
 
 
-def test_an_app_that_is_not_installed_is_told_where_to_install_it(
+def test_app_without_installation_is_reported(
     doctor: Doctor, github: GitHubServer, environment: Environment
 ) -> None:
     (installation,) = github.world.state.installations.values()
@@ -127,47 +130,47 @@ def test_an_app_that_is_not_installed_is_told_where_to_install_it(
     assert "not installed anywhere" in findings["permissions"][1]
 
 
-def test_a_webhook_that_goes_elsewhere_is_told_where_it_should_go(
+def test_wrong_webhook_url_is_reported(
     doctor: Doctor, github: GitHubServer, environment: Environment
 ) -> None:
     github.apps.app.hook_url = "https://old.example.com/hook"
     findings = doctor(environment)
-    state, told = findings["webhook"]
+    state, message = findings["webhook"]
     assert state == "failed"
-    assert "https://old.example.com/hook" in told
-    assert "https://greenroom.example.com/webhooks" in told
+    assert "https://old.example.com/hook" in message
+    assert "https://greenroom.example.com/webhooks" in message
 
 
-def test_a_program_that_manifests_need_is_missed_only_where_it_is_needed(
+def test_missing_tool_fails_only_if_used(
     doctor: Doctor, github: GitHubServer, environment: Environment, tmp_path: Path
 ) -> None:
     bare = {**environment, "PATH": str(tmp_path)}
     assert doctor(bare)["manifests"][0] == "passed"
     github.repositories.push("acme/shop", "main", helm_shop_files(), by="ada")
-    state, told = doctor(bare)["manifests"]
+    state, message = doctor(bare)["manifests"]
     assert state == "failed"
-    assert told == "helm is not on the PATH, and acme/shop needs it: add it to the bot's image."
+    assert message == "helm is not installed, but acme/shop uses it. Add it to the bot's image."
     (tmp_path / "helm").write_text(f"#!{sys.executable}\nprint('v4.3.1')\n")
     (tmp_path / "helm").chmod(0o755)
-    assert doctor(bare)["manifests"] == ("passed", "kustomize is not there, and nobody needs it; helm v4.3.1")
+    assert doctor(bare)["manifests"] == ("passed", "kustomize: not installed (not needed); helm v4.3.1")
 
 
-def test_a_github_that_does_not_answer_is_told_in_a_sentence(
+def test_unavailable_github_is_reported(
     doctor: Doctor, environment: Environment
 ) -> None:
     findings = doctor({**environment, "GREENROOM_GITHUB_API_URL": "http://127.0.0.1:9"})
     assert findings["GitHub App"][0] == "failed"
 
 
-def test_a_script_gets_json(environment: Environment) -> None:
-    done = greenroom("doctor", "--json", **environment)
-    assert done.exit_code == 1
-    first = json.loads(done.stdout)[0]
+def test_findings_as_json(environment: Environment) -> None:
+    result = greenroom("doctor", "--json", **environment)
+    assert result.exit_code == 1
+    first = json.loads(result.stdout)[0]
     assert first == {"name": "settings", "state": "passed", "message": "complete"}
 
 
-def test_a_person_gets_a_table(environment: Environment) -> None:
-    shown = greenroom("doctor", **{**environment, "GREENROOM_GITHUB_APP_ID": "1"})
-    assert shown.exit_code == 1
-    assert "failed   GitHub App" in shown.stdout
-    assert environment["GREENROOM_WEBHOOK_SECRET"] not in shown.stdout + shown.stderr
+def test_findings_as_table(environment: Environment) -> None:
+    result = greenroom("doctor", **{**environment, "GREENROOM_GITHUB_APP_ID": "1"})
+    assert result.exit_code == 1
+    assert "failed   GitHub App" in result.stdout
+    assert environment["GREENROOM_WEBHOOK_SECRET"] not in result.stdout + result.stderr

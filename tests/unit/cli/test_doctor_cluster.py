@@ -1,4 +1,4 @@
-"""What the doctor says of a cluster and its gateway, against an embedded API server."""
+"""The doctor's checks of a cluster, against an embedded API server."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from bot.cluster.client.connection import ConnectionFailed
 from bot.doctor.cluster import ClusterChecks
-from bot.doctor.findings import CheckFailed
+from bot.doctor.checks import CheckFailed
 from bot.embedded.kubernetes import KubernetesServer
 from bot.settings import Settings
 
-_WELL = [{"type": kind, "status": "True"} for kind in ("Accepted", "Programmed")]
+_READY = [{"type": kind, "status": "True"} for kind in ("Accepted", "Programmed")]
 _LISTENER = {
     "name": "previews",
     "port": 80,
@@ -58,7 +58,7 @@ async def checks(server: KubernetesServer, tmp_path: Path) -> AsyncIterator[Clus
         yield connected
 
 
-async def _make(server: KubernetesServer, conditions: list[Any], listeners: list[Any]) -> None:
+async def _create_gateway(server: KubernetesServer, conditions: list[Any], listeners: list[Any]) -> None:
     gateway = {
         "apiVersion": "gateway.networking.k8s.io/v1",
         "kind": "Gateway",
@@ -71,55 +71,55 @@ async def _make(server: KubernetesServer, conditions: list[Any], listeners: list
         path = "/apis/gateway.networking.k8s.io/v1/namespaces/gateways/gateways"
         made = await client.post(path, json=gateway)
         assert made.status_code == 201, made.text
-        state = {**made.json(), "status": {"conditions": [_full(each) for each in conditions]}}
+        state = {**made.json(), "status": {"conditions": [_complete(condition) for condition in conditions]}}
         assert (await client.put(f"{path}/public/status", json=state)).status_code == 200
 
 
-def _full(condition: dict[str, str]) -> dict[str, str]:
+def _complete(condition: dict[str, str]) -> dict[str, str]:
     return {"reason": "Any", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z", **condition}
 
 
-async def test_a_gateway_for_the_domain_is_well(server: KubernetesServer, checks: ClusterChecks) -> None:
-    await _make(server, _WELL, [_LISTENER])
-    assert await checks.gateway() == "gateways/public carries *.preview.example.com"
+async def test_gateway_for_the_domain_passes(server: KubernetesServer, checks: ClusterChecks) -> None:
+    await _create_gateway(server, _READY, [_LISTENER])
+    assert await checks.gateway() == "gateways/public serves *.preview.example.com"
 
 
-async def test_a_gateway_that_is_not_there_is_told(checks: ClusterChecks) -> None:
+async def test_missing_gateway_fails(checks: ClusterChecks) -> None:
     with pytest.raises(CheckFailed, match="Gateway gateways/public does not exist"):
         await checks.gateway()
 
 
-async def test_a_gateway_that_nobody_took_up_is_told(server: KubernetesServer, checks: ClusterChecks) -> None:
-    await _make(server, [], [_LISTENER])
+async def test_gateway_without_controller_fails(server: KubernetesServer, checks: ClusterChecks) -> None:
+    await _create_gateway(server, [], [_LISTENER])
     with pytest.raises(CheckFailed, match="no controller has accepted it"):
         await checks.gateway()
 
 
-async def test_a_listener_for_another_domain_is_told(server: KubernetesServer, checks: ClusterChecks) -> None:
-    await _make(server, _WELL, [{**_LISTENER, "hostname": "*.example.org"}])
+async def test_listener_for_another_domain_fails(server: KubernetesServer, checks: ClusterChecks) -> None:
+    await _create_gateway(server, _READY, [{**_LISTENER, "hostname": "*.example.org"}])
     with pytest.raises(CheckFailed, match=r"serves \*.example.org, not \*.preview.example.com"):
         await checks.gateway()
 
 
-async def test_an_account_with_all_rights_is_well(checks: ClusterChecks) -> None:
+async def test_complete_rights_pass(checks: ClusterChecks) -> None:
     assert await checks.gateway_api() == "gateway.networking.k8s.io/v1"
     assert await checks.rights()
 
 
-async def test_a_missing_right_is_named_with_what_to_do(
+async def test_missing_rights_are_named_with_advice(
     server: KubernetesServer, checks: ClusterChecks
 ) -> None:
     server.deny(verb="delete", resource="namespaces")
     server.deny(resource="httproutes")
     with pytest.raises(CheckFailed) as caught:
         await checks.rights()
-    told = str(caught.value)
-    assert "delete namespaces (core)" in told
-    assert "watch httproutes (gateway.networking.k8s.io)" in told
-    assert "deploy/base/rights.yaml" in told
+    message = str(caught.value)
+    assert "delete namespaces (core)" in message
+    assert "watch httproutes (gateway.networking.k8s.io)" in message
+    assert "deploy/base/rights.yaml" in message
 
 
-async def test_secrets_that_are_for_nobody_are_told(
+async def test_secrets_without_repositories_fail(
     server: KubernetesServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GREENROOM_SECRET_STRIPE_KEY", "sk_test_4711")
@@ -129,9 +129,10 @@ async def test_secrets_that_are_for_nobody_are_told(
         with pytest.raises(CheckFailed) as caught:
             await checks.secrets()
         assert str(caught.value).splitlines() == [
-            "GREENROOM_SECRET_STRIPE_KEY is for nobody: "
-            "name repositories in GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES.",
-            "No Secret in the namespace vault has the annotation greenroom.dev/repositories.",
+            "GREENROOM_SECRET_STRIPE_KEY has no repositories. "
+            "Set GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES, such as acme/shop.",
+            "No Secret in namespace vault has the annotation greenroom.dev/repositories. "
+            "Add it to the Secrets, or remove the namespace from GREENROOM_SECRETS_NAMESPACES.",
         ]
 
         monkeypatch.setenv("GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES", "acme/shop")
@@ -142,15 +143,15 @@ async def test_secrets_that_are_for_nobody_are_told(
             secret = {"metadata": {"name": "mail", "annotations": annotations}}
             made = await client.post("/api/v1/namespaces/vault/secrets", json=secret)
             assert made.status_code == 201, made.text
-        told = await checks.secrets()
-    assert told == "for environments there are env:STRIPE_KEY, kubernetes:vault/mail"
+        message = await checks.secrets()
+    assert message == "available: env:STRIPE_KEY, kubernetes:vault/mail"
 
 
-async def test_without_secrets_there_is_nothing_to_mend(checks: ClusterChecks) -> None:
-    assert await checks.secrets() == "none are kept for environments"
+async def test_no_secrets_pass(checks: ClusterChecks) -> None:
+    assert await checks.secrets() == "none configured"
 
 
-async def test_a_kubeconfig_that_is_not_there_is_told(tmp_path: Path) -> None:
+async def test_missing_kubeconfig_fails(tmp_path: Path) -> None:
     async with ClusterChecks(_settings(tmp_path / "none")) as checks:
         with pytest.raises(ConnectionFailed, match="does not exist"):
             await checks.version()

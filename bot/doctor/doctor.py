@@ -1,29 +1,28 @@
-"""All checks, in the order in which a person would set things up."""
+"""All checks, in the order of the installation guide."""
 
 from __future__ import annotations
 
 import asyncio
 
+from bot.doctor.checks import Check, CheckFailed, Finding, State, run
 from bot.doctor.cluster import ClusterChecks
-from bot.doctor.findings import Check, CheckFailed, Finding, State, run
 from bot.doctor.github import GitHubChecks
-from bot.doctor.images import images
-from bot.doctor.manifests import manifests
+from bot.doctor.repositories import check_images, check_manifest_tools
 from bot.model.errors import StoreUnavailable
 from bot.settings import Settings, SettingsError, read_settings
 from bot.store import Store
 
 
 def run_all_checks() -> list[Finding]:
-    """Reads the settings from the environment and tries out what they say."""
+    """Reads the settings from the environment and checks that they work."""
     try:
         settings = read_settings()
     except SettingsError as error:
         return [Finding("settings", State.FAILED, "\n".join(error.problems))]
-    return [Finding("settings", State.PASSED, "complete"), *asyncio.run(_examine(settings))]
+    return [Finding("settings", State.PASSED, "complete"), *asyncio.run(_run_checks(settings))]
 
 
-async def _examine(settings: Settings) -> list[Finding]:
+async def _run_checks(settings: Settings) -> list[Finding]:
     async with GitHubChecks(settings) as github, ClusterChecks(settings) as cluster:
         return await run(
             [
@@ -31,8 +30,8 @@ async def _examine(settings: Settings) -> list[Finding]:
                 Check("GitHub App", github.app),
                 Check("permissions", github.permissions, needs="GitHub App"),
                 Check("webhook", github.webhook, needs="GitHub App"),
-                Check("images", lambda: images(github.client, settings), needs="GitHub App"),
-                Check("manifests", lambda: manifests(github.client), needs="GitHub App"),
+                Check("images", lambda: check_images(github.client, settings), needs="GitHub App"),
+                Check("manifests", lambda: check_manifest_tools(github.client), needs="GitHub App"),
                 Check("cluster", cluster.version),
                 Check("rights", cluster.rights, needs="cluster"),
                 Check("secrets", cluster.secrets, needs="cluster"),
@@ -47,8 +46,7 @@ async def _database(settings: Settings) -> str:
     try:
         await store.ping()
     except StoreUnavailable as error:
-        advice = "When it is new: `greenroom migrate` makes the tables, and so does `greenroom serve`."
-        raise CheckFailed(f"{error} {advice}") from None
+        raise CheckFailed(f"{error} `greenroom migrate` creates the tables of a new database.") from None
     finally:
         await store.close()
-    return "it answers and has its tables"
+    return "reachable, tables exist"
