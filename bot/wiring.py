@@ -1,13 +1,26 @@
-"""Who carries out which kind of work: the handlers of the queue, with the rooms that each needs."""
+"""Opens the clients and builds the handlers of the work queue."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from pathlib import Path
 
+from bot.cluster.apply import KubernetesWorkloads
+from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.connection import connect
+from bot.cluster.data import KubernetesData
+from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.namespaces import KubernetesNamespaces
+from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
+from bot.cluster.render.tools import Tools
+from bot.cluster.routing.gateway import HttpGateway
+from bot.cluster.secrets import read_secret
 from bot.commands.handler import CommandHandler, CommandPorts
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
@@ -15,16 +28,22 @@ from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.github.app import GitHubApp
+from bot.model.errors import GreenroomError
 from bot.model.quota import Caps
 from bot.promotions.default_branch import DefaultBranchFollower
 from bot.promotions.demo_pins import DemoPins
 from bot.promotions.facts_reader import FactsReader
+from bot.promotions.listening import Listening
 from bot.promotions.parity_service import ParityService
 from bot.promotions.promotion_reconciler import PromotionReconciler
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import PromotionService
 from bot.promotions.view_reader import StageViewReader
-from bot.settings import Settings
+from bot.registry.client import RegistryClient
+from bot.registry.credentials import Credentials
+from bot.secrets.environment import EnvironmentSecrets
+from bot.secrets.kubernetes import KubernetesSecrets
+from bot.settings import Domain, Settings
 from bot.store import Store
 from bot.store.store import utc_now
 from bot.sweeps.deployments import sweep_stale_deployments
@@ -39,28 +58,93 @@ from bot.web.metrics import Metrics
 from bot.worker import Handler
 
 _KEEP_DELIVERIES = timedelta(days=7)
-"""GitHub redelivers what is younger than three days; a guid must be known for longer than that."""
+"""GitHub redelivers deliveries of the last three days, so their ids must be stored for longer."""
 _KEEP_RELEASES = timedelta(days=90)
-"""Hardly anybody names an older one that runs nowhere; one of the default branch is then made anew."""
-_FORGET_AT_ONCE = 500
-"""So that nobody waits for the database for long; the next sweep goes on."""
+"""For releases that run nowhere. Older ones of the default branch can be resolved again."""
+_RELEASES_PER_PURGE = 500
+"""Bounds the length of the transaction; the next sweep deletes more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """What the handlers are made of."""
+    """The store and all clients of one process."""
 
+    settings: Settings
+    metrics: Metrics
     store: Store
     github: GitHubApp
+    kubernetes: KubernetesApi
     namespaces: KubernetesNamespaces
     renderer: ManifestRenderer
     ports: Ports
-    settings: Settings
-    metrics: Metrics
+
+
+async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncExitStack) -> Dependencies:
+    """Opens the store, which it migrates, and the clients. The stack closes them in reverse order."""
+    store = await Store.open(settings.database_url.get_secret_value())
+    stack.push_async_callback(store.close)
+    await store.migrate()
+    github = GitHubApp(
+        api_url=settings.github_api_url,
+        app_id=settings.github_app_id,
+        private_key=settings.github_private_key.get_secret_value(),
+        public_url=settings.public_url,
+        ca_file=settings.github_ca_file,
+        telemetry=metrics,
+    )
+    stack.push_async_callback(github.close)
+    kubernetes = await stack.enter_async_context(await connect(settings.kubeconfig, metrics))
+    policy = ClusterPolicy.of(settings)
+    renderer = ManifestRenderer(policy, Tools(settings.render_hosts))
+    namespaces = KubernetesNamespaces(kubernetes, policy)
+    ports = Ports(
+        environments=store.environments,
+        pull_requests=github.pull_requests,
+        contents=github.contents,
+        checks=github.checks,
+        collaborators=github.collaborators,
+        installations=github.installations,
+        deployments=github.deployments,
+        reporter=github.reporter,
+        registry=await stack.enter_async_context(registry_client(settings)),
+        renderer=renderer,
+        namespaces=namespaces,
+        workloads=KubernetesWorkloads(kubernetes),
+        data=KubernetesData(kubernetes),
+        health=KubernetesHealth(kubernetes),
+        gateway=await stack.enter_async_context(_gateway(settings, settings.base_domain)),
+        fork_gateway=await stack.enter_async_context(
+            _gateway(settings, settings.fork_base_domain or settings.base_domain)
+        ),
+        secrets={
+            "env": EnvironmentSecrets(os.environ),
+            "kubernetes": KubernetesSecrets(partial(read_secret, kubernetes), settings.secrets_namespaces),
+        },
+        clock=utc_now,
+        telemetry=metrics,
+        promotions=Listening(store.promotions, store.releases),
+    )
+    return Dependencies(settings, metrics, store, github, kubernetes, namespaces, renderer, ports)
+
+
+def registry_client(settings: Settings) -> RegistryClient:
+    path = settings.registry_credentials
+    try:
+        credentials = Credentials.from_docker_config(Path(path).read_text()) if path else None
+    except (OSError, ValueError) as error:
+        raise GreenroomError(f"GREENROOM_REGISTRY_CREDENTIALS is invalid: {error}") from None
+    return RegistryClient(credentials, settings.private_registries)
+
+
+def _gateway(settings: Settings, domain: Domain) -> HttpGateway:
+    try:
+        return HttpGateway(domain, settings.gateway_address, settings.gateway_ca_file)
+    except OSError as error:
+        raise GreenroomError(f"GREENROOM_GATEWAY_CA_FILE is invalid: {error}") from None
 
 
 def handlers(dependencies: Dependencies) -> dict[str, Handler]:
-    """By the kind of work."""
+    """Handlers by kind of work."""
     store, settings, metrics = dependencies.store, dependencies.settings, dependencies.metrics
     github = dependencies.github
     resync = Resync(
@@ -91,7 +175,7 @@ def view_reader(store: Store, github: GitHubApp) -> StageViewReader:
 
 
 def intervals(settings: Settings) -> Mapping[str, timedelta]:
-    """How often each sweep looks."""
+    """The interval of each sweep."""
     return {
         "resync": settings.resync_interval,
         "expiry": settings.expiry_interval,
@@ -105,18 +189,17 @@ def intervals(settings: Settings) -> Mapping[str, timedelta]:
 
 def _commands(dependencies: Dependencies) -> Handler:
     store, github = dependencies.store, dependencies.github
-    teller = view_reader(store, github)
-    peers = CommandPorts(
+    ports = CommandPorts(
         store.commands,
         store.environments,
         github.comments,
         github.pull_requests,
         github.collaborators,
         StageCommands(PromotionService(store.promotions, store.releases, github.promotion_readers, utc_now)),
-        StatusQuery(store.environments, store.journal, store.queue, teller, utc_now),
+        StatusQuery(store.environments, store.journal, store.queue, view_reader(store, github), utc_now),
         utc_now,
     )
-    return CommandHandler(peers, dependencies.settings.longest_ttl)
+    return CommandHandler(ports, dependencies.settings.longest_ttl)
 
 
 def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
@@ -140,12 +223,8 @@ def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
 
 
 def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    store, github, settings, metrics = (
-        dependencies.store,
-        dependencies.github,
-        dependencies.settings,
-        dependencies.metrics,
-    )
+    store, github = dependencies.store, dependencies.github
+    settings, metrics = dependencies.settings, dependencies.metrics
     limit = settings.max_deletions_per_sweep
 
     async def expire() -> None:
@@ -156,17 +235,17 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
         await sweep_failed_deliveries(github.installations, store.deliveries, utc_now(), metrics)
         await store.deliveries.purge(utc_now() - _KEEP_DELIVERIES)
         await store.commands.purge(utc_now() - _KEEP_DELIVERIES)
-        await store.releases.purge(utc_now() - _KEEP_RELEASES, _FORGET_AT_ONCE)
+        await store.releases.purge(utc_now() - _KEEP_RELEASES, _RELEASES_PER_PURGE)
 
-    async def find_deployments() -> None:
+    async def delete_deployments() -> None:
         await sweep_stale_deployments(
             github.installations, github.deployments, store.environments, store.deliveries, metrics
         )
 
-    async def find_lost() -> None:
+    async def remove_repositories() -> None:
         await sweep_removed_repositories(store.environments, store.deliveries, utc_now(), limit, metrics)
 
-    async def find_orphans() -> None:
+    async def delete_orphans() -> None:
         ports = OrphanPorts(dependencies.namespaces, store.environments, store.deliveries, store.queue)
         await sweep_orphans(ports, limit, metrics)
 
@@ -176,10 +255,10 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
     return {
         "expiry": expire,
         "redelivery": redeliver,
-        "orphans": find_orphans,
+        "orphans": delete_orphans,
         "queue": wake_queue,
-        "lost": find_lost,
-        "deployments": find_deployments,
+        "lost": remove_repositories,
+        "deployments": delete_deployments,
     }
 
 

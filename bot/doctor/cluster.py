@@ -48,7 +48,7 @@ class ClusterChecks:
             rights = [
                 f"{', '.join(right.verbs)} {right.resource} ({right.group or 'core'})" for right in missing
             ]
-            advice = "Apply deploy/base/rights.yaml, and check that its binding names the bot's service account."
+            advice = "Apply deploy/base/rights.yaml; its binding must name the bot's service account."
             raise CheckFailed("\n".join(["The bot's service account lacks these rights:", *rights, advice]))
         return "complete"
 
@@ -71,8 +71,8 @@ class ClusterChecks:
             secrets += [f"kubernetes:{namespace}/{name}" for name in sorted(names)]
             if not names:
                 problems.append(
-                    f"No Secret in namespace {namespace} has the annotation {REPOSITORIES}. Add it to the Secrets, "
-                    "or remove the namespace from GREENROOM_SECRETS_NAMESPACES."
+                    f"No Secret in namespace {namespace} has the annotation {REPOSITORIES}. "
+                    "Add it to the Secrets, or remove the namespace from GREENROOM_SECRETS_NAMESPACES."
                 )
         if problems:
             raise CheckFailed("\n".join(problems))

@@ -39,7 +39,7 @@ class GitHubChecks:
                 "GitHub has no such App. Compare GREENROOM_GITHUB_APP_ID with the App's settings page."
             ) from None
         except Unauthorized as error:
-            advice = "Generate a new private key on the App's settings page, and check the clock of this machine."
+            advice = "Generate a new private key on the App's settings page; check the clock of this machine."
             raise CheckFailed(f"{error}. {advice}") from None
         return f"signed in as {app['name']}"
 
@@ -55,11 +55,13 @@ class GitHubChecks:
         url = hook.get("url") or "no URL"
         if url.rstrip("/") != expected:
             raise CheckFailed(
-                f"GitHub sends deliveries to {url}. Set the webhook URL on the App's settings page to {expected}, "
-                "or correct GREENROOM_PUBLIC_URL."
+                f"GitHub sends deliveries to {url}. Correct GREENROOM_PUBLIC_URL, "
+                f"or set the webhook URL on the App's settings page to {expected}."
             )
         if hook.get("content_type") != "json":
-            raise CheckFailed("Set the content type of the webhook on the App's settings page to application/json.")
+            raise CheckFailed(
+                "Set the webhook's content type on the App's settings page to application/json."
+            )
         return f"GitHub sends deliveries to {expected}"
 
 

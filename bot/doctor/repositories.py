@@ -37,7 +37,9 @@ async def check_images(client: GitHubClient, settings: Settings) -> str:
                 problems.append(f"{repository.full_name}: {error}")
     if problems:
         raise CheckFailed("\n".join(problems))
-    return f"readable: {', '.join(sorted(readable))}" if readable else f"no repository has a {CONFIG_FILE} yet"
+    return (
+        f"readable: {', '.join(sorted(readable))}" if readable else f"no repository has a {CONFIG_FILE} yet"
+    )
 
 
 async def check_manifest_tools(client: GitHubClient) -> str:
@@ -49,9 +51,8 @@ async def check_manifest_tools(client: GitHubClient) -> str:
             installed.append(f"{tool} {await tools.version(tool)}")
         except ToolMissing:
             if tool in users:
-                missing.append(
-                    f"{tool} is not installed, but {', '.join(users[tool])} uses it. Add it to the bot's image."
-                )
+                names = ", ".join(users[tool])
+                missing.append(f"{tool} is not installed, but {names} uses it. Add it to the bot's image.")
             else:
                 installed.append(f"{tool}: not installed (not needed)")
     if missing:
@@ -79,5 +80,5 @@ async def _repositories(client: GitHubClient) -> Sequence[Repository]:
     repositories: list[Repository] = []
     for installation in await installations.all():
         if len(repositories) < _MAX_REPOSITORIES and not installation.suspended:
-            repositories += await installations.repositories(installation.id)
+            repositories += await installations.repositories_of(installation.id)
     return repositories[:_MAX_REPOSITORIES]

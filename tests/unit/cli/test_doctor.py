@@ -94,9 +94,7 @@ def test_database_without_tables_is_reported(
     assert "greenroom migrate" in findings["database"][1]
 
 
-def test_wrong_app_id_or_key_skips_the_other_checks(
-    doctor: Doctor, environment: Environment
-) -> None:
+def test_wrong_app_id_or_key_skips_the_other_checks(doctor: Doctor, environment: Environment) -> None:
     findings = doctor({**environment, "GREENROOM_GITHUB_APP_ID": "1"})
     state, message = findings["GitHub App"]
     assert state == "failed"
@@ -104,9 +102,13 @@ def test_wrong_app_id_or_key_skips_the_other_checks(
     other = GitHub().credentials
     message = doctor({**environment, "GREENROOM_GITHUB_PRIVATE_KEY": other.private_key})["GitHub App"][1]
     assert "Generate a new private key" in message
-    assert findings["permissions"] == findings["webhook"] == (
-        "skipped",
-        "skipped: fix the check 'GitHub App' first",
+    assert (
+        findings["permissions"]
+        == findings["webhook"]
+        == (
+            "skipped",
+            "skipped: fix the check 'GitHub App' first",
+        )
     )
 
 
@@ -155,9 +157,7 @@ def test_missing_tool_fails_only_if_used(
     assert doctor(bare)["manifests"] == ("passed", "kustomize: not installed (not needed); helm v4.3.1")
 
 
-def test_unavailable_github_is_reported(
-    doctor: Doctor, environment: Environment
-) -> None:
+def test_unavailable_github_is_reported(doctor: Doctor, environment: Environment) -> None:
     findings = doctor({**environment, "GREENROOM_GITHUB_API_URL": "http://127.0.0.1:9"})
     assert findings["GitHub App"][0] == "failed"
 

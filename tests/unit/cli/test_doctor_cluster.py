@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from bot.cluster.client.connection import ConnectionFailed
-from bot.doctor.cluster import ClusterChecks
 from bot.doctor.checks import CheckFailed
+from bot.doctor.cluster import ClusterChecks
 from bot.embedded.kubernetes import KubernetesServer
 from bot.settings import Settings
 
@@ -106,9 +106,7 @@ async def test_complete_rights_pass(checks: ClusterChecks) -> None:
     assert await checks.rights()
 
 
-async def test_missing_rights_are_named_with_advice(
-    server: KubernetesServer, checks: ClusterChecks
-) -> None:
+async def test_missing_rights_are_named_with_advice(server: KubernetesServer, checks: ClusterChecks) -> None:
     server.deny(verb="delete", resource="namespaces")
     server.deny(resource="httproutes")
     with pytest.raises(CheckFailed) as caught:

@@ -113,7 +113,7 @@ async def test_used_port_is_reported(bot: Bot, settings: dict[str, str]) -> None
 async def test_missing_kubeconfig_is_reported(settings: dict[str, str]) -> None:
     done = await asyncio.to_thread(run_process, "serve", "--port", "0", **{**settings, "KUBECONFIG": "/none"})
     assert done.returncode == 2
-    assert "KUBECONFIG names /none, and there is no such file." in done.stderr
+    assert "/none" in done.stderr
     assert "Traceback" not in done.stderr
 
 
