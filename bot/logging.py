@@ -1,7 +1,6 @@
-"""One log for everything in the process: JSON lines, or colours on a terminal, and never a secret.
+"""The log of the process: JSON lines, or coloured lines on a terminal, with secrets redacted.
 
-Rooms write with `structlog.get_logger()`. `about(delivery=…, environment=…)` adds fields to every line
-that is logged inside, also by libraries.
+`about(delivery=…, environment=…)` is a context manager that adds fields to every line, also of libraries.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ Redact = Callable[[str], str]
 
 HIDDEN = "[hidden]"
 _SHORTEST_SECRET = 4
-"""Hiding every occurrence of something shorter would make the log unreadable and hide nothing."""
+"""Redacting shorter strings would make the log unreadable."""
 
 _TOKEN = re.compile(
     r"""
@@ -36,7 +35,7 @@ _TOKEN = re.compile(
 )
 
 _QUIET = {
-    # Below these levels they tell every request or every timer, or quote bodies.
+    # Lower levels log every request or timer, or quote bodies.
     "apscheduler": logging.WARNING,
     "httpx": logging.WARNING,
     "httpcore": logging.WARNING,
@@ -50,7 +49,7 @@ _QUIET = {
 
 
 def set_up_logging(level: str = "info", secrets: Collection[str] = ()) -> None:
-    """Sends every logger of the process to stderr. To be called again once the secrets are known."""
+    """Sends all loggers of the process to stderr. Call it again once the secrets are known."""
     terminal = sys.stderr.isatty()
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -86,23 +85,23 @@ def set_up_logging(level: str = "info", secrets: Collection[str] = ()) -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(max(least, root.level))
+    for name, minimum in _QUIET.items():
+        logging.getLogger(name).setLevel(max(minimum, root.level))
 
 
 def redactor(secrets: Collection[str]) -> Redact:
-    """Replaces the given secrets, and what looks like a token, a key or a password in a URL."""
+    """A function that replaces the secrets, and text that looks like a token, key or password."""
     values = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
-    known = re.compile("|".join(map(re.escape, values))) if values else None
+    literals = re.compile("|".join(map(re.escape, values))) if values else None
 
     def redact(text: str) -> str:
-        return _TOKEN.sub(HIDDEN, known.sub(HIDDEN, text) if known else text)
+        return _TOKEN.sub(HIDDEN, literals.sub(HIDDEN, text) if literals else text)
 
     return redact
 
 
 def hide_secrets(redact: Redact) -> Processor:
-    """The last step before a line is written: exceptions are text by now, all else becomes text."""
+    """The last processor before rendering: redacts all texts of an event, and converts objects to text."""
 
     def hidden(value: object) -> Any:
         match value:

@@ -1,4 +1,4 @@
-"""Runs a web application until a signal ends the process: the first one gently, the second one at once."""
+"""Runs the application until a signal. The first signal drains it, the second one ends the process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ import uvloop
 from starlette.types import ASGIApp
 
 DRAIN_SECONDS = 30.0
-"""From the first signal to the end, whatever still runs."""
+"""The time from the first signal until the process ends."""
 _REQUEST_SECONDS = 5
-"""Of these, what requests under way may take."""
+"""The part of it for running requests."""
 _CLOSING_SECONDS = 7
-"""Of these, what is kept for handing back unfinished work and for closing."""
+"""The part of it for returning unfinished work to the queue and for closing."""
 _KEEP_ALIVE_SECONDS = 75
-"""Longer than gateways keep an idle connection, so that none is closed just when a request is sent on it."""
+"""Longer than the idle timeout of gateways, so that the gateway closes idle connections first."""
 
 _log = structlog.get_logger(__name__)
 
@@ -34,23 +34,23 @@ class Application(Protocol):
     async def start(self) -> None: ...
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Lets running work end, hands back the rest and closes everything, also after half a start."""
+        """Finishes running work, returns the rest to the queue and closes everything."""
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; OSError when the address is taken, or not one of this machine."""
+    """A listening socket; OSError when the address is in use or does not belong to this machine."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=2048)
 
 
 def address(listener: socket.socket) -> str:
-    """Such as `http://127.0.0.1:8000`."""
+    """The URL of the socket, such as `http://127.0.0.1:8000`."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def run(application: Application, listener: socket.socket) -> None:
-    """Serves until SIGTERM or SIGINT, and returns when all is drained. What `start` raises is raised here."""
+    """Serves until SIGTERM or SIGINT, then drains. Raises the errors of `start`."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(application, listener))
 
@@ -67,7 +67,7 @@ async def _run(application: Application, listener: socket.socket) -> None:
 
 
 async def _started(application: Application, stopping: asyncio.Future[float]) -> bool:
-    """Whether the application is up; False when a signal came first."""
+    """Returns False when a signal arrives before the application has started."""
     starting = asyncio.ensure_future(application.start())
     await _first(starting, stopping)
     if not starting.done():
@@ -85,7 +85,7 @@ async def _serve(web: ASGIApp, listener: socket.socket, stopping: asyncio.Future
             ws="none",
             lifespan="off",
             access_log=False,
-            proxy_headers=False,  # nobody asks for the client's address or scheme
+            proxy_headers=False,  # the client's address and scheme are not used
             log_config=None,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -108,13 +108,13 @@ async def _drain(application: Application, seconds: float) -> None:
         async with asyncio.timeout(seconds):
             await application.drain(max(seconds - _CLOSING_SECONDS, 0))
     except TimeoutError:
-        _log.error("not everything ended in time; another process takes up what is left")
+        _log.error("drain timed out, other replicas continue the work")
     else:
         _log.info("drained")
 
 
 def _first_signal() -> asyncio.Future[float]:
-    """Done, with the monotonic time, at the first signal; the next one then has its usual effect: the end."""
+    """A future with the monotonic time of the first signal. The next signal has its default effect."""
     loop = asyncio.get_running_loop()
     signals = (signal.SIGTERM, signal.SIGINT)
     stopping: asyncio.Future[float] = loop.create_future()
@@ -133,5 +133,5 @@ def _first_signal() -> asyncio.Future[float]:
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """The signals are this module's: uvicorn would end the process before anything is drained."""
+        """Leaves signals to this module: uvicorn would end the process before it is drained."""
         yield

@@ -1,4 +1,4 @@
-"""Runs the work queue: claims keys, hands each to the handler of its kind, keeps the leases alive."""
+"""Runs the work queue: claims keys, calls the handler of each kind, and extends the leases."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ from bot.model.work import Claim
 log = structlog.get_logger()
 
 Handler = Callable[[Claim], Awaitable[datetime | None]]
-"""Does the work of one key; returns when to run it again unless it is woken before."""
+"""Processes one key; returns when to run it again at the latest, or None."""
 
 Observer = Callable[[str, str, float], None]
-"""Told of each run: kind, outcome (settled, again, superseded, failed), seconds."""
+"""Called after each run with kind, outcome (settled, again, superseded, failed) and seconds."""
 
 _LEASE_SECONDS = 15
-"""How long the work of a replica that was killed rests, where nobody knows that it was."""
+"""The longest time until another replica continues the work of a replica that was killed."""
 _HEARTBEAT_SECONDS = 4
-_LONGEST_NAP_SECONDS = 5.0
-"""Bounds how late an expired lease or a lost notification is noticed."""
+_MAX_WAIT_SECONDS = 5.0
+"""The longest delay after an expired lease or a lost notification."""
 
 
 class Queue(Protocol):
     async def claim(self, owner: str, limit: int, lease_seconds: float) -> Sequence[Claim]: ...
 
     async def heartbeat(self, claims: Sequence[Claim], lease_seconds: float) -> Sequence[Claim]:
-        """Extends the leases; returns the claims that were lost."""
+        """Extends the leases; returns the lost claims."""
 
     async def finish(self, claim: Claim, again_at: datetime | None) -> bool:
-        """False when the claim was lost: somebody else ends it."""
+        """Returns False when the claim was lost."""
 
     async def fail(self, claim: Claim, error: str, at: datetime | None) -> bool:
-        """Puts the key back with backoff, or at `at`; False when the claim was lost."""
+        """Schedules the key again, at `at` or after a backoff; returns False when the claim was lost."""
 
     async def wait_for_work(self, seconds: float) -> None:
-        """Returns when a key may be due, at the latest after `seconds`."""
+        """Returns when a key may be due, after `seconds` at the latest."""
 
 
 class Worker:
-    """Any number of them, in any number of processes, may share one queue."""
+    """Processes up to `concurrency` keys at once. Any number of workers can share one queue."""
 
     def __init__(
         self, queue: Queue, handlers: Mapping[str, Handler], concurrency: int, observe: Observer
@@ -61,10 +61,13 @@ class Worker:
         self._loops: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        self._loops = [asyncio.create_task(self._claim_forever()), asyncio.create_task(self._beat_forever())]
+        self._loops = [
+            asyncio.create_task(self._claim_forever()),
+            asyncio.create_task(self._extend_forever()),
+        ]
 
     async def drain(self, seconds: float) -> None:
-        """Takes no new work and lets running work end; what has not ended by then is handed back."""
+        """Stops claiming and waits for running work; returns to the queue what is not finished in time."""
         for loop in self._loops[:1]:
             loop.cancel()
         if self._running:
@@ -89,12 +92,12 @@ class Worker:
                 if len(self._running) >= self._concurrency:
                     await asyncio.wait(list(self._running), return_when=asyncio.FIRST_COMPLETED)
                 elif len(claims) < free:
-                    await self._queue.wait_for_work(_LONGEST_NAP_SECONDS)
-            except Exception as error:  # the store may be away for a while; nothing is lost meanwhile
-                log.error("the work queue cannot be read", error=str(error))
+                    await self._queue.wait_for_work(_MAX_WAIT_SECONDS)
+            except Exception as error:  # the store may be unavailable; its work stays in the queue
+                log.error("work queue unreadable", error=str(error))
                 await asyncio.sleep(1)
 
-    async def _beat_forever(self) -> None:
+    async def _extend_forever(self) -> None:
         while True:
             await asyncio.sleep(_HEARTBEAT_SECONDS)
             claims = list(self._running.values())
@@ -105,7 +108,7 @@ class Worker:
                     else set()
                 )
             except Exception as error:
-                log.error("leases could not be extended", error=str(error))
+                log.error("lease extension failed", error=str(error))
                 continue
             for task, claim in list(self._running.items()):
                 if claim.key in lost:
@@ -118,32 +121,32 @@ class Worker:
         try:
             outcome = await self._handle(claim)
         except asyncio.CancelledError:
-            # Drained or lost: another run picks it up from the store.
+            # Draining, or the lease was lost: another run continues.
             await asyncio.shield(self._queue.finish(claim, datetime.now(UTC)))
             raise
         except Exception as error:
-            log.error("the work queue cannot be written; the lease will run out", error=str(error))
+            log.error("work queue not writable, lease will expire", error=str(error))
             outcome = "failed"
         self._observe(claim.key.kind, outcome, time.monotonic() - started)
 
     async def _handle(self, claim: Claim) -> str:
-        """Ends the claim in the queue, however the handler ends; returns the outcome."""
+        """Runs the handler and always finishes the claim; returns the outcome."""
         try:
             again_at = await self._handlers[claim.key.kind](claim)
-        except Superseded as reason:
-            log.info("superseded", reason=str(reason))
+        except Superseded as error:
+            log.info("work superseded", reason=str(error))
             await self._queue.finish(claim, None)
             return "superseded"
         except Unavailable as error:
-            log.warning("will be tried again", reason=str(error), attempts=claim.attempts + 1)
+            log.warning("work failed, will be retried", reason=str(error), attempts=claim.attempts + 1)
             await self._queue.fail(claim, str(error), error.retry_at)
             return "failed"
         except GreenroomError as error:
-            log.warning("refused by a peer", reason=str(error), attempts=claim.attempts + 1)
+            log.warning("request rejected", reason=str(error), attempts=claim.attempts + 1)
             await self._queue.fail(claim, str(error), None)
             return "failed"
         except Exception as error:
-            log.exception("a defect: this should not happen")
+            log.exception("unexpected error")
             await self._queue.fail(claim, type(error).__name__, None)
             return "failed"
         await self._queue.finish(claim, again_at)

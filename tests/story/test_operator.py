@@ -35,7 +35,7 @@ async def test_log_lines_name_delivery_and_environment(small: Scenario) -> None:
     repository = small.github.world.repository(small.repository)
     environment = f"preview/{repository.id}/{number}"
     lines = _log(small)
-    tried = [line for line in lines if line["event"] == "will be tried again"]
+    tried = [line for line in lines if line["event"] == "work failed, will be retried"]
     assert any(line.get("environment") == environment and "502" in line["reason"] for line in tried)
     refused = [line["delivery"] for line in lines if line["event"] == "webhook rejected"]
     assert refused == ["a-stranger"]

@@ -1,4 +1,4 @@
-"""What an operator finds in the log, and what must never be there."""
+"""The log format and the redaction of secrets."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[Log]:
     structlog.reset_defaults()
 
 
-def test_a_line_carries_the_delivery_and_the_environment(log: Log) -> None:
+def test_lines_have_delivery_and_environment(log: Log) -> None:
     with about(delivery="72d3162e", environment="preview/7/12"):
         structlog.get_logger("bot.intake").info("recorded", keys=2)
         logging.getLogger("uvicorn.error").error("Stopped %s", "here")
@@ -47,7 +47,7 @@ def test_a_line_carries_the_delivery_and_the_environment(log: Log) -> None:
     assert "delivery" not in idle
 
 
-def test_an_error_is_one_line_with_its_trace(log: Log) -> None:
+def test_error_is_one_line_with_traceback(log: Log) -> None:
     try:
         raise ValueError("said a well kept secret")
     except ValueError:
@@ -58,7 +58,7 @@ def test_an_error_is_one_line_with_its_trace(log: Log) -> None:
     assert "well kept" not in log.getvalue()
 
 
-def test_secrets_are_hidden_wherever_they_are(log: Log) -> None:
+def test_given_secrets_are_redacted(log: Log) -> None:
     class Peer:
         def __repr__(self) -> str:
             return "Peer(a well kept secret)"
@@ -82,11 +82,11 @@ def test_secrets_are_hidden_wherever_they_are(log: Log) -> None:
         "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKC\n-----END RSA PRIVATE KEY-----",
     ],
 )
-def test_what_looks_like_a_token_is_hidden(secret: str) -> None:
+def test_tokens_are_redacted(secret: str) -> None:
     assert redactor(())(f"before {secret} after") == "before [hidden] after"
 
 
-def test_passwords_in_urls_and_headers_are_hidden() -> None:
+def test_passwords_in_urls_and_headers_are_redacted() -> None:
     redact = redactor(())
     assert (
         redact("postgresql+psycopg://greenroom:hunter2@db:5432/x")
@@ -95,13 +95,13 @@ def test_passwords_in_urls_and_headers_are_hidden() -> None:
     assert redact("Authorization: Bearer abcdefgh12345678") == "Authorization: Bearer [hidden]"
 
 
-def test_ordinary_words_are_left_alone() -> None:
+def test_other_text_is_not_redacted() -> None:
     redact = redactor(["", "abc"])
     for text in ("abc at https://github.com/acme/shop", "sha256:" + "ab12" * 16, "f" * 40, "token expired"):
         assert redact(text) == text
 
 
-def test_libraries_do_not_tell_every_request(log: Log) -> None:
+def test_libraries_do_not_log_every_request(log: Log) -> None:
     logging.getLogger("httpx").info("HTTP Request: GET https://example.com")
     logging.getLogger("uvicorn.error").info("Started server process")
     logging.getLogger("apscheduler.executors.default").info("Running job")

@@ -1,4 +1,4 @@
-"""A cluster ends a process with SIGTERM; what is under way ends well, and never takes long."""
+"""Signals, start and draining of the server process."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Process:
         return self._lines.readline().strip()
 
     def rest(self) -> list[str]:
-        """The steps until it ends by itself."""
+        """The steps until the process ends."""
         return self.process.communicate(timeout=30)[0].split("\n")[:-1]
 
 
@@ -49,7 +49,7 @@ def start() -> Iterator[Start]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_with_success(start: Start, number: signal.Signals) -> None:
+def test_signal_drains_and_exits_with_0(start: Start, number: signal.Signals) -> None:
     bot = start("nothing")
     assert bot.next_step() == "started"
     assert httpx.get(bot.url).text == "answered"
@@ -58,7 +58,7 @@ def test_a_signal_ends_it_with_success(start: Start, number: signal.Signals) -> 
     assert bot.process.returncode == 0
 
 
-def test_a_request_under_way_is_answered_and_no_other_is_accepted(start: Start) -> None:
+def test_drain_finishes_requests_and_accepts_no_others(start: Start) -> None:
     bot = start("request")
     assert bot.next_step() == "started"
     with ThreadPoolExecutor(1) as pool:
@@ -72,7 +72,7 @@ def test_a_request_under_way_is_answered_and_no_other_is_accepted(start: Start) 
     assert bot.process.returncode == 0
 
 
-def test_a_second_signal_ends_it_at_once(start: Start) -> None:
+def test_second_signal_ends_the_process(start: Start) -> None:
     bot = start("drain")
     assert bot.next_step() == "started"
     bot.process.terminate()
@@ -84,13 +84,13 @@ def test_a_second_signal_ends_it_at_once(start: Start) -> None:
     assert time.monotonic() - began < 5
 
 
-def test_a_signal_ends_a_start_that_hangs(start: Start) -> None:
+def test_signal_ends_a_hanging_start(start: Start) -> None:
     bot = start("start")
     bot.process.terminate()
     assert bot.rest() == ["draining within 23", "drained", "ended"]
     assert bot.process.returncode == 0
 
 
-def test_an_address_that_is_taken_is_an_error_before_anything_starts() -> None:
+def test_used_address_is_an_error() -> None:
     with listen("127.0.0.1", 0) as taken, pytest.raises(OSError, match="in use"):
         listen("127.0.0.1", taken.getsockname()[1])
