@@ -28,14 +28,14 @@ from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.github.app import GitHubApp
+from bot.github.messages.promotion_reasons import describe
 from bot.model.errors import GreenroomError
 from bot.model.quota import Caps
 from bot.promotions.default_branch import DefaultBranchFollower
 from bot.promotions.demo_pins import DemoPins
 from bot.promotions.facts_reader import FactsReader
-from bot.promotions.listening import Listening
 from bot.promotions.parity_service import ParityService
-from bot.promotions.promotion_reconciler import PromotionReconciler
+from bot.promotions.promotion_reconciler import PromotionReconciler, StageEvents
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import PromotionService
 from bot.promotions.view_reader import StageViewReader
@@ -122,7 +122,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         },
         clock=utc_now,
         telemetry=metrics,
-        promotions=Listening(store.promotions, store.releases),
+        promotions=StageEvents(store.promotions, store.releases),
     )
     return Dependencies(settings, metrics, store, github, kubernetes, namespaces, renderer, ports)
 
@@ -195,7 +195,7 @@ def _commands(dependencies: Dependencies) -> Handler:
         github.comments,
         github.pull_requests,
         github.collaborators,
-        StageCommands(PromotionService(store.promotions, store.releases, github.promotion_readers, utc_now)),
+        StageCommands(_promotion_service(dependencies)),
         StatusQuery(store.environments, store.journal, store.queue, view_reader(store, github), utc_now),
         utc_now,
     )
@@ -205,7 +205,7 @@ def _commands(dependencies: Dependencies) -> Handler:
 def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
     store, github, hosts = dependencies.store, dependencies.github, dependencies.settings.host_grants
     readers = github.promotion_readers
-    service = PromotionService(store.promotions, store.releases, readers, utc_now)
+    service = _promotion_service(dependencies)
     release_resolver = ReleaseResolver(
         readers, dependencies.ports.registry, dependencies.renderer, store.releases, utc_now
     )
@@ -213,13 +213,16 @@ def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
     facts_reader = FactsReader(
         store.promotions, store.environments, readers, release_resolver, parity_service, utc_now, hosts
     )
-    pins = DemoPins(store.promotions, github.commits, release_resolver, utc_now)
+    pins = DemoPins(service, release_resolver)
     return {
-        "promotion": PromotionReconciler(
-            store.promotions, github.pull_requests, github.reporter, facts_reader, service, utc_now
-        ),
-        "pipeline": DefaultBranchFollower(store.deliveries, github.commits, github.contents, service, pins),
+        "promotion": PromotionReconciler(service, facts_reader, github.reporter),
+        "pipeline": DefaultBranchFollower(store.deliveries, service, pins),
     }
+
+
+def _promotion_service(dependencies: Dependencies) -> PromotionService:
+    store, readers = dependencies.store, dependencies.github.promotion_readers
+    return PromotionService(store.promotions, store.releases, readers, utc_now, describe)
 
 
 def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[None]]]:

@@ -88,7 +88,7 @@ def _show(inputs: Sequence[ParityInput], comparison: Comparison, notes: Sequence
     from rich.console import Console
 
     from bot.cli.terminal import text
-    from bot.model.parity import diff, mismatch_reason
+    from bot.github.messages.parity import diff, mismatch_reason
 
     console = Console()
     for note in notes:

@@ -93,8 +93,9 @@ def run(
     import getpass
     import secrets
 
+    from bot.github.messages.promotion_reasons import describe
+    from bot.promotions.refusals import Refusal
     from bot.promotions.service import PromotionService, Requester
-    from bot.promotions.stage_aggregate import Refusal
     from bot.store.store import utc_now
 
     settings = load_settings("error")
@@ -103,7 +104,9 @@ def run(
         repository = await find_repository(store, repository_name)
         github = github_app(settings)
         try:
-            service = PromotionService(store.promotions, store.releases, github.promotion_readers, utc_now)
+            service = PromotionService(
+                store.promotions, store.releases, github.promotion_readers, utc_now, describe
+            )
             source = f"command-line/{secrets.token_hex(8)}"
             requester = Requester(repository, f"{getpass.getuser()}@command-line", source, pull)
             return await action(service, requester)
@@ -114,7 +117,9 @@ def run(
 
     result = with_store(settings, act)
     if isinstance(result, Refusal):
-        fail(str(result), code=1)
+        from bot.github.messages.refusals import refusal as refusal_text
+
+        fail(refusal_text(result.reason), code=1)
     return result
 
 

@@ -7,6 +7,13 @@ from rich.text import Text
 
 from bot.cli.stage_tables import audit_table, blocked_by, promotion_table
 from bot.cli.terminal import grid, table, text
+from bot.github.messages.stage_summary import (
+    approvers,
+    deadline_label,
+    demo_policy,
+    stage_headline,
+    waits_for,
+)
 from bot.model.times import format_time
 from bot.promotions.views import PendingPromotion, StageView
 
@@ -14,7 +21,7 @@ from bot.promotions.views import PendingPromotion, StageView
 def show_stage(view: StageView) -> None:
     console = Console()
     console.print(text(f"{view.repository}:{view.name}", "bold"))
-    console.print(text(view.headline))
+    console.print(text(stage_headline(view)))
     if view.problem:
         console.print(text(view.problem, "red"))
     grid(console, "", [(Text(name, "dim"), text(value)) for name, value in _facts(view) if value])
@@ -40,7 +47,7 @@ def _facts(view: StageView) -> list[tuple[str, str]]:
     images = sorted(release.images.items()) if release is not None else []
     return [
         ("pipeline", "" if view.configured else "no longer in .greenroom.yml"),
-        ("kind", view.demo_policy),
+        ("kind", demo_policy(view)),
         ("since", format_time(view.since) if view.since is not None else ""),
         ("URL", view.url or "" if release is not None else ""),
         ("commit", release.commit if release is not None else ""),
@@ -53,8 +60,8 @@ def _pending(pending: PendingPromotion) -> tuple[Text, Text, Text]:
     """State, release, and what the promotion waits for."""
     promotion = pending.promotion
     release = promotion.release.id if promotion.release is not None else promotion.kind.value
-    summary = f"requested by {promotion.requested_by or 'the pipeline'}: {'; '.join(pending.waits_for)}."
-    summary += f" {pending.deadline_label} at {format_time(pending.until)}."
-    if pending.approvers:
-        summary += f" Can be approved by {pending.approvers}."
+    summary = f"requested by {promotion.requested_by or 'the pipeline'}: {'; '.join(waits_for(pending))}."
+    summary += f" {deadline_label(pending)} at {format_time(pending.until)}."
+    if users := approvers(pending):
+        summary += f" Needs approval from {users}."
     return Text(promotion.state, "bold yellow"), text(f"{release} ({promotion.id})"), text(summary)

@@ -68,8 +68,10 @@ def show(repository: RepositoryName, stage: StageName, as_json: Json = False) ->
 
     view = with_store(settings, query)
     if isinstance(view, PipelineView):
+        from bot.github.messages.stage_summary import configuration_problem
+
         names = ", ".join(other.name for other in view.stages) or "none"
-        fail(f"Unknown stage {stage} (stages: {names}).", view.problem, code=1)
+        fail(f"Unknown stage {stage} (stages: {names}).", configuration_problem(view), code=1)
     if as_json:
         print_json(view)
     else:

@@ -14,8 +14,8 @@ from bot.commands.table import Verb
 from bot.model.command import RecordedCommand
 from bot.model.promotion import Promotion
 from bot.model.role import Role
+from bot.promotions.refusals import Refusal
 from bot.promotions.service import PromotionService, Requester
-from bot.promotions.stage_aggregate import Refusal
 
 _MAY_TAKE = (Role.MAINTAIN, Role.ADMIN)
 """Who may lift somebody else's lock."""
@@ -59,7 +59,7 @@ class StageCommands:
         try:
             done = await orders.get(command.verb, self._decide)(requester, command, at)
         except Refusal as refusal:
-            return replace(said, result=Result.REFUSED, reason=str(refusal))
+            return replace(said, result=Result.REFUSED, reason=self.service.describe(refusal.reason))
         return replace(said, **done._asdict())
 
     async def carried_out(self, command: RecordedCommand) -> bool:

@@ -1,17 +1,15 @@
-"""What two stages have to have alike, and how it is told where they have not. Pure."""
+"""Comparisons of what two stages run."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import groupby
 
 from bot.model.manifest import Manifest
 
 PARITY_GATE = "parity"
-"""The name of the gate that asks for it."""
+"""Name of the gate that requires equal stages."""
 
 
 class Category(StrEnum):
@@ -25,24 +23,24 @@ class Category(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparable:
-    """The objects of an environment without what names the place, and without any value of a variable."""
+    """Objects of an environment without names of the environment and without values of variables."""
 
     objects: Mapping[str, Manifest]
-    """Such as `Deployment/shop` to what it is."""
+    """By kind and name, such as `Deployment/shop`."""
     variables: frozenset[str] = frozenset()
-    """Those that every container has by itself, whatever else is injected."""
+    """Variables that the manifests give to every container."""
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place in which two stages differ. All of it is safe to print, and short."""
+    """One difference between two stages. Its texts are short and printable."""
 
     kind: str
-    """ "" for what no manifest says."""
+    """ "" for what is in no manifest."""
     name: str
     path: str
     left: str | None
-    """None where there is nothing."""
+    """None where the left stage has nothing."""
     right: str | None
     category: Category
 
@@ -53,18 +51,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was found when two stages were compared."""
+    """Result of the comparison of two stages."""
 
     left: str
     right: str
     differences: tuple[Difference, ...] = ()
-    """In the order in which they are told."""
+    """In display order."""
     more: int = 0
-    """How many others there are."""
+    """Number of further differences."""
     unknown: str = ""
-    """Why they cannot be compared; a sentence without its full stop."""
+    """Why they cannot be compared, without a full stop."""
     compared_key: str = ""
-    """To what was compared: another one for another release, or another configuration of either stage."""
+    """Key of the compared releases and configurations."""
 
     @property
     def equal(self) -> bool:
@@ -72,36 +70,5 @@ class Comparison:
 
 
 def first_differences(comparison: Sequence[Difference], most: int) -> tuple[tuple[Difference, ...], int]:
-    """The first ones, and how many others there are."""
+    """The first `most` differences and the number of further ones."""
     return tuple(comparison[:most]), max(len(comparison) - most, 0)
-
-
-def summarize_differences(comparison: Comparison) -> str:
-    """Such as `1 missing variable, 2 images`."""
-    counted = Counter(each.category for each in comparison.differences)
-    told = [f"{counted[each]} {each}{'s' * (counted[each] > 1)}" for each in Category if counted[each]]
-    return ", ".join([*told, *([f"{comparison.more} more"] if comparison.more else [])])
-
-
-def mismatch_reason(comparison: Comparison) -> str:
-    """Why the two are not alike."""
-    if comparison.unknown:
-        return f"{comparison.right} cannot be compared with {comparison.left}: {comparison.unknown}"
-    return f"{comparison.right} differs from {comparison.left}: {summarize_differences(comparison)}"
-
-
-def diff(comparison: Comparison, left: str = "", right: str = "") -> Iterator[str]:
-    """The differences as lines of a diff, grouped by object: `-` is the left stage, `+` the right one.
-
-    `left` and `right` are told beside their names.
-    """
-    yield f"--- {comparison.left}{left}"
-    yield f"+++ {comparison.right}{right}"
-    for about, group in groupby(comparison.differences, key=lambda each: each.object_name):
-        yield f"@@ {about} @@"
-        for each in group:
-            for sign, told in (("-", each.left), ("+", each.right)):
-                if told is not None:
-                    yield f"{sign}{each.path}: {told}" if each.path else f"{sign}{told}"
-    if comparison.more:
-        yield f"@@ {comparison.more} more @@"

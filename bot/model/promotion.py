@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -261,16 +260,3 @@ class AuditEntry:
     after: str = ""
     token: str = ""
     """Of the comment or call that asked for it; "" when the bot went on by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class StageAggregate:
-    """All about one stage that is decided together, in one transaction."""
-
-    stage: StageRecord
-    promotions: Mapping[str, Promotion] = field(default_factory=dict)
-    """Those that have not ended, and the one that is looked at."""
-    siblings: Mapping[str, StageRecord] = field(default_factory=dict)
-    """The repository's other stages by name: read, never changed here."""
-    audit: tuple[AuditEntry, ...] = ()
-    """What is new."""

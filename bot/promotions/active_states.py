@@ -1,4 +1,4 @@
-"""A promotion while its stage is in its hands: deploying, verifying, soaking, and on the way back. Pure."""
+"""Transitions of an active promotion: deploying, verifying, soaking, rolling back. Pure."""
 
 from __future__ import annotations
 
@@ -7,36 +7,42 @@ from datetime import datetime
 
 from bot.model.environment import CheckState
 from bot.model.naming import namespace_name
-from bot.model.promotion import Promotion, PromotionState, StageAggregate
+from bot.model.promotion import Promotion, PromotionState
+from bot.model.reason import Reported
 from bot.model.release import Target
-from bot.promotions import stage_aggregate as on
 from bot.promotions.facts import Facts, RolloutState
 from bot.promotions.pipeline import policy, stage_in
+from bot.promotions.reasons import CheckFailed, PromotionFailed, PromotionReason
+from bot.promotions.stage_aggregate import StageAggregate
 
 State = PromotionState
+Failure = tuple[PromotionReason, str]
+"""Reason and detail."""
 
 
 def begin(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
-    assert promotion.release is not None, "it was found before the gates"
+    """Sets the stage's target to the promotion's release."""
+    assert promotion.release is not None, "gates pass only with a release"
     stage = stage_in(promotion.configuration, promotion.stage.name)
-    back = None if stage.ephemeral else on.last_verified(aggregate)
-    aggregate = replace(aggregate, stage=replace(aggregate.stage, namespace=_namespace(aggregate, promotion)))
-    aggregate = on.set_target(
-        aggregate, Target(promotion.release, promotion.configuration, 0), now, promotion.id
-    )
-    return on.transition(
-        aggregate, promotion, State.DEPLOYING, now, rollback_target=back, checks=(), url=None
+    rollback_target = None if stage.ephemeral else aggregate.last_verified()
+    target = Target(promotion.release, promotion.configuration, 0)
+    return (
+        aggregate.with_stage(replace(aggregate.stage, namespace=_namespace(aggregate, promotion)))
+        .set_target(target, now, promotion.id)
+        .transition(
+            replace(promotion, rollback_target=rollback_target, checks=(), url=None), State.DEPLOYING, now
+        )
     )
 
 
 def _namespace(aggregate: StageAggregate, promotion: Promotion) -> str:
-    """Where the stage stands already it stays, with its data, however the repository is called by now."""
+    """A stage that exists keeps its namespace and data when the repository is renamed."""
     record, name = aggregate.stage, promotion.stage.name
-    given = stage_in(promotion.configuration, name).namespace
-    if given is not None:
-        return given
-    stood = record.target is not None and stage_in(record.target.configuration, name).namespace is None
-    return record.namespace if stood else namespace_name(promotion.stage, promotion.repository)
+    configured = stage_in(promotion.configuration, name).namespace
+    if configured is not None:
+        return configured
+    exists = record.target is not None and stage_in(record.target.configuration, name).namespace is None
+    return record.namespace if exists else namespace_name(promotion.stage, promotion.repository)
 
 
 def deploying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
@@ -44,104 +50,96 @@ def deploying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now
     if (failure := _failure(facts)) is not None:
         return fail(aggregate, promotion, now, *failure)
     if progress.state is RolloutState.IN_PROGRESS:
-        return _told_wait(aggregate, promotion, facts)
-    return on.transition(aggregate, promotion, State.VERIFYING, now, checks=progress.checks, url=progress.url)
+        return _wait(aggregate, promotion, facts)
+    return aggregate.transition(
+        replace(promotion, checks=progress.checks, url=progress.url), State.VERIFYING, now
+    )
 
 
 def verifying(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
-    aggregate = _told_checks(aggregate, promotion, facts)
-    promotion = aggregate.promotions[promotion.id]
+    if facts.progress.state is not RolloutState.IN_PROGRESS:
+        promotion = replace(promotion, checks=facts.progress.checks)
     if (failure := _failure(facts)) is not None:
         return fail(aggregate, promotion, now, *failure)
     if facts.progress.state is not RolloutState.VERIFIED:
-        return _told_wait(aggregate, promotion, facts)
+        return _wait(aggregate, promotion, facts)
     soak = policy(promotion).soak
     if not soak:
         return _succeed(aggregate, promotion, now)
-    aggregate = on.transition(aggregate, promotion, State.SOAKING, now)
+    aggregate = aggregate.transition(promotion, State.SOAKING, now)
     promotion = aggregate.promotions[promotion.id]
-    return on.change(aggregate, promotion, deadline=promotion.deadline + soak)
+    return aggregate.with_promotion(replace(promotion, deadline=promotion.deadline + soak))
 
 
 def soaking(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
     if (failure := _failure(facts)) is not None:
         return fail(aggregate, promotion, now, *failure)
-    if now < soaked_at(promotion) or facts.progress.state is not RolloutState.VERIFIED:
-        return _told_wait(aggregate, promotion, facts)
+    if now < soak_ends_at(promotion) or facts.progress.state is not RolloutState.VERIFIED:
+        return _wait(aggregate, promotion, facts)
     return _succeed(aggregate, promotion, now)
 
 
-def soaked_at(promotion: Promotion) -> datetime:
+def soak_ends_at(promotion: Promotion) -> datetime:
     return promotion.since + policy(promotion).soak
 
 
 def _succeed(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
-    aggregate = on.verify(aggregate, promotion, now)
-    aggregate = on.transition(aggregate, promotion, State.SUCCEEDED, now)
-    return on.set_target(aggregate, None, now, promotion.id) if policy(promotion).ephemeral else aggregate
+    aggregate = aggregate.verify(promotion, now).transition(promotion, State.SUCCEEDED, now)
+    return aggregate.set_target(None, now, promotion.id) if policy(promotion).ephemeral else aggregate
 
 
 def fail(
-    aggregate: StageAggregate, promotion: Promotion, now: datetime, why: str, detail: str = ""
+    aggregate: StageAggregate, promotion: Promotion, now: datetime, reason: PromotionReason, detail: str = ""
 ) -> StageAggregate:
-    """What it did to the stage is undone, and nothing automatic follows it until somebody says so."""
+    """Rolls the stage back and places a hold."""
+    failed = replace(promotion, detail=detail)
     if promotion.state is State.ROLLING_BACK:
-        return on.transition(aggregate, promotion, State.ROLLBACK_FAILED, now, why, detail=detail)
-    aggregate = on.transition(aggregate, promotion, State.FAILED, now, why, detail=detail)
-    return go_back(
-        aggregate, aggregate.promotions[promotion.id], now, f"{_named(promotion)} failed: {why}", ""
-    )
+        return aggregate.transition(failed, State.ROLLBACK_FAILED, now, reason)
+    aggregate = aggregate.transition(failed, State.FAILED, now, reason)
+    failed = aggregate.promotions[promotion.id]
+    release_id = promotion.release.id if promotion.release is not None else ""
+    return roll_back(aggregate, failed, now, PromotionFailed(release_id, failed.reason), "")
 
 
-def _named(promotion: Promotion) -> str:
-    """As people know it: by what it brings."""
-    return f"release {promotion.release.id}" if promotion.release is not None else f"promotion {promotion.id}"
-
-
-def go_back(
-    aggregate: StageAggregate, promotion: Promotion, now: datetime, why: str, by: str
+def roll_back(
+    aggregate: StageAggregate, promotion: Promotion, now: datetime, reason: PromotionReason, by: str
 ) -> StageAggregate:
-    """From a promotion that has begun; it stays ended where there is nothing to go back to."""
+    """From an ended promotion that was active; it stays ended where no verified release exists."""
     if policy(promotion).ephemeral:
-        return on.set_target(aggregate, None, now, promotion.id)
-    aggregate = on.hold(aggregate, now, why, by, promotion.id)
-    aggregate = on.change(aggregate, promotion, placed_hold=True)
+        return aggregate.set_target(None, now, promotion.id)
+    promotion = replace(promotion, placed_hold=True)
+    aggregate = aggregate.hold(now, reason, by, promotion.id).with_promotion(promotion)
     if promotion.rollback_target is None:
         return aggregate
-    aggregate = on.set_target(aggregate, promotion.rollback_target, now, promotion.id)
-    return on.transition(
-        aggregate, aggregate.promotions[promotion.id], State.ROLLING_BACK, now, promotion.reason, by
-    )
+    aggregate = aggregate.set_target(promotion.rollback_target, now, promotion.id)
+    return aggregate.transition(promotion, State.ROLLING_BACK, now, Reported(promotion.reason), by)
 
 
 def rolling_back(
     aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime
 ) -> StageAggregate:
     if (failure := _failure(facts)) is not None:
-        return on.transition(aggregate, promotion, State.ROLLBACK_FAILED, now, failure[0], detail=failure[1])
+        reason, detail = failure
+        return aggregate.transition(replace(promotion, detail=detail), State.ROLLBACK_FAILED, now, reason)
     if facts.progress.state is not RolloutState.VERIFIED:
-        return _told_wait(aggregate, promotion, facts)
-    return on.transition(
-        aggregate, promotion, State.ROLLED_BACK, now, promotion.reason, url=facts.progress.url
-    )
+        return _wait(aggregate, promotion, facts)
+    back = replace(promotion, url=facts.progress.url)
+    cause = Reported(promotion.reason) if promotion.reason else None
+    return aggregate.transition(back, State.ROLLED_BACK, now, cause)
 
 
-def _failure(facts: Facts) -> tuple[str, str] | None:
-    if facts.progress.state is RolloutState.FAILED:
-        return facts.progress.reason, facts.progress.detail
-    for check in facts.progress.checks:
+def _failure(facts: Facts) -> Failure | None:
+    progress = facts.progress
+    if progress.state is RolloutState.FAILED and progress.reason is not None:
+        return progress.reason, progress.detail
+    for check in progress.checks:
         if check.state is CheckState.FAILED:
-            return f"the check {check.name} failed: {check.summary}".rstrip("."), check.detail
+            return CheckFailed(check.name, check.summary), check.detail
     return None
 
 
-def _told_checks(aggregate: StageAggregate, promotion: Promotion, facts: Facts) -> StageAggregate:
-    progress = facts.progress
-    if progress.state is RolloutState.IN_PROGRESS or progress.checks == promotion.checks:
-        return aggregate
-    return on.change(aggregate, promotion, checks=progress.checks)
-
-
-def _told_wait(aggregate: StageAggregate, promotion: Promotion, facts: Facts) -> StageAggregate:
-    """It stays where it is; what keeps it there is told."""
-    return on.change(aggregate, promotion, waiting_for=facts.progress.reason)
+def _wait(aggregate: StageAggregate, promotion: Promotion, facts: Facts) -> StageAggregate:
+    """Keeps the state; records for what the stage waits."""
+    reason = facts.progress.reason
+    waiting_for = aggregate.describe(reason) if reason is not None else ""
+    return aggregate.with_promotion(replace(promotion, waiting_for=waiting_for))

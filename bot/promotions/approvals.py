@@ -1,4 +1,4 @@
-"""Who may say yes to a promotion, and how long a yes counts."""
+"""Rules of approvals: who may approve a promotion, and for how long an approval counts. Pure."""
 
 from __future__ import annotations
 
@@ -9,33 +9,35 @@ from datetime import datetime, timedelta
 from bot.model.promotion import Approval, Promotion
 from bot.model.protection import Reviewers
 from bot.promotions.pipeline import policy
+from bot.promotions.reasons import ApprovalsMissing, EnvironmentApprovalMissing, MissingApproval
+from bot.promotions.refusals import ApprovalInvalid, Objection
 
 VALIDITY = timedelta(hours=24)
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalRequirement:
-    """Whose yes a promotion needs. Both words count: the pipeline's and the GitHub Environment's."""
+    """Approvals that `.greenroom.yml` and the GitHub Environment require."""
 
     count: int
-    """How many people, by the pipeline's word."""
+    """Required by `.greenroom.yml`."""
     teams: tuple[str, ...]
-    """From these teams only; without teams, anybody who may write."""
+    """From members of these teams; without teams, from anyone with write access."""
     reviewers: Reviewers | None
-    """One of these as well, by the environment's word."""
+    """Of the GitHub Environment: one of them must approve as well."""
 
     def of_pipeline(self, teams: Sequence[str]) -> bool:
         return self.count > 0 and (not self.teams or bool(set(teams) & set(self.teams)))
 
     def of_environment(self, by: str, teams: Sequence[str]) -> bool:
-        who = self.reviewers
-        if who is None:
+        if self.reviewers is None:
             return False
-        return any(_same(by, person) for person in who.users) or bool(set(teams) & set(who.teams))
+        is_reviewer = any(_same_login(by, user) for user in self.reviewers.users)
+        return is_reviewer or bool(set(teams) & set(self.reviewers.teams))
 
 
 def requirement(promotion: Promotion) -> ApprovalRequirement | None:
-    """None when nobody's yes is needed, and before it is known what is."""
+    """None when no approval is required, and before the policy is known."""
     if not promotion.policy:
         return None
     approvals, reviewers = policy(promotion).approvals, promotion.protection.reviewers
@@ -45,7 +47,7 @@ def requirement(promotion: Promotion) -> ApprovalRequirement | None:
 
 
 def relevant_teams(promotion: Promotion) -> list[str]:
-    """All teams of which it matters who is in them."""
+    """Teams whose members' approvals count."""
     needed = requirement(promotion)
     if needed is None:
         return []
@@ -53,56 +55,51 @@ def relevant_teams(promotion: Promotion) -> list[str]:
     return list(dict.fromkeys([*needed.teams, *reviewers]))
 
 
-def objection(promotion: Promotion, needed: ApprovalRequirement, by: str, teams: Sequence[str]) -> str | None:
-    """Why this person's approval would not count; None when it would."""
-    if _same(by, promotion.requested_by):
-        return "whoever asked for a promotion cannot approve it"
-    if any(_same(by, author) for author in promotion.authors):
-        return "an author of its commits cannot approve it"
+def objection(
+    promotion: Promotion, needed: ApprovalRequirement, by: str, teams: Sequence[str]
+) -> ApprovalInvalid | None:
+    """Why this user's approval does not count; None when it does."""
+    if _same_login(by, promotion.requested_by):
+        return ApprovalInvalid(Objection.REQUESTER)
+    if any(_same_login(by, author) for author in promotion.authors):
+        return ApprovalInvalid(Objection.AUTHOR)
     if needed.of_pipeline(teams) or needed.of_environment(by, teams):
         return None
-    told = []
-    if needed.teams:
-        told.append(f"from the team {' or '.join(needed.teams)}")
-    if needed.reviewers is not None:
-        name = promotion.stage.name
-        told.append(f"from {needed.reviewers}, whom the GitHub Environment {name} names")
-    return f"approvals count {' and '.join(told)} only"
+    environment = promotion.stage.name if needed.reviewers is not None else ""
+    return ApprovalInvalid(Objection.NOT_APPROVER, needed.teams, needed.reviewers, environment)
 
 
 def valid_approvals(promotion: Promotion, needed: ApprovalRequirement, now: datetime) -> list[Approval]:
-    """Those that hold now: for this release with this configuration, of people who may, not too old."""
+    """Approvals of this release and configuration, from approvers, that have not expired."""
     return [
-        each
-        for each in promotion.approvals
-        if _is_for(each, promotion)
-        and now < each.at + VALIDITY
-        and objection(promotion, needed, each.by, each.teams) is None
+        approval
+        for approval in promotion.approvals
+        if _is_for(approval, promotion)
+        and now < approval.at + VALIDITY
+        and objection(promotion, needed, approval.by, approval.teams) is None
     ]
 
 
 def approval_count(promotion: Promotion, needed: ApprovalRequirement, now: datetime) -> int:
-    """How many of those that the pipeline asks for are there."""
-    yes = valid_approvals(promotion, needed, now)
-    return len({each.by.lower() for each in yes if needed.of_pipeline(each.teams)})
+    """Number of approvals that count for `.greenroom.yml`."""
+    valid = valid_approvals(promotion, needed, now)
+    return len({approval.by.lower() for approval in valid if needed.of_pipeline(approval.teams)})
 
 
-def missing_approvals(promotion: Promotion, now: datetime) -> tuple[str, ...]:
-    """What still has to be approved and by whom, in sentences; none when nothing has to."""
+def missing_approvals(promotion: Promotion, now: datetime) -> tuple[MissingApproval, ...]:
     needed = requirement(promotion)
     if needed is None:
         return ()
-    told = []
-    found = approval_count(promotion, needed, now)
-    if found < needed.count:
-        whose = f" by the team {' or '.join(needed.teams)}" if needed.teams else ""
-        told.append(f"{found} of {needed.count} approval{'' if needed.count == 1 else 's'}{whose}")
-    who = needed.reviewers
-    if who is not None and not any(
-        needed.of_environment(each.by, each.teams) for each in valid_approvals(promotion, needed, now)
+    missing: list[MissingApproval] = []
+    given = approval_count(promotion, needed, now)
+    if given < needed.count:
+        missing.append(ApprovalsMissing(given, needed.count, needed.teams))
+    if needed.reviewers is not None and not any(
+        needed.of_environment(approval.by, approval.teams)
+        for approval in valid_approvals(promotion, needed, now)
     ):
-        told.append(f"the GitHub Environment {promotion.stage.name} wants the yes of {who}")
-    return tuple(told)
+        missing.append(EnvironmentApprovalMissing(promotion.stage.name, needed.reviewers))
+    return tuple(missing)
 
 
 def is_approved(promotion: Promotion, now: datetime) -> bool:
@@ -118,6 +115,6 @@ def _is_for(approval: Approval, promotion: Promotion) -> bool:
     )
 
 
-def _same(one: str, other: str) -> bool:
-    """GitHub's logins do not differ by case."""
-    return one.lower() == other.lower()
+def _same_login(left: str, right: str) -> bool:
+    """GitHub's logins are not case-sensitive."""
+    return left.lower() == right.lower()

@@ -1,4 +1,4 @@
-"""Demos that `.greenroom.yml` pins to a release: who changes the file on the default branch moves them."""
+"""Demos that `.greenroom.yml` pins to a release: a change of the file on the default branch moves them."""
 
 from __future__ import annotations
 
@@ -7,130 +7,138 @@ from datetime import datetime, timedelta
 
 from bot.config.loader import CONFIG_FILE
 from bot.config.schema import Configuration
-from bot.environments.ports import Clock
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
 from bot.model.promotion import Pin, Promotion, PromotionKind, PromotionState, StageRecord
+from bot.model.reason import Reported
 from bot.model.repository import Repository
 from bot.model.work import Claim
-from bot.promotions import stage_commands as orders
+from bot.promotions import stage_actions
 from bot.promotions.facts import ResolvedRelease
 from bot.promotions.gates import shows_fork
 from bot.promotions.pipeline import demo_digest
-from bot.promotions.ports import CommitReader, PromotionStore
+from bot.promotions.reasons import DemoPinned
+from bot.promotions.refusals import NoRelease, Refusal, RefusalReason, ReleaseProblem, StageIsLocked
 from bot.promotions.release_resolver import ReleaseResolver
-from bot.promotions.service import Requester, draft_promotion
-from bot.promotions.stage_aggregate import lock_reason
+from bot.promotions.service import PromotionService, Requester, draft_promotion
+from bot.promotions.stage_aggregate import active_lock
 
-_AGAIN = timedelta(minutes=2)
-"""How soon to look again at what cannot be followed now: no tag yet, no image, a lock."""
-_REPEATED = timedelta(hours=1)
-"""How soon it is asked once more for what a gate turned down, or nobody approved in time."""
-_UNTOUCHED = (PromotionState.REJECTED, PromotionState.EXPIRED)
+_RETRY = timedelta(minutes=2)
+"""Interval for a pin that cannot be followed yet: no tag, no image, or a lock."""
+_REPEAT = timedelta(hours=1)
+"""Interval after a gate rejected the release or approvals were missing."""
+_UNCHANGED = (PromotionState.REJECTED, PromotionState.EXPIRED)
 
 
 @dataclass(frozen=True, slots=True)
 class DemoPins:
-    promotions: PromotionStore
-    commits: CommitReader
+    service: PromotionService
     release_resolver: ReleaseResolver
-    clock: Clock
 
     async def follow(
         self, claim: Claim, repository: Repository, configuration: Configuration
     ) -> datetime | None:
-        """Asks for what the file says and nobody asked for yet; returns when to look again."""
-        records = {each.key: each for each in await self.promotions.stages(repository.id)}
+        """Requests pinned releases that were not requested yet; returns when to look again."""
+        stages = await self.service.promotions.stages(repository.id)
+        records = {record.key: record for record in stages}
         moments = []
         for name, demo in configuration.demo.items():
             key = EnvironmentKey.demo(repository.id, name)
             record = replace(records.get(key) or StageRecord(key, repository), repository=repository)
             if demo.release is not None:
-                wanted = Pin(demo.release, demo_digest(demo))
-                moments.append(await self._pin(claim, record, wanted, configuration))
+                pin = Pin(demo.release, demo_digest(demo))
+                moments.append(await self._follow_pin(claim, record, pin, configuration))
             elif record.pin is not None:
-                await self._remember(claim, record, None)
+                await self._record_pin(claim, record, None)
         return min((moment for moment in moments if moment is not None), default=None)
 
-    async def _pin(
-        self, claim: Claim, record: StageRecord, wanted: Pin, configuration: Configuration
+    async def _follow_pin(
+        self, claim: Claim, record: StageRecord, pin: Pin, configuration: Configuration
     ) -> datetime | None:
-        asked = await self._asked(record, wanted)
-        now = self.clock()
-        if asked is not None and not _turned_down(asked):
+        service = self.service
+        previous = await self._requested(record, pin)
+        now = service.clock()
+        if previous is not None and not _was_rejected(previous):
             return None
-        if asked is not None and now < asked.since + _REPEATED:
-            return asked.since + _REPEATED
-        if await self.promotions.find(stage=record.key, ended=False):
-            return now + _AGAIN  # one after the other; its end makes us look at once
-        change = await self.commits.last_change(record.repository, CONFIG_FILE)
+        if previous is not None and now < previous.since + _REPEAT:
+            return previous.since + _REPEAT
+        if await service.promotions.find(stage=record.key, ended=False):
+            return now + _RETRY  # the end of that promotion wakes this work at once
+        change = await service.github.commits.last_change(record.repository, CONFIG_FILE)
         if change is None:
-            return now + _AGAIN
-        # The same wish in the same situation is the same promotion, however often it is looked at.
+            return now + _RETRY
+        # The same pin in the same situation gives the same promotion, however often it is followed.
         before = record.pin.promotion if record.pin is not None else ""
-        situation = f"{wanted.release}/{wanted.digest}/{record.serial}/{before}"
+        situation = f"{pin.release}/{pin.digest}/{record.serial}/{before}"
         requester = Requester(record.repository, change.by, f"pinned/{record.repository.id}/{situation}")
-        promotion = draft_promotion(requester, record.key, PromotionKind.PROMOTION, now, wanted.release)
-        found = await self._found(record, promotion, configuration)
-        if isinstance(found, str):
-            # The promotion of before is kept, so that the next one is another one.
-            await self._remember(claim, record, replace(wanted, promotion=before, problem=found))
-            return now + _AGAIN
-        await self._ask(claim, promotion, wanted, found, change)
+        promotion = draft_promotion(requester, record.key, PromotionKind.PROMOTION, now, pin.release)
+        resolved = await self._resolve(record, promotion, configuration)
+        if not isinstance(resolved, ResolvedRelease):
+            # The previous promotion is kept, so that the next one gets another id.
+            problem = service.describe(resolved)
+            await self._record_pin(claim, record, replace(pin, promotion=before, problem=problem))
+            return now + _RETRY
+        await self._request(claim, promotion, pin, resolved, change)
         return None
 
-    async def _asked(self, record: StageRecord, wanted: Pin) -> Promotion | None:
-        """What was asked for on behalf of this very wish."""
-        pin = record.pin
-        if pin is None or pin.problem or (pin.release, pin.digest) != (wanted.release, wanted.digest):
+    async def _requested(self, record: StageRecord, pin: Pin) -> Promotion | None:
+        """The promotion that was requested for this pin."""
+        stored = record.pin
+        if stored is None or stored.problem or (stored.release, stored.digest) != (pin.release, pin.digest):
             return None
-        return await self.promotions.get(pin.promotion)
+        return await self.service.promotions.get(stored.promotion)
 
-    async def _ask(
-        self, claim: Claim, promotion: Promotion, wanted: Pin, found: ResolvedRelease, change: Commit
+    async def _request(
+        self, claim: Claim, promotion: Promotion, pin: Pin, resolved: ResolvedRelease, change: Commit
     ) -> None:
-        """Told on the pull request that changed the file."""
-        told = f"{CONFIG_FILE} of {change.sha[:7]} pins {promotion.stage.name} to {wanted.release}"
-        asked = replace(
+        """Requests the promotion, reported on the pull request that changed the file."""
+        service = self.service
+        note = DemoPinned(promotion.stage.name, pin.release, change.sha, resolved.note)
+        requested = replace(
             promotion,
-            requested_release=found.release.id,
+            requested_release=resolved.release.id,
             pinned=True,
-            number=await self.commits.merged_by(promotion.repository, change.sha),
-            note=f"{told}, and {found.note}" if found.note else told,
+            number=await service.github.commits.merged_by(promotion.repository, change.sha),
+            note=service.describe(note),
         )
-        await self.promotions.change(
-            asked.stage,
-            asked.repository,
-            lambda aggregate: orders.pin(aggregate, asked, wanted, asked.requested_at),
-            promotion_id=asked.id,
+        await service.change(
+            requested.stage,
+            requested.repository,
+            lambda stage: stage_actions.pin(stage, requested, pin, requested.requested_at),
+            promotion_id=requested.id,
             claim=claim,
         )
 
-    async def _found(
+    async def _resolve(
         self, record: StageRecord, promotion: Promotion, configuration: Configuration
-    ) -> ResolvedRelease | str:
+    ) -> ResolvedRelease | RefusalReason:
         """The release, or why the demo cannot move to it now."""
-        if why := lock_reason(record, promotion.requested_by, self.clock()):
-            return f"{why}."
+        lock = active_lock(record, promotion.requested_by, self.service.clock())
+        if lock is not None:
+            return StageIsLocked(record.name, lock.by, lock.until, lock.reason)
         try:
-            found = await self.release_resolver.resolve(promotion, configuration)
+            resolved = await self.release_resolver.resolve(promotion, configuration)
+        except Refusal as refusal:
+            return refusal.reason
         except Rejected as error:
-            return str(error)
-        if found is None:
-            return f"The image of {promotion.requested_release} is not in the registry yet."
-        return "It was made from a fork." if shows_fork(record.key, found.release) else found
+            return Reported(str(error))
+        if resolved is None:
+            return NoRelease(ReleaseProblem.NO_IMAGE, requested=promotion.requested_release or "")
+        if shows_fork(record.key, resolved.release):
+            return NoRelease(ReleaseProblem.FORK)
+        return resolved
 
-    async def _remember(self, claim: Claim, record: StageRecord, pin: Pin | None) -> None:
-        now = self.clock()
-        await self.promotions.change(
+    async def _record_pin(self, claim: Claim, record: StageRecord, pin: Pin | None) -> None:
+        now = self.service.clock()
+        await self.service.change(
             record.key,
             record.repository,
-            lambda aggregate: orders.record_pin(aggregate, pin, now),
+            lambda stage: stage_actions.record_pin(stage, pin, now),
             claim=claim,
         )
 
 
-def _turned_down(asked: Promotion) -> bool:
-    """By a gate, before anything was touched, and not by a person."""
-    return asked.state in _UNTOUCHED and not asked.timeline[-1].by
+def _was_rejected(promotion: Promotion) -> bool:
+    """By a gate or for want of approval, before the demo changed, and not by a user."""
+    return promotion.state in _UNCHANGED and not promotion.timeline[-1].by

@@ -1,4 +1,4 @@
-"""What was read from outside for a step of a promotion. What could not be read is None and passes nothing."""
+"""Facts from outside for a step of a promotion. What could not be read is None and passes no gate."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bot.model.parity import Comparison
 from bot.model.protection import Branch, Protection
 from bot.model.pull_request import Review
 from bot.model.release import PromotableRelease
+from bot.promotions.reasons import Note, PromotionReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +29,18 @@ class ResolvedRelease:
     """The release that a promotion is about."""
 
     release: PromotableRelease
-    note: str = ""
-    """Why it is this one, where that may surprise."""
+    note: Note | None = None
+    """Why it is not the pull request's own build."""
     number: int | None = None
-    """The pull request that brought it, where the promotion was not asked for on one."""
+    """The pull request that brought it, where the promotion was not requested on one."""
 
 
 class RolloutState(StrEnum):
-    """How far the stage's environment is with its present target."""
+    """State of the stage's environment with its present target."""
 
     IN_PROGRESS = "under way"
     LIVE = "live"
-    """It answers through its route; the checks still run."""
+    """Reachable through its route; checks are running."""
     VERIFIED = "verified"
     FAILED = "failed"
 
@@ -48,9 +49,9 @@ class RolloutState(StrEnum):
 class RolloutProgress:
     state: RolloutState
     serial: int = 0
-    """Of the target that this is about."""
-    reason: str = ""
-    """It failed, or takes long."""
+    """Of the target that the progress is about."""
+    reason: PromotionReason | None = None
+    """Why it failed, or what it is waiting for."""
     detail: str = ""
     checks: tuple[CheckResult, ...] = ()
     url: str | None = None
@@ -60,8 +61,8 @@ class RolloutProgress:
 class Facts:
     configuration: ConfigurationSnapshot | None = None
     resolved: ResolvedRelease | None = None
-    refusal: str = ""
-    """Why there can be no release, or no configuration; ends the promotion before it begins."""
+    refusal: PromotionReason | None = None
+    """Why no release or configuration exists; rejects the promotion."""
     head: str | None = None
     """The head of the release's pull request."""
     author: str = ""

@@ -1,4 +1,4 @@
-"""Reads what the next step of a promotion has to know."""
+"""Reads the facts for the next step of a promotion."""
 
 from __future__ import annotations
 
@@ -18,11 +18,13 @@ from bot.model.parity import Comparison
 from bot.model.promotion import PENDING, Promotion
 from bot.model.protection import Branch
 from bot.model.pull_request import PullRequest
+from bot.model.reason import Reported
 from bot.model.release import Origin, PromotableRelease
 from bot.promotions.facts import ConfigurationSnapshot, Facts
 from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import is_admissible, policy, stages_by_name
 from bot.promotions.ports import EnvironmentReader, GitHubReaders, PromotionStore
+from bot.promotions.refusals import NoConfiguration, Refusal
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.rollout_progress import rollout_progress
 
@@ -30,7 +32,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
-OUTAGE_AGAIN = timedelta(seconds=30)
+OUTAGE_RETRY = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +44,22 @@ class FactsReader:
     parity_service: ParityService
     clock: Clock
     host_grants: HostGrants = NO_HOSTS
-    """Which stages may have a host of their own."""
+    """Hosts that stages may use."""
 
     async def facts(self, promotion: Promotion) -> tuple[Facts, datetime | None]:
-        """And when to read again what could not be read."""
+        """Facts, and when to read again what could not be read."""
         if promotion.state not in PENDING:
             environment = await self.environments.get(promotion.stage)
             return Facts(progress=rollout_progress(environment)), None
         try:
             return await self._read(promotion), None
         except (Rejected, Unavailable) as error:
-            log.warning("a promotion cannot be judged now", reason=str(error))
-            told = error.retry_at if isinstance(error, Unavailable) else None
-            return Facts(), told or self.clock() + OUTAGE_AGAIN
+            log.warning("facts unavailable", reason=str(error))
+            retry_at = error.retry_at if isinstance(error, Unavailable) else None
+            return Facts(), retry_at or self.clock() + OUTAGE_RETRY
 
     async def _read(self, promotion: Promotion) -> Facts:
-        # After it the configuration is read anew: nobody's approval is for one that was just changed.
+        # This read makes the next one of the configuration fresh, so no approval is for an older one.
         closed = False
         if promotion.number is not None:
             pull = await self.github.pull_requests.pull_request(promotion.repository, promotion.number)
@@ -66,29 +68,31 @@ class FactsReader:
             await self.github.commits.head(promotion.repository)
         text = await self.github.contents.default_branch_file(promotion.repository, CONFIG_FILE)
         if text is None:
-            return Facts(refusal=f"the default branch has no {CONFIG_FILE}")
+            return Facts(refusal=NoConfiguration())
         try:
-            reading = ConfigurationSnapshot(text, parse_configuration(text))
+            snapshot = ConfigurationSnapshot(text, parse_configuration(text))
         except ConfigurationError as error:
-            return Facts(refusal=str(error))
-        known = Facts(reading, closed=closed)
+            return Facts(refusal=Reported(str(error)))
+        facts = Facts(snapshot, closed=closed)
         if promotion.release is not None:
-            return await self._about(promotion, promotion.release, policy(promotion), known)
-        stage = reading.configuration.find_stage(promotion.stage)
+            return await self._read_release(promotion, promotion.release, policy(promotion), facts)
+        stage = snapshot.configuration.find_stage(promotion.stage)
         if stage is None:
-            return known
+            return facts
         try:
-            found = await self.release_resolver.resolve(promotion, reading.configuration)
+            resolved = await self.release_resolver.resolve(promotion, snapshot.configuration)
+        except Refusal as refusal:
+            return replace(facts, refusal=refusal.reason)
         except Rejected as error:
-            return replace(known, refusal=_lower(str(error)))
-        if found is None:
-            return known
-        return await self._about(promotion, found.release, stage, replace(known, resolved=found))
+            return replace(facts, refusal=Reported(str(error)))
+        if resolved is None:
+            return facts
+        return await self._read_release(promotion, resolved.release, stage, replace(facts, resolved=resolved))
 
-    async def _about(
-        self, promotion: Promotion, release: PromotableRelease, stage: Stage, known: Facts
+    async def _read_release(
+        self, promotion: Promotion, release: PromotableRelease, stage: Stage, facts: Facts
     ) -> Facts:
-        """What GitHub says of the release's pull request and commit; what it refuses to say stays unknown."""
+        """Reads about the release's pull request and commit; what GitHub does not show stays None."""
         github, repository, number = self.github, promotion.repository, release.number
         protection = await _or_none(github.protections.protection(repository, promotion.stage.name))
         pull = (
@@ -96,12 +100,12 @@ class FactsReader:
             if number is not None
             else None
         )
-        known = replace(
-            known, protection=protection, host_objection=self._host(promotion, known.configuration)
+        facts = replace(
+            facts, protection=protection, host_objection=self._host(promotion, facts.configuration)
         )
         if protection is not None and protection.restricts_branches:
-            known = replace(known, branch=await _or_none(self._branch(promotion, release, pull)))
-        known = replace(known, parity=await self._parity(promotion, release, stage, known.configuration))
+            facts = replace(facts, branch=await _or_none(self._branch(promotion, release, pull)))
+        facts = replace(facts, parity=await self._parity(promotion, release, stage, facts.configuration))
         checks = (
             await _or_none(github.checks.check_states(repository, release.commit))
             if stage.required.checks
@@ -109,12 +113,12 @@ class FactsReader:
         )
         if number is None:
             commit = await _or_none(github.commits.commit(repository, release.commit))
-            return replace(known, checks=checks, authors=commit.authors if commit is not None else None)
+            return replace(facts, checks=checks, authors=commit.authors if commit is not None else None)
         wanted = stage.protected or bool(stage.required.reviews)
         reviews = await _or_none(github.pull_requests.reviews(repository, number)) if wanted else None
         authors = await _or_none(github.pull_requests.authors(repository, number))
         return replace(
-            known,
+            facts,
             checks=checks,
             head=pull.head_sha if pull is not None else None,
             author=pull.author if pull is not None else "",
@@ -130,7 +134,7 @@ class FactsReader:
         stage: Stage,
         reading: ConfigurationSnapshot | None,
     ) -> tuple[Comparison, ...]:
-        """Nothing where another gate says no before."""
+        """Comparisons with the previous stages; none where the gate `after` rejects."""
         if (
             not stage.after.names
             or reading is None
@@ -143,7 +147,7 @@ class FactsReader:
         return await self.parity_service.compare_with_previous(promotion, stage, release, reading, records)
 
     def _host(self, promotion: Promotion, reading: ConfigurationSnapshot | None) -> str:
-        """Why the stage cannot have its host; "" when it can."""
+        """Why the stage cannot use its host; "" when it can."""
         if reading is None:
             return ""
         found = reading.configuration, reading.text
@@ -152,7 +156,7 @@ class FactsReader:
     async def _branch(
         self, promotion: Promotion, release: PromotableRelease, pull: PullRequest | None
     ) -> Branch:
-        """Where the release is in the repository's history: merged only when merging left its content."""
+        """The release's branch; the base branch only when merging left the content unchanged."""
         github, repository = self.github, promotion.repository
         merged = pull.merge_commit if pull is not None and pull.merged else None
         if release.origin is Origin.DEFAULT_BRANCH:
@@ -172,13 +176,9 @@ class FactsReader:
 
 
 async def _or_none(reading: Awaitable[T]) -> T | None:
-    """None for what GitHub refuses to show."""
+    """None when GitHub refuses."""
     try:
         return await reading
     except Rejected as error:
-        log.warning("it cannot be read, which counts as a no", reason=str(error))
+        log.warning("fact unreadable", reason=str(error))
         return None
-
-
-def _lower(sentence: str) -> str:
-    return f"{sentence[:1].lower()}{sentence[1:]}".rstrip(".")

@@ -1,4 +1,4 @@
-"""Compares stages: reads the files of what they run, and renders both for one and the same place."""
+"""Compares stages: renders the files of both for the same environment."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from bot.promotions.facts import ConfigurationSnapshot
 from bot.promotions.parity import Side, comparison_key, differences, injected, verified_with
 from bot.promotions.pipeline import configuration_digest, stage_in
 from bot.promotions.ports import ComparableRenderer
-from bot.promotions.stage_aggregate import Refusal
+from bot.promotions.refusals import NothingToCompare, Refusal, UnknownPlace
 
 _MOST = 40
-"""How many differences a promotion remembers."""
+"""Differences that a promotion keeps."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParityInput:
-    """What a stage runs, or would run."""
+    """Release and configuration of a stage."""
 
     stage: str
     release: PromotableRelease
     configuration: str
     is_running: bool = True
-    """False while nothing runs there: the configuration is the default branch's."""
+    """False while nothing runs there: then the configuration is the default branch's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,93 +52,93 @@ class ParityService:
         records: Mapping[str, StageRecord],
         newest: PromotableRelease | None,
     ) -> list[ParityInput]:
-        """What stages run now. One that runs nothing is taken as the default branch configures it, with the
-        release of another one, or the newest.
+        """What the stages run. For one that runs nothing: the default branch's configuration with the
+        release of another stage, or else the newest release.
 
-        Refusal says why there is nothing to compare.
+        Raises Refusal when there is nothing to compare.
         """
-        found = {name: records[name].target if name in records else None for name in names}
-        runs = [target for target in found.values() if target is not None]
-        text = await self._configured(repository, [name for name in names if found[name] is None], records)
-        release = runs[0].release if runs else newest
+        targets = {name: records[name].target if name in records else None for name in names}
+        running = [target for target in targets.values() if target is not None]
+        idle = [name for name, target in targets.items() if target is None]
+        text = await self._read_configuration(repository, idle, records)
+        release = running[0].release if running else newest
         if release is None:
-            raise Refusal(f"{_idle(names)}, and there is no release that could be taken.")
+            raise Refusal(NothingToCompare(tuple(names)))
         return [
             ParityInput(name, target.release, target.configuration)
-            if (target := found[name]) is not None
+            if (target := targets[name]) is not None
             else ParityInput(name, release, text, is_running=False)
             for name in names
         ]
 
-    async def _configured(
+    async def _read_configuration(
         self, repository: Repository, names: Sequence[str], records: Mapping[str, StageRecord]
     ) -> str:
-        """The default branch's configuration, which has all of these stages; not read for none."""
+        """The default branch's configuration, which must have all of these stages; "" for none."""
         if not names:
             return ""
         try:
             text = await self.contents.default_branch_file(repository, CONFIG_FILE)
             stages = parse_configuration(text).stages if text is not None else {}
         except (Rejected, Unavailable) as error:
-            told = f"{_idle(names)}, and how it is configured cannot be told: {error}"
-            raise Refusal(told) from None
+            raise Refusal(NothingToCompare(tuple(names), str(error))) from None
         if text is None:
-            raise Refusal(f"{_idle(names)}, and the default branch has no {CONFIG_FILE}.")
+            raise Refusal(NothingToCompare(tuple(names), file_missing=True))
         for name in names:
             if name not in stages:
-                known = ", ".join(dict.fromkeys([*stages, *records])) or "none"
-                raise Refusal(f"There is no stage {name} (stages: {known}).")
+                known = tuple(dict.fromkeys([*stages, *records]))
+                raise Refusal(UnknownPlace("stage", name, known))
         return text
 
     async def compare(
         self, repository: Repository, left: ParityInput, right: ParityInput
     ) -> tuple[Difference, ...]:
-        """Rejected says why one of them cannot be rendered."""
+        """Differences between both; Rejected when one of them cannot be rendered."""
         own = stage_in(right.configuration, right.stage)
         place = EnvironmentKey.stage(repository.id, right.stage)
         namespace = own.namespace or namespace_name(place, repository)
         commits = dict.fromkeys(each.release.commit for each in (left, right))
-        # One after the other: two who ask for the same commit at once would both download it.
+        # Sequential: concurrent reads of one commit would download it twice.
         files = {commit: await self.contents.files(repository, commit) for commit in commits}
         where = {"environment": place, "repository": repository, "namespace": namespace}
         requests = (_request(each, files[each.release.commit], where) for each in (left, right))
-        found = await asyncio.gather(*(self.renderer.comparable(request) for request in requests))
-        ours, theirs = (
-            Side(comparable, injected(stage_in(each.configuration, each.stage)))
-            for comparable, each in zip(found, (left, right), strict=True)
+        comparables = await asyncio.gather(*(self.renderer.comparable(request) for request in requests))
+        sides = (
+            Side(comparable, injected(stage_in(side.configuration, side.stage)))
+            for comparable, side in zip(comparables, (left, right), strict=True)
         )
-        return await asyncio.to_thread(differences, ours, theirs)
+        return await asyncio.to_thread(differences, *sides)
 
     async def compare_with_previous(
         self,
         promotion: Promotion,
         stage: Stage,
         release: PromotableRelease,
-        reading: ConfigurationSnapshot,
+        snapshot: ConfigurationSnapshot,
         records: Mapping[str, StageRecord],
     ) -> tuple[Comparison, ...]:
-        """With what the release ran on the stages before; what the promotion knows is not read again."""
+        """Comparisons with the previous stages; those that the promotion holds are not made again."""
         name = promotion.stage.name
         before = verified_with(stage.after, records, release.id)
-        digest = configuration_digest(reading.configuration, name)
-        known = {each.compared_key: each for each in promotion.parity}
-        found = []
+        digest = configuration_digest(snapshot.configuration, name)
+        known = {comparison.compared_key: comparison for comparison in promotion.parity}
+        comparisons = []
         for other, target in before.items():
-            true_of = comparison_key(release.id, digest, other, target)
-            if true_of in known:
-                found.append(known[true_of])
+            key = comparison_key(release.id, digest, other, target)
+            if key in known:
+                comparisons.append(known[key])
                 continue
             left = ParityInput(other, target.release, target.configuration)
-            right = ParityInput(name, release, reading.text)
+            right = ParityInput(name, release, snapshot.text)
             try:
-                told = await self.compare(promotion.repository, left, right)
+                found = await self.compare(promotion.repository, left, right)
             except Rejected as error:
-                why = str(error).rstrip(".")
-                found.append(Comparison(other, name, unknown=why, compared_key=true_of))
+                problem = str(error).rstrip(".")
+                comparisons.append(Comparison(other, name, unknown=problem, compared_key=key))
             else:
-                first, more = first_differences(told, _MOST // len(before))
-                found.append(Comparison(other, name, first, more, compared_key=true_of))
-        return tuple(found)
+                first, more = first_differences(found, _MOST // len(before))
+                comparisons.append(Comparison(other, name, first, more, compared_key=key))
+        return tuple(comparisons)
 
 
 def _request(standing: ParityInput, files: Mapping[str, bytes], where: Mapping[str, Any]) -> RenderRequest:
@@ -149,8 +149,3 @@ def _request(standing: ParityInput, files: Mapping[str, bytes], where: Mapping[s
         files=files,
         **where,
     )
-
-
-def _idle(names: Sequence[str]) -> str:
-    """What is true of all of them."""
-    return f"{' and '.join(names)} {'run' if len(names) > 1 else 'runs'} nothing yet"

@@ -1,179 +1,160 @@
-"""A promotion before anything of its stage is touched: requested, gating, awaiting approval, queued. Pure."""
+"""Transitions of a pending promotion: requested, gating, awaiting approval, queued. Pure."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
-from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, StageAggregate
+from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionState
 from bot.promotions import protection as environment
-from bot.promotions import stage_aggregate as on
 from bot.promotions.active_states import begin
 from bot.promotions.approvals import is_approved, missing_approvals, requirement, valid_approvals
 from bot.promotions.facts import Facts
 from bot.promotions.gates import GateInput, evaluate
-from bot.promotions.pipeline import configuration_digest, place_names, policy
+from bot.promotions.pipeline import configuration_digest, policy, unknown_place
+from bot.promotions.reasons import (
+    AlreadyRequested,
+    ConfigurationChanged,
+    GatesEvaluated,
+    NoLongerConfigured,
+    RequirementsNotMet,
+    Superseded,
+)
+from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
 
 State = PromotionState
 
 
 def requested(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
-    if facts.refusal:
-        return on.transition(aggregate, promotion, State.REJECTED, now, facts.refusal)
+    if facts.refusal is not None:
+        return aggregate.transition(promotion, State.REJECTED, now, facts.refusal)
     if facts.configuration is None:
         return aggregate
-    name = promotion.stage.name
     configuration = facts.configuration.configuration
     place = configuration.find_stage(promotion.stage)
     if place is None:
-        told = f"there is no {promotion.stage.kind} {name} ({place_names(configuration)})"
-        return on.transition(aggregate, promotion, State.REJECTED, now, told)
+        unknown = unknown_place(configuration, promotion.stage.name, promotion.stage.kind)
+        return aggregate.transition(promotion, State.REJECTED, now, unknown)
     if facts.resolved is None:
         return aggregate
-    before = _admit(aggregate, promotion, now)
-    if before.promotions[promotion.id].state is not promotion.state:
-        return before
-    return on.transition(
-        before,
+    admitted = _admit(aggregate, promotion, now)
+    if admitted.promotions[promotion.id].state is not promotion.state:
+        return admitted
+    note = aggregate.describe(facts.resolved.note) if facts.resolved.note is not None else promotion.note
+    gating = replace(
         promotion,
-        State.GATING,
-        now,
         release=facts.resolved.release,
         number=promotion.number or facts.resolved.number,
-        note=facts.resolved.note or promotion.note,
+        note=note,
         policy=facts.configuration.text,
         configuration=facts.configuration.text,
-        configuration_digest=configuration_digest(facts.configuration.configuration, name),
+        configuration_digest=configuration_digest(configuration, promotion.stage.name),
         authors=facts.authors or (),
         ephemeral=place.ephemeral,
     )
+    return admitted.transition(gating, State.GATING, now)
 
 
 def _admit(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
-    """One promotion at a time: a person's before an automatic one, a newer automatic one before an older."""
-    others = [each for each in aggregate.promotions.values() if each.id != promotion.id]
+    """One promotion at a time: a user's before an automatic one, a newer automatic one before an older."""
+    others = [other for other in aggregate.promotions.values() if other.id != promotion.id]
     for other in others:
-        active = other.state in PENDING or other.state in ACTIVE
-        first = other.state is not State.REQUESTED or not _later(other, promotion)
-        if not promotion.automatic and not other.automatic and active and first:
-            what = "takes it back" if other.kind is PromotionKind.ROLLBACK else "promotes to it"
-            name = promotion.stage.name
-            return on.transition(
-                aggregate,
-                promotion,
-                State.REJECTED,
-                now,
-                f"{other.requested_by} {what} already (it is {other.state.value}); wait for it, "
-                f"or end it with `/abort {name}`",
-            )
+        open_ = other.state in PENDING or other.state in ACTIVE
+        first = other.state is not State.REQUESTED or not _is_later(other, promotion)
+        if not promotion.automatic and not other.automatic and open_ and first:
+            reason = AlreadyRequested(other.requested_by, other.kind, other.state, promotion.stage.name)
+            return aggregate.transition(promotion, State.REJECTED, now, reason)
         if other.automatic and other.state in PENDING:
-            if promotion.automatic and _later(other, promotion):
-                return on.transition(aggregate, promotion, State.SUPERSEDED, now, "a newer release came")
-            told = "a newer release came" if promotion.automatic else f"{promotion.requested_by} took over"
-            aggregate = on.transition(aggregate, other, State.SUPERSEDED, now, told)
+            if promotion.automatic and _is_later(other, promotion):
+                return aggregate.transition(promotion, State.SUPERSEDED, now, Superseded())
+            aggregate = aggregate.transition(other, State.SUPERSEDED, now, Superseded(promotion.requested_by))
     return aggregate
 
 
-def _later(other: Promotion, promotion: Promotion) -> bool:
+def _is_later(other: Promotion, promotion: Promotion) -> bool:
     return (other.requested_at, other.id) > (promotion.requested_at, promotion.id)
 
 
 def gating(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
-    aggregate = _look(aggregate, promotion, facts, now)
+    aggregate = _reevaluate(aggregate, promotion, facts, now)
     promotion = aggregate.promotions[promotion.id]
-    shut = [gate for gate in promotion.gates if not gate.passed]
-    if promotion.state is not State.GATING or any(gate.until is None for gate in shut):
+    blocking = [gate for gate in promotion.gates if not gate.passed]
+    if promotion.state is not State.GATING or any(gate.until is None for gate in blocking):
         return aggregate
-    if is_approved(promotion, now):
-        return on.transition(aggregate, promotion, State.QUEUED, now)
-    return on.transition(aggregate, promotion, State.AWAITING_APPROVAL, now)
+    state = State.QUEUED if is_approved(promotion, now) else State.AWAITING_APPROVAL
+    return aggregate.transition(promotion, state, now)
 
 
 def awaiting(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
-    aggregate = _look(aggregate, promotion, facts, now)
+    aggregate = _reevaluate(aggregate, promotion, facts, now)
     promotion = aggregate.promotions[promotion.id]
     if promotion.state is State.AWAITING_APPROVAL and is_approved(promotion, now):
-        return on.transition(aggregate, promotion, State.QUEUED, now)
+        return aggregate.transition(promotion, State.QUEUED, now)
     return aggregate
 
 
 def queued(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
-    aggregate = _look(aggregate, promotion, facts, now)
+    aggregate = _reevaluate(aggregate, promotion, facts, now)
     promotion = aggregate.promotions[promotion.id]
     if promotion.state is not State.QUEUED or facts.configuration is None:
         return aggregate
     if not is_approved(promotion, now):
-        return on.transition(aggregate, promotion, State.AWAITING_APPROVAL, now)
+        return aggregate.transition(promotion, State.AWAITING_APPROVAL, now)
     if not all(gate.passed for gate in promotion.gates):
         return aggregate
-    holder = aggregate.promotions.get(aggregate.stage.active_promotion or "")
-    if holder is not None:
-        aggregate = on.transition(aggregate, holder, State.SUPERSEDED, now, "a newer release came")
+    if (active := aggregate.active_promotion) is not None:
+        aggregate = aggregate.transition(active, State.SUPERSEDED, now, Superseded())
     return begin(aggregate, promotion, now)
 
 
-def _look(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime) -> StageAggregate:
-    """Follows what was configured meanwhile and asks the gates again; a final no ends the promotion."""
+def _reevaluate(
+    aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime
+) -> StageAggregate:
+    """Applies changed configuration, rules and authors, then evaluates the gates; a final one rejects."""
     aggregate = _follow_configuration(aggregate, promotion, facts, now)
     promotion = aggregate.promotions[promotion.id]
     if facts.protection is not None:
         aggregate = environment.follow(aggregate, promotion, facts.protection, now)
         promotion = aggregate.promotions[promotion.id]
-    if facts.authors is not None and facts.authors != promotion.authors:
-        aggregate = on.change(aggregate, promotion, authors=facts.authors)
-        promotion = aggregate.promotions[promotion.id]
-    release = promotion.release
-    if promotion.state not in PENDING or release is None:
+    if facts.authors is not None:
+        promotion = replace(promotion, authors=facts.authors)
+        aggregate = aggregate.with_promotion(promotion)
+    if promotion.state not in PENDING or promotion.release is None:
         return aggregate
-    case = GateInput(aggregate, promotion, release, policy(promotion), facts, now)
-    gates = evaluate(case)
+    gate_input = GateInput(aggregate, promotion, promotion.release, policy(promotion), facts, now)
+    gates = evaluate(gate_input)
     if gates != promotion.gates:
-        told = "; ".join(gate.reason for gate in gates if gate.reason) or "all gates are open"
-        aggregate = on.record(aggregate, promotion.id, now, "gates", why=told)
-        aggregate = on.change(aggregate, promotion, gates=gates)
-        promotion = aggregate.promotions[promotion.id]
-    parity = tuple(each for each in case.parity.values() if each is not None)
-    if parity != promotion.parity:
-        aggregate = on.change(aggregate, promotion, parity=parity)
-        promotion = aggregate.promotions[promotion.id]
-    final = [gate.reason for gate in gates if gate.final]
-    if final:
-        return on.transition(aggregate, promotion, State.REJECTED, now, "; ".join(final))
-    # Whoever has to wait for long by a rule has all of the usual time after it.
-    latest = environment.wait_ends_at(promotion) + on.STATE_TIMEOUTS[promotion.state]
+        event = GatesEvaluated(tuple(gate.reason for gate in gates if gate.reason))
+        aggregate = aggregate.record(promotion.id, now, "gates", reason=aggregate.describe(event))
+    comparisons = tuple(comparison for comparison in gate_input.parity.values() if comparison is not None)
+    promotion = replace(promotion, gates=gates, parity=comparisons)
+    failed = tuple(gate.reason for gate in gates if gate.final)
+    if failed:
+        return aggregate.transition(promotion, State.REJECTED, now, RequirementsNotMet(failed))
+    # The usual timeout begins when the wait timer of the GitHub Environment has elapsed.
+    latest = environment.wait_ends_at(promotion) + STATE_TIMEOUTS[promotion.state]
     deadline = max(promotion.deadline, latest) if promotion.protection.wait else promotion.deadline
-    return on.change(aggregate, promotion, deadline=deadline, missing=missing_approvals(promotion, now))
+    missing = tuple(map(aggregate.describe, missing_approvals(promotion, now)))
+    return aggregate.with_promotion(replace(promotion, deadline=deadline, missing=missing))
 
 
 def _follow_configuration(
     aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime
 ) -> StageAggregate:
-    """A stage that is configured otherwise by now was not what anybody approved."""
+    """A changed configuration of the stage revokes approvals."""
     if facts.configuration is None:
         return aggregate
-    name = promotion.stage.name
-    if facts.configuration.configuration.find_stage(promotion.stage) is None:
-        told = f"the {promotion.stage.kind} {name} is configured no more"
-        return on.transition(aggregate, promotion, State.REJECTED, now, told)
-    digest = configuration_digest(facts.configuration.configuration, name)
-    if digest == promotion.configuration_digest:
+    name, configuration = promotion.stage.name, facts.configuration.configuration
+    if configuration.find_stage(promotion.stage) is None:
+        reason = NoLongerConfigured(promotion.stage.kind, name)
+        return aggregate.transition(promotion, State.REJECTED, now, reason)
+    before, digest = promotion.configuration_digest, configuration_digest(configuration, name)
+    if digest == before:
         return aggregate
-    void = len(valid_approvals(promotion, needed, now)) if (needed := requirement(promotion)) else 0
-    told = f"the configuration of {name} changed"
-    if void:
-        told += ", so what was approved is another thing now; it has to be approved again"
-    aggregate = on.record(
-        aggregate,
-        promotion.id,
-        now,
-        "configuration",
-        why=told,
-        before=promotion.configuration_digest,
-        after=digest,
-    )
-    aggregate = on.add_event(aggregate, promotion, now, f"{told[:1].upper()}{told[1:]}")
-    return on.change(
-        aggregate,
-        aggregate.promotions[promotion.id],
-        configuration=facts.configuration.text,
-        configuration_digest=digest,
-    )
+    needed = requirement(promotion)
+    revoked = needed is not None and bool(valid_approvals(promotion, needed, now))
+    event = ConfigurationChanged(name, revoked)
+    text = aggregate.describe(event)
+    changed = replace(promotion, configuration=facts.configuration.text, configuration_digest=digest)
+    aggregate = aggregate.record(promotion.id, now, "configuration", reason=text, before=before, after=digest)
+    return aggregate.with_event(changed, now, event)

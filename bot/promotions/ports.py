@@ -12,12 +12,13 @@ from bot.model.commit import Commit
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.manifest import RenderRequest
 from bot.model.parity import Comparable
-from bot.model.promotion import AuditEntry, Promotion, StageAggregate, StageRecord
+from bot.model.promotion import AuditEntry, Promotion, StageRecord
 from bot.model.protection import Branch, Protection
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.work import Claim
+from bot.promotions.stage_aggregate import StageAggregate
 
 
 class ReviewReader(Protocol):

@@ -1,4 +1,4 @@
-"""Which release a promotion is about: the one that a preview ran, or the default branch's own build."""
+"""Resolves a promotion's release: the one that a preview ran, or CI's build of the default branch."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from bot.config.schema import Configuration
 from bot.environments.ports import Clock, Renderer
 from bot.environments.render_request import manifests_request
 from bot.model.ci import CiState
-from bot.model.errors import Rejected
 from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
 from bot.model.release import Image, Origin, PromotableRelease
 from bot.promotions.facts import ResolvedRelease
 from bot.promotions.ports import GitHubReaders, ImageResolver, ReleaseStore
+from bot.promotions.reasons import BuildCause, DefaultBranchBuild, SameContent, TagNamed
+from bot.promotions.refusals import NoRelease, Refusal, ReleaseProblem, UnknownPullRequest
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -30,52 +31,48 @@ class ReleaseResolver:
     clock: Clock
 
     async def resolve(self, promotion: Promotion, configuration: Configuration) -> ResolvedRelease | None:
-        """None while it is being built. Rejected says why there can be none."""
+        """The release; None while CI builds it. Raises Refusal when no release can be promoted."""
         if promotion.requested_release is not None:
-            return await self._wanted(promotion, promotion.requested_release, configuration)
+            return await self._by_name(promotion, promotion.requested_release, configuration)
         if promotion.commit is not None:
             return await self._of_commit(promotion, promotion.commit, configuration)
         if promotion.number is None:
-            raise Rejected("There is no pull request to take the release from; name a release.")
+            raise Refusal(NoRelease(ReleaseProblem.NO_PULL_REQUEST))
         pull = await self.github.pull_requests.pull_request(promotion.repository, promotion.number)
         if pull is None:
-            raise Rejected(f"There is no pull request #{promotion.number}.")
+            raise Refusal(UnknownPullRequest(promotion.number))
         if pull.merged and pull.merge_commit is not None:
             return await self._merged(promotion, pull, pull.merge_commit, configuration)
         return await self._unmerged(promotion, pull)
 
-    async def _wanted(
-        self, promotion: Promotion, wanted: str, configuration: Configuration
+    async def _by_name(
+        self, promotion: Promotion, name: str, configuration: Configuration
     ) -> ResolvedRelease | None:
         """By a release's id, a tag, or a full commit SHA."""
         repository = promotion.repository
-        release = await self.releases.get(repository.id, wanted)
+        release = await self.releases.get(repository.id, name)
         if release is not None:
             return ResolvedRelease(await self._with_tree(promotion, release))
-        tagged = None if _COMMIT.fullmatch(wanted) else await self.github.commits.tag(repository, wanted)
-        commit = tagged or wanted
+        tagged = None if _COMMIT.fullmatch(name) else await self.github.commits.tag(repository, name)
+        commit = tagged or name
         if not _COMMIT.fullmatch(commit):
-            raise Rejected(f"There is no release and no tag {wanted}.")
+            raise Refusal(NoRelease(ReleaseProblem.UNKNOWN, requested=name))
         known = await self.releases.of_commit(repository.id, commit)
         if known is None and not await self.github.commits.in_default_branch(repository, commit):
-            named = f"The tag {wanted} names {commit[:7]}, which" if tagged else commit[:7]
-            raise Rejected(
-                f"{named} is not in the history of the default branch, and no preview of it was ready, so "
-                "nothing tells what would run."
-            )
-        found = await self._of_commit(promotion, commit, configuration)
-        if found is None:
+            requested = name if tagged else ""
+            raise Refusal(NoRelease(ReleaseProblem.NOT_IN_HISTORY, commit, requested))
+        resolved = await self._of_commit(promotion, commit, configuration)
+        if resolved is None:
             return None
-        found = replace(found, number=None)  # that pull request did not ask for it
-        if tagged is None:
-            return found
-        note = f"the tag {wanted} names {commit[:7]}"
-        return replace(found, note=f"{note}, and {found.note}" if found.note else note)
+        note = resolved.note
+        assert not isinstance(note, TagNamed), "only this method resolves tags"
+        # The promotion was not requested on the pull request that brought the commit.
+        return replace(resolved, number=None, note=TagNamed(name, commit, note) if tagged else note)
 
     async def _of_commit(
         self, promotion: Promotion, commit: str, configuration: Configuration
     ) -> ResolvedRelease | None:
-        """What reviewers saw of a commit of the default branch, where a pull request brought it."""
+        """The reviewed release of a commit of the default branch, where a pull request brought it."""
         repository = promotion.repository
         known = await self.releases.of_commit(repository.id, commit)
         if known is not None:
@@ -85,56 +82,44 @@ class ReleaseResolver:
             await self.github.pull_requests.pull_request(repository, number) if number is not None else None
         )
         if pull is not None and pull.merged:
-            found = await self._merged(promotion, pull, commit, configuration)
-            return replace(found, number=pull.number) if found is not None else None
+            resolved = await self._merged(promotion, pull, commit, configuration)
+            return replace(resolved, number=pull.number) if resolved is not None else None
         release = await self._built(promotion, commit, configuration, None)
         if release is None:
             return None
-        why = f"no pull request brought {commit[:7]}, so it is the default branch's own build"
-        return ResolvedRelease(release, why)
+        return ResolvedRelease(release, DefaultBranchBuild(BuildCause.NO_PULL_REQUEST, commit))
 
     async def _unmerged(self, promotion: Promotion, pull: PullRequest) -> ResolvedRelease:
         if not pull.open:
-            raise Rejected("The pull request was closed without being merged.")
+            raise Refusal(NoRelease(ReleaseProblem.CLOSED))
         if promotion.head is not None and promotion.head != pull.head_sha:
-            raise Rejected(
-                f"You saw {promotion.head[:7]}, and by now the head is {pull.head_sha[:7]}: look at that "
-                "one, and promote it."
-            )
+            raise Refusal(NoRelease(ReleaseProblem.HEAD_MOVED, promotion.head, current=pull.head_sha))
         release = await self.releases.of_commit(pull.repository.id, pull.head_sha)
         if release is None:
-            raise Rejected(
-                f"The preview of {pull.head_sha[:7]} has not been ready yet, so nobody could see what would "
-                "be promoted."
-            )
+            raise Refusal(NoRelease(ReleaseProblem.NO_PREVIEW, pull.head_sha))
         return ResolvedRelease(await self._with_tree(promotion, release))
 
     async def _merged(
         self, promotion: Promotion, pull: PullRequest, merge: str, configuration: Configuration
     ) -> ResolvedRelease | None:
-        """The release that reviewers saw, if merging left the content as it was; else what CI built of it."""
+        """The reviewed release if merging left its content unchanged, otherwise CI's build of the merge."""
         seen = await self.releases.of_commit(pull.repository.id, pull.head_sha)
-        why = f"no preview of {pull.head_sha[:7]} was ready"
+        cause, trees = BuildCause.NO_PREVIEW, ("", "")
         if seen is not None:
             seen = await self._with_tree(promotion, seen)
             tree = await self.github.commits.tree(pull.repository, merge)
-            if seen.from_fork:
-                why = f"{pull.head_sha[:7]} was built for a fork"
-            elif seen.tree == tree:
-                told = f"{merge[:7]} on {pull.base_ref} has the content that reviewers saw (tree {tree[:7]})"
-                return ResolvedRelease(seen, told)
-            else:
-                why = f"merging changed the content (tree {seen.tree[:7]} became {tree[:7]})"
+            if not seen.from_fork and seen.tree == tree:
+                return ResolvedRelease(seen, SameContent(merge, pull.base_ref, tree))
+            cause = BuildCause.FORK if seen.from_fork else BuildCause.CONTENT_CHANGED
+            trees = (seen.tree, tree)
         main = pull.default_branch
+        note = DefaultBranchBuild(cause, merge, main, pull.head_sha, trees)
         if pull.base_ref != main and not await self.github.commits.in_default_branch(pull.repository, merge):
-            raise Rejected(
-                f"{why[:1].upper()}{why[1:]}, and {merge[:7]} is on {pull.base_ref} only: "
-                f"what {main} gets of it can be promoted when it is there."
-            )
+            raise Refusal(NoRelease(ReleaseProblem.OTHER_BRANCH, merge, branches=(pull.base_ref, main)))
         release = await self._built(promotion, merge, configuration, pull.number)
         if release is None:
             return None
-        return ResolvedRelease(release, f"{why}, so it is {main}'s own build of {merge[:7]}")
+        return ResolvedRelease(release, note)
 
     async def _built(
         self, promotion: Promotion, commit: str, configuration: Configuration, number: int | None
@@ -155,7 +140,7 @@ class ReleaseResolver:
         if len(images) < len(sources):
             ci = await self.github.checks.ci(repository, commit)
             if ci.state is CiState.FAILED:
-                raise Rejected(f"CI failed for {commit[:7]} ({', '.join(ci.failed)}), so there is no image.")
+                raise Refusal(NoRelease(ReleaseProblem.CI_FAILED, commit, failed=tuple(ci.failed)))
             return None
         request = manifests_request(
             configuration,

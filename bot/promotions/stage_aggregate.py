@@ -1,31 +1,30 @@
-"""Changes of a stage aggregate; each writes an audit entry and the promotion's timeline. Pure."""
+"""A stage with its promotions, and the transitions that change them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from bot.model.errors import GreenroomError
 from bot.model.promotion import (
     ACTIVE,
     ENDED,
     AuditEntry,
     Hold,
+    Lock,
     Promotion,
     PromotionState,
-    StageAggregate,
     StageRecord,
     TimelineEntry,
     VerifiedTarget,
 )
 from bot.model.release import Target
-from bot.model.times import format_time
+from bot.promotions.reasons import Describe, Event, PromotionReason, StateEvent
 
 _VERIFIED = 10
-"""How many verified releases a stage remembers."""
-_STORY = 60
+"""Verified targets that a stage keeps."""
+_TIMELINE = 60
+"""Timeline entries that a promotion keeps."""
 
 STATE_TIMEOUTS: Mapping[PromotionState, timedelta] = {
     PromotionState.REQUESTED: timedelta(minutes=30),
@@ -37,141 +36,134 @@ STATE_TIMEOUTS: Mapping[PromotionState, timedelta] = {
     PromotionState.SOAKING: timedelta(hours=1),
     PromotionState.ROLLING_BACK: timedelta(hours=1),
 }
-"""How long a promotion may stay in a state; a soak has this much more than its own time."""
+"""Longest time in a state; a soak gets this in addition to its own duration."""
 
 
-class Refusal(GreenroomError):
-    """What somebody asked for is not done. The message is for them."""
+@dataclass(frozen=True, slots=True)
+class StageAggregate:
+    """Everything about one stage that is decided in one transaction.
+
+    Methods return a changed aggregate. Each change of state adds an audit entry and a timeline entry.
+    """
+
+    stage: StageRecord
+    promotions: Mapping[str, Promotion] = field(default_factory=dict)
+    """Promotions that have not ended, and the one that is processed, by id."""
+    siblings: Mapping[str, StageRecord] = field(default_factory=dict)
+    """The repository's other stages by name; read-only."""
+    audit: tuple[AuditEntry, ...] = ()
+    """New entries."""
+    describe: Describe = field(default=repr, compare=False, repr=False)
+    """Renders reasons for storage; PromotionService sets it."""
+
+    @property
+    def active_promotion(self) -> Promotion | None:
+        return self.promotions.get(self.stage.active_promotion or "")
+
+    def with_promotion(self, promotion: Promotion) -> StageAggregate:
+        return replace(self, promotions={**self.promotions, promotion.id: promotion})
+
+    def with_stage(self, stage: StageRecord) -> StageAggregate:
+        return replace(self, stage=stage)
+
+    def transition(
+        self,
+        promotion: Promotion,
+        state: PromotionState,
+        now: datetime,
+        reason: PromotionReason | None = None,
+        by: str = "",
+    ) -> StageAggregate:
+        """Moves the promotion, as given, to a state with its timeout; frees the stage when it ends."""
+        text = self.describe(reason) if reason is not None else ""
+        before, stage = promotion.state, self.stage
+        changed = replace(
+            promotion,
+            state=state,
+            since=now,
+            deadline=now + STATE_TIMEOUTS.get(state, timedelta(0)),
+            reason=text or promotion.reason,
+            paused_by="",
+            paused_at=None,
+            waiting_for="",
+        )
+        if state in ACTIVE:
+            stage = replace(stage, active_promotion=promotion.id)
+        elif state in ENDED and stage.active_promotion == promotion.id:
+            stage = replace(stage, active_promotion=None)
+        return (
+            self.with_stage(stage)
+            .record(
+                promotion.id, now, state.value, reason=text, by=by, before=before.value, after=state.value
+            )
+            .with_event(changed, now, StateEvent(state, text), by)
+        )
+
+    def with_event(self, promotion: Promotion, now: datetime, event: Event, by: str = "") -> StageAggregate:
+        """Stores the promotion with one more timeline entry."""
+        entry = TimelineEntry(now, self.describe(event), by)
+        return self.with_promotion(replace(promotion, timeline=(*promotion.timeline, entry)[-_TIMELINE:]))
+
+    def record(
+        self,
+        promotion_id: str,
+        now: datetime,
+        action: str,
+        *,
+        reason: str = "",
+        by: str = "",
+        before: str = "",
+        after: str = "",
+    ) -> StageAggregate:
+        """Adds an audit entry."""
+        key = self.stage.key
+        entry = AuditEntry(now, key.repository_id, key.name, promotion_id, by, action, reason, before, after)
+        return replace(self, audit=(*self.audit, entry))
+
+    def set_target(self, target: Target | None, now: datetime, promotion_id: str) -> StageAggregate:
+        """Sets the desired release of the stage's environment; None deletes the environment."""
+        serial = self.stage.serial + 1
+        new = replace(target, serial=serial) if target is not None else None
+        before, after = (
+            each.release.id if each is not None else "nothing" for each in (self.stage.target, new)
+        )
+        stage = replace(self.stage, target=new, serial=serial, since=now)
+        return self.with_stage(stage).record(promotion_id, now, "target", before=before, after=after)
+
+    def verify(self, promotion: Promotion, now: datetime) -> StageAggregate:
+        """Marks the present target as verified: the stage returns to it from now on."""
+        target = self.stage.target
+        assert target is not None, "only a running target is verified"
+        others = [entry for entry in self.stage.verified if not same_target(entry.target, target)]
+        verified = (*others, VerifiedTarget(target, promotion.id, now))[-_VERIFIED:]
+        return self.with_stage(replace(self.stage, verified=verified))
+
+    def revoke_verification(self, target: Target) -> StageAggregate:
+        kept = tuple(entry for entry in self.stage.verified if not same_target(entry.target, target))
+        return self.with_stage(replace(self.stage, verified=kept))
+
+    def hold(self, now: datetime, reason: PromotionReason, by: str, promotion_id: str) -> StageAggregate:
+        text = self.describe(reason)
+        aggregate = self.with_stage(replace(self.stage, hold=Hold(by, now, text)))
+        return aggregate.record(promotion_id, now, "hold", reason=text, by=by, after="on hold")
+
+    def last_verified(self, excluded: Target | None = None) -> Target | None:
+        """The target that was verified last, other than the excluded one."""
+        for entry in reversed(self.stage.verified):
+            if excluded is None or not same_target(entry.target, excluded):
+                return entry.target
+        return None
+
+    def is_verified(self, target: Target) -> bool:
+        return any(same_target(entry.target, target) for entry in self.stage.verified)
 
 
-def change(aggregate: StageAggregate, promotion: Promotion, **fields: Any) -> StageAggregate:
-    changed = replace(promotion, **fields)
-    return replace(aggregate, promotions={**aggregate.promotions, promotion.id: changed})
-
-
-def add_event(
-    aggregate: StageAggregate, promotion: Promotion, now: datetime, what: str, by: str = ""
-) -> StageAggregate:
-    """One more line of its story."""
-    story = (*promotion.timeline, TimelineEntry(now, what, by))[-_STORY:]
-    return change(aggregate, promotion, timeline=story)
-
-
-def transition(
-    aggregate: StageAggregate,
-    promotion: Promotion,
-    state: PromotionState,
-    now: datetime,
-    why: str = "",
-    by: str = "",
-    **fields: Any,
-) -> StageAggregate:
-    """Moves a promotion to a state, with its deadline, and frees the stage when it ends."""
-    what = f"{state.value}: {why}" if why else state.value
-    told = f"{state.value[:1].upper()}{what[1:]}"
-    ended = {"why": why} if why else {}
-    patience = STATE_TIMEOUTS.get(state, timedelta(0))
-    aggregate = record(
-        aggregate,
-        promotion.id,
-        now,
-        state.value,
-        why=why,
-        by=by,
-        before=promotion.state.value,
-        after=state.value,
-    )
-    aggregate = add_event(aggregate, promotion, now, told, by)
-    aggregate = change(
-        aggregate,
-        aggregate.promotions[promotion.id],
-        state=state,
-        since=now,
-        deadline=now + patience,
-        **{"paused_by": "", "paused_at": None, "waiting_for": "", **ended, **fields},
-    )
-    stage = aggregate.stage
-    if state in ACTIVE:
-        stage = replace(stage, active_promotion=promotion.id)
-    elif state in ENDED and stage.active_promotion == promotion.id:
-        stage = replace(stage, active_promotion=None)
-    return replace(aggregate, stage=stage)
-
-
-def record(
-    aggregate: StageAggregate,
-    promotion: str,
-    now: datetime,
-    what: str,
-    *,
-    why: str = "",
-    by: str = "",
-    before: str = "",
-    after: str = "",
-) -> StageAggregate:
-    key = aggregate.stage.key
-    entry = AuditEntry(now, key.repository_id, key.name, promotion, by, what, why, before, after)
-    return replace(aggregate, audit=(*aggregate.audit, entry))
-
-
-def lock_reason(stage: StageRecord, by: str, now: datetime) -> str:
-    """Who else keeps the stage to themselves and until when, without a full stop; "" when nobody does."""
+def active_lock(stage: StageRecord, by: str, now: datetime) -> Lock | None:
+    """Another user's lock of the stage, unless it has expired."""
     lock = stage.lock
-    if lock is None or now >= lock.until or lock.by.lower() == by.lower():
-        return ""
-    told = f"{stage.name} is locked by {lock.by} until {format_time(lock.until)}"
-    return f"{told} ({lock.reason})" if lock.reason else told
+    return None if lock is None or now >= lock.until or lock.by.lower() == by.lower() else lock
 
 
-def set_target(
-    aggregate: StageAggregate, target: Target | None, now: datetime, promotion: str
-) -> StageAggregate:
-    """Tells the stage's environment what to run; None takes it away."""
-    serial = aggregate.stage.serial + 1
-    new = replace(target, serial=serial) if target is not None else None
-    told = [_told(aggregate.stage.target), _told(new)]
-    aggregate = replace(aggregate, stage=replace(aggregate.stage, target=new, serial=serial, since=now))
-    return record(aggregate, promotion, now, "target", before=told[0], after=told[1])
-
-
-def verify(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
-    """The stage's present target is what it goes back to from now on."""
-    target = aggregate.stage.target
-    assert target is not None, "what was verified runs"
-    kept = [each for each in aggregate.stage.verified if not same_target(each.target, target)]
-    verified = (*kept, VerifiedTarget(target, promotion.id, now))[-_VERIFIED:]
-    return replace(aggregate, stage=replace(aggregate.stage, verified=verified))
-
-
-def revoke_verification(aggregate: StageAggregate, target: Target) -> StageAggregate:
-    """The stage goes back from it: it counts as verified here no more."""
-    kept = tuple(each for each in aggregate.stage.verified if not same_target(each.target, target))
-    return replace(aggregate, stage=replace(aggregate.stage, verified=kept))
-
-
-def hold(aggregate: StageAggregate, now: datetime, why: str, by: str, promotion: str) -> StageAggregate:
-    aggregate = replace(aggregate, stage=replace(aggregate.stage, hold=Hold(by, now, why)))
-    return record(aggregate, promotion, now, "hold", why=why, by=by, after="on hold")
-
-
-def last_verified(aggregate: StageAggregate, besides: Target | None = None) -> Target | None:
-    """What the stage ran last and well; not what it is to leave."""
-    found = [
-        each.target
-        for each in aggregate.stage.verified
-        if besides is None or not same_target(each.target, besides)
-    ]
-    return found[-1] if found else None
-
-
-def is_verified(aggregate: StageAggregate, target: Target) -> bool:
-    return any(same_target(each.target, target) for each in aggregate.stage.verified)
-
-
-def same_target(one: Target, other: Target) -> bool:
-    """The same code with the same configuration, whichever promotion brought it."""
-    return (one.release.id, one.configuration) == (other.release.id, other.configuration)
-
-
-def _told(target: Target | None) -> str:
-    return target.release.id if target is not None else "nothing"
+def same_target(left: Target, right: Target) -> bool:
+    """Whether release and configuration are equal, whichever promotion set them."""
+    return (left.release.id, left.configuration) == (right.release.id, right.configuration)

@@ -1,4 +1,4 @@
-"""Which stage or demo somebody means by a name: of those that the default branch has, or had before."""
+"""Finds the stage or demo that a name refers to, in the configuration or among stored stages."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, GreenroomError, Rejected, Unavailable
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
-from bot.promotions.pipeline import in_order, place_names
+from bot.promotions.pipeline import in_order, unknown_place
 from bot.promotions.ports import PromotionStore
-from bot.promotions.stage_aggregate import Refusal
+from bot.promotions.refusals import ConfigurationUnusable, DemoIsPinned, NoConfiguration, Refusal
 
 _NEAR = 0.75
 _SHORTENED = 3
-"""So many letters of a name's beginning stand for the name."""
+"""Minimal length of an abbreviated name."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageLookup:
-    """What is known of a repository's stages and demos. What it refuses, it refuses with a Refusal."""
+    """Stages and demos of a repository: configured ones and stored ones. Lookups raise Refusal."""
 
     repository: Repository
     records: Mapping[EnvironmentKey, StageRecord]
-    """Of what was ever promoted to."""
+    """Of every stage that ever had a promotion."""
     text: str = ""
     configuration: Configuration | None = None
-    """None when the default branch has none, or its own cannot be used or read."""
+    """None when the default branch has none, or it has errors or cannot be read."""
     problem: GreenroomError | None = None
-    """Why that is so."""
+    """Why it cannot be used or read."""
 
     @property
     def keys(self) -> Sequence[EnvironmentKey]:
-        """Those in the file: stages in the order in which they come, then demos."""
+        """Configured stages in pipeline order, then demos."""
         if self.configuration is None:
             return ()
         id, demos = self.repository.id, self.configuration.demo
@@ -45,15 +45,14 @@ class StageLookup:
         return (*stages, *(EnvironmentKey.demo(id, name) for name in demos))
 
     @property
-    def problem_text(self) -> str:
-        """Why there is no configuration to go by, for whoever looks; "" when that is no problem."""
+    def unusable(self) -> ConfigurationUnusable | None:
+        """Why there is no configuration; None where the default branch simply has no file."""
         if self.problem is None:
-            return ""
-        what = "used" if isinstance(self.problem, ConfigurationError) else "read"
-        return f"`{CONFIG_FILE}` on the default branch cannot be {what}: {self.problem}"
+            return None
+        return ConfigurationUnusable(str(self.problem), isinstance(self.problem, ConfigurationError))
 
     def configured(self, name: str) -> EnvironmentKey:
-        """What something may be promoted to."""
+        """A configured stage, or a demo that is not pinned."""
         key = self._key_in_file(name)
         if key is None:
             raise self._unknown(name)
@@ -61,24 +60,23 @@ class StageLookup:
         return key
 
     def existing(self, name: str) -> EnvironmentKey:
-        """Also what the file has no more, or what stands while it cannot be read: people still keep it,
-        free it and end what is under way there."""
+        """A configured or stored stage: users may lock, release and abort also where it is not configured."""
         key = self._key_in_file(name) or next((key for key in self.records if key.name == name), None)
         if key is None:
             raise self._unknown(name)
         return key
 
     def movable(self, name: str) -> EnvironmentKey:
-        """The same, but no demo that the file pins: it is moved there."""
+        """An existing stage, or a demo that is not pinned."""
         key = self.existing(name)
         self._not_pinned(key)
         return key
 
     def parse_target(self, words: Sequence[str], *, reasoned: bool) -> tuple[str | None, str]:
-        """The stage that is named first, and the reason after it.
+        """Stage and reason of a command's arguments.
 
-        Where there may be a reason, a first word that is no stage begins it, unless it is nearly one: what
-        was mistyped is never another promotion that happens to be there.
+        With `reasoned`, a first word that is no stage begins the reason, unless it resembles a stage's name:
+        a typing error never selects another promotion.
         """
         if not words:
             return None, ""
@@ -87,7 +85,7 @@ class StageLookup:
             return first, " ".join(words[1:])
         near = _nearest(first.lower(), names)
         if not reasoned or near is not None or self.problem is not None:
-            raise self._unknown(first, f" Did you mean {near}?" if near is not None else "")
+            raise self._unknown(first, near or "")
         return None, " ".join(words)
 
     def _names(self) -> list[str]:
@@ -105,30 +103,25 @@ class StageLookup:
         demo = self.configuration.demo.get(name) if self.configuration is not None else None
         if demo is not None and demo.release is not None:
             line = field_line(self.text, "demo", name, "release")
-            raise Refusal(
-                f"{name} is pinned to {demo.release} in {CONFIG_FILE}, line {line}: change it there, on the "
-                "default branch, and it moves."
-            )
+            raise Refusal(DemoIsPinned(name, demo.release, line))
         if self.problem is not None and record is not None and record.pin is not None:
-            raise Refusal(f"{name} is pinned to {record.pin.release}, and {CONFIG_FILE} cannot be used now.")
+            raise Refusal(DemoIsPinned(name, record.pin.release, None))
 
-    def _unknown(self, name: str, more: str = "") -> GreenroomError:
+    def _unknown(self, name: str, suggestion: str = "") -> GreenroomError:
         if isinstance(self.problem, Unavailable):
             return self.problem
-        if isinstance(self.problem, ConfigurationError):
-            return Refusal(self.problem_text)
-        if self.problem is not None:
-            return Refusal(str(self.problem))
+        if self.unusable is not None:
+            return Refusal(self.unusable)
         if self.configuration is None:
-            return Refusal(f"There is no stage {name}: the default branch has no {CONFIG_FILE}.")
-        return Refusal(f"There is no stage {name} ({place_names(self.configuration)}).{more}")
+            return Refusal(NoConfiguration(name))
+        return Refusal(unknown_place(self.configuration, name, suggestion=suggestion))
 
 
 async def read_stages(
     promotions: PromotionStore, contents: ContentReader, repository: Repository
 ) -> StageLookup:
-    """As the default branch has them now, and as they were promoted to."""
-    records = {each.key: each for each in await promotions.stages(repository.id)}
+    """Reads the configuration of the default branch and the stored stages."""
+    records = {record.key: record for record in await promotions.stages(repository.id)}
     try:
         text = await contents.default_branch_file(repository, CONFIG_FILE)
         configuration = parse_configuration(text) if text is not None else None

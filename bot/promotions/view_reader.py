@@ -34,11 +34,14 @@ class StageViewReader:
         Where the configuration cannot be read, those that were ever promoted to.
         """
         names = await read_stages(self.promotions, self.contents, repository)
-        records, keys, problem = names.records, names.keys, names.problem_text
-        left = [key for key, each in records.items() if key not in keys and (each.target or problem)]
+        records, keys, problem = names.records, names.keys, names.unusable
+        left = [
+            key for key, each in records.items() if key not in keys and (each.target or problem is not None)
+        ]
         stages = [
             await self._tell(
-                records.get(key) or StageRecord(key, repository), configured=key in keys or bool(problem)
+                records.get(key) or StageRecord(key, repository),
+                configured=key in keys or problem is not None,
             )
             for key in (*keys, *left)
         ]
@@ -47,13 +50,13 @@ class StageViewReader:
     async def stage(self, repository: Repository, name: str) -> StageView | None:
         """One stage or demo with its last promotions and audit; None when there is none of this name."""
         names = await read_stages(self.promotions, self.contents, repository)
-        records, keys, problem = names.records, names.keys, names.problem_text
+        records, keys, problem = names.records, names.keys, names.unusable
         # A demo may have the name that a stage had before: what is configured counts.
         key = next((each for each in (*keys, *records) if each.name == name), None)
         if key is None:
             return None
         record = records.get(key) or StageRecord(key, repository)
-        return await self._tell(record, configured=key in keys or bool(problem), at_length=True)
+        return await self._tell(record, configured=key in keys or problem is not None, at_length=True)
 
     async def _tell(self, record: StageRecord, *, configured: bool, at_length: bool = False) -> StageView:
         under_way = await self.promotions.find(stage=record.key, ended=False)

@@ -12,9 +12,10 @@ from sqlalchemy import Connection, select, update
 from bot.environments.ports import Clock
 from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind, UserOverrides
 from bot.model.naming import namespace_name
-from bot.model.promotion import ACTIVE, ENDED, Promotion, StageAggregate, StageRecord
+from bot.model.promotion import ACTIVE, ENDED, Promotion, StageRecord
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
+from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import audit, journal
 from bot.store.database import Database, insert
 from bot.store.environments import new_row

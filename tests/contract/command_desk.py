@@ -19,6 +19,7 @@ from bot.commands.status_query import StatusQuery
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.state.records import Comment
 from bot.github.app import GitHubApp
+from bot.github.messages.promotion_reasons import describe
 from bot.intake.parser import parse_delivery
 from bot.model.command import RecordedCommand
 from bot.model.delivery import PullRequestHint
@@ -143,7 +144,7 @@ class Desk:
             return datetime.now(UTC)
 
         staging = StageCommands(
-            PromotionService(store.promotions, store.releases, app.promotion_readers, clock)
+            PromotionService(store.promotions, store.releases, app.promotion_readers, clock, describe)
         )
         storyteller = StageViewReader(
             store.promotions, store.environments, store.releases, store.audit, app.contents, clock

@@ -155,7 +155,7 @@ for path in sorted(folder.rglob("*.sql")):
 raise SystemExit(7)
 """
     image = await running.image(seed=script)
-    files = {"seed/shop.sql": b"insert;", "seed/more/orders.sql": b"\xff\x00"}
+    files = {"seed/shop.sql": b"insert;", "seed/more/stage_actions.sql": b"\xff\x00"}
     request = job("seed", "python", "seed.py", files=files)
     made = desk.render(deployment(), service(), seed=request, images={"shop": image})
     await desk.workloads.apply(desk.namespace, made.waves[Wave.CONFIGURATION], open_fence)
@@ -164,4 +164,4 @@ raise SystemExit(7)
     [state] = await desk.settled(seed)
     assert "exit code 7" in state.message
     assert "seed/shop.sql b'insert;'" in state.detail
-    assert r"seed/more/orders.sql b'\xff\x00'" in state.detail
+    assert r"seed/more/stage_actions.sql b'\xff\x00'" in state.detail

@@ -14,11 +14,11 @@ from bot.commands.outcome import Outcome, Result
 from bot.commands.table import COMMANDS, Verb
 from bot.model.environment import EndReason, EnvironmentKey, EnvironmentState, Status, StatusMessage
 from bot.model.errors import Unavailable
-from bot.model.promotion import StageAggregate
 from bot.model.protection import UNPROTECTED
 from bot.model.role import Role
 from bot.model.work import WorkKey
-from bot.promotions import stage_commands as orders
+from bot.promotions import stage_actions
+from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
 from tests.contract.command_desk import LONGEST, SHOP, Desk, Killed, command_desk
 from tests.unit.promotions.scenes import facts, promotion
@@ -419,9 +419,11 @@ async def wait_on_staging(desk: Desk, *, moving: bool) -> None:
     asked = replace(promotion("staging", "ada", "p1", now), stage=key, repository=desk.repository, number=1)
 
     def change(aggregate: StageAggregate) -> StageAggregate:
-        aggregate = step(orders.request(aggregate, asked, now), "p1", facts(text=ONE_STAGE), now)
+        aggregate = step(stage_actions.request(aggregate, asked, now), "p1", facts(text=ONE_STAGE), now)
         if moving:
-            aggregate = orders.approve(aggregate, aggregate.promotions["p1"], "bea", (), UNPROTECTED, now)
+            aggregate = stage_actions.approve(
+                aggregate, aggregate.promotions["p1"], "bea", (), UNPROTECTED, now
+            )
             aggregate = step(aggregate, "p1", facts(text=ONE_STAGE), now)
         return aggregate
 

@@ -11,12 +11,14 @@ import pytest
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, Status
 from bot.model.errors import Superseded
-from bot.model.promotion import Promotion, PromotionState, StageAggregate
+from bot.model.promotion import Promotion, PromotionState
+from bot.model.reason import Reported
 from bot.model.release import Target
 from bot.model.work import Claim, WorkKey
-from bot.promotions import stage_aggregate as on
-from bot.promotions import stage_commands as orders
-from bot.promotions.stage_aggregate import Refusal
+from bot.promotions import stage_actions
+from bot.promotions.reasons import StateEvent
+from bot.promotions.refusals import Refusal
+from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.promotions.scenes import PIPELINE, SHOP, promotion, release
@@ -32,7 +34,7 @@ def asked(clock: ManualClock, id: str = "p1", by: str = "ada") -> Promotion:
 async def request(store: Store, clock: ManualClock, id: str = "p1", by: str = "ada") -> StageAggregate:
     new = asked(clock, id, by)
     return await store.promotions.change(
-        STAGING, SHOP, lambda aggregate: orders.request(aggregate, new, clock.now), promotion_id=id
+        STAGING, SHOP, lambda aggregate: stage_actions.request(aggregate, new, clock.now), promotion_id=id
     )
 
 
@@ -42,8 +44,9 @@ async def claim(store: Store, key: WorkKey) -> Claim:
 
 
 def begin(aggregate: StageAggregate, clock: ManualClock, id: str = "p1") -> StageAggregate:
-    aggregate = on.set_target(aggregate, Target(release(), PIPELINE, 0), clock.now, id)
-    return on.transition(aggregate, aggregate.promotions[id], State.DEPLOYING, clock.now, policy=PIPELINE)
+    aggregate = aggregate.set_target(Target(release(), PIPELINE, 0), clock.now, id)
+    promotion = replace(aggregate.promotions[id], policy=PIPELINE)
+    return aggregate.transition(promotion, State.DEPLOYING, clock.now)
 
 
 async def test_promotion_request_is_stored_once_and_enqueued(store: Store, clock: ManualClock) -> None:
@@ -59,7 +62,7 @@ async def test_ended_promotion_is_not_restarted(store: Store, clock: ManualClock
     await store.promotions.change(
         STAGING,
         SHOP,
-        lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
+        lambda aggregate: stage_actions.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
     aggregate = await request(store, clock)
     assert aggregate.promotions["p1"].state is State.ABORTED
@@ -85,7 +88,7 @@ async def test_new_target_raises_the_environments_generation(store: Store, clock
     await store.environments.check(held, STAGING, environment.generation)
 
     await store.promotions.change(
-        STAGING, SHOP, lambda aggregate: on.set_target(aggregate, None, clock.now, "p1")
+        STAGING, SHOP, lambda aggregate: aggregate.set_target(None, clock.now, "p1")
     )
     with pytest.raises(Superseded):
         await store.environments.check(held, STAGING, environment.generation)
@@ -115,7 +118,7 @@ async def test_refused_change_stores_nothing(store: Store, clock: ManualClock) -
 
     def refuse(aggregate: StageAggregate) -> StageAggregate:
         begin(aggregate, clock)
-        raise Refusal("no")
+        raise Refusal(Reported("no"))
 
     with pytest.raises(Refusal):
         await store.promotions.change(STAGING, SHOP, refuse)
@@ -144,7 +147,7 @@ async def test_stage_passes_to_the_next_promotion_in_one_transaction(
     await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock, "p1"))
 
     def hand_over(aggregate: StageAggregate) -> StageAggregate:
-        aggregate = on.transition(aggregate, aggregate.promotions["p1"], State.SUPERSEDED, clock.now)
+        aggregate = aggregate.transition(aggregate.promotions["p1"], State.SUPERSEDED, clock.now)
         return begin(aggregate, clock, "p2")
 
     aggregate = await store.promotions.change(STAGING, SHOP, hand_over)
@@ -156,7 +159,7 @@ async def test_concurrent_changes_are_serialized(store: Store, clock: ManualCloc
 
     def approve(aggregate: StageAggregate) -> StageAggregate:
         one = aggregate.promotions["p1"]
-        return on.add_event(aggregate, one, clock.now, f"line {len(one.timeline)}")
+        return aggregate.with_event(one, clock.now, StateEvent(one.state, f"line {len(one.timeline)}"))
 
     await asyncio.gather(*(store.promotions.change(STAGING, SHOP, approve) for _ in range(10)))
     found = await store.promotions.get("p1")
@@ -173,7 +176,7 @@ async def test_waiting_promotions_are_woken_when_the_stage_is_free(store: Store,
     await store.promotions.change(
         STAGING,
         SHOP,
-        lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
+        lambda aggregate: stage_actions.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
     await claim(store, WorkKey.promotion("p2"))
 
@@ -196,7 +199,7 @@ async def test_releases_are_stored_once_and_found_by_commit(store: Store, clock:
 async def test_audit_has_actor_action_reason_before_and_after(store: Store, clock: ManualClock) -> None:
     until = clock.now + timedelta(hours=2)
     await store.promotions.change(
-        STAGING, SHOP, lambda aggregate: orders.lock(aggregate, "bea", until, "load test", clock.now)
+        STAGING, SHOP, lambda aggregate: stage_actions.lock(aggregate, "bea", until, "load test", clock.now)
     )
     [entry] = await store.audit.entries(SHOP.id, stage="staging")
     assert (entry.actor, entry.action, entry.reason, entry.at) == ("bea", "locked", "load test", clock.now)
@@ -210,7 +213,7 @@ async def test_change_with_a_token_happens_once(store: Store, clock: ManualClock
         aggregate = await store.promotions.change(
             STAGING,
             SHOP,
-            lambda aggregate: orders.pause(aggregate, aggregate.promotions["p1"], "bea", clock.now),
+            lambda aggregate: stage_actions.pause(aggregate, aggregate.promotions["p1"], "bea", clock.now),
             promotion_id="p1",
             token="comment/7",
         )
@@ -226,7 +229,7 @@ async def test_change_with_a_token_happens_once(store: Store, clock: ManualClock
 
 async def test_concurrent_workers_with_one_token_change_once(store: Store, clock: ManualClock) -> None:
     def lock(aggregate: StageAggregate) -> StageAggregate:
-        return orders.lock(aggregate, "bea", clock.now + timedelta(hours=2), "", clock.now)
+        return stage_actions.lock(aggregate, "bea", clock.now + timedelta(hours=2), "", clock.now)
 
     changes = (store.promotions.change(STAGING, SHOP, lock, token="comment/7") for _ in range(5))
     boards = await asyncio.gather(*changes)
@@ -236,12 +239,12 @@ async def test_concurrent_workers_with_one_token_change_once(store: Store, clock
 
 async def test_refusal_does_not_use_up_the_token(store: Store, clock: ManualClock) -> None:
     def unhold(aggregate: StageAggregate) -> StageAggregate:
-        return orders.unhold(aggregate, "bea", clock.now)
+        return stage_actions.unhold(aggregate, "bea", clock.now)
 
     with pytest.raises(Refusal):
         await store.promotions.change(STAGING, SHOP, unhold, token="comment/7")
     await store.promotions.change(
-        STAGING, SHOP, lambda aggregate: orders.hold(aggregate, "cem", "", clock.now)
+        STAGING, SHOP, lambda aggregate: stage_actions.hold(aggregate, "cem", "", clock.now)
     )
     aggregate = await store.promotions.change(STAGING, SHOP, unhold, token="comment/7")
     assert aggregate.stage.hold is None
@@ -280,9 +283,9 @@ async def test_purge_keeps_releases_of_stages_and_rollbacks(store: Store, clock:
 
     def change(aggregate: StageAggregate) -> StageAggregate:
         for commit in "ab":
-            aggregate = on.set_target(aggregate, Target(release(commit), PIPELINE, 0), clock.now, "p1")
-            aggregate = on.verify(aggregate, aggregate.promotions["p1"], clock.now)
-        return orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now)
+            aggregate = aggregate.set_target(Target(release(commit), PIPELINE, 0), clock.now, "p1")
+            aggregate = aggregate.verify(aggregate.promotions["p1"], clock.now)
+        return stage_actions.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now)
 
     await store.promotions.change(STAGING, SHOP, change)
     clock.advance(LATER.total_seconds())
@@ -298,7 +301,7 @@ async def test_purge_keeps_unverified_and_pinned_releases(store: Store, clock: M
     await store.promotions.change(
         demo,
         SHOP,
-        lambda aggregate: on.set_target(aggregate, Target(release("a"), PIPELINE, 0), clock.now, ""),
+        lambda aggregate: aggregate.set_target(Target(release("a"), PIPELINE, 0), clock.now, ""),
     )
     clock.advance(LATER.total_seconds())
     assert await store.releases.purge(clock.now, 100) == 1
@@ -313,7 +316,7 @@ async def test_purge_keeps_releases_of_open_promotions(store: Store, clock: Manu
 
     def change(aggregate: StageAggregate) -> StageAggregate:
         for each in (found, wanted, head):
-            aggregate = orders.request(aggregate, each, clock.now)
+            aggregate = stage_actions.request(aggregate, each, clock.now)
         return aggregate
 
     await store.promotions.change(STAGING, SHOP, change)
@@ -323,7 +326,7 @@ async def test_purge_keeps_releases_of_open_promotions(store: Store, clock: Manu
     await store.promotions.change(
         STAGING,
         SHOP,
-        lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
+        lambda aggregate: stage_actions.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
     assert await store.releases.purge(clock.now, 100) == 1
     assert await kept(store, *"abcd") == "bd"
@@ -357,11 +360,11 @@ async def test_statistics_count_environments_promotions_and_stages(store: Store,
     waiting = replace(asked(clock), state=State.AWAITING_APPROVAL)
 
     def change(aggregate: StageAggregate) -> StageAggregate:
-        aggregate = orders.request(aggregate, waiting, clock.now)
-        aggregate = orders.request(aggregate, asked(clock, "p2"), clock.now)
-        aggregate = orders.reject(aggregate, aggregate.promotions["p2"], "bea", "", clock.now)
-        aggregate = orders.hold(aggregate, "bea", "", clock.now)
-        return orders.lock(aggregate, "bea", clock.now + timedelta(hours=1), "", clock.now)
+        aggregate = stage_actions.request(aggregate, waiting, clock.now)
+        aggregate = stage_actions.request(aggregate, asked(clock, "p2"), clock.now)
+        aggregate = stage_actions.reject(aggregate, aggregate.promotions["p2"], "bea", "", clock.now)
+        aggregate = stage_actions.hold(aggregate, "bea", "", clock.now)
+        return stage_actions.lock(aggregate, "bea", clock.now + timedelta(hours=1), "", clock.now)
 
     await store.promotions.change(STAGING, SHOP, change)
     clock.advance(90)
@@ -374,8 +377,10 @@ async def test_statistics_count_environments_promotions_and_stages(store: Store,
     await store.promotions.change(
         STAGING,
         SHOP,
-        lambda aggregate: orders.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
+        lambda aggregate: stage_actions.abort(aggregate, aggregate.promotions["p1"], "bea", "", clock.now),
     )
-    await store.promotions.change(STAGING, SHOP, lambda aggregate: orders.unhold(aggregate, "bea", clock.now))
+    await store.promotions.change(
+        STAGING, SHOP, lambda aggregate: stage_actions.unhold(aggregate, "bea", clock.now)
+    )
     found = await store.statistics.read()
     assert (found.locked, found.held, found.approval_seconds) == (0, 0, 0)

@@ -38,11 +38,11 @@ async def test_aborted_promotion_restores_the_previous_release(small: Scenario, 
         await stages.comment(number, "/abort staging wrong one", by="bea")
         record = await stages.record("staging")
         if state is State.ROLLING_BACK:
-            await stages.comment_with(number, "`/abort` was not executed", "is already going back")
+            await stages.comment_with(number, "`/abort` was not executed", "is already rolling back")
             failed = "the check smoke failed"
         else:
             await stages.comment_with(number, "🛑 Aborted the promotion to `staging`")
-            failed = "bea aborted it: wrong one"
+            failed = "aborted by bea: wrong one"
         await blocked.unblock(State.ABORTED)
         if state in PENDING:
             await stages.comes_to("staging", State.ABORTED)

@@ -141,7 +141,7 @@ async def test_pinned_demo_waits_for_its_tag(small: Scenario) -> None:
         number = await small.open("one", small.hello("One."))
         await small.wait_until_ready(number)
         await stages.comment(number, "/status sales")
-        await stages.comment_with(number, "which cannot be followed now: There is no release and no tag v9")
+        await stages.comment_with(number, "not possible now: there is no release, tag or commit v9")
         await stages.tag("v9", at=head)
         await stages.verified("sales", head)
         assert [promotion.state for promotion in await stages.promotions("sales")] == [State.SUCCEEDED]

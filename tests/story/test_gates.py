@@ -28,7 +28,7 @@ stages:
         seen = await stages.preview_digests(number)
         await stages.comment(number, "/promote staging")
         await stages.comment_with(
-            number, "⛔ The promotion to **staging** was rejected", "verified on quick or thorough before"
+            number, "⛔ The promotion to **staging** was rejected", "must pass quick or thorough first"
         )
         await stages.comment(number, "/promote thorough")
         for stage in ("thorough", "staging", "production"):
@@ -113,11 +113,11 @@ async def test_automatic_promotion_waits_for_a_users_promotion(small: Scenario) 
         await stages.comment_with(first, "✋ Release")
         await stages.merge(second, "merge")
         await stages.comment_with(second, "✋ Release")
-        await stages.comment_with(first, "⏭️ The promotion to", "a newer release came")
+        await stages.comment_with(first, "⏭️ The promotion to", "a newer release was requested")
 
         await stages.comment(third, "/promote staging", by="cem")
         await stages.comment_with(third, "✋ Release")
-        await stages.comment_with(second, "⏭️ The promotion to", "cem took over")
+        await stages.comment_with(second, "⏭️ The promotion to", "cem requested another promotion")
         await stages.merge(fourth, "merge")
         await stages.comment_with(fourth, "✋ Release")
         await stages.comment(second, "/approve staging", by="bea")
@@ -192,7 +192,7 @@ async def test_protected_stage_refuses_forks_and_unreviewed_commits(
         await small.push("feature", await stages.files("Changed since."))
         await small.wait_until_ready(number)
         await stages.comment(number, "/promote production")
-        unreviewed = f"nobody but its author has approved {small.head(number)[:7]}"
+        unreviewed = f"{small.head(number)[:7]} has no approving reviews"
         await stages.comment_with(number, "⛔ The promotion to", unreviewed)
         [staged_release] = [promotion.release for promotion in await stages.promotions("staging")]
         assert staged_release is not None
@@ -203,7 +203,7 @@ async def test_protected_stage_refuses_forks_and_unreviewed_commits(
         await stages.merge(fork, "squash")
         await stages.comment(fork, "/promote production", by="bea")
         comment = await stages.comment_with(fork, "✅ Release", "**production**", "was built for a fork")
-        assert "main's own build" in comment
+        assert "CI's build of main's" in comment
 
 
 @pytest.mark.fault

@@ -40,7 +40,7 @@ async def test_reviewed_release_is_promoted_to_production(small: Scenario) -> No
         await stages.deployed("staging", "success")
 
         await stages.comment(number, "/promote production")
-        await stages.comment_with(number, "⛔", "nobody but its author has approved")
+        await stages.comment_with(number, "⛔", "has no approving reviews")
         await stages.review(number, by="bea")
         await stages.comment(number, "/promote production", by="cem")
         await stages.comment_with(number, "✋ Release", "/approve production")

@@ -33,7 +33,7 @@ async def test_environment_reviewer_approves(small: Scenario) -> None:
 
         await stages.comment(number, "/promote production", by="bea")
         comment = await stages.comment_with(number, "✋ Release", "/approve production")
-        assert "wants the yes of dora or a member of ops" in comment
+        assert "requires approval from dora or a member of ops" in comment
         await stages.comment(number, "/approve", by="eve")
         await stages.comment_with(number, "does not count as an approval", "from dora or a member of ops")
         assert (await stages.record("production")).target is None

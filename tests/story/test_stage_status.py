@@ -36,7 +36,7 @@ async def test_status_and_why_show_releases_and_waits(small: Scenario) -> None:
         shown = await stages.comment_with(number, "runs on integration", "Images:")
         assert all(digest in shown for digest in await stages.digests("integration"))
         await stages.comment(number, "/why production", by="dora")
-        await stages.comment_with(number, "Latest promotion", "not cem (asked for it) or ada (wrote it)")
+        await stages.comment_with(number, "Latest promotion", "except cem (requester) and ada (author)")
         await stages.comment(number, "/why", by="dora")
         await stages.comment_with(number, "Promotions of this pull request in progress", "to production")
         await stages.comment(number, "/status producton", by="dora")

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from bot.github.messages.environment import check_symbol
 from bot.github.messages.markdown import block, bullet_list, code, diff_block, link, one_line, plain, sentence
-from bot.model.parity import PARITY_GATE, Comparison, diff, mismatch_reason
+from bot.github.messages.parity import diff, mismatch_reason
+from bot.model.parity import PARITY_GATE, Comparison
 from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import PromotableRelease
 from bot.model.times import format_time

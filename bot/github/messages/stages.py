@@ -8,6 +8,14 @@ from collections.abc import Mapping
 from bot.commands.outcome import StatusAnswer
 from bot.github.messages import promotion as promotion_messages
 from bot.github.messages.markdown import block, bullet_list, capitalized, code, link, plain, timestamp
+from bot.github.messages.stage_summary import (
+    approvers,
+    configuration_problem,
+    deadline_label,
+    demo_policy,
+    stage_headline,
+    waits_for,
+)
 from bot.model.environment import EnvironmentState
 from bot.model.promotion import AuditEntry, GateResult, Hold, Lock, Promotion, PromotionState
 from bot.model.release import PromotableRelease
@@ -37,7 +45,7 @@ _SYMBOLS: Mapping[PromotionState, str] = {
 def pipeline(status: StatusAnswer) -> list[str]:
     """All stages in one table, for `/status`; empty without stages."""
     view = status.pipeline
-    paragraphs = [plain(view.problem)] if view.problem else []
+    paragraphs = [plain(configuration_problem(view))] if view.problem else []
     if not view.stages:
         return paragraphs
     own_releases = ", ".join(dict.fromkeys(code(release.id) for release in view.own_releases))
@@ -54,7 +62,7 @@ def unknown(status: StatusAnswer, name: str) -> list[str]:
     """The stage that was asked for does not exist."""
     names = ", ".join(code(stage.name) for stage in status.pipeline.stages) or "none"
     paragraphs = [f"There is no stage {code(name)}. Stages: {names}."]
-    problem = status.pipeline.problem
+    problem = configuration_problem(status.pipeline)
     return [*paragraphs, plain(problem)] if problem else paragraphs
 
 
@@ -115,7 +123,7 @@ def _own_state(stage: StageView, pipeline: PipelineView) -> str:
 
 
 def _headline(stage: StageView) -> str:
-    headline = f"**{plain(stage.headline.removesuffix('.'))}**"
+    headline = f"**{plain(stage_headline(stage).removesuffix('.'))}**"
     if stage.release is None:
         return f"{headline}."
     since = f", since {timestamp(stage.since)}" if stage.since is not None else ""
@@ -124,7 +132,7 @@ def _headline(stage: StageView) -> str:
 
 def _details(stage: StageView, longest: int = _REASON) -> list[str]:
     """Demo policy, removal from the configuration, lock and hold."""
-    lines = [f"🎪 {plain(stage.demo_policy, longest)}"] if stage.demo_policy else []
+    lines = [f"🎪 {plain(policy, longest)}"] if (policy := demo_policy(stage)) else []
     if not stage.configured:
         lines.append(f"🗑️ No longer in {code('.greenroom.yml')}.")
     if stage.lock is not None:
@@ -155,12 +163,12 @@ def _pending(view: PendingPromotion, at_length: bool = False) -> str:
     requester = plain(promotion.requested_by, _NAME) or "the pipeline"
     id = f", promotion {code(promotion.id)} to {promotion.stage.name}" if at_length else ""
     longest = _REASON if at_length else _REASON_IN_TABLE
-    reasons = plain(capitalized("; ".join(view.waits_for)), longest)
+    reasons = plain(capitalized("; ".join(waits_for(view))), longest)
     state = f"{_SYMBOLS[promotion.state]} **{promotion.state}**"
     text = f"{state}: {subject}, requested by {requester}{id}. {reasons}."
-    text += f" {view.deadline_label} at {timestamp(view.until)}."
-    if at_length and view.approvers:
-        text += f" {code(f'/approve {promotion.stage.name}')}: {plain(view.approvers)}."
+    text += f" {deadline_label(view)} at {timestamp(view.until)}."
+    if at_length and (users := approvers(view)):
+        text += f" {code(f'/approve {promotion.stage.name}')}: {plain(users, longest)}."
     return text
 
 

@@ -1,9 +1,10 @@
-"""What a promotion has to pass: each gate is a pure predicate that lets it through, or says why not."""
+"""Requirements of a promotion: each gate is a pure predicate that passes or gives its reason."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
+from bot.model.parity import PARITY_GATE
 from bot.model.promotion import GateResult
 from bot.promotions.gates import environment, review, stage
 from bot.promotions.gates.case import Gate, GateInput
@@ -11,26 +12,32 @@ from bot.promotions.gates.review import shows_fork
 
 __all__ = ["GateInput", "evaluate", "shows_fork"]
 
-GATES: Sequence[Gate] = (
-    stage.after,
-    review.fork,
-    review.closed,
-    stage.parity,
-    review.authors,
-    review.protected,
-    review.reviews,
-    review.checks,
-    environment.environment,
-    environment.branches,
-    stage.host,
-    stage.hold,
-    stage.lock,
-    stage.freeze,
-    environment.wait,
-    stage.free,
-)
-"""In the order in which they are told."""
+GATES: Mapping[str, Gate] = {
+    "after": stage.after,
+    "fork": review.fork,
+    "closed": review.closed,
+    PARITY_GATE: stage.parity,
+    "authors": review.authors,
+    "protected": review.protected,
+    "reviews": review.reviews,
+    "checks": review.checks,
+    "environment": environment.environment,
+    "branches": environment.branches,
+    "host": stage.host,
+    "hold": stage.hold,
+    "lock": stage.lock,
+    "freeze": stage.freeze,
+    "wait": environment.wait,
+    "free": stage.free,
+}
+"""By name, in display order."""
 
 
-def evaluate(case: GateInput) -> tuple[GateResult, ...]:
-    return tuple(gate(case) for gate in GATES)
+def evaluate(gate_input: GateInput) -> tuple[GateResult, ...]:
+    return tuple(_result(name, gate, gate_input) for name, gate in GATES.items())
+
+
+def _result(name: str, gate: Gate, gate_input: GateInput) -> GateResult:
+    verdict = gate(gate_input)
+    reason = gate_input.aggregate.describe(verdict.reason) if verdict.reason is not None else ""
+    return GateResult(name, verdict.passed, reason, verdict.final, verdict.until)

@@ -1,4 +1,4 @@
-"""What a gate looks at, and what it may say."""
+"""Input and verdict of a gate."""
 
 from __future__ import annotations
 
@@ -8,43 +8,59 @@ from datetime import datetime
 
 from bot.config.stages import Stage
 from bot.model.parity import Comparison
-from bot.model.promotion import GateResult, Promotion, StageAggregate
+from bot.model.promotion import Promotion
 from bot.model.release import PromotableRelease
 from bot.promotions.facts import Facts
+from bot.promotions.gate_reasons import CannotRead, GateReason, Unreadable
 from bot.promotions.parity import current_comparisons, verified_with
+from bot.promotions.stage_aggregate import StageAggregate
 
 
 @dataclass(frozen=True, slots=True)
 class GateInput:
-    """All that a gate may look at."""
+    """Everything that a gate may look at."""
 
     aggregate: StageAggregate
     promotion: Promotion
     release: PromotableRelease
     stage: Stage
-    """The pipeline's word on the stage, as it was when the promotion was asked for."""
+    """The stage's policy at the time of the request."""
     facts: Facts
     now: datetime
 
     @property
     def parity(self) -> dict[str, Comparison | None]:
-        """What is known, as things are now, of each stage on which the release was verified before."""
+        """Current comparison with each previous stage that verified the release; None if not compared yet."""
         before = verified_with(self.stage.after, self.aggregate.siblings, self.release.id)
         return current_comparisons(self.promotion, self.release, before, self.facts.parity)
 
 
-Gate = Callable[[GateInput], GateResult]
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Decision of a gate."""
+
+    passed: bool
+    reason: GateReason | None = None
+    """Why it does not pass; of a gate that passed: a warning."""
+    final: bool = False
+    """Waiting does not help: the promotion is rejected."""
+    until: datetime | None = None
+    """When it passes without further action."""
 
 
-def passed(name: str) -> GateResult:
-    return GateResult(name, passed=True)
+Gate = Callable[[GateInput], Verdict]
+
+PASSED = Verdict(passed=True)
 
 
-def rejected(name: str, why: str) -> GateResult:
-    """Waiting does not help."""
-    return GateResult(name, passed=False, reason=why, final=True)
+def rejected(reason: GateReason) -> Verdict:
+    return Verdict(passed=False, reason=reason, final=True)
 
 
-def unreadable(name: str, why: str) -> GateResult:
-    """What cannot be read counts as a no, until it can."""
-    return GateResult(name, passed=False, reason=why)
+def waiting(reason: GateReason, until: datetime | None = None) -> Verdict:
+    return Verdict(passed=False, reason=reason, until=until)
+
+
+def unreadable(gate: GateInput, subject: Unreadable) -> Verdict:
+    """Fails closed until GitHub shows the subject."""
+    return waiting(CannotRead(subject, gate.aggregate.stage.name))

@@ -1,103 +1,88 @@
-"""Gates about the pull request and commit: who wrote it, who reviewed it, and what was checked."""
+"""Gates for the pull request and the commit: origin, reviews and checks."""
 
 from __future__ import annotations
 
 from bot.model.ci import CiState
 from bot.model.environment import EnvironmentKey, EnvironmentKind
-from bot.model.promotion import GateResult
 from bot.model.release import Origin, PromotableRelease
 from bot.promotions.approvals import requirement
-from bot.promotions.gates.case import GateInput, passed, rejected, unreadable
+from bot.promotions.gate_reasons import (
+    BuiltForFork,
+    ChecksFailed,
+    ChecksPending,
+    ForkOnDemo,
+    NoPullRequest,
+    OtherBase,
+    PullRequestClosed,
+    ReviewRequired,
+    TooFewReviews,
+    Unreadable,
+)
+from bot.promotions.gates.case import PASSED, GateInput, Verdict, rejected, unreadable, waiting
 
 
-def fork(case: GateInput) -> GateResult:
-    if shows_fork(case.promotion.stage, case.release):
-        return rejected("fork", "a demo shows nothing that was made from a fork")
-    return passed("fork")
+def fork(gate: GateInput) -> Verdict:
+    return rejected(ForkOnDemo()) if shows_fork(gate.promotion.stage, gate.release) else PASSED
 
 
 def shows_fork(place: EnvironmentKey, release: PromotableRelease) -> bool:
-    """Whether a demo would show what a fork's CI may have made."""
-    made_there = release.from_fork and release.origin is not Origin.DEFAULT_BRANCH
-    return place.kind is EnvironmentKind.DEMO and made_there
+    """Whether a demo would run what a fork's CI may have built."""
+    return place.kind is EnvironmentKind.DEMO and _built_for_fork(release)
 
 
-def closed(case: GateInput) -> GateResult:
-    """What was given up is on nobody's way any more; only a person who names the release means it still."""
-    promotion = case.promotion
+def _built_for_fork(release: PromotableRelease) -> bool:
+    return release.from_fork and release.origin is not Origin.DEFAULT_BRANCH
+
+
+def closed(gate: GateInput) -> Verdict:
+    """The pull request is open or merged, unless a person named the release."""
+    promotion = gate.promotion
     named = promotion.requested_release is not None and not promotion.automatic
-    if case.facts.closed and not named and case.release.origin is not Origin.DEFAULT_BRANCH:
-        return rejected("closed", f"#{promotion.number} was closed without being merged")
-    return passed("closed")
+    if gate.facts.closed and not named and gate.release.origin is not Origin.DEFAULT_BRANCH:
+        return rejected(PullRequestClosed(promotion.number))
+    return PASSED
 
 
-def authors(case: GateInput) -> GateResult:
-    """It is known who may not say yes to it."""
-    stage = case.stage
-    matters = stage.protected or stage.required.reviews or requirement(case.promotion) is not None
-    if matters and case.facts.authors is None:
-        told = "who wrote the commits cannot be read, so nobody's yes to them counts yet"
-        return unreadable("authors", told)
-    return passed("authors")
+def authors(gate: GateInput) -> Verdict:
+    """The commits' authors are known where their approval must not count."""
+    stage = gate.stage
+    matters = stage.protected or stage.required.reviews or requirement(gate.promotion) is not None
+    return unreadable(gate, Unreadable.AUTHORS) if matters and gate.facts.authors is None else PASSED
 
 
-def protected(case: GateInput) -> GateResult:
-    """A protected stage takes what somebody else reviewed, and nothing that a fork's CI may have made."""
-    if not case.stage.protected:
-        return passed("protected")
-    if case.release.from_fork and case.release.origin is not Origin.DEFAULT_BRANCH:
-        return rejected("protected", "the stage is protected, and this release was made from a fork")
-    if case.release.number is None:
-        return rejected("protected", f"the stage is protected, and {_unreviewed(case)}")
-    if case.facts.other_base:
-        return rejected("protected", f"the stage is protected, and {_beside(case)}")
-    if _unseen(case):
-        return unreadable("protected", f"{_unseen(case)} cannot be read, which counts as no review")
-    if not _reviewers(case):
-        return rejected(
-            "protected",
-            f"the stage is protected, and nobody but its author has approved {case.release.commit[:7]}",
-        )
-    return passed("protected")
+def protected(gate: GateInput) -> Verdict:
+    """A protected stage takes only reviewed releases that no fork's CI built."""
+    if not gate.stage.protected:
+        return PASSED
+    if _built_for_fork(gate.release):
+        return rejected(ReviewRequired(None, BuiltForFork()))
+    return _reviewed(gate, None)
 
 
-def reviews(case: GateInput) -> GateResult:
-    needed = case.stage.required.reviews
-    if needed == 0:
-        return passed("reviews")
-    if case.release.number is None:
-        return rejected("reviews", f"reviews are needed, and {_unreviewed(case)}")
-    if case.facts.other_base:
-        return rejected("reviews", f"reviews are needed, and {_beside(case)}")
-    if _unseen(case):
-        return unreadable("reviews", f"{_unseen(case)} cannot be read, which counts as no review")
-    found = len(_reviewers(case))
-    if found < needed:
-        return rejected("reviews", f"{needed} approving reviews of this commit are needed, there are {found}")
-    return passed("reviews")
+def reviews(gate: GateInput) -> Verdict:
+    required = gate.stage.required.reviews
+    return _reviewed(gate, required) if required else PASSED
 
 
-def _unseen(case: GateInput) -> str:
-    """What of the pull request cannot be read and decides about its reviews; "" when all of it can."""
-    seen = {
-        "the reviews of the pull request": case.facts.reviews is not None,
-        "the head of the pull request": case.facts.head is not None,
-    }
-    return next((what for what, known in seen.items() if not known), "")
+def _reviewed(gate: GateInput, required: int | None) -> Verdict:
+    release, facts = gate.release, gate.facts
+    if release.number is None:
+        return rejected(ReviewRequired(required, NoPullRequest(release.commit)))
+    if facts.other_base:
+        return rejected(ReviewRequired(required, OtherBase(release.number, facts.other_base)))
+    if facts.reviews is None:
+        return unreadable(gate, Unreadable.REVIEWS)
+    if facts.head is None:
+        return unreadable(gate, Unreadable.HEAD)
+    approving = len(_approving_reviewers(gate))
+    if approving < (required or 1):
+        return rejected(ReviewRequired(required, TooFewReviews(release.commit, approving)))
+    return PASSED
 
 
-def _beside(case: GateInput) -> str:
-    branch = case.facts.other_base
-    return f"#{case.release.number} goes to {branch}: what {branch} has besides was not reviewed there"
-
-
-def _unreviewed(case: GateInput) -> str:
-    return f"no pull request brought {case.release.commit[:7]}, so nobody reviewed it"
-
-
-def _reviewers(case: GateInput) -> set[str]:
-    """Who approved the very head that the release is made of, its authors left out."""
-    facts, release = case.facts, case.release
+def _approving_reviewers(gate: GateInput) -> set[str]:
+    """Reviewers, without the authors, who approved the exact head from which the release was built."""
+    facts, release = gate.facts, gate.release
     if release.commit != facts.head and release.origin is not Origin.DEFAULT_BRANCH:
         return set()
     authors = {facts.author.lower(), *(author.lower() for author in facts.authors or ())}
@@ -108,16 +93,15 @@ def _reviewers(case: GateInput) -> set[str]:
     }
 
 
-def checks(case: GateInput) -> GateResult:
-    wanted, found = case.stage.required.checks, case.facts.checks
-    if not wanted:
-        return passed("checks")
-    if found is None:
-        return unreadable("checks", "the checks of the commit cannot be read, which counts as failed")
-    failed = [name for name in wanted if found.get(name) is CiState.FAILED]
+def checks(gate: GateInput) -> Verdict:
+    """The required checks of the commit succeeded."""
+    required, states = gate.stage.required.checks, gate.facts.checks
+    if not required:
+        return PASSED
+    if states is None:
+        return unreadable(gate, Unreadable.CHECKS)
+    failed = tuple(name for name in required if states.get(name) is CiState.FAILED)
     if failed:
-        return rejected("checks", f"a required check failed: {', '.join(failed)}")
-    open_ones = [name for name in wanted if found.get(name) is not CiState.PASSED]
-    if open_ones:
-        return GateResult("checks", passed=False, reason=f"waiting for the checks {', '.join(open_ones)}")
-    return passed("checks")
+        return rejected(ChecksFailed(failed))
+    pending = tuple(name for name in required if states.get(name) is not CiState.PASSED)
+    return waiting(ChecksPending(pending)) if pending else PASSED

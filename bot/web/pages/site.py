@@ -12,6 +12,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from bot.github.messages.stage_summary import (
+    approvers,
+    deadline_label,
+    demo_policy,
+    stage_headline,
+    waits_for,
+)
 from bot.model.durations import format_elapsed
 from bot.model.person import Person
 from bot.model.times import format_time
@@ -42,6 +49,11 @@ class Site:
             "iso": lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}",
             "duration": format_elapsed,
             "short": lambda sha: sha[:7],
+            "approvers": approvers,
+            "deadline_label": deadline_label,
+            "demo_policy": demo_policy,
+            "stage_headline": stage_headline,
+            "waits_for": waits_for,
             "inline_code": _inline_code,
             "short_digests": lambda text: _DIGEST.sub(r"\1…", text),
         }

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from bot.github.messages.stage_summary import configuration_problem
 from bot.model.environment import EnvironmentState
 from bot.model.person import Person
 from bot.model.promotion import StageRecord
@@ -72,7 +73,7 @@ class StagePages:
             "stages.html",
             person,
             repository=repository,
-            problem=pipeline.problem,
+            problem=configuration_problem(pipeline),
             stages=[(stage, badge(stage)) for stage in pipeline.stages],
             refresh_seconds=_refresh_seconds(pipeline.stages),
         )

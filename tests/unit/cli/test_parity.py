@@ -12,9 +12,9 @@ import pytest
 
 from bot.embedded.github import GitHubServer
 from bot.model.environment import EnvironmentKey
-from bot.model.promotion import StageAggregate
 from bot.model.release import Target
 from bot.model.repository import Repository
+from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import Store
 from tests.unit.cli.runner import Operator
 from tests.unit.cluster.manifests import deployment, files, service
@@ -154,9 +154,7 @@ def test_stages_without_any_release_exit_with_2(shop: Shop) -> None:
     asyncio.run(set_stage_target(shop.operator.url, shop.repository, "staging", None))
     result = shop.operator("parity", "staging", "production")
     assert result.exit_code == 2
-    assert result.stderr == (
-        "staging and production run nothing yet, and there is no release that could be taken.\n"
-    )
+    assert result.stderr == ("Nothing runs on staging or production, and no release exists.\n")
 
 
 @pytest.fixture

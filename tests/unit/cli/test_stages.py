@@ -12,8 +12,9 @@ import pytest
 
 from bot.cli.stage_tables import show_audit
 from bot.model.environment import EnvironmentKey
-from bot.model.promotion import AuditEntry, PromotionState, StageAggregate
-from bot.promotions import stage_commands as orders
+from bot.model.promotion import AuditEntry, PromotionState
+from bot.promotions import stage_actions
+from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
 from bot.store import Store
 from tests.unit.cli.runner import Operator
@@ -38,13 +39,13 @@ async def fill(url: str) -> None:
     await store.migrate()
 
     def verified(aggregate: StageAggregate) -> StageAggregate:
-        aggregate = orders.request(aggregate, promotion("integration", "ada", "p1", NOW), NOW)
+        aggregate = stage_actions.request(aggregate, promotion("integration", "ada", "p1", NOW), NOW)
         aggregate = step(aggregate, "p1", facts(), NOW)
         progress = replace(VERIFIED, serial=aggregate.stage.serial)
         aggregate = step(aggregate, "p1", facts(progress=progress), NOW)
         assert aggregate.promotions["p1"].state is PromotionState.SUCCEEDED
-        aggregate = orders.lock(aggregate, "bea", NOW + timedelta(hours=2), HOSTILE, NOW)
-        return orders.request(
+        aggregate = stage_actions.lock(aggregate, "bea", NOW + timedelta(hours=2), HOSTILE, NOW)
+        return stage_actions.request(
             aggregate, promotion("integration", "cem", "p2", NOW + timedelta(seconds=1)), NOW
         )
 
@@ -62,7 +63,7 @@ def test_show_prints_release_lock_and_waiting_promotion(operator: Operator) -> N
         digest,
         "locked by bea until",
         "load [bold]test[/bold]",
-        "requested by cem: its release is looked for. It gives up at",
+        "requested by cem: resolving its release. Times out at",
         "Verified releases",
         "succeeded",
         "locked",

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.github.messages.parity import mismatch_reason
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey
-from bot.model.parity import Category, Comparison, Difference, mismatch_reason
+from bot.model.parity import Category, Comparison, Difference
 from bot.model.promotion import Approval, GateResult, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import Image, Origin, PromotableRelease, Target
 from bot.model.repository import Repository

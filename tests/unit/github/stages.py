@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.github.messages.parity import mismatch_reason
 from bot.model.environment import (
     Attempt,
     Environment,
@@ -14,7 +15,6 @@ from bot.model.environment import (
     StatusMessage,
     UserOverrides,
 )
-from bot.model.parity import mismatch_reason
 from bot.model.promotion import (
     Approval,
     AuditEntry,
@@ -29,6 +29,7 @@ from bot.model.promotion import (
     VerifiedTarget,
 )
 from bot.model.release import Image, PromotableRelease, Target
+from bot.promotions.refusals import ConfigurationUnusable
 from bot.promotions.view_builder import stage_view
 from bot.promotions.views import PipelineView, StageView
 from tests.unit.github.promotions import ASKED, DIFFERS, FAILED, RELEASE, SHOP
@@ -166,7 +167,7 @@ DEMO = stage_view(
         target=_target(OLDER, 3),
         since=_EARLIER,
         verified=(VerifiedTarget(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
-        pin=Pin("v2.3.47", "d1", problem="There is no release and no tag v2.3.47."),
+        pin=Pin("v2.3.47", "d1", problem="there is no release, tag or commit v2.3.47"),
     ),
     None,
     (),
@@ -174,7 +175,5 @@ DEMO = stage_view(
 )
 
 ALL = PipelineView((INTEGRATION, UNTOUCHED, STAGING, PRODUCTION, LEFT), (RELEASE,))
-UNREAD = PipelineView(
-    (PRODUCTION,), (), "`.greenroom.yml` on the default branch cannot be read: GitHub is away."
-)
+UNREAD = PipelineView((PRODUCTION,), (), ConfigurationUnusable("GitHub is away.", has_errors=False))
 FAILED_STAGE: StageView = replace(PRODUCTION, waiting=(), promotions=(GONE_BACK,))

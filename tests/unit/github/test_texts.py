@@ -18,7 +18,8 @@ from bot.github.messages import commands as texts_commands
 from bot.github.messages import environment as texts
 from bot.github.messages import promotion as texts_promotion
 from bot.model.environment import CheckResult, CheckState, EnvironmentState, StatusMessage
-from bot.model.promotion import Hold, Lock, Promotion, TimelineEntry
+from bot.model.promotion import GateResult, Hold, Lock, Promotion, TimelineEntry
+from bot.promotions.refusals import ConfigurationUnusable
 from bot.promotions.views import PipelineView, StageView
 from tests.unit.github import stages
 from tests.unit.github.answers import ANSWERS, COMMENT
@@ -117,7 +118,7 @@ def test_whatever_people_typed_about_stages_fits_github() -> None:
     one = stages.PRODUCTION
     story = (TimelineEntry(NOW, flood, flood),) * 60
     promotion = replace(stages.GONE_BACK, reason=flood, detail=flood, timeline=story, requested_by=flood)
-    journey = replace(one.waiting[0], promotion=promotion_of(one, flood), waits_for=(flood,) * 12)
+    journey = replace(one.waiting[0], promotion=promotion_of(one, flood))
     entry = replace(one.audit[0], reason=flood, actor=flood, before=flood, after=flood)
     told = replace(
         one,
@@ -128,7 +129,7 @@ def test_whatever_people_typed_about_stages_fits_github() -> None:
         promotions=(promotion,) * 10,
         audit=(entry,) * 20,
     )
-    pipeline = PipelineView((told,) * 20, (), flood)
+    pipeline = PipelineView((told,) * 20, (), ConfigurationUnusable(flood, has_errors=True))
     for verb in (Verb.STATUS, Verb.WHY):
         for stage in (None, told):
             account = StatusAnswer(7, None, pipeline, stage)
@@ -137,4 +138,5 @@ def test_whatever_people_typed_about_stages_fits_github() -> None:
 
 
 def promotion_of(stage: StageView, by: str) -> Promotion:
-    return replace(stage.waiting[0].promotion, requested_by=by)
+    gates = tuple(GateResult("gate", passed=False, reason=by) for _ in range(12))
+    return replace(stage.waiting[0].promotion, requested_by=by, gates=gates)

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from bot.config.loader import parse_configuration
+from bot.github.messages.promotion_reasons import describe
+from bot.github.messages.refusals import refusal
 from bot.model.environment import CheckResult, CheckState, EnvironmentKey, EnvironmentKind
-from bot.model.promotion import Promotion, PromotionKind, PromotionState, StageAggregate, StageRecord
+from bot.model.promotion import Promotion, PromotionKind, PromotionState, StageRecord
 from bot.model.protection import UNPROTECTED, Protection
 from bot.model.pull_request import Review
+from bot.model.reason import Reported
 from bot.model.release import Image, Origin, PromotableRelease
 from bot.model.repository import Repository
-from bot.promotions import stage_aggregate as on
-from bot.promotions import stage_commands as orders
+from bot.promotions import stage_actions
 from bot.promotions.facts import ConfigurationSnapshot, Facts, ResolvedRelease, RolloutProgress, RolloutState
+from bot.promotions.refusals import Refusal
+from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
 from bot.promotions.state_machine import step
+
+
+@contextmanager
+def refused(text: str) -> Iterator[None]:
+    """Expects a Refusal whose sentence matches the regular expression."""
+    with pytest.raises(Refusal) as raised:
+        yield
+    assert re.search(text, refusal(raised.value.reason)), refusal(raised.value.reason)
+
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 """A Wednesday."""
@@ -45,8 +62,8 @@ def facts(found: PromotableRelease | None = None, text: str = PIPELINE, **fields
     """All is well, unless said otherwise: grace approved the head, ada wrote it."""
     about = found or release()
     known: dict[str, Any] = {
-        "reading": ConfigurationSnapshot(text, parse_configuration(text)),
-        "found": ResolvedRelease(about),
+        "configuration": ConfigurationSnapshot(text, parse_configuration(text)),
+        "resolved": ResolvedRelease(about),
         "head": about.commit,
         "author": "ada",
         "authors": ("ada",),
@@ -60,7 +77,7 @@ def facts(found: PromotableRelease | None = None, text: str = PIPELINE, **fields
 UNDER_WAY = RolloutProgress(RolloutState.IN_PROGRESS)
 LIVE = RolloutProgress(RolloutState.LIVE, url="http://staging")
 VERIFIED = RolloutProgress(RolloutState.VERIFIED, url="http://staging")
-BROKEN = RolloutProgress(RolloutState.FAILED, reason="Deployment shop: it crashes", detail="boom")
+BROKEN = RolloutProgress(RolloutState.FAILED, reason=Reported("Deployment shop: it crashes"), detail="boom")
 SMOKE = CheckResult("smoke", CheckState.FAILED, "the first product is missing", "AssertionError")
 SMOKE_FAILED = RolloutProgress(RolloutState.LIVE, checks=(SMOKE,))
 
@@ -69,7 +86,7 @@ def promotion(
     stage: str = "integration", by: str = "ada", id: str = "p1", at: datetime = NOW, **fields: Any
 ) -> Promotion:
     key = EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage)
-    patience = on.STATE_TIMEOUTS[PromotionState.REQUESTED]
+    patience = STATE_TIMEOUTS[PromotionState.REQUESTED]
     known: dict[str, Any] = {"number": 7, **fields}
     return Promotion(
         id, key, SHOP, PromotionKind.PROMOTION, PromotionState.REQUESTED, by, at, at, at + patience, **known
@@ -77,7 +94,8 @@ def promotion(
 
 
 def aggregate(stage: str = "integration", **fields: Any) -> StageAggregate:
-    return StageAggregate(StageRecord(EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage), SHOP, **fields))
+    record = StageRecord(EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage), SHOP, **fields)
+    return StageAggregate(record, describe=describe)
 
 
 @dataclass
@@ -97,7 +115,7 @@ class Stages:
 
     def ask(self, name: str, by: str = "ada", id: str = "p1", **fields: Any) -> None:
         asked = promotion(name, by, id, self.now, **fields)
-        self.boards[name] = orders.request(self.aggregate(name), asked, self.now)
+        self.boards[name] = stage_actions.request(self.aggregate(name), asked, self.now)
 
     def step(self, name: str, seen: Facts, id: str = "p1") -> PromotionState:
         """The progress that is seen is the one of the present target."""
@@ -115,7 +133,7 @@ class Stages:
         protection: Protection = UNPROTECTED,
     ) -> None:
         one = self.promotion(name, id)
-        self.boards[name] = orders.approve(self.aggregate(name), one, by, teams, protection, self.now)
+        self.boards[name] = stage_actions.approve(self.aggregate(name), one, by, teams, protection, self.now)
 
     def state(self, name: str, id: str = "p1") -> PromotionState:
         return self.boards[name].promotions[id].state

@@ -13,11 +13,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from bot.model.promotion import ACTIVE, ENDED, PENDING, Promotion, PromotionState
 from bot.model.protection import UNPROTECTED, Protection, Reviewers
 from bot.model.release import PromotableRelease
-from bot.promotions import stage_commands as orders
+from bot.promotions import stage_actions
 from bot.promotions.approvals import is_approved
 from bot.promotions.facts import RolloutProgress
 from bot.promotions.pipeline import policy
-from bot.promotions.stage_aggregate import Refusal
+from bot.promotions.refusals import Refusal
 from bot.promotions.state_machine import next_check
 from tests.unit.promotions.scenes import (
     BROKEN,
@@ -117,7 +117,7 @@ class Promotions(RuleBasedStateMachine):
         one = self._pick(name, index)
         if one is not None:
             with contextlib.suppress(Refusal):
-                change = orders.reject if what == "reject" else orders.abort
+                change = stage_actions.reject if what == "reject" else stage_actions.abort
                 self.stages.boards[name] = change(self.stages.aggregate(name), one, by, "", self.stages.now)
 
     @rule(name=names, index=st.integers(0, 9), by=people, on=st.booleans())
@@ -125,7 +125,7 @@ class Promotions(RuleBasedStateMachine):
         one = self._pick(name, index)
         if one is not None:
             with contextlib.suppress(Refusal):
-                change = orders.pause if on else orders.resume
+                change = stage_actions.pause if on else stage_actions.resume
                 self.stages.boards[name] = change(self.stages.aggregate(name), one, by, self.stages.now)
 
     @rule(name=names, by=people)
@@ -133,7 +133,7 @@ class Promotions(RuleBasedStateMachine):
         id = f"p{len(self.about)}"
         with contextlib.suppress(Refusal):
             asked = promotion(name, by, id, self.stages.now)
-            after = orders.begin_rollback(self.stages.aggregate(name), asked, self.stages.now)
+            after = stage_actions.begin_rollback(self.stages.aggregate(name), asked, self.stages.now)
             self.stages.boards[name] = after
             if id in after.promotions:
                 self.about[id] = release()
@@ -143,10 +143,10 @@ class Promotions(RuleBasedStateMachine):
         aggregate, now = self.stages.aggregate(name), self.stages.now
         with contextlib.suppress(Refusal):
             changed = {
-                "lock": lambda: orders.lock(aggregate, by, now + timedelta(hours=1), "", now),
-                "unlock": lambda: orders.unlock(aggregate, by, False, now),
-                "hold": lambda: orders.hold(aggregate, by, "", now),
-                "unhold": lambda: orders.unhold(aggregate, by, now),
+                "lock": lambda: stage_actions.lock(aggregate, by, now + timedelta(hours=1), "", now),
+                "unlock": lambda: stage_actions.unlock(aggregate, by, False, now),
+                "hold": lambda: stage_actions.hold(aggregate, by, "", now),
+                "unhold": lambda: stage_actions.unhold(aggregate, by, now),
             }[what]()
             self.stages.boards[name] = changed
 

@@ -8,9 +8,9 @@ from bot.config.loader import parse_configuration
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, GreenroomError, Unavailable
 from bot.model.promotion import Pin, StageRecord
-from bot.promotions.stage_aggregate import Refusal
+from bot.promotions.refusals import Refusal
 from bot.promotions.stage_lookup import StageLookup
-from tests.unit.promotions.scenes import PIPELINE, SHOP
+from tests.unit.promotions.scenes import PIPELINE, SHOP, refused
 
 TEXT = f"{PIPELINE}demo:\n  sales: {{release: v1}}\n  training: {{}}\n"
 PERF = EnvironmentKey.stage(SHOP.id, "perf")
@@ -30,9 +30,7 @@ def named(problem: GreenroomError | None = None) -> StageLookup:
 def test_what_was_mistyped_is_never_the_promotion_that_happens_to_be_there(
     typed: str, reasoned: bool
 ) -> None:
-    with pytest.raises(
-        Refusal, match=r"There is no stage .* Did you mean (staging|production|integration)\?"
-    ):
+    with refused(r"There is no stage .* Did you mean (staging|production|integration)\?"):
         named().parse_target((typed, "please"), reasoned=reasoned)
 
 
@@ -40,7 +38,7 @@ def test_a_reason_needs_no_stage_where_there_may_be_a_reason() -> None:
     assert named().parse_target((), reasoned=False) == (None, "")
     assert named().parse_target(("not", "today"), reasoned=True) == (None, "not today")
     assert named().parse_target(("staging", "not", "today"), reasoned=True) == ("staging", "not today")
-    with pytest.raises(Refusal, match="There is no stage now"):
+    with refused("There is no stage now"):
         named().parse_target(("now",), reasoned=False)
 
 
@@ -48,7 +46,7 @@ def test_what_the_file_has_no_more_is_still_kept_and_ended_but_not_promoted_to()
     names = named()
     assert names.existing("perf") == names.movable("perf") == PERF
     assert names.parse_target(("perf", "is", "slow"), reasoned=True) == ("perf", "is slow")
-    with pytest.raises(Refusal, match=r"There is no stage perf \(stages: integration, security"):
+    with refused(r"There is no stage perf \(stages: integration, security"):
         names.configured("perf")
 
 
@@ -57,7 +55,7 @@ def test_while_the_file_cannot_be_used_what_stands_is_kept_and_ended(problem: Gr
     names = named(problem)
     assert names.existing("perf") == names.movable("perf") == PERF
     assert names.parse_target(("perf", "is", "slow"), reasoned=True) == ("perf", "is slow")
-    with pytest.raises(Refusal, match="sales is pinned to v1"):
+    with refused("sales is pinned to v1"):
         names.movable("sales")
     for doubtful in (
         lambda: names.configured("integration"),
@@ -70,7 +68,7 @@ def test_while_the_file_cannot_be_used_what_stands_is_kept_and_ended(problem: Gr
 
 def test_a_pinned_demo_is_moved_where_it_is_pinned() -> None:
     for moving in (named().configured, named().movable):
-        with pytest.raises(Refusal, match=r"sales is pinned to v1 in \.greenroom\.yml, line 12"):
+        with refused(r"sales is pinned to v1 in \.greenroom\.yml, line 12"):
             moving("sales")
         assert moving("training") == EnvironmentKey.demo(SHOP.id, "training")
     assert named().existing("sales") == SALES

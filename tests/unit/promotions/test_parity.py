@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
+from bot.github.messages.parity import diff, mismatch_reason
 from bot.model.errors import Rejected
-from bot.model.parity import Category, Comparable, Comparison, Difference, diff, mismatch_reason
+from bot.model.parity import Category, Comparable, Comparison, Difference
 from bot.model.repository import Repository
 from bot.promotions.parity import Side, differences
 from bot.promotions.parity_service import ParityInput, ParityService

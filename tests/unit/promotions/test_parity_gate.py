@@ -100,7 +100,7 @@ def test_a_stage_that_warns_lets_it_through_and_remembers_the_difference(world: 
 def test_a_stage_that_is_alike_takes_it_without_a_word(world: World) -> None:
     assert world.look(ALIKE) is State.DEPLOYING
     [gates] = [each for each in world.boards["staging"].audit if each.action == "gates"]
-    assert gates.reason == "all gates are open"
+    assert gates.reason == "all requirements are met"
 
 
 def test_what_cannot_be_compared_stops_only_where_a_difference_would(world: World) -> None:
@@ -117,7 +117,7 @@ def test_what_cannot_be_compared_stops_only_where_a_difference_would(world: Worl
 def test_it_waits_while_nothing_was_compared_yet_where_a_difference_would_stop_it(world: World) -> None:
     assert world.step("staging", facts(text=BLOCK), "p2") is State.GATING
     [shut] = [gate for gate in world.promotion("staging", "p2").gates if not gate.passed]
-    assert shut.reason == "it has not been compared yet with integration"
+    assert shut.reason == "the comparison with integration is not complete"
     assert world.look(BLOCK) is State.REJECTED
 
 

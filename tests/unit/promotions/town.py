@@ -12,6 +12,7 @@ from bot.environments.context import Policy
 from bot.environments.context import Ports as EnvironmentPeers
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
+from bot.github.messages.promotion_reasons import describe
 from bot.model.ci import CiState
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey, EnvironmentState
@@ -38,10 +39,9 @@ from bot.model.work import Claim
 from bot.promotions.default_branch import DefaultBranchFollower
 from bot.promotions.demo_pins import DemoPins
 from bot.promotions.facts_reader import FactsReader
-from bot.promotions.listening import Listening
 from bot.promotions.parity_service import ParityService
 from bot.promotions.ports import GitHubReaders
-from bot.promotions.promotion_reconciler import PromotionReconciler
+from bot.promotions.promotion_reconciler import PromotionReconciler, StageEvents
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import PromotionService, Requester
 from bot.store import Store
@@ -282,7 +282,7 @@ class Town:
         self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
         github = self.github
         readers = GitHubReaders(github, github, github, github, github, github)
-        self.service = PromotionService(store.promotions, store.releases, readers, clock)
+        self.service = PromotionService(store.promotions, store.releases, readers, clock, describe)
         self.gateway = fakes.FakeGateway()
         self.asked = 0
         self.configured: list[tuple[datetime, str]] = []
@@ -299,7 +299,7 @@ class Town:
             gateway=self.gateway,
             secrets={},
             clock=clock,
-            promotions=Listening(store.promotions, store.releases),
+            promotions=StageEvents(store.promotions, store.releases),
             **fakes.github_ports(github),
         )
         release_resolver = ReleaseResolver(readers, registry, self.cluster, store.releases, clock)
@@ -307,16 +307,12 @@ class Town:
         facts_reader = FactsReader(
             store.promotions, store.environments, readers, release_resolver, parity_service, clock, hosts
         )
-        promoter = PromotionReconciler(store.promotions, github, github, facts_reader, self.service, clock)
+        promoter = PromotionReconciler(self.service, facts_reader, github)
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_peers, policy),
             "promotion": promoter,
             "pipeline": DefaultBranchFollower(
-                store.deliveries,
-                github,
-                github,
-                self.service,
-                DemoPins(store.promotions, self.github, release_resolver, clock),
+                store.deliveries, self.service, DemoPins(self.service, release_resolver)
             ),
         }
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from bot.model.environment import EnvironmentKey
-from bot.model.promotion import StageAggregate
-from bot.promotions import stage_commands as orders
+from bot.promotions import stage_actions
+from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
 from tests.unit.promotions.scenes import BROKEN, PIPELINE, VERIFIED, facts, promotion, release
 from tests.unit.promotions.scenes import SHOP as REPOSITORY
@@ -26,14 +26,14 @@ async def staged(web: WebFixture) -> WebFixture:
 
     def done(aggregate: StageAggregate) -> StageAggregate:
         for id, commit, seen in (("p1", "a", VERIFIED), ("p2", "b", BROKEN)):
-            aggregate = orders.request(aggregate, promotion("integration", "ada", id, now), now)
+            aggregate = stage_actions.request(aggregate, promotion("integration", "ada", id, now), now)
             aggregate = step(aggregate, id, facts(release(commit)), now)
             progress = replace(seen, serial=aggregate.stage.serial)
             aggregate = step(aggregate, id, facts(release(commit), progress=progress), now)
         progress = replace(VERIFIED, serial=aggregate.stage.serial)
         aggregate = step(aggregate, "p2", facts(progress=progress), now)
-        aggregate = orders.lock(aggregate, "bea", now + timedelta(hours=2), HOSTILE, now)
-        return orders.request(
+        aggregate = stage_actions.lock(aggregate, "bea", now + timedelta(hours=2), HOSTILE, now)
+        return stage_actions.request(
             aggregate, promotion("integration", "cem", "p3", now + timedelta(seconds=1)), now
         )
 

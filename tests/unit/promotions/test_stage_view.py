@@ -1,4 +1,4 @@
-"""What is told of a stage and of what is on its way to it."""
+"""Views of stages and of pending promotions."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.config.loader import parse_configuration
+from bot.github.messages.stage_summary import approvers, deadline_label, stage_headline, waits_for
 from bot.model.environment import CheckResult, CheckState, EnvironmentState
 from bot.model.promotion import ACTIVE, PENDING, Approval, GateResult, Lock, Promotion
 from bot.model.promotion import PromotionState as State
@@ -36,13 +37,13 @@ def waiting(**fields: object) -> Promotion:
     return replace(promotion("production"), **known)  # type: ignore[arg-type]  # its fields
 
 
-def waits_for(one: Promotion) -> tuple[str, ...]:
-    return pending_promotion(one, NOW).waits_for
+def waits(one: Promotion) -> tuple[str, ...]:
+    return waits_for(pending_promotion(one, NOW))
 
 
 def test_nothing_runs_where_nothing_was_promoted() -> None:
     told = story(Stages(), "staging")
-    assert told.headline == "Nothing runs on staging."
+    assert stage_headline(told) == "Nothing runs on staging."
     assert (told.release, told.since, told.pending_promotions) == (None, None, ())
 
 
@@ -52,7 +53,7 @@ def test_what_runs_is_told_with_its_commit_and_since_when() -> None:
     begun = stages.now
     stages.later(hours=3)
     told = story(stages, "integration")
-    assert told.headline == f"Release `{release().id}` of `aaaaaaa` runs on integration."
+    assert stage_headline(told) == f"Release `{release().id}` of `aaaaaaa` runs on integration."
     assert (told.since, told.verified_at) == (begun, begun)
     assert told.has_verified({release().id})
     assert not told.has_verified({release("b").id})
@@ -67,8 +68,8 @@ def test_what_moves_a_stage_is_told_and_what_waits_behind_it() -> None:
     told = story(stages, "integration")
     assert told.active is not None
     assert told.active.promotion.id == "p1"
-    assert told.active.waits_for == ("the rollout is under way",)
-    assert "on its way to integration: deploying" in told.headline
+    assert waits_for(told.active) == ("rolling out",)
+    assert "is being promoted to integration: deploying" in stage_headline(told)
     assert [each.promotion.id for each in told.waiting] == ["p2"]
     assert [each.promotion.id for each in told.pending_promotions] == ["p1", "p2"]
 
@@ -88,14 +89,14 @@ def test_a_release_that_was_not_verified_is_told_as_such() -> None:
     stages = Stages()
     stages.run("integration", release(), "p1")
     told = stage_view(replace(stages.aggregate("integration").stage, verified=()), None, (), stages.now)
-    assert told.headline.endswith("runs on integration, and was not verified there.")
+    assert stage_headline(told).endswith("runs on integration (not verified).")
 
 
 def test_what_does_not_come_up_is_not_said_to_run() -> None:
     stages = Stages()
     stages.run("integration", release(), "p1")
     told = replace(story(stages, "integration"), state=EnvironmentState.FAILED)
-    assert told.headline.endswith("of `aaaaaaa` is to run on integration, and does not come up.")
+    assert stage_headline(told).endswith("of `aaaaaaa` does not start on integration.")
 
 
 def test_a_lock_is_told_until_it_expires() -> None:
@@ -110,41 +111,41 @@ def test_a_promotion_waits_for_shut_gates_and_missing_approvals() -> None:
     approval = Approval("bea", NOW, release().id, DIGEST)
     one = waiting(gates=gates, approvals=(approval,), authors=("ada", "dora"))
     found = pending_promotion(one, NOW)
-    assert found.waits_for == ("frozen until Monday", "1 of 2 approvals")
-    assert (
-        found.approvers
-        == "all who may write to the repository, but not ada (asked for it) or dora (wrote it)"
+    assert waits_for(found) == (
+        "frozen until Monday",
+        "needs 2 approvals within 24 hours (1 given)",
     )
-    assert (found.deadline_label, found.until) == ("It gives up", one.deadline)
+    assert approvers(found) == "anyone with write access except ada (requester) and dora (author)"
+    assert (deadline_label(found), found.until) == ("Times out", one.deadline)
 
 
 def test_an_approval_for_another_configuration_is_not_counted() -> None:
-    assert waits_for(waiting(approvals=(Approval("bea", NOW, release().id, "other"),))) == (
-        "0 of 2 approvals",
+    assert waits(waiting(approvals=(Approval("bea", NOW, release().id, "other"),))) == (
+        "needs 2 approvals within 24 hours",
     )
 
 
 def test_who_is_approved_waits_for_nobody() -> None:
     approvals = tuple(Approval(by, NOW, release().id, DIGEST) for by in ("bea", "cem"))
     found = pending_promotion(waiting(approvals=approvals), NOW)
-    assert (found.waits_for, found.approvers) == (("it goes on in a moment",), "")
+    assert (waits_for(found), approvers(found)) == (("continuing shortly",), "")
 
 
 def test_a_paused_one_says_so() -> None:
     approvals = tuple(Approval(by, NOW, release().id, DIGEST) for by in ("bea", "cem"))
-    assert waits_for(waiting(approvals=approvals, paused_by="cem")) == ("cem paused it",)
+    assert waits(waiting(approvals=approvals, paused_by="cem")) == ("paused by cem",)
 
 
 def test_a_verification_names_the_checks_that_still_run_and_a_soak_its_end() -> None:
     checks = (CheckResult("http", CheckState.PASSED), CheckResult("smoke", CheckState.RUNNING))
-    assert waits_for(waiting(state=State.VERIFYING, checks=checks)) == ("still running: smoke",)
+    assert waits(waiting(state=State.VERIFYING, checks=checks)) == ("running checks: smoke",)
     found = pending_promotion(waiting(state=State.SOAKING), NOW)
-    assert (found.deadline_label, found.until) == ("It goes on", NOW + timedelta(minutes=30))
+    assert (deadline_label(found), found.until) == ("Continues", NOW + timedelta(minutes=30))
 
 
 def test_every_open_state_waits_for_something() -> None:
     for state in PENDING | ACTIVE:
-        assert waits_for(waiting(state=state))
+        assert waits(waiting(state=state))
 
 
 def test_stages_are_told_in_the_order_of_the_pipeline() -> None:

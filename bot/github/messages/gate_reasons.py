@@ -1,0 +1,118 @@
+"""Texts of the reasons why a gate does not pass: without a capital and a full stop. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import assert_never
+
+from bot.github.messages.parity import mismatch_reason
+from bot.model.durations import format_duration
+from bot.model.protection import Protection, Reviewers
+from bot.model.reason import Reported
+from bot.model.times import format_time
+from bot.promotions import gate_reasons as gates
+
+
+def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per reason
+    match reason:
+        case gates.CannotRead(gates.Unreadable.RULES, stage):
+            text = f"the rules of the GitHub Environment {stage} cannot be read"
+            return f"{text} (`greenroom doctor` shows a missing permission)"
+        case gates.CannotRead(subject):
+            return f"the {subject} cannot be read"
+        case gates.NotVerified(release_id, stages, any_of):
+            first = f"`/promote {stages[0]}`"
+            return f"{release_id} must pass {join(stages, 'or' if any_of else 'and')} first: {first}"
+        case gates.ForkOnDemo():
+            return "a demo does not run releases that were built for a fork"
+        case gates.PullRequestClosed(number):
+            return f"#{number} was closed without being merged"
+        case gates.ReviewRequired(required, problem):
+            rule = "the stage is protected" if required is None else _reviews_required(required)
+            return f"{rule}, {_review_problem(problem)}"
+        case gates.ChecksFailed(names):
+            return f"required checks failed: {', '.join(names)}"
+        case gates.ChecksPending(names):
+            return f"required checks have not succeeded yet: {', '.join(names)}"
+        case gates.UnsupportedRules(environment, rules):
+            text = f"the GitHub Environment {environment} has rules that only GitHub's own workflows can keep"
+            return f"{text}: {', '.join(rules)}"
+        case gates.BranchNotAllowed(environment, protection, branch):
+            where = f"is on {branch.name}" if branch.name else "is on no branch of the repository"
+            only = f"the GitHub Environment {environment} allows releases of {branch_rules(protection)} only"
+            return f"{only}; this release {where}"
+        case gates.WaitTimer(environment, until):
+            return f"the GitHub Environment {environment} requires a wait until {format_time(until)}"
+        case gates.ParityMismatch(comparisons):
+            return "; ".join(map(mismatch_reason, comparisons))
+        case gates.ParityPending(stages):
+            return f"the comparison with {join(stages)} is not complete"
+        case gates.HostTaken(host, stage):
+            return f"stage {stage} uses the host {host}"
+        case gates.OnHold(stage, why):
+            return f"{stage} is on hold ({why}); lift the hold with `/unhold {stage}`"
+        case gates.StageLocked(stage, by, until, why, show_unlock):
+            return f"{locked(stage, by, until, why)}{f'; unlock it with `/unlock {stage}`' * show_unlock}"
+        case gates.StageFrozen(until, zone, why):
+            return f"frozen until {format_time(until, zone=zone)}{f' ({why})' if why else ''}"
+        case gates.StageBusy(stage, kind, promotion, by):
+            return f"{stage} is busy: {kind} {promotion} by {by or 'the pipeline'} is active"
+        case Reported(text):
+            return text.rstrip(".")
+    assert_never(reason)
+
+
+def _reviews_required(required: int) -> str:
+    return f"{required} approving review{'s' if required > 1 else ''} of this commit required"
+
+
+def _review_problem(
+    problem: gates.BuiltForFork | gates.NoPullRequest | gates.OtherBase | gates.TooFewReviews,
+) -> str:
+    match problem:
+        case gates.BuiltForFork():
+            return "and this release was built for a fork"
+        case gates.NoPullRequest(commit):
+            return f"and no pull request brought {commit[:7]}, so it has no review"
+        case gates.OtherBase(number, branch):
+            return f"and #{number} targets {branch}, whose other changes were not reviewed there"
+        case gates.TooFewReviews(commit, approving):
+            return f"and {commit[:7]} has {approving or 'no'} approving review{'s' * (approving != 1)}"
+    assert_never(problem)
+
+
+def locked(stage: str, by: str, until: datetime, reason: str) -> str:
+    return f"{stage} is locked by {by} until {format_time(until)}{f' ({reason})' if reason else ''}"
+
+
+def rules(protection: Protection) -> str:
+    """All rules of a GitHub Environment."""
+    parts = []
+    if protection.reviewers is not None:
+        parts.append(f"approval from {reviewers(protection.reviewers)}")
+    if protection.wait:
+        parts.append(f"a wait of {format_duration(protection.wait)}")
+    if protection.restricts_branches:
+        parts.append(f"releases of {branch_rules(protection)} only")
+    parts += [f"the rule {name}" for name in protection.unsupported_rules]
+    return ", ".join(parts) or "nothing"
+
+
+def branch_rules(protection: Protection) -> str:
+    """Branches that a GitHub Environment allows."""
+    parts = ["protected branches"] * protection.protected_branches
+    if protection.branches is not None:
+        named = " or ".join(protection.branches)
+        parts.append(f"the branch {named}" if named else "no branch")
+    return " that are also ".join(parts)
+
+
+def reviewers(of: Reviewers) -> str:
+    """Such as `bea, cem or a member of ops`."""
+    names = [*of.users, *(f"a member of {team}" for team in of.teams)]
+    return join(names, "or") or "reviewers that GitHub does not show"
+
+
+def join(names: Sequence[str], word: str = "and") -> str:
+    return f" {word} ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -1,0 +1,159 @@
+"""Texts of refused requests: without a capital and a full stop. `refusal` makes a sentence. Pure."""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from bot.github.messages.gate_reasons import join, locked, reviewers
+from bot.model.reason import Reported
+from bot.promotions import refusals
+from bot.promotions.refusals import Objection, PromotionProblem, ReleaseProblem, StageProblem
+
+_FILE = ".greenroom.yml"
+
+
+def refusal(reason: refusals.RefusalReason) -> str:
+    """A sentence for the user."""
+    text = refusal_reason(reason)
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
+
+
+def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one case per reason
+    match reason:
+        case refusals.StageRefusal(problem, stage):
+            return _stage_problem(problem, stage)
+        case refusals.PromotionRefusal():
+            return _promotion_problem(reason)
+        case refusals.UnknownPlace(kind, name, stages, demos, suggestion):
+            known = f"stages: {', '.join(stages) or 'none'}" + f"; demos: {', '.join(demos)}" * bool(demos)
+            return f"there is no {kind} {name} ({known})" + f". Did you mean {suggestion}?" * bool(suggestion)
+        case refusals.NoConfiguration(name):
+            return f"{f'there is no stage {name}: ' * bool(name)}the default branch has no {_FILE}"
+        case refusals.ConfigurationUnusable(problem, has_errors):
+            state = "has errors" if has_errors else "cannot be read"
+            return f"`{_FILE}` on the default branch {state}: {problem}"
+        case refusals.DemoIsPinned(demo, release, None):
+            return f"demo {demo} is pinned to {release}, and {_FILE} cannot be used now"
+        case refusals.DemoIsPinned(demo, release, line):
+            return (
+                f"demo {demo} is pinned to {release} in {_FILE}, line {line}: change it on the default branch"
+            )
+        case refusals.StageActive(stage, promotion, by):
+            whose = f" by {by}" if by else ""
+            return f"stage {stage} is busy: promotion {promotion}{whose} is active; repeat this when it ends"
+        case refusals.StageIsLocked(stage, by, until, why):
+            return f"stage {locked(stage, by, until, why)}"
+        case refusals.LockedByOther(stage, by):
+            return f"{by} locked {stage}: only {by} or a user with the role `maintain` can unlock it"
+        case refusals.LockTooLong(days):
+            return f"a lock lasts at most {days} days"
+        case refusals.AlreadyOnHold(stage, why):
+            return f"stage {stage} is already on hold: {why}"
+        case refusals.AlreadyPaused(promotion, by):
+            return f"promotion {promotion} is already paused by {by}"
+        case refusals.ApprovalInvalid():
+            return f"this does not count as an approval: {_objection(reason)}"
+        case refusals.OtherPullRequest(stage, number):
+            return f"the promotion to {stage} belongs to #{number}: review and approve it there"
+        case refusals.UnknownPullRequest(number, repository):
+            return f"there is no pull request #{number}{f' in {repository}' if repository else ''}"
+        case refusals.NoPromotion(action, stage):
+            return f"there is no promotion {f'to {stage}' if stage else 'of this pull request'} to {action}"
+        case refusals.AmbiguousPromotion(action, stages):
+            return f"choose which one to {action}: {join([f'`/{action} {stage}`' for stage in stages], 'or')}"
+        case refusals.NoRelease():
+            return _no_release(reason)
+        case refusals.NothingToCompare(stages, problem, file_missing):
+            idle = f"nothing runs on {join(stages, 'or')}"
+            if file_missing:
+                return f"{idle}, and the default branch has no {_FILE}"
+            return f"{idle}, and {f'{_FILE} cannot be used: {problem}' if problem else 'no release exists'}"
+        case Reported(text):
+            return text
+    assert_never(reason)
+
+
+def _stage_problem(problem: StageProblem, stage: str) -> str:
+    match problem:
+        case StageProblem.NOTHING_RUNS:
+            return f"nothing runs on {stage}"
+        case StageProblem.NO_VERIFIED_RELEASE:
+            return f"stage {stage} has no other verified release"
+        case StageProblem.ROLLING_BACK:
+            return f"stage {stage} is already rolling back; a rollback cannot be aborted"
+        case StageProblem.NOT_LOCKED:
+            return f"stage {stage} is not locked"
+        case StageProblem.NOT_ON_HOLD:
+            return f"stage {stage} is not on hold"
+        case StageProblem.STILL_CONFIGURED:
+            return f"{stage} is configured: remove it from {_FILE} on the default branch first"
+        case StageProblem.RULES_UNREADABLE:
+            return (
+                f"the rules of the GitHub Environment {stage}, which may name the approvers, cannot be read "
+                "(`greenroom doctor` shows a missing permission)"
+            )
+    assert_never(problem)
+
+
+def _promotion_problem(reason: refusals.PromotionRefusal) -> str:
+    subject = f"promotion {reason.promotion} is {reason.state}"
+    match reason.problem:
+        case PromotionProblem.NOT_AWAITING_APPROVAL:
+            return f"{subject} and does not need an approval"
+        case PromotionProblem.CANNOT_REJECT:
+            return f"{subject} and cannot be rejected. To end it: `/abort {reason.stage}`"
+        case PromotionProblem.CANNOT_PAUSE:
+            return f"{subject} and cannot be paused"
+        case PromotionProblem.NOT_PAUSED:
+            return f"{subject}, not paused"
+        case PromotionProblem.ENDED:
+            return f"{subject}: it has already ended"
+    assert_never(reason.problem)
+
+
+def _objection(invalid: refusals.ApprovalInvalid) -> str:
+    match invalid.objection:
+        case Objection.REQUESTER:
+            return "the requester of a promotion cannot approve it"
+        case Objection.AUTHOR:
+            return "an author of its commits cannot approve it"
+        case Objection.NOT_APPROVER:
+            sources = []
+            if invalid.teams:
+                sources.append(f"members of {join(invalid.teams, 'or')}")
+            if invalid.reviewers is not None:
+                named = f"(GitHub Environment {invalid.environment})"
+                sources.append(f"{reviewers(invalid.reviewers)} {named}")
+            return f"approvals count only from {join(sources, 'and')}"
+    assert_never(invalid.objection)
+
+
+def _no_release(reason: refusals.NoRelease) -> str:  # noqa: C901  # one case per reason
+    commit, requested = reason.commit[:7], reason.requested
+    match reason.problem:
+        case ReleaseProblem.NO_PULL_REQUEST:
+            return "there is no pull request to take the release from: name a release, tag or commit"
+        case ReleaseProblem.UNKNOWN:
+            return f"there is no release, tag or commit {requested}"
+        case ReleaseProblem.NOT_IN_HISTORY:
+            subject = f"{commit} (tag {requested})" if requested else commit
+            return f"{subject} is not in the history of the default branch, and no preview of it was ready"
+        case ReleaseProblem.CLOSED:
+            return "the pull request was closed without being merged"
+        case ReleaseProblem.HEAD_MOVED:
+            current = reason.current[:7]
+            return f"the head changed from {commit} to {current}: review it and repeat the command"
+        case ReleaseProblem.NO_PREVIEW:
+            return f"the preview of {commit} has not been ready yet: repeat the command when it is"
+        case ReleaseProblem.OTHER_BRANCH:
+            base, default = reason.branches
+            return (
+                f"merging did not keep the reviewed release, and {commit} is only on {base}, not on {default}"
+            )
+        case ReleaseProblem.CI_FAILED:
+            return f"CI failed for {commit} ({', '.join(reason.failed)}), so there is no image"
+        case ReleaseProblem.FORK:
+            return "the release was built for a fork"
+        case ReleaseProblem.NO_IMAGE:
+            return f"the image of {requested} is not in the registry yet"
+    assert_never(reason.problem)

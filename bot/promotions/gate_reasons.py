@@ -1,0 +1,185 @@
+"""Reasons why a gate does not pass. `bot/github/messages/gate_reasons.py` renders them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.model.parity import Comparison
+from bot.model.promotion import PromotionKind
+from bot.model.protection import Branch, Protection
+from bot.model.reason import Reported
+
+
+class Unreadable(StrEnum):
+    """What GitHub does not show."""
+
+    RULES = "rules"
+    BRANCH = "branch of the release"
+    AUTHORS = "authors of the commits"
+    REVIEWS = "reviews of the pull request"
+    HEAD = "head of the pull request"
+    CHECKS = "checks of the commit"
+
+
+@dataclass(frozen=True, slots=True)
+class CannotRead:
+    subject: Unreadable
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotVerified:
+    """The release has not passed the stages before."""
+
+    release_id: str
+    stages: tuple[str, ...]
+    any_of: bool = False
+    """One of the stages is sufficient."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForkOnDemo:
+    """A demo runs no release that a fork's CI built."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequestClosed:
+    number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltForFork:
+    """A fork's CI built the release."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoPullRequest:
+    """No pull request brought the commit, so it has no reviews."""
+
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class OtherBase:
+    """The pull request goes to another branch than the default one."""
+
+    number: int
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class TooFewReviews:
+    commit: str
+    approving: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewRequired:
+    """The stage requires reviews, and the release has none that count."""
+
+    required: int | None
+    """None: the stage is protected."""
+    problem: BuiltForFork | NoPullRequest | OtherBase | TooFewReviews
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksFailed:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksPending:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnsupportedRules:
+    """Only GitHub's own workflows can follow these rules."""
+
+    environment: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BranchNotAllowed:
+    environment: str
+    protection: Protection
+    branch: Branch
+
+
+@dataclass(frozen=True, slots=True)
+class WaitTimer:
+    environment: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ParityMismatch:
+    comparisons: tuple[Comparison, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParityPending:
+    stages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HostTaken:
+    host: str
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnHold:
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageLocked:
+    stage: str
+    by: str
+    until: datetime
+    reason: str
+    show_unlock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageFrozen:
+    until: datetime
+    zone: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageBusy:
+    """Another promotion or rollback is active."""
+
+    stage: str
+    kind: PromotionKind
+    promotion: str
+    by: str
+
+
+GateReason = (
+    CannotRead
+    | NotVerified
+    | ForkOnDemo
+    | PullRequestClosed
+    | ReviewRequired
+    | ChecksFailed
+    | ChecksPending
+    | UnsupportedRules
+    | BranchNotAllowed
+    | WaitTimer
+    | ParityMismatch
+    | ParityPending
+    | HostTaken
+    | OnHold
+    | StageLocked
+    | StageFrozen
+    | StageBusy
+    | Reported
+)

@@ -1,0 +1,263 @@
+"""Changes that users and `.greenroom.yml` request of a stage and its promotions. Pure; they raise Refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from bot.model.promotion import ACTIVE, PENDING, Approval, Lock, Pin, Promotion, PromotionKind, PromotionState
+from bot.model.protection import Protection
+from bot.model.reason import Reported
+from bot.promotions import protection as environment
+from bot.promotions.active_states import roll_back
+from bot.promotions.approvals import (
+    approval_count,
+    missing_approvals,
+    objection,
+    requirement,
+    valid_approvals,
+)
+from bot.promotions.pipeline import policy
+from bot.promotions.reasons import (
+    Approved,
+    EndedBy,
+    HeldBy,
+    Paused,
+    RequestedEvent,
+    Resumed,
+    RolledBackFrom,
+    StageDeleted,
+    UserAction,
+)
+from bot.promotions.refusals import (
+    AlreadyOnHold,
+    AlreadyPaused,
+    LockedByOther,
+    LockTooLong,
+    PromotionProblem,
+    PromotionRefusal,
+    Refusal,
+    StageActive,
+    StageIsLocked,
+    StageProblem,
+    StageRefusal,
+)
+from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate, active_lock
+
+DEFAULT_LOCK = timedelta(hours=1)
+LONGEST_LOCK = timedelta(days=14)
+_PAUSE = timedelta(days=7)
+"""How long a promotion may be paused before it times out."""
+
+State = PromotionState
+
+
+def request(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
+    """Adds a promotion; idempotent."""
+    if promotion.id in aggregate.promotions:
+        return aggregate
+    to = promotion.release if promotion.kind is PromotionKind.ROLLBACK else None
+    event = RequestedEvent(promotion.kind, promotion.stage.name, to.id if to is not None else "")
+    by, state = promotion.requested_by, promotion.state.value
+    return aggregate.with_event(promotion, now, event, by).record(
+        promotion.id, now, "requested", by=by, reason=promotion.note, after=state
+    )
+
+
+def remove(aggregate: StageAggregate, promotion_id: str | None, by: str, now: datetime) -> StageAggregate:
+    """Deletes a stage that is no longer configured; `promotion_id` brought its present release."""
+    name, target = aggregate.stage.name, aggregate.stage.target
+    if target is None:
+        raise Refusal(StageRefusal(StageProblem.NOTHING_RUNS, name))
+    if aggregate.stage.active_promotion is not None:
+        raise Refusal(StageActive(name, aggregate.stage.active_promotion, ""))
+    if promotion_id is not None:
+        removed = replace(aggregate.promotions[promotion_id], removed_by=by)
+        aggregate = aggregate.with_event(removed, now, StageDeleted(name), by)
+    aggregate = aggregate.record(promotion_id or "", now, "removed", by=by, before=target.release.id)
+    aggregate = aggregate.set_target(None, now, promotion_id or "")
+    return aggregate.with_stage(replace(aggregate.stage, verified=(), lock=None, hold=None, pin=None))
+
+
+def pin(aggregate: StageAggregate, promotion: Promotion, wanted: Pin, now: datetime) -> StageAggregate:
+    """Requests the release to which `.greenroom.yml` pins the demo."""
+    aggregate = request(aggregate, promotion, now)
+    return aggregate.with_stage(replace(aggregate.stage, pin=replace(wanted, promotion=promotion.id)))
+
+
+def record_pin(aggregate: StageAggregate, pin: Pin | None, now: datetime) -> StageAggregate:
+    """Stores a pin that cannot be followed yet, or that the demo is no longer pinned."""
+    before = aggregate.stage.pin
+    if pin == before:
+        return aggregate
+    return aggregate.with_stage(replace(aggregate.stage, pin=pin)).record(
+        "",
+        now,
+        "pinned" if pin is not None else "unpinned",
+        reason=pin.problem if pin is not None else "",
+        before=before.release if before is not None else "",
+        after=pin.release if pin is not None else "",
+    )
+
+
+def begin_rollback(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> StageAggregate:
+    """Aborts the active promotion, or returns the stage to its last verified target."""
+    name, by = aggregate.stage.name, promotion.requested_by
+    if promotion.id in aggregate.promotions:
+        return aggregate
+    _require_unlocked(aggregate, by, now)
+    if (active := aggregate.active_promotion) is not None:
+        return abort(aggregate, active, by, "rollback", now)
+    running = aggregate.stage.target
+    if running is None:
+        raise Refusal(StageRefusal(StageProblem.NOTHING_RUNS, name))
+    target = aggregate.last_verified(running if aggregate.is_verified(running) else None)
+    if target is None:
+        raise Refusal(StageRefusal(StageProblem.NO_VERIFIED_RELEASE, name))
+    rollback = replace(
+        promotion,
+        kind=PromotionKind.ROLLBACK,
+        release=target.release,
+        policy=target.configuration,
+        configuration=target.configuration,
+        rollback_target=target,
+        placed_hold=True,
+    )
+    aggregate = request(aggregate, rollback, now)
+    for other in list(aggregate.promotions.values()):
+        if other.automatic and other.state in PENDING:
+            reason = EndedBy(by, UserAction.ROLLED_BACK, name)
+            aggregate = aggregate.transition(other, State.REJECTED, now, reason)
+    aggregate = aggregate.revoke_verification(running)
+    aggregate = aggregate.hold(now, RolledBackFrom(by, running.release.id), by, promotion.id)
+    aggregate = aggregate.set_target(target, now, promotion.id)
+    return aggregate.transition(aggregate.promotions[promotion.id], State.ROLLING_BACK, now, by=by)
+
+
+def approve(
+    aggregate: StageAggregate,
+    promotion: Promotion,
+    by: str,
+    teams: Sequence[str],
+    protection: Protection,
+    now: datetime,
+) -> StageAggregate:
+    """`teams`: the user's teams among the relevant ones; `protection`: the present rules."""
+    release = promotion.release
+    if promotion.state in PENDING and release is not None:
+        aggregate = environment.follow(aggregate, promotion, protection, now)
+        promotion = aggregate.promotions[promotion.id]
+    needed = requirement(promotion)
+    if needed is None or release is None or promotion.state not in PENDING:
+        raise _refusal(PromotionProblem.NOT_AWAITING_APPROVAL, promotion)
+    if (invalid := objection(promotion, needed, by, teams)) is not None:
+        raise Refusal(invalid)
+    own = [valid for valid in valid_approvals(promotion, needed, now) if valid.by.lower() == by.lower()]
+    if any(set(teams) <= set(approval.teams) for approval in own):
+        return aggregate
+    approval = Approval(by, now, release.id, promotion.configuration_digest, tuple(teams))
+    others = tuple(other for other in promotion.approvals if other.by.lower() != by.lower())
+    promotion = replace(promotion, approvals=(*others, approval))
+    given = approval_count(promotion, needed, now)
+    count = needed.count if needed.of_pipeline(teams) else 0
+    event = Approved(given, count, promotion.stage.name if needed.of_environment(by, teams) else "")
+    missing = tuple(map(aggregate.describe, missing_approvals(promotion, now)))
+    text = aggregate.describe(event)
+    aggregate = aggregate.record(promotion.id, now, "approved", by=by, reason=text, after=release.id)
+    return aggregate.with_event(replace(promotion, missing=missing), now, event, by)
+
+
+def reject(
+    aggregate: StageAggregate, promotion: Promotion, by: str, reason: str, now: datetime
+) -> StageAggregate:
+    if promotion.state not in PENDING:
+        raise _refusal(PromotionProblem.CANNOT_REJECT, promotion)
+    ended = EndedBy(by, UserAction.REJECTED, promotion.stage.name, reason)
+    return aggregate.transition(promotion, State.REJECTED, now, ended, by)
+
+
+def abort(
+    aggregate: StageAggregate, promotion: Promotion, by: str, reason: str, now: datetime
+) -> StageAggregate:
+    """Ends a promotion; rolls back what an active one changed."""
+    ended = EndedBy(by, UserAction.ABORTED, promotion.stage.name, reason)
+    if promotion.state in PENDING:
+        return aggregate.transition(promotion, State.ABORTED, now, ended, by)
+    if promotion.state not in ACTIVE:
+        raise _refusal(PromotionProblem.ENDED, promotion)
+    if promotion.state is State.ROLLING_BACK:
+        raise Refusal(StageRefusal(StageProblem.ROLLING_BACK, promotion.stage.name))
+    kept = promotion.rollback_target is None and not policy(promotion).ephemeral
+    ended = replace(ended, stage_kept=kept)
+    aggregate = aggregate.transition(promotion, State.ABORTED, now, ended, by)
+    return roll_back(aggregate, aggregate.promotions[promotion.id], now, ended, by)
+
+
+def pause(aggregate: StageAggregate, promotion: Promotion, by: str, now: datetime) -> StageAggregate:
+    if promotion.state not in PENDING | ACTIVE or promotion.state is State.ROLLING_BACK:
+        raise _refusal(PromotionProblem.CANNOT_PAUSE, promotion)
+    if promotion.paused_by:
+        raise Refusal(AlreadyPaused(promotion.id, promotion.paused_by))
+    paused = replace(promotion, paused_by=by, paused_at=now, deadline=now + _PAUSE)
+    return aggregate.record(promotion.id, now, "paused", by=by).with_event(paused, now, Paused(), by)
+
+
+def resume(aggregate: StageAggregate, promotion: Promotion, by: str, now: datetime) -> StageAggregate:
+    if not promotion.paused_by or promotion.paused_at is None:
+        raise _refusal(PromotionProblem.NOT_PAUSED, promotion)
+    deadline = now + STATE_TIMEOUTS[promotion.state]
+    if promotion.state is State.SOAKING:
+        deadline += policy(promotion).soak
+    resumed = replace(promotion, paused_by="", paused_at=None, deadline=deadline)
+    return aggregate.record(promotion.id, now, "resumed", by=by).with_event(resumed, now, Resumed(), by)
+
+
+def lock(aggregate: StageAggregate, by: str, until: datetime, reason: str, now: datetime) -> StageAggregate:
+    _require_unlocked(aggregate, by, now)
+    if until > now + LONGEST_LOCK:
+        raise Refusal(LockTooLong(LONGEST_LOCK.days))
+    active = aggregate.active_promotion
+    if active is not None and active.requested_by.lower() != by.lower():
+        raise Refusal(StageActive(aggregate.stage.name, active.id, active.requested_by))
+    stage = replace(aggregate.stage, lock=Lock(by, now, until, reason))
+    after = f"until {until:%Y-%m-%d %H:%M} UTC"
+    return aggregate.with_stage(stage).record("", now, "locked", by=by, reason=reason, after=after)
+
+
+def unlock(aggregate: StageAggregate, by: str, may_take: bool, now: datetime) -> StageAggregate:
+    """`may_take`: whether the user may lift another user's lock."""
+    lock = aggregate.stage.lock
+    if lock is None or now >= lock.until:
+        raise Refusal(StageRefusal(StageProblem.NOT_LOCKED, aggregate.stage.name))
+    if lock.by.lower() != by.lower() and not may_take:
+        raise Refusal(LockedByOther(aggregate.stage.name, lock.by))
+    unlocked = aggregate.with_stage(replace(aggregate.stage, lock=None))
+    return unlocked.record("", now, "unlocked", by=by, before=f"locked by {lock.by}")
+
+
+def hold(aggregate: StageAggregate, by: str, reason: str, now: datetime) -> StageAggregate:
+    if aggregate.stage.hold is not None:
+        raise Refusal(AlreadyOnHold(aggregate.stage.name, aggregate.stage.hold.reason))
+    return aggregate.hold(now, Reported(reason) if reason else HeldBy(by), by, "")
+
+
+def unhold(aggregate: StageAggregate, by: str, now: datetime) -> StageAggregate:
+    stage = aggregate.stage
+    if stage.hold is None:
+        raise Refusal(StageRefusal(StageProblem.NOT_ON_HOLD, stage.name))
+    last = stage.verified[-1].promotion if stage.verified else ""
+    # A pinned release that failed is tried again.
+    pin = stage.pin if stage.pin is None or stage.pin.promotion == last else None
+    lifted = aggregate.with_stage(replace(stage, hold=None, pin=pin))
+    return lifted.record("", now, "unhold", by=by, before=stage.hold.reason)
+
+
+def _require_unlocked(aggregate: StageAggregate, by: str, now: datetime) -> None:
+    lock = active_lock(aggregate.stage, by, now)
+    if lock is not None:
+        raise Refusal(StageIsLocked(aggregate.stage.name, lock.by, lock.until, lock.reason))
+
+
+def _refusal(problem: PromotionProblem, promotion: Promotion) -> Refusal:
+    return Refusal(PromotionRefusal(problem, promotion.id, promotion.state, promotion.stage.name))
