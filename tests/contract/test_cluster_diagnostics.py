@@ -31,11 +31,11 @@ async def test_a_crash_is_seen_with_its_events_and_last_words(running: Running) 
 async def test_a_namespace_that_is_not_there_or_not_ours_is_not_looked_into(desk: Desk) -> None:
     witness = DiagnosticsReader(desk.api)
     absent = await witness.look(desk.namespace, desk.key, 40)
-    assert absent.unavailable == f"The cluster has no namespace {desk.namespace}."
+    assert absent.unavailable == f"The namespace {desk.namespace} does not exist."
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": desk.namespace}}
     await desk.eyes.apply(NAMESPACES, body, field_manager="somebody")
     foreign = await witness.look(desk.namespace, desk.key, 40)
-    assert foreign.unavailable == f"The namespace {desk.namespace} is not this environment's."
+    assert foreign.unavailable == f"The namespace {desk.namespace} does not belong to this environment."
     assert foreign.events == foreign.logs == ()
 
 

@@ -117,7 +117,7 @@ async def test_a_crashing_container_quotes_its_last_lines(running: Running):
     await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
     shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
     assert (shop.kind, shop.name, shop.condition) == ("Deployment", "shop", Condition.FAILED)
-    assert 'the container "shop" keeps ending: exit code 3' in shop.message
+    assert 'container "shop" is crash-looping: exit code 3' in shop.message
     assert shop.detail.endswith("connecting to the database\nfatal: no such table: products")
 
 
@@ -147,7 +147,7 @@ async def test_a_failing_check_quotes_its_last_lines(running: Running):
     smoke = bundle.checks["smoke"]
     await desk.workloads.apply(desk.namespace, [smoke], open_fence)
     [state] = await desk.settled(smoke)
-    assert (state.condition, state.message) == (Condition.FAILED, "it ended with exit code 3")
+    assert (state.condition, state.message) == (Condition.FAILED, "exit code 3")
     assert state.detail.endswith("fatal: no such table: products")
     assert len((await desk.eyes.list(PODS, desk.namespace)).items) == 1
 
@@ -162,7 +162,7 @@ async def test_an_image_that_is_not_there_is_told_at_once(running: Running):
     await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
     shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
     assert shop.condition is Condition.FAILED
-    assert "the image of the container" in shop.message
+    assert "the image of container" in shop.message
     assert "acme/nothing" in shop.message + shop.detail
 
 
@@ -224,6 +224,6 @@ async def test_a_job_that_was_deleted_is_not_taken_for_done(desk: Desk):
 
     async def missed() -> bool:
         [state] = await desk.health.observe(desk.namespace, [seed])
-        return (state.condition, state.message) == (Condition.PROGRESSING, "it is not there yet")
+        return (state.condition, state.message) == (Condition.PROGRESSING, "it is not created yet")
 
     await eventually(missed)

@@ -1,4 +1,4 @@
-"""What a person who looks for a reason wants to see of a namespace: its events and the ends of its logs."""
+"""Diagnostics of a namespace: its events and the last lines of its logs."""
 
 from __future__ import annotations
 
@@ -27,24 +27,24 @@ Hide = Callable[[str], str]
 
 _EVENTS = 30
 _CONTAINERS = 12
-_LONGEST_LOG = 64_000
+_MAX_LOG_CHARACTERS = 64_000
 
 
 class DiagnosticsReader:
-    """Reads only; what it cannot read, it says."""
+    """Reads diagnostics; errors become part of the result."""
 
     def __init__(self, api: KubernetesApi) -> None:
         self._api = api
 
     async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics:
-        """`lines` of each container's log. A namespace that is not this environment's is not looked into."""
+        """Events and the last `lines` of each log. A namespace of another owner is not read."""
         try:
             view = namespaces.view(await self._api.get(NAMESPACE, namespace), environment)
             if view.state is NamespaceState.ABSENT:
-                return NamespaceDiagnostics(unavailable=f"The cluster has no namespace {namespace}.")
+                return NamespaceDiagnostics(unavailable=f"The namespace {namespace} does not exist.")
             if view.state is NamespaceState.FOREIGN:
                 return NamespaceDiagnostics(
-                    unavailable=f"The namespace {namespace} is not this environment's."
+                    unavailable=f"The namespace {namespace} does not belong to this environment."
                 )
             events, pods, hide = await asyncio.gather(
                 self._api.list(EVENT, namespace), self._api.list(POD, namespace), self._hide(namespace)
@@ -52,53 +52,50 @@ class DiagnosticsReader:
         except (Rejected, Unavailable) as error:
             return NamespaceDiagnostics(unavailable=str(error))
         tails = await asyncio.gather(
-            *(
-                self._tail(namespace, each, lines, hide)
-                for each in logging_containers(pods.items)[:_CONTAINERS]
-            )
+            *(self._tail(namespace, log, lines, hide) for log in logging_containers(pods.items)[:_CONTAINERS])
         )
-        happenings = [to_event(event, hide) for event in newest_first(events.items)[:_EVENTS]]
-        return NamespaceDiagnostics(tuple(happenings), tuple(tail for tail in tails if tail is not None))
+        shown_events = [to_event(event, hide) for event in newest_first(events.items)[:_EVENTS]]
+        return NamespaceDiagnostics(tuple(shown_events), tuple(tail for tail in tails if tail is not None))
 
     async def _hide(self, namespace: str) -> Hide:
-        """A program may tell in its log what it was given as a secret; those who read the log were not."""
+        """Returns a function that redacts injected secrets, which programs may log."""
         secret = await read_secret(self._api, namespace, SECRETS)
         data = (secret or {}).get("data") or {}
         values = {name: base64.b64decode(value).decode(errors="replace") for name, value in data.items()}
         return InjectedSecrets(values).hide
 
-    async def _tail(self, namespace: str, speaker: ContainerLog, lines: int, hide: Hide) -> LogTail | None:
-        pod, container, previous = speaker.pod, speaker.container, speaker.previous
+    async def _tail(self, namespace: str, log: ContainerLog, lines: int, hide: Hide) -> LogTail | None:
+        pod, container, previous = log.pod, log.container, log.previous
         try:
             text = await self._api.log(namespace, pod, container, lines=lines, previous=previous)
         except (Rejected, Unavailable):
             return None
-        return LogTail(pod, container, printable(hide(text), _LONGEST_LOG), previous)
+        return LogTail(pod, container, printable(hide(text), _MAX_LOG_CHARACTERS), previous)
 
 
 def logging_containers(pods: Sequence[Object]) -> list[ContainerLog]:
     """The containers that have a log, those of the newest pod first.
 
-    One that waits to start again is told by its last run.
+    For a container that waits for a restart, the log of the previous run is used.
     """
-    found = []
+    logs = []
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True):
         for status in container_statuses(pod):
             state = status.get("state") or {}
-            before = (status.get("lastState") or {}).get("terminated")
+            terminated = (status.get("lastState") or {}).get("terminated")
             started = "running" in state or "terminated" in state
-            if started or before:
-                found.append(
+            if started or terminated:
+                logs.append(
                     ContainerLog(pod["metadata"]["name"], str(status.get("name")), previous=not started)
                 )
-    return found
+    return logs
 
 
 def to_event(event: Object, hide: Hide) -> Event:
     involved = event.get("involvedObject") or {}
     series = event.get("series") or {}
     return Event(
-        at=_moment(event_time(event)),
+        at=_time(event_time(event)),
         subject=printable(f"{involved.get('kind', '')} {involved.get('name', '')}"),
         reason=printable(str(event.get("reason") or "")),
         message=printable(hide(str(event.get("message") or ""))),
@@ -107,7 +104,7 @@ def to_event(event: Object, hide: Hide) -> Event:
     )
 
 
-def _moment(text: str) -> datetime | None:
+def _time(text: str) -> datetime | None:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
     except ValueError:

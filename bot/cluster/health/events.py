@@ -1,4 +1,4 @@
-"""What warning events say of objects: pure."""
+"""Selection of warning events by object. Pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.model.manifest import Manifest
 
 Object = Mapping[str, Any]
 
-_TOLD = 5
+_MAX_LINES = 5
 
 
 def newest_first(events: Sequence[Object]) -> list[Object]:
@@ -19,21 +19,21 @@ def newest_first(events: Sequence[Object]) -> list[Object]:
 
 
 def related_events(manifest: Manifest, pods: Sequence[Object], events: Sequence[Object]) -> str:
-    """The latest of an object, its pods, and what stands between them (`shop-5d4f` of `shop`)."""
+    """The latest events of an object, its pods and their owners (ReplicaSet `shop-5d4f` of `shop`)."""
     own = pods_of(manifest, pods)
     names = {manifest["metadata"]["name"], *(pod["metadata"]["name"] for pod in own)}
     for pod in own:
         names |= {owner["name"] for owner in pod["metadata"].get("ownerReferences") or []}
-    told: list[str] = []
+    lines: list[str] = []
     for event in events:
         line = f"{event.get('reason')}: {event.get('message')}"
-        if (event.get("involvedObject") or {}).get("name") in names and line not in told:
-            told.append(line)
-    return "\n".join(reversed(told[:_TOLD]))
+        if (event.get("involvedObject") or {}).get("name") in names and line not in lines:
+            lines.append(line)
+    return "\n".join(reversed(lines[:_MAX_LINES]))
 
 
 def admission_refusal(live: Object, events: Sequence[Object]) -> str:
-    """Why the API server refuses the pods of an object as it is now; "" when it does not."""
+    """The API server's reason for refusing the pods of the object's current revision; "" when it does not."""
     since = _applied(live)
     for event in events:
         involved = event.get("involvedObject") or {}
@@ -51,18 +51,18 @@ def admission_refusal(live: Object, events: Sequence[Object]) -> str:
 
 
 def _applied(live: Object) -> str:
-    """When our last apply changed the object; to the second, as Kubernetes notes it."""
+    """The time of our last apply that changed the object, in seconds, as Kubernetes stores it."""
     metadata = live["metadata"]
     ours = [
-        str(each.get("time") or "")
-        for each in metadata.get("managedFields") or []
-        if each.get("manager") == FIELD_MANAGER and each.get("operation") == "Apply"
+        str(entry.get("time") or "")
+        for entry in metadata.get("managedFields") or []
+        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply"
     ]
     return max([str(metadata.get("creationTimestamp") or ""), *ours])
 
 
 def event_time(event: Object) -> str:
-    """The moment that an event tells of, as Kubernetes wrote it; "" when it does not say."""
+    """The time of an event as Kubernetes stores it; "" when it has none."""
     series = event.get("series") or {}
     times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
     return next((str(time) for time in times if time), "")

@@ -1,4 +1,4 @@
-"""How an applied object is doing, read off its live state and its pods: pure."""
+"""Health of applied objects, derived from their live state and their pods. Pure."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from bot.model.manifest import Condition, Manifest
 
 Object = Mapping[str, Any]
 
-_PASSING = frozenset(("Pending", "BackendNotFound"))
-"""Reasons of a route's condition that a moment mends."""
+_TEMPORARY = frozenset(("Pending", "BackendNotFound"))
+"""Reasons in a route's conditions that pass within seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,70 +28,72 @@ class Health:
     condition: Condition
     message: str = ""
     log: ContainerLog | None = None
-    """Whose log tells more, when it failed."""
+    """The log that shows the cause of a failure."""
 
 
 _READY = Health(Condition.READY)
 
 
 def assess(manifest: Manifest, live: Object | None, pods: Sequence[Object]) -> Health:
-    """`pods` are all of the environment; kinds that have nothing to wait for are ready at once."""
-    judge = ASSESSORS.get(manifest["kind"])
-    if judge is None:
+    """The health of an object; `pods` are all pods of the environment. Other kinds are ready at once."""
+    assessor = ASSESSORS.get(manifest["kind"])
+    if assessor is None:
         return _READY
     if live is None or live["metadata"].get("deletionTimestamp"):
-        return Health(Condition.PROGRESSING, "it is not there yet")
-    return judge(manifest, live, pods_of(manifest, pods))
+        return Health(Condition.PROGRESSING, "it is not created yet")
+    return assessor(manifest, live, pods_of(manifest, pods))
 
 
 def pods_of(manifest: Manifest, pods: Sequence[Object]) -> list[Object]:
-    """The pods that run just this description, none of an earlier one."""
+    """The pods of exactly this revision of the object."""
     if manifest["kind"] == "Pod":
         return [pod for pod in pods if pod["metadata"]["name"] == manifest["metadata"]["name"]]
     template = pod_template(manifest)
     if template is None:
         return []
-    mark = template["metadata"]["annotations"][TEMPLATE]
+    revision = template["metadata"]["annotations"][TEMPLATE]
     return [
         pod
         for pod in pods
-        if (pod["metadata"].get("annotations") or {}).get(TEMPLATE) == mark
+        if (pod["metadata"].get("annotations") or {}).get(TEMPLATE) == revision
         and not pod["metadata"].get("deletionTimestamp")
     ]
 
 
 def _deployment(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
     status = live.get("status") or {}
-    if not _seen(live):
-        return _progressing("its controller has not seen it yet")
+    if not _is_observed(live):
+        return _progressing("waiting for its controller")
     conditions = _conditions(status)
-    refused = conditions.get("ReplicaFailure", {})
-    if refused.get("status") == "True" and "status unknown for quota" not in str(refused.get("message")):
-        return Health(Condition.FAILED, f"its pods are refused: {refused.get('message')}")
-    late = conditions.get("Progressing", {})
-    if late.get("reason") == "ProgressDeadlineExceeded":
-        return _failed(pods, f"it did not become ready in time: {late.get('message')}")
-    wanted = _wanted(live)
+    replica_failure = conditions.get("ReplicaFailure", {})
+    if replica_failure.get("status") == "True" and "status unknown for quota" not in str(
+        replica_failure.get("message")
+    ):
+        return Health(Condition.FAILED, f"its pods are rejected: {replica_failure.get('message')}")
+    progress = conditions.get("Progressing", {})
+    if progress.get("reason") == "ProgressDeadlineExceeded":
+        return _failed(pods, f"it is not ready within its deadline: {progress.get('message')}")
+    desired = _replicas(live)
     updated, available = _count(status, "updatedReplicas"), _count(status, "availableReplicas")
-    if updated < wanted or available < wanted:
-        return _rolling(pods, f"{min(updated, available)} of {wanted} pods are ready")
+    if updated < desired or available < desired:
+        return _rolling(pods, f"{min(updated, available)} of {desired} pods are ready")
     if _count(status, "replicas") > updated:
-        return _rolling(pods, "pods of the release before are still ending")
+        return _rolling(pods, "pods of the previous release are terminating")
     return _READY
 
 
 def _stateful_set(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
     status = live.get("status") or {}
-    if not _seen(live):
-        return _progressing("its controller has not seen it yet")
-    wanted = _wanted(live)
+    if not _is_observed(live):
+        return _progressing("waiting for its controller")
+    desired = _replicas(live)
     ready = min(_count(status, "readyReplicas"), _count(status, "availableReplicas", "readyReplicas"))
     strategy = (live.get("spec") or {}).get("updateStrategy") or {}
-    by_itself = strategy.get("type", "RollingUpdate") == "RollingUpdate"
-    kept = (strategy.get("rollingUpdate") or {}).get("partition") or 0
-    moving = by_itself and status.get("updateRevision") != status.get("currentRevision")
-    if ready < wanted or (moving and _count(status, "updatedReplicas") < wanted - kept):
-        return _rolling(pods, f"{ready} of {wanted} pods are ready")
+    automatic = strategy.get("type", "RollingUpdate") == "RollingUpdate"
+    partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    moving = automatic and status.get("updateRevision") != status.get("currentRevision")
+    if ready < desired or (moving and _count(status, "updatedReplicas") < desired - partition):
+        return _rolling(pods, f"{ready} of {desired} pods are ready")
     return _READY
 
 
@@ -101,25 +103,25 @@ def _job(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
         return _READY
     failed = conditions.get("Failed", {})
     if failed.get("status") == "True":
-        return _failed(pods, _job_words(failed, pods))
-    trouble = find_failure(pods)
-    if trouble is not None and not trouble.crash:
-        return Health(Condition.FAILED, trouble.message, trouble.log)
-    return _progressing(pending_reason(pods) or "it runs" if pods else "its pod is not there yet")
+        return _failed(pods, _job_failure(failed, pods))
+    problem = find_failure(pods)
+    if problem is not None and not problem.crash:
+        return Health(Condition.FAILED, problem.message, problem.log)
+    return _progressing(pending_reason(pods) or "it is running" if pods else "waiting for its pod")
 
 
-def _job_words(failed: Object, pods: Sequence[Object]) -> str:
+def _job_failure(failed: Object, pods: Sequence[Object]) -> str:
     if failed.get("reason") == "DeadlineExceeded" or any(
         (pod.get("status") or {}).get("reason") == "DeadlineExceeded" for pod in pods
     ):
-        return "it did not end in time"
+        return "it timed out"
     for pod in pods:
         for status in (pod.get("status") or {}).get("containerStatuses") or []:
             ended = (status.get("state") or {}).get("terminated") or {}
             if ended.get("reason") == "OOMKilled":
-                return "it needed more memory than its limit allows"
+                return "it exceeded its memory limit"
             if ended.get("exitCode"):
-                return f"it ended with exit code {ended['exitCode']}"
+                return f"exit code {ended['exitCode']}"
     return f"it failed: {failed.get('message') or failed.get('reason')}"
 
 
@@ -133,9 +135,9 @@ def _pod(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
 
 
 def _claim(_: Manifest, live: Object, __: Sequence[Object]) -> Health:
-    """A claim may wait for its first pod on purpose, so only a lost one is told; the pod says the rest."""
+    """Only a lost claim fails: a pending one may wait for its first pod, which reports other problems."""
     if (live.get("status") or {}).get("phase") == "Lost":
-        return Health(Condition.FAILED, "its volume is lost")
+        return Health(Condition.FAILED, "its volume was lost")
     return _READY
 
 
@@ -150,14 +152,14 @@ def _route(manifest: Manifest, live: Object, _: Sequence[Object]) -> Health:
             condition = conditions.get(kind, {})
             generation = live["metadata"].get("generation", 0)
             if not condition or condition.get("observedGeneration", generation) < generation:
-                return _progressing("its gateway has not seen it yet")
+                return _progressing("waiting for its gateway")
             if condition.get("status") == "True":
                 continue
-            message = f"its gateway says {condition.get('reason')}: {condition.get('message')}"
-            passing = condition.get("status") == "Unknown" or condition.get("reason") in _PASSING
-            return Health(Condition.PROGRESSING if passing else Condition.FAILED, message)
+            message = f"its gateway reports {condition.get('reason')}: {condition.get('message')}"
+            temporary = condition.get("status") == "Unknown" or condition.get("reason") in _TEMPORARY
+            return Health(Condition.PROGRESSING if temporary else Condition.FAILED, message)
         return _READY
-    return _progressing("its gateway has not seen it yet")
+    return _progressing("waiting for its gateway")
 
 
 ASSESSORS: Mapping[str, Callable[[Manifest, Object, Sequence[Object]], Health]] = {
@@ -168,16 +170,16 @@ ASSESSORS: Mapping[str, Callable[[Manifest, Object, Sequence[Object]], Health]] 
     "PersistentVolumeClaim": _claim,
     "HTTPRoute": _route,
 }
-"""Kinds that have something to wait for."""
+"""Kinds that take time to become ready."""
 
 
 def _rolling(pods: Sequence[Object], progress: str) -> Health:
-    """On its way, unless a pod will never be ready."""
-    trouble = find_failure(pods)
-    if trouble is not None:
-        return Health(Condition.FAILED, trouble.message, trouble.log)
-    waits = pending_reason([pod for pod in pods if not is_ready(pod)])
-    return _progressing(f"{progress}; {waits}" if waits else progress)
+    """Progressing, or failed if a pod cannot become ready."""
+    problem = find_failure(pods)
+    if problem is not None:
+        return Health(Condition.FAILED, problem.message, problem.log)
+    reason = pending_reason([pod for pod in pods if not is_ready(pod)])
+    return _progressing(f"{progress}; {reason}" if reason else progress)
 
 
 def _failed(pods: Sequence[Object], message: str) -> Health:
@@ -188,20 +190,20 @@ def _progressing(message: str) -> Health:
     return Health(Condition.PROGRESSING, message)
 
 
-def _seen(live: Object) -> bool:
+def _is_observed(live: Object) -> bool:
     observed: int = (live.get("status") or {}).get("observedGeneration") or 0
     return observed >= (live["metadata"].get("generation") or 0)
 
 
-def _wanted(live: Object) -> int:
+def _replicas(live: Object) -> int:
     replicas = (live.get("spec") or {}).get("replicas")
     return 1 if replicas is None else int(replicas)
 
 
 def _count(status: Object, *names: str) -> int:
-    """The first of these numbers that the status has; Kubernetes leaves zeros out."""
+    """The first of these numbers that the status contains; Kubernetes omits zeros."""
     return next((int(status[name]) for name in names if status.get(name) is not None), 0)
 
 
 def _conditions(status: Object) -> dict[str, Object]:
-    return {str(each.get("type")): each for each in status.get("conditions") or []}
+    return {str(condition.get("type")): condition for condition in status.get("conditions") or []}

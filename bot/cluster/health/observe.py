@@ -1,9 +1,8 @@
-"""How applied objects are doing: one list per kind, and for what failed the words of the one who knows."""
+"""Reads the health of applied objects: one list per kind, then events and logs of what failed."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,15 +14,14 @@ from bot.cluster.health.pod_failures import ContainerLog
 from bot.cluster.names import ENVIRONMENT, RELEASE
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Condition, Manifest, ObjectState
+from bot.model.plain_text import plain_text
 
 Object = Mapping[str, Any]
 
 _LOG_LINES = 20
-_LONGEST_DETAIL = 4000
+_MAX_DETAIL = 4000
 _EVENTS = 5
 _RUNNING = frozenset(("Deployment", "StatefulSet", "Job"))
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class KubernetesHealth:
@@ -34,12 +32,12 @@ class KubernetesHealth:
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
         """The state of each object, in the order of `objects`."""
-        judged = {kind_of(manifest) for manifest in objects if manifest["kind"] in ASSESSORS}
-        listed = judged | ({POD} if any(kind.name in _RUNNING for kind in judged) else set())
+        assessed = {kind_of(manifest) for manifest in objects if manifest["kind"] in ASSESSORS}
+        listed = assessed | ({POD} if any(kind.name in _RUNNING for kind in assessed) else set())
         live = await _lists(self._api, namespace, sorted(listed, key=lambda kind: kind.name))
         pods = list(live.get("Pod", {}).values())
-        verdicts = [assess(manifest, _live(live, manifest), pods) for manifest in objects]
-        unfinished = any(judgement.condition is not Condition.READY for judgement in verdicts)
+        healths = [assess(manifest, _live(live, manifest), pods) for manifest in objects]
+        unfinished = any(health.condition is not Condition.READY for health in healths)
         events = await _warnings(self._api, namespace) if unfinished else []
         return await asyncio.gather(
             *(
@@ -47,10 +45,10 @@ class KubernetesHealth:
                     self._api,
                     namespace,
                     manifest,
-                    _refused(judgement, manifest, live, events),
+                    _refused(health, manifest, live, events),
                     related_events(manifest, pods, events),
                 )
-                for manifest, judgement in zip(objects, verdicts, strict=True)
+                for manifest, health in zip(objects, healths, strict=True)
             )
         )
 
@@ -76,24 +74,23 @@ def _references(pod: Object) -> Iterator[str]:
     for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
         yield container["image"]
     for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        # Some runtimes say how they pulled it: `docker-pullable://ghcr.io/acme/shop@sha256:…`
+        # Some runtimes prefix the transport: `docker-pullable://ghcr.io/acme/shop@sha256:…`
         yield str(container.get("imageID") or "").rpartition("//")[2]
 
 
-def printable(text: str, longest: int = _LONGEST_DETAIL) -> str:
-    """The end of a text, without what steers a terminal or turns its direction."""
-    cleaned = _CONTROLS.sub("", _ESCAPES.sub("", text.replace("\r\n", "\n"))).strip("\n")
-    return cleaned[-longest:]
+def printable(text: str, limit: int = _MAX_DETAIL) -> str:
+    """The last `limit` characters of a text, without control characters."""
+    return plain_text(text).strip("\n")[-limit:]
 
 
 async def _lists(api: KubernetesApi, namespace: str, kinds: Sequence[Kind]) -> dict[str, dict[str, Object]]:
-    """Kind to name to live object."""
-    found: list[Collection] = await asyncio.gather(
+    """Live objects by kind and name."""
+    lists: list[Collection] = await asyncio.gather(
         *(api.list(kind, namespace, labels=ENVIRONMENT) for kind in kinds)
     )
     return {
-        kind.name: {each["metadata"]["name"]: each for each in collection.items}
-        for kind, collection in zip(kinds, found, strict=True)
+        kind.name: {live["metadata"]["name"]: live for live in collection.items}
+        for kind, collection in zip(kinds, lists, strict=True)
     }
 
 
@@ -102,40 +99,36 @@ def _live(live: Mapping[str, Mapping[str, Object]], manifest: Manifest) -> Objec
 
 
 def _refused(
-    judgement: Health,
+    health: Health,
     manifest: Manifest,
     live: Mapping[str, Mapping[str, Object]],
     events: Sequence[Object],
 ) -> Health:
-    """Of pods that are refused (quota, Pod Security) only events tell, but for a Deployment."""
-    found = _live(live, manifest)
-    if judgement.condition is not Condition.PROGRESSING or found is None:
-        return judgement
+    """Failed if events show rejected pods (quota, Pod Security); only Deployments have a condition for it."""
+    live_object = _live(live, manifest)
+    if health.condition is not Condition.PROGRESSING or live_object is None:
+        return health
     if pods_of(manifest, list(live.get("Pod", {}).values())):
-        return judgement
-    words = admission_refusal(found, events)
-    return Health(Condition.FAILED, f"its pods are refused: {words}") if words else judgement
+        return health
+    reason = admission_refusal(live_object, events)
+    return Health(Condition.FAILED, f"its pods are rejected: {reason}") if reason else health
 
 
 async def _state(
-    api: KubernetesApi, namespace: str, manifest: Manifest, judgement: Health, events: str
+    api: KubernetesApi, namespace: str, manifest: Manifest, health: Health, events: str
 ) -> ObjectState:
     name = manifest["metadata"]["name"]
-    detail = events if judgement.condition is not Condition.READY else ""
-    if judgement.condition is Condition.FAILED and judgement.log is not None:
-        detail = await _log(api, namespace, judgement.log) or events
-    return ObjectState(
-        manifest["kind"], name, judgement.condition, printable(judgement.message), printable(detail)
-    )
+    detail = events if health.condition is not Condition.READY else ""
+    if health.condition is Condition.FAILED and health.log is not None:
+        detail = await _log(api, namespace, health.log) or events
+    return ObjectState(manifest["kind"], name, health.condition, printable(health.message), printable(detail))
 
 
-async def _log(api: KubernetesApi, namespace: str, suspect: ContainerLog) -> str:
-    """The last lines; of the run that goes on when the one before is not kept; "" when there is none."""
-    for previous in (True, False) if suspect.previous else (False,):
+async def _log(api: KubernetesApi, namespace: str, source: ContainerLog) -> str:
+    """The last log lines, of the current run when the previous one is not kept; "" when there are none."""
+    for previous in (True, False) if source.previous else (False,):
         try:
-            text = await api.log(
-                namespace, suspect.pod, suspect.container, lines=_LOG_LINES, previous=previous
-            )
+            text = await api.log(namespace, source.pod, source.container, lines=_LOG_LINES, previous=previous)
         except (Rejected, Unavailable):
             continue
         if text.strip():
@@ -144,9 +137,9 @@ async def _log(api: KubernetesApi, namespace: str, suspect: ContainerLog) -> str
 
 
 async def _warnings(api: KubernetesApi, namespace: str) -> list[Object]:
-    """Warning events, the latest first; without them there is less to tell, but no error."""
+    """Warning events, newest first; empty when they cannot be read, since they are optional detail."""
     try:
-        found = await api.list(EVENT, namespace, fields="type=Warning")
+        events = await api.list(EVENT, namespace, fields="type=Warning")
     except (Rejected, Unavailable):
         return []
-    return newest_first(found.items)
+    return newest_first(events.items)

@@ -1,4 +1,4 @@
-"""What is wrong with a pod, said by its status: pure, and for a person."""
+"""Failures of pods as messages, derived from their status. Pure."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 Object = Mapping[str, Any]
 
 MIN_RESTARTS = 2
-"""Restarts after which a container counts as crashing: the first one may be bad luck or a slow neighbour."""
+"""Restarts after which a container counts as crash-looping; a single one may have a temporary cause."""
 _IMAGE = frozenset(("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"))
 _START = frozenset(("CreateContainerConfigError", "CreateContainerError"))
 _STARTING = frozenset(("ContainerCreating", "PodInitializing"))
@@ -17,7 +17,7 @@ _STARTING = frozenset(("ContainerCreating", "PodInitializing"))
 
 @dataclass(frozen=True, slots=True)
 class ContainerLog:
-    """The container whose log tells more; `previous` when its last run is the one that failed."""
+    """A container whose log shows the cause; `previous` selects the log of its previous run."""
 
     pod: str
     container: str
@@ -29,43 +29,43 @@ class PodFailure:
     message: str
     log: ContainerLog | None = None
     crash: bool = False
-    """It ran and ended, where other troubles keep it from running at all."""
+    """Whether the container ran and ended, rather than failed to start."""
 
 
 def find_failure(pods: Sequence[Object]) -> PodFailure | None:
-    """Why these pods will not become ready by themselves; None while there is hope."""
+    """The failure that keeps these pods from becoming ready; None while they may still succeed."""
     for pod in pods:
         for status in container_statuses(pod):
-            trouble = _container(pod["metadata"]["name"], status)
-            if trouble is not None:
-                return trouble
+            problem = _container(pod["metadata"]["name"], status)
+            if problem is not None:
+                return problem
     return None
 
 
 def is_failing(pod: Object) -> bool:
-    """Whether it was restarted and is not ready, or cannot start: only another description can help it."""
+    """Whether the pod restarted and is not ready, or cannot start, so that it must be replaced."""
     restarted = any(status.get("restartCount") for status in container_statuses(pod))
     return not is_ready(pod) and (restarted or find_failure([pod]) is not None)
 
 
 def pending_reason(pods: Sequence[Object]) -> str:
-    """What pods that are not ready wait for; "" when their status does not say."""
+    """The reason why pods are not ready; "" when their status has none."""
     for pod in pods:
         for condition in (pod.get("status") or {}).get("conditions") or []:
             if condition.get("type") == "PodScheduled" and condition.get("reason") == "Unschedulable":
-                return f"Pod {pod['metadata']['name']} finds no node: {condition.get('message', '')}"
+                return f"pod {pod['metadata']['name']} cannot be scheduled: {condition.get('message', '')}"
     for pod in pods:
         for status in container_statuses(pod):
             waiting = (status.get("state") or {}).get("waiting") or {}
             if status.get("restartCount") and not status.get("ready"):
-                return f'the container "{status.get("name")}" was restarted {_times(status["restartCount"])}'
+                return f'container "{status.get("name")}" restarted {_times(status["restartCount"])}'
             if waiting.get("reason") and waiting["reason"] not in _STARTING:
-                return f'the container "{status.get("name")}" waits: {waiting["reason"]}'
+                return f'container "{status.get("name")}" is waiting: {waiting["reason"]}'
     return ""
 
 
 def failed_container(pods: Sequence[Object]) -> ContainerLog | None:
-    """The container to ask when pods failed without a trouble of their own: the newest that is not ready."""
+    """The container whose log to read when the status shows no failure: the newest that is not ready."""
     for pod in sorted(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), reverse=True):
         for status in container_statuses(pod):
             state = status.get("state") or {}
@@ -79,11 +79,13 @@ def failed_container(pods: Sequence[Object]) -> ContainerLog | None:
 
 def is_ready(pod: Object) -> bool:
     conditions = (pod.get("status") or {}).get("conditions") or []
-    return any(each.get("type") == "Ready" and each.get("status") == "True" for each in conditions)
+    return any(
+        condition.get("type") == "Ready" and condition.get("status") == "True" for condition in conditions
+    )
 
 
 def container_statuses(pod: Object) -> Iterator[Object]:
-    """Of all containers, those that run before the others first."""
+    """The statuses of all containers, init containers first."""
     status = pod.get("status") or {}
     yield from status.get("initContainerStatuses") or []
     yield from status.get("containerStatuses") or []
@@ -93,26 +95,27 @@ def _container(pod: str, status: Object) -> PodFailure | None:
     name = str(status.get("name"))
     waiting = (status.get("state") or {}).get("waiting") or {}
     reason = waiting.get("reason", "")
-    words = str(waiting.get("message") or reason)
+    message = str(waiting.get("message") or reason)
     if reason in _IMAGE:
-        return PodFailure(f'the image of the container "{name}" cannot be had: {words}')
+        return PodFailure(f'the image of container "{name}" cannot be pulled: {message}')
     if reason in _START:
-        return PodFailure(f'the container "{name}" cannot be started: {words}')
+        return PodFailure(f'container "{name}" cannot be started: {message}')
     if (status.get("restartCount") or 0) < MIN_RESTARTS or status.get("ready"):
         return None
     ended = (status.get("state") or {}).get("terminated")
     last = ended or (status.get("lastState") or {}).get("terminated")
     if reason != "CrashLoopBackOff" and not last:
         return None
-    message = f'the container "{name}" keeps ending: {_end(last)}, restarted {_times(status["restartCount"])}'
+    restarts = _times(status["restartCount"])
+    message = f'container "{name}" is crash-looping: {_exit_reason(last)}, restarted {restarts}'
     return PodFailure(message, ContainerLog(pod, name, previous=ended is None), crash=True)
 
 
-def _end(terminated: Object | None) -> str:
+def _exit_reason(terminated: Object | None) -> str:
     if not terminated:
-        return "it does not stay up"
+        return "exit code unknown"
     if terminated.get("reason") == "OOMKilled":
-        return "it needed more memory than its limit allows"
+        return "it exceeded its memory limit"
     return f"exit code {terminated.get('exitCode')}"
 
 

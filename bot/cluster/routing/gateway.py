@@ -1,35 +1,35 @@
-"""One request through the gateway, as a visitor would make it."""
+"""HTTP requests through the gateway, as a browser sends them."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 from types import TracebackType
 
 import httpx
 
 from bot.model.manifest import RELEASE_HEADER, Answer
+from bot.model.plain_text import plain_text
 from bot.settings import Domain
 
 _SECONDS = 5.0
 _BODY = 4096
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _LOOPBACK = "127.0.0.1"
 
 
 class HttpGateway:
-    """`address` (HOST:PORT) is where to connect when the domain's names lead nowhere from here.
+    """Sends requests to hosts of a domain.
 
-    Host header and TLS name are those of the environment either way. `ca_file` is in PEM.
+    `address` (HOST:PORT) is connected to instead of the host, for domains that the bot cannot resolve; the
+    Host header and TLS name remain the environment's. `ca_file` contains certificates in PEM.
     """
 
     def __init__(self, domain: Domain, address: str | None = None, ca_file: str | None = None) -> None:
         self._domain = domain
         self._address = address
         trust = ssl.create_default_context(cafile=ca_file) if domain.scheme == "https" else False
-        # A transport alone: no cookies, no redirects, no proxy of the bot's surroundings; and a connection
-        # for each request, so that several answers in a row are not all from one lucky replica.
+        # A bare transport: no cookies, redirects or proxies. Each request has its own connection, so that
+        # consecutive requests can reach different replicas.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.AsyncHTTPTransport(verify=trust, limits=limits, trust_env=False)
 
@@ -51,7 +51,7 @@ class HttpGateway:
         return f"{self._domain.scheme}://{host}{self._domain.suffix}"
 
     async def get(self, host: str, path: str) -> Answer:
-        """Never raises for what the peer does; at most 5 seconds, at most the first 4 kB of the body."""
+        """One GET with a timeout of 5 s and at most 4 kB of the body. Never raises; see `Answer.error`."""
         try:
             async with asyncio.timeout(_SECONDS):
                 return await self._get(host, path)
@@ -61,10 +61,10 @@ class HttpGateway:
             return Answer(None, error=str(error) or type(error).__name__)
 
     async def _get(self, host: str, path: str) -> Answer:
-        where = self._address or f"{_on_this_machine(host) or host}{self._domain.suffix}"
+        address = self._address or f"{_loopback(host) or host}{self._domain.suffix}"
         request = httpx.Request(
             "GET",
-            f"{self._domain.scheme}://{where}{path}",
+            f"{self._domain.scheme}://{address}{path}",
             headers={
                 "Host": f"{host}{self._domain.suffix}",
                 "User-Agent": "greenroom",
@@ -83,10 +83,10 @@ class HttpGateway:
                     break
         finally:
             await response.aclose()
-        text = _CONTROLS.sub("", body[:_BODY].decode(errors="replace"))
+        text = plain_text(body[:_BODY].decode(errors="replace"))
         return Answer(response.status_code, response.headers.get(RELEASE_HEADER), body=text)
 
 
-def _on_this_machine(host: str) -> str | None:
-    """Names below `localhost` are this machine's (RFC 6761), which not every resolver knows."""
+def _loopback(host: str) -> str | None:
+    """The loopback address for names below `localhost` (RFC 6761), which some resolvers do not know."""
     return _LOOPBACK if host.endswith(".localhost") else None

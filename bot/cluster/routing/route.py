@@ -1,4 +1,4 @@
-"""The environment's route: one host name that leads to one Service, and says which release it carries."""
+"""The environment's HTTPRoute: one host to one Service, with a response header that names the release."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def http_route(host: str, backend: Backend, release_id: str, policy: ClusterPoli
         "namespace": policy.gateway_namespace,
         "name": policy.gateway_name,
     }
-    mark = {"set": [{"name": RELEASE_HEADER, "value": release_id}]}
+    header = {"set": [{"name": RELEASE_HEADER, "value": release_id}]}
     service = {"group": "", "kind": "Service", "name": backend.service, "port": backend.port, "weight": 1}
     return {
         "apiVersion": HTTP_ROUTE.api_version,
@@ -35,7 +35,7 @@ def http_route(host: str, backend: Backend, release_id: str, policy: ClusterPoli
             "rules": [
                 {
                     "matches": [{"path": {"type": "PathPrefix", "value": "/"}}],
-                    "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": mark}],
+                    "filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": header}],
                     "backendRefs": [service],
                 }
             ],
@@ -44,13 +44,17 @@ def http_route(host: str, backend: Backend, release_id: str, policy: ClusterPoli
 
 
 def backend_selector(backend: Backend, manifests: Sequence[Manifest]) -> Mapping[str, str]:
-    """The selector of the route's Service; ManifestRefused when there is no such Service or port."""
-    services = {each["metadata"]["name"]: Node(each) for each in manifests if each["kind"] == "Service"}
+    """The selector of the route's Service. Raises ManifestRefused for an unknown Service or port."""
+    services = {
+        manifest["metadata"]["name"]: Node(manifest)
+        for manifest in manifests
+        if manifest["kind"] == "Service"
+    }
     service = services.get(backend.service)
     if service is None:
-        there = f"; they have {', '.join(sorted(services))}" if services else ""
+        existing = f"; existing Services: {', '.join(sorted(services))}" if services else ""
         raise ManifestRefused(
-            f".greenroom.yml, route.service: the manifests have no Service {backend.service!r}{there}."
+            f".greenroom.yml, route.service: the manifests have no Service {backend.service!r}{existing}."
         )
     try:
         ports = [port["port"].value for port in service.at("spec", "ports").items()]

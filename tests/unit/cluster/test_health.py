@@ -76,12 +76,12 @@ def condition(kind: str, status: str, reason: str = "", message: str = "") -> Ob
 @pytest.mark.parametrize(
     ("status", "expected", "words"),
     [
-        ({}, PROGRESSING, "not seen it yet"),
+        ({}, PROGRESSING, "waiting for its controller"),
         (rolled(), READY, ""),
-        (rolled(observedGeneration=2), PROGRESSING, "not seen it yet"),
+        (rolled(observedGeneration=2), PROGRESSING, "waiting for its controller"),
         (rolled(updatedReplicas=1), PROGRESSING, "1 of 2 pods are ready"),
         (rolled(availableReplicas=0), PROGRESSING, "0 of 2 pods are ready"),
-        (rolled(replicas=3), PROGRESSING, "release before"),
+        (rolled(replicas=3), PROGRESSING, "previous release"),
         (
             rolled(conditions=[condition("ReplicaFailure", "True", "FailedCreate", "exceeded quota")]),
             FAILED,
@@ -145,7 +145,7 @@ CRASHED = {"exitCode": 1, "reason": "Error"}
     [
         (
             container(2, last=CRASHED, waiting={"reason": "CrashLoopBackOff", "message": "back-off 20s"}),
-            'the container "shop" keeps ending: exit code 1, restarted 2 times',
+            'container "shop" is crash-looping: exit code 1, restarted 2 times',
             ContainerLog("shop-5d4f-x", "shop", previous=True),
         ),
         (
@@ -155,16 +155,16 @@ CRASHED = {"exitCode": 1, "reason": "Error"}
         ),
         (
             container(2, last={"exitCode": 137, "reason": "OOMKilled"}, running={}),
-            "more memory than its limit",
+            "exceeded its memory limit",
             ContainerLog("shop-5d4f-x", "shop", previous=True),
         ),
         (
             container(waiting={"reason": "ImagePullBackOff", "message": "not found"}),
-            "cannot be had: not found",
+            "cannot be pulled: not found",
             None,
         ),
-        (container(waiting={"reason": "ErrImagePull"}), "cannot be had", None),
-        (container(waiting={"reason": "InvalidImageName"}), "cannot be had", None),
+        (container(waiting={"reason": "ErrImagePull"}), "cannot be pulled", None),
+        (container(waiting={"reason": "InvalidImageName"}), "cannot be pulled", None),
         (
             container(waiting={"reason": "CreateContainerConfigError", "message": 'configmap "x" not found'}),
             'configmap "x" not found',
@@ -184,7 +184,7 @@ def test_pods_that_will_not_come_up_fail_at_once_with_their_cause(
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (container(1, last=CRASHED, waiting={"reason": "CrashLoopBackOff"}), "was restarted once"),
+        (container(1, last=CRASHED, waiting={"reason": "CrashLoopBackOff"}), "restarted once"),
         (container(waiting={"reason": "ContainerCreating"}), "1 of 2 pods are ready"),
         (container(5, last=CRASHED, ready=True, running={}), "1 of 2 pods are ready"),
     ],
@@ -222,10 +222,10 @@ def test_a_job_is_judged_by_its_end():
     ended = pod(SEED, container(terminated={"exitCode": 3}), name="seed-x", phase="Failed")
     found = seed({"conditions": [condition("Failed", "True", "BackoffLimitExceeded", "limit")]}, ended)
     assert found.condition is FAILED
-    assert found.message == "it ended with exit code 3"
+    assert found.message == "exit code 3"
     assert found.log == ContainerLog("seed-x", "shop", previous=False)
     late = seed({"conditions": [condition("Failed", "True", "DeadlineExceeded", "long")]})
-    assert (late.condition, late.message) == (FAILED, "it did not end in time")
+    assert (late.condition, late.message) == (FAILED, "it timed out")
 
 
 def test_a_job_whose_image_is_not_there_fails_before_its_deadline():
@@ -245,14 +245,14 @@ ACCEPTED = condition("Accepted", "True")
 @pytest.mark.parametrize(
     ("status", "expected", "words"),
     [
-        ({}, PROGRESSING, "not seen it yet"),
-        (parents(ACCEPTED, condition("ResolvedRefs", "True"), name="other"), PROGRESSING, "not seen"),
+        ({}, PROGRESSING, "waiting for its gateway"),
+        (parents(ACCEPTED, condition("ResolvedRefs", "True"), name="other"), PROGRESSING, "waiting for its gateway"),
         (parents(ACCEPTED, condition("ResolvedRefs", "True")), READY, ""),
-        (parents(ACCEPTED), PROGRESSING, "not seen"),
+        (parents(ACCEPTED), PROGRESSING, "waiting for its gateway"),
         (
             parents({**ACCEPTED, "observedGeneration": 2}, condition("ResolvedRefs", "True")),
             PROGRESSING,
-            "not seen",
+            "waiting for its gateway",
         ),
         (
             parents(ACCEPTED, condition("ResolvedRefs", "False", "BackendNotFound", "no shop")),
