@@ -67,7 +67,7 @@ async def _bundle(
     name: str, configuration: Configuration, given: Mapping[str, str], files: Mapping[str, bytes]
 ) -> Bundle:
     from bot.cluster.policy import ClusterPolicy
-    from bot.cluster.render import render as rendering
+    from bot.cluster.render import renderer as rendering
     from bot.cluster.render.tools import Tools
     from bot.environments.render_request import render_request
     from bot.model.environment import EnvironmentKey

@@ -198,7 +198,7 @@ TEXTS = [
         "more than 300 objects",
     ),
     Case(
-        "10,000 files", {f"deploy/{number}.yaml": b"{}" for number in range(10_000)}, "more than 500 manifest"
+        "10,000 files", {f"deploy/{number}.yaml": b"{}" for number in range(10_000)}, "More than 500 manifest"
     ),
     Case("five megabytes", {"deploy/a.yaml": b"# " + b"x" * 5 * 2**20}, "larger than 4 MiB"),
     Case(
@@ -208,21 +208,21 @@ TEXTS = [
     ),
     Case("a Python object", {"deploy/a.yaml": b"!!python/object/apply:os.system [id]"}, "tag"),
     Case("no text", {"deploy/a.yaml": b"\xff\xfe\x00"}, "not UTF-8"),
-    Case("a key twice", {"deploy/a.yaml": b"kind: Service\nkind: Namespace"}, "the key 'kind' is duplicated"),
+    Case("a key twice", {"deploy/a.yaml": b"kind: Service\nkind: Namespace"}, "duplicate key 'kind'"),
 ]
 ARCHIVES = [
-    Case("a link to a file", _archive(_link("top/deploy/a.yaml", "../README.md")), "There is no manifest"),
-    Case("a link out", _archive(_link("top/deploy/a.yaml", "/etc/passwd")), "There is no manifest"),
-    Case("a linked folder", _archive(_link("top/deploy", "/etc")), "There is no manifest"),
+    Case("a link to a file", _archive(_link("top/deploy/a.yaml", "../README.md")), "No manifests"),
+    Case("a link out", _archive(_link("top/deploy/a.yaml", "/etc/passwd")), "No manifests"),
+    Case("a linked folder", _archive(_link("top/deploy", "/etc")), "No manifests"),
     Case(
         "a hard link",
         _archive(_link("top/deploy/a.yaml", "top/README.md", tarfile.LNKTYPE)),
-        "There is no manifest",
+        "No manifests",
     ),
-    Case("a device", _archive(_link("top/deploy/a.yaml", "", tarfile.CHRTYPE)), "There is no manifest"),
-    Case("a way out", _archive(tarfile.TarInfo("top/../deploy/a.yaml")), "There is no manifest"),
-    Case("a way in and out", _archive(tarfile.TarInfo("top/deploy/x/../a.yaml")), "There is no manifest"),
-    Case("an absolute path", _archive(tarfile.TarInfo("/deploy/a.yaml")), "There is no manifest"),
+    Case("a device", _archive(_link("top/deploy/a.yaml", "", tarfile.CHRTYPE)), "No manifests"),
+    Case("a way out", _archive(tarfile.TarInfo("top/../deploy/a.yaml")), "No manifests"),
+    Case("a way in and out", _archive(tarfile.TarInfo("top/deploy/x/../a.yaml")), "No manifests"),
+    Case("an absolute path", _archive(tarfile.TarInfo("/deploy/a.yaml")), "No manifests"),
 ]
 
 
@@ -239,25 +239,25 @@ TOOLS = [
     _kustomization("a remote base", "resources: [github.com/evil/base]", "fetched from github.com"),
     _kustomization("a remote file", "resources: ['http://169.254.169.254/latest']", "from 169.254.169.254"),
     _kustomization("a remote patch", "patches: [{path: 'https://10.0.0.1/p'}]", "fetched from 10.0.0.1"),
-    _kustomization("a base outside", "resources: [../../../etc]", "leads out of the repository"),
-    _kustomization("an absolute base", "resources: [/etc]", "a path is relative"),
+    _kustomization("a base outside", "resources: [../../../etc]", "is outside of the repository"),
+    _kustomization("an absolute base", "resources: [/etc]", "use a relative path"),
     _kustomization("Helm in Kustomize", "helmCharts: [{name: x, repo: 'https://evil.test'}]", "to run Helm"),
     _chart(
         "a remote chart",
         "dependencies: [{name: x, repository: 'https://kubernetes.default.svc'}]",
         "fetched from kubernetes.default.svc",
     ),
-    _chart("a chart outside", "dependencies: [{name: x, repository: 'file://../../x'}]", "leads out of"),
+    _chart("a chart outside", "dependencies: [{name: x, repository: 'file://../../x'}]", "is outside of"),
     Case(
         "a release that is an option",
         {"chart/Chart.yaml": b"apiVersion: v2\nname: --kubeconfig=/etc\n"},
-        "a chart's name is made of",
+        "a chart's name consists of",
         "{helm: {chart: chart}}",
     ),
     Case(
         "values from elsewhere",
         {"chart/Chart.yaml": _CHART},
-        "this commit has no `https:/evil.test/values.yaml`",
+        "`https:/evil.test/values.yaml` does not exist in this commit",
         "{helm: {chart: chart, values: ['https://evil.test/values.yaml']}}",
     ),
 ]

@@ -1,4 +1,4 @@
-"""A private folder with files of a commit, for as long as a program reads them."""
+"""A temporary folder with files of a commit, for a tool to read."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ from pathlib import Path
 from bot.model.errors import ManifestRefused
 
 COMMIT = "commit"
-"""The folder in it that is the repository's root."""
+"""Subfolder with the root of the repository."""
 
 
 @contextlib.asynccontextmanager
 async def private_folder(files: Mapping[str, bytes]) -> AsyncIterator[Path]:
-    """Nobody else may enter it, and it is removed afterwards. Written are regular files only, by their
-    paths below the repository's root; ManifestRefused for a path that cannot be one."""
+    """Creates a folder that only the bot's user can read, and removes it at the end.
+
+    Writes regular files only. Raises ManifestRefused for a path outside of the repository.
+    """
     folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="greenroom-render-"))
     try:
         await asyncio.to_thread(_write, folder / COMMIT, files)

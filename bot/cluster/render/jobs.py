@@ -1,4 +1,4 @@
-"""Jobs that the bot adds to the manifests: migrations, the seed, and checks that run in the namespace."""
+"""Jobs that the bot adds: migrations, seed and checks."""
 
 from __future__ import annotations
 
@@ -15,42 +15,44 @@ from bot.model.manifest import JobRequest, Manifest, RenderRequest
 Object = dict[str, Any]
 
 SEED_RETRIES = 1
-"""A seed may come a moment too early: a Service leads to its pods a little after they are ready."""
+"""A seed may start before a Service routes to its pods, which happens shortly after they are ready."""
 _GRACE_SECONDS = 30
-"""The pod's deadline comes first, as a pod that its Job's deadline ends takes its log away with it."""
+"""The Job's deadline is later than the pod's, since a Job deletes its pod, and the log, at its deadline."""
 _USER = ("runAsUser", "runAsGroup", "runAsNonRoot")
 
 
 def seed_job(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
-    """The transform names it by its content: that tells a changed seed from one that ran already."""
+    """The seed. Its name gets a digest of its content, so that a changed seed runs again."""
     template = _template(job, request, manifests)
     mount(template["spec"], job.files)
     return _job(SEED, "seed", SEED_RETRIES, job, template)
 
 
 def migrations_job(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
-    """Named by its content likewise. It is not tried again: half a migration is seldom mended by another."""
+    """The migrations, named like the seed. Not retried, since a partial migration rarely succeeds again."""
     return _job(MIGRATIONS, "migrations", 0, job, _template(job, request, manifests))
 
 
 def check_job(
     job: JobRequest, request: RenderRequest, policy: ClusterPolicy, manifests: Sequence[Manifest]
 ) -> Object:
-    """Named by its content, commit and target included: each of them is checked anew."""
+    """A check, named by its content with commit and target, so that each of them is checked."""
     template = _template(job, request, manifests)
-    marks = {COMMIT: request.commit}
+    annotations = {COMMIT: request.commit}
     if request.refreshes:
-        marks[REFRESH] = str(request.refreshes)
+        annotations[REFRESH] = str(request.refreshes)
     if request.resets:
-        marks[RESETS] = request.resets
+        annotations[RESETS] = request.resets
     if request.serial:
-        marks[SERIAL] = str(request.serial)
-    template["metadata"] = {"annotations": marks}
+        annotations[SERIAL] = str(request.serial)
+    template["metadata"] = {"annotations": annotations}
     if request.host:
         domain = policy.domain_of(request.fork)
         url = f"{domain.scheme}://{request.host}{domain.suffix}"
         [container] = template["spec"]["containers"]
-        others = [each for each in container.get("env") or [] if each.get("name") != "GREENROOM_URL"]
+        others = [
+            variable for variable in container.get("env") or [] if variable.get("name") != "GREENROOM_URL"
+        ]
         container["env"] = [*others, {"name": "GREENROOM_URL", "value": url}]
     return _job(f"{OWN_NAME}-check-{job.name}", job.name, 0, job, template)
 
@@ -70,29 +72,31 @@ def _job(name: str, label: str, retries: int, job: JobRequest, template: Object)
 
 def _template(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
     by_repository = {image.repository: image for image in request.images.values()}
-    known = request.images.get(job.image)
-    image = known.reference if known else pin_image(job.image, by_repository)
+    release_image = request.images.get(job.image)
+    image = release_image.reference if release_image else pin_image(job.image, by_repository)
     pod: Object = {"restartPolicy": "Never", "activeDeadlineSeconds": job.timeout_seconds}
     container: Object = {"name": "job", "image": image, "command": list(job.command)}
     for manifest in manifests:
         template = pod_template(manifest)
         for other in containers(template) if template is not None else ():
             if pin_image(other["image"], by_repository) == image:
-                _borrow(pod, container, template["spec"], other)
+                _copy_settings(pod, container, template["spec"], other)
                 return {"spec": {**pod, "containers": [container]}}
     return {"spec": {**pod, "containers": [container]}}
 
 
-def _borrow(pod: Object, container: Object, other_pod: Object, other: Object) -> None:
-    """Configures it as the manifests configure a container of that image: variables, user, pull secrets."""
+def _copy_settings(pod: Object, container: Object, other_pod: Object, other: Object) -> None:
+    """Copies variables, user and pull secrets of a container of the manifests with the same image."""
     for field in ("imagePullSecrets", "securityContext"):
         if other_pod.get(field):
             pod[field] = other_pod[field]
     if other.get("envFrom"):
         container["envFrom"] = other["envFrom"]
-    # A resource field names a container of the other pod.
+    # A resourceFieldRef names a container of the other pod.
     variables = [
-        each for each in other.get("env") or [] if "resourceFieldRef" not in (each.get("valueFrom") or {})
+        variable
+        for variable in other.get("env") or []
+        if "resourceFieldRef" not in (variable.get("valueFrom") or {})
     ]
     if variables:
         container["env"] = variables

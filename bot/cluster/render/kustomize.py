@@ -1,4 +1,4 @@
-"""Kustomize: what a kustomization may refer to, how it is built, where each object came from. Pure."""
+"""Kustomize: references of kustomizations, the build, and origins of objects. Pure."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ Files = Mapping[str, bytes]
 
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 BUILD = "build"
-"""The folder beside the commit's that is built. Its kustomization takes the wanted one as its resource."""
+"""The folder that is built, beside the commit's; its resource is the requested kustomization."""
 _ORIGIN = "config.kubernetes.io/origin"
-_MOST = 200
+_MAX_KUSTOMIZATIONS = 200
 """Kustomizations that may refer to each other."""
 _BUILTIN = "builtin"
 _LISTS = ("resources", "bases", "components", "crds", "configurations")
@@ -37,10 +37,10 @@ _FOLDED = {name.casefold(): name for name in _FIELDS}
 
 @dataclass(slots=True)
 class KustomizePlan:
-    """What has to be on the disk for a build, and whether the build has to fetch something."""
+    """Folders to write for a build, and whether the build fetches remote bases."""
 
     folders: set[str] = field(default_factory=set)
-    """Folders whose kustomizations take part; each reads below itself only."""
+    """Folders of all kustomizations of the build; each reads only files below its folder."""
     online: bool = False
     nodes: int = 0
 
@@ -53,38 +53,43 @@ class KustomizePlan:
 
 
 def plan(files: Files, directory: str, hosts: Collection[str]) -> KustomizePlan:
-    """Follows every reference from the kustomization in `directory`.
+    """Follows all references from the kustomization in `directory`.
 
-    Raises ManifestRefused, which names file, line and field, for what is not in the commit, would be fetched
-    from a host that is not among `hosts`, or would run a program.
+    Raises ManifestRefused with file, line and field for paths that do not exist, hosts that are not in
+    `hosts`, and fields that run a program.
     """
-    tree, made = CommitTree(files, hosts), KustomizePlan()
+    tree, result = CommitTree(files, hosts), KustomizePlan()
     if _file_of(files, directory) is None:
-        raise ManifestRefused(f"There is no kustomization.yaml in `{directory or '.'}` of this commit.")
-    waiting = [directory]
-    while waiting:
-        folder = waiting.pop()
+        raise ManifestRefused(f"No kustomization.yaml in `{directory or '.'}` of this commit.")
+    pending = [directory]
+    while pending:
+        folder = pending.pop()
         path = _file_of(files, folder)
-        if folder in made.folders or path is None:
+        if folder in result.folders or path is None:
             continue
-        made.folders.add(folder)
-        if len(made.folders) > _MOST:
-            raise ManifestRefused(f"{path}: more than {_MOST} kustomizations refer to each other.")
-        waiting += _Kustomization(tree, made, folder, path).folders()
-    return made
+        result.folders.add(folder)
+        if len(result.folders) > _MAX_KUSTOMIZATIONS:
+            raise ManifestRefused(
+                f"{path}: more than {_MAX_KUSTOMIZATIONS} kustomizations refer to each other."
+            )
+        pending += _Kustomization(tree, result, folder, path).folders()
+    return result
 
 
 def wrapper(directory: str) -> bytes:
-    """The kustomization that is built: the wanted one, with a note on each object of where it came from."""
+    """The kustomization that is built: the requested one, with origin annotations on each object."""
     resource = posixpath.join("..", COMMIT, directory)
     return yaml.safe_dump({"resources": [resource], "buildMetadata": ["originAnnotations"]}).encode()
 
 
 def sources(output: bytes, files: Files, directory: str) -> tuple[Source, ...]:
-    """The objects of a build, each with the file and the lines of its origin, without the notes."""
+    """The built objects, each with file and lines of its origin, without the origin annotations."""
     fallback = _file_of(files, directory) or directory
-    known: dict[str, Sequence[Document]] = {}
-    return tuple(_placed(source, files, fallback, known) for source in objects([("kustomize", output)]))
+    documents_by_path: dict[str, Sequence[Document]] = {}
+    return tuple(
+        _with_origin(source, files, fallback, documents_by_path)
+        for source in objects([("kustomize", output)])
+    )
 
 
 def _file_of(files: Files, folder: str) -> str | None:
@@ -93,7 +98,7 @@ def _file_of(files: Files, folder: str) -> str | None:
 
 
 class _Kustomization:
-    """One kustomization file, and what it refers to."""
+    """A kustomization file and its references."""
 
     def __init__(self, tree: CommitTree, plan: KustomizePlan, folder: str, path: str) -> None:
         self._tree = tree
@@ -103,12 +108,12 @@ class _Kustomization:
         self._lines: Mapping[Path, int] = {}
 
     def folders(self) -> Iterator[str]:
-        """The folders that it refers to, checked; its files are checked on the way."""
+        """The referenced folders; checks all references to files and hosts."""
         for document in self._read(self._path):
             if not isinstance(document.value, dict):
                 raise ManifestRefused(f"{self._path}: expected a mapping of Kustomize's fields.")
             self._lines = document.lines
-            self._spelled(document.value, ())
+            self._require_spelling(document.value, ())
             for name in _HELM:
                 if name in document.value:
                     raise ManifestRefused(
@@ -120,13 +125,13 @@ class _Kustomization:
                 if folder is not None:
                     yield folder
 
-    def _spelled(self, value: Any, path: Path) -> None:
-        """Kustomize takes a field in any case; one that is not spelled as usual would be overlooked here."""
-        for key, each in value.items() if isinstance(value, dict) else enumerate(_list(value)):
+    def _require_spelling(self, value: Any, path: Path) -> None:
+        """Refuses fields in another case, which Kustomize accepts and these checks would miss."""
+        for key, item in value.items() if isinstance(value, dict) else enumerate(_list(value)):
             if isinstance(key, str) and key not in _FIELDS and key.casefold() in _FOLDED:
                 raise ManifestRefused(f"{self._where((*path, key))}: write `{_FOLDED[key.casefold()]}`.")
             if isinstance(key, int) or (not path and key in _WITH_FIELDS):
-                self._spelled(each, (*path, key))
+                self._require_spelling(item, (*path, key))
 
     def _follow(self, reference: str, path: Path) -> str | None:
         inline = self._inline(reference) if path[0] in _INLINE_OR_PATH else None
@@ -134,9 +139,9 @@ class _Kustomization:
             self._configured(inline, path)
             return None
         where = self._where(path)
-        found = remote_host(reference)
-        if found is not None:
-            self._tree.require_allowed(found, where)
+        remote = remote_host(reference)
+        if remote is not None:
+            self._tree.require_allowed(remote, where)
             self._plan.online = True
             return None
         target = self._tree.resolve(reference, self._folder, where)
@@ -148,20 +153,20 @@ class _Kustomization:
         return None
 
     def _inline(self, reference: str) -> Any:
-        """The configuration that stands in the place of a path; None for a path."""
+        """Inline configuration in place of a path; None for a path."""
         if "\n" not in reference and not reference.lstrip().startswith("{"):
             return None
         return [document.value for document in documents(self._path, reference.encode(), self._plan.nodes)]
 
     def _configured(self, value: Any, path: Path) -> None:
-        """A built-in generator or transformer may refer to files just as a kustomization does."""
-        for each in _builtins(value):
-            if str(each.get("kind", "")).startswith("Helm"):
+        """Checks built-in generators and transformers, which can reference files like a kustomization."""
+        for generator in _builtins(value):
+            if str(generator.get("kind", "")).startswith("Helm"):
                 raise ManifestRefused(f"{self._where(path)}: Kustomize is not allowed to run Helm.")
-            for reference in _paths_in(each):
-                found = remote_host(reference)
-                if found is not None:
-                    self._tree.require_allowed(found, self._where(path))
+            for reference in _paths_in(generator):
+                remote = remote_host(reference)
+                if remote is not None:
+                    self._tree.require_allowed(remote, self._where(path))
                     self._plan.online = True
 
     def _read(self, path: str) -> Iterator[Document]:
@@ -176,29 +181,29 @@ class _Kustomization:
 
 
 def _references(value: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
-    """Every path or URL in a kustomization, and where it stands."""
+    """All paths and URLs in a kustomization, with the paths of their fields."""
     for name in (*_LISTS, *_INLINE_OR_PATH):
         yield from _texts(value.get(name), (name,))
     for name in _WITH_PATH:
-        for index, each in enumerate(_list(value.get(name))):
-            if isinstance(each, dict):
-                yield from _texts(each.get("path"), (name, index, "path"))
+        for index, item in enumerate(_list(value.get(name))):
+            if isinstance(item, dict):
+                yield from _texts(item.get("path"), (name, index, "path"))
     if isinstance(value.get("openapi"), dict):
         yield from _texts(value["openapi"].get("path"), ("openapi", "path"))
     for name in _GENERATED:
-        for index, each in enumerate(_list(value.get(name))):
+        for index, item in enumerate(_list(value.get(name))):
             for key in ("files", "envs", "env"):
-                found = each.get(key) if isinstance(each, dict) else None
-                for path, text in _texts(found, (name, index, key)):
+                value_of_key = item.get(key) if isinstance(item, dict) else None
+                for path, text in _texts(value_of_key, (name, index, key)):
                     yield path, text.partition("=")[2] if key == "files" and "=" in text else text
 
 
 def _texts(value: Any, path: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(value, str):
         yield path, value
-    for index, each in enumerate(_list(value)):
-        if isinstance(each, str):
-            yield (*path, index), each
+    for index, item in enumerate(_list(value)):
+        if isinstance(item, str):
+            yield (*path, index), item
 
 
 def _list(value: Any) -> list[Any]:
@@ -206,61 +211,63 @@ def _list(value: Any) -> list[Any]:
 
 
 def _builtins(value: Any) -> Iterator[Mapping[str, Any]]:
-    """Also those in lists and in objects that are lists."""
+    """Built-in generators and transformers, also inside of lists."""
     if isinstance(value, dict) and value.get("apiVersion") == _BUILTIN:
         yield value
     elif isinstance(value, dict | list):
-        for each in value.values() if isinstance(value, dict) else value:
-            yield from _builtins(each)
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _builtins(item)
 
 
 def _paths_in(value: Any, inside: bool = False) -> Iterator[str]:
     if isinstance(value, dict):
-        for key, each in value.items():
-            yield from _paths_in(each, inside or key.casefold() in _PATHS)
+        for key, item in value.items():
+            yield from _paths_in(item, inside or key.casefold() in _PATHS)
     elif isinstance(value, list):
-        for each in value:
-            yield from _paths_in(each, inside)
+        for item in value:
+            yield from _paths_in(item, inside)
     elif inside and isinstance(value, str):
         yield value.rpartition("=")[2] if "=" in value.partition("://")[0] else value
 
 
-def _placed(source: Source, files: Files, fallback: str, known: dict[str, Sequence[Document]]) -> Source:
+def _with_origin(
+    source: Source, files: Files, fallback: str, documents_by_path: dict[str, Sequence[Document]]
+) -> Source:
     metadata = source.manifest.get("metadata")
     annotations = metadata.get("annotations") if isinstance(metadata, dict) else None
     note = annotations.pop(_ORIGIN, None) if isinstance(annotations, dict) else None
     if isinstance(metadata, dict) and annotations == {}:
         del metadata["annotations"]
     origin = _origin(note) if isinstance(note, str) else {}
-    told = str(origin.get("path") or origin.get("configuredIn") or "")
-    path = told.removeprefix(f"../{COMMIT}/") if told else fallback
+    origin_path = str(origin.get("path") or origin.get("configuredIn") or "")
+    path = origin_path.removeprefix(f"../{COMMIT}/") if origin_path else fallback
     if origin.get("repo"):
         path = f"{origin['repo']}/{path}"
-    if path not in known:
-        known[path] = _documents(path, files.get(path, b""))
-    lines = _lines_of(source.manifest, known[path])
+    if path not in documents_by_path:
+        documents_by_path[path] = _documents(path, files.get(path, b""))
+    lines = _lines_of(source.manifest, documents_by_path[path])
     return replace(source, file=path, lines=lines, made_by="Kustomize")
 
 
 def _origin(note: str) -> Mapping[str, Any]:
-    found = [document.value for document in _documents("origin", note.encode())]
-    return found[0] if found and isinstance(found[0], dict) else {}
+    values = [document.value for document in _documents("origin", note.encode())]
+    return values[0] if values and isinstance(values[0], dict) else {}
 
 
 def _documents(path: str, content: bytes) -> Sequence[Document]:
-    """None of what cannot be read: that only makes a place less exact."""
+    """The documents of a file; empty when it is invalid, which only makes line numbers less exact."""
     try:
         return list(documents(path, content, 0))
     except ManifestRefused:
         return ()
 
 
-def _lines_of(manifest: Mapping[str, Any], found: Sequence[Document]) -> Mapping[Path, int]:
-    """Of the document of the same kind whose name is the longest part of the object's name."""
+def _lines_of(manifest: Mapping[str, Any], documents_of_file: Sequence[Document]) -> Mapping[Path, int]:
+    """The lines of the document of the same kind whose name is the longest part of the object's name."""
     name = _name(manifest)
     fitting = [
         document
-        for document in found
+        for document in documents_of_file
         if isinstance(document.value, dict)
         and document.value.get("kind") == manifest.get("kind")
         and _name(document.value) in name

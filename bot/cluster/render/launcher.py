@@ -1,9 +1,9 @@
-"""Runs a program with limits and takes everything down that it started. A process of its own, so it imports
-nothing of the bot and starts quickly.
+"""Runs a program with limits and kills its descendants at the end. A separate process without imports of
+the bot, so that it starts quickly.
 
     python -I -S launcher.py SECONDS BYTES offline|online PROGRAM ARGUMENT...
 
-It ends with the program's status, or 128 and the number of the signal that ended the program.
+Exits with the program's status, or 128 plus the number of the signal that terminated it.
 """
 
 from __future__ import annotations
@@ -20,51 +20,51 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
-_LARGEST_FILE = 64 * 2**20
-_MOST_OPEN = 256
-_MOST_PROCESSES = 256
+_MAX_FILE_SIZE = 64 * 2**20
+_MAX_OPEN_FILES = 256
+_MAX_PROCESSES = 256
 
 
 def main() -> int:
     seconds, memory, network, *program = sys.argv[1:]
     libc = ctypes.CDLL(None, use_errno=True)
-    # Whatever the program leaves behind becomes a child of this process, which ends with the bot.
+    # Orphaned descendants become children of this process, which ends with the bot.
     libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     child = os.fork()
     if child == 0:
-        _become(libc, program, int(seconds), int(memory), network == "offline")
+        _execute(libc, program, int(seconds), int(memory), network == "offline")
     try:
         return _wait_for(child)
     finally:
-        _end_all()
+        _kill_descendants()
 
 
-def _become(libc: ctypes.CDLL, program: list[str], seconds: int, memory: int, offline: bool) -> None:
+def _execute(libc: ctypes.CDLL, program: list[str], seconds: int, memory: int, offline: bool) -> None:
     try:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        if offline and _alone(libc):
-            # Elsewhere the limit would count what other containers run under the same number.
-            resource.setrlimit(resource.RLIMIT_NPROC, (_MOST_PROCESSES, _MOST_PROCESSES))
+        if offline and _leave_network(libc):
+            # In a shared user namespace the limit would count processes of other containers.
+            resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
         for limit, value in (
             (resource.RLIMIT_CORE, 0),
             (resource.RLIMIT_CPU, seconds),
             (resource.RLIMIT_DATA, memory),
-            (resource.RLIMIT_FSIZE, _LARGEST_FILE),
-            (resource.RLIMIT_NOFILE, _MOST_OPEN),
+            (resource.RLIMIT_FSIZE, _MAX_FILE_SIZE),
+            (resource.RLIMIT_NOFILE, _MAX_OPEN_FILES),
         ):
             resource.setrlimit(limit, (value, value))
-        os.execv(program[0], program)  # noqa: S606  # no shell is the point
+        os.execv(program[0], program)  # noqa: S606  # runs without a shell on purpose
     except OSError as error:
         print(f"{program[0]}: {error.strerror}", file=sys.stderr, flush=True)
     finally:
         os._exit(127)
 
 
-def _alone(libc: ctypes.CDLL) -> bool:
-    """Leaves the network, where the kernel lets an ordinary user do so; whether it did."""
+def _leave_network(libc: ctypes.CDLL) -> bool:
+    """Unshares the network namespace; False if the kernel does not allow it to unprivileged users."""
     user, group = os.getuid(), os.getgid()
     if libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET) != 0:
         return False
@@ -77,14 +77,14 @@ def _alone(libc: ctypes.CDLL) -> bool:
 
 def _wait_for(child: int) -> int:
     while True:
-        ended, status = os.waitpid(-1, 0)
-        if ended == child:
+        pid, status = os.waitpid(-1, 0)
+        if pid == child:
             code = os.waitstatus_to_exitcode(status)
             return code if code >= 0 else 128 - code
 
 
-def _end_all() -> None:
-    """Until there are no children: those of an ended child become ours."""
+def _kill_descendants() -> None:
+    """Repeats until no child is left, since children of a killed child become ours."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         for child in _children():
@@ -97,16 +97,16 @@ def _end_all() -> None:
 
 
 def _children() -> list[int]:
-    """By their parent, which every kernel tells."""
-    found = []
+    """The process ids of all children, from /proc."""
+    children = []
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             with contextlib.suppress(OSError, IndexError):
-                # The name of a program, in brackets, may contain anything.
+                # The program's name, in parentheses, may contain any character.
                 after = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
                 if int(after[1]) == os.getpid():
-                    found.append(int(entry.name))
-    return found
+                    children.append(int(entry.name))
+    return children
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Manifests of a commit: text to objects, each with the file and the lines that it came from."""
+"""Reads the manifests of a commit: text to objects with file and line numbers."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from bot.config.documents import Document, DocumentError, Path, json_document, l
 from bot.model.errors import ManifestRefused
 
 SUFFIXES = (".yaml", ".yml", ".json")
-LARGEST_TEXT = 4 * 2**20
-"""Bytes of all manifest files together."""
-LARGEST_OBJECT = 2**20
-"""Bytes of one object as JSON; Kubernetes itself takes about as much."""
-MOST_FILES = 500
-MOST_OBJECTS = 300
-_DEEPEST_LIST = 3
+MAX_TEXT = 4 * 2**20
+"""Bytes of all manifest files in total."""
+MAX_OBJECT = 2**20
+"""Bytes of one object as JSON, about the limit of Kubernetes."""
+MAX_FILES = 500
+MAX_OBJECTS = 300
+_MAX_LIST_DEPTH = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One object and where it stands."""
+    """An object with its place in the repository."""
 
     file: str
     manifest: dict[str, Any]
     lines: Mapping[Path, int]
     made_by: str = ""
-    """The program that made the object from the file; "" when it stands there as it is."""
+    """The tool that generated the object from the file; "" for plain manifests."""
 
     def where(self, path: Path = ()) -> str:
-        """File and line, as a person looks them up."""
+        """File and line of a field for messages."""
         place = f"{self.file}:{self.line(path)}"
-        return f"{place} (as {self.made_by} makes it)" if self.made_by else place
+        return f"{place} (as rendered by {self.made_by})" if self.made_by else place
 
     def line(self, path: Path = ()) -> int:
         return line_of(self.lines, path)
@@ -42,28 +42,27 @@ class Source:
 def read(files: Mapping[str, bytes], directory: str) -> tuple[Source, ...]:
     """All objects of the manifest files below `directory`, in the order of their paths.
 
-    Raises ManifestRefused, whose message names file and line, for what is no plain list of objects
-    or larger than a person would write.
+    Raises ManifestRefused with file and line for invalid objects and above the limits.
     """
-    return objects((path, files[path]) for path in _chosen(files, directory))
+    return objects((path, files[path]) for path in _select(files, directory))
 
 
 def objects(texts: Iterable[tuple[str, bytes]]) -> tuple[Source, ...]:
-    """All objects of these texts, each with its file's name; raises ManifestRefused like `read`."""
-    found: list[Source] = []
+    """All objects of texts with their file names. Raises ManifestRefused like `read`."""
+    sources: list[Source] = []
     nodes = 0
     for path, text in texts:
         for document in documents(path, text, nodes):
             nodes = document.nodes
-            found += _objects(Source(path, document.value, document.lines), _DEEPEST_LIST)
-            if len(found) > MOST_OBJECTS:
+            sources += _objects(Source(path, document.value, document.lines), _MAX_LIST_DEPTH)
+            if len(sources) > MAX_OBJECTS:
                 raise ManifestRefused(
-                    f"{path}: there are more than {MOST_OBJECTS} objects; an environment may have no more."
+                    f"{path}: the manifests have more than {MAX_OBJECTS} objects, which is the limit."
                 )
-    for source in found:
-        if len(json.dumps(source.manifest)) > LARGEST_OBJECT:
+    for source in sources:
+        if len(json.dumps(source.manifest)) > MAX_OBJECT:
             raise ManifestRefused(f"{source.where()}: the object is larger than 1 MiB.")
-    return tuple(found)
+    return tuple(sources)
 
 
 def documents(file: str, content: bytes, nodes: int) -> Iterator[Document]:
@@ -82,25 +81,25 @@ def documents(file: str, content: bytes, nodes: int) -> Iterator[Document]:
         raise ManifestRefused(f"{where}: {error}.") from None
 
 
-def _chosen(files: Mapping[str, bytes], directory: str) -> list[str]:
+def _select(files: Mapping[str, bytes], directory: str) -> list[str]:
     folder = "/".join(part for part in directory.split("/") if part not in ("", "."))
     prefix = f"{folder}/" if folder else ""
-    chosen = sorted(path for path in files if path.startswith(prefix) and path.endswith(SUFFIXES))
+    paths = sorted(path for path in files if path.startswith(prefix) and path.endswith(SUFFIXES))
     if not folder:
-        # The bot's own configuration, or a workflow, is no manifest when manifests lie at the root.
-        chosen = [path for path in chosen if not path.startswith(".")]
+        # With manifests at the root, hidden files are configuration, not manifests.
+        paths = [path for path in paths if not path.startswith(".")]
     where = f"`{folder}/`" if folder else "the repository's root"
-    if not chosen:
-        raise ManifestRefused(f"There is no manifest (*.yaml, *.yml or *.json) in {where} of this commit.")
-    if len(chosen) > MOST_FILES:
-        raise ManifestRefused(f"There are more than {MOST_FILES} manifest files in {where}.")
-    if sum(len(files[path]) for path in chosen) > LARGEST_TEXT:
-        raise ManifestRefused(f"The manifests in {where} are larger than 4 MiB together.")
-    return chosen
+    if not paths:
+        raise ManifestRefused(f"No manifests (*.yaml, *.yml or *.json) in {where} of this commit.")
+    if len(paths) > MAX_FILES:
+        raise ManifestRefused(f"More than {MAX_FILES} manifest files in {where}.")
+    if sum(len(files[path]) for path in paths) > MAX_TEXT:
+        raise ManifestRefused(f"The manifests in {where} are larger than 4 MiB in total.")
+    return paths
 
 
 def _objects(source: Source, depth: int) -> Iterator[Source]:
-    """The source itself, or what the `List` that it is contains."""
+    """The source itself, or the items of a `List`."""
     manifest: Any = source.manifest
     if manifest is None:
         return

@@ -1,4 +1,4 @@
-"""Where the kinds that run something keep their pods' description."""
+"""Pod templates of workload kinds, with their containers, claims and references."""
 
 from __future__ import annotations
 
@@ -14,52 +14,54 @@ POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "Job": ("spec", "template"),
     "CronJob": ("spec", "jobTemplate", "spec", "template"),
 }
-"""Kind to the path of the mapping that has `metadata` and `spec` of its pods."""
+"""The path of the pod template by kind."""
 
 CONTAINERS = ("initContainers", "containers")
 
 
 def pod_template(manifest: Mapping[str, Any]) -> Any:
-    """The pod template of a guarded object, itself for a Pod; None for a kind that runs nothing."""
+    """The pod template of a guarded object, the object itself for a Pod; None for other kinds."""
     path = POD_TEMPLATES.get(manifest["kind"])
     if path is None:
         return None
-    found: Any = manifest
+    template: Any = manifest
     for key in path:
-        found = found[key]
-    return found
+        template = template[key]
+    return template
 
 
 def containers(template: Mapping[str, Any]) -> list[Any]:
-    """All containers of a pod template, those that run before the others first."""
+    """All containers of a pod template, init containers first."""
     return [container for group in CONTAINERS for container in template["spec"].get(group) or []]
 
 
 def claims(manifest: Mapping[str, Any]) -> list[str]:
-    """The volume claims that the pods of an object mount by name."""
+    """The names of the volume claims that the pods of an object mount."""
     template = pod_template(manifest) or {}
     volumes = (template.get("spec") or {}).get("volumes") or []
-    found = ((volume.get("persistentVolumeClaim") or {}).get("claimName") for volume in volumes)
-    return [str(name) for name in found if name]
+    names = ((volume.get("persistentVolumeClaim") or {}).get("claimName") for volume in volumes)
+    return [str(name) for name in names if name]
 
 
 def references(template: Node) -> Iterator[tuple[str, str]]:
-    """Kind and name of the ConfigMaps and Secrets that a pod template reads; raises Misshapen."""
+    """Kind and name of the ConfigMaps and Secrets that a pod template uses. Raises InvalidShape."""
     for group in CONTAINERS:
         for container in template.at("spec", group).items():
             for source in container["envFrom"].items():
-                yield from _named(source, ("configMapRef", "name"), ("secretRef", "name"))
+                yield from _referenced(source, ("configMapRef", "name"), ("secretRef", "name"))
             for variable in container["env"].items():
-                yield from _named(
+                yield from _referenced(
                     variable["valueFrom"], ("configMapKeyRef", "name"), ("secretKeyRef", "name")
                 )
     for volume in template.at("spec", "volumes").items():
-        yield from _named(volume, ("configMap", "name"), ("secret", "secretName"))
+        yield from _referenced(volume, ("configMap", "name"), ("secret", "secretName"))
         for source in volume.at("projected", "sources").items():
-            yield from _named(source, ("configMap", "name"), ("secret", "name"))
+            yield from _referenced(source, ("configMap", "name"), ("secret", "name"))
 
 
-def _named(source: Node, config_map: tuple[str, str], secret: tuple[str, str]) -> Iterator[tuple[str, str]]:
+def _referenced(
+    source: Node, config_map: tuple[str, str], secret: tuple[str, str]
+) -> Iterator[tuple[str, str]]:
     for kind, path in (("ConfigMap", config_map), ("Secret", secret)):
         if name := source.at(*path).text():
             yield kind, name

@@ -1,4 +1,4 @@
-"""One run of a program that is not ours: off the event loop, with limits, and nothing of it stays."""
+"""Runs a tool in a process with limits on time, memory and output."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
-_LAST_WORDS = 4000
-_PIECE = 64 * 1024
-_LEAVE_SECONDS = 5.0
+_MAX_STDERR = 4000
+_CHUNK = 64 * 1024
+_STOP_SECONDS = 5.0
 MIB = 2**20
 
 
@@ -25,19 +25,19 @@ class Limits:
 
 
 class ToolFailed(Exception):
-    """The program did not do it. The message ends the sentence "helm …"; `words` are its last ones."""
+    """The program failed. The message follows the tool's name; `stderr` is the end of its error output."""
 
-    def __init__(self, message: str, words: str = "") -> None:
+    def __init__(self, message: str, stderr: str = "") -> None:
         super().__init__(message)
-        self.stderr = words
+        self.stderr = stderr
 
 
 async def run(
     program: str, arguments: Sequence[str], home: Path, limits: Limits, *, online: bool = False
 ) -> bytes:
-    """What the program printed. Its environment is empty but for folders below `home`, where it works.
+    """The program's standard output. It runs in `home` with an environment of only a few variables.
 
-    Without `online` it has no network where the kernel lets an ordinary user leave it.
+    Without `online` it has no network, if the kernel allows unprivileged users to unshare it.
     """
     network = "online" if online else "offline"
     process = await asyncio.create_subprocess_exec(
@@ -52,71 +52,71 @@ async def run(
     )
     assert process.stdout is not None, "it is a pipe"
     assert process.stderr is not None, "it is a pipe"
-    words = asyncio.create_task(_last(process.stderr))
+    stderr = asyncio.create_task(_read_tail(process.stderr))
     try:
         async with asyncio.timeout(limits.seconds):
-            output = await _all(process.stdout, limits.output)
+            output = await _read_limited(process.stdout, limits.output)
             code = await process.wait()
     except TimeoutError:
-        raise ToolFailed(f"did not finish within {limits.seconds} s", await _end(process, words)) from None
+        raise ToolFailed(f"did not finish within {limits.seconds} s", await _stop(process, stderr)) from None
     except ToolFailed as error:
-        raise ToolFailed(str(error), await _end(process, words)) from None
+        raise ToolFailed(str(error), await _stop(process, stderr)) from None
     finally:
-        await _end(process, words)
+        await _stop(process, stderr)
     if code:
-        raise ToolFailed(_told(code, limits), await words)
+        raise ToolFailed(_failure(code, limits), await stderr)
     return output
 
 
-def _told(code: int, limits: Limits) -> str:
+def _failure(code: int, limits: Limits) -> str:
     if code == 127:
         return "could not be started"
-    return f"was ended by signal {code - 128}" if code > 128 else "failed"
+    return f"was terminated by signal {code - 128}" if code > 128 else "failed"
 
 
 def _environment(program: str, home: Path, limits: Limits, online: bool) -> dict[str, str]:
     return {
         "HOME": str(home),
         "TMPDIR": str(home),
-        **{f"XDG_{each}_HOME": str(home / each.lower()) for each in ("CACHE", "CONFIG", "DATA", "STATE")},
-        # Kustomize fetches with git.
+        **{f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CACHE", "CONFIG", "DATA", "STATE")},
+        # Kustomize runs git to fetch remote bases.
         "PATH": os.environ.get("PATH", os.defpath) if online else str(Path(program).parent),
         "LANG": "C.UTF-8",
-        # For programs written in Go, as both are: collect before the limit is reached, few threads.
+        # Both tools are written in Go: collect garbage below the limit, and use few threads.
         "GOMEMLIMIT": str(limits.memory * 3 // 4),
         "GOMAXPROCS": "2",
     }
 
 
-async def _all(stream: asyncio.StreamReader, most: int) -> bytes:
-    found = bytearray()
-    while piece := await stream.read(_PIECE):
-        found += piece
-        if len(found) > most:
-            raise ToolFailed(f"printed more than {most // MIB} MiB")
-    return bytes(found)
+async def _read_limited(stream: asyncio.StreamReader, limit: int) -> bytes:
+    output = bytearray()
+    while chunk := await stream.read(_CHUNK):
+        output += chunk
+        if len(output) > limit:
+            raise ToolFailed(f"printed more than {limit // MIB} MiB")
+    return bytes(output)
 
 
-async def _last(stream: asyncio.StreamReader) -> str:
-    found = b""
-    while piece := await stream.read(_PIECE):
-        found = (found + piece)[-_LAST_WORDS:]
-    return found.decode(errors="replace").strip()
+async def _read_tail(stream: asyncio.StreamReader) -> str:
+    output = b""
+    while chunk := await stream.read(_CHUNK):
+        output = (output + chunk)[-_MAX_STDERR:]
+    return output.decode(errors="replace").strip()
 
 
-async def _end(process: asyncio.subprocess.Process, words: asyncio.Task[str]) -> str:
-    """Nothing happens to one that has ended; the launcher takes its descendants with it."""
+async def _stop(process: asyncio.subprocess.Process, stderr: asyncio.Task[str]) -> str:
+    """Stops a running process; the launcher ends its descendants. Returns the error output."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            async with asyncio.timeout(_LEAVE_SECONDS):
-                # What it printed must be read to see that it is over.
-                while process.stdout is not None and await process.stdout.read(_PIECE):
+            async with asyncio.timeout(_STOP_SECONDS):
+                # Unread output would keep the process from ending.
+                while process.stdout is not None and await process.stdout.read(_CHUNK):
                     pass
                 await process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    return await words
+    return await stderr

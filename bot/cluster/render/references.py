@@ -1,4 +1,4 @@
-"""What Kustomize and Helm would fetch from elsewhere. Pure: a reference as it is written, to its host."""
+"""References in kustomizations and charts: to paths of the commit or to remote hosts. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GITHUB = re.compile(r"github\.com[/:]", re.IGNORECASE)
 
 
 def remote_host(reference: str) -> str | None:
-    """HOST or HOST:PORT that a reference names, "" for one that names none; None for a path."""
+    """The HOST or HOST:PORT of a reference, "" for a URL without host; None for a path."""
     text = reference.strip()
     while text[:5].lower() == "git::":
         text = text[5:]
@@ -31,45 +31,47 @@ def remote_host(reference: str) -> str | None:
 
 
 class CommitTree:
-    """The paths of a commit, and which hosts the operator lets manifests be fetched from."""
+    """The paths of a commit, and the remote hosts that the operator allows."""
 
     def __init__(self, files: Mapping[str, bytes], hosts: Collection[str]) -> None:
-        self._folders = {"", *(folder for path in files for folder in _above(path))}
+        self._folders = {"", *(folder for path in files for folder in _parents(path))}
         self.files = files
         self._hosts = hosts
 
     def is_folder(self, path: str) -> bool:
         return path in self._folders
 
-    def require_allowed(self, found: str, where: str) -> None:
-        """ManifestRefused, which begins with `where`, unless this host may be asked."""
-        if not found:
-            raise ManifestRefused(f"{where}: only paths inside the repository may be named.")
-        if found not in self._hosts:
+    def require_allowed(self, remote: str, place: str) -> None:
+        """Raises ManifestRefused unless the remote host is allowed; the message begins with `place`."""
+        if not remote:
+            raise ManifestRefused(f"{place}: only paths inside the repository are allowed.")
+        if remote not in self._hosts:
             raise ManifestRefused(
-                f"{where}: it would be fetched from {found}, which the operator does not allow. Keep a copy "
-                "in the repository, or have the host added to GREENROOM_RENDER_HOSTS."
+                f"{place}: this is fetched from {remote}, which the operator does not allow. Keep a copy in "
+                "the repository, or ask the operator to add the host to GREENROOM_RENDER_HOSTS."
             )
 
-    def resolve(self, reference: str, folder: str, where: str) -> str:
-        """The path from the root that a reference in a file of `folder` leads to; ManifestRefused when
-        it leads nowhere in this commit."""
+    def resolve(self, reference: str, folder: str, place: str) -> str:
+        """The path from the root for a reference in a file of `folder`.
+
+        Raises ManifestRefused when the commit has no such path.
+        """
         if reference.startswith("/"):
-            raise ManifestRefused(f"{where}: a path is relative, and this one begins with `/`.")
+            raise ManifestRefused(f"{place}: `{reference}` is absolute; use a relative path.")
         parts = folder.split("/") if folder else []
         for part in reference.split("/"):
             if part == ".." and not parts:
-                raise ManifestRefused(f"{where}: `{reference}` leads out of the repository.")
+                raise ManifestRefused(f"{place}: `{reference}` is outside of the repository.")
             if part == "..":
                 parts.pop()
             elif part not in ("", "."):
                 parts.append(part)
         path = "/".join(parts)
         if path not in self.files and path not in self._folders:
-            raise ManifestRefused(f"{where}: this commit has no `{path}`.")
+            raise ManifestRefused(f"{place}: `{path}` does not exist in this commit.")
         return path
 
 
-def _above(path: str) -> list[str]:
+def _parents(path: str) -> list[str]:
     parts = path.split("/")[:-1]
     return ["/".join(parts[: end + 1]) for end in range(len(parts))]

@@ -1,19 +1,45 @@
-"""What needs no cluster: the objects of a commit, made by whatever the repository uses."""
+"""Renders a commit's manifests as the objects of an environment."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from bot.cluster.client.kinds import REPLACED
+from bot.cluster.guard.check import check
+from bot.cluster.names import (
+    CONFIG,
+    MIGRATIONS,
+    RELEASE,
+    RESETS,
+    SEED,
+    TEMPLATE,
+    content_name,
+    data_job,
+    digest,
+    with_ownership,
+)
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.comparable import comparable
-from bot.cluster.render.render import render
+from bot.cluster.render.jobs import check_job, migrations_job, seed_job
+from bot.cluster.render.manifests import Source
+from bot.cluster.render.pod_templates import pod_template
+from bot.cluster.render.seed_files import config_maps
 from bot.cluster.render.tools import Tools
-from bot.model.manifest import Bundle, RenderRequest
+from bot.cluster.render.transforms import account_names, hibernated, remove_accounts, transform
+from bot.cluster.render.waves import assign_waves
+from bot.cluster.routing.route import backend_selector, http_route, selects
+from bot.model.manifest import Bundle, Manifest, RenderRequest, Wave
 from bot.model.parity import Comparable
+from bot.model.release import Release
+
+Object = dict[str, Any]
 
 
 class ManifestRenderer:
-    """Raises ManifestRefused, which names what is wrong and where."""
+    """Renders requests with the tools. Raises ManifestRefused with place and reason."""
 
     def __init__(self, policy: ClusterPolicy, tools: Tools) -> None:
         self._policy = policy
@@ -21,10 +47,132 @@ class ManifestRenderer:
 
     async def render(self, request: RenderRequest) -> Bundle:
         sources = await self._tools.sources(request)
-        # Thousands of lines of YAML must not hold up acknowledgements.
+        # Large manifests would block the event loop.
         return await asyncio.to_thread(render, request, sources, self._policy)
 
     async def comparable(self, request: RenderRequest) -> Comparable:
-        """What can be compared with that of another request for the same place."""
+        """The comparable form of a request; see comparable()."""
         bundle = await self.render(request)
         return await asyncio.to_thread(comparable, bundle)
+
+
+def render(request: RenderRequest, sources: Sequence[Source], policy: ClusterPolicy) -> Bundle:
+    """The bundle of a request; `sources` are the objects of the request's files. Pure.
+
+    Raises ManifestRefused with place and reason.
+    """
+    kept = [manifest for manifest in sources if not _is_replaced(manifest)]
+    check(kept, request.namespace, policy)
+    manifests = [source.manifest for source in kept]
+    selector = backend_selector(request.backend, manifests) if request.backend else {}
+    # Jobs copy settings of the first container with their image: pods behind the route come first.
+    manifests.sort(key=lambda manifest: not selects(selector, manifest))
+    objects = transform([*manifests, *_data_jobs(request, manifests)], request, policy)
+    left_out = account_names(objects) if request.fork else ()
+    if request.fork:
+        objects = remove_accounts(objects)
+    objects += _configuration(request)
+    release = Release(request.commit, request.images, _configuration_digest(objects, request))
+    for manifest in objects:
+        if selects(selector, manifest) and manifest["kind"] != "Job":
+            _label_release(manifest, release.id)
+        if request.resets and _data_wave(manifest) is None:
+            _restart_for_data(manifest, request.resets)
+    waves = assign_waves(
+        [with_ownership(manifest, request) for manifest in objects if _data_wave(manifest) is None], selector
+    )
+    for manifest in objects:
+        if wave := _data_wave(manifest):
+            waves[wave] = [with_ownership(manifest, request)]
+    if request.asleep:
+        waves = {wave: hibernated(objects) for wave, objects in waves.items()}
+    if request.backend:
+        route = http_route(request.host, request.backend, release.id, policy)
+        waves[Wave.ROUTE] = [with_ownership(route, request)]
+    return Bundle(
+        release=release,
+        waves={wave: tuple(waves[wave]) for wave in Wave},
+        checks=_checks(request, policy, manifests),
+        left_out=left_out,
+        secrets=bool(request.secrets),
+        digests={wave: digest(waves[wave]) for wave in Wave},
+        manifests_digest=_manifests_digest(kept, request),
+    )
+
+
+def _is_replaced(source: Source) -> bool:
+    """Whether the object is a route, which would claim the host names of production."""
+    group = source.manifest["apiVersion"].rpartition("/")[0]
+    return (group, source.manifest["kind"]) in REPLACED
+
+
+def _data_jobs(request: RenderRequest, manifests: Sequence[Manifest]) -> list[Manifest]:
+    migrations = [migrations_job(request.migrations, request, manifests)] if request.migrations else []
+    return [*migrations, *([seed_job(request.seed, request, manifests)] if request.seed else [])]
+
+
+def _data_wave(manifest: Manifest) -> Wave | None:
+    if manifest["kind"] != "Job":
+        return None
+    kind = data_job(manifest["metadata"]["name"])
+    return {SEED: Wave.SEED, MIGRATIONS: Wave.MIGRATIONS}.get(kind or "")
+
+
+def _configuration(request: RenderRequest) -> list[Object]:
+    files = config_maps(request.seed.files) if request.seed else []
+    if not request.config:
+        return files
+    return [
+        *files,
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": CONFIG},
+            "data": dict(sorted(request.config.items())),
+        },
+    ]
+
+
+def _configuration_digest(objects: Sequence[Manifest], request: RenderRequest) -> str:
+    """Digest of all objects and the route, without the commit and fields that contain the release's id."""
+    backend = request.backend
+    route = [request.host, backend.service, backend.port] if backend else []
+    ordered = sorted(objects, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"]))
+    return f"sha256:{digest([ordered, route])}"
+
+
+def _manifests_digest(sources: Sequence[Source], request: RenderRequest) -> str:
+    """Digest of the commit's manifests without the namespace, which a chart may have inserted."""
+    texts = (json.dumps(source.manifest, sort_keys=True) for source in sources)
+    return f"sha256:{digest(sorted(text.replace(request.namespace, '') for text in texts))}"
+
+
+def _label_release(manifest: Object, release_id: str) -> None:
+    """Labels the pods behind the route with the release."""
+    template = pod_template(manifest)
+    template["metadata"]["labels"][RELEASE] = release_id
+    annotations = template["metadata"]["annotations"]
+    annotations[TEMPLATE] = digest([annotations[TEMPLATE], release_id])[:16]
+
+
+def _restart_for_data(manifest: Object, resets: str) -> None:
+    """Makes pods restart, and Jobs of the manifests run again, after a reset of the data."""
+    template = pod_template(manifest)
+    if template is None:
+        return
+    annotations = template["metadata"]["annotations"]
+    annotations[RESETS] = resets
+    annotations[TEMPLATE] = digest([annotations[TEMPLATE], resets])[:16]
+    if manifest["kind"] == "Job":
+        manifest["metadata"]["name"] = content_name(manifest["metadata"]["name"], resets)
+
+
+def _checks(
+    request: RenderRequest, policy: ClusterPolicy, manifests: Sequence[Manifest]
+) -> Mapping[str, Manifest]:
+    jobs = [check_job(job, request, policy, manifests) for job in request.checks]
+    objects = transform([*manifests, *jobs], request, policy)[len(manifests) :]
+    return {
+        job.name: with_ownership(manifest, request)
+        for job, manifest in zip(request.checks, objects, strict=True)
+    }

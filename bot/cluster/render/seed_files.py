@@ -1,4 +1,4 @@
-"""Files of the repository for the seed: ConfigMaps, mounted read-only as the folders that they were."""
+"""Files of the repository for the seed, in ConfigMaps that are mounted read-only with their paths."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ Files = Mapping[str, bytes]
 
 FOLDER = "/greenroom/files"
 VARIABLE = "GREENROOM_FILES"
-"""Tells the seed where they are."""
+"""Environment variable of the seed with the path of FOLDER."""
 
-LARGEST_FILE = 512 * 1024
-"""Also of one ConfigMap: Kubernetes takes a megabyte, and as text a byte takes four thirds."""
-LARGEST_TOGETHER = 2 * 2**20
-MOST_FILES = 200
+MAX_FILE = 512 * 1024
+"""Bytes of a file and of one ConfigMap: Kubernetes allows 1 MiB, and base64 adds a third."""
+MAX_TOTAL = 2 * 2**20
+MAX_FILES = 200
 _VOLUME = f"{OWN_NAME}-files"
 
 
 def config_maps(files: Files) -> list[Object]:
-    """As few as take the files, named by their content; ManifestRefused above the limits."""
+    """The fewest ConfigMaps for the files, named by content. Raises ManifestRefused above the limits."""
     _check(files)
     return [
         {
@@ -41,7 +41,7 @@ def config_maps(files: Files) -> list[Object]:
 
 
 def mount(pod: Object, files: Files) -> None:
-    """Gives the only container of a pod these files."""
+    """Mounts the files into the only container of a pod."""
     if not files:
         return
     sources = [
@@ -56,26 +56,26 @@ def mount(pod: Object, files: Files) -> None:
     pod["volumes"] = [{"name": _VOLUME, "projected": {"sources": sources}}]
     [container] = pod["containers"]
     container["volumeMounts"] = [{"name": _VOLUME, "mountPath": FOLDER, "readOnly": True}]
-    others = [each for each in container.get("env") or [] if each.get("name") != VARIABLE]
+    others = [variable for variable in container.get("env") or [] if variable.get("name") != VARIABLE]
     container["env"] = [*others, {"name": VARIABLE, "value": FOLDER}]
 
 
 def _check(files: Files) -> None:
-    advice = "Put what is larger into the image."
+    advice = "Put larger files into the image."
     for path, content in sorted(files.items()):
-        if len(content) > LARGEST_FILE:
+        if len(content) > MAX_FILE:
             size = f"{len(content) / 1024:.0f} KiB"
-            raise _refused(f"{path} has {size}, and a file may have {LARGEST_FILE // 1024} KiB. {advice}")
-    together = sum(len(content) for content in files.values())
-    if together > LARGEST_TOGETHER:
-        size = f"{together / 2**20:.1f} MiB"
-        raise _refused(f"they have {size} together, and may have {LARGEST_TOGETHER // 2**20} MiB. {advice}")
-    if len(files) > MOST_FILES:
-        raise _refused(f"they are {len(files)} files, and may be {MOST_FILES}. {advice}")
+            raise _refused(f"{path} has {size}; the limit is {MAX_FILE // 1024} KiB per file. {advice}")
+    total = sum(len(content) for content in files.values())
+    if total > MAX_TOTAL:
+        size = f"{total / 2**20:.1f} MiB"
+        raise _refused(f"the files have {size} in total; the limit is {MAX_TOTAL // 2**20} MiB. {advice}")
+    if len(files) > MAX_FILES:
+        raise _refused(f"{len(files)} files match; the limit is {MAX_FILES}. {advice}")
 
 
-def _refused(why: str) -> ManifestRefused:
-    return ManifestRefused(f".greenroom.yml, data.seed.files: {why}")
+def _refused(reason: str) -> ManifestRefused:
+    return ManifestRefused(f".greenroom.yml, data.seed.files: {reason}")
 
 
 def _parts(files: Files) -> list[dict[str, bytes]]:
@@ -84,14 +84,14 @@ def _parts(files: Files) -> list[dict[str, bytes]]:
     for path, content in sorted(files.items()):
         if len(content) > room:
             parts.append({})
-            room = LARGEST_FILE
+            room = MAX_FILE
         parts[-1][path] = content
         room -= len(content)
     return parts
 
 
 def _keys(part: Files) -> list[tuple[str, str]]:
-    """Key and path of each file: a key has no slashes, so they are numbered."""
+    """Key and path of each file; keys are numbered, because they cannot contain slashes."""
     return [(f"file-{number}", path) for number, path in enumerate(part)]
 
 

@@ -1,4 +1,4 @@
-"""From a commit's files to its objects, by whatever the repository uses."""
+"""Runs the tool of a repository on a commit's files: plain manifests, Kustomize or Helm."""
 
 from __future__ import annotations
 
@@ -14,31 +14,30 @@ from bot.cluster.render.process import Limits, ToolFailed, run
 from bot.model.errors import ManifestRefused, Rejected
 from bot.model.manifest import RenderRequest, Tool
 
-_AT_ONCE = 2
+_CONCURRENCY = 2
 _VERSION = {Tool.KUSTOMIZE: ("version",), Tool.HELM: ("version", "--short")}
 
 
 class ToolMissing(Rejected):
-    """The program is not installed where the bot runs."""
+    """The tool is not installed where the bot runs."""
 
     def __init__(self, tool: Tool) -> None:
         super().__init__(
-            f"The manifests need {tool.capitalize()}, and there is no `{tool}` on the PATH where Greenroom "
-            "runs. Its operator has to add it."
+            f"The manifests require {tool.capitalize()}, but `{tool}` is not on Greenroom's PATH. "
+            "Ask the operator to install it."
         )
 
 
 class Tools:
-    """Kustomize and Helm as they are found on the PATH. `hosts` may be asked for bases and charts."""
+    """Kustomize and Helm from the PATH. `hosts` are the remote hosts for bases and charts."""
 
     def __init__(self, hosts: Collection[str] = (), limits: Limits | None = None) -> None:
         self._hosts = frozenset(hosts)
         self._limits = limits or Limits()
-        self._turns = asyncio.Semaphore(_AT_ONCE)
+        self._slots = asyncio.Semaphore(_CONCURRENCY)
 
     async def sources(self, request: RenderRequest) -> Sequence[Source]:
-        """The objects that the commit describes. ManifestRefused names what is wrong and where, or
-        quotes the program's last words."""
+        """The objects of the commit. Raises ManifestRefused with the place or the tool's error output."""
         if request.tool is Tool.KUSTOMIZE:
             return await self._kustomize(request)
         if request.tool is Tool.HELM:
@@ -46,7 +45,7 @@ class Tools:
         return await asyncio.to_thread(read, request.files, request.directory)
 
     async def version(self, tool: Tool) -> str:
-        """Raises ToolMissing; ManifestRefused when the program does not run."""
+        """The tool's version. Raises ToolMissing, or ManifestRefused when the tool fails."""
         async with private_folder({}) as folder:
             printed = await self._run(tool, _VERSION[tool], folder)
         return printed.decode(errors="replace").strip()[:100]
@@ -55,7 +54,7 @@ class Tools:
         files, directory = request.files, request.directory
         plan = await asyncio.to_thread(kustomize.plan, files, directory, self._hosts)
         needed = await asyncio.to_thread(plan.files, files)
-        async with self._turns, private_folder(needed) as folder:
+        async with self._slots, private_folder(needed) as folder:
             build = folder / kustomize.BUILD
             build.mkdir()
             (build / kustomize.NAMES[0]).write_bytes(kustomize.wrapper(directory))
@@ -66,7 +65,7 @@ class Tools:
     async def _helm(self, request: RenderRequest) -> Sequence[Source]:
         directory, values = request.directory, request.values
         plan = await asyncio.to_thread(helm.plan, request.files, directory, values, self._hosts)
-        async with self._turns, private_folder(plan.files) as folder:
+        async with self._slots, private_folder(plan.files) as folder:
             if plan.online:
                 await self._fetch(plan, directory, folder)
             arguments = helm.arguments(plan, directory, values, request.namespace)
@@ -74,10 +73,10 @@ class Tools:
         return await asyncio.to_thread(helm.sources, output, directory)
 
     async def _fetch(self, plan: helm.HelmPlan, directory: str, folder: Path) -> None:
-        """Dependencies, by the chart's lock where it has one."""
-        listed = folder / "repositories.yaml"
-        listed.write_bytes(helm.repositories_file(plan.repositories))
-        arguments = ("dependency", "build", f"../commit/{directory}", f"--repository-config={listed}")
+        """Fetches dependencies, at the versions of the chart's lock if it has one."""
+        repositories = folder / "repositories.yaml"
+        repositories.write_bytes(helm.repositories_file(plan.repositories))
+        arguments = ("dependency", "build", f"../commit/{directory}", f"--repository-config={repositories}")
         await self._run(Tool.HELM, arguments, folder, online=True)
 
     async def _run(
@@ -91,6 +90,6 @@ class Tools:
         try:
             return await run(program, arguments, home, self._limits, online=online)
         except ToolFailed as error:
-            words = error.stderr.replace(f"{folder}/commit/", "").replace(str(folder), "")
+            output = error.stderr.replace(f"{folder}/commit/", "").replace(str(folder), "")
             message = f"`{tool} {arguments[0]}` {error}."
-            raise ManifestRefused(message, words) from None
+            raise ManifestRefused(message, output) from None

@@ -1,4 +1,4 @@
-"""What the bot changes in production's manifests so that they run as an environment, and nothing else."""
+"""The changes that turn production manifests into the objects of an environment. Pure."""
 
 from __future__ import annotations
 
@@ -15,56 +15,107 @@ from bot.cluster.names import (
     TEMPLATE,
     content_name,
     digest,
+    object_name,
     own_labels,
 )
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.pod_templates import containers, pod_template, references
+from bot.model.errors import ManifestRefused
 from bot.model.image_reference import split_reference
 from bot.model.manifest import Manifest, RenderRequest
 from bot.model.release import Image
 
 Object = dict[str, Any]
 
+_ACCOUNT_KINDS = frozenset(("ServiceAccount", "Role", "RoleBinding"))
+_SCALED_KINDS = frozenset(("Deployment", "StatefulSet"))
+_UNSTOPPABLE_KINDS = frozenset(("Job", "Pod"))
+"""Kinds that cannot be stopped and started: existing objects stay, and new ones are not applied."""
 _SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 
 
 def transform(manifests: Sequence[Manifest], request: RenderRequest, policy: ClusterPolicy) -> list[Object]:
-    """Guarded manifests as this environment's objects, without the labels and annotations of ownership."""
+    """The environment's objects for guarded manifests, without labels and annotations of ownership."""
     objects = [_copy(manifest) for manifest in manifests]
     contents = _contents(objects, request)
-    for each in objects:
-        _clean(each, request.namespace)
-        template = pod_template(each)
+    for manifest in objects:
+        _clean(manifest, request.namespace)
+        template = pod_template(manifest)
         if template is not None:
-            _run(template, request, policy)
-            if request.refreshes and each["kind"] == "Deployment":
+            _configure_pods(template, request, policy)
+            if request.refreshes and manifest["kind"] == "Deployment":
                 _mapping(template["metadata"], "annotations")[REFRESH] = str(request.refreshes)
-            _mark(template, [each["kind"], each["metadata"]["name"]], contents)
-        if each["kind"] == "StatefulSet":
-            for claim in each["spec"].get("volumeClaimTemplates") or []:
-                # The claims that its controller makes are told by these labels from anybody else's.
+            _annotate_digest(template, [manifest["kind"], manifest["metadata"]["name"]], contents)
+        if manifest["kind"] == "StatefulSet":
+            for claim in manifest["spec"].get("volumeClaimTemplates") or []:
+                # The controller copies these labels to the claims, so that a reset finds them.
                 _mapping(_mapping(claim, "metadata"), "labels").update(own_labels(request.environment))
-        if each["kind"] == "Job":
-            # A Job's pods cannot be changed, so another content is another Job.
-            each["metadata"]["name"] = content_name(each["metadata"]["name"], each["spec"])
+        if manifest["kind"] == "Job":
+            # The pods of a Job are immutable, so a changed Job needs another name.
+            manifest["metadata"]["name"] = content_name(manifest["metadata"]["name"], manifest["spec"])
     return objects
 
 
+def account_names(objects: Sequence[Object]) -> tuple[str, ...]:
+    """The names of the objects that remove_accounts removes."""
+    return tuple(object_name(manifest) for manifest in objects if manifest["kind"] in _ACCOUNT_KINDS)
+
+
+def remove_accounts(objects: Sequence[Object]) -> list[Object]:
+    """Removes accounts and their rights for a fork, and disables tokens in all pods (changes `objects`).
+
+    A cloud may identify an account by its name or annotations, so accounts of the manifests are unsafe, too.
+    Raises ManifestRefused for a pod that mounts a token.
+    """
+    kept = [manifest for manifest in objects if manifest["kind"] not in _ACCOUNT_KINDS]
+    for manifest in kept:
+        template = pod_template(manifest)
+        if template is not None:
+            _remove_account(manifest, template["spec"])
+    return kept
+
+
+def _remove_account(manifest: Object, spec: Object) -> None:
+    for volume in spec.get("volumes") or []:
+        sources = (volume.get("projected") or {}).get("sources") or []
+        if any(source.get("serviceAccountToken") for source in sources):
+            raise ManifestRefused(
+                f"{object_name(manifest)}: volume {volume.get('name')} mounts a token of a ServiceAccount, "
+                "which is not allowed for a fork."
+            )
+    for field in ("serviceAccountName", "serviceAccount"):
+        spec.pop(field, None)
+    spec["automountServiceAccountToken"] = False
+
+
+def hibernated(objects: Sequence[Manifest]) -> list[Manifest]:
+    """The objects of a sleeping environment: everything exists and nothing runs."""
+    return [_stopped(manifest) for manifest in objects if manifest["kind"] not in _UNSTOPPABLE_KINDS]
+
+
+def _stopped(manifest: Manifest) -> Manifest:
+    if manifest["kind"] in _SCALED_KINDS:
+        return {**manifest, "spec": {**manifest["spec"], "replicas": 0}}
+    if manifest["kind"] == "CronJob":
+        return {**manifest, "spec": {**manifest["spec"], "suspend": True}}
+    return manifest
+
+
 def _contents(objects: Sequence[Object], request: RenderRequest) -> dict[tuple[str, str], object]:
-    """Kind and name of each ConfigMap and Secret that pods may read, to what is in it."""
+    """The contents of ConfigMaps and Secrets that pods may read, by kind and name."""
     contents: dict[tuple[str, str], object] = {
         ("ConfigMap", CONFIG): dict(request.config),
         ("Secret", SECRETS): request.secrets,
     }
-    for each in objects:
-        if each["kind"] in ("ConfigMap", "Secret"):
-            data = [each.get(field) for field in ("data", "binaryData", "stringData")]
-            contents[each["kind"], each["metadata"]["name"]] = data
+    for manifest in objects:
+        if manifest["kind"] in ("ConfigMap", "Secret"):
+            data = [manifest.get(field) for field in ("data", "binaryData", "stringData")]
+            contents[manifest["kind"], manifest["metadata"]["name"]] = data
     return contents
 
 
-def _run(template: Object, request: RenderRequest, policy: ClusterPolicy) -> None:
-    """Makes a pod template run the release's images, configured for this environment, without privileges."""
+def _configure_pods(template: Object, request: RenderRequest, policy: ClusterPolicy) -> None:
+    """Sets images, configuration and security context of a pod template."""
     by_repository = {image.repository: image for image in request.images.values()}
     for container in containers(template):
         container["image"] = pin_image(container["image"], by_repository)
@@ -79,12 +130,12 @@ def _run(template: Object, request: RenderRequest, policy: ClusterPolicy) -> Non
     _mapping(metadata, "labels")[ENVIRONMENT] = request.environment.label
 
 
-def _mark(template: Object, identity: object, contents: Mapping[tuple[str, str], object]) -> None:
-    """Notes the template's digest, so that pods restart for new configuration and can be told apart."""
-    used = [contents.get(reference) for reference in sorted(set(references(Node(template))))]
+def _annotate_digest(template: Object, identity: object, contents: Mapping[tuple[str, str], object]) -> None:
+    """Annotates the digest of template and configuration: a change restarts pods and identifies them."""
+    used_contents = [contents.get(reference) for reference in sorted(set(references(Node(template))))]
     annotations = _mapping(template["metadata"], "annotations")
     annotations.pop(TEMPLATE, None)
-    annotations[TEMPLATE] = digest([identity, template, used])[:16]
+    annotations[TEMPLATE] = digest([identity, template, used_contents])[:16]
 
 
 def pin_image(image: str, by_repository: Mapping[str, Image]) -> str:
@@ -93,15 +144,15 @@ def pin_image(image: str, by_repository: Mapping[str, Image]) -> str:
     return pinned_image.reference if pinned_image else image
 
 
-def _clean(each: Object, namespace: str) -> None:
-    """Takes out what an exported object carries of its old life, and what would hide the end of a Job."""
-    each.pop("status", None)
+def _clean(manifest: Object, namespace: str) -> None:
+    """Removes fields that the server sets, and the TTL that would delete a finished Job."""
+    manifest.pop("status", None)
     for field in _SERVER_FIELDS:
-        each["metadata"].pop(field, None)
-    if each["kind"] == "Job":
-        each["spec"].pop("ttlSecondsAfterFinished", None)
-    if each["kind"] == "RoleBinding":
-        for subject in each.get("subjects") or []:
+        manifest["metadata"].pop(field, None)
+    if manifest["kind"] == "Job":
+        manifest["spec"].pop("ttlSecondsAfterFinished", None)
+    if manifest["kind"] == "RoleBinding":
+        for subject in manifest.get("subjects") or []:
             subject["namespace"] = namespace
 
 
@@ -111,7 +162,7 @@ def _confine_pod(spec: Object, policy: ClusterPolicy) -> None:
     if policy.restricted:
         security.setdefault("runAsNonRoot", True)
     if spec.get("serviceAccountName", "default") == "default":
-        # An account of its own has the rights that the manifests give it, and needs its token for them.
+        # Another account has rights from the manifests and needs its token to use them.
         spec.setdefault("automountServiceAccountToken", False)
 
 
@@ -123,14 +174,14 @@ def _confine_container(container: Object, policy: ClusterPolicy) -> None:
 
 
 def _mapping(parent: Object, key: str) -> Object:
-    """The mapping at `key`, made when it is absent or null."""
+    """The mapping at `key`, created when it is absent or null."""
     if parent.get(key) is None:
         parent[key] = {}
-    found: Object = parent[key]
-    return found
+    mapping: Object = parent[key]
+    return mapping
 
 
 def _copy(manifest: Manifest) -> Object:
-    """Nothing shared, not even with an alias of the same file."""
-    copied: Object = json.loads(json.dumps(manifest))
-    return copied
+    """A deep copy without values shared by YAML aliases."""
+    copy: Object = json.loads(json.dumps(manifest))
+    return copy

@@ -1,4 +1,4 @@
-"""In which order the objects of an environment are applied."""
+"""The order in which the objects of an environment are applied."""
 
 from __future__ import annotations
 
@@ -13,34 +13,38 @@ _DATA = frozenset(("PersistentVolumeClaim", "StatefulSet"))
 
 
 def assign_waves(objects: Sequence[Manifest], backend: Mapping[str, str]) -> dict[Wave, list[Manifest]]:
-    """The manifests' objects by wave: what configures, what keeps data (with its Services), and the rest.
+    """The objects by wave: configuration, data with its Services, workloads.
 
     `backend` is the selector of the route's Service.
     """
-    services = [each["spec"].get("selector") or {} for each in objects if each["kind"] == "Service"]
-    stateful = [each for each in objects if _keeps_data(each, services, backend)]
+    selectors = [
+        manifest["spec"].get("selector") or {} for manifest in objects if manifest["kind"] == "Service"
+    ]
+    stateful = [manifest for manifest in objects if _keeps_data(manifest, selectors, backend)]
     waves: dict[Wave, list[Manifest]] = {wave: [] for wave in Wave}
-    for each in sorted(objects, key=lambda each: (each["kind"], each["metadata"]["name"])):
-        waves[_wave(each, stateful)].append(each)
+    for manifest in sorted(objects, key=lambda manifest: (manifest["kind"], manifest["metadata"]["name"])):
+        waves[_wave(manifest, stateful)].append(manifest)
     return waves
 
 
-def _keeps_data(each: Manifest, services: Sequence[Mapping[str, str]], backend: Mapping[str, str]) -> bool:
-    """A StatefulSet, or a Deployment that others reach and that mounts a volume: a database, written so.
+def _keeps_data(
+    manifest: Manifest, selectors: Sequence[Mapping[str, str]], backend: Mapping[str, str]
+) -> bool:
+    """Whether the object is a StatefulSet, or a Deployment with a Service and a volume: a database.
 
-    What is behind the route is the application, which may keep uploads: it starts when the data are there.
+    A Deployment behind the route is the application, which may store uploads; it starts after the data.
     """
-    if each["kind"] != "Deployment" or selects(backend, each):
-        return bool(each["kind"] == "StatefulSet")
-    return bool(claims(each)) and any(selects(selector, each) for selector in services)
+    if manifest["kind"] != "Deployment" or selects(backend, manifest):
+        return bool(manifest["kind"] == "StatefulSet")
+    return bool(claims(manifest)) and any(selects(selector, manifest) for selector in selectors)
 
 
-def _wave(each: Manifest, stateful: Sequence[Manifest]) -> Wave:
-    if each["kind"] in _CONFIGURATION:
+def _wave(manifest: Manifest, stateful: Sequence[Manifest]) -> Wave:
+    if manifest["kind"] in _CONFIGURATION:
         return Wave.CONFIGURATION
-    if each["kind"] in _DATA or each in stateful:
+    if manifest["kind"] in _DATA or manifest in stateful:
         return Wave.DATA
-    if each["kind"] == "Service" and _in_front_of(each, stateful):
+    if manifest["kind"] == "Service" and _in_front_of(manifest, stateful):
         return Wave.DATA
     return Wave.WORKLOADS
 
@@ -48,4 +52,6 @@ def _wave(each: Manifest, stateful: Sequence[Manifest]) -> Wave:
 def _in_front_of(service: Manifest, stateful: Sequence[Manifest]) -> bool:
     name = service["metadata"]["name"]
     selector = (service.get("spec") or {}).get("selector") or {}
-    return any(each["spec"].get("serviceName") == name or selects(selector, each) for each in stateful)
+    return any(
+        manifest["spec"].get("serviceName") == name or selects(selector, manifest) for manifest in stateful
+    )

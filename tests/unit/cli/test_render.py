@@ -102,7 +102,7 @@ def test_tool_errors_are_reported(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "shop", helm_shop_files())
     missing = render(folder, PATH=str(tools))
     assert missing.exit_code == 1
-    assert "The manifests need Helm" in missing.stderr
+    assert "The manifests require Helm" in missing.stderr
     (tools / "helm").write_text(f"#!{sys.executable}\nraise SystemExit('no such value: colour')\n")
     (tools / "helm").chmod(0o755)
     failed = render(folder, PATH=str(tools))

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.render import render as rendering
+from bot.cluster.render import renderer as rendering
 from bot.cluster.render.manifests import read
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Backend, Bundle, JobRequest, RenderRequest

@@ -246,7 +246,11 @@ ACCEPTED = condition("Accepted", "True")
     ("status", "expected", "words"),
     [
         ({}, PROGRESSING, "waiting for its gateway"),
-        (parents(ACCEPTED, condition("ResolvedRefs", "True"), name="other"), PROGRESSING, "waiting for its gateway"),
+        (
+            parents(ACCEPTED, condition("ResolvedRefs", "True"), name="other"),
+            PROGRESSING,
+            "waiting for its gateway",
+        ),
         (parents(ACCEPTED, condition("ResolvedRefs", "True")), READY, ""),
         (parents(ACCEPTED), PROGRESSING, "waiting for its gateway"),
         (

@@ -63,7 +63,7 @@ def test_at_the_root_hidden_files_are_no_manifests():
 
 
 def test_no_manifest_at_all_says_where_they_were_looked_for():
-    with pytest.raises(ManifestRefused, match=r"no manifest.*`k8s/`"):
+    with pytest.raises(ManifestRefused, match=r"No manifests.*`k8s/`"):
         read({"deploy/a.yaml": b""}, "k8s")
 
 

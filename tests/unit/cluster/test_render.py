@@ -217,9 +217,9 @@ def test_files_spread_over_as_many_config_maps_as_they_need():
 @pytest.mark.parametrize(
     ("files", "told"),
     [
-        ({"seed/dump.sql": bytes(513 * 1024)}, "seed/dump.sql has 513 KiB, and a file may have 512 KiB"),
-        ({f"{number}": bytes(500 * 1024) for number in range(5)}, "they have 2.4 MiB together"),
-        ({f"{number}": b"" for number in range(201)}, "they are 201 files, and may be 200"),
+        ({"seed/dump.sql": bytes(513 * 1024)}, "seed/dump.sql has 513 KiB; the limit is 512 KiB per file"),
+        ({f"{number}": bytes(500 * 1024) for number in range(5)}, "the files have 2.4 MiB in total"),
+        ({f"{number}": b"" for number in range(201)}, "201 files match; the limit is 200"),
     ],
 )
 def test_files_above_the_limits_are_refused(files: dict[str, bytes], told: str):
@@ -399,7 +399,10 @@ def test_without_a_route_nothing_is_routed_not_even_what_production_routes():
 @pytest.mark.parametrize(
     ("backend", "told"),
     [
-        (Backend("shopp", 80), "route.service: the manifests have no Service 'shopp'; they have db, shop."),
+        (
+            Backend("shopp", 80),
+            "route.service: the manifests have no Service 'shopp'; existing Services: db, shop.",
+        ),
         (Backend("shop", 8080), "route.port: the Service 'shop' has no port 8080; it has 80."),
     ],
 )

@@ -36,12 +36,16 @@ def test_the_release_is_named_after_the_chart_and_nothing_else_is_written() -> N
 @pytest.mark.parametrize(
     ("files", "values", "reason"),
     [
-        ({"a": b""}, (), "There is no Chart.yaml in `chart`"),
-        (FILES, ("absent.yaml",), ".greenroom.yml, manifests.helm.values: this commit has no `absent.yaml`"),
+        ({"a": b""}, (), "No Chart.yaml in `chart`"),
+        (
+            FILES,
+            ("absent.yaml",),
+            ".greenroom.yml, manifests.helm.values: `absent.yaml` does not exist in this commit",
+        ),
         (
             {"chart/Chart.yaml": b"name: --post-renderer=x"},
             (),
-            "chart/Chart.yaml:1, name: a chart's name is",
+            "chart/Chart.yaml:1, name: a chart's name consists",
         ),
         ({"chart/Chart.yaml": b"[]"}, (), "expected a mapping"),
     ],
@@ -60,7 +64,7 @@ def test_what_is_no_chart_is_told(files: dict[str, bytes], values: tuple[str, ..
 def test_a_chart_from_elsewhere_is_refused_unless_it_is_there_or_allowed(repository: str, told: str) -> None:
     dependency = f"{{name: redis, version: 1.x, repository: '{repository}'}}"
     said = refusal(with_dependency(dependency))
-    assert said.startswith("chart/Chart.yaml:5, dependencies.0: it would be fetched from " + told)
+    assert said.startswith("chart/Chart.yaml:5, dependencies.0: this is fetched from " + told)
     assert helm.plan(with_dependency(dependency), "chart", (), (told,)).online
     for vendored in ("chart/charts/redis-1.2.3.tgz", "chart/charts/redis/Chart.yaml"):
         assert not helm.plan(with_dependency(dependency, **{vendored: b""}), "chart", (), ()).online
@@ -69,13 +73,13 @@ def test_a_chart_from_elsewhere_is_refused_unless_it_is_there_or_allowed(reposit
 @pytest.mark.parametrize(
     ("dependency", "reason"),
     [
-        ("{name: redis, repository: '@stable'}", "its repository is no URL"),
-        ("{name: redis}", "its repository is no URL"),
-        ("{name: redis, repository: 'git+ssh://evil.example.com/x'}", "its repository is no URL"),
-        ("{name: ../../up, repository: 'file://../other'}", "needs the name of its chart"),
-        ("{name: up, repository: 'file://../../up'}", "leads out of the repository"),
-        ("{name: up, repository: 'file:///etc'}", "a path is relative"),
-        ("{name: up, repository: 'file://../absent'}", "this commit has no `absent`"),
+        ("{name: redis, repository: '@stable'}", "its repository is not a URL"),
+        ("{name: redis}", "its repository is not a URL"),
+        ("{name: redis, repository: 'git+ssh://evil.example.com/x'}", "its repository is not a URL"),
+        ("{name: ../../up, repository: 'file://../other'}", "requires the name of its chart"),
+        ("{name: up, repository: 'file://../../up'}", "is outside of the repository"),
+        ("{name: up, repository: 'file:///etc'}", "use a relative path"),
+        ("{name: up, repository: 'file://../absent'}", "`absent` does not exist in this commit"),
         ("{name: shop, repository: 'file://.'}", "nested deeper"),
     ],
 )
@@ -97,7 +101,9 @@ def test_a_lock_names_no_other_host() -> None:
     dependency = "{name: redis, repository: 'https://charts.example.com'}"
     lock = b"dependencies:\n- {name: redis, repository: 'https://evil.test'}"
     files = with_dependency(dependency, **{"chart/Chart.lock": lock})
-    assert refusal(files, "charts.example.com").startswith("chart/Chart.lock:2, dependencies.0: it would be")
+    assert refusal(files, "charts.example.com").startswith(
+        "chart/Chart.lock:2, dependencies.0: this is fetched"
+    )
 
 
 @pytest.mark.parametrize(
@@ -139,8 +145,8 @@ metadata: {name: migrate, annotations: {helm.sh/hook: "pre-install, pre-upgrade"
 
 def test_an_object_is_told_by_its_template_and_the_line_in_what_helm_makes_of_it() -> None:
     service, job = helm.sources(OUTPUT, "chart")
-    assert service.where(("spec", "type")) == "chart/templates/shop.yaml:6 (as Helm makes it)"
-    assert job.where(("kind",)) == "chart/charts/redis/templates/job.yaml:2 (as Helm makes it)"
+    assert service.where(("spec", "type")) == "chart/templates/shop.yaml:6 (as rendered by Helm)"
+    assert job.where(("kind",)) == "chart/charts/redis/templates/job.yaml:2 (as rendered by Helm)"
 
 
 @pytest.mark.parametrize(

@@ -81,9 +81,9 @@ def test_wherever_something_is_fetched_from_elsewhere_it_is_refused(text: str, f
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("resources: [../../../etc]", "leads out of the repository"),
-        ("resources: [/etc/passwd]", "a path is relative"),
-        ("resources: [absent.yaml]", "this commit has no `deploy/preview/absent.yaml`"),
+        ("resources: [../../../etc]", "is outside of the repository"),
+        ("resources: [/etc/passwd]", "use a relative path"),
+        ("resources: [absent.yaml]", "`deploy/preview/absent.yaml` does not exist in this commit"),
         ("resources: ['file:///etc']", "only paths inside the repository"),
         ("helmCharts: [{name: x}]", "not allowed to run Helm"),
         ("helmChartInflationGenerator: []", "not allowed to run Helm"),
@@ -144,7 +144,7 @@ transformers:
 
 def test_a_folder_without_a_kustomization_is_told() -> None:
     assert refusal({"deploy/preview/a.yaml": b""}) == (
-        "There is no kustomization.yaml in `deploy/preview` of this commit."
+        "No kustomization.yaml in `deploy/preview` of this commit."
     )
 
 
@@ -157,8 +157,8 @@ def test_an_object_is_told_by_the_file_and_lines_that_it_came_from() -> None:
     built["spec"]["type"] = "NodePort"
     [found] = kustomize.sources(yaml.safe_dump(built).encode(), overlay(""), "deploy/preview")
     assert "annotations" not in found.manifest["metadata"]
-    assert found.where(("spec", "ports")) == "deploy/base/shop.yaml:7 (as Kustomize makes it)"
-    assert found.where(("spec", "type")) == "deploy/base/shop.yaml:6 (as Kustomize makes it)"
+    assert found.where(("spec", "ports")) == "deploy/base/shop.yaml:7 (as rendered by Kustomize)"
+    assert found.where(("spec", "type")) == "deploy/base/shop.yaml:6 (as rendered by Kustomize)"
 
 
 def test_a_generated_object_is_told_by_its_kustomization() -> None:

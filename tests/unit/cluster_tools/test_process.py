@@ -108,7 +108,7 @@ async def test_one_that_sleeps_is_ended(tmp_path: Path) -> None:
 
 async def test_one_that_counts_for_ever_is_ended(tmp_path: Path) -> None:
     error = await failure(tmp_path, "while True: pass", Limits(1))
-    assert str(error).startswith(("did not finish", "was ended by signal"))
+    assert str(error).startswith(("did not finish", "was terminated by signal"))
 
 
 async def test_one_that_does_not_listen_is_ended_too(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ async def test_an_allowed_base_is_fetched(elsewhere: Elsewhere) -> None:
 
 async def test_an_allowed_chart_is_fetched(elsewhere: Elsewhere) -> None:
     [found] = await charted(elsewhere, elsewhere.host)
-    assert found.where() == "chart/charts/part/templates/x.yaml:1 (as Helm makes it)"
+    assert found.where() == "chart/charts/part/templates/x.yaml:1 (as rendered by Helm)"
     assert found.manifest["metadata"]["name"] == "from-elsewhere"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.render.render import render
+from bot.cluster.render.renderer import render
 from bot.cluster.render.tools import Tools
 from bot.config.loader import parse_configuration
 from bot.embedded.samples import Files, helm_shop_files, kustomize_shop_files
@@ -68,7 +68,7 @@ async def test_a_refusal_names_the_file_of_the_base() -> None:
         "automountServiceAccountToken: false", "hostNetwork: true"
     ).encode()
     said = str(await refusal(files))
-    assert said.startswith(f"deploy/base/shop.yaml:{line} (as Kustomize makes it), Deployment/shop, spec.")
+    assert said.startswith(f"deploy/base/shop.yaml:{line} (as rendered by Kustomize), Deployment/shop, spec.")
 
 
 async def test_a_refusal_names_the_template() -> None:
@@ -78,7 +78,7 @@ async def test_a_refusal_names_the_template() -> None:
     )
     said = str(await refusal(files))
     assert said.startswith("chart/templates/catalogue.yaml:")
-    assert "(as Helm makes it), StatefulSet/catalogue, spec.template.spec.volumes[0].hostPath" in said
+    assert "(as rendered by Helm), StatefulSet/catalogue, spec.template.spec.volumes[0].hostPath" in said
 
 
 async def test_what_the_tool_says_is_quoted() -> None:

@@ -35,7 +35,7 @@ def install(path: Path, name: str, text: str) -> None:
 
 async def test_a_missing_program_is_the_operator_s_to_mend(path: Path) -> None:
     for wanted in (HELM, KUSTOMIZE):
-        with pytest.raises(ToolMissing, match=f"there is no `{wanted.tool}` on the PATH where Greenroom"):
+        with pytest.raises(ToolMissing, match=f"`{wanted.tool}` is not on Greenroom's PATH"):
             await Tools().sources(wanted)
 
 
