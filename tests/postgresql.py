@@ -1,4 +1,4 @@
-"""A throw-away PostgreSQL from Debian's packages: its own folder, a free port, ended by its id."""
+"""A temporary PostgreSQL server from Debian's packages: own directory, free port."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PostgresqlMissing(Exception):
 
 @contextlib.contextmanager
 def postgresql() -> Iterator[str]:
-    """Gives the URL of an empty server's administrative database; `database` makes one for a test."""
+    """Starts a server; yields the URL of its administrative database. `database` creates one for a test."""
     programs = _programs()
     folder = Path(tempfile.mkdtemp(prefix="greenroom-postgresql-"))
     try:
@@ -60,14 +60,16 @@ def database(server: str) -> Iterator[str]:
 
 
 def _programs() -> Path:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
-    if not found:
+    binaries = sorted(
+        Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3])
+    )
+    if not binaries:
         raise PostgresqlMissing(str(PostgresqlMissing.__doc__))
-    return found[-1].parent
+    return binaries[-1].parent
 
 
 def _account(folder: Path) -> dict[str, Any]:
-    """PostgreSQL refuses to run as root: then it runs as the account that Debian's package made."""
+    """PostgreSQL refuses to run as root and then uses the account of Debian's package."""
     if os.geteuid() != 0:
         return {}
     account = pwd.getpwnam("postgres")

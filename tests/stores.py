@@ -1,4 +1,4 @@
-"""Stores for tests: on SQLite always, on PostgreSQL for those who ask for it (`-m postgresql`)."""
+"""Store fixtures: on SQLite always, on PostgreSQL with `-m postgresql`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests import postgresql
 
 
 class ManualClock:
-    """A clock that moves when it is told to."""
+    """A clock that moves only by `advance`."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""The deliveries in `fixtures/webhooks`, as GitHub sends them."""
+"""Deliveries from `fixtures/webhooks`, as GitHub sends them."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def fixture(name: str) -> Webhook:
 
 
 def signed(event: str, body: bytes, guid: str = "guid-1", secret: str = SECRET) -> Webhook:
-    """Any body, with the headers that matter."""
+    """A delivery of any body with valid headers."""
     signature = "sha256=" + hmac.digest(secret.encode(), body, "sha256").hex()
     headers = {"X-GitHub-Event": event, "X-GitHub-Delivery": guid, "X-Hub-Signature-256": signature}
     return Webhook(headers, body)
 
 
 def changed(name: str, **fields: Any) -> bytes:
-    """The fixture's body with other values at the top; `...` leaves a field out."""
+    """The fixture's body with changed top-level fields; `...` removes a field."""
     payload = fixture(name).payload | fields
     return json.dumps({key: value for key, value in payload.items() if value is not ...}).encode()

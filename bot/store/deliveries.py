@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -22,6 +23,7 @@ from bot.model.delivery import (
     WebhookEffect,
 )
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, UserOverrides
+from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store import removals
@@ -34,19 +36,49 @@ from bot.store.promotions import wake_all, wake_pending
 from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories, stages
 
+_Entry = tuple[Delivery, Sequence[WebhookEffect]]
+
 
 class SqlDeliveryStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._waiting: list[_Entry] = []
+        """Deliveries of the next transaction; while the database is busy with one, more join it."""
+        self._transaction: asyncio.Task[None] | None = None
 
     async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect] = ()) -> None:
         """Returns once the delivery and its work are on disk; a repeated guid has no second effect.
 
         StoreUnavailable: the delivery must not be acknowledged; a redelivery is processed.
         """
+        entry = (delivery, effects)
+        self._waiting.append(entry)
+        if self._transaction is None:
+            self._transaction = asyncio.create_task(self._record_waiting())
+        try:
+            await asyncio.shield(self._transaction)
+        except StoreUnavailable:
+            raise
+        except Exception:  # one of the deliveries cannot be stored: it must not fail the others
+            now = self._clock()
+            await self._database.run(lambda connection: _record(connection, [entry], now))
+
+    async def _record_waiting(self) -> None:
         now = self._clock()
-        await self._database.run(lambda connection: _record(connection, delivery, effects, now))
+        entries: list[_Entry] = []
+
+        def record(connection: Connection) -> None:
+            if not entries:  # otherwise the database retries
+                entries.extend(self._waiting)
+                self._waiting, self._transaction = [], None
+            _record(connection, entries, now)
+
+        try:
+            await self._database.run(record)
+        finally:
+            if not entries:  # the transaction did not start
+                self._waiting, self._transaction = [], None
 
     async def apply_hints(self, hints: Sequence[PullRequestHint]) -> None:
         """Applies what a sweep found, with the same effect as a delivery."""
@@ -77,11 +109,16 @@ class SqlDeliveryStore:
         return await self._database.run(lambda connection: _find_repository(connection, repository_id))
 
 
-def _record(
-    connection: Connection, delivery: Delivery, effects: Sequence[WebhookEffect], now: datetime
-) -> None:
-    if not _INSERT.run(connection, [_row(delivery)]):
-        return
+def _record(connection: Connection, entries: Sequence[_Entry], now: datetime) -> None:
+    first_of_guid = {delivery.guid: delivery for delivery, _ in reversed(entries)}
+    rows = [_row(first_of_guid[guid]) for guid in sorted(first_of_guid)]
+    new = {row[0] for row in _INSERT.run(connection, rows)}
+    effects = [
+        effect
+        for delivery, own in entries
+        if delivery.guid in new and first_of_guid[delivery.guid] is delivery
+        for effect in own
+    ]
     hints = [effect for effect in effects if isinstance(effect, PullRequestHint)]
     for effect in effects:
         if isinstance(effect, CommitStatusChanged):

@@ -1,8 +1,8 @@
-"""From a push to the URL's answer, against kubectl applying the same objects, on a real control plane.
+"""From a push to the response at the URL, compared with kubectl, on a real control plane.
 
-Both bring a ready application to one release after the other, in turns: one pod, the images built before,
-the same node and gateway. The bot hears of the push by webhook, reads pull request and commit, renders,
-applies in waves, watches, asks through the gateway and reports; kubectl has the rendered objects in a file.
+Both roll out one release after the other, alternately: one pod, images built before, the same node and
+gateway. The bot receives a webhook, reads pull request and commit, renders, applies in waves, watches, probes
+through the gateway and reports; kubectl applies the rendered objects from a file.
 """
 
 from __future__ import annotations
@@ -45,25 +45,25 @@ class Rollout:
     """Seconds since the push, or since kubectl was started."""
 
     answered: float
-    """The new release answered at the URL for the first time."""
-    told: float
-    """The pull request says that it is ready, or kubectl says that the rollout is complete."""
+    """First response of the new release at the URL."""
+    reported: float
+    """The pull request shows it as ready, or kubectl reports the rollout as complete."""
 
 
 async def bench() -> Figures:
     figures = Figures(
         f"A push on a real control plane, median of {ROUNDS} rounds",
-        ("", "new release answers, s", "is said to be ready, s", "slowest, s"),
+        ("", "new release responds, s", "reported as ready, s", "slowest, s"),
     )
     with control_plane() as plane:
         async with measured_scenario(plane.kubeconfig, small=True) as scenario:
             bot, kubectl = await _in_turns(scenario, plane)
     for name, turns in (("Greenroom, push", bot), ("kubectl, apply and rollout status", kubectl)):
-        answered, told = [each.answered for each in turns], [each.told for each in turns]
-        values = (median(answered), median(told), max(told))
+        answered, reported = [rollout.answered for rollout in turns], [rollout.reported for rollout in turns]
+        values = (median(answered), median(reported), max(reported))
         figures.rows.append((name, *(f"{value:.2f}" for value in values)))
-    ratio = median([each.answered for each in bot]) / median([each.told for each in kubectl])
-    figures.goals.append(Goal("push to answer, against kubectl's rollout", ratio, MOST))
+    ratio = median([rollout.answered for rollout in bot]) / median([rollout.reported for rollout in kubectl])
+    figures.goals.append(Goal("push to response, against kubectl's rollout", ratio, MOST))
     return figures
 
 
@@ -102,14 +102,14 @@ async def _kubectl(scenario: MeasuredScenario, plane: ControlPlane, objects: Pat
     began = time.perf_counter()
     answer = asyncio.create_task(_answered(scenario, _KUBECTL_HOST, which, began))
     await asyncio.to_thread(plane.kubectl, "apply", "--server-side", f"--filename={objects}")
-    # `kubectl wait` takes the old pods of an update for the new ones and returns at once.
+    # `kubectl wait` returns at once while the old pods are ready.
     status = ("rollout", "status", "deployment/hello", f"--namespace={_NAMESPACE}")
     await asyncio.to_thread(plane.kubectl, *status)
     return Rollout(await answer, time.perf_counter() - began)
 
 
 async def _answered(scenario: MeasuredScenario, host: str, which: int, began: float) -> float:
-    """Asks through the gateway, as a visitor would, until the new release answers."""
+    """Sends requests through the gateway until the new release responds."""
     url = f"http://127.0.0.1:{scenario.world.gateway.port}/"
     async with asyncio.timeout(_PATIENCE_SECONDS), httpx.AsyncClient(trust_env=False) as visitor:
         while True:
@@ -120,7 +120,7 @@ async def _answered(scenario: MeasuredScenario, host: str, which: int, began: fl
 
 
 async def _objects(scenario: MeasuredScenario, which: int, folder: Path) -> Path:
-    """A file with what the bot renders for this release, for another namespace and host."""
+    """A file with the bot's rendered objects of this release, for another namespace and host."""
     files = scenario.hello(_SENTENCES[which])
     repository = scenario.repository.lower()
     digest = await scenario.world.builder.build(repository, f"bench-{which}", files)
@@ -139,6 +139,6 @@ async def _objects(scenario: MeasuredScenario, which: int, folder: Path) -> Path
     )
     bundle = await ManifestRenderer(policy, Tools()).render(request)
     path = folder / f"release-{which}.json"
-    objects: Sequence[object] = [each for wave in bundle.waves.values() for each in wave]
+    objects: Sequence[object] = [rollout for wave in bundle.waves.values() for rollout in wave]
     path.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
     return path

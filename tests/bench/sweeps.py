@@ -1,7 +1,7 @@
-"""What many previews cost while nothing happens: calls and time of the sweeps, memory of the process.
+"""Cost of idle previews: calls and time of the sweeps, memory of the process.
 
 The previews stand in the store, on the embedded GitHub and on the embedded cluster (namespace and guard
-rails, no pods), as if they had been brought up; then a bot is started and sweeps them again and again.
+rails, no pods), as if they had been deployed; then a bot starts and sweeps them repeatedly.
 """
 
 from __future__ import annotations
@@ -38,36 +38,36 @@ _NAMESPACES_AT_ONCE = 8
 async def bench() -> Figures:
     figures = Figures(
         f"Sweeps over {PREVIEWS} previews of {REPOSITORIES} repositories, nothing changed",
-        ("one round of all sweeps", "no previews", f"{PREVIEWS} previews", "more for each"),
+        ("one round of all sweeps", "no previews", f"{PREVIEWS} previews", "more per preview"),
     )
-    none, all_of_them = await _rounds(0), await _rounds(PREVIEWS)
-    for what, name, labels, unit in (
+    empty, full = await _rounds(0), await _rounds(PREVIEWS)
+    for title, name, labels, unit in (
         ("calls to GitHub", "greenroom_github_calls_total", (), 1),
-        ("… answered with 304, which is free", "greenroom_github_calls_total", ('status="304"',), 1),
+        ("… with a 304 response, which is free", "greenroom_github_calls_total", ('status="304"',), 1),
         ("calls to the cluster", "greenroom_cluster_calls_total", (), 1),
         ("milliseconds of work", "greenroom_work_seconds_sum", ('kind="sweep"',), 1000),
-        ("previews looked at again", "greenroom_work_seconds_count", ('kind="environment"',), 1),
+        ("previews reconciled", "greenroom_work_seconds_count", ('kind="environment"',), 1),
     ):
         few, many = (
             (last.total(name, *labels) - first.total(name, *labels)) / (last.rounds - first.rounds) * unit
-            for first, last in (none, all_of_them)
+            for first, last in (empty, full)
         )
-        figures.rows.append((what, f"{few:.1f}", f"{many:.1f}", f"{(many - few) / PREVIEWS:.3f}"))
-    few, many = (last.total("process_resident_memory_bytes") / 1e6 for _, last in (none, all_of_them))
-    each = (many - few) * 1000 / PREVIEWS
-    figures.rows.append(("memory of the process, MB", f"{few:.1f}", f"{many:.1f}", f"{each:.1f} kB"))
+        figures.rows.append((title, f"{few:.1f}", f"{many:.1f}", f"{(many - few) / PREVIEWS:.3f}"))
+    few, many = (last.total("process_resident_memory_bytes") / 1e6 for _, last in (empty, full))
+    per_preview = (many - few) * 1000 / PREVIEWS
+    figures.rows.append(("memory of the process, MB", f"{few:.1f}", f"{many:.1f}", f"{per_preview:.1f} kB"))
     return figures
 
 
 async def _rounds(previews: int) -> tuple[Snapshot, Snapshot]:
-    """The bot's numbers after its first sweeps, and some rounds later."""
+    """Metrics after the first sweeps, and some rounds later."""
     with tempfile.TemporaryDirectory(prefix="greenroom-bench-") as temporary, GitHubServer() as github:
         folder = Path(temporary)
         await asyncio.to_thread(_populate, github, previews)
         async with KubernetesServer() as cluster:
             kubeconfig = cluster.write_kubeconfig(folder / "kubeconfig")
             database = f"sqlite:///{folder / 'bot.db'}"
-            await _bring_up(github, kubeconfig, database)
+            await _deploy_all(github, kubeconfig, database)
             settings = _settings(github, kubeconfig, database)
             async with BotProcess(free_port(), settings, folder / "bot.log") as bot:
                 first = await wait_for_sweeps(bot.url)
@@ -101,8 +101,8 @@ def _populate(github: GitHubServer, previews: int) -> None:
             github.pulls.open(repository, branch, by="ada", title=f"The {branch}")
 
 
-async def _bring_up(github: GitHubServer, kubeconfig: Path, database: str) -> None:
-    """Leaves store and cluster as a bot does that brought all of them up."""
+async def _deploy_all(github: GitHubServer, kubeconfig: Path, database: str) -> None:
+    """Fills store and cluster as a bot does that deployed all previews."""
     store = await Store.open(database)
     await store.migrate()
     app = GitHubApp(

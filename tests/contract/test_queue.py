@@ -62,11 +62,11 @@ async def test_enqueue_while_running_runs_once_more(store: Store) -> None:
 
 async def test_finish_keeps_the_earlier_time(store: Store, clock: ManualClock) -> None:
     in_a_minute, in_an_hour = clock() + timedelta(minutes=1), clock() + timedelta(hours=1)
-    for asked, wanted in ((in_a_minute, in_an_hour), (in_an_hour, in_a_minute)):
+    for asked, requested in ((in_a_minute, in_an_hour), (in_an_hour, in_a_minute)):
         await store.queue.enqueue([A])
         [claim] = await store.queue.claim("me", 1, 30)
         await store.queue.enqueue([A], not_before=asked)
-        await store.queue.finish(claim, wanted)
+        await store.queue.finish(claim, requested)
         assert await store.queue.next_due() == in_a_minute
 
 
@@ -135,8 +135,8 @@ async def test_lease_of_a_killed_replica_expires(database_url: str, clock: Manua
 
 async def test_start_keeps_leases_of_running_processes(database_url: str, clock: ManualClock) -> None:
     async with AsyncExitStack() as first, opened(database_url, clock) as second:
-        one = await first.enter_async_context(opened(database_url, clock))
-        await one.queue.enqueue([A])
+        first_store = await first.enter_async_context(opened(database_url, clock))
+        await first_store.queue.enqueue([A])
         [claim] = await second.queue.claim("second", 1, 30)
         await first.aclose()
         async with opened(database_url, clock) as third:

@@ -30,20 +30,20 @@ async def deliver(store: Store, clock: ManualClock, guid: str, *asks: WebhookEff
 async def claimed(store: Store, comment_id: int) -> tuple[Claim, RecordedCommand]:
     claims = await store.queue.claim("me", 10, 30)
     [claim] = [claim for claim in claims if claim.key == WorkKey.command(comment_id)]
-    found = await store.commands.get(comment_id)
-    assert found is not None
-    return claim, found[0]
+    stored = await store.commands.get(comment_id)
+    assert stored is not None
+    return claim, stored[0]
 
 
-def destroyed(wishes: UserOverrides) -> UserOverrides:
-    return replace(wishes, destroyed_by="ada")
+def destroyed(overrides: UserOverrides) -> UserOverrides:
+    return replace(overrides, destroyed_by="ada")
 
 
-def wanted(wishes: UserOverrides) -> UserOverrides:
-    return replace(wishes, destroyed_by=None)
+def present(overrides: UserOverrides) -> UserOverrides:
+    return replace(overrides, destroyed_by=None)
 
 
-async def wishes(store: Store) -> UserOverrides:
+async def overrides(store: Store) -> UserOverrides:
     environment = await store.environments.get(SEVEN)
     assert environment is not None
     return environment.overrides
@@ -54,12 +54,12 @@ async def test_repeated_deliveries_of_a_comment_are_one_command(store: Store, cl
     since = clock()
     clock.advance(5)
     comment = CommandPosted(SHOP, 7, 900, "digest")
-    await asyncio.gather(*(deliver(store, clock, f"guid-{one}", comment) for one in range(10)))
-    claim, heard = await claimed(store, 900)
-    assert heard == RecordedCommand(SHOP, 7, 900, "digest", clock(), FIRST, since, None, False)
+    await asyncio.gather(*(deliver(store, clock, f"guid-{entry}", comment) for entry in range(10)))
+    claim, command = await claimed(store, 900)
+    assert command == RecordedCommand(SHOP, 7, 900, "digest", clock(), FIRST, since, None, False)
     await store.queue.finish(claim)
     await deliver(store, clock, "guid-11", comment)
-    assert [one.key.kind for one in await store.queue.claim("me", 10, 30)] == []
+    assert [entry.key.kind for entry in await store.queue.claim("me", 10, 30)] == []
 
 
 async def test_command_keeps_the_head_of_its_delivery(store: Store, clock: ManualClock) -> None:
@@ -72,8 +72,8 @@ async def test_command_keeps_the_head_of_its_delivery(store: Store, clock: Manua
     clock.advance(5)
     await deliver(store, clock, "told again", PullRequestHint(SHOP, 7, SECOND, open=True))
     await deliver(store, clock, "another", CommandPosted(SHOP, 7, 901, ""))
-    found = [await store.commands.get(comment) for comment in (900, 901)]
-    assert [(one[0].head, one[0].head_since) for one in found if one] == [
+    stored = [await store.commands.get(comment) for comment in (900, 901)]
+    assert [(entry[0].head, entry[0].head_since) for entry in stored if entry] == [
         (FIRST, pushed_at - timedelta(seconds=10)),
         (SECOND, pushed_at),
     ]
@@ -81,8 +81,8 @@ async def test_command_keeps_the_head_of_its_delivery(store: Store, clock: Manua
 
 async def test_command_creates_missing_environment(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, "comment", CommandPosted(SHOP, 7, 900, ""))
-    _, heard = await claimed(store, 900)
-    assert heard.head is None
+    _, command = await claimed(store, 900)
+    assert command.head is None
     assert await store.environments.get(SEVEN) is not None
 
 
@@ -90,12 +90,12 @@ async def test_command_outcome_and_effect_are_one_transaction(store: Store, cloc
     await deliver(
         store, clock, "comment", PullRequestHint(SHOP, 7, FIRST, open=True), CommandPosted(SHOP, 7, 900, "")
     )
-    claim, heard = await claimed(store, 900)
-    assert await store.commands.decide(claim, heard, DESTROY, destroyed, by="ada") == DESTROY
-    found = await store.commands.get(900)
-    assert found is not None
-    assert found[1] == DESTROY
-    assert (await wishes(store)).destroyed_by == "ada"
+    claim, command = await claimed(store, 900)
+    assert await store.commands.decide(claim, command, DESTROY, destroyed, by="ada") == DESTROY
+    stored = await store.commands.get(900)
+    assert stored is not None
+    assert stored[1] == DESTROY
+    assert (await overrides(store)).destroyed_by == "ada"
     [decision] = await store.journal.decisions(SEVEN)
     assert (decision.action, decision.reason, decision.by) == ("asked", "`/destroy`", "ada")
 
@@ -104,40 +104,40 @@ async def test_command_worker_without_claim_changes_nothing(store: Store, clock:
     await deliver(
         store, clock, "comment", PullRequestHint(SHOP, 7, FIRST, open=True), CommandPosted(SHOP, 7, 900, "")
     )
-    claim, heard = await claimed(store, 900)
+    claim, command = await claimed(store, 900)
     clock.advance(60)
     await claimed(store, 900)
     with pytest.raises(Superseded):
-        await store.commands.decide(claim, heard, DESTROY, destroyed, by="ada")
+        await store.commands.decide(claim, command, DESTROY, destroyed, by="ada")
     with pytest.raises(Superseded):
         await store.commands.check(claim)
     with pytest.raises(Superseded):
-        await store.commands.answered(claim, heard, "1")
-    assert await wishes(store) == UserOverrides()
-    found = await store.commands.get(900)
-    assert found == (heard, None)
+        await store.commands.answered(claim, command, "1")
+    assert await overrides(store) == UserOverrides()
+    stored = await store.commands.get(900)
+    assert stored == (command, None)
 
 
 async def test_last_command_wins_in_any_order_of_delivery(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, "opened", PullRequestHint(SHOP, 7, FIRST, open=True))
     await deliver(store, clock, "later", CommandPosted(SHOP, 7, 901, ""))
-    claim, heard = await claimed(store, 901)
-    assert await store.commands.decide(claim, heard, PREVIEW, wanted, by="ada") == PREVIEW
+    claim, command = await claimed(store, 901)
+    assert await store.commands.decide(claim, command, PREVIEW, present, by="ada") == PREVIEW
     await deliver(store, clock, "earlier", CommandPosted(SHOP, 7, 900, ""))
-    claim, heard = await claimed(store, 900)
-    overtaken = await store.commands.decide(claim, heard, DESTROY, destroyed, by="ada")
+    claim, command = await claimed(store, 900)
+    overtaken = await store.commands.decide(claim, command, DESTROY, destroyed, by="ada")
     assert overtaken == replace(DESTROY, result=Result.OVERTAKEN)
-    assert (await wishes(store)).destroyed_by is None
+    assert (await overrides(store)).destroyed_by is None
 
 
 async def test_finished_commands_are_purged(store: Store, clock: ManualClock) -> None:
     await deliver(store, clock, "two", CommandPosted(SHOP, 7, 900, ""), CommandPosted(SHOP, 7, 901, ""))
-    claim, heard = await claimed(store, 900)
-    await store.commands.answered(claim, heard, "1")
-    await store.commands.finish(claim, heard)
-    found = await store.commands.get(900)
-    assert found is not None
-    assert (found[0].answer, found[0].finished) == ("1", True)
+    claim, command = await claimed(store, 900)
+    await store.commands.answered(claim, command, "1")
+    await store.commands.finish(claim, command)
+    stored = await store.commands.get(900)
+    assert stored is not None
+    assert (stored[0].answer, stored[0].finished) == ("1", True)
     assert await store.commands.purge(clock()) == 0
     assert await store.commands.purge(clock() + timedelta(seconds=1)) == 1
     assert await store.commands.get(900) is None

@@ -1,4 +1,4 @@
-"""What deliveries do to the store, the same on SQLite and PostgreSQL."""
+"""Effects of deliveries in the store, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -321,6 +321,6 @@ async def test_default_branch_push_wakes_only_staged_repositories(store: Store, 
 
 async def test_default_branch_push_wakes_a_staged_pipeline(store: Store, clock: ManualClock) -> None:
     stage = EnvironmentKey.stage(SHOP.id, "staging")
-    await store.promotions.change(stage, SHOP, lambda board: board)
+    await store.promotions.change(stage, SHOP, lambda aggregate: aggregate)
     await deliver(store, clock, DefaultBranchPushed(SHOP))
     assert await due(store) == [WorkKey.pipeline(SHOP.id)]

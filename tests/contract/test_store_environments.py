@@ -1,4 +1,4 @@
-"""Records of environments and their fence, the same on SQLite and PostgreSQL."""
+"""Records of environments and their fence, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def test_save_fails_after_a_lost_lease(store: Store, clock: ManualClock) -
 async def test_update_overrides_supersedes_the_worker(store: Store, clock: ManualClock) -> None:
     claim, environment = await opened(store, clock)
     wished = await store.environments.update_overrides(
-        SEVEN, lambda wishes: replace(wishes, reseeds=wishes.reseeds + 1), "`/reseed`", by="ada"
+        SEVEN, lambda overrides: replace(overrides, reseeds=overrides.reseeds + 1), "`/reseed`", by="ada"
     )
     assert wished is not None
     assert wished.generation == environment.generation + 1
@@ -156,9 +156,9 @@ async def test_update_overrides_supersedes_the_worker(store: Store, clock: Manua
     assert again.key == WorkKey.environment(SEVEN)
     [decision] = await store.journal.decisions(SEVEN)
     assert (decision.action, decision.reason, decision.by) == ("asked", "`/reseed`", "ada")
-    nobody = EnvironmentKey.preview(SHOP.id, 8)
+    missing = EnvironmentKey.preview(SHOP.id, 8)
     assert (
-        await store.environments.update_overrides(nobody, lambda wishes: wishes, "`/reseed`", by="ada")
+        await store.environments.update_overrides(missing, lambda overrides: overrides, "`/reseed`", by="ada")
         is None
     )
 
@@ -184,14 +184,14 @@ async def test_environments_are_found_by_state_repository_and_expiry(
         await store.environments.save(claim, replace(environment, status=status))
         clock.advance(1)
 
-    async def found(**conditions: object) -> list[str]:
-        return [each.key.name for each in await store.environments.find(**conditions)]  # type: ignore[arg-type]  # its conditions
+    async def result(**conditions: object) -> list[str]:
+        return [item.key.name for item in await store.environments.find(**conditions)]  # type: ignore[arg-type]  # its conditions
 
-    assert await found() == ["1", "2"]
-    assert await found(states=[EnvironmentState.READY, EnvironmentState.FAILED]) == ["1"]
-    assert await found(repository_id=SHOP.id) == ["1", "2"]
-    assert await found(repository_id=99) == []
-    assert await found(expires_before=clock() + timedelta(hours=1.5)) == ["1"]
+    assert await result() == ["1", "2"]
+    assert await result(states=[EnvironmentState.READY, EnvironmentState.FAILED]) == ["1"]
+    assert await result(repository_id=SHOP.id) == ["1", "2"]
+    assert await result(repository_id=99) == []
+    assert await result(expires_before=clock() + timedelta(hours=1.5)) == ["1"]
     assert await store.environments.get(EnvironmentKey.preview(99, 1)) is None
 
 

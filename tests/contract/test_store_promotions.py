@@ -1,4 +1,4 @@
-"""Stages and promotions as both databases keep them."""
+"""Stages, promotions, releases and audit in the store, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ async def request(store: Store, clock: ManualClock, id: str = "p1", by: str = "a
 
 async def claim(store: Store, key: WorkKey) -> Claim:
     claims = await store.queue.claim("test", 10, 60)
-    return next(each for each in claims if each.key == key)
+    return next(item for item in claims if item.key == key)
 
 
 def begin(aggregate: StageAggregate, clock: ManualClock, id: str = "p1") -> StageAggregate:
@@ -52,7 +52,7 @@ def begin(aggregate: StageAggregate, clock: ManualClock, id: str = "p1") -> Stag
 async def test_promotion_request_is_stored_once_and_enqueued(store: Store, clock: ManualClock) -> None:
     for _ in range(10):
         await request(store, clock)
-    assert [each.id for each in await store.promotions.find(SHOP.id)] == ["p1"]
+    assert [item.id for item in await store.promotions.find(SHOP.id)] == ["p1"]
     assert len(await store.audit.entries(SHOP.id)) == 1
     await claim(store, WorkKey.promotion("p1"))
 
@@ -106,9 +106,9 @@ async def test_change_fails_after_a_lost_claim(store: Store, clock: ManualClock)
         await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock), claim=held)
     with pytest.raises(Superseded):
         await store.promotions.save_receipt(held, "p1", "{}")
-    found = await store.promotions.get("p1")
-    assert found is not None
-    assert found.state is State.REQUESTED
+    result = await store.promotions.get("p1")
+    assert result is not None
+    assert result.state is State.REQUESTED
     assert await store.environments.get(STAGING) is None
 
 
@@ -158,21 +158,21 @@ async def test_concurrent_changes_are_serialized(store: Store, clock: ManualCloc
     await request(store, clock)
 
     def approve(aggregate: StageAggregate) -> StageAggregate:
-        one = aggregate.promotions["p1"]
-        return aggregate.with_event(one, clock.now, StateEvent(one.state, f"line {len(one.timeline)}"))
+        first = aggregate.promotions["p1"]
+        return aggregate.with_event(first, clock.now, StateEvent(first.state, f"line {len(first.timeline)}"))
 
     await asyncio.gather(*(store.promotions.change(STAGING, SHOP, approve) for _ in range(10)))
-    found = await store.promotions.get("p1")
-    assert found is not None
-    assert [chapter.event for chapter in found.timeline] == [f"line {number}" for number in range(10)]
+    result = await store.promotions.get("p1")
+    assert result is not None
+    assert [entry.event for entry in result.timeline] == [f"line {number}" for number in range(10)]
 
 
 async def test_waiting_promotions_are_woken_when_the_stage_is_free(store: Store, clock: ManualClock) -> None:
     await request(store, clock, "p1")
     await request(store, clock, "p2", "")
     await store.promotions.change(STAGING, SHOP, lambda aggregate: begin(aggregate, clock, "p1"))
-    for each in await store.queue.claim("test", 10, 60):
-        await store.queue.finish(each)
+    for item in await store.queue.claim("test", 10, 60):
+        await store.queue.finish(item)
     await store.promotions.change(
         STAGING,
         SHOP,
@@ -191,9 +191,9 @@ async def test_releases_are_stored_once_and_found_by_commit(store: Store, clock:
     assert await store.releases.get(SHOP.id, first.id) == first
     assert await store.releases.of_commit(SHOP.id, first.commit) == newer
     assert await store.releases.get(SHOP.id + 1, first.id) is None
-    known = await store.releases.learn_tree(newer, "f" * 40)
-    assert await store.releases.get(SHOP.id, newer.id) == known
-    assert known.id == newer.id
+    stored = await store.releases.learn_tree(newer, "f" * 40)
+    assert await store.releases.get(SHOP.id, newer.id) == stored
+    assert stored.id == newer.id
 
 
 async def test_audit_has_actor_action_reason_before_and_after(store: Store, clock: ManualClock) -> None:
@@ -219,8 +219,8 @@ async def test_change_with_a_token_happens_once(store: Store, clock: ManualClock
         )
         assert aggregate.promotions["p1"].paused_by == "bea"
         clock.advance(1)
-    entries = [each for each in await store.audit.entries(SHOP.id) if each.action == "paused"]
-    assert [each.token for each in entries] == ["comment/7"]
+    entries = [item for item in await store.audit.entries(SHOP.id) if item.action == "paused"]
+    assert [item.token for item in entries] == ["comment/7"]
     assert await store.promotions.carried_out(SHOP.id, "comment/7") == "p1"
     assert await store.promotions.carried_out(SHOP.id, "comment/8") is None
     assert await store.promotions.carried_out(SHOP.id, "") is None
@@ -255,8 +255,8 @@ LATER = timedelta(days=91)
 
 async def kept(store: Store, *commits: str) -> str:
     """Those of the commits whose release is known."""
-    found = [await store.releases.of_commit(SHOP.id, commit * 40) for commit in commits]
-    return "".join(commit for commit, each in zip(commits, found, strict=True) if each is not None)
+    result = [await store.releases.of_commit(SHOP.id, commit * 40) for commit in commits]
+    return "".join(commit for commit, item in zip(commits, result, strict=True) if item is not None)
 
 
 async def make(store: Store, clock: ManualClock, commits: str) -> None:
@@ -310,13 +310,13 @@ async def test_purge_keeps_unverified_and_pinned_releases(store: Store, clock: M
 
 async def test_purge_keeps_releases_of_open_promotions(store: Store, clock: ManualClock) -> None:
     await make(store, clock, "abcd")
-    found = replace(asked(clock), release=release("a"))
-    wanted = replace(asked(clock, "p2"), requested_release=release("b").id)
+    result = replace(asked(clock), release=release("a"))
+    expected = replace(asked(clock, "p2"), requested_release=release("b").id)
     head = replace(asked(clock, "p3"), head="d" * 40)
 
     def change(aggregate: StageAggregate) -> StageAggregate:
-        for each in (found, wanted, head):
-            aggregate = stage_actions.request(aggregate, each, clock.now)
+        for item in (result, expected, head):
+            aggregate = stage_actions.request(aggregate, item, clock.now)
         return aggregate
 
     await store.promotions.change(STAGING, SHOP, change)
@@ -368,10 +368,10 @@ async def test_statistics_count_environments_promotions_and_stages(store: Store,
 
     await store.promotions.change(STAGING, SHOP, change)
     clock.advance(90)
-    found = await store.statistics.read()
-    assert found.environments == {"pending": 2}
-    assert found.promotions == {"awaiting approval": 1, "rejected": 1}
-    assert (found.locked, found.held, found.approval_seconds) == (1, 1, 90)
+    result = await store.statistics.read()
+    assert result.environments == {"pending": 2}
+    assert result.promotions == {"awaiting approval": 1, "rejected": 1}
+    assert (result.locked, result.held, result.approval_seconds) == (1, 1, 90)
 
     clock.advance(3600)
     await store.promotions.change(
@@ -382,5 +382,5 @@ async def test_statistics_count_environments_promotions_and_stages(store: Store,
     await store.promotions.change(
         STAGING, SHOP, lambda aggregate: stage_actions.unhold(aggregate, "bea", clock.now)
     )
-    found = await store.statistics.read()
-    assert (found.locked, found.held, found.approval_seconds) == (0, 0, 0)
+    result = await store.statistics.read()
+    assert (result.locked, result.held, result.approval_seconds) == (0, 0, 0)

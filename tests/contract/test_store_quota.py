@@ -1,4 +1,4 @@
-"""Places on the cluster, the same on SQLite and PostgreSQL: never more than there are, and none is lost."""
+"""Slots on the cluster, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PREPARED = Release(FIRST, {}, "sha256:" + "2" * 64)
 async def prepared(store: Store, clock: ManualClock, *numbers: int) -> dict[int, tuple[Claim, Environment]]:
     """Claimed, and ready to start."""
     await store.deliveries.apply_hints([PullRequestHint(SHOP, number, FIRST, True) for number in numbers])
-    found = {}
+    result = {}
     for claim in await store.queue.claim("me", 100, 3600):
         environment = await store.environments.get(EnvironmentKey.parse(claim.key.subject))
         assert environment is not None
         pull = replace(pull_request(FIRST, clock()), number=int(environment.key.name))
         record = replace(environment, attempt=Attempt(pull_request=pull, release=PREPARED))
         await store.environments.save(claim, record)
-        found[pull.number] = (claim, record)
-    return found
+        result[pull.number] = (claim, record)
+    return result
 
 
 async def read(store: Store, number: int) -> Environment:

@@ -1,4 +1,4 @@
-"""What signed deliveries told of lost repositories, the same on SQLite and PostgreSQL."""
+"""Notices of removed repositories, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ UNINSTALLED = RepositoryRemoved(SHOP.installation_id, None, "The App was uninsta
 MOVED = Repository(SHOP.id, 21, "elsewhere", "shop")
 
 
-async def tell(store: Store, clock: ManualClock, ask: WebhookEffect) -> None:
+async def deliver(store: Store, clock: ManualClock, ask: WebhookEffect) -> None:
     guid = f"{ask}{clock()}"
     await store.deliveries.record(Delivery(guid, "repository", "", clock(), SHOP), [ask])
     clock.advance(60)
 
 
 async def test_removal_keeps_the_time_of_the_first_notice(store: Store, clock: ManualClock) -> None:
-    told_at = clock()
-    await tell(store, clock, TAKEN_OUT)
-    await tell(store, clock, TAKEN_OUT)
-    assert await store.environments.removal(SHOP, clock()) == RemovalNotice(TAKEN_OUT.why, told_at)
-    assert await store.environments.removal(SHOP, told_at) is None
+    noticed_at = clock()
+    await deliver(store, clock, TAKEN_OUT)
+    await deliver(store, clock, TAKEN_OUT)
+    assert await store.environments.removal(SHOP, clock()) == RemovalNotice(TAKEN_OUT.why, noticed_at)
+    assert await store.environments.removal(SHOP, noticed_at) is None
     assert await store.environments.removal(MOVED, clock()) is None
 
 
@@ -42,9 +42,9 @@ async def test_removal_of_the_app_covers_all_repositories(store: Store, clock: M
     await store.deliveries.apply_hints(
         [PullRequestHint(Repository(11, 22, "others", "tools"), 1, FIRST, True)]
     )
-    await tell(store, clock, UNINSTALLED)
-    found = await store.environments.find(lost_before=clock())
-    assert [each.repository for each in found] == [SHOP]
+    await deliver(store, clock, UNINSTALLED)
+    result = await store.environments.find(lost_before=clock())
+    assert [item.repository for item in result] == [SHOP]
     assert await store.environments.find(lost_before=clock() - timedelta(hours=1)) == []
     loss = await store.environments.removal(SHOP, clock())
     assert loss is not None
@@ -52,14 +52,14 @@ async def test_removal_of_the_app_covers_all_repositories(store: Store, clock: M
 
 
 async def test_removal_is_revoked_by_a_later_delivery(store: Store, clock: ManualClock) -> None:
-    await tell(store, clock, TAKEN_OUT)
-    await tell(store, clock, ResyncRequested(MOVED))
+    await deliver(store, clock, TAKEN_OUT)
+    await deliver(store, clock, ResyncRequested(MOVED))
     assert await store.environments.removal(SHOP, clock()) is not None
-    await tell(store, clock, ResyncRequested(SHOP))
+    await deliver(store, clock, ResyncRequested(SHOP))
     assert await store.environments.removal(SHOP, clock()) is None
 
 
 async def test_old_removals_are_purged(store: Store, clock: ManualClock) -> None:
-    await tell(store, clock, TAKEN_OUT)
+    await deliver(store, clock, TAKEN_OUT)
     await store.deliveries.purge(clock())
     assert await store.environments.removal(SHOP, clock()) is None

@@ -77,8 +77,8 @@ def test_resync_finds_missed_labels_drafts_and_bases() -> None:
 def test_resync_finds_previews_of_an_older_configuration() -> None:
     read = {1: "now", 2: "before", 3: None, 4: "before"}
     environments = [
-        replace(one, attempt=replace(one.attempt, configuration=text))
-        for one, text in ((environment(number), text) for number, text in read.items())
+        replace(preview, attempt=replace(preview.attempt, configuration=text))
+        for preview, text in ((environment(number), text) for number, text in read.items())
     ]
     pulls = [replace(PULL, number=number) for number in (1, 2, 3)]
     assert numbers(reconfigured_hints(SHOP, pulls, environments, "now")) == [2]
@@ -91,7 +91,7 @@ def test_resync_rereads_unlisted_pull_requests() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stages", "wanted"),
+    ("stages", "expected"),
     [
         ("stages: {integration: {automatic: true}}", True),
         ("stages: {integration: {}, staging: {after: [integration], automatic: true}}", False),
@@ -100,9 +100,9 @@ def test_resync_rereads_unlisted_pull_requests() -> None:
         ("stages: {", False),
     ],
 )
-def test_resync_wakes_pipelines_that_follow_the_default_branch(stages: str, wanted: bool) -> None:
+def test_resync_wakes_pipelines_that_follow_the_default_branch(stages: str, expected: bool) -> None:
     text = f"version: 1\nimages: {{shop: ghcr.io/acme/shop}}\nmanifests: {{plain: deploy/}}\n{stages}"
-    assert has_pipeline(text) is wanted
+    assert has_pipeline(text) is expected
     assert not has_pipeline(None)
 
 

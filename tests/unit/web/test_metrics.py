@@ -41,7 +41,7 @@ async def test_metrics_have_their_labels() -> None:
     metrics.cluster_call("PATCH", 200)
     metrics.swept("orphans", 2)
     metrics.breaker_tripped("expiry")
-    found = await _scrape(metrics, {"waiting": 4, "running": 2})
+    samples = await _scrape(metrics, {"waiting": 4, "running": 2})
     expected = {
         'greenroom_deliveries_total{event="pull_request",status="202"}': 1,
         'greenroom_acknowledgement_seconds_bucket{le="0.005"}': 1,
@@ -64,26 +64,26 @@ async def test_metrics_have_their_labels() -> None:
         'greenroom_sweep_enqueued_total{sweep="orphans"}': 2,
         'greenroom_sweep_breaker_trips_total{sweep="expiry"}': 1,
     }
-    assert {name: found.get(name) for name in expected} == expected
-    assert found["process_resident_memory_bytes"] > 0
+    assert {name: samples.get(name) for name in expected} == expected
+    assert samples["process_resident_memory_bytes"] > 0
 
 
 async def test_metrics_group_unknown_event_names() -> None:
     metrics = Metrics()
     for number in range(50):
         metrics.delivery(f"made_up_{number}", 401, 0.001)
-    found = await _scrape(metrics, {})
-    assert found['greenroom_deliveries_total{event="other",status="401"}'] == 50
-    assert not any("made_up" in name for name in found)
+    samples = await _scrape(metrics, {})
+    assert samples['greenroom_deliveries_total{event="other",status="401"}'] == 50
+    assert not any("made_up" in name for name in samples)
 
 
 async def test_metrics_drop_states_without_environments() -> None:
     metrics = Metrics()
     metrics.environments({"ready": 1, "deleting": 1})
     metrics.environments({"ready": 2})
-    found = await _scrape(metrics, {})
-    assert found['greenroom_environments{state="ready"}'] == 2
-    assert 'greenroom_environments{state="deleting"}' not in found
+    samples = await _scrape(metrics, {})
+    assert samples['greenroom_environments{state="ready"}'] == 2
+    assert 'greenroom_environments{state="deleting"}' not in samples
 
 
 async def test_metrics_of_two_bots_are_separate() -> None:
@@ -103,7 +103,7 @@ async def test_metrics_count_webhooks_by_status() -> None:
         await client.post("/webhooks", content=push.body, headers=dict(push.headers))
         await client.post("/webhooks", headers={"X-GitHub-Event": "push"})
         await client.get("/webhooks")
-    found = await _scrape(metrics, {})
-    assert found['greenroom_deliveries_total{event="push",status="202"}'] == 1
-    assert found['greenroom_deliveries_total{event="push",status="401"}'] == 1
-    assert found["greenroom_acknowledgement_seconds_count"] == 2
+    samples = await _scrape(metrics, {})
+    assert samples['greenroom_deliveries_total{event="push",status="202"}'] == 1
+    assert samples['greenroom_deliveries_total{event="push",status="401"}'] == 1
+    assert samples["greenroom_acknowledgement_seconds_count"] == 2

@@ -75,7 +75,9 @@ async def test_session_cookie_is_http_only_and_minimal(web: WebFixture) -> None:
     state = await browser.begin()
     web.github.codes["code"] = ADA
     back = await browser.come_back(code="code", state=state)
-    [cookie] = [one for one in back.headers.get_list("set-cookie") if one.startswith("__Host-greenroom=")]
+    [cookie] = [
+        header for header in back.headers.get_list("set-cookie") if header.startswith("__Host-greenroom=")
+    ]
     assert all(word in cookie for word in ("HttpOnly", "Secure", "SameSite=lax", "Path=/"))
     body = cookie.split("=", 1)[1].split(".")[1]
     content = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
