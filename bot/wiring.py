@@ -90,7 +90,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         private_key=settings.github_private_key.get_secret_value(),
         public_url=settings.public_url,
         ca_file=settings.github_ca_file,
-        telemetry=metrics,
+        metrics=metrics,
     )
     stack.push_async_callback(github.close)
     kubernetes = await stack.enter_async_context(await connect(settings.kubeconfig, metrics))

@@ -1,1 +1,1 @@
-"""What the bot asks of GitHub and says on it. The only room that speaks through githubkit."""
+"""GitHub: client, resources, reporter and messages. The only package that imports githubkit."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from bot.github.client.connection import Connection
+from bot.github.client.connection import NO_METRICS, CallMetrics, Connection
 from bot.github.client.github_client import GitHubClient
-from bot.github.client.telemetry import CallMetrics, NoCallMetrics
 from bot.github.reporter.recovery import Recovery
 from bot.github.reporter.reporter import Reporter
 from bot.github.resources.checks import Checks
@@ -22,8 +21,6 @@ from bot.github.resources.pull_requests import PullRequests
 from bot.github.resources.sign_in import SignIn, web_url
 from bot.promotions.ports import GitHubReaders
 
-_NO_TELEMETRY = NoCallMetrics()
-
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -32,7 +29,7 @@ def _now() -> datetime:
 class GitHubApp:
     """The resources of one GitHub App, on one connection pool.
 
-    Every call of a resource raises TryAgain when GitHub does not answer or asks for a pause, Rejected when
+    Every call of a resource raises Unavailable when GitHub does not answer or is rate limited, Rejected when
     it refuses. `api_url` may have a path (Enterprise Server); `public_url` is where users reach the bot.
     """
 
@@ -45,10 +42,10 @@ class GitHubApp:
         public_url: str,
         ca_file: str | None = None,
         clock: Callable[[], datetime] = _now,
-        telemetry: CallMetrics = _NO_TELEMETRY,
+        metrics: CallMetrics = NO_METRICS,
     ) -> None:
-        self.connection = Connection(api_url, app_id, private_key, clock, ca_file, telemetry)
-        self.client = GitHubClient(self.connection, clock, telemetry)
+        self.connection = Connection(api_url, app_id, private_key, clock, ca_file, metrics)
+        self.client = GitHubClient(self.connection, clock, metrics)
         self.web_url = web_url(api_url)
         recovery = Recovery(self.client, app_id)
         self.collaborators = Collaborators(self.client)

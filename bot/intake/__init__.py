@@ -1,1 +1,1 @@
-"""What a webhook call says, without I/O: is it GitHub's, and what does it ask for?"""
+"""Webhooks without I/O: signature, parsing and effects."""

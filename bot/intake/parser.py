@@ -1,4 +1,4 @@
-"""From an event to what it asks for. Pure and tolerant: what is not understood asks for nothing."""
+"""Parses webhook events into their effects. Pure and tolerant: unknown events have no effect."""
 
 from __future__ import annotations
 
@@ -34,17 +34,19 @@ _ACTION = re.compile(r"[a-z_]{1,64}")
 
 _HEAD_ACTIONS = frozenset({"opened", "synchronize", "reopened", "closed"})
 _REREAD_ACTIONS = frozenset({"edited", "labeled", "unlabeled", "converted_to_draft", "ready_for_review"})
-"""What changed is not the head: labels, draft or base may decide whether there is an environment at all."""
+"""Actions that do not change the head; labels, draft and base decide whether there is a preview."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedDelivery:
+    """A delivery and its effects."""
+
     delivery: Delivery
     effects: Sequence[WebhookEffect]
 
 
 def parse_delivery(event: str, guid: str, body: bytes, received_at: datetime) -> ParsedDelivery:
-    """Raises NotAnObject when the body is not a JSON object; reads everything else as well as it can."""
+    """Raises InvalidPayload when the body is not a JSON object; tolerates everything else."""
     payload = read_payload(body)
     repository = _repository(payload, payload.repository)
     action = payload.action if payload.action and _ACTION.fullmatch(payload.action) else ""
@@ -61,8 +63,8 @@ def _pull_request(payload: Payload, action: str, repository: Repository | None) 
         return ()
     pull = payload.pull_request or PullRequest()
     number = _number(pull.number or payload.number)
-    base_is_the_same = payload.changes is not None and payload.changes.base is None
-    if number is None or (action == "edited" and base_is_the_same):
+    keeps_base = payload.changes is not None and payload.changes.base is None
+    if number is None or (action == "edited" and keeps_base):
         return ()
     head = _sha(pull.head.sha if pull.head else None) if action in _HEAD_ACTIONS else None
     return (PullRequestHint(repository, number, head, _open(pull, action)),)
@@ -93,12 +95,12 @@ def _status(payload: Payload, _: str, repository: Repository | None) -> Sequence
 
 
 def _commit_status_changed(repository: Repository | None, sha: str | None) -> Sequence[WebhookEffect]:
-    found = _sha(sha)
-    return (CommitStatusChanged(repository.id, found),) if repository is not None and found else ()
+    commit = _sha(sha)
+    return (CommitStatusChanged(repository.id, commit),) if repository is not None and commit else ()
 
 
 def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
-    """A push to a pull request's branch comes as `synchronize`; here the default branch and tags matter."""
+    """Pushes to the default branch and of tags; pushes to pull requests arrive as `synchronize`."""
     branch = payload.repository.default_branch if payload.repository else None
     if repository is None:
         return ()
@@ -114,7 +116,7 @@ def _push(payload: Payload, _: str, repository: Repository | None) -> Sequence[W
 
 
 def _comment(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
-    """Only what a person wrote on a pull request and reads like a command asks for anything."""
+    """A comment with a command, by a user, on a pull request."""
     issue, comment = payload.issue, payload.comment
     if repository is None or issue is None or issue.pull_request is None or comment is None:
         return ()
@@ -145,9 +147,13 @@ def _uninstalled(payload: Payload, _: str, __: Repository | None) -> Sequence[We
 
 
 def _removed(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
-    found = (_repository(payload, named) for named in payload.repositories_removed or ())
-    why = "The repository was taken out of the App's installation."
-    return tuple(RepositoryRemoved(each.installation_id, each.id, why) for each in found if each is not None)
+    repositories = (_repository(payload, removed) for removed in payload.repositories_removed or ())
+    reason = "The repository was removed from the App's installation."
+    return tuple(
+        RepositoryRemoved(repository.installation_id, repository.id, reason)
+        for repository in repositories
+        if repository is not None
+    )
 
 
 def _deleted(_: Payload, __: str, repository: Repository | None) -> Sequence[WebhookEffect]:
@@ -156,13 +162,15 @@ def _deleted(_: Payload, __: str, repository: Repository | None) -> Sequence[Web
     return (RepositoryRemoved(repository.installation_id, repository.id, "The repository was deleted."),)
 
 
-def _resync_all(payload: Payload, named: Sequence[PayloadRepository] | None) -> Sequence[WebhookEffect]:
-    found = (_repository(payload, repository) for repository in named or ())
-    return tuple(ResyncRequested(repository) for repository in found if repository is not None)
+def _resync_all(
+    payload: Payload, repositories: Sequence[PayloadRepository] | None
+) -> Sequence[WebhookEffect]:
+    known = (_repository(payload, repository) for repository in repositories or ())
+    return tuple(ResyncRequested(repository) for repository in known if repository is not None)
 
 
 def _repository(payload: Payload, named: PayloadRepository | None) -> Repository | None:
-    """None without a usable id, name and installation: then nothing can be asked for."""
+    """None without a valid id, name and installation; the event then has no effect."""
     if named is None or payload.installation is None:
         return None
     owner = (named.owner.login or named.owner.name) if named.owner else None
@@ -176,7 +184,7 @@ def _repository(payload: Payload, named: PayloadRepository | None) -> Repository
 
 
 def _is_id(number: int | None) -> TypeGuard[int]:
-    """Fits the databases' 64 bits."""
+    """Whether the number fits into 64 bits, as the databases need."""
     return number is not None and 0 < number <= _LARGEST_ID
 
 
@@ -211,4 +219,4 @@ EFFECT_READERS: Mapping[str, EffectReader] = {
     "repository.transferred": _repository_changed,
     "status": _status,
 }
-"""All that asks for something, as EVENT.ACTION, or EVENT where there is no action."""
+"""Readers by EVENT.ACTION, or EVENT for events without actions; all others have no effect."""

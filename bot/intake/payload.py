@@ -1,7 +1,7 @@
-"""The few fields of GitHub's payloads that are used, out of whatever else they carry.
+"""The fields of GitHub's webhook payloads that the bot uses.
 
-Decoding is partial: what is not declared here is skipped, not built. A declared field of the wrong type
-counts as absent, so every payload that any server version has sent can be read.
+Undeclared fields are skipped. A declared field of the wrong type counts as absent, so payloads of all server
+versions can be read.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ class InvalidPayload(ValueError):
 
 
 class _Fields(msgspec.Struct, frozen=True, gc=False):
-    """Base of all parts."""
+    """Base of all payload objects."""
 
 
 class PayloadOwner(_Fields, frozen=True, gc=False):
     login: str | None = None
     name: str | None = None
-    """Pushes of old servers have this instead of `login`."""
+    """Sent instead of `login` in push events of old servers."""
 
 
 class Repository(_Fields, frozen=True, gc=False):
@@ -76,7 +76,7 @@ class Comment(_Fields, frozen=True, gc=False):
 
 
 class PullRequestOfIssue(_Fields, frozen=True, gc=False):
-    """Only there when the issue is a pull request."""
+    """Present only when the issue is a pull request."""
 
 
 class Issue(_Fields, frozen=True, gc=False):
@@ -110,7 +110,7 @@ _F = TypeVar("_F", bound=_Fields)
 
 
 def read_payload(body: bytes) -> Payload:
-    """Raises NotAnObject; nothing else, whatever the body."""
+    """Parses the body; InvalidPayload is the only error, for any body."""
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
@@ -122,7 +122,7 @@ def read_payload(body: bytes) -> Payload:
 
 
 def _read_any_object(text: str) -> dict[str, Any]:
-    """Also what the strict decoder refuses: half surrogate pairs, numbers of any length."""
+    """Reads JSON that the strict decoder rejects: lone surrogates and integers of any length."""
     try:
         value = json.loads(text, parse_int=_whole_number, parse_constant=_reject_constant)
     except (ValueError, RecursionError) as error:
@@ -141,13 +141,13 @@ def _reject_constant(constant: str) -> None:
 
 
 def _lenient(kind: type[_F], value: dict[str, Any]) -> _F:
-    """Builds the struct from what fits; each field that does not keeps its default."""
-    found = {
+    """Builds the struct from the valid fields; the others keep their default."""
+    fields = {
         field.name: _converted(field.type, value[field.encode_name])
         for field in msgspec.structs.fields(kind)
         if field.encode_name in value
     }
-    return kind(**found)
+    return kind(**fields)
 
 
 def _converted(kind: Any, value: Any) -> Any:
@@ -155,12 +155,12 @@ def _converted(kind: Any, value: Any) -> Any:
         if isinstance(option, type) and issubclass(option, _Fields) and isinstance(value, dict):
             return _lenient(option, value)
         if get_args(option) and isinstance(value, list):
-            fitting = (_converted(get_args(option)[0], item) for item in value)
-            return [item for item in fitting if item is not None]
+            items = (_converted(get_args(option)[0], item) for item in value)
+            return [item for item in items if item is not None]
     try:
-        fitting = msgspec.convert(value, kind)
-        if isinstance(fitting, str):
-            fitting.encode()
+        converted = msgspec.convert(value, kind)
+        if isinstance(converted, str):
+            converted.encode()
     except (msgspec.ValidationError, UnicodeEncodeError):
         return None
-    return fitting
+    return converted

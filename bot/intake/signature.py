@@ -1,4 +1,4 @@
-"""The signature of a webhook: HMAC-SHA-256 over the raw body."""
+"""Verification of webhook signatures: HMAC-SHA-256 of the raw body."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ _PREFIX = b"sha256="
 
 
 def verify(secrets: Sequence[bytes], body: bytes, header: bytes | None) -> bool:
-    """Whether one of the secrets made the value of `X-Hub-Signature-256`.
+    """Whether the value of `X-Hub-Signature-256` was made with one of the secrets.
 
-    Several secrets are there to rotate one. The older `X-Hub-Signature` (SHA-1) is never looked at.
-    An empty secret signs nothing: anybody could have it.
+    Several secrets allow rotation. `X-Hub-Signature` (SHA-1) is ignored, and an empty secret never matches.
     """
     if header is None or not header.startswith(_PREFIX):
         return False
-    given = header[len(_PREFIX) :]
-    genuine = False
+    actual = header[len(_PREFIX) :]
+    is_valid = False
     for secret in secrets:
         expected = hmac.digest(secret, body, "sha256").hex().encode()
-        genuine |= bool(secret) and hmac.compare_digest(expected, given)
-    return genuine
+        is_valid |= bool(secret) and hmac.compare_digest(expected, actual)
+    return is_valid

@@ -1,4 +1,4 @@
-"""One connection pool to GitHub's API, through githubkit: single requests, no retries, no tokens kept."""
+"""Connection pool to GitHub's API, through githubkit: single requests, no retries, no stored tokens."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from githubkit import UnauthAuthStrategy
@@ -19,39 +19,54 @@ from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
 from bot.github.client.failures import failure
-from bot.github.client.telemetry import CallMetrics, NoCallMetrics
 from bot.model.errors import Rejected, Unavailable
 
 JSON = "application/vnd.github+json"
 _SECONDS = httpx.Timeout(15.0, connect=5.0, pool=30.0)
-_LARGEST_ANSWER = 16 * 1024 * 1024
+_MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 _API_VERSION = "2022-11-28"
-
-_UNTOLD = NoCallMetrics()
 
 Params = Mapping[str, str | int]
 
 
+class CallMetrics(Protocol):
+    def github_call(self, method: str, status: int | None) -> None:
+        """Counts one request; `status` is None when no response was received."""
+
+    def github_rate_limit(self, installation: int, remaining: int) -> None: ...
+
+
+class NoCallMetrics:
+    """No-op implementation."""
+
+    def github_call(self, method: str, status: int | None) -> None: ...
+
+    def github_rate_limit(self, installation: int, remaining: int) -> None: ...
+
+
+NO_METRICS = NoCallMetrics()
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole answer. `headers` has lower-case names."""
+    """A complete response. `headers` has lower-case names."""
 
     status: int
     headers: Mapping[str, str]
     content: bytes
 
     def json(self) -> Any:
-        """Raises TryAgain for what is no JSON: a proxy's page, not GitHub's answer."""
+        """Raises Unavailable when the body is not JSON: it comes from a proxy, not from GitHub."""
         try:
             return json.loads(self.content)
         except ValueError:
             raise Unavailable(
-                "What answered in GitHub's place is not GitHub: the answer is no JSON."
+                "The response is not JSON, so it does not come from GitHub. Check the proxy and the API URL."
             ) from None
 
 
 class _Core(GitHubCore[UnauthAuthStrategy]):
-    """githubkit would open a pool for each request; this one lives as long as the process."""
+    """githubkit opens a pool for each request; this class keeps one for the process."""
 
     _pool: httpx.AsyncClient | None = None
 
@@ -68,7 +83,7 @@ class _Core(GitHubCore[UnauthAuthStrategy]):
 
 
 class Connection:
-    """Raises TryAgain or Rejected for everything that is no success; neither names a token or key."""
+    """Raises Unavailable or Rejected for every error response; the messages contain no token or key."""
 
     def __init__(
         self,
@@ -77,7 +92,7 @@ class Connection:
         private_key: str,
         clock: Callable[[], datetime],
         ca_file: str | None = None,
-        telemetry: CallMetrics = _UNTOLD,
+        metrics: CallMetrics = NO_METRICS,
     ) -> None:
         verify: bool | ssl.SSLContext = True
         if ca_file is not None:
@@ -89,28 +104,28 @@ class Connection:
             user_agent="greenroom",
             timeout=_SECONDS,
             ssl_verify=verify,
-            # Its own: githubkit shares signed tokens of an App id in the whole process otherwise.
+            # By default githubkit shares signed tokens of an App id across the process.
             cache_strategy=MemCacheStrategy(),
             http_cache=False,
             auto_retry=False,
         )
         self._key = AppAuth(self._core, app_id, private_key)
         self._clock = clock
-        self._telemetry = telemetry
+        self._metrics = metrics
         base = str(self._core.config.base_url)
-        # Enterprise Server has REST below /api/v3 and GraphQL beside it.
+        # Enterprise Server serves REST at /api/v3 and GraphQL at /api/graphql.
         self.graphql_url = re.sub(r"/v3/$", "/graphql", base) if base.endswith("/api/v3/") else "/graphql"
 
     async def close(self) -> None:
         await self._core.close()
 
     def app_authorization(self) -> str:
-        """The header value that proves to be the App; good for minutes, made anew when it is old."""
+        """Header value with the App's JWT, which is valid for minutes and renewed when it expires."""
         try:
             return f"Bearer {self._key.get_jwt()}"
         except (ValueError, TypeError, GitHubException):
             raise Rejected(
-                "The App's private key cannot sign: set GREENROOM_GITHUB_PRIVATE_KEY anew."
+                "GREENROOM_GITHUB_PRIVATE_KEY is not a valid private key. Set it to the App's key."
             ) from None
 
     async def send(
@@ -124,15 +139,15 @@ class Connection:
         body: object = None,
         form: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One request and its whole answer, of at most 16 MiB."""
+        """Sends one request and reads the response, of at most 16 MiB."""
         opened = self.open(method, path, authorization, headers=headers, params=params, body=body, form=form)
-        async with opened as answer:
+        async with opened as response:
             content = bytearray()
-            async for piece in _pieces(answer):
-                content += piece
-                if len(content) > _LARGEST_ANSWER:
-                    raise Rejected(f"GitHub's answer to {method} {path} is larger than 16 MiB.")
-            return Reply(answer.status_code, _lower(answer.headers), bytes(content))
+            async for chunk in _chunks(response):
+                content += chunk
+                if len(content) > _MAX_RESPONSE_BYTES:
+                    raise Rejected(f"GitHub's response to {method} {path} is larger than 16 MiB.")
+            return Reply(response.status_code, _lower(response.headers), bytes(content))
 
     @asynccontextmanager
     async def open(
@@ -146,9 +161,9 @@ class Connection:
         body: object = None,
         form: Mapping[str, str] | None = None,
     ) -> AsyncIterator[httpx.Response]:
-        """The answer with its body unread; an `authorization` of "" is not sent.
+        """The response with its body unread; an empty `authorization` is not sent.
 
-        Redirects are followed, to another host without the token.
+        Redirects are followed; another host does not receive the token.
         """
         sent = {"Accept": JSON, "X-GitHub-Api-Version": _API_VERSION, **(headers or {})}
         if authorization:
@@ -160,7 +175,7 @@ class Connection:
             )
         except RequestFailed as error:
             response = error.response
-            self._telemetry.github_call(method, response.status_code)
+            self._metrics.github_call(method, response.status_code)
             raise failure(
                 f"{method} {path}",
                 response.status_code,
@@ -169,29 +184,29 @@ class Connection:
                 self._clock(),
             ) from None
         except RequestTimeout:
-            self._telemetry.github_call(method, None)
+            self._metrics.github_call(method, None)
             raise Unavailable(f"GitHub did not answer {method} {path} in time.") from None
         except RequestError as error:
-            self._telemetry.github_call(method, None)
+            self._metrics.github_call(method, None)
             raise _unreachable(error) from None
         raw = answer.raw_response
-        self._telemetry.github_call(method, raw.status_code)
+        self._metrics.github_call(method, raw.status_code)
         try:
             yield raw
         finally:
             await raw.aclose()
 
 
-async def _pieces(answer: httpx.Response) -> AsyncIterator[bytes]:
+async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
     try:
-        async for piece in answer.aiter_bytes():
-            yield piece
+        async for chunk in response.aiter_bytes():
+            yield chunk
     except httpx.HTTPError as error:
-        raise Unavailable(f"GitHub's answer broke off ({type(error).__name__}).") from None
+        raise Unavailable(f"GitHub's response was interrupted ({type(error).__name__}).") from None
 
 
 def _unreachable(error: RequestError[Any]) -> Unavailable:
-    # Only a connection's failure is quoted: other texts could contain what was sent.
+    # Only connection errors are quoted: other messages could contain parts of the request.
     if isinstance(error.exc, httpx.ConnectError):
         return Unavailable(f"GitHub cannot be reached: {error.exc}.")
     return Unavailable(f"GitHub cannot be reached ({type(error.exc).__name__}).")

@@ -1,4 +1,4 @@
-"""What an answer that is no success means: try again (when), or refused (what to do). Pure."""
+"""Errors from GitHub's error responses: Unavailable (retry) or Rejected (with advice). Pure."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from datetime import UTC, datetime, timedelta
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 
 _DEFAULT_PAUSE = timedelta(minutes=1)
-"""GitHub's advice for a rate limit that does not say how long it lasts."""
-_LONGEST_QUOTE = 500
+"""GitHub's advice for a rate limit response without a time."""
+_MAX_MESSAGE = 500
 
 
 class RateLimited(Unavailable):
-    """GitHub asks this installation to be quiet until `at`."""
+    """GitHub accepts no requests of this installation before `at`."""
 
     def __init__(self, message: str, at: datetime) -> None:
         super().__init__(message, at)
@@ -22,30 +22,33 @@ class RateLimited(Unavailable):
 
 
 class NotFound(Rejected):
-    """404: it does not exist, or the App may not see it; GitHub does not tell which."""
+    """404: the object does not exist, or the App has no access to it."""
 
 
 class Unauthorized(Rejected):
-    """401: the token or key is not accepted."""
+    """401: the token or key was rejected."""
 
 
 def failure(
     request: str, status: int, headers: Mapping[str, str], content: bytes, now: datetime
 ) -> GreenroomError:
-    """The error for an answer of 400 or above. `asked` is method and path; `headers` has lower-case names."""
+    """The error for a response of 400 or above.
+
+    `request` is method and path; `headers` has lower-case names.
+    """
     message = error_message(content)
     if status in (403, 429) and _is_rate_limit(status, headers, message):
         until = _paused_until(headers, now)
-        return RateLimited(f"GitHub's rate limit is used up until {until:%H:%M:%S} UTC.", until)
+        return RateLimited(f"GitHub's rate limit is exhausted until {until:%H:%M:%S} UTC.", until)
     if status == 401:
-        return Unauthorized(f"GitHub does not accept the credentials for {request}: {message}")
+        return Unauthorized(f"GitHub rejected the credentials for {request}: {message}")
     if status == 403 and "suspended" in message.lower():
-        return Rejected("The App's installation is suspended: an owner of the account has to unsuspend it.")
+        return Rejected("The App's installation is suspended. An owner of the account must unsuspend it.")
     if status == 403:
         return Rejected(f"GitHub refused {request}: {message}. {_permission_advice(headers)}")
     if status == 404:
         return NotFound(
-            f"GitHub shows nothing at {request}: it was deleted, or the App is not installed there any more."
+            f"{request} returned 404: the object was deleted, or the App is no longer installed there."
         )
     if status >= 500 or status == 408:
         return Unavailable(f"GitHub answered {status} to {request}.")
@@ -53,7 +56,7 @@ def failure(
 
 
 def error_message(content: bytes) -> str:
-    """The message of an error's body with the details that GitHub adds, or "no reason given"."""
+    """Message and details of an error response; "no reason given" without any."""
     try:
         data = json.loads(content)
     except ValueError:
@@ -64,7 +67,7 @@ def error_message(content: bytes) -> str:
     errors = data.get("errors")
     for error in errors if isinstance(errors, list) else ():
         parts.append(_detail(error))
-    return " ".join(part for part in parts if part)[:_LONGEST_QUOTE].rstrip(".")
+    return " ".join(part for part in parts if part)[:_MAX_MESSAGE].rstrip(".")
 
 
 def _detail(error: object) -> str:
@@ -89,7 +92,7 @@ def _paused_until(headers: Mapping[str, str], now: datetime) -> datetime:
     if after.isdecimal():
         return now + timedelta(seconds=int(after[:6]))
     if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal() and len(reset) < 12:
-        # A second more: the clocks of both sides are not the same.
+        # One more second, because the clocks differ.
         return max(datetime.fromtimestamp(int(reset), UTC), now) + timedelta(seconds=1)
     return now + _DEFAULT_PAUSE
 
@@ -97,5 +100,5 @@ def _paused_until(headers: Mapping[str, str], now: datetime) -> datetime:
 def _permission_advice(headers: Mapping[str, str]) -> str:
     accepted = headers.get("x-accepted-github-permissions", "")
     if accepted:
-        return f"The App needs the permission {accepted}, and the account's owner has to accept it."
-    return "The App may lack a permission that the account's owner has to accept."
+        return f"The App needs the permission {accepted}. An owner of the account must accept it."
+    return "The App may lack a permission that an owner of the account must accept."

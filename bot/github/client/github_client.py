@@ -1,66 +1,63 @@
-"""Calls as an installation or as the App: tokens, rate limits, conditional reads, paced and fenced writes."""
+"""GitHub API client: tokens, rate limits, conditional reads, paced and fenced writes."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
+from cachetools import LRUCache
 
-from bot.github.client.cache import Bounded
-from bot.github.client.connection import Connection, Params, Reply
+from bot.github.client.connection import NO_METRICS, CallMetrics, Connection, Params, Reply
 from bot.github.client.failures import RateLimited, Unauthorized
 from bot.github.client.rate_limit import RateLimits, WritePacer
-from bot.github.client.telemetry import CallMetrics, NoCallMetrics
 from bot.github.client.tokens import InstallationTokens
 from bot.model.errors import Rejected, Unavailable
 
 Fence = Callable[[], Awaitable[None]]
 Clock = Callable[[], datetime]
 
-_REMEMBERED = 16 * 1024 * 1024
-"""Bytes of answers that are kept for conditional requests."""
+_CACHE_BYTES = 16 * 1024 * 1024
+"""Responses cached for conditional requests."""
 _ENTRY_OVERHEAD = 500
 _GRAPHQL_PAUSE = timedelta(minutes=1)
-_UNTOLD = NoCallMetrics()
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
 class GraphQLResult:
-    """What became of a GraphQL document: data by alias, and the errors with the alias they belong to."""
+    """Result of a GraphQL document: data by alias, and errors with the alias in their path."""
 
     data: Mapping[str, Any]
     errors: Sequence[Mapping[str, Any]]
 
 
 class GitHubClient:
-    """`installation` None is the App itself.
+    """Sends requests as an installation, or as the App where `installation` is None.
 
-    Every call raises TryAgain when GitHub does not answer or asks for a pause (`at` says until when; further
-    calls then fail at once), Rejected when it refuses. Nothing is retried but a call whose token was not
-    accepted, once, with a new token.
+    Every call raises Unavailable when GitHub does not answer or is rate limited (until `at`; further calls
+    then fail at once), Rejected when GitHub refuses. The only retry is one with a new token after a 401.
     """
 
-    def __init__(self, connection: Connection, clock: Clock, telemetry: CallMetrics = _UNTOLD) -> None:
+    def __init__(self, connection: Connection, clock: Clock, metrics: CallMetrics = NO_METRICS) -> None:
         self._connection = connection
         self._clock = clock
-        self._telemetry = telemetry
+        self._metrics = metrics
         self._tokens = InstallationTokens(connection, clock)
         self._rate_limits = RateLimits(clock)
         self._write_pacer = WritePacer(clock)
-        self._replies: Bounded[tuple[object, ...], Reply] = Bounded(
-            _REMEMBERED, lambda reply: len(reply.content) + _ENTRY_OVERHEAD
+        self._replies: LRUCache[tuple[object, ...], Reply] = LRUCache(
+            _CACHE_BYTES, lambda reply: len(reply.content) + _ENTRY_OVERHEAD
         )
 
     async def get(
         self, installation: int | None, path: str, params: Params | None = None, accept: str | None = None
     ) -> Reply:
-        """A conditional read: when nothing changed, GitHub's 304 costs nothing; the old answer is given."""
+        """A conditional read: an unchanged resource is served from the cache and costs no rate limit."""
         key = (installation, path, tuple(sorted((params or {}).items())), accept)
         stored = self._replies.get(key)
         headers = {} if accept is None else {"Accept": accept}
@@ -70,13 +67,14 @@ class GitHubClient:
         if reply.status == 304 and stored is not None:
             return stored
         if "etag" in reply.headers:
-            self._replies.put(key, reply)
+            with suppress(ValueError):  # larger than the cache
+                self._replies[key] = reply
         return reply
 
     async def pages(
         self, installation: int | None, path: str, params: Params | None = None, *, max_pages: int = 50
     ) -> AsyncIterator[Any]:
-        """The body of each page of a list. Raises rather than end early, except after `most` pages."""
+        """The body of each page of a list. Raises when one cannot be read; ends after `max_pages`."""
         query: dict[str, str | int] = {"per_page": 100, **(params or {})}
         for _ in range(max_pages):
             reply = await self.get(installation, path, query)
@@ -84,15 +82,15 @@ class GitHubClient:
             next_url = httpx.Response(200, headers=dict(reply.headers)).links.get("next", {}).get("url")
             if next_url is None:
                 return
-            # Only the query is taken from the link: the token goes nowhere else.
+            # Only the query of the link is used, so the token is never sent to another host.
             query = {**query, **dict(parse_qsl(urlsplit(next_url).query))}
 
     def require_write_capacity(self, installation: int) -> None:
-        """Raises TryAgain where a write would have to wait: for what is not worth holding up others."""
+        """Raises Unavailable when a write would delay other writes."""
         self._write_pacer.require_capacity(installation)
 
     async def post(self, installation: int, path: str, body: object, fence: Fence) -> Reply:
-        """One write, in its turn; the fence is asked just before it is sent."""
+        """Sends one paced write; the fence is checked immediately before."""
         self._rate_limits.check(installation)
         async with self._write_pacer.acquire(installation):
             await fence()
@@ -104,12 +102,12 @@ class GitHubClient:
     async def graphql(
         self, installation: int, document: str, variables: Mapping[str, object], fence: Fence
     ) -> GraphQLResult:
-        """Some of its mutations may have failed: the errors say which. Raises when nothing was executed."""
+        """Executes the mutations; single ones may fail, see `errors`. Raises when none was executed."""
         body = {"query": document, "variables": variables}
         reply = await self.post(installation, self._connection.graphql_url, body, fence)
         answer = reply.json()
         if not isinstance(answer, dict):
-            raise Unavailable("GitHub's GraphQL answer is no object.")
+            raise Unavailable("GitHub's GraphQL response is not an object.")
         found = answer.get("errors")
         errors = [error for error in found if isinstance(error, dict)] if isinstance(found, list) else []
         if any(_is_rate_limit(error) for error in errors):
@@ -124,7 +122,7 @@ class GitHubClient:
 
     @asynccontextmanager
     async def stream(self, installation: int, path: str) -> AsyncIterator[httpx.Response]:
-        """A read whose body the caller takes piece by piece."""
+        """A read whose body the caller streams."""
         self._rate_limits.check(installation)
         authorization = await self._authorization(installation)
         try:
@@ -132,7 +130,7 @@ class GitHubClient:
                 yield answer
         except Unauthorized as error:
             self._tokens.forget(installation, authorization)
-            raise Unavailable(f"The token was not accepted and is minted anew. {error}") from None
+            raise Unavailable(f"The token was rejected; retrying with a new one. {error}") from None
         except RateLimited as limited:
             raise self._limited(installation, limited) from None
 
@@ -145,7 +143,7 @@ class GitHubClient:
             except Unauthorized:
                 if installation is None:
                     raise
-                # Not accepted means not performed, so even a write may be sent again.
+                # A rejected request was not executed, so a write may be sent again.
                 self._tokens.forget(installation, authorization)
                 authorization = await self._authorization(installation)
                 reply = await self._connection.send(method, path, authorization, **request)
@@ -153,7 +151,7 @@ class GitHubClient:
             raise self._limited(installation, limited) from None
         remaining = reply.headers.get("x-ratelimit-remaining", "")
         if installation is not None and remaining.isdecimal():
-            self._telemetry.github_rate_limit(installation, int(remaining))
+            self._metrics.github_rate_limit(installation, int(remaining))
         return reply
 
     async def _authorization(self, installation: int | None) -> str:

@@ -1,4 +1,4 @@
-"""Tolerant reading of GitHub's JSON: the fields that are used, whatever else there is or is not."""
+"""Reads fields of GitHub's JSON; absent fields and wrong types yield a default."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bot.model.errors import Unavailable
 
 
 def dig(data: object, *path: str) -> Any:
-    """The value at the path, None as soon as something on the way is missing or no object."""
+    """The value at the path; None when a part is missing or not an object."""
     for name in path:
         if not isinstance(data, Mapping):
             return None
@@ -19,7 +19,7 @@ def dig(data: object, *path: str) -> Any:
 
 
 def text(data: object, *path: str) -> str:
-    """ "" for what is missing or no text."""
+    """The text at the path; an empty string by default."""
     value = dig(data, *path)
     return value if isinstance(value, str) else ""
 
@@ -47,15 +47,15 @@ def timestamp(data: object, *path: str) -> datetime | None:
 
 
 def required_text(data: object, *path: str) -> str:
-    """Raises TryAgain when it is missing: such an answer is not GitHub's."""
+    """The text at the path; raises Unavailable when it is missing."""
     found = text(data, *path)
     if not found:
-        raise Unavailable(f"GitHub's answer lacks {'.'.join(path)}.")
+        raise Unavailable(f"GitHub's response lacks {'.'.join(path)}.")
     return found
 
 
 def required_number(data: object, *path: str) -> int:
     found = number(data, *path)
     if found is None:
-        raise Unavailable(f"GitHub's answer lacks {'.'.join(path)}.")
+        raise Unavailable(f"GitHub's response lacks {'.'.join(path)}.")
     return found

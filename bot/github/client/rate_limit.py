@@ -1,4 +1,4 @@
-"""How fast one installation is spoken to: its rate limit is remembered, and its writes go one by one."""
+"""Rate limits of installations, and pacing of their writes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from bot.github.client.failures import RateLimited
 from bot.model.errors import Unavailable
 
 _SPACING = 1.0
-"""Seconds between writes of one installation, on average: GitHub's advice against its secondary limits."""
+"""Average seconds between writes of one installation; GitHub's advice for its secondary limits."""
 _BURST = 12
-"""Writes that may follow each other at once after a quiet time. With those that are spaced it makes 72 in the
-busiest minute; GitHub's limit for what makes content is 80."""
+"""Writes without delay after an idle time. The maximum is 72 writes per minute; GitHub's limit for requests
+that create content is 80."""
 _RESERVED = 6
-"""So many of them are kept for what cannot wait."""
+"""Burst tokens reserved for writes that must not be deferred."""
 _LONGEST_WAIT = 10.0
-"""Seconds. A write that would wait longer is put back into the queue instead."""
+"""Seconds. A write that would wait longer is deferred instead."""
 
 
 class RateLimits:
-    """Rate limits that GitHub told, by installation (None: the App itself)."""
+    """Rate limits reported by GitHub, by installation (None is the App)."""
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._until: dict[int | None, RateLimited] = {}
 
     def check(self, installation: int | None) -> None:
-        """Raises what GitHub said last while it still holds, so that nothing is sent meanwhile."""
+        """Raises RateLimited while the last reported limit holds, so that no request is sent."""
         limited = self._until.get(installation)
         if limited is None:
             return
@@ -47,11 +47,11 @@ class RateLimits:
 class _Schedule:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     due: float = 0.0
-    """When the next write would be due if they came exactly one spacing apart."""
+    """Time of the next write at the average rate."""
 
 
 class WritePacer:
-    """Gives out turns to write: one at a time for an installation, a burst at once, then spaced."""
+    """Token bucket per installation: a burst without delay, then one write per `_SPACING`, one at a time."""
 
     def __init__(
         self, clock: Callable[[], datetime], monotonic: Callable[[], float] = time.monotonic
@@ -61,24 +61,24 @@ class WritePacer:
         self._schedules: dict[int, _Schedule] = {}
 
     def require_capacity(self, installation: int) -> None:
-        """Raises TryAgain where a write would leave too few turns for what cannot wait."""
+        """Raises Unavailable when a write would use the reserved burst tokens."""
         now = self._monotonic()
         wait = _start_time(self._schedule(installation), now, _BURST - _RESERVED) - now
         if wait > 0:
             at = self._clock() + timedelta(seconds=wait)
-            raise Unavailable("Other things are told to GitHub first.", at)
+            raise Unavailable("Deferred in favour of more urgent writes to GitHub.", at)
 
     @asynccontextmanager
     async def acquire(self, installation: int) -> AsyncIterator[None]:
-        """Raises TryAgain instead of waiting long."""
-        lane = self._schedule(installation)
+        """Waits for the installation's next write; raises Unavailable when that takes too long."""
+        schedule = self._schedule(installation)
         now = self._monotonic()
-        start = _start_time(lane, now)
+        start = _start_time(schedule, now)
         if start - now > _LONGEST_WAIT:
             at = self._clock() + timedelta(seconds=start - now)
-            raise Unavailable("Too much is being written to GitHub at once; this waits for its turn.", at)
-        lane.due = max(lane.due, now) + _SPACING
-        async with lane.lock:
+            raise Unavailable("Deferred because too many writes to GitHub are pending.", at)
+        schedule.due = max(schedule.due, now) + _SPACING
+        async with schedule.lock:
             await asyncio.sleep(max(0.0, start - self._monotonic()))
             yield
 
@@ -86,6 +86,6 @@ class WritePacer:
         return self._schedules.setdefault(installation, _Schedule())
 
 
-def _start_time(lane: _Schedule, now: float, burst: int = _BURST) -> float:
-    """When the next write has its turn."""
-    return max(now, lane.due - (burst - 1) * _SPACING)
+def _start_time(schedule: _Schedule, now: float, burst: int = _BURST) -> float:
+    """Time of the next write."""
+    return max(now, schedule.due - (burst - 1) * _SPACING)

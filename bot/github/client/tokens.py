@@ -1,4 +1,4 @@
-"""Installation tokens: one mint at a time for an installation, kept until shortly before they expire."""
+"""Installation tokens, cached until shortly before they expire; one request at a time per installation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.github.client.failures import NotFound, Unauthorized
 from bot.model.errors import Rejected, Unavailable
 
 _MARGIN = timedelta(minutes=2)
-"""A token that is about to expire could do so on its way."""
+"""A token must not expire between the check and its use."""
 
 
 @dataclass
@@ -23,13 +23,15 @@ class _Slot:
 
 
 class InstallationTokens:
+    """Creates and caches access tokens of installations."""
+
     def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
         self._connection = connection
         self._clock = clock
         self._slots: dict[int, _Slot] = {}
 
     async def authorization(self, installation: int) -> str:
-        """The header value for calls as this installation. Rejected when it is gone or suspended."""
+        """Header value for requests as this installation; Rejected when it is uninstalled or suspended."""
         slot = self._slots.setdefault(installation, _Slot())
         async with slot.lock:
             if slot.expires_at is None or self._clock() >= slot.expires_at - _MARGIN:
@@ -37,7 +39,7 @@ class InstallationTokens:
             return f"Bearer {slot.token}"
 
     def forget(self, installation: int, authorization: str) -> None:
-        """GitHub did not accept it: the next call mints another, unless somebody else did meanwhile."""
+        """Drops a rejected token, unless it was replaced in the meantime."""
         slot = self._slots.get(installation)
         if slot is not None and authorization == f"Bearer {slot.token}":
             slot.expires_at = None
@@ -47,12 +49,10 @@ class InstallationTokens:
         try:
             reply = await self._connection.send("POST", path, self._connection.app_authorization())
         except NotFound:
-            raise Rejected(
-                f"The App is not installed there any more (installation {installation})."
-            ) from None
+            raise Rejected(f"The App is no longer installed (installation {installation}).") from None
         except Unauthorized:
             raise Rejected(
-                "GitHub does not accept the App's key: check GREENROOM_GITHUB_APP_ID, "
+                "GitHub rejected the App's key. Check GREENROOM_GITHUB_APP_ID, "
                 "GREENROOM_GITHUB_PRIVATE_KEY and this machine's clock."
             ) from None
         answer = reply.json()
@@ -60,4 +60,4 @@ class InstallationTokens:
             expires_at = datetime.fromisoformat(answer["expires_at"])
             return str(answer["token"]), expires_at
         except (KeyError, TypeError, ValueError):
-            raise Unavailable("GitHub's answer to the request for a token has no token in it.") from None
+            raise Unavailable("GitHub's response to the token request contains no token.") from None

@@ -1,4 +1,4 @@
-"""The writes of one report as one GraphQL document, and what its answer says of each. Pure."""
+"""The writes of one report as one GraphQL document, and the result of each. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from bot.model.errors import GreenroomError, Rejected, Unavailable
 class Mutation:
     field: str
     id_path: tuple[str, ...]
-    """Where the payload has the id of what was written."""
+    """Path of the written object's id in the payload."""
     permission: str
 
     @property
@@ -37,11 +37,11 @@ _DEPLOYMENT_STATUS = Mutation("createDeploymentStatus", ("deploymentStatus", "id
 
 
 def mutation(subject: Subject, write: Write) -> tuple[Mutation, Mapping[str, Any]]:
-    """A Deployment must have its id already: only REST creates it for an exact commit."""
+    """The mutation and its input. A Deployment must exist: only REST creates it for an exact commit."""
     slot, fields = write.slot, dict(write.fields)
     if slot.kind is WriteKind.DEPLOYMENT:
         return _DEPLOYMENT_STATUS, {**fields, "deploymentId": write.id}
-    assert subject.pull is not None, "what else is told, is told on a pull request"
+    assert subject.pull is not None, "comments and check runs need a pull request"
     if slot.kind is WriteKind.COMMENT:
         if write.id is None:
             return _ADD_COMMENT, {**fields, "subjectId": subject.pull.node_id}
@@ -54,11 +54,13 @@ def mutation(subject: Subject, write: Write) -> tuple[Mutation, Mapping[str, Any
 
 
 def document(mutations: Sequence[tuple[Mutation, Mapping[str, Any]]]) -> tuple[str, Mapping[str, Any]]:
-    """The document and its variables; the n-th mutation has the alias `wN`."""
-    declared = ", ".join(f"$i{index}: {one.input_type}!" for index, (one, _) in enumerate(mutations))
+    """The document and its variables; mutation N has the alias `wN`."""
+    declared = ", ".join(
+        f"$i{index}: {mutation.input_type}!" for index, (mutation, _) in enumerate(mutations)
+    )
     body = " ".join(
-        f"w{index}: {one.field}(input: $i{index}) {{ {one.selection} }}"
-        for index, (one, _) in enumerate(mutations)
+        f"w{index}: {mutation.field}(input: $i{index}) {{ {mutation.selection} }}"
+        for index, (mutation, _) in enumerate(mutations)
     )
     variables = {f"i{index}": fields for index, (_, fields) in enumerate(mutations)}
     return f"mutation({declared}) {{ {body} }}", variables
@@ -66,27 +68,30 @@ def document(mutations: Sequence[tuple[Mutation, Mapping[str, Any]]]) -> tuple[s
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """What was to be changed is not on GitHub any more."""
+    """Result of an update whose object no longer exists on GitHub."""
 
 
 def outcome(
-    write: Write, one: Mutation, index: int, executed: GraphQLResult
+    write: Write, mutation: Mutation, index: int, executed: GraphQLResult
 ) -> str | Deleted | GreenroomError:
-    """The id of what was written, or what became of it."""
+    """The id of the written object, or why it was not written."""
     alias = f"w{index}"
     errors = [error for error in executed.errors if _alias(error) == alias]
-    written = dig(executed.data.get(alias), *one.id_path)
+    written = dig(executed.data.get(alias), *mutation.id_path)
     if isinstance(written, str) and not errors:
         return written
     kinds = {text(error, "type") for error in errors}
     if "NOT_FOUND" in kinds and write.id is not None:
         return Deleted()
-    told = "; ".join(text(error, "message") for error in errors)[:500]
+    messages = "; ".join(text(error, "message") for error in errors)[:500]
     if "FORBIDDEN" in kinds:
-        return Rejected(f"GitHub refused {one.field}: {told}. The App needs the permission {one.permission}.")
+        return Rejected(
+            f"GitHub refused {mutation.field}: {messages}. "
+            f"The App needs the permission {mutation.permission}."
+        )
     if kinds - {"", "INTERNAL", "SERVICE_UNAVAILABLE", "MAX_NODE_LIMIT_EXCEEDED"}:
-        return Rejected(f"GitHub refused {one.field}: {told}")
-    return Unavailable(f"GitHub did not execute {one.field}: {told or 'no reason given'}")
+        return Rejected(f"GitHub refused {mutation.field}: {messages}")
+    return Unavailable(f"GitHub did not execute {mutation.field}: {messages or 'no reason given'}")
 
 
 def _alias(error: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""What was written to GitHub for one environment: JSON that is stored with it and holds no secrets."""
+"""Receipt of the objects written to GitHub for one subject; stored as JSON, contains no secrets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 VERSION = 1
 _KEPT_PER_KIND = 40
-"""Enough to find the check run or Deployment of an earlier head that comes back."""
+"""Covers earlier heads that become the head again."""
 
 
 class WriteKind(StrEnum):
@@ -21,7 +21,7 @@ class WriteKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One thing on GitHub that there is at most once."""
+    """Identifies an object on GitHub: a check run by commit and name, a Deployment by commit, the comment."""
 
     kind: WriteKind
     commit: str = ""
@@ -33,24 +33,28 @@ COMMENT = Slot(WriteKind.COMMENT)
 
 @dataclass(frozen=True, slots=True)
 class ReceiptEntry:
+    """State of one object as it was written last."""
+
     id: str | None
-    """GitHub's node id; None when it was to be created and the answer is not known."""
+    """GitHub's node id; None while the result of the creation is unknown."""
     digest: str = ""
-    """Of the fields written last; "" when it is not known what was."""
+    """Digest of the fields written last; empty when they are unknown."""
     open: bool = True
-    """A check run that is not completed, a Deployment that is not inactive."""
+    """Whether the check run is not completed, or the Deployment is not inactive."""
     url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
+    """Everything that was written for one subject."""
+
     entries: Mapping[Slot, ReceiptEntry] = field(default_factory=dict)
     deleted_comments: int = 0
-    """How often our comment was found deleted."""
+    """Number of times a user deleted our comment."""
 
     @classmethod
     def parse(cls, text: str) -> Receipt:
-        """Raises ValueError for what another version wrote: better loud than everything a second time."""
+        """Raises ValueError for an unknown version: without the receipt everything would be written twice."""
         if not text:
             return cls()
         data = json.loads(text)
@@ -70,33 +74,33 @@ class Receipt:
 
     @property
     def unconfirmed(self) -> list[Slot]:
-        """What was to be created when something happened in between: look before creating."""
+        """Slots whose creation has an unknown result: search for them before creating them."""
         return [slot for slot, entry in self.entries.items() if entry.id is None]
 
     def of(self, kind: WriteKind) -> list[tuple[Slot, ReceiptEntry]]:
         return [(slot, entry) for slot, entry in self.entries.items() if slot.kind is kind]
 
     def with_entry(self, slot: Slot, entry: ReceiptEntry) -> Receipt:
-        """The newest is last; what is settled and old is forgotten."""
-        entries = {known: value for known, value in self.entries.items() if known != slot} | {slot: entry}
-        settled = [
-            known
-            for known, value in entries.items()
-            if known.kind is slot.kind and not value.open and known != slot
+        """Appends the entry; the oldest closed entries above the limit are dropped."""
+        entries = {other: value for other, value in self.entries.items() if other != slot} | {slot: entry}
+        closed = [
+            other
+            for other, value in entries.items()
+            if other.kind is slot.kind and not value.open and other != slot
         ]
-        surplus = sum(known.kind is slot.kind for known in entries) - _KEPT_PER_KIND
-        for known in settled[: max(surplus, 0)]:
-            del entries[known]
+        surplus = sum(other.kind is slot.kind for other in entries) - _KEPT_PER_KIND
+        for other in closed[: max(surplus, 0)]:
+            del entries[other]
         return replace(self, entries=entries)
 
     def without(self, slot: Slot) -> Receipt:
-        entries = {known: value for known, value in self.entries.items() if known != slot}
+        entries = {other: value for other, value in self.entries.items() if other != slot}
         return replace(self, entries=entries)
 
     def without_deleted(self, slot: Slot) -> Receipt:
-        """It is not on GitHub any more."""
-        lost = self.deleted_comments + (slot.kind is WriteKind.COMMENT)
-        return replace(self.without(slot), deleted_comments=lost)
+        """Without a slot whose object was deleted on GitHub."""
+        deleted = self.deleted_comments + (slot.kind is WriteKind.COMMENT)
+        return replace(self.without(slot), deleted_comments=deleted)
 
 
 def _item(slot: Slot, entry: ReceiptEntry) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What GitHub should say of an environment, and which writes that takes. Pure."""
+"""Plans the writes that update check runs, Deployments and comment to an environment's status. Pure."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _COMMENTED = (
     EnvironmentState.REFUSED,
     EnvironmentState.WAITING,
 )
-"""States that are worth a comment; in the others one that is there is only brought up to date."""
+"""States in which a comment is created; in the others an existing one is only updated."""
 
 
 def preview_environment(number: int) -> str:
-    """What GitHub calls the environment of a pull request's Deployments."""
+    """Name of the GitHub environment of a pull request's Deployments."""
     return f"preview/pr-{number}"
 
 
@@ -41,53 +41,53 @@ def preview_subject(key: EnvironmentKey, pull: PullRequest, public_url: str) -> 
 
 
 def plan(key: EnvironmentKey, subject: Subject, status: Status, receipt: Receipt) -> Sequence[Write]:
-    """Empty when GitHub says already what it should."""
-    place = texts.Location(key, subject.page, _live_url(status, receipt))
-    wanted = [
-        *_checks(subject, status, receipt, place),
+    """The writes that are needed; empty when GitHub is up to date."""
+    location = texts.Location(key, subject.page, _live_url(status, receipt))
+    desired = [
+        *_checks(subject, status, receipt, location),
         *_deployments(subject, status, receipt),
-        *_comment(status, receipt, place),
+        *_comment(status, receipt, location),
     ]
-    return outdated(wanted, receipt)
+    return outdated(desired, receipt)
 
 
-def _checks(subject: Subject, status: Status, receipt: Receipt, place: texts.Location) -> list[Write]:
+def _checks(subject: Subject, status: Status, receipt: Receipt, location: texts.Location) -> list[Write]:
     assert subject.pull is not None, "a preview is of a pull request"
     commit = status.commit or subject.pull.head_sha
-    wanted = []
+    writes = []
     conclusion = _conclusion(status)
     if conclusion is not None:
         slot = Slot(WriteKind.CHECK, commit, PREVIEW_CHECK)
-        # What ended is told on a check run that is there; only a refusal is worth a new one.
+        # The end of a preview updates an existing check run; only a refusal creates one.
         if status.state not in (EnvironmentState.DELETING, EnvironmentState.GONE) or slot in receipt.entries:
-            wanted.append(_check(subject, slot, conclusion, texts.check(status, place)))
+            writes.append(_check(subject, slot, conclusion, texts.check(status, location)))
     if status.state not in _ENDED:
-        wanted += [
+        writes += [
             _check(
                 subject,
                 Slot(WriteKind.CHECK, commit, check_name(result.name)),
                 _named_conclusion(result),
-                texts.named_check(result, place),
+                texts.named_check(result, location),
             )
             for result in status.checks
         ]
-    told = {write.slot for write in wanted}
+    planned = {write.slot for write in writes}
     ended = status.state in _ENDED
-    left = [slot for slot, entry in receipt.of(WriteKind.CHECK) if entry.open and slot not in told]
-    return wanted + [
+    left = [slot for slot, entry in receipt.of(WriteKind.CHECK) if entry.open and slot not in planned]
+    return writes + [
         _check(subject, slot, "CANCELLED", texts.cancelled(ended or slot.commit == commit, commit))
         for slot in left
     ]
 
 
 def check_name(name: str) -> str:
-    """No named check may pass for the environment's own; names have no parentheses."""
+    """The check run's name, which cannot equal that of the environment: names have no parentheses."""
     own = f"greenroom/{name}"
     return own if own != PREVIEW_CHECK else f"{PREVIEW_CHECK} (check)"
 
 
 def _conclusion(status: Status) -> str | None:
-    """ "" while it is in progress; None when nothing is to be said of the commit."""
+    """An empty string while in progress; None when the check run is not updated."""
     if status.state in (EnvironmentState.PENDING, EnvironmentState.WAITING):
         return ""
     if status.state is EnvironmentState.READY:
@@ -98,7 +98,7 @@ def _conclusion(status: Status) -> str | None:
         return "NEUTRAL"
     if status.end is EndReason.FORK:
         return "ACTION_REQUIRED"
-    # A commit that had its preview keeps its green check when the pull request is closed or merged.
+    # A commit keeps its successful check when the pull request is closed or merged.
     return "NEUTRAL" if status.end in (EndReason.SKIPPED, EndReason.EXPIRED, EndReason.DESTROYED) else None
 
 
@@ -154,14 +154,17 @@ def _inactive(subject: Subject, slot: Slot, status: Status) -> Write:
     return Write(slot, fields, open=False)
 
 
-def _comment(status: Status, receipt: Receipt, place: texts.Location) -> list[Write]:
-    something = COMMENT in receipt.entries
-    if not something:
-        had_one = status.state is EnvironmentState.GONE and bool(receipt.of(WriteKind.DEPLOYMENT))
-        worth_it = status.state in _COMMENTED or had_one
-        if not worth_it or status.end is EndReason.UNCONFIGURED or receipt.deleted_comments >= MAX_COMMENTS:
+def _comment(status: Status, receipt: Receipt, location: texts.Location) -> list[Write]:
+    if COMMENT not in receipt.entries:
+        had_preview = status.state is EnvironmentState.GONE and bool(receipt.of(WriteKind.DEPLOYMENT))
+        is_worth_one = status.state in _COMMENTED or had_preview
+        if (
+            not is_worth_one
+            or status.end is EndReason.UNCONFIGURED
+            or receipt.deleted_comments >= MAX_COMMENTS
+        ):
             return []
-    return [Write(COMMENT, {"body": texts.comment(status, place, suggested_commands(status))}, open=True)]
+    return [Write(COMMENT, {"body": texts.comment(status, location, suggested_commands(status))}, open=True)]
 
 
 def _live_url(status: Status, receipt: Receipt) -> str | None:

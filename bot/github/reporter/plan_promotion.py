@@ -1,4 +1,4 @@
-"""What GitHub should say of a promotion, and which writes that takes. Pure."""
+"""Plans the writes that update comment and Deployment to a promotion. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _DEPLOYED: Mapping[PromotionState, str] = {
     PromotionState.ABORTED: "INACTIVE",
     PromotionState.SUPERSEDED: "INACTIVE",
 }
-"""In the other states nothing of the stage was touched yet, or what is there keeps its status."""
+"""Deployment state by promotion state; in the others the stage was not changed yet."""
 
 
 def promotion_subject(promotion: Promotion, pull: PullRequest | None, public_url: str) -> Subject:
@@ -39,7 +39,7 @@ def promotion_subject(promotion: Promotion, pull: PullRequest | None, public_url
 
 
 def plan_promotion(subject: Subject, promotion: Promotion, receipt: Receipt) -> Sequence[Write]:
-    """Empty when GitHub says already what it should."""
+    """The writes that are needed; empty when GitHub is up to date."""
     return outdated(
         [*_deployment(subject, promotion, receipt), *_comment(subject, promotion, receipt)], receipt
     )
@@ -56,7 +56,7 @@ def _deployment(subject: Subject, promotion: Promotion, receipt: Receipt) -> lis
         "state": state,
         "description": texts.deployment(promotion),
         "logUrl": subject.page,
-        # GitHub retires the stage's Deployment of before when this one succeeds.
+        # GitHub sets the previous Deployment of the stage to inactive when this one succeeds.
         "autoInactive": True,
     }
     if promotion.address is not None:

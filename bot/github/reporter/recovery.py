@@ -1,4 +1,4 @@
-"""Finds on GitHub what a run that died may have created: by our own authorship, never by a marker alone."""
+"""Finds objects that an interrupted run may have created, by authorship and marker."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from bot.model.repository import Repository
 
 
 class Recovery:
+    """Completes receipts whose creations have an unknown result."""
+
     def __init__(self, client: GitHubClient, app_id: int) -> None:
         self._client = client
         self._app_id = app_id
         self._login = ""
 
     async def recover(self, subject: Subject, receipt: Receipt) -> Receipt:
-        """The receipt with nothing unknown: what is there has its id, what is not is dropped."""
+        """The receipt without unconfirmed slots: existing objects get their id, absent ones are dropped."""
         for slot in receipt.unconfirmed:
-            found = await self._find(subject, slot)
-            known = receipt.entries[slot]
-            if found is None:
+            existing = await self._find(subject, slot)
+            if existing is None:
                 receipt = receipt.without(slot)
             else:
-                receipt = receipt.with_entry(
-                    slot, ReceiptEntry(required_text(found, "node_id"), "", True, known.url)
-                )
+                id, url = required_text(existing, "node_id"), receipt.entries[slot].url
+                receipt = receipt.with_entry(slot, ReceiptEntry(id, "", True, url))
         return receipt
 
     async def _find(self, subject: Subject, slot: Slot) -> Any | None:
@@ -38,12 +38,12 @@ class Recovery:
             return await self._check_run(subject, slot)
         return await self._deployment(subject, slot)
 
-    async def find_comment(self, repository: Repository, number: int, mark: str) -> Any | None:
-        """Our comment on the pull request that has the mark."""
+    async def find_comment(self, repository: Repository, number: int, marker: str) -> Any | None:
+        """Our comment on the pull request with the marker."""
         path = f"/repos/{repository.full_name}/issues/{number}/comments"
         async for page in self._client.pages(repository.installation_id, path):
             for comment in page:
-                if mark in text(comment, "body") and await self.is_ours(comment, "user"):
+                if marker in text(comment, "body") and await self.is_ours(comment, "user"):
                     return comment
         return None
 
@@ -51,14 +51,14 @@ class Recovery:
         repository = subject.repository
         path = f"/repos/{repository.full_name}/commits/{slot.commit}/check-runs"
         asked = {"check_name": slot.name, "filter": "all"}
-        found = [
+        runs = [
             run
             async for page in self._client.pages(repository.installation_id, path, asked)
             for run in items(page, "check_runs")
             if number(run, "app", "id") == self._app_id
             and text(run, "external_id") == subject.external_id(slot)
         ]
-        return min(found, key=lambda run: number(run, "id") or 0, default=None)
+        return min(runs, key=lambda run: number(run, "id") or 0, default=None)
 
     async def _deployment(self, subject: Subject, slot: Slot) -> Any | None:
         repository = subject.repository
@@ -71,14 +71,14 @@ class Recovery:
                     return deployment
         return None
 
-    async def is_ours(self, thing: object, author: str) -> bool:
-        """By the App it was made through; by its bot's login where the server does not tell the App."""
-        via = dig(thing, "performed_via_github_app")
-        if via is not None:
-            return number(via, "id") == self._app_id
-        if text(thing, author, "type") != "Bot":
+    async def is_ours(self, data: object, author: str) -> bool:
+        """Whether our App created the object; by its bot's login if GitHub does not return the App."""
+        app = dig(data, "performed_via_github_app")
+        if app is not None:
+            return number(app, "id") == self._app_id
+        if text(data, author, "type") != "Bot":
             return False
         if not self._login:
             app = (await self._client.get(None, "/app")).json()
             self._login = f"{required_text(app, 'slug')}[bot]"
-        return text(thing, author, "login") == self._login
+        return text(data, author, "login") == self._login

@@ -1,7 +1,7 @@
-"""Makes GitHub say what is: plans the writes, makes them, remembers them. Safe to die at any point.
+"""Reconciles check runs, Deployment and comment with a status; safe against crashes.
 
-What is to be written is noted in the receipt, and stored, before it is sent. A run that finds a creation
-noted and not answered looks for it on GitHub first, so nothing is created twice.
+The receipt is stored with the planned writes before they are sent. A run that finds an unconfirmed creation
+in it searches GitHub first, so no object is created twice.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
 
 PlanWrites = Callable[[Receipt], Sequence[Write]]
-"""The writes that are needed while GitHub says what a receipt says."""
+"""Plans the writes, given the state of GitHub that a receipt describes."""
 
 _ROUNDS = 2
-"""The second one creates again what the first found deleted."""
+"""The second round recreates objects that the first one found deleted."""
 
 
 @dataclass
 class _WriteRound:
-    """What became of one round of writes."""
+    """Results of one round of writes."""
 
     receipt: Receipt
     has_deleted: bool = False
@@ -40,7 +40,7 @@ class _WriteRound:
 
     def record(self, write: Write, result: str | Deleted | GreenroomError) -> None:
         if isinstance(result, str):
-            # A Deployment stays known by its own id; the result is its status's.
+            # The result is the id of the Deployment's status.
             id = write.id if write.slot.kind is WriteKind.DEPLOYMENT else result
             self.receipt = self.receipt.with_entry(write.slot, replace(write.entry, id=id))
         elif isinstance(result, Deleted):
@@ -51,13 +51,15 @@ class _WriteRound:
             self.errors.append(result)
 
     def record_rejection(self, write: Write, error: Rejected) -> None:
-        """It was surely not performed, so what was to be created need not be looked for."""
+        """The write was not executed, so a creation need not be searched for."""
         self.errors.append(error)
         if write.id is None:
             self.receipt = self.receipt.without(write.slot)
 
 
 class Reporter:
+    """Reports environments and promotions on GitHub."""
+
     def __init__(self, client: GitHubClient, recovery: Recovery, public_url: str) -> None:
         self._client = client
         self._recovery = recovery
@@ -73,7 +75,7 @@ class Reporter:
         *,
         passing: bool = False,
     ) -> None:
-        """Raises what GitHub said of the writes that failed, after the others were made and remembered."""
+        """Raises the first error after all other writes were executed and stored."""
         subject = preview_subject(environment.key, pull, self._public_url)
 
         def writes(receipt: Receipt) -> Sequence[Write]:
@@ -91,7 +93,7 @@ class Reporter:
         *,
         passing: bool = False,
     ) -> None:
-        """The same for a promotion's comment and Deployment; without a pull request for the latter alone."""
+        """Reports a promotion: comment and Deployment, or only the Deployment without a pull request."""
         subject = promotion_subject(promotion, pull, self._public_url)
 
         def writes(receipt: Receipt) -> Sequence[Write]:
@@ -102,7 +104,7 @@ class Reporter:
     async def _reconcile(
         self,
         subject: Subject,
-        planned: PlanWrites,
+        plan_writes: PlanWrites,
         known: str,
         fence: Fence,
         save: SaveReceipt,
@@ -113,7 +115,7 @@ class Reporter:
         if receipt.unconfirmed:
             receipt = await self._recovery.recover(subject, receipt)
         for _ in range(_ROUNDS):
-            writes = planned(receipt)
+            writes = plan_writes(receipt)
             if not writes:
                 return
             if passing:
@@ -132,7 +134,7 @@ class Reporter:
     async def _with_deployments(
         self, subject: Subject, writes: Sequence[Write], done: _WriteRound, fence: Fence
     ) -> Sequence[Write]:
-        """The writes that can go into the document, after the Deployments that they need were created."""
+        """Creates missing Deployments; returns the writes that can be sent in one document."""
         ready = []
         for write in writes:
             if write.slot.kind is not WriteKind.DEPLOYMENT or write.id is not None:
@@ -143,7 +145,7 @@ class Reporter:
             except Rejected as error:
                 done.record_rejection(write, error)
             else:
-                # Known from now on, whatever becomes of the document.
+                # Stored even if the document fails.
                 done.receipt = done.receipt.with_entry(write.slot, replace(created.entry, digest=""))
                 ready.append(created)
         return ready
@@ -163,8 +165,8 @@ class Reporter:
             for write in writes:
                 done.record_rejection(write, error)
             return
-        for index, (write, (one, _)) in enumerate(zip(writes, mutations, strict=True)):
-            done.record(write, outcome(write, one, index, executed))
+        for index, (write, (sent, _)) in enumerate(zip(writes, mutations, strict=True)):
+            done.record(write, outcome(write, sent, index, executed))
 
     async def _create_deployment(self, subject: Subject, write: Write, fence: Fence) -> Write:
         repository = subject.repository
@@ -184,7 +186,7 @@ class Reporter:
 
 
 def _mark_unconfirmed(receipt: Receipt, writes: Sequence[Write]) -> Receipt:
-    """From now on it is not known what GitHub says there."""
+    """The receipt with the writes as unconfirmed."""
     for write in writes:
         receipt = receipt.with_entry(write.slot, ReceiptEntry(write.id, "", True, write.url))
     return receipt

@@ -1,4 +1,4 @@
-"""What a report is about, and the writes that it consists of."""
+"""Subject of a report, and the writes that it consists of."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ from bot.model.repository import Repository
 PREVIEW_CHECK = "greenroom/preview"
 
 MAX_COMMENTS = 2
-"""A comment that somebody deleted is written once more; who deletes it again does not want it."""
+"""A comment that a user deletes is created once more, and not again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An environment or a promotion, and the pull request on which it is told about."""
+    """An environment or a promotion, and the pull request on which it is reported."""
 
     name: str
-    """By which its comment, check runs and Deployments are found again."""
+    """Identifies its comment, check runs and Deployments."""
     repository: Repository
     pull: PullRequest | None
-    """None: there is none, so Deployments alone tell."""
+    """None when only Deployments are reported."""
     page: str
     deployment_environment: str
     deployment_description: str
     transient: bool
-    """Whether the environment of its Deployments leaves some day."""
+    """Whether the environment of its Deployments is temporary."""
 
     @property
     def marker(self) -> str:
         return marker(self.name)
 
     def external_id(self, slot: Slot) -> str:
-        """What a check run carries, so that it can be found again."""
+        """Identifies the check run on GitHub."""
         return self.name if slot.name == PREVIEW_CHECK else f"{self.name}/{slot.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """One slot that does not say what it should. `id` None: it has to be created."""
+    """Update of one slot. `id` is None when the object must be created."""
 
     slot: Slot
     fields: Mapping[str, Any]
@@ -62,10 +62,10 @@ class Write:
         return ReceiptEntry(self.id, self.digest, self.open, self.url)
 
 
-def outdated(wanted: Sequence[Write], receipt: Receipt) -> list[Write]:
-    """Those that GitHub does not say yet, with the id of what is there."""
+def outdated(desired: Sequence[Write], receipt: Receipt) -> list[Write]:
+    """The writes whose fields differ from those written last, with the id of the existing object."""
     writes = []
-    for write in wanted:
+    for write in desired:
         known = receipt.entries.get(write.slot)
         if known is None:
             writes.append(write)

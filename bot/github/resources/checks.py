@@ -15,14 +15,14 @@ _FAILED = frozenset({"failure", "timed_out", "cancelled", "action_required", "st
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """One check run or commit status; `state` is its conclusion once it has one, in GitHub's words."""
+    """One check run or commit status. `state` is its conclusion, or its status until it has one."""
 
     name: str
     state: str
 
 
 def overall_state(results: Sequence[CheckOutcome]) -> Ci:
-    """Pending while anything runs: what failed may have nothing to do with the image that still builds."""
+    """Pending while any check runs: a failed check may be unrelated to the image that is being built."""
     if not results:
         return Ci(CiState.NONE)
     if any(result.state == "pending" for result in results):

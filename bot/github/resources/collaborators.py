@@ -14,6 +14,8 @@ from bot.model.role import Role
 
 
 class Collaborators:
+    """Reads roles and team memberships."""
+
     def __init__(self, client: GitHubClient) -> None:
         self._client = client
 

@@ -1,4 +1,4 @@
-"""Comments of people: read, acknowledged, and answered exactly once."""
+"""Comments with commands: read, acknowledged and answered."""
 
 from __future__ import annotations
 
@@ -20,12 +20,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Comments:
+    """Reads comments, adds reactions and answers exactly once."""
+
     def __init__(self, client: GitHubClient, recovery: Recovery) -> None:
         self._client = client
         self._recovery = recovery
 
     async def comment(self, repository: Repository, comment_id: int) -> PostedComment | None:
-        """None only when the repository is seen and has no such comment."""
+        """None only when the App can see the repository and it has no such comment."""
         try:
             reply = await self._client.get(repository.installation_id, _path(repository, comment_id))
         except NotFound:

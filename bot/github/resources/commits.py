@@ -13,8 +13,8 @@ from bot.model.commit import Commit
 from bot.model.errors import Unavailable
 from bot.model.repository import Repository
 
-_DEEPEST = 5
-"""A tag may name a tag; nobody nests them deeper."""
+_MAX_TAG_DEPTH = 5
+"""An annotated tag may refer to another tag."""
 
 
 class Commits:
@@ -39,21 +39,21 @@ class Commits:
         return required_text((await self._client.get(repository.installation_id, path)).json(), "tree", "sha")
 
     async def _newest(self, repository: Repository, path: str | None = None) -> Commit | None:
-        asked: dict[str, str | int] = {"per_page": 1} | ({"path": path} if path is not None else {})
+        query: dict[str, str | int] = {"per_page": 1} | ({"path": path} if path is not None else {})
         reply = await self._client.get(
-            repository.installation_id, f"/repos/{repository.full_name}/commits", asked
+            repository.installation_id, f"/repos/{repository.full_name}/commits", query
         )
-        found = reply.json()
-        if not isinstance(found, list):
-            raise Unavailable("GitHub's list of commits is no list.")
-        return read_commit(found[0]) if found else None
+        commits = reply.json()
+        if not isinstance(commits, list):
+            raise Unavailable("GitHub's response is not a list of commits.")
+        return read_commit(commits[0]) if commits else None
 
     async def commit(self, repository: Repository, sha: str) -> Commit:
         path = f"/repos/{repository.full_name}/commits/{quote(sha, safe='')}"
         return read_commit((await self._client.get(repository.installation_id, path)).json())
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
-        """The pull request that brought the commit into its base branch; None when none did."""
+        """Number of the merged pull request that contains the commit; None without one."""
         path = f"/repos/{repository.full_name}/commits/{quote(sha, safe='')}/pulls"
         async for page in self._client.pages(repository.installation_id, path):
             for pull in page if isinstance(page, list) else ():
@@ -62,26 +62,26 @@ class Commits:
         return None
 
     async def tag(self, repository: Repository, name: str) -> str | None:
-        """The commit that the tag names now; None when there is no such tag."""
+        """The commit of the tag; None when the tag does not exist."""
         base = f"/repos/{repository.full_name}/git"
         try:
             reply = await self._client.get(
                 repository.installation_id, f"{base}/ref/tags/{quote(name, safe='/')}"
             )
         except NotFound:
-            # Nothing to see is no evidence that there is nothing.
+            # A 404 alone does not prove that the tag is missing.
             await require_visible(self._client, repository)
             return None
-        found = reply.json()
-        for _ in range(_DEEPEST):
-            sha = required_text(found, "object", "sha")
-            if text(found, "object", "type") != "tag":
-                return sha if text(found, "object", "type") == "commit" else None
-            found = (await self._client.get(repository.installation_id, f"{base}/tags/{sha}")).json()
+        reference = reply.json()
+        for _ in range(_MAX_TAG_DEPTH):
+            sha = required_text(reference, "object", "sha")
+            if text(reference, "object", "type") != "tag":
+                return sha if text(reference, "object", "type") == "commit" else None
+            reference = (await self._client.get(repository.installation_id, f"{base}/tags/{sha}")).json()
         return None
 
     async def in_default_branch(self, repository: Repository, sha: str) -> bool:
-        """Whether the default branch has the commit in its history; what a fork has does not count."""
+        """Whether the history of the default branch contains the commit; commits of forks do not count."""
         head = await self._newest(repository)
         if head is None:
             return False
@@ -96,5 +96,5 @@ class Commits:
 
 def read_commit(data: object) -> Commit:
     author, committer = text(data, "author", "login"), text(data, "committer", "login")
-    by = author or text(data, "commit", "author", "name") or "somebody"
+    by = author or text(data, "commit", "author", "name") or "unknown"
     return Commit(required_text(data, "sha"), by, tuple(sorted({author, committer} - {""})))

@@ -1,4 +1,4 @@
-"""Files of a repository: the configuration on its default branch, and all files of one commit."""
+"""Files of a repository: single ones of the default branch, and all files of a commit."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import asyncio
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import IO
 from urllib.parse import quote
 
 import httpx
+from cachetools import LRUCache
 
-from bot.github.client.cache import Bounded
 from bot.github.client.failures import NotFound
 from bot.github.client.github_client import GitHubClient
 from bot.github.resources.tarball import LIMITS, MIB, unpack
@@ -22,47 +23,54 @@ from bot.model.repository import Repository
 _RAW = "application/vnd.github.raw+json"
 _CACHE_SECONDS = 60.0
 _MISSING_CACHE_SECONDS = 5.0
-"""A configuration that was just added should not stay unseen for long."""
+"""Shorter, so that a newly added file is found soon."""
 _MAX_TEXT_BYTES = MIB
 _MAX_CACHED_BYTES = 64 * MIB
 _MAX_IN_MEMORY = 4 * MIB
-"""A larger archive waits on the disk until it is unpacked, in a file without a name."""
+"""A larger archive is written to an unnamed temporary file until it is unpacked."""
 
 Files = Mapping[str, bytes]
 
 
 class Contents:
+    """Reads and caches files."""
+
     def __init__(self, client: GitHubClient, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._monotonic = monotonic
-        self._texts: Bounded[int, dict[str, tuple[float, str | None]]] = Bounded(
-            8 * MIB, lambda kept: sum(len(text or "") + 200 for _, text in kept.values())
+        self._texts: LRUCache[int, dict[str, tuple[float, str | None]]] = LRUCache(
+            8 * MIB, lambda texts: sum(len(text or "") + 200 for _, text in texts.values())
         )
-        self._commits: Bounded[tuple[int, str], Files] = Bounded(
+        """By repository: expiry and text of each file of the default branch."""
+        self._commits: LRUCache[tuple[int, str], Files] = LRUCache(
             _MAX_CACHED_BYTES, lambda files: sum(len(path) + len(data) + 100 for path, data in files.items())
         )
         self._unpacking = asyncio.Semaphore(2)
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
-        """The file's text, at most a minute old; None when there is none and the repository is seen."""
-        known = self._texts.get(repository.id) or {}
-        if path in known and self._monotonic() < known[path][0]:
-            return known[path][1]
-        found = await self._read(repository, path)
-        fresh = _CACHE_SECONDS if found is not None else _MISSING_CACHE_SECONDS
-        self._texts.put(repository.id, {**known, path: (self._monotonic() + fresh, found)})
-        return found
+        """The file's text, at most a minute old.
+
+        None only when the App can see the repository and it has no such file.
+        """
+        cached = self._texts.get(repository.id) or {}
+        if path in cached and self._monotonic() < cached[path][0]:
+            return cached[path][1]
+        text = await self._read(repository, path)
+        seconds = _CACHE_SECONDS if text is not None else _MISSING_CACHE_SECONDS
+        with suppress(ValueError):  # larger than the cache
+            self._texts[repository.id] = {**cached, path: (self._monotonic() + seconds, text)}
+        return text
 
     def forget(self, repository: Repository) -> None:
-        """The next read of a file of its default branch asks GitHub, at no cost when nothing changed."""
-        self._texts.drop(repository.id)
+        """The next read of a file of the default branch asks GitHub, by a conditional request."""
+        self._texts.pop(repository.id, None)
 
     async def _read(self, repository: Repository, path: str) -> str | None:
-        asked = f"/repos/{repository.full_name}/contents/{quote(path)}"
+        endpoint = f"/repos/{repository.full_name}/contents/{quote(path)}"
         try:
-            reply = await self._client.get(repository.installation_id, asked, accept=_RAW)
+            reply = await self._client.get(repository.installation_id, endpoint, accept=_RAW)
         except NotFound:
-            # Nothing to see is no evidence that there is nothing.
+            # A 404 alone does not prove that the file is missing.
             await require_visible(self._client, repository)
             return None
         if len(reply.content) > _MAX_TEXT_BYTES:
@@ -73,29 +81,32 @@ class Contents:
             raise Rejected(f"{path} on the default branch is not UTF-8 text.") from None
 
     async def files(self, repository: Repository, commit: str) -> Files:
-        """All regular files of the commit by path, capped; Rejected when it is too large."""
+        """All regular files of the commit by path; Rejected when it exceeds a limit."""
         key = (repository.id, commit)
-        kept = self._commits.get(key)
-        if kept is not None:
-            return kept
+        cached = self._commits.get(key)
+        if cached is not None:
+            return cached
         async with self._unpacking:
             with tempfile.SpooledTemporaryFile(max_size=_MAX_IN_MEMORY) as archive:
                 await self._download(repository, commit, archive)
                 archive.seek(0)
                 files = await asyncio.to_thread(unpack, archive)
-        self._commits.put(key, files)
+        with suppress(ValueError):  # larger than the cache
+            self._commits[key] = files
         return files
 
     async def _download(self, repository: Repository, commit: str, archive: IO[bytes]) -> None:
         path = f"/repos/{repository.full_name}/tarball/{quote(commit, safe='')}"
         size = 0
-        async with self._client.stream(repository.installation_id, path) as answer:
+        async with self._client.stream(repository.installation_id, path) as response:
             try:
-                # Raw: the archive itself is compressed, and a second layer could be a bomb.
-                async for piece in answer.aiter_raw():
-                    size += len(piece)
+                # Raw, because a second layer of compression could be a bomb.
+                async for chunk in response.aiter_raw():
+                    size += len(chunk)
                     if size > LIMITS.compressed:
                         raise Rejected("The commit's archive is larger than 50 MiB.")
-                    archive.write(piece)
+                    archive.write(chunk)
             except httpx.HTTPError as error:
-                raise Unavailable(f"The download of the commit broke off ({type(error).__name__}).") from None
+                raise Unavailable(
+                    f"The download of the commit was interrupted ({type(error).__name__})."
+                ) from None

@@ -1,4 +1,4 @@
-"""Deployments on GitHub that are ours, whether the receipts know them or not."""
+"""Our Deployments on GitHub, including those that no receipt contains."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import re
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
+from cachetools import LRUCache
+
 from bot.environments.ports import Fence
-from bot.github.client.cache import Bounded
 from bot.github.client.connection import Params
 from bot.github.client.github_client import GitHubClient
 from bot.github.client.json_fields import required_number, text
@@ -24,28 +25,30 @@ _REMEMBERED = 50_000
 
 
 class Deployments:
+    """Lists active Deployments of previews and sets them to inactive."""
+
     def __init__(self, client: GitHubClient, recovery: Recovery) -> None:
         self._client = client
         self._recovery = recovery
-        self._inactive: Bounded[int, bool] = Bounded(_REMEMBERED, lambda _: 1)
-        """Those that a sweep has seen inactive: it need not ask again."""
+        self._inactive: LRUCache[int, bool] = LRUCache(_REMEMBERED)
+        """Ids of inactive Deployments, which are not read again."""
 
     async def active_deployments(self, repository: Repository, standing: Collection[int]) -> set[int]:
-        """The pull requests, but for those with a standing preview, that look as if they had one."""
-        found: set[int] = set()
+        """Numbers of pull requests with an active Deployment of ours, without those in `standing`."""
+        numbers: set[int] = set()
         async for page in self._pages(repository, {}):
             for deployment in page:
                 match = _PREVIEW.fullmatch(text(deployment, "environment"))
-                if match is None or int(match[1]) in standing or int(match[1]) in found:
+                if match is None or int(match[1]) in standing or int(match[1]) in numbers:
                     continue
                 id = required_number(deployment, "id")
                 if self._inactive.get(id):
                     continue
                 if await self._is_active(repository, deployment):
-                    found.add(int(match[1]))
+                    numbers.add(int(match[1]))
                 else:
-                    self._inactive.put(id, True)
-        return found
+                    self._inactive[id] = True
+        return numbers
 
     async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
         """Sets our Deployments of the environment to inactive; returns how many were active."""
@@ -65,11 +68,11 @@ class Deployments:
                     retired += 1
         return retired
 
-    async def _pages(self, repository: Repository, asked: Params) -> AsyncIterator[list[Any]]:
+    async def _pages(self, repository: Repository, query: Params) -> AsyncIterator[list[Any]]:
         path = f"/repos/{repository.full_name}/deployments"
-        async for page in self._client.pages(repository.installation_id, path, asked):
+        async for page in self._client.pages(repository.installation_id, path, query):
             if not isinstance(page, list):
-                raise Unavailable("GitHub's list of Deployments is no list.")
+                raise Unavailable("GitHub's response is not a list of Deployments.")
             yield page
 
     async def _is_active(self, repository: Repository, deployment: object) -> bool:

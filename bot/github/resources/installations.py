@@ -1,4 +1,4 @@
-"""Where the App is installed, and which deliveries never arrived: what sweeps look at."""
+"""Installations of the App, their repositories, and failed webhook deliveries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 
 class Installations:
-    """Lists are whole or not at all: a call raises rather than leave something out."""
+    """Reads complete lists: a call raises when a part cannot be read."""
 
     def __init__(self, client: GitHubClient) -> None:
         self._client = client
@@ -29,7 +29,7 @@ class Installations:
         return [read_installation(item) for item in await self._list("/app/installations")]
 
     async def exists(self, installation_id: int) -> bool:
-        """False only when GitHub knows us as the App and says that it has no such installation."""
+        """False only when GitHub accepts the App's key and returns 404 for the installation."""
         try:
             await self._client.get(None, f"/app/installations/{installation_id}")
         except NotFound:
@@ -64,19 +64,19 @@ class Installations:
         return repositories
 
     async def repositories_of(self, installation_id: int) -> Sequence[Repository]:
-        found: list[Repository] = []
+        repositories: list[Repository] = []
         async for page in self._client.pages(installation_id, "/installation/repositories"):
             if not isinstance(dig(page, "repositories"), list):
-                raise Unavailable("GitHub's list of repositories is no list.")
-            found += [_repository(item, installation_id) for item in items(page, "repositories")]
-        return found
+                raise Unavailable("GitHub's response is not a list of repositories.")
+            repositories += [_repository(item, installation_id) for item in items(page, "repositories")]
+        return repositories
 
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
-        """The newest attempt of each delivery that no attempt since then brought to us, oldest first."""
+        """The latest attempt of each undelivered webhook since then, oldest first."""
         attempts: list[Any] = []
         async for page in self._client.pages(None, "/app/hook/deliveries"):
             if not isinstance(page, list):
-                raise Unavailable("GitHub's list of deliveries is no list.")
+                raise Unavailable("GitHub's response is not a list of deliveries.")
             recent = [item for item in page if _at(item) >= since]
             attempts += recent
             if len(recent) < len(page):
@@ -87,23 +87,25 @@ class Installations:
         await self._client.post_as_app(f"/app/hook/deliveries/{delivery.id}/attempts")
 
     async def _list(self, path: str) -> list[Any]:
-        found: list[Any] = []
+        objects: list[Any] = []
         async for page in self._client.pages(None, path):
             if not isinstance(page, list):
-                raise Unavailable(f"GitHub's answer to {path} is no list.")
-            found += page
-        return found
+                raise Unavailable(f"GitHub's response to {path} is not a list.")
+            objects += page
+        return objects
 
 
 def undelivered(attempts: Sequence[Mapping[str, Any]]) -> Sequence[FailedDelivery]:
-    """Of attempts, newest first: one for each guid that none of them brought to us, oldest first."""
-    arrived = {text(one, "guid") for one in attempts if 200 <= (number(one, "status_code") or 0) < 300}
+    """From attempts, newest first: the latest one of each guid without a successful attempt, oldest first."""
+    delivered = {
+        text(attempt, "guid") for attempt in attempts if 200 <= (number(attempt, "status_code") or 0) < 300
+    }
     newest: dict[str, FailedDelivery] = {}
-    for one in attempts:
-        guid = text(one, "guid")
-        if guid in arrived or guid in newest:
+    for attempt in attempts:
+        guid = text(attempt, "guid")
+        if guid in delivered or guid in newest:
             continue
-        newest[guid] = FailedDelivery(required_number(one, "id"), guid, _at(one))
+        newest[guid] = FailedDelivery(required_number(attempt, "id"), guid, _at(attempt))
     return list(reversed(newest.values()))
 
 

@@ -1,4 +1,4 @@
-"""What the App needs to be allowed and told. `app.yml` says the same; a test compares them."""
+"""Permissions and events that the App needs; a test compares them with `app.yml`."""
 
 from __future__ import annotations
 
@@ -19,43 +19,43 @@ PERMISSIONS: Mapping[str, str] = {
     "pull_requests": "write",
     "statuses": "read",
 }
-"""Permission to the least level that is needed."""
+"""Minimum level by permission."""
 
 PURPOSES: Mapping[str, str] = {
-    "actions": "to read what an environment on GitHub asks for before something is promoted to it",
-    "checks": "to report each preview on its commit, and to see whether CI built it",
-    "contents": "to read .greenroom.yml and the manifests",
-    "deployments": "to show the preview on the pull request",
-    "issues": "to be told of comments, in which commands are typed",
-    "members": "to see whether whoever approves a promotion is in the team that has to",
-    "metadata": "GitHub gives it to every App",
-    "pull_requests": "to read pull requests, to comment on them and to answer commands",
-    "statuses": "to see whether CI built the commit",
+    "actions": "read the rules of GitHub Environments before a promotion",
+    "checks": "report previews on commits; read CI's results",
+    "contents": "read .greenroom.yml and manifests",
+    "deployments": "show previews and stages as deployments",
+    "issues": "receive comments, which contain commands",
+    "members": "check whether an approver is a member of a required team",
+    "metadata": "mandatory for every App",
+    "pull_requests": "read pull requests, comment, answer commands",
+    "statuses": "read CI's results",
 }
 
 EVENTS = frozenset(
     {"check_run", "check_suite", "issue_comment", "pull_request", "push", "repository", "status"}
 )
-"""Events to subscribe to. Those about installations are sent to every App."""
+"""Events to subscribe to. GitHub sends events about installations to every App."""
 
 _LEVELS = ("none", "read", "write", "admin")
 
 
 def missing_rights(where: str, permissions: Mapping[str, str], events: Collection[str]) -> Sequence[str]:
-    """One sentence for each permission or event that is needed and not there."""
-    told = []
+    """One sentence for each missing permission or event."""
+    problems = []
     for name, level in PERMISSIONS.items():
         given = permissions.get(name, "none")
         if given not in _LEVELS or _LEVELS.index(given) < _LEVELS.index(level):
-            told.append(f"{where} lacks the permission {name}: {level} ({PURPOSES[name]}).")
-    told += [f"{where} is not told of the event {event}." for event in sorted(EVENTS - set(events))]
-    return told
+            problems.append(f"{where} lacks the permission {name}: {level} ({PURPOSES[name]}).")
+    problems += [f"{where} is not subscribed to the event {event}." for event in sorted(EVENTS - set(events))]
+    return problems
 
 
 async def missing_permissions(client: GitHubClient) -> Sequence[str]:
-    """What the App and each of its installations lack, in sentences that say what to do."""
+    """Missing permissions and events of the App and its installations, one sentence each, with advice."""
     app = (await client.get(None, "/app")).json()
-    told = [
+    problems = [
         f"{problem} Change it in the App's settings."
         for problem in missing_rights(
             "The App", permission_levels(app), [str(event) for event in items(app, "events")]
@@ -63,12 +63,12 @@ async def missing_permissions(client: GitHubClient) -> Sequence[str]:
     ]
     installations = await Installations(client).all()
     if not installations:
-        told.append(f"The App is not installed anywhere: install it from {text(app, 'html_url')}.")
+        problems.append(f"The App is not installed. Install it from {text(app, 'html_url')}.")
     for installation in installations:
         where = f"The installation on {installation.account}"
         if installation.suspended:
-            told.append(f"{where} is suspended: an owner of {installation.account} has to unsuspend it.")
+            problems.append(f"{where} is suspended. An owner of {installation.account} must unsuspend it.")
             continue
         lacking = missing_rights(where, installation.permissions, installation.events)
-        told += [f"{problem} An owner of {installation.account} has to accept it." for problem in lacking]
-    return told
+        problems += [f"{problem} An owner of {installation.account} must accept it." for problem in lacking]
+    return problems

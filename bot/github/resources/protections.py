@@ -1,4 +1,4 @@
-"""GitHub Environments: what their settings ask of whoever deploys to them, and the branches they speak of."""
+"""Protection rules of GitHub Environments, and the branches that they restrict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot.model.protection import UNPROTECTED, Branch, Protection, Reviewers
 from bot.model.repository import Repository
 
 _BRANCH_POLICY = "branch_policy"
-"""The rule that stands for `deployment_branch_policy`, which says what it is."""
+"""Type of the rule whose contents are in `deployment_branch_policy`."""
 
 
 class Protections:
@@ -26,7 +26,7 @@ class Protections:
         self._client = client
 
     async def protection(self, repository: Repository, environment: str) -> Protection:
-        """No rules only where the repository is seen and has no such environment, or one without rules."""
+        """No rules only when the App can see the repository and the environment is absent or has none."""
         path = f"/repositories/{repository.id}/environments/{quote(environment, safe='')}"
         try:
             data = (await self._client.get(repository.installation_id, path)).json()
@@ -45,7 +45,7 @@ class Protections:
             elif kind == "wait_timer" and minutes is not None:
                 wait = timedelta(minutes=minutes)
             elif kind != _BRANCH_POLICY:
-                others.append(kind or "without a name")
+                others.append(kind or "without a type")
         policy = dig(data, "deployment_branch_policy")
         custom = flag(policy, "custom_branch_policies")
         protected = flag(policy, "protected_branches")
@@ -62,7 +62,7 @@ class Protections:
         )
 
     async def branch(self, repository: Repository, name: str | None) -> Branch:
-        """A branch as it is now; None means the default branch. One that is gone is no branch."""
+        """A branch; None means the default branch. The name is empty when the branch does not exist."""
         path = f"/repositories/{repository.id}"
         if name is None:
             name = required_text(
@@ -79,7 +79,7 @@ class Protections:
         return Branch(required_text(data, "name"), flag(data, "protected"))
 
     async def _patterns(self, repository: Repository, path: str) -> tuple[str, ...]:
-        """Those for branches; tags are not promoted."""
+        """Branch patterns; tag patterns are ignored."""
         found: list[Any] = []
         async for page in self._client.pages(
             repository.installation_id, f"{path}/deployment-branch-policies"
@@ -90,7 +90,7 @@ class Protections:
         )
 
     async def _apps(self, repository: Repository, path: str) -> Sequence[str]:
-        """The Apps whose own rules GitHub asks before its workflows deploy here."""
+        """Custom deployment protection rules, which other Apps implement."""
         found: list[Any] = []
         try:
             async for page in self._client.pages(
@@ -98,7 +98,7 @@ class Protections:
             ):
                 found += items(page, "custom_deployment_protection_rules")
         except NotFound:
-            # The environment was just seen: this server knows no such rules.
+            # The environment exists, so this server does not support custom rules.
             return ()
         return [f"of the App {text(each, 'app', 'slug')}" for each in found if flag(each, "enabled")]
 

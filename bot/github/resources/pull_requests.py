@@ -1,4 +1,4 @@
-"""Pull requests as GitHub shows them now."""
+"""Pull requests with their files, reviews and authors."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
 
 _LISTED_FILES = 3000
-"""GitHub lists no more changed files than this of one pull request."""
+"""GitHub's limit of listed files per pull request."""
 _LISTED_COMMITS = 250
-"""GitHub lists no more commits than this of one pull request."""
+"""GitHub's limit of listed commits per pull request."""
 _REMEMBERED_HEADS = 10_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -67,23 +67,23 @@ class PullRequests:
             await require_visible(self._client, repository)
             return None
         pull = read_pull_request(reply.json(), repository.installation_id)
-        # Another repository may have taken the name; its pull requests are not ours.
+        # Another repository may have taken the name.
         return pull if pull.repository.id == repository.id else None
 
     async def open_pull_requests(self, repository: Repository) -> Sequence[PullRequest]:
-        """All open pull requests; raises rather than leave some out."""
+        """All open pull requests; raises when a part cannot be read."""
         path = f"/repos/{repository.full_name}/pulls"
         found: list[PullRequest] = []
         async for page in self._client.pages(
             repository.installation_id, path, {"state": "open", "sort": "created", "direction": "asc"}
         ):
             if not isinstance(page, list):
-                raise Unavailable("GitHub's list of pull requests is no list.")
+                raise Unavailable("GitHub's response is not a list of pull requests.")
             found += [read_pull_request(item, repository.installation_id) for item in page]
         return [pull for pull in found if pull.repository.id == repository.id]
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
-        """Old and new paths; empty when there are more than GitHub lists: then nothing follows from them."""
+        """Old and new paths; empty when there are more files than GitHub lists."""
         path = f"/repos/{repository.full_name}/pulls/{number}/files"
         files = [
             item
@@ -110,36 +110,38 @@ class PullRequests:
 
     async def _last_reviews(self, repository: Repository, number: int) -> Sequence[Review]:
         path = f"/repos/{repository.full_name}/pulls/{number}/reviews"
-        said: dict[str, Review] = {}
+        latest: dict[str, Review] = {}
         async for page in self._client.pages(repository.installation_id, path):
             if not isinstance(page, list):
-                raise Unavailable("GitHub's list of reviews is no list.")
+                raise Unavailable("GitHub's response is not a list of reviews.")
             for item in page:
                 state, by = text(item, "state"), text(item, "user", "login")
                 if by and state != "COMMENTED":
-                    said[by.lower()] = Review(by, state == "APPROVED", text(item, "commit_id"))
-        return list(said.values())
+                    latest[by.lower()] = Review(by, state == "APPROVED", text(item, "commit_id"))
+        return list(latest.values())
 
     async def authors(self, repository: Repository, number: int) -> Sequence[str]:
-        """Logins of who wrote or committed the pull request's commits, and of who opened it.
+        """Logins of the pull request's author and of the authors and committers of its commits.
 
-        Rejected when there are more commits than GitHub lists: then nobody knows all who wrote them.
+        Rejected when there are more commits than GitHub lists.
         """
         pull = await self._read(repository, number)
         found, listed = {pull.author} if pull is not None else set(), 0
         path = f"/repos/{repository.full_name}/pulls/{number}/commits"
         async for page in self._client.pages(repository.installation_id, path):
             if not isinstance(page, list):
-                raise Unavailable("GitHub's list of commits is no list.")
+                raise Unavailable("GitHub's response is not a list of commits.")
             found |= {text(item, who, "login") for item in page for who in ("author", "committer")}
             listed += len(page)
         if listed >= _LISTED_COMMITS:
-            raise Rejected(f"#{number} has {listed} commits or more, and GitHub lists no more of them.")
+            raise Rejected(
+                f"#{number} has {listed} commits or more; GitHub lists no more, so its authors are unknown."
+            )
         return sorted(found - {""})
 
 
 def read_pull_request(data: object, installation_id: int) -> PullRequest:
-    """Tolerates what deleted accounts and forks leave out; raises TryAgain when it is no pull request."""
+    """Tolerates fields that deleted accounts and forks lack; raises Unavailable when required ones lack."""
     base = dig(data, "base", "repo")
     merged = flag(data, "merged") or bool(text(data, "merged_at"))
     return PullRequest(

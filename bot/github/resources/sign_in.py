@@ -1,4 +1,4 @@
-"""Who somebody is, told by GitHub: the App's web flow. The person's token is used once and kept nowhere."""
+"""Sign-in with GitHub: the App's web flow. The user's token is used once and not stored."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bot.model.person import Person
 
 
 def web_url(api_url: str) -> str:
-    """Where people look at the GitHub whose API this is: github.com, GHE.com or an Enterprise Server."""
+    """URL of the web interface for an API URL: github.com, GHE.com or an Enterprise Server."""
     parts = urlsplit(api_url)
     host = re.sub(r"^api\.(?=github\.com$|[^.]+\.ghe\.com$)", "", parts.netloc)
     return f"{parts.scheme}://{host}{parts.path.rstrip('/').removesuffix('/api/v3')}"
 
 
 class SignIn:
-    """Calls raise TryAgain when GitHub does not answer, Rejected when it does not accept what it is shown."""
+    """Raises Unavailable when GitHub does not answer, Rejected when it rejects the code or secret."""
 
     def __init__(self, connection: Connection, web: str, client_id: str, client_secret: str) -> None:
         self._connection = connection
@@ -28,18 +28,18 @@ class SignIn:
         self._client_secret = client_secret
 
     def address(self, *, state: str, challenge: str, redirect_uri: str) -> str:
-        """Where to send a person who wants to sign in."""
-        asked = {
+        """URL of GitHub's sign-in page."""
+        query = {
             "client_id": self._client_id,
             "redirect_uri": redirect_uri,
             "state": state,
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        return f"{self._web}/login/oauth/authorize?{urlencode(asked)}"
+        return f"{self._web}/login/oauth/authorize?{urlencode(query)}"
 
     async def person(self, *, code: str, verifier: str, redirect_uri: str) -> Person:
-        """Who came back with this code."""
+        """The user who returned with this code."""
         form = {
             "client_id": self._client_id,
             "client_secret": self._client_secret,
@@ -56,7 +56,7 @@ class SignIn:
         )
         token = text(answer.json(), "access_token")
         if not token:
-            told = text(answer.json(), "error_description") or "it gave no token"
-            raise Rejected(f"GitHub did not accept the sign-in: {told}")
+            reason = text(answer.json(), "error_description") or "the response contains no token"
+            raise Rejected(f"GitHub rejected the sign-in: {reason}")
         profile = (await self._connection.send("GET", "/user", f"Bearer {token}")).json()
         return Person(required_number(profile, "id"), required_text(profile, "login"))

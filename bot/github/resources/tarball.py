@@ -1,4 +1,4 @@
-"""Unpacks a commit's tarball into memory. Pure but for the file it reads; trusts nothing in it."""
+"""Unpacks a commit's tarball into memory; its contents are untrusted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Limits:
     unpacked: int = 200 * MIB
     entries: int = 20_000
     file: int = 5 * MIB
-    """A larger file is left out: no manifest is that large."""
+    """Larger files are skipped: no manifest is that large."""
 
 
 LIMITS = Limits()
@@ -30,8 +30,8 @@ LIMITS = Limits()
 def unpack(archive: IO[bytes], limits: Limits = LIMITS) -> Mapping[str, bytes]:
     """The regular files by path below GitHub's top folder.
 
-    Links, devices and paths that lead outside are left out. Raises Rejected for an archive over the limits,
-    TryAgain for one that broke off.
+    Links, devices and paths outside the folder are skipped. Raises Rejected for an archive over the limits,
+    Unavailable for an incomplete one.
     """
     files: dict[str, bytes] = {}
     entries = 0
@@ -55,22 +55,22 @@ def unpack(archive: IO[bytes], limits: Limits = LIMITS) -> Mapping[str, bytes]:
 
 
 class _LimitedReader(io.RawIOBase):
-    """Reads a gzip stream and stops it when it unpacks to more than it may."""
+    """Reads a gzip stream up to a number of unpacked bytes."""
 
     def __init__(self, archive: IO[bytes], limit: int) -> None:
         self._unpacked = gzip.GzipFile(fileobj=archive, mode="rb")
         self._left = limit
 
     def read(self, size: int = -1) -> bytes:
-        piece = self._unpacked.read(size if size >= 0 else self._left + 1)
-        self._left -= len(piece)
+        chunk = self._unpacked.read(size if size >= 0 else self._left + 1)
+        self._left -= len(chunk)
         if self._left < 0:
             raise Rejected("The commit unpacks to more than 200 MiB.")
-        return piece
+        return chunk
 
 
 def _path(name: str) -> str | None:
-    """The path below the top folder; None for the folder itself and for what must not be followed."""
+    """The path below the top folder; None for the folder itself and for unsafe paths."""
     parts = name.split("/")[1:]
     if not parts or not parts[-1] or name.startswith("/"):
         return None

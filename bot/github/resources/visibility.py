@@ -10,14 +10,14 @@ from bot.model.repository import Repository
 
 
 async def require_visible(client: GitHubClient, repository: Repository) -> None:
-    """After a 404: raises Rejected unless the repository itself is seen, and is still the same."""
-    asked = f"/repos/{repository.full_name}"
+    """After a 404: raises Rejected unless the App can see the repository under its name and id."""
+    endpoint = f"/repos/{repository.full_name}"
     try:
-        reply = await client.get(repository.installation_id, asked)
+        reply = await client.get(repository.installation_id, endpoint)
     except NotFound:
         raise Rejected(
             f"The App cannot see {repository.full_name}: it was deleted, "
-            "or taken out of the App's installation."
+            "or removed from the App's installation."
         ) from None
     if number(reply.json(), "id") != repository.id:
-        raise Rejected(f"{repository.full_name} is another repository now.")
+        raise Rejected(f"{repository.full_name} is now the name of another repository.")

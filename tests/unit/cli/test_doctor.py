@@ -120,7 +120,7 @@ def test_missing_permission_and_event_are_named(
     state, message = findings["permissions"]
     assert state == "failed"
     assert "The App lacks the permission checks: write" in message
-    assert "The App is not told of the event pull_request" in message
+    assert "The App is not subscribed to the event pull_request" in message
 
 
 def test_app_without_installation_is_reported(
@@ -129,7 +129,7 @@ def test_app_without_installation_is_reported(
     (installation,) = github.world.state.installations.values()
     github.apps.uninstall(installation.id, by="ada")
     findings = doctor(environment)
-    assert "not installed anywhere" in findings["permissions"][1]
+    assert "The App is not installed" in findings["permissions"][1]
 
 
 def test_wrong_webhook_url_is_reported(

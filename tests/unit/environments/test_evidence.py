@@ -20,8 +20,8 @@ from tests.unit.environments.test_desire import PULL
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 OUTAGE = Unavailable("GitHub answered 502 to GET /repos/acme/shop/pulls/1.")
-UNSEEN = Rejected("The App cannot see acme/shop: it was deleted, or taken out of the App's installation.")
-SUSPENDED = Rejected("The App's installation is suspended: an owner of the account has to unsuspend it.")
+UNSEEN = Rejected("The App cannot see acme/shop: it was deleted, or removed from the App's installation.")
+SUSPENDED = Rejected("The App's installation is suspended. An owner of the account must unsuspend it.")
 UNAUTHORIZED = Rejected("GitHub does not accept the credentials for GET /repos/acme/shop.")
 
 

@@ -131,8 +131,8 @@ REFUSALS = {
         "Resource not accessible by integration",
         "needs the permission deployments=write",
     ),
-    "a suspension": (403, {}, "This installation has been suspended", "has to unsuspend"),
-    "nothing there": (404, {}, "Not Found", "not installed there any more"),
+    "a suspension": (403, {}, "This installation has been suspended", "must unsuspend"),
+    "nothing there": (404, {}, "Not Found", "no longer installed"),
     "a bad field": (422, {}, "Validation Failed", "Validation Failed"),
 }
 
@@ -170,14 +170,14 @@ async def test_a_proxys_page_is_not_taken_for_an_answer() -> None:
     respx.get(REPO).respond(200, html="<h1>Maintenance</h1>")
     async with client_at(clock) as client:
         reply = await client.get(INSTALLATION, "/repos/acme/shop")
-        with pytest.raises(Unavailable, match="no JSON"):
+        with pytest.raises(Unavailable, match="not JSON"):
             reply.json()
 
 
 @respx.mock
 @pytest.mark.parametrize(
     ("status", "told"),
-    [(404, "not installed there any more"), (401, "GITHUB_PRIVATE_KEY"), (403, "unsuspend")],
+    [(404, "no longer installed"), (401, "GITHUB_PRIVATE_KEY"), (403, "unsuspend")],
 )
 async def test_a_token_that_is_not_given_says_why(status: int, told: str) -> None:
     clock = Clock()

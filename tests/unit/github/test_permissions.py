@@ -39,7 +39,7 @@ def test_what_lacks_is_told_with_its_reason() -> None:
     told = missing_rights("The App", given, EVENTS - {"push"})
     assert [sentence.split("(")[0].strip() for sentence in told] == [
         "The App lacks the permission checks: write",
-        "The App is not told of the event push.",
+        "The App is not subscribed to the event push.",
     ]
 
 
@@ -52,11 +52,11 @@ async def test_app_and_installations_are_compared_with_the_table() -> None:
         assert await missing_permissions(client) == []
         installations.respond(json=[])
         assert (
-            "install it from https://github.example.com/apps/greenroom"
+            "Install it from https://github.example.com/apps/greenroom"
             in (await missing_permissions(client))[0]
         )
         old = {**INSTALLATION, "permissions": {**PERMISSIONS, "deployments": "read"}}
         installations.respond(json=[old])
-        assert "An owner of acme has to accept it" in (await missing_permissions(client))[0]
+        assert "An owner of acme must accept it" in (await missing_permissions(client))[0]
         installations.respond(json=[{**old, "suspended_at": "2026-11-24T09:00:00Z"}])
         assert "suspended" in (await missing_permissions(client))[0]

@@ -49,7 +49,7 @@ ASKS: dict[str, Sequence[WebhookEffect]] = {
         ResyncRequested(Repository(661172497, 48213909, "larkfield", "cellar"))
     ],
     "installation_repositories.removed": [
-        RepositoryRemoved(48213909, 661172497, "The repository was taken out of the App's installation.")
+        RepositoryRemoved(48213909, 661172497, "The repository was removed from the App's installation.")
     ],
     "issue_comment.created": [CommandPosted(SHOP, 1, 691651245, digest("/preview"))],
     "issue_comment.deleted": [],
