@@ -1,4 +1,4 @@
-"""The cluster room at work on an API server, with a second pair of eyes on it."""
+"""The cluster room at work on an API server, with a second pair of observer on it."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ SIZE = Size()
 
 
 @dataclass(frozen=True)
-class Desk:
-    """An environment of its own. `eyes` is another client; `server` is None on a real control plane."""
+class Harness:
+    """An environment of its own. `observer` is another client; `server` is None on a real control plane."""
 
     api: KubernetesApi
     renderer: ManifestRenderer
@@ -51,7 +51,7 @@ class Desk:
     workloads: KubernetesWorkloads
     data: KubernetesData
     health: KubernetesHealth
-    eyes: Client
+    observer: Client
     policy: ClusterPolicy
     kubeconfig: Path
     key: EnvironmentKey
@@ -93,9 +93,9 @@ class Desk:
 
 @dataclass(frozen=True)
 class Running:
-    """A desk whose pods really run, behind a gateway."""
+    """A harness whose pods really run, behind a gateway."""
 
-    desk: Desk
+    harness: Harness
     registry: RegistryServer
     builder: Builder
     gateway: HttpGateway
@@ -114,20 +114,23 @@ async def open_fence() -> None:
 
 
 @contextlib.asynccontextmanager
-async def desk_on(kubeconfig: Path, server: KubernetesServer | None) -> AsyncIterator[Desk]:
+async def harness_on(kubeconfig: Path, server: KubernetesServer | None) -> AsyncIterator[Harness]:
     key = EnvironmentKey.preview(secrets.randbelow(10**9), 7)
     repository = Repository(key.repository_id, 99, "acme", "shop")
     gateways = f"gateways-{secrets.token_hex(4)}"
     policy = ClusterPolicy(gateways, "main", Domain("http", "preview.test", None))
-    async with await connect(str(kubeconfig)) as api, Client(Connection.from_kubeconfig(kubeconfig)) as eyes:
-        desk = Desk(
+    async with (
+        await connect(str(kubeconfig)) as api,
+        Client(Connection.from_kubeconfig(kubeconfig)) as observer,
+    ):
+        harness = Harness(
             api,
             ManifestRenderer(policy, Tools()),
             KubernetesNamespaces(api, policy),
             KubernetesWorkloads(api),
             KubernetesData(api),
             KubernetesHealth(api),
-            eyes,
+            observer,
             policy,
             kubeconfig,
             key,
@@ -136,10 +139,10 @@ async def desk_on(kubeconfig: Path, server: KubernetesServer | None) -> AsyncIte
             server,
         )
         try:
-            yield desk
+            yield harness
         finally:
-            for name in (desk.namespace, gateways):
-                await eyes.delete(NAMESPACES, name)
+            for name in (harness.namespace, gateways):
+                await observer.delete(NAMESPACES, name)
 
 
 @contextlib.asynccontextmanager
@@ -152,30 +155,32 @@ async def embedded_kubeconfig(folder: Path) -> AsyncIterator[tuple[Path, Kuberne
 
 
 @contextlib.asynccontextmanager
-async def running_on(desk: Desk, folder: Path) -> AsyncIterator[Running]:
-    connection = Connection.from_kubeconfig(desk.kubeconfig)
+async def running_on(harness: Harness, folder: Path) -> AsyncIterator[Running]:
+    connection = Connection.from_kubeconfig(harness.kubeconfig)
     async with contextlib.AsyncExitStack() as stack:
         registry = await stack.enter_async_context(RegistryServer(folder / "registry", anonymous=True))
         await stack.enter_async_context(Node(connection, folder / "node", restart_backoff=0.1))
-        await make_gateway(desk)
+        await make_gateway(harness)
         proxy = await stack.enter_async_context(Gateway(connection))
         address = f"127.0.0.1:{proxy.port}"
-        gateway = await stack.enter_async_context(HttpGateway(desk.policy.domain, address))
+        gateway = await stack.enter_async_context(HttpGateway(harness.policy.domain, address))
         try:
-            yield Running(desk, registry, Builder(folder / "registry"), gateway)
+            yield Running(harness, registry, Builder(folder / "registry"), gateway)
         finally:
             # The node leaves before a real namespace is gone, so nobody would end its pods.
-            await desk.eyes.delete(NAMESPACES, desk.namespace)
-            for pod in (await desk.eyes.list(PODS, desk.namespace)).items:
-                await desk.eyes.delete(PODS, pod["metadata"]["name"], desk.namespace, grace_seconds=0)
+            await harness.observer.delete(NAMESPACES, harness.namespace)
+            for pod in (await harness.observer.list(PODS, harness.namespace)).items:
+                await harness.observer.delete(
+                    PODS, pod["metadata"]["name"], harness.namespace, grace_seconds=0
+                )
 
 
-async def make_gateway(desk: Desk, **listener: object) -> None:
+async def make_gateway(harness: Harness, **listener: object) -> None:
     """The operator's Gateway, which takes routes from everywhere unless `listener` says otherwise."""
-    namespace, name = desk.policy.gateway_namespace, desk.policy.gateway_name
+    namespace, name = harness.policy.gateway_namespace, harness.policy.gateway_name
     everywhere = {"namespaces": {"from": "All"}}
     first = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everywhere, **listener}
-    wanted: tuple[tuple[Resource, Object, Object], ...] = (
+    objects: tuple[tuple[Resource, Object, Object], ...] = (
         (NAMESPACES, {"name": namespace}, {}),
         (GATEWAY_CLASSES, {"name": "embedded"}, {"spec": {"controllerName": CONTROLLER_NAME}}),
         (
@@ -184,17 +189,17 @@ async def make_gateway(desk: Desk, **listener: object) -> None:
             {"spec": {"gatewayClassName": "embedded", "listeners": [first]}},
         ),
     )
-    for resource, metadata, rest in wanted:
+    for resource, metadata, rest in objects:
         body = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **rest}
-        await desk.eyes.apply(resource, body, field_manager="test")
+        await harness.observer.apply(resource, body, field_manager="test")
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], told: Callable[[], str] = lambda: "") -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], describe: Callable[[], str] = lambda: "") -> None:
     """Returns once the check holds; fails with what `told` says at the deadline."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not await check():
         if time.monotonic() > deadline:
-            raise AssertionError(f"not within {DEADLINE_SECONDS} s: {told()}")
+            raise AssertionError(f"not within {DEADLINE_SECONDS} s: {describe()}")
         await asyncio.sleep(0.05)
 
 

@@ -7,22 +7,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.cluster_harness import Desk, Running, desk_on, embedded_kubeconfig, running_on
+from tests.contract.cluster_harness import Harness, Running, harness_on, embedded_kubeconfig, running_on
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
-async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Harness]:
     """An environment's namespace on a cluster without nodes."""
     if request.param == "real":
-        async with desk_on(request.getfixturevalue("real_kubeconfig"), None) as made:
+        async with harness_on(request.getfixturevalue("real_kubeconfig"), None) as made:
             yield made
     else:
-        async with embedded_kubeconfig(tmp_path) as (kubeconfig, server), desk_on(kubeconfig, server) as made:
+        async with (
+            embedded_kubeconfig(tmp_path) as (kubeconfig, server),
+            harness_on(kubeconfig, server) as made,
+        ):
             yield made
 
 
 @pytest.fixture
-async def running(desk: Desk, tmp_path: Path) -> AsyncIterator[Running]:
+async def running(harness: Harness, tmp_path: Path) -> AsyncIterator[Running]:
     """The same, with a node and a gateway."""
-    async with running_on(desk, tmp_path) as made:
+    async with running_on(harness, tmp_path) as made:
         yield made

@@ -17,33 +17,33 @@ from bot.cluster.client.kinds import NAMESPACE
 from bot.embedded.client.resources import GATEWAYS
 from bot.embedded.kubernetes.faults import Fault
 from bot.model.errors import Rejected, Unavailable
-from tests.contract.cluster_harness import Desk, make_gateway
+from tests.contract.cluster_harness import Harness, make_gateway
 
 
-async def test_an_administrator_lacks_nothing(desk: Desk):
-    assert await missing_rights(desk.api) == []
+async def test_administrator_has_all_rights(harness: Harness):
+    assert await missing_rights(harness.api) == []
 
 
-@pytest.mark.parametrize("desk", ["embedded"], indirect=True)
-async def test_what_is_not_granted_is_named(desk: Desk):
-    assert desk.server is not None
-    desk.server.deny("delete", "namespaces")
-    desk.server.deny("get", "pods/log")
-    assert await missing_rights(desk.api) == [
+@pytest.mark.parametrize("harness", ["embedded"], indirect=True)
+async def test_missing_rights_are_listed(harness: Harness):
+    assert harness.server is not None
+    harness.server.deny("delete", "namespaces")
+    harness.server.deny("get", "pods/log")
+    assert await missing_rights(harness.api) == [
         Right("", "namespaces", ("delete",)),
         Right("", "pods/log", ("get",)),
     ]
-    desk.server.access.denials.clear()
-    assert len(desk.server.calls) >= sum(len(right.verbs) for right in RIGHTS)
+    harness.server.access.denials.clear()
+    assert len(harness.server.calls) >= sum(len(right.verbs) for right in RIGHTS)
 
 
-async def test_a_gateway_that_cannot_serve_is_told_with_its_reason(desk: Desk):
-    where = f"{desk.policy.gateway_namespace}/main"
-    problem = await gateway_problem(desk.api, desk.policy)
+async def test_gateway_problem_has_the_reason(harness: Harness):
+    where = f"{harness.policy.gateway_namespace}/main"
+    problem = await gateway_problem(harness.api, harness.policy)
     assert problem is not None
     assert problem.startswith(f"Gateway {where} does not exist.")
-    await make_gateway(desk)
-    problem = await gateway_problem(desk.api, desk.policy)
+    await make_gateway(harness)
+    problem = await gateway_problem(harness.api, harness.policy)
     assert problem is not None
     assert problem.startswith(f"Gateway {where} is not accepted")
 
@@ -59,12 +59,12 @@ async def test_a_gateway_that_cannot_serve_is_told_with_its_reason(desk: Desk):
         ({"allowedRoutes": {"namespaces": {"from": "Same"}}}, "its own namespace only"),
     ],
 )
-async def test_the_gateway_needs_a_listener_for_the_environments(
-    desk: Desk, listener: dict[str, object], told: str | None
+async def test_gateway_requires_a_listener_for_the_domain(
+    harness: Harness, listener: dict[str, object], told: str | None
 ):
-    await make_gateway(desk, **listener)
-    await _taken_up(desk)
-    problem = await gateway_problem(desk.api, desk.policy)
+    await make_gateway(harness, **listener)
+    await _taken_up(harness)
+    problem = await gateway_problem(harness.api, harness.policy)
     assert (problem is None) if told is None else (problem is not None and told in problem)
 
 
@@ -72,32 +72,34 @@ async def test_the_gateway_needs_a_listener_for_the_environments(
     ("listener", "carried"),
     [({}, True), ({"hostname": "*.test"}, True), ({"hostname": "*.preview.test"}, False)],
 )
-async def test_the_gateway_needs_a_listener_for_the_hosts_of_stages(
-    desk: Desk, listener: dict[str, object], carried: bool
+async def test_gateway_requires_a_listener_for_stage_hosts(
+    harness: Harness, listener: dict[str, object], carried: bool
 ):
-    await make_gateway(desk, **listener)
-    await _taken_up(desk)
-    policy = replace(desk.policy, hosts=("shop.test",))
-    told = await gateway_problem(desk.api, policy)
+    await make_gateway(harness, **listener)
+    await _taken_up(harness)
+    policy = replace(harness.policy, hosts=("shop.test",))
+    told = await gateway_problem(harness.api, policy)
     assert told is None if carried else "no listener for shop.test" in (told or "")
 
 
-async def _taken_up(desk: Desk) -> None:
+async def _taken_up(harness: Harness) -> None:
     """As a controller says it."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     conditions = [
         {"type": kind, "status": "True", "reason": kind, "message": "", "lastTransitionTime": now}
         for kind in ("Accepted", "Programmed")
     ]
-    await desk.eyes.patch_status(GATEWAYS, "main", {"conditions": conditions}, desk.policy.gateway_namespace)
+    await harness.observer.patch_status(
+        GATEWAYS, "main", {"conditions": conditions}, harness.policy.gateway_namespace
+    )
 
 
-@pytest.mark.parametrize("desk", ["embedded"], indirect=True)
-async def test_a_wrong_token_is_no_fault_of_any_manifest(desk: Desk, tmp_path: Path):
-    assert desk.server is not None
-    config = desk.server.kubeconfig()
+@pytest.mark.parametrize("harness", ["embedded"], indirect=True)
+async def test_invalid_token_is_unavailable(harness: Harness, tmp_path: Path):
+    assert harness.server is not None
+    config = harness.server.kubeconfig()
     config["users"] = [{"name": "greenroom-embedded", "user": {"token": "wrong"}}]
-    config["clusters"] = [{"name": "greenroom-embedded", "cluster": {"server": desk.server.url}}]
+    config["clusters"] = [{"name": "greenroom-embedded", "cluster": {"server": harness.server.url}}]
     path = tmp_path / "wrong"
     path.write_text(yaml.safe_dump(config))
     async with await connect(str(path)) as api:
@@ -105,24 +107,24 @@ async def test_a_wrong_token_is_no_fault_of_any_manifest(desk: Desk, tmp_path: P
             await api.get(NAMESPACE, "default")
 
 
-@pytest.mark.parametrize("desk", ["embedded"], indirect=True)
-async def test_a_server_that_fails_or_asks_for_a_pause_is_asked_again_later(desk: Desk):
-    assert desk.server is not None
+@pytest.mark.parametrize("harness", ["embedded"], indirect=True)
+async def test_server_errors_and_rate_limits_are_unavailable(harness: Harness):
+    assert harness.server is not None
     for status in (429, 500, 503, 504):
-        desk.server.faults.active.append(
+        harness.server.faults.active.append(
             Fault("GET /api/v1/namespaces/default$", fail_status=status, times=1)
         )
         with pytest.raises(Unavailable) as caught:
-            await desk.api.get(NAMESPACE, "default")
+            await harness.api.get(NAMESPACE, "default")
         assert caught.value.retry_at is None or caught.value.retry_at < datetime.now(UTC) + timedelta(
             minutes=6
         )
-    desk.server.deny("get", "namespaces")
+    harness.server.deny("get", "namespaces")
     with pytest.raises(Rejected, match='cannot get resource "namespaces"'):
-        await desk.api.get(NAMESPACE, "default")
+        await harness.api.get(NAMESPACE, "default")
 
 
-async def test_nobody_there_is_told_soon(tmp_path: Path):
+async def test_unreachable_server_is_reported_quickly(tmp_path: Path):
     async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
 
@@ -159,7 +161,7 @@ async def test_nobody_there_is_told_soon(tmp_path: Path):
         ("[]", "is not a valid kubeconfig"),
     ],
 )
-async def test_a_broken_kubeconfig_is_told_in_one_sentence(tmp_path: Path, text: str | None, told: str):
+async def test_invalid_kubeconfig_is_reported(tmp_path: Path, text: str | None, told: str):
     path = tmp_path / "kubeconfig"
     if text is not None:
         path.write_text(text)
@@ -168,7 +170,7 @@ async def test_a_broken_kubeconfig_is_told_in_one_sentence(tmp_path: Path, text:
     assert str(path) in str(caught.value)
 
 
-async def test_outside_of_a_cluster_and_without_a_kubeconfig_it_says_what_to_set(
+async def test_missing_connection_settings_are_explained(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)

@@ -21,7 +21,7 @@ from bot.embedded.client.resources import (
 )
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Wave
-from tests.contract.cluster_harness import Desk, open_fence
+from tests.contract.cluster_harness import Harness, open_fence
 from tests.unit.cluster.manifests import config_map, deployment, job, service, stateful_set
 
 CLAIM = {
@@ -112,28 +112,28 @@ EVERYTHING = (
 )
 
 
-async def test_every_kind_that_the_guard_lets_through_is_taken(desk: Desk):
-    await desk.prepare()
-    bundle = desk.render(*EVERYTHING, seed=job(), checks=(job("smoke"),), config={"B": "2"})
-    await desk.apply(bundle)
-    await desk.workloads.apply(desk.namespace, list(bundle.checks.values()), open_fence)
-    live = await desk.eyes.get(DEPLOYMENTS, "shop", desk.namespace)
-    assert live["metadata"]["labels"]["greenroom.dev/environment"] == desk.key.label
+async def test_apply_accepts_every_allowed_kind(harness: Harness):
+    await harness.prepare()
+    bundle = harness.render(*EVERYTHING, seed=job(), checks=(job("smoke"),), config={"B": "2"})
+    await harness.apply(bundle)
+    await harness.workloads.apply(harness.namespace, list(bundle.checks.values()), open_fence)
+    live = await harness.observer.get(DEPLOYMENTS, "shop", harness.namespace)
+    assert live["metadata"]["labels"]["greenroom.dev/environment"] == harness.key.label
     template = live["spec"]["template"]
     assert template["metadata"]["labels"]["greenroom.dev/release"] == bundle.release.id
     for resource, name in ((HTTP_ROUTES, "greenroom-route"), (CONFIG_MAPS, "greenroom-config")):
-        assert await desk.eyes.find(resource, name, desk.namespace)
+        assert await harness.observer.find(resource, name, harness.namespace)
 
 
-async def test_applying_the_same_again_writes_nothing(desk: Desk):
-    await desk.prepare()
-    bundle = desk.render(*EVERYTHING, seed=job())
-    await desk.apply(bundle)
+async def test_apply_is_idempotent(harness: Harness):
+    await harness.prepare()
+    bundle = harness.render(*EVERYTHING, seed=job())
+    await harness.apply(bundle)
 
     async def generations() -> dict[str, object]:
         found: dict[str, object] = {}
         for resource in (DEPLOYMENTS, STATEFUL_SETS, JOBS, SERVICES, CONFIG_MAPS, HTTP_ROUTES):
-            for each in (await desk.eyes.list(resource, desk.namespace)).items:
+            for each in (await harness.observer.list(resource, harness.namespace)).items:
                 metadata = each["metadata"]
                 managed = [
                     entry["time"]
@@ -145,29 +145,29 @@ async def test_applying_the_same_again_writes_nothing(desk: Desk):
 
     before = await generations()
     await asyncio.sleep(1.1)  # managedFields tell seconds
-    await desk.apply(bundle)
+    await harness.apply(bundle)
     assert await generations() == before
 
 
-async def test_a_field_that_a_commit_drops_is_dropped(desk: Desk):
-    await desk.prepare()
-    await desk.apply(desk.render(deployment(), service(), config_map(A="1", B="2")))
-    await desk.apply(desk.render(deployment(), service(), config_map(A="1")))
-    assert (await desk.eyes.get(CONFIG_MAPS, "shop", desk.namespace))["data"] == {"A": "1"}
+async def test_apply_removes_dropped_fields(harness: Harness):
+    await harness.prepare()
+    await harness.apply(harness.render(deployment(), service(), config_map(A="1", B="2")))
+    await harness.apply(harness.render(deployment(), service(), config_map(A="1")))
+    assert (await harness.observer.get(CONFIG_MAPS, "shop", harness.namespace))["data"] == {"A": "1"}
 
 
-async def test_what_somebody_changed_by_hand_is_taken_back(desk: Desk):
-    await desk.prepare()
-    bundle = desk.render(deployment(), service(), config_map(A="1"))
-    await desk.apply(bundle)
-    await desk.eyes.patch(CONFIG_MAPS, "shop", {"data": {"A": "mine"}}, desk.namespace)
-    await desk.apply(bundle)
-    assert (await desk.eyes.get(CONFIG_MAPS, "shop", desk.namespace))["data"] == {"A": "1"}
+async def test_apply_reverts_manual_changes(harness: Harness):
+    await harness.prepare()
+    bundle = harness.render(deployment(), service(), config_map(A="1"))
+    await harness.apply(bundle)
+    await harness.observer.patch(CONFIG_MAPS, "shop", {"data": {"A": "mine"}}, harness.namespace)
+    await harness.apply(bundle)
+    assert (await harness.observer.get(CONFIG_MAPS, "shop", harness.namespace))["data"] == {"A": "1"}
 
 
-async def test_a_fence_that_closes_on_the_way_stops_the_rest(desk: Desk):
-    await desk.prepare()
-    bundle = desk.render(deployment(), service(), *(config_map(f"c{number:02}") for number in range(30)))
+async def test_apply_stops_when_the_fence_closes(harness: Harness):
+    await harness.prepare()
+    bundle = harness.render(deployment(), service(), *(config_map(f"c{number:02}") for number in range(30)))
     passes = iter(range(5))
 
     async def closing() -> None:
@@ -175,70 +175,71 @@ async def test_a_fence_that_closes_on_the_way_stops_the_rest(desk: Desk):
             raise Superseded("a newer head is known")
 
     with pytest.raises(Superseded):
-        await desk.workloads.apply(desk.namespace, bundle.waves[Wave.CONFIGURATION], closing)
+        await harness.workloads.apply(harness.namespace, bundle.waves[Wave.CONFIGURATION], closing)
     written = [
         each
-        for each in (await desk.eyes.list(CONFIG_MAPS, desk.namespace)).items
+        for each in (await harness.observer.list(CONFIG_MAPS, harness.namespace)).items
         if each["metadata"]["name"].startswith("c")
     ]
     assert len(written) == 5
 
 
-async def test_a_refusal_is_told_in_the_words_of_kubernetes(desk: Desk):
-    await desk.prepare()
-    await desk.apply(desk.render(deployment(), service(), stateful_set(), service("db")))
+async def test_refusal_quotes_kubernetes(harness: Harness):
+    await harness.prepare()
+    await harness.apply(harness.render(deployment(), service(), stateful_set(), service("db")))
     changed = stateful_set()
     changed["spec"]["serviceName"] = "other"
     with pytest.raises(Rejected) as caught:
-        await desk.apply(desk.render(deployment(), service(), changed, service("db")))
+        await harness.apply(harness.render(deployment(), service(), changed, service("db")))
     assert "StatefulSet/db" in str(caught.value)
     assert "field is immutable" in str(caught.value)
 
 
-async def test_a_value_that_kubernetes_does_not_take_names_the_field(desk: Desk):
-    await desk.prepare()
+async def test_refusal_names_the_invalid_field(harness: Harness):
+    await harness.prepare()
     broken = deployment()
     broken["spec"]["replicas"] = "many"
     with pytest.raises(Rejected, match="replicas"):
-        await desk.apply(desk.render(broken, service()))
+        await harness.apply(harness.render(broken, service()))
 
 
-async def test_the_value_of_a_secret_is_never_told(desk: Desk):
-    await desk.prepare()
+async def test_refusal_of_a_secret_hides_its_values(harness: Harness):
+    await harness.prepare()
     broken = {**SECRET, "data": {"password": "hunter2-is-not-base64!"}}
     with pytest.raises(Rejected) as caught:
-        await desk.apply(desk.render(deployment(), service(), broken))
+        await harness.apply(harness.render(deployment(), service(), broken))
     assert "Secret/db" in str(caught.value)
     assert "hunter2" not in f"{caught.value} {caught.value.detail} {caught.value!r}"
 
 
-async def test_without_its_namespace_nothing_is_refused_for_good(desk: Desk):
+async def test_apply_without_namespace_is_unavailable(harness: Harness):
     with pytest.raises(Unavailable, match="not found"):
-        await desk.apply(desk.render(deployment(), service()))
+        await harness.apply(harness.render(deployment(), service()))
 
 
-async def test_objects_of_another_namespace_are_never_applied(desk: Desk):
+async def test_apply_rejects_objects_of_another_namespace(harness: Harness):
     with pytest.raises(ValueError, match="another namespace"):
-        await desk.workloads.apply("default", desk.render().waves[Wave.WORKLOADS], open_fence)
+        await harness.workloads.apply("default", harness.render().waves[Wave.WORKLOADS], open_fence)
 
 
-async def test_prune_takes_what_the_commit_dropped_and_leaves_data_and_strangers(desk: Desk):
-    await desk.prepare()
-    await desk.apply(desk.render(*EVERYTHING, seed=job(), config={"B": "2"}))
+async def test_prune_deletes_only_dropped_objects(harness: Harness):
+    await harness.prepare()
+    await harness.apply(harness.render(*EVERYTHING, seed=job(), config={"B": "2"}))
     body = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": "by-hand", "namespace": desk.namespace},
+        "metadata": {"name": "by-hand", "namespace": harness.namespace},
     }
-    await desk.eyes.create(CONFIG_MAPS, body)
+    await harness.observer.create(CONFIG_MAPS, body)
 
-    lean = desk.render(deployment(), service(), CLAIM)
-    await desk.apply(lean)
-    await desk.workloads.prune(desk.namespace, lean, open_fence)
+    lean = harness.render(deployment(), service(), CLAIM)
+    await harness.apply(lean)
+    await harness.workloads.prune(harness.namespace, lean, open_fence)
 
     async def names(resource: Resource) -> list[str]:
         return sorted(
-            each["metadata"]["name"] for each in (await desk.eyes.list(resource, desk.namespace)).items
+            each["metadata"]["name"]
+            for each in (await harness.observer.list(resource, harness.namespace)).items
         )
 
     assert await names(DEPLOYMENTS) == ["shop"]
@@ -252,15 +253,15 @@ async def test_prune_takes_what_the_commit_dropped_and_leaves_data_and_strangers
     assert await names(HTTP_ROUTES) == ["greenroom-route"]
 
 
-async def test_prune_keeps_everything_of_the_release(desk: Desk):
-    await desk.prepare()
-    bundle = desk.render(*EVERYTHING, seed=job(), checks=(job("smoke"),), config={"B": "2"})
-    await desk.apply(bundle)
-    await desk.workloads.apply(desk.namespace, list(bundle.checks.values()), open_fence)
+async def test_prune_keeps_objects_of_the_release(harness: Harness):
+    await harness.prepare()
+    bundle = harness.render(*EVERYTHING, seed=job(), checks=(job("smoke"),), config={"B": "2"})
+    await harness.apply(bundle)
+    await harness.workloads.apply(harness.namespace, list(bundle.checks.values()), open_fence)
     fenced = []
 
     async def counting() -> None:
         fenced.append(1)
 
-    await desk.workloads.prune(desk.namespace, bundle, counting)
+    await harness.workloads.prune(harness.namespace, bundle, counting)
     assert fenced == []

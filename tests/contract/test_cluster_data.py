@@ -16,7 +16,7 @@ from bot.embedded.client.resources import (
 )
 from bot.model.data import DataRecord, JobRecord
 from bot.model.manifest import Bundle, Wave
-from tests.contract.cluster_harness import Desk, Running, eventually, open_fence
+from tests.contract.cluster_harness import Harness, Running, eventually, open_fence
 from tests.unit.cluster.manifests import config_map, deployment, job, service, stateful_set
 
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
@@ -46,78 +46,80 @@ def mounting(name: str) -> dict[str, Any]:
     return deployment(name, volumes=volumes)
 
 
-def bundle(desk: Desk, *more: Any, web: Any = None, **changes: Any) -> Bundle:
+def bundle(harness: Harness, *more: Any, web: Any = None, **changes: Any) -> Bundle:
     first = web or shop()
     changes = {"seed": job(), "migrations": job("migrations", "migrate"), **changes}
-    return desk.render(first, service(), database(), service("db", 5432), FILES, *more, **changes)
+    return harness.render(first, service(), database(), service("db", 5432), FILES, *more, **changes)
 
 
-async def uids(desk: Desk) -> dict[str, str]:
+async def uids(harness: Harness) -> dict[str, str]:
     kinds = (CONFIG_MAPS, DEPLOYMENTS, JOBS, PERSISTENT_VOLUME_CLAIMS, SERVICES, STATEFUL_SETS)
     return {
         f"{kind.kind}/{each['metadata']['name']}": each["metadata"]["uid"]
         for kind in kinds
-        for each in (await desk.eyes.list(kind, desk.namespace)).items
+        for each in (await harness.observer.list(kind, harness.namespace)).items
     }
 
 
-async def claims_are_made(desk: Desk) -> None:
+async def claims_are_made(harness: Harness) -> None:
     async def made() -> bool:
-        return await desk.eyes.find(PERSISTENT_VOLUME_CLAIMS, "data-db-0", desk.namespace) is not None
+        return (
+            await harness.observer.find(PERSISTENT_VOLUME_CLAIMS, "data-db-0", harness.namespace) is not None
+        )
 
     await eventually(made, lambda: "no controller made the claim")
 
 
-async def test_the_record_of_the_data_is_kept_in_the_namespace(desk: Desk):
-    await desk.prepare()
-    assert await desk.data.data(desk.namespace, desk.key) is None
+async def test_data_record_is_stored_in_the_namespace(harness: Harness):
+    await harness.prepare()
+    assert await harness.data.data(harness.namespace, harness.key) is None
     record = DataRecord(2, "c" * 40, resetting=True, seed=JobRecord("greenroom-seed-1", 3, done=True))
-    await desk.data.record_data(desk.namespace, desk.key, record, open_fence)
-    assert await desk.data.data(desk.namespace, desk.key) == record
-    await desk.workloads.prune(desk.namespace, desk.render(), open_fence)
-    assert await desk.data.data(desk.namespace, desk.key) == record
+    await harness.data.record_data(harness.namespace, harness.key, record, open_fence)
+    assert await harness.data.data(harness.namespace, harness.key) == record
+    await harness.workloads.prune(harness.namespace, harness.render(), open_fence)
+    assert await harness.data.data(harness.namespace, harness.key) == record
 
 
-async def test_data_survives_a_push_and_leaves_with_the_namespace(desk: Desk):
-    await desk.prepare()
-    await desk.apply(bundle(desk))
-    await claims_are_made(desk)
-    before = await uids(desk)
+async def test_data_survives_a_push_until_the_namespace_is_deleted(harness: Harness):
+    await harness.prepare()
+    await harness.apply(bundle(harness))
+    await claims_are_made(harness)
+    before = await uids(harness)
 
-    pushed = bundle(desk, web=shop("ghcr.io/acme/shop:2.0"), commit="d" * 40, config={"A": "1"})
-    await desk.apply(pushed)
-    await desk.workloads.prune(desk.namespace, pushed, open_fence)
-    after = await uids(desk)
+    pushed = bundle(harness, web=shop("ghcr.io/acme/shop:2.0"), commit="d" * 40, config={"A": "1"})
+    await harness.apply(pushed)
+    await harness.workloads.prune(harness.namespace, pushed, open_fence)
+    after = await uids(harness)
     for kept in ("StatefulSet/db", "PersistentVolumeClaim/data-db-0", "PersistentVolumeClaim/files"):
         assert after[kept] == before[kept]
 
-    await desk.namespaces.delete_namespace(desk.namespace, desk.key, open_fence)
+    await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
 
     async def gone() -> bool:
-        return await desk.eyes.find(NAMESPACES, desk.namespace) is None
+        return await harness.observer.find(NAMESPACES, harness.namespace) is None
 
     await eventually(gone, lambda: "the namespace is still there")
 
 
-async def test_a_reset_takes_what_keeps_data_and_nothing_else(desk: Desk):
-    await desk.prepare()
-    made = bundle(desk, mounting("storage"), service("storage"), config_map(A="1"))
-    await desk.apply(made)
-    await claims_are_made(desk)
-    by_hand = {**FILES, "metadata": {"name": "by-hand", "namespace": desk.namespace}}
-    await desk.eyes.create(PERSISTENT_VOLUME_CLAIMS, by_hand)
+async def test_reset_deletes_only_objects_with_data(harness: Harness):
+    await harness.prepare()
+    made = bundle(harness, mounting("storage"), service("storage"), config_map(A="1"))
+    await harness.apply(made)
+    await claims_are_made(harness)
+    by_hand = {**FILES, "metadata": {"name": "by-hand", "namespace": harness.namespace}}
+    await harness.observer.create(PERSISTENT_VOLUME_CLAIMS, by_hand)
     record = DataRecord(1, "c" * 40, resetting=True)
-    await desk.data.record_data(desk.namespace, desk.key, record, open_fence)
-    before = await uids(desk)
+    await harness.data.record_data(harness.namespace, harness.key, record, open_fence)
+    before = await uids(harness)
 
-    told = await desk.data.reset_data(desk.namespace, desk.key, open_fence)
+    told = await harness.data.reset_data(harness.namespace, harness.key, open_fence)
     assert {"StatefulSet db", "PersistentVolumeClaim data-db-0", "Deployment storage"} <= set(told)
 
     async def empty() -> bool:
-        return not await desk.data.reset_data(desk.namespace, desk.key, open_fence)
+        return not await harness.data.reset_data(harness.namespace, harness.key, open_fence)
 
     await eventually(empty, lambda: "something is still there")
-    after = await uids(desk)
+    after = await uids(harness)
     gone = {name.split("-greenroom")[0] for name in before.keys() - after.keys()}
     jobs = {name for name in gone if name.startswith("Job/")}
     assert {name.rpartition("-")[0] for name in jobs} == {"Job/greenroom-seed", "Job/greenroom-migrations"}
@@ -129,24 +131,24 @@ async def test_a_reset_takes_what_keeps_data_and_nothing_else(desk: Desk):
     }
     assert after.items() <= before.items()
     assert "PersistentVolumeClaim/by-hand" in after
-    assert await desk.data.data(desk.namespace, desk.key) == record
+    assert await harness.data.data(harness.namespace, harness.key) == record
 
 
-async def test_another_run_of_a_data_job_takes_the_one_before_away(desk: Desk):
-    await desk.prepare()
-    [seed] = bundle(desk).waves[Wave.SEED]
+async def test_data_job_deletes_its_earlier_runs(harness: Harness):
+    await harness.prepare()
+    [seed] = bundle(harness).waves[Wave.SEED]
     for run in (1, 2):
         name = f"{seed['metadata']['name']}-{run}"
         named = {**seed, "metadata": {**seed["metadata"], "name": name}}
-        await desk.data.run_data_job(named, open_fence)
-    assert [each for each in await uids(desk) if each.startswith("Job/")] == [f"Job/{name}"]
-    await desk.workloads.prune(desk.namespace, bundle(desk), open_fence)
-    assert f"Job/{name}" in await uids(desk)
+        await harness.data.run_data_job(named, open_fence)
+    assert [each for each in await uids(harness) if each.startswith("Job/")] == [f"Job/{name}"]
+    await harness.workloads.prune(harness.namespace, bundle(harness), open_fence)
+    assert f"Job/{name}" in await uids(harness)
 
 
-async def test_a_seed_reads_the_files_of_the_repository(running: Running):
-    desk = running.desk
-    await desk.prepare()
+async def test_seed_reads_files_of_the_repository(running: Running):
+    harness = running.harness
+    await harness.prepare()
     script = """
 import os, pathlib
 folder = pathlib.Path(os.environ["GREENROOM_FILES"])
@@ -157,11 +159,11 @@ raise SystemExit(7)
     image = await running.image(seed=script)
     files = {"seed/shop.sql": b"insert;", "seed/more/stage_actions.sql": b"\xff\x00"}
     request = job("seed", "python", "seed.py", files=files)
-    made = desk.render(deployment(), service(), seed=request, images={"shop": image})
-    await desk.workloads.apply(desk.namespace, made.waves[Wave.CONFIGURATION], open_fence)
+    made = harness.render(deployment(), service(), seed=request, images={"shop": image})
+    await harness.workloads.apply(harness.namespace, made.waves[Wave.CONFIGURATION], open_fence)
     [seed] = made.waves[Wave.SEED]
-    await desk.data.run_data_job(seed, open_fence)
-    [state] = await desk.settled(seed)
+    await harness.data.run_data_job(seed, open_fence)
+    [state] = await harness.settled(seed)
     assert "exit code 7" in state.message
     assert "seed/shop.sql b'insert;'" in state.detail
     assert r"seed/more/stage_actions.sql b'\xff\x00'" in state.detail

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.cluster.client.access import gateway_problem
 from bot.embedded.client.resources import JOBS, PODS
 from bot.model.manifest import Bundle, Condition, Manifest, Wave
-from tests.contract.cluster_harness import Desk, Running, eventually, of_image, open_fence
+from tests.contract.cluster_harness import Harness, Running, eventually, of_image, open_fence
 from tests.unit.cluster.manifests import Object, deployment, job, service, stateful_set
 
 SERVE = """
@@ -43,33 +43,33 @@ def front() -> Object:
 
 async def up(running: Running, bundle: Bundle) -> list[Manifest]:
     """Applies wave after wave, each settled before the next; everything that was applied."""
-    desk = running.desk
+    harness = running.harness
     for objects in bundle.waves.values():
-        await desk.workloads.apply(desk.namespace, objects, open_fence)
-        states = await desk.settled(*objects)
+        await harness.workloads.apply(harness.namespace, objects, open_fence)
+        states = await harness.settled(*objects)
         assert {state.condition for state in states} <= {Condition.READY}, states
     return [each for wave in bundle.waves.values() for each in wave]
 
 
-async def test_a_whole_environment_comes_up_seeded_and_answers_from_its_release(running: Running):
-    desk = running.desk
+async def test_environment_becomes_ready_and_serves_its_release(running: Running):
+    harness = running.harness
     image = await running.image(serve=SERVE, seed=GREET)
     database = of_image(stateful_set(), image, "serve", readinessProbe=PROBE)
-    bundle = desk.render(
+    bundle = harness.render(
         of_image(web(), image, "serve", readinessProbe=PROBE),
         front(),
         database,
         service("db", 28080),
         images={"shop": image},
-        host=f"{desk.namespace}.preview.test",
+        host=f"{harness.namespace}.preview.test",
         config={"GREETING": "good day"},
         seed=job("seed", "python", "seed.py"),
     )
-    await desk.prepare()
+    await harness.prepare()
     await up(running, bundle)
 
     async def answered() -> bool:
-        answer = await running.gateway.get(running.gateway.host(desk.namespace), "/there?x=1")
+        answer = await running.gateway.get(running.gateway.host(harness.namespace), "/there?x=1")
         return (answer.status, answer.body, answer.release_id) == (
             200,
             "good day /there?x=1",
@@ -77,12 +77,12 @@ async def test_a_whole_environment_comes_up_seeded_and_answers_from_its_release(
         )
 
     await eventually(answered)
-    assert await gateway_problem(desk.api, desk.policy) is None
-    assert not await desk.health.old_pods(desk.namespace, bundle.release.id)
+    assert await gateway_problem(harness.api, harness.policy) is None
+    assert not await harness.health.old_pods(harness.namespace, bundle.release.id)
 
 
-async def test_a_push_replaces_the_pods_and_keeps_an_unchanged_seed(running: Running):
-    desk = running.desk
+async def test_push_replaces_pods_and_keeps_the_seed(running: Running):
+    harness = running.harness
     image = await running.image(serve=SERVE, seed=GREET)
 
     def bundle(greeting: str) -> Bundle:
@@ -90,96 +90,98 @@ async def test_a_push_replaces_the_pods_and_keeps_an_unchanged_seed(running: Run
             web(), image, "serve", readinessProbe=PROBE, env=[{"name": "GREETING", "value": greeting}]
         )
         seed = job("seed", "python", "seed.py", image=image.reference)
-        return desk.render(manifest, front(), images={}, host=f"{desk.namespace}.preview.test", seed=seed)
+        return harness.render(
+            manifest, front(), images={}, host=f"{harness.namespace}.preview.test", seed=seed
+        )
 
-    await desk.prepare()
+    await harness.prepare()
     first, second = bundle("one"), bundle("two")
     await up(running, first)
-    await desk.workloads.apply(desk.namespace, second.waves[Wave.WORKLOADS], open_fence)
-    assert await desk.health.old_pods(desk.namespace, second.release.id)
+    await harness.workloads.apply(harness.namespace, second.waves[Wave.WORKLOADS], open_fence)
+    assert await harness.health.old_pods(harness.namespace, second.release.id)
     await up(running, second)
-    await desk.workloads.prune(desk.namespace, second, open_fence)
+    await harness.workloads.prune(harness.namespace, second, open_fence)
 
     async def replaced() -> bool:
-        answer = await running.gateway.get(running.gateway.host(desk.namespace), "/")
-        old = await desk.health.old_pods(desk.namespace, second.release.id)
+        answer = await running.gateway.get(running.gateway.host(harness.namespace), "/")
+        old = await harness.health.old_pods(harness.namespace, second.release.id)
         return not old and (answer.body, answer.release_id) == ("two /", second.release.id)
 
     await eventually(replaced)
 
 
-async def test_a_crashing_container_quotes_its_last_lines(running: Running):
-    desk = running.desk
+async def test_crashing_container_has_its_log(running: Running):
+    harness = running.harness
     image = await running.image(crash=FAIL)
-    await desk.prepare()
+    await harness.prepare()
     manifest = of_image(web(), image, "crash", readinessProbe=PROBE)
-    bundle = desk.render(manifest, front(), images={"shop": image})
-    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
-    shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
+    bundle = harness.render(manifest, front(), images={"shop": image})
+    await harness.workloads.apply(harness.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
+    shop, *_ = await harness.settled(*bundle.waves[Wave.WORKLOADS])
     assert (shop.kind, shop.name, shop.condition) == ("Deployment", "shop", Condition.FAILED)
     assert 'container "shop" is crash-looping: exit code 3' in shop.message
     assert shop.detail.endswith("connecting to the database\nfatal: no such table: products")
 
 
-async def test_a_push_that_mends_a_crashing_database_gets_it_up(running: Running):
-    desk = running.desk
+async def test_push_replaces_failing_stateful_pods(running: Running):
+    harness = running.harness
     image = await running.image(serve=SERVE, crash=FAIL)
-    await desk.prepare()
+    await harness.prepare()
 
     async def push(script: str) -> Condition:
         database = of_image(stateful_set(), image, script, readinessProbe=PROBE)
-        bundle = desk.render(web(), front(), database, service("db", 28080), images={"shop": image})
-        await desk.workloads.apply(desk.namespace, bundle.waves[Wave.DATA], open_fence)
-        states = await desk.settled(*bundle.waves[Wave.DATA])
+        bundle = harness.render(web(), front(), database, service("db", 28080), images={"shop": image})
+        await harness.workloads.apply(harness.namespace, bundle.waves[Wave.DATA], open_fence)
+        states = await harness.settled(*bundle.waves[Wave.DATA])
         return next(state.condition for state in states if state.kind == "StatefulSet")
 
     assert await push("crash") is Condition.FAILED
     assert await push("serve") is Condition.READY
 
 
-async def test_a_failing_check_quotes_its_last_lines(running: Running):
-    desk = running.desk
+async def test_failing_check_has_its_log(running: Running):
+    harness = running.harness
     image = await running.image(crash=FAIL)
-    await desk.prepare()
-    bundle = desk.render(
+    await harness.prepare()
+    bundle = harness.render(
         deployment(), service(), images={"shop": image}, checks=(job("smoke", "python", "crash.py"),)
     )
     smoke = bundle.checks["smoke"]
-    await desk.workloads.apply(desk.namespace, [smoke], open_fence)
-    [state] = await desk.settled(smoke)
+    await harness.workloads.apply(harness.namespace, [smoke], open_fence)
+    [state] = await harness.settled(smoke)
     assert (state.condition, state.message) == (Condition.FAILED, "exit code 3")
     assert state.detail.endswith("fatal: no such table: products")
-    assert len((await desk.eyes.list(PODS, desk.namespace)).items) == 1
+    assert len((await harness.observer.list(PODS, harness.namespace)).items) == 1
 
 
-async def test_an_image_that_is_not_there_is_told_at_once(running: Running):
-    desk = running.desk
-    await desk.prepare()
+async def test_missing_image_fails_at_once(running: Running):
+    harness = running.harness
+    await harness.prepare()
     missing = f"{running.registry.host}/acme/nothing:1"
     manifest = web()
     manifest["spec"]["template"]["spec"]["containers"][0]["image"] = missing
-    bundle = desk.render(manifest, front(), images={})
-    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
-    shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
+    bundle = harness.render(manifest, front(), images={})
+    await harness.workloads.apply(harness.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
+    shop, *_ = await harness.settled(*bundle.waves[Wave.WORKLOADS])
     assert shop.condition is Condition.FAILED
     assert "the image of container" in shop.message
     assert "acme/nothing" in shop.message + shop.detail
 
 
-async def test_a_missing_config_map_is_told_at_once(running: Running):
-    desk = running.desk
+async def test_missing_config_map_fails_at_once(running: Running):
+    harness = running.harness
     image = await running.image(serve=SERVE)
     manifest = of_image(web(), image, "serve", envFrom=[{"configMapRef": {"name": "nowhere"}}])
-    await desk.prepare()
-    bundle = desk.render(manifest, front(), images={"shop": image})
-    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
-    shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
+    await harness.prepare()
+    bundle = harness.render(manifest, front(), images={"shop": image})
+    await harness.workloads.apply(harness.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
+    shop, *_ = await harness.settled(*bundle.waves[Wave.WORKLOADS])
     assert shop.condition is Condition.FAILED
     assert "nowhere" in shop.message
 
 
-async def test_pods_beyond_the_quota_are_told_at_once(desk: Desk):
-    await desk.prepare()
+async def test_pods_above_the_quota_fail_at_once(harness: Harness):
+    await harness.prepare()
     manifest = deployment()
     manifest["spec"]["replicas"] = 1
     manifest["spec"]["template"]["spec"]["containers"][0]["resources"] = {
@@ -187,43 +189,43 @@ async def test_pods_beyond_the_quota_are_told_at_once(desk: Desk):
         "limits": {"memory": "4Gi"},
     }
     manifest["spec"]["replicas"] = 4
-    bundle = desk.render(manifest, service())
-    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
-    shop, *_ = await desk.settled(*bundle.waves[Wave.WORKLOADS])
+    bundle = harness.render(manifest, service())
+    await harness.workloads.apply(harness.namespace, bundle.waves[Wave.WORKLOADS], open_fence)
+    shop, *_ = await harness.settled(*bundle.waves[Wave.WORKLOADS])
     assert shop.condition is Condition.FAILED
     assert "exceeded quota: greenroom" in shop.message
 
 
-async def test_pods_that_the_limits_refuse_are_told_for_every_kind(desk: Desk):
-    await desk.prepare()
+async def test_pods_rejected_by_limits_fail_for_every_kind(harness: Harness):
+    await harness.prepare()
     manifest = stateful_set()
     manifest["spec"]["template"]["spec"]["containers"][0]["resources"] = {"limits": {"memory": "64Gi"}}
-    bundle = desk.render(deployment(), service(), manifest, service("db"))
-    await desk.workloads.apply(desk.namespace, bundle.waves[Wave.DATA], open_fence)
-    states = await desk.settled(*bundle.waves[Wave.DATA])
+    bundle = harness.render(deployment(), service(), manifest, service("db"))
+    await harness.workloads.apply(harness.namespace, bundle.waves[Wave.DATA], open_fence)
+    states = await harness.settled(*bundle.waves[Wave.DATA])
     database = next(state for state in states if state.kind == "StatefulSet")
     assert database.condition is Condition.FAILED
     assert "maximum memory usage per Container is 8Gi" in database.message
 
 
-async def test_without_a_gateway_controller_the_route_is_waited_for(desk: Desk):
-    await desk.prepare()
-    bundle = desk.render()
-    await desk.apply(bundle)
-    [state] = await desk.health.observe(desk.namespace, bundle.waves[Wave.ROUTE])
+async def test_route_without_gateway_controller_is_progressing(harness: Harness):
+    await harness.prepare()
+    bundle = harness.render()
+    await harness.apply(bundle)
+    [state] = await harness.health.observe(harness.namespace, bundle.waves[Wave.ROUTE])
     assert state.condition is Condition.PROGRESSING
     assert "gateway" in state.message
 
 
-async def test_a_job_that_was_deleted_is_not_taken_for_done(desk: Desk):
-    await desk.prepare()
-    bundle = desk.render(seed=job())
-    await desk.apply(bundle)
+async def test_deleted_job_is_progressing(harness: Harness):
+    await harness.prepare()
+    bundle = harness.render(seed=job())
+    await harness.apply(bundle)
     [seed] = bundle.waves[Wave.SEED]
-    await desk.eyes.delete(JOBS, seed["metadata"]["name"], desk.namespace, propagation="Background")
+    await harness.observer.delete(JOBS, seed["metadata"]["name"], harness.namespace, propagation="Background")
 
     async def missed() -> bool:
-        [state] = await desk.health.observe(desk.namespace, [seed])
+        [state] = await harness.health.observe(harness.namespace, [seed])
         return (state.condition, state.message) == (Condition.PROGRESSING, "it is not created yet")
 
     await eventually(missed)

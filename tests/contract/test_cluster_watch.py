@@ -12,15 +12,15 @@ from bot.cluster.watch import Watcher
 from bot.embedded.client.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS
 from bot.embedded.kubernetes.faults import Fault
 from bot.model.environment import EnvironmentKey
-from tests.contract.cluster_harness import Desk, eventually, open_fence
+from tests.contract.cluster_harness import Harness, eventually, open_fence
 from tests.unit.cluster.manifests import config_map, deployment, service
 
 
 class Woken:
     """How often each environment was told of."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._key = desk.key
+    def __init__(self, harness: Harness) -> None:
+        self._key = harness.key
         self.keys: list[EnvironmentKey] = []
 
     async def __call__(self, key: EnvironmentKey) -> None:
@@ -38,9 +38,9 @@ class Woken:
 
 
 @contextlib.asynccontextmanager
-async def watching(desk: Desk) -> AsyncIterator[Woken]:
-    woken = Woken(desk)
-    task = asyncio.create_task(Watcher(desk.api).run(woken))
+async def watching(harness: Harness) -> AsyncIterator[Woken]:
+    woken = Woken(harness)
+    task = asyncio.create_task(Watcher(harness.api).run(woken))
     try:
         yield woken
     finally:
@@ -58,42 +58,42 @@ async def quiet(woken: Woken) -> int:
     return before
 
 
-async def test_an_environment_that_was_there_before_is_told_once_at_the_start(desk: Desk):
-    await desk.prepare()
-    async with watching(desk) as woken:
+async def test_existing_environment_is_reported_once_at_start(harness: Harness):
+    await harness.prepare()
+    async with watching(harness) as woken:
         await woken.again(0)
 
 
-async def test_progress_of_a_workload_wakes_its_environment(desk: Desk):
-    await desk.prepare()
-    async with watching(desk) as woken:
+async def test_workload_progress_is_reported(harness: Harness):
+    await harness.prepare()
+    async with watching(harness) as woken:
         before = await quiet(woken)
-        await desk.apply(desk.render(deployment(), service()))
+        await harness.apply(harness.render(deployment(), service()))
         await woken.again(before)
 
 
-async def test_what_a_reconcile_could_not_act_on_wakes_nobody(desk: Desk):
-    await desk.prepare()
-    bundle = desk.render(deployment(), service(), config_map(A="1"))
-    await desk.apply(bundle)
-    async with watching(desk) as woken:
+async def test_irrelevant_changes_are_not_reported(harness: Harness):
+    await harness.prepare()
+    bundle = harness.render(deployment(), service(), config_map(A="1"))
+    await harness.apply(bundle)
+    async with watching(harness) as woken:
         before = await quiet(woken)
-        await desk.apply(bundle)
-        await desk.eyes.patch(CONFIG_MAPS, "shop", {"data": {"A": "2"}}, desk.namespace)
+        await harness.apply(bundle)
+        await harness.observer.patch(CONFIG_MAPS, "shop", {"data": {"A": "2"}}, harness.namespace)
         note = {"metadata": {"annotations": {"example.com/note": "x"}}}
-        await desk.eyes.patch(DEPLOYMENTS, "shop", note, desk.namespace)
+        await harness.observer.patch(DEPLOYMENTS, "shop", note, harness.namespace)
         # The controller notes that it has seen the last change, which a rollout's verdict hangs on; not more.
         assert await quiet(woken) - before <= 2
 
 
-async def test_deleting_wakes_until_the_namespace_is_gone(desk: Desk):
-    await desk.prepare()
-    async with watching(desk) as woken:
+async def test_deletion_is_reported_until_complete(harness: Harness):
+    await harness.prepare()
+    async with watching(harness) as woken:
         before = await quiet(woken)
-        await desk.namespaces.delete_namespace(desk.namespace, desk.key, open_fence)
+        await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
 
         async def gone() -> bool:
-            return await desk.eyes.find(NAMESPACES, desk.namespace) is None
+            return await harness.observer.find(NAMESPACES, harness.namespace) is None
 
         await woken.again(before)
         await eventually(gone)
@@ -101,36 +101,36 @@ async def test_deleting_wakes_until_the_namespace_is_gone(desk: Desk):
         assert last > before
 
 
-async def test_strangers_and_unreadable_labels_are_passed_over(desk: Desk):
-    async with watching(desk) as woken:
+async def test_foreign_and_invalid_labels_are_ignored(harness: Harness):
+    async with watching(harness) as woken:
         labels = {"greenroom.dev/environment": "not-a-key"}
         body = {
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": {"name": desk.namespace, "labels": labels},
+            "metadata": {"name": harness.namespace, "labels": labels},
         }
-        await desk.eyes.create(NAMESPACES, body)
+        await harness.observer.create(NAMESPACES, body)
         assert await quiet(woken) == 0
 
 
-@pytest.mark.parametrize("desk", ["embedded"], indirect=True)
-async def test_watches_that_break_or_grow_too_old_are_taken_up_again(desk: Desk):
-    assert desk.server is not None
-    faults = desk.server.faults.active
-    await desk.prepare()
-    async with watching(desk) as woken:
+@pytest.mark.parametrize("harness", ["embedded"], indirect=True)
+async def test_interrupted_and_expired_watches_resume(harness: Harness):
+    assert harness.server is not None
+    faults = harness.server.faults.active
+    await harness.prepare()
+    async with watching(harness) as woken:
         before = await quiet(woken)
-        await desk.apply(desk.render(deployment(), service()))
+        await harness.apply(harness.render(deployment(), service()))
         await woken.again(before)
     faults.append(Fault(match="GET /apis/apps/v1/deployments", fail_status=410, times=2))
     faults.append(Fault(match="GET /api/v1/pods", fail_status=503, times=2))
-    async with watching(desk) as woken:
+    async with watching(harness) as woken:
         before = await quiet(woken)
         late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
-        await desk.eyes.patch_status(DEPLOYMENTS, "shop", {"conditions": [late]}, desk.namespace)
+        await harness.observer.patch_status(DEPLOYMENTS, "shop", {"conditions": [late]}, harness.namespace)
         await woken.again(before)
         before = await quiet(woken)
-        for pod in (await desk.eyes.list(PODS, desk.namespace)).items:
-            await desk.eyes.delete(PODS, pod["metadata"]["name"], desk.namespace, grace_seconds=0)
+        for pod in (await harness.observer.list(PODS, harness.namespace)).items:
+            await harness.observer.delete(PODS, pod["metadata"]["name"], harness.namespace, grace_seconds=0)
         await woken.again(before)
     assert faults == []

@@ -19,7 +19,7 @@ from bot.model.environment import EnvironmentState
 from bot.model.repository import Repository
 from bot.registry.client import RegistryClient
 from bot.store import Store
-from tests.contract.cluster_harness import Desk, desk_on
+from tests.contract.cluster_harness import Harness, harness_on
 from tests.contract.hostile import CASES, PLAIN, Case
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
@@ -40,9 +40,9 @@ class GitHub(fakes.FakeGitHub):
 
 
 @pytest.fixture(scope="module", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
-async def desk(
+async def harness(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Desk]:
+) -> AsyncIterator[Harness]:
     """One cluster for all tests, since none of them writes. No controllers, because they do."""
     async with AsyncExitStack() as stack:
         if request.param == "real":
@@ -50,10 +50,10 @@ async def desk(
         else:
             server = await stack.enter_async_context(KubernetesServer())
             kubeconfig = server.write_kubeconfig(tmp_path_factory.mktemp("hostile") / "kubeconfig")
-        yield await stack.enter_async_context(desk_on(kubeconfig, server))
+        yield await stack.enter_async_context(harness_on(kubeconfig, server))
 
 
-async def comment_on(desk: Desk, tmp_path: Path, github: GitHub, registry: Any = None) -> str:
+async def comment_on(harness: Harness, tmp_path: Path, github: GitHub, registry: Any = None) -> str:
     """The pull request's comment after a reconcile."""
     clock = ManualClock()
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
@@ -65,11 +65,11 @@ async def comment_on(desk: Desk, tmp_path: Path, github: GitHub, registry: Any =
             Ports(
                 environments=store.environments,
                 registry=registry,
-                renderer=desk.renderer,
-                namespaces=desk.namespaces,
-                workloads=desk.workloads,
-                data=desk.data,
-                health=desk.health,
+                renderer=harness.renderer,
+                namespaces=harness.namespaces,
+                workloads=harness.workloads,
+                data=harness.data,
+                health=harness.health,
                 gateway=fakes.FakeGateway(),
                 secrets={},
                 clock=clock,
@@ -85,10 +85,10 @@ async def comment_on(desk: Desk, tmp_path: Path, github: GitHub, registry: Any =
     return texts.comment(status, PLACE)
 
 
-async def nothing_was_written(desk: Desk, before: int) -> None:
-    if desk.server is not None:
-        assert {call.method for call in list(desk.server.calls)[before:]} <= READING
-    listed = await desk.eyes.list(NAMESPACES, labels="app.kubernetes.io/managed-by=greenroom")
+async def nothing_was_written(harness: Harness, before: int) -> None:
+    if harness.server is not None:
+        assert {call.method for call in list(harness.server.calls)[before:]} <= READING
+    listed = await harness.observer.list(NAMESPACES, labels="app.kubernetes.io/managed-by=greenroom")
     ours = f"preview.{PULL.repository.id}."
     assert not [
         item for item in listed.items if ours in item["metadata"]["labels"]["greenroom.dev/environment"]
@@ -96,13 +96,15 @@ async def nothing_was_written(desk: Desk, before: int) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-async def test_hostile_commit_is_rejected_before_any_write(desk: Desk, tmp_path: Path, case: Case) -> None:
-    before = len(desk.server.calls) if desk.server else 0
+async def test_hostile_commit_is_rejected_before_any_write(
+    harness: Harness, tmp_path: Path, case: Case
+) -> None:
+    before = len(harness.server.calls) if harness.server else 0
     text = f"version: 1\nimages: {{shop: acme/shop}}\nmanifests: {case.manifests}\n{case.more}"
-    comment = await comment_on(desk, tmp_path, GitHub(text, case.files))
+    comment = await comment_on(harness, tmp_path, GitHub(text, case.files))
     assert case.expected in comment.replace("\\", "").replace("&nbsp;", " "), comment
     assert "Traceback" not in comment
-    await nothing_was_written(desk, before)
+    await nothing_was_written(harness, before)
 
 
 @asynccontextmanager
@@ -133,11 +135,11 @@ async def registry_that_sends_to(realm: str) -> AsyncIterator[str]:
     ],
 )
 async def test_registry_redirect_to_a_private_address_is_rejected(
-    desk: Desk, tmp_path: Path, realm: str
+    harness: Harness, tmp_path: Path, realm: str
 ) -> None:
-    before = len(desk.server.calls) if desk.server else 0
+    before = len(harness.server.calls) if harness.server else 0
     async with registry_that_sends_to(realm) as host, RegistryClient() as registry:
         text = f"version: 1\nimages: {{shop: '{host}/acme/shop'}}\nmanifests: {PLAIN}\n"
-        comment = await comment_on(desk, tmp_path, GitHub(text, {}), registry)
+        comment = await comment_on(harness, tmp_path, GitHub(text, {}), registry)
     assert "registry" in comment
-    await nothing_was_written(desk, before)
+    await nothing_was_written(harness, before)

@@ -52,13 +52,13 @@ def gateway(port: int, host: str = "preview.example.com") -> HttpGateway:
         (Domain("http", "localhost", 8080), "http://pr-7-shop.localhost:8080"),
     ],
 )
-def test_links_are_made_of_scheme_host_and_port(domain: Domain, url: str):
+def test_url_has_scheme_host_and_port(domain: Domain, url: str):
     made = HttpGateway(domain)
     assert made.url(made.host("pr-7-shop")) == url
     assert made.host("pr-7-shop") == f"pr-7-shop.{domain.host}"
 
 
-async def test_it_asks_for_the_host_wherever_it_connects():
+async def test_get_sends_the_host_header_to_the_address():
     asked: list[bytes] = []
 
     async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -72,7 +72,7 @@ async def test_it_asks_for_the_host_wherever_it_connects():
     assert b"\r\nHost: pr-7.preview.example.com\r\n" in asked[0]
 
 
-async def test_names_below_localhost_are_this_machine():
+async def test_localhost_names_resolve_to_loopback():
     async with (
         serving(answering("HTTP/1.1 204 No Content")) as port,
         HttpGateway(Domain("http", "localhost", port)) as made,
@@ -80,13 +80,13 @@ async def test_names_below_localhost_are_this_machine():
         assert (await made.get(made.host("pr-7"), "/")).status == 204
 
 
-async def test_a_redirect_is_an_answer_and_is_not_followed():
+async def test_get_does_not_follow_redirects():
     serve = answering("HTTP/1.1 302 Found", "Location: http://169.254.169.254/", "Content-Length: 0")
     async with serving(serve) as port, gateway(port) as made:
         assert (await made.get(made.host("pr-7"), "/")).status == 302
 
 
-async def test_cookies_of_one_environment_do_not_reach_another():
+async def test_get_keeps_no_cookies():
     asked: list[bytes] = []
 
     async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:
@@ -99,7 +99,7 @@ async def test_cookies_of_one_environment_do_not_reach_another():
     assert b"session=1" not in asked[1]
 
 
-async def test_only_the_first_four_kilobytes_are_read():
+async def test_get_reads_at_most_four_kilobytes():
     async def serve(_: bytes, writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\n\x1b[31m")
         while True:
@@ -113,7 +113,7 @@ async def test_only_the_first_four_kilobytes_are_read():
     assert "\x1b" not in answer.body
 
 
-async def test_silence_ends_after_five_seconds():
+async def test_get_times_out_after_five_seconds():
     async def serve(_: bytes, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):
             while True:
@@ -130,13 +130,13 @@ async def test_silence_ends_after_five_seconds():
 
 
 @pytest.mark.parametrize("path", ["/\x7f", "/" + "x" * 70_000, "/é", "//evil.example.com/", "/%zz"])
-async def test_no_path_makes_it_raise(path: str):
+async def test_get_never_raises_for_a_path(path: str):
     async with serving(answering("HTTP/1.1 200 OK", "Content-Length: 0")) as port, gateway(port) as made:
         answer = await made.get(made.host("pr-7"), path)
     assert answer.status == 200 or answer.error
 
 
-async def test_nobody_there_is_an_answer_too():
+async def test_get_reports_refused_connections():
     async with serving(answering()) as port:
         pass
     async with gateway(port) as made:
@@ -145,7 +145,7 @@ async def test_nobody_there_is_an_answer_too():
     assert answer.error
 
 
-async def test_a_private_authority_is_trusted_only_when_it_is_named(tmp_path: Path):
+async def test_private_authority_requires_ca_file(tmp_path: Path):
     authority = Authority(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(*authority.server("gateway", "*.preview.example.com"))
@@ -160,7 +160,7 @@ async def test_a_private_authority_is_trusted_only_when_it_is_named(tmp_path: Pa
     assert "certificate" in answer.error.lower()
 
 
-async def test_a_stages_own_host_is_asked_for_as_it_is():
+async def test_get_uses_the_host_of_a_stage_unchanged():
     asked: list[bytes] = []
 
     async def serve(head: bytes, writer: asyncio.StreamWriter) -> None:

@@ -11,7 +11,7 @@ from bot.settings import PodSecurity
 from tests.unit.cluster.manifests import KEY, NAMESPACE, POLICY, REPOSITORY
 
 
-def test_the_namespace_says_whose_it_is_and_enforces_pod_security():
+def test_namespace_has_ownership_and_pod_security_labels():
     metadata = namespace_object(NAMESPACE, KEY, REPOSITORY, 5, POLICY)["metadata"]
     assert metadata["labels"]["app.kubernetes.io/managed-by"] == "greenroom"
     assert metadata["labels"]["greenroom.dev/environment"] == KEY.label
@@ -24,13 +24,13 @@ def test_the_namespace_says_whose_it_is_and_enforces_pod_security():
     }
 
 
-def test_the_operator_may_choose_the_baseline_level():
+def test_namespace_level_follows_the_policy():
     policy = ClusterPolicy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
     labels = namespace_object(NAMESPACE, KEY, REPOSITORY, 5, policy)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
 
 
-def test_rails_come_in_their_order_and_carry_the_label():
+def test_guard_rails_are_ordered_and_labelled():
     found = guard_rails(NAMESPACE, KEY, Size(), POLICY)
     assert [each["kind"] for each in found] == [
         "ResourceQuota",
@@ -57,7 +57,7 @@ def _reachable(address: str) -> bool:
     return False
 
 
-def test_the_public_internet_is_reachable_and_private_networks_are_not():
+def test_network_policy_allows_public_addresses_only():
     assert _reachable("140.82.112.3")
     assert _reachable("2606:50c0:8000::153")
     for address in (
@@ -71,7 +71,7 @@ def test_the_public_internet_is_reachable_and_private_networks_are_not():
         assert not _reachable(address), address
 
 
-def test_only_the_environment_itself_and_the_gateway_may_come_in():
+def test_network_policy_allows_ingress_from_the_gateway():
     spec = guard_rails(NAMESPACE, KEY, Size(), POLICY)[2]["spec"]
     assert spec["podSelector"] == {}
     assert spec["policyTypes"] == ["Ingress", "Egress"]
@@ -79,7 +79,7 @@ def test_only_the_environment_itself_and_the_gateway_may_come_in():
     assert spec["ingress"] == [{"from": [{"podSelector": {}}, gateway]}]
 
 
-def test_quota_and_limits_are_the_size_and_small_sizes_have_smaller_defaults():
+def test_quota_and_limits_follow_the_size():
     quota, limits = guard_rails(NAMESPACE, KEY, Size("20m", "64Mi", "1Gi", "3"), POLICY)[:2]
     assert quota["spec"]["hard"]["requests.cpu"] == "20m"
     assert quota["spec"]["hard"]["requests.storage"] == "1Gi"

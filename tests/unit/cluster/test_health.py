@@ -107,7 +107,7 @@ def condition(kind: str, status: str, reason: str = "", message: str = "") -> Ob
         ),
     ],
 )
-def test_a_deployment_is_ready_when_its_rollout_is_complete(status: Object, expected: Condition, words: str):
+def test_deployment_is_ready_after_its_rollout(status: Object, expected: Condition, words: str):
     found = assess(DEPLOYMENT, live(DEPLOYMENT, status), [])
     assert found.condition is expected
     assert words in found.message
@@ -122,18 +122,18 @@ def test_a_deployment_is_ready_when_its_rollout_is_complete(status: Object, expe
         ({"observedGeneration": 3}, PROGRESSING),
     ],
 )
-def test_a_stateful_set_is_ready_when_all_run_its_newest_revision(status: Object, expected: Condition):
+def test_stateful_set_is_ready_at_its_newest_revision(status: Object, expected: Condition):
     assert assess(STATEFUL_SET, live(STATEFUL_SET, status), []).condition is expected
 
 
-def test_objects_that_are_not_there_or_leaving_are_waited_for():
+def test_absent_or_terminating_object_is_progressing():
     assert assess(DEPLOYMENT, None, []).condition is PROGRESSING
     leaving = live(DEPLOYMENT, rolled())
     leaving["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
     assert assess(DEPLOYMENT, leaving, []).condition is PROGRESSING
 
 
-def test_what_has_nothing_to_wait_for_is_ready_at_once():
+def test_kind_without_status_is_ready_at_once():
     assert assess(service(), None, []).condition is READY
 
 
@@ -172,7 +172,7 @@ CRASHED = {"exitCode": 1, "reason": "Error"}
         ),
     ],
 )
-def test_pods_that_will_not_come_up_fail_at_once_with_their_cause(
+def test_failing_pods_fail_at_once_with_their_reason(
     status: Object, words: str, suspect: ContainerLog | None
 ):
     progressing = live(DEPLOYMENT, rolled(updatedReplicas=1))
@@ -189,13 +189,13 @@ def test_pods_that_will_not_come_up_fail_at_once_with_their_cause(
         (container(5, last=CRASHED, ready=True, running={}), "1 of 2 pods are ready"),
     ],
 )
-def test_a_bad_start_is_no_failure_yet(status: Object, words: str):
+def test_first_restart_is_not_a_failure(status: Object, words: str):
     found = assess(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, status)])
     assert found.condition is PROGRESSING
     assert words in found.message
 
 
-def test_a_pod_without_a_node_waits_and_says_for_what():
+def test_unschedulable_pod_is_progressing_with_reason():
     placed = condition("PodScheduled", "False", "Unschedulable", "0/3 nodes: Insufficient cpu.")
     found = assess(
         DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, conditions=[placed])]
@@ -204,7 +204,7 @@ def test_a_pod_without_a_node_waits_and_says_for_what():
     assert "Insufficient cpu" in found.message
 
 
-def test_crashes_of_the_release_before_say_nothing_of_this_one():
+def test_crashes_of_the_previous_release_are_ignored():
     before = render(request(deployment(terminationGracePeriodSeconds=1), service()), POLICY)
     old = pod(
         before.waves[Wave.WORKLOADS][0], container(9, last=CRASHED, waiting={"reason": "CrashLoopBackOff"})
@@ -216,7 +216,7 @@ def seed(status: Object, *pods: Object) -> Health:
     return assess(SEED, live(SEED, status), pods)
 
 
-def test_a_job_is_judged_by_its_end():
+def test_job_health_follows_its_conditions():
     assert seed({"conditions": [condition("Complete", "True")]}).condition is READY
     assert seed({"active": 1}).condition is PROGRESSING
     ended = pod(SEED, container(terminated={"exitCode": 3}), name="seed-x", phase="Failed")
@@ -228,7 +228,7 @@ def test_a_job_is_judged_by_its_end():
     assert (late.condition, late.message) == (FAILED, "it timed out")
 
 
-def test_a_job_whose_image_is_not_there_fails_before_its_deadline():
+def test_job_with_missing_image_fails_before_its_deadline():
     stuck = pod(SEED, container(waiting={"reason": "ImagePullBackOff", "message": "manifest unknown"}))
     assert seed({"active": 1}, stuck).condition is FAILED
 
@@ -266,7 +266,7 @@ ACCEPTED = condition("Accepted", "True")
         (parents(condition("Accepted", "False", "NotAllowedByListeners", "closed")), FAILED, "closed"),
     ],
 )
-def test_a_route_is_ready_when_our_gateway_carries_it(status: Object, expected: Condition, words: str):
+def test_route_is_ready_when_our_gateway_accepts_it(status: Object, expected: Condition, words: str):
     found = assess(ROUTE, live(ROUTE, status), [])
     assert found.condition is expected
     assert words in found.message
@@ -283,7 +283,7 @@ def event(
     }
 
 
-def test_events_tell_what_concerns_an_object_its_pods_and_their_owner():
+def test_related_events_cover_object_pods_and_owners():
     events = newest_first(
         [
             event("shop", "first", "2030-01-01T00:00:01Z", "Scaled", "Deployment"),
@@ -296,7 +296,7 @@ def test_events_tell_what_concerns_an_object_its_pods_and_their_owner():
     assert told == "Scaled: first\nFailed: second\nUnhealthy: third"
 
 
-def test_refused_pods_of_a_stateful_set_are_found_in_events_of_this_apply_only():
+def test_admission_refusal_ignores_events_before_the_apply():
     applied = live(STATEFUL_SET, {})
     applied["metadata"]["managedFields"] = [
         {"manager": "greenroom", "operation": "Apply", "time": "2030-01-01T00:00:05Z"}
@@ -312,13 +312,13 @@ def test_refused_pods_of_a_stateful_set_are_found_in_events_of_this_apply_only()
     )
 
 
-def test_log_tails_are_plain_and_short():
+def test_printable_removes_controls_and_truncates():
     assert printable("\x1b[31mred\x1b[0m\r\nnext\x00\tok\n") == "red\nnext\tok"
     assert printable("x" * 9000 + "end").endswith("end")
     assert len(printable("x" * 9000)) == 4000
 
 
-def test_only_what_a_reconcile_can_act_on_counts_as_a_change():
+def test_fingerprint_changes_only_with_relevant_status():
     quiet = live(DEPLOYMENT, rolled(conditions=[{**ACCEPTED, "lastUpdateTime": "1", "message": "a"}]))
     noisy = live(
         DEPLOYMENT, rolled(conditions=[{**ACCEPTED, "lastUpdateTime": "2", "message": "b"}]), generation=4

@@ -31,7 +31,7 @@ def data(text: str) -> object:
     return one(f"apiVersion: v1\nkind: ConfigMap\ndata:\n{text}")["data"]
 
 
-def test_every_document_of_every_file_below_the_directory_in_the_order_of_paths():
+def test_read_returns_documents_in_the_order_of_paths():
     found = read(
         {
             "deploy/b.yaml": b"apiVersion: v1\nkind: B1\n---\n---\napiVersion: v1\nkind: B2\n",
@@ -50,7 +50,7 @@ def test_every_document_of_every_file_below_the_directory_in_the_order_of_paths(
     ]
 
 
-def test_at_the_root_hidden_files_are_no_manifests():
+def test_read_ignores_hidden_files_at_the_root():
     found = read(
         {
             ".greenroom.yml": b"version: 1",
@@ -62,12 +62,12 @@ def test_at_the_root_hidden_files_are_no_manifests():
     assert [each.file for each in found] == ["shop.yaml"]
 
 
-def test_no_manifest_at_all_says_where_they_were_looked_for():
+def test_read_without_manifests_names_the_directory():
     with pytest.raises(ManifestRefused, match=r"No manifests.*`k8s/`"):
         read({"deploy/a.yaml": b""}, "k8s")
 
 
-def test_lists_are_opened_and_their_objects_know_their_lines():
+def test_list_items_keep_their_lines():
     text = """apiVersion: v1
 kind: List
 items:
@@ -85,7 +85,7 @@ items:
     assert found[0].line(("metadata", "name")) == 9
 
 
-def test_lists_within_lists_end_somewhere():
+def test_nested_lists_are_limited():
     nested: object = config_map()
     for _ in range(6):
         nested = {"apiVersion": "v1", "kind": "List", "items": [nested]}
@@ -114,11 +114,11 @@ def test_lists_within_lists_end_somewhere():
         ("18446744073709551616", 18446744073709551616.0),
     ],
 )
-def test_scalars_mean_what_they_mean_to_kubernetes(text: str, value: object):
+def test_scalars_are_resolved_as_by_kubernetes(text: str, value: object):
     assert data(f"  a: {text}") == {"a": value}
 
 
-def test_keys_become_text():
+def test_keys_are_converted_to_strings():
     assert data("  8080: a\n  true: b") == {"8080": "a", "true": "b"}
 
 
@@ -151,7 +151,7 @@ def test_anchors_and_merges():
         ("apiVersion: v1\nkind: List\nitems: 5", "deploy/a.yaml:1: `items` must be a list"),
     ],
 )
-def test_what_cannot_be_read_names_file_and_line(text: str, told: str):
+def test_invalid_yaml_is_refused_with_file_and_line(text: str, told: str):
     assert refused(text).startswith(told)
 
 
@@ -164,11 +164,11 @@ def test_what_cannot_be_read_names_file_and_line(text: str, told: str):
         ("[" * 100_000, "nested deeper"),
     ],
 )
-def test_json_is_held_to_the_same(text: str, told: str):
+def test_invalid_json_is_refused(text: str, told: str):
     assert told in refused(text, "deploy/a.json")
 
 
-def test_text_in_another_encoding_is_refused():
+def test_other_encodings_are_refused():
     with pytest.raises(ManifestRefused, match="not UTF-8"):
         read({"deploy/a.yaml": "kind: Ä".encode("latin-1")}, "deploy")
 
@@ -205,14 +205,14 @@ def _laughs() -> str:
         "long",
     ],
 )
-def test_bombs_are_refused_quickly(text: str):
+def test_expansion_bombs_are_refused_quickly(text: str):
     started = time.perf_counter()
     refused(text)
     assert time.perf_counter() - started < 5
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_are_read_or_refused(content: bytes):
+def test_any_bytes_are_parsed_or_refused(content: bytes):
     for path in ("deploy/a.yaml", "deploy/a.json"):
         with contextlib.suppress(ManifestRefused):
             read({path: content}, "deploy")
@@ -227,14 +227,14 @@ _VALUES = st.recursive(
 
 
 @given(_VALUES)
-def test_what_was_written_is_what_is_read(value: object):
+def test_dumped_yaml_is_parsed_to_the_same_values(value: object):
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "data": value}
     quoted = yaml.safe_dump(manifest, default_style='"', allow_unicode=True)
     for path, text in (("deploy/a.yaml", quoted), ("deploy/a.json", json.dumps(manifest))):
         assert one(text, path) == manifest
 
 
-def test_real_manifests_are_read_as_written():
+def test_real_manifests_parse_as_with_pyyaml():
     manifests = [deployment(), service(), config_map(A="1")]
     text = yaml.safe_dump_all(manifests)
     assert [each.manifest for each in read({"deploy/a.yaml": text.encode()}, "deploy")] == manifests

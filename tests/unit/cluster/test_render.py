@@ -56,7 +56,7 @@ def changed(manifest: Object, **container: object) -> Object:
     return copied
 
 
-def test_waves_go_from_configuration_to_the_route():
+def test_waves_order_configuration_before_the_route():
     bundle = render(
         request(
             deployment(),
@@ -79,7 +79,7 @@ def test_waves_go_from_configuration_to_the_route():
     assert seed.startswith("Job/greenroom-seed-")
 
 
-def test_the_same_request_renders_the_same_bytes_whatever_the_order_of_files():
+def test_render_is_independent_of_file_order():
     manifests = (deployment(), service(), stateful_set())
     first = render(request(*manifests, seed=job(), checks=(job("smoke"),)), POLICY)
     again = render(request(*manifests, seed=job(), checks=(job("smoke"),)), POLICY)
@@ -87,7 +87,7 @@ def test_the_same_request_renders_the_same_bytes_whatever_the_order_of_files():
     assert first == again
 
 
-def test_images_of_the_release_run_by_digest_and_others_as_they_are():
+def test_release_images_are_pinned_and_others_unchanged():
     sidecar = deployment(initContainers=[{"name": "i", "image": "ghcr.io/acme/shop"}])
     sidecar["spec"]["template"]["spec"]["containers"].append(
         {"name": "x", "image": "ghcr.io/acme/shop-tools:1"}
@@ -101,7 +101,7 @@ def test_images_of_the_release_run_by_digest_and_others_as_they_are():
     "image",
     ["r.example.com:5000/shop", "r.example.com:5000/shop:1", f"r.example.com:5000/shop@{SHOP.digest}"],
 )
-def test_a_registry_with_a_port_is_no_tag(image: str):
+def test_pin_image_does_not_mistake_a_port_for_a_tag(image: str):
     images = {"shop": Image("r.example.com:5000/shop", SHOP.digest)}
     bundle = render(request(changed(deployment(), image=image), service(), images=images), POLICY)
     assert (
@@ -109,7 +109,7 @@ def test_a_registry_with_a_port_is_no_tag(image: str):
     )
 
 
-def test_configuration_reaches_every_container_after_its_own():
+def test_configuration_is_appended_to_env_from():
     manifest = changed(
         deployment(initContainers=[{"name": "i", "image": "x"}]), envFrom=[{"configMapRef": {"name": "own"}}]
     )
@@ -126,7 +126,7 @@ def test_configuration_reaches_every_container_after_its_own():
     assert "envFrom" not in pod(find(render(request(), POLICY), "Deployment"))["containers"][0]
 
 
-def test_secrets_are_read_from_a_secret_and_a_new_digest_restarts_every_pod_that_reads_them():
+def test_new_digest_of_secrets_restarts_pods():
     manifests = (deployment(), service(), stateful_set())
     first, second = (
         render(request(*manifests, config={"A": "1"}, secrets=mark, seed=job()), POLICY) for mark in "xy"
@@ -142,7 +142,7 @@ def test_secrets_are_read_from_a_secret_and_a_new_digest_restarts_every_pod_that
     assert not any(each["kind"] == "Secret" for wave in first.waves.values() for each in wave)
 
 
-def test_a_database_that_is_a_deployment_is_up_before_the_seed_and_the_application_after_it():
+def test_database_deployment_belongs_to_the_data_wave():
     volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "files"}}]
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "files"}, "spec": {}}
     bundle = render(
@@ -163,7 +163,7 @@ def test_a_database_that_is_a_deployment_is_up_before_the_seed_and_the_applicati
     assert started == ["Deployment/cache", "Deployment/shop", "Deployment/worker"]
 
 
-def test_claims_that_a_controller_makes_are_told_by_our_labels():
+def test_claim_templates_get_our_labels():
     manifest = stateful_set()
     manifest["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data", "labels": {"a": "b"}}}]
     found = find(render(request(deployment(), service(), manifest), POLICY), "StatefulSet")
@@ -175,7 +175,7 @@ def test_claims_that_a_controller_makes_are_told_by_our_labels():
     }
 
 
-def test_migrations_come_before_the_seed_and_each_is_named_by_its_content():
+def test_migrations_precede_the_seed_and_have_content_names():
     migrate = job("migrations", "alembic", "upgrade", "head")
     bundle = render(request(seed=job(), migrations=migrate), POLICY)
     [migrations], [seed] = names(bundle, Wave.MIGRATIONS), names(bundle, Wave.SEED)
@@ -186,7 +186,7 @@ def test_migrations_come_before_the_seed_and_each_is_named_by_its_content():
     assert waves.index(Wave.SEED) < waves.index(Wave.WORKLOADS)
 
 
-def test_files_of_the_repository_are_part_of_what_a_seed_is():
+def test_seed_name_depends_on_its_files():
     def seed(files: dict[str, bytes]) -> tuple[str, Bundle]:
         bundle = render(request(seed=job(files=files)), POLICY)
         return names(bundle, Wave.SEED)[0], bundle
@@ -208,7 +208,7 @@ def test_files_of_the_repository_are_part_of_what_a_seed_is():
     assert names(bundle, Wave.CONFIGURATION) == [f"ConfigMap/{made['metadata']['name']}"]
 
 
-def test_files_spread_over_as_many_config_maps_as_they_need():
+def test_seed_files_are_split_over_config_maps():
     files = {f"seed/{number}": bytes(400 * 1024) for number in range(5)}
     bundle = render(request(seed=job(files=files)), POLICY)
     assert len(names(bundle, Wave.CONFIGURATION)) == 5
@@ -222,14 +222,14 @@ def test_files_spread_over_as_many_config_maps_as_they_need():
         ({f"{number}": b"" for number in range(201)}, "201 files match; the limit is 200"),
     ],
 )
-def test_files_above_the_limits_are_refused(files: dict[str, bytes], told: str):
+def test_seed_files_above_the_limits_are_refused(files: dict[str, bytes], told: str):
     with pytest.raises(ManifestRefused, match=r"data\.seed\.files") as caught:
         render(request(seed=job(files=files)), POLICY)
     assert told in str(caught.value)
     assert "into the image" in str(caught.value)
 
 
-def test_new_data_makes_pods_and_jobs_start_anew_in_the_same_release():
+def test_reset_restarts_pods_and_jobs_in_the_same_release():
     task = {**deployment("task"), "apiVersion": "batch/v1", "kind": "Job"}
     task["spec"] = {"template": task["spec"]["template"]}
     manifests = (deployment(), service(), task)
@@ -243,7 +243,7 @@ def test_new_data_makes_pods_and_jobs_start_anew_in_the_same_release():
     assert len(smokes) == 2
 
 
-def test_whose_it_is_stands_on_every_object_and_the_commit_on_no_pod():
+def test_ownership_is_on_objects_and_the_commit_not_on_pods():
     bundle = render(request(deployment(), service(), stateful_set(), seed=job(), config={"A": "1"}), POLICY)
     for wave in bundle.waves.values():
         for each in wave:
@@ -258,7 +258,7 @@ def test_whose_it_is_stands_on_every_object_and_the_commit_on_no_pod():
                 assert "c" * 40 not in json.dumps(each["spec"])
 
 
-def test_a_commit_that_changes_nothing_else_is_the_same_release_and_restarts_nothing():
+def test_commit_without_changes_keeps_the_release():
     before = render(request(deployment(), service(), seed=job()), POLICY)
     after = render(request(deployment(), service(), seed=job(), commit="d" * 40), POLICY)
     assert after.release.id == before.release.id
@@ -266,7 +266,7 @@ def test_a_commit_that_changes_nothing_else_is_the_same_release_and_restarts_not
         assert find(after, kind)["spec"] == find(before, kind)["spec"]
 
 
-def test_pods_behind_the_route_carry_the_release_and_others_do_not():
+def test_only_pods_behind_the_route_have_the_release_label():
     bundle = render(request(deployment(), service(), deployment("worker"), stateful_set()), POLICY)
     labels = {
         name: find(bundle, kind, name)["spec"]["template"]["metadata"]["labels"]
@@ -277,7 +277,7 @@ def test_pods_behind_the_route_carry_the_release_and_others_do_not():
     assert "greenroom.dev/release" not in labels["db"]
 
 
-def test_a_database_is_left_alone_when_only_the_shop_changes():
+def test_database_template_is_unchanged_when_only_the_shop_changes():
     before = render(request(deployment(), service(), stateful_set()), POLICY)
     after = render(request(changed(deployment(), args=["--new"]), service(), stateful_set()), POLICY)
     assert after.release.id != before.release.id
@@ -286,7 +286,7 @@ def test_a_database_is_left_alone_when_only_the_shop_changes():
     assert after.digests[Wave.WORKLOADS] != before.digests[Wave.WORKLOADS]
 
 
-def test_pods_restart_when_configuration_changes_that_they_read():
+def test_changed_configuration_restarts_its_readers():
     def marks(bundle: Bundle) -> tuple[str, str]:
         template = "greenroom.dev/template"
         reader, other = (find(bundle, "Deployment", name) for name in ("reader", "other"))
@@ -302,7 +302,7 @@ def test_pods_restart_when_configuration_changes_that_they_read():
     assert after[1] == before[1]
 
 
-def test_defaults_confine_only_where_the_manifest_says_nothing():
+def test_security_defaults_do_not_override_manifests():
     spec = pod(find(render(request(), POLICY), "Deployment"))
     assert spec["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
     assert spec["automountServiceAccountToken"] is False
@@ -330,14 +330,14 @@ def test_defaults_confine_only_where_the_manifest_says_nothing():
     }
 
 
-def test_under_the_baseline_level_images_may_run_as_root():
+def test_baseline_level_allows_root():
     policy = ClusterPolicy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
     spec = pod(find(render(request(), policy), "Deployment"))
     assert "runAsNonRoot" not in spec["securityContext"]
     assert spec["containers"][0]["securityContext"] == {"allowPrivilegeEscalation": False}
 
 
-def test_the_rest_of_a_manifest_is_untouched():
+def test_other_fields_of_a_manifest_are_unchanged():
     manifest = deployment(terminationGracePeriodSeconds=5, tolerations=[{"key": "x"}])
     manifest["spec"]["strategy"] = {"type": "Recreate"}
     manifest["metadata"]["annotations"] = {"example.com/owner": "shop"}
@@ -348,7 +348,7 @@ def test_the_rest_of_a_manifest_is_untouched():
     assert find(render(request(), POLICY), "Service")["spec"] == service()["spec"]
 
 
-def test_an_exported_object_loses_its_old_life():
+def test_server_fields_of_exported_objects_are_removed():
     manifest = deployment()
     manifest["metadata"] |= {
         "uid": "1",
@@ -362,7 +362,7 @@ def test_an_exported_object_loses_its_old_life():
     assert found["metadata"].keys() == {"name", "namespace", "labels", "annotations"}
 
 
-def test_a_job_of_the_manifests_is_another_job_for_another_content():
+def test_job_name_depends_on_its_content():
     migrate = {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -377,7 +377,7 @@ def test_a_job_of_the_manifests_is_another_job_for_another_content():
     assert "ttlSecondsAfterFinished" not in first["spec"]
 
 
-def test_the_route_leads_to_the_service_and_names_the_release():
+def test_route_has_backend_and_release_header():
     bundle = render(request(), POLICY)
     spec = find(bundle, "HTTPRoute")["spec"]
     assert spec["hostnames"] == ["pr-7-shop.preview.example.com"]
@@ -390,7 +390,7 @@ def test_the_route_leads_to_the_service_and_names_the_release():
     assert header == {"name": RELEASE_HEADER, "value": bundle.release.id}
 
 
-def test_without_a_route_nothing_is_routed_not_even_what_production_routes():
+def test_routes_of_manifests_are_dropped():
     bundle = render(request(deployment(), service(), INGRESS, backend=None, host=""), POLICY)
     assert bundle.waves[Wave.ROUTE] == ()
     assert names(bundle, Wave.WORKLOADS) == ["Deployment/shop", "Service/shop"]
@@ -406,12 +406,12 @@ def test_without_a_route_nothing_is_routed_not_even_what_production_routes():
         (Backend("shop", 8080), "route.port: the Service 'shop' has no port 8080; it has 80."),
     ],
 )
-def test_a_route_to_nowhere_is_refused(backend: Backend, told: str):
+def test_route_to_missing_service_or_port_is_refused(backend: Backend, told: str):
     with pytest.raises(ManifestRefused, match=told):
         render(request(deployment(), service(), service("db"), backend=backend), POLICY)
 
 
-def test_an_unchanged_seed_keeps_its_name_and_a_changed_one_gets_another():
+def test_seed_name_changes_with_its_content():
     def seed(**changes: Any) -> str:
         fields = {"seed": job(), "config": {"A": "1"}, **changes}
         return find(render(request(**fields), POLICY), "Job")["metadata"]["name"]
@@ -424,7 +424,7 @@ def test_an_unchanged_seed_keeps_its_name_and_a_changed_one_gets_another():
     assert same not in different
 
 
-def test_a_seed_is_configured_like_the_pods_behind_the_route():
+def test_seed_copies_settings_of_the_routed_pods():
     web = changed(
         deployment(securityContext={"runAsUser": 7}, imagePullSecrets=[{"name": "pull"}]),
         env=[{"name": "DATABASE_URL", "valueFrom": {"secretKeyRef": {"name": "db", "key": "url"}}}],
@@ -443,7 +443,7 @@ def test_a_seed_is_configured_like_the_pods_behind_the_route():
     assert seed["activeDeadlineSeconds"] == 300
 
 
-def test_each_commit_is_checked_anew_and_told_where_the_preview_is():
+def test_check_job_depends_on_commit_and_has_the_url():
     first, second = (
         render(request(checks=(job("smoke", "pytest"),), commit=letter * 40), POLICY) for letter in "cd"
     )
@@ -456,17 +456,17 @@ def test_each_commit_is_checked_anew_and_told_where_the_preview_is():
     assert container["securityContext"]["allowPrivilegeEscalation"] is False
 
 
-def test_names_of_jobs_fit_kubernetes():
+def test_job_names_fit_dns_labels():
     [check] = render(request(checks=(job("x" * 40),)), POLICY).checks.values()
     assert len(check["metadata"]["name"]) <= 63
 
 
-def test_a_job_may_use_an_image_from_elsewhere():
+def test_job_can_use_an_image_outside_of_the_release():
     [check] = render(request(checks=(job("smoke", image="busybox:1"),)), POLICY).checks.values()
     assert pod(check)["containers"][0]["image"] == "busybox:1"
 
 
-def test_asleep_everything_is_there_and_nothing_runs():
+def test_sleeping_environment_has_all_objects_and_no_replicas():
     cron = {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -490,7 +490,7 @@ def pod_of_its_own() -> Object:
     return {"spec": {"restartPolicy": "Never", "containers": [container]}}
 
 
-def test_a_refresh_restarts_what_serves_and_its_checks_but_neither_database_nor_seed():
+def test_refresh_restarts_deployments_and_checks_only():
     manifests = (deployment(), service(), stateful_set())
     before = render(request(*manifests, seed=job(), checks=(job("smoke"),)), POLICY)
     after = render(request(*manifests, seed=job(), checks=(job("smoke"),), refreshes=1), POLICY)
@@ -513,7 +513,7 @@ def with_account(**spec: object) -> Object:
     return manifest
 
 
-def test_a_fork_gets_no_account_of_the_cluster():
+def test_fork_gets_no_service_account():
     manifests = (with_account(automountServiceAccountToken=True), service(), ACCOUNT)
     ours = render(request(*manifests), POLICY)
     assert pod(find(ours, "Deployment"))["serviceAccountName"] == "shop"
@@ -525,13 +525,13 @@ def test_a_fork_gets_no_account_of_the_cluster():
     assert (ours.left_out, theirs.left_out) == ((), ("ServiceAccount/shop",))
 
 
-def test_a_fork_that_asks_for_a_token_is_refused():
+def test_fork_with_token_volume_is_refused():
     token = {"name": "cloud", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}
     with pytest.raises(ManifestRefused, match=r"Deployment/shop: volume cloud"):
         render(request(with_account(volumes=[token]), service(), fork=True), POLICY)
 
 
-def test_a_forks_checks_look_under_the_domain_of_forks():
+def test_checks_of_a_fork_use_the_domain_of_forks():
     policy = replace(POLICY, fork_domain=Domain("http", "forks.example", 8080))
     asked = request(checks=(job("smoke"),), host="pr-7-shop.forks.example", fork=True)
     [container] = pod(render(asked, policy).checks["smoke"])["containers"]

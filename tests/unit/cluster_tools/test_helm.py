@@ -22,7 +22,7 @@ def refusal(files: dict[str, bytes], *hosts: str, values: tuple[str, ...] = ()) 
     return str(caught.value)
 
 
-def test_the_release_is_named_after_the_chart_and_nothing_else_is_written() -> None:
+def test_plan_has_the_release_name_and_chart_files() -> None:
     plan = helm.plan({**FILES, "secret.txt": b""}, "chart", ("preview.yaml",), ())
     assert plan.release == "shop"
     assert plan.files.keys() == FILES.keys()
@@ -50,7 +50,7 @@ def test_the_release_is_named_after_the_chart_and_nothing_else_is_written() -> N
         ({"chart/Chart.yaml": b"[]"}, (), "expected a mapping"),
     ],
 )
-def test_what_is_no_chart_is_told(files: dict[str, bytes], values: tuple[str, ...], reason: str) -> None:
+def test_plan_rejects_invalid_charts(files: dict[str, bytes], values: tuple[str, ...], reason: str) -> None:
     assert reason in refusal(files, values=values)
 
 
@@ -61,7 +61,7 @@ def test_what_is_no_chart_is_told(files: dict[str, bytes], values: tuple[str, ..
         ("oci://registry.example.com/charts", "registry.example.com"),
     ],
 )
-def test_a_chart_from_elsewhere_is_refused_unless_it_is_there_or_allowed(repository: str, told: str) -> None:
+def test_plan_rejects_remote_charts_unless_allowed(repository: str, told: str) -> None:
     dependency = f"{{name: redis, version: 1.x, repository: '{repository}'}}"
     said = refusal(with_dependency(dependency))
     assert said.startswith("chart/Chart.yaml:5, dependencies.0: this is fetched from " + told)
@@ -83,11 +83,11 @@ def test_a_chart_from_elsewhere_is_refused_unless_it_is_there_or_allowed(reposit
         ("{name: shop, repository: 'file://.'}", "nested deeper"),
     ],
 )
-def test_a_dependency_that_leads_out_is_refused(dependency: str, reason: str) -> None:
+def test_plan_rejects_dependencies_outside_of_the_commit(dependency: str, reason: str) -> None:
     assert reason in refusal(with_dependency(dependency))
 
 
-def test_a_chart_of_the_same_repository_is_put_in_its_place() -> None:
+def test_plan_nests_charts_of_the_repository() -> None:
     files = with_dependency(
         "{name: redis, repository: 'file://../redis'}",
         **{"redis/Chart.yaml": b"name: redis", "redis/templates/a.yaml": b"x"},
@@ -97,7 +97,7 @@ def test_a_chart_of_the_same_repository_is_put_in_its_place() -> None:
     assert not plan.online
 
 
-def test_a_lock_names_no_other_host() -> None:
+def test_plan_checks_the_lock_file() -> None:
     dependency = "{name: redis, repository: 'https://charts.example.com'}"
     lock = b"dependencies:\n- {name: redis, repository: 'https://evil.test'}"
     files = with_dependency(dependency, **{"chart/Chart.lock": lock})
@@ -114,12 +114,12 @@ def test_a_lock_names_no_other_host() -> None:
         b"Name: shop",
     ],
 )
-def test_a_field_in_another_case_is_no_way_around_it(chart: bytes) -> None:
+def test_plan_rejects_fields_in_another_case(chart: bytes) -> None:
     """Go's JSON takes it as the field itself."""
     assert "write `" in refusal({**FILES, "chart/Chart.yaml": chart})
 
 
-def test_the_older_list_of_dependencies_is_read_too() -> None:
+def test_plan_reads_requirements_yaml() -> None:
     files = {
         **FILES,
         "chart/requirements.yaml": b"dependencies:\n- {name: a, repository: 'https://evil.test'}",
@@ -143,7 +143,7 @@ metadata: {name: migrate, annotations: {helm.sh/hook: "pre-install, pre-upgrade"
 """
 
 
-def test_an_object_is_told_by_its_template_and_the_line_in_what_helm_makes_of_it() -> None:
+def test_sources_have_template_and_line() -> None:
     service, job = helm.sources(OUTPUT, "chart")
     assert service.where(("spec", "type")) == "chart/templates/shop.yaml:6 (as rendered by Helm)"
     assert job.where(("kind",)) == "chart/charts/redis/templates/job.yaml:2 (as rendered by Helm)"
@@ -160,7 +160,7 @@ def test_an_object_is_told_by_its_template_and_the_line_in_what_helm_makes_of_it
         ("post-upgrade,post-delete", True),
     ],
 )
-def test_hooks_of_an_installation_are_objects_and_others_are_left_out(hook: str, kept: bool) -> None:
+def test_sources_include_installation_hooks_only(hook: str, kept: bool) -> None:
     metadata = {"name": "x", "annotations": {"helm.sh/hook": hook}}
     output = yaml.safe_dump({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata})
     assert len(helm.sources(output.encode(), "chart")) == kept

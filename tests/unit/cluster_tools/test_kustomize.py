@@ -25,19 +25,19 @@ def refusal(files: dict[str, bytes], *hosts: str) -> str:
     return str(caught.value)
 
 
-def test_only_what_takes_part_is_written_to_the_disk() -> None:
+def test_plan_contains_only_referenced_folders() -> None:
     files = overlay("resources: [../base]\n", settings=b"A=1") | {"secret.txt": b"", "deploy/other.yaml": b""}
     plan = kustomize.plan(files, "deploy/preview", ())
     assert plan.files(files).keys() == files.keys() - {"secret.txt", "deploy/other.yaml"}
     assert not plan.online
 
 
-def test_a_kustomization_at_the_root_takes_all() -> None:
+def test_plan_of_the_root_contains_all_files() -> None:
     files = {"kustomization.yml": b"resources: [a.yaml]", "a.yaml": SERVICE, "b.txt": b""}
     assert kustomize.plan(files, "", ()).files(files) == files
 
 
-def test_folders_may_refer_to_each_other_in_a_circle() -> None:
+def test_plan_follows_circular_references() -> None:
     """Kustomize says so itself; reading must only come to an end."""
     files = overlay("resources: [../base]\n")
     files["deploy/base/kustomization.yaml"] = b"resources: [../preview]\n"
@@ -65,7 +65,7 @@ def test_folders_may_refer_to_each_other_in_a_circle() -> None:
         ("secretGenerator: [{{name: a, env: {}}}]", "secretGenerator.0.env"),
     ],
 )
-def test_wherever_something_is_fetched_from_elsewhere_it_is_refused(text: str, field: str) -> None:
+def test_plan_rejects_remote_references(text: str, field: str) -> None:
     for remote, told in (
         ("https://evil.example.com/x.yaml", "evil.example.com"),
         ("git@evil.example.com:a/b", "evil.example.com"),
@@ -94,7 +94,7 @@ def test_wherever_something_is_fetched_from_elsewhere_it_is_refused(text: str, f
         ("a: &a [x, x]\nb: &b [*a, *a]\n" + "resources: *c", "undefined anchor 'c'"),
     ],
 )
-def test_what_leads_out_or_runs_something_is_refused(text: str, reason: str) -> None:
+def test_plan_rejects_outside_paths_and_programs(text: str, reason: str) -> None:
     plugin = b"apiVersion: builtin\nkind: PatchTransformer\npath: https://evil.example.com/x"
     assert reason in refusal(overlay(text, **{"plugin.yaml": plugin}))
 
@@ -110,7 +110,7 @@ def test_what_leads_out_or_runs_something_is_refused(text: str, reason: str) -> 
         ("openapi: {PATH: 'https://evil.example.com/x'}", "write `path`"),
     ],
 )
-def test_a_field_in_another_case_is_no_way_around_it(text: str, field: str) -> None:
+def test_plan_rejects_fields_in_another_case(text: str, field: str) -> None:
     """Go's JSON takes it as the field itself, some letters of other alphabets included."""
     assert field in refusal(overlay(text))
 
@@ -122,12 +122,12 @@ def test_a_field_in_another_case_is_no_way_around_it(text: str, field: str) -> N
         "kind: List\napiVersion: v1\nitems: [{apiVersion: builtin, kind: A, path: 'https://evil.example.com'}]\n",
     ],
 )
-def test_a_built_in_in_a_list_is_looked_at_too(inline: str) -> None:
+def test_plan_checks_builtins_in_lists(inline: str) -> None:
     assert "evil.example.com" in refusal(overlay(yaml.safe_dump({"transformers": [inline]})))
     assert "evil.example.com" in refusal(overlay("transformers: [a.yaml]", **{"a.yaml": inline.encode()}))
 
 
-def test_a_value_may_be_an_address() -> None:
+def test_plan_accepts_urls_as_values() -> None:
     text = """
 resources: [../base]
 configMapGenerator: [{name: a, literals: ["URL=https://example.com"]}]
@@ -142,13 +142,13 @@ transformers:
     assert not kustomize.plan(overlay(text), "deploy/preview", ()).online
 
 
-def test_a_folder_without_a_kustomization_is_told() -> None:
+def test_plan_rejects_folder_without_kustomization() -> None:
     assert refusal({"deploy/preview/a.yaml": b""}) == (
         "No kustomization.yaml in `deploy/preview` of this commit."
     )
 
 
-def test_an_object_is_told_by_the_file_and_lines_that_it_came_from() -> None:
+def test_sources_have_file_and_lines_of_origin() -> None:
     built = yaml.safe_load(SERVICE)
     built["metadata"] |= {
         "name": "preview-shop",
@@ -161,7 +161,7 @@ def test_an_object_is_told_by_the_file_and_lines_that_it_came_from() -> None:
     assert found.where(("spec", "type")) == "deploy/base/shop.yaml:6 (as rendered by Kustomize)"
 
 
-def test_a_generated_object_is_told_by_its_kustomization() -> None:
+def test_generated_sources_have_their_kustomization() -> None:
     built: dict[str, Any] = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a-5g"}}
     for note, file in (
         ("configuredIn: ../commit/deploy/base/kustomization.yaml", "deploy/base/kustomization.yaml"),

@@ -53,14 +53,12 @@ async def gone(process: int) -> bool:
     return await eventually(lambda: not is_alive(process))
 
 
-async def test_it_gets_its_arguments_and_gives_what_it_prints(tmp_path: Path) -> None:
+async def test_run_passes_arguments_and_returns_output(tmp_path: Path) -> None:
     tool = program(tmp_path, "import sys; print(sys.argv[1:])")
     assert await run(tool, ("a", "b c"), tmp_path, PATIENT) == b"['a', 'b c']\n"
 
 
-async def test_it_sees_nothing_of_the_bot_s_surroundings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_run_has_a_minimal_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREENROOM_WEBHOOK_SECRET", "hunter2")
     tool = program(tmp_path, "import json, os, sys; print(json.dumps([dict(os.environ), os.getcwd()]))")
     environment, folder = json.loads(await run(tool, (), tmp_path, PATIENT))
@@ -70,7 +68,7 @@ async def test_it_sees_nothing_of_the_bot_s_surroundings(
     assert "SSH_AUTH_SOCK" not in environment
 
 
-async def test_where_the_kernel_lets_it_there_is_no_network(tmp_path: Path) -> None:
+async def test_run_has_no_network_where_possible(tmp_path: Path) -> None:
     tool = program(tmp_path, "import os; print(os.readlink('/proc/self/ns/net'))")
     inside = await run(tool, (), tmp_path, PATIENT)
     online = await run(tool, (), tmp_path, PATIENT, online=True)
@@ -78,57 +76,57 @@ async def test_where_the_kernel_lets_it_there_is_no_network(tmp_path: Path) -> N
     assert (inside != online) == _may_leave_the_network()
 
 
-async def test_a_failure_quotes_the_last_words(tmp_path: Path) -> None:
+async def test_run_failure_has_the_end_of_stderr(tmp_path: Path) -> None:
     error = await failure(tmp_path, "import sys; sys.exit('x' * 9000 + ' no such chart')")
     assert str(error) == "failed"
     assert error.stderr.endswith("no such chart")
     assert len(error.stderr) <= 4000
 
 
-async def test_one_that_cannot_be_started_says_why(tmp_path: Path) -> None:
+async def test_run_reports_a_program_that_cannot_start(tmp_path: Path) -> None:
     with pytest.raises(ToolFailed, match="could not be started") as caught:
         await run(str(tmp_path / "absent"), (), tmp_path, PATIENT)
     assert "No such file" in caught.value.stderr
 
 
-async def test_endless_output_is_cut_off(tmp_path: Path) -> None:
+async def test_run_limits_output(tmp_path: Path) -> None:
     error = await failure(tmp_path, "while True: print('y' * 10_000)", Limits(seconds=60, output=MIB))
     assert str(error) == "printed more than 1 MiB"
 
 
-async def test_endless_complaints_are_no_trouble(tmp_path: Path) -> None:
+async def test_run_discards_excess_stderr(tmp_path: Path) -> None:
     error = await failure(tmp_path, "import sys\nfor n in range(100_000): print(n, file=sys.stderr)\n1/0")
     assert error.stderr.endswith("ZeroDivisionError: division by zero")
 
 
-async def test_one_that_sleeps_is_ended(tmp_path: Path) -> None:
+async def test_run_stops_a_sleeping_program(tmp_path: Path) -> None:
     error = await failure(tmp_path, "import time; print('hello', flush=True); time.sleep(600)", Limits(1))
     assert str(error) == "did not finish within 1 s"
 
 
-async def test_one_that_counts_for_ever_is_ended(tmp_path: Path) -> None:
+async def test_run_stops_a_busy_program(tmp_path: Path) -> None:
     error = await failure(tmp_path, "while True: pass", Limits(1))
     assert str(error).startswith(("did not finish", "was terminated by signal"))
 
 
-async def test_one_that_does_not_listen_is_ended_too(tmp_path: Path) -> None:
+async def test_run_kills_a_program_that_ignores_signals(tmp_path: Path) -> None:
     text = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)"
     assert "did not finish" in str(await failure(tmp_path, text, Limits(1)))
 
 
-async def test_memory_is_limited(tmp_path: Path) -> None:
+async def test_run_limits_memory(tmp_path: Path) -> None:
     error = await failure(tmp_path, "x = bytearray(2 * 2**30)", Limits(60, memory=256 * MIB))
     assert "MemoryError" in error.stderr
 
 
-async def test_files_are_limited(tmp_path: Path) -> None:
+async def test_run_limits_file_sizes(tmp_path: Path) -> None:
     text = f"open({str(tmp_path / 'large')!r}, 'wb').truncate(2**40)"
     error = await failure(tmp_path, text)
     assert "File too large" in error.stderr or "signal" in str(error)
 
 
 @pytest.mark.parametrize("end", ["", "import time; time.sleep(600)"], ids=["that ends", "that is ended"])
-async def test_what_it_started_ends_with_it(tmp_path: Path, end: str) -> None:
+async def test_run_kills_descendants(tmp_path: Path, end: str) -> None:
     """Also what has left its session, as a daemon does."""
     text = f"""
 import os, subprocess, sys
@@ -144,7 +142,7 @@ open({str(tmp_path / "process")!r}, "w").write(str(away.pid))
     assert await gone(int((tmp_path / "process").read_text()))
 
 
-async def test_it_ends_with_the_work_that_wanted_it(tmp_path: Path) -> None:
+async def test_run_stops_when_cancelled(tmp_path: Path) -> None:
     note = tmp_path / "process"
     text = f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     work = asyncio.create_task(run(program(tmp_path, text), (), tmp_path, PATIENT))

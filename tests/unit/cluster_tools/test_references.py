@@ -29,11 +29,11 @@ from bot.model.errors import ManifestRefused
         ("https://[::1", ""),
     ],
 )
-def test_a_reference_names_a_host_or_is_a_path(reference: str, found: str | None) -> None:
+def test_remote_host_of_references(reference: str, found: str | None) -> None:
     assert remote_host(reference) == found
 
 
-def test_only_hosts_that_the_operator_named_are_allowed() -> None:
+def test_require_allowed_rejects_other_hosts() -> None:
     tree = CommitTree({}, ("charts.example.com:8443",))
     tree.require_allowed("charts.example.com:8443", "here")
     for refused in ("charts.example.com", "example.com", ""):
@@ -45,13 +45,13 @@ def test_only_hosts_that_the_operator_named_are_allowed() -> None:
     ("reference", "folder", "found"),
     [("../base", "deploy/preview", "deploy/base"), ("./x.yaml", "", "x.yaml"), ("..", "deploy", "")],
 )
-def test_a_path_leads_to_a_file_or_folder_of_the_commit(reference: str, folder: str, found: str) -> None:
+def test_resolve_returns_paths_of_the_commit(reference: str, folder: str, found: str) -> None:
     assert (
         CommitTree({"deploy/base/a.yaml": b"", "x.yaml": b""}, ()).resolve(reference, folder, "here") == found
     )
 
 
 @pytest.mark.parametrize("reference", ["../../x.yaml", "/etc/passwd", "y.yaml"])
-def test_a_path_that_leads_elsewhere_is_refused(reference: str) -> None:
+def test_resolve_rejects_other_paths(reference: str) -> None:
     with pytest.raises(ManifestRefused, match="here: "):
         CommitTree({"deploy/x.yaml": b""}, ()).resolve(reference, "deploy", "here")

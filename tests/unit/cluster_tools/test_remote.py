@@ -79,19 +79,19 @@ async def charted(elsewhere: Elsewhere, *hosts: str) -> Sequence[Source]:
     return await Tools(hosts).sources(request(files=files, directory="chart", tool=Tool.HELM))
 
 
-async def test_an_allowed_base_is_fetched(elsewhere: Elsewhere) -> None:
+async def test_kustomize_fetches_an_allowed_base(elsewhere: Elsewhere) -> None:
     [found] = await kustomized(elsewhere, elsewhere.host)
     assert found.manifest["metadata"]["name"] == "from-elsewhere"
 
 
-async def test_an_allowed_chart_is_fetched(elsewhere: Elsewhere) -> None:
+async def test_helm_fetches_an_allowed_chart(elsewhere: Elsewhere) -> None:
     [found] = await charted(elsewhere, elsewhere.host)
     assert found.where() == "chart/charts/part/templates/x.yaml:1 (as rendered by Helm)"
     assert found.manifest["metadata"]["name"] == "from-elsewhere"
 
 
 @pytest.mark.parametrize("fetch", [kustomized, charted])
-async def test_another_host_is_never_asked(elsewhere: Elsewhere, fetch: Fetch) -> None:
+async def test_other_hosts_get_no_requests(elsewhere: Elsewhere, fetch: Fetch) -> None:
     with pytest.raises(ManifestRefused, match="which the operator does not allow"):
         await fetch(elsewhere, "example.com", "127.0.0.1")
     assert elsewhere.asked == []

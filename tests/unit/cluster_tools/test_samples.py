@@ -35,7 +35,7 @@ def by_name(bundle: Bundle) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("files", [kustomize_shop_files, helm_shop_files], ids=["kustomize", "helm"])
-async def test_the_sample_is_a_small_shop_with_its_images_by_digest(files: Any) -> None:
+async def test_sample_renders_the_shop_with_pinned_images(files: Any) -> None:
     objects = by_name(await rendered(files()))
     assert {name for name in objects if not name.startswith("ConfigMap/")} == {
         "Deployment/shop",
@@ -56,11 +56,11 @@ async def test_the_sample_is_a_small_shop_with_its_images_by_digest(files: Any) 
 
 
 @pytest.mark.parametrize("files", [kustomize_shop_files, helm_shop_files], ids=["kustomize", "helm"])
-async def test_the_same_commit_renders_the_same(files: Any) -> None:
+async def test_sample_renders_deterministically(files: Any) -> None:
     assert await rendered(files()) == await rendered(files())
 
 
-async def test_a_refusal_names_the_file_of_the_base() -> None:
+async def test_refusal_names_the_file_of_the_base() -> None:
     files = kustomize_shop_files()
     shop = files["deploy/base/shop.yaml"].decode()
     line = 1 + shop[: shop.index("automountServiceAccountToken")].count("\n")
@@ -71,7 +71,7 @@ async def test_a_refusal_names_the_file_of_the_base() -> None:
     assert said.startswith(f"deploy/base/shop.yaml:{line} (as rendered by Kustomize), Deployment/shop, spec.")
 
 
-async def test_a_refusal_names_the_template() -> None:
+async def test_refusal_names_the_template() -> None:
     files = helm_shop_files()
     files["chart/templates/catalogue.yaml"] = files["chart/templates/catalogue.yaml"].replace(
         b"emptyDir: {}", b"hostPath: {path: /}"
@@ -81,7 +81,7 @@ async def test_a_refusal_names_the_template() -> None:
     assert "(as rendered by Helm), StatefulSet/catalogue, spec.template.spec.volumes[0].hostPath" in said
 
 
-async def test_what_the_tool_says_is_quoted() -> None:
+async def test_refusal_quotes_the_tools_error() -> None:
     kustomize = kustomize_shop_files()
     kustomize["deploy/preview/small.yaml"] = b"- {op: replace, path: /spec/absent/x, value: 1}"
     told = await refusal(kustomize)
@@ -106,7 +106,7 @@ async def test_what_the_tool_says_is_quoted() -> None:
         '{{ getHostByName "localhost" }}',
     ],
 )
-async def test_a_template_reads_nothing_but_its_chart(escape: str) -> None:
+async def test_template_reads_only_its_chart(escape: str) -> None:
     files = helm_shop_files()
     files["chart/templates/escape.yaml"] = (
         f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: escape}}\ndata:\n  found: 'none{escape}'\n"
@@ -115,13 +115,13 @@ async def test_a_template_reads_nothing_but_its_chart(escape: str) -> None:
 
 
 @pytest.mark.parametrize("escape", ['{{ env "HOME" }}', '{{ expandenv "$PATH" }}'])
-async def test_a_template_does_not_see_the_bot_s_surroundings(escape: str) -> None:
+async def test_template_cannot_read_the_bots_environment(escape: str) -> None:
     files = helm_shop_files()
     files["chart/templates/escape.yaml"] = escape.encode()
     assert "not defined" in (await refusal(files)).detail
 
 
-async def test_a_template_that_never_ends_is_cut_off() -> None:
+async def test_endless_template_times_out() -> None:
     files = helm_shop_files()
     files["chart/templates/bomb.yaml"] = (
         b"{{- range until 100000 }}{{- range until 100000 }}\n# xxxxxxxxxx\n{{- end }}{{- end }}"
@@ -141,7 +141,7 @@ async def test_a_template_that_never_ends_is_cut_off() -> None:
         "generators: [run.yaml]",
     ],
 )
-async def test_a_kustomization_reads_nothing_outside_and_runs_nothing(text: str) -> None:
+async def test_kustomization_reads_and_runs_nothing_outside(text: str) -> None:
     files = kustomize_shop_files()
     files["chart/secret.txt"] = b"x"
     files["deploy/preview/run.yaml"] = b"""

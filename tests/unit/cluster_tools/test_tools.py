@@ -33,13 +33,13 @@ def install(path: Path, name: str, text: str) -> None:
     (path / name).chmod(0o755)
 
 
-async def test_a_missing_program_is_the_operator_s_to_mend(path: Path) -> None:
+async def test_missing_tool_names_the_operator(path: Path) -> None:
     for wanted in (HELM, KUSTOMIZE):
         with pytest.raises(ToolMissing, match=f"`{wanted.tool}` is not on Greenroom's PATH"):
             await Tools().sources(wanted)
 
 
-async def test_kustomize_builds_the_kustomization_of_the_commit(path: Path) -> None:
+async def test_kustomize_builds_the_directory_of_the_commit(path: Path) -> None:
     install(
         path,
         "kustomize",
@@ -65,20 +65,20 @@ print("---\\n# Source: shop/templates/a.yaml\\n{apiVersion: v1, kind: ConfigMap,
     assert found.file == "chart/templates/a.yaml"
 
 
-async def test_last_words_are_quoted_without_the_bot_s_folders(path: Path) -> None:
+async def test_tool_errors_contain_no_temporary_paths(path: Path) -> None:
     install(path, "helm", "import os, sys; sys.exit(os.path.realpath('../commit/chart') + ': no such value')")
     with pytest.raises(ManifestRefused, match="`helm template` failed") as caught:
         await Tools().sources(HELM)
     assert caught.value.detail == "chart: no such value"
 
 
-async def test_one_that_never_ends_is_told(path: Path) -> None:
+async def test_tool_timeout_is_reported(path: Path) -> None:
     install(path, "helm", "import time; time.sleep(600)")
     with pytest.raises(ManifestRefused, match="`helm template` did not finish within 1 s"):
         await Tools(limits=Limits(seconds=1)).sources(HELM)
 
 
-async def test_a_flood_of_objects_is_refused(path: Path) -> None:
+async def test_too_many_objects_are_refused(path: Path) -> None:
     install(
         path,
         "helm",
@@ -89,7 +89,7 @@ async def test_a_flood_of_objects_is_refused(path: Path) -> None:
         await Tools().sources(HELM)
 
 
-async def test_the_folder_is_private_and_does_not_stay() -> None:
+async def test_private_folder_is_private_and_removed() -> None:
     async with private_folder({"a/b.yaml": b"x"}) as folder:
         assert folder.stat().st_mode & 0o777 == 0o700
         assert (folder / "commit/a/b.yaml").read_bytes() == b"x"
@@ -97,19 +97,19 @@ async def test_the_folder_is_private_and_does_not_stay() -> None:
 
 
 @pytest.mark.parametrize("path", ["../x", "a/../../x", "/x", "a//x", "a/./x", "x\0", "x" * 300])
-async def test_nothing_is_written_outside_of_it(path: str) -> None:
+async def test_private_folder_rejects_outside_paths(path: str) -> None:
     with pytest.raises(ManifestRefused):
         async with private_folder({path: b"x"}):
             pass
 
 
-async def test_a_file_cannot_be_a_folder_too() -> None:
+async def test_private_folder_rejects_a_file_as_folder() -> None:
     with pytest.raises(ManifestRefused, match="cannot be written"):
         async with private_folder({"a": b"x", "a/b": b"x"}):
             pass
 
 
-async def test_versions_are_told(path: Path) -> None:
+async def test_version_returns_the_tools_version(path: Path) -> None:
     install(path, "helm", "print('v4.3.1')")
     assert await Tools().version(Tool.HELM) == "v4.3.1"
     assert os.listdir(path) == ["helm"]

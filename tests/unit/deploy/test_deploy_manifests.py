@@ -22,7 +22,7 @@ _SECRETS = {"GREENROOM_GITHUB_PRIVATE_KEY", "GREENROOM_WEBHOOK_SECRET"}
 
 
 @pytest.mark.parametrize("found", _EVERY, ids=lambda found: found["kind"])
-def test_every_object_is_as_kubernetes_describes_it(found: dict[str, Any]) -> None:
+def test_objects_match_the_kubernetes_schema(found: dict[str, Any]) -> None:
     complete = copy.deepcopy(found)
     if complete["kind"] == "Deployment":
         # The kustomization adds both.
@@ -32,7 +32,7 @@ def test_every_object_is_as_kubernetes_describes_it(found: dict[str, Any]) -> No
     kubernetes_validate.validate(complete, "1.37", strict=True)
 
 
-def test_every_file_is_named_by_its_kustomization() -> None:
+def test_kustomizations_list_all_files() -> None:
     for folder in ("base", "postgresql"):
         kustomization = yaml.safe_load((DEPLOY / folder / "kustomization.yaml").read_text())
         patches = [patch["path"] for patch in kustomization.get("patches", [])]
@@ -40,18 +40,18 @@ def test_every_file_is_named_by_its_kustomization() -> None:
         assert named | {"kustomization.yaml"} == {file.name for file in (DEPLOY / folder).iterdir()}
 
 
-def test_settings_and_secret_together_are_all_that_the_bot_needs() -> None:
+def test_settings_and_secret_are_complete() -> None:
     required = {variable(name) for name, field in Settings.model_fields.items() if field.is_required()}
     assert set(settings()) | _SECRETS == required
 
 
-def test_the_same_gateway_carries_the_bots_own_route() -> None:
+def test_route_of_the_bot_uses_the_gateway() -> None:
     (parent,) = one("HTTPRoute")["spec"]["parentRefs"]
     assert f"{parent['namespace']}/{parent['name']}" == settings()["GREENROOM_GATEWAY"]
     assert settings()["GREENROOM_PUBLIC_URL"] == f"https://{one('HTTPRoute')['spec']['hostnames'][0]}"
 
 
-def test_the_webhook_and_the_pages_are_open_to_the_world_and_nothing_else() -> None:
+def test_only_webhook_and_pages_are_routed() -> None:
     (rule,) = one("HTTPRoute")["spec"]["rules"]
     exact = {match["path"]["value"] for match in rule["matches"] if match["path"]["type"] == "Exact"}
     below = {match["path"]["value"] for match in rule["matches"] if match["path"]["type"] == "PathPrefix"}
@@ -59,7 +59,7 @@ def test_the_webhook_and_the_pages_are_open_to_the_world_and_nothing_else() -> N
     assert below == {"/environments", "/sign-in", "/static"}
 
 
-def test_the_role_grants_what_the_bot_uses_and_nothing_more() -> None:
+def test_role_grants_exactly_the_required_rights() -> None:
     rules = one("ClusterRole")["rules"]
     granted = [
         (group, resource, verb)
@@ -73,25 +73,25 @@ def test_the_role_grants_what_the_bot_uses_and_nothing_more() -> None:
     )
 
 
-def test_the_pod_has_time_to_drain() -> None:
+def test_grace_period_covers_draining() -> None:
     pod = one("Deployment")["spec"]["template"]["spec"]
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] >= pause + DRAIN_SECONDS + 5
 
 
-def test_two_processes_never_share_the_sqlite_file() -> None:
+def test_sqlite_deployment_recreates_its_pod() -> None:
     spec = one("Deployment")["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
-def test_the_image_runs_as_the_user_that_the_pod_asks_for() -> None:
+def test_image_user_matches_the_pod() -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text()
     user = one("Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
     assert f"--uid {user} " in dockerfile
     assert f"USER {user}:{user}" in dockerfile
 
 
-def test_the_image_installs_only_what_is_locked() -> None:
+def test_image_installs_only_locked_packages() -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
     installs = re.findall(r"\bpip (?:install|wheel) ([^&\n]*)", dockerfile)
     assert len(installs) == 4

@@ -30,10 +30,10 @@ from bot.registry.challenge import Challenge, parse_challenge
         ("Digest realm=x", None),
     ],
 )
-def test_challenge(header: str, expected: Challenge | None) -> None:
+def test_parse_challenge(header: str, expected: Challenge | None) -> None:
     assert parse_challenge(header) == expected
 
 
 @given(st.text(alphabet='Bearbasic realm="=,;\\ \t', max_size=60))
-def test_any_header_is_read_or_ignored(header: str) -> None:
+def test_parse_challenge_accepts_any_header(header: str) -> None:
     parse_challenge(header)

@@ -50,7 +50,7 @@ async def answering(answer: Answer) -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-async def test_a_tag_becomes_the_digest_of_what_was_built(
+async def test_resolve_returns_the_digest_of_a_tag(
     registry: RegistryServer, client: RegistryClient, tmp_path: Path
 ) -> None:
     image = f"{registry.host}/acme/shop"
@@ -60,7 +60,7 @@ async def test_a_tag_becomes_the_digest_of_what_was_built(
     assert await client.resolve(image, "other") is None
 
 
-async def test_one_token_serves_a_repository_until_it_is_taken_away(
+async def test_token_is_cached_until_revoked(
     registry: RegistryServer, client: RegistryClient, tmp_path: Path
 ) -> None:
     await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
@@ -72,7 +72,7 @@ async def test_one_token_serves_a_repository_until_it_is_taken_away(
     assert registry.tokens.issued == 2
 
 
-async def test_a_token_that_lives_shorter_than_a_request_is_not_kept(tmp_path: Path) -> None:
+async def test_short_lived_token_is_not_cached(tmp_path: Path) -> None:
     await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
     async with RegistryServer(tmp_path, token_seconds=5) as registry, RegistryClient() as client:
         for _ in range(2):
@@ -80,7 +80,7 @@ async def test_a_token_that_lives_shorter_than_a_request_is_not_kept(tmp_path: P
         assert registry.tokens.issued == 2
 
 
-async def test_an_index_of_several_platforms_has_one_digest(
+async def test_resolve_returns_the_digest_of_an_index(
     registry: RegistryServer, client: RegistryClient, tmp_path: Path
 ) -> None:
     built = await Builder(tmp_path).build(
@@ -89,7 +89,7 @@ async def test_an_index_of_several_platforms_has_one_digest(
     assert await client.resolve(f"{registry.host}/acme/shop", "abc") == built
 
 
-async def test_credentials_open_a_private_registry(tmp_path: Path) -> None:
+async def test_credentials_give_access_to_a_private_registry(tmp_path: Path) -> None:
     digest = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
     async with RegistryServer(tmp_path, users={"robot": "canary"}) as registry:
         image = f"{registry.host}/acme/shop"
@@ -102,7 +102,7 @@ async def test_credentials_open_a_private_registry(tmp_path: Path) -> None:
             assert await known.resolve(image, "abc") == digest
 
 
-async def test_basic_login_without_tokens() -> None:
+async def test_basic_authentication_without_tokens() -> None:
     async def answer(request: web.Request) -> web.Response:
         if request.headers.get("Authorization") != "Basic cm9ib3Q6Y2FuYXJ5":
             return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="x"'})
@@ -117,7 +117,7 @@ async def test_basic_login_without_tokens() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
-async def test_an_outage_is_tried_again_after_the_time_that_was_asked_for(
+async def test_outage_is_retried_after_retry_after(
     registry: RegistryServer, client: RegistryClient, status: int
 ) -> None:
     registry.faults.active.append(outage(status))
@@ -131,14 +131,14 @@ def outage(status: int) -> Fault:
     return Fault(path="/v2/", status=status, retry_after="30")
 
 
-async def test_a_registry_that_is_not_there_is_tried_again(client: RegistryClient) -> None:
+async def test_unreachable_registry_is_unavailable(client: RegistryClient) -> None:
     with pytest.raises(Unavailable, match="cannot be reached"):
         await client.resolve("127.0.0.1:1/acme/shop", "abc")
     with pytest.raises(Unavailable, match="cannot be resolved"):
         await client.resolve("registry.invalid/acme/shop", "abc")
 
 
-async def test_a_registry_that_hangs_is_left(
+async def test_hanging_registry_times_out(
     registry: RegistryServer, client: RegistryClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client_module, "DEADLINE", 0.1)
@@ -155,14 +155,14 @@ async def test_a_registry_that_hangs_is_left(
         ("acme/shop", "a/../b", "is not a valid tag"),
     ],
 )
-async def test_a_name_that_cannot_be_asked_for(
+async def test_invalid_image_or_tag_is_rejected(
     client: RegistryClient, image: str, tag: str, message: str
 ) -> None:
     with pytest.raises(Rejected, match=message):
         await client.resolve(image, tag)
 
 
-async def test_without_a_digest_header_the_body_is_read_and_hashed(client: RegistryClient) -> None:
+async def test_missing_digest_header_is_computed_from_the_body(client: RegistryClient) -> None:
     body = b'{"schemaVersion": 2}'
 
     async def answer(request: web.Request) -> web.Response:
@@ -172,7 +172,7 @@ async def test_without_a_digest_header_the_body_is_read_and_hashed(client: Regis
         assert await client.resolve(f"{host}/shop", "a") == f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
-async def test_a_body_that_does_not_fit_its_digest_is_not_taken(client: RegistryClient) -> None:
+async def test_body_with_wrong_digest_is_rejected(client: RegistryClient) -> None:
     async def answer(request: web.Request) -> web.Response:
         if request.method == "HEAD":
             return web.Response(status=405)
@@ -184,7 +184,7 @@ async def test_a_body_that_does_not_fit_its_digest_is_not_taken(client: Registry
 
 
 @pytest.mark.parametrize("digest", ["sha256:12", "latest", f"{DIGEST}\tx"])
-async def test_a_digest_that_is_none_is_not_taken(client: RegistryClient, digest: str) -> None:
+async def test_invalid_digest_header_is_rejected(client: RegistryClient, digest: str) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(headers={"Docker-Content-Digest": digest})
 
@@ -193,7 +193,7 @@ async def test_a_digest_that_is_none_is_not_taken(client: RegistryClient, digest
             await client.resolve(f"{host}/shop", "a")
 
 
-async def test_a_body_without_end_is_cut_off(client: RegistryClient) -> None:
+async def test_response_size_is_limited(client: RegistryClient) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(status=405 if request.method == "HEAD" else 200)
         await response.prepare(request)
@@ -218,7 +218,9 @@ async def test_a_body_without_end_is_cut_off(client: RegistryClient) -> None:
         ("https://a:b/", "no URL"),
     ],
 )
-async def test_a_realm_cannot_send_the_bot_anywhere(client: RegistryClient, realm: str, message: str) -> None:
+async def test_realm_in_a_private_network_is_rejected(
+    client: RegistryClient, realm: str, message: str
+) -> None:
     challenge = {"WWW-Authenticate": f'Bearer realm="{realm}",service="x"'}
 
     async def answer(request: web.Request) -> web.Response:
@@ -233,7 +235,7 @@ async def test_a_realm_cannot_send_the_bot_anywhere(client: RegistryClient, real
     ("addresses", "allowed"),
     [(["127.0.0.1"], False), (["169.254.169.254"], False), (["93.184.216.34", "169.254.169.254"], False)],
 )
-async def test_a_public_name_with_an_inside_address_is_not_asked(addresses: list[str], allowed: bool) -> None:
+async def test_registry_with_forbidden_address_is_rejected(addresses: list[str], allowed: bool) -> None:
     async def resolver(host: str, port: int) -> Sequence[str]:
         return addresses
 
@@ -242,7 +244,7 @@ async def test_a_public_name_with_an_inside_address_is_not_asked(addresses: list
             await client.resolve("registry.example/shop", "a")
 
 
-async def test_the_operator_can_allow_a_host(registry: RegistryServer) -> None:
+async def test_allowed_host_can_have_any_address(registry: RegistryServer) -> None:
     async def resolver(host: str, port: int) -> Sequence[str]:
         return ["127.0.0.1"]
 
@@ -252,7 +254,7 @@ async def test_the_operator_can_allow_a_host(registry: RegistryServer) -> None:
             await client.resolve(f"{host}/acme/shop", "a")
 
 
-async def test_redirects_are_followed_but_never_with_the_token_or_inside() -> None:
+async def test_redirects_drop_the_token_and_are_checked() -> None:
     seen: list[tuple[str, str]] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -274,7 +276,7 @@ async def test_redirects_are_followed_but_never_with_the_token_or_inside() -> No
     ("location", "message"),
     [("https://ghcr.io/", "redirects to https"), ("/again", "more than 3"), ("http://10.0.0.1/", "private")],
 )
-async def test_a_redirect_that_is_not_followed(client: RegistryClient, location: str, message: str) -> None:
+async def test_invalid_redirects_are_rejected(client: RegistryClient, location: str, message: str) -> None:
     async def answer(request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": location})
 
@@ -283,7 +285,7 @@ async def test_a_redirect_that_is_not_followed(client: RegistryClient, location:
             await client.resolve(f"{host}/shop", "a")
 
 
-async def test_a_token_is_never_shown_to_another_registry(tmp_path: Path) -> None:
+async def test_token_is_not_sent_to_another_registry(tmp_path: Path) -> None:
     """A hostile registry names the realm of another one for which the bot has a token."""
     shown: list[str] = []
     async with RegistryServer(tmp_path, users={"robot": "canary"}) as good:
@@ -304,7 +306,7 @@ async def test_a_token_is_never_shown_to_another_registry(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"token": 1}', b'{"token": "a\\nb"}'])
-async def test_a_token_service_that_gives_no_token(client: RegistryClient, body: bytes) -> None:
+async def test_token_service_without_token_is_unavailable(client: RegistryClient, body: bytes) -> None:
     async def answer(request: web.Request) -> web.Response:
         if request.path == "/token":
             return web.Response(body=body)

@@ -12,7 +12,7 @@ from bot.registry.credentials import Credentials
 AUTH = base64.b64encode(b"robot:canary").decode()
 
 
-def test_keys_as_docker_login_writes_them() -> None:
+def test_registry_keys_of_docker_login() -> None:
     config = {"auths": {"https://index.docker.io/v1/": {"auth": AUTH}, "ghcr.io": {"auth": AUTH}}}
     credentials = Credentials.from_docker_config(json.dumps(config))
     assert credentials.header("docker.io") == f"Basic {AUTH}"
@@ -20,12 +20,12 @@ def test_keys_as_docker_login_writes_them() -> None:
     assert credentials.header("quay.io") is None
 
 
-def test_name_and_password_apart() -> None:
+def test_separate_username_and_password() -> None:
     config = {"auths": {"quay.io": {"username": "robot", "password": "canary"}}}
     assert Credentials.from_docker_config(json.dumps(config)).header("quay.io") == f"Basic {AUTH}"
 
 
-def test_a_password_is_never_shown() -> None:
+def test_repr_contains_no_password() -> None:
     credentials = Credentials.from_docker_config(json.dumps({"auths": {"ghcr.io": {"auth": AUTH}}}))
     assert repr(credentials) == "Credentials(ghcr.io)"
 
@@ -41,7 +41,7 @@ def test_a_password_is_never_shown() -> None:
         ('{"auths": {"ghcr.io": "canary"}}', "not an object"),
     ],
 )
-def test_what_cannot_be_used_says_what_to_do(text: str, advice: str) -> None:
+def test_invalid_credentials_are_explained(text: str, advice: str) -> None:
     with pytest.raises(ValueError, match=advice) as caught:
         Credentials.from_docker_config(text)
     assert "canary" not in str(caught.value)

@@ -48,11 +48,11 @@ ENVIRONMENT = EnvironmentSecrets(
         (" , ", False),
     ],
 )
-def test_a_secret_is_for_whom_it_names_and_for_nobody_else(grant: str, yes: bool) -> None:
+def test_granted_matches_repositories_and_owners(grant: str, yes: bool) -> None:
     assert granted(grant, SHOP) is yes
 
 
-async def test_a_variable_of_the_bot_reaches_the_repositories_that_it_is_for() -> None:
+async def test_environment_secret_is_read_by_granted_repositories() -> None:
     assert await ENVIRONMENT.read("STRIPE_KEY", SHOP) == VALUE
 
 
@@ -70,13 +70,13 @@ async def test_a_variable_of_the_bot_reaches_the_repositories_that_it_is_for() -
         ("", SHOP),
     ],
 )
-async def test_no_other_variable_is_reached(path: str, repository: Repository) -> None:
+async def test_environment_provider_reads_only_prefixed_variables(path: str, repository: Repository) -> None:
     with pytest.raises(Rejected) as caught:
         await ENVIRONMENT.read(path, repository)
     assert VALUE not in repr(caught.value)
 
 
-def test_the_log_knows_every_value_that_it_must_hide() -> None:
+def test_environment_provider_lists_values_for_redaction() -> None:
     assert list(ENVIRONMENT.values) == [VALUE, VALUE, ""]
     assert ENVIRONMENT.grants() == {"EMPTY": ["acme/shop"], "FORGOTTEN": [], "STRIPE_KEY": ["acme/shop"]}
 
@@ -97,7 +97,7 @@ class Secrets:
         return self.secret if (namespace, name) == ("vault", "stripe") else None
 
 
-async def test_a_secret_of_an_allowed_namespace_reaches_the_repositories_that_it_names() -> None:
+async def test_kubernetes_secret_is_read_by_granted_repositories() -> None:
     provider = KubernetesSecrets(Secrets(key=VALUE.encode()).read, ["vault"])
     assert await provider.read("vault/stripe#key", SHOP) == VALUE
 
@@ -111,7 +111,7 @@ async def test_a_secret_of_an_allowed_namespace_reaches_the_repositories_that_it
         ("vault/binary#key", SHOP, "the Secret .* does not exist"),
     ],
 )
-async def test_what_is_not_there_or_not_for_this_repository_is_refused(
+async def test_kubernetes_provider_rejects_missing_or_ungranted_secrets(
     path: str, repository: Repository, told: str
 ) -> None:
     provider = KubernetesSecrets(Secrets(key=VALUE.encode()).read, ["vault"])
@@ -133,21 +133,21 @@ async def test_what_is_not_there_or_not_for_this_repository_is_refused(
         "",
     ],
 )
-async def test_no_other_namespace_is_looked_into(path: str) -> None:
+async def test_kubernetes_provider_reads_only_allowed_namespaces(path: str) -> None:
     cluster = Secrets(key=VALUE.encode())
     with pytest.raises(Rejected):
         await KubernetesSecrets(cluster.read, ["vault"]).read(path, SHOP)
     assert cluster.asked == []
 
 
-async def test_a_secret_without_the_annotation_is_for_nobody() -> None:
+async def test_secret_without_annotation_is_not_granted() -> None:
     cluster = Secrets(key=VALUE.encode())
     cluster.secret = {"metadata": {}, "data": cluster.secret["data"]}
     with pytest.raises(Rejected, match="does not contain acme/shop"):
         await KubernetesSecrets(cluster.read, ["vault"]).read("vault/stripe#key", SHOP)
 
 
-async def test_bytes_that_are_no_text_are_refused() -> None:
+async def test_binary_secret_is_rejected() -> None:
     provider = KubernetesSecrets(Secrets(key=b"\xff\xfe").read, ["vault"])
     with pytest.raises(Rejected, match="not UTF-8 text"):
         await provider.read("vault/stripe#key", SHOP)
