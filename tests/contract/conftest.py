@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.cluster_harness import Harness, Running, harness_on, embedded_kubeconfig, running_on
+from tests.contract.cluster_harness import Harness, Running, embedded_kubeconfig, harness_on, running_on
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
