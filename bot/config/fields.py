@@ -24,7 +24,7 @@ from bot.model.size import Size, parse_quantity
 
 
 def matching(pattern: str, message: str) -> AfterValidator:
-    """Rejects text that does not match the pattern; the message says what is expected."""
+    """Rejects text that does not match the pattern; the message names what is expected."""
     expression = re.compile(pattern)
 
     def check(text: str) -> str:

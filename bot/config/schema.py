@@ -169,8 +169,8 @@ class Configuration(Strict):
     def _reserved_check_name(self) -> Configuration:
         checks = [
             *self.preview.checks,
-            *(each for place in self.stages_and_demos.values() for each in place.checks),
+            *(check for section in self.stages_and_demos.values() for check in section.checks),
         ]
-        if self.data and self.data.migrate and any(each.title == MIGRATIONS for each in checks):
+        if self.data and self.data.migrate and any(check.title == MIGRATIONS for check in checks):
             raise ValueError(f"the check name {MIGRATIONS!r} is reserved for `data.migrate`")
         return self

@@ -1,4 +1,4 @@
-"""`greenroom doctor`: checks the settings and what they refer to, and says how to fix problems."""
+"""`greenroom doctor`: checks the settings and what they refer to, and shows how to fix problems."""
 
 from bot.doctor.checks import Finding, State
 from bot.doctor.doctor import run_all_checks

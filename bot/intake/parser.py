@@ -165,8 +165,8 @@ def _deleted(_: Payload, __: str, repository: Repository | None) -> Sequence[Web
 def _resync_all(
     payload: Payload, repositories: Sequence[PayloadRepository] | None
 ) -> Sequence[WebhookEffect]:
-    known = (_repository(payload, repository) for repository in repositories or ())
-    return tuple(ResyncRequested(repository) for repository in known if repository is not None)
+    named = (_repository(payload, repository) for repository in repositories or ())
+    return tuple(ResyncRequested(repository) for repository in named if repository is not None)
 
 
 def _repository(payload: Payload, named: PayloadRepository | None) -> Repository | None:
