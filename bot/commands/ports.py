@@ -19,7 +19,7 @@ SaveAnswer = Callable[[str], Awaitable[None]]
 
 
 class CommentPort(Protocol):
-    """Raises TryAgain when GitHub does not answer or asks for a pause, Rejected when it refuses."""
+    """Raises Unavailable when GitHub does not answer or asks for a pause, Rejected when it refuses."""
 
     async def comment(self, repository: Repository, comment_id: int) -> PostedComment | None:
         """None when it was deleted."""

@@ -32,7 +32,7 @@ class Clock(Protocol):
 
 
 class PullRequestReader(Protocol):
-    """Like all readers of GitHub: TryAgain when GitHub does not answer or asks for a pause, Rejected when it
+    """Like all readers of GitHub: Unavailable when GitHub does not answer or asks for a pause, Rejected when it
     refuses."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
@@ -82,7 +82,7 @@ class StatusReporter(Protocol):
     ) -> None:
         """Updates check runs, Deployment and comment to `status`; writes nothing when they are up to date.
 
-        `passing`: the status is about to change. Then it raises TryAgain rather than delay other writes.
+        `passing`: the status is about to change. Then it raises Unavailable rather than delay other writes.
         """
 
 
@@ -97,7 +97,7 @@ class SecretProvider(Protocol):
     async def read(self, path: str, repository: Repository) -> str:
         """The value behind `path`, which is the rest of the reference.
 
-        Raises Rejected when there is none or it is not for this repository, TryAgain when the place does
+        Raises Rejected when there is none or it is not for this repository, Unavailable when the place does
         not answer; no message has a value in it.
         """
 
@@ -108,7 +108,7 @@ class Renderer(Protocol):
 
 
 class NamespaceManager(Protocol):
-    """Calls raise TryAgain when the API server does not answer, Rejected when it refuses an object."""
+    """Calls raise Unavailable when the API server does not answer, Rejected when it refuses an object."""
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         """The namespace's state from the point of view of the environment."""
@@ -133,7 +133,7 @@ class NamespaceManager(Protocol):
 
 
 class WorkloadApplier(Protocol):
-    """Calls raise TryAgain when the API server does not answer, Rejected when it refuses an object."""
+    """Calls raise Unavailable when the API server does not answer, Rejected when it refuses an object."""
 
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         """Applies the objects of one wave, all rendered for `namespace`."""
@@ -153,7 +153,7 @@ class WorkloadApplier(Protocol):
 
 
 class DataStore(Protocol):
-    """The data of an environment. Calls raise TryAgain and Rejected like WorkloadApplier's."""
+    """The data of an environment. Calls raise Unavailable and Rejected like WorkloadApplier's."""
 
     async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
         """The record of what was done to the namespace's data; None before the first write."""
@@ -170,7 +170,7 @@ class DataStore(Protocol):
 
 
 class HealthReader(Protocol):
-    """Calls raise TryAgain when the API server does not answer, Rejected when it refuses the read."""
+    """Calls raise Unavailable when the API server does not answer, Rejected when it refuses the read."""
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
         """The state of each object, with reason and last log lines of what failed."""

@@ -22,7 +22,7 @@ from bot.promotions.stage_aggregate import StageAggregate
 
 
 class ReviewReader(Protocol):
-    """Like all readers of GitHub: TryAgain when GitHub does not answer or asks for a pause, Rejected when it
+    """Like all readers of GitHub: Unavailable when GitHub does not answer or asks for a pause, Rejected when it
     refuses."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None: ...
@@ -88,7 +88,7 @@ class PromotionReporter(Protocol):
         """Updates comment and Deployment to the promotion; writes nothing when they are up to date.
 
         Without a pull request there is only the Deployment. `passing`: the promotion is about to change.
-        Then it raises TryAgain rather than delay other writes.
+        Then it raises Unavailable rather than delay other writes.
         """
 
 

@@ -15,7 +15,7 @@ from bot.model.work import WorkKey
 
 
 class RepositoryLister(Protocol):
-    """Like all readers of GitHub: raises TryAgain when GitHub does not answer, which ends the sweep."""
+    """Like all readers of GitHub: raises Unavailable when GitHub does not answer, which ends the sweep."""
 
     async def repositories(self) -> Sequence[Repository]:
         """Repositories of all installations that are not suspended."""
