@@ -257,7 +257,12 @@ class ReconcileContext:
             return None
         try:
             await self.ports.reporter.report(
-                self.environment, self.pull_request, self.status, self.fence, self._save_receipt, passing=True
+                self.environment,
+                self.pull_request,
+                self.status,
+                self.fence,
+                self._save_receipt,
+                deferrable=True,
             )
         except Unavailable as error:
             return error.retry_at

@@ -32,8 +32,7 @@ class Clock(Protocol):
 
 
 class PullRequestReader(Protocol):
-    """Like all readers of GitHub: Unavailable when GitHub does not answer or asks for a pause, Rejected when it
-    refuses."""
+    """Raises Unavailable when GitHub does not answer or is rate limited, Rejected when it refuses."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         """None when GitHub says that it does not exist (404 for a repository that can be seen)."""
@@ -78,11 +77,11 @@ class StatusReporter(Protocol):
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool = False,
+        deferrable: bool = False,
     ) -> None:
         """Updates check runs, Deployment and comment to `status`; writes nothing when they are up to date.
 
-        `passing`: the status is about to change. Then it raises Unavailable rather than delay other writes.
+        `deferrable`: the status is about to change, so it raises Unavailable rather than delay other writes.
         """
 
 

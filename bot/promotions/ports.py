@@ -22,8 +22,7 @@ from bot.promotions.stage_aggregate import StageAggregate
 
 
 class ReviewReader(Protocol):
-    """Like all readers of GitHub: Unavailable when GitHub does not answer or asks for a pause, Rejected when it
-    refuses."""
+    """Raises Unavailable when GitHub does not answer or is rate limited, Rejected when it refuses."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None: ...
 
@@ -83,11 +82,11 @@ class PromotionReporter(Protocol):
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool = False,
+        deferrable: bool = False,
     ) -> None:
         """Updates comment and Deployment to the promotion; writes nothing when they are up to date.
 
-        Without a pull request there is only the Deployment. `passing`: the promotion is about to change.
+        Without a pull request there is only the Deployment. `deferrable`: the promotion is about to change.
         Then it raises Unavailable rather than delay other writes.
         """
 

@@ -22,7 +22,7 @@ from bot.promotions.state_machine import next_check, step
 
 log = structlog.get_logger()
 
-_PASSING = frozenset({PromotionState.DEPLOYING, PromotionState.VERIFYING})
+_DEFERRABLE = frozenset({PromotionState.DEPLOYING, PromotionState.VERIFYING})
 """States that end soon and require no action: their reports give way to other writes."""
 
 
@@ -97,8 +97,8 @@ class PromotionReconciler:
             await promotions.save_receipt(claim, promotion.id, receipt)
 
         receipt = await promotions.receipt(promotion.id)
-        passing = promotion.state in _PASSING
-        await self.reporter.report_promotion(promotion, pull, receipt, fence, save, passing=passing)
+        deferrable = promotion.state in _DEFERRABLE
+        await self.reporter.report_promotion(promotion, pull, receipt, fence, save, deferrable=deferrable)
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,12 +83,14 @@ class Desk:
         self.saves.append(receipt)
         self.receipt = receipt
 
-    async def report(self, pull: PullRequest, status: Status, *, passing: bool = False) -> None:
+    async def report(self, pull: PullRequest, status: Status, *, deferrable: bool = False) -> None:
         key = EnvironmentKey.preview(pull.repository.id, pull.number)
         environment = Environment(
             key, pull.repository, "gr-shop", 1, 1, status, Attempt(), UserOverrides(), self.receipt, NOW, NOW
         )
-        await self.app.reporter.report(environment, pull, status, self.fence, self.save, passing=passing)
+        await self.app.reporter.report(
+            environment, pull, status, self.fence, self.save, deferrable=deferrable
+        )
 
     @property
     def comments(self) -> list[str]:

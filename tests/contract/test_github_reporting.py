@@ -87,7 +87,7 @@ async def test_what_is_passing_is_not_told_while_much_else_is(desk: Desk) -> Non
         await desk.report(pull, ready(pull.head_sha))
     receipt = desk.receipt
     with pytest.raises(Unavailable) as refused:
-        await desk.report(pull, replace(pending(pull.head_sha), checks=(running,)), passing=True)
+        await desk.report(pull, replace(pending(pull.head_sha), checks=(running,)), deferrable=True)
     assert refused.value.retry_at is not None
     assert desk.receipt == receipt, "nothing was begun"
     await desk.report(pull, ready(pull.head_sha, (replace(running, state=CheckState.PASSED),)))

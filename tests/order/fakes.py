@@ -121,7 +121,7 @@ class ModelGitHub:
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool = False,
+        deferrable: bool = False,
     ) -> None:
         checks = tuple(f"{check.name}: {check.state}" for check in status.checks)
         cause = status.cause.summary if status.cause else ""

@@ -7,12 +7,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from urllib.parse import urlsplit
 
+from bot.model.plain_text import plain_text
 from bot.model.times import format_time
 
-_INVISIBLE = "\u200b"
+_ZERO_WIDTH_SPACE = "\u200b"
 """Zero-width space. It keeps GitHub from linking `@name`, `#1` and `https://`, and readers do not see it."""
-_ANSI = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _CODE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
 _SPECIAL = re.compile(r"([\\`*_\[\]{}()#+!|~$^-])")
 
@@ -68,7 +67,7 @@ def bullet_list(items: Iterable[str], title: str = "") -> str:
 
 def block(text: str, longest: int) -> str:
     """A code block of the last `longest` bytes (UTF-8) that its content cannot close."""
-    lines = [line.rstrip() for line in _cleaned(text).split("\n")]
+    lines = [line.rstrip() for line in plain_text(text).split("\n")]
     return _fenced(last_bytes("\n".join(lines).strip("\n"), longest), "text")
 
 
@@ -87,7 +86,7 @@ def diff_block(lines: Iterable[str], longest: int) -> str:
 
 def one_line(text: str, longest: int) -> str:
     """A line for titles and descriptions, which GitHub does not render as Markdown."""
-    return clipped(" ".join(_cleaned(text).split()), longest)
+    return clipped(" ".join(plain_text(text).split()), longest)
 
 
 def clipped(text: str, longest: int) -> str:
@@ -104,18 +103,12 @@ def last_bytes(text: str, longest: int) -> str:
     return "…\n" + (lines if newline and lines else end)
 
 
-def _cleaned(text: str) -> str:
-    """The text without control and invisible characters; every line ends with a newline."""
-    text = text.encode(errors="replace").decode()
-    return _CONTROL.sub("", _ANSI.sub("", text).replace("\r\n", "\n").replace("\r", "\n"))
-
-
 def _escaped(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     text = re.sub(r"^(\d+)([.)])", r"\1\\\2", _SPECIAL.sub(r"\\\1", text))
-    text = text.replace("@", "@" + _INVISIBLE).replace("://", f":{_INVISIBLE}//")
-    text = re.sub(r"\b(www|GH|gh)(?=[.\\-])", r"\1" + _INVISIBLE, text, flags=re.IGNORECASE)
-    return re.sub(r"#(?=\d)", "#" + _INVISIBLE, text)
+    text = text.replace("@", "@" + _ZERO_WIDTH_SPACE).replace("://", f":{_ZERO_WIDTH_SPACE}//")
+    text = re.sub(r"\b(www|GH|gh)(?=[.\\-])", r"\1" + _ZERO_WIDTH_SPACE, text, flags=re.IGNORECASE)
+    return re.sub(r"#(?=\d)", "#" + _ZERO_WIDTH_SPACE, text)
 
 
 def _fenced(content: str, language: str) -> str:

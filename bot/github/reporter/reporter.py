@@ -73,7 +73,7 @@ class Reporter:
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool = False,
+        deferrable: bool = False,
     ) -> None:
         """Raises the first error after all other writes were executed and stored."""
         subject = preview_subject(environment.key, pull, self._public_url)
@@ -81,7 +81,7 @@ class Reporter:
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan(environment.key, subject, status, receipt)
 
-        await self._reconcile(subject, writes, environment.receipt, fence, save, passing=passing)
+        await self._reconcile(subject, writes, environment.receipt, fence, save, deferrable=deferrable)
 
     async def report_promotion(
         self,
@@ -91,7 +91,7 @@ class Reporter:
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool = False,
+        deferrable: bool = False,
     ) -> None:
         """Reports a promotion: comment and Deployment, or only the Deployment without a pull request."""
         subject = promotion_subject(promotion, pull, self._public_url)
@@ -99,7 +99,7 @@ class Reporter:
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan_promotion(subject, promotion, receipt)
 
-        await self._reconcile(subject, writes, receipt, fence, save, passing=passing)
+        await self._reconcile(subject, writes, receipt, fence, save, deferrable=deferrable)
 
     async def _reconcile(
         self,
@@ -109,7 +109,7 @@ class Reporter:
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool,
+        deferrable: bool,
     ) -> None:
         receipt = Receipt.parse(known)
         if receipt.unconfirmed:
@@ -118,7 +118,7 @@ class Reporter:
             writes = plan_writes(receipt)
             if not writes:
                 return
-            if passing:
+            if deferrable:
                 self._client.require_write_capacity(subject.repository.installation_id)
             done = _WriteRound(_mark_unconfirmed(receipt, writes))
             await save(done.receipt.dump())

@@ -47,7 +47,7 @@ class FakeGitHub:
         self.reported: list[Status] = []
         self.roles: dict[str, Role] = {}
         self.busy_until: datetime | None = None
-        """What is passing is not told before."""
+        """Deferrable reports are refused before this time."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         return self.pull
@@ -81,9 +81,9 @@ class FakeGitHub:
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool = False,
+        deferrable: bool = False,
     ) -> None:
-        if passing and self.busy_until is not None:
+        if deferrable and self.busy_until is not None:
             raise Unavailable("Other things are told to GitHub first.", self.busy_until)
         self.reported.append(status)
 

@@ -111,7 +111,7 @@ class SimulatedGitHub(fakes.FakeGitHub):
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool = False,
+        deferrable: bool = False,
     ) -> None:
         if self.error:
             raise self.error

@@ -192,10 +192,10 @@ class GitHub(fakes.FakeGitHub):
         fence: Fence,
         save: SaveReceipt,
         *,
-        passing: bool = False,
+        deferrable: bool = False,
     ) -> None:
         self._ask("tell")
-        if passing and self.busy_until is not None:
+        if deferrable and self.busy_until is not None:
             raise Unavailable("Other things are told to GitHub first.", self.busy_until)
         self.fuse.burn()
         await fence()
