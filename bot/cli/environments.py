@@ -64,7 +64,7 @@ def show(name: Name, as_json: Json = False) -> None:
         show_all(view, diagnostics)
 
 
-def why(name: Name, as_json: Json = False) -> None:
+def explain(name: Name, as_json: Json = False) -> None:
     """Explain the state of an environment: its current wait, and all decisions with their reasons."""
     _, view = with_store(load_settings("error"), lambda store: _view(store, name))
     if as_json:

@@ -30,10 +30,11 @@ app = typer.Typer(
 
 for command in (
     *(serve.serve, serve.migrate, doctor.doctor, serve.version),
-    *(environments.why, *promotions.COMMANDS, releases.audit, parity.parity),
+    *(*promotions.COMMANDS, releases.audit, parity.parity),
     *(render.render, embedded.demo),
 ):
     app.command()(command)
+app.command("why")(environments.explain)
 app.add_typer(environments.commands, name="env")
 app.add_typer(stages.commands, name="stage")
 app.add_typer(releases.commands, name="release")

@@ -61,14 +61,14 @@ def approve(repository: RepositoryName, stage: StageName, as_json: Json = False)
     _show(run(repository, lambda service, requester: service.approve(requester, stage)), as_json)
 
 
-def reject(repository: RepositoryName, stage: StageName, why: Reason = "", as_json: Json = False) -> None:
+def reject(repository: RepositoryName, stage: StageName, reason: Reason = "", as_json: Json = False) -> None:
     """Reject the waiting promotion of a stage."""
-    _show(run(repository, lambda service, requester: service.reject(requester, stage, why)), as_json)
+    _show(run(repository, lambda service, requester: service.reject(requester, stage, reason)), as_json)
 
 
-def abort(repository: RepositoryName, stage: StageName, why: Reason = "", as_json: Json = False) -> None:
+def abort(repository: RepositoryName, stage: StageName, reason: Reason = "", as_json: Json = False) -> None:
     """Abort the promotion of a stage and undo its changes."""
-    _show(run(repository, lambda service, requester: service.abort(requester, stage, why)), as_json)
+    _show(run(repository, lambda service, requester: service.abort(requester, stage, reason)), as_json)
 
 
 def pause(repository: RepositoryName, stage: StageName, as_json: Json = False) -> None:

@@ -29,8 +29,9 @@ def show_stage(view: StageView) -> None:
     if view.verified:
         console.print(Text("\nVerified releases, newest first", "bold"))
         rows = [
-            (each.target.release.id, each.target.release.commit[:7], format_time(each.at), each.promotion)
-            for each in view.verified
+            (target.release.id, target.release.commit[:7], format_time(verified.at), verified.promotion)
+            for verified in view.verified
+            for target in (verified.target,)
         ]
         console.print(table(("release", "commit", "time", "promotion"), rows))
     if view.promotions:

@@ -56,13 +56,13 @@ def show(repository: RepositoryName, stage: StageName, as_json: Json = False) ->
     settings = load_settings("error")
 
     async def query(store: Store) -> StageView | PipelineView:
-        found = await find_repository(store, repository)
+        record = await find_repository(store, repository)
         github = github_app(settings)
         try:
             reader = StageViewReader(
                 store.promotions, store.environments, store.releases, store.audit, github.contents, utc_now
             )
-            return await reader.stage(found, stage) or await reader.pipeline(found)
+            return await reader.stage(record, stage) or await reader.pipeline(record)
         finally:
             await github.close()
 
@@ -85,13 +85,13 @@ def lock(
     repository: RepositoryName,
     stage: StageName,
     hours: Annotated[float, typer.Option(help="Duration in hours.", min=0.1, max=336)] = 1,
-    why: Reason = "",
+    reason: Reason = "",
 ) -> None:
     """Lock a stage: only you can promote to it until the lock expires."""
     from bot.model.times import format_time
 
     duration = timedelta(hours=hours)
-    record = run(repository, lambda service, requester: service.lock(requester, stage, duration, why))
+    record = run(repository, lambda service, requester: service.lock(requester, stage, duration, reason))
     assert record.lock is not None, "the service has just set the lock"
     print(f"{stage} is locked by you until {format_time(record.lock.until)}.")
 
@@ -104,9 +104,9 @@ def unlock(repository: RepositoryName, stage: StageName) -> None:
 
 
 @commands.command()
-def hold(repository: RepositoryName, stage: StageName, why: Reason = "") -> None:
+def hold(repository: RepositoryName, stage: StageName, reason: Reason = "") -> None:
     """Block automatic promotions to a stage."""
-    run(repository, lambda service, requester: service.hold(requester, stage, why))
+    run(repository, lambda service, requester: service.hold(requester, stage, reason))
     print(f"Automatic promotions to {stage} are blocked until `greenroom stage unhold`.")
 
 

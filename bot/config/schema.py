@@ -167,10 +167,8 @@ class Configuration(Strict):
 
     @model_validator(mode="after")
     def _reserved_check_name(self) -> Configuration:
-        checks = [
-            *self.preview.checks,
-            *(check for section in self.stages_and_demos.values() for check in section.checks),
-        ]
-        if self.data and self.data.migrate and any(check.title == MIGRATIONS for check in checks):
+        sections = (self.preview, *self.stages_and_demos.values())
+        titles = {check.title for section in sections for check in section.checks}
+        if self.data and self.data.migrate and MIGRATIONS in titles:
             raise ValueError(f"the check name {MIGRATIONS!r} is reserved for `data.migrate`")
         return self

@@ -51,5 +51,5 @@ class Size:
         )
 
 
-def smaller(one: str, other: str) -> str:
-    return one if parse_quantity(one) <= parse_quantity(other) else other
+def smaller(left: str, right: str) -> str:
+    return left if parse_quantity(left) <= parse_quantity(right) else right

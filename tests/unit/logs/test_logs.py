@@ -49,12 +49,12 @@ def test_lines_have_delivery_and_environment(log: Log) -> None:
 
 def test_error_is_one_line_with_traceback(log: Log) -> None:
     try:
-        raise ValueError("said a well kept secret")
+        raise ValueError("using a well kept secret")
     except ValueError:
         structlog.get_logger().exception("it broke")
     (line,) = log.lines()
     assert line["event"] == "it broke"
-    assert "ValueError: said [hidden]" in line["exception"]
+    assert "ValueError: using [hidden]" in line["exception"]
     assert "well kept" not in log.getvalue()
 
 

@@ -1,6 +1,6 @@
 """A small application under `bot.server`, run as a process of its own by the tests.
 
-Its one argument says what is slow: `nothing`, `start`, `request` or `drain`. It tells its steps on stdout.
+Its one argument names what is slow: `nothing`, `start`, `request` or `drain`. It prints its steps to stdout.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bot.server import address, listen, run
 SLOW = sys.argv[1]
 
 
-def tell(step: str) -> None:
+def report(step: str) -> None:
     print(step, flush=True)
 
 
@@ -28,23 +28,23 @@ class SmallApplication:
         self.web = Starlette(routes=[Route("/", self.answer)])
 
     async def start(self) -> None:
-        tell("starting")
+        report("starting")
         await asyncio.sleep(60 if SLOW == "start" else 0)
-        tell("started")
+        report("started")
 
     async def answer(self, _: Request) -> Response:
-        tell("request")
+        report("request")
         await asyncio.sleep(1 if SLOW == "request" else 0)
         return PlainTextResponse("answered")
 
     async def drain(self, timeout_seconds: float) -> None:
-        tell(f"draining within {timeout_seconds:.0f}")
+        report(f"draining within {timeout_seconds:.0f}")
         await asyncio.sleep(60 if SLOW == "drain" else 0)
-        tell("drained")
+        report("drained")
 
 
 set_up_logging()
 listener = listen("127.0.0.1", 0)
-tell(address(listener))
+report(address(listener))
 run(SmallApplication(), listener)
-tell("ended")
+report("ended")

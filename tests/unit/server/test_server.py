@@ -43,9 +43,9 @@ def start() -> Iterator[Start]:
         return running[-1]
 
     yield begin
-    for one in running:
-        one.process.kill()
-        one.process.communicate()
+    for started in running:
+        started.process.kill()
+        started.process.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
