@@ -56,11 +56,13 @@ def fail(*lines: str, code: int = 2) -> NoReturn:
     raise typer.Exit(code)
 
 
-def with_store(settings: Settings, query: Callable[[Store], Awaitable[T]]) -> T:
-    """The result of the query. Exits with 2 when the database or another service fails."""
+def with_store(settings: Settings, query: Callable[[Store], Awaitable[T]], refusal_code: int = 1) -> T:
+    """The result of the query. Exits with the code on a refusal, and with 2 when a service fails."""
     import asyncio
 
+    from bot.github.messages.refusals import refusal
     from bot.model.errors import GreenroomError, StoreUnavailable
+    from bot.promotions.refusals import Refusal
     from bot.store import Store, StoreUnusable
 
     async def run() -> T:
@@ -78,6 +80,8 @@ def with_store(settings: Settings, query: Callable[[Store], Awaitable[T]]) -> T:
             f"Cannot read the database: {error}",
             "Set GREENROOM_DATABASE_URL to the database of `greenroom serve`.",
         )
+    except Refusal as error:
+        fail(refusal(error.reason), code=refusal_code)
     except GreenroomError as error:
         fail(str(error), getattr(error, "detail", ""))
 

@@ -32,7 +32,7 @@ def parity(
     """Compare what two stages run, except configuration values, secrets, size and host."""
     settings = load_settings("error")
     inputs, comparison = with_store(
-        settings, lambda store: _compare(store, settings, repository, (left, right))
+        settings, lambda store: _compare(store, settings, repository, (left, right)), refusal_code=2
     )
     notes = [
         f"{stage.stage} has no release yet; compared with release {stage.release.id} "

@@ -94,13 +94,12 @@ def run(
     import secrets
 
     from bot.github.messages.promotion_reasons import describe
-    from bot.promotions.refusals import Refusal
     from bot.promotions.service import PromotionService, Requester
     from bot.store.store import utc_now
 
     settings = load_settings("error")
 
-    async def act(store: Store) -> T | Refusal:
+    async def act(store: Store) -> T:
         repository = await find_repository(store, repository_name)
         github = github_app(settings)
         try:
@@ -110,17 +109,10 @@ def run(
             source = f"command-line/{secrets.token_hex(8)}"
             requester = Requester(repository, f"{getpass.getuser()}@command-line", source, pull)
             return await action(service, requester)
-        except Refusal as refusal:
-            return refusal
         finally:
             await github.close()
 
-    result = with_store(settings, act)
-    if isinstance(result, Refusal):
-        from bot.github.messages.refusals import refusal as refusal_text
-
-        fail(refusal_text(result.reason), code=1)
-    return result
+    return with_store(settings, act)
 
 
 def _show(promotion: Promotion, as_json: bool) -> None:

@@ -99,7 +99,7 @@ def test_show_prints_phases_and_cluster_problem(operator: Operator) -> None:
     assert result.exit_code == 0
     assert "configuration" in result.stdout
     assert "1.0 s" in result.stdout
-    assert "KUBECONFIG names" in result.stdout
+    assert "does not exist. Correct KUBECONFIG." in result.stdout
     as_json = json.loads(operator("env", "show", "acme/shop#7", "--json").stdout)
     assert as_json["environment"]["steps"][0] == {"phase": "configuration", "state": "done", "seconds": 1.0}
     assert "KUBECONFIG" in as_json["diagnostics"]["unavailable"]
@@ -108,7 +108,7 @@ def test_show_prints_phases_and_cluster_problem(operator: Operator) -> None:
 def test_logs_without_cluster_exit_with_2(operator: Operator) -> None:
     result = operator("env", "logs", "acme/shop#7")
     assert result.exit_code == 2
-    assert "KUBECONFIG names" in result.stdout
+    assert "does not exist. Correct KUBECONFIG." in result.stdout
 
 
 def test_destroy_explains_and_asks_for_confirmation(operator: Operator) -> None:

@@ -182,7 +182,7 @@ def test_stage_without_release_requires_github(operator: Operator) -> None:
     result = operator("parity", "staging", "producton")
     assert result.exit_code == 2
     assert "GitHub" in result.stderr
-    assert "producton runs nothing yet, and how it is configured cannot be told" in result.stderr
+    assert "Nothing runs on producton, and .greenroom.yml cannot be used: GitHub" in result.stderr
     assert result.stdout == ""
 
 

@@ -101,7 +101,7 @@ def test_unlock_hold_and_rollback_work_without_github(operator: Operator) -> Non
     assert operator("stage", "hold", "acme/shop", "integration", "--why", "no GitHub").exit_code == 0
     refused = operator("rollback", "acme/shop", "integration")
     assert refused.exit_code == 1
-    assert refused.stderr == "There is no verified release that integration could go back to.\n"
+    assert refused.stderr == "Stage integration has no other verified release.\n"
 
 
 def test_lock_reason_is_shown_without_control_characters(operator: Operator) -> None:
