@@ -11,6 +11,8 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Generic
 
@@ -28,7 +30,6 @@ from bot.store.database import (
     take_work_mark,
     transaction_name,
 )
-from bot.store.executor import SingleThreadExecutor
 from bot.store.process_lock import ProcessLock
 
 _BUSY_MILLISECONDS = 4000
@@ -86,7 +87,7 @@ class SqliteDatabase:
         self.transactions: Counter[str] = Counter()
         self._path = path
         self._create = create
-        self._executor = SingleThreadExecutor("store-commit")
+        self._executor = ThreadPoolExecutor(1, "store-commit")
         self._engine: Engine
         self._connection: Connection
         self._driver: sqlite3.Connection
@@ -98,20 +99,18 @@ class SqliteDatabase:
 
     async def open(self) -> None:
         if not self._create and not self._path.is_file():
-            self._executor.close()
             advice = "Create it with `greenroom migrate` or `greenroom serve`."
             raise StoreUnusable(f"There is no database {self._path.resolve()}. {advice}")
         try:
-            self._driver = await self._executor.call(self._connect)
+            self._driver = await self._in_thread(self._connect)
         except sqlite3.Error as error:
-            self._executor.close()
             raise StoreUnusable(_advice(self._path, error)) from error
         self._engine = create_engine("sqlite://", creator=lambda: self._driver, poolclass=StaticPool)
         self._connection = self._engine.connect()
 
     async def migrate(self) -> None:
         try:
-            await self._executor.call(self._migrate)
+            await self._in_thread(self._migrate)
         except (sqlite3.Error, DBAPIError) as error:
             raise StoreUnusable(_advice(self._path, error)) from error
 
@@ -130,9 +129,9 @@ class SqliteDatabase:
             self._process_lock = lock = ProcessLock(self._path)
         except OSError as error:
             raise StoreUnusable(_advice(self._path, error)) from error
-        if await self._executor.call(lock.acquire_exclusive):
+        if await self._in_thread(lock.acquire_exclusive):
             await self.run(transaction)
-        await self._executor.call(lock.acquire_shared)
+        await self._in_thread(lock.acquire_shared)
 
     async def close(self) -> None:
         if self._group_commit is not None:
@@ -140,10 +139,13 @@ class SqliteDatabase:
         if not self._stalled:
             self._connection.close()
             self._engine.dispose()
-            await self._executor.call(self._driver.close)
-        self._executor.close()
+            await self._in_thread(self._driver.close)
+        self._executor.shutdown(wait=not self._stalled)
         if self._process_lock is not None:
             self._process_lock.close()
+
+    async def _in_thread(self, function: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, function)
 
     async def _run_batches(self) -> None:
         """While transactions wait: runs all of them, commits once, resolves their futures."""
@@ -175,7 +177,7 @@ class SqliteDatabase:
             for unit in self._in_flight:
                 unit.perform(self._connection, self._driver)
             if self._driver.total_changes != changes:
-                await self._executor.call(self._driver.commit)
+                await self._in_thread(self._driver.commit)
 
     async def _collect(self) -> None:
         """Waits while transactions arrive: a commit costs the same for one as for all of them."""
@@ -191,7 +193,7 @@ class SqliteDatabase:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
-            await self._executor.call(self._begin_after_waiting)
+            await self._in_thread(self._begin_after_waiting)
 
     def _begin_after_waiting(self) -> None:
         self._driver.execute(f"PRAGMA busy_timeout = {_BUSY_MILLISECONDS}")
