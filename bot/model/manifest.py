@@ -1,4 +1,4 @@
-"""What is asked of the cluster: objects in waves, and what is seen of them."""
+"""Requests to the cluster (objects in waves) and the observed states of objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Manifest = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """The Service and port behind the environment's route."""
+    """Service and port behind the environment's route."""
 
     service: str
     port: int
@@ -28,27 +28,27 @@ class JobRequest:
     """A Job that the bot adds: migrations, a seed or a check."""
 
     name: str
-    """Fits a DNS label of at most 40 characters."""
+    """A DNS label of at most 40 characters."""
     image: str
-    """A name from the release's images, or a full image reference."""
+    """The name of an image of the release, or a full image reference."""
     command: tuple[str, ...]
     timeout_seconds: int
     files: Mapping[str, bytes] = field(default_factory=dict)
-    """Mounted into it, by their paths in the repository."""
+    """Mounted into the Job, by their paths in the repository."""
 
 
 class Tool(StrEnum):
-    """What makes objects of a commit's manifests."""
+    """The tool that renders a commit's manifests."""
 
     PLAIN = "plain"
-    """Nothing: they are objects as they stand."""
+    """No tool: the files contain the objects."""
     KUSTOMIZE = "kustomize"
     HELM = "helm"
 
 
 @dataclass(frozen=True, slots=True)
 class RenderRequest:
-    """All that decides the objects of an environment: the same request renders the same bytes."""
+    """All inputs of an environment's objects: the same request renders the same bytes."""
 
     environment: EnvironmentKey
     repository: Repository
@@ -56,65 +56,65 @@ class RenderRequest:
     commit: str
     images: Mapping[str, Image]
     files: Mapping[str, bytes]
-    """The commit's files by path relative to the repository's root."""
+    """The commit's files by path from the repository's root."""
     directory: str
-    """Where the plain manifests, the kustomization or the chart are, relative to the root."""
+    """The directory of plain manifests, kustomization or chart, from the root."""
     backend: Backend | None
     host: str
-    """The environment's host name without port; "" without a route."""
+    """The environment's host without port; "" without a route."""
     tool: Tool = Tool.PLAIN
     values: tuple[str, ...] = ()
-    """Paths of Helm's values files, relative to the root; a later one wins."""
+    """Paths of Helm's values files from the root; later files override earlier ones."""
     config: Mapping[str, str] = field(default_factory=dict)
-    """Injected into every container as environment variables."""
+    """Environment variables of every container."""
     secrets: str = ""
-    """Digest of the secrets that are injected likewise; "" without. Their values are not rendered."""
+    """Digest of the injected secrets; "" when there are none. Values are not part of the request."""
     migrations: JobRequest | None = None
     seed: JobRequest | None = None
     resets: str = ""
-    """Another text for data that were begun anew: pods start again with them; the release stays the same."""
+    """Identifies the data: another value restarts pods after a reset, within the same release."""
     checks: tuple[JobRequest, ...] = ()
     refreshes: int = 0
-    """Raised when what serves is to be started anew and checked again, though nothing else changed."""
+    """Number of requests to redeploy and check the same commit."""
     asleep: bool = False
-    """Nothing is to run; data and configuration stay."""
+    """The environment sleeps: no pods run; data and configuration stay."""
     fork: bool = False
-    """The commit comes from a fork: it gets no accounts of the cluster, and may have a domain of its own."""
+    """The commit comes from a fork: its pods get no ServiceAccounts, and it may have another domain."""
     serial: int = 0
-    """Of a stage's target: another one has its checks run anew, whatever passed before."""
+    """Identifies the target of a stage: checks run again for a new one."""
 
 
 class Wave(StrEnum):
-    """Applied in this order; each is ready before the next one is applied."""
+    """Groups of objects, applied in this order; each is ready before the next one is applied."""
 
     CONFIGURATION = "configuration"
     """ConfigMaps, Secrets, ServiceAccounts, Roles, NetworkPolicies."""
     DATA = "data"
-    """Volumes, what keeps data on them, and the Services in front of that."""
+    """Volumes, workloads that keep data on them, and their Services."""
     MIGRATIONS = "migrations"
-    """One Job, run once for each content."""
+    """One Job that runs once per content."""
     SEED = "seed"
-    """Likewise."""
+    """One Job that runs once per content."""
     WORKLOADS = "workloads"
     ROUTE = "route"
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a release is on the cluster."""
+    """The objects of a release on the cluster."""
 
     release: Release
     waves: Mapping[Wave, tuple[Manifest, ...]]
     checks: Mapping[str, Manifest] = field(default_factory=dict)
-    """Check name to its Job; applied one by one when the release is live."""
+    """The Jobs of checks by name; applied one by one when the release is live."""
     left_out: tuple[str, ...] = ()
-    """Objects that the manifests have and a fork does not get, such as `ServiceAccount/shop`."""
+    """Objects of the manifests that are removed for a fork, such as `ServiceAccount/shop`."""
     secrets: bool = False
-    """Whether its containers need the Secret of injected values."""
+    """Whether containers use the Secret of injected values."""
     digests: Mapping[Wave, str] = field(default_factory=dict)
-    """Digest of each wave's objects: equal means that nothing has to be applied again."""
+    """Digest of each wave's objects; an unchanged wave is not applied again."""
     manifests_digest: str = ""
-    """Of the manifests before they became this environment's: equal wherever the release runs."""
+    """Digest of the commit's manifests, equal in all environments of the release."""
 
 
 class Condition(StrEnum):
@@ -125,22 +125,22 @@ class Condition(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObjectState:
-    """One applied object as the cluster shows it."""
+    """The observed state of an applied object."""
 
     kind: str
     name: str
     condition: Condition
     message: str = ""
-    """One sentence: what it waits for, or why it failed."""
+    """What the object waits for, or why it failed."""
     detail: str = ""
-    """The failing container's last log lines, or the event; plain text."""
+    """Last log lines of the failing container, or events; plain text."""
 
 
 class NamespaceState(StrEnum):
     ABSENT = "absent"
     OURS = "ours"
     FOREIGN = "foreign"
-    """It exists without our label, or for another environment: never touched."""
+    """The namespace lacks our label or belongs to another environment; it is never changed."""
     TERMINATING = "terminating"
 
 
@@ -148,12 +148,12 @@ class NamespaceState(StrEnum):
 class NamespaceView:
     state: NamespaceState
     blockers: str = ""
-    """What keeps a terminating namespace: finalizers or an API service, in Kubernetes' words."""
+    """Kubernetes' reasons why a terminating namespace still exists, such as finalizers."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnedNamespace:
-    """A namespace that carries our label, with what its annotations say."""
+    """A namespace with our label, and the values of its annotations."""
 
     name: str
     environment: EnvironmentKey
@@ -163,16 +163,16 @@ class OwnedNamespace:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the gateway answered."""
+    """The gateway's response to a request."""
 
     status: int | None
-    """None when no answer came; `error` says why."""
+    """None without a response; `error` has the reason."""
     release_id: str | None = None
-    """The release that the route says it carries."""
+    """The release in the header that the route adds."""
     error: str = ""
     body: str = ""
-    """The first characters of the body, for a failing check."""
+    """The beginning of the body, for failing checks."""
 
 
 RELEASE_HEADER = "Greenroom-Release"
-"""Response header that the route adds: which release's route answered."""
+"""Response header that the route adds, with the id of its release."""

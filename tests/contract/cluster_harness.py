@@ -1,4 +1,4 @@
-"""The cluster room at work on an API server, with a second pair of observer on it."""
+"""The cluster package on an API server, with a second client that observes it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ SIZE = Size()
 
 @dataclass(frozen=True)
 class Harness:
-    """An environment of its own. `observer` is another client; `server` is None on a real control plane."""
+    """A new environment. `observer` is a second client; `server` is None on a real control plane."""
 
     api: KubernetesApi
     renderer: ManifestRenderer
@@ -79,7 +79,7 @@ class Harness:
             await self.workloads.apply(self.namespace, objects, open_fence)
 
     async def settled(self, *objects: Manifest) -> list[ObjectState]:
-        """Their states, once one has failed or all are ready."""
+        """The states of the objects, once one has failed or all are ready."""
         states: list[ObjectState] = []
 
         async def done() -> bool:
@@ -93,7 +93,7 @@ class Harness:
 
 @dataclass(frozen=True)
 class Running:
-    """A harness whose pods really run, behind a gateway."""
+    """A harness with a node that runs pods, and a gateway."""
 
     harness: Harness
     registry: RegistryServer
@@ -167,7 +167,7 @@ async def running_on(harness: Harness, folder: Path) -> AsyncIterator[Running]:
         try:
             yield Running(harness, registry, Builder(folder / "registry"), gateway)
         finally:
-            # The node leaves before a real namespace is gone, so nobody would end its pods.
+            # The node stops before a real namespace is deleted, so its pods are deleted here.
             await harness.observer.delete(NAMESPACES, harness.namespace)
             for pod in (await harness.observer.list(PODS, harness.namespace)).items:
                 await harness.observer.delete(
@@ -176,7 +176,7 @@ async def running_on(harness: Harness, folder: Path) -> AsyncIterator[Running]:
 
 
 async def make_gateway(harness: Harness, **listener: object) -> None:
-    """The operator's Gateway, which takes routes from everywhere unless `listener` says otherwise."""
+    """Creates the operator's Gateway, which accepts routes of all namespaces by default."""
     namespace, name = harness.policy.gateway_namespace, harness.policy.gateway_name
     everywhere = {"namespaces": {"from": "All"}}
     first = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everywhere, **listener}
@@ -195,7 +195,7 @@ async def make_gateway(harness: Harness, **listener: object) -> None:
 
 
 async def eventually(check: Callable[[], Awaitable[bool]], describe: Callable[[], str] = lambda: "") -> None:
-    """Returns once the check holds; fails with what `told` says at the deadline."""
+    """Returns once the check holds; fails with the description at the deadline."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not await check():
         if time.monotonic() > deadline:

@@ -49,7 +49,7 @@ async def test_gateway_problem_has_the_reason(harness: Harness):
 
 
 @pytest.mark.parametrize(
-    ("listener", "told"),
+    ("listener", "message"),
     [
         ({}, None),
         ({"hostname": "*.preview.test"}, None),
@@ -60,12 +60,12 @@ async def test_gateway_problem_has_the_reason(harness: Harness):
     ],
 )
 async def test_gateway_requires_a_listener_for_the_domain(
-    harness: Harness, listener: dict[str, object], told: str | None
+    harness: Harness, listener: dict[str, object], message: str | None
 ):
     await make_gateway(harness, **listener)
     await _taken_up(harness)
     problem = await gateway_problem(harness.api, harness.policy)
-    assert (problem is None) if told is None else (problem is not None and told in problem)
+    assert (problem is None) if message is None else (problem is not None and message in problem)
 
 
 @pytest.mark.parametrize(
@@ -78,8 +78,8 @@ async def test_gateway_requires_a_listener_for_stage_hosts(
     await make_gateway(harness, **listener)
     await _taken_up(harness)
     policy = replace(harness.policy, hosts=("shop.test",))
-    told = await gateway_problem(harness.api, policy)
-    assert told is None if carried else "no listener for shop.test" in (told or "")
+    message = await gateway_problem(harness.api, policy)
+    assert message is None if carried else "no listener for shop.test" in (message or "")
 
 
 async def _taken_up(harness: Harness) -> None:
@@ -152,7 +152,7 @@ async def test_unreachable_server_is_reported_quickly(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         (None, "does not exist"),
         ("not: [yaml", "is not a valid kubeconfig"),
@@ -161,11 +161,11 @@ async def test_unreachable_server_is_reported_quickly(tmp_path: Path):
         ("[]", "is not a valid kubeconfig"),
     ],
 )
-async def test_invalid_kubeconfig_is_reported(tmp_path: Path, text: str | None, told: str):
+async def test_invalid_kubeconfig_is_reported(tmp_path: Path, text: str | None, message: str):
     path = tmp_path / "kubeconfig"
     if text is not None:
         path.write_text(text)
-    with pytest.raises(ConnectionFailed, match=told) as caught:
+    with pytest.raises(ConnectionFailed, match=message) as caught:
         await connect(str(path))
     assert str(path) in str(caught.value)
 

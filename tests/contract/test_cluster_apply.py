@@ -131,17 +131,17 @@ async def test_apply_is_idempotent(harness: Harness):
     await harness.apply(bundle)
 
     async def generations() -> dict[str, object]:
-        found: dict[str, object] = {}
+        versions: dict[str, object] = {}
         for resource in (DEPLOYMENTS, STATEFUL_SETS, JOBS, SERVICES, CONFIG_MAPS, HTTP_ROUTES):
-            for each in (await harness.observer.list(resource, harness.namespace)).items:
-                metadata = each["metadata"]
+            for live in (await harness.observer.list(resource, harness.namespace)).items:
+                metadata = live["metadata"]
                 managed = [
                     entry["time"]
                     for entry in metadata.get("managedFields", [])
                     if entry["manager"] == "greenroom"
                 ]
-                found[f"{resource.kind}/{metadata['name']}"] = (metadata.get("generation"), managed)
-        return found
+                versions[f"{resource.kind}/{metadata['name']}"] = (metadata.get("generation"), managed)
+        return versions
 
     before = await generations()
     await asyncio.sleep(1.1)  # managedFields tell seconds
@@ -177,9 +177,9 @@ async def test_apply_stops_when_the_fence_closes(harness: Harness):
     with pytest.raises(Superseded):
         await harness.workloads.apply(harness.namespace, bundle.waves[Wave.CONFIGURATION], closing)
     written = [
-        each
-        for each in (await harness.observer.list(CONFIG_MAPS, harness.namespace)).items
-        if each["metadata"]["name"].startswith("c")
+        live
+        for live in (await harness.observer.list(CONFIG_MAPS, harness.namespace)).items
+        if live["metadata"]["name"].startswith("c")
     ]
     assert len(written) == 5
 
@@ -238,8 +238,8 @@ async def test_prune_deletes_only_dropped_objects(harness: Harness):
 
     async def names(resource: Resource) -> list[str]:
         return sorted(
-            each["metadata"]["name"]
-            for each in (await harness.observer.list(resource, harness.namespace)).items
+            live["metadata"]["name"]
+            for live in (await harness.observer.list(resource, harness.namespace)).items
         )
 
     assert await names(DEPLOYMENTS) == ["shop"]

@@ -29,16 +29,16 @@ FILES: dict[str, Any] = {
 
 
 def database() -> dict[str, Any]:
-    found = stateful_set()
-    found["spec"]["replicas"] = 1
-    found["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": CLAIM}]
-    return found
+    manifest = stateful_set()
+    manifest["spec"]["replicas"] = 1
+    manifest["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data"}, "spec": CLAIM}]
+    return manifest
 
 
 def shop(image: str = "ghcr.io/acme/shop:1.0", **pod: Any) -> dict[str, Any]:
-    found = copy.deepcopy(deployment(**pod))
-    found["spec"]["template"]["spec"]["containers"][0]["image"] = image
-    return found
+    manifest = copy.deepcopy(deployment(**pod))
+    manifest["spec"]["template"]["spec"]["containers"][0]["image"] = image
+    return manifest
 
 
 def mounting(name: str) -> dict[str, Any]:
@@ -55,9 +55,9 @@ def bundle(harness: Harness, *more: Any, web: Any = None, **changes: Any) -> Bun
 async def uids(harness: Harness) -> dict[str, str]:
     kinds = (CONFIG_MAPS, DEPLOYMENTS, JOBS, PERSISTENT_VOLUME_CLAIMS, SERVICES, STATEFUL_SETS)
     return {
-        f"{kind.kind}/{each['metadata']['name']}": each["metadata"]["uid"]
+        f"{kind.kind}/{live['metadata']['name']}": live["metadata"]["uid"]
         for kind in kinds
-        for each in (await harness.observer.list(kind, harness.namespace)).items
+        for live in (await harness.observer.list(kind, harness.namespace)).items
     }
 
 
@@ -112,8 +112,8 @@ async def test_reset_deletes_only_objects_with_data(harness: Harness):
     await harness.data.record_data(harness.namespace, harness.key, record, open_fence)
     before = await uids(harness)
 
-    told = await harness.data.reset_data(harness.namespace, harness.key, open_fence)
-    assert {"StatefulSet db", "PersistentVolumeClaim data-db-0", "Deployment storage"} <= set(told)
+    remaining = await harness.data.reset_data(harness.namespace, harness.key, open_fence)
+    assert {"StatefulSet db", "PersistentVolumeClaim data-db-0", "Deployment storage"} <= set(remaining)
 
     async def empty() -> bool:
         return not await harness.data.reset_data(harness.namespace, harness.key, open_fence)
@@ -141,7 +141,7 @@ async def test_data_job_deletes_its_earlier_runs(harness: Harness):
         name = f"{seed['metadata']['name']}-{run}"
         named = {**seed, "metadata": {**seed["metadata"], "name": name}}
         await harness.data.run_data_job(named, open_fence)
-    assert [each for each in await uids(harness) if each.startswith("Job/")] == [f"Job/{name}"]
+    assert [live for live in await uids(harness) if live.startswith("Job/")] == [f"Job/{name}"]
     await harness.workloads.prune(harness.namespace, bundle(harness), open_fence)
     assert f"Job/{name}" in await uids(harness)
 

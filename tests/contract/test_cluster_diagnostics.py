@@ -16,25 +16,25 @@ async def test_diagnostics_show_events_and_logs_of_a_crash(running: Running) -> 
     bundle = harness.render(of_image(deployment(), image, "serve"), service(), images={"shop": image})
     await harness.prepare()
     await harness.apply(bundle)
-    witness = DiagnosticsReader(harness.api)
+    reader = DiagnosticsReader(harness.api)
 
-    async def told() -> bool:
-        sight = await witness.look(harness.namespace, harness.key, 40)
-        assert sight.unavailable == ""
-        words = any("fatal: no such table: products" in tail.text for tail in sight.logs)
-        warned = any(each.warning and each.subject.startswith("Pod ") for each in sight.events)
+    async def is_reported() -> bool:
+        diagnostics = await reader.look(harness.namespace, harness.key, 40)
+        assert diagnostics.unavailable == ""
+        words = any("fatal: no such table: products" in tail.text for tail in diagnostics.logs)
+        warned = any(event.warning and event.subject.startswith("Pod ") for event in diagnostics.events)
         return words and warned
 
-    await eventually(told)
+    await eventually(is_reported)
 
 
 async def test_diagnostics_reject_absent_and_foreign_namespaces(harness: Harness) -> None:
-    witness = DiagnosticsReader(harness.api)
-    absent = await witness.look(harness.namespace, harness.key, 40)
+    reader = DiagnosticsReader(harness.api)
+    absent = await reader.look(harness.namespace, harness.key, 40)
     assert absent.unavailable == f"The namespace {harness.namespace} does not exist."
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": harness.namespace}}
     await harness.observer.apply(NAMESPACES, body, field_manager="somebody")
-    foreign = await witness.look(harness.namespace, harness.key, 40)
+    foreign = await reader.look(harness.namespace, harness.key, 40)
     assert foreign.unavailable == f"The namespace {harness.namespace} does not belong to this environment."
     assert foreign.events == foreign.logs == ()
 
@@ -51,12 +51,12 @@ async def test_diagnostics_redact_injected_secrets(running: Running) -> None:
     secret = injected(harness.namespace, harness.key, harness.repository, {"KEY": "hunter2-hunter2"})
     await harness.api.apply(secret)
     await harness.apply(bundle)
-    witness = DiagnosticsReader(harness.api)
+    reader = DiagnosticsReader(harness.api)
     seen: list[str] = []
 
-    async def told() -> bool:
-        seen[:] = [tail.text for tail in (await witness.look(harness.namespace, harness.key, 40)).logs]
+    async def is_reported() -> bool:
+        seen[:] = [tail.text for tail in (await reader.look(harness.namespace, harness.key, 40)).logs]
         return any("key" in text for text in seen)
 
-    await eventually(told)
+    await eventually(is_reported)
     assert not any("hunter2" in text for text in seen)

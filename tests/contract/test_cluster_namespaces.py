@@ -63,10 +63,10 @@ async def test_prepare_is_idempotent(harness: Harness):
 
     async def versions() -> list[str]:
         rails = (RESOURCE_QUOTAS, LIMIT_RANGES, NETWORK_POLICIES)
-        live = [await harness.observer.get(each, "greenroom", harness.namespace) for each in rails]
+        live = [await harness.observer.get(live, "greenroom", harness.namespace) for live in rails]
         live.append(await harness.observer.get(SERVICE_ACCOUNTS, "default", harness.namespace))
         live.append(await harness.observer.get(NAMESPACES, harness.namespace))
-        return [each["metadata"]["resourceVersion"] for each in live]
+        return [live["metadata"]["resourceVersion"] for live in live]
 
     async def quota_counted() -> bool:
         quota = await harness.observer.get(RESOURCE_QUOTAS, "greenroom", harness.namespace)
@@ -93,9 +93,9 @@ async def test_pods_above_the_quota_are_reported(harness: Harness):
     bundle = harness.render(deployment(containers=[container]), service())
     await harness.apply(bundle)
     states = await harness.settled(*bundle.waves[Wave.WORKLOADS])
-    [told] = [f"{state.message} {state.detail}" for state in states if state.condition is Condition.FAILED]
-    assert "exceeded quota: greenroom" in told
-    assert "limited: requests.memory=1Gi" in told
+    [message] = [f"{state.message} {state.detail}" for state in states if state.condition is Condition.FAILED]
+    assert "exceeded quota: greenroom" in message
+    assert "limited: requests.memory=1Gi" in message
 
 
 async def test_prepare_restores_deleted_guard_rails(harness: Harness):
@@ -158,11 +158,11 @@ async def test_deletion_reports_blockers_until_complete(harness: Harness):
     await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
     assert await state(harness) is NamespaceState.TERMINATING
 
-    async def told() -> bool:
+    async def is_reported() -> bool:
         view = await harness.namespaces.namespace(harness.namespace, harness.key)
         return "example.com/hold" in view.blockers
 
-    await eventually(told)
+    await eventually(is_reported)
     with pytest.raises(Unavailable, match="still being deleted"):
         await harness.prepare()
     # Once more does no harm.
@@ -178,8 +178,12 @@ async def test_deletion_reports_blockers_until_complete(harness: Harness):
 
 async def test_owned_namespaces_have_their_repository(harness: Harness):
     await harness.prepare()
-    found = [each for each in await harness.namespaces.owned_namespaces() if each.name == harness.namespace]
-    assert found == [OwnedNamespace(harness.namespace, harness.key, harness.repository, terminating=False)]
-    assert await harness.namespaces.owned_namespace(harness.namespace) == found[0]
+    namespaces = [
+        live for live in await harness.namespaces.owned_namespaces() if live.name == harness.namespace
+    ]
+    assert namespaces == [
+        OwnedNamespace(harness.namespace, harness.key, harness.repository, terminating=False)
+    ]
+    assert await harness.namespaces.owned_namespace(harness.namespace) == namespaces[0]
     assert await harness.namespaces.owned_namespace("default") is None
     assert await harness.namespaces.owned_namespace("gr-nowhere") is None

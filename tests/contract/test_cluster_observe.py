@@ -48,7 +48,7 @@ async def up(running: Running, bundle: Bundle) -> list[Manifest]:
         await harness.workloads.apply(harness.namespace, objects, open_fence)
         states = await harness.settled(*objects)
         assert {state.condition for state in states} <= {Condition.READY}, states
-    return [each for wave in bundle.waves.values() for each in wave]
+    return [manifest for wave in bundle.waves.values() for manifest in wave]
 
 
 async def test_environment_becomes_ready_and_serves_its_release(running: Running):

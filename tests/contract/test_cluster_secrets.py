@@ -23,9 +23,9 @@ async def inject(harness: Harness, **values: str) -> None:
 
 
 async def injected(harness: Harness) -> dict[str, str] | None:
-    found = await harness.observer.find(SECRETS, "greenroom-secrets", harness.namespace)
-    data: dict[str, str] = (found or {}).get("data") or {}
-    return {name: base64.b64decode(value).decode() for name, value in data.items()} if found else None
+    secret = await harness.observer.find(SECRETS, "greenroom-secrets", harness.namespace)
+    data: dict[str, str] = (secret or {}).get("data") or {}
+    return {name: base64.b64decode(value).decode() for name, value in data.items()} if secret else None
 
 
 async def test_injected_secret_is_updated_and_pruned(harness: Harness):

@@ -45,11 +45,11 @@ def deployment(name: str = "shop", **pod: Any) -> Object:
 
 
 def stateful_set(name: str = "db") -> Object:
-    found = deployment(name)
-    found["kind"] = "StatefulSet"
-    found["spec"]["serviceName"] = name
-    found["spec"]["template"]["spec"]["containers"][0] = {"name": "db", "image": "postgres:17"}
-    return found
+    manifest = deployment(name)
+    manifest["kind"] = "StatefulSet"
+    manifest["spec"]["serviceName"] = name
+    manifest["spec"]["template"]["spec"]["containers"][0] = {"name": "db", "image": "postgres:17"}
+    return manifest
 
 
 def service(name: str = "shop", port: int = 80, **spec: Any) -> Object:
@@ -92,6 +92,6 @@ def job(
     return JobRequest(name, image, command or ("python", "-m", "shop.seed"), 300, files or {})
 
 
-def render(wanted: RenderRequest, policy: ClusterPolicy = POLICY) -> Bundle:
+def render(request_: RenderRequest, policy: ClusterPolicy = POLICY) -> Bundle:
     """Plain manifests as the cluster room renders them."""
-    return rendering.render(wanted, read(wanted.files, wanted.directory), policy)
+    return rendering.render(request_, read(request_.files, request_.directory), policy)

@@ -141,12 +141,12 @@ def rule(**fields: object) -> Object:
     ],
 )
 def test_guard_rejects_unsafe_pod_fields(path: str, value: object):
-    told = refusal(put(deployment(), path, value))
-    assert told.startswith("deploy/all.yaml:")
-    assert "Deployment/" in told
+    message = refusal(put(deployment(), path, value))
+    assert message.startswith("deploy/all.yaml:")
+    assert "Deployment/" in message
     field = path.removesuffix("[0]") if path.endswith("[0]") else path
-    assert field in told
-    assert told.endswith(".")
+    assert field in message
+    assert message.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_guard_rejects_unsafe_fields_of_other_kinds(manifest: Object):
     ],
 )
 def test_guard_rejects_unlisted_kinds(api_version: str, kind: str):
-    told = refusal({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}})
-    assert told.startswith("deploy/all.yaml:")
-    assert f"{kind}/x, " in told
+    message = refusal({"apiVersion": api_version, "kind": kind, "metadata": {"name": "x"}})
+    assert message.startswith("deploy/all.yaml:")
+    assert f"{kind}/x, " in message
 
 
 @pytest.mark.parametrize(
@@ -346,13 +346,13 @@ def test_refusal_names_the_line_of_the_field():
 
 
 def test_duplicate_object_is_refused_with_both_places():
-    told = refusal(config_map(), deployment(), config_map())
-    assert "ConfigMap/shop, metadata.name: the object is already defined in deploy/all.yaml:1" in told
+    message = refusal(config_map(), deployment(), config_map())
+    assert "ConfigMap/shop, metadata.name: the object is already defined in deploy/all.yaml:1" in message
 
 
 def test_refusals_are_limited_per_message():
-    told = refusal(*(service(f"s{number}", type="NodePort") for number in range(30)))
-    assert len(told.splitlines()) == 10
+    message = refusal(*(service(f"s{number}", type="NodePort") for number in range(30)))
+    assert len(message.splitlines()) == 10
 
 
 JUNK: st.SearchStrategy[Any] = st.sampled_from(

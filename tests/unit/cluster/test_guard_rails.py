@@ -31,29 +31,29 @@ def test_namespace_level_follows_the_policy():
 
 
 def test_guard_rails_are_ordered_and_labelled():
-    found = guard_rails(NAMESPACE, KEY, Size(), POLICY)
-    assert [each["kind"] for each in found] == [
+    rails = guard_rails(NAMESPACE, KEY, Size(), POLICY)
+    assert [rail["kind"] for rail in rails] == [
         "ResourceQuota",
         "LimitRange",
         "NetworkPolicy",
         "ServiceAccount",
     ]
-    assert {each["metadata"]["labels"]["greenroom.dev/environment"] for each in found} == {KEY.label}
-    assert found[-1]["metadata"]["name"] == "default"
-    assert found[-1]["automountServiceAccountToken"] is False
+    assert {rail["metadata"]["labels"]["greenroom.dev/environment"] for rail in rails} == {KEY.label}
+    assert rails[-1]["metadata"]["name"] == "default"
+    assert rails[-1]["automountServiceAccountToken"] is False
 
 
 def _reachable(address: str) -> bool:
     """Whether the network policy lets a pod open a connection to an address outside of the cluster."""
     spec = guard_rails(NAMESPACE, KEY, Size(), POLICY)[2]["spec"]
-    found = ipaddress.ip_address(address)
+    address_ = ipaddress.ip_address(address)
     for rule in spec["egress"]:
         if "ports" in rule:
             continue
         for peer in rule["to"]:
             block = peer.get("ipBlock")
-            if block and found in ipaddress.ip_network(block["cidr"]):
-                return not any(found in ipaddress.ip_network(each) for each in block["except"])
+            if block and address_ in ipaddress.ip_network(block["cidr"]):
+                return not any(address_ in ipaddress.ip_network(network) for network in block["except"])
     return False
 
 

@@ -108,9 +108,9 @@ def condition(kind: str, status: str, reason: str = "", message: str = "") -> Ob
     ],
 )
 def test_deployment_is_ready_after_its_rollout(status: Object, expected: Condition, words: str):
-    found = assess(DEPLOYMENT, live(DEPLOYMENT, status), [])
-    assert found.condition is expected
-    assert words in found.message
+    health = assess(DEPLOYMENT, live(DEPLOYMENT, status), [])
+    assert health.condition is expected
+    assert words in health.message
 
 
 @pytest.mark.parametrize(
@@ -176,9 +176,9 @@ def test_failing_pods_fail_at_once_with_their_reason(
     status: Object, words: str, suspect: ContainerLog | None
 ):
     progressing = live(DEPLOYMENT, rolled(updatedReplicas=1))
-    found = assess(DEPLOYMENT, progressing, [pod(DEPLOYMENT, status)])
-    assert (found.condition, found.log) == (FAILED, suspect)
-    assert words in found.message
+    health = assess(DEPLOYMENT, progressing, [pod(DEPLOYMENT, status)])
+    assert (health.condition, health.log) == (FAILED, suspect)
+    assert words in health.message
 
 
 @pytest.mark.parametrize(
@@ -190,18 +190,18 @@ def test_failing_pods_fail_at_once_with_their_reason(
     ],
 )
 def test_first_restart_is_not_a_failure(status: Object, words: str):
-    found = assess(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, status)])
-    assert found.condition is PROGRESSING
-    assert words in found.message
+    health = assess(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, status)])
+    assert health.condition is PROGRESSING
+    assert words in health.message
 
 
 def test_unschedulable_pod_is_progressing_with_reason():
     placed = condition("PodScheduled", "False", "Unschedulable", "0/3 nodes: Insufficient cpu.")
-    found = assess(
+    health = assess(
         DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, conditions=[placed])]
     )
-    assert found.condition is PROGRESSING
-    assert "Insufficient cpu" in found.message
+    assert health.condition is PROGRESSING
+    assert "Insufficient cpu" in health.message
 
 
 def test_crashes_of_the_previous_release_are_ignored():
@@ -220,10 +220,10 @@ def test_job_health_follows_its_conditions():
     assert seed({"conditions": [condition("Complete", "True")]}).condition is READY
     assert seed({"active": 1}).condition is PROGRESSING
     ended = pod(SEED, container(terminated={"exitCode": 3}), name="seed-x", phase="Failed")
-    found = seed({"conditions": [condition("Failed", "True", "BackoffLimitExceeded", "limit")]}, ended)
-    assert found.condition is FAILED
-    assert found.message == "exit code 3"
-    assert found.log == ContainerLog("seed-x", "shop", previous=False)
+    health = seed({"conditions": [condition("Failed", "True", "BackoffLimitExceeded", "limit")]}, ended)
+    assert health.condition is FAILED
+    assert health.message == "exit code 3"
+    assert health.log == ContainerLog("seed-x", "shop", previous=False)
     late = seed({"conditions": [condition("Failed", "True", "DeadlineExceeded", "long")]})
     assert (late.condition, late.message) == (FAILED, "it timed out")
 
@@ -267,9 +267,9 @@ ACCEPTED = condition("Accepted", "True")
     ],
 )
 def test_route_is_ready_when_our_gateway_accepts_it(status: Object, expected: Condition, words: str):
-    found = assess(ROUTE, live(ROUTE, status), [])
-    assert found.condition is expected
-    assert words in found.message
+    health = assess(ROUTE, live(ROUTE, status), [])
+    assert health.condition is expected
+    assert words in health.message
 
 
 def event(
@@ -292,8 +292,8 @@ def test_related_events_cover_object_pods_and_owners():
             event("db", "another's", "2030-01-01T00:00:04Z"),
         ]
     )
-    told = related_events(DEPLOYMENT, [pod(DEPLOYMENT)], events)
-    assert told == "Scaled: first\nFailed: second\nUnhealthy: third"
+    lines = related_events(DEPLOYMENT, [pod(DEPLOYMENT)], events)
+    assert lines == "Scaled: first\nFailed: second\nUnhealthy: third"
 
 
 def test_admission_refusal_ignores_events_before_the_apply():

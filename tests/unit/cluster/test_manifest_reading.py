@@ -16,7 +16,7 @@ from bot.model.errors import ManifestRefused
 from tests.unit.cluster.manifests import config_map, deployment, service
 
 
-def one(text: str, path: str = "deploy/a.yaml") -> dict[str, object]:
+def read_one(text: str, path: str = "deploy/a.yaml") -> dict[str, object]:
     [source] = read({path: text.encode()}, "deploy")
     return source.manifest
 
@@ -28,11 +28,11 @@ def refused(text: str, path: str = "deploy/a.yaml") -> str:
 
 
 def data(text: str) -> object:
-    return one(f"apiVersion: v1\nkind: ConfigMap\ndata:\n{text}")["data"]
+    return read_one(f"apiVersion: v1\nkind: ConfigMap\ndata:\n{text}")["data"]
 
 
 def test_read_returns_documents_in_the_order_of_paths():
-    found = read(
+    sources = read(
         {
             "deploy/b.yaml": b"apiVersion: v1\nkind: B1\n---\n---\napiVersion: v1\nkind: B2\n",
             "deploy/a/deep.yml": b"# a comment\napiVersion: v1\nkind: A\n",
@@ -42,7 +42,7 @@ def test_read_returns_documents_in_the_order_of_paths():
         },
         "./deploy/",
     )
-    assert [(each.file, each.manifest["kind"], each.line()) for each in found] == [
+    assert [(source.file, source.manifest["kind"], source.line()) for source in sources] == [
         ("deploy/a/deep.yml", "A", 2),
         ("deploy/b.yaml", "B1", 1),
         ("deploy/b.yaml", "B2", 5),
@@ -51,7 +51,7 @@ def test_read_returns_documents_in_the_order_of_paths():
 
 
 def test_read_ignores_hidden_files_at_the_root():
-    found = read(
+    sources = read(
         {
             ".greenroom.yml": b"version: 1",
             ".github/workflows/ci.yaml": b"on: push",
@@ -59,7 +59,7 @@ def test_read_ignores_hidden_files_at_the_root():
         },
         "",
     )
-    assert [each.file for each in found] == ["shop.yaml"]
+    assert [source.file for source in sources] == ["shop.yaml"]
 
 
 def test_read_without_manifests_names_the_directory():
@@ -80,9 +80,12 @@ items:
   - apiVersion: v1
     kind: Secret
 """
-    found = read({"deploy/a.yaml": text.encode()}, "deploy")
-    assert [(each.manifest["kind"], each.line()) for each in found] == [("ConfigMap", 7), ("Secret", 10)]
-    assert found[0].line(("metadata", "name")) == 9
+    sources = read({"deploy/a.yaml": text.encode()}, "deploy")
+    assert [(source.manifest["kind"], source.line()) for source in sources] == [
+        ("ConfigMap", 7),
+        ("Secret", 10),
+    ]
+    assert sources[0].line(("metadata", "name")) == 9
 
 
 def test_nested_lists_are_limited():
@@ -131,7 +134,7 @@ def test_anchors_and_merges():
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("a: 1\nb: 2\na: 3", "deploy/a.yaml:3: duplicate key 'a'."),
         ("a: *nobody", "deploy/a.yaml:1: undefined anchor 'nobody'."),
@@ -151,12 +154,12 @@ def test_anchors_and_merges():
         ("apiVersion: v1\nkind: List\nitems: 5", "deploy/a.yaml:1: `items` must be a list"),
     ],
 )
-def test_invalid_yaml_is_refused_with_file_and_line(text: str, told: str):
-    assert refused(text).startswith(told)
+def test_invalid_yaml_is_refused_with_file_and_line(text: str, message: str):
+    assert refused(text).startswith(message)
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"a": 1,\n"a": 2}', "duplicate key"),
         ('{"a": NaN}', "NaN is not a number"),
@@ -164,8 +167,8 @@ def test_invalid_yaml_is_refused_with_file_and_line(text: str, told: str):
         ("[" * 100_000, "nested deeper"),
     ],
 )
-def test_invalid_json_is_refused(text: str, told: str):
-    assert told in refused(text, "deploy/a.json")
+def test_invalid_json_is_refused(text: str, message: str):
+    assert message in refused(text, "deploy/a.json")
 
 
 def test_other_encodings_are_refused():
@@ -231,10 +234,10 @@ def test_dumped_yaml_is_parsed_to_the_same_values(value: object):
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "data": value}
     quoted = yaml.safe_dump(manifest, default_style='"', allow_unicode=True)
     for path, text in (("deploy/a.yaml", quoted), ("deploy/a.json", json.dumps(manifest))):
-        assert one(text, path) == manifest
+        assert read_one(text, path) == manifest
 
 
 def test_real_manifests_parse_as_with_pyyaml():
     manifests = [deployment(), service(), config_map(A="1")]
     text = yaml.safe_dump_all(manifests)
-    assert [each.manifest for each in read({"deploy/a.yaml": text.encode()}, "deploy")] == manifests
+    assert [source.manifest for source in read({"deploy/a.yaml": text.encode()}, "deploy")] == manifests

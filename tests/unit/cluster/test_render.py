@@ -35,15 +35,17 @@ HTTP_ROUTE = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
 
 
 def names(bundle: Bundle, wave: Wave) -> list[str]:
-    return [f"{each['kind']}/{each['metadata']['name']}" for each in bundle.waves[wave]]
+    return [f"{manifest['kind']}/{manifest['metadata']['name']}" for manifest in bundle.waves[wave]]
 
 
 def find(bundle: Bundle, kind: str, name: str = "") -> Any:
-    everything = [each for wave in bundle.waves.values() for each in wave]
-    [found] = [
-        each for each in everything if each["kind"] == kind and each["metadata"]["name"].startswith(name)
+    manifests = [candidate for wave in bundle.waves.values() for candidate in wave]
+    [manifest] = [
+        candidate
+        for candidate in manifests
+        if candidate["kind"] == kind and candidate["metadata"]["name"].startswith(name)
     ]
-    return found
+    return manifest
 
 
 def pod(manifest: Any) -> Any:
@@ -92,9 +94,12 @@ def test_release_images_are_pinned_and_others_unchanged():
     sidecar["spec"]["template"]["spec"]["containers"].append(
         {"name": "x", "image": "ghcr.io/acme/shop-tools:1"}
     )
-    found = pod(find(render(request(sidecar, service()), POLICY), "Deployment"))
-    assert [each["image"] for each in found["containers"]] == [SHOP.reference, "ghcr.io/acme/shop-tools:1"]
-    assert found["initContainers"][0]["image"] == SHOP.reference
+    rendered = pod(find(render(request(sidecar, service()), POLICY), "Deployment"))
+    assert [manifest["image"] for manifest in rendered["containers"]] == [
+        SHOP.reference,
+        "ghcr.io/acme/shop-tools:1",
+    ]
+    assert rendered["initContainers"][0]["image"] == SHOP.reference
 
 
 @pytest.mark.parametrize(
@@ -136,10 +141,10 @@ def test_new_digest_of_secrets_restarts_pods():
     for kind in ("Deployment", "StatefulSet", "Job"):
         assert pod(find(first, kind))["containers"][0]["envFrom"] == ours
         templates = [find(bundle, kind)["spec"]["template"] for bundle in (first, second)]
-        marks = {each["metadata"]["annotations"]["greenroom.dev/template"] for each in templates}
+        marks = {manifest["metadata"]["annotations"]["greenroom.dev/template"] for manifest in templates}
         assert len(marks) == 2
     assert (first.secrets, plain.secrets) == (True, False)
-    assert not any(each["kind"] == "Secret" for wave in first.waves.values() for each in wave)
+    assert not any(manifest["kind"] == "Secret" for wave in first.waves.values() for manifest in wave)
 
 
 def test_database_deployment_belongs_to_the_data_wave():
@@ -166,8 +171,8 @@ def test_database_deployment_belongs_to_the_data_wave():
 def test_claim_templates_get_our_labels():
     manifest = stateful_set()
     manifest["spec"]["volumeClaimTemplates"] = [{"metadata": {"name": "data", "labels": {"a": "b"}}}]
-    found = find(render(request(deployment(), service(), manifest), POLICY), "StatefulSet")
-    [claim] = found["spec"]["volumeClaimTemplates"]
+    rendered = find(render(request(deployment(), service(), manifest), POLICY), "StatefulSet")
+    [claim] = rendered["spec"]["volumeClaimTemplates"]
     assert claim["metadata"]["labels"] == {
         "a": "b",
         "app.kubernetes.io/managed-by": "greenroom",
@@ -215,17 +220,17 @@ def test_seed_files_are_split_over_config_maps():
 
 
 @pytest.mark.parametrize(
-    ("files", "told"),
+    ("files", "message"),
     [
         ({"seed/dump.sql": bytes(513 * 1024)}, "seed/dump.sql has 513 KiB; the limit is 512 KiB per file"),
         ({f"{number}": bytes(500 * 1024) for number in range(5)}, "the files have 2.4 MiB in total"),
         ({f"{number}": b"" for number in range(201)}, "201 files match; the limit is 200"),
     ],
 )
-def test_seed_files_above_the_limits_are_refused(files: dict[str, bytes], told: str):
+def test_seed_files_above_the_limits_are_refused(files: dict[str, bytes], message: str):
     with pytest.raises(ManifestRefused, match=r"data\.seed\.files") as caught:
         render(request(seed=job(files=files)), POLICY)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "into the image" in str(caught.value)
 
 
@@ -246,16 +251,16 @@ def test_reset_restarts_pods_and_jobs_in_the_same_release():
 def test_ownership_is_on_objects_and_the_commit_not_on_pods():
     bundle = render(request(deployment(), service(), stateful_set(), seed=job(), config={"A": "1"}), POLICY)
     for wave in bundle.waves.values():
-        for each in wave:
-            metadata = each["metadata"]
+        for manifest in wave:
+            metadata = manifest["metadata"]
             assert metadata["namespace"] == NAMESPACE
             assert metadata["labels"]["app.kubernetes.io/managed-by"] == "greenroom"
             assert metadata["labels"]["greenroom.dev/environment"] == KEY.label
             assert metadata["annotations"]["greenroom.dev/repository"] == "acme/shop"
             assert metadata["annotations"]["greenroom.dev/pull-request"] == "7"
             assert metadata["annotations"]["greenroom.dev/commit"] == "c" * 40
-            if "template" in each.get("spec", {}):
-                assert "c" * 40 not in json.dumps(each["spec"])
+            if "template" in manifest.get("spec", {}):
+                assert "c" * 40 not in json.dumps(manifest["spec"])
 
 
 def test_commit_without_changes_keeps_the_release():
@@ -291,7 +296,7 @@ def test_changed_configuration_restarts_its_readers():
         template = "greenroom.dev/template"
         reader, other = (find(bundle, "Deployment", name) for name in ("reader", "other"))
         return tuple(
-            each["spec"]["template"]["metadata"]["annotations"][template] for each in (reader, other)
+            manifest["spec"]["template"]["metadata"]["annotations"][template] for manifest in (reader, other)
         )
 
     reader = changed(deployment("reader"), envFrom=[{"configMapRef": {"name": "settings"}}])
@@ -341,10 +346,10 @@ def test_other_fields_of_a_manifest_are_unchanged():
     manifest = deployment(terminationGracePeriodSeconds=5, tolerations=[{"key": "x"}])
     manifest["spec"]["strategy"] = {"type": "Recreate"}
     manifest["metadata"]["annotations"] = {"example.com/owner": "shop"}
-    found = find(render(request(manifest, service()), POLICY), "Deployment")
-    assert found["spec"]["strategy"] == {"type": "Recreate"}
-    assert found["metadata"]["annotations"]["example.com/owner"] == "shop"
-    assert pod(found)["terminationGracePeriodSeconds"] == 5
+    rendered = find(render(request(manifest, service()), POLICY), "Deployment")
+    assert rendered["spec"]["strategy"] == {"type": "Recreate"}
+    assert rendered["metadata"]["annotations"]["example.com/owner"] == "shop"
+    assert pod(rendered)["terminationGracePeriodSeconds"] == 5
     assert find(render(request(), POLICY), "Service")["spec"] == service()["spec"]
 
 
@@ -357,9 +362,9 @@ def test_server_fields_of_exported_objects_are_removed():
         "managedFields": [],
     }
     manifest["status"] = {"replicas": 2}
-    found = find(render(request(manifest, service()), POLICY), "Deployment")
-    assert "status" not in found
-    assert found["metadata"].keys() == {"name", "namespace", "labels", "annotations"}
+    rendered = find(render(request(manifest, service()), POLICY), "Deployment")
+    assert "status" not in rendered
+    assert rendered["metadata"].keys() == {"name", "namespace", "labels", "annotations"}
 
 
 def test_job_name_depends_on_its_content():
@@ -397,7 +402,7 @@ def test_routes_of_manifests_are_dropped():
 
 
 @pytest.mark.parametrize(
-    ("backend", "told"),
+    ("backend", "message"),
     [
         (
             Backend("shopp", 80),
@@ -406,8 +411,8 @@ def test_routes_of_manifests_are_dropped():
         (Backend("shop", 8080), "route.port: the Service 'shop' has no port 8080; it has 80."),
     ],
 )
-def test_route_to_missing_service_or_port_is_refused(backend: Backend, told: str):
-    with pytest.raises(ManifestRefused, match=told):
+def test_route_to_missing_service_or_port_is_refused(backend: Backend, message: str):
+    with pytest.raises(ManifestRefused, match=message):
         render(request(deployment(), service(), service("db"), backend=backend), POLICY)
 
 
@@ -435,7 +440,7 @@ def test_seed_copies_settings_of_the_routed_pods():
     [container] = seed["containers"]
     assert container["image"] == SHOP.reference
     assert container["command"] == ["python", "-m", "shop.seed"]
-    assert [each["name"] for each in container["env"]] == ["DATABASE_URL"]
+    assert [manifest["name"] for manifest in container["env"]] == ["DATABASE_URL"]
     assert container["envFrom"] == [{"configMapRef": {"name": "shop"}}]
     assert seed["securityContext"]["runAsUser"] == 7
     assert seed["imagePullSecrets"] == [{"name": "pull"}]

@@ -55,17 +55,17 @@ def test_plan_rejects_invalid_charts(files: dict[str, bytes], values: tuple[str,
 
 
 @pytest.mark.parametrize(
-    ("repository", "told"),
+    ("repository", "expected"),
     [
         ("https://charts.example.com/stable", "charts.example.com"),
         ("oci://registry.example.com/charts", "registry.example.com"),
     ],
 )
-def test_plan_rejects_remote_charts_unless_allowed(repository: str, told: str) -> None:
+def test_plan_rejects_remote_charts_unless_allowed(repository: str, expected: str) -> None:
     dependency = f"{{name: redis, version: 1.x, repository: '{repository}'}}"
-    said = refusal(with_dependency(dependency))
-    assert said.startswith("chart/Chart.yaml:5, dependencies.0: this is fetched from " + told)
-    assert helm.plan(with_dependency(dependency), "chart", (), (told,)).online
+    message = refusal(with_dependency(dependency))
+    assert message.startswith("chart/Chart.yaml:5, dependencies.0: this is fetched from " + expected)
+    assert helm.plan(with_dependency(dependency), "chart", (), (expected,)).online
     for vendored in ("chart/charts/redis-1.2.3.tgz", "chart/charts/redis/Chart.yaml"):
         assert not helm.plan(with_dependency(dependency, **{vendored: b""}), "chart", (), ()).online
 

@@ -66,16 +66,16 @@ def test_plan_follows_circular_references() -> None:
     ],
 )
 def test_plan_rejects_remote_references(text: str, field: str) -> None:
-    for remote, told in (
+    for remote, expected in (
         ("https://evil.example.com/x.yaml", "evil.example.com"),
         ("git@evil.example.com:a/b", "evil.example.com"),
         ("github.com/evil/evil", "github.com"),
     ):
-        said = refusal(overlay(text.format(remote)))
-        assert said.startswith("deploy/preview/kustomization.yaml:")
-        assert field in said
-        assert f"fetched from {told}, which the operator does not allow" in said
-        assert kustomize.plan(overlay(text.format(remote)), "deploy/preview", (told,)).online
+        message = refusal(overlay(text.format(remote)))
+        assert message.startswith("deploy/preview/kustomization.yaml:")
+        assert field in message
+        assert f"fetched from {expected}, which the operator does not allow" in message
+        assert kustomize.plan(overlay(text.format(remote)), "deploy/preview", (expected,)).online
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_sources_have_file_and_lines_of_origin() -> None:
         "annotations": {"config.kubernetes.io/origin": "path: ../commit/deploy/base/shop.yaml\n"},
     }
     built["spec"]["type"] = "NodePort"
-    [found] = kustomize.sources(yaml.safe_dump(built).encode(), overlay(""), "deploy/preview")
-    assert "annotations" not in found.manifest["metadata"]
-    assert found.where(("spec", "ports")) == "deploy/base/shop.yaml:7 (as rendered by Kustomize)"
-    assert found.where(("spec", "type")) == "deploy/base/shop.yaml:6 (as rendered by Kustomize)"
+    [source] = kustomize.sources(yaml.safe_dump(built).encode(), overlay(""), "deploy/preview")
+    assert "annotations" not in source.manifest["metadata"]
+    assert source.where(("spec", "ports")) == "deploy/base/shop.yaml:7 (as rendered by Kustomize)"
+    assert source.where(("spec", "type")) == "deploy/base/shop.yaml:6 (as rendered by Kustomize)"
 
 
 def test_generated_sources_have_their_kustomization() -> None:
@@ -172,6 +172,6 @@ def test_generated_sources_have_their_kustomization() -> None:
         built["metadata"]["annotations"] = {"own": "1"} | (
             {"config.kubernetes.io/origin": note} if note else {}
         )
-        [found] = kustomize.sources(yaml.safe_dump(built).encode(), overlay(""), "deploy/preview")
-        assert found.file == file
-        assert found.manifest["metadata"]["annotations"] == {"own": "1"}
+        [source] = kustomize.sources(yaml.safe_dump(built).encode(), overlay(""), "deploy/preview")
+        assert source.file == file
+        assert source.manifest["metadata"]["annotations"] == {"own": "1"}

@@ -9,7 +9,7 @@ from bot.model.errors import ManifestRefused
 
 
 @pytest.mark.parametrize(
-    ("reference", "found"),
+    ("reference", "expected"),
     [
         ("../base", None),
         ("shop.yaml", None),
@@ -29,8 +29,8 @@ from bot.model.errors import ManifestRefused
         ("https://[::1", ""),
     ],
 )
-def test_remote_host_of_references(reference: str, found: str | None) -> None:
-    assert remote_host(reference) == found
+def test_remote_host_of_references(reference: str, expected: str | None) -> None:
+    assert remote_host(reference) == expected
 
 
 def test_require_allowed_rejects_other_hosts() -> None:
@@ -42,12 +42,13 @@ def test_require_allowed_rejects_other_hosts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("reference", "folder", "found"),
+    ("reference", "folder", "expected"),
     [("../base", "deploy/preview", "deploy/base"), ("./x.yaml", "", "x.yaml"), ("..", "deploy", "")],
 )
-def test_resolve_returns_paths_of_the_commit(reference: str, folder: str, found: str) -> None:
+def test_resolve_returns_paths_of_the_commit(reference: str, folder: str, expected: str) -> None:
     assert (
-        CommitTree({"deploy/base/a.yaml": b"", "x.yaml": b""}, ()).resolve(reference, folder, "here") == found
+        CommitTree({"deploy/base/a.yaml": b"", "x.yaml": b""}, ()).resolve(reference, folder, "here")
+        == expected
     )
 
 

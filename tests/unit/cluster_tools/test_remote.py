@@ -37,13 +37,13 @@ class Elsewhere:
 @pytest.fixture
 async def elsewhere() -> AsyncIterator[Elsewhere]:
     """A host that serves a manifest and a repository of one chart."""
-    found = Elsewhere("")
+    other = Elsewhere("")
     entry = "{{apiVersion: v2, name: part, version: 1.0.0, urls: ['{}/part.tgz']}}"
     index = f"apiVersion: v1\nentries: {{{{part: [{entry}]}}}}\n"
 
     async def answer(asked: web.Request) -> web.Response:
-        found.asked.append(asked.path)
-        content = {"/x.yaml": MAP, "/index.yaml": index.format(found.url).encode(), "/part.tgz": _chart()}
+        other.asked.append(asked.path)
+        content = {"/x.yaml": MAP, "/index.yaml": index.format(other.url).encode(), "/part.tgz": _chart()}
         return web.Response(body=content[asked.path]) if asked.path in content else web.Response(status=404)
 
     application = web.Application()
@@ -52,8 +52,8 @@ async def elsewhere() -> AsyncIterator[Elsewhere]:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    found.host = site.name.removeprefix("http://")
-    yield found
+    other.host = site.name.removeprefix("http://")
+    yield other
     await runner.cleanup()
 
 
@@ -80,14 +80,14 @@ async def charted(elsewhere: Elsewhere, *hosts: str) -> Sequence[Source]:
 
 
 async def test_kustomize_fetches_an_allowed_base(elsewhere: Elsewhere) -> None:
-    [found] = await kustomized(elsewhere, elsewhere.host)
-    assert found.manifest["metadata"]["name"] == "from-elsewhere"
+    [source] = await kustomized(elsewhere, elsewhere.host)
+    assert source.manifest["metadata"]["name"] == "from-elsewhere"
 
 
 async def test_helm_fetches_an_allowed_chart(elsewhere: Elsewhere) -> None:
-    [found] = await charted(elsewhere, elsewhere.host)
-    assert found.where() == "chart/charts/part/templates/x.yaml:1 (as rendered by Helm)"
-    assert found.manifest["metadata"]["name"] == "from-elsewhere"
+    [source] = await charted(elsewhere, elsewhere.host)
+    assert source.where() == "chart/charts/part/templates/x.yaml:1 (as rendered by Helm)"
+    assert source.manifest["metadata"]["name"] == "from-elsewhere"
 
 
 @pytest.mark.parametrize("fetch", [kustomized, charted])

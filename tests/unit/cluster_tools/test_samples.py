@@ -19,8 +19,10 @@ pytestmark = [pytest.mark.tools, pytest.mark.usefixtures("real_tools")]
 
 async def rendered(files: Files) -> Bundle:
     manifests = parse_configuration(files[".greenroom.yml"].decode()).manifests
-    wanted = request(files=files, tool=manifests.tool, directory=manifests.directory, values=manifests.values)
-    return render(wanted, await Tools().sources(wanted), POLICY)
+    request_ = request(
+        files=files, tool=manifests.tool, directory=manifests.directory, values=manifests.values
+    )
+    return render(request_, await Tools().sources(request_), POLICY)
 
 
 async def refusal(files: Files) -> ManifestRefused:
@@ -30,8 +32,8 @@ async def refusal(files: Files) -> ManifestRefused:
 
 
 def by_name(bundle: Bundle) -> dict[str, Any]:
-    everything = [each for wave in bundle.waves.values() for each in wave]
-    return {f"{each['kind']}/{each['metadata']['name']}": each for each in everything}
+    manifests = [manifest for wave in bundle.waves.values() for manifest in wave]
+    return {f"{manifest['kind']}/{manifest['metadata']['name']}": manifest for manifest in manifests}
 
 
 @pytest.mark.parametrize("files", [kustomize_shop_files, helm_shop_files], ids=["kustomize", "helm"])
@@ -44,7 +46,7 @@ async def test_sample_renders_the_shop_with_pinned_images(files: Any) -> None:
         "Service/shop",
         "StatefulSet/catalogue",
     }
-    [config] = [each for name, each in objects.items() if name.startswith("ConfigMap/shop")]
+    [config] = [manifest for name, manifest in objects.items() if name.startswith("ConfigMap/shop")]
     assert config["data"] == {"PORT": "28080", "PYTHONUNBUFFERED": "1"}
     spec = objects["Deployment/shop"]["spec"]
     assert spec["replicas"] == 1
@@ -67,8 +69,10 @@ async def test_refusal_names_the_file_of_the_base() -> None:
     files["deploy/base/shop.yaml"] = shop.replace(
         "automountServiceAccountToken: false", "hostNetwork: true"
     ).encode()
-    said = str(await refusal(files))
-    assert said.startswith(f"deploy/base/shop.yaml:{line} (as rendered by Kustomize), Deployment/shop, spec.")
+    message = str(await refusal(files))
+    assert message.startswith(
+        f"deploy/base/shop.yaml:{line} (as rendered by Kustomize), Deployment/shop, spec."
+    )
 
 
 async def test_refusal_names_the_template() -> None:
@@ -76,23 +80,23 @@ async def test_refusal_names_the_template() -> None:
     files["chart/templates/catalogue.yaml"] = files["chart/templates/catalogue.yaml"].replace(
         b"emptyDir: {}", b"hostPath: {path: /}"
     )
-    said = str(await refusal(files))
-    assert said.startswith("chart/templates/catalogue.yaml:")
-    assert "(as rendered by Helm), StatefulSet/catalogue, spec.template.spec.volumes[0].hostPath" in said
+    message = str(await refusal(files))
+    assert message.startswith("chart/templates/catalogue.yaml:")
+    assert "(as rendered by Helm), StatefulSet/catalogue, spec.template.spec.volumes[0].hostPath" in message
 
 
 async def test_refusal_quotes_the_tools_error() -> None:
     kustomize = kustomize_shop_files()
     kustomize["deploy/preview/small.yaml"] = b"- {op: replace, path: /spec/absent/x, value: 1}"
-    told = await refusal(kustomize)
-    assert str(told) == "`kustomize build` failed."
-    assert "absent" in told.detail
+    message = await refusal(kustomize)
+    assert str(message) == "`kustomize build` failed."
+    assert "absent" in message.detail
     helm = helm_shop_files()
     helm["chart/templates/shop.yaml"] += b'\n{{ required "a colour is needed" .Values.colour }}\n'
-    told = await refusal(helm)
-    assert str(told) == "`helm template` failed."
-    assert "a colour is needed" in told.detail
-    assert "greenroom-render-" not in told.detail
+    message = await refusal(helm)
+    assert str(message) == "`helm template` failed."
+    assert "a colour is needed" in message.detail
+    assert "greenroom-render-" not in message.detail
 
 
 @pytest.mark.parametrize(
@@ -126,8 +130,8 @@ async def test_endless_template_times_out() -> None:
     files["chart/templates/bomb.yaml"] = (
         b"{{- range until 100000 }}{{- range until 100000 }}\n# xxxxxxxxxx\n{{- end }}{{- end }}"
     )
-    said = str(await refusal(files))
-    assert said.startswith("`helm template` ")
+    message = str(await refusal(files))
+    assert message.startswith("`helm template` ")
 
 
 @pytest.mark.parametrize(
@@ -153,5 +157,5 @@ metadata:
 """
     files["deploy/preview/run.sh"] = b"#!/bin/sh\ncat /etc/passwd\n"
     files["deploy/preview/kustomization.yaml"] = f"resources: [../base]\n{text}".encode()
-    told = await refusal(files)
-    assert "root:" not in f"{told}{told.detail}"
+    message = await refusal(files)
+    assert "root:" not in f"{message}{message.detail}"

@@ -34,9 +34,9 @@ def install(path: Path, name: str, text: str) -> None:
 
 
 async def test_missing_tool_names_the_operator(path: Path) -> None:
-    for wanted in (HELM, KUSTOMIZE):
-        with pytest.raises(ToolMissing, match=f"`{wanted.tool}` is not on Greenroom's PATH"):
-            await Tools().sources(wanted)
+    for tool_request in (HELM, KUSTOMIZE):
+        with pytest.raises(ToolMissing, match=f"`{tool_request.tool}` is not on Greenroom's PATH"):
+            await Tools().sources(tool_request)
 
 
 async def test_kustomize_builds_the_directory_of_the_commit(path: Path) -> None:
@@ -49,8 +49,8 @@ assert "../commit/deploy" in pathlib.Path("../build/kustomization.yaml").read_te
 assert pathlib.Path("../commit/deploy/a.yaml").read_text() == "a: 1\\n"
 print("{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")""",
     )
-    [found] = await Tools().sources(KUSTOMIZE)
-    assert found.manifest["metadata"] == {"name": "a"}
+    [source] = await Tools().sources(KUSTOMIZE)
+    assert source.manifest["metadata"] == {"name": "a"}
 
 
 async def test_helm_renders_the_chart_of_the_commit(path: Path) -> None:
@@ -61,8 +61,8 @@ async def test_helm_renders_the_chart_of_the_commit(path: Path) -> None:
 assert sys.argv[1:4] == ["template", "shop", "../commit/chart"], sys.argv
 print("---\\n# Source: shop/templates/a.yaml\\n{apiVersion: v1, kind: ConfigMap, metadata: {name: a}}")""",
     )
-    [found] = await Tools().sources(HELM)
-    assert found.file == "chart/templates/a.yaml"
+    [source] = await Tools().sources(HELM)
+    assert source.file == "chart/templates/a.yaml"
 
 
 async def test_tool_errors_contain_no_temporary_paths(path: Path) -> None:

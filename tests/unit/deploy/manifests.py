@@ -14,7 +14,7 @@ def objects(folder: str) -> list[dict[str, Any]]:
     """All objects that the folder's kustomization names, its patches and other folders left out."""
     kustomization = yaml.safe_load((DEPLOY / folder / "kustomization.yaml").read_text())
     files = [DEPLOY / folder / name for name in kustomization["resources"] if name.endswith(".yaml")]
-    return [found for file in files for found in yaml.safe_load_all(file.read_text())]
+    return [manifest for file in files for manifest in yaml.safe_load_all(file.read_text())]
 
 
 def settings() -> dict[str, str]:
@@ -24,6 +24,6 @@ def settings() -> dict[str, str]:
     return dict(literal.split("=", 1) for literal in generator["literals"])
 
 
-def one(kind: str, folder: str = "base") -> dict[str, Any]:
-    (found,) = [each for each in objects(folder) if each["kind"] == kind]
-    return found
+def single(kind: str, folder: str = "base") -> dict[str, Any]:
+    (manifest,) = [candidate for candidate in objects(folder) if candidate["kind"] == kind]
+    return manifest

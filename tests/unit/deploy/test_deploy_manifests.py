@@ -13,17 +13,17 @@ import yaml
 from bot.cluster.client.access import RIGHTS
 from bot.server import DRAIN_SECONDS
 from bot.settings import Settings, variable
-from tests.unit.deploy.manifests import DEPLOY, objects, one, settings
+from tests.unit.deploy.manifests import DEPLOY, objects, settings, single
 
-_EVERY = [
-    each for folder in ("base", "postgresql") for each in objects(folder) if each["kind"] != "HTTPRoute"
+_MANIFESTS = [
+    item for folder in ("base", "postgresql") for item in objects(folder) if item["kind"] != "HTTPRoute"
 ]
 _SECRETS = {"GREENROOM_GITHUB_PRIVATE_KEY", "GREENROOM_WEBHOOK_SECRET"}
 
 
-@pytest.mark.parametrize("found", _EVERY, ids=lambda found: found["kind"])
-def test_objects_match_the_kubernetes_schema(found: dict[str, Any]) -> None:
-    complete = copy.deepcopy(found)
+@pytest.mark.parametrize("manifest", _MANIFESTS, ids=lambda manifest: manifest["kind"])
+def test_objects_match_the_kubernetes_schema(manifest: dict[str, Any]) -> None:
+    complete = copy.deepcopy(manifest)
     if complete["kind"] == "Deployment":
         # The kustomization adds both.
         labels = {"app.kubernetes.io/name": "greenroom"}
@@ -46,13 +46,13 @@ def test_settings_and_secret_are_complete() -> None:
 
 
 def test_route_of_the_bot_uses_the_gateway() -> None:
-    (parent,) = one("HTTPRoute")["spec"]["parentRefs"]
+    (parent,) = single("HTTPRoute")["spec"]["parentRefs"]
     assert f"{parent['namespace']}/{parent['name']}" == settings()["GREENROOM_GATEWAY"]
-    assert settings()["GREENROOM_PUBLIC_URL"] == f"https://{one('HTTPRoute')['spec']['hostnames'][0]}"
+    assert settings()["GREENROOM_PUBLIC_URL"] == f"https://{single('HTTPRoute')['spec']['hostnames'][0]}"
 
 
 def test_only_webhook_and_pages_are_routed() -> None:
-    (rule,) = one("HTTPRoute")["spec"]["rules"]
+    (rule,) = single("HTTPRoute")["spec"]["rules"]
     exact = {match["path"]["value"] for match in rule["matches"] if match["path"]["type"] == "Exact"}
     below = {match["path"]["value"] for match in rule["matches"] if match["path"]["type"] == "PathPrefix"}
     assert exact == {"/webhooks", "/", "/sign-out"}
@@ -60,7 +60,7 @@ def test_only_webhook_and_pages_are_routed() -> None:
 
 
 def test_role_grants_exactly_the_required_rights() -> None:
-    rules = one("ClusterRole")["rules"]
+    rules = single("ClusterRole")["rules"]
     granted = [
         (group, resource, verb)
         for rule in rules
@@ -74,19 +74,19 @@ def test_role_grants_exactly_the_required_rights() -> None:
 
 
 def test_grace_period_covers_draining() -> None:
-    pod = one("Deployment")["spec"]["template"]["spec"]
+    pod = single("Deployment")["spec"]["template"]["spec"]
     pause = pod["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
     assert pod["terminationGracePeriodSeconds"] >= pause + DRAIN_SECONDS + 5
 
 
 def test_sqlite_deployment_recreates_its_pod() -> None:
-    spec = one("Deployment")["spec"]
+    spec = single("Deployment")["spec"]
     assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
 
 
 def test_image_user_matches_the_pod() -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text()
-    user = one("Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
+    user = single("Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
     assert f"--uid {user} " in dockerfile
     assert f"USER {user}:{user}" in dockerfile
 
@@ -95,7 +95,7 @@ def test_image_installs_only_locked_packages() -> None:
     dockerfile = (DEPLOY / "Dockerfile").read_text().replace("\\\n", " ")
     installs = re.findall(r"\bpip (?:install|wheel) ([^&\n]*)", dockerfile)
     assert len(installs) == 4
-    assert all("--require-hashes" in each or "--no-deps" in each for each in installs)
+    assert all("--require-hashes" in item or "--no-deps" in item for item in installs)
     assert "--no-build-isolation" in installs[2], "otherwise pip fetches what it builds with, unlocked"
     locked = (DEPLOY.parent / "requirements" / "dev.txt").read_text()
     assert re.search(r"^setuptools==", locked, re.MULTILINE), "the image builds with the locked setuptools"

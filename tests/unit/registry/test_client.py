@@ -98,8 +98,8 @@ async def test_credentials_give_access_to_a_private_registry(tmp_path: Path) -> 
                 await stranger.resolve(image, "abc")
         auth = base64.b64encode(b"robot:canary").decode()
         credentials = Credentials.from_docker_config(json.dumps({"auths": {registry.host: {"auth": auth}}}))
-        async with RegistryClient(credentials) as known:
-            assert await known.resolve(image, "abc") == digest
+        async with RegistryClient(credentials) as authenticated:
+            assert await authenticated.resolve(image, "abc") == digest
 
 
 async def test_basic_authentication_without_tokens() -> None:
@@ -112,8 +112,8 @@ async def test_basic_authentication_without_tokens() -> None:
         async with RegistryClient() as stranger:
             with pytest.raises(Rejected, match="configure registry credentials"):
                 await stranger.resolve(f"{host}/shop", "a")
-        async with RegistryClient(Credentials({host: "Basic cm9ib3Q6Y2FuYXJ5"})) as known:
-            assert await known.resolve(f"{host}/shop", "a") == DIGEST
+        async with RegistryClient(Credentials({host: "Basic cm9ib3Q6Y2FuYXJ5"})) as authenticated:
+            assert await authenticated.resolve(f"{host}/shop", "a") == DIGEST
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])

@@ -103,7 +103,7 @@ async def test_kubernetes_secret_is_read_by_granted_repositories() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "repository", "told"),
+    ("path", "repository", "message"),
     [
         ("vault/stripe#key", OTHER, "does not contain acme/other"),
         ("vault/stripe#other", SHOP, "the Secret vault/stripe does not exist or has no key other"),
@@ -112,10 +112,10 @@ async def test_kubernetes_secret_is_read_by_granted_repositories() -> None:
     ],
 )
 async def test_kubernetes_provider_rejects_missing_or_ungranted_secrets(
-    path: str, repository: Repository, told: str
+    path: str, repository: Repository, message: str
 ) -> None:
     provider = KubernetesSecrets(Secrets(key=VALUE.encode()).read, ["vault"])
-    with pytest.raises(Rejected, match=told) as caught:
+    with pytest.raises(Rejected, match=message) as caught:
         await provider.read(path, repository)
     assert VALUE not in repr(caught.value)
 
