@@ -120,7 +120,7 @@ async def test_foreign_namespace_is_not_used_or_deleted(harness: Harness):
     assert await state(harness) is NamespaceState.FOREIGN
     with pytest.raises(Rejected, match="does not belong to this environment"):
         await harness.prepare()
-    with pytest.raises(Rejected, match="left alone"):
+    with pytest.raises(Rejected, match="is not changed"):
         await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
     after = await harness.observer.get(NAMESPACES, harness.namespace)
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]

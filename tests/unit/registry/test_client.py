@@ -211,11 +211,11 @@ async def test_response_size_is_limited(client: RegistryClient) -> None:
     [
         ("http://169.254.169.254/latest/meta-data", "in a private network"),
         ("https://10.96.0.1/api/v1/secrets", "in a private network"),
-        ("ftp://127.0.0.1/token", "not https"),
-        ("file:///etc/passwd", "not https"),
-        ("https://name:password@127.0.0.1/", "not https"),
-        ("//", "not https"),
-        ("https://a:b/", "no URL"),
+        ("ftp://127.0.0.1/token", "without https"),
+        ("file:///etc/passwd", "without https"),
+        ("https://name:password@127.0.0.1/", "without https"),
+        ("//", "without https"),
+        ("https://a:b/", "invalid URL"),
     ],
 )
 async def test_realm_in_a_private_network_is_rejected(
