@@ -15,3 +15,8 @@ def format_time(moment: datetime, *, year: bool = False, seconds: bool = False, 
 def format_timestamp(moment: datetime) -> str:
     """For tables, to the second: `2026-11-29 14:05:30`."""
     return f"{moment:%Y-%m-%d %H:%M:%S}"
+
+
+def format_clock(moment: datetime) -> str:
+    """For the near future: `14:05:30 UTC`."""
+    return f"{moment:%H:%M:%S} UTC"

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from bot.model.promotion import ACTIVE, PENDING, Approval, Lock, Pin, Promotion, PromotionKind, PromotionState
 from bot.model.protection import Protection
 from bot.model.reason import Reported
+from bot.model.times import format_time
 from bot.promotions import protection as environment
 from bot.promotions.active_states import roll_back
 from bot.promotions.approvals import (
@@ -221,7 +222,7 @@ def lock(aggregate: StageAggregate, by: str, until: datetime, reason: str, now: 
     if active is not None and active.requested_by.lower() != by.lower():
         raise Refusal(StageActive(aggregate.stage.name, active.id, active.requested_by))
     stage = replace(aggregate.stage, lock=Lock(by, now, until, reason))
-    after = f"until {until:%Y-%m-%d %H:%M} UTC"
+    after = f"until {format_time(until)}"
     return aggregate.with_stage(stage).record("", now, "locked", by=by, reason=reason, after=after)
 
 

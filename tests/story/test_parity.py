@@ -32,7 +32,7 @@ async def test_parity_block_refuses_a_missing_variable(small: Scenario) -> None:
         code, printed = await stages.greenroom(*asked)
         assert code == 1
         lines = printed.splitlines()
-        assert lines[0].startswith("production runs nothing yet, so it is taken as the default branch")
+        assert lines[0].startswith("production has no release yet; compared with release")
         assert [line.partition("  release")[0] for line in lines[1:5]] == LACKING
         assert small.head(number)[:7] in lines[1]
         assert lines[-1] == "production differs from staging: 1 missing variable."
@@ -49,7 +49,7 @@ async def test_parity_block_refuses_a_missing_variable(small: Scenario) -> None:
         code, printed = await stages.greenroom(*asked)
         assert (code, printed) == (
             0,
-            "staging and production are alike, but for configuration values, secrets, size and host.",
+            "staging and production are equal, except configuration values, secrets, size and host.",
         )
         assert await stages.greenroom("parity", "staging", "producton", *asked[3:]) == (
             2,

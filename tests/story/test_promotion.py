@@ -131,5 +131,5 @@ async def test_operator_promotes_on_the_command_line(small: Scenario) -> None:
         assert small.head(number)[:7] in table
         _, entries = await stages.greenroom("audit", small.repository, "--json")
         last, *_, first = json.loads(entries)
-        assert (last["what"], first["what"]) == ("succeeded", "requested")
-        assert first["who"].endswith("@command-line")
+        assert (last["action"], first["action"]) == ("succeeded", "requested")
+        assert first["actor"].endswith("@command-line")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from bot.model.errors import GreenroomError, Rejected, Unavailable
+from bot.model.times import format_clock
 
 _DEFAULT_PAUSE = timedelta(minutes=1)
 """GitHub's advice for a rate limit response without a time."""
@@ -39,7 +40,7 @@ def failure(
     message = error_message(content)
     if status in (403, 429) and _is_rate_limit(status, headers, message):
         until = _paused_until(headers, now)
-        return RateLimited(f"GitHub's rate limit is exhausted until {until:%H:%M:%S} UTC.", until)
+        return RateLimited(f"GitHub's rate limit is exhausted until {format_clock(until)}.", until)
     if status == 401:
         return Unauthorized(f"GitHub rejected the credentials for {request}: {message}")
     if status == 403 and "suspended" in message.lower():

@@ -17,6 +17,7 @@ from bot.github.client.failures import RateLimited, Unauthorized
 from bot.github.client.rate_limit import RateLimits, WritePacer
 from bot.github.client.tokens import InstallationTokens
 from bot.model.errors import Rejected, Unavailable
+from bot.model.times import format_clock
 
 Fence = Callable[[], Awaitable[None]]
 Clock = Callable[[], datetime]
@@ -172,7 +173,7 @@ class GitHubClient:
         until = now + _GRAPHQL_PAUSE
         if reset.isdecimal() and len(reset) < 12:
             until = max(datetime.fromtimestamp(int(reset), now.tzinfo), now + timedelta(seconds=1))
-        return RateLimited(f"GitHub's GraphQL rate limit is used up until {until:%H:%M:%S} UTC.", until)
+        return RateLimited(f"GitHub's GraphQL rate limit is exhausted until {format_clock(until)}.", until)
 
 
 def _is_rate_limit(error: Mapping[str, Any]) -> bool:
