@@ -1,6 +1,6 @@
-"""`greenroom demo`: what Greenroom does for a pull request, played on this machine."""
+"""`greenroom demo`: the life of a pull request on this machine."""
 
+from bot.embedded.demo.presenter import DemoFailed
 from bot.embedded.demo.run import run
-from bot.embedded.demo.teller import DemoFailed
 
 __all__ = ["DemoFailed", "run"]

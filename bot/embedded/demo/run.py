@@ -1,4 +1,4 @@
-"""Starts the world and the bot, plays the story, and stays up for whoever sits at the terminal."""
+"""Starts the servers and the bot, runs the demo, and stays up on a terminal."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bot.embedded.bot_process import BotProcess, free_port
-from bot.embedded.demo import chapters
-from bot.embedded.demo.teller import REPOSITORY, Teller
+from bot.embedded.demo import steps
+from bot.embedded.demo.presenter import REPOSITORY, Presenter
 from bot.embedded.github import PreparedPush
 from bot.embedded.samples import LOOKS, broken_start, failing_smoke, restyle, shop_files
 from bot.embedded.world import World
@@ -23,7 +23,7 @@ from bot.store import Store
 
 
 async def run(console: Console, stay: bool) -> None:
-    """Raises DemoFailed when the story does not go as told; whatever ends it, nothing of it is left."""
+    """Run the demo. Raises DemoFailed for an unexpected state; cleans up in every case."""
     _end_on_signals()
     with console.status("Starting GitHub, registry and cluster on this machine"):
         world = await World().__aenter__()
@@ -35,13 +35,13 @@ async def run(console: Console, stay: bool) -> None:
         async with BotProcess(port, settings, world.folder / "bot.log"):
             store = await Store.open(f"sqlite:///{database}")
             try:
-                teller = Teller(console, world, store)
-                began = time.monotonic()
-                await _play(teller)
+                presenter = Presenter(console, world, store)
+                started = time.monotonic()
+                await _play(presenter)
                 console.print()
-                console.print(f"[green]✓[/green] the whole story took {time.monotonic() - began:.1f} s")
+                console.print(f"[green]✓[/green] the demo took {time.monotonic() - started:.1f} s")
                 if stay:
-                    await _stay(teller, settings)
+                    await _stay(presenter, settings)
             finally:
                 await store.close()
     finally:
@@ -49,47 +49,49 @@ async def run(console: Console, stay: bool) -> None:
 
 
 def _end_on_signals() -> None:
-    """When it is killed, or its terminal closed, as when it is interrupted."""
+    """SIGTERM and SIGHUP end the demo as an interrupt does."""
     task = asyncio.current_task()
-    assert task is not None, "it is called within one"
+    assert task is not None, "called within a task"
     for number in (signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
 
 
-async def _play(teller: Teller) -> None:
-    number = await chapters.preview(teller)
-    await chapters.reseed(teller, number)
-    await chapters.promotion(teller, number)
-    await chapters.failures(teller)
-    await chapters.fork(teller)
-    await chapters.end(teller, number)
+async def _play(presenter: Presenter) -> None:
+    number = await steps.preview(presenter)
+    await steps.reseed(presenter, number)
+    await steps.promotion(presenter, number)
+    await steps.failures(presenter)
+    await steps.fork(presenter)
+    await steps.end(presenter, number)
 
 
 def _write_settings(folder: Path, settings: Mapping[str, str]) -> Path:
-    """For a shell. It goes with the folder, which only this user can read."""
+    """Write a file to be sourced by a shell, into the private folder."""
     path = folder / "settings.sh"
     path.touch(mode=0o600)
-    told = (f"{name}={shlex.quote(value)}" for name, value in settings.items() if name != "PATH")
-    path.write_text("\n".join(told) + "\n")
+    lines = (f"{name}={shlex.quote(value)}" for name, value in settings.items() if name != "PATH")
+    path.write_text("\n".join(lines) + "\n")
     return path
 
 
-async def _stay(teller: Teller, settings: Mapping[str, str]) -> None:
-    """A fresh pull request for a person; until Ctrl-C."""
-    teller.chapter("Yours")
-    number = await teller.open("night", teller.files("night"), "The night market")
-    environment = await teller.watch(number, EnvironmentState.READY)
-    say = functools.partial(teller.console.print, highlight=False, soft_wrap=True)
-    say()
-    say("[b]It stays up for you.[/b] Push, comment, close and reopen on the pull request; choose there who")
-    say("you are. `/promote integration` and `/promote security` come first, then `/promote staging` and")
-    say("`/promote production`, which somebody else has to approve: grace or linus.")
-    say(f"  pull request  {teller.github.url}/{REPOSITORY}/pull/{number}")
-    say(f"  preview       {environment.status.url}")
-    say(f"  dashboard     {settings['GREENROOM_PUBLIC_URL']}")
-    say(f"  greenroom     set -a; . {_write_settings(teller.world.folder, settings)}; greenroom stage list")
-    say(f"  kubectl       --kubeconfig {teller.world.kubeconfig} -n {environment.namespace}")
-    say("Ctrl-C ends it.")
+async def _stay(presenter: Presenter, settings: Mapping[str, str]) -> None:
+    """Open a pull request for the user and wait for Ctrl-C."""
+    presenter.section("Your turn")
+    number = await presenter.open("night", presenter.files("night"), "The night market")
+    environment = await presenter.wait_for_preview(number, EnvironmentState.READY)
+    show = functools.partial(presenter.console.print, highlight=False, soft_wrap=True)
+    show()
+    show("[b]The demo stays up.[/b] Push, comment, close and reopen on the pull request, as any user.")
+    show("`/promote integration` and `/promote security` come first, then `/promote staging` and")
+    show("`/promote production`, which grace or linus must approve.")
+    show(f"  pull request  {presenter.github.url}/{REPOSITORY}/pull/{number}")
+    show(f"  preview       {environment.status.url}")
+    show(f"  dashboard     {settings['GREENROOM_PUBLIC_URL']}")
+    show(
+        f"  greenroom     set -a; . {_write_settings(presenter.world.folder, settings)}; greenroom stage list"
+    )
+    show(f"  kubectl       --kubeconfig {presenter.world.kubeconfig} -n {environment.namespace}")
+    show("Press Ctrl-C to stop.")
     await asyncio.Event().wait()
 
 
