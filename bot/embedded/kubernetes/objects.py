@@ -21,11 +21,6 @@ def clone(value: Any) -> Any:
     return msgspec.json.decode(msgspec.json.encode(value))
 
 
-def meta(obj: Object) -> Object:
-    found: Object = obj["metadata"]
-    return found
-
-
 def name_of(obj: Object) -> str:
     return str(obj["metadata"].get("name", ""))
 

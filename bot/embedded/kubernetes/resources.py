@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 ALL_VERBS: Final = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-READ_VERBS: Final = ("get", "list", "watch")
 CREATE_ONLY: Final = ("create",)
 
 
@@ -48,7 +47,7 @@ _GATEWAY, _RBAC, _AUTHZ = "gateway.networking.k8s.io", "rbac.authorization.k8s.i
 RESOURCES: Final[tuple[Resource, ...]] = (
     Resource("", "v1", "namespaces", "Namespace", False, ("ns",), ("status", "finalize")),
     Resource("", "v1", "nodes", "Node", False, ("no",), _S),
-    Resource("", "v1", "pods", "Pod", True, ("po",), ("status", "log", "binding", "eviction"), in_all=True),
+    Resource("", "v1", "pods", "Pod", True, ("po",), ("status", "log", "binding"), in_all=True),
     Resource("", "v1", "services", "Service", True, ("svc",), _S, in_all=True),
     Resource("", "v1", "configmaps", "ConfigMap", True, ("cm",)),
     Resource("", "v1", "secrets", "Secret"),
@@ -57,19 +56,14 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     Resource("", "v1", "events", "Event", True, ("ev",)),
     Resource("", "v1", "resourcequotas", "ResourceQuota", True, ("quota",), _S),
     Resource("", "v1", "limitranges", "LimitRange", True, ("limits",)),
-    Resource("", "v1", "endpoints", "Endpoints", True, ("ep",)),
     Resource(_APPS, "v1", "deployments", "Deployment", True, ("deploy",), _SS, in_all=True),
     Resource(_APPS, "v1", "replicasets", "ReplicaSet", True, ("rs",), _SS, in_all=True),
     Resource(_APPS, "v1", "statefulsets", "StatefulSet", True, ("sts",), _SS, in_all=True),
-    Resource(_APPS, "v1", "daemonsets", "DaemonSet", True, ("ds",), _S, in_all=True),
-    Resource(_APPS, "v1", "controllerrevisions", "ControllerRevision"),
     Resource(_BATCH, "v1", "jobs", "Job", True, (), _S, in_all=True),
     Resource(_BATCH, "v1", "cronjobs", "CronJob", True, ("cj",), _S, in_all=True),
     Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler", True, ("hpa",), _S),
     Resource("policy", "v1", "poddisruptionbudgets", "PodDisruptionBudget", True, ("pdb",), _S),
     Resource(_NET, "v1", "networkpolicies", "NetworkPolicy", True, ("netpol",)),
-    Resource(_NET, "v1", "ingresses", "Ingress", True, ("ing",), _S),
-    Resource(_NET, "v1", "ingressclasses", "IngressClass", False),
     Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
     Resource("coordination.k8s.io", "v1", "leases", "Lease"),
     Resource(_RBAC, "v1", "roles", "Role"),
@@ -80,15 +74,6 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     Resource(_GATEWAY, "v1", "gateways", "Gateway", True, ("gtw",), _S, custom=True),
     Resource(_GATEWAY, "v1", "httproutes", "HTTPRoute", True, (), _S, custom=True),
     Resource(_AUTHZ, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE_ONLY),
-    Resource(
-        "apiextensions.k8s.io",
-        "v1",
-        "customresourcedefinitions",
-        "CustomResourceDefinition",
-        False,
-        ("crd",),
-        verbs=READ_VERBS,
-    ),
 )
 
 _BY_PATH: Final = {(each.group, each.version, each.plural): each for each in RESOURCES}

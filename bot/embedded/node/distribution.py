@@ -1,17 +1,21 @@
 """Reads manifests and blobs of one registry: the OCI distribution API, anonymous or with its tokens."""
 
+import base64
+import binascii
 import hashlib
 import json
 import re
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 
-from bot.embedded.node.reference import Reference
+from bot.embedded.client import Object
+from bot.model.addresses import is_loopback_name
+from bot.model.image_reference import ImageReference, parse_reference
 
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -38,19 +42,66 @@ class Manifest:
     layers: tuple[str, ...]
 
 
+class InvalidReferenceError(Exception):
+    """The text is not an image name."""
+
+
+def parse_image(text: str) -> ImageReference:
+    """The reference that a container runtime reads; the tag is `latest` unless given."""
+    try:
+        reference = parse_reference(text)
+    except ValueError:
+        problem = f'couldn\'t parse image name "{text}": invalid reference format'
+        raise InvalidReferenceError(problem) from None
+    return replace(reference, tag=reference.tag or "latest")
+
+
+def default_pull_policy(reference: ImageReference) -> str:
+    """The pull policy of Kubernetes for an image without one."""
+    return "Always" if reference.tag == "latest" and reference.digest is None else "IfNotPresent"
+
+
+def repository_name(reference: ImageReference) -> str:
+    return f"{reference.registry}/{reference.repository}"
+
+
+def registry_url(reference: ImageReference) -> str:
+    """The repository's address in its registry; plain http on loopback."""
+    host = reference.api_host
+    scheme = "http" if is_loopback_name(httpx.URL(f"https://{host}").host) else "https"
+    return f"{scheme}://{host}/v2/{reference.repository}"
+
+
+def credentials(secrets: Iterable[Object], registry: str) -> tuple[str, str] | None:
+    """User and password from the first pull secret (`kubernetes.io/dockerconfigjson`) for the registry."""
+    for secret in secrets:
+        try:
+            config = json.loads(base64.b64decode((secret.get("data") or {})[".dockerconfigjson"]))
+            entry = config["auths"][registry]
+            if "auth" in entry:
+                user, _, password = base64.b64decode(entry["auth"]).decode().partition(":")
+                return user, password
+            return str(entry["username"]), str(entry["password"])
+        except (KeyError, TypeError, ValueError, binascii.Error):
+            continue
+    return None
+
+
 class Distribution:
     """Pulls from the registry of one reference; `credentials` are a user and password, if there are any."""
 
     def __init__(
-        self, http: httpx.AsyncClient, reference: Reference, credentials: tuple[str, str] | None = None
+        self, http: httpx.AsyncClient, reference: ImageReference, credentials: tuple[str, str] | None = None
     ) -> None:
         self._http = http
         self._reference = reference
+        self._version = reference.digest or reference.tag
+        self._url = registry_url(reference)
         self._credentials = credentials
         self._authorization: str | None = None
 
     async def manifest(self) -> Manifest:
-        digest, body = await self._manifest(self._reference.version)
+        digest, body = await self._manifest(str(self._version))
         if "manifests" in body:
             _, body = await self._manifest(_for_this_machine(body["manifests"]))
         try:
@@ -101,7 +152,7 @@ class Distribution:
     async def _get(
         self, path: str, take: Callable[[httpx.Response], Awaitable[None]], *, accept: str = "*/*"
     ) -> None:
-        url = self._reference.url + path
+        url = self._url + path
         try:
             for attempt in ("first", "authorized"):
                 target, headers = _on_loopback(url)
@@ -120,7 +171,8 @@ class Distribution:
             raise PullError(f'failed to do request: Get "{url}": {error or type(error).__name__}') from None
 
     def _refusal(self, status: int) -> str:
-        name = f"{self._reference.name}{'@' if self._reference.digest else ':'}{self._reference.version}"
+        separator = "@" if self._reference.digest else ":"
+        name = f"{repository_name(self._reference)}{separator}{self._version}"
         if status == 404:
             return f'failed to resolve reference "{name}": {name}: not found'
         if status in (401, 403):
@@ -134,7 +186,7 @@ class Distribution:
         scheme, _, rest = challenge.partition(" ")
         basic = httpx.BasicAuth(*self._credentials) if self._credentials else None
         if scheme.lower() == "basic" and basic:
-            request = next(basic.auth_flow(httpx.Request("GET", self._reference.url)))
+            request = next(basic.auth_flow(httpx.Request("GET", self._url)))
             self._authorization = request.headers["Authorization"]
             return
         given = dict(_CHALLENGE.findall(rest))

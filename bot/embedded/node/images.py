@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
-from bot.embedded.node.distribution import Distribution, Manifest, PullError
+from bot.embedded.node.distribution import Distribution, Manifest, PullError, repository_name
 from bot.embedded.node.layers import LayerError, unpack
-from bot.embedded.node.reference import Reference
+from bot.model.image_reference import ImageReference
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,12 @@ class Images:
         """Which digest a name and tag had when they were last pulled."""
         self._locks: dict[str, asyncio.Lock] = {}
 
-    def present(self, reference: Reference) -> Image | None:
+    def present(self, reference: ImageReference) -> Image | None:
         """The image, if it is here already."""
-        digest = reference.digest or self._digests.get(f"{reference.name}:{reference.tag}")
+        digest = reference.digest or self._digests.get(f"{repository_name(reference)}:{reference.tag}")
         return self._load(reference, digest) if digest else None
 
-    async def pull(self, reference: Reference, credentials: tuple[str, str] | None = None) -> Image:
+    async def pull(self, reference: ImageReference, credentials: tuple[str, str] | None = None) -> Image:
         """Ask the registry which digest it is and fetch that if it is not here. Raises `PullError`."""
         registry = Distribution(self._http, reference, credentials)
         manifest = await registry.manifest()
@@ -54,20 +54,20 @@ class Images:
                 image = self._load(reference, manifest.digest)
         if image is None:
             raise PullError("the image vanished from this node while it was unpacked")
-        self._digests[f"{reference.name}:{reference.tag}"] = manifest.digest
+        self._digests[f"{repository_name(reference)}:{reference.tag}"] = manifest.digest
         return image
 
     def _place(self, digest: str) -> Path:
         return self._folder / digest.removeprefix("sha256:")
 
-    def _load(self, reference: Reference, digest: str) -> Image | None:
+    def _load(self, reference: ImageReference, digest: str) -> Image | None:
         place = self._place(digest)
         try:
             config = json.loads((place / "image.json").read_text())
         except FileNotFoundError:
             return None
         return Image(
-            identity=f"{reference.name}@{digest}",
+            identity=f"{repository_name(reference)}@{digest}",
             root=place / "root",
             entrypoint=tuple(config.get("Entrypoint") or ()),
             command=tuple(config.get("Cmd") or ()),

@@ -10,7 +10,13 @@ from bot.embedded.client import Object, Resource
 from bot.embedded.client.resources import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, SERVICES
 from bot.embedded.node import command as commands
 from bot.embedded.node.addresses import twin
-from bot.embedded.node.distribution import PullError
+from bot.embedded.node.distribution import (
+    InvalidReferenceError,
+    PullError,
+    credentials,
+    default_pull_policy,
+    parse_image,
+)
 from bot.embedded.node.environment import (
     ConfigError,
     Source,
@@ -20,10 +26,9 @@ from bot.embedded.node.environment import (
 )
 from bot.embedded.node.images import Image
 from bot.embedded.node.processes import Command
-from bot.embedded.node.pull_secrets import credentials
-from bot.embedded.node.reference import InvalidReferenceError, Reference, default_pull_policy
 from bot.embedded.node.runtime import NotYetError, Runtime
 from bot.embedded.node.volumes import mounts
+from bot.model.image_reference import ImageReference
 
 _RESOURCES: Mapping[str, Resource] = {
     "ConfigMap": CONFIG_MAPS,
@@ -67,7 +72,7 @@ class Preparation:
         """The container's image, pulled when its policy asks for it. Raises `NotYetError`."""
         name = self._container["image"]
         try:
-            reference = Reference.parse(name)
+            reference = parse_image(name)
         except InvalidReferenceError as error:
             problem = f'Failed to apply default image tag "{name}": {error}'
             self.warn("InspectFailed", problem)
@@ -104,7 +109,7 @@ class Preparation:
     def warn(self, reason: str, message: str) -> None:
         self._runtime.recorder.warning(self._place.pod, reason, message, container=self._part)
 
-    async def _pull(self, reference: Reference, name: str) -> Image:
+    async def _pull(self, reference: ImageReference, name: str) -> Image:
         self.tell("Pulling", f'Pulling image "{name}"')
         started = time.monotonic()
         try:
@@ -121,7 +126,7 @@ class Preparation:
         )
         return image
 
-    async def _credentials(self, reference: Reference) -> tuple[str, str] | None:
+    async def _credentials(self, reference: ImageReference) -> tuple[str, str] | None:
         names = [entry["name"] for entry in self._place.pod["spec"].get("imagePullSecrets") or []]
         found = await asyncio.gather(*(self.fetch(("Secret", name)) for name in names))
         return credentials([secret for secret in found if secret], reference.registry)

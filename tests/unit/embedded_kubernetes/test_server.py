@@ -1,67 +1,45 @@
-"""What only the embedded API server has: its token, its faults, its request log, a short memory."""
+"""Features of the embedded API server: token, faults, request log, short history."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import time
-from pathlib import Path
 
 import httpx
 import pytest
-from kubernetes.aio import client, config
-from kubernetes.aio.dynamic import DynamicClient
 
 from bot.embedded.kubernetes import KubernetesServer
 
 MAPS = "/api/v1/namespaces/default/configmaps"
 
 
-async def test_nobody_gets_in_without_the_token(server: KubernetesServer) -> None:
-    async with httpx.AsyncClient(base_url=server.url) as stranger:
-        refused = await stranger.get(MAPS)
-        wrong = await stranger.get(MAPS, headers={"Authorization": "Bearer guess"})
-        path = await stranger.get(f"/token/guess{MAPS}")
-        faults = await stranger.post("/_faults", json={"fail_status": 500})
-        healthy = await stranger.get("/readyz")
+async def test_token_is_required(server: KubernetesServer) -> None:
+    async with httpx.AsyncClient(base_url=server.url) as anonymous:
+        refused = await anonymous.get(MAPS)
+        wrong = await anonymous.get(MAPS, headers={"Authorization": "Bearer guess"})
+        path = await anonymous.get(f"/token/guess{MAPS}")
+        faults = await anonymous.post("/_faults", json={"fail_status": 500})
+        healthy = await anonymous.get("/readyz")
     assert [answer.status_code for answer in (refused, wrong, path, faults)] == [401] * 4
     assert refused.json()["reason"] == "Unauthorized"
     assert healthy.text == "ok"
 
 
-async def test_the_python_client_finds_kinds_and_applies(server: KubernetesServer, tmp_path: Path) -> None:
-    await config.load_kube_config(str(server.write_kubeconfig(tmp_path / "kubeconfig")))
-    async with client.ApiClient() as api:
-        dynamic = await DynamicClient(api, cache_file=str(tmp_path / "discovery"))
-        maps = await dynamic.resources.get(api_version="v1", kind="ConfigMap")
-        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"b": "c"}}
-        made = await maps.server_side_apply(body, namespace="default", field_manager="bot")
-        assert made.metadata.managedFields[0].manager == "bot"
-        routes = await dynamic.resources.get(api_version="gateway.networking.k8s.io/v1", kind="HTTPRoute")
-        assert routes.namespaced
-        names = [
-            item.to_dict()["metadata"]["name"]
-            for item in (await client.CoreV1Api(api).list_namespace()).items
-        ]
-        assert names == ["default", "kube-system"]
-
-
-async def test_a_fault_fails_as_often_as_it_is_told(
-    server: KubernetesServer, http: httpx.AsyncClient
-) -> None:
+async def test_fault_fails_a_number_of_times(server: KubernetesServer, http: httpx.AsyncClient) -> None:
     await http.post("/_faults", json={"match": "^GET .*/configmaps", "fail_status": 503, "times": 2})
     codes = [(await http.get(MAPS)).status_code for _ in range(3)]
     assert codes == [503, 503, 200]
     assert (await http.post("/_faults", json={"surprise": 1})).status_code == 400
 
 
-async def test_a_fault_can_fail_a_write_that_was_carried_out(http: httpx.AsyncClient) -> None:
+async def test_fault_can_fail_a_completed_write(http: httpx.AsyncClient) -> None:
     await http.post("/_faults", json={"match": "^POST", "fail_status": 502, "times": 1, "after": True})
     assert (await http.post(MAPS, json={"metadata": {"name": "a"}})).status_code == 502
     assert (await http.get(f"{MAPS}/a")).status_code == 200
 
 
-async def test_a_hanging_server_hangs_until_the_fault_is_lifted(http: httpx.AsyncClient) -> None:
+async def test_fault_hangs_until_cleared(http: httpx.AsyncClient) -> None:
     await http.post("/_faults", json={"match": "/configmaps", "hang_seconds": 30})
     with pytest.raises(httpx.ReadTimeout):
         await http.get(MAPS, timeout=0.2)
@@ -69,17 +47,16 @@ async def test_a_hanging_server_hangs_until_the_fault_is_lifted(http: httpx.Asyn
     assert (await http.get(MAPS)).status_code == 200
 
 
-async def test_every_request_is_remembered(server: KubernetesServer, http: httpx.AsyncClient) -> None:
+async def test_requests_are_logged(server: KubernetesServer, http: httpx.AsyncClient) -> None:
     await http.get(MAPS)
     await http.get(f"{MAPS}/none")
     assert [(call.method, call.path, call.status) for call in server.calls] == [
         ("GET", MAPS, 200),
         ("GET", f"{MAPS}/none", 404),
     ]
-    assert (await http.get("/_requests")).json()[0] == {"method": "GET", "path": MAPS, "status": 200}
 
 
-async def test_a_watch_from_a_forgotten_version_is_told_to_list_again(http: httpx.AsyncClient) -> None:
+async def test_watch_from_an_old_version_expires(http: httpx.AsyncClient) -> None:
     first = (await http.get(MAPS)).json()["metadata"]["resourceVersion"]
     for number in range(25):
         await http.post(MAPS, json={"metadata": {"name": f"m{number}"}})
@@ -89,7 +66,7 @@ async def test_a_watch_from_a_forgotten_version_is_told_to_list_again(http: http
     assert (event["object"]["code"], event["object"]["reason"]) == (410, "Expired")
 
 
-async def test_a_watch_ends_when_the_server_stops() -> None:
+async def test_watch_ends_when_the_server_stops() -> None:
     server = KubernetesServer()
     await server.start()
     headers = {"Authorization": f"Bearer {server.token}"}
@@ -103,9 +80,7 @@ async def test_a_watch_ends_when_the_server_stops() -> None:
     assert time.monotonic() - begun < 2
 
 
-async def test_two_hundred_watchers_hear_of_a_write_at_once(
-    http: httpx.AsyncClient, server: KubernetesServer
-) -> None:
+async def test_many_watchers_receive_a_write(http: httpx.AsyncClient, server: KubernetesServer) -> None:
     limits = httpx.Limits(max_connections=None)
     headers = {"Authorization": f"Bearer {server.token}"}
     async with httpx.AsyncClient(base_url=server.url, headers=headers, limits=limits, timeout=10) as many:
@@ -125,11 +100,11 @@ async def test_two_hundred_watchers_hear_of_a_write_at_once(
     assert all('"ADDED"' in line for line in lines)
 
 
-async def test_a_log_comes_from_the_node_of_the_pod(http: httpx.AsyncClient) -> None:
-    asked: list[str] = []
+async def test_log_is_read_from_the_node(http: httpx.AsyncClient) -> None:
+    paths: list[str] = []
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append((await reader.readuntil(b"\r\n\r\n")).decode().split()[1])
+        paths.append((await reader.readuntil(b"\r\n\r\n")).decode().split()[1])
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nhello\n")
         await writer.drain()
         writer.close()
@@ -146,7 +121,7 @@ async def test_a_log_comes_from_the_node_of_the_pod(http: httpx.AsyncClient) -> 
     await http.post(pods, json={"metadata": {"name": "shop"}, "spec": spec})
     log = await http.get(f"{pods}/shop/log", params={"tailLines": "5"})
     assert log.text == "hello\n"
-    assert asked == ["/containerLogs/default/shop/web?tailLines=5"]
+    assert paths == ["/containerLogs/default/shop/web?tailLines=5"]
     kubelet.close()
     await kubelet.wait_closed()
     gone = await http.get(f"{pods}/shop/log")
@@ -154,7 +129,7 @@ async def test_a_log_comes_from_the_node_of_the_pod(http: httpx.AsyncClient) -> 
     assert "an error on the server" in gone.json()["message"]
 
 
-async def test_a_body_that_is_no_object_is_a_bad_request(http: httpx.AsyncClient) -> None:
+async def test_invalid_body_is_a_bad_request(http: httpx.AsyncClient) -> None:
     for body in ("[]", "null", "7", '"text"', "{", '{"metadata": []}'):
         answer = await http.post(MAPS, content=body, headers={"Content-Type": "application/json"})
         assert answer.status_code in {400, 422}, body

@@ -16,7 +16,7 @@ from bot.embedded.kubernetes.resources import known
 from bot.embedded.kubernetes.schema.quantity import amount, canonical
 from bot.embedded.kubernetes.schema.types import type_of
 from bot.embedded.kubernetes.storage.selectors import parse_labels, selects
-from bot.embedded.kubernetes.web.cells import duration
+from bot.embedded.kubernetes.web.tables import duration
 
 
 @pytest.mark.parametrize(
@@ -36,18 +36,18 @@ from bot.embedded.kubernetes.web.cells import duration
         (0.1, "100m"),
     ],
 )
-def test_quantities_are_stored_the_canonical_way(written: object, stored: str) -> None:
+def test_quantities_are_stored_in_canonical_form(written: object, stored: str) -> None:
     assert canonical(written) == stored
 
 
 @given(st.integers(0, 10**9), st.sampled_from(["", "m", "k", "M", "Ki", "Mi", "Gi"]))
-def test_a_canonical_quantity_is_the_same_amount(number: int, suffix: str) -> None:
+def test_canonical_quantity_is_the_same_amount(number: int, suffix: str) -> None:
     text = f"{number}{suffix}"
     assert amount(canonical(text)) == amount(text)
     assert canonical(canonical(text)) == canonical(text)
 
 
-def test_what_is_no_quantity_is_said_so() -> None:
+def test_invalid_quantity_is_rejected() -> None:
     with pytest.raises(ValueError, match="quantities must match the regular expression"):
         canonical("much")
     assert amount("1Ki") == Decimal(1024)
@@ -57,7 +57,7 @@ KEYS = st.lists(st.sampled_from("abcdefgh"), unique=True)
 
 
 @given(KEYS, KEYS)
-def test_a_merged_list_keeps_the_applied_order_and_loses_nothing(live: list[str], applied: list[str]) -> None:
+def test_merged_list_keeps_the_applied_order(live: list[str], applied: list[str]) -> None:
     order = merged_order(live, applied)
     assert sorted(order) == sorted({*live, *applied})
     assert [key for key in order if key in applied] == applied
@@ -74,30 +74,30 @@ def _with(*names: str) -> dict[str, object]:
 
 
 @given(KEYS)
-def test_managed_fields_survive_their_written_form(names: list[str]) -> None:
+def test_managed_fields_survive_encoding(names: list[str]) -> None:
     paths = path_set(_with(*names), DEPLOYMENT)
     assert decode(encode(paths)) == paths
 
 
 @given(KEYS, KEYS)
-def test_what_is_applied_and_taken_away_again_leaves_the_rest(first: list[str], second: list[str]) -> None:
+def test_removing_applied_items_leaves_the_rest(first: list[str], second: list[str]) -> None:
     added = [name for name in second if name not in first]
     both = merge(_with(*first), _with(*added), DEPLOYMENT)
     containers = ("f:spec", "f:template", "f:spec", "f:containers")
-    gone = [(*containers, f'k:{{"name":"{name}"}}') for name in added]
-    left = without(both, DEPLOYMENT, gone)
+    paths = [(*containers, f'k:{{"name":"{name}"}}') for name in added]
+    left = without(both, DEPLOYMENT, paths)
     if first or not added:
         assert left == _with(*first)
     else:
         assert left is None, "containers that are emptied go too"
 
 
-def test_a_path_is_shown_as_people_write_it() -> None:
+def test_path_is_readable() -> None:
     path = ("f:spec", "f:ports", 'k:{"port":80,"protocol":"TCP"}', "f:name")
     assert readable(path) == '.spec.ports[port=80,protocol="TCP"].name'
 
 
-def test_null_in_a_merge_patch_takes_away() -> None:
+def test_null_in_a_merge_patch_deletes() -> None:
     assert merge_patch({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}) == {"a": {"c": 2}}
 
 
@@ -117,19 +117,19 @@ def test_label_selectors(text: str, labels: dict[str, object], expected: bool) -
     assert all(each.matches(labels) for each in parse_labels(text)) is expected
 
 
-def test_a_selector_that_cannot_be_read_is_a_bad_request() -> None:
+def test_invalid_selector_is_a_bad_request() -> None:
     with pytest.raises(ApiError, match="unable to parse requirement"):
         parse_labels("a in b")
 
 
-def test_no_selector_selects_nothing_and_an_empty_one_everything() -> None:
+def test_missing_selector_selects_nothing() -> None:
     assert not selects(None, {"a": "b"})
     assert selects({}, {"a": "b"})
     assert not selects({"matchExpressions": [{"key": "a", "operator": "Odd"}]}, {"a": "b"})
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [
         (5, "5s"),
         (119, "119s"),
@@ -140,5 +140,5 @@ def test_no_selector_selects_nothing_and_an_empty_one_everything() -> None:
         (200000, "2d7h"),
     ],
 )
-def test_ages_are_written_in_two_units_at_most(seconds: int, said: str) -> None:
-    assert duration(seconds) == said
+def test_durations_have_at_most_two_units(seconds: int, text: str) -> None:
+    assert duration(seconds) == text

@@ -10,7 +10,7 @@ from bot.embedded.kubernetes.registry.requests import Write
 from bot.embedded.kubernetes.resources import Resource, known
 
 _LABEL = "pod-security.kubernetes.io/"
-_TEMPLATES = frozenset({"deployments", "replicasets", "statefulsets", "daemonsets", "jobs"})
+_TEMPLATES = frozenset({"deployments", "replicasets", "statefulsets", "jobs"})
 
 
 class PodSecurity(Plugin):

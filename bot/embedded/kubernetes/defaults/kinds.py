@@ -50,18 +50,6 @@ def _stateful_set(obj: Object) -> None:
     default_template(spec.setdefault("template", {}))
 
 
-def _daemon_set(obj: Object) -> None:
-    spec = obj.setdefault("spec", {})
-    annotations = obj["metadata"].setdefault("annotations", {})
-    annotations.setdefault("deprecated.daemonset.template.generation", "1")
-    fill(spec, revisionHistoryLimit=10)
-    strategy = spec.setdefault("updateStrategy", {})
-    fill(strategy, type="RollingUpdate")
-    if strategy["type"] == "RollingUpdate":
-        fill(strategy.setdefault("rollingUpdate", {}), maxSurge=0, maxUnavailable=1)
-    default_template(spec.setdefault("template", {}))
-
-
 def _job_spec(spec: Object) -> None:
     if "completions" not in spec and "parallelism" not in spec:
         spec["completions"] = 1
@@ -163,12 +151,6 @@ def _endpoint_slice(obj: Object) -> None:
         fill(port, name="", protocol="TCP")
 
 
-def _endpoints(obj: Object) -> None:
-    for subset in rows(obj, "subsets"):
-        for port in rows(subset, "ports"):
-            fill(port, protocol="TCP")
-
-
 def _limit_range(obj: Object) -> None:
     for item in rows(obj, "spec", "limits"):
         if item.get("type") != "Container":
@@ -232,11 +214,9 @@ _FILLERS: dict[tuple[str, str], Callable[[Object], None]] = {
     ("v1", "PersistentVolumeClaim"): _claim,
     ("v1", "Namespace"): _namespace,
     ("v1", "LimitRange"): _limit_range,
-    ("v1", "Endpoints"): _endpoints,
     ("apps/v1", "Deployment"): _deployment,
     ("apps/v1", "ReplicaSet"): _replica_set,
     ("apps/v1", "StatefulSet"): _stateful_set,
-    ("apps/v1", "DaemonSet"): _daemon_set,
     ("batch/v1", "Job"): _job,
     ("batch/v1", "CronJob"): _cron_job,
     ("autoscaling/v2", "HorizontalPodAutoscaler"): _autoscaler,

@@ -13,12 +13,9 @@ _COUNTED: Final = frozenset(
         "deployments",
         "replicasets",
         "statefulsets",
-        "daemonsets",
         "jobs",
         "cronjobs",
         "networkpolicies",
-        "ingresses",
-        "ingressclasses",
         "poddisruptionbudgets",
         "endpointslices",
         "horizontalpodautoscalers",
@@ -54,12 +51,8 @@ _FIRST: Final[dict[str, Object]] = {
     "namespaces": {"phase": "Active"},
     "persistentvolumeclaims": {"phase": "Pending"},
     "services": {"loadBalancer": {}},
-    "ingresses": {"loadBalancer": {}},
     "replicasets": {"replicas": 0},
     "statefulsets": {"replicas": 0, "availableReplicas": 0},
-    "daemonsets": dict.fromkeys(
-        ("currentNumberScheduled", "numberMisscheduled", "desiredNumberScheduled", "numberReady"), 0
-    ),
     "poddisruptionbudgets": dict.fromkeys(
         ("disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods"), 0
     ),

@@ -1,4 +1,4 @@
-"""Scale, binding, eviction and finalize."""
+"""Scale, binding and finalize."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import Any
 from bot.embedded.kubernetes.errors import ApiError, Cause, bad_request, conflict, invalid
 from bot.embedded.kubernetes.objects import Object, dig, name_of, namespace_of, rows, table, timestamp, uid_of
 from bot.embedded.kubernetes.registry.registry import Registry
-from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write, read_deletion
+from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write
 from bot.embedded.kubernetes.resources import Resource, known
-from bot.embedded.kubernetes.storage.selectors import selects
 
 _BINDING = Resource("", "v1", "pods/binding", "Binding")
 _SCALE = Resource("autoscaling", "v1", "Scale", "Scale")
@@ -76,31 +75,6 @@ def bind(registry: Registry, target: Target, binding: Any, write: Write) -> None
     status["conditions"] = [*others, scheduled]
     if not write.dry_run:
         registry.store.put(pods, {**pod, "spec": {**pod["spec"], "nodeName": node}, "status": status})
-
-
-def evict(registry: Registry, target: Target, eviction: Any, write: Write) -> None:
-    """Delete a pod unless a disruption budget forbids it."""
-    pod = registry.get(Target(target.resource, target.namespace, target.name))
-    labels = table(pod, "metadata", "labels")
-    for budget in registry.store.select(known("poddisruptionbudgets", "policy"), namespace_of(pod)):
-        allowed = dig(budget, "status", "disruptionsAllowed") or 0
-        if selects(dig(budget, "spec", "selector"), labels) and allowed <= 0:
-            message = "Cannot evict pod as it would violate the pod's disruption budget."
-            raise ApiError(
-                429,
-                "TooManyRequests",
-                message,
-                {
-                    "causes": [
-                        {
-                            "reason": "DisruptionBudget",
-                            "message": f"The disruption budget {name_of(budget)} does not allow it",
-                        }
-                    ]
-                },
-            )
-    options = read_deletion(table(eviction, "deleteOptions"), "", "", write.dry_run)
-    registry.delete(Target(target.resource, target.namespace, target.name), options)
 
 
 def finalize(registry: Registry, target: Target, body: Any) -> Object:

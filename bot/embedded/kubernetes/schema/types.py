@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from functools import cache, cached_property
 from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import yaml
 
 from bot.embedded.kubernetes.objects import Object
 from bot.embedded.kubernetes.resources import Resource
-from bot.embedded.kubernetes.schema.gateway import DEFINITIONS as GATEWAY_DEFINITIONS
 
 VERSION = "1.37.0"
 Shape = Literal["scalar", "struct", "map", "list", "any"]
@@ -23,13 +24,15 @@ Shape = Literal["scalar", "struct", "map", "list", "any"]
 KEY_DEFAULTS = {"protocol": "TCP"}
 _QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
 _PREFIX = "#/$defs/"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @cache
 def _definitions() -> dict[str, Object]:
     folder = files("kubernetes_validate") / "kubernetes-json-schema" / f"v{VERSION}-local"
     published = msgspec.json.decode((folder / "_definitions.json").read_bytes())["$defs"]
-    return {**published, **GATEWAY_DEFINITIONS}
+    gateway = yaml.load(Path(__file__).with_name("gateway.yaml").read_text(), _Loader)  # noqa: S506 (safe)
+    return {**published, **gateway}
 
 
 @cache

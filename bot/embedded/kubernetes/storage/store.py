@@ -106,13 +106,6 @@ class Store:
             raise expired(f"too old resource version: {version} ({found.dropped + 1})")
         return [event for event in found.history if event.version > version]
 
-    def compact(self) -> None:
-        """Forget all history, as etcd's compaction does; watches from older versions get a 410."""
-        for found in self._tables.values():
-            if found.history:
-                found.dropped = found.history[-1].version
-                found.history.clear()
-
     def listen(self, listener: Listener, resource: Resource | None = None) -> Callable[[], None]:
         """Call `listener` for each write (of one resource, or of all); returns what ends it."""
         listeners = self._listeners if resource is None else self._table(resource).listeners

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from bot.embedded.kubernetes.errors import ApiError
 from bot.embedded.kubernetes.objects import Object, namespace_of
 from bot.embedded.kubernetes.resources import Resource
 from bot.embedded.kubernetes.storage.selectors import Predicate
@@ -129,8 +128,3 @@ class Watch:
                     yield [self._bookmark()]
                 if loop.time() >= deadline:
                     return
-
-
-def failure(error: ApiError) -> Change:
-    """How a watch reports an error once its stream has begun."""
-    return "ERROR", error.as_json()

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bot.embedded.kubernetes.errors import Cause, duplicate, required, unsupported, wrong
-from bot.embedded.kubernetes.objects import Object, dig, rows, table
+from bot.embedded.kubernetes.objects import Object, rows, table
 from bot.embedded.kubernetes.validation.names import label_faults
 from bot.embedded.kubernetes.validation.pods import check_port
 
 _TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"]
-_PATH_TYPES = ["Exact", "ImplementationSpecific", "Prefix"]
 
 
 def check_service(service: Object) -> Iterator[Cause]:
@@ -55,22 +54,3 @@ def check_service_change(live: Object, new: Object) -> Iterator[Cause]:
         return
     if before.get("clusterIP") != after.get("clusterIP"):
         yield wrong("spec.clusterIPs[0]", rows(after, "clusterIPs"), "may not change once set")
-
-
-def check_ingress(ingress: Object) -> Iterator[Cause]:
-    spec = table(ingress, "spec")
-    if not spec.get("defaultBackend") and not rows(spec, "rules"):
-        yield wrong("spec", None, "either `defaultBackend` or `rules` must be specified")
-    for index, rule in enumerate(rows(spec, "rules")):
-        for position, each in enumerate(rows(rule, "http", "paths")):
-            path = f"spec.rules[{index}].http.paths[{position}]"
-            kind, where = each.get("pathType"), str(each.get("path", ""))
-            if kind is None:
-                yield required(f"{path}.pathType", "pathType must be specified")
-            elif kind not in _PATH_TYPES:
-                yield unsupported(f"{path}.pathType", kind, _PATH_TYPES)
-            elif kind != "ImplementationSpecific" and not where.startswith("/"):
-                yield wrong(f"{path}.path", where, "must be an absolute path")
-            service = dig(each, "backend", "service")
-            if kind is not None and service is not None and not service.get("port"):
-                yield required(f"{path}.backend", "port name or number is required")

@@ -102,9 +102,11 @@ class Application:
 
     async def _serve(self, request: Request) -> Response:
         path = request.scope["path"].rstrip("/")
-        found = self._described(request, path)
-        if found is not None:
-            return found
+        if (document := _document(path)) is not None:
+            response = answer(document)
+            if path in {"/api", "/apis"}:
+                response.headers["content-type"] = discovery.AGGREGATED
+            return response
         if not known_version(path):
             return PlainTextResponse("404 page not found\n", 404)
         target = target_of(path)
@@ -118,16 +120,6 @@ class Application:
         if verb not in target.resource.verbs:
             raise method_not_allowed()
         return await self.resources.serve(verb, target, request)
-
-    def _described(self, request: Request, path: str) -> Response | None:
-        """Discovery, version and OpenAPI; None for every other path."""
-        wants_all = "as=APIGroupDiscoveryList" in request.headers.get("accept", "")
-        if path in {"/api", "/apis"} and wants_all:
-            response = answer(discovery.aggregated(path == "/api"))
-            response.headers["content-type"] = discovery.AGGREGATED
-            return response
-        found = _description(path, request.headers.get("host", ""))
-        return None if found is None else answer(found)
 
     async def _review(self, user: User, target: Target, request: Request) -> Response:
         raw, media = await request.body(), request.headers.get("content-type", "")
@@ -143,22 +135,13 @@ class Application:
         return answer(self.access.review(user, body), 201)
 
     async def _administer(self, request: Request) -> Response:
-        """`/_faults` and `/_requests`, outside the paths of Kubernetes."""
-        match request.method, request.scope["path"]:
-            case "POST", "/_faults":
-                self.faults.add(read(await request.body(), ""))
-            case "DELETE", "/_faults":
-                self.faults.clear()
-            case "GET", "/_requests":
-                pass
-            case "DELETE", "/_requests":
-                self.calls.clear()
-            case _:
-                raise no_such_path()
-        if request.scope["path"] == "/_requests":
-            return answer(
-                [{"method": each.method, "path": each.path, "status": each.status} for each in self.calls]
-            )
+        """Set faults by `POST /_faults` and clear them by `DELETE /_faults`."""
+        if request.scope["path"] != "/_faults" or request.method not in {"POST", "DELETE"}:
+            raise no_such_path()
+        if request.method == "DELETE":
+            self.faults.clear()
+        else:
+            self.faults.add(read(await request.body(), ""))
         return answer({"active": len(self.faults.active)})
 
 
@@ -167,21 +150,13 @@ def _quoted(warning: str) -> str:
     return f'299 - "{escaped}"'
 
 
-def _description(path: str, host: str) -> Object | None:
-    parts = path.split("/")[1:]
-    match parts:
+def _document(path: str) -> Object | None:
+    """Version, discovery or OpenAPI; None for every other path."""
+    match path.split("/")[1:]:
         case ["version"]:
             return discovery.version()
-        case ["api"]:
-            return discovery.core_versions(host)
-        case ["api", version]:
-            return discovery.resource_list("", version)
-        case ["apis"]:
-            return discovery.group_list()
-        case ["apis", group]:
-            return discovery.group(group)
-        case ["apis", group, version]:
-            return discovery.resource_list(group, version)
+        case ["api" | "apis" as root]:
+            return discovery.aggregated(root == "api")
         case ["openapi", "v3"]:
             return discovery.openapi_index()
         case ["openapi", "v3", *rest]:

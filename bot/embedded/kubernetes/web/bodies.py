@@ -9,10 +9,8 @@ import yaml
 from starlette.responses import Response
 
 from bot.embedded.kubernetes.errors import ApiError, bad_request, unsupported_media_type
-from bot.embedded.kubernetes.web.protobuf import read_protobuf
 
-_PROTOBUF = "application/vnd.kubernetes.protobuf"
-_ACCEPTED = ["application/json", "application/yaml", _PROTOBUF]
+_ACCEPTED = ["application/json", "application/yaml"]
 _LIMIT = 3 * 1024 * 1024
 _encoder = msgspec.json.Encoder()
 
@@ -47,8 +45,6 @@ def read(body: bytes, content_type: str) -> Any:
     if not body:
         return None
     media = content_type.partition(";")[0].strip().lower()
-    if media == _PROTOBUF:
-        return read_protobuf(body)
     if media.endswith("yaml"):
         return _read_yaml(body)
     if media and not media.endswith("json"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import msgspec
@@ -19,8 +19,6 @@ from bot.embedded.kubernetes.storage.store import Store
 from bot.embedded.kubernetes.storage.watch import Change, Watch, WatchOptions
 from bot.embedded.kubernetes.web.bodies import answer, encode
 from bot.embedded.kubernetes.web.views import Renderer
-
-Render = Callable[[Target], Renderer]
 
 
 def is_true(text: str | None) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bot.embedded.kubernetes.errors import no_such_path
 from bot.embedded.kubernetes.registry.requests import Target
-from bot.embedded.kubernetes.resources import Resource, by_path, groups
+from bot.embedded.kubernetes.resources import by_path, groups
 
 _NAMESPACE_SUBRESOURCES = ("status", "finalize")
 
@@ -68,7 +68,3 @@ def verb_of(method: str, target: Target, watching: bool) -> str:
     if method == "DELETE":
         return "delete" if target.name else "deletecollection"
     return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, method.lower())
-
-
-def resource_path(resource: Resource) -> str:
-    return f"/apis/{resource.api_version}" if resource.group else f"/api/{resource.version}"

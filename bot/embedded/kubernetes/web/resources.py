@@ -25,7 +25,6 @@ from bot.embedded.kubernetes.registry.requests import Target, Write, read_deleti
 from bot.embedded.kubernetes.registry.subresources import (
     bind,
     delete_all,
-    evict,
     finalize,
     scale_of,
     set_scale,
@@ -43,7 +42,6 @@ _ORPHANED_PODS = (
     "child pods are preserved by default when jobs are deleted; "
     "set propagationPolicy=Background to remove them or set propagationPolicy=Orphan to suppress this warning"
 )
-_OLD_ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
 _RETURNS_DELETED = frozenset(
     {"pods", "services", "serviceaccounts", "persistentvolumeclaims", "resourcequotas"}
 )
@@ -55,8 +53,6 @@ class Resources:
     collections: Collections
 
     async def serve(self, verb: str, target: Target, request: Request) -> Response:
-        if target.resource.plural == "endpoints":
-            request.state.warnings.append(_OLD_ENDPOINTS)
         match verb:
             case "get":
                 return self._get(target, request)
@@ -86,8 +82,8 @@ class Resources:
 
     def _create(self, target: Target, body: Any, request: Request) -> Response:
         write = _write(request)
-        if target.subresource in {"binding", "eviction"}:
-            (bind if target.subresource == "binding" else evict)(self.registry, target, body, write)
+        if target.subresource == "binding":
+            bind(self.registry, target, body, write)
             return answer({**_success(), "code": 201}, 201)
         if target.name:
             raise method_not_allowed()

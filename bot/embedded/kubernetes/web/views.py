@@ -1,4 +1,4 @@
-"""The forms in which a client may ask for objects: whole, metadata only, or as a table."""
+"""The forms of a response: objects, or a table."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from bot.embedded.kubernetes.objects import Object
 from bot.embedded.kubernetes.resources import Resource
 from bot.embedded.kubernetes.web.tables import columns_of, row_of
 
-View = Literal["object", "table", "metadata"]
+View = Literal["object", "table"]
 
 
 def view_of(accept: str) -> View:
-    """The first form of an Accept header that this server can give."""
+    """The first form of an Accept header that this server supports."""
     for choice in accept.split(","):
         if "as=Table" in choice:
             return "table"
-        if "as=PartialObjectMetadata" in choice:
-            return "metadata"
         if "json" in choice or "*/*" in choice:
             return "object"
     return "object"
@@ -30,12 +28,10 @@ class Renderer:
     view: View
     now: float
     include: str = "Metadata"
-    """What a table's row carries of its object: None, Metadata or Object."""
+    """The part of the object in a table's row: None, Metadata or Object."""
 
     def one(self, obj: Object, headed: bool = True) -> Object:
-        """One object in the wanted form; `headed` false leaves out a table's column definitions."""
-        if self.view == "metadata":
-            return _partial(obj)
+        """One object; `headed` false omits a table's column definitions."""
         if self.view == "table":
             version = obj["metadata"].get("resourceVersion", "")
             return self._table([obj], {"resourceVersion": version}, headed)
@@ -44,10 +40,6 @@ class Renderer:
     def many(self, objects: list[Object], metadata: Object) -> Object:
         if self.view == "table":
             return self._table(objects, metadata, True)
-        if self.view == "metadata":
-            items = [_partial(obj) for obj in objects]
-            head = {"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1"}
-            return {**head, "metadata": metadata, "items": items}
         items = objects if self.resource.custom else [_untyped(obj) for obj in objects]
         head = {"kind": f"{self.resource.kind}List", "apiVersion": self.resource.api_version}
         return {**head, "metadata": metadata, "items": items}
