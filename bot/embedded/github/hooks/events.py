@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bot.embedded.github.render import comments, commits, pulls, repositories, results
+from bot.embedded.github.render import commits, pulls, repositories, results
 from bot.embedded.github.render.accounts import installation, organization, selected_repository, user
 from bot.embedded.github.render.basics import Json, stamp
 from bot.embedded.github.state.apps import App, Installation
@@ -57,8 +57,8 @@ def issue_comment(
 ) -> None:
     payload = {
         "action": action,
-        "issue": comments.issue(world, repository, pull),
-        "comment": comments.comment(world, repository, comment),
+        "issue": pulls.issue(world, repository, pull),
+        "comment": pulls.comment(world, repository, comment),
     }
     _send(world, "issue_comment", repository, sender, payload | (extra or {}))
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from bot.embedded.github.errors import GitHubError, bad_request, invalid, not_found
 from bot.embedded.github.hooks import events
-from bot.embedded.github.render.comments import REACTIONS
-from bot.embedded.github.state.records import Comment, Pull, Reaction, Repository
+from bot.embedded.github.state.records import REACTIONS, Comment, Pull, Reaction, Repository
 from bot.embedded.github.state.world import World
 
 MAX_BODY = 65_536

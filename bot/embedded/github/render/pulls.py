@@ -1,13 +1,13 @@
-"""Pull requests, reviews and labels."""
+"""Payloads of pull requests, reviews, labels, comments and reactions."""
 
 from __future__ import annotations
 
 from bot.embedded.github.state.changes import changes, merge_trees
-from bot.embedded.github.state.records import Label, Pull, Repository, Review
+from bot.embedded.github.state.records import REACTIONS, Comment, Label, Pull, Reaction, Repository, Review
 from bot.embedded.github.state.world import GHOST, World
 
-from .accounts import user
-from .basics import Json, node_id, stamp, when
+from .accounts import app, user
+from .basics import Json, fill
 from .repositories import page, url, with_merge_settings
 
 
@@ -20,24 +20,14 @@ def pull_page(world: World, repository: Repository, pull: Pull) -> str:
 
 
 def label(world: World, repository: Repository, label: Label) -> Json:
-    return {
-        "id": label.id,
-        "node_id": node_id("Label", label.id),
-        "url": f"{url(world, repository)}/labels/{label.name}",
-        "name": label.name,
-        "color": label.color,
-        "default": False,
-        "description": label.description,
-        "archived_at": None,
-        "archived_by": None,
-    }
+    return fill("label", label=label, api=url(world, repository))
 
 
-def labels(world: World, repository: Repository, pull: Pull) -> list[Json]:
+def _labels(world: World, repository: Repository, pull: Pull) -> list[Json]:
     return [label(world, repository, repository.labels[name]) for name in pull.labels]
 
 
-def association(world: World, repository: Repository, login: str) -> str:
+def _association(world: World, repository: Repository, login: str) -> str:
     owner = world.account(repository.owner)
     if login.lower() == owner.login.lower():
         return "OWNER"
@@ -46,7 +36,7 @@ def association(world: World, repository: Repository, login: str) -> str:
     return "COLLABORATOR" if login.lower() in repository.collaborators else "NONE"
 
 
-def mergeable(world: World, repository: Repository, pull: Pull) -> bool:
+def _mergeable(world: World, repository: Repository, pull: Pull) -> bool:
     objects = world.git(repository)
     base = repository.branches.get(pull.base_ref)
     origin = objects.merge_base(base, pull.head_sha) if base else None
@@ -58,55 +48,19 @@ def mergeable(world: World, repository: Repository, pull: Pull) -> bool:
 
 def simple(world: World, repository: Repository, pull: Pull) -> Json:
     """A pull request of a list."""
-    api, web = pull_url(world, repository, pull), pull_page(world, repository, pull)
-    issue = f"{url(world, repository)}/issues/{pull.number}"
-    return {
-        "url": api,
-        "id": pull.id,
-        "node_id": node_id("PullRequest", pull.id),
-        "html_url": web,
-        "diff_url": f"{web}.diff",
-        "patch_url": f"{web}.patch",
-        "issue_url": issue,
-        "number": pull.number,
-        "state": pull.state,
-        "locked": False,
-        "title": pull.title,
-        "user": user(world, pull.author),
-        "body": pull.body,
-        "created_at": stamp(pull.created_at),
-        "updated_at": stamp(pull.updated_at),
-        "closed_at": when(pull.closed_at),
-        "merged_at": when(pull.merged_at),
-        "merge_commit_sha": pull.merge_commit_sha,
-        "assignee": None,
-        "assignees": [],
-        "requested_reviewers": [],
-        "requested_teams": [],
-        "labels": labels(world, repository, pull),
-        "milestone": None,
-        "draft": pull.draft,
-        "commits_url": f"{api}/commits",
-        "review_comments_url": f"{api}/comments",
-        "review_comment_url": f"{url(world, repository)}/pulls/comments{{/number}}",
-        "comments_url": f"{issue}/comments",
-        "statuses_url": f"{url(world, repository)}/statuses/{pull.head_sha}",
-        "head": _head(world, pull),
-        "base": _side(world, repository, pull.base_ref, pull.base_sha),
-        "_links": {
-            "self": {"href": api},
-            "html": {"href": web},
-            "issue": {"href": issue},
-            "comments": {"href": f"{issue}/comments"},
-            "review_comments": {"href": f"{api}/comments"},
-            "review_comment": {"href": f"{url(world, repository)}/pulls/comments{{/number}}"},
-            "commits": {"href": f"{api}/commits"},
-            "statuses": {"href": f"{url(world, repository)}/statuses/{pull.head_sha}"},
-        },
-        "author_association": association(world, repository, pull.author),
-        "auto_merge": None,
-        "active_lock_reason": None,
-    }
+    return fill(
+        "pull_request",
+        pull=pull,
+        api=pull_url(world, repository, pull),
+        page=pull_page(world, repository, pull),
+        issue=f"{url(world, repository)}/issues/{pull.number}",
+        repository_api=url(world, repository),
+        author=user(world, pull.author),
+        labels=_labels(world, repository, pull),
+        head=_head(world, pull),
+        base=_side(world, repository, pull.base_ref, pull.base_sha),
+        association=_association(world, repository, pull.author),
+    )
 
 
 def _side(world: World, repository: Repository, ref: str, sha: str) -> Json:
@@ -123,68 +77,97 @@ def _head(world: World, pull: Pull) -> Json:
     source = world.state.repositories.get(pull.head_repository_id or 0)
     if source:
         return _side(world, source, pull.head_ref, pull.head_sha)
-    # the fork was deleted: GitHub keeps the commits and forgets the repository
+    # After the deletion of a fork, GitHub keeps the commits and drops the repository.
     ghost = {"label": f"{GHOST}:{pull.head_ref}", "user": None, "repo": None}
     return ghost | {"ref": pull.head_ref, "sha": pull.head_sha}
 
 
 def full(world: World, repository: Repository, pull: Pull, *, computed: bool = True) -> Json:
-    """GET /pulls/N, and the webhook's form (COMPUTED False: whether it merges is not known yet)."""
+    """GET /pulls/N, and the webhook's form (COMPUTED False: mergeability is not known yet)."""
     objects = world.git(repository)
     base = objects.merge_base(pull.base_sha, pull.head_sha)
     before = objects.commits[base].tree if base else None
     changed = changes(objects, before, objects.commits[pull.head_sha].tree)
-    merged = pull.merged_at is not None
-    can_merge = mergeable(world, repository, pull) if computed and pull.state == "open" else None
+    mergeable = _mergeable(world, repository, pull) if computed and pull.state == "open" else None
     states = {True: "draft" if pull.draft else "clean", False: "dirty", None: "unknown"}
-    comments = sum(
-        c.repository_id == repository.id and c.number == pull.number for c in world.state.comments.values()
+    return simple(world, repository, pull) | fill(
+        "pull_request_details",
+        merged=pull.merged_at is not None,
+        mergeable=mergeable,
+        mergeable_state=states[mergeable],
+        merged_by=user(world, pull.merged_by) if pull.merged_by else None,
+        comments=_comment_count(world, repository, pull),
+        from_fork=pull.head_repository_id != repository.id,
+        commits=len(objects.between(pull.base_sha, pull.head_sha)),
+        additions=sum(c.additions for c in changed),
+        deletions=sum(c.deletions for c in changed),
+        changed_files=len(changed),
     )
-    return simple(world, repository, pull) | {
-        "merged": merged,
-        "mergeable": can_merge,
-        "rebaseable": can_merge,
-        "mergeable_state": states[can_merge],
-        "merged_by": user(world, pull.merged_by) if pull.merged_by else None,
-        "comments": comments,
-        "review_comments": 0,
-        "maintainer_can_modify": pull.head_repository_id != repository.id,
-        "commits": len(objects.between(pull.base_sha, pull.head_sha)),
-        "additions": sum(c.additions for c in changed),
-        "deletions": sum(c.deletions for c in changed),
-        "changed_files": len(changed),
-    }
+
+
+def _comment_count(world: World, repository: Repository, pull: Pull) -> int:
+    comments = world.state.comments.values()
+    return sum(c.repository_id == repository.id and c.number == pull.number for c in comments)
 
 
 def reference(world: World, repository: Repository, pull: Pull) -> Json:
-    """The tiny form inside check runs and suites."""
+    """The short form inside check runs and suites."""
     source = world.state.repositories.get(pull.head_repository_id or 0, repository)
-    return {
-        "url": pull_url(world, repository, pull),
-        "id": pull.id,
-        "number": pull.number,
-        "head": {"ref": pull.head_ref, "sha": pull.head_sha, "repo": _reference(world, source)},
-        "base": {"ref": pull.base_ref, "sha": pull.base_sha, "repo": _reference(world, repository)},
-    }
-
-
-def _reference(world: World, repository: Repository) -> Json:
-    return {"id": repository.id, "url": url(world, repository), "name": repository.name}
+    head, base = ({"id": r.id, "url": url(world, r), "name": r.name} for r in (source, repository))
+    api = pull_url(world, repository, pull)
+    return fill("pull_request_reference", pull=pull, api=api, head=head, base=base)
 
 
 def review(world: World, repository: Repository, pull: Pull, review: Review) -> Json:
-    web = f"{pull_page(world, repository, pull)}#pullrequestreview-{review.id}"
-    return {
-        "id": review.id,
-        "node_id": node_id("PullRequestReview", review.id),
-        "user": user(world, review.author),
-        "body": review.body,
-        "state": review.state,
-        "html_url": web,
-        "pull_request_url": pull_url(world, repository, pull),
-        "author_association": association(world, repository, review.author),
-        "_links": {"html": {"href": web}, "pull_request": {"href": pull_url(world, repository, pull)}},
-        "submitted_at": stamp(review.submitted_at),
-        "updated_at": stamp(review.submitted_at),
-        "commit_id": review.commit_id,
-    }
+    return fill(
+        "review",
+        review=review,
+        api=pull_url(world, repository, pull),
+        page=f"{pull_page(world, repository, pull)}#pullrequestreview-{review.id}",
+        author=user(world, review.author),
+        association=_association(world, repository, review.author),
+    )
+
+
+def _rollup(world: World, address: str, comment_id: int | None) -> Json:
+    """Counts of reactions; COMMENT_ID None stands for the issue, which has none here."""
+    contents = [r.content for r in world.state.reactions.values() if r.comment_id == comment_id]
+    counts = {content: contents.count(content) for content in REACTIONS}
+    return {"url": f"{address}/reactions", "total_count": len(contents), **counts}
+
+
+def comment(world: World, repository: Repository, comment: Comment) -> Json:
+    api = f"{url(world, repository)}/issues/comments/{comment.id}"
+    return fill(
+        "comment",
+        comment=comment,
+        api=api,
+        page=page(world, repository),
+        repository_api=url(world, repository),
+        author=user(world, comment.author),
+        association=_association(world, repository, comment.author),
+        reactions=_rollup(world, api, comment.id),
+        app=app(world, world.app(comment.app)) if comment.app else None,
+    )
+
+
+def reaction(world: World, reaction: Reaction) -> Json:
+    return fill("reaction", reaction=reaction, author=user(world, reaction.author))
+
+
+def issue(world: World, repository: Repository, pull: Pull) -> Json:
+    """The issue behind a pull request, as issue_comment carries it."""
+    api = f"{url(world, repository)}/issues/{pull.number}"
+    return fill(
+        "issue",
+        pull=pull,
+        api=api,
+        page=pull_page(world, repository, pull),
+        pull_api=pull_url(world, repository, pull),
+        repository_api=url(world, repository),
+        author=user(world, pull.author),
+        labels=_labels(world, repository, pull),
+        comments=_comment_count(world, repository, pull),
+        association=_association(world, repository, pull.author),
+        reactions=_rollup(world, api, None),
+    )

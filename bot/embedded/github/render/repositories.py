@@ -1,51 +1,12 @@
-"""Repositories and branches."""
+"""Payloads of repositories and of their environments."""
 
 from __future__ import annotations
 
-from bot.embedded.github.state.records import Repository, Role
+from bot.embedded.github.state.records import ROLES, BranchPattern, Environment, Repository, Role
 from bot.embedded.github.state.world import World
 
-from .accounts import user
-from .basics import Json, node_id, stamp
-
-_LINKS = {
-    "forks_url": "/forks",
-    "keys_url": "/keys{/key_id}",
-    "collaborators_url": "/collaborators{/collaborator}",
-    "teams_url": "/teams",
-    "hooks_url": "/hooks",
-    "issue_events_url": "/issues/events{/number}",
-    "events_url": "/events",
-    "assignees_url": "/assignees{/user}",
-    "branches_url": "/branches{/branch}",
-    "tags_url": "/tags",
-    "blobs_url": "/git/blobs{/sha}",
-    "git_tags_url": "/git/tags{/sha}",
-    "git_refs_url": "/git/refs{/sha}",
-    "trees_url": "/git/trees{/sha}",
-    "statuses_url": "/statuses/{sha}",
-    "languages_url": "/languages",
-    "stargazers_url": "/stargazers",
-    "contributors_url": "/contributors",
-    "subscribers_url": "/subscribers",
-    "subscription_url": "/subscription",
-    "commits_url": "/commits{/sha}",
-    "git_commits_url": "/git/commits{/sha}",
-    "comments_url": "/comments{/number}",
-    "issue_comment_url": "/issues/comments{/number}",
-    "contents_url": "/contents/{+path}",
-    "compare_url": "/compare/{base}...{head}",
-    "merges_url": "/merges",
-    "archive_url": "/{archive_format}{/ref}",
-    "downloads_url": "/downloads",
-    "issues_url": "/issues{/number}",
-    "pulls_url": "/pulls{/number}",
-    "milestones_url": "/milestones{/number}",
-    "notifications_url": "/notifications{?since,all,participating}",
-    "labels_url": "/labels{/name}",
-    "releases_url": "/releases{/id}",
-    "deployments_url": "/deployments",
-}
+from .accounts import team, user
+from .basics import Json, fill, node_id
 
 
 def url(world: World, repository: Repository) -> str:
@@ -58,101 +19,96 @@ def page(world: World, repository: Repository) -> str:
 
 def minimal(world: World, repository: Repository) -> Json:
     """The short form with its links."""
-    api = url(world, repository)
-    return {
-        "id": repository.id,
-        "node_id": node_id("Repository", repository.id),
-        "name": repository.name,
-        "full_name": repository.full_name,
-        "private": repository.private,
-        "owner": user(world, repository.owner),
-        "html_url": page(world, repository),
-        "description": repository.description,
-        "fork": repository.fork_of is not None,
-        "url": api,
-        **{name: api + suffix for name, suffix in _LINKS.items()},
-    }
+    return fill(
+        "minimal_repository",
+        repository=repository,
+        owner=user(world, repository.owner),
+        page=page(world, repository),
+        api=url(world, repository),
+        fork=repository.fork_of is not None,
+    )
 
 
 def repository(world: World, repository: Repository) -> Json:
-    """The form that webhooks and lists carry."""
-    opened = sum(p.state == "open" for p in world.pulls(repository))
-    forks = sum(r.fork_of == repository.id for r in world.state.repositories.values())
-    web = page(world, repository)
-    return minimal(world, repository) | {
-        "created_at": stamp(repository.created_at),
-        "updated_at": stamp(repository.updated_at),
-        "pushed_at": stamp(repository.pushed_at),
-        "git_url": f"git://{world.host}/{repository.full_name}.git",
-        "ssh_url": f"git@{world.host}:{repository.full_name}.git",
-        "clone_url": f"{web}.git",
-        "svn_url": web,
-        "homepage": None,
-        "size": 108,
-        "stargazers_count": 0,
-        "watchers_count": 0,
-        "language": "Python",
-        "has_issues": True,
-        "has_projects": True,
-        "has_downloads": True,
-        "has_wiki": False,
-        "has_pages": False,
-        "has_discussions": False,
-        "forks_count": forks,
-        "mirror_url": None,
-        "archived": repository.archived,
-        "disabled": False,
-        "open_issues_count": opened,
-        "license": None,
-        "allow_forking": True,
-        "is_template": False,
-        "web_commit_signoff_required": False,
-        "topics": [],
-        "visibility": "private" if repository.private else "public",
-        "forks": forks,
-        "open_issues": opened,
-        "watchers": 0,
-        "default_branch": repository.default_branch,
-    }
+    """The form of webhooks and lists."""
+    return minimal(world, repository) | fill(
+        "repository",
+        repository=repository,
+        host=world.host,
+        page=page(world, repository),
+        forks=sum(r.fork_of == repository.id for r in world.state.repositories.values()),
+        opened=sum(p.state == "open" for p in world.pulls(repository)),
+        visibility="private" if repository.private else "public",
+    )
 
 
 def with_merge_settings(world: World, record: Repository) -> Json:
     """The form inside a pull request's head and base."""
-    return repository(world, record) | {
-        "allow_squash_merge": True,
-        "allow_merge_commit": True,
-        "allow_rebase_merge": True,
-        "allow_auto_merge": False,
-        "delete_branch_on_merge": False,
-        "allow_update_branch": False,
-        "use_squash_pr_title_as_default": False,
-        "squash_merge_commit_message": "COMMIT_MESSAGES",
-        "squash_merge_commit_title": "COMMIT_OR_PR_TITLE",
-        "merge_commit_message": "PR_TITLE",
-        "merge_commit_title": "MERGE_MESSAGE",
-    }
+    return repository(world, record) | fill("merge_settings")
 
 
 def full(world: World, record: Repository, role: Role) -> Json:
-    """The answer of GET /repos/OWNER/NAME."""
-    answer = with_merge_settings(world, record) | {
-        "permissions": permissions(role),
-        "network_count": 0,
-        "subscribers_count": 0,
-    }
+    """The response to GET /repos/OWNER/NAME."""
+    counts = {"network_count": 0, "subscribers_count": 0}
+    payload = with_merge_settings(world, record) | {"permissions": permissions(role)} | counts
     if record.fork_of is not None:
         parent = repository(world, world.repository(record.fork_of))
-        answer |= {"parent": parent, "source": parent}
-    return answer
+        payload |= {"parent": parent, "source": parent}
+    return payload
 
 
 def permissions(role: Role) -> dict[str, bool]:
-    order = ("none", "read", "triage", "write", "maintain", "admin")
-    rank = order.index(role)
-    return {
-        "admin": rank >= order.index("admin"),
-        "maintain": rank >= order.index("maintain"),
-        "push": rank >= order.index("write"),
-        "triage": rank >= order.index("triage"),
-        "pull": rank >= order.index("read"),
+    least: dict[str, Role] = {
+        "admin": "admin",
+        "maintain": "maintain",
+        "push": "write",
+        "triage": "triage",
+        "pull": "read",
     }
+    return {name: ROLES.index(role) >= ROLES.index(required) for name, required in least.items()}
+
+
+def environment(world: World, repository: Repository, environment: Environment) -> Json:
+    policy = {
+        "protected_branches": environment.admits == "protected",
+        "custom_branch_policies": environment.admits == "custom",
+    }
+    return fill(
+        "environment",
+        environment=environment,
+        api=url(world, repository),
+        page=page(world, repository),
+        rules=_rules(world, environment),
+        policy=policy if environment.admits != "all" else None,
+    )
+
+
+def _rules(world: World, environment: Environment) -> list[Json]:
+    rules: list[Json] = []
+    if environment.wait_minutes:
+        rules.append({"type": "wait_timer", "wait_timer": environment.wait_minutes})
+    if environment.people or environment.teams:
+        accounts = {account.id: account.login for account in world.state.accounts.values()}
+        teams = {record.id: record for record in world.state.teams}
+        reviewers = [{"type": "User", "reviewer": user(world, accounts[id])} for id in environment.people]
+        reviewers += [{"type": "Team", "reviewer": team(world, teams[id])} for id in environment.teams]
+        rules.append({"type": "required_reviewers", "prevent_self_review": False, "reviewers": reviewers})
+    if environment.admits != "all":
+        rules.append({"type": "branch_policy"})
+    return [_with_id(environment, rule) for rule in rules]
+
+
+def _with_id(environment: Environment, rule: Json) -> Json:
+    offset = ("wait_timer", "required_reviewers", "branch_policy").index(rule["type"])
+    identity = environment.id * 10 + offset
+    return {"id": identity, "node_id": node_id("Gate", identity), **rule}
+
+
+def branch_pattern(pattern: BranchPattern) -> Json:
+    encoded = node_id("GateBranchPolicy", pattern.id)
+    return {"id": pattern.id, "node_id": encoded, "name": pattern.name, "type": pattern.kind}
+
+
+def app_rule(world: World, environment: Environment, slug: str) -> Json:
+    identity = environment.id * 10 + 9
+    return fill("app_rule", environment=environment, app=world.app(slug), api=world.api, identity=identity)

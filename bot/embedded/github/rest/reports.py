@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NotRequired, TypedDict
 
 from bot.embedded.github.errors import not_found
-from bot.embedded.github.render import comments, repositories, results
+from bot.embedded.github.render import pulls, repositories, results
 from bot.embedded.github.state.records import Comment
 from bot.embedded.github.state.results import CheckRun, Deployment, Status
 
@@ -100,7 +100,7 @@ def list_comments(call: Call) -> Answer:
     repository, number = call.repository, call.number("number")
     call.world.pull(repository, number)
     on_pull = call.github.comments.on(repository.full_name, number)
-    return paged(call, on_pull, lambda c: comments.comment(call.world, repository, c))
+    return paged(call, on_pull, lambda c: pulls.comment(call.world, repository, c))
 
 
 @ROUTES.post(f"{ISSUES}/{{number}}/comments", *WRITE_COMMENTS)
@@ -108,7 +108,7 @@ def create_comment(call: Call) -> Answer:
     repository, actor, number = call.repository, call.actor, call.number("number")
     body = call.body(CommentBody)["body"]
     comment = call.github.comments.create(repository.full_name, number, body, by=actor.login, app=actor.app)
-    answer = comments.comment(call.world, repository, comment)
+    answer = pulls.comment(call.world, repository, comment)
     return Answer(answer, 201, {"Location": answer["url"]})
 
 
@@ -121,14 +121,14 @@ def _comment(call: Call) -> Comment:
 
 @ROUTES.get(f"{ISSUES}/comments/{{comment_id}}", *READ_COMMENTS)
 def get_comment(call: Call) -> Answer:
-    return Answer(comments.comment(call.world, call.repository, _comment(call)))
+    return Answer(pulls.comment(call.world, call.repository, _comment(call)))
 
 
 @ROUTES.post(f"{ISSUES}/comments/{{comment_id}}/reactions", *WRITE_COMMENTS)
 def create_reaction(call: Call) -> Answer:
     content = call.body(ReactionBody)["content"]
     reaction, new = call.github.comments.react(_comment(call).id, content, by=call.actor.login)
-    return Answer(comments.reaction(call.world, reaction), status=201 if new else 200)
+    return Answer(pulls.reaction(call.world, reaction), status=201 if new else 200)
 
 
 @ROUTES.get(DEPLOYMENTS, "deployments:read")

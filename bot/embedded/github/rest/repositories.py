@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.embedded.github.errors import GitHubError, not_found
-from bot.embedded.github.render import accounts, commits, environments
+from bot.embedded.github.render import accounts, commits
 from bot.embedded.github.render import repositories as render
 from bot.embedded.github.render.basics import node_id
 from bot.embedded.github.state.records import Environment, Team
@@ -85,20 +85,18 @@ def _environment(call: Call) -> Environment:
 
 @ROUTES.get(ENVIRONMENT, "actions:read")
 def get_environment(call: Call) -> Answer:
-    return Answer(environments.environment(call.world, call.repository, _environment(call)))
+    return Answer(render.environment(call.world, call.repository, _environment(call)))
 
 
 @ROUTES.get(f"{ENVIRONMENT}/deployment-branch-policies", "actions:read")
 def list_branch_policies(call: Call) -> Answer:
-    return paged(call, _environment(call).patterns, environments.branch_pattern, key="branch_policies")
+    return paged(call, _environment(call).patterns, render.branch_pattern, key="branch_policies")
 
 
 @ROUTES.get(f"{ENVIRONMENT}/deployment_protection_rules", "actions:read")
 def list_protection_rules(call: Call) -> Answer:
     environment, key = _environment(call), "custom_deployment_protection_rules"
-    return paged(
-        call, environment.apps, lambda app: environments.app_rule(call.world, environment, app), key=key
-    )
+    return paged(call, environment.apps, lambda app: render.app_rule(call.world, environment, app), key=key)
 
 
 @ROUTES.get("/user")

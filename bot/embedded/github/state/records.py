@@ -9,6 +9,7 @@ from typing import Literal
 Role = Literal["none", "read", "triage", "write", "maintain", "admin"]
 AccountKind = Literal["User", "Organization", "Bot"]
 
+REACTIONS = ("+1", "-1", "laugh", "hooray", "confused", "heart", "rocket", "eyes")
 ROLES: tuple[Role, ...] = ("none", "read", "triage", "write", "maintain", "admin")
 
 
@@ -65,7 +66,6 @@ class Environment:
     wait_minutes: int = 0
     people: list[int] = field(default_factory=list)  # ids of the accounts that may approve
     teams: list[int] = field(default_factory=list)
-    prevent_self_review: bool = False
     admits: Literal["all", "protected", "custom"] = "all"
     patterns: list[BranchPattern] = field(default_factory=list)
     apps: list[str] = field(default_factory=list)  # slugs of the Apps that have a rule of their own here
