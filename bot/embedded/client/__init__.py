@@ -4,8 +4,7 @@
 """
 
 from bot.embedded.client.api import Client, Collection, WatchEvent
-from bot.embedded.client.connection import Connection
-from bot.embedded.client.errors import ApiError
+from bot.embedded.client.connection import ApiError, Connection
 from bot.embedded.client.informer import Change, Informer, Key, key_of
 from bot.embedded.client.reconciler import Reconciler
 from bot.embedded.client.resources import Object, Resource

@@ -8,8 +8,7 @@ from typing import Literal
 
 import httpx
 
-from bot.embedded.client.connection import Connection
-from bot.embedded.client.errors import ApiError
+from bot.embedded.client.connection import ApiError, Connection
 from bot.embedded.client.resources import Object, Resource
 
 PatchStyle = Literal["merge", "json", "strategic", "apply"]

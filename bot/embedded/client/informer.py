@@ -11,7 +11,7 @@ from typing import Literal
 import httpx
 
 from bot.embedded.client.api import Client
-from bot.embedded.client.errors import ApiError
+from bot.embedded.client.connection import ApiError
 from bot.embedded.client.resources import Object, Resource
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import httpx
 
-from bot.embedded.client.errors import ApiError
+from bot.embedded.client.connection import ApiError
 
 log = logging.getLogger(__name__)
 

@@ -1,14 +1,172 @@
-"""StatefulSets: pods with stable names and volumes, made, updated and removed in order."""
+"""StatefulSets: pods with stable names and volumes, created, updated and deleted in order."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from bot.embedded.client import ApiError, Client, Key, Object
 from bot.embedded.client.resources import PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
 from bot.embedded.controllers import objects
 from bot.embedded.controllers.recorder import Recorder
-from bot.embedded.controllers.stateful_plan import claims, next_actions, ordinal, stateful_pod, status
+
+REVISION_LABEL = "controller-revision-hash"
+INDEX_LABEL = "apps.kubernetes.io/pod-index"
+NAME_LABEL = "statefulset.kubernetes.io/pod-name"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Ordinals of pods to make and to remove now."""
+
+    create: Sequence[int] = ()
+    delete: Sequence[int] = ()
+
+
+def next_actions(wanted: Object, pods: Mapping[int, Object], now: datetime) -> Plan:
+    """The next actions for the pods by ordinal.
+
+    In order means: the lowest missing one is made, and nothing else happens until all below are available.
+    """
+    spec = wanted["spec"]
+    in_order = spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady"
+    first = (spec.get("ordinals") or {}).get("start", 0)
+    ordinals = range(first, first + spec.get("replicas", 1))
+    finished = [number for number, pod in pods.items() if objects.is_finished(pod) and not _leaves(pod)]
+    if finished:  # makes place for another one of the same name
+        return Plan(delete=sorted(finished))
+    missing = [number for number in ordinals if number not in pods]
+    condemned = sorted((number for number in pods if number not in ordinals), reverse=True)
+    if not in_order:
+        removable = [number for number in condemned if not _leaves(pods[number])]
+        if missing or removable:
+            return Plan(create=missing, delete=removable)
+        return _update(wanted, pods, ordinals, now)
+    for number in ordinals:
+        if number not in pods:
+            return Plan(create=[number])
+        if not is_available(wanted, pods[number], now):
+            return Plan()
+    if condemned:
+        busy = any(_leaves(pods[number]) for number in condemned)
+        return Plan() if busy else Plan(delete=condemned[:1])
+    return _update(wanted, pods, ordinals, now)
+
+
+def _update(wanted: Object, pods: Mapping[int, Object], ordinals: range, now: datetime) -> Plan:
+    """Replace the highest pod of an older revision; then wait for the new one."""
+    strategy = wanted["spec"].get("updateStrategy") or {}
+    if strategy.get("type") == "OnDelete":
+        return Plan()
+    partition = (strategy.get("rollingUpdate") or {}).get("partition", 0)
+    revision = revision_of(wanted)
+    for number in reversed(ordinals):
+        if number < partition:
+            break
+        pod = pods[number]
+        if _leaves(pod):
+            return Plan()
+        if (pod["metadata"].get("labels") or {}).get(REVISION_LABEL) != revision:
+            return Plan(delete=[number])
+        if not is_available(wanted, pod, now):
+            return Plan()
+    return Plan()
+
+
+def _leaves(pod: Object) -> bool:
+    return objects.is_terminating(pod)
+
+
+def is_available(wanted: Object, pod: Object, now: datetime) -> bool:
+    """Whether a pod runs, is not leaving, and has been ready for long enough."""
+    minimum = wanted["spec"].get("minReadySeconds", 0)
+    return objects.is_active(pod) and objects.seconds_until_available(pod, minimum, now) == 0
+
+
+def revision_of(wanted: Object) -> str:
+    """The name of the current template's revision."""
+    return f"{wanted['metadata']['name']}-{objects.content_hash(wanted['spec']['template'])}"
+
+
+def ordinal(pod: Object) -> int:
+    """The number at the end of the pod's name."""
+    return int(pod["metadata"]["name"].rpartition("-")[2])
+
+
+def claims(wanted: Object, number: int) -> list[Object]:
+    """The volume claims of one pod. They stay when the pod goes."""
+    namespace = wanted["metadata"]["namespace"]
+    selected = wanted["spec"]["selector"].get("matchLabels") or {}
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {
+                **template["metadata"],
+                "name": _claim_name(wanted, template, number),
+                "namespace": namespace,
+                "labels": {**(template["metadata"].get("labels") or {}), **selected},
+            },
+            "spec": template["spec"],
+        }
+        for template in wanted["spec"].get("volumeClaimTemplates") or []
+    ]
+
+
+def _claim_name(wanted: Object, template: Object, number: int) -> str:
+    return f"{template['metadata']['name']}-{wanted['metadata']['name']}-{number}"
+
+
+def stateful_pod(wanted: Object, number: int) -> Object:
+    """The pod of an ordinal: stable name, its own volumes."""
+    name = f"{wanted['metadata']['name']}-{number}"
+    pod = objects.pod_from_template(
+        wanted["spec"]["template"], wanted, {"name": name, "generateName": f"{wanted['metadata']['name']}-"}
+    )
+    pod["metadata"]["labels"] |= {
+        REVISION_LABEL: revision_of(wanted),
+        INDEX_LABEL: str(number),
+        NAME_LABEL: name,
+    }
+    templates = wanted["spec"].get("volumeClaimTemplates") or []
+    own = {
+        template["metadata"]["name"]: {
+            "name": template["metadata"]["name"],
+            "persistentVolumeClaim": {"claimName": _claim_name(wanted, template, number)},
+        }
+        for template in templates
+    }
+    others = [volume for volume in pod["spec"].get("volumes") or [] if volume["name"] not in own]
+    pod["spec"] |= {
+        "hostname": name,
+        "subdomain": wanted["spec"].get("serviceName", ""),
+        "volumes": [*own.values(), *others],
+    }
+    return pod
+
+
+def status(wanted: Object, pods: Sequence[Object], now: datetime) -> Object:
+    """The StatefulSet's status for these pods."""
+    before, revision = wanted.get("status") or {}, revision_of(wanted)
+    current = before.get("currentRevision") or revision
+    active = [pod for pod in pods if objects.is_active(pod)]
+    labels = [(pod["metadata"].get("labels") or {}).get(REVISION_LABEL) for pod in active]
+    updated = labels.count(revision)
+    ready = sum(objects.is_ready(pod) for pod in active)
+    if updated == len(active) == ready == wanted["spec"].get("replicas", 1):
+        current = revision  # the update is complete
+    return {
+        "observedGeneration": wanted["metadata"].get("generation", 0),
+        "replicas": len(active),
+        "readyReplicas": ready,
+        "availableReplicas": sum(is_available(wanted, pod, now) for pod in active),
+        "currentReplicas": labels.count(current),
+        "updatedReplicas": updated,
+        "currentRevision": current,
+        "updateRevision": revision,
+        "collisionCount": 0,
+    }
 
 
 class StatefulSets:

@@ -13,8 +13,7 @@ from datetime import timedelta
 from .credentials import AppCredentials, new_credentials
 from .faults import Faults
 from .hooks.deliveries import Deliveries
-from .operations.accounts import Accounts
-from .operations.apps import Apps, Manifest
+from .operations.apps import Accounts, Apps, Manifest
 from .operations.checks import CI, Checks
 from .operations.comments import Comments
 from .operations.deployments import Deployments, Environments

@@ -24,9 +24,8 @@ from .core import GitHub
 from .errors import GitHubError
 from .render.basics import Json, node_id, stamp
 from .rest.api import broken, refused, respond
-from .rest.auth import authenticate, authorize
+from .rest.auth import Limits, authenticate, authorize
 from .rest.call import Answer, Call, Entry, Principal
-from .rest.limits import Limits
 from .state.records import Comment, Pull, Repository
 from .state.results import CheckRun, Deployment
 

@@ -1,7 +1,12 @@
 """Sample repositories, and commits to them, for the demo and the tests."""
 
 from bot.embedded.samples.commits import (
+    AUTUMN,
+    LOOKS,
+    NIGHT,
+    SPRING,
     Files,
+    Look,
     broken_build,
     broken_seed,
     broken_start,
@@ -11,7 +16,6 @@ from bot.embedded.samples.commits import (
     restyle,
     shop_files,
 )
-from bot.embedded.samples.looks import AUTUMN, LOOKS, NIGHT, SPRING, Look
 
 __all__ = [
     "AUTUMN",

@@ -10,7 +10,7 @@ import pytest
 from bot.embedded.client import Object
 from bot.embedded.controllers import job_plan, objects
 from bot.embedded.controllers.job_plan import Counts
-from bot.embedded.controllers.stateful_plan import Plan, next_actions, revision_of
+from bot.embedded.controllers.stateful_sets import Plan, next_actions, revision_of
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 

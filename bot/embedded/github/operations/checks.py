@@ -24,7 +24,6 @@ CONCLUSIONS = (
 )
 STATUSES = ("queued", "in_progress", "completed", "waiting", "requested", "pending")
 MAX_TEXT = 65_535
-MAX_ANNOTATIONS = 50
 # The first of these that a run of the suite has is the conclusion of the suite.
 _WORST_FIRST = (
     "failure",
@@ -198,7 +197,6 @@ def _update(world: World, run: CheckRun, fields: dict[str, Any]) -> None:
     for name in ("name", "details_url", "external_id"):
         if name in fields:
             setattr(run, name, fields[name])
-    run.actions = fields.get("actions", run.actions)
     if conclusion is not None:
         run.status, run.conclusion = "completed", conclusion
         run.completed_at = world.now()
@@ -213,14 +211,4 @@ def _output(current: CheckOutput, given: dict[str, Any]) -> CheckOutput:
         if len((given.get(field) or "").encode()) > MAX_TEXT:
             message = f"{field} exceeds a maximum bytesize of {MAX_TEXT}"
             raise invalid("CheckRun", field, "custom", message)
-    annotations = given.get("annotations", [])
-    if len(annotations) > MAX_ANNOTATIONS:
-        raise bad_request(
-            f"No more than {MAX_ANNOTATIONS} items are allowed; {len(annotations)} were supplied."
-        )
-    return CheckOutput(
-        given.get("title", current.title),
-        given["summary"],
-        given.get("text"),
-        current.annotations + annotations,
-    )
+    return CheckOutput(given.get("title", current.title), given["summary"], given.get("text"))

@@ -29,7 +29,6 @@ def check_run(world: World, repository: Repository, run: CheckRun) -> Json:
         api=f"{url(world, repository)}/check-runs/{run.id}",
         page=web,
         details=run.details_url or web,
-        annotations=len(run.output.annotations),
         suite={"id": run.suite_id},
         app=app(world, world.app(run.app)),
         pulls=_pulls(world, repository, run.head_sha),

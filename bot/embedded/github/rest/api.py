@@ -19,9 +19,8 @@ from bot.embedded.github.render.basics import Json
 from bot.embedded.github.state.records import Repository
 
 from . import apps, contents, pulls, reports, repositories
-from .auth import authenticate, authorize
+from .auth import Limits, authenticate, authorize
 from .call import Answer, Call, Entry
-from .limits import Limits
 
 PREFIX = "/api/v3"
 _TABLES = (apps, contents, pulls, reports, repositories)

@@ -26,7 +26,6 @@ class CheckOutput:
     title: str | None = None
     summary: str | None = None
     text: str | None = None
-    annotations: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass
@@ -44,7 +43,6 @@ class CheckRun:
     details_url: str | None = None
     external_id: str = ""
     output: CheckOutput = field(default_factory=CheckOutput)
-    actions: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from bot.embedded.kubernetes.access import Access
-from bot.embedded.kubernetes.admission.accounts import PodCompletion
 from bot.embedded.kubernetes.admission.addresses import ServiceAddresses
 from bot.embedded.kubernetes.admission.escalation import EscalationCheck
-from bot.embedded.kubernetes.admission.lifecycle import NamespaceLifecycle
+from bot.embedded.kubernetes.admission.lifecycle import NamespaceLifecycle, PodCompletion, PodSecurity
 from bot.embedded.kubernetes.admission.limits import LimitRanger
 from bot.embedded.kubernetes.admission.plugin import Plugin
-from bot.embedded.kubernetes.admission.podsecurity import PodSecurity
 from bot.embedded.kubernetes.admission.quota import QuotaAdmission
 from bot.embedded.kubernetes.storage.store import Store
 

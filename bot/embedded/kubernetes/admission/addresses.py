@@ -1,4 +1,4 @@
-"""Cluster addresses and node ports of Services."""
+"""Cluster addresses of Services."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from bot.embedded.kubernetes.admission.plugin import Plugin
-from bot.embedded.kubernetes.errors import Cause, invalid, wrong
-from bot.embedded.kubernetes.objects import Object, name_of, rows, table
+from bot.embedded.kubernetes.errors import invalid, wrong
+from bot.embedded.kubernetes.objects import Object, name_of, table
 from bot.embedded.kubernetes.resources import Resource, known
 from bot.embedded.kubernetes.storage.store import Store
 
 _NETWORK = IPv4Network("10.96.0.0/16")
-_NODE_PORTS = range(30000, 32768)
 
 
 class ServiceAddresses(Plugin):
@@ -37,7 +36,6 @@ class ServiceAddresses(Plugin):
         spec.setdefault("clusterIPs", [spec["clusterIP"]])
         spec.setdefault("ipFamilies", ["IPv4"])
         spec.setdefault("ipFamilyPolicy", "SingleStack")
-        self._give_node_ports(resource, obj, before)
 
     def _services(self) -> Iterator[Object]:
         return self._store.select(known("services"))
@@ -53,31 +51,3 @@ class ServiceAddresses(Plugin):
             if address not in taken:
                 return address
         raise RuntimeError("no cluster address is free")
-
-    def _give_node_ports(self, resource: Resource, obj: Object, before: Object) -> None:
-        spec = obj["spec"]
-        if spec["type"] not in {"NodePort", "LoadBalancer"}:
-            for port in rows(spec, "ports"):
-                port.pop("nodePort", None)
-            return
-        mine = {
-            (each.get("port"), each.get("protocol")): each.get("nodePort") for each in rows(before, "ports")
-        }
-        others = {
-            port["nodePort"]
-            for each in self._services()
-            if each["metadata"].get("uid") != obj["metadata"].get("uid")
-            for port in rows(each, "spec", "ports")
-            if port.get("nodePort")
-        }
-        for index, port in enumerate(rows(spec, "ports")):
-            wanted = port.get("nodePort") or mine.get((port.get("port"), port.get("protocol")))
-            if port.get("nodePort") in others:
-                words = "Invalid value: " + f"{wanted}: provided port is already allocated"
-                raise invalid(
-                    resource,
-                    name_of(obj),
-                    [Cause("FieldValueInvalid", words, f"spec.ports[{index}].nodePort")],
-                )
-            port["nodePort"] = wanted or next(number for number in _NODE_PORTS if number not in others)
-            others.add(port["nodePort"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from decimal import Decimal
 
 from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.errors import forbidden
@@ -93,9 +92,3 @@ def _faults(item: Object, requests: Object, limits: Object, noun: str) -> Iterat
         elif amount(held[name]) > amount(most):
             what = "request" if claim else "limit"
             yield f"maximum {name} usage per {noun} is {most}, but {what} is {held[name]}"
-    for name, ratio in table(item, "maxLimitRequestRatio").items():
-        if name in limits and name in requests and amount(requests[name]) > 0:
-            found: Decimal = amount(limits[name]) / amount(requests[name])
-            if found > amount(ratio):
-                most = f"{name} max limit to request ratio per {noun} is {ratio}"
-                yield f"{most}, but provided ratio is {found:.6f}"

@@ -8,7 +8,7 @@ from typing import Any
 from bot.embedded.kubernetes.objects import Object, dig, rows, table
 
 _CAPABILITIES = frozenset(
-    (
+    [
         "AUDIT_WRITE",
         "CHOWN",
         "DAC_OVERRIDE",
@@ -22,27 +22,10 @@ _CAPABILITIES = frozenset(
         "SETPCAP",
         "SETUID",
         "SYS_CHROOT",
-    )
+    ]
 )
-_SYSCTLS = frozenset(
-    (
-        "kernel.shm_rmid_forced",
-        "net.ipv4.ip_local_port_range",
-        "net.ipv4.ip_unprivileged_port_start",
-        "net.ipv4.tcp_syncookies",
-        "net.ipv4.ping_group_range",
-        "net.ipv4.ip_local_reserved_ports",
-        "net.ipv4.tcp_keepalive_time",
-        "net.ipv4.tcp_fin_timeout",
-        "net.ipv4.tcp_keepalive_intvl",
-        "net.ipv4.tcp_keepalive_probes",
-        "net.ipv4.tcp_rmem",
-        "net.ipv4.tcp_wmem",
-    )
-)
-_SELINUX_TYPES = frozenset({"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"})
 _VOLUMES = frozenset(
-    (
+    [
         "configMap",
         "downwardAPI",
         "emptyDir",
@@ -52,7 +35,7 @@ _VOLUMES = frozenset(
         "persistentVolumeClaim",
         "ephemeral",
         "image",
-    )
+    ]
 )
 _SECCOMP = frozenset({"RuntimeDefault", "Localhost"})
 Check = Callable[[Object], str]
@@ -134,58 +117,6 @@ def _host_ports(spec: Object) -> str:
     return f"hostPort ({_named('container', names)} {verb} {noun} {', '.join(ports)})"
 
 
-def _selinux(spec: Object) -> str:
-    """Only some types, and neither a user nor a role."""
-    options = dig(spec, "securityContext", "seLinuxOptions")
-    setters = ["pod"] if options and _bad_selinux(options) else []
-    names = _failing(spec, lambda context: _bad_selinux(table(context, "seLinuxOptions")))
-    if names:
-        setters.append(_named("container", names))
-    if not setters:
-        return ""
-    contexts = [
-        table(spec, "securityContext"),
-        *(table(each, "securityContext") for each in _containers(spec)),
-    ]
-    found = [table(context, "seLinuxOptions") for context in contexts]
-    types = sorted({each.get("type", "") for each in found} - _SELINUX_TYPES)
-    faults = [_named("type", types)] if types else []
-    faults += [f"{name} may not be set" for name in ("user", "role") if any(each.get(name) for each in found)]
-    said = "; ".join(faults)
-    return f"seLinuxOptions ({' and '.join(setters)} set forbidden securityContext.seLinuxOptions: {said})"
-
-
-def _bad_selinux(options: Object) -> bool:
-    return options.get("type", "") not in _SELINUX_TYPES or bool(options.get("user") or options.get("role"))
-
-
-def _proc_mount(spec: Object) -> str:
-    values = {each["name"]: dig(each, "securityContext", "procMount") for each in _containers(spec)}
-    bad = {name: value for name, value in values.items() if value not in {None, "", "Default"}}
-    kinds = ", ".join(f'"{value}"' for value in sorted(set(bad.values())))
-    said = f"must not set securityContext.procMount to {kinds}"
-    return f"procMount ({_named('container', list(bad))} {said})" if bad else ""
-
-
-def _probe_hosts(spec: Object) -> str:
-    names, hosts = set(), set()
-    for each in _containers(spec):
-        handlers = [each.get(name) for name in ("livenessProbe", "readinessProbe", "startupProbe")]
-        handlers += table(each, "lifecycle").values()
-        found = {dig(handler, kind, "host") for handler in handlers for kind in ("httpGet", "tcpSocket")} - {
-            None,
-            "",
-        }
-        if found:
-            names.add(each["name"])
-            hosts |= found
-    if not names:
-        return ""
-    verb = "uses" if len(names) == 1 else "use"
-    what = _named("probe or lifecycle host", sorted(hosts))
-    return f"probe or lifecycle host ({_named('container', sorted(names))} {verb} {what})"
-
-
 def _unconfined(spec: Object) -> str:
     if dig(spec, "securityContext", "seccompProfile", "type") == "Unconfined":
         return 'seccompProfile (pod must not set securityContext.seccompProfile.type to "Unconfined")'
@@ -194,13 +125,6 @@ def _unconfined(spec: Object) -> str:
         return ""
     said = 'must not set securityContext.seccompProfile.type to "Unconfined"'
     return f"seccompProfile ({_named('container', names)} {said})"
-
-
-def _sysctls(spec: Object) -> str:
-    found = [
-        each["name"] for each in rows(spec, "securityContext", "sysctls") if each["name"] not in _SYSCTLS
-    ]
-    return f"forbidden sysctls ({', '.join(found)})" if found else ""
 
 
 def _volume_types(spec: Object) -> str:
@@ -284,21 +208,13 @@ _BASELINE: tuple[Check, ...] = (
     _host_namespaces,
     _host_paths,
     _host_ports,
-    _probe_hosts,
     _privileged,
-    _proc_mount,
-    _selinux,
     _unconfined,
-    _sysctls,
 )
 _RESTRICTED: tuple[Check, ...] = (
     _host_namespaces,
     _host_ports,
-    _probe_hosts,
     _privileged,
-    _proc_mount,
-    _selinux,
-    _sysctls,
     _escalation,
     _restricted_capabilities,
     _volume_types,

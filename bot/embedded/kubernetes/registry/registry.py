@@ -40,8 +40,7 @@ from bot.embedded.kubernetes.objects import (
     uid_of,
 )
 from bot.embedded.kubernetes.registry.deletion import check_preconditions, marked, may_go, mismatched_uid
-from bot.embedded.kubernetes.registry.reading import read_body, read_configuration
-from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write
+from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write, read_body, read_configuration
 from bot.embedded.kubernetes.registry.strategy import ignored_fields, prepare_create, prepare_update
 from bot.embedded.kubernetes.resources import Resource
 from bot.embedded.kubernetes.schema.types import type_of

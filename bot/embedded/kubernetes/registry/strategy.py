@@ -8,7 +8,7 @@ from bot.embedded.kubernetes.objects import Object, dig, name_of, rows, table, u
 from bot.embedded.kubernetes.resources import Resource
 
 _COUNTED: Final = frozenset(
-    (
+    [
         "pods",
         "deployments",
         "replicasets",
@@ -19,7 +19,7 @@ _COUNTED: Final = frozenset(
         "poddisruptionbudgets",
         "endpointslices",
         "horizontalpodautoscalers",
-    )
+    ]
 )
 CLAIM_PROTECTION: Final = "kubernetes.io/pvc-protection"
 _MANDATORY: Final = "batch.kubernetes.io/"

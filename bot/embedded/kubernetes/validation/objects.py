@@ -10,7 +10,7 @@ from bot.embedded.kubernetes.objects import Object, is_deleting
 from bot.embedded.kubernetes.resources import Resource
 from bot.embedded.kubernetes.schema.decode import missing_fields, wrong_choices
 from bot.embedded.kubernetes.schema.types import type_of
-from bot.embedded.kubernetes.validation import configuration, network, pods, workloads
+from bot.embedded.kubernetes.validation import configuration, pods, workloads
 from bot.embedded.kubernetes.validation.names import check_metadata
 
 Checks = Callable[[Object], Iterable[Cause]]
@@ -24,7 +24,7 @@ _CHECKS: dict[str, Checks] = {
     "statefulsets": workloads.check_workload,
     "jobs": workloads.check_job,
     "cronjobs": workloads.check_cron_job,
-    "services": network.check_service,
+    "services": configuration.check_service,
     "configmaps": configuration.check_data,
     "secrets": configuration.check_data,
     "persistentvolumeclaims": configuration.check_claim,
@@ -36,7 +36,7 @@ _CHANGE_CHECKS: dict[str, ChangeChecks] = {
     "replicasets": workloads.check_selector_change,
     "statefulsets": workloads.check_stateful_set_change,
     "jobs": workloads.check_job_change,
-    "services": network.check_service_change,
+    "services": configuration.check_service_change,
     "configmaps": configuration.check_immutable,
     "secrets": configuration.check_secret_change,
     "persistentvolumeclaims": configuration.check_claim_change,

@@ -53,18 +53,6 @@ def check_pod_spec(spec: Object, path: str, claims: Collection[str] = ()) -> Ite
             yield from _check_container(container, where, volumes)
     if spec.get("restartPolicy") not in _RESTART:
         yield unsupported(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART)
-    yield from _check_host_ports(spec, path)
-
-
-def _check_host_ports(spec: Object, path: str) -> Iterator[Cause]:
-    for group in _GROUPS if spec.get("hostNetwork") else ():
-        for index, container in enumerate(rows(spec, group)):
-            for position, port in enumerate(rows(container, "ports")):
-                if port.get("hostPort", port.get("containerPort")) != port.get("containerPort"):
-                    where = f"{path}.{group}[{index}].ports[{position}].hostPort"
-                    yield wrong(
-                        where, port["hostPort"], "must match `containerPort` when `hostNetwork` is true"
-                    )
 
 
 def _check_volumes(spec: Object, path: str) -> Iterator[Cause]:

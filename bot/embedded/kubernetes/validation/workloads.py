@@ -18,7 +18,7 @@ _STATEFUL_SET_FIELDS = (
 )
 _SCHEDULING = frozenset({"nodeSelector", "affinity", "tolerations", "schedulingGates"})
 _CHANGEABLE = frozenset(
-    (
+    [
         "replicas",
         "ordinals",
         "template",
@@ -26,7 +26,7 @@ _CHANGEABLE = frozenset(
         "revisionHistoryLimit",
         "minReadySeconds",
         "persistentVolumeClaimRetentionPolicy",
-    )
+    ]
 )
 
 
