@@ -116,7 +116,7 @@ class World:
             "hostname": f"*.{DOMAIN}",
             "allowedRoutes": {"namespaces": {"from": "All"}},
         }
-        wanted = (
+        requested = (
             (NAMESPACES, "", {"metadata": {"name": namespace}}),
             (
                 GATEWAY_CLASSES,
@@ -132,7 +132,7 @@ class World:
                 },
             ),
         )
-        for resource, _namespace, body in wanted:
+        for resource, _namespace, body in requested:
             await self.client.apply(
                 resource,
                 {"apiVersion": resource.api_version, "kind": resource.kind, **body},

@@ -28,8 +28,8 @@ class Connection:
         """Read a kubeconfig's current (or the named) context. `ValueError` says what is missing."""
         file = Path(path)
         config = yaml.safe_load(file.read_text()) or {}
-        wanted = context or config.get("current-context")
-        chosen = _named(config, "contexts", wanted, file)["context"]
+        requested = context or config.get("current-context")
+        chosen = _named(config, "contexts", requested, file)["context"]
         cluster = _named(config, "clusters", chosen["cluster"], file)["cluster"]
         user = _named(config, "users", chosen["user"], file).get("user") or {}
         return cls(

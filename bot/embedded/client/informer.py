@@ -115,8 +115,8 @@ class Informer:
         listed = await self._client.list(
             self.resource, self._namespace, labels=self._labels, fields=self._fields
         )
-        found = {key_of(item): item for item in listed.items}
-        vanished = [item for key, item in self._cache.items() if key not in found]
+        current = {key_of(item): item for item in listed.items}
+        vanished = [item for key, item in self._cache.items() if key not in current]
         for item in vanished:
             self._forget(item)
         for item in listed.items:

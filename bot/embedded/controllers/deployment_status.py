@@ -46,10 +46,10 @@ def deployment_status(deployment: Object, observed: Observed, now: datetime) -> 
 
 def is_complete(deployment: Object, status: Mapping[str, Any]) -> bool:
     """Whether every replica is of the new template and available, and none of an old one is left."""
-    wanted = deployment["spec"].get("replicas", 1)
+    requested = deployment["spec"].get("replicas", 1)
     seen = status.get("observedGeneration", 0) >= deployment["metadata"].get("generation", 0)
     counts = (status.get(name, 0) for name in ("updatedReplicas", "replicas", "availableReplicas"))
-    return seen and all(count == wanted for count in counts)
+    return seen and all(count == requested for count in counts)
 
 
 def seconds_to_deadline(deployment: Object, status: Object, now: datetime) -> float | None:
@@ -149,8 +149,8 @@ def _with_progress(conditions: list[Object], new: Object, moved: bool, now: date
 
 def _replica_failure(observed: Observed) -> Object | None:
     sets = [*([observed.new] if observed.new else []), *observed.old]
-    found = (find_condition(item, "ReplicaFailure") for item in sets)
-    failure = next((condition for condition in found if condition), None)
+    conditions = (find_condition(item, "ReplicaFailure") for item in sets)
+    failure = next((condition for condition in conditions if condition), None)
     return (
         _condition("ReplicaFailure", "True", failure["reason"], failure.get("message", ""))
         if failure

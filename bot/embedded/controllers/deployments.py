@@ -36,8 +36,8 @@ class Deployments:
         if deployment is None:
             return None
         labels = objects.selector_text(deployment["spec"]["selector"])
-        found = (await self._client.list(REPLICA_SETS, namespace, labels=labels)).items
-        sets = objects.controlled_by(found, deployment)
+        replica_sets = (await self._client.list(REPLICA_SETS, namespace, labels=labels)).items
+        sets = objects.controlled_by(replica_sets, deployment)
         if objects.is_terminating(deployment):
             observed = _observed(deployment, sets)
         else:
@@ -131,9 +131,9 @@ class Deployments:
     async def _scale_paused(self, deployment: Object, sets: Sequence[Object]) -> None:
         """A paused Deployment follows its number of replicas, but moves to no other template."""
         active = [item for item in sets if item["spec"].get("replicas", 0)] or list(sets[-1:])
-        wanted = deployment["spec"].get("replicas", 1)
-        if len(active) == 1 and active[0]["spec"].get("replicas", 0) != wanted:
-            await self._resize_one(deployment, active[0], wanted)
+        requested = deployment["spec"].get("replicas", 1)
+        if len(active) == 1 and active[0]["spec"].get("replicas", 0) != requested:
+            await self._resize_one(deployment, active[0], requested)
 
     async def _emptied(self, deployment: Object, old: Sequence[Object]) -> bool:
         """Take all old pods down; true once none of them is left."""

@@ -28,13 +28,13 @@ class EndpointSlices:
             return None
         labels = objects.selector_text({"matchLabels": service["spec"]["selector"]})
         pods = (await self._client.list(PODS, namespace, labels=labels)).items
-        wanted = {item["metadata"]["name"]: item for item in slices(service, pods)}
+        desired = {item["metadata"]["name"]: item for item in slices(service, pods)}
         ours = f"{SERVICE_LABEL}={name},{MANAGED_BY}={MANAGER}"
-        found = (await self._client.list(ENDPOINT_SLICES, namespace, labels=ours)).items
-        existing = {item["metadata"]["name"]: item for item in objects.controlled_by(found, service)}
-        for slice_name, item in wanted.items():
+        listed = (await self._client.list(ENDPOINT_SLICES, namespace, labels=ours)).items
+        existing = {item["metadata"]["name"]: item for item in objects.controlled_by(listed, service)}
+        for slice_name, item in desired.items():
             await self._write(item, existing.get(slice_name))
-        for slice_name in existing.keys() - wanted.keys():
+        for slice_name in existing.keys() - desired.keys():
             await self._client.delete(ENDPOINT_SLICES, slice_name, namespace)
         return None
 

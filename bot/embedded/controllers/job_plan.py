@@ -165,10 +165,10 @@ def _end(
 
 
 def _suspension(job: Object, conditions: list[Object], now: datetime) -> list[Object]:
-    known = any(condition["type"] == "Suspended" for condition in conditions)
+    was_suspended = any(condition["type"] == "Suspended" for condition in conditions)
     if job["spec"].get("suspend"):
         new = {"status": "True", "reason": "JobSuspended", "message": "Job suspended"}
-    elif known:
+    elif was_suspended:
         new = {"status": "False", "reason": "JobResumed", "message": "Job resumed"}
     else:
         return conditions

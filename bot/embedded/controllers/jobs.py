@@ -44,8 +44,8 @@ class Jobs:
 
     async def _pods(self, job: Object) -> list[Object]:
         labels = f"{UID_LABEL}={job['metadata']['uid']}"
-        found = (await self._client.list(PODS, job["metadata"]["namespace"], labels=labels)).items
-        return objects.controlled_by(found, job)
+        listed = (await self._client.list(PODS, job["metadata"]["namespace"], labels=labels)).items
+        return objects.controlled_by(listed, job)
 
     async def _stop(self, pods: Sequence[Object]) -> None:
         for pod in pods:
@@ -67,9 +67,9 @@ class Jobs:
         self, job: Object, pods: Sequence[Object], counts: Counts, now: datetime
     ) -> float | None:
         """Make or remove pods; returns the seconds until something is due by time alone."""
-        wanted = job_plan.wanted_active(job, counts)
-        await self._stop(counts.active[wanted:])
-        missing = wanted - len(counts.active)
+        requested = job_plan.wanted_active(job, counts)
+        await self._stop(counts.active[requested:])
+        missing = requested - len(counts.active)
         deadline = job_plan.seconds_to_deadline(job, now)
         if missing <= 0:
             return deadline

@@ -21,49 +21,53 @@ class ReplicaSets:
     async def reconcile(self, key: Key) -> float | None:
         """Bring one ReplicaSet to its number of pods."""
         namespace, name = key
-        wanted = await self._client.find(REPLICA_SETS, name, namespace)
-        if wanted is None:
+        replica_set = await self._client.find(REPLICA_SETS, name, namespace)
+        if replica_set is None:
             return None
-        labels = objects.selector_text(wanted["spec"]["selector"])
-        found = (await self._client.list(PODS, namespace, labels=labels)).items
-        pods = objects.controlled_by(found, wanted)
+        labels = objects.selector_text(replica_set["spec"]["selector"])
+        listed = (await self._client.list(PODS, namespace, labels=labels)).items
+        pods = objects.controlled_by(listed, replica_set)
         failure: ApiError | None = None
-        if not objects.is_terminating(wanted):
+        if not objects.is_terminating(replica_set):
             try:
-                pods = await self._scale(wanted, pods)
+                pods = await self._scale(replica_set, pods)
             except ApiError as error:
                 failure = error
         now = objects.utc_now()
-        await self._write_status(wanted, status(wanted, pods, failure, now))
+        await self._write_status(replica_set, status(replica_set, pods, failure, now))
         if failure:
             raise failure
-        return objects.next_availability(wanted, pods, now)
+        return objects.next_availability(replica_set, pods, now)
 
-    async def _scale(self, wanted: Object, pods: Sequence[Object]) -> list[Object]:
+    async def _scale(self, replica_set: Object, pods: Sequence[Object]) -> list[Object]:
         active = [pod for pod in pods if objects.is_active(pod)]
-        missing = wanted["spec"].get("replicas", 1) - len(active)
-        created = [await self._create(wanted) for _ in range(missing)]
+        missing = replica_set["spec"].get("replicas", 1) - len(active)
+        created = [await self._create(replica_set) for _ in range(missing)]
         surplus = sorted(active, key=worth)[: max(0, -missing)]
         for pod in surplus:
             await self._client.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
-            await self._recorder.normal(wanted, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
+            await self._recorder.normal(
+                replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}"
+            )
         gone = {pod["metadata"]["uid"] for pod in surplus}
         return [pod for pod in pods if pod["metadata"]["uid"] not in gone] + created
 
-    async def _create(self, wanted: Object) -> Object:
-        name = {"generateName": f"{wanted['metadata']['name']}-"}
-        pod = objects.pod_from_template(wanted["spec"]["template"], wanted, name)
+    async def _create(self, replica_set: Object) -> Object:
+        name = {"generateName": f"{replica_set['metadata']['name']}-"}
+        pod = objects.pod_from_template(replica_set["spec"]["template"], replica_set, name)
         try:
             created = await self._client.create(PODS, pod)
         except ApiError as error:
-            await self._recorder.warning(wanted, "FailedCreate", f"Error creating: {error.message}")
+            await self._recorder.warning(replica_set, "FailedCreate", f"Error creating: {error.message}")
             raise
-        await self._recorder.normal(wanted, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}")
+        await self._recorder.normal(
+            replica_set, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}"
+        )
         return created
 
-    async def _write_status(self, wanted: Object, status: Object) -> None:
-        if objects.differs(status, wanted.get("status") or {}):
-            await self._client.replace(REPLICA_SETS, {**wanted, "status": status}, subresource="status")
+    async def _write_status(self, replica_set: Object, status: Object) -> None:
+        if objects.differs(status, replica_set.get("status") or {}):
+            await self._client.replace(REPLICA_SETS, {**replica_set, "status": status}, subresource="status")
 
 
 def worth(pod: Object) -> tuple[bool, bool, bool, int]:
@@ -74,11 +78,11 @@ def worth(pod: Object) -> tuple[bool, bool, bool, int]:
     return assigned, objects.phase(pod) == "Running", objects.is_ready(pod), age
 
 
-def status(wanted: Object, pods: Sequence[Object], failure: ApiError | None, now: datetime) -> Object:
+def status(replica_set: Object, pods: Sequence[Object], failure: ApiError | None, now: datetime) -> Object:
     """The ReplicaSet's status for these pods. `failure` is why a pod could not be created."""
     active = [pod for pod in pods if objects.is_active(pod)]
-    minimum = wanted["spec"].get("minReadySeconds", 0)
-    template_labels = (wanted["spec"]["template"].get("metadata") or {}).get("labels") or {}
+    minimum = replica_set["spec"].get("minReadySeconds", 0)
+    template_labels = (replica_set["spec"]["template"].get("metadata") or {}).get("labels") or {}
     available = [pod for pod in active if objects.seconds_until_available(pod, minimum, now) == 0]
     labelled = [
         pod for pod in active if template_labels.items() <= (pod["metadata"].get("labels") or {}).items()
@@ -88,15 +92,15 @@ def status(wanted: Object, pods: Sequence[Object], failure: ApiError | None, now
         "readyReplicas": sum(objects.is_ready(pod) for pod in active),
         "availableReplicas": len(available),
     }
-    conditions = (wanted.get("status") or {}).get("conditions") or []
+    conditions = (replica_set.get("status") or {}).get("conditions") or []
     conditions = [condition for condition in conditions if condition["type"] != "ReplicaFailure" or failure]
     if failure:
-        told = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
-        conditions = objects.with_condition(conditions, {**told, "message": failure.message}, now)
+        fields = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
+        conditions = objects.with_condition(conditions, {**fields, "message": failure.message}, now)
     return {
         "replicas": len(active),
         **{name: count for name, count in counts.items() if count},
         "terminatingReplicas": sum(objects.is_terminating(pod) for pod in pods),
-        "observedGeneration": wanted["metadata"].get("generation", 0),
+        "observedGeneration": replica_set["metadata"].get("generation", 0),
         **({"conditions": conditions} if conditions else {}),
     }

@@ -24,12 +24,12 @@ class Plan:
     delete: Sequence[int] = ()
 
 
-def next_actions(wanted: Object, pods: Mapping[int, Object], now: datetime) -> Plan:
+def next_actions(stateful_set: Object, pods: Mapping[int, Object], now: datetime) -> Plan:
     """The next actions for the pods by ordinal.
 
     In order means: the lowest missing one is made, and nothing else happens until all below are available.
     """
-    spec = wanted["spec"]
+    spec = stateful_set["spec"]
     in_order = spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady"
     first = (spec.get("ordinals") or {}).get("start", 0)
     ordinals = range(first, first + spec.get("replicas", 1))
@@ -42,25 +42,25 @@ def next_actions(wanted: Object, pods: Mapping[int, Object], now: datetime) -> P
         removable = [number for number in condemned if not _leaves(pods[number])]
         if missing or removable:
             return Plan(create=missing, delete=removable)
-        return _update(wanted, pods, ordinals, now)
+        return _update(stateful_set, pods, ordinals, now)
     for number in ordinals:
         if number not in pods:
             return Plan(create=[number])
-        if not is_available(wanted, pods[number], now):
+        if not is_available(stateful_set, pods[number], now):
             return Plan()
     if condemned:
         busy = any(_leaves(pods[number]) for number in condemned)
         return Plan() if busy else Plan(delete=condemned[:1])
-    return _update(wanted, pods, ordinals, now)
+    return _update(stateful_set, pods, ordinals, now)
 
 
-def _update(wanted: Object, pods: Mapping[int, Object], ordinals: range, now: datetime) -> Plan:
+def _update(stateful_set: Object, pods: Mapping[int, Object], ordinals: range, now: datetime) -> Plan:
     """Replace the highest pod of an older revision; then wait for the new one."""
-    strategy = wanted["spec"].get("updateStrategy") or {}
+    strategy = stateful_set["spec"].get("updateStrategy") or {}
     if strategy.get("type") == "OnDelete":
         return Plan()
     partition = (strategy.get("rollingUpdate") or {}).get("partition", 0)
-    revision = revision_of(wanted)
+    revision = revision_of(stateful_set)
     for number in reversed(ordinals):
         if number < partition:
             break
@@ -69,7 +69,7 @@ def _update(wanted: Object, pods: Mapping[int, Object], ordinals: range, now: da
             return Plan()
         if (pod["metadata"].get("labels") or {}).get(REVISION_LABEL) != revision:
             return Plan(delete=[number])
-        if not is_available(wanted, pod, now):
+        if not is_available(stateful_set, pod, now):
             return Plan()
     return Plan()
 
@@ -78,15 +78,15 @@ def _leaves(pod: Object) -> bool:
     return objects.is_terminating(pod)
 
 
-def is_available(wanted: Object, pod: Object, now: datetime) -> bool:
+def is_available(stateful_set: Object, pod: Object, now: datetime) -> bool:
     """Whether a pod runs, is not leaving, and has been ready for long enough."""
-    minimum = wanted["spec"].get("minReadySeconds", 0)
+    minimum = stateful_set["spec"].get("minReadySeconds", 0)
     return objects.is_active(pod) and objects.seconds_until_available(pod, minimum, now) == 0
 
 
-def revision_of(wanted: Object) -> str:
+def revision_of(stateful_set: Object) -> str:
     """The name of the current template's revision."""
-    return f"{wanted['metadata']['name']}-{objects.content_hash(wanted['spec']['template'])}"
+    return f"{stateful_set['metadata']['name']}-{objects.content_hash(stateful_set['spec']['template'])}"
 
 
 def ordinal(pod: Object) -> int:
@@ -94,73 +94,75 @@ def ordinal(pod: Object) -> int:
     return int(pod["metadata"]["name"].rpartition("-")[2])
 
 
-def claims(wanted: Object, number: int) -> list[Object]:
+def claims(stateful_set: Object, number: int) -> list[Object]:
     """The volume claims of one pod. They stay when the pod goes."""
-    namespace = wanted["metadata"]["namespace"]
-    selected = wanted["spec"]["selector"].get("matchLabels") or {}
+    namespace = stateful_set["metadata"]["namespace"]
+    selected = stateful_set["spec"]["selector"].get("matchLabels") or {}
     return [
         {
             "apiVersion": "v1",
             "kind": "PersistentVolumeClaim",
             "metadata": {
                 **template["metadata"],
-                "name": _claim_name(wanted, template, number),
+                "name": _claim_name(stateful_set, template, number),
                 "namespace": namespace,
                 "labels": {**(template["metadata"].get("labels") or {}), **selected},
             },
             "spec": template["spec"],
         }
-        for template in wanted["spec"].get("volumeClaimTemplates") or []
+        for template in stateful_set["spec"].get("volumeClaimTemplates") or []
     ]
 
 
-def _claim_name(wanted: Object, template: Object, number: int) -> str:
-    return f"{template['metadata']['name']}-{wanted['metadata']['name']}-{number}"
+def _claim_name(stateful_set: Object, template: Object, number: int) -> str:
+    return f"{template['metadata']['name']}-{stateful_set['metadata']['name']}-{number}"
 
 
-def stateful_pod(wanted: Object, number: int) -> Object:
+def stateful_pod(stateful_set: Object, number: int) -> Object:
     """The pod of an ordinal: stable name, its own volumes."""
-    name = f"{wanted['metadata']['name']}-{number}"
+    name = f"{stateful_set['metadata']['name']}-{number}"
     pod = objects.pod_from_template(
-        wanted["spec"]["template"], wanted, {"name": name, "generateName": f"{wanted['metadata']['name']}-"}
+        stateful_set["spec"]["template"],
+        stateful_set,
+        {"name": name, "generateName": f"{stateful_set['metadata']['name']}-"},
     )
     pod["metadata"]["labels"] |= {
-        REVISION_LABEL: revision_of(wanted),
+        REVISION_LABEL: revision_of(stateful_set),
         INDEX_LABEL: str(number),
         NAME_LABEL: name,
     }
-    templates = wanted["spec"].get("volumeClaimTemplates") or []
+    templates = stateful_set["spec"].get("volumeClaimTemplates") or []
     own = {
         template["metadata"]["name"]: {
             "name": template["metadata"]["name"],
-            "persistentVolumeClaim": {"claimName": _claim_name(wanted, template, number)},
+            "persistentVolumeClaim": {"claimName": _claim_name(stateful_set, template, number)},
         }
         for template in templates
     }
     others = [volume for volume in pod["spec"].get("volumes") or [] if volume["name"] not in own]
     pod["spec"] |= {
         "hostname": name,
-        "subdomain": wanted["spec"].get("serviceName", ""),
+        "subdomain": stateful_set["spec"].get("serviceName", ""),
         "volumes": [*own.values(), *others],
     }
     return pod
 
 
-def status(wanted: Object, pods: Sequence[Object], now: datetime) -> Object:
+def status(stateful_set: Object, pods: Sequence[Object], now: datetime) -> Object:
     """The StatefulSet's status for these pods."""
-    before, revision = wanted.get("status") or {}, revision_of(wanted)
+    before, revision = stateful_set.get("status") or {}, revision_of(stateful_set)
     current = before.get("currentRevision") or revision
     active = [pod for pod in pods if objects.is_active(pod)]
     labels = [(pod["metadata"].get("labels") or {}).get(REVISION_LABEL) for pod in active]
     updated = labels.count(revision)
     ready = sum(objects.is_ready(pod) for pod in active)
-    if updated == len(active) == ready == wanted["spec"].get("replicas", 1):
+    if updated == len(active) == ready == stateful_set["spec"].get("replicas", 1):
         current = revision  # the update is complete
     return {
-        "observedGeneration": wanted["metadata"].get("generation", 0),
+        "observedGeneration": stateful_set["metadata"].get("generation", 0),
         "replicas": len(active),
         "readyReplicas": ready,
-        "availableReplicas": sum(is_available(wanted, pod, now) for pod in active),
+        "availableReplicas": sum(is_available(stateful_set, pod, now) for pod in active),
         "currentReplicas": labels.count(current),
         "updatedReplicas": updated,
         "currentRevision": current,
@@ -179,56 +181,57 @@ class StatefulSets:
     async def reconcile(self, key: Key) -> float | None:
         """Move one StatefulSet a step towards its template."""
         namespace, name = key
-        wanted = await self._client.find(STATEFUL_SETS, name, namespace)
-        if wanted is None:
+        stateful_set = await self._client.find(STATEFUL_SETS, name, namespace)
+        if stateful_set is None:
             return None
-        labels = objects.selector_text(wanted["spec"]["selector"])
-        found = (await self._client.list(PODS, namespace, labels=labels)).items
-        pods = objects.controlled_by(found, wanted)
-        if not objects.is_terminating(wanted):
-            pods = await self._step(wanted, pods)
+        labels = objects.selector_text(stateful_set["spec"]["selector"])
+        listed = (await self._client.list(PODS, namespace, labels=labels)).items
+        pods = objects.controlled_by(listed, stateful_set)
+        if not objects.is_terminating(stateful_set):
+            pods = await self._step(stateful_set, pods)
         now = objects.utc_now()
-        new = status(wanted, pods, now)
-        if objects.differs(new, wanted.get("status") or {}):
-            await self._client.replace(STATEFUL_SETS, {**wanted, "status": new}, subresource="status")
-        return objects.next_availability(wanted, pods, now)
+        new = status(stateful_set, pods, now)
+        if objects.differs(new, stateful_set.get("status") or {}):
+            await self._client.replace(STATEFUL_SETS, {**stateful_set, "status": new}, subresource="status")
+        return objects.next_availability(stateful_set, pods, now)
 
-    async def _step(self, wanted: Object, pods: Sequence[Object]) -> list[Object]:
+    async def _step(self, stateful_set: Object, pods: Sequence[Object]) -> list[Object]:
         """Do what may be done now; in order, that is one pod at a time."""
         by_ordinal = {ordinal(pod): pod for pod in pods}
-        plan = next_actions(wanted, by_ordinal, objects.utc_now())
+        plan = next_actions(stateful_set, by_ordinal, objects.utc_now())
         for number in plan.create:
-            by_ordinal[number] = await self._create(wanted, number)
+            by_ordinal[number] = await self._create(stateful_set, number)
         for number in plan.delete:
             pod = by_ordinal.pop(number)
             await self._client.delete(
                 PODS, pod["metadata"]["name"], pod["metadata"]["namespace"], uid=pod["metadata"]["uid"]
             )
-            await self._tell(wanted, "SuccessfulDelete", f"Delete Pod {pod['metadata']['name']}")
+            await self._tell(stateful_set, "SuccessfulDelete", f"Delete Pod {pod['metadata']['name']}")
         return [by_ordinal[number] for number in sorted(by_ordinal)]
 
-    async def _create(self, wanted: Object, number: int) -> Object:
-        name = f"{wanted['metadata']['name']}-{number}"
+    async def _create(self, stateful_set: Object, number: int) -> Object:
+        name = f"{stateful_set['metadata']['name']}-{number}"
         try:
-            for claim in claims(wanted, number):
-                await self._claim(wanted, claim, name)
-            created = await self._client.create(PODS, stateful_pod(wanted, number))
+            for claim in claims(stateful_set, number):
+                await self._claim(stateful_set, claim, name)
+            created = await self._client.create(PODS, stateful_pod(stateful_set, number))
         except ApiError as error:
-            message = (
-                f"create Pod {name} in StatefulSet {wanted['metadata']['name']} failed error: {error.message}"
-            )
-            await self._recorder.warning(wanted, "FailedCreate", message)
+            owner = stateful_set["metadata"]["name"]
+            message = f"create Pod {name} in StatefulSet {owner} failed error: {error.message}"
+            await self._recorder.warning(stateful_set, "FailedCreate", message)
             raise
-        await self._tell(wanted, "SuccessfulCreate", f"Create Pod {name}")
+        await self._tell(stateful_set, "SuccessfulCreate", f"Create Pod {name}")
         return created
 
-    async def _tell(self, wanted: Object, reason: str, what: str) -> None:
-        message = f"{what} in StatefulSet {wanted['metadata']['name']} successful"
-        await self._recorder.normal(wanted, reason, message)
+    async def _tell(self, stateful_set: Object, reason: str, action: str) -> None:
+        message = f"{action} in StatefulSet {stateful_set['metadata']['name']} successful"
+        await self._recorder.normal(stateful_set, reason, message)
 
-    async def _claim(self, wanted: Object, claim: Object, pod: str) -> None:
+    async def _claim(self, stateful_set: Object, claim: Object, pod: str) -> None:
         metadata = claim["metadata"]
         if not await self._client.find(PERSISTENT_VOLUME_CLAIMS, metadata["name"], metadata["namespace"]):
             await self._client.create(PERSISTENT_VOLUME_CLAIMS, claim)
-            what = f"Create Claim {metadata['name']} Pod {pod} in StatefulSet {wanted['metadata']['name']}"
-            await self._recorder.normal(wanted, "SuccessfulCreate", f"{what} success")
+            action = (
+                f"Create Claim {metadata['name']} Pod {pod} in StatefulSet {stateful_set['metadata']['name']}"
+            )
+            await self._recorder.normal(stateful_set, "SuccessfulCreate", f"{action} success")

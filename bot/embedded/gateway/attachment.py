@@ -34,10 +34,10 @@ class Listener:
         rule: Mapping[str, Any] = (self.spec.get("allowedRoutes") or {}).get("namespaces") or {}
         origin = rule.get("from", "Same")
         if origin == "Selector":
-            wanted = rule.get("selector") or {}
+            requested = rule.get("selector") or {}
             # Only labels are compared: an expression that is not understood must not let a route in.
-            pairs = (wanted.get("matchLabels") or {}).items()
-            return not wanted.get("matchExpressions") and all(
+            pairs = (requested.get("matchLabels") or {}).items()
+            return not requested.get("matchExpressions") and all(
                 labels.get(key) == value for key, value in pairs
             )
         return bool(origin == "All" or namespace == self.gateway["metadata"]["namespace"])
@@ -63,7 +63,7 @@ def attach(
     A hostname belongs to the namespace whose route had it first. Routes of one namespace may share it.
     """
     owners: dict[str, Object] = {}
-    found = []
+    results = []
     for route in sorted(routes, key=age):
         namespace = route["metadata"]["namespace"]
         for parent in route["spec"].get("parentRefs") or []:
@@ -72,8 +72,8 @@ def attach(
                 continue
             attachment = _attached(route, parent, gateway, namespaces.get(namespace, {}))
             _claim_hostnames(attachment, owners)
-            found.append(attachment)
-    return found
+            results.append(attachment)
+    return results
 
 
 def age(route: Object) -> tuple[str, Key]:
@@ -104,20 +104,20 @@ def _attached(route: Object, parent: Object, gateway: Object, labels: Mapping[st
         attachment.reason, attachment.message = "NoMatchingParent", "the gateway has no such listener"
         return attachment
     namespace = route["metadata"]["namespace"]
-    admitting = [one for one in chosen if one.supported and one.admits(namespace, labels)]
+    admitting = [item for item in chosen if item.supported and item.admits(namespace, labels)]
     if not admitting:
         attachment.reason = "NotAllowedByListeners"
         attachment.message = f"no listener takes routes of namespace {namespace}"
         return attachment
-    wanted = [name.lower() for name in route["spec"].get("hostnames") or [ANY]]
+    requested = [name.lower() for name in route["spec"].get("hostnames") or [ANY]]
     for listener in admitting:
-        common = [name for name in (_intersection(listener.hostname, one) for one in wanted) if name]
+        common = [name for name in (_intersection(listener.hostname, item) for item in requested) if name]
         if common:
             attachment.listeners.append(listener)
             attachment.hostnames += [name for name in common if name not in attachment.hostnames]
     if not attachment.hostnames:
         attachment.reason = "NoMatchingListenerHostname"
-        attachment.message = f"no listener serves {', '.join(wanted)}"
+        attachment.message = f"no listener serves {', '.join(requested)}"
     return attachment
 
 

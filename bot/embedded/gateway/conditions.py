@@ -16,31 +16,33 @@ def class_status(gateway_class: Object) -> Object:
 
 def gateway_status(gateway: Object, attachments: Iterable[Attachment], address: str) -> Object:
     """A gateway's status, with the number of routes that each listener serves."""
-    served = [(listener.gateway, listener.name) for one in attachments for listener in one.listeners]
+    served = [
+        (listener.gateway, listener.name) for attachment in attachments for listener in attachment.listeners
+    ]
     before = {entry["name"]: entry for entry in (gateway.get("status") or {}).get("listeners") or []}
     listeners = []
     for listener in listeners_of(gateway):
         problem = "" if listener.supported else "UnsupportedProtocol"
-        wanted = [
+        requested = [
             ("Accepted", problem or "Accepted", "this gateway serves HTTP only" if problem else ""),
             ("Programmed", "Invalid" if problem else "Programmed", ""),
             ("ResolvedRefs", "ResolvedRefs", ""),
         ]
-        known = {"conditions": before.get(listener.name, {}).get("conditions")}
+        fields = {"conditions": before.get(listener.name, {}).get("conditions")}
         listeners.append(
             {
                 "name": listener.name,
                 "supportedKinds": [_HTTP_ROUTE],
                 "attachedRoutes": served.count((gateway, listener.name)),
-                "conditions": _conditions({"metadata": gateway["metadata"], "status": known}, wanted),
+                "conditions": _conditions({"metadata": gateway["metadata"], "status": fields}, requested),
             }
         )
     valid = any(listener.supported for listener in listeners_of(gateway))
-    wanted = [("Accepted", "Accepted" if valid else "ListenersNotValid", "")]
-    wanted.append(("Programmed", "Programmed" if valid else "Invalid", ""))
+    requested = [("Accepted", "Accepted" if valid else "ListenersNotValid", "")]
+    requested.append(("Programmed", "Programmed" if valid else "Invalid", ""))
     return {
         "addresses": [{"type": "IPAddress", "value": address}],
-        "conditions": _conditions(gateway, wanted),
+        "conditions": _conditions(gateway, requested),
         "listeners": listeners,
     }
 
@@ -50,14 +52,14 @@ def route_parent(attachment: Attachment, services: Mapping[Key, Object], control
     route = attachment.route
     problem = unsupported(route)
     reason, message = ("UnsupportedValue", problem) if problem else (attachment.reason, attachment.message)
-    wanted = [("Accepted", reason, message), ("ResolvedRefs", *_references(route, services))]
+    requested = [("Accepted", reason, message), ("ResolvedRefs", *_references(route, services))]
     before = (route.get("status") or {}).get("parents") or []
     same = (p for p in before if (p["controllerName"], p["parentRef"]) == (controller, attachment.parent))
-    known = {"metadata": route["metadata"], "status": next(same, {})}
+    fields = {"metadata": route["metadata"], "status": next(same, {})}
     return {
         "parentRef": attachment.parent,
         "controllerName": controller,
-        "conditions": _conditions(known, wanted),
+        "conditions": _conditions(fields, requested),
     }
 
 
@@ -79,15 +81,15 @@ def _references(route: Object, services: Mapping[Key, Object]) -> tuple[str, str
     return "ResolvedRefs", ""
 
 
-def _conditions(item: Object, wanted: Iterable[tuple[str, str, str]]) -> list[Object]:
+def _conditions(item: Object, requested: Iterable[tuple[str, str, str]]) -> list[Object]:
     """Conditions of type, reason and message. A reason that is not the good one makes it false."""
     before = {entry["type"]: entry for entry in (item.get("status") or {}).get("conditions") or []}
-    found = []
-    for kind, reason, message in wanted:
+    conditions = []
+    for kind, reason, message in requested:
         status = "True" if reason == kind else "False"
         same = before.get(kind, {})
         changed = same.get("status") != status
-        found.append(
+        conditions.append(
             {
                 "type": kind,
                 "status": status,
@@ -97,7 +99,7 @@ def _conditions(item: Object, wanted: Iterable[tuple[str, str, str]]) -> list[Ob
                 "lastTransitionTime": _now() if changed else same["lastTransitionTime"],
             }
         )
-    return found
+    return conditions
 
 
 def _now() -> str:

@@ -99,7 +99,7 @@ class Gateway:
             for namespace in self._informers["Namespace"].list()
         }
         attachments = attach(self._informers["HTTPRoute"].list(), self._gateways(), labels)
-        served = [one for one in attachments if not unsupported(one.route)]
+        served = [attachment for attachment in attachments if not unsupported(attachment.route)]
         self._proxy.table = Table(served, self._proxy.table)
         return attachments
 
@@ -134,7 +134,11 @@ class Gateway:
             await self._write(GATEWAYS, gateway, gateway_status(gateway, attachments, "127.0.0.1"))
         services = {key_of(item): item for item in self._informers["Service"].list()}
         for route in self._informers["HTTPRoute"].list():
-            ours = [route_parent(one, services, CONTROLLER_NAME) for one in attachments if one.route is route]
+            ours = [
+                route_parent(attachment, services, CONTROLLER_NAME)
+                for attachment in attachments
+                if attachment.route is route
+            ]
             before = (route.get("status") or {}).get("parents") or []
             others = [parent for parent in before if parent["controllerName"] != CONTROLLER_NAME]
             if ours or len(others) != len(before):

@@ -54,7 +54,7 @@ class Table:
         """A rule that is in the table `before` as well goes on dealing where it was."""
         self._entries: dict[str, list[_Entry]] = {}
         self._rules: dict[str, list[Rule]] = {}
-        for attachment in sorted(attachments, key=lambda one: age(one.route)):
+        for attachment in sorted(attachments, key=lambda item: age(item.route)):
             uid = str(attachment.route["metadata"]["uid"])
             if uid not in self._rules:
                 self._rules[uid] = _rules(attachment.route, before._rules.get(uid, []) if before else [])
@@ -67,7 +67,7 @@ class Table:
         """The rule that matches: the most exact hostname, then the most exact path, then the oldest route."""
         patterns = [pattern for pattern in self._entries if covers(pattern, hostname)]
         for pattern in sorted(
-            patterns, key=lambda one: (one == hostname, one != ANY, len(one)), reverse=True
+            patterns, key=lambda item: (item == hostname, item != ANY, len(item)), reverse=True
         ):
             for entry in self._entries[pattern]:
                 if _matches(entry.match, method, path, headers):
@@ -106,16 +106,16 @@ def unsupported(route: Object) -> str:
         backends = rule.get("backendRefs") or []
         if any(backend.get("filters") for backend in backends):
             return "filters of a backend are not supported"
-        known = ("RequestHeaderModifier", "ResponseHeaderModifier")
-        if others := [one["type"] for one in rule.get("filters") or [] if one["type"] not in known]:
+        supported = ("RequestHeaderModifier", "ResponseHeaderModifier")
+        if others := [item["type"] for item in rule.get("filters") or [] if item["type"] not in supported]:
             return f"filters of type {', '.join(others)} are not supported"
     return ""
 
 
 def _matches(match: Object, method: str, path: str, headers: Mapping[str, str]) -> bool:
-    wanted = match.get("path") or {}
-    value = str(wanted.get("value") or "/")
-    if wanted.get("type") == "Exact":
+    requested = match.get("path") or {}
+    value = str(requested.get("value") or "/")
+    if requested.get("type") == "Exact":
         if path != value:
             return False
     elif not (path == value or path.startswith(value.rstrip("/") + "/")):

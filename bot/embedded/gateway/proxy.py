@@ -54,10 +54,10 @@ class Proxy:
         hostname = request.host.rsplit(":", 1)[0].rstrip(".").lower()
         rule = self.table.find(hostname, request.method, request.rel_url.raw_path, request.headers)
         if rule is None:
-            what = (
+            action = (
                 f"path {request.rel_url.raw_path} of {hostname}" if self.table.serves(hostname) else hostname
             )
-            return _say(404, f"No route serves {what}.")
+            return _say(404, f"No route serves {action}.")
         backend = rule.next_backend()
         if backend is None:
             return _say(500, f"Route {rule.name} has no backend for this request.")
@@ -119,11 +119,11 @@ def _outgoing(request: web.BaseRequest) -> CIMultiDict[str]:
 
 
 def _without_hops(headers: MultiMapping[str]) -> CIMultiDict[str]:
-    found = CIMultiDict(headers)
-    named = {name.strip().lower() for value in found.getall("Connection", []) for name in value.split(",")}
+    content = CIMultiDict(headers)
+    named = {name.strip().lower() for value in content.getall("Connection", []) for name in value.split(",")}
     for name in _HOP_BY_HOP | named:
-        found.popall(name, None)
-    return found
+        content.popall(name, None)
+    return content
 
 
 def _modify(headers: CIMultiDict[str], rule: Rule, kind: str) -> None:

@@ -171,24 +171,24 @@ class Root:
         fields = {_snake(name): value for name, value in input.items() if value is not None}
         fields["state"] = input["state"].lower()
         made = self._github.deployments.add_status(deployment, call.actor, fields)
-        told = {
+        text = {
             "id": node_id("DeploymentStatus", made.id),
             "state": made.state.upper(),
             "deployment": _deployment(deployment),
         }
-        return {"deploymentStatus": told} | _echo(input)
+        return {"deploymentStatus": text} | _echo(input)
 
-    def _node(self, global_id: str, kind: str, known: dict[int, Any]) -> Any:
+    def _node(self, global_id: str, kind: str, current: dict[int, Any]) -> Any:
         """What the node id names, when it is of that kind. Raises GitHubError 404."""
         try:
             decoded = base64.b64decode(global_id, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):
             raise _unresolved(global_id) from None
         match = re.fullmatch(rf"\d{{3}}:{kind}(\d+)", decoded)
-        found = known.get(int(match[1])) if match else None
-        if found is None:
+        value = current.get(int(match[1])) if match else None
+        if value is None:
             raise _unresolved(global_id)
-        return found
+        return value
 
     def _allowed(self, repository: Repository, global_id: str, *needs: str) -> Call:
         call = Call(
@@ -227,15 +227,19 @@ def _rendered(done: ExecutionResult) -> Json:
 
 
 def _error(error: GraphQLError) -> Json:
-    told: Json = {"message": error.message}
+    fields: Json = {"message": error.message}
     if error.locations:
-        told["locations"] = [{"line": one.line, "column": one.column} for one in error.locations]
+        fields["locations"] = [
+            {"line": location.line, "column": location.column} for location in error.locations
+        ]
     if error.path:
-        told["path"] = error.path
+        fields["path"] = error.path
     if isinstance(error.original_error, GitHubError):
-        return {"type": _TYPES.get(error.original_error.status, "UNPROCESSABLE")} | told
+        return {"type": _TYPES.get(error.original_error.status, "UNPROCESSABLE")} | fields
     undefined = error.message.startswith("Cannot query field")
-    return told | {"extensions": {"code": "undefinedField" if undefined else "argumentLiteralsIncompatible"}}
+    return fields | {
+        "extensions": {"code": "undefinedField" if undefined else "argumentLiteralsIncompatible"}
+    }
 
 
 def _unresolved(global_id: str) -> GitHubError:

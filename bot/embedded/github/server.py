@@ -198,8 +198,8 @@ class _Gate:
             if message["type"] == "http.response.start" and logged:
                 is_archive = path.startswith(ARCHIVES)  # whose query is a secret
                 query = "" if is_archive else scope["query_string"].decode()
-                told = GRAPHQL if path == GRAPHQL_PATH else path.removeprefix(PREFIX)
-                self._github.requests.add(LoggedRequest(scope["method"], told, query, message["status"], at))
+                value = GRAPHQL if path == GRAPHQL_PATH else path.removeprefix(PREFIX)
+                self._github.requests.add(LoggedRequest(scope["method"], value, query, message["status"], at))
             await send(message)
 
         await app(scope, receive, log_and_send)

@@ -19,8 +19,8 @@ class Cause:
     field: str = ""
 
     def as_json(self) -> Object:
-        found = {"reason": self.reason, "message": self.message}
-        return {**found, "field": self.field} if self.field else found
+        fields = {"reason": self.reason, "message": self.message}
+        return {**fields, "field": self.field} if self.field else fields
 
     def __str__(self) -> str:
         return f"{self.field}: {self.message}" if self.field else self.message
@@ -83,16 +83,16 @@ def already_exists(resource: Resource, name: str) -> ApiError:
     return ApiError(409, "AlreadyExists", message, _details(resource, name))
 
 
-def conflict(resource: Resource, name: str, why: str, by_kind: bool = False) -> ApiError:
+def conflict(resource: Resource, name: str, reason: str, by_kind: bool = False) -> ApiError:
     """`by_kind` names the kind instead of the resource, as Kubernetes does where preconditions fail."""
     noun = resource.kind if by_kind else resource.qualified
     details = {"name": name, "kind": resource.kind} if by_kind else _details(resource, name)
-    return ApiError(409, "Conflict", f'Operation cannot be fulfilled on {noun} "{name}": {why}', details)
+    return ApiError(409, "Conflict", f'Operation cannot be fulfilled on {noun} "{name}": {reason}', details)
 
 
 def modified(resource: Resource, name: str) -> ApiError:
-    why = "the object has been modified; please apply your changes to the latest version and try again"
-    return conflict(resource, name, why)
+    reason = "the object has been modified; please apply your changes to the latest version and try again"
+    return conflict(resource, name, reason)
 
 
 def apply_conflict(causes: list[Cause]) -> ApiError:
@@ -104,22 +104,22 @@ def apply_conflict(causes: list[Cause]) -> ApiError:
     fields: dict[str, list[str]] = {}
     for cause in causes:
         fields.setdefault(cause.message.replace("conflict", "conflicts", 1), []).append(f"- {cause.field}")
-    said = "\n".join("\n".join([f"{manager}:", *paths]) for manager, paths in sorted(fields.items()))
-    return ApiError(409, "Conflict", f"Apply failed with {len(causes)} conflicts: {said}", details)
+    text = "\n".join("\n".join([f"{manager}:", *paths]) for manager, paths in sorted(fields.items()))
+    return ApiError(409, "Conflict", f"Apply failed with {len(causes)} conflicts: {text}", details)
 
 
-def forbidden(resource: Resource, name: str, why: str, causes: list[Cause] | None = None) -> ApiError:
+def forbidden(resource: Resource, name: str, reason: str, causes: list[Cause] | None = None) -> ApiError:
     subject = f'{resource.qualified} "{name}"' if name else resource.qualified
-    message = f"{subject} is forbidden: {why}"
+    message = f"{subject} is forbidden: {reason}"
     return ApiError(403, "Forbidden", message, _details(resource, name, causes))
 
 
 def invalid(resource: Resource, name: str, causes: list[Cause]) -> ApiError:
     kind = f"{resource.kind}.{resource.group}" if resource.group else resource.kind
-    said = str(causes[0]) if len(causes) == 1 else "[" + ", ".join(str(cause) for cause in causes) + "]"
+    message = str(causes[0]) if len(causes) == 1 else "[" + ", ".join(str(cause) for cause in causes) + "]"
     details = _details(resource, name, causes)
     details["kind"] = resource.kind
-    return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {said}', details)
+    return ApiError(422, "Invalid", f'{kind} "{name}" is invalid: {message}', details)
 
 
 def invalid_patch(patched: Any, error: ApiError) -> ApiError:
@@ -135,8 +135,8 @@ def expired(message: str) -> ApiError:
 
 
 def unsupported_media_type(accepted: list[str]) -> ApiError:
-    said = ", ".join(accepted)
-    message = f"the body of the request was in an unknown format - accepted media types include: {said}"
+    text = ", ".join(accepted)
+    message = f"the body of the request was in an unknown format - accepted media types include: {text}"
     return ApiError(415, "UnsupportedMediaType", message)
 
 
@@ -150,23 +150,23 @@ def bad_options(verb: str, cause: Cause) -> ApiError:
 # Causes, worded as k8s.io/apimachinery/pkg/util/validation/field words them.
 
 
-def required(field: str, why: str = "") -> Cause:
-    return Cause("FieldValueRequired", f"Required value: {why}" if why else "Required value", field)
+def required(field: str, reason: str = "") -> Cause:
+    return Cause("FieldValueRequired", f"Required value: {reason}" if reason else "Required value", field)
 
 
-def wrong(field: str, value: Any, why: str) -> Cause:
-    return Cause("FieldValueInvalid", f"Invalid value: {_shown(value)}: {why}", field)
+def wrong(field: str, value: Any, reason: str) -> Cause:
+    return Cause("FieldValueInvalid", f"Invalid value: {_shown(value)}: {reason}", field)
 
 
 def unsupported(field: str, value: Any, allowed: list[str]) -> Cause:
-    said = ", ".join(f'"{each}"' for each in allowed)
+    message = ", ".join(f'"{item}"' for item in allowed)
     return Cause(
-        "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {said}", field
+        "FieldValueNotSupported", f"Unsupported value: {_shown(value)}: supported values: {message}", field
     )
 
 
-def forbidden_field(field: str, why: str) -> Cause:
-    return Cause("FieldValueForbidden", f"Forbidden: {why}", field)
+def forbidden_field(field: str, reason: str) -> Cause:
+    return Cause("FieldValueForbidden", f"Forbidden: {reason}", field)
 
 
 def duplicate(field: str, value: Any) -> Cause:

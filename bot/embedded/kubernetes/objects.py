@@ -58,11 +58,11 @@ def dig(value: Any, *path: str) -> Any:
 
 def table(value: Any, *path: str) -> Object:
     """Like `dig`, for a dictionary: an empty one where there is none."""
-    found = dig(value, *path)
-    return found if isinstance(found, dict) else {}
+    value_at = dig(value, *path)
+    return value_at if isinstance(value_at, dict) else {}
 
 
 def rows(value: Any, *path: str) -> list[Any]:
     """Like `dig`, for a list: an empty one where there is none."""
-    found = dig(value, *path)
-    return found if isinstance(found, list) else []
+    value_at = dig(value, *path)
+    return value_at if isinstance(value_at, list) else []

@@ -76,8 +76,8 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     Resource(_AUTHZ, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE_ONLY),
 )
 
-_BY_PATH: Final = {(each.group, each.version, each.plural): each for each in RESOURCES}
-_BY_KIND: Final = {(each.api_version, each.kind): each for each in RESOURCES}
+_BY_PATH: Final = {(item.group, item.version, item.plural): item for item in RESOURCES}
+_BY_KIND: Final = {(item.api_version, item.kind): item for item in RESOURCES}
 
 
 def by_path(group: str, version: str, plural: str) -> Resource | None:
@@ -90,12 +90,12 @@ def by_kind(api_version: str, kind: str) -> Resource | None:
 
 def known(plural: str, group: str = "") -> Resource:
     """The resource of that plural; KeyError when there is none."""
-    for each in RESOURCES:
-        if each.plural == plural and each.group == group:
-            return each
+    for item in RESOURCES:
+        if item.plural == plural and item.group == group:
+            return item
     raise KeyError(plural)
 
 
 def groups() -> dict[str, str]:
     """Named API groups with their version, in the order in which they are declared."""
-    return {each.group: each.version for each in RESOURCES if each.group}
+    return {item.group: item.version for item in RESOURCES if item.group}

@@ -61,9 +61,9 @@ def _program(name: str, like: Command, image: Image, mounts: Mapping[str, Path])
     if _PYTHON.fullmatch(name):
         return sys.executable
     if "/" in name:
-        found = _path(name, image, mounts) if name.startswith("/") else Path(like.cwd, name)
-        if found.is_file() and os.access(found, os.X_OK):
-            return str(found)
+        value = _path(name, image, mounts) if name.startswith("/") else Path(like.cwd, name)
+        if value.is_file() and os.access(value, os.X_OK):
+            return str(value)
         raise StartError(f'exec: "{name}": stat {name}: no such file or directory')
     program = shutil.which(name, path=like.env["PATH"])
     if program is None:
@@ -98,5 +98,5 @@ def _mounted(text: str, mounts: Mapping[str, Path]) -> str:
     paths = sorted((path for path in mounts if path != "/"), key=len, reverse=True)
     if not paths:
         return text
-    one = "|".join(re.escape(path) for path in paths)
-    return re.sub(rf"(?<![\w.\-])({one})(?![\w.\-])", lambda found: str(mounts[found[1]]), text)
+    item = "|".join(re.escape(path) for path in paths)
+    return re.sub(rf"(?<![\w.\-])({item})(?![\w.\-])", lambda value: str(mounts[value[1]]), text)

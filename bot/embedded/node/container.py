@@ -146,8 +146,8 @@ class Container:
         """Show why it cannot start, and return when it is time to try again."""
         self._failures += 1
         if problem.reason not in ("ErrImagePull", (self.state.waiting or {}).get("reason")):
-            what = str(problem) if problem.reason == "CreateContainerConfigError" else problem.reason
-            self._preparation.warn("Failed", f"Error: {what}")
+            action = str(problem) if problem.reason == "CreateContainerConfigError" else problem.reason
+            self._preparation.warn("Failed", f"Error: {action}")
         self.state.wait(problem.reason, str(problem))
         self._changed()
         await self._pause(self._runtime.restart_backoff)

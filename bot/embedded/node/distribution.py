@@ -115,18 +115,18 @@ class Distribution:
         algorithm, _, expected = digest.partition(":")
         if algorithm != "sha256":
             raise PullError(f"digest algorithm {algorithm} is not supported")
-        found = hashlib.sha256()
+        value = hashlib.sha256()
 
         async def save(response: httpx.Response) -> None:
             with target.open("wb") as file:
                 async for chunk in response.aiter_bytes(2**18):
-                    found.update(chunk)
+                    value.update(chunk)
                     file.write(chunk)
 
         await self._get(f"/blobs/{digest}", save)
-        if found.hexdigest() != expected:
+        if value.hexdigest() != expected:
             raise PullError(
-                f"failed commit on ref: unexpected digest sha256:{found.hexdigest()}, wanted {digest}"
+                f"failed commit on ref: unexpected digest sha256:{value.hexdigest()}, wanted {digest}"
             )
 
     async def _manifest(self, version: str) -> tuple[str, dict[str, Any]]:

@@ -32,10 +32,10 @@ def remember(slices: Slices, change: Change) -> None:
 
 def ready_addresses(slices: Iterable[Object], port_name: str | None) -> list[Address]:
     """Where the ready pods of a Service's slices answer for the port of that name, in a stable order."""
-    found = set()
-    for one in slices:
-        ports = [p["port"] for p in one.get("ports") or [] if (p.get("name") or "") == (port_name or "")]
-        for endpoint in one.get("endpoints") or []:
+    value = set()
+    for slice_ in slices:
+        ports = [p["port"] for p in slice_.get("ports") or [] if (p.get("name") or "") == (port_name or "")]
+        for endpoint in slice_.get("endpoints") or []:
             if (endpoint.get("conditions") or {}).get("ready") is not False:
-                found |= {(twin(a), int(port)) for a in endpoint["addresses"] for port in ports if port}
-    return sorted(found)
+                value |= {(twin(a), int(port)) for a in endpoint["addresses"] for port in ports if port}
+    return sorted(value)

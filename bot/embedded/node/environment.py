@@ -27,19 +27,19 @@ class ConfigError(Exception):
 
 def sources_of(container: Object) -> set[Source]:
     """The ConfigMaps and Secrets that a container's environment refers to."""
-    found = {_source(entry) for entry in container.get("envFrom") or []}
+    results = {_source(entry) for entry in container.get("envFrom") or []}
     for variable in container.get("env") or []:
         reference = variable.get("valueFrom") or {}
         if key := reference.get("configMapKeyRef"):
-            found.add(("ConfigMap", key["name"]))
+            results.add(("ConfigMap", key["name"]))
         if key := reference.get("secretKeyRef"):
-            found.add(("Secret", key["name"]))
-    return found
+            results.add(("Secret", key["name"]))
+    return results
 
 
 def service_variables(services: Iterable[Object], addresses: ServiceAddresses) -> dict[str, str]:
     """`NAME_SERVICE_HOST`, `NAME_SERVICE_PORT` and their kin for each Service with an address."""
-    found: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for service in services:
         address = service["spec"].get("clusterIP")
         ports = service["spec"].get("ports") or []
@@ -49,12 +49,12 @@ def service_variables(services: Iterable[Object], addresses: ServiceAddresses) -
         for index, port in enumerate(ports):
             host, number = addresses.of(address, port["port"])
             if index == 0:
-                found[f"{name}_SERVICE_HOST"] = host
-                found[f"{name}_SERVICE_PORT"] = str(number)
-                found[f"{name}_PORT"] = f"tcp://{host}:{number}"
+                fields[f"{name}_SERVICE_HOST"] = host
+                fields[f"{name}_SERVICE_PORT"] = str(number)
+                fields[f"{name}_PORT"] = f"tcp://{host}:{number}"
             if port.get("name"):
-                found[f"{name}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = str(number)
-    return found
+                fields[f"{name}_SERVICE_PORT_{port['name'].upper().replace('-', '_')}"] = str(number)
+    return fields
 
 
 def container_environment(
@@ -68,11 +68,11 @@ def container_environment(
     result = dict(base)
     for entry in container.get("envFrom") or []:
         source = _source(entry)
-        found = objects.get(source)
+        content = objects.get(source)
         reference = entry.get("configMapRef") or entry["secretRef"]
-        if found is None and not reference.get("optional"):
+        if content is None and not reference.get("optional"):
             raise _missing(source)
-        result.update({entry.get("prefix", "") + key: value for key, value in _entries(found)})
+        result.update({entry.get("prefix", "") + key: value for key, value in _entries(content)})
     for variable in container.get("env") or []:
         value = _value(pod, variable, pod_ip, objects, result)
         if value is not None:
@@ -83,8 +83,8 @@ def container_environment(
 def expand(text: str, variables: Mapping[str, str]) -> str:
     """Replace `$(NAME)` by its value; an unknown one stays as it is and `$$` is a dollar sign."""
 
-    def replace(found: re.Match[str]) -> str:
-        return "$" if found[1] else variables.get(found[2], found[0])
+    def replace(value: re.Match[str]) -> str:
+        return "$" if value[1] else variables.get(value[2], value[0])
 
     return _VARIABLE.sub(replace, text)
 
@@ -111,11 +111,11 @@ def _value(
     variable: Object,
     pod_ip: str,
     objects: Mapping[Source, Object | None],
-    known: Mapping[str, str],
+    current: Mapping[str, str],
 ) -> str | None:
     reference = variable.get("valueFrom")
     if not reference:
-        return expand(variable.get("value") or "", known)
+        return expand(variable.get("value") or "", current)
     if path := reference.get("fieldRef"):
         return field(pod, path["fieldPath"], pod_ip)
     for kind, name in (("ConfigMap", "configMapKeyRef"), ("Secret", "secretKeyRef")):
@@ -127,14 +127,14 @@ def _value(
 def _keyed(
     pod: Object, source: Source, reference: Object, objects: Mapping[Source, Object | None]
 ) -> str | None:
-    found = objects.get(source)
-    if found is not None:
-        for key, value in _entries(found):
+    content = objects.get(source)
+    if content is not None:
+        for key, value in _entries(content):
             if key == reference["key"]:
                 return value
     if reference.get("optional"):
         return None
-    if found is None:
+    if content is None:
         raise _missing(source)
     kind, name = source
     raise ConfigError(f"couldn't find key {reference['key']} in {kind} {pod['metadata']['namespace']}/{name}")

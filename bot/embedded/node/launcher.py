@@ -64,8 +64,8 @@ class Launcher:
                 os.waitpid(child, 0)
 
     def _signal(self, identifier: int, number: int) -> None:
-        for group, known in self._groups.items():
-            if known == identifier:
+        for group, item in self._groups.items():
+            if item == identifier:
                 _kill_group(group, number)
 
     def _tell(self, **message: Any) -> None:

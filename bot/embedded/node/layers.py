@@ -85,10 +85,10 @@ def _inside(root: Path, name: str) -> Path:
 def _link_target(root: Path, path: Path, target: str) -> str:
     """What a link points at, relative, so that an absolute target means the image and not this machine."""
     parent = path.parent.relative_to(root.resolve())
-    wanted = os.path.normpath(target.lstrip("/") if target.startswith("/") else parent / target)
-    if wanted == ".." or wanted.startswith("../"):
+    requested = os.path.normpath(target.lstrip("/") if target.startswith("/") else parent / target)
+    if requested == ".." or requested.startswith("../"):
         raise LayerError(f"a link of the layer reaches outside of its folder: {path.name} -> {target}")
-    return os.path.relpath(wanted, parent)
+    return os.path.relpath(requested, parent)
 
 
 def _remove(path: Path) -> None:

@@ -59,10 +59,10 @@ class ContainerLog:
         """The last lines, or all of them."""
         try:
             with self.path.open("rb") as file:
-                found = deque(file, maxlen=lines)
+                value = deque(file, maxlen=lines)
         except FileNotFoundError:
             return b""
-        return b"".join(line if timestamps else _text(line) for line in found)
+        return b"".join(line if timestamps else _text(line) for line in value)
 
     async def follow(self, lines: int | None = None, *, timestamps: bool = False) -> AsyncIterator[bytes]:
         """The last lines, then new ones as they come, until the container ends."""

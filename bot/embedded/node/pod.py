@@ -56,8 +56,8 @@ class Pod:
 
     def container(self, name: str) -> Container | None:
         """The container of that name; without a name, the first one."""
-        wanted = name or self._main[0].name
-        return next((one for one in (*self._inits, *self._main) if one.name == wanted), None)
+        requested = name or self._main[0].name
+        return next((init for init in (*self._inits, *self._main) if init.name == requested), None)
 
     def start(self) -> None:
         """Run it, unless it has ended for good."""
@@ -87,13 +87,13 @@ class Pod:
         shutil.rmtree(self._place.folder, ignore_errors=True)
 
     def _containers(self, key: str, statuses: list[Object]) -> list[Container]:
-        known = {status["name"]: status for status in statuses}
-        found = []
+        fields = {status["name"]: status for status in statuses}
+        containers = []
         for spec in self._spec.get(key) or []:
-            state = _resumed(spec, known.get(spec["name"]), bool(self._spec.get("initContainers")))
+            state = _resumed(spec, fields.get(spec["name"]), bool(self._spec.get("initContainers")))
             policy = self._policy(spec, key)
-            found.append(Container(self._runtime, self._place, spec, state, policy, self._changed))
-        return found
+            containers.append(Container(self._runtime, self._place, spec, state, policy, self._changed))
+        return containers
 
     def _policy(self, spec: Object, key: str) -> RestartPolicy:
         policy: RestartPolicy = self._spec.get("restartPolicy", "Always")

@@ -128,18 +128,18 @@ class Preparation:
 
     async def _credentials(self, reference: ImageReference) -> tuple[str, str] | None:
         names = [entry["name"] for entry in self._place.pod["spec"].get("imagePullSecrets") or []]
-        found = await asyncio.gather(*(self.fetch(("Secret", name)) for name in names))
-        return credentials([secret for secret in found if secret], reference.registry)
+        gather = await asyncio.gather(*(self.fetch(("Secret", name)) for name in names))
+        return credentials([secret for secret in gather if secret], reference.registry)
 
     async def _environment(self, image: Image) -> dict[str, str]:
         pod, container, place = self._place.pod, self._container, self._place
         sources = sorted(sources_of(container))
-        found, services = await asyncio.gather(
+        gather, services = await asyncio.gather(
             asyncio.gather(*(self.fetch(source) for source in sources)), self._service_variables()
         )
         home = {"HOME": str(place.folder / "tmp"), "HOSTNAME": pod["metadata"]["name"], "LANG": "C.UTF-8"}
         base = {"PATH": commands.SYSTEM_PATH, **home, **dict(image.env), **services}
-        objects = dict(zip(sources, found, strict=True))
+        objects = dict(zip(sources, gather, strict=True))
         env = container_environment(pod, container, place.pod_ip, objects, base)
         # Pods share this machine's network: each has to listen on an address of its own.
         env["HOST"] = twin(place.pod_ip)

@@ -129,9 +129,9 @@ class Run:
     def _complaint(self, kind: str) -> Callable[[str], None]:
         return lambda problem: self._events.warn("Unhealthy", f"{kind} probe failed: {problem}")
 
-    async def _end_for(self, why: str, probe: Object) -> None:
+    async def _end_for(self, reason: str, probe: Object) -> None:
         name = self._plan.spec["name"]
-        self._events.tell("Killing", f"Container {name} {why}, will be restarted")
+        self._events.tell("Killing", f"Container {name} {reason}, will be restarted")
         grace = self._place.pod["spec"].get("terminationGracePeriodSeconds", _GRACE_SECONDS)
         await self.terminate(probe.get("terminationGracePeriodSeconds") or grace)
 

@@ -83,12 +83,12 @@ def obstacle(pod: Object, labels: dict[str, str], claims: Iterable[Object]) -> s
     selector = pod["spec"].get("nodeSelector") or {}
     if any(labels.get(key) != value for key, value in selector.items()):
         return "1 node(s) didn't match Pod's node affinity/selector"
-    found = {claim["metadata"]["name"]: claim for claim in claims}
+    fields = {claim["metadata"]["name"]: claim for claim in claims}
     for volume in pod["spec"].get("volumes") or []:
         name = (volume.get("persistentVolumeClaim") or {}).get("claimName")
-        if name and name not in found:
+        if name and name not in fields:
             return f'persistentvolumeclaim "{name}" not found'
-        if name and (found[name].get("status") or {}).get("phase") != "Bound":
+        if name and (fields[name].get("status") or {}).get("phase") != "Bound":
             return "pod has unbound immediate PersistentVolumeClaims"
     return ""
 

@@ -44,11 +44,11 @@ class ServiceProxy:
     async def _listen(self, key: Key) -> None:
         """Make the listeners of a Service what they should be."""
         service = self._services.get(key[1], key[0])
-        wanted = dict(self._wanted(key, service)) if service else {}
+        requested = dict(self._wanted(key, service)) if service else {}
         have = self._listeners.setdefault(key, {})
-        for address in [address for address in have if address not in wanted]:
+        for address in [address for address in have if address not in requested]:
             have.pop(address).close()
-        for address, backends in wanted.items():
+        for address, backends in requested.items():
             if address in have:
                 continue
             try:

@@ -166,13 +166,13 @@ def _conditions(snapshot: Snapshot, current: Phase) -> list[Object]:
         _condition("Ready", *verdict),
         _condition("ContainersReady", *verdict),
     ]
-    known = (snapshot.pod.get("status") or {}).get("conditions") or []
-    return [*_with_times(fresh, known), *(entry for entry in known if entry["type"] not in _OURS)]
+    conditions = (snapshot.pod.get("status") or {}).get("conditions") or []
+    return [*_with_times(fresh, conditions), *(entry for entry in conditions if entry["type"] not in _OURS)]
 
 
-def _with_times(fresh: list[Object], known: list[Object]) -> list[Object]:
+def _with_times(fresh: list[Object], current: list[Object]) -> list[Object]:
     """A condition keeps the time at which it came to be what it is."""
-    before = {entry["type"]: entry for entry in known}
+    before = {entry["type"]: entry for entry in current}
     for entry in fresh:
         same = before.get(entry["type"], {})
         changed = same.get("status") != entry["status"]

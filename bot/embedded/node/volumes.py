@@ -22,26 +22,26 @@ class VolumeError(Exception):
 
 async def prepare(pod: Object, folder: Path, claims: Path, pod_ip: str, fetch: Fetch) -> dict[str, Path]:
     """Make every volume of a pod; the host folder of each by name. `claims` has one for each claim uid."""
-    found: dict[str, Path] = {}
+    fields: dict[str, Path] = {}
     for volume in pod["spec"].get("volumes") or []:
         name = volume["name"]
         try:
             if claim := volume.get("persistentVolumeClaim"):
-                found[name] = await _claimed(claim["claimName"], claims, fetch)
+                fields[name] = await _claimed(claim["claimName"], claims, fetch)
                 continue
-            found[name] = folder / name
+            fields[name] = folder / name
             if "emptyDir" in volume:
-                found[name].mkdir(parents=True, exist_ok=True)
+                fields[name].mkdir(parents=True, exist_ok=True)
             else:
-                await _write_files(pod, volume, found[name], pod_ip, fetch)
+                await _write_files(pod, volume, fields[name], pod_ip, fetch)
         except ConfigError as error:
             raise VolumeError(name, str(error)) from None
-    return found
+    return fields
 
 
 def mounts(container: Object, volumes: Mapping[str, Path], env: Mapping[str, str]) -> dict[str, Path]:
     """Host folder (or file) of each mount path. `ConfigError` for a sub-path outside of its volume."""
-    found: dict[str, Path] = {}
+    fields: dict[str, Path] = {}
     for mount in container.get("volumeMounts") or []:
         target = volumes[mount["name"]]
         inside = mount.get("subPath") or expand(mount.get("subPathExpr") or "", env)
@@ -51,8 +51,8 @@ def mounts(container: Object, volumes: Mapping[str, Path], env: Mapping[str, str
             target = target / inside
             if not target.exists():
                 target.mkdir(parents=True)
-        found[mount["mountPath"].rstrip("/") or "/"] = target
-    return found
+        fields[mount["mountPath"].rstrip("/") or "/"] = target
+    return fields
 
 
 async def _claimed(name: str, claims: Path, fetch: Fetch) -> Path:

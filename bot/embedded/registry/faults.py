@@ -35,11 +35,11 @@ class Faults:
         if request.method == "DELETE":
             self.active.clear()
         if request.method == "POST":
-            wanted = await request.json()
-            unknown = set(wanted) - {field.name for field in fields(Fault)}
+            requested = await request.json()
+            unknown = set(requested) - {field.name for field in fields(Fault)}
             if unknown:
                 return web.json_response({"error": f"unknown: {', '.join(sorted(unknown))}"}, status=400)
-            self.active.append(Fault(**wanted))
+            self.active.append(Fault(**requested))
         return web.json_response([asdict(fault) for fault in self.active])
 
     async def apply(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -37,11 +37,11 @@ class Tokens:
             name, _, password = base64.b64decode(encoded).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return False
-        known = self.users.get(name, "")
+        user = self.users.get(name, "")
         return (
             scheme.lower() == "basic"
-            and bool(known)
-            and secrets.compare_digest(known.encode(), password.encode())
+            and bool(user)
+            and secrets.compare_digest(user.encode(), password.encode())
         )
 
     def issue(self, scope: str) -> dict[str, object]:

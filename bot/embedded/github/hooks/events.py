@@ -77,8 +77,8 @@ def push(
     """BEFORE or AFTER of NO_COMMIT: the branch or tag was made or deleted."""
     created, deleted = before == NO_COMMIT, after == NO_COMMIT
     objects = world.git(repository)
-    known = before if not created else repository.branches.get(repository.default_branch, after)
-    new = [] if deleted or kind == "tag" else objects.between(known, after)
+    base = before if not created else repository.branches.get(repository.default_branch, after)
+    new = [] if deleted or kind == "tag" else objects.between(base, after)
     person = world.signature(sender)
     web = repositories.page(world, repository)
     body = repositories.repository(world, repository)

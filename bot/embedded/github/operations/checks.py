@@ -117,8 +117,8 @@ class Checks:
         if run.status == "completed" and not was_completed:
             events.check_run(self._world, repository, run, "completed", by)
         if all(r.status == "completed" for r in siblings):
-            found = {r.conclusion for r in siblings}
-            conclusion = next((c for c in _WORST_FIRST if c in found), None)
+            conclusions = {r.conclusion for r in siblings}
+            conclusion = next((c for c in _WORST_FIRST if c in conclusions), None)
             changed = (suite.status, suite.conclusion) != ("completed", conclusion)
             suite.status, suite.conclusion = "completed", conclusion
             if changed:
@@ -141,13 +141,13 @@ class Checks:
     def ci(self, full_name: str, sha: str, conclusion: str | None, *, name: str = "build") -> CheckRun:
         """What the CI says of a commit: None is “running”; called again it updates the same check run."""
         with self._world.lock:
-            known = [r for r in self.runs(full_name, sha, name) if r.app == CI]
+            runs = [r for r in self.runs(full_name, sha, name) if r.app == CI]
             fields: dict[str, Any] = {"status": "in_progress"}
             if conclusion:
                 fields = {"conclusion": conclusion}
             by = self._world.app(CI).bot_login
-            if known:
-                return self.update_run(known[-1], fields, by=by)
+            if runs:
+                return self.update_run(runs[-1], fields, by=by)
             return self.create_run(full_name, sha, name, app=CI, by=by, fields=fields)
 
     def set_status(

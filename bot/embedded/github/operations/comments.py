@@ -50,8 +50,8 @@ class Comments:
         """The comments of a pull request, oldest first."""
         with self._world.lock:
             repository = self._world.repository(full_name)
-            found = self._world.state.comments.values()
-            return [c for c in found if c.repository_id == repository.id and c.number == number]
+            comments = self._world.state.comments.values()
+            return [c for c in comments if c.repository_id == repository.id and c.number == number]
 
     def react(self, comment_id: int, content: str, *, by: str) -> tuple[Reaction, bool]:
         """The reaction, and whether it is new: a person reacts once with each content."""

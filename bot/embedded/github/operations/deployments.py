@@ -66,7 +66,9 @@ class Deployments:
         if auto_merge and behind:
             raise GitHubError(409, f"Conflict merging {repository.default_branch} into {ref}.")
 
-    def _check_contexts(self, repository: Repository, ref: str, sha: str, wanted: list[str] | None) -> None:
+    def _check_contexts(
+        self, repository: Repository, ref: str, sha: str, requested: list[str] | None
+    ) -> None:
         """None asks for every context that there is; an empty list for none."""
         state = self._world.state
         results: dict[str, bool] = {}
@@ -76,7 +78,7 @@ class Deployments:
         for run in state.runs.values():
             if run.repository_id == repository.id and run.head_sha == sha:
                 results[run.name] = run.conclusion in ("success", "neutral", "skipped")
-        names = list(results) if wanted is None else wanted
+        names = list(results) if requested is None else requested
         if not all(results.get(name) for name in names):
             error = {"resource": "Deployment", "field": "required_contexts", "code": "invalid"}
             raise GitHubError(409, f"Conflict: Commit status checks failed for {ref}.", [error])
@@ -129,11 +131,11 @@ class Deployments:
     def of(self, repository: str | int, environment: str | None = None) -> list[Deployment]:
         """The deployments of a repository, oldest first."""
         with self._world.lock:
-            found = self._world.repository(repository)
+            record = self._world.repository(repository)
             return [
                 d
                 for d in self._world.state.deployments.values()
-                if d.repository_id == found.id and environment in (None, d.environment)
+                if d.repository_id == record.id and environment in (None, d.environment)
             ]
 
 

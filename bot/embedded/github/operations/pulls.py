@@ -200,7 +200,7 @@ class Pulls:
     def _merged(self, repository: Repository, pull: Pull, by: str, method: MergeMethod) -> str:
         world, objects = self._world, self._world.git(repository)
         base = objects.commits[repository.branches[pull.base_ref]]
-        who = world.signature(by)
+        signature = world.signature(by)
         if method == "rebase":
             return self._rebased(repository, base, objects.between(base.sha, pull.head_sha), by)
         head = objects.commits[pull.head_sha]
@@ -211,13 +211,13 @@ class Pulls:
         if method == "squash":
             title = f"{pull.title} (#{pull.number})"
             author = world.signature(pull.author)
-            return objects.write_commit(tree, [base.sha], author, title, by=who).sha
+            return objects.write_commit(tree, [base.sha], author, title, by=signature).sha
         label = f"{world.repository(pull.head_repository_id or repository.id).owner}/{pull.head_ref}"
         message = f"Merge pull request #{pull.number} from {label}\n\n{pull.title}"
-        return objects.write_commit(tree, [base.sha, head.sha], who, message).sha
+        return objects.write_commit(tree, [base.sha, head.sha], signature, message).sha
 
     def _rebased(self, repository: Repository, base: Commit, commits: list[Commit], by: str) -> str:
-        objects, who = self._world.git(repository), self._world.signature(by)
+        objects, signature = self._world.git(repository), self._world.signature(by)
         tip = base
         for commit in commits:
             before = objects.commits[commit.parents[0]].tree
@@ -225,8 +225,10 @@ class Pulls:
             if tree is None:
                 raise GitHubError(405, "This branch can't be rebased")
             # Another commit, as on GitHub, also within the second in which the one before was made.
-            at = max(who.at, commit.committer.at + timedelta(seconds=1))
-            tip = objects.write_commit(tree, [tip.sha], commit.author, commit.message, by=replace(who, at=at))
+            at = max(signature.at, commit.committer.at + timedelta(seconds=1))
+            tip = objects.write_commit(
+                tree, [tip.sha], commit.author, commit.message, by=replace(signature, at=at)
+            )
         return tip.sha
 
     def _find(self, full_name: str, number: int) -> tuple[Repository, Pull]:

@@ -87,9 +87,9 @@ class Forms:
     def _fork(self, repository: Repository, me: str) -> Repository:
         if self._world.role(repository, me) == "none":
             raise GitHubError(404, "Not Found")
-        for known in self._world.state.repositories.values():
-            if known.fork_of == repository.id and known.owner == me:
-                return known
+        for item in self._world.state.repositories.values():
+            if item.fork_of == repository.id and item.owner == me:
+                return item
         return self._github.repositories.fork(repository.full_name, by=me)
 
     def _choice(self, repository: Repository, data: FormData) -> PreparedPush | None:

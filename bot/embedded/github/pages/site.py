@@ -48,7 +48,7 @@ class Site:
         return account.login if account and account.kind == "User" else None
 
     def refusal(self, request: Request, error: GitHubError) -> Response:
-        details = [str(one["message"]) for one in error.errors if "message" in one]
+        details = [str(item["message"]) for item in error.errors if "message" in item]
         return self.page(request, "refused.html", error.status, message=" ".join(details) or error.message)
 
     def repository(self, request: Request) -> Repository:

@@ -84,10 +84,10 @@ def timeline(github: GitHub, repository: Repository, pull: Pull) -> list[Item]:
     opening = Item("comment", pull.created_at, pull.author, "description", render(pull.body))
     items = []
     for commit in commits(world, repository, pull):
-        who = commit.author.login or commit.author.name
+        signature = commit.author.login or commit.author.name
         title = commit.message.partition("\n")[0]
         at = max(commit.committer.at, pull.created_at)
-        items.append(Item("commit", at, who, text=title, sha=commit.sha))
+        items.append(Item("commit", at, signature, text=title, sha=commit.sha))
     for comment in github.comments.on(repository.full_name, pull.number):
         given = [r.content for r in github.comments.reactions(comment.id)]
         items.append(
@@ -127,14 +127,14 @@ def checks(github: GitHub, repository: Repository, sha: str) -> list[Check]:
     latest: dict[tuple[str, str], CheckRun] = {}
     for run in github.checks.runs(repository.full_name, sha):
         latest[run.app, run.name] = run
-    found = [_check(github.world, repository, run) for run in latest.values()]
+    results = [_check(github.world, repository, run) for run in latest.values()]
     statuses = {
         s.context: s for s in github.world.state.statuses if s.repository_id == repository.id and s.sha == sha
     }
     for status in statuses.values():
         title, url = status.description or status.state, status.target_url or ""
-        found.append(Check(status.context, status.author, mark(status.state), title, None, Markup(), url))
-    return found
+        results.append(Check(status.context, status.author, mark(status.state), title, None, Markup(), url))
+    return results
 
 
 def _check(world: World, repository: Repository, run: CheckRun) -> Check:

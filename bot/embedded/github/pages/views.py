@@ -124,13 +124,13 @@ class Views:
         return Response(_LEAF, media_type="image/svg+xml", headers={"Cache-Control": "max-age=3600"})
 
     async def avatar(self, request: Request) -> Response:
-        wanted = request.path_params["account"]
+        requested = request.path_params["account"]
         with self._world.lock:
             accounts = self._world.state.accounts.values()
-            letter = next((a.login[0].upper() for a in accounts if a.id == wanted), "?")
+            letter = next((a.login[0].upper() for a in accounts if a.id == requested), "?")
         svg = (
             '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 40">'
-            f'<rect width="40" height="40" fill="{_HUES[wanted % len(_HUES)]}"/>'
+            f'<rect width="40" height="40" fill="{_HUES[requested % len(_HUES)]}"/>'
             '<text x="20" y="27" font-family="sans-serif" font-size="20" font-weight="600" fill="#fff" '
             f'text-anchor="middle">{escape(letter)}</text></svg>'
         )

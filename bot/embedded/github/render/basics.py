@@ -1,7 +1,8 @@
 """Payloads from templates: `payloads.yaml` has the shape of each, `fill` puts the values in.
 
 `$name`, `$name.attribute` or `${name}` in a template is a value. A text that is nothing else keeps the
-value's type; a time is written as GitHub writes it. The value of `node_id` is a kind and an identity, which are encoded.
+value's type; a time is written as GitHub writes it.
+The value of `node_id` is a kind and an identity, which are encoded.
 """
 
 from __future__ import annotations

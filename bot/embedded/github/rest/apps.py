@@ -25,10 +25,10 @@ class TokenBody(TypedDict):
 
 
 def _installation(call: Call) -> Installation:
-    found = call.world.state.installations.get(call.number("installation_id"))
-    if found is None:
+    installation = call.world.state.installations.get(call.number("installation_id"))
+    if installation is None:
         raise not_found()
-    return found
+    return installation
 
 
 @ROUTES.get("/app", auth="app")
@@ -40,8 +40,8 @@ def get_app(call: Call) -> Answer:
 
 @ROUTES.get("/app/installations", auth="app")
 def list_installations(call: Call) -> Answer:
-    found = call.world.state.installations.values()
-    return paged(call, found, lambda i: accounts.installation(call.world, i))
+    installations = call.world.state.installations.values()
+    return paged(call, installations, lambda i: accounts.installation(call.world, i))
 
 
 @ROUTES.get("/app/installations/{installation_id}", auth="app")
@@ -68,24 +68,24 @@ def create_token(call: Call) -> Answer:
     return Answer(answer, status=201)
 
 
-def _permissions(installation: Installation, wanted: dict[str, str] | None) -> dict[str, str]:
-    if wanted is None:
+def _permissions(installation: Installation, requested: dict[str, str] | None) -> dict[str, str]:
+    if requested is None:
         return dict(installation.permissions)
-    for name, level in wanted.items():
+    for name, level in requested.items():
         granted = installation.permissions.get(name)
         if level not in _LEVELS or granted is None or _LEVELS.index(granted) < _LEVELS.index(level):
             raise GitHubError(422, "The permissions requested are not granted to this installation.")
-    return {"metadata": "read"} | wanted
+    return {"metadata": "read"} | requested
 
 
 def _repository_ids(call: Call, installation: Installation, body: TokenBody) -> list[int] | None:
     if "repositories" not in body and "repository_ids" not in body:
         return None
     seen = {r.name.lower(): r.id for r in call.world.installed(installation)}
-    wanted: list[int | None] = [seen.get(name.lower()) for name in body.get("repositories", [])]
-    wanted += [i if i in seen.values() else None for i in body.get("repository_ids", [])]
-    ids = [i for i in wanted if i is not None]
-    if len(ids) != len(wanted):
+    requested: list[int | None] = [seen.get(name.lower()) for name in body.get("repositories", [])]
+    requested += [i if i in seen.values() else None for i in body.get("repository_ids", [])]
+    ids = [i for i in requested if i is not None]
+    if len(ids) != len(requested):
         message = (
             "There is at least one repository that does not exist or is not accessible "
             "to the parent installation."
@@ -99,8 +99,8 @@ def installation_repositories(call: Call) -> Answer:
     installation, ids = call.principal.installation, call.principal.repository_ids
     if installation is None:
         raise GitHubError(403, "You must authenticate with an installation access token.")
-    found = [r for r in call.world.installed(installation) if ids is None or r.id in ids]
-    answer = paged(call, found, lambda r: render.full(call.world, r, "none"), key="repositories")
+    results = [r for r in call.world.installed(installation) if ids is None or r.id in ids]
+    answer = paged(call, results, lambda r: render.full(call.world, r, "none"), key="repositories")
     if isinstance(answer.body, dict):
         answer.body["repository_selection"] = installation.selection
     return answer
@@ -156,10 +156,10 @@ def list_deliveries(call: Call) -> Answer:
 
 
 def _delivery(call: Call) -> Delivery:
-    found = call.world.state.deliveries.get(call.number("delivery_id"))
-    if found is None:
+    delivery = call.world.state.deliveries.get(call.number("delivery_id"))
+    if delivery is None:
         raise not_found()
-    return found
+    return delivery
 
 
 @ROUTES.post("/app/hook/deliveries/{delivery_id}/attempts", auth="app")

@@ -31,10 +31,10 @@ def list_commits(call: Call) -> Answer:
     objects = call.world.git(call.repository)
     start = _commit(call, call.query.get("sha") or call.repository.default_branch)
     path = call.query.get("path", "").strip("/")
-    found = [
+    ancestors = [
         objects.commits[sha] for sha in objects.ancestors(start.sha) if not path or objects.touched(sha, path)
     ]
-    return paged(call, found, lambda c: commits.commit(call.world, call.repository, c))
+    return paged(call, ancestors, lambda c: commits.commit(call.world, call.repository, c))
 
 
 @ROUTES.get(f"{REPO}/commits/{{ref:path}}", "contents:read")
@@ -49,30 +49,30 @@ def get_commit(call: Call) -> Answer:
 def pulls_of_commit(call: Call) -> Answer:
     repository = call.repository
     sha, objects = _commit(call, call.params["ref"]).sha, call.world.git(repository)
-    found = [
+    matching_pulls = [
         pull
         for pull in call.world.pulls(repository)
         if sha == pull.merge_commit_sha
         or any(c.sha == sha for c in objects.between(pull.base_sha, pull.head_sha))
     ]
-    return paged(call, found, lambda p: pulls.simple(call.world, repository, p))
+    return paged(call, matching_pulls, lambda p: pulls.simple(call.world, repository, p))
 
 
 @ROUTES.get(f"{REPO}/git/commits/{{sha}}", "contents:read")
 def git_commit(call: Call) -> Answer:
-    found = call.world.git(call.repository).commits.get(call.params["sha"])
-    if found is None:
+    commit = call.world.git(call.repository).commits.get(call.params["sha"])
+    if commit is None:
         raise not_found()
-    return Answer(commits.git_commit(call.world, call.repository, found))
+    return Answer(commits.git_commit(call.world, call.repository, commit))
 
 
 @ROUTES.get(f"{REPO}/git/tags/{{sha}}", "contents:read")
 def git_tag(call: Call) -> Answer:
     """An annotated tag; a plain one is no object of its own."""
-    found = call.world.git(call.repository).tags.get(call.params["sha"])
-    if found is None:
+    tag = call.world.git(call.repository).tags.get(call.params["sha"])
+    if tag is None:
         raise not_found()
-    return Answer(commits.git_tag(call.world, call.repository, found))
+    return Answer(commits.git_tag(call.world, call.repository, tag))
 
 
 @ROUTES.get(f"{REPO}/compare/{{basehead:path}}", "contents:read")

@@ -18,16 +18,16 @@ _SORT = {"created": lambda p: (p.created_at, p.number), "updated": lambda p: (p.
 def list_pulls(call: Call) -> Answer:
     query, repository = call.query, call.repository
     state = query.get("state", "open")
-    found = [p for p in call.world.pulls(repository) if state in ("all", p.state)]
+    results = [p for p in call.world.pulls(repository) if state in ("all", p.state)]
     if base := query.get("base"):
-        found = [p for p in found if p.base_ref == base]
+        results = [p for p in results if p.base_ref == base]
     if head := query.get("head"):
-        found = [p for p in found if _head_label(call, p) == head]
+        results = [p for p in results if _head_label(call, p) == head]
     sort = query.get("sort", "created")
     # without a sort, and sorted by creation, the newest come first; every other order begins with the oldest
     direction = query.get("direction", "desc" if sort == "created" else "asc")
-    found.sort(key=_SORT.get(sort, _SORT["created"]), reverse=direction == "desc")
-    return paged(call, found, lambda p: render.simple(call.world, repository, p))
+    results.sort(key=_SORT.get(sort, _SORT["created"]), reverse=direction == "desc")
+    return paged(call, results, lambda p: render.simple(call.world, repository, p))
 
 
 def _head_label(call: Call, pull: Pull) -> str:
@@ -56,8 +56,8 @@ def pull_files(call: Call) -> Answer:
 @ROUTES.get(f"{PULLS}/{{number}}/commits", "pull_requests:read")
 def pull_commits(call: Call) -> Answer:
     pull, objects = _pull(call), call.world.git(call.repository)
-    found = objects.between(pull.base_sha, pull.head_sha)
-    return paged(call, found, lambda c: commits.commit(call.world, call.repository, c))
+    commits_of_pull = objects.between(pull.base_sha, pull.head_sha)
+    return paged(call, commits_of_pull, lambda c: commits.commit(call.world, call.repository, c))
 
 
 @ROUTES.get(f"{PULLS}/{{number}}/reviews", "pull_requests:read")

@@ -128,17 +128,17 @@ class Objects:
 
     def entry(self, tree: str, path: str) -> Entry | None:
         """What the tree holds at a path; the tree itself at ""."""
-        found: Entry | None = Entry(DIRECTORY, tree)
+        entry: Entry | None = Entry(DIRECTORY, tree)
         for name in path.split("/") if path else []:
-            found = self.trees[found.sha].get(name) if found and found.mode == DIRECTORY else None
-        return found
+            entry = self.trees[entry.sha].get(name) if entry and entry.mode == DIRECTORY else None
+        return entry
 
     def touched(self, sha: str, path: str) -> bool:
         """Whether the commit has the path otherwise than each of its parents."""
         commit = self.commits[sha]
         own = self.entry(commit.tree, path)
         before = [self.entry(self.commits[parent].tree, path) for parent in commit.parents]
-        return all(own != each for each in before) if before else own is not None
+        return all(own != item for item in before) if before else own is not None
 
     def write_files(self, files: Files) -> dict[str, Entry]:
         entries = {}
@@ -172,19 +172,19 @@ class Objects:
                     queue.append(parent)
         return distance
 
-    def merge_base(self, one: str, other: str) -> str | None:
-        mine = self.ancestors(one)
+    def merge_base(self, first: str, other: str) -> str | None:
+        mine = self.ancestors(first)
         return next((sha for sha in self.ancestors(other) if sha in mine), None)
 
     def between(self, base: str, head: str) -> list[Commit]:
         """Commits that HEAD has and BASE has not, oldest first."""
-        known = self.ancestors(base)
-        return [self.commits[sha] for sha in reversed(self.ancestors(head)) if sha not in known]
+        known_commits = self.ancestors(base)
+        return [self.commits[sha] for sha in reversed(self.ancestors(head)) if sha not in known_commits]
 
 
 def _sha(kind: str, content: bytes) -> str:
     return hashlib.sha1(f"{kind} {len(content)}\0".encode() + content, usedforsecurity=False).hexdigest()
 
 
-def _stamp(who: Signature) -> str:
-    return f"{who.name} <{who.email}> {int(who.at.timestamp())} +0000"
+def _stamp(signature: Signature) -> str:
+    return f"{signature.name} <{signature.email}> {int(signature.at.timestamp())} +0000"

@@ -85,12 +85,12 @@ class World:
             if repository := self.state.repositories.get(name):
                 return repository
             raise not_found()
-        wanted = name.lower()
+        requested = name.lower()
         for repository in self.state.repositories.values():
-            if repository.full_name.lower() == wanted:
+            if repository.full_name.lower() == requested:
                 return repository
         for repository in self.state.repositories.values():
-            if wanted in repository.former_names:
+            if requested in repository.former_names:
                 return repository
         raise not_found()
 
@@ -156,8 +156,8 @@ class World:
         if match := re.fullmatch(r"pull/(\d+)/head", name):
             pull = self.state.pulls.get(repository.id, {}).get(int(match[1]))
             return pull.head_sha if pull else None
-        if found := repository.branches.get(name) or self._tagged(repository, name):
-            return found
+        if sha := repository.branches.get(name) or self._tagged(repository, name):
+            return sha
         if name == "HEAD":
             return repository.branches.get(repository.default_branch)
         if re.fullmatch(r"[0-9a-f]{7,40}", name):

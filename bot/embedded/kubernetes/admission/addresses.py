@@ -41,7 +41,7 @@ class ServiceAddresses(Plugin):
         return self._store.select(known("services"))
 
     def _taken(self) -> set[str]:
-        return {each["spec"].get("clusterIP", "") for each in self._services()}
+        return {service["spec"].get("clusterIP", "") for service in self._services()}
 
     def _free_address(self) -> str:
         taken = self._taken()

@@ -15,15 +15,15 @@ class NamespaceLifecycle(Plugin):
         if live is not None or not resource.namespaced:
             return
         namespace = namespace_of(obj)
-        found = self._store.get(known("namespaces"), "", namespace)
-        if found is None:
+        value = self._store.get(known("namespaces"), "", namespace)
+        if value is None:
             raise not_found(known("namespaces"), namespace)
-        if is_deleting(found):
-            why = f"unable to create new content in namespace {namespace} because it is being terminated"
+        if is_deleting(value):
+            reason = f"unable to create new content in namespace {namespace} because it is being terminated"
             cause = Cause(
                 "NamespaceTerminating", f"namespace {namespace} is being terminated", "metadata.namespace"
             )
-            raise forbidden(resource, name_of(obj), why, [cause])
+            raise forbidden(resource, name_of(obj), reason, [cause])
 
 
 _TOLERATED = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
@@ -38,15 +38,15 @@ class PodCompletion(Plugin):
         spec["serviceAccount"] = account
         if self._store.get(known("serviceaccounts"), namespace_of(obj), account) is None:
             where = f"{namespace_of(obj)}/{account}"
-            why = f'error looking up service account {where}: serviceaccount "{account}" not found'
-            raise forbidden(resource, name_of(obj), why)
+            reason = f'error looking up service account {where}: serviceaccount "{account}" not found'
+            raise forbidden(resource, name_of(obj), reason)
         spec.setdefault("priority", 0)
         spec.setdefault("preemptionPolicy", "PreemptLowerPriority")
         tolerations = rows(spec, "tolerations")
         for key in _TOLERATED:
             if not any(
-                each.get("key") in {key, None} and each.get("effect") in {"NoExecute", None}
-                for each in tolerations
+                toleration.get("key") in {key, None} and toleration.get("effect") in {"NoExecute", None}
+                for toleration in tolerations
             ):
                 added = {"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
                 tolerations = [*tolerations, added]
@@ -70,13 +70,13 @@ class PodSecurity(Plugin):
         labels = table(namespace, "metadata", "labels")
         level: str = labels.get(f"{_LABEL}enforce", "")
         version = labels.get(f"{_LABEL}enforce-version", "latest")
-        if resource.plural == "pods" and (found := violations(spec, level)):
+        if resource.plural == "pods" and (value := violations(spec, level)):
             raise forbidden(
-                resource, name_of(obj), f'violates PodSecurity "{level}:{version}": {", ".join(found)}'
+                resource, name_of(obj), f'violates PodSecurity "{level}:{version}": {", ".join(value)}'
             )
         if resource.plural == "pods" and f"{_LABEL}warn" not in labels:
             return
         # Without a level of its own, the warning about what makes pods follows the enforced one.
         level, version = labels.get(f"{_LABEL}warn", level), labels.get(f"{_LABEL}warn-version", version)
-        if found := violations(spec, level):
-            write.warnings.append(f'would violate PodSecurity "{level}:{version}": {", ".join(found)}')
+        if value := violations(spec, level):
+            write.warnings.append(f'would violate PodSecurity "{level}:{version}": {", ".join(value)}')

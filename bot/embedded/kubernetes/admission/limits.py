@@ -16,21 +16,21 @@ _ANNOTATION = "kubernetes.io/limit-ranger"
 
 class LimitRanger(Plugin):
     def _items(self, namespace: str, kind: str) -> Iterator[Object]:
-        for each in self._store.select(known("limitranges"), namespace):
-            yield from (item for item in rows(each, "spec", "limits") if item.get("type") == kind)
+        for limitrange in self._store.select(known("limitranges"), namespace):
+            yield from (item for item in rows(limitrange, "spec", "limits") if item.get("type") == kind)
 
     def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
         """Fill in what containers leave out, and say so in an annotation."""
         if resource.plural != "pods" or live is not None:
             return
         for item in self._items(namespace_of(obj), "Container"):
-            said = []
+            messages = []
             for group, noun in (("containers", "container"), ("initContainers", "init container")):
                 for container in rows(obj, "spec", group):
-                    said += _filled(container, item, noun)
-            if said:
+                    messages += _filled(container, item, noun)
+            if messages:
                 annotations = obj["metadata"].setdefault("annotations", {})
-                annotations[_ANNOTATION] = "LimitRanger plugin set: " + "; ".join(said)
+                annotations[_ANNOTATION] = "LimitRanger plugin set: " + "; ".join(messages)
 
     def check(self, resource: Resource, obj: Object, live: Object | None, write: Write) -> None:
         if live is not None or resource.plural not in {"pods", "persistentvolumeclaims"}:
@@ -47,14 +47,17 @@ class LimitRanger(Plugin):
         else:
             faults = list(self._pod_faults(obj, namespace))
         if faults:
-            said = faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]"
-            raise forbidden(resource, name_of(obj), said)
+            message = faults[0] if len(faults) == 1 else f"[{', '.join(faults)}]"
+            raise forbidden(resource, name_of(obj), message)
 
     def _pod_faults(self, pod: Object, namespace: str) -> Iterator[str]:
         containers = [*rows(pod, "spec", "containers"), *rows(pod, "spec", "initContainers")]
         for item in self._items(namespace, "Container"):
-            for each in containers:
-                requests, limits = table(each, "resources", "requests"), table(each, "resources", "limits")
+            for container in containers:
+                requests, limits = (
+                    table(container, "resources", "requests"),
+                    table(container, "resources", "limits"),
+                )
                 yield from _faults(item, requests, limits, "Container")
         for item in self._items(namespace, "Pod"):
             sums = [_sum(rows(pod, "spec", "containers"), kind) for kind in ("requests", "limits")]
@@ -62,19 +65,23 @@ class LimitRanger(Plugin):
 
 
 def _filled(container: Object, item: Object, noun: str) -> list[str]:
-    said = []
+    messages = []
     for kind, source in (("requests", "defaultRequest"), ("limits", "default")):
         present = table(container, "resources", kind)
         missing = {name: value for name, value in table(item, source).items() if name not in present}
         if missing:
             container["resources"].setdefault(kind, {}).update(missing)
-            said.append(f"{', '.join(sorted(missing))} {kind[:-1]} for {noun} {container.get('name', '')}")
-    return said
+            messages.append(
+                f"{', '.join(sorted(missing))} {kind[:-1]} for {noun} {container.get('name', '')}"
+            )
+    return messages
 
 
 def _sum(containers: list[Object], kind: str) -> Object:
-    names = {name for each in containers for name in table(each, "resources", kind)}
-    held = {name: [table(each, "resources", kind).get(name) for each in containers] for name in names}
+    names = {name for container in containers for name in table(container, "resources", kind)}
+    held = {
+        name: [table(container, "resources", kind).get(name) for container in containers] for name in names
+    }
     return {name: total([value for value in values if value is not None]) for name, values in held.items()}
 
 
@@ -90,5 +97,5 @@ def _faults(item: Object, requests: Object, limits: Object, noun: str) -> Iterat
         if name not in held:
             yield f"maximum {name} usage per {noun} is {most}.  No limit is specified"
         elif amount(held[name]) > amount(most):
-            what = "request" if claim else "limit"
-            yield f"maximum {name} usage per {noun} is {most}, but {what} is {held[name]}"
+            action = "request" if claim else "limit"
+            yield f"maximum {name} usage per {noun} is {most}, but {action} is {held[name]}"

@@ -50,14 +50,14 @@ def _pod_usage(pod: Object) -> Usage:
 
 def _pod_total(pod: Object, kind: str) -> Usage:
     """The sum over its containers, or the largest init container where that is more."""
-    found: Usage = {}
+    fields: Usage = {}
     for container in rows(pod, "spec", "containers"):
         for name, value in table(container, "resources", kind).items():
-            found[name] = found.get(name, Decimal(0)) + amount(value)
+            fields[name] = fields.get(name, Decimal(0)) + amount(value)
     for container in rows(pod, "spec", "initContainers"):
         for name, value in table(container, "resources", kind).items():
-            found[name] = max(found.get(name, Decimal(0)), amount(value))
-    return found
+            fields[name] = max(fields.get(name, Decimal(0)), amount(value))
+    return fields
 
 
 def compute_names(hard: Object) -> list[str]:
@@ -69,16 +69,18 @@ def compute_names(hard: Object) -> list[str]:
 
 def missing_requests(pod: Object, names: list[str]) -> str:
     """`limits.cpu for: app; limits.memory for: app`: what containers leave out although a quota limits it."""
-    said = []
+    messages = []
     containers = [*rows(pod, "spec", "containers"), *rows(pod, "spec", "initContainers")]
     for name in names:
         kind, _, plain = name.rpartition(".")
         lacking = [
-            each["name"] for each in containers if plain not in table(each, "resources", kind or "requests")
+            container["name"]
+            for container in containers
+            if plain not in table(container, "resources", kind or "requests")
         ]
         if lacking:
-            said.append(f"{name} for: {','.join(sorted(lacking))}")
-    return "; ".join(said)
+            messages.append(f"{name} for: {','.join(sorted(lacking))}")
+    return "; ".join(messages)
 
 
 class QuotaAdmission(Plugin):
@@ -106,12 +108,12 @@ class QuotaAdmission(Plugin):
             used = self._used(quota)
             over = sorted(name for name, value in more.items() if used[name] + value > amount(hard[name]))
             if over:
-                said = [
+                messages = [
                     f"{label}: {','.join(f'{name}={_written(name, values[name])}' for name in over)}"
                     for label, values in (("requested", more), ("used", used), ("limited", _amounts(hard)))
                 ]
                 raise forbidden(
-                    resource, name_of(obj), f"exceeded quota: {name_of(quota)}, {', '.join(said)}"
+                    resource, name_of(obj), f"exceeded quota: {name_of(quota)}, {', '.join(messages)}"
                 )
 
     def _quotas(self, namespace: str) -> list[Object]:
@@ -148,8 +150,8 @@ class QuotaAdmission(Plugin):
 def _difference(now: Usage, before: Usage) -> Usage:
     """What changed between two usages, without what stayed."""
     names = {*now, *before}
-    found = {name: now.get(name, Decimal(0)) - before.get(name, Decimal(0)) for name in names}
-    return {name: value for name, value in found.items() if value}
+    fields = {name: now.get(name, Decimal(0)) - before.get(name, Decimal(0)) for name in names}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _amounts(hard: Object) -> Usage:

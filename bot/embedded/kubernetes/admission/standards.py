@@ -44,19 +44,21 @@ Check = Callable[[Object], str]
 def violations(spec: Object, level: str) -> list[str]:
     """What a pod spec violates of `baseline` or `restricted`; nothing for any other level."""
     checks = {"baseline": _BASELINE, "restricted": _RESTRICTED}.get(level, ())
-    return [said for check in checks if (said := check(spec))]
+    return [message for check in checks if (message := check(spec))]
 
 
 def _containers(spec: Object) -> list[Object]:
     return [
-        each
+        container
         for group in ("initContainers", "containers", "ephemeralContainers")
-        for each in rows(spec, group)
+        for container in rows(spec, group)
     ]
 
 
 def _failing(spec: Object, fails: Callable[[Object], bool]) -> list[str]:
-    return [each["name"] for each in _containers(spec) if fails(table(each, "securityContext"))]
+    return [
+        container["name"] for container in _containers(spec) if fails(table(container, "securityContext"))
+    ]
 
 
 def _named(noun: str, names: list[str]) -> str:
@@ -65,8 +67,8 @@ def _named(noun: str, names: list[str]) -> str:
 
 
 def _host_namespaces(spec: Object) -> str:
-    found = [f"{name}=true" for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
-    return f"host namespaces ({', '.join(found)})" if found else ""
+    host_namespaces = [f"{name}=true" for name in ("hostNetwork", "hostPID", "hostIPC") if spec.get(name)]
+    return f"host namespaces ({', '.join(host_namespaces)})" if host_namespaces else ""
 
 
 def _privileged(spec: Object) -> str:
@@ -81,10 +83,10 @@ def _privileged(spec: Object) -> str:
 def _added(spec: Object, allowed: frozenset[str]) -> tuple[list[str], list[str]]:
     """Containers that add other capabilities than these, and those capabilities."""
     names, extra = [], set()
-    for each in _containers(spec):
-        more = set(rows(each, "securityContext", "capabilities", "add")) - allowed
+    for container in _containers(spec):
+        more = set(rows(container, "securityContext", "capabilities", "add")) - allowed
         if more:
-            names.append(each["name"])
+            names.append(container["name"])
             extra |= more
     return names, sorted(extra)
 
@@ -93,23 +95,23 @@ def _capabilities(spec: Object) -> str:
     names, extra = _added(spec, _CAPABILITIES)
     if not names:
         return ""
-    said = ", ".join(f'"{name}"' for name in extra)
-    where = f"{_named('container', names)} must not include {said} in securityContext.capabilities.add"
+    message = ", ".join(f'"{name}"' for name in extra)
+    where = f"{_named('container', names)} must not include {message} in securityContext.capabilities.add"
     return f"non-default capabilities ({where})"
 
 
 def _host_paths(spec: Object) -> str:
-    names = [each["name"] for each in rows(spec, "volumes") if "hostPath" in each]
+    names = [volume["name"] for volume in rows(spec, "volumes") if "hostPath" in volume]
     return f"hostPath volumes ({_named('volume', names)})" if names else ""
 
 
 def _host_ports(spec: Object) -> str:
     names, ports = [], []
-    for each in _containers(spec):
-        found = [str(port["hostPort"]) for port in rows(each, "ports") if port.get("hostPort")]
-        if found:
-            names.append(each["name"])
-            ports += found
+    for container in _containers(spec):
+        host_ports = [str(port["hostPort"]) for port in rows(container, "ports") if port.get("hostPort")]
+        if host_ports:
+            names.append(container["name"])
+            ports += host_ports
     if not names:
         return ""
     verb = "uses" if len(names) == 1 else "use"
@@ -123,49 +125,49 @@ def _unconfined(spec: Object) -> str:
     names = _failing(spec, lambda context: dig(context, "seccompProfile", "type") == "Unconfined")
     if not names:
         return ""
-    said = 'must not set securityContext.seccompProfile.type to "Unconfined"'
-    return f"seccompProfile ({_named('container', names)} {said})"
+    message = 'must not set securityContext.seccompProfile.type to "Unconfined"'
+    return f"seccompProfile ({_named('container', names)} {message})"
 
 
 def _volume_types(spec: Object) -> str:
     names, kinds = [], []
-    for each in rows(spec, "volumes"):
-        bad = [kind for kind in each if kind != "name" and kind not in _VOLUMES]
+    for volume in rows(spec, "volumes"):
+        bad = [kind for kind in volume if kind != "name" and kind not in _VOLUMES]
         if bad:
-            names.append(each["name"])
+            names.append(volume["name"])
             kinds += [f'"{kind}"' for kind in bad if f'"{kind}"' not in kinds]
     if not names:
         return ""
     verb = "uses" if len(names) == 1 else "use"
     noun = "type" if len(kinds) == 1 else "types"
-    said = f"{_named('volume', names)} {verb} restricted volume {noun} {', '.join(kinds)}"
-    return f"restricted volume types ({said})"
+    message = f"{_named('volume', names)} {verb} restricted volume {noun} {', '.join(kinds)}"
+    return f"restricted volume types ({message})"
 
 
 def _escalation(spec: Object) -> str:
     names = _failing(spec, lambda context: context.get("allowPrivilegeEscalation") is not False)
-    said = "must set securityContext.allowPrivilegeEscalation=false"
-    return f"allowPrivilegeEscalation != false ({_named('container', names)} {said})" if names else ""
+    message = "must set securityContext.allowPrivilegeEscalation=false"
+    return f"allowPrivilegeEscalation != false ({_named('container', names)} {message})" if names else ""
 
 
 def _restricted_capabilities(spec: Object) -> str:
     kept = _failing(spec, lambda context: "ALL" not in rows(context, "capabilities", "drop"))
-    said = []
+    messages = []
     if kept:
-        said.append(f'{_named("container", kept)} must set securityContext.capabilities.drop=["ALL"]')
+        messages.append(f'{_named("container", kept)} must set securityContext.capabilities.drop=["ALL"]')
     names, extra = _added(spec, frozenset({"NET_BIND_SERVICE"}))
     if names:
         more = ", ".join(f'"{name}"' for name in extra)
-        said.append(
+        messages.append(
             f"{_named('container', names)} must not include {more} in securityContext.capabilities.add"
         )
-    return f"unrestricted capabilities ({'; '.join(said)})" if said else ""
+    return f"unrestricted capabilities ({'; '.join(messages)})" if messages else ""
 
 
 def _inherited(spec: Object, good: Callable[[Any], bool], *path: str) -> list[str]:
     """Containers for which neither they nor the pod have a good value."""
     pod = dig(spec, "securityContext", *path)
-    values = {each["name"]: dig(each, "securityContext", *path) for each in _containers(spec)}
+    values = {container["name"]: dig(container, "securityContext", *path) for container in _containers(spec)}
     return [name for name, value in values.items() if not good(value if value is not None else pod)]
 
 
@@ -174,8 +176,8 @@ def _root(spec: Object) -> str:
     if wrong:
         return f"runAsNonRoot != true ({wrong} must not set securityContext.runAsNonRoot=false)"
     names = _inherited(spec, lambda value: value is True, "runAsNonRoot")
-    said = f"pod or {_named('container', names)} must set securityContext.runAsNonRoot=true"
-    return f"runAsNonRoot != true ({said})" if names else ""
+    message = f"pod or {_named('container', names)} must set securityContext.runAsNonRoot=true"
+    return f"runAsNonRoot != true ({message})" if names else ""
 
 
 def _set_wrongly(spec: Object, bad: Callable[[Any], bool], *path: str) -> str:
@@ -198,8 +200,8 @@ def _seccomp(spec: Object) -> str:
     if wrong:
         return f'seccompProfile ({wrong} must not set {where} to "Unconfined")'
     names = _inherited(spec, lambda value: value in _SECCOMP, "seccompProfile", "type")
-    said = f'pod or {_named("container", names)} must set {where} to "RuntimeDefault" or "Localhost"'
-    return f"seccompProfile ({said})" if names else ""
+    message = f'pod or {_named("container", names)} must set {where} to "RuntimeDefault" or "Localhost"'
+    return f"seccompProfile ({message})" if names else ""
 
 
 # In the order of the checks' names, which is the order in which Kubernetes reports them.

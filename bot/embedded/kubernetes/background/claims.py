@@ -45,8 +45,8 @@ class ClaimProtection:
 
 
 def _mounted(pod: Object) -> list[str]:
-    found = [dig(volume, "persistentVolumeClaim", "claimName") for volume in rows(pod, "spec", "volumes")]
-    return [name for name in found if name]
+    volumes = [dig(volume, "persistentVolumeClaim", "claimName") for volume in rows(pod, "spec", "volumes")]
+    return [name for name in volumes if name]
 
 
 def _is_running(pod: Object) -> bool:
@@ -54,6 +54,8 @@ def _is_running(pod: Object) -> bool:
 
 
 def _unprotected(claim: Object) -> Object:
-    finalizers = [each for each in rows(claim, "metadata", "finalizers") if each != CLAIM_PROTECTION]
+    finalizers = [
+        finalizer for finalizer in rows(claim, "metadata", "finalizers") if finalizer != CLAIM_PROTECTION
+    ]
     claim["metadata"]["finalizers"] = finalizers
     return claim

@@ -41,15 +41,15 @@ class GarbageCollector:
             self._pending.add(uid)
 
     def _look_later(self, owner: str) -> None:
-        found = self._objects.get(owner)
-        if found is not None and is_deleting(found[1]):
+        value = self._objects.get(owner)
+        if value is not None and is_deleting(value[1]):
             self._pending.add(owner)
 
     def _look(self, uid: str) -> None:
-        found = self._objects.get(uid)
-        if found is None:
+        value = self._objects.get(uid)
+        if value is None:
             return
-        resource, obj = found
+        resource, obj = value
         if is_deleting(obj):
             finalizers = rows(obj, "metadata", "finalizers")
             if ORPHAN in finalizers:
@@ -63,10 +63,10 @@ class GarbageCollector:
         """Delete an object that no living owner holds; forget owners that are gone."""
         held, waiting, gone = [], [], []
         for owner in _owners(obj):
-            found = self._objects.get(owner["uid"])
-            if found is None:
+            value = self._objects.get(owner["uid"])
+            if value is None:
                 gone.append(owner)
-            elif FOREGROUND in rows(found[1], "metadata", "finalizers") and is_deleting(found[1]):
+            elif FOREGROUND in rows(value[1], "metadata", "finalizers") and is_deleting(value[1]):
                 waiting.append(owner)
             else:
                 held.append(owner)
@@ -81,7 +81,7 @@ class GarbageCollector:
         for dependent in list(self._dependents.get(uid, ())):
             below = self._objects[dependent][1]
             blocking = blocking or any(
-                each["uid"] == uid and each.get("blockOwnerDeletion") for each in _owners(below)
+                owner["uid"] == uid and owner.get("blockOwnerDeletion") for owner in _owners(below)
             )
             if not is_deleting(below):
                 self._pending.add(dependent)
@@ -93,12 +93,12 @@ class GarbageCollector:
         for dependent in list(self._dependents.get(uid, ())):
             kind, below = self._objects[dependent]
             self._change(
-                kind, below, "ownerReferences", [each for each in _owners(below) if each["uid"] != uid]
+                kind, below, "ownerReferences", [owner for owner in _owners(below) if owner["uid"] != uid]
             )
         self._drop_finalizer(resource, obj, ORPHAN)
 
     def _drop_finalizer(self, resource: Resource, obj: Object, finalizer: str) -> None:
-        left = [each for each in rows(obj, "metadata", "finalizers") if each != finalizer]
+        left = [item for item in rows(obj, "metadata", "finalizers") if item != finalizer]
         self._change(resource, obj, "finalizers", left)
 
     def _change(self, resource: Resource, obj: Object, field: str, value: list[Object] | list[str]) -> None:

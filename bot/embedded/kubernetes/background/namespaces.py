@@ -63,23 +63,25 @@ class NamespaceController:
             self._tell(namespace, remaining)
             return
         spec = {
-            "finalizers": [each for each in rows(namespace, "spec", "finalizers") if each != "kubernetes"]
+            "finalizers": [
+                finalizer for finalizer in rows(namespace, "spec", "finalizers") if finalizer != "kubernetes"
+            ]
         }
         finalize(self._registry, Target(self._namespaces, "", name), {**namespace, "spec": spec})
 
     def _content(self, name: str) -> Remaining:
-        resources = [each for each in self._store.resources() if each.namespaced]
+        resources = [item for item in self._store.resources() if item.namespaced]
         return [(resource, obj) for resource in resources for obj in list(self._store.select(resource, name))]
 
     def _tell(self, namespace: Object, remaining: Remaining) -> None:
         """Say in the namespace's conditions what keeps it."""
-        old = {each["type"]: each for each in rows(namespace, "status", "conditions")}
+        old = {condition["type"]: condition for condition in rows(namespace, "status", "conditions")}
         conditions = _conditions(remaining)
-        for each in conditions:
-            before = old.get(each["type"])
-            same = before is not None and before["status"] == each["status"]
+        for condition in conditions:
+            before = old.get(condition["type"])
+            same = before is not None and before["status"] == condition["status"]
             now = timestamp(self._registry.clock())
-            each["lastTransitionTime"] = before["lastTransitionTime"] if same and before else now
+            condition["lastTransitionTime"] = before["lastTransitionTime"] if same and before else now
         if conditions != rows(namespace, "status", "conditions"):
             status = {**namespace.get("status", {}), "conditions": conditions}
             self._store.put(self._namespaces, {**namespace, "status": status})
@@ -91,13 +93,15 @@ def _condition(kind: str, status: bool, reason: str, message: str) -> Object:
 
 def _conditions(remaining: Remaining) -> list[Object]:
     kinds = Counter(resource.qualified for resource, _ in remaining)
-    finalizers = Counter(each for _, obj in remaining for each in rows(obj, "metadata", "finalizers"))
+    finalizers = Counter(
+        finalizer for _, obj in remaining for finalizer in rows(obj, "metadata", "finalizers")
+    )
     left = ", ".join(
         f"{name}{'' if '.' in name else '.'} has {count} resource instances"
         for name, count in sorted(kinds.items())
     )
     held = ", ".join(f"{name} in {count} resource instances" for name, count in sorted(finalizers.items()))
-    found = [
+    conditions = [
         _condition(
             "NamespaceDeletionDiscoveryFailure",
             False,
@@ -122,8 +126,8 @@ def _conditions(remaining: Remaining) -> list[Object]:
     ]
     if held:
         words = f"Some content in the namespace has finalizers remaining: {held}"
-        found.append(_condition("NamespaceFinalizersRemaining", True, "SomeFinalizersRemain", words))
+        conditions.append(_condition("NamespaceFinalizersRemaining", True, "SomeFinalizersRemain", words))
     else:
         words = "All content-preserving finalizers finished"
-        found.append(_condition("NamespaceFinalizersRemaining", False, "ContentHasNoFinalizers", words))
-    return found
+        conditions.append(_condition("NamespaceFinalizersRemaining", False, "ContentHasNoFinalizers", words))
+    return conditions

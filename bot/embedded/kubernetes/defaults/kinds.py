@@ -177,8 +177,8 @@ def _route(obj: Object) -> None:
         rule.setdefault("matches", [{"path": {"type": "PathPrefix", "value": "/"}}])
         for match in rule["matches"]:
             fill(match.setdefault("path", {}), type="PathPrefix", value="/")
-            for each in [*rows(match, "headers"), *rows(match, "queryParams")]:
-                fill(each, type="Exact")
+            for header in [*rows(match, "headers"), *rows(match, "queryParams")]:
+                fill(header, type="Exact")
         for backend in rows(rule, "backendRefs"):
             fill(backend, group="", kind="Service", weight=1)
 

@@ -72,11 +72,11 @@ def without(value: Any, kind: Type, gone: Iterable[Path]) -> Any:
 
 def _pruned_map(value: Any, kind: Type, doomed: set[str], deeper: dict[str, list[Path]]) -> Any:
     kept: Object = {}
-    for name, each in (value or {}).items():
+    for name, item in (value or {}).items():
         step = f"f:{name}"
         if step in doomed:
             continue
-        left = without(each, kind.child(name), deeper[step]) if step in deeper else each
+        left = without(item, kind.child(name), deeper[step]) if step in deeper else item
         if left is not None:
             kept[name] = left
     return kept or None

@@ -50,10 +50,10 @@ class _Key:
     subresource: str
 
     def __str__(self) -> str:
-        said = f'"{self.name}"'
+        message = f'"{self.name}"'
         if self.subresource:
-            said += f' with subresource "{self.subresource}"'
-        return said if self.operation == "Apply" else f"{said} using {self.api_version}"
+            message += f' with subresource "{self.subresource}"'
+        return message if self.operation == "Apply" else f"{message} using {self.api_version}"
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ _Owners = dict[_Key, _Entry]
 
 
 def owners_of(obj: Object) -> _Owners:
-    found = {}
+    fields = {}
     for raw in obj.get("metadata", {}).get("managedFields") or []:
         key = _Key(
             raw.get("manager", ""),
@@ -75,14 +75,14 @@ def owners_of(obj: Object) -> _Owners:
             raw.get("subresource", ""),
         )
         if key.operation:
-            found[key] = _Entry(decode(raw.get("fieldsV1") or {}), raw.get("time", ""))
-    return found
+            fields[key] = _Entry(decode(raw.get("fieldsV1") or {}), raw.get("time", ""))
+    return fields
 
 
 def _with_owners(obj: Object, owners: _Owners) -> Object:
     entries = []
     order = sorted(
-        owners.items(), key=lambda each: (each[0].operation, each[1].time, each[0].name, each[0].subresource)
+        owners.items(), key=lambda item: (item[0].operation, item[1].time, item[0].name, item[0].subresource)
     )
     for key, entry in order:
         if not entry.paths:
@@ -131,10 +131,10 @@ def applied(live: Object, config: Object, kind: Type, writer: Writer, force: boo
     key = _Key(writer.name, "Apply", writer.api_version, writer.subresource)
     before = owners.pop(key, None)
     config = {name: value for name, value in config.items() if name not in writer.ignored}
-    wanted = _owned(path_set(_bare(config), kind), writer)
+    requested = _owned(path_set(_bare(config), kind), writer)
     merged = merge(_bare(live), _bare(config), kind)
     change = compare(_bare(live), merged, kind)
-    contested = wanted & frozenset(change.written)
+    contested = requested & frozenset(change.written)
     conflicts = [(other, path) for other, entry in owners.items() for path in sorted(entry.paths & contested)]
     if conflicts and not force:
         raise apply_conflict(
@@ -146,12 +146,12 @@ def applied(live: Object, config: Object, kind: Type, writer: Writer, force: boo
     owners = {other: _Entry(entry.paths - contested, entry.time) for other, entry in owners.items()}
     if before is not None:
         merged = _pruned(
-            merged, kind, before.paths, wanted.union(*(entry.paths for entry in owners.values()))
+            merged, kind, before.paths, requested.union(*(entry.paths for entry in owners.values()))
         )
     gone = frozenset(compare(_bare(live), merged, kind).removed)
     owners = {other: _Entry(entry.paths - gone, entry.time) for other, entry in owners.items()}
-    unchanged = before is not None and before.paths == wanted
-    owners[key] = _Entry(wanted, before.time if before is not None and unchanged else writer.time)
+    unchanged = before is not None and before.paths == requested
+    owners[key] = _Entry(requested, before.time if before is not None and unchanged else writer.time)
     return _with_owners(merged, owners)
 
 

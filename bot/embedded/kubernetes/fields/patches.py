@@ -116,7 +116,7 @@ def _merged(target: Any, patch: Any, kind: Type) -> Any:
     for name, value in patch.items():
         if name.startswith(_DELETE_FROM):
             field = name.removeprefix(_DELETE_FROM)
-            merged[field] = [each for each in merged.get(field, []) if each not in value]
+            merged[field] = [item for item in merged.get(field, []) if item not in value]
         elif not name.startswith("$"):
             _patch_field(merged, name, value, kind.child(name))
     for name, order in orders.items():
@@ -132,11 +132,11 @@ def _patch_field(merged: Object, name: str, value: Any, kind: Type) -> None:
     elif isinstance(value, list) and "merge" in kind.patch_strategies:
         merged[name] = _patch_list(merged.get(name) or [], value, kind)
     elif isinstance(value, dict):
-        found = _merged(merged.get(name), value, kind)
-        if found is None:
+        content = _merged(merged.get(name), value, kind)
+        if content is None:
             merged.pop(name, None)
         else:
-            merged[name] = found
+            merged[name] = content
     else:
         merged[name] = value
 
@@ -144,20 +144,20 @@ def _patch_field(merged: Object, name: str, value: Any, kind: Type) -> None:
 def _patch_list(target: list[Any], patch: list[Any], kind: Type) -> list[Any]:
     key = kind.merge_key
     if not key:
-        return target + [each for each in patch if each not in target]
-    if any(isinstance(each, dict) and each.get(_DIRECTIVE) == "replace" for each in patch):
-        return [each for each in patch if each.get(_DIRECTIVE) != "replace"]
+        return target + [item for item in patch if item not in target]
+    if any(isinstance(item, dict) and item.get(_DIRECTIVE) == "replace" for item in patch):
+        return [item for item in patch if item.get(_DIRECTIVE) != "replace"]
     merged = list(target)
-    for each in patch:
-        if key not in each:
-            raise ApiError(500, "", f"map: {_go_map(each)} does not contain declared merge key: {key}")
-        index = next((i for i, old in enumerate(merged) if old.get(key) == each[key]), None)
-        if each.get(_DIRECTIVE) == "delete":
-            merged = [old for old in merged if old.get(key) != each[key]]
+    for item in patch:
+        if key not in item:
+            raise ApiError(500, "", f"map: {_go_map(item)} does not contain declared merge key: {key}")
+        index = next((i for i, old in enumerate(merged) if old.get(key) == item[key]), None)
+        if item.get(_DIRECTIVE) == "delete":
+            merged = [old for old in merged if old.get(key) != item[key]]
         elif index is None:
-            merged.append(_merged({}, each, kind.item))
+            merged.append(_merged({}, item, kind.item))
         else:
-            merged[index] = _merged(merged[index], each, kind.item)
+            merged[index] = _merged(merged[index], item, kind.item)
     return _ordered(merged, target, patch, key)
 
 
@@ -166,7 +166,7 @@ def _go_map(value: Any) -> str:
     if isinstance(value, dict):
         return "map[" + " ".join(f"{key}:{_go_map(value[key])}" for key in sorted(value)) + "]"
     if isinstance(value, list):
-        return "[" + " ".join(_go_map(each) for each in value) + "]"
+        return "[" + " ".join(_go_map(item) for item in value) + "]"
     return str(value)
 
 
@@ -176,11 +176,11 @@ def _ordered(items: list[Any], live: list[Any], order: list[Any], key: str) -> l
     def name(item: Any) -> Any:
         return item.get(key) if key and isinstance(item, dict) else item
 
-    wanted, places = [name(each) for each in order], {name(each): i for i, each in enumerate(live)}
+    requested, places = [name(entry) for entry in order], {name(entry): i for i, entry in enumerate(live)}
     named = sorted(
-        (each for each in items if name(each) in wanted), key=lambda each: wanted.index(name(each))
+        (entry for entry in items if name(entry) in requested), key=lambda entry: requested.index(name(entry))
     )
-    others = [each for each in items if name(each) not in wanted]
+    others = [entry for entry in items if name(entry) not in requested]
     result: list[Any] = []
     while named and others:
         first = places.get(name(named[0]), -1) < places.get(name(others[0]), -1)

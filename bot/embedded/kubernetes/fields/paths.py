@@ -43,18 +43,18 @@ def path_set(value: Any, kind: Type, path: Path = ()) -> set[Path]:
     if kind.atomic:
         return {path}
     if kind.shape == "list":
-        found = set()
+        content = set()
         for item in value or []:
             inner = (*path, element(kind, item))
-            found |= path_set(item, kind.item, inner) | {inner}
-        return found
-    found = set()
-    for name, each in (value or {}).items():
+            content |= path_set(item, kind.item, inner) | {inner}
+        return content
+    content = set()
+    for name, entry in (value or {}).items():
         inner = (*path, f"f:{name}")
-        found |= path_set(each, kind.child(name), inner)
-        if each is None or each == {} or kind.shape == "map":
-            found.add(inner)
-    return found
+        content |= path_set(entry, kind.child(name), inner)
+        if entry is None or entry == {} or kind.shape == "map":
+            content.add(inner)
+    return content
 
 
 @dataclass
@@ -72,35 +72,35 @@ _ABSENT = object()
 
 
 def compare(old: Any, new: Any, kind: Type) -> Comparison:
-    found = Comparison()
-    _compare(old, new, kind, (), found)
-    return found
+    value = Comparison()
+    _compare(old, new, kind, (), value)
+    return value
 
 
-def _compare(old: Any, new: Any, kind: Type, path: Path, found: Comparison) -> None:
+def _compare(old: Any, new: Any, kind: Type, path: Path, value: Comparison) -> None:
     if old is not _ABSENT and new is not _ABSENT and old == new:
         return
     present_old, present_new = old is not _ABSENT, new is not _ABSENT
     empty = not kind.atomic and not (present_old and old) and not (present_new and new)
     if present_old and not present_new:
-        found.removed.add(path)
+        value.removed.add(path)
     elif present_new and not present_old:
-        found.added.add(path)
+        value.added.add(path)
     elif kind.atomic or empty:
-        found.modified.add(path)
+        value.modified.add(path)
     if kind.atomic or empty:
         return
     before = _children(old, kind) if present_old else {}
     after = _children(new, kind) if present_new else {}
     for name in {**before, **after}:
         child = kind.item if kind.shape == "list" else kind.child(name[2:])
-        _compare(before.get(name, _ABSENT), after.get(name, _ABSENT), child, (*path, name), found)
+        _compare(before.get(name, _ABSENT), after.get(name, _ABSENT), child, (*path, name), value)
 
 
 def _children(value: Any, kind: Type) -> dict[str, Any]:
     if kind.shape == "list":
         return keyed(kind, value)
-    return {f"f:{name}": each for name, each in (value or {}).items()}
+    return {f"f:{name}": item for name, item in (value or {}).items()}
 
 
 def encode(paths: Iterable[Path]) -> Object:
@@ -123,32 +123,32 @@ def _folded(node: Object) -> Object:
 
 def decode(fields: Object) -> Paths:
     """FieldsV1 as paths."""
-    found: set[Path] = set()
+    results: set[Path] = set()
 
     def walk(node: Object, path: Path) -> None:
         for step, below in node.items():
             if step == ".":
-                found.add(path)
+                results.add(path)
             elif below:
                 walk(below, (*path, step))
             else:
-                found.add((*path, step))
+                results.add((*path, step))
 
     walk(fields, ())
-    return frozenset(found)
+    return frozenset(results)
 
 
 def readable(path: Path) -> str:
     """A path as messages show it: `.spec.containers[name="app"].image`."""
-    said = []
+    messages = []
     for step in path:
         if step.startswith("f:"):
-            said.append(f".{step[2:]}")
+            messages.append(f".{step[2:]}")
         elif step.startswith("k:"):
             keys = json.loads(step[2:])
-            said.append(
+            messages.append(
                 "[" + ",".join(f"{key}={written(value)}" for key, value in sorted(keys.items())) + "]"
             )
         else:
-            said.append(f"[={step[2:]}]")
-    return "".join(said)
+            messages.append(f"[={step[2:]}]")
+    return "".join(messages)

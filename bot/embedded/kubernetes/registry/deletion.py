@@ -13,22 +13,22 @@ _FINALIZERS = {"Orphan": ORPHAN, "Foreground": FOREGROUND}
 
 def check_preconditions(resource: Resource, obj: Object, options: Deletion) -> None:
     """A 409 when the object is another one, or another version, than the client meant."""
-    for name, wanted, found, what in (
+    for name, requested, actual, item in (
         ("UID", options.uid, uid_of(obj), "deleted and then recreated"),
         ("ResourceVersion", options.version, obj["metadata"]["resourceVersion"], "modified"),
     ):
-        if wanted and wanted != found:
-            why = f"the {name} in the precondition ({wanted}) does not match the {name} in record ({found}). "
-            raise conflict(resource, name_of(obj), f"{why}The object might have been {what}", by_kind=True)
+        if requested and requested != actual:
+            reason = f"the {name} in the precondition ({requested}) does not match the {name} in record ({actual}). "
+            raise conflict(resource, name_of(obj), f"{reason}The object might have been {item}", by_kind=True)
 
 
 def mismatched_uid(target: Target, new: Object, live: Object) -> str:
     """How the storage of Kubernetes says that an update is meant for another object of the same name."""
     place = "/".join(part for part in (target.resource.plural, target.namespace, target.name) if part)
-    found = f"UID in precondition: {uid_of(new)}, UID in object meta: {uid_of(live)}"
+    uids = f"UID in precondition: {uid_of(new)}, UID in object meta: {uid_of(live)}"
     return (
         f"StorageError: invalid object, Code: 4, Key: /registry/{place}, ResourceVersion: 0, "
-        f"AdditionalErrorMsg: Precondition failed: {found}"
+        f"AdditionalErrorMsg: Precondition failed: {uids}"
     )
 
 
@@ -57,10 +57,10 @@ def grace_period(resource: Resource, obj: Object, options: Deletion) -> int:
         return 0
     if not dig(obj, "spec", "nodeName") or dig(obj, "status", "phase") in {"Succeeded", "Failed"}:
         return 0
-    wanted = (
+    requested = (
         options.grace if options.grace is not None else obj["spec"].get("terminationGracePeriodSeconds", 30)
     )
-    return int(wanted) if wanted >= 0 else 1
+    return int(requested) if requested >= 0 else 1
 
 
 def may_go(obj: Object) -> bool:
@@ -74,5 +74,5 @@ def _finalizers(resource: Resource, present: list[str], policy: str) -> list[str
         policy = "" if {ORPHAN, FOREGROUND} & set(present) else "Orphan"
     if not policy:
         return present
-    kept = [each for each in present if each not in {ORPHAN, FOREGROUND}]
+    kept = [item for item in present if item not in {ORPHAN, FOREGROUND}]
     return [*kept, _FINALIZERS[policy]] if policy in _FINALIZERS else kept

@@ -69,10 +69,10 @@ class Registry:
     clock: Callable[[], float] = time.time
 
     def get(self, target: Target) -> Object:
-        found = self.store.get(target.resource, target.namespace, target.name)
-        if found is None:
+        obj = self.store.get(target.resource, target.namespace, target.name)
+        if obj is None:
             raise not_found(target.resource, target.name)
-        return found
+        return obj
 
     def create(self, target: Target, body: Any, write: Write) -> Object:
         resource, kind = target.resource, type_of(target.resource)
@@ -126,13 +126,15 @@ class Registry:
         return self._change(target, live, new, write)
 
     def _check_uid(self, target: Target, new: Object, live: Object) -> None:
-        wanted = new["metadata"].get("uid")
-        if wanted and wanted != uid_of(live):
-            raise invalid(target.resource, target.name, [wrong("metadata.uid", wanted, "field is immutable")])
+        requested = new["metadata"].get("uid")
+        if requested and requested != uid_of(live):
+            raise invalid(
+                target.resource, target.name, [wrong("metadata.uid", requested, "field is immutable")]
+            )
 
     def _check_version(self, target: Target, new: Object, live: Object) -> None:
-        wanted = new["metadata"].get("resourceVersion")
-        if wanted and wanted != live["metadata"]["resourceVersion"]:
+        requested = new["metadata"].get("resourceVersion")
+        if requested and requested != live["metadata"]["resourceVersion"]:
             raise modified(target.resource, target.name)
 
     def _change(self, target: Target, live: Object, new: Object, write: Write) -> Object:
@@ -164,8 +166,10 @@ class Registry:
         if target.subresource:
             raise not_found(resource, target.name)
         if uid := config["metadata"].get("uid"):
-            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-            raise conflict(resource, target.name, why)
+            reason = (
+                f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            )
+            raise conflict(resource, target.name, reason)
         metadata = {"name": target.name, **({"namespace": target.namespace} if target.namespace else {})}
         base = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata}
         obj = applied(base, config, kind, self._writer(target, write), write.force)

@@ -71,7 +71,7 @@ def bind(registry: Registry, target: Target, binding: Any, write: Write) -> None
         "lastTransitionTime": timestamp(registry.clock()),
     }
     status = dict(pod.get("status") or {})
-    others = [each for each in rows(status, "conditions") if each["type"] != "PodScheduled"]
+    others = [condition for condition in rows(status, "conditions") if condition["type"] != "PodScheduled"]
     status["conditions"] = [*others, scheduled]
     if not write.dry_run:
         registry.store.put(pods, {**pod, "spec": {**pod["spec"], "nodeName": node}, "status": status})
@@ -100,6 +100,6 @@ def finalize(registry: Registry, target: Target, body: Any) -> Object:
 def delete_all(registry: Registry, target: Target, doomed: list[Object], options: Deletion) -> None:
     """Delete each of these objects as one delete would."""
     for obj in doomed:
-        each = Target(target.resource, namespace_of(obj), name_of(obj))
-        if registry.store.get(each.resource, each.namespace, each.name) is not None:
-            registry.delete(each, options)
+        item = Target(target.resource, namespace_of(obj), name_of(obj))
+        if registry.store.get(item.resource, item.namespace, item.name) is not None:
+            registry.delete(item, options)

@@ -43,23 +43,23 @@ class _Reading:
             case "list":
                 if not isinstance(value, list):
                     raise _mismatch(value, kind, path, owner)
-                return [self.read(each, kind.item, f"{path}[{i}]", owner) for i, each in enumerate(value)]
+                return [self.read(item, kind.item, f"{path}[{i}]", owner) for i, item in enumerate(value)]
         if not isinstance(value, dict):
             raise _mismatch(value, kind, path, owner)
         if kind.shape == "map":
-            return {key: self._map_value(each, kind.item, path, owner) for key, each in value.items()}
+            return {key: self._map_value(item, kind.item, path, owner) for key, item in value.items()}
         return self._struct(value, kind, path)
 
     def _struct(self, value: Object, kind: Type, path: str) -> Object:
-        found = {}
-        for name, each in value.items():
+        fields = {}
+        for name, item in value.items():
             inner = f"{path}.{name}" if path else name
-            known = kind.fields.get(name)
-            if known is None:
+            current = kind.fields.get(name)
+            if current is None:
                 self.unknown.append(inner)
-            elif each is not None:
-                found[name] = self.read(each, known, inner, kind.go_name)
-        return found
+            elif item is not None:
+                fields[name] = self.read(item, current, inner, kind.go_name)
+        return fields
 
     def _map_value(self, value: Any, kind: Type, path: str, owner: str) -> Any:
         if value is None and "string" in kind.accepts:
@@ -133,15 +133,15 @@ def decode(resource: Resource, body: Any, validation: str = "") -> tuple[Object,
     _check_kind(resource, body)
     reading = _Reading()
     try:
-        found: Object = reading.read(body, type_of(resource), "", resource.kind)
+        decoded: Object = reading.read(body, type_of(resource), "", resource.kind)
     except Mismatch as mismatch:
         raise _refusal(resource, body, mismatch) from None
-    found.setdefault("metadata", {})
+    decoded.setdefault("metadata", {})
     unknown = [f'unknown field "{path}"' for path in reading.unknown]
     if unknown and validation == "Strict":
         raise bad_request(_undecodable(resource, f"strict decoding error: {', '.join(unknown)}"))
     typed = {"apiVersion": resource.api_version, "kind": resource.kind}
-    ordered = {**typed, **found, **typed}
+    ordered = {**typed, **decoded, **typed}
     return ordered, [] if validation == "Ignore" else unknown
 
 
@@ -157,16 +157,16 @@ def decode_applied(resource: Resource, body: Any) -> Object:
     _check_kind(resource, body)
     reading = _Reading()
     try:
-        found: Object = reading.read(body, type_of(resource), "", resource.kind)
+        decoded: Object = reading.read(body, type_of(resource), "", resource.kind)
     except Mismatch as mismatch:
         expected = {"integer": "numeric (int or float)", "number": "numeric (int or float)", "array": "list"}
         noun = expected.get(mismatch.expected, mismatch.expected)
-        why = f".{mismatch.path}: expected {noun}, got {_json_type(mismatch.value)}"
-        raise ApiError(500, "", prefix + why) from None
+        reason = f".{mismatch.path}: expected {noun}, got {_json_type(mismatch.value)}"
+        raise ApiError(500, "", prefix + reason) from None
     if reading.unknown:
         raise ApiError(500, "", prefix + f".{reading.unknown[0]}: field not declared in schema")
-    found.setdefault("metadata", {})
-    return found
+    decoded.setdefault("metadata", {})
+    return decoded
 
 
 def _check_kind(resource: Resource, body: Object) -> None:
@@ -183,26 +183,28 @@ def _check_kind(resource: Resource, body: Object) -> None:
         raise bad_request(f'{kind} in version "{version}" cannot be handled as a {resource.kind}')
 
 
-def _undecodable(resource: Resource, why: str) -> str:
-    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {why}'
+def _undecodable(resource: Resource, reason: str) -> str:
+    return f'{resource.kind} in version "{resource.version}" cannot be handled as a {resource.kind}: {reason}'
 
 
 def _refusal(resource: Resource, body: Object, mismatch: Mismatch) -> ApiError:
     if not resource.custom:
         return bad_request(_undecodable(resource, str(mismatch)))
     shown = _json_type(mismatch.value)
-    why = f'{mismatch.path} in body must be of type {mismatch.expected}: "{shown}"'
-    return invalid(resource, str(table(body, "metadata").get("name", "")), [wrong(mismatch.path, shown, why)])
+    reason = f'{mismatch.path} in body must be of type {mismatch.expected}: "{shown}"'
+    return invalid(
+        resource, str(table(body, "metadata").get("name", "")), [wrong(mismatch.path, shown, reason)]
+    )
 
 
 def wrong_choices(value: Any, kind: Type, path: str = "") -> Iterable[tuple[str, Any, list[str]]]:
     """(path, value, allowed values) of each field that is none of its type's choices."""
     if kind.shape == "list" and isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from wrong_choices(each, kind.item, f"{path}[{index}]")
+        for index, item in enumerate(value):
+            yield from wrong_choices(item, kind.item, f"{path}[{index}]")
     elif kind.shape == "struct" and isinstance(value, dict):
-        for name, each in value.items():
-            yield from wrong_choices(each, kind.child(name), f"{path}.{name}" if path else name)
+        for name, item in value.items():
+            yield from wrong_choices(item, kind.child(name), f"{path}.{name}" if path else name)
     elif kind.enum and value not in kind.enum:
         yield path, value, list(kind.enum)
 
@@ -210,18 +212,18 @@ def wrong_choices(value: Any, kind: Type, path: str = "") -> Iterable[tuple[str,
 def missing_fields(value: Any, kind: Type, path: str = "") -> Iterable[str]:
     """Paths of required fields that are not there; a required struct is named by what it lacks itself."""
     if kind.shape == "list" and isinstance(value, list):
-        for index, each in enumerate(value):
-            yield from missing_fields(each, kind.item, f"{path}[{index}]")
+        for index, entry in enumerate(value):
+            yield from missing_fields(entry, kind.item, f"{path}[{index}]")
     elif kind.shape == "map" and isinstance(value, dict):
-        for key, each in value.items():
-            yield from missing_fields(each, kind.item, f"{path}[{key}]")
+        for key, entry in value.items():
+            yield from missing_fields(entry, kind.item, f"{path}[{key}]")
     elif kind.shape == "struct" and isinstance(value, dict):
-        for name, known in kind.fields.items():
+        for name, item in kind.fields.items():
             inner = f"{path}.{name}" if path else name
             if name in value:
-                yield from missing_fields(value[name], known, inner)
-                if name in kind.required and value[name] == [] and known.shape == "list":
+                yield from missing_fields(value[name], item, inner)
+                if name in kind.required and value[name] == [] and item.shape == "list":
                     yield inner
             elif name in kind.required:
-                deeper = list(missing_fields({}, known, inner)) if known.shape == "struct" else []
+                deeper = list(missing_fields({}, item, inner)) if item.shape == "struct" else []
                 yield from deeper or [inner]

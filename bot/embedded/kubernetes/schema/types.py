@@ -38,11 +38,11 @@ def _definitions() -> dict[str, Object]:
 @cache
 def _kinds() -> dict[tuple[str, str, str], str]:
     """(group, version, kind) → name of the definition."""
-    found = {}
+    fields = {}
     for name, raw in _definitions().items():
-        for each in raw.get("x-kubernetes-group-version-kind", ()):
-            found[each["group"], each["version"], each["kind"]] = name
-    return found
+        for item in raw.get("x-kubernetes-group-version-kind", ()):
+            fields[item["group"], item["version"], item["kind"]] = name
+    return fields
 
 
 class Type:
@@ -81,7 +81,7 @@ class Type:
 
     @cached_property
     def enum(self) -> tuple[str, ...]:
-        return tuple(each for each in self._raw.get("enum", ()) if each is not None)
+        return tuple(item for item in self._raw.get("enum", ()) if item is not None)
 
     @cached_property
     def go_name(self) -> str:
@@ -138,8 +138,8 @@ class Type:
 
 
 def _types(raw: Object) -> list[str]:
-    found = raw.get("type", [])
-    return [found] if isinstance(found, str) else list(found)
+    names = raw.get("type", [])
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _type_of(raw: Object) -> Type:

@@ -20,12 +20,12 @@ _PLAIN = frozenset(
 def without_zeros(value: Any, kind: Type) -> Any:
     """The value as Kubernetes stores it."""
     if kind.shape == "list" and isinstance(value, list):
-        return [without_zeros(each, kind.item) for each in value]
+        return [without_zeros(item, kind.item) for item in value]
     if kind.shape == "struct" and isinstance(value, dict):
         return {
-            name: without_zeros(each, kind.child(name))
-            for name, each in value.items()
-            if not _left_out(name, each, kind)
+            name: without_zeros(item, kind.child(name))
+            for name, item in value.items()
+            if not _left_out(name, item, kind)
         }
     return value
 
@@ -44,15 +44,15 @@ def zero(kind: Type, claim: bool = False) -> Object:
 
     Whoever creates an object owns none of them. `claim` adds those of a PersistentVolumeClaim.
     """
-    found: Object = {}
-    for name, each in kind.fields.items():
-        if each.shape == "struct" and (name in _STRUCTS or (claim and name == "resources")):
-            found[name] = zero(each, claim)
-        elif name == "containers" and each.shape == "list":
-            found[name] = []
-        elif name == "serviceName" and each.shape == "scalar":
-            found[name] = ""
-    return found
+    zero_value: Object = {}
+    for name, field in kind.fields.items():
+        if field.shape == "struct" and (name in _STRUCTS or (claim and name == "resources")):
+            zero_value[name] = zero(field, claim)
+        elif name == "containers" and field.shape == "list":
+            zero_value[name] = []
+        elif name == "serviceName" and field.shape == "scalar":
+            zero_value[name] = ""
+    return zero_value
 
 
 _STRUCTS = frozenset(

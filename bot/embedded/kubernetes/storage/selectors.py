@@ -42,20 +42,20 @@ def _split(text: str) -> list[str]:
 
 def parse_labels(text: str) -> list[Requirement]:
     """`a=b,c!=d,e in (f,g),h,!i`; a 400 when it cannot be read."""
-    found = []
+    results = []
     for piece in _split(text):
         if match := _EQUAL.match(piece):
             operator = "=" if match[2] == "==" else match[2]
-            found.append(Requirement(match[1], operator, (match[3],)))
+            results.append(Requirement(match[1], operator, (match[3],)))
         elif match := _SET.match(piece):
             if match[3]:
                 values = tuple(value.strip() for value in match[4].split(","))
-                found.append(Requirement(match[2], match[3], values))
+                results.append(Requirement(match[2], match[3], values))
             else:
-                found.append(Requirement(match[2], "absent" if match[1] else "exists"))
+                results.append(Requirement(match[2], "absent" if match[1] else "exists"))
         else:
             raise bad_request(f"unable to parse requirement: {piece.strip()!r} is no label selector")
-    return found
+    return results
 
 
 def selects(selector: Object | None, labels: Object) -> bool:
@@ -64,12 +64,14 @@ def selects(selector: Object | None, labels: Object) -> bool:
         return False
     requirements = [Requirement(key, "=", (value,)) for key, value in table(selector, "matchLabels").items()]
     names = {"In": "in", "NotIn": "notin", "Exists": "exists", "DoesNotExist": "absent"}
-    for each in rows(selector, "matchExpressions"):
-        operator = names.get(each.get("operator", ""))
+    for expression in rows(selector, "matchExpressions"):
+        operator = names.get(expression.get("operator", ""))
         if operator is None:
             return False
-        requirements.append(Requirement(each.get("key", ""), operator, tuple(each.get("values") or ())))
-    return all(each.matches(labels) for each in requirements)
+        requirements.append(
+            Requirement(expression.get("key", ""), operator, tuple(expression.get("values") or ()))
+        )
+    return all(requirement.matches(labels) for requirement in requirements)
 
 
 _FIELDS: dict[str, frozenset[str]] = {
@@ -115,18 +117,18 @@ def _field_value(obj: Object, path: str) -> str:
 
 def parse_fields(resource: Resource, text: str) -> list[tuple[str, bool, str]]:
     """(path, equal or not, value) of each term; a 400 for a field that this kind cannot be selected by."""
-    known = _FIELDS.get(resource.plural, frozenset()) | {"metadata.name"}
+    fields = _FIELDS.get(resource.plural, frozenset()) | {"metadata.name"}
     if resource.namespaced:
-        known |= {"metadata.namespace"}
+        fields |= {"metadata.namespace"}
     terms = []
     for piece in _split(text):
         match = _EQUAL.match(piece)
         if match is None:
             raise bad_request(f"invalid selector: {text!r}; can't understand {piece!r}")
-        if match[1] not in known:
+        if match[1] not in fields:
             if resource.plural in _FIELDS and not resource.group:
                 raise bad_request(f"field label not supported: {match[1]}")
-            allowed = ", ".join(f'"{name}"' for name in sorted(known))
+            allowed = ", ".join(f'"{name}"' for name in sorted(fields))
             raise bad_request(f'"{match[1]}" is not a known field selector: only {allowed}')
         terms.append((match[1], match[2] != "!=", match[3]))
     return terms
@@ -140,8 +142,8 @@ def predicate(resource: Resource, labels: str = "", fields: str = "") -> Predica
         return None
 
     def matches(obj: Object) -> bool:
-        found = obj["metadata"].get("labels") or {}
-        if not all(each.matches(found) for each in requirements):
+        worn = obj["metadata"].get("labels") or {}
+        if not all(requirement.matches(worn) for requirement in requirements):
             return False
         return all((_field_value(obj, path) == value) == equal for path, equal, value in terms)
 

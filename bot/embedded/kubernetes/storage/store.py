@@ -49,19 +49,19 @@ class Store:
         self._listeners: list[Listener] = []
 
     def _table(self, resource: Resource) -> _Table:
-        found = self._tables.get(resource)
-        if found is None:
-            found = self._tables[resource] = _Table()
-        return found
+        table = self._tables.get(resource)
+        if table is None:
+            table = self._tables[resource] = _Table()
+        return table
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         return self._table(resource).rows.get(namespace, {}).get(name)
 
     def select(self, resource: Resource, namespace: str = "") -> Iterator[Object]:
         """The objects of one namespace, or of all, in the order of their keys."""
-        found = self._table(resource).rows
-        for each in [namespace] if namespace else sorted(found):
-            inside = found.get(each, {})
+        rows = self._table(resource).rows
+        for item in [namespace] if namespace else sorted(rows):
+            inside = rows.get(item, {})
             for name in sorted(inside):
                 yield inside[name]
 
@@ -91,20 +91,20 @@ class Store:
 
     def _publish(self, resource: Resource, kind: EventType, obj: Object, before: Object | None) -> None:
         event = Event(self.version, kind, resource, obj, before)
-        found = self._table(resource)
-        found.history.append(event)
-        while len(found.history) > self._history:
-            found.dropped = found.history.popleft().version
-        for listener in [*found.listeners, *self._listeners]:
+        table = self._table(resource)
+        table.history.append(event)
+        while len(table.history) > self._history:
+            table.dropped = table.history.popleft().version
+        for listener in [*table.listeners, *self._listeners]:
             listener(event)
 
     def since(self, resource: Resource, version: int) -> list[Event]:
         """Writes after `version`; a 410 when history does not reach back that far."""
-        found = self._table(resource)
+        table = self._table(resource)
         # A version from before a restart is as lost as one that history does not reach.
-        if version < found.dropped or version > self.version:
-            raise expired(f"too old resource version: {version} ({found.dropped + 1})")
-        return [event for event in found.history if event.version > version]
+        if version < table.dropped or version > self.version:
+            raise expired(f"too old resource version: {version} ({table.dropped + 1})")
+        return [event for event in table.history if event.version > version]
 
     def listen(self, listener: Listener, resource: Resource | None = None) -> Callable[[], None]:
         """Call `listener` for each write (of one resource, or of all); returns what ends it."""

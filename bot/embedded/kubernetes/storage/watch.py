@@ -91,13 +91,13 @@ class Watch:
         self._wake.set()
 
     def _bookmark(self, annotations: Object | None = None) -> Change:
-        found: Object = {"resourceVersion": str(self._store.version)}
+        fields: Object = {"resourceVersion": str(self._store.version)}
         if annotations:
-            found["annotations"] = annotations
+            fields["annotations"] = annotations
         return "BOOKMARK", {
             "kind": self._resource.kind,
             "apiVersion": self._resource.api_version,
-            "metadata": found,
+            "metadata": fields,
         }
 
     def end(self) -> None:

@@ -119,5 +119,7 @@ def _check_owners(metadata: Object) -> Iterator[Cause]:
     controllers = [owner for owner in metadata.get("ownerReferences") or [] if owner.get("controller")]
     if len(controllers) > 1:
         words = 'Only one reference can have Controller set to true. Found "true" in references for '
-        said = " and ".join(f"{owner.get('kind', '')}/{owner.get('name', '')}" for owner in controllers[:2])
-        yield wrong("metadata.ownerReferences", metadata["ownerReferences"], words + said)
+        message = " and ".join(
+            f"{owner.get('kind', '')}/{owner.get('name', '')}" for owner in controllers[:2]
+        )
+        yield wrong("metadata.ownerReferences", metadata["ownerReferences"], words + message)

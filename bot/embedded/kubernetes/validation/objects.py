@@ -65,22 +65,22 @@ def _checked(resource: Resource, obj: Object) -> Iterator[Cause]:
     special = [*check_metadata(resource, obj), *(checks(obj) if checks is not None else ())]
     yield from special
     # The schemas know every required field; what a special check has said of one is said better.
-    said = {cause.field for cause in special}
+    reported = {cause.field for cause in special}
     for path in missing_fields(obj, type_of(resource)):
-        if path not in said and not path.startswith("status"):
+        if path not in reported and not path.startswith("status"):
             yield required(path)
     if resource.custom:
-        yield from (unsupported(*each) for each in wrong_choices(obj, type_of(resource)))
+        yield from (unsupported(*choice) for choice in wrong_choices(obj, type_of(resource)))
 
 
 def _finalizers(live: Object, new: Object) -> Iterator[Cause]:
     if not is_deleting(live):
         return
     before = live["metadata"].get("finalizers") or []
-    added = [each for each in new["metadata"].get("finalizers") or [] if each not in before]
+    added = [finalizer for finalizer in new["metadata"].get("finalizers") or [] if finalizer not in before]
     if added:
-        said = ", ".join(f'"{each}"' for each in added)
+        message = ", ".join(f'"{item}"' for item in added)
         words = (
             "no new finalizers can be added if the object is being deleted, found new finalizers []string{"
         )
-        yield forbidden_field("metadata.finalizers", f"{words}{said}}}")
+        yield forbidden_field("metadata.finalizers", f"{words}{message}}}")

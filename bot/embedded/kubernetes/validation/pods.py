@@ -39,7 +39,7 @@ def check_pod(pod: Object) -> Iterator[Cause]:
 def check_pod_spec(spec: Object, path: str, claims: Collection[str] = ()) -> Iterator[Cause]:
     if not rows(spec, "containers"):
         yield required(f"{path}.containers")
-    volumes = {each.get("name", ""): each for each in rows(spec, "volumes")}
+    volumes = {volume.get("name", ""): volume for volume in rows(spec, "volumes")}
     volumes |= {name: {"name": name} for name in claims}
     yield from _check_volumes(spec, path)
     names: set[str] = set()
@@ -173,7 +173,7 @@ def check_resources(resources: Object, path: str) -> Iterator[Cause]:
 def check_pod_change(live: Object, new: Object) -> Iterator[Cause]:
     before, after = _frozen(live["spec"]), _frozen(new["spec"])
     old_tolerations, tolerations = rows(live, "spec", "tolerations"), rows(new, "spec", "tolerations")
-    if before != after or any(each not in tolerations for each in old_tolerations):
+    if before != after or any(toleration not in tolerations for toleration in old_tolerations):
         yield forbidden_field("spec", CHANGEABLE)
 
 
@@ -187,5 +187,5 @@ def _frozen(spec: Object) -> Object:
     )
     frozen = {name: value for name, value in spec.items() if name not in changeable}
     for group in ("initContainers", "containers"):
-        frozen[group] = [{**each, "image": ""} for each in rows(spec, group)]
+        frozen[group] = [{**row, "image": ""} for row in rows(spec, group)]
     return frozen

@@ -97,9 +97,9 @@ def check_cron_job(obj: Object) -> Iterator[Cause]:
     if not spec.get("schedule"):
         yield required("spec.schedule")
     elif len(str(spec["schedule"]).split()) != 5 and not str(spec["schedule"]).startswith("@"):
-        found = len(str(spec["schedule"]).split())
+        value = len(str(spec["schedule"]).split())
         yield wrong(
-            "spec.schedule", spec["schedule"], f"expected exactly 5 fields, found {found}: {_fields(spec)}"
+            "spec.schedule", spec["schedule"], f"expected exactly 5 fields, found {value}: {_fields(spec)}"
         )
     policies = ["Allow", "Forbid", "Replace"]
     if spec["concurrencyPolicy"] not in policies:
@@ -161,5 +161,5 @@ def check_job_change(live: Object, new: Object) -> Iterator[Cause]:
 def _fixed(job: Object) -> Object:
     """What cannot be changed of a suspended job's pods: everything but where they run and what they get."""
     spec = {name: value for name, value in job["spec"]["template"]["spec"].items() if name not in _SCHEDULING}
-    spec["containers"] = [{**each, "resources": {}} for each in rows(spec, "containers")]
+    spec["containers"] = [{**container, "resources": {}} for container in rows(spec, "containers")]
     return spec

@@ -56,14 +56,14 @@ class Application:
         if scope["type"] != "http":
             return
         path: str = scope["path"]
-        known = path.startswith(self.prefix)
-        if known:
+        value = path.startswith(self.prefix)
+        if value:
             scope = {**scope, "path": path.removeprefix(self.prefix)}
         request = Request(scope, receive)
         request.state.warnings = []
         request.state.user = SUPERUSER
         try:
-            if not known and path not in _HEALTH:
+            if not value and path not in _HEALTH:
                 check_token(request.headers.get("authorization", ""), self.token)
             response = await self._answer(request)
         except ApiError as error:

@@ -70,8 +70,8 @@ def _read_yaml(body: bytes) -> Any:
 def _with_text_keys(value: Any) -> Any:
     """YAML reads `yes:` as a boolean key; JSON knows text only."""
     if isinstance(value, dict):
-        return {_key(key): _with_text_keys(each) for key, each in value.items()}
-    return [_with_text_keys(each) for each in value] if isinstance(value, list) else value
+        return {_key(key): _with_text_keys(item) for key, item in value.items()}
+    return [_with_text_keys(item) for item in value] if isinstance(value, list) else value
 
 
 def _key(key: Any) -> str:

@@ -40,19 +40,19 @@ class Collections:
         ]
 
     def list(self, target: Target, query: QueryParams, renderer: Renderer) -> Response:
-        found = self.selected(target, query)
+        value = self.selected(target, query)
         metadata: Object = {"resourceVersion": str(self.store.version)}
         limit = _whole(query.get("limit"))
         if token := query.get("continue"):
             metadata["resourceVersion"], after = _read_token(token)
-            found = [obj for obj in found if (namespace_of(obj), name_of(obj)) > after]
-        if limit and len(found) > limit:
-            last = found[limit - 1]
+            value = [obj for obj in value if (namespace_of(obj), name_of(obj)) > after]
+        if limit and len(value) > limit:
+            last = value[limit - 1]
             metadata["continue"] = _token(metadata["resourceVersion"], last)
             if not query.get("labelSelector") and not query.get("fieldSelector"):
-                metadata["remainingItemCount"] = len(found) - limit
-            found = found[:limit]
-        return answer(renderer.many(found, metadata))
+                metadata["remainingItemCount"] = len(value) - limit
+            value = value[:limit]
+        return answer(renderer.many(value, metadata))
 
     def watch(self, target: Target, request: Request, renderer: Renderer) -> Response:
         query = request.query_params
@@ -61,8 +61,8 @@ class Collections:
             fields = f"metadata.name={target.name}" + (f",{fields}" if fields else "")
         version = query.get("resourceVersion", "")
         if version and not version.isdigit():
-            why = f'strconv.ParseUint: parsing "{version}": invalid syntax'
-            raise ApiError(500, "", f'resourceVersion: Invalid value: "{version}": {why}')
+            reason = f'strconv.ParseUint: parsing "{version}": invalid syntax'
+            raise ApiError(500, "", f'resourceVersion: Invalid value: "{version}": {reason}')
         options = WatchOptions(
             version=version,
             seconds=_whole(query.get("timeoutSeconds")) or 1800.0,

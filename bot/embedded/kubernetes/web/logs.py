@@ -42,9 +42,9 @@ class Logs:
         except httpx.HTTPError as error:
             raise _unreachable(f'Get "{outgoing.url}": {error or type(error).__name__}') from None
         if response.status_code != 200:
-            said = (await response.aread()).decode(errors="replace")
+            message = (await response.aread()).decode(errors="replace")
             await response.aclose()
-            raise bad_request(said) if response.status_code == 400 else _unreachable(said)
+            raise bad_request(message) if response.status_code == 400 else _unreachable(message)
         return StreamingResponse(_passed_on(response), media_type="text/plain")
 
     def _node_url(self, pod: Object) -> str:
@@ -53,27 +53,27 @@ class Logs:
         if not name:
             return ""
         node = self._registry.get(Target(known("nodes"), "", name))
-        addresses = {each["type"]: each["address"] for each in rows(node, "status", "addresses")}
+        addresses = {address["type"]: address["address"] for address in rows(node, "status", "addresses")}
         port = dig(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port")
         if "InternalIP" not in addresses or not port:
             raise _unreachable(f"no preferred addresses found for node {name}")
         return f"http://{addresses['InternalIP']}:{port}"
 
 
-def _unreachable(why: str) -> ApiError:
+def _unreachable(reason: str) -> ApiError:
     return ApiError(
-        500, "InternalError", f"an error on the server prevented the request from succeeding: {why}"
+        500, "InternalError", f"an error on the server prevented the request from succeeding: {reason}"
     )
 
 
-def _container(pod: Object, wanted: str) -> str:
+def _container(pod: Object, requested: str) -> str:
     """The container whose log is meant; a 400 when the pod leaves it open or has none of that name."""
-    running = [each["name"] for each in rows(pod, "spec", "containers")]
-    initial = [each["name"] for each in rows(pod, "spec", "initContainers")]
-    if wanted:
-        if wanted not in running + initial:
-            raise bad_request(f"container {wanted} is not valid for pod {name_of(pod)}")
-        return wanted
+    running = [container["name"] for container in rows(pod, "spec", "containers")]
+    initial = [container["name"] for container in rows(pod, "spec", "initContainers")]
+    if requested:
+        if requested not in running + initial:
+            raise bad_request(f"container {requested} is not valid for pod {name_of(pod)}")
+        return requested
     if len(running) == 1:
         return str(running[0])
     init = f" or one of the init containers: [{' '.join(initial)}]" if initial else ""
