@@ -15,7 +15,7 @@ _PATIENCE_SECONDS = 30
 
 
 def free_port() -> int:
-    """Of loopback; nobody else should take it before the bot does."""
+    """A port of loopback that is free now; another process may still take it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -41,7 +41,7 @@ class BotProcess:
         await self.stop()
 
     async def start(self) -> None:
-        """Returns when it is ready; RuntimeError with the end of its log when it gives up."""
+        """Return when it is ready. Raises RuntimeError with the end of its log when it ends early."""
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -70,13 +70,13 @@ class BotProcess:
         raise RuntimeError(f"the bot did not start:\n{self.log.read_text(errors='replace')[-3000:]}")
 
     async def stop(self) -> None:
-        """SIGTERM, and wait until it has drained."""
+        """Send SIGTERM and wait until it has drained."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
             await self._process.wait()
 
     async def kill(self) -> None:
-        """SIGKILL: nothing is drained, nothing is told."""
+        """Send SIGKILL, so that nothing is drained."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()

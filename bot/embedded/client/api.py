@@ -74,7 +74,7 @@ class Client:
         return await self._send("GET", resource.path(namespace, name))
 
     async def find(self, resource: Resource, name: str, namespace: str | None = None) -> Object | None:
-        """Like `get`, but an object that is not there is `None`."""
+        """Like `get`; None when the object does not exist."""
         try:
             return await self.get(resource, name, namespace)
         except ApiError as error:

@@ -25,7 +25,7 @@ class Connection:
 
     @classmethod
     def from_kubeconfig(cls, path: str | Path, context: str | None = None) -> "Connection":
-        """Read a kubeconfig's current (or the named) context. `ValueError` says what is missing."""
+        """Read a kubeconfig's current (or the named) context. Raises ValueError for a missing entry."""
         file = Path(path)
         config = yaml.safe_load(file.read_text()) or {}
         requested = context or config.get("current-context")
@@ -88,7 +88,7 @@ class ApiError(Exception):
 
     @classmethod
     def of(cls, status: int, body: bytes) -> "ApiError":
-        """Read a refusal; a body that is no Kubernetes `Status` (a proxy's page) is quoted in part."""
+        """Read an error; a body other than a Kubernetes `Status` (a proxy's page) is quoted in part."""
         try:
             answer = json.loads(body)
         except ValueError:
@@ -108,7 +108,7 @@ class ApiError(Exception):
 
     @property
     def conflict(self) -> bool:
-        """Somebody else wrote the object first (or owns the field): read it again."""
+        """Another writer changed the object first, or owns the field: read it again."""
         return self.status == 409 and self.reason != "AlreadyExists"
 
     @property

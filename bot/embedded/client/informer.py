@@ -1,4 +1,4 @@
-"""A cache of one kind, kept true by list and watch, that tells its listeners what changed."""
+"""A cache of one kind, kept current by list and watch, that notifies its listeners."""
 
 import asyncio
 import contextlib
@@ -145,14 +145,14 @@ class Informer:
         if before is not None and _version(before) == _version(item):
             return
         self._cache[key_of(item)] = item
-        self._tell(Change("ADDED" if before is None else "MODIFIED", item, before))
+        self._notify(Change("ADDED" if before is None else "MODIFIED", item, before))
 
     def _forget(self, item: Object) -> None:
         before = self._cache.pop(key_of(item), None)
         if before is not None:
-            self._tell(Change("DELETED", item, before))
+            self._notify(Change("DELETED", item, before))
 
-    def _tell(self, change: Change) -> None:
+    def _notify(self, change: Change) -> None:
         for listener in self._listeners:
             try:
                 listener(change)

@@ -77,14 +77,14 @@ class Reconciler(Generic[K]):
             del self._waiting[key]
             self._running.add(key)
             try:
-                await self._one(key)
+                await self._reconcile_key(key)
             finally:
                 self._running.discard(key)
                 if key in self._again:
                     self._again.discard(key)
                     self.add(key)
 
-    async def _one(self, key: K) -> None:
+    async def _reconcile_key(self, key: K) -> None:
         try:
             after = await self._reconcile(key)
         except (ApiError, httpx.TransportError) as error:

@@ -96,7 +96,7 @@ class Controllers:
         return self._services
 
     def _slice_informer(self) -> Informer:
-        """A slice that somebody else changed or removed is made again."""
+        """Restores slices that another client changed or deleted."""
         ours = f"{endpoint_slices.MANAGED_BY}={endpoint_slices.MANAGER}"
         informer = Informer(self._client, ENDPOINT_SLICES, labels=ours)
         informer.listen(self._wake_slice)

@@ -114,7 +114,7 @@ def _progressing(deployment: Object, observed: Observed, status: Object, now: da
         return _condition("Progressing", "True", "NewReplicaSetCreated", message)
     done = old is not None and old["reason"] == "NewReplicaSetAvailable"
     if done and status.get("replicas") == status.get("updatedReplicas"):
-        return None  # a pod of a finished rollout that comes and goes is no progress
+        return None  # a replaced pod of a finished rollout does not count as progress
     if old is None or _moved(before, status):
         return _condition("Progressing", "True", "ReplicaSetUpdated", f"{subject} is progressing.")
     if old["status"] == "True" and not done and now > _deadline(deployment, old):

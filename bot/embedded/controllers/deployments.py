@@ -76,7 +76,7 @@ class Deployments:
         body["spec"]["replicas"] = replicas
         body["metadata"]["annotations"] |= {
             REVISION: str(max((_revision(item) for item in old), default=0) + 1),
-            **_sizes_told(limits),
+            **_size_annotations(limits),
         }
         try:
             created = await self._client.create(REPLICA_SETS, body)
@@ -88,7 +88,7 @@ class Deployments:
             await self._recorder.warning(deployment, "ReplicaSetCreateError", message)
             return Observed(None, old, created=False, failure=error.message)
         if replicas:
-            await self._tell_size(deployment, name, 0, replicas)
+            await self._record_size(deployment, name, 0, replicas)
         return Observed(created, old, created=True)
 
     async def _salt(self, deployment: Object) -> None:
@@ -97,7 +97,7 @@ class Deployments:
         await self._client.replace(DEPLOYMENTS, {**deployment, "status": changed}, subresource="status")
 
     async def _mark_revision(self, deployment: Object, new: Object, old: Sequence[Object]) -> None:
-        """The new ReplicaSet has the highest revision, and the Deployment tells it."""
+        """The new ReplicaSet has the highest revision, which the Deployment shows."""
         highest = max((_revision(item) for item in old), default=0)
         revision = str(max(_revision(new), highest + 1))
         for resource, item in ((REPLICA_SETS, new), (DEPLOYMENTS, deployment)):
@@ -117,13 +117,13 @@ class Deployments:
 
     async def _resize_one(self, deployment: Object, item: Object, replicas: int) -> None:
         name, before = item["metadata"]["name"], item["spec"].get("replicas", 0)
-        annotations = _sizes_told(Limits.of(deployment["spec"]))
+        annotations = _size_annotations(Limits.of(deployment["spec"]))
         change = {"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}}
         written = await self._client.patch(REPLICA_SETS, name, change, item["metadata"]["namespace"])
         item.update(written)
-        await self._tell_size(deployment, name, before, replicas)
+        await self._record_size(deployment, name, before, replicas)
 
-    async def _tell_size(self, deployment: Object, name: str, before: int, replicas: int) -> None:
+    async def _record_size(self, deployment: Object, name: str, before: int, replicas: int) -> None:
         way = "up" if replicas > before else "down"
         message = f"Scaled {way} replica set {name} from {before} to {replicas}"
         await self._recorder.normal(deployment, "ScalingReplicaSet", message)
@@ -204,7 +204,7 @@ def _replica_set(deployment: Object) -> Object:
     }
 
 
-def _sizes_told(limits: Limits) -> Object:
+def _size_annotations(limits: Limits) -> Object:
     return {
         "deployment.kubernetes.io/desired-replicas": str(limits.replicas),
         "deployment.kubernetes.io/max-replicas": str(limits.replicas + limits.surge),

@@ -1,4 +1,4 @@
-"""What a Job does next and what its status says: pure functions of the Job, its pods and the time."""
+"""Next actions and status of a Job: pure functions of the Job, its pods and the time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PAST_DEADLINE: Verdict = ("DeadlineExceeded", "Job was active longer than specif
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """The pods of a Job in numbers. Finished ones count for ever, also when their pods are gone."""
+    """The pods of a Job in numbers. Finished pods count even after their deletion."""
 
     active: Sequence[Object]
     terminating: int
@@ -84,7 +84,7 @@ def is_successful(job: Object, counts: Counts) -> bool:
     return bool(counts.succeeded >= completions)
 
 
-def wanted_active(job: Object, counts: Counts) -> int:
+def target_active(job: Object, counts: Counts) -> int:
     """How many pods should run now."""
     spec = job["spec"]
     if spec.get("suspend"):

@@ -67,7 +67,7 @@ class Jobs:
         self, job: Object, pods: Sequence[Object], counts: Counts, now: datetime
     ) -> float | None:
         """Make or remove pods; returns the seconds until something is due by time alone."""
-        requested = job_plan.wanted_active(job, counts)
+        requested = job_plan.target_active(job, counts)
         await self._stop(counts.active[requested:])
         missing = requested - len(counts.active)
         deadline = job_plan.seconds_to_deadline(job, now)

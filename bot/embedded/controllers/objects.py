@@ -12,7 +12,7 @@ from bot.embedded.client import Object
 
 Clock = Callable[[], datetime]
 
-_ENCODING = "bcdfghjklmnpqrstvwxz2456789"  # neither vowels nor look-alikes: no name says anything by accident
+_ENCODING = "bcdfghjklmnpqrstvwxz2456789"  # without vowels and look-alikes, as in Kubernetes
 
 
 def utc_now() -> datetime:
@@ -150,7 +150,7 @@ def pod_from_template(template: Object, owner: Object, name: Object) -> Object:
 
 
 def differs(new: object, old: object) -> bool:
-    """Whether two statuses say something else; zero, empty and absent are the same."""
+    """Whether two statuses differ; zero, empty and absent are equal."""
     return _meaning(new) != _meaning(old)
 
 

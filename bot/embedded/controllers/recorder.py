@@ -21,11 +21,11 @@ class Recorder:
         self._last: dict[str, tuple[str, str]] = {}
 
     async def normal(self, item: Object, reason: str, message: str) -> None:
-        """Tell what was done."""
+        """Record a completed action."""
         await self._write(item, "Normal", reason, message)
 
     async def warning(self, item: Object, reason: str, message: str) -> None:
-        """Tell what could not be done."""
+        """Record a failed action."""
         uid = item["metadata"]["uid"]
         if self._last.get(uid) != (reason, message):
             if len(self._last) > MAX_REMEMBERED:

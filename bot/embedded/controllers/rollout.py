@@ -68,7 +68,7 @@ def _new_size(limits: Limits, new: Size, total: int) -> int:
 
 
 def _without_unhealthy(limits: Limits, new: Size, old: Sequence[Size], total: int) -> list[Size]:
-    """Old pods that do not answer go first: nobody misses them."""
+    """Old pods that are not available are removed first."""
     lowest = limits.replicas - limits.unavailable
     budget = total - lowest - (new.replicas - new.available)
     remaining = []

@@ -206,7 +206,7 @@ class StatefulSets:
             await self._client.delete(
                 PODS, pod["metadata"]["name"], pod["metadata"]["namespace"], uid=pod["metadata"]["uid"]
             )
-            await self._tell(stateful_set, "SuccessfulDelete", f"Delete Pod {pod['metadata']['name']}")
+            await self._record(stateful_set, "SuccessfulDelete", f"Delete Pod {pod['metadata']['name']}")
         return [by_ordinal[number] for number in sorted(by_ordinal)]
 
     async def _create(self, stateful_set: Object, number: int) -> Object:
@@ -220,10 +220,10 @@ class StatefulSets:
             message = f"create Pod {name} in StatefulSet {owner} failed error: {error.message}"
             await self._recorder.warning(stateful_set, "FailedCreate", message)
             raise
-        await self._tell(stateful_set, "SuccessfulCreate", f"Create Pod {name}")
+        await self._record(stateful_set, "SuccessfulCreate", f"Create Pod {name}")
         return created
 
-    async def _tell(self, stateful_set: Object, reason: str, action: str) -> None:
+    async def _record(self, stateful_set: Object, reason: str, action: str) -> None:
         message = f"{action} in StatefulSet {stateful_set['metadata']['name']} successful"
         await self._recorder.normal(stateful_set, reason, message)
 

@@ -45,7 +45,7 @@ class Listener:
 
 @dataclass(slots=True)
 class Attachment:
-    """What became of one parent reference of a route. Without hostnames, `reason` and `message` say why."""
+    """The result for one parent reference of a route; `reason` and `message` explain missing hostnames."""
 
     route: Object
     parent: Object

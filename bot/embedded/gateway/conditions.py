@@ -1,4 +1,4 @@
-"""What the status of classes, gateways and routes says. Pure."""
+"""Statuses of classes, gateways and routes. Pure."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime

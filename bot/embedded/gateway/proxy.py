@@ -57,15 +57,15 @@ class Proxy:
             action = (
                 f"path {request.rel_url.raw_path} of {hostname}" if self.table.serves(hostname) else hostname
             )
-            return _say(404, f"No route serves {action}.")
+            return _text(404, f"No route serves {action}.")
         backend = rule.next_backend()
         if backend is None:
-            return _say(500, f"Route {rule.name} has no backend for this request.")
+            return _text(500, f"Route {rule.name} has no backend for this request.")
         addresses = self._backends(rule.route["metadata"]["namespace"], backend)
         if addresses is None:
-            return _say(500, f"Route {rule.name}: there is no Service {backend['name']} with that port.")
+            return _text(500, f"Route {rule.name}: there is no Service {backend['name']} with that port.")
         if not addresses:
-            return _say(503, f"No pod of Service {backend['name']} is ready.")
+            return _text(503, f"No pod of Service {backend['name']} is ready.")
         return await self._pass_on(request, rule, backend, addresses)
 
     async def _pass_on(
@@ -87,8 +87,8 @@ class Proxy:
                 continue  # it has just ended; nothing of the request was sent
             except aiohttp.ClientError as error:
                 log.info("%s: %r", rule.name, error)
-                return _say(502, f"A pod of Service {backend['name']} did not answer properly.")
-        return _say(503, f"No pod of Service {backend['name']} takes connections.")
+                return _text(502, f"A pod of Service {backend['name']} did not answer properly.")
+        return _text(503, f"No pod of Service {backend['name']} takes connections.")
 
 
 async def _answer(request: web.BaseRequest, rule: Rule, answer: aiohttp.ClientResponse) -> web.StreamResponse:
@@ -102,7 +102,7 @@ async def _answer(request: web.BaseRequest, rule: Rule, answer: aiohttp.ClientRe
                 await response.write(chunk)
         await response.write_eof()
     except aiohttp.ClientPayloadError:
-        # The status is sent already: only a broken connection can still say that this is not all.
+        # The status was sent already: only a broken connection can signal an incomplete body.
         if request.transport:
             request.transport.abort()
     return response
@@ -140,5 +140,5 @@ def _modify(headers: CIMultiDict[str], rule: Rule, kind: str) -> None:
             headers.popall(name, None)
 
 
-def _say(status: int, text: str) -> web.Response:
+def _text(status: int, text: str) -> web.Response:
     return web.Response(status=status, text=text + "\n")

@@ -31,7 +31,7 @@ OnPush = Callable[[str, str, dict[str, bytes]], None]
 
 @dataclass(frozen=True)
 class PreparedPush:
-    """A commit that people can push from the pull request page: `name` is what the button says."""
+    """A commit that people can push from the pull request page: `name` is the button's label."""
 
     name: str
     files: dict[str, bytes]

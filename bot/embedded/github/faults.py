@@ -45,7 +45,7 @@ class Faults:
         self._lock = threading.Lock()
 
     def add(self, kind: FaultKind, **how: float | str | None) -> Fault:
-        """Switch on a fault; see Fault for what it may say."""
+        """Switch on a fault; see Fault for its fields."""
         fault = msgspec.convert({"kind": kind, **how}, Fault)
         re.compile(fault.path)
         if fault.kind not in get_args(FaultKind):

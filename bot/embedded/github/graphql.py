@@ -73,7 +73,7 @@ class GraphQL:
             except GitHubError as error:
                 if "secondary" in error.message:
                     raise
-                # Over GraphQL the primary limit is told with 200.
+                # Over GraphQL, the primary limit is reported with status 200.
                 answer: Json = {"errors": [{"type": "RATE_LIMITED", "message": error.message}]}
                 return self._respond(answer, principal)
             asked = _read(body)

@@ -76,7 +76,7 @@ class GitHubServer(GitHub):
         ready.wait()
 
     def stop(self) -> None:
-        """Stop listening and give up what is under way."""
+        """Stop listening and cancel running requests."""
         if self._stop:
             self._stop()
         if self._thread:
@@ -147,7 +147,7 @@ class GitHubServer(GitHub):
 
 
 class _Server(uvicorn.Server):
-    """Exits as soon as it is told to, which matters where a hundred tests start one each."""
+    """Exits at once when stopped, as every test starts a server of its own."""
 
     def __init__(self, config: uvicorn.Config, stopping: asyncio.Event) -> None:
         super().__init__(config)
@@ -193,7 +193,7 @@ class _Gate:
         at = self._github.world.clock()
 
         async def log_and_send(message: Message) -> None:
-            # before the answer leaves, so that whoever has it finds it in the log
+            # before the response is sent, so that its receiver finds it in the log
             logged = path.startswith((PREFIX, ARCHIVES, GRAPHQL_PATH))
             if message["type"] == "http.response.start" and logged:
                 is_archive = path.startswith(ARCHIVES)  # whose query is a secret

@@ -96,7 +96,7 @@ def modified(resource: Resource, name: str) -> ApiError:
 
 
 def apply_conflict(causes: list[Cause]) -> ApiError:
-    """Fields that other managers own; each cause names one field and says with whom it conflicts."""
+    """Fields that other managers own; each cause names one field and its managers."""
     details = {"causes": [cause.as_json() for cause in causes]}
     if len(causes) == 1:
         message = f"Apply failed with 1 conflict: {causes[0].message}: {causes[0].field}"

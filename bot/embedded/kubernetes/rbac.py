@@ -9,7 +9,7 @@ from itertools import product
 
 from bot.embedded.kubernetes.errors import not_found
 from bot.embedded.kubernetes.objects import Object, namespace_of, rows
-from bot.embedded.kubernetes.resources import known
+from bot.embedded.kubernetes.resources import resource_of
 from bot.embedded.kubernetes.storage.store import Store
 
 GROUP = "rbac.authorization.k8s.io"
@@ -50,9 +50,9 @@ class Rules:
         """Cluster-wide rules, and those of the namespace unless it is empty."""
         if user.is_superuser:
             return [_EVERYTHING, _EVERY_URL]
-        bindings = list(self.store.select(known("clusterrolebindings", GROUP)))
+        bindings = list(self.store.select(resource_of("clusterrolebindings", GROUP)))
         if namespace:
-            bindings += self.store.select(known("rolebindings", GROUP), namespace)
+            bindings += self.store.select(resource_of("rolebindings", GROUP), namespace)
         return [
             rule
             for binding in bindings
@@ -65,12 +65,12 @@ class Rules:
         rules = self._of_role(reference, namespace)
         if rules is None:
             plural = f"{reference['kind'].lower()}s"
-            raise not_found(known(plural, GROUP), reference["name"])
+            raise not_found(resource_of(plural, GROUP), reference["name"])
         return rules
 
     def _of_role(self, reference: Object, namespace: str) -> list[Object] | None:
         in_cluster = reference.get("kind") == "ClusterRole"
-        resource = known("clusterroles" if in_cluster else "roles", GROUP)
+        resource = resource_of("clusterroles" if in_cluster else "roles", GROUP)
         role = self.store.get(resource, "" if in_cluster else namespace, reference.get("name", ""))
         return None if role is None else rows(role, "rules")
 

@@ -88,7 +88,7 @@ def by_kind(api_version: str, kind: str) -> Resource | None:
     return _BY_KIND.get((api_version, kind))
 
 
-def known(plural: str, group: str = "") -> Resource:
+def resource_of(plural: str, group: str = "") -> Resource:
     """The resource of that plural; KeyError when there is none."""
     for item in RESOURCES:
         if item.plural == plural and item.group == group:

@@ -24,7 +24,7 @@ from bot.embedded.kubernetes.faults import Faults
 from bot.embedded.kubernetes.rbac import Rules
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Target, Write
-from bot.embedded.kubernetes.resources import known
+from bot.embedded.kubernetes.resources import resource_of
 from bot.embedded.kubernetes.storage.store import Store
 from bot.embedded.kubernetes.web.application import Application, Call
 from bot.embedded.kubernetes.web.collections import Collections
@@ -143,7 +143,7 @@ class KubernetesServer:
         return place
 
     def _create_first_namespaces(self) -> None:
-        resource = known("namespaces")
+        resource = resource_of("namespaces")
         for name in ("default", "kube-system"):
             if self.store.get(resource, "", name) is None:
                 self.registry.create(
@@ -152,7 +152,7 @@ class KubernetesServer:
 
 
 class _Server(uvicorn.Server):
-    """Leaves the signals of the process to whoever runs it, and waits for its end without polling."""
+    """Leaves signals to the process that runs it, and waits for its end without polling."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

@@ -53,7 +53,7 @@ class PodAddresses:
     """Hands out 10.244.N.2 to 10.244.N.254, where N belongs to this node alone while it runs.
 
     Several nodes may run on one machine, for example those of tests side by side; an abstract Unix socket,
-    which the kernel frees when its process ends, says which N are taken.
+    which the kernel frees when its process ends, shows which N are taken.
     """
 
     def __init__(self) -> None:

@@ -74,7 +74,7 @@ class Claims:
         await self._client.patch_status(PERSISTENT_VOLUMES, volume["metadata"]["name"], {"phase": "Bound"})
 
     async def _reclaim(self, uid: str) -> None:
-        """The claim is gone: so is what was in it."""
+        """Delete the volume and the data of a deleted claim."""
         await self._client.delete(PERSISTENT_VOLUMES, _name(uid))
         await asyncio.to_thread(shutil.rmtree, self._folder / uid, ignore_errors=True)
 
@@ -92,7 +92,7 @@ def volume_for(claim: Object, node_name: str, folder: Path) -> Object:
             "capacity": {"storage": ((spec.get("resources") or {}).get("requests") or {})["storage"]},
             "accessModes": spec["accessModes"],
             "claimRef": reference,
-            # The node removes the folder itself when the claim is gone.
+            # The node removes the folder when the claim is deleted.
             "persistentVolumeReclaimPolicy": "Retain",
             "storageClassName": spec.get("storageClassName") or "",
             "volumeMode": spec.get("volumeMode") or "Filesystem",

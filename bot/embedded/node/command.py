@@ -22,7 +22,7 @@ _PYTHON = re.compile(r"(?:/usr(?:/local)?)?(?:/bin/)?python3?(?:\.\d+)?")
 
 
 def command(container: Object, image: Image, env: Mapping[str, str], mounts: Mapping[str, Path]) -> Command:
-    """The command of a container, as image and pod say. `StartError` when it is not found."""
+    """The command of a container, from image and pod. Raises StartError when it is not found."""
     argv = [*(container.get("command") or image.entrypoint), *_arguments(container, image)]
     argv = [expand(word, env) for word in argv]
     if not argv:

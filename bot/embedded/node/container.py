@@ -1,4 +1,4 @@
-"""One container of a pod: started, restarted as its policy says, and stopped."""
+"""One container of a pod: started, restarted by its policy, and stopped."""
 
 import asyncio
 import contextlib
@@ -77,7 +77,7 @@ class Container:
         """End it: its `preStop` hook and SIGTERM within so many seconds, then SIGKILL."""
         self._stopping.set()
         if self._run:
-            self._preparation.tell("Killing", f"Stopping container {self.name}")
+            self._preparation.record("Killing", f"Stopping container {self.name}")
             await self._run.terminate(seconds)
         elif self._task:
             self._task.cancel()
@@ -153,7 +153,7 @@ class Container:
         await self._pause(self._runtime.restart_backoff)
         if problem.reason == "ErrImagePull" and not self._stopping.is_set():
             text = f'Back-off pulling image "{self._spec["image"]}"'
-            self._preparation.tell("BackOff", text)
+            self._preparation.record("BackOff", text)
             self.state.wait("ImagePullBackOff", f"{text}: ErrImagePull: {problem}")
             self._changed()
             await self._pause(self._runtime.pause(self._failures + 1))

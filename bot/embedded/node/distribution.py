@@ -30,7 +30,7 @@ _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 
 class PullError(Exception):
-    """The image could not be had; the message says why."""
+    """The image cannot be pulled; the message has the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Distribution:
             raise PullError("the manifest has no config or layers") from None
 
     async def blob(self, digest: str, target: Path) -> None:
-        """Write a blob to a file; it is what its digest says, or `PullError`."""
+        """Write a blob to a file. Raises PullError when its digest differs."""
         algorithm, _, expected = digest.partition(":")
         if algorithm != "sha256":
             raise PullError(f"digest algorithm {algorithm} is not supported")

@@ -1,4 +1,4 @@
-"""Events: what happens to a pod, told for people. Writing them never holds up the work."""
+"""Events about pods and volumes, written in the background."""
 
 import asyncio
 import contextlib

@@ -18,7 +18,7 @@ _GRACE_SECONDS, _FORCED_SECONDS = 30, 1
 
 
 class Kubelet:
-    """Told of pods by `observe`, which is a listener for an informer of all pods."""
+    """Runs pods; `observe` is a listener for an informer of all pods."""
 
     def __init__(self, runtime: Runtime, node_name: str, addresses: PodAddresses) -> None:
         self._runtime = runtime
@@ -106,7 +106,7 @@ class Kubelet:
                 answer = await self._runtime.client.patch(PODS, name, body, namespace, subresource="status")
             except ApiError as error:
                 if error.not_found:
-                    return  # the watch will tell
+                    return  # the watch will report it
                 raise
             self._written[uid] = status
             pod.update(answer)
@@ -114,7 +114,7 @@ class Kubelet:
             await self._runtime.client.delete(PODS, name, namespace, uid=uid, grace_seconds=0)
 
     async def _forget(self, uid: str) -> None:
-        """The object is gone: end what still runs, then leave nothing of it here."""
+        """The object was deleted: end its processes and remove its files."""
         pod = self._pods[uid]
         await pod.terminate(_FORCED_SECONDS)
         if self._pods.pop(uid, None) is None:

@@ -5,10 +5,10 @@ because the node stopped or was killed, every process is killed before the launc
 itself is killed, the kernel kills its children. Forking from here, where there are no threads and little
 memory, is quick and safe; orphans are adopted and reaped here.
 
-Asked:  {"id": 1, "argv": [...], "env": {...}, "cwd": "...", "output": "PATH"}   start
-        {"id": 1, "signal": 15}                                                  signal its process group
-Told:   {"id": 1, "pid": 123}  or  {"id": 1, "error": "..."}                     started, or not
-        {"id": 1, "code": 0}                                                     ended; 128 + n by signal n
+Request: {"id": 1, "argv": [...], "env": {...}, "cwd": "...", "output": "PATH"}   start
+         {"id": 1, "signal": 15}                                                  signal its process group
+Reply:   {"id": 1, "pid": 123}  or  {"id": 1, "error": "..."}                     started, or not
+         {"id": 1, "code": 0}                                                     ended; 128 + n by signal n
 """
 
 import contextlib
@@ -40,10 +40,10 @@ class Launcher:
         try:
             pid = _start(message["argv"], message["env"], message["cwd"], message["output"])
         except OSError as error:
-            self._tell(id=identifier, error=error.strerror or str(error))
+            self._reply(id=identifier, error=error.strerror or str(error))
             return
         self._groups[pid] = identifier
-        self._tell(id=identifier, pid=pid)
+        self._reply(id=identifier, pid=pid)
 
     def reap(self) -> None:
         """Collect all that ended; what is left of a process's group ends with it."""
@@ -52,7 +52,7 @@ class Launcher:
             if identifier is not None:
                 _kill_group(pid, signal.SIGKILL)
                 code = os.waitstatus_to_exitcode(status)
-                self._tell(id=identifier, code=code if code >= 0 else 128 - code)
+                self._reply(id=identifier, code=code if code >= 0 else 128 - code)
 
     def end(self) -> None:
         """Kill everything, also what left its group."""
@@ -68,7 +68,7 @@ class Launcher:
             if item == identifier:
                 _kill_group(group, number)
 
-    def _tell(self, **message: Any) -> None:
+    def _reply(self, **message: Any) -> None:
         self._peer.sendall(json.dumps(message).encode() + b"\n")
 
 
@@ -138,7 +138,7 @@ def main() -> None:
         try:
             _serve(launcher, peer, wake, selector)
         except OSError:
-            pass  # the node is gone
+            pass  # the node has ended
         finally:
             launcher.end()
 

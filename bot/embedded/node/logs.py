@@ -39,7 +39,7 @@ class ContainerLog:
         finally:
             transport.close()
             self._closed = True
-            self._tell()
+            self._notify()
 
     def _write(self, file: int, lines: list[bytes]) -> None:
         if not lines:
@@ -49,9 +49,9 @@ class ContainerLog:
             os.lseek(file, 0, os.SEEK_SET)
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f000Z ").encode()
         os.write(file, b"".join(now + line + b"\n" for line in lines))
-        self._tell()
+        self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
 

@@ -68,7 +68,7 @@ class Node:
         await asyncio.to_thread(self._kubelet.tidy, {pod["metadata"]["uid"] for pod in pods})
 
     async def stop(self) -> None:
-        """Kill every pod's process. The cluster is not told: it sees a node that has gone."""
+        """Kill every pod's process without notice: the cluster sees a node that vanished."""
         self._kubelet.abandon()
         for task in self._tasks:
             task.cancel()

@@ -1,4 +1,4 @@
-"""A pod on this node, from its volumes to its last container, and what its status says of it."""
+"""A pod on this node, from its volumes to its last container, and its status."""
 
 import asyncio
 import logging
@@ -124,7 +124,7 @@ class Pod:
         self._changed()
 
     async def _prepare(self) -> None:
-        """Make its folder and volumes; what is missing is told and waited for."""
+        """Create its folder and volumes; report missing objects and wait for them."""
         (self._place.folder / "tmp").mkdir(mode=0o700, parents=True, exist_ok=True)
         preparation = Preparation(self._runtime, self._place, self._spec["containers"][0])
         failures = 0
@@ -165,7 +165,7 @@ def _exit_code(state: ContainerState) -> int | None:
 
 
 def _resumed(spec: Object, status: Object | None, has_inits: bool) -> ContainerState:
-    """What is known of a container. One that an earlier process of this node ran is lost, and said to be."""
+    """The state of a container. A run of an earlier process of this node is reported as lost."""
     state = ContainerState(spec["name"], spec["image"])
     state.state = {"waiting": {"reason": "PodInitializing" if has_inits else "ContainerCreating"}}
     if not status or not status.get("containerID"):

@@ -58,7 +58,7 @@ class Place:
 
 
 class Preparation:
-    """Prepares one container of one pod, and tells the events of it."""
+    """Prepares one container of one pod, and records its events."""
 
     def __init__(self, runtime: Runtime, place: Place, container: Object) -> None:
         self._runtime = runtime
@@ -80,7 +80,7 @@ class Preparation:
         policy = self._container.get("imagePullPolicy") or default_pull_policy(reference)
         present = self._runtime.images.present(reference)
         if present and policy != "Always":
-            self.tell("Pulled", f'Container image "{name}" already present on machine')
+            self.record("Pulled", f'Container image "{name}" already present on machine')
             return present
         if policy == "Never":
             problem = f'Container image "{name}" is not present with pull policy of Never'
@@ -103,14 +103,14 @@ class Preparation:
         kind, name = source
         return await self._runtime.client.find(_RESOURCES[kind], name, self._place.namespace)
 
-    def tell(self, reason: str, message: str) -> None:
+    def record(self, reason: str, message: str) -> None:
         self._runtime.recorder.normal(self._place.pod, reason, message, container=self._part)
 
     def warn(self, reason: str, message: str) -> None:
         self._runtime.recorder.warning(self._place.pod, reason, message, container=self._part)
 
     async def _pull(self, reference: ImageReference, name: str) -> Image:
-        self.tell("Pulling", f'Pulling image "{name}"')
+        self.record("Pulling", f'Pulling image "{name}"')
         started = time.monotonic()
         try:
             image = await self._runtime.images.pull(reference, await self._credentials(reference))
@@ -121,7 +121,7 @@ class Preparation:
             raise NotYetError("ErrImagePull", problem) from None
         took = f"{(time.monotonic() - started) * 1000:.0f}ms"
         size = f"Image size: {image.size} bytes."
-        self.tell(
+        self.record(
             "Pulled", f'Successfully pulled image "{name}" in {took} ({took} including waiting). {size}'
         )
         return image
@@ -141,7 +141,7 @@ class Preparation:
         base = {"PATH": commands.SYSTEM_PATH, **home, **dict(image.env), **services}
         objects = dict(zip(sources, gather, strict=True))
         env = container_environment(pod, container, place.pod_ip, objects, base)
-        # Pods share this machine's network: each has to listen on an address of its own.
+        # Pods share this machine's network: each must listen on an address of its own.
         env["HOST"] = twin(place.pod_ip)
         env["PATH"] = f"{self._runtime.python_folder}:{env['PATH']}"
         return env

@@ -72,7 +72,7 @@ class Processes:
         self._listening = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
-        """Kill what still runs and return when it is gone."""
+        """Kill what still runs and return when it has ended."""
         self._writer.close()
         await self._listening
         await asyncio.to_thread(self._launcher.wait)
@@ -102,7 +102,7 @@ class Processes:
     async def _listen(self) -> None:
         try:
             while line := await self._reader.readline():
-                self._told(json.loads(line))
+                self._handle(json.loads(line))
         except ConnectionError:
             pass
         for process in list(self._processes.values()):
@@ -111,14 +111,14 @@ class Processes:
             if not waiting.done():
                 waiting.set_exception(StartError("the node stops"))
 
-    def _told(self, message: dict[str, Any]) -> None:
+    def _handle(self, message: dict[str, Any]) -> None:
         identifier = message["id"]
         waiting = self._starting.get(identifier)
         if "code" in message:
             if process := self._processes.pop(identifier, None):
                 process.ended(message["code"])
         elif waiting is None or waiting.done():
-            # Whoever asked has given up meanwhile.
+            # The caller was cancelled meanwhile.
             self.send({"id": identifier, "signal": int(signal.SIGKILL)})
         elif "pid" in message:
             waiting.set_result(message["pid"])

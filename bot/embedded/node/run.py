@@ -22,7 +22,7 @@ _GRACE_SECONDS = 30
 _HOOK_SECONDS = 60
 
 Became = Callable[[bool, bool], None]
-"""Told that the container has started, and whether it is ready."""
+"""Called when the container has started, with its readiness."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Plan:
 
 
 class Run:
-    """Created by `Run.start`; `wait` has to be called, and returns when nothing of it is left."""
+    """Created by `Run.start`; `wait` must be called, and returns when nothing of it is left."""
 
     def __init__(
         self, runtime: Runtime, place: Place, plan: Plan, preparation: Preparation, process: Process
@@ -64,8 +64,8 @@ class Run:
             os.close(writing)
         run = cls(runtime, place, plan, preparation, process)
         run._filling = asyncio.create_task(log.fill(reading))
-        preparation.tell("Created", "Container created")
-        preparation.tell("Started", "Container started")
+        preparation.record("Created", "Container created")
+        preparation.record("Started", "Container started")
         return run
 
     async def wait(self, became: Became) -> int:
@@ -131,7 +131,7 @@ class Run:
 
     async def _end_for(self, reason: str, probe: Object) -> None:
         name = self._plan.spec["name"]
-        self._events.tell("Killing", f"Container {name} {reason}, will be restarted")
+        self._events.record("Killing", f"Container {name} {reason}, will be restarted")
         grace = self._place.pod["spec"].get("terminationGracePeriodSeconds", _GRACE_SECONDS)
         await self.terminate(probe.get("terminationGracePeriodSeconds") or grace)
 

@@ -38,7 +38,7 @@ class Runtime:
 
 
 class NotYetError(Exception):
-    """The container has to wait: `reason` and the message are those of its waiting state."""
+    """The container must wait; `reason` and the message are those of its waiting state."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -1,4 +1,4 @@
-"""Binds pods to this node, which is the only one. It says why when a pod cannot be placed."""
+"""Binds pods to this node, which is the only one. It reports why a pod cannot be placed."""
 
 from collections.abc import Iterable
 
@@ -46,7 +46,7 @@ class Scheduler:
         claims = {str(c["metadata"]["name"]): c for c in self._claims.list(namespace)}
         problem = obstacle(pod, self._labels, claims.values())
         if problem:
-            await self._tell(pod, f"0/1 nodes are available: {problem}.")
+            await self._report(pod, f"0/1 nodes are available: {problem}.")
             return
         target = {"apiVersion": "v1", "kind": "Node", "name": self._node_name}
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
@@ -55,12 +55,12 @@ class Scheduler:
             await self._client.create(PODS, binding, namespace, subresource="binding")
         except ApiError as error:
             if error.status in (404, 409):
-                return  # it is gone or bound meanwhile
+                return  # deleted or bound meanwhile
             raise
         assigned = f"Successfully assigned {namespace}/{name} to {self._node_name}"
         self._recorder.normal(pod, "Scheduled", assigned)
 
-    async def _tell(self, pod: Object, message: str) -> None:
+    async def _report(self, pod: Object, message: str) -> None:
         metadata = pod["metadata"]
         conditions = (pod.get("status") or {}).get("conditions") or []
         if any(c["type"] == "PodScheduled" and c.get("message") == message for c in conditions):

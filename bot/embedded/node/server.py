@@ -55,7 +55,7 @@ class LogServer:
                 return _refuse(400, problem)
             reason = (container.state.waiting or {}).get("reason", "ContainerCreating")
             title = f'container "{name}" in pod "{path["pod"]}"'
-            return _refuse(400, f"{title} is waiting to start: {_why(reason)}")
+            return _refuse(400, f"{title} is waiting to start: {_reason_text(reason)}")
         return await _send(request, log)
 
 
@@ -65,7 +65,7 @@ async def _send(request: web.Request, log: ContainerLog) -> web.StreamResponse:
         lines = int(query["tailLines"]) if "tailLines" in query else None
         limit = int(query["limitBytes"]) if "limitBytes" in query else None
     except ValueError:
-        return _refuse(400, "tailLines and limitBytes have to be numbers")
+        return _refuse(400, "tailLines and limitBytes must be numbers")
     timestamps = query.get("timestamps") == "true"
     if query.get("follow") != "true":
         return web.Response(body=log.tail(lines, timestamps=timestamps)[:limit], content_type="text/plain")
@@ -81,12 +81,12 @@ def _refuse(status: int, problem: str) -> web.Response:
     return web.Response(status=status, text=problem)
 
 
-def _why(reason: str) -> str:
+def _reason_text(reason: str) -> str:
     return "trying and failing to pull image" if "ImagePull" in reason else reason
 
 
 def _own_certificate() -> ssl.SSLContext:
-    """A certificate for this run, signed by itself: an API server asks for one and trusts any."""
+    """A self-signed certificate for this run: an API server requires TLS and trusts any."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "greenroom node")])
     now = datetime.now(UTC)

@@ -44,7 +44,7 @@ class ServiceProxy:
     async def _listen(self, key: Key) -> None:
         """Make the listeners of a Service what they should be."""
         service = self._services.get(key[1], key[0])
-        requested = dict(self._wanted(key, service)) if service else {}
+        requested = dict(self._addresses_of(key, service)) if service else {}
         have = self._listeners.setdefault(key, {})
         for address in [address for address in have if address not in requested]:
             have.pop(address).close()
@@ -58,7 +58,7 @@ class ServiceProxy:
         if not have:
             del self._listeners[key]
 
-    def _wanted(self, key: Key, service: Object) -> list[tuple[Address, Backends]]:
+    def _addresses_of(self, key: Key, service: Object) -> list[tuple[Address, Backends]]:
         spec = service["spec"]
         if spec.get("clusterIP") in (None, "", "None"):
             return []

@@ -1,4 +1,4 @@
-"""What a pod's status says, in the kubelet's words. Pure: from the states of its containers."""
+"""The status of a pod as the kubelet writes it. Pure: from the states of its containers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -47,7 +47,7 @@ class ContainerState:
         return bool(self.container_id)
 
     def wait(self, reason: str, message: str = "") -> None:
-        """It waits, and says for what. A run that has ended becomes the last state."""
+        """Set the waiting state with its reason. A run that has ended becomes the last state."""
         if self.terminated:
             self.last_state = self.state
         detail = {"reason": reason, "message": message} if message else {"reason": reason}

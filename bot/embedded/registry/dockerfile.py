@@ -1,4 +1,4 @@
-"""The part of a Dockerfile that needs no container: enough to copy files and say how to start them."""
+"""The part of a Dockerfile that needs no container: copied files and how to start them."""
 
 from __future__ import annotations
 

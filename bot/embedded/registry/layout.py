@@ -96,7 +96,7 @@ def _tag_of(entry: Mapping[str, Any]) -> str:
 
 
 def _media_type(content: bytes) -> str | None:
-    """The media type that a manifest or index says it has; None for any other blob."""
+    """The media type that a manifest or index declares; None for any other blob."""
     if not content.startswith(b"{"):
         return None
     declared = json.loads(content).get("mediaType")

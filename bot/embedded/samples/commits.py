@@ -113,7 +113,7 @@ def restyle(files: Mapping[str, bytes], look: Look) -> Files:
 
 
 def broken_seed(files: Mapping[str, bytes]) -> Files:
-    """A product without a price: the catalogue refuses the seed and says which."""
+    """A product without a price: the catalogue rejects the seed and names the product."""
     products = json.loads(files[SEED])
     del products[0]["cents"]
     return {**files, SEED: _catalogue(products)}

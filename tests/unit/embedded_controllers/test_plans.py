@@ -99,7 +99,7 @@ def counts(*, active: int = 0, succeeded: int = 0, failed: int = 0, restarts: in
     ],
 )
 def test_how_many_pods_of_a_job_run(spec: Object, seen: Counts, expected: int) -> None:
-    assert job_plan.wanted_active(job(**spec), seen) == expected
+    assert job_plan.target_active(job(**spec), seen) == expected
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from bot.embedded.kubernetes.errors import ApiError
 from bot.embedded.kubernetes.fields.merge import merge, merged_order, without
 from bot.embedded.kubernetes.fields.patches import merge_patch
 from bot.embedded.kubernetes.fields.paths import decode, encode, path_set, readable
-from bot.embedded.kubernetes.resources import known
+from bot.embedded.kubernetes.resources import resource_of
 from bot.embedded.kubernetes.schema.quantity import amount, canonical
 from bot.embedded.kubernetes.schema.types import type_of
 from bot.embedded.kubernetes.storage.selectors import parse_labels, selects
@@ -65,7 +65,7 @@ def test_merged_list_keeps_the_applied_order(live: list[str], applied: list[str]
     assert [key for key in order if key in others] == others
 
 
-DEPLOYMENT = type_of(known("deployments", "apps"))
+DEPLOYMENT = type_of(resource_of("deployments", "apps"))
 
 
 def _with(*names: str) -> dict[str, object]:

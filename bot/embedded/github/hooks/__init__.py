@@ -1,1 +1,1 @@
-"""Webhooks: what they say and how they are sent."""
+"""Webhooks: payloads and deliveries."""

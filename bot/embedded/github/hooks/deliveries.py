@@ -1,4 +1,4 @@
-"""Sends webhooks as GitHub does: signed, ten seconds to answer, never again by itself, all of it recorded."""
+"""Sends webhooks as GitHub does: signed, with ten seconds to respond, without retries, and recorded."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What people and Apps can do here. Each operation changes the world and tells the webhook."""
+"""Operations of people and Apps. Each changes the world and sends webhooks."""

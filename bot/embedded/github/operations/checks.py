@@ -1,4 +1,4 @@
-"""Check suites and runs, commit statuses, and what the CI says."""
+"""Check suites and runs, commit statuses, and results of the CI."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ class Checks:
             ]
 
     def ci(self, full_name: str, sha: str, conclusion: str | None, *, name: str = "build") -> CheckRun:
-        """What the CI says of a commit: None is “running”; called again it updates the same check run."""
+        """Report the CI's result for a commit. None means running; a further call updates the same check run."""
         with self._world.lock:
             runs = [r for r in self.runs(full_name, sha, name) if r.app == CI]
             fields: dict[str, Any] = {"status": "in_progress"}

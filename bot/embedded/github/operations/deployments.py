@@ -60,7 +60,7 @@ class Deployments:
             return deployment
 
     def _check_merge(self, repository: Repository, ref: str, sha: str, auto_merge: bool) -> None:
-        # the real one merges the default branch into the ref; here the caller is told that it would have
+        # GitHub merges the default branch into the ref; here the caller gets the conflict instead
         main = repository.branches[repository.default_branch]
         behind = ref in repository.branches and main not in self._world.git(repository).ancestors(sha)
         if auto_merge and behind:

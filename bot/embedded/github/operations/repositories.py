@@ -41,7 +41,7 @@ class Repositories:
             repository = self._record(owner.login, name, default_branch, private, repository_id)
             repository.branches[default_branch] = first.sha
             self._world.state.objects[repository.network] = objects
-            self._tell_installation(repository, author or "ghost")
+            self._notify_installations(repository, author or "ghost")
             self._world.pushed(repository.full_name, first.sha, objects.files(first.sha))
             return repository
 
@@ -66,13 +66,13 @@ class Repositories:
         world.state.repositories[identity] = repository
         return repository
 
-    def _tell_installation(self, repository: Repository, sender: str) -> None:
+    def _notify_installations(self, repository: Repository, sender: str) -> None:
         for installation in self._world.state.installations.values():
             if installation.selection == "all" and installation.account.lower() == repository.owner.lower():
                 events.selection_changed(self._world, installation, sender, [repository], [])
 
     def set_role(self, full_name: str, login: str, role: Role) -> None:
-        """What LOGIN may do here; "none" takes it away."""
+        """Set the role of LOGIN; "none" removes it."""
         with self._world.lock:
             collaborators = self._world.repository(full_name).collaborators
             if role == "none":
@@ -139,7 +139,7 @@ class Repositories:
             return commit
 
     def move(self, repository: Repository, branch: str, sha: str, *, by: str, forced: bool = False) -> None:
-        """Point BRANCH at SHA, and tell whoever looks at it: webhooks, pull requests, CI."""
+        """Point BRANCH at SHA, and notify webhooks, pull requests and CI."""
         world = self._world
         before = repository.branches.get(branch, NO_COMMIT)
         if before == sha:

@@ -20,7 +20,7 @@ REPO = "/{owner}/{repo}"
 PULL = f"{REPO}/pull/{{number:int}}"
 
 Form = Callable[[Request, FormData, str], str]
-"""Does what was asked as a person, and says where to go then."""
+"""Carries out a form as a person; returns the path of the next page."""
 
 
 class Forms:
@@ -43,7 +43,7 @@ class Forms:
         return [Route("/session", self.sign_in, methods=["POST"]), *routes]
 
     async def sign_in(self, request: Request) -> Response:
-        """Become one of the people; nobody when the name is empty."""
+        """Sign in as one of the people; sign out when the name is empty."""
         form = await request.form()
         if not same_origin(request):
             return self._site.refusal(request, GitHubError(403, "This form was sent from another site."))
@@ -59,7 +59,7 @@ class Forms:
                     if not same_origin(request):
                         raise GitHubError(403, "This form was sent from another site.")
                     if me is None:
-                        raise GitHubError(403, "Choose first who you are.")
+                        raise GitHubError(403, "Choose a user first.")
                     return back(request, form(request, data, me))
                 except GitHubError as error:
                     return self._site.refusal(request, error)

@@ -67,7 +67,7 @@ class OAuth:
         redirect = str(form.get("redirect_uri", ""))
         usable = urlsplit(redirect).scheme in ("http", "https") and same_origin(request)
         if account is None or account.kind != "User" or not usable:
-            return self._site.refusal(request, GitHubError(422, "Nobody was chosen."))
+            return self._site.refusal(request, GitHubError(422, "Choose a user."))
         code = secrets.token_hex(10)
         expires = self._github.world.clock() + CODE_LIFETIME
         self._grants[code] = _Grant(account.login, redirect, str(form.get("code_challenge", "")), expires)

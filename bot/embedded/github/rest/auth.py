@@ -97,7 +97,7 @@ def _bearer(github: GitHub, value: str) -> Principal:
 def mint(
     github: GitHub, installation: Installation, permissions: dict[str, str], ids: list[int] | None
 ) -> Json:
-    """A new installation token; the answer says when it ends."""
+    """Create an installation token; returns it with its expiry."""
     value = "ghs_" + secrets.token_urlsafe(27).replace("-", "x").replace("_", "y")
     expires: datetime = github.world.clock() + github.settings.token_lifetime
     login = github.world.app(installation.app).bot_login

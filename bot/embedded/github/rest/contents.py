@@ -68,7 +68,7 @@ def git_commit(call: Call) -> Answer:
 
 @ROUTES.get(f"{REPO}/git/tags/{{sha}}", "contents:read")
 def git_tag(call: Call) -> Answer:
-    """An annotated tag; a plain one is no object of its own."""
+    """An annotated tag; a plain tag has no object."""
     tag = call.world.git(call.repository).tags.get(call.params["sha"])
     if tag is None:
         raise not_found()

@@ -111,7 +111,7 @@ class Review:
 
 @dataclass
 class TimelineEvent:
-    """Something that the pull request page tells between the comments."""
+    """An event that the pull request page shows between the comments."""
 
     actor: str
     text: str

@@ -54,7 +54,7 @@ def _no_build(_repository: str, _sha: str, _files: dict[str, bytes]) -> None:
 
 @dataclass
 class World:
-    """The state with its lock (held by whoever reads or changes it), addresses and listeners."""
+    """The state with its lock (held for each read and change), addresses and listeners."""
 
     state: State = field(default_factory=State)
     web: str = ""

@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.errors import invalid, wrong
 from bot.embedded.kubernetes.objects import Object, name_of, table
-from bot.embedded.kubernetes.resources import Resource, known
+from bot.embedded.kubernetes.resources import Resource, resource_of
 from bot.embedded.kubernetes.storage.store import Store
 
 _NETWORK = IPv4Network("10.96.0.0/16")
@@ -38,7 +38,7 @@ class ServiceAddresses(Plugin):
         spec.setdefault("ipFamilyPolicy", "SingleStack")
 
     def _services(self) -> Iterator[Object]:
-        return self._store.select(known("services"))
+        return self._store.select(resource_of("services"))
 
     def _taken(self) -> set[str]:
         return {service["spec"].get("clusterIP", "") for service in self._services()}

@@ -7,7 +7,7 @@ from bot.embedded.kubernetes.admission.standards import violations
 from bot.embedded.kubernetes.errors import Cause, forbidden, not_found
 from bot.embedded.kubernetes.objects import Object, is_deleting, name_of, namespace_of, rows, table
 from bot.embedded.kubernetes.registry.requests import Write
-from bot.embedded.kubernetes.resources import Resource, known
+from bot.embedded.kubernetes.resources import Resource, resource_of
 
 
 class NamespaceLifecycle(Plugin):
@@ -15,9 +15,9 @@ class NamespaceLifecycle(Plugin):
         if live is not None or not resource.namespaced:
             return
         namespace = namespace_of(obj)
-        value = self._store.get(known("namespaces"), "", namespace)
+        value = self._store.get(resource_of("namespaces"), "", namespace)
         if value is None:
-            raise not_found(known("namespaces"), namespace)
+            raise not_found(resource_of("namespaces"), namespace)
         if is_deleting(value):
             reason = f"unable to create new content in namespace {namespace} because it is being terminated"
             cause = Cause(
@@ -36,7 +36,7 @@ class PodCompletion(Plugin):
         spec = obj["spec"]
         account = spec.setdefault("serviceAccountName", "default")
         spec["serviceAccount"] = account
-        if self._store.get(known("serviceaccounts"), namespace_of(obj), account) is None:
+        if self._store.get(resource_of("serviceaccounts"), namespace_of(obj), account) is None:
             where = f"{namespace_of(obj)}/{account}"
             reason = f'error looking up service account {where}: serviceaccount "{account}" not found'
             raise forbidden(resource, name_of(obj), reason)
@@ -66,7 +66,7 @@ class PodSecurity(Plugin):
             spec = table(obj, "spec", "template", "spec")
         else:
             return
-        namespace = self._store.get(known("namespaces"), "", namespace_of(obj))
+        namespace = self._store.get(resource_of("namespaces"), "", namespace_of(obj))
         labels = table(namespace, "metadata", "labels")
         level: str = labels.get(f"{_LABEL}enforce", "")
         version = labels.get(f"{_LABEL}enforce-version", "latest")

@@ -8,7 +8,7 @@ from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.errors import forbidden
 from bot.embedded.kubernetes.objects import Object, name_of, namespace_of, rows, table
 from bot.embedded.kubernetes.registry.requests import Write
-from bot.embedded.kubernetes.resources import Resource, known
+from bot.embedded.kubernetes.resources import Resource, resource_of
 from bot.embedded.kubernetes.schema.quantity import amount, total
 
 _ANNOTATION = "kubernetes.io/limit-ranger"
@@ -16,11 +16,11 @@ _ANNOTATION = "kubernetes.io/limit-ranger"
 
 class LimitRanger(Plugin):
     def _items(self, namespace: str, kind: str) -> Iterator[Object]:
-        for limitrange in self._store.select(known("limitranges"), namespace):
+        for limitrange in self._store.select(resource_of("limitranges"), namespace):
             yield from (item for item in rows(limitrange, "spec", "limits") if item.get("type") == kind)
 
     def admit(self, resource: Resource, obj: Object, live: Object | None) -> None:
-        """Fill in what containers leave out, and say so in an annotation."""
+        """Set the defaults of containers, and list them in an annotation."""
         if resource.plural != "pods" or live is not None:
             return
         for item in self._items(namespace_of(obj), "Container"):

@@ -8,7 +8,7 @@ from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.errors import forbidden
 from bot.embedded.kubernetes.objects import Object, dig, name_of, namespace_of, rows, table
 from bot.embedded.kubernetes.registry.requests import Write
-from bot.embedded.kubernetes.resources import Resource, known
+from bot.embedded.kubernetes.resources import Resource, resource_of
 from bot.embedded.kubernetes.schema.quantity import amount, format_binary, format_decimal
 from bot.embedded.kubernetes.storage.store import Event, Store
 
@@ -117,7 +117,7 @@ class QuotaAdmission(Plugin):
                 )
 
     def _quotas(self, namespace: str) -> list[Object]:
-        return list(self._store.select(known("resourcequotas"), namespace)) if namespace else []
+        return list(self._store.select(resource_of("resourcequotas"), namespace)) if namespace else []
 
     def _used(self, quota: Object) -> Usage:
         """What the namespace uses of each thing that the quota limits."""
@@ -144,7 +144,7 @@ class QuotaAdmission(Plugin):
             used = {name: _written(name, value) for name, value in self._used(quota).items()}
             status = {"hard": hard, "used": used}
             if quota.get("status") != status:
-                self._store.put(known("resourcequotas"), {**quota, "status": status})
+                self._store.put(resource_of("resourcequotas"), {**quota, "status": status})
 
 
 def _difference(now: Usage, before: Usage) -> Usage:

@@ -181,7 +181,7 @@ def _root(spec: Object) -> str:
 
 
 def _set_wrongly(spec: Object, bad: Callable[[Any], bool], *path: str) -> str:
-    """Who says a bad value outright: `pod`, `container "a"`, or both."""
+    """The setters of a bad value: `pod`, `container "a"`, or both."""
     setters = ["pod"] if bad(dig(spec, "securityContext", *path)) else []
     names = _failing(spec, lambda context: bad(dig(context, *path)))
     return " and ".join([*setters, *([_named("container", names)] if names else [])])

@@ -7,7 +7,7 @@ from bot.embedded.kubernetes.objects import Object, dig, is_deleting, name_of, n
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Target, Write
 from bot.embedded.kubernetes.registry.strategy import CLAIM_PROTECTION
-from bot.embedded.kubernetes.resources import known
+from bot.embedded.kubernetes.resources import resource_of
 from bot.embedded.kubernetes.storage.store import Event
 
 _Key = tuple[str, str]
@@ -18,7 +18,7 @@ class ClaimProtection:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._claims, self._pods = known("persistentvolumeclaims"), known("pods")
+        self._claims, self._pods = resource_of("persistentvolumeclaims"), resource_of("pods")
         self._pending: Pending[_Key] = Pending(self._look)
         registry.store.listen(self._seen, self._claims)
         registry.store.listen(self._seen, self._pods)

@@ -60,7 +60,7 @@ class GarbageCollector:
             self._judge(resource, obj)
 
     def _judge(self, resource: Resource, obj: Object) -> None:
-        """Delete an object that no living owner holds; forget owners that are gone."""
+        """Delete an object without a living owner; drop references to deleted owners."""
         held, waiting, gone = [], [], []
         for owner in _owners(obj):
             value = self._objects.get(owner["uid"])

@@ -10,7 +10,7 @@ from bot.embedded.kubernetes.objects import Object, is_deleting, name_of, namesp
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write
 from bot.embedded.kubernetes.registry.subresources import finalize
-from bot.embedded.kubernetes.resources import Resource, known
+from bot.embedded.kubernetes.resources import Resource, resource_of
 from bot.embedded.kubernetes.storage.store import Event
 
 Remaining = list[tuple[Resource, Object]]
@@ -20,7 +20,7 @@ class NamespaceController:
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._store = registry.store
-        self._namespaces = known("namespaces")
+        self._namespaces = resource_of("namespaces")
         self._pending: Pending[str] = Pending(self._look)
         self._store.listen(self._seen)
 
@@ -43,7 +43,7 @@ class NamespaceController:
             self._empty(namespace)
 
     def _give_account(self, namespace: str) -> None:
-        accounts = known("serviceaccounts")
+        accounts = resource_of("serviceaccounts")
         if self._store.get(accounts, namespace, "default") is None:
             write = Write(manager="kube-controller-manager")
             self._registry.create(Target(accounts, namespace), {"metadata": {"name": "default"}}, write)
@@ -60,7 +60,7 @@ class NamespaceController:
                         raise
         remaining = self._content(name)
         if remaining:
-            self._tell(namespace, remaining)
+            self._report_content(namespace, remaining)
             return
         spec = {
             "finalizers": [
@@ -73,8 +73,8 @@ class NamespaceController:
         resources = [item for item in self._store.resources() if item.namespaced]
         return [(resource, obj) for resource in resources for obj in list(self._store.select(resource, name))]
 
-    def _tell(self, namespace: Object, remaining: Remaining) -> None:
-        """Say in the namespace's conditions what keeps it."""
+    def _report_content(self, namespace: Object, remaining: Remaining) -> None:
+        """Report in the namespace's conditions what delays its deletion."""
         old = {condition["type"]: condition for condition in rows(namespace, "status", "conditions")}
         conditions = _conditions(remaining)
         for condition in conditions:

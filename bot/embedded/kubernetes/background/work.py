@@ -34,5 +34,5 @@ class Pending(Generic[Key]):
             try:
                 self._look(key)
             except ApiError as error:
-                # Somebody else changed or removed it first: their write brings it back here.
+                # Another writer changed or removed it first: that write adds the key again.
                 _log.debug("background work on %s was refused: %s", key, error)

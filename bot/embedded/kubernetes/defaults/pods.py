@@ -12,7 +12,7 @@ _VOLUMES_WITH_MODE = ("secret", "configMap", "downwardAPI", "projected")
 
 
 def fill(target: Object, **values: Any) -> None:
-    """Set each value that is not there yet."""
+    """Set each value that is missing."""
     for name, value in values.items():
         target.setdefault(name, value)
 

@@ -156,19 +156,19 @@ def applied(live: Object, config: Object, kind: Type, writer: Writer, force: boo
 
 
 def _pruned(merged: Object, kind: Type, before: Paths, still: Paths) -> Any:
-    """Without what this manager applied before and nobody owns any more."""
+    """Without the fields that this manager applied before and no manager owns now."""
     owned = _with_structs(still) | {("f:metadata",)}
     return without(merged, kind, [path for path in _with_structs(before) if path not in owned])
 
 
 def _with_structs(paths: Paths) -> set[Path]:
-    """With the fields above each path: whoever owns a field keeps the structs around it."""
+    """With the fields above each path: the owner of a field keeps the structs around it."""
     above = {path[:end] for path in paths for end in range(1, len(path)) if path[end - 1].startswith("f:")}
     return above | paths
 
 
 def _bare(obj: Object) -> Object:
-    """Without managedFields, which are no field of anybody."""
+    """Without managedFields, which no manager owns."""
     metadata = obj.get("metadata")
     if not metadata or "managedFields" not in metadata:
         return obj

@@ -39,7 +39,7 @@ def keyed(kind: Type, items: Any) -> dict[str, Any]:
 
 
 def path_set(value: Any, kind: Type, path: Path = ()) -> set[Path]:
-    """The paths that whoever writes this value owns."""
+    """The paths that the writer of this value owns."""
     if kind.atomic:
         return {path}
     if kind.shape == "list":

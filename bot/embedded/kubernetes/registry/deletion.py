@@ -23,7 +23,7 @@ def check_preconditions(resource: Resource, obj: Object, options: Deletion) -> N
 
 
 def mismatched_uid(target: Target, new: Object, live: Object) -> str:
-    """How the storage of Kubernetes says that an update is meant for another object of the same name."""
+    """The storage error of Kubernetes for an update of another object of the same name."""
     place = "/".join(part for part in (target.resource.plural, target.namespace, target.name) if part)
     uids = f"UID in precondition: {uid_of(new)}, UID in object meta: {uid_of(live)}"
     return (
@@ -70,7 +70,7 @@ def may_go(obj: Object) -> bool:
 
 def _finalizers(resource: Resource, present: list[str], policy: str) -> list[str]:
     if not policy and (resource.group, resource.plural) == ("batch", "jobs"):
-        # Kubernetes keeps the pods of a job unless the client says otherwise.
+        # Kubernetes keeps the pods of a job unless the client asks otherwise.
         policy = "" if {ORPHAN, FOREGROUND} & set(present) else "Orphan"
     if not policy:
         return present

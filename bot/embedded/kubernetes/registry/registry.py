@@ -196,7 +196,7 @@ class Registry:
         return self.store.put(resource, new)
 
     def delete(self, target: Target, options: Deletion) -> tuple[Object, bool]:
-        """Begin to delete; the object, and whether it is gone already."""
+        """Begin the deletion; returns the object, and whether it was removed at once."""
         live, resource = self.get(target), target.resource
         if resource.plural == "namespaces" and target.name in _IMMORTAL:
             raise forbidden(resource, target.name, "this namespace may not be deleted")

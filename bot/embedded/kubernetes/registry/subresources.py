@@ -8,7 +8,7 @@ from bot.embedded.kubernetes.errors import ApiError, Cause, bad_request, conflic
 from bot.embedded.kubernetes.objects import Object, dig, name_of, namespace_of, rows, table, timestamp, uid_of
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Deletion, Target, Write
-from bot.embedded.kubernetes.resources import Resource, known
+from bot.embedded.kubernetes.resources import Resource, resource_of
 
 _BINDING = Resource("", "v1", "pods/binding", "Binding")
 _SCALE = Resource("autoscaling", "v1", "Scale", "Scale")
@@ -56,7 +56,7 @@ def bind(registry: Registry, target: Target, binding: Any, write: Write) -> None
     node = dig(binding, "target", "name")
     if not node:
         raise ApiError(500, "", "target.name: Required value")
-    pods = known("pods")
+    pods = resource_of("pods")
     pod = registry.get(Target(pods, target.namespace, target.name))
     current = dig(pod, "spec", "nodeName")
     if pod["metadata"].get("deletionTimestamp"):

@@ -20,7 +20,7 @@ _GO_TYPES = {"string": "string", "boolean": "bool", "number": "float64", "intege
 
 
 class Mismatch(Exception):
-    """A value of the wrong JSON type: `words` as Go's decoder says it, and where it was."""
+    """A value of the wrong JSON type: with the message of Go's decoder and the path."""
 
     def __init__(self, path: str, value: Any, expected: str, words: str) -> None:
         super().__init__(words)

@@ -7,7 +7,7 @@ from typing import Any
 from bot.embedded.kubernetes.objects import Object
 from bot.embedded.kubernetes.schema.types import Type
 
-# The published schemas do not tell which fields are pointers. These are plain values, and left out at zero.
+# The published schemas do not show which fields are pointers. These are plain values, omitted at zero.
 _PLAIN = frozenset(
     (
         *("paused", "hostNetwork", "hostPID", "hostIPC", "stdin", "stdinOnce", "tty", "readOnly"),
@@ -40,9 +40,9 @@ def _left_out(name: str, value: Any, kind: Type) -> bool:
 
 
 def zero(kind: Type, claim: bool = False) -> Object:
-    """The object that Go sees before anything is set: structs that are no pointers are there, and empty.
+    """The zero object of Go: structs that are not pointers exist, and are empty.
 
-    Whoever creates an object owns none of them. `claim` adds those of a PersistentVolumeClaim.
+    The creator of an object owns none of them. `claim` adds those of a PersistentVolumeClaim.
     """
     zero_value: Object = {}
     for name, field in kind.fields.items():

@@ -54,7 +54,7 @@ def parse_labels(text: str) -> list[Requirement]:
             else:
                 results.append(Requirement(match[2], "absent" if match[1] else "exists"))
         else:
-            raise bad_request(f"unable to parse requirement: {piece.strip()!r} is no label selector")
+            raise bad_request(f"unable to parse requirement: {piece.strip()!r} is not a label selector")
     return results
 
 

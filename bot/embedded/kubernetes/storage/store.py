@@ -35,7 +35,7 @@ class _Table:
     rows: dict[str, dict[str, Object]] = field(default_factory=dict)
     history: deque[Event] = field(default_factory=deque)
     dropped: int = 0
-    """The version up to which history is gone."""
+    """The version up to which history is lost."""
     listeners: list[Listener] = field(default_factory=list)
 
 

@@ -45,7 +45,7 @@ def _judge(text: str, pattern: re.Pattern[str], words: str, limit: int) -> Itera
 
 
 def label_faults(text: str) -> Iterator[str]:
-    """Why a text is no RFC 1123 label."""
+    """Violations of the syntax of an RFC 1123 label."""
     return _judge(text, _LABEL, LABEL_WORDS, 63)
 
 
@@ -64,7 +64,7 @@ def _name_faults(resource: Resource, name: str) -> Iterable[str]:
 
 
 def qualified_name_faults(key: str) -> Iterator[str]:
-    """Why a text is no label key, `prefix/name`."""
+    """Violations of the syntax of a label key, `prefix/name`."""
     prefix, slash, name = key.rpartition("/")
     if slash and not prefix:
         yield "prefix part must be non-empty"

@@ -64,7 +64,7 @@ def _checked(resource: Resource, obj: Object) -> Iterator[Cause]:
     checks = _CHECKS.get(resource.plural)
     special = [*check_metadata(resource, obj), *(checks(obj) if checks is not None else ())]
     yield from special
-    # The schemas know every required field; what a special check has said of one is said better.
+    # The schemas list every required field; the message of a special check is more precise.
     reported = {cause.field for cause in special}
     for path in missing_fields(obj, type_of(resource)):
         if path not in reported and not path.startswith("status"):

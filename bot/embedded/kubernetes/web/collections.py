@@ -98,7 +98,7 @@ class Collections:
 
 def _line(change: Change, renderer: Renderer, headed: bool) -> bytes:
     kind, obj = change
-    rendered = obj if kind == "ERROR" else renderer.one(obj, headed)
+    rendered = obj if kind == "ERROR" else renderer.single(obj, headed)
     return encode({"type": kind, "object": rendered}) + b"\n"
 
 

@@ -13,7 +13,7 @@ from bot.embedded.kubernetes.errors import ApiError, bad_request
 from bot.embedded.kubernetes.objects import Object, dig, name_of, namespace_of, rows
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Target
-from bot.embedded.kubernetes.resources import known
+from bot.embedded.kubernetes.resources import resource_of
 
 _PASSED = ("tailLines", "follow", "previous", "sinceSeconds", "sinceTime", "timestamps", "limitBytes")
 
@@ -52,7 +52,7 @@ class Logs:
         name = dig(pod, "spec", "nodeName")
         if not name:
             return ""
-        node = self._registry.get(Target(known("nodes"), "", name))
+        node = self._registry.get(Target(resource_of("nodes"), "", name))
         addresses = {address["type"]: address["address"] for address in rows(node, "status", "addresses")}
         port = dig(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port")
         if "InternalIP" not in addresses or not port:

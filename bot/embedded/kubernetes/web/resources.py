@@ -78,7 +78,7 @@ class Resources:
         obj = self.registry.get(target)
         if target.subresource == "scale":
             return answer(scale_of(obj))
-        return answer(_renderer(target, request).one(obj))
+        return answer(_renderer(target, request).single(obj))
 
     def _create(self, target: Target, body: Any, request: Request) -> Response:
         write = _write(request)
@@ -123,7 +123,7 @@ class Resources:
         obj, gone = self.registry.delete(target, options)
         if gone and target.resource.plural not in _RETURNS_DELETED:
             return answer(_success(target, obj))
-        return answer(_renderer(target, request).one(obj))
+        return answer(_renderer(target, request).single(obj))
 
     def _delete_collection(self, target: Target, body: Any, request: Request) -> Response:
         query = request.query_params
@@ -136,7 +136,7 @@ class Resources:
         return answer(_renderer(target, request).many(doomed, metadata))
 
     def _written(self, obj: Object, target: Target, request: Request, code: int = 200) -> Response:
-        return answer(_renderer(target, request).one(obj), code)
+        return answer(_renderer(target, request).single(obj), code)
 
 
 def _renderer(target: Target, request: Request) -> Renderer:

@@ -65,7 +65,7 @@ def _labels(*path: str) -> Cell:
     return lambda obj, _: _joined([f"{key}={value}" for key, value in sorted(table(obj, *path).items())])
 
 
-def _each(*path: str, of: str, default: Any = NONE) -> Cell:
+def _items(*path: str, of: str, default: Any = NONE) -> Cell:
     """One field of each item of a list."""
     return lambda obj, _: _joined([item.get(of, "") for item in rows(obj, *path)], default)
 
@@ -170,8 +170,8 @@ _NAME = Column("Name", lambda obj, _: name_of(obj), format="name")
 _AGE = Column("Age", _since("metadata", "creationTimestamp"))
 _STATUS = Column("Status", _at("status", "phase"))
 _TEMPLATE = [
-    Column("Containers", _each("spec", "template", "spec", "containers", of="name"), True),
-    Column("Images", _each("spec", "template", "spec", "containers", of="image"), True),
+    Column("Containers", _items("spec", "template", "spec", "containers", of="name"), True),
+    Column("Images", _items("spec", "template", "spec", "containers", of="image"), True),
     Column("Selector", _labels("spec", "selector", "matchLabels"), True),
 ]
 _COLUMNS: dict[str, list[Column]] = {
@@ -206,7 +206,7 @@ _COLUMNS: dict[str, list[Column]] = {
         _AGE,
     ],
     "endpointslices": [
-        Column("Ports", _each("ports", of="port", default="<unset>")),
+        Column("Ports", _items("ports", of="port", default="<unset>")),
         Column("Endpoints", _slice_addresses),
         _AGE,
     ],
@@ -241,7 +241,7 @@ _COLUMNS: dict[str, list[Column]] = {
     ],
     "gateways": [
         Column("Class", _at("spec", "gatewayClassName")),
-        Column("Address", _each("status", "addresses", of="value", default=None)),
+        Column("Address", _items("status", "addresses", of="value", default=None)),
         Column("Programmed", _condition("Programmed")),
         _AGE,
     ],

@@ -30,7 +30,7 @@ class Renderer:
     include: str = "Metadata"
     """The part of the object in a table's row: None, Metadata or Object."""
 
-    def one(self, obj: Object, headed: bool = True) -> Object:
+    def single(self, obj: Object, headed: bool = True) -> Object:
         """One object; `headed` false omits a table's column definitions."""
         if self.view == "table":
             version = obj["metadata"].get("resourceVersion", "")

@@ -61,7 +61,7 @@ class Catalogue:
         return as_json({"products": len(rows)})
 
     def state(self, _body: bytes = b"") -> Answer:
-        """What visitors left, and when the products came: all of it is gone when the volume is."""
+        """What visitors left, and when the products were seeded. The volume holds all of it."""
         with self._database() as database:
             orders = database.execute("select count(*) from orders").fetchone()[0]
             seedings, seeded_at = database.execute("select count(*), max(at) from seedings").fetchone()

@@ -21,7 +21,7 @@ def address(service: str) -> tuple[str, int]:
 
 
 def fetch(service: str, path: str, method: str = "GET", body: bytes | None = None) -> bytes:
-    """The body at `path` of a Service. OSError when nobody answers."""
+    """The body at `path` of a Service. Raises OSError without a response."""
     with closing(HTTPConnection(*address(service), timeout=5)) as connection:
         connection.request(method, path, body, {"Content-Type": "application/json"} if body else {})
         response = connection.getresponse()

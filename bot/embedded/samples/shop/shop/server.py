@@ -13,7 +13,7 @@ RELEASE = {"release": "RELEASE", "commit": "COMMIT_SHA", "pod": "POD_NAME"}
 
 
 def release() -> dict[str, str]:
-    """What the environment says of the release that runs here."""
+    """The release that runs here, from the environment."""
     return {name: os.environ[variable] for name, variable in RELEASE.items() if os.environ.get(variable)}
 
 

@@ -1,4 +1,4 @@
-"""The smoke test: does the running shop sell what the seed says?"""
+"""The smoke test: does the running shop sell the products of the seed?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def main() -> int:
     except OSError as error:
         print(f"FAILED the shop does not answer: {error}")
         return 1
-    print(f"ok     /healthz says {health['status']}, version {health['version']}")
+    print(f"ok     /healthz is {health['status']}, version {health['version']}")
     missing = [name for key, name in expected.items() if key not in offered or name not in page]
     for key, name in expected.items():
         print(f"{'FAILED' if name in missing else 'ok    '} {name} ({key})")

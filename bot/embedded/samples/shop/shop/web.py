@@ -15,7 +15,7 @@ MAX_BODY = 1_000_000
 
 
 class BadRequestError(Exception):
-    """The caller sent something that cannot be used; the message says what."""
+    """The caller sent unusable data; the message has the reason."""
 
 
 @dataclass(frozen=True)
