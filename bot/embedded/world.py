@@ -1,6 +1,6 @@
-"""Everything that the bot needs, on loopback: GitHub with an App, a registry with its CI, a cluster.
+"""A GitHub with an App, a registry with its CI and a cluster, on loopback.
 
-The bot itself is not part of it: it runs beside it, as it would anywhere.
+The bot is not part of it: it runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class World:
         }
 
     def _build(self, repository: str, sha: str, files: dict[str, bytes]) -> None:
-        """The CI of every repository: builds the image of each push. Runs on a thread of GitHub's."""
+        """Build the image of a push, as the CI of every repository. Runs on a thread of GitHub."""
         self.github.checks.ci(repository, sha, None)
         building = self.builder.build(self._image(repository), sha, files)
         try:
@@ -102,7 +102,7 @@ class World:
             self.github.checks.ci(repository, sha, "success")
 
     def _image(self, repository: str) -> str:
-        """The CI of a fork is that of the repository which its pull requests are for."""
+        """The image's repository; a fork uses that of its parent."""
         forked = self.github.world.repository(repository).fork_of
         source = repository if forked is None else self.github.world.repository(forked).full_name
         return source.lower()

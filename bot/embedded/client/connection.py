@@ -42,7 +42,7 @@ class Connection:
         )
 
     def tls(self) -> ssl.SSLContext | bool:
-        """What httpx takes as `verify`; `True` for plain http."""
+        """The value for `verify` of httpx; True for plain http."""
         if not self.url.startswith("https:"):
             return True
         context = ssl.create_default_context(cadata=self.authority)

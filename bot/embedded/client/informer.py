@@ -25,7 +25,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 5.0
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What became of an object. `object` is the newest known state, also of one that is deleted."""
+    """A change of an object; `object` is its newest state, also of a deleted one."""
 
     type: Literal["ADDED", "MODIFIED", "DELETED"]
     object: Object

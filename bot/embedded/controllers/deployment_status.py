@@ -16,14 +16,14 @@ DEFAULT_DEADLINE = 600
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a Deployment's status is made of. `new` is None while the ReplicaSet could not be created."""
+    """The observed state of a Deployment. `new` is None while its ReplicaSet could not be created."""
 
     new: Object | None
     old: Sequence[Object]
     created: bool
     """The new ReplicaSet was made just now."""
     failure: str = ""
-    """Why the new ReplicaSet could not be created."""
+    """The reason why the new ReplicaSet could not be created."""
 
 
 def deployment_status(deployment: Object, observed: Observed, now: datetime) -> Object:
@@ -139,7 +139,7 @@ def _moved(before: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
 
 
 def _with_progress(conditions: list[Object], new: Object, moved: bool, now: datetime) -> list[Object]:
-    """Like any condition, but its update time moves with every step: the deadline counts from there."""
+    """Sets the condition; its update time moves with every step, as the deadline counts from it."""
     kept = with_condition(conditions, new, now)
     index = next(index for index, condition in enumerate(kept) if condition["type"] == "Progressing")
     if moved or kept[index] not in conditions or kept[index]["message"] != new["message"]:

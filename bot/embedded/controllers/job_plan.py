@@ -59,7 +59,7 @@ def is_finished(job: Object) -> bool:
 
 
 def failure(job: Object, counts: Counts, now: datetime) -> Verdict | None:
-    """Why the Job has failed; None while it may still succeed."""
+    """The reason of the Job's failure; None while it may still succeed."""
     decided = objects.find_condition(job, "FailureTarget")
     if decided:
         return decided["reason"], decided.get("message", "")
@@ -85,7 +85,7 @@ def is_successful(job: Object, counts: Counts) -> bool:
 
 
 def target_active(job: Object, counts: Counts) -> int:
-    """How many pods should run now."""
+    """The number of pods that should run now."""
     spec = job["spec"]
     if spec.get("suspend"):
         return 0
@@ -104,7 +104,7 @@ def seconds_to_deadline(job: Object, now: datetime) -> float | None:
 
 
 def seconds_to_retry(pods: Sequence[Object], now: datetime) -> float:
-    """How long to wait before a failed pod is replaced: 10 s after the first failure, doubled each time."""
+    """Seconds until a failed pod is replaced: 10 after the first failure, doubled each time."""
     failed = [pod for pod in pods if objects.phase(pod) == "Failed"]
     if not failed:
         return 0.0

@@ -1,4 +1,4 @@
-"""What all controllers ask of objects: who owns them, whether a pod is ready, how conditions are kept."""
+"""Functions on objects for all controllers: ownership, readiness, conditions."""
 
 from __future__ import annotations
 

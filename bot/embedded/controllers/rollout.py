@@ -1,4 +1,4 @@
-"""How a Deployment moves from old ReplicaSets to the new one: numbers only, no I/O."""
+"""The sizes of ReplicaSets during a rollout. Pure."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class Size:
 
     name: str
     replicas: int
-    """As many as are asked for."""
+    """The desired number."""
     available: int
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How far a rolling update may leave the wanted number, up and down."""
+    """The bounds of a rolling update above and below the desired number."""
 
     replicas: int
     surge: int

@@ -113,7 +113,7 @@ class Gateway:
         return [item for item in classes if item["spec"]["controllerName"] == CONTROLLER_NAME]
 
     def _addresses(self, namespace: str, backend: Object) -> list[Address] | None:
-        """Where the pods behind a backend listen; only Services of the route's own namespace count."""
+        """Addresses of the pods behind a backend; only Services of the route's own namespace count."""
         if (backend.get("namespace") or namespace) != namespace or backend.get(
             "kind", "Service"
         ) != "Service":

@@ -97,7 +97,7 @@ def _rules(route: Object, before: list[Rule]) -> list[Rule]:
 
 
 def unsupported(route: Object) -> str:
-    """What of a route this gateway cannot do; such a route is not served at all."""
+    """The part of a route that this gateway does not support; such a route is not served."""
     for rule in route["spec"].get("rules") or []:
         for match in rule.get("matches") or []:
             kinds = [match.get("path") or {}, *(match.get("headers") or [])]

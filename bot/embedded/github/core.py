@@ -39,7 +39,7 @@ class PreparedPush:
 
 @dataclass
 class Settings:
-    """How this GitHub behaves. Lifetimes and limits may be changed while it runs."""
+    """Settings. Lifetimes and limits may be changed while the server runs."""
 
     token_lifetime: timedelta = timedelta(hours=1)
     rate_limit: int = 5_000  # requests in an hour, for each installation or person

@@ -1,4 +1,4 @@
-"""What the bot needs to act as the App."""
+"""The credentials of the App."""
 
 from __future__ import annotations
 

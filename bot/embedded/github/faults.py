@@ -1,4 +1,4 @@
-"""Things that go wrong on request. Added from Python or by `POST /_faults`."""
+"""Faults, set from Python or by `POST /_faults`."""
 
 from __future__ import annotations
 

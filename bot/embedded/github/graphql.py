@@ -31,9 +31,9 @@ from .state.results import CheckRun, Deployment
 
 SCHEMA = build_schema(Path(__file__).with_name("schema.graphql").read_text())
 PATH = "/api/graphql"
-"""Where Enterprise Server has it."""
+"""The path on Enterprise Server."""
 LOGGED = "/graphql"
-"""What faults and the request log call it."""
+"""The path in faults and in the request log."""
 
 _TYPES = {403: "FORBIDDEN", 404: "NOT_FOUND"}
 _COMMENTS = ("issues:write", "pull_requests:write")
@@ -179,7 +179,7 @@ class Root:
         return {"deploymentStatus": text} | _echo(input)
 
     def _node(self, global_id: str, kind: str, current: dict[int, Any]) -> Any:
-        """What the node id names, when it is of that kind. Raises GitHubError 404."""
+        """The record of a node id of that kind. Raises GitHubError 404."""
         try:
             decoded = base64.b64decode(global_id, validate=True).decode()
         except (binascii.Error, UnicodeDecodeError):

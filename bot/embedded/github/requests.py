@@ -1,4 +1,4 @@
-"""What was asked of the API, for tests that count calls and writes."""
+"""The log of API requests, for tests that count calls and writes."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class GitHubServer(GitHub):
 
     @property
     def url(self) -> str:
-        """Where people look at it, without a slash at the end."""
+        """The address of the pages, without a trailing slash."""
         return self.world.web
 
     @property
@@ -172,7 +172,7 @@ class _Server(uvicorn.Server):
 
 
 class _Gate:
-    """In front of everything: the outage, addresses by repository id, and the log of API requests."""
+    """Handles the outage fault, addresses by repository id, and the log of API requests."""
 
     def __init__(self, github: GitHub, app: ASGIApp) -> None:
         self._github = github

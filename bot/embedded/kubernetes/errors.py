@@ -1,4 +1,4 @@
-"""What the API server refuses, as metav1.Status in the words of Kubernetes."""
+"""Errors of the API server, as metav1.Status with Kubernetes' messages."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def invalid(resource: Resource, name: str, causes: list[Cause]) -> ApiError:
 
 
 def invalid_patch(patched: Any, error: ApiError) -> ApiError:
-    """What a patch makes of an object cannot be read as an object."""
+    """The result of a patch is not a valid object."""
     kinds = error.message.partition(": ")[2] if "cannot be handled as" in error.message else error.message
     shown = json.dumps(patched, separators=(",", ":"), ensure_ascii=False)
     cause = wrong("patch", shown, kinds)

@@ -1,4 +1,4 @@
-"""Faults that tests and demonstrations switch on while the server runs."""
+"""Faults of the API server, set while it runs."""
 
 from __future__ import annotations
 

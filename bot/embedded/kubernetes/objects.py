@@ -57,12 +57,12 @@ def dig(value: Any, *path: str) -> Any:
 
 
 def table(value: Any, *path: str) -> Object:
-    """Like `dig`, for a dictionary: an empty one where there is none."""
+    """Like `dig`, for a dictionary; empty by default."""
     value_at = dig(value, *path)
     return value_at if isinstance(value_at, dict) else {}
 
 
 def rows(value: Any, *path: str) -> list[Any]:
-    """Like `dig`, for a list: an empty one where there is none."""
+    """Like `dig`, for a list; empty by default."""
     value_at = dig(value, *path)
     return value_at if isinstance(value_at, list) else []

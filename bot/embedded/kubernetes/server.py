@@ -120,7 +120,7 @@ class KubernetesServer:
         await self.stop()
 
     def kubeconfig(self) -> dict[str, object]:
-        """What a client needs to connect, as the content of a kubeconfig file.
+        """The content of a kubeconfig file for this server.
 
         kubectl sends no bearer token over plain HTTP, so the server's URL carries it as well.
         """

@@ -20,7 +20,8 @@ What a pod may rely on (the node contract). There is no network and no mount nam
   `python3` are the interpreter that runs the node; other programs come from this machine.
 - The environment is that of image and pod, the variables of Services, `HOST`, `PATH`, `HOME`, `TMPDIR`,
   `HOSTNAME` and `LANG`; nothing of the node's own environment. `HOME` and `TMPDIR` are private to the pod.
-- Security contexts, resources and network policies are not enforced: a process has the rights of the user who runs
+- Security contexts, resources and network policies are not enforced: a process has the rights of the user
+  who runs
   the node. Run only what you would run by hand. No process gets a token for the API server. The node's log
   port has no authentication: every user of this machine can read the pods' logs.
 - Each container's processes are one group in a session of their own: SIGTERM and SIGKILL go to all of them.

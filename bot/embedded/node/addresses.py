@@ -21,7 +21,7 @@ def twin(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ServiceAddresses:
-    """Where the Services of one node's cluster really listen.
+    """The addresses on which the Services of one node's cluster listen.
 
     Clusters give their Services the same addresses, and several may run on one machine: 10.96.1.7 is
     127.96.1.7 for the first node, 127.97.1.7 for the second (`shift` 1) and so on. A privileged port is moved

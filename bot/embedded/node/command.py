@@ -1,4 +1,4 @@
-"""From a container and its image to the command that runs on this machine. Pure but for looking at files.
+"""The command of a container on this machine. Pure, except that it looks at files.
 
 There is no mount namespace, so paths are replaced: what starts with a mount path means the volume's folder,
 and an absolute path that exists in the image means that file of the unpacked image.
@@ -72,7 +72,7 @@ def _program(name: str, like: Command, image: Image, mounts: Mapping[str, Path])
 
 
 def _path(path: str, image: Image, mounts: Mapping[str, Path]) -> Path:
-    """Where a path of the container lies: in a mount, in the image or else on the machine itself."""
+    """The path on this machine: in a mount, in the image, or the same path."""
     mounted = _mounted(path, mounts)
     if mounted != path:
         return Path(mounted)

@@ -35,7 +35,7 @@ class PullError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a reference leads to: the digest that it names (of the index, if it is one) and the layers."""
+    """An image manifest: the digest of the reference (of the index, if it is one) and the layers."""
 
     digest: str
     config: str
@@ -216,7 +216,7 @@ def _for_this_machine(manifests: list[dict[str, Any]]) -> str:
 
 
 def _on_loopback(url: str) -> tuple[str, dict[str, str]]:
-    """Not every resolver knows that `*.localhost` is this machine."""
+    """Address and headers; not every resolver maps `*.localhost` to this machine."""
     host = urlsplit(url).hostname or ""
     if host.endswith(".localhost"):
         return url.replace(host, "127.0.0.1", 1), {"Host": urlsplit(url).netloc}

@@ -21,7 +21,7 @@ Slices = dict[Key, dict[str, Object]]
 
 
 def remember(slices: Slices, change: Change) -> None:
-    """Keeps up with what became of one of them."""
+    """Apply a change of an EndpointSlice."""
     namespace, name = change.key
     behind = slices.setdefault((namespace, service_of(change.object)), {})
     if change.type == "DELETED":
@@ -31,7 +31,7 @@ def remember(slices: Slices, change: Change) -> None:
 
 
 def ready_addresses(slices: Iterable[Object], port_name: str | None) -> list[Address]:
-    """Where the ready pods of a Service's slices answer for the port of that name, in a stable order."""
+    """Addresses of the ready pods of a Service for the port of that name, in a stable order."""
     value = set()
     for slice_ in slices:
         ports = [p["port"] for p in slice_.get("ports") or [] if (p.get("name") or "") == (port_name or "")]

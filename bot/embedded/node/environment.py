@@ -1,4 +1,4 @@
-"""What a container's process gets as environment. Pure: all objects that it refers to are given."""
+"""The environment of a container's process. Pure: all objects that it refers to are given."""
 
 import base64
 import re

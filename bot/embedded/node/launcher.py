@@ -1,4 +1,4 @@
-"""A process of its own, as small as can be, that starts, signals and reaps the pods' processes.
+"""A small process that starts, signals and reaps the pods' processes.
 
 The node talks to it in JSON lines over the socket that is its standard input. When that socket closes,
 because the node stopped or was killed, every process is killed before the launcher ends. When the launcher

@@ -83,7 +83,7 @@ def _inside(root: Path, name: str) -> Path:
 
 
 def _link_target(root: Path, path: Path, target: str) -> str:
-    """What a link points at, relative, so that an absolute target means the image and not this machine."""
+    """The target of a link, relative, so that an absolute target means the image and not this machine."""
     parent = path.parent.relative_to(root.resolve())
     requested = os.path.normpath(target.lstrip("/") if target.startswith("/") else parent / target)
     if requested == ".." or requested.startswith("../"):

@@ -39,7 +39,7 @@ _RESOURCES: Mapping[str, Resource] = {
 
 @dataclass(slots=True)
 class Place:
-    """Where a pod lives on this node."""
+    """A pod with its address and folders on this node."""
 
     pod: Object
     pod_ip: str
@@ -89,7 +89,7 @@ class Preparation:
         return await self._pull(reference, name)
 
     async def command(self, image: Image) -> tuple[Command, dict[str, Path]]:
-        """What to run, and the container's mounts. Raises `NotYetError` or `StartError`."""
+        """The command and the container's mounts. Raises NotYetError or StartError."""
         try:
             env = await self._environment(image)
             mounted = mounts(self._container, self._place.volumes, env)

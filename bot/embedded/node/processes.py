@@ -22,7 +22,7 @@ class StartError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to run. `argv[0]` is a path; the environment is all that the process gets."""
+    """A command. `argv[0]` is a path; the process gets this environment and no other."""
 
     argv: list[str]
     env: dict[str, str] = field(repr=False)

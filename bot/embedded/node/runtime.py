@@ -1,4 +1,4 @@
-"""What the pods of one node share, and the ways in which a container cannot start yet."""
+"""The services that the pods of one node share."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -79,7 +79,7 @@ class Scheduler:
 
 
 def obstacle(pod: Object, labels: dict[str, str], claims: Iterable[Object]) -> str:
-    """Why the pod cannot run on a node with these labels; empty when it can."""
+    """The reason why the pod cannot run on a node with these labels, or an empty text."""
     selector = pod["spec"].get("nodeSelector") or {}
     if any(labels.get(key) != value for key, value in selector.items()):
         return "1 node(s) didn't match Pod's node affinity/selector"

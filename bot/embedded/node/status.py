@@ -18,7 +18,7 @@ def now() -> str:
 
 @dataclass(slots=True)
 class ContainerState:
-    """What is known of one container; exactly one of waiting, running and terminated is in `state`."""
+    """The state of one container; exactly one of waiting, running and terminated is in `state`."""
 
     name: str
     image: str

@@ -85,7 +85,7 @@ def _fill(place: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _sources(volume: Object) -> Iterator[Object]:
-    """What fills a volume, in the form of a projected volume's sources."""
+    """The content of a volume, in the form of a projected volume's sources."""
     if secret := volume.get("secret"):
         yield {"secret": {**secret, "name": secret["secretName"]}}
     elif "projected" in volume:

@@ -15,7 +15,7 @@ class DockerfileError(Exception):
 
 @dataclass
 class Recipe:
-    """What a Dockerfile asks for. `files` are the paths in the image, without a leading slash."""
+    """The content of a Dockerfile. `files` are the paths in the image, without a leading slash."""
 
     files: dict[str, bytes] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)

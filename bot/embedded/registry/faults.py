@@ -1,4 +1,4 @@
-"""Faults that can be switched on while the registry runs: POST, GET and DELETE /_faults."""
+"""Faults of the registry, set by POST, GET and DELETE /_faults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PATH = "/_faults"
 
 @dataclass
 class Fault:
-    """Happens to the next `times` requests whose path contains `path`; a `status` of 0 answers as usual."""
+    """Applies to the next `times` requests whose path contains `path`; `status` 0 responds normally."""
 
     path: str = "/"
     status: int = 0
@@ -43,7 +43,7 @@ class Faults:
         return web.json_response([asdict(fault) for fault in self.active])
 
     async def apply(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """The middleware: spend a fault on this request, if one is meant for it."""
+        """Middleware that applies the first matching fault."""
         fault = next((fault for fault in self.active if fault.path in request.path and fault.times > 0), None)
         if request.path == PATH or fault is None:
             return await handler(request)
@@ -54,5 +54,5 @@ class Faults:
         if not fault.status:
             return await handler(request)
         headers = {"Retry-After": fault.retry_after} if fault.retry_after else {}
-        error = {"code": "UNKNOWN", "message": "a fault that was asked for", "detail": None}
+        error = {"code": "UNKNOWN", "message": "a fault is set", "detail": None}
         return web.json_response({"errors": [error]}, status=fault.status, headers=headers)

@@ -24,7 +24,7 @@ REPOSITORY = re.compile(r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(
 
 @dataclass(frozen=True)
 class Descriptor:
-    """What points at a blob."""
+    """A reference to a blob."""
 
     media_type: str
     digest: str

@@ -1,4 +1,4 @@
-"""The OCI distribution read API with the Bearer token dance, over image layouts on disk."""
+"""The OCI distribution read API with Bearer tokens, over image layouts on disk."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class RefusedError(Exception):
 class RegistryServer:
     """Serves the layouts below `root` on loopback.
 
-    `anonymous` leaves the token dance out. With `users` (name to password) a token is given only to them.
+    `anonymous` skips the tokens. With `users` (name to password) a token is given only to them.
     """
 
     def __init__(

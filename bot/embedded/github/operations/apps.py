@@ -20,7 +20,7 @@ MANIFEST = Path(__file__).parents[4] / "app.yml"
 
 @dataclass(frozen=True)
 class Manifest:
-    """What the App asks for, as `app.yml` of this checkout declares it."""
+    """The App's permissions and events, as `app.yml` of this checkout declares them."""
 
     permissions: Mapping[str, str]
     events: tuple[str, ...]
@@ -47,7 +47,7 @@ class Apps:
             events.ping(self._world, self.app, HOOK_ID)
 
     def set_permissions(self, permissions: Mapping[str, str], events: tuple[str, ...] | None = None) -> None:
-        """What the App asks for from now on; installations made before keep what they were given."""
+        """Change the App's permissions and events; existing installations keep theirs."""
         with self._world.lock:
             self.app.permissions = dict(permissions)
             if events is not None:

@@ -139,7 +139,7 @@ class Checks:
             ]
 
     def ci(self, full_name: str, sha: str, conclusion: str | None, *, name: str = "build") -> CheckRun:
-        """Report the CI's result for a commit. None means running; a further call updates the same check run."""
+        """Report the CI's result for a commit; None means running. Updates an existing check run."""
         with self._world.lock:
             runs = [r for r in self.runs(full_name, sha, name) if r.app == CI]
             fields: dict[str, Any] = {"status": "in_progress"}

@@ -17,7 +17,7 @@ MAX_DESCRIPTION = 140
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts, and through which App."""
+    """The user who acts, and the App in use."""
 
     login: str
     app: str | None = None

@@ -1,4 +1,4 @@
-"""What people can do on the pages."""
+"""The forms on the pages."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from bot.embedded.github.core import PreparedPush
 from bot.embedded.github.errors import GitHubError
+from bot.embedded.github.pages.pull_view import Rights, rights
 from bot.embedded.github.pages.site import COOKIE, Site, back, same_origin
-from bot.embedded.github.pages.story import Rights, rights
 from bot.embedded.github.state.records import ROLES, Pull, Repository
 from bot.embedded.github.state.world import World
 

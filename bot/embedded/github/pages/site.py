@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from bot.embedded.github.core import GitHub
 from bot.embedded.github.errors import GitHubError
-from bot.embedded.github.pages.story import mark
+from bot.embedded.github.pages.pull_view import mark
 from bot.embedded.github.state.records import Repository
 
 HERE = Path(__file__).parent
@@ -43,7 +43,7 @@ class Site:
         return HTMLResponse(html, status, {"Content-Security-Policy": _POLICY, "Cache-Control": "no-store"})
 
     def person(self, request: Request) -> str | None:
-        """Who is signed in."""
+        """The login of the signed-in user."""
         account = self.github.world.state.accounts.get(request.cookies.get(COOKIE, "").lower())
         return account.login if account and account.kind == "User" else None
 

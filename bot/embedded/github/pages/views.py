@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from bot.embedded.github.errors import GitHubError, not_found
-from bot.embedded.github.pages import story
+from bot.embedded.github.pages import pull_view
 from bot.embedded.github.pages.site import HERE, Site
 from bot.embedded.github.state.changes import commit_changes
 from bot.embedded.github.state.records import ROLES
@@ -96,12 +96,12 @@ class Views:
             repository=repository,
             pull=pull,
             source=source,
-            timeline=story.timeline(self._github, repository, pull),
-            commits=story.commits(self._world, repository, pull),
-            files=story.changed_files(self._world, repository, pull),
-            checks=story.checks(self._github, repository, pull.head_sha),
-            deployments=story.deployments(self._github, repository, pull),
-            rights=story.rights(self._world, repository, pull, self._site.person(request)),
+            timeline=pull_view.timeline(self._github, repository, pull),
+            commits=pull_view.commits(self._world, repository, pull),
+            files=pull_view.changed_files(self._world, repository, pull),
+            checks=pull_view.checks(self._github, repository, pull.head_sha),
+            deployments=pull_view.deployments(self._github, repository, pull),
+            rights=pull_view.rights(self._world, repository, pull, self._site.person(request)),
             choices=self._github.settings.prepared_pushes.get(repository.full_name, []),
         )
 
@@ -110,7 +110,9 @@ class Views:
         run = self._world.state.runs.get(request.path_params["run"])
         if run is None or run.repository_id != repository.id:
             raise not_found()
-        [check] = [c for c in story.checks(self._github, repository, run.head_sha) if c.name == run.name][:1]
+        [check] = [c for c in pull_view.checks(self._github, repository, run.head_sha) if c.name == run.name][
+            :1
+        ]
         return self._site.page(request, "run.html", repository=repository, run=run, check=check)
 
     def commit(self, request: Request) -> Response:

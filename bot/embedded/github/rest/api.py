@@ -171,6 +171,6 @@ def refused(error: GitHubError) -> Response:
 
 
 def broken(status: int) -> Response:
-    """What a proxy in front of GitHub answers: a page, not JSON."""
+    """The response of a proxy in front of GitHub: a page, not JSON."""
     page = f"<html><head><title>{status}</title></head><body><h1>{status}</h1></body></html>"
     return Response(page, status, media_type="text/html")

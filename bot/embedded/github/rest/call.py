@@ -25,7 +25,7 @@ MAX_PAGE = 100
 
 @dataclass(frozen=True)
 class Principal:
-    """Who calls. `installation` is set for an installation token only."""
+    """The caller. `installation` is set for an installation token only."""
 
     kind: Literal["app", "installation", "user"]
     key: str  # whose rate limit is used up

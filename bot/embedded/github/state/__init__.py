@@ -1,1 +1,1 @@
-"""What the embedded GitHub remembers, and the git objects behind it."""
+"""The records of the embedded GitHub and its git objects."""

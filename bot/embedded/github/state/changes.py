@@ -1,4 +1,4 @@
-"""What differs between two trees, and how three of them merge. Pure functions over git objects."""
+"""Differences of two trees and the merge of three. Pure functions over git objects."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class File:
 
 @dataclass(frozen=True)
 class Entry:
-    """What a tree holds under a name or path."""
+    """An entry of a tree."""
 
     mode: str
     sha: str
@@ -56,7 +56,7 @@ class Tag:
 
 
 Files = Mapping[str, File | bytes | str]
-"""What callers give for the files of a commit: path → content."""
+"""The files of a commit: path → content."""
 
 
 def as_file(content: File | bytes | str) -> File:
@@ -127,7 +127,7 @@ class Objects:
         return self.tags[sha].commit if sha in self.tags else sha
 
     def entry(self, tree: str, path: str) -> Entry | None:
-        """What the tree holds at a path; the tree itself at ""."""
+        """The entry at a path; the tree itself at ""."""
         entry: Entry | None = Entry(DIRECTORY, tree)
         for name in path.split("/") if path else []:
             entry = self.trees[entry.sha].get(name) if entry and entry.mode == DIRECTORY else None

@@ -42,7 +42,7 @@ class Label:
 
 @dataclass
 class Protection:
-    """What a protected branch asks for before a merge."""
+    """The merge requirements of a protected branch."""
 
     contexts: list[str] = field(default_factory=list)
     approving_reviews: int = 0
@@ -57,7 +57,7 @@ class BranchPattern:
 
 @dataclass
 class Environment:
-    """Where something is deployed to, and what that asks for."""
+    """A deployment environment with its protection rules."""
 
     id: int
     name: str

@@ -80,7 +80,7 @@ class World:
         raise not_found()
 
     def repository(self, name: str | int) -> Repository:
-        """By id or `OWNER/NAME`, also a former name."""
+        """Look up by id or `OWNER/NAME`, also a former name."""
         if isinstance(name, int):
             if repository := self.state.repositories.get(name):
                 return repository

@@ -120,7 +120,7 @@ class QuotaAdmission(Plugin):
         return list(self._store.select(resource_of("resourcequotas"), namespace)) if namespace else []
 
     def _used(self, quota: Object) -> Usage:
-        """What the namespace uses of each thing that the quota limits."""
+        """The namespace's usage of each limited resource."""
         used = {name: Decimal(0) for name in table(quota, "spec", "hard")}
         for resource in self._store.resources():
             if not resource.namespaced:
@@ -148,7 +148,7 @@ class QuotaAdmission(Plugin):
 
 
 def _difference(now: Usage, before: Usage) -> Usage:
-    """What changed between two usages, without what stayed."""
+    """The changed amounts between two usages."""
     names = {*now, *before}
     fields = {name: now.get(name, Decimal(0)) - before.get(name, Decimal(0)) for name in names}
     return {name: value for name, value in fields.items() if value}

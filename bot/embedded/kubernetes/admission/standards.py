@@ -42,7 +42,7 @@ Check = Callable[[Object], str]
 
 
 def violations(spec: Object, level: str) -> list[str]:
-    """What a pod spec violates of `baseline` or `restricted`; nothing for any other level."""
+    """Violations of `baseline` or `restricted` by a pod spec; none for any other level."""
     checks = {"baseline": _BASELINE, "restricted": _RESTRICTED}.get(level, ())
     return [message for check in checks if (message := check(spec))]
 

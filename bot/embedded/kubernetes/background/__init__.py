@@ -1,1 +1,1 @@
-"""What the server does on its own: collecting garbage and emptying namespaces."""
+"""Background work: garbage collection and deletion of namespaces."""

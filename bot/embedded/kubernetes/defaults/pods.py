@@ -43,7 +43,7 @@ def default_pod_spec(spec: Object) -> None:
 
 
 def default_pod(pod: Object) -> None:
-    """What applies to pods only, not to templates of pods."""
+    """Defaults of pods only, not of pod templates."""
     spec = pod.setdefault("spec", {})
     default_pod_spec(spec)
     fill(spec, enableServiceLinks=True)

@@ -1,4 +1,4 @@
-"""Who owns which field of an object (managedFields), and server-side apply on top of it."""
+"""Ownership of fields (managedFields), and server-side apply."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _UNOWNED = {("f:apiVersion",), ("f:kind",), ("f:metadata",)} | {
 
 @dataclass(frozen=True)
 class Writer:
-    """Who writes: the field manager's name, through which subresource, at what time (metav1.Time)."""
+    """A writer: name of the field manager, subresource and time (metav1.Time)."""
 
     name: str
     api_version: str
@@ -162,7 +162,7 @@ def _pruned(merged: Object, kind: Type, before: Paths, still: Paths) -> Any:
 
 
 def _with_structs(paths: Paths) -> set[Path]:
-    """With the fields above each path: the owner of a field keeps the structs around it."""
+    """The paths with the fields above each: the owner of a field keeps the structs around it."""
     above = {path[:end] for path in paths for end in range(1, len(path)) if path[end - 1].startswith("f:")}
     return above | paths
 

@@ -51,7 +51,7 @@ from bot.embedded.kubernetes.validation import check_create, check_status, check
 _IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
 
 Edit = Callable[[Object], Any]
-"""From a copy of the live object to the body that replaces it."""
+"""Turns a copy of the live object into the body that replaces it."""
 
 
 class Admission(Protocol):

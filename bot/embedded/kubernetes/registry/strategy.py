@@ -1,4 +1,4 @@
-"""What the API server sets itself when objects of a kind are created or changed."""
+"""Fields that the API server sets when objects of a kind are created or changed."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ class Type:
 
     @cached_property
     def item(self) -> Type:
-        """What a list or a map holds."""
+        """The type of a list's or map's items."""
         raw = self._raw.get("items") if self.shape == "list" else self._raw.get("additionalProperties")
         return _type_of(raw if isinstance(raw, dict) else {})
 

@@ -1,4 +1,4 @@
-"""What Go leaves out when it writes an object: empty lists and maps, and some fields at their zero value."""
+"""Omits the fields that Go omits: empty lists and maps, and some zero values."""
 
 from __future__ import annotations
 

@@ -135,7 +135,7 @@ def parse_fields(resource: Resource, text: str) -> list[tuple[str, bool, str]]:
 
 
 def predicate(resource: Resource, labels: str = "", fields: str = "") -> Predicate | None:
-    """What a list or watch lets through; None when it is everything."""
+    """The filter of a list or watch; None without selectors."""
     requirements = parse_labels(labels) if labels else []
     terms = parse_fields(resource, fields) if fields else []
     if not requirements and not terms:

@@ -1,4 +1,4 @@
-"""What an object must satisfy beyond its types, in the words of Kubernetes."""
+"""Validation of objects beyond their types, with Kubernetes' messages."""
 
 from bot.embedded.kubernetes.validation.objects import check_create, check_status, check_update
 

@@ -159,7 +159,7 @@ def check_job_change(live: Object, new: Object) -> Iterator[Cause]:
 
 
 def _fixed(job: Object) -> Object:
-    """What cannot be changed of a suspended job's pods: everything but where they run and what they get."""
+    """The immutable part of a suspended job's pod template: all but scheduling and resources."""
     spec = {name: value for name, value in job["spec"]["template"]["spec"].items() if name not in _SCHEDULING}
     spec["containers"] = [{**container, "resources": {}} for container in rows(spec, "containers")]
     return spec

@@ -48,7 +48,7 @@ class Logs:
         return StreamingResponse(_passed_on(response), media_type="text/plain")
 
     def _node_url(self, pod: Object) -> str:
-        """Where its node answers; empty for a pod that no node has."""
+        """The address of the pod's node; empty for a pod without a node."""
         name = dig(pod, "spec", "nodeName")
         if not name:
             return ""

@@ -1,4 +1,4 @@
-"""How the shop, the seed and the smoke test reach a Service of this namespace."""
+"""HTTP client of the shop, the seed and the smoke test for Services of their namespace."""
 
 from __future__ import annotations
 

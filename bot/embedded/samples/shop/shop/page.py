@@ -39,7 +39,7 @@ def render(products: Sequence[Product], state: Mapping[str, Any], release: Mappi
 
 
 def _seeded(state: Mapping[str, Any]) -> str:
-    """How old the data is, for who wants to see whether it was kept or reset."""
+    """The age of the data, which shows whether it was kept or reset."""
     if not state["seedings"]:
         return "Nothing was seeded yet."
     at = f"{datetime.fromisoformat(state['seeded_at']):%d %B, %H:%M:%S} UTC"

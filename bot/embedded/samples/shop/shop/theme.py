@@ -1,4 +1,4 @@
-"""How the shop presents itself. A designer changes this file and nothing else."""
+"""The theme of the shop. A designer changes this file and nothing else."""
 
 VERSION = "1.0"
 NAME = "Acme Goods"

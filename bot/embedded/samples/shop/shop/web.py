@@ -1,4 +1,4 @@
-"""What both servers need of HTTP: routes, JSON, and a stop that lets open requests end."""
+"""HTTP for both servers: routes, JSON, and a graceful stop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pull request page shows, gathered from the records. Pure functions of the world."""
+"""The content of a pull request page. Pure functions of the world."""
 
 from __future__ import annotations
 
