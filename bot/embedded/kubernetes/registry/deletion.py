@@ -18,8 +18,11 @@ def check_preconditions(resource: Resource, obj: Object, options: Deletion) -> N
         ("ResourceVersion", options.version, obj["metadata"]["resourceVersion"], "modified"),
     ):
         if requested and requested != actual:
-            reason = f"the {name} in the precondition ({requested}) does not match the {name} in record ({actual}). "
-            raise conflict(resource, name_of(obj), f"{reason}The object might have been {item}", by_kind=True)
+            reason = (
+                f"the {name} in the precondition ({requested}) does not match the {name} in record "
+                f"({actual}). The object might have been {item}"
+            )
+            raise conflict(resource, name_of(obj), reason, by_kind=True)
 
 
 def mismatched_uid(target: Target, new: Object, live: Object) -> str:
