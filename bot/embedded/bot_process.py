@@ -1,7 +1,5 @@
 """The bot as a process of its own, run as an operator runs it: `greenroom serve`, settings by environment."""
 
-from __future__ import annotations
-
 import asyncio
 import socket
 import sys

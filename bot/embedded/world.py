@@ -3,8 +3,6 @@
 The bot is not part of it: it runs in a process of its own.
 """
 
-from __future__ import annotations
-
 import asyncio
 import os
 import tempfile

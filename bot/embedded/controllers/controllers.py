@@ -1,7 +1,5 @@
 """All controllers in one process: watches wake them, nothing polls."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from collections.abc import Coroutine

@@ -1,7 +1,5 @@
 """The status of a Deployment, in Kubernetes' words: a pure function of what is observed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta

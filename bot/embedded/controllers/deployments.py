@@ -1,7 +1,5 @@
 """Deployments: one ReplicaSet per template, and the way from one to the next."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Sequence
 

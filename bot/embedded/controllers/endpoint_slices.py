@@ -1,7 +1,5 @@
 """EndpointSlices: which pods stand behind a Service, and whether they take requests."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from bot.embedded.client import ApiError, Client, Key, Object

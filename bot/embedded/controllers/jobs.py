@@ -1,7 +1,5 @@
 """Jobs: pods that run to completion, within their limits."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Functions on objects for all controllers: ownership, readiness, conditions."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """Events: what a controller did or could not do, beside the object, for people."""
 
-from __future__ import annotations
-
 import contextlib
 import secrets
 

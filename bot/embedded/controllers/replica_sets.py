@@ -1,7 +1,5 @@
 """ReplicaSets: as many pods of one template as were asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """StatefulSets: pods with stable names and volumes, created, updated and deleted in order."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Acts for the people of the demo, waits for states, and prints the results on the console."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import time

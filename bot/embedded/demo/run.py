@@ -1,7 +1,5 @@
 """Starts the servers and the bot, runs the demo, and stays up on a terminal."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 import shlex

@@ -1,7 +1,5 @@
 """The steps of the demo. Each raises DemoFailed when a state differs from the expected one."""
 
-from __future__ import annotations
-
 import asyncio
 
 from bot.embedded.client.resources import NAMESPACES

@@ -1,7 +1,5 @@
 """The embedded GitHub without its HTTP: the world, and everything that can be done in it."""
 
-from __future__ import annotations
-
 import logging
 import secrets
 import threading

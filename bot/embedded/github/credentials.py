@@ -1,7 +1,5 @@
 """The credentials of the App."""
 
-from __future__ import annotations
-
 import secrets
 from dataclasses import dataclass, field
 from functools import cached_property

@@ -1,7 +1,5 @@
 """The one exception of the embedded GitHub."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 

@@ -1,7 +1,5 @@
 """Faults, set from Python or by `POST /_faults`."""
 
-from __future__ import annotations
-
 import re
 import threading
 from typing import Literal, get_args

@@ -1,7 +1,5 @@
 """The GraphQL API that the bot writes through: five mutations, `viewer` and `rateLimit`."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import binascii

@@ -1,7 +1,5 @@
 """The log of API requests, for tests that count calls and writes."""
 
-from __future__ import annotations
-
 import re
 import threading
 from dataclasses import dataclass

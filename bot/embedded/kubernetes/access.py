@@ -1,7 +1,5 @@
 """Authentication by one token, and authorization: RBAC, and denials that tests switch on."""
 
-from __future__ import annotations
-
 import hmac
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Errors of the API server, as metav1.Status with Kubernetes' messages."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Faults of the API server, set while it runs."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Any

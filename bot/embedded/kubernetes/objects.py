@@ -1,7 +1,5 @@
 """Kubernetes objects as plain dictionaries, and the few helpers that every module needs."""
 
-from __future__ import annotations
-
 import random
 import time
 from collections.abc import Callable

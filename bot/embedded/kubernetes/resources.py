@@ -1,7 +1,5 @@
 """The kinds that this API server serves."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,7 +43,7 @@ _APPS, _BATCH, _NET = "apps", "batch", "networking.k8s.io"
 _GATEWAY, _RBAC, _AUTHZ = "gateway.networking.k8s.io", "rbac.authorization.k8s.io", "authorization.k8s.io"
 
 RESOURCES: Final[tuple[Resource, ...]] = (
-    Resource("", "v1", "namespaces", "Namespace", False, ("ns",), ("status", "finalize")),
+    Resource("", "v1", "namespaces", "Namespace", False, ("ns",), _S),
     Resource("", "v1", "nodes", "Node", False, ("no",), _S),
     Resource("", "v1", "pods", "Pod", True, ("po",), ("status", "log", "binding"), in_all=True),
     Resource("", "v1", "services", "Service", True, ("svc",), _S, in_all=True),

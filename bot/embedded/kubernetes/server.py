@@ -1,7 +1,5 @@
 """The embedded Kubernetes API server in this process."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import os
@@ -11,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import uvicorn
 import yaml
@@ -110,7 +109,7 @@ class KubernetesServer:
         await self._logs.close()
         self._server = self._serving = None
 
-    async def __aenter__(self) -> KubernetesServer:
+    async def __aenter__(self) -> Self:
         await self.start()
         return self
 

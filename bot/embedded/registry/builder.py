@@ -1,7 +1,5 @@
 """The CI of the embedded registry: builds the image of a commit once, reproducibly."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import hashlib

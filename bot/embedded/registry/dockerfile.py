@@ -1,7 +1,5 @@
 """The part of a Dockerfile that needs no container: copied files and how to start them."""
 
-from __future__ import annotations
-
 import json
 import posixpath
 import shlex

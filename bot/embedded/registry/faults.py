@@ -1,7 +1,5 @@
 """Faults of the registry, set by POST, GET and DELETE /_faults."""
 
-from __future__ import annotations
-
 import asyncio
 from dataclasses import asdict, dataclass, fields
 

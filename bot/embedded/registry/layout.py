@@ -1,7 +1,5 @@
 """One repository of images as an OCI image layout: content-addressed blobs and an index with tags."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

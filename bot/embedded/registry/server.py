@@ -1,7 +1,5 @@
 """The OCI distribution read API with Bearer tokens, over image layouts on disk."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import secrets

@@ -3,8 +3,6 @@
 A commit function takes the files of the parent commit and returns all files of the new one.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping

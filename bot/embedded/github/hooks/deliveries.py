@@ -1,7 +1,5 @@
 """Sends webhooks as GitHub does: signed, with ten seconds to respond, without retries, and recorded."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import hmac
@@ -9,6 +7,7 @@ import secrets
 import threading
 import time
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -99,8 +98,17 @@ class Deliveries:
     def redeliver(self, original: Delivery) -> Delivery:
         """A new attempt with the same guid and body, to today's address."""
         app = self._world.app(self._credentials.slug)
-        again = _copy(original, self._next_id(), app.hook_url or "")
-        again.delivered_at = self._world.now()
+        again = replace(
+            original,
+            id=self._next_id(),
+            url=app.hook_url or "",
+            delivered_at=self._world.now(),
+            redelivery=True,
+            status="pending",
+            status_code=0,
+            response_headers={},
+            response_body="",
+        )
         again.request_headers = self._headers(again)
         self._enqueue(again)
         return again
@@ -203,19 +211,3 @@ class Deliveries:
 
 def _subscribed(installation: Installation, event: str) -> bool:
     return installation.suspended_at is None and event in installation.events
-
-
-def _copy(original: Delivery, new_id: int, url: str) -> Delivery:
-    return Delivery(
-        id=new_id,
-        guid=original.guid,
-        event=original.event,
-        action=original.action,
-        installation_id=original.installation_id,
-        repository_id=original.repository_id,
-        url=url,
-        delivered_at=original.delivered_at,
-        request_headers={},
-        request_body=original.request_body,
-        redelivery=True,
-    )

@@ -1,7 +1,5 @@
 """Webhook payloads. Every function hands its payload to the world for delivery."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from bot.embedded.github.render import commits, pulls, repositories, results

@@ -1,7 +1,5 @@
 """Check suites and runs, commit statuses, and results of the CI."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bot.embedded.github.errors import GitHubError, bad_request, invalid
@@ -12,20 +10,10 @@ from bot.embedded.github.state.results import CheckOutput, CheckRun, CheckSuite,
 from bot.embedded.github.state.world import World
 
 CI = "github-actions"
-CONCLUSIONS = (
-    "success",
-    "failure",
-    "neutral",
-    "cancelled",
-    "skipped",
-    "timed_out",
-    "action_required",
-    "stale",
-)
 STATUSES = ("queued", "in_progress", "completed", "waiting", "requested", "pending")
 MAX_TEXT = 65_535
 # The first of these that a run of the suite has is the conclusion of the suite.
-_WORST_FIRST = (
+CONCLUSIONS = (
     "failure",
     "timed_out",
     "action_required",
@@ -118,7 +106,7 @@ class Checks:
             events.check_run(self._world, repository, run, "completed", by)
         if all(r.status == "completed" for r in siblings):
             conclusions = {r.conclusion for r in siblings}
-            conclusion = next((c for c in _WORST_FIRST if c in conclusions), None)
+            conclusion = next((c for c in CONCLUSIONS if c in conclusions), None)
             changed = (suite.status, suite.conclusion) != ("completed", conclusion)
             suite.status, suite.conclusion = "completed", conclusion
             if changed:

@@ -1,7 +1,5 @@
 """Comments on pull requests and the reactions to them."""
 
-from __future__ import annotations
-
 from bot.embedded.github.errors import GitHubError, bad_request, invalid, not_found
 from bot.embedded.github.hooks import events
 from bot.embedded.github.state.records import REACTIONS, Comment, Pull, Reaction, Repository

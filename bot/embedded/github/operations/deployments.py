@@ -1,7 +1,5 @@
 """Deployments and their statuses."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Pull requests, from opening to merging."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Literal

@@ -1,7 +1,5 @@
 """Repositories, their branches and what is pushed to them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from bot.embedded.github.errors import GitHubError

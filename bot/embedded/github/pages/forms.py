@@ -1,7 +1,5 @@
 """The forms on the pages."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import FormData

@@ -1,7 +1,5 @@
 """Comments as HTML: markdown, the few tags that GitHub lets through, and nothing else."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 

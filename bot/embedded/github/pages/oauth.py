@@ -1,7 +1,5 @@
 """Sign-in for web applications: the authorization page and the exchange of the code."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac

@@ -1,7 +1,5 @@
 """The content of a pull request page. Pure functions of the world."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 

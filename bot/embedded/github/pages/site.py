@@ -1,7 +1,5 @@
 """Templates, the signed-in person and the headers that every page has."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit

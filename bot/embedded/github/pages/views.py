@@ -1,7 +1,5 @@
 """The pages that only show."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 
 from markupsafe import escape
@@ -110,9 +108,8 @@ class Views:
         run = self._world.state.runs.get(request.path_params["run"])
         if run is None or run.repository_id != repository.id:
             raise not_found()
-        [check] = [c for c in pull_view.checks(self._github, repository, run.head_sha) if c.name == run.name][
-            :1
-        ]
+        checks = pull_view.checks(self._github, repository, run.head_sha)
+        check = next(check for check in checks if check.name == run.name)
         return self._site.page(request, "run.html", repository=repository, run=run, check=check)
 
     def commit(self, request: Request) -> Response:

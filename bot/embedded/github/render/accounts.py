@@ -1,7 +1,5 @@
 """Payloads of people, organisations, teams, Apps and installations."""
 
-from __future__ import annotations
-
 from bot.embedded.github.state.apps import App, Installation
 from bot.embedded.github.state.records import Repository, Team
 from bot.embedded.github.state.world import GHOST, World

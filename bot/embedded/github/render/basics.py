@@ -5,8 +5,6 @@ value's type; a time is written as GitHub writes it.
 The value of `node_id` is a kind and an identity, which are encoded.
 """
 
-from __future__ import annotations
-
 import base64
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Payloads of commits, tags, file changes and comparisons."""
 
-from __future__ import annotations
-
 from bot.embedded.github.state.changes import Change, changes, commit_changes
 from bot.embedded.github.state.objects import Commit, Signature, Tag
 from bot.embedded.github.state.records import Repository

@@ -1,7 +1,5 @@
 """Payloads of pull requests, reviews, labels, comments and reactions."""
 
-from __future__ import annotations
-
 from bot.embedded.github.state.changes import changes, merge_trees
 from bot.embedded.github.state.records import REACTIONS, Comment, Label, Pull, Reaction, Repository, Review
 from bot.embedded.github.state.world import GHOST, World

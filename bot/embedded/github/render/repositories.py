@@ -1,7 +1,5 @@
 """Payloads of repositories and of their environments."""
 
-from __future__ import annotations
-
 from bot.embedded.github.state.records import ROLES, BranchPattern, Environment, Repository, Role
 from bot.embedded.github.state.world import World
 

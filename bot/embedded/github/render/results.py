@@ -1,7 +1,5 @@
 """Payloads of check runs, check suites, commit statuses and deployments."""
 
-from __future__ import annotations
-
 from bot.embedded.github.state.records import Repository
 from bot.embedded.github.state.results import CheckRun, CheckSuite, Deployment, DeploymentStatus, Status
 from bot.embedded.github.state.world import World

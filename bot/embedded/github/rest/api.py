@@ -1,7 +1,5 @@
 """Turns HTTP requests into calls of the handlers and their answers into HTTP: auth, limits, ETags, faults."""
 
-from __future__ import annotations
-
 import asyncio
 import hashlib
 import uuid

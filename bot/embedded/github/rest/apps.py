@@ -1,7 +1,5 @@
 """The App itself: its installations, tokens, webhook and deliveries."""
 
-from __future__ import annotations
-
 from typing import NotRequired, TypedDict
 
 from bot.embedded.github.errors import GitHubError, not_found

@@ -1,7 +1,5 @@
 """Authentication, permissions and rate limits."""
 
-from __future__ import annotations
-
 import math
 import secrets
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """One call of the API as its handler sees it, and the table of routes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar

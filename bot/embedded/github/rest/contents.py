@@ -1,7 +1,5 @@
 """Commits, trees, comparisons, files and archives."""
 
-from __future__ import annotations
-
 import base64
 import gzip
 import io

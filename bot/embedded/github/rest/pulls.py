@@ -1,7 +1,5 @@
 """Pull requests, their files and reviews."""
 
-from __future__ import annotations
-
 from bot.embedded.github.render import commits
 from bot.embedded.github.render import pulls as render
 from bot.embedded.github.state.changes import changes

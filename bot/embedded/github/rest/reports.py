@@ -1,7 +1,5 @@
 """Check runs, commit statuses, comments, reactions and deployments."""
 
-from __future__ import annotations
-
 from typing import Any, NotRequired, TypedDict
 
 from bot.embedded.github.errors import not_found

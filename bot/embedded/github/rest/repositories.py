@@ -1,7 +1,5 @@
 """Repositories, their branches, environments and people."""
 
-from __future__ import annotations
-
 from bot.embedded.github.errors import GitHubError, not_found
 from bot.embedded.github.render import accounts, commits
 from bot.embedded.github.render import repositories as render

@@ -1,7 +1,5 @@
 """Records of Apps, their installations and what was delivered to their webhook."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal

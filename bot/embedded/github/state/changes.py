@@ -1,7 +1,5 @@
 """Differences of two trees and the merge of three. Pure functions over git objects."""
 
-from __future__ import annotations
-
 import difflib
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Git objects with the SHAs that git itself would give them."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field

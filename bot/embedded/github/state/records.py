@@ -1,7 +1,5 @@
 """Records of people, repositories and pull requests. They refer to each other by id, to fit a snapshot."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal

@@ -1,7 +1,5 @@
 """Records of what is reported about commits: check runs, statuses and deployments."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any

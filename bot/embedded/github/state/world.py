@@ -1,7 +1,5 @@
 """Everything the embedded GitHub knows, and how things are looked up in it."""
 
-from __future__ import annotations
-
 import re
 import threading
 import zlib

@@ -1,7 +1,5 @@
 """Admission plugins: they complete or refuse objects before they are stored."""
 
-from __future__ import annotations
-
 from bot.embedded.kubernetes.access import Access
 from bot.embedded.kubernetes.admission.addresses import ServiceAddresses
 from bot.embedded.kubernetes.admission.escalation import EscalationCheck

@@ -1,7 +1,5 @@
 """Cluster addresses of Services."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from ipaddress import IPv4Network
 

@@ -1,7 +1,5 @@
 """Roles and bindings may grant only rights that their author holds, or may pass on."""
 
-from __future__ import annotations
-
 import json
 
 from bot.embedded.kubernetes.access import Access

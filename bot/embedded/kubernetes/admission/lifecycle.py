@@ -1,7 +1,5 @@
 """Namespaces, service accounts and Pod Security: whether a namespace takes an object."""
 
-from __future__ import annotations
-
 from bot.embedded.kubernetes.admission.plugin import Plugin
 from bot.embedded.kubernetes.admission.standards import violations
 from bot.embedded.kubernetes.errors import Cause, forbidden, not_found

@@ -1,7 +1,5 @@
 """LimitRanges: defaults, minima and maxima of what containers ask for."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from bot.embedded.kubernetes.admission.plugin import Plugin

@@ -1,7 +1,5 @@
 """The base of the admission plugins."""
 
-from __future__ import annotations
-
 from bot.embedded.kubernetes.objects import Object
 from bot.embedded.kubernetes.registry.requests import Write
 from bot.embedded.kubernetes.resources import Resource

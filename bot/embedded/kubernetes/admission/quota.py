@@ -1,7 +1,5 @@
 """ResourceQuotas: refusing what exceeds them, and keeping their usage current."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 from bot.embedded.kubernetes.admission.plugin import Plugin

@@ -1,7 +1,5 @@
 """The Pod Security Standards, in the words of Kubernetes' own checks."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A claim that pods still use is not deleted under them."""
 
-from __future__ import annotations
-
 from bot.embedded.kubernetes.background.work import Pending
 from bot.embedded.kubernetes.objects import Object, dig, is_deleting, name_of, namespace_of, rows
 from bot.embedded.kubernetes.registry.registry import Registry

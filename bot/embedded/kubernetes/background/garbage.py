@@ -1,7 +1,5 @@
 """Garbage collection by owner references."""
 
-from __future__ import annotations
-
 from bot.embedded.kubernetes.background.work import Pending
 from bot.embedded.kubernetes.objects import Object, is_deleting, name_of, namespace_of, rows, uid_of
 from bot.embedded.kubernetes.registry.deletion import FOREGROUND, ORPHAN

@@ -1,7 +1,5 @@
 """Work that follows from writes, done once the write is over."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import Callable, Hashable

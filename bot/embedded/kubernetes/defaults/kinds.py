@@ -1,7 +1,5 @@
 """Defaults of each kind."""
 
-from __future__ import annotations
-
 from base64 import b64encode
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Defaults of pods and of the pod templates inside workloads."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bot.embedded.kubernetes.objects import Object, rows, table

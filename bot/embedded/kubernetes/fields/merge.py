@@ -1,7 +1,5 @@
 """The merge of server-side apply: what an applied configuration makes of the live object."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Any
 

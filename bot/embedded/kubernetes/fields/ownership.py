@@ -1,7 +1,5 @@
 """Ownership of fields (managedFields), and server-side apply."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any

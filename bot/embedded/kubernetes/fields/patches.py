@@ -1,7 +1,5 @@
 """The patches that are not applies: JSON patch, merge patch and strategic merge patch."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bot.embedded.kubernetes.errors import ApiError, bad_request

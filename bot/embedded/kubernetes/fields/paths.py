@@ -3,8 +3,6 @@
 A path is a tuple of elements in their written form: `f:spec`, `k:{"name":"app"}`, `v:"a"`.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field

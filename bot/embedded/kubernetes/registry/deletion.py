@@ -1,7 +1,5 @@
 """When a delete takes an object away at once, and what it marks when it does not."""
 
-from __future__ import annotations
-
 from bot.embedded.kubernetes.errors import conflict
 from bot.embedded.kubernetes.objects import Object, dig, is_deleting, name_of, rows, timestamp, uid_of
 from bot.embedded.kubernetes.registry.requests import Deletion, Target

@@ -1,7 +1,5 @@
 """Every write of an object passes here: it is decoded, completed, checked, owned and stored."""
 
-from __future__ import annotations
-
 import time
 import uuid
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Requests to the registry: target, options and the object that a body describes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fields that the API server sets when objects of a kind are created or changed."""
 
-from __future__ import annotations
-
 from typing import Final
 
 from bot.embedded.kubernetes.objects import Object, dig, name_of, rows, table, uid_of

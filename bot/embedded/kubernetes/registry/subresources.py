@@ -1,6 +1,4 @@
-"""Scale, binding and finalize."""
-
-from __future__ import annotations
+"""Scale, binding and deletion of collections."""
 
 from typing import Any
 

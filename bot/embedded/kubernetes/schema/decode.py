@@ -1,7 +1,5 @@
 """Reading a request's object by its type: unknown fields out, quantities canonical, wrong types refused."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import json

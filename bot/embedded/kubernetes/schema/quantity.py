@@ -1,7 +1,5 @@
 """Resource quantities: reading them, and writing them the canonical way."""
 
-from __future__ import annotations
-
 import re
 from decimal import ROUND_UP, Decimal
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Omits the fields that Go omits: empty lists and maps, and some zero values."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from bot.embedded.kubernetes.objects import Object

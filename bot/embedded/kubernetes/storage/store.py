@@ -1,7 +1,5 @@
 """Objects in memory with resource versions, and the history that watches read."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Watches: what a client sees of the store's writes."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Checks of ConfigMaps, Secrets, claims, quotas, bindings and Services."""
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Names, labels and annotations."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator
 

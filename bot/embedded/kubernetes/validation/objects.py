@@ -1,7 +1,5 @@
 """The checks of every kind, on create and on update."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 

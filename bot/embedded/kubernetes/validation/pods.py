@@ -1,7 +1,5 @@
 """Checks of pods and of the pod templates inside workloads."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterator
 from typing import Any

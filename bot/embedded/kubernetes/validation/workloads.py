@@ -1,7 +1,5 @@
 """Checks of the kinds that make pods."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The ASGI application: authentication, faults, discovery, and the verbs on objects."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import deque

@@ -1,7 +1,5 @@
 """Reading the bodies of requests and writing those of answers."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import msgspec

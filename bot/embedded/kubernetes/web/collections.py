@@ -1,7 +1,5 @@
 """Lists in pages, and watches as streams."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import AsyncIterator
 from dataclasses import dataclass

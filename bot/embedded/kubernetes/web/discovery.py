@@ -1,7 +1,5 @@
 """Discovery of groups and kinds, and as much of OpenAPI as kubectl reads."""
 
-from __future__ import annotations
-
 from functools import cache
 from typing import Any
 
@@ -14,7 +12,6 @@ _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 _SUBRESOURCE_VERBS = {
     "log": ["get"],
     "binding": ["create"],
-    "finalize": ["update"],
     "scale": ["get", "patch", "update"],
     "status": ["get", "patch", "update"],
 }

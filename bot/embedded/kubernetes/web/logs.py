@@ -1,7 +1,5 @@
 """Container logs, fetched from the node that runs the pod."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from urllib.parse import quote
 

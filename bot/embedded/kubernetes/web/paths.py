@@ -1,14 +1,12 @@
 """The URL layout of the Kubernetes API."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bot.embedded.kubernetes.errors import no_such_path
 from bot.embedded.kubernetes.registry.requests import Target
 from bot.embedded.kubernetes.resources import by_path, groups
 
-_NAMESPACE_SUBRESOURCES = ("status", "finalize")
+_NAMESPACE_SUBRESOURCES = ("status",)
 
 
 @dataclass(frozen=True)

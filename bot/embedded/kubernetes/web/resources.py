@@ -1,7 +1,5 @@
 """The verbs on objects and collections."""
 
-from __future__ import annotations
-
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +23,6 @@ from bot.embedded.kubernetes.registry.requests import Target, Write, read_deleti
 from bot.embedded.kubernetes.registry.subresources import (
     bind,
     delete_all,
-    finalize,
     scale_of,
     set_scale,
 )
@@ -94,8 +91,6 @@ class Resources:
         write = _write(request)
         if target.subresource == "scale":
             return answer(set_scale(self.registry, target, body, write))
-        if target.subresource == "finalize":
-            return answer(finalize(self.registry, target, body))
         obj = self.registry.update(target, body, write)
         return self._written(obj, target, request)
 

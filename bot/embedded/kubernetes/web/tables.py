@@ -1,7 +1,5 @@
 """The tables that `kubectl get` prints: columns and cells of each kind."""
 
-from __future__ import annotations
-
 import calendar
 import time
 from collections.abc import Callable

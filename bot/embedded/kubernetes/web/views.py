@@ -1,7 +1,5 @@
 """The forms of a response: objects, or a table."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 
