@@ -59,7 +59,7 @@ def github(
 ) -> None:
     """Run a GitHub with an App on a sample repository, acme/shop, and print the settings for the bot."""
     from bot.embedded.github import GitHubServer
-    from bot.embedded.samples.commits import shop_files
+    from bot.embedded.samples import shop_files
 
     _exit_on_signals()
     with GitHubServer(port=port) as server, _private_folder() as folder:

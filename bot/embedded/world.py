@@ -114,25 +114,13 @@ class World:
             "hostname": f"*.{DOMAIN}",
             "allowedRoutes": {"namespaces": {"from": "All"}},
         }
-        requested = (
-            (NAMESPACES, "", {"metadata": {"name": namespace}}),
-            (
-                GATEWAY_CLASSES,
-                "",
-                {"metadata": {"name": "embedded"}, "spec": {"controllerName": CONTROLLER_NAME}},
-            ),
-            (
-                GATEWAYS,
-                namespace,
-                {
-                    "metadata": {"name": name, "namespace": namespace},
-                    "spec": {"gatewayClassName": "embedded", "listeners": [listener]},
-                },
-            ),
+        gateway_class = {"controllerName": CONTROLLER_NAME}
+        gateway = {"gatewayClassName": "embedded", "listeners": [listener]}
+        bodies = (
+            (NAMESPACES, {"metadata": {"name": namespace}}),
+            (GATEWAY_CLASSES, {"metadata": {"name": "embedded"}, "spec": gateway_class}),
+            (GATEWAYS, {"metadata": {"name": name, "namespace": namespace}, "spec": gateway}),
         )
-        for resource, _namespace, body in requested:
-            await self.client.apply(
-                resource,
-                {"apiVersion": resource.api_version, "kind": resource.kind, **body},
-                field_manager="embedded-world",
-            )
+        for resource, body in bodies:
+            typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+            await self.client.apply(resource, typed, field_manager="embedded-world")

@@ -7,8 +7,7 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from bot.embedded.samples import shop_files
-from bot.embedded.samples.commits import broken_start
+from bot.embedded.samples import broken_start, shop_files
 from tests.browser.visit import PATIENCE_MS, REPOSITORY, Visit, screenshot_page, wait_for_text
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(400)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from bot.embedded.samples.commits import SEED
+from bot.embedded.samples import SEED
 from tests.story.conftest import Scenario
 
 MIGRATED = b"""

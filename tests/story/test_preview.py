@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.embedded.samples.commits import broken_seed, broken_start
+from bot.embedded.samples import broken_seed, broken_start
 from tests.story.conftest import Scenario
 
 

@@ -1,11 +1,10 @@
 """Events: what a controller did or could not do, beside the object, for people."""
 
 import contextlib
-import secrets
 
 from bot.embedded.client import ApiError, Client, Object
+from bot.embedded.client.events import event_body
 from bot.embedded.client.resources import EVENTS
-from bot.embedded.controllers.objects import from_time, utc_now
 
 MAX_REMEMBERED = 1000
 
@@ -32,31 +31,7 @@ class Recorder:
             await self._write(item, "Warning", reason, message)
 
     async def _write(self, item: Object, kind: str, reason: str, message: str) -> None:
-        metadata = item["metadata"]
-        now = from_time(utc_now())
-        event = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {
-                "name": f"{metadata['name'][:200]}.{secrets.token_hex(8)}",
-                "namespace": metadata["namespace"],
-            },
-            "involvedObject": {
-                "apiVersion": item["apiVersion"],
-                "kind": item["kind"],
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": metadata["uid"],
-            },
-            "type": kind,
-            "reason": reason,
-            "message": message[:1024],
-            "source": {"component": self._component},
-            "firstTimestamp": now,
-            "lastTimestamp": now,
-            "count": 1,
-        }
-        with contextlib.suppress(
-            ApiError
-        ):  # the namespace may be on its way out; an event is not worth a retry
+        event = event_body(item, kind, reason, message, {"component": self._component})
+        # The namespace may be on its way out: an event is not worth a retry.
+        with contextlib.suppress(ApiError):
             await self._client.create(EVENTS, event)

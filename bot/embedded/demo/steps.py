@@ -4,7 +4,7 @@ import asyncio
 
 from bot.embedded.client.resources import NAMESPACES
 from bot.embedded.demo.presenter import REPOSITORY, DemoFailed, Presenter
-from bot.embedded.samples.commits import broken_start, failing_smoke
+from bot.embedded.samples import broken_start, failing_smoke
 from bot.model.environment import Environment, EnvironmentState
 from bot.model.promotion import PromotionState
 

@@ -1,14 +1,12 @@
-"""The GraphQL API that the bot writes through: five mutations, `viewer` and `rateLimit`."""
+"""The GraphQL API that the bot writes through: five mutations and `viewer`."""
 
 import asyncio
 import base64
 import binascii
 import contextlib
-import math
 import re
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +18,7 @@ from starlette.routing import Route
 
 from .core import GitHub
 from .errors import GitHubError
-from .render.basics import Json, node_id, stamp
+from .render.basics import Json, node_id
 from .rest.api import broken, refused, respond
 from .rest.auth import Limits, authenticate, authorize
 from .rest.call import Answer, Call, Entry, Principal
@@ -99,24 +97,11 @@ class Root:
     def fields(self) -> dict[str, Callable[..., Json]]:
         return {
             "viewer": lambda _info: {"login": self._principal.login},
-            "rateLimit": self._rate_limit,
             "createCheckRun": self._create_check_run,
             "updateCheckRun": self._update_check_run,
             "addComment": self._add_comment,
             "updateIssueComment": self._update_comment,
             "createDeploymentStatus": self._create_deployment_status,
-        }
-
-    def _rate_limit(self, _info: object) -> Json:
-        window = self._limits.window(self._principal.key)
-        limit = self._github.settings.rate_limit
-        resets = stamp(datetime.fromtimestamp(math.ceil(window.resets_at), UTC))
-        return {
-            "cost": 1,
-            "limit": limit,
-            "remaining": limit - window.used,
-            "used": window.used,
-            "resetAt": resets,
         }
 
     def _create_check_run(self, _info: object, input: Json) -> Json:

@@ -3,17 +3,15 @@
 import asyncio
 import contextlib
 import logging
-import secrets
 
 import httpx
 
 from bot.embedded.client import ApiError, Client, Object
+from bot.embedded.client.events import event_body
 from bot.embedded.client.resources import EVENTS
-from bot.embedded.node.status import now
 
 log = logging.getLogger(__name__)
 
-_LONGEST_MESSAGE = 1024
 _REMEMBERED = 1000
 
 Key = tuple[str, str, str, str]
@@ -29,10 +27,10 @@ class Recorder:
         self._written: dict[Key, Object] = {}
 
     def normal(self, item: Object, reason: str, message: str, *, container: str = "") -> None:
-        self._queue.put_nowait(self._event(item, "Normal", reason, message, container))
+        self._queue.put_nowait(event_body(item, "Normal", reason, message, self._source, container))
 
     def warning(self, item: Object, reason: str, message: str, *, container: str = "") -> None:
-        self._queue.put_nowait(self._event(item, "Warning", reason, message, container))
+        self._queue.put_nowait(event_body(item, "Warning", reason, message, self._source, container))
 
     async def run(self) -> None:
         """Write until cancelled."""
@@ -55,30 +53,3 @@ class Recorder:
         again = {"count": before["count"], "lastTimestamp": event["lastTimestamp"]}
         metadata = before["metadata"]
         await self._client.patch(EVENTS, metadata["name"], again, metadata["namespace"])
-
-    def _event(self, item: Object, kind: str, reason: str, message: str, container: str) -> Object:
-        metadata = item["metadata"]
-        # Nodes and other objects without a namespace have their events in `default`.
-        namespace = metadata.get("namespace") or "default"
-        about = {
-            "apiVersion": item["apiVersion"],
-            "kind": item["kind"],
-            "name": metadata["name"],
-            "namespace": metadata.get("namespace", ""),
-            "uid": metadata["uid"],
-            **({"fieldPath": container} if container else {}),
-        }
-        time = now()
-        return {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{metadata['name'][:200]}.{secrets.token_hex(8)}", "namespace": namespace},
-            "involvedObject": about,
-            "type": kind,
-            "reason": reason,
-            "message": message[:_LONGEST_MESSAGE],
-            "source": self._source,
-            "firstTimestamp": time,
-            "lastTimestamp": time,
-            "count": 1,
-        }

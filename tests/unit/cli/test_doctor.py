@@ -13,7 +13,7 @@ import pytest
 from bot.doctor import run_all_checks
 from bot.embedded.github.core import GitHub
 from bot.embedded.github.server import GitHubServer
-from bot.embedded.samples.commits import helm_shop_files, shop_files
+from bot.embedded.samples import helm_shop_files, shop_files
 from tests.unit.cli.runner import greenroom
 
 Environment = dict[str, str]

@@ -27,7 +27,6 @@ SERVER_VERSION = "3.20.1"
 
 # Sent to every App without being asked for.
 _UNASKED = ("installation", "installation_repositories", "ping")
-_KEPT_ANSWER = 4_000
 
 
 class Deliveries:
@@ -106,8 +105,6 @@ class Deliveries:
             redelivery=True,
             status="pending",
             status_code=0,
-            response_headers={},
-            response_body="",
         )
         again.request_headers = self._headers(again)
         self._enqueue(again)
@@ -204,8 +201,6 @@ class Deliveries:
             good = answer.is_success
             delivery.status = "OK" if good else f"Invalid HTTP Response: {answer.status_code}"
             delivery.status_code = answer.status_code
-            delivery.response_headers = dict(answer.headers)
-            delivery.response_body = answer.text[:_KEPT_ANSWER]
         delivery.duration = round(time.monotonic() - started, 3)
 
 

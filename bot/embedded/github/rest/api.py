@@ -37,7 +37,6 @@ class Api:
         entries = [entry for table in _TABLES for entry in table.ROUTES.entries]
         entries.sort(key=lambda e: e.path.endswith(":path}"))  # what swallows every path below it comes last
         routes = [Route(PREFIX + e.path, self._endpoint(e), methods=[e.method]) for e in entries]
-        routes.append(Route(f"{PREFIX}/rate_limit", self._rate_limit, methods=["GET"]))
         methods = ["GET", "POST", "PATCH", "PUT", "DELETE"]
         return [*routes, Route(PREFIX + "{path:path}", self._missing, methods=methods)]
 
@@ -127,19 +126,6 @@ class Api:
 
     async def _missing(self, _request: Request) -> Response:
         return self._finish(refused(not_found()))
-
-    async def _rate_limit(self, request: Request) -> Response:
-        with self._github.world.lock:
-            try:
-                principal = authenticate(self._github, request.headers.get("authorization"), "any")
-            except GitHubError as error:
-                return self._finish(refused(error))
-            headers = self._limits.headers(principal.key)
-        core = {
-            name: int(headers[f"X-RateLimit-{name.title()}"])
-            for name in ("limit", "used", "remaining", "reset")
-        }
-        return self._finish(respond(Answer({"resources": {"core": core, "search": core}, "rate": core})))
 
 
 def _check_json(body: bytes) -> None:

@@ -64,5 +64,3 @@ class Delivery:
     duration: float = 0.0
     status: str = "pending"
     status_code: int = 0
-    response_headers: dict[str, str] = field(default_factory=dict)
-    response_body: str = ""

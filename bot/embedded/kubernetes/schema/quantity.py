@@ -78,12 +78,3 @@ def format_binary(number: Decimal) -> str:
     while power < 6 and whole % 1024 == 0:
         whole, power = whole // 1024, power + 1
     return f"{whole}{_BINARY_SUFFIX.get(power, '')}"
-
-
-def total(values: list[Any]) -> str:
-    """The sum of quantities, in the notation of the first of them, as Quantity.Add keeps it."""
-    if not values:
-        return "0"
-    number = sum((amount(value) for value in values), Decimal(0))
-    binary = next((_read(str(value))[1] in _BINARY for value in values if amount(value) != 0), False)
-    return format_binary(number) if binary else format_decimal(number)

@@ -133,23 +133,6 @@ def _job_duration(job: Object, now: float) -> str:
     return duration((seconds_of(end) if end else now) - seconds_of(start)) if start else ""
 
 
-def _quota(limits: bool) -> Cell:
-    """Used and hard amounts of the limits of a quota, or of everything else."""
-
-    def cell(obj: Object, _: float) -> str:
-        hard, used = table(obj, "spec", "hard"), table(obj, "status", "used")
-        names = [key for key in sorted(hard) if key.startswith("limits.") == limits]
-        return ", ".join(f"{key}: {used.get(key, 0)}/{hard[key]}" for key in names)
-
-    return cell
-
-
-def _slice_addresses(obj: Object, _: float) -> str:
-    addresses = [address for item in rows(obj, "endpoints") for address in rows(item, "addresses")]
-    more = f" + {len(addresses) - 3} more..." if len(addresses) > 3 else ""
-    return str(_joined(addresses[:3], "<unset>")) + more
-
-
 def _involved(event: Object, _: float) -> str:
     reference = table(event, "involvedObject")
     return f"{str(reference.get('kind', '')).lower()}/{reference.get('name', '')}"
@@ -198,16 +181,6 @@ _COLUMNS: dict[str, list[Column]] = {
         Column("Capacity", _at("status", "capacity", "storage", default="")),
         _AGE,
     ],
-    "resourcequotas": [
-        Column("Request", _quota(limits=False)),
-        Column("Limit", _quota(limits=True)),
-        _AGE,
-    ],
-    "endpointslices": [
-        Column("Ports", _items("ports", of="port", default="<unset>")),
-        Column("Endpoints", _slice_addresses),
-        _AGE,
-    ],
     "events": [
         Column("Last Seen", _since("lastTimestamp")),
         Column("Type", _at("type", default="")),
@@ -236,12 +209,6 @@ _COLUMNS: dict[str, list[Column]] = {
         Column("Duration", _job_duration),
         _AGE,
         *_TEMPLATE,
-    ],
-    "gateways": [
-        Column("Class", _at("spec", "gatewayClassName")),
-        Column("Address", _items("status", "addresses", of="value", default=None)),
-        Column("Programmed", _condition("Programmed")),
-        _AGE,
     ],
     "httproutes": [Column("Hostnames", _hostnames), _AGE],
 }
