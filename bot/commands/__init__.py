@@ -1,1 +1,1 @@
-"""Slash commands in the comments of a pull request: grammar, rights, and what each of them asks for."""
+"""Slash commands in comments on pull requests: grammar, rights and effects."""

@@ -1,1 +1,1 @@
-"""Reconcile of one environment, phase by phase: from what is observed to what is desired."""
+"""Reconciles one environment from its observed to its desired state, in phases."""

@@ -1,1 +1,1 @@
-"""The words of the project as frozen values: no I/O, no frameworks, no imports from another room."""
+"""The project's vocabulary as frozen values: no I/O, no framework, no imports of other packages."""

@@ -1,4 +1,4 @@
-"""What the repository's own CI says of a commit."""
+"""Results of the repository's CI for a commit."""
 
 from __future__ import annotations
 

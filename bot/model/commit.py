@@ -1,4 +1,4 @@
-"""A commit as GitHub tells it."""
+"""A commit as GitHub shows it."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from dataclasses import dataclass
 class Commit:
     sha: str
     by: str
-    """The author's login; the name that git has where GitHub knows no account of theirs."""
+    """The author's login, or the name in Git if GitHub has no account for it."""
     authors: tuple[str, ...]
-    """Logins of who wrote and who committed it, as far as GitHub knows them."""
+    """Logins of author and committer, as far as GitHub has accounts for them."""

@@ -1,4 +1,4 @@
-"""What was done to an environment's data. It is kept in the namespace, where it outlives the store."""
+"""What was done to an environment's data. Stored in the namespace, so that it survives the store."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from bot.model.manifest import Wave
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A Job that changes data: which one was begun last, and whether it came to its end."""
+    """The last Job that changed data, and whether it completed."""
 
     content: str = ""
-    """The name that the Job has by its content; "" before the first one and after a reset."""
+    """The Job's name, derived from its content; "" before the first Job and after a reset."""
     run: int = 0
-    """How many were begun. Part of the Job's name, so that the same content can run again."""
+    """Number of Jobs started. Part of the Job's name, so that equal content can run again."""
     done: bool = False
 
     def started(self, content: str) -> JobRecord:
         return JobRecord(content, self.run + 1)
 
     def reset(self) -> JobRecord:
-        """After a reset: nothing was done to the new data."""
+        """The record after a reset: the new data is untouched."""
         return JobRecord(run=self.run)
 
     @property
@@ -32,11 +32,11 @@ class JobRecord:
 @dataclass(frozen=True, slots=True)
 class DataRecord:
     reseeds: int
-    """How many of the wishes to seed anew these data fulfil."""
+    """The number of reseed requests that this data fulfils."""
     commit: str
-    """The commit for which these data were begun."""
+    """The commit for which this data was created."""
     resetting: bool = False
-    """Everything that keeps data is being deleted; nothing is made again before it is gone."""
+    """Everything with data is being deleted; it is created again after the deletion completes."""
     migrations: JobRecord = JobRecord()
     seed: JobRecord = JobRecord()
 

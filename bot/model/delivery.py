@@ -1,4 +1,4 @@
-"""One webhook call from GitHub, read tolerantly: the few fields that are used, whatever else it carries."""
+"""A webhook delivery from GitHub, reduced to the fields that are used, and its effects."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class PullRequestHint:
-    """What a delivery says may have changed. Never trusted as state: a worker reads GitHub again.
+    """A change that a delivery suggests. It is never state: a worker reads GitHub again.
 
-    A `head_sha` or `open` that differs from what is stored raises the environment's generation at once,
+    A `head_sha` or `open` that differs from the stored one raises the environment's generation at once,
     so that a running worker stops writing for the older head.
     """
 
@@ -33,7 +33,7 @@ class PullRequestHint:
 
 @dataclass(frozen=True, slots=True)
 class CommitStatusChanged:
-    """CI has spoken about a commit: the environments that want it run again, their desire unchanged."""
+    """CI reported on a commit. Its environments are reconciled; their desired state is unchanged."""
 
     repository_id: int
     sha: str
@@ -41,14 +41,14 @@ class CommitStatusChanged:
 
 @dataclass(frozen=True, slots=True)
 class ResyncRequested:
-    """All pull requests of a repository have to be looked at: the work key is `resync:REPOSITORY_ID`."""
+    """All pull requests of a repository must be read again. The work key is `resync:REPOSITORY_ID`."""
 
     repository: Repository
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultBranchPushed:
-    """The default branch or a tag moved: where the repository has stages or demos, the work key is
+    """The default branch or a tag changed. If the repository has stages or demos, the work key is
     `pipeline:REPOSITORY_ID`."""
 
     repository: Repository
@@ -56,27 +56,27 @@ class DefaultBranchPushed:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationChanged:
-    """The configuration on the default branch changed: every environment of the repository is read again."""
+    """The configuration on the default branch changed. All environments of the repository are reconciled."""
 
     repository: Repository
 
 
 @dataclass(frozen=True, slots=True)
 class CommandPosted:
-    """Somebody commented on a pull request, and it reads like a command: the work key is `command:ID`."""
+    """A comment on a pull request looks like a command. The work key is `command:ID`."""
 
     repository: Repository
     number: int
     id: int
     digest: str
-    """Of its text: a worker reads the comment again and sees whether it is still the same."""
+    """Digest of the text: a worker reads the comment again and detects edits."""
 
 
 @dataclass(frozen=True, slots=True)
 class RepositoryRemoved:
-    """GitHub says, signed, that the App has lost a repository, or with None all of an installation.
+    """A signed delivery: the App lost access to a repository, or with None to a whole installation.
 
-    It is noted as evidence; before anything is taken away it has to be confirmed.
+    It is stored as evidence. GitHub must confirm it before anything is deleted.
     """
 
     installation_id: int
@@ -86,7 +86,7 @@ class RepositoryRemoved:
 
 @dataclass(frozen=True, slots=True)
 class RemovalNotice:
-    """Such a word, as it was noted."""
+    """A stored `RepositoryRemoved`."""
 
     why: str
     received_at: datetime
@@ -94,7 +94,7 @@ class RemovalNotice:
 
 @dataclass(frozen=True, slots=True)
 class RerunRequested:
-    """Somebody pressed "Re-run" on one of our checks: the preview goes through all phases again."""
+    """A user pressed "Re-run" on one of our checks. The preview runs all phases again."""
 
     repository: Repository
     number: int
@@ -111,12 +111,12 @@ WebhookEffect = (
     | CommandPosted
     | RepositoryRemoved
 )
-"""What a delivery asks for."""
+"""The effect of a delivery."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailedDelivery:
-    """A delivery that GitHub sent and nobody took. `id` names the attempt, `guid` the delivery."""
+    """A delivery that was not acknowledged. `id` identifies the attempt, `guid` the delivery."""
 
     id: int
     guid: str

@@ -1,4 +1,4 @@
-"""A place where a release runs, and how far the bot has come with it."""
+"""An environment: its key, state, progress and stored record."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class EnvironmentKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentKey:
-    """Names one environment for ever: GitHub's repository id survives a rename."""
+    """Permanent identifier of an environment; GitHub's repository id survives a rename."""
 
     kind: EnvironmentKind
     repository_id: int
@@ -33,12 +33,12 @@ class EnvironmentKey:
 
     @property
     def label(self) -> str:
-        """The same as a Kubernetes label value."""
+        """The key as a Kubernetes label value."""
         return f"{self.kind}.{self.repository_id}.{self.name}"
 
     @classmethod
     def parse(cls, text: str) -> EnvironmentKey:
-        """Reads what `str` or `label` gave; ValueError for anything else."""
+        """Parses the result of `str` or `label`; ValueError for other text."""
         parts = text.split("/" if "/" in text else ".", 2)
         if len(parts) != 3:
             raise ValueError(f"not an environment key: {text!r}")
@@ -72,18 +72,18 @@ class Phase(StrEnum):
 
 
 class EnvironmentState(StrEnum):
-    """What a person sees first."""
+    """The state that is shown to users."""
 
     PENDING = "pending"
-    """Known, nothing done yet, or a newer head is being brought up."""
+    """Nothing was done yet, or a newer head is being deployed."""
     WAITING = "waiting"
-    """Something outside has to happen first; the status says what and until when."""
+    """Waiting for an external condition; the status names it and its deadline."""
     READY = "ready"
     ASLEEP = "asleep"
-    """Somebody had its workloads stopped; data and namespace stay."""
+    """A user stopped the workloads; data and namespace remain."""
     FAILED = "failed"
     REFUSED = "refused"
-    """It runs nothing, and the status says who may allow it (a fork) or why not (skipped)."""
+    """It runs nothing. The status names who can allow it (a fork) or the reason (skipped)."""
     DELETING = "deleting"
     GONE = "gone"
 
@@ -103,7 +103,7 @@ class PhaseRecord:
 
 @dataclass(frozen=True, slots=True)
 class StatusMessage:
-    """Why something waits, was refused or failed, told so that a person can act on it."""
+    """Why something waits, was refused or failed, as text that a user can act on."""
 
     summary: str
     """One sentence."""
@@ -114,24 +114,24 @@ class StatusMessage:
 
 
 class EndReason(StrEnum):
-    """Why an environment is not wanted."""
+    """Why an environment is absent."""
 
     CLOSED = "closed"
     MERGED = "merged"
     EXPIRED = "expired"
     DESTROYED = "destroyed"
-    """Somebody had it taken away; it stays away until somebody asks for it again."""
+    """A user deleted it; it remains deleted until a user requests it again."""
     SKIPPED = "skipped"
-    """The configuration says so; the cause names the rule."""
+    """Skipped by the configuration; the message names the rule."""
     FORK = "fork"
-    """Runs nothing before somebody with rights allows it."""
+    """Runs nothing until a user with write access allows it."""
     ARCHIVED = "archived"
     REMOVED = "removed"
-    """The App has lost the repository, as a signed delivery told and GitHub confirmed."""
+    """The App lost the repository, by a signed delivery that GitHub confirmed."""
     DONE = "done"
-    """A stage or demo that nothing is wanted on any more, as when the promotion has ended that it was for."""
+    """A stage or demo without a target, for example after the promotion of an ephemeral stage."""
     UNCONFIGURED = "unconfigured"
-    """The default branch has no `.greenroom.yml`: nothing is said on the pull request."""
+    """The default branch has no `.greenroom.yml`: nothing is reported on the pull request."""
 
 
 class CheckState(StrEnum):
@@ -154,18 +154,18 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """All that a report needs: what runs where, for which commit, and what comes next."""
+    """Everything that a report needs."""
 
     state: EnvironmentState
     commit: str | None = None
-    """The head that is wanted."""
+    """The desired head."""
     live_commit: str | None = None
-    """The commit that answered last; differs from `commit` while a newer head is brought up."""
+    """The commit that responded last; differs from `commit` while a newer head is being deployed."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Image name to digest, once known."""
     release_id: str | None = None
     url: str | None = None
-    """Set only once a request through the gateway was answered by this release."""
+    """Set after this release has answered a request through the gateway."""
     phase: Phase | None = None
     phases: Mapping[Phase, PhaseRecord] = field(default_factory=dict)
     cause: StatusMessage | None = None
@@ -173,71 +173,71 @@ class Status:
     """Set in the states refused, deleting and gone."""
     checks: tuple[CheckResult, ...] = ()
     notes: tuple[str, ...] = ()
-    """What else a person should know of how it runs, one sentence each."""
+    """Notes about how it runs, one sentence each."""
     expires_at: datetime | None = None
     warn_at: datetime | None = None
-    """From when on the pull request warns that the time is running out."""
+    """When the pull request starts to warn about the expiry."""
     expiring: bool = False
-    """The pull request warns."""
+    """Whether the pull request shows the warning."""
 
 
 @dataclass(frozen=True, slots=True)
 class UserOverrides:
-    """What people asked for by command. It stands until they ask for something else."""
+    """What users requested by command, valid until they request something else."""
 
     allowed_commit: str | None = None
-    """The head of a fork's pull request that somebody with rights allowed; a newer head is another one."""
+    """The head of a fork's pull request that a user with write access allowed."""
     allowed_by: str = ""
     destroyed_by: str | None = None
-    """Who had it taken away; it stays away until somebody asks for it again."""
+    """The user who deleted it; it remains deleted until a user requests it again."""
     asleep_by: str | None = None
-    """Who had its workloads stopped; data and namespace stay."""
+    """The user who stopped its workloads; data and namespace remain."""
     extended_until: datetime | None = None
     reseeds: int = 0
-    """Raised by each request to reset the data and seed it again."""
+    """Incremented by each request to reset and seed the data."""
     refreshes: int = 0
-    """Raised by each request to go through all phases again."""
+    """Incremented by each request to run all phases again."""
     target: Target | None = None
-    """What a stage is to run. A pull request's preview follows its head instead."""
+    """The target of a stage. A preview follows its pull request's head instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What the reconciler remembers between two runs for the same desire; forgotten when the desire changes.
+    """What is kept between reconciles for the same desired state.
 
-    Nothing here is a secret, and all of it can be found again by doing the phases anew.
+    It contains no secret, and running the phases again restores it.
     """
 
     pull_request: PullRequest | None = None
     configuration: str | None = None
-    """The text of `.greenroom.yml` from the default branch, as it was read last."""
+    """The text of `.greenroom.yml` on the default branch at the last read."""
     configuration_generation: int = 0
-    """The generation for which it was read; smaller while it has to be read again."""
+    """The generation for which it was read; smaller if it must be read again."""
     images: Mapping[str, Image] = field(default_factory=dict)
-    """The release's images, once all of them are in the registry."""
+    """The release's images, after all of them exist in the registry."""
     release: Release | None = None
     applied: Mapping[str, str] = field(default_factory=dict)
     """Wave name to the digest of the objects that were applied last."""
     probe_successes: int = 0
-    """Right answers in a row through the gateway."""
+    """Consecutive successful probes through the gateway."""
     check_attempts: Mapping[str, int] = field(default_factory=dict)
-    """HTTP check name to how often it was asked."""
+    """Attempts by name of an HTTP check."""
     unstable_since: datetime | None = None
-    """Since when what had come up is not quite up: a pod restarts, a node went away."""
+    """Since when ready objects are not ready: a pod restarts, a node is lost."""
     deleting_since: datetime | None = None
     overrides: UserOverrides = UserOverrides()
-    """What people had asked for when it began."""
+    """The user overrides when it started."""
     author_trusted: bool | None = None
-    """Whether the author of a fork's pull request may write to the repository; None before it was asked."""
+    """Whether the author of a fork's pull request has write access; None if not read yet."""
     wait: StatusMessage | None = None
-    """What the current phase waits for, also while that is not worth a word on the pull request."""
+    """What the current phase waits for, also if it is not reported on the pull request yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
     """The stored record of an environment.
 
-    `generation` is raised by each change of desire; a write made for an older one is refused.
+    Each change of the desired state raises `generation`; a write for an older one is refused.
     """
 
     key: EnvironmentKey
@@ -245,22 +245,22 @@ class Environment:
     namespace: str
     generation: int
     observed_generation: int
-    """The generation for which GitHub was last read; smaller than `generation` while a hint is unread."""
+    """The generation for which GitHub was last read; smaller while a hint is unprocessed."""
     status: Status
     attempt: Attempt
     overrides: UserOverrides
     receipt: str
-    """What was written to GitHub for this environment: JSON that only the reporter reads; "" at first."""
+    """What was written to GitHub: JSON that only the reporter reads; "" at first."""
     created_at: datetime
     updated_at: datetime
     admission: Admission = Admission.NONE
     requested_at: datetime | None = None
-    """When it asked for a place on the cluster first."""
+    """When it first requested a slot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Something that was decided about an environment, written down with its reason when it is taken."""
+    """A decision about an environment, stored with its reason when it is made."""
 
     environment: EnvironmentKey
     at: datetime
@@ -268,4 +268,4 @@ class Decision:
     """One word: opened, superseded, waiting, failed, ready, refused, skipped, deleting, gone …"""
     reason: str
     by: str = ""
-    """The person who asked for it; "" when the bot decided by itself."""
+    """The user who requested it; "" for a decision of the bot."""

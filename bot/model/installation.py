@@ -1,4 +1,4 @@
-"""Where the App is installed."""
+"""An installation of the App."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """On one account. A suspended one cannot be read, which says nothing of its repositories."""
+    """The App on one account. A suspended installation cannot be read, so it proves nothing."""
 
     id: int
     account: str

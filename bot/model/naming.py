@@ -33,7 +33,7 @@ def host_label(key: EnvironmentKey, repository: Repository) -> str:
 
 
 def _dns_label(name: str) -> str:
-    """A DNS label; what is too long for one is cut and told apart by a digest."""
+    """A DNS label; longer names are truncated and made unique by a digest."""
     if len(name) <= _LONGEST_LABEL:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]

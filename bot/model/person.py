@@ -1,4 +1,4 @@
-"""Somebody with an account on GitHub."""
+"""A GitHub user."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Known by `id`: a login can be changed, and then be taken by somebody else."""
+    """A user, identified by `id`, because another account can take over a changed login."""
 
     id: int
     login: str

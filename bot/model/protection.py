@@ -1,4 +1,4 @@
-"""What a GitHub Environment asks of whoever deploys to it, as its settings say."""
+"""The protection rules of a GitHub Environment."""
 
 from __future__ import annotations
 
@@ -8,34 +8,34 @@ from datetime import timedelta
 
 @dataclass(frozen=True, slots=True)
 class Reviewers:
-    """One of them has to say yes."""
+    """Reviewers, one of whom must approve."""
 
     users: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
-    """Of the repository's organisation, as in their addresses."""
+    """Slugs of teams in the repository's organisation."""
 
     def __str__(self) -> str:
-        """Such as `bea, cem or a member of ops`."""
+        """For example `bea, cem or a member of ops`."""
         named = [*self.users, *(f"a member of {team}" for team in self.teams)]
         if len(named) < 2:
-            return "".join(named) or "nobody whom GitHub shows"
+            return "".join(named) or "a reviewer that GitHub does not show"
         return f"{', '.join(named[:-1])} or {named[-1]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """Without any rule where the repository has no such environment."""
+    """Protection rules; the defaults contain none, as for a missing environment."""
 
     reviewers: Reviewers | None = None
-    """None asks for nobody; nobody in it is a rule that nobody can keep."""
+    """None requires no approval; empty reviewers are a rule that cannot be met."""
     wait: timedelta = timedelta(0)
-    """From when the promotion was asked for."""
+    """Minimum age of a promotion."""
     protected_branches: bool = False
-    """Only what is on a protected branch may come here."""
+    """Only releases on a protected branch are admitted."""
     branches: tuple[str, ...] | None = None
-    """Only what is on a branch that matches one of these patterns; None is no such rule."""
+    """Only releases on a branch that matches a pattern are admitted; None means no such rule."""
     unsupported_rules: tuple[str, ...] = ()
-    """Rules that only GitHub itself can keep, for its own workflows."""
+    """Rules that only GitHub can evaluate, for its workflows."""
 
     @property
     def restricts_branches(self) -> bool:
@@ -47,7 +47,7 @@ UNPROTECTED = Protection()
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Where a release is in the repository's history; its name is "" when that is on no branch of it."""
+    """The branch of a release; its name is "" if the release is on no branch."""
 
     name: str
     protected: bool = False

@@ -1,4 +1,4 @@
-"""A pull request as it was read from GitHub at one moment."""
+"""A pull request, as read from GitHub."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class PullRequest:
     labels: tuple[str, ...]
     updated_at: datetime
     head_owner: str = ""
-    """Whose repository the head is in; "" when it was deleted."""
+    """Owner of the head's repository; "" if it was deleted."""
     archived: bool = False
     """The repository is read-only: nothing can be merged."""
     closed_at: datetime | None = None
     merge_commit: str | None = None
-    """What the base branch got when it was merged; what GitHub names before that is a trial, and not read."""
+    """The commit on the base branch after the merge. GitHub's test merge before that is not read."""
 
     @property
     def from_fork(self) -> bool:
@@ -44,7 +44,7 @@ class PullRequest:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What a reviewer said last."""
+    """A reviewer's last review."""
 
     by: str
     approved: bool

@@ -1,4 +1,4 @@
-"""Who may stand on the cluster when there is not room for all: first come, first served. Pure."""
+"""Slots for previews, granted in order of request. Pure."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from enum import StrEnum
 
 
 class Admission(StrEnum):
-    """Whether a preview has a place on the cluster. It keeps the place until nothing of it is left."""
+    """Whether a preview has a slot. It keeps the slot until it is deleted."""
 
     NONE = "none"
     QUEUED = "queued"
-    """All is prepared, and it waits for its turn."""
+    """Prepared, and waiting for a slot."""
     ADMITTED = "admitted"
 
 
 class Scope(StrEnum):
-    """What a cap counts together."""
+    """What a cap applies to."""
 
     AUTHOR = "author"
     REPOSITORY = "repository"
@@ -28,7 +28,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """How many previews may stand at once, of each scope; None is no cap."""
+    """Maximum number of previews per scope; None means no cap."""
 
     author: int | None = None
     repository: int | None = None
@@ -44,7 +44,7 @@ class Caps:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A preview that has a place or wants one."""
+    """A preview that has or requested a slot."""
 
     key: str
     repository_id: int
@@ -54,7 +54,7 @@ class Candidate:
 
     @property
     def scopes(self) -> Sequence[tuple[Scope, object]]:
-        """What it counts in, the narrowest first: that is the cap that its people can do something about."""
+        """Its scopes, the narrowest first, because that is the cap that its users can influence."""
         return (
             (Scope.AUTHOR, self.author.lower()),
             (Scope.REPOSITORY, self.repository_id),
@@ -64,20 +64,19 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class QueuePosition:
-    """Why it is not a preview's turn yet."""
+    """A preview's position in the queue."""
 
     position: int
-    """Among those that wait for the same cap."""
+    """Position among those that wait for the same cap."""
     scope: Scope
     running: int
     cap: int
 
 
 def queue_position(key: str, candidates: Iterable[Candidate], caps: Caps) -> QueuePosition | None:
-    """None when the preview has a place, or may take one now.
+    """Position of the preview in the queue; None if it has a slot or can take one now.
 
-    Whoever came before it and may start has as good as started; whoever waits for a cap that does not
-    concern it does not hold it up.
+    Earlier previews that can start count as started. A preview that waits for another cap does not block.
     """
     taken: Counter[tuple[Scope, object]] = Counter()
     queue = []
@@ -87,7 +86,7 @@ def queue_position(key: str, candidates: Iterable[Candidate], caps: Caps) -> Que
         else:
             queue.append(candidate)
     before: Counter[tuple[Scope, object]] = Counter()
-    for candidate in sorted(queue, key=lambda each: (each.requested_at, each.key)):
+    for candidate in sorted(queue, key=lambda waiting: (waiting.requested_at, waiting.key)):
         full = [
             (scope, cap)
             for scope in candidate.scopes

@@ -47,29 +47,27 @@ class Origin(StrEnum):
     """Where a release that can be promoted was seen first."""
 
     PREVIEW = "preview"
-    """A preview ran it, and reviewers saw it."""
+    """A preview ran it."""
     DEFAULT_BRANCH = "default branch"
     """CI built it from a commit of the default branch."""
 
 
 @dataclass(frozen=True, slots=True)
 class PromotableRelease:
-    """A release as it goes from stage to stage. Made once, and never built or resolved again."""
+    """A release that can be promoted. Created once, never rebuilt or resolved again."""
 
     repository_id: int
     commit: str
     images: Mapping[str, Image]
     manifests_digest: str
-    """Of the manifests as the commit has them, before an environment's own configuration, size and host."""
+    """Digest of the commit's manifests, before an environment's configuration, size and host are applied."""
     origin: Origin
     number: int | None
     """The pull request whose preview ran it."""
     from_fork: bool
     made_at: datetime
     tree: str = ""
-    """Git's name of the commit's content: equal trees are equal content, whatever the history.
-
-    Read when the release is promoted first; until then "".
+    """SHA of the commit's tree: equal trees have equal content. "" until the first promotion.
     """
 
     @property
@@ -82,10 +80,10 @@ class PromotableRelease:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a stage is to run: code and configuration together, so that both go forward and back as one."""
+    """The desired release of a stage, code and configuration together, so that both are rolled back as one."""
 
     release: PromotableRelease
     configuration: str
     """The text of `.greenroom.yml` that it runs with."""
     serial: int
-    """Raised each time that a stage is told what to run: each of them is verified anew."""
+    """Incremented with each new target; each target is verified."""

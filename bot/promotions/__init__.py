@@ -1,1 +1,1 @@
-"""Releases on their way from stage to stage: gates, approvals, rollout, verification, and back."""
+"""Promotion of releases through stages: gates, approvals, rollout, verification, rollback."""
