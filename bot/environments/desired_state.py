@@ -79,7 +79,7 @@ def without_pull_request(status: Status, now: datetime, lost: RemovalNotice | No
     `lost` is what a signed delivery told of the repository, once GitHub confirmed it.
     """
     if lost is not None:
-        return Absent(EndReason.REMOVED, StatusMessage(lost.why), lost.received_at)
+        return Absent(EndReason.REMOVED, StatusMessage(lost.reason), lost.received_at)
     if status.state is EnvironmentState.DELETING and status.end is not None:
         return Absent(
             status.end, StatusMessage(status.cause.summary if status.cause else ""), status.expires_at

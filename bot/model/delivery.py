@@ -81,14 +81,14 @@ class RepositoryRemoved:
 
     installation_id: int
     repository_id: int | None
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class RemovalNotice:
     """A stored `RepositoryRemoved`."""
 
-    why: str
+    reason: str
     received_at: datetime
 
 

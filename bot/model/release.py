@@ -80,7 +80,7 @@ class PromotableRelease:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The desired release of a stage, code and configuration together, so that both are rolled back as one."""
+    """The desired release of a stage: code and configuration, which are rolled back together."""
 
     release: PromotableRelease
     configuration: str

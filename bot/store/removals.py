@@ -22,7 +22,7 @@ def record(connection: Connection, notices: Sequence[RepositoryRemoved], now: da
         {
             "installation_id": notice.installation_id,
             "repository_id": notice.repository_id or _ALL,
-            "why": notice.why,
+            "why": notice.reason,
             "noted_at": now,
         }
         for notice in notices

@@ -32,7 +32,7 @@ async def test_removal_keeps_the_time_of_the_first_notice(store: Store, clock: M
     noticed_at = clock()
     await deliver(store, clock, TAKEN_OUT)
     await deliver(store, clock, TAKEN_OUT)
-    assert await store.environments.removal(SHOP, clock()) == RemovalNotice(TAKEN_OUT.why, noticed_at)
+    assert await store.environments.removal(SHOP, clock()) == RemovalNotice(TAKEN_OUT.reason, noticed_at)
     assert await store.environments.removal(SHOP, noticed_at) is None
     assert await store.environments.removal(MOVED, clock()) is None
 
@@ -48,7 +48,7 @@ async def test_removal_of_the_app_covers_all_repositories(store: Store, clock: M
     assert await store.environments.find(lost_before=clock() - timedelta(hours=1)) == []
     loss = await store.environments.removal(SHOP, clock())
     assert loss is not None
-    assert loss.why == UNINSTALLED.why
+    assert loss.reason == UNINSTALLED.reason
 
 
 async def test_removal_is_revoked_by_a_later_delivery(store: Store, clock: ManualClock) -> None:

@@ -127,7 +127,7 @@ async def test_what_was_removed_goes_once_github_confirms_it(
     assert [cause for cause, _ in simulation.telemetry.leaks] == ["removed", "removed"]
     record = await simulation.record(1)
     assert record.status.cause is not None
-    assert record.status.cause.summary == ask.why
+    assert record.status.cause.summary == ask.reason
     assert await simulation.store.queue.next_due() is None  # nobody asks for ever
 
 
