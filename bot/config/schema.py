@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from bot.config.fields import Duration, EnvironmentSection, Job, Label, RelativePath, Strict, matching
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
+from bot.model.image_reference import split_reference
 from bot.model.manifest import Tool
 
 MIGRATIONS = "migrations"
@@ -40,8 +41,9 @@ class ImageSource(Strict):
     def _parse_text(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
-        path, colon, tag = value.rpartition(":")
-        return {"repository": path, "tag": tag} if colon and "/" not in tag else {"repository": value}
+        name, tag, digest = split_reference(value)
+        # A digest stays in the repository, whose pattern refuses it.
+        return {"repository": value} if tag is None or digest else {"repository": name, "tag": tag}
 
     @model_validator(mode="after")
     def _identifies_a_commit(self) -> ImageSource:

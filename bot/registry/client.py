@@ -9,9 +9,10 @@ import ssl
 import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
-from typing import Self, TypeVar
+from typing import Self
 
 import httpx
+from cachetools import LRUCache
 
 from bot.model.addresses import is_loopback_name
 from bot.model.errors import Rejected, Unavailable
@@ -32,10 +33,7 @@ DEADLINE = 30.0  # seconds for one resolve, whatever the registry does
 TOKEN_SECONDS = 60.0  # lifetime of a token without `expires_in`; the minimum of the specification
 MAX_TOKEN_SECONDS = 3600.0
 MARGIN = 10.0  # seconds before its expiry at which a token is renewed
-MAX_REMEMBERED = 1000
-
-K = TypeVar("K")
-V = TypeVar("V")
+_CACHE_SIZE = 1000
 
 
 class RegistryClient:
@@ -54,8 +52,8 @@ class RegistryClient:
     ) -> None:
         self._credentials = credentials or Credentials()
         self._transport = Transport(allowed_hosts, resolver, verify)
-        self._challenges: dict[tuple[str, str], Challenge] = {}
-        self._tokens: dict[tuple[str, Challenge], tuple[str, float]] = {}
+        self._challenges: LRUCache[tuple[str, str], Challenge] = LRUCache(_CACHE_SIZE)
+        self._tokens: LRUCache[tuple[str, Challenge], tuple[str, float]] = LRUCache(_CACHE_SIZE)
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -95,7 +93,7 @@ class RegistryClient:
         if challenge is None:
             raise Rejected(f"the registry {reference.registry} requires an unsupported authentication scheme")
         if challenge.scheme == "bearer":
-            _remember(self._challenges, (reference.registry, reference.repository), challenge)
+            self._challenges[reference.registry, reference.repository] = challenge
         self._tokens.pop((reference.registry, challenge), None)
         return await self._authorized(method, url, reference, challenge)
 
@@ -126,7 +124,7 @@ class RegistryClient:
         _raise_for_status(reference, response)
         token, seconds = _parse_token(reference, response)
         lifetime = min(seconds, MAX_TOKEN_SECONDS) - MARGIN
-        _remember(self._tokens, (reference.registry, challenge), (token, time.monotonic() + lifetime))
+        self._tokens[reference.registry, challenge] = (token, time.monotonic() + lifetime)
         return token
 
 
@@ -225,11 +223,3 @@ def _parse_token(reference: ImageReference, response: Response) -> tuple[str, fl
     if not isinstance(token, str) or not token.isascii() or not token.isprintable():
         raise Unavailable(f"the token service of {reference.registry} responds without a token")
     return token, seconds
-
-
-def _remember(memory: dict[K, V], key: K, value: V) -> None:
-    """Stores a value; above MAX_REMEMBERED, the oldest one is removed."""
-    memory.pop(key, None)
-    memory[key] = value
-    while len(memory) > MAX_REMEMBERED:
-        del memory[next(iter(memory))]
