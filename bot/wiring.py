@@ -28,6 +28,7 @@ from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.github.app import GitHubApp
+from bot.github.messages.command_reasons import refusal_note
 from bot.github.messages.promotion_reasons import describe
 from bot.model.errors import GreenroomError
 from bot.model.quota import Caps
@@ -198,6 +199,7 @@ def _commands(dependencies: Dependencies) -> Handler:
         StageCommands(_promotion_service(dependencies)),
         StatusQuery(store.environments, store.journal, store.queue, view_reader(store, github), utc_now),
         utc_now,
+        refusal_note,
     )
     return CommandHandler(ports, dependencies.settings.longest_ttl)
 
@@ -210,9 +212,7 @@ def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
         readers, dependencies.ports.registry, dependencies.renderer, store.releases, utc_now
     )
     parity_service = ParityService(github.contents, dependencies.renderer)
-    facts_reader = FactsReader(
-        store.promotions, store.environments, readers, release_resolver, parity_service, utc_now, hosts
-    )
+    facts_reader = FactsReader(store.promotions, readers, release_resolver, parity_service, utc_now, hosts)
     pins = DemoPins(service, release_resolver)
     return {
         "promotion": PromotionReconciler(service, facts_reader, github.reporter),

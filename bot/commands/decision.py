@@ -1,33 +1,33 @@
-"""What a command leads to: a pure decision over what was read."""
+"""The decision about a command. Pure, from what was read before."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import assert_never
 
 from bot.commands.grammar import Command
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import Change
-from bot.commands.table import COMMANDS, STAGE_VERBS, Verb, allowed
+from bot.commands.table import COMMANDS, STAGE_VERBS, PreviewVerb, Verb, allowed
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import EndReason, Environment, EnvironmentState, UserOverrides
 from bot.model.pull_request import PullRequest
 from bot.model.role import Role
 
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
-_UNWANTED = (EndReason.SKIPPED, EndReason.UNCONFIGURED, EndReason.ARCHIVED)
-_TOLD = (Verb.STATUS, Verb.WHY, Verb.HELP)
-_WORTH_IT = timedelta(minutes=1)
-"""What `/extend` takes at the least: at the longest life it would be the seconds since it was typed last."""
-_CLOCK = timedelta(seconds=1)
-"""GitHub tells whole seconds."""
+_DISABLED = (EndReason.SKIPPED, EndReason.UNCONFIGURED, EndReason.ARCHIVED)
+_LEAST_EXTENSION = timedelta(minutes=1)
+"""A shorter extension is none: at the maximum it would be the seconds since the last command."""
+_RESOLUTION = timedelta(seconds=1)
+"""Of timestamps on GitHub."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that decides about a command."""
+    """Everything on which a decision depends."""
 
-    command: RecordedCommand
+    recorded: RecordedCommand
     comment: PostedComment
     role: Role
     pull_request: PullRequest
@@ -37,107 +37,119 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class CommandDecision:
     outcome: Outcome
     change: Change | None = None
-    """None when nothing is to be changed."""
+    """Of the environment; None when it stays as it is."""
 
 
-def decide(command: Command, at: Situation) -> Decision:
-    said = Outcome(
-        Result.ACCEPTED,
-        command.verb,
-        role=at.role,
-        head=at.pull_request.head_sha,
-        fork=at.pull_request.from_fork,
-    )
-    fork_author = at.pull_request.from_fork and at.comment.author.lower() == at.pull_request.author.lower()
-    if not allowed(command.verb, at.role, fork_author=fork_author):
-        return Decision(replace(said, result=Result.FORBIDDEN))
-    if command.verb in _TOLD:
-        return Decision(replace(said, result=Result.REPORTED, stage=" ".join(command.words)))
-    if not at.pull_request.open and command.verb not in STAGE_VERBS:
-        return Decision(replace(said, result=Result.CLOSED))
-    if COMMANDS[command.verb].bound and not _could_see(at):
-        moved = at.command.head not in (None, at.pull_request.head_sha)
-        result, seen = (Result.MOVED, at.command.head) if moved else (Result.UNSEEN, None)
-        return Decision(replace(said, result=result, seen=seen))
-    if command.verb in STAGE_VERBS:
-        return Decision(said)
-    if at.environment is None:
-        return Decision(replace(said, result=Result.NO_PREVIEW))
-    return _effect(command, said, at, at.environment)
+def decide(command: Command, situation: Situation) -> CommandDecision:
+    """For a command about stages: whether it may be executed."""
+    verb, pull, role = command.verb, situation.pull_request, situation.role
+    accepted = Outcome(Result.ACCEPTED, verb, role=role, head=pull.head_sha, fork=pull.from_fork)
+    fork_author = pull.from_fork and situation.comment.author.lower() == pull.author.lower()
+    if not allowed(verb, role, fork_author=fork_author):
+        return CommandDecision(replace(accepted, result=Result.FORBIDDEN))
+    if verb is Verb.STATUS or verb is Verb.WHY or verb is Verb.HELP:
+        return CommandDecision(replace(accepted, result=Result.REPORTED, stage=" ".join(command.words)))
+    if not pull.open and verb not in STAGE_VERBS:
+        return CommandDecision(replace(accepted, result=Result.CLOSED))
+    if COMMANDS[verb].bound and not _saw_head(situation):
+        seen = situation.recorded.head
+        if seen in (None, pull.head_sha):
+            return CommandDecision(replace(accepted, result=Result.UNSEEN))
+        return CommandDecision(replace(accepted, result=Result.MOVED, seen=seen))
+    match verb:
+        case Verb.PREVIEW | Verb.REFRESH | Verb.SLEEP | Verb.EXTEND | Verb.DESTROY | Verb.RESEED:
+            if situation.environment is None:
+                return CommandDecision(replace(accepted, result=Result.NO_PREVIEW))
+            return _decide_preview(verb, command, accepted, situation, situation.environment)
+        case _:
+            return CommandDecision(accepted)
 
 
-def _could_see(at: Situation) -> bool:
-    """Whether the head of now was the head already when the comment was written.
+def _saw_head(situation: Situation) -> bool:
+    """Whether the present head was the head when the comment was written.
 
-    Told by two clocks, GitHub's and ours, and in doubt it was not: who asks again then means the head of now.
+    Compares GitHub's clock with ours; in doubt it was not, and the user repeats the command.
     """
-    since = at.command.head_since
+    recorded = situation.recorded
     return (
-        at.command.head == at.pull_request.head_sha
-        and since is not None
-        and since < min(at.command.received_at, at.comment.created_at + _CLOCK)
+        recorded.head == situation.pull_request.head_sha
+        and recorded.head_since is not None
+        and recorded.head_since < min(recorded.received_at, situation.comment.created_at + _RESOLUTION)
     )
 
 
-def _effect(command: Command, said: Outcome, at: Situation, environment: Environment) -> Decision:
-    status, wishes = environment.status, environment.overrides
-    ended = status.state in _ENDED or wishes.destroyed_by is not None
-    if command.verb in (Verb.PREVIEW, Verb.REFRESH) and status.end in _UNWANTED and not _blocked(at, wishes):
-        why = status.cause.summary if status.cause else ""
-        return Decision(replace(said, result=Result.DISABLED, reason=why))
-    author = at.comment.author
-    match command.verb:
-        case Verb.PREVIEW:
-            return _preview(said, at, environment)
-        case Verb.REFRESH:
-            return Decision(said, _wanted(at, again=True))
-        case _ if ended:
-            return Decision(replace(said, result=Result.NO_PREVIEW))
+def _decide_preview(
+    verb: PreviewVerb, command: Command, accepted: Outcome, situation: Situation, environment: Environment
+) -> CommandDecision:
+    status, overrides = environment.status, environment.overrides
+    ended = status.state in _ENDED or overrides.destroyed_by is not None
+    if verb is Verb.PREVIEW or verb is Verb.REFRESH:
+        if status.end in _DISABLED and not _is_blocked(situation, overrides):
+            reason = status.cause.summary if status.cause else ""
+            return CommandDecision(replace(accepted, result=Result.DISABLED, reason=reason))
+        if verb is Verb.REFRESH:
+            return CommandDecision(accepted, _unblock(situation, again=True))
+        return _deploy(accepted, situation, environment)
+    if ended:
+        return CommandDecision(replace(accepted, result=Result.NO_PREVIEW))
+    author = situation.comment.author
+    match verb:
         case Verb.DESTROY:
-            return Decision(said, lambda wishes: replace(wishes, destroyed_by=author))
+            return CommandDecision(accepted, lambda overrides: replace(overrides, destroyed_by=author))
         case Verb.SLEEP:
-            if wishes.asleep_by is not None:
-                return Decision(replace(said, result=Result.ALREADY))
-            return Decision(said, lambda wishes: replace(wishes, asleep_by=author))
+            if overrides.asleep_by is not None:
+                return CommandDecision(replace(accepted, result=Result.ALREADY))
+            return CommandDecision(accepted, lambda overrides: replace(overrides, asleep_by=author))
         case Verb.RESEED:
-            return Decision(said, lambda wishes: replace(wishes, reseeds=wishes.reseeds + 1))
-    return _extend(command.duration or timedelta(), said, at, environment)
+            return CommandDecision(
+                accepted, lambda overrides: replace(overrides, reseeds=overrides.reseeds + 1)
+            )
+        case Verb.EXTEND:
+            return _extend(command.duration or timedelta(), accepted, situation, environment)
+    assert_never(verb)
 
 
-def _preview(said: Outcome, at: Situation, environment: Environment) -> Decision:
+def _deploy(accepted: Outcome, situation: Situation, environment: Environment) -> CommandDecision:
     status = environment.status
     again = status.end is EndReason.EXPIRED or status.state is EnvironmentState.FAILED
-    if not (again or _blocked(at, environment.overrides)):
-        return Decision(replace(said, result=Result.ALREADY))
-    return Decision(said, _wanted(at, again=again))
+    if not (again or _is_blocked(situation, environment.overrides)):
+        return CommandDecision(replace(accepted, result=Result.ALREADY))
+    return CommandDecision(accepted, _unblock(situation, again=again))
 
 
-def _blocked(at: Situation, wishes: UserOverrides) -> bool:
-    """Whether something keeps the preview away that a command can lift."""
-    unallowed = at.pull_request.from_fork and wishes.allowed_commit != at.pull_request.head_sha
-    return unallowed or wishes.destroyed_by is not None or wishes.asleep_by is not None
+def _is_blocked(situation: Situation, overrides: UserOverrides) -> bool:
+    """Whether a command can remove what blocks the preview."""
+    pull = situation.pull_request
+    not_approved = pull.from_fork and overrides.allowed_commit != pull.head_sha
+    return not_approved or overrides.destroyed_by is not None or overrides.asleep_by is not None
 
 
-def _wanted(at: Situation, *, again: bool) -> Change:
-    """Whatever kept the preview away is lifted; `again` goes through all phases anew."""
+def _unblock(situation: Situation, *, again: bool) -> Change:
+    """Removes what blocks the preview; `again` runs all phases."""
 
-    def change(wishes: UserOverrides) -> UserOverrides:
-        wishes = replace(wishes, destroyed_by=None, asleep_by=None, refreshes=wishes.refreshes + int(again))
-        if at.pull_request.from_fork:
-            wishes = replace(wishes, allowed_commit=at.pull_request.head_sha, allowed_by=at.comment.author)
-        return wishes
+    def change(overrides: UserOverrides) -> UserOverrides:
+        refreshes = overrides.refreshes + int(again)
+        overrides = replace(overrides, destroyed_by=None, asleep_by=None, refreshes=refreshes)
+        pull, author = situation.pull_request, situation.comment.author
+        if pull.from_fork:
+            overrides = replace(overrides, allowed_commit=pull.head_sha, allowed_by=author)
+        return overrides
 
     return change
 
 
-def _extend(by: timedelta, said: Outcome, at: Situation, environment: Environment) -> Decision:
-    """Longer than it would live, but never longer from now than the operator allows."""
-    planned = environment.status.expires_at or at.now
-    planned = max(planned, environment.overrides.extended_until or at.now, at.now)
-    until = min(planned + by, at.now + at.longest_ttl)
-    if until - planned < _WORTH_IT:
-        return Decision(replace(said, result=Result.MAXIMUM, until=planned))
-    return Decision(replace(said, until=until), lambda wishes: replace(wishes, extended_until=until))
+def _extend(
+    extension: timedelta, accepted: Outcome, situation: Situation, environment: Environment
+) -> CommandDecision:
+    """Extends the lifetime up to the operator's maximum, counted from now."""
+    now = situation.now
+    expires_at = max(environment.status.expires_at or now, environment.overrides.extended_until or now, now)
+    until = min(expires_at + extension, now + situation.longest_ttl)
+    if until - expires_at < _LEAST_EXTENSION:
+        return CommandDecision(replace(accepted, result=Result.MAXIMUM, until=expires_at))
+    return CommandDecision(
+        replace(accepted, until=until), lambda overrides: replace(overrides, extended_until=until)
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -95,10 +94,10 @@ def _command(word: str, rest: str) -> Command | None:
 
 
 def _worded(word: str, said: tuple[str, ...]) -> Command | None:
-    verb = next((verb for verb in _WORDS_AFTER if verb == f"/{word}"), None)
+    verb = next((verb for verb, entry in COMMANDS.items() if verb == f"/{word}" and entry.words[1]), None)
     if verb is None:
         return None
-    least, most = _WORDS_AFTER[verb]
+    least, most = COMMANDS[verb].words
     if not least <= len(said) <= most:
         return None
     if verb is Verb.LOCK:
@@ -124,26 +123,6 @@ def _words() -> dict[str, tuple[Verb, ...]]:
         words[word] = (*words.get(word, ()), verb)
     return words
 
-
-_REASON = 100
-"""Words; a longer one belongs into a comment of its own."""
-
-_WORDS_AFTER: Mapping[Verb, tuple[int, int]] = {
-    Verb.PROMOTE: (1, 2),
-    Verb.ROLLBACK: (1, 1),
-    Verb.APPROVE: (0, 1),
-    Verb.REJECT: (0, _REASON),
-    Verb.PAUSE: (0, 1),
-    Verb.RESUME: (0, 1),
-    Verb.ABORT: (0, _REASON),
-    Verb.LOCK: (1, _REASON),
-    Verb.UNLOCK: (1, 1),
-    Verb.HOLD: (1, _REASON),
-    Verb.UNHOLD: (1, 1),
-    Verb.STATUS: (0, 1),
-    Verb.WHY: (0, 1),
-}
-"""How many words may follow."""
 
 _WORDS = _words()
 """First word to the commands that begin with it."""

@@ -1,19 +1,20 @@
-"""Carries out one command, from reading its comment to the answer. Safe to die at any point."""
+"""Executes a command, from reading its comment to the answer; crash-safe."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import structlog
 
-from bot.commands.decision import Decision, Situation, decide
-from bot.commands.grammar import ParsedComment, UnknownCommand, digest, parse
+from bot.commands.decision import CommandDecision, Situation, decide
+from bot.commands.grammar import UnknownCommand, digest, parse
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import CommandStore, CommentPort, EnvironmentReader
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
-from bot.commands.table import STAGE_VERBS
+from bot.commands.table import stage_verb
 from bot.environments.ports import Clock, CollaboratorReader, PullRequestReader
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import EnvironmentKey
@@ -34,109 +35,111 @@ class CommandPorts:
     stage_commands: StageCommands
     status_query: StatusQuery
     clock: Clock
+    refusal_note: Callable[[Outcome], str]
+    """Text for the journal about a command that was not executed; "" for other commands."""
 
 
 class CommandHandler:
-    """The handler of `command:` work."""
+    """Handler of `command:` work."""
 
-    def __init__(self, peers: CommandPorts, longest_ttl: timedelta) -> None:
-        self._peers = peers
+    def __init__(self, ports: CommandPorts, longest_ttl: timedelta) -> None:
+        self._ports = ports
         self._longest_ttl = longest_ttl
 
     async def __call__(self, claim: Claim) -> None:
-        found = await self._peers.commands.get(int(claim.key.subject))
-        if found is None or found[0].finished:
+        stored = await self._ports.commands.get(int(claim.key.subject), claim)
+        if stored is None or stored[0].finished:
             return
-        command, outcome = found
+        recorded, outcome = stored
         structlog.contextvars.bind_contextvars(
-            comment=command.comment_id, repository=command.repository.full_name
+            comment=recorded.comment_id, repository=recorded.repository.full_name
         )
         if outcome is None:
-            outcome = await self._carry_out(claim, command)
+            outcome = await self._execute(claim, recorded)
+            if outcome is not None and outcome.result is Result.STARTED:
+                return  # The promotion has a comment of its own; the decision finished the command.
         if outcome is not None and outcome.result is not Result.STARTED:
-            await self._answer(claim, command, outcome)
-        await self._peers.commands.finish(claim, command)
+            await self._answer(claim, recorded, outcome)
+        await self._ports.commands.finish(claim, recorded)
 
-    async def _carry_out(self, claim: Claim, command: RecordedCommand) -> Outcome | None:
-        """None when there is nobody to answer to."""
-        posted = await self._peers.comments.comment(command.repository, command.comment_id)
-        if posted is None or posted.by_bot or posted.number != command.number:
+    async def _execute(self, claim: Claim, recorded: RecordedCommand) -> Outcome | None:
+        """None when there is no user to answer."""
+        comment = await self._ports.comments.comment(recorded.repository, recorded.comment_id)
+        if comment is None or comment.by_bot or comment.number != recorded.number:
             return None
-        await self._acknowledge(claim, command)
-        decided = await self._decide(command, posted)
-        if decided is None:
+        await self._acknowledge(recorded)
+        decision = await self._decide(recorded, comment)
+        if decision is None:
             return None
-        log.info("a command", by=posted.author, command=decided.outcome.verb, result=decided.outcome.result)
-        return await self._peers.commands.decide(
-            claim, command, decided.outcome, decided.change, by=posted.author
+        outcome = decision.outcome
+        log.info("command decided", by=comment.author, command=outcome.verb, result=outcome.result)
+        return await self._ports.commands.decide(
+            claim, recorded, outcome, decision.change, comment.author, self._ports.refusal_note
         )
 
-    async def _decide(self, command: RecordedCommand, posted: PostedComment) -> Decision | None:
-        spoken = parse(posted.body)
-        if spoken is None or digest(posted.body) != command.digest:
-            return Decision(Outcome(Result.EDITED))
-        if isinstance(spoken.first, UnknownCommand):
-            mistake = Outcome(Result.UNKNOWN, typed=spoken.first.typed, nearest=spoken.first.nearest)
-            return Decision(mistake)
-        pull = await self._peers.pull_requests.pull_request(command.repository, command.number)
+    async def _decide(self, recorded: RecordedCommand, comment: PostedComment) -> CommandDecision | None:
+        parsed = parse(comment.body)
+        if parsed is None or digest(comment.body) != recorded.digest:
+            return CommandDecision(Outcome(Result.EDITED))
+        command = parsed.first
+        if isinstance(command, UnknownCommand):
+            return CommandDecision(Outcome(Result.UNKNOWN, typed=command.typed, nearest=command.nearest))
+        ports, key = self._ports, EnvironmentKey.preview(recorded.repository.id, recorded.number)
+        pull = await ports.pull_requests.pull_request(recorded.repository, recorded.number)
         if pull is None:
             return None
+        verb = stage_verb(command.verb)
         situation = Situation(
-            command=command,
-            comment=posted,
-            role=await self._role(command, posted),
+            recorded=recorded,
+            comment=comment,
+            role=await self._role(recorded, comment),
             pull_request=pull,
-            environment=await self._peers.environments.get(
-                EnvironmentKey.preview(command.repository.id, command.number)
-            ),
-            now=self._peers.clock(),
+            environment=await ports.environments.get(key) if verb is None else None,
+            now=ports.clock(),
             longest_ttl=self._longest_ttl,
         )
-        decided = decide(spoken.first, situation)
-        if spoken.first.verb in STAGE_VERBS and await self._may_go_on(decided, command):
-            decided = Decision(
-                await self._peers.stage_commands.execute(spoken.first, decided.outcome, situation)
-            )
-        return _with_more(decided, spoken)
+        decision = decide(command, situation)
+        if verb is not None and await self._may_execute(decision, recorded):
+            executed = await ports.stage_commands.execute(verb, command, decision.outcome, situation)
+            decision = CommandDecision(executed)
+        return replace(decision, outcome=replace(decision.outcome, ignored=parsed.more))
 
-    async def _may_go_on(self, decided: Decision, command: RecordedCommand) -> bool:
-        """What was carried out before a kill was allowed then, whatever changed since."""
-        return decided.outcome.result is Result.ACCEPTED or await self._peers.stage_commands.carried_out(
-            command
-        )
+    async def _may_execute(self, decision: CommandDecision, recorded: RecordedCommand) -> bool:
+        """A command that was executed before a crash was allowed then, whatever has changed since."""
+        if decision.outcome.result is Result.ACCEPTED:
+            return True
+        return await self._ports.stage_commands.carried_out(recorded)
 
-    async def _role(self, command: RecordedCommand, posted: PostedComment) -> Role:
-        """Rights that cannot be read are none."""
+    async def _role(self, recorded: RecordedCommand, comment: PostedComment) -> Role:
+        """Fails closed."""
         try:
-            return await self._peers.collaborators.role(command.repository, posted.author)
+            return await self._ports.collaborators.role(recorded.repository, comment.author)
         except Rejected as error:
-            log.warning("somebody's rights cannot be read", login=posted.author, reason=str(error))
+            log.warning("role unreadable", login=comment.author, reason=str(error))
             return Role.NONE
 
-    async def _acknowledge(self, claim: Claim, command: RecordedCommand) -> None:
+    async def _acknowledge(self, recorded: RecordedCommand) -> None:
+        """The reaction is idempotent, so it needs no fence beyond the claim's check by `get`."""
+
         async def fence() -> None:
-            await self._peers.commands.check(claim)
+            return
 
         try:
-            await self._peers.comments.acknowledge(command.repository, command.comment_id, fence)
-        except Rejected as error:  # a locked conversation takes no reactions; the command is carried out
-            log.warning("a comment takes no reaction", reason=str(error))
+            await self._ports.comments.acknowledge(recorded.repository, recorded.comment_id, fence)
+        except Rejected as error:  # a locked conversation takes no reactions; the command is executed
+            log.warning("reaction rejected", reason=str(error))
 
-    async def _answer(self, claim: Claim, command: RecordedCommand, outcome: Outcome) -> None:
-        commands = self._peers.commands
+    async def _answer(self, claim: Claim, recorded: RecordedCommand, outcome: Outcome) -> None:
+        commands = self._ports.commands
 
         async def fence() -> None:
             await commands.check(claim)
 
         async def save(answer: str) -> None:
-            await commands.answered(claim, command, answer)
+            await commands.answered(claim, recorded, answer)
 
         try:
-            account = await self._peers.status_query.answer(command, outcome)
-            await self._peers.comments.answer(command, outcome, account, fence, save)
+            status = await self._ports.status_query.answer(recorded, outcome)
+            await self._ports.comments.answer(recorded, outcome, status, fence, save)
         except Rejected as error:
-            log.warning("a command cannot be answered", reason=str(error))
-
-
-def _with_more(decided: Decision, spoken: ParsedComment) -> Decision:
-    return replace(decided, outcome=replace(decided.outcome, ignored=spoken.more))
+            log.warning("answer rejected", reason=str(error))

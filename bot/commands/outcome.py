@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.commands.table import Verb, required_role
+from bot.commands.table import Verb
 from bot.environments.views import EnvironmentView
 from bot.model.role import Role
 from bot.promotions.views import PipelineView, StageView
@@ -65,25 +65,6 @@ class Outcome:
     """What it was about, where it was not the preview, as it was typed."""
     reason: str = ""
     """What keeps the preview away, or why it was refused, in a sentence; may quote what people typed."""
-
-    @property
-    def refusal(self) -> str:
-        """Why a command was not carried out, for the journal; "" when it was, or when it was none."""
-        if self.verb is None:
-            return ""
-        head, seen = (self.head or "unknown")[:7], (self.seen or "unknown")[:7]
-        reason = {
-            Result.FORBIDDEN: f"it needs the role `{required_role(self.verb)}`, and this is `{self.role}`",
-            Result.MOVED: f"it was meant for {seen}, but the head is {head}",
-            Result.UNSEEN: f"it is not certain that {head} was the head when the comment was written",
-            Result.OVERTAKEN: "a later command was carried out before it",
-            Result.CLOSED: "the pull request is not open",
-            Result.NO_PREVIEW: "no preview stands here",
-            Result.MAXIMUM: "the preview lives as long already as the operator allows",
-            Result.DISABLED: self.reason,
-            Result.REFUSED: self.reason,
-        }.get(self.result, "")
-        return f"`{self.verb}`: {reason.rstrip('.')}." if reason else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,18 +39,27 @@ class CommentPort(Protocol):
 
 
 class CommandStore(Protocol):
-    async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None: ...
+    async def get(
+        self, comment_id: int, claim: Claim | None = None
+    ) -> tuple[RecordedCommand, Outcome | None] | None:
+        """The command and its stored outcome; Superseded when the claim is lost."""
 
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is still held."""
 
     async def decide(
-        self, claim: Claim, command: RecordedCommand, outcome: Outcome, change: Change | None, by: str
+        self,
+        claim: Claim,
+        command: RecordedCommand,
+        outcome: Outcome,
+        change: Change | None,
+        by: str,
+        refusal_note: Callable[[Outcome], str],
     ) -> Outcome:
-        """Keeps the outcome and changes what the environment is wished to be, in one transaction.
+        """Stores the outcome and changes the environment in one transaction.
 
-        A command that a later comment has overtaken changes nothing, and its outcome says so. What was not
-        carried out goes to the journal as "refused".
+        A command that a later comment has overtaken changes nothing, and its outcome says so. A command with
+        a refusal note is recorded as "refused". STARTED finishes the command: it has no answer.
         """
 
     async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None: ...

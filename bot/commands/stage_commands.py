@@ -1,117 +1,98 @@
-"""Commands about stages: what was typed becomes what is asked of the promotions."""
+"""Executes commands about stages through the PromotionService."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import NamedTuple
+from typing import assert_never
 
 from bot.commands.decision import Situation
 from bot.commands.grammar import Command
 from bot.commands.outcome import Outcome, Result
-from bot.commands.table import Verb
+from bot.commands.table import COMMANDS, StageVerb, Verb
 from bot.model.command import RecordedCommand
-from bot.model.promotion import Promotion
 from bot.model.role import Role
 from bot.promotions.refusals import Refusal
 from bot.promotions.service import PromotionService, Requester
 
 _MAY_TAKE = (Role.MAINTAIN, Role.ADMIN)
-"""Who may lift somebody else's lock."""
-
-_REASONED = (Verb.REJECT, Verb.ABORT)
-"""What may be followed by a reason alone."""
-
-
-class Done(NamedTuple):
-    """What became of it, and of which stage."""
-
-    result: Result
-    stage: str
-    until: datetime | None = None
-
-
-Order = Callable[[Requester, Command, Situation], Awaitable[Done]]
+"""Roles that may lift another user's lock."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageCommands:
     service: PromotionService
 
-    async def execute(self, command: Command, said: Outcome, at: Situation) -> Outcome:
-        """Rights and head are seen to. The same comment a second time asks for nothing new."""
-        requester = Requester(
-            at.command.repository,
-            at.comment.author,
-            _token(at.command),
-            at.command.number,
-            at.pull_request.head_sha,
-        )
-        orders: Mapping[Verb, Order] = {
-            Verb.PROMOTE: self._promote,
-            Verb.ROLLBACK: self._rollback,
-            Verb.LOCK: self._lock,
-            Verb.UNLOCK: self._unlock,
-            Verb.HOLD: self._hold,
-            Verb.UNHOLD: self._unhold,
-        }
+    async def execute(
+        self, verb: StageVerb, command: Command, accepted: Outcome, situation: Situation
+    ) -> Outcome:
+        """Rights and head are checked before. Idempotent for each comment."""
+        recorded, author = situation.recorded, situation.comment.author
+        head = situation.pull_request.head_sha
+        requester = Requester(recorded.repository, author, _token(recorded), recorded.number, head)
         try:
-            done = await orders.get(command.verb, self._decide)(requester, command, at)
+            return await self._execute(verb, command, accepted, situation, requester)
         except Refusal as refusal:
-            return replace(said, result=Result.REFUSED, reason=self.service.describe(refusal.reason))
-        return replace(said, **done._asdict())
+            text = self.service.describe(refusal.reason)
+            return replace(accepted, result=Result.REFUSED, reason=text)
 
-    async def carried_out(self, command: RecordedCommand) -> bool:
-        """Whether the comment was carried out already, by whoever was killed before it could say so."""
+    async def carried_out(self, recorded: RecordedCommand) -> bool:
+        """Whether the command was executed before a crash."""
         promotions = self.service.promotions
-        return await promotions.carried_out(command.repository.id, _token(command)) is not None
+        return await promotions.carried_out(recorded.repository.id, _token(recorded)) is not None
 
-    async def _promote(self, requester: Requester, command: Command, _: Situation) -> Done:
-        stage, *release = command.words
-        promotion = await self.service.promote(requester, stage, release[0] if release else None)
-        return Done(Result.STARTED, promotion.stage.name)
-
-    async def _rollback(self, requester: Requester, command: Command, at: Situation) -> Done:
-        promotion = await self.service.rollback(requester, command.words[0])
-        told_here = promotion.number == at.command.number
-        return Done(Result.STARTED if told_here else Result.DONE, promotion.stage.name)
-
-    async def _decide(self, requester: Requester, command: Command, _: Situation) -> Done:
-        """About the promotion that is under way here, or on the stage that is named first."""
-        names = await self.service.lookup(requester.repository)
-        stage, why = names.parse_target(command.words, reasoned=command.verb in _REASONED)
+    async def _execute(  # noqa: C901  # one case per verb
+        self,
+        verb: StageVerb,
+        command: Command,
+        accepted: Outcome,
+        situation: Situation,
+        requester: Requester,
+    ) -> Outcome:
         service = self.service
-        orders: Mapping[Verb, Callable[[], Awaitable[Promotion]]] = {
-            Verb.APPROVE: lambda: service.approve(requester, stage),
-            Verb.REJECT: lambda: service.reject(requester, stage, why),
-            Verb.ABORT: lambda: service.abort(requester, stage, why),
-            Verb.PAUSE: lambda: service.pause(requester, stage),
-            Verb.RESUME: lambda: service.resume(requester, stage),
-        }
-        promotion = await orders[command.verb]()
-        return Done(Result.DONE, promotion.stage.name)
+        done, name = replace(accepted, result=Result.DONE), " ".join(command.words[:1])
+        reason = " ".join(command.words[1:])
+        match verb:
+            case Verb.PROMOTE:
+                promotion = await service.promote(requester, name, reason or None)
+                return replace(accepted, result=Result.STARTED, stage=promotion.stage.name)
+            case Verb.ROLLBACK:
+                promotion = await service.rollback(requester, name)
+                own = promotion.number == requester.number
+                result = Result.STARTED if own else Result.DONE
+                return replace(accepted, result=result, stage=promotion.stage.name)
+            case Verb.LOCK:
+                record = await service.lock(requester, name, command.duration, reason)
+                until = record.lock.until if record.lock is not None else None
+                return replace(done, stage=name, until=until)
+            case Verb.UNLOCK:
+                await service.unlock(requester, name, may_take=situation.role in _MAY_TAKE)
+                return replace(done, stage=name)
+            case Verb.HOLD:
+                await service.hold(requester, name, reason)
+                return replace(done, stage=name)
+            case Verb.UNHOLD:
+                await service.unhold(requester, name)
+                return replace(done, stage=name)
+            case Verb.APPROVE | Verb.REJECT | Verb.PAUSE | Verb.RESUME | Verb.ABORT:
+                lookup = await service.lookup(requester.repository)
+                reasoned = COMMANDS[verb].takes_reason
+                stage, reason = lookup.parse_target(command.words, reasoned=reasoned)
+                match verb:
+                    case Verb.APPROVE:
+                        promotion = await service.approve(requester, stage)
+                    case Verb.REJECT:
+                        promotion = await service.reject(requester, stage, reason)
+                    case Verb.PAUSE:
+                        promotion = await service.pause(requester, stage)
+                    case Verb.RESUME:
+                        promotion = await service.resume(requester, stage)
+                    case Verb.ABORT:
+                        promotion = await service.abort(requester, stage, reason)
+                    case _:
+                        assert_never(verb)
+                return replace(done, stage=promotion.stage.name)
+        assert_never(verb)
 
-    async def _lock(self, requester: Requester, command: Command, _: Situation) -> Done:
-        stage, *why = command.words
-        record = await self.service.lock(requester, stage, command.duration, " ".join(why))
-        return Done(Result.DONE, stage, record.lock.until if record.lock is not None else None)
 
-    async def _unlock(self, requester: Requester, command: Command, at: Situation) -> Done:
-        [stage] = command.words
-        await self.service.unlock(requester, stage, may_take=at.role in _MAY_TAKE)
-        return Done(Result.DONE, stage)
-
-    async def _hold(self, requester: Requester, command: Command, _: Situation) -> Done:
-        stage, *why = command.words
-        await self.service.hold(requester, stage, " ".join(why))
-        return Done(Result.DONE, stage)
-
-    async def _unhold(self, requester: Requester, command: Command, _: Situation) -> Done:
-        [stage] = command.words
-        await self.service.unhold(requester, stage)
-        return Done(Result.DONE, stage)
-
-
-def _token(command: RecordedCommand) -> str:
-    return f"comment/{command.comment_id}"
+def _token(recorded: RecordedCommand) -> str:
+    return f"comment/{recorded.comment_id}"

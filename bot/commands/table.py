@@ -1,17 +1,18 @@
-"""All commands: how they are typed, what they do, and who may give them. docs/commands.md shows the same."""
+"""All commands: grammar, rights and help of each. docs/commands.md shows the same."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal, get_args
 
 from bot.model.environment import EndReason, EnvironmentState, Status
 from bot.model.role import Role
 
 
 class Verb(StrEnum):
-    """What a command asks for: its words, without what is different each time."""
+    """A command without its arguments."""
 
     PREVIEW = "/preview"
     REFRESH = "/preview refresh"
@@ -35,18 +36,60 @@ class Verb(StrEnum):
     HELP = "/help"
 
 
+PreviewVerb = Literal[Verb.PREVIEW, Verb.REFRESH, Verb.SLEEP, Verb.EXTEND, Verb.DESTROY, Verb.RESEED]
+StageVerb = Literal[
+    Verb.PROMOTE,
+    Verb.ROLLBACK,
+    Verb.APPROVE,
+    Verb.REJECT,
+    Verb.PAUSE,
+    Verb.RESUME,
+    Verb.ABORT,
+    Verb.LOCK,
+    Verb.UNLOCK,
+    Verb.HOLD,
+    Verb.UNHOLD,
+]
+STAGE_VERBS: frozenset[Verb] = frozenset(get_args(StageVerb))
+
+_REASON_WORDS = 100
+"""Longest reason."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     usage: str
-    """How it is typed."""
+    """Example in the help."""
     does: str
-    """Follows the usage in a list; begins in lower case."""
+    """Follows the usage in the help; begins in lower case."""
     roles: frozenset[Role]
     fork_author: bool = False
-    """Whether the author of a fork's pull request may give it there, whatever the role."""
+    """The author of a fork's pull request may use it there, whatever the role."""
     bound: bool = False
-    """It runs what the commenter saw: refused when the head is another one by now."""
+    """It applies to the head that the user saw, and is refused for another head."""
+    words: tuple[int, int] = (0, 0)
+    """Least and largest number of words that may follow."""
+    sets_preview_state: bool = False
+    """Of several such commands, the one that was typed last counts, in whatever order they arrive."""
 
+    @property
+    def takes_reason(self) -> bool:
+        """The stage is optional, and a reason may follow."""
+        return self.words == _REASON
+
+
+def stage_verb(verb: Verb) -> StageVerb | None:
+    """The verb of a command about stages; None for other commands. A verb of no family is a type error."""
+    match verb:
+        case Verb.PREVIEW | Verb.REFRESH | Verb.SLEEP | Verb.EXTEND | Verb.DESTROY | Verb.RESEED:
+            return None
+        case Verb.STATUS | Verb.WHY | Verb.HELP:
+            return None
+        case _:
+            return verb
+
+
+_STAGE, _ONE_STAGE, _REASON, _STAGE_AND_REASON = (0, 1), (1, 1), (0, _REASON_WORDS), (1, _REASON_WORDS)
 
 _READERS = frozenset(Role) - {Role.NONE}
 _TENDERS = _READERS - {Role.READ}
@@ -58,68 +101,81 @@ COMMANDS: Mapping[Verb, Entry] = {
         "deploys, restores or wakes the preview; approves this commit of a fork",
         _WRITERS,
         bound=True,
+        sets_preview_state=True,
     ),
     Verb.REFRESH: Entry(
-        "/preview refresh", "redeploys the same commit and re-runs the checks", _WRITERS, bound=True
+        "/preview refresh",
+        "redeploys the same commit and re-runs the checks",
+        _WRITERS,
+        bound=True,
+        sets_preview_state=True,
     ),
-    Verb.SLEEP: Entry("/preview sleep", "stops the workloads and keeps the data", _TENDERS, fork_author=True),
+    Verb.SLEEP: Entry(
+        "/preview sleep",
+        "stops the workloads and keeps the data",
+        _TENDERS,
+        fork_author=True,
+        sets_preview_state=True,
+    ),
     Verb.EXTEND: Entry("/extend 24h", "extends the preview's lifetime (`90m`, `24h`, `3d`)", _TENDERS),
-    Verb.DESTROY: Entry("/destroy", "deletes the preview and its data", _TENDERS, fork_author=True),
+    Verb.DESTROY: Entry(
+        "/destroy", "deletes the preview and its data", _TENDERS, fork_author=True, sets_preview_state=True
+    ),
     Verb.RESEED: Entry("/reseed", "resets the data to the seed", _WRITERS, bound=True),
     Verb.PROMOTE: Entry(
         "/promote staging",
         "deploys this pull request's build to a stage or demo; optionally name a release or tag",
         _WRITERS,
         bound=True,
+        words=(1, 2),
     ),
     Verb.ROLLBACK: Entry(
-        "/rollback staging", "rolls a stage back to the previous verified release", _WRITERS
+        "/rollback staging", "rolls a stage back to the previous verified release", _WRITERS, words=_ONE_STAGE
     ),
-    Verb.APPROVE: Entry("/approve staging", "approves the pending promotion", _WRITERS),
+    Verb.APPROVE: Entry("/approve staging", "approves the pending promotion", _WRITERS, words=_STAGE),
     Verb.REJECT: Entry(
-        "/reject staging not today", "rejects the pending promotion; a reason is optional", _WRITERS
+        "/reject staging not today",
+        "rejects the pending promotion; a reason is optional",
+        _WRITERS,
+        words=_REASON,
     ),
-    Verb.PAUSE: Entry("/pause staging", "pauses a promotion", _WRITERS),
-    Verb.RESUME: Entry("/resume staging", "continues a paused promotion", _WRITERS),
-    Verb.ABORT: Entry("/abort staging", "cancels a promotion and undoes its changes", _WRITERS),
+    Verb.PAUSE: Entry("/pause staging", "pauses a promotion", _WRITERS, words=_STAGE),
+    Verb.RESUME: Entry("/resume staging", "continues a paused promotion", _WRITERS, words=_STAGE),
+    Verb.ABORT: Entry(
+        "/abort staging", "cancels a promotion and undoes its changes", _WRITERS, words=_REASON
+    ),
     Verb.LOCK: Entry(
         "/lock staging for 2h load test",
         "locks a stage for you until the lock expires",
         _WRITERS,
+        words=_STAGE_AND_REASON,
     ),
     Verb.UNLOCK: Entry(
-        "/unlock staging", "releases the lock; unlocking someone else's requires `maintain`", _WRITERS
+        "/unlock staging",
+        "releases the lock; unlocking someone else's requires `maintain`",
+        _WRITERS,
+        words=_ONE_STAGE,
     ),
-    Verb.HOLD: Entry("/hold staging", "blocks automatic promotions to a stage", _WRITERS),
+    Verb.HOLD: Entry(
+        "/hold staging", "blocks automatic promotions to a stage", _WRITERS, words=_STAGE_AND_REASON
+    ),
     Verb.UNHOLD: Entry(
-        "/unhold staging", "allows automatic promotions again, also after a rollback", _WRITERS
+        "/unhold staging",
+        "allows automatic promotions again, also after a rollback",
+        _WRITERS,
+        words=_ONE_STAGE,
     ),
-    Verb.STATUS: Entry("/status", "shows what runs where, and until when", _READERS, fork_author=True),
-    Verb.WHY: Entry("/why", "shows recent decisions and their reasons", _READERS, fork_author=True),
+    Verb.STATUS: Entry(
+        "/status", "shows what runs where, and until when", _READERS, fork_author=True, words=_STAGE
+    ),
+    Verb.WHY: Entry(
+        "/why", "shows recent decisions and their reasons", _READERS, fork_author=True, words=_STAGE
+    ),
     Verb.HELP: Entry("/help", "lists the commands", _READERS, fork_author=True),
 }
 
 
-STAGE_VERBS = frozenset(
-    {
-        Verb.PROMOTE,
-        Verb.ROLLBACK,
-        Verb.APPROVE,
-        Verb.REJECT,
-        Verb.PAUSE,
-        Verb.RESUME,
-        Verb.ABORT,
-        Verb.LOCK,
-        Verb.UNLOCK,
-        Verb.HOLD,
-        Verb.UNHOLD,
-    }
-)
-"""These are about stages, not about the preview."""
-
-
-PREVIEW_STATE_VERBS = frozenset({Verb.PREVIEW, Verb.REFRESH, Verb.SLEEP, Verb.DESTROY})
-"""These say whether the preview should be up: the last one that was typed counts, whatever arrives when."""
+PREVIEW_STATE_VERBS = frozenset(verb for verb, entry in COMMANDS.items() if entry.sets_preview_state)
 
 
 _OFFERED: Mapping[EnvironmentState, tuple[Verb, ...]] = {
@@ -151,5 +207,5 @@ def allowed(verb: Verb, role: Role, *, fork_author: bool) -> bool:
 
 
 def required_role(verb: Verb) -> Role:
-    """The least role that may give it."""
+    """The least role that may use the command."""
     return next(role for role in Role if role in COMMANDS[verb].roles)

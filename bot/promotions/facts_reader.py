@@ -12,6 +12,7 @@ import structlog
 from bot.config.loader import CONFIG_FILE, host_objection, parse_configuration
 from bot.config.stages import Stage
 from bot.environments.ports import Clock
+from bot.model.environment import Environment
 from bot.model.errors import ConfigurationError, Rejected, Unavailable
 from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.parity import Comparison
@@ -23,7 +24,7 @@ from bot.model.release import Origin, PromotableRelease
 from bot.promotions.facts import ConfigurationSnapshot, Facts
 from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import is_admissible, policy, stages_by_name
-from bot.promotions.ports import EnvironmentReader, GitHubReaders, PromotionStore
+from bot.promotions.ports import GitHubReaders, PromotionStore
 from bot.promotions.refusals import NoConfiguration, Refusal
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.rollout_progress import rollout_progress
@@ -38,7 +39,6 @@ OUTAGE_RETRY = timedelta(seconds=30)
 @dataclass(frozen=True, slots=True)
 class FactsReader:
     promotions: PromotionStore
-    environments: EnvironmentReader
     github: GitHubReaders
     release_resolver: ReleaseResolver
     parity_service: ParityService
@@ -46,10 +46,11 @@ class FactsReader:
     host_grants: HostGrants = NO_HOSTS
     """Hosts that stages may use."""
 
-    async def facts(self, promotion: Promotion) -> tuple[Facts, datetime | None]:
-        """Facts, and when to read again what could not be read."""
+    async def facts(
+        self, promotion: Promotion, environment: Environment | None
+    ) -> tuple[Facts, datetime | None]:
+        """Facts, and when to read again what could not be read. `environment` is the stage's."""
         if promotion.state not in PENDING:
-            environment = await self.environments.get(promotion.stage)
             return Facts(progress=rollout_progress(environment)), None
         try:
             return await self._read(promotion), None

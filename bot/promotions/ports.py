@@ -158,6 +158,9 @@ class PromotionStore(Protocol):
         has a token is done once: afterwards the aggregate is given as it is.
         """
 
+    async def load(self, id: str) -> tuple[Promotion, str, Environment | None] | None:
+        """A promotion, its receipt and its stage's environment, in one transaction."""
+
     async def carried_out(self, repository_id: int, token: str) -> str | None:
         """Which promotion a comment or call was about ("" for none), if it was carried out already."""
 
@@ -179,7 +182,5 @@ class PromotionStore(Protocol):
     async def wake(self, stage: EnvironmentKey) -> None: ...
 
     async def check(self, claim: Claim) -> None: ...
-
-    async def receipt(self, id: str) -> str: ...
 
     async def save_receipt(self, claim: Claim, id: str, receipt: str) -> None: ...

@@ -37,11 +37,12 @@ class PromotionReconciler:
     async def __call__(self, claim: Claim) -> datetime | None:
         """Returns when to run again unless woken before; None when the promotion has ended."""
         service, id = self.service, claim.key.subject
-        promotion = await service.promotions.get(id)
-        if promotion is None:
+        loaded = await service.promotions.load(id)
+        if loaded is None:
             return None
+        promotion, receipt, environment = loaded
         structlog.contextvars.bind_contextvars(promotion=id, stage=promotion.stage.name)
-        facts, read_again = await self.facts_reader.facts(promotion)
+        facts, read_again = await self.facts_reader.facts(promotion, environment)
         now = service.clock()
 
         def advance(aggregate: StageAggregate) -> StageAggregate:
@@ -53,7 +54,7 @@ class PromotionReconciler:
         promotion = aggregate.promotions[id]
         if promotion.state is PromotionState.SUCCEEDED:
             await self._promote_onward(promotion)
-        report_again = await self._report(claim, promotion)
+        report_again = await self._report(claim, promotion, receipt)
         moments = (next_check(promotion, now), read_again, report_again)
         return min((moment for moment in moments if moment is not None), default=None)
 
@@ -71,10 +72,10 @@ class PromotionReconciler:
                 promotion.repository, name, promotion.release, promotion.number
             )
 
-    async def _report(self, claim: Claim, promotion: Promotion) -> datetime | None:
+    async def _report(self, claim: Claim, promotion: Promotion, receipt: str) -> datetime | None:
         """Updates comment and Deployment; returns when to try again. A failed report stops no promotion."""
         try:
-            await self._report_on_github(claim, promotion)
+            await self._report_on_github(claim, promotion, receipt)
         except Rejected as error:
             log.warning("promotion report rejected", reason=str(error))
         except Unavailable as error:
@@ -82,7 +83,7 @@ class PromotionReconciler:
             return error.retry_at or self.service.clock() + OUTAGE_RETRY
         return None
 
-    async def _report_on_github(self, claim: Claim, promotion: Promotion) -> None:
+    async def _report_on_github(self, claim: Claim, promotion: Promotion, receipt: str) -> None:
         promotions, pull = self.service.promotions, None
         if promotion.number is not None:
             readers = self.service.github
@@ -90,13 +91,20 @@ class PromotionReconciler:
             if pull is None:
                 return
 
+        just_saved = False
+
         async def fence() -> None:
-            await promotions.check(claim)
+            # A transaction that required the claim just before the write is a fence, too.
+            nonlocal just_saved
+            if not just_saved:
+                await promotions.check(claim)
+            just_saved = False
 
         async def save(receipt: str) -> None:
+            nonlocal just_saved
             await promotions.save_receipt(claim, promotion.id, receipt)
+            just_saved = True
 
-        receipt = await promotions.receipt(promotion.id)
         deferrable = promotion.state in _DEFERRABLE
         await self.reporter.report_promotion(promotion, pull, receipt, fence, save, deferrable=deferrable)
 

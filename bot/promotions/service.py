@@ -31,7 +31,7 @@ from bot.promotions.refusals import (
     UnknownPullRequest,
 )
 from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
-from bot.promotions.stage_lookup import StageLookup, read_stages
+from bot.promotions.stage_lookup import StageLookup, read_configured_stages, read_stages
 
 log = structlog.get_logger()
 
@@ -68,7 +68,8 @@ class PromotionService:
 
     async def promote(self, requester: Requester, stage: str, release: str | None = None) -> Promotion:
         """Requests a promotion, which the worker then carries out."""
-        key = (await self.lookup(requester.repository)).configured(stage)
+        lookup = await read_configured_stages(self.github.contents, requester.repository)
+        key = lookup.configured(stage)
         await self._require_pull_request(requester)
         promotion = draft_promotion(requester, key, PromotionKind.PROMOTION, self.clock(), release)
         return await self._request(requester, promotion)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.config.loader import CONFIG_FILE, field_line, parse_configuration
 from bot.config.schema import Configuration
@@ -122,12 +122,17 @@ async def read_stages(
 ) -> StageLookup:
     """Reads the configuration of the default branch and the stored stages."""
     records = {record.key: record for record in await promotions.stages(repository.id)}
+    return replace(await read_configured_stages(contents, repository), records=records)
+
+
+async def read_configured_stages(contents: ContentReader, repository: Repository) -> StageLookup:
+    """Without stored stages, which `StageLookup.configured` does not need."""
     try:
         text = await contents.default_branch_file(repository, CONFIG_FILE)
         configuration = parse_configuration(text) if text is not None else None
     except (Rejected, Unavailable) as error:
-        return StageLookup(repository, records, problem=error)
-    return StageLookup(repository, records, text or "", configuration)
+        return StageLookup(repository, {}, problem=error)
+    return StageLookup(repository, {}, text or "", configuration)
 
 
 def _nearest(word: str, names: Sequence[str]) -> str | None:

@@ -35,16 +35,30 @@ class SqlCommandStore:
         self._database = database
         self._clock = clock
 
-    async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None:
+    async def get(
+        self, comment_id: int, claim: Claim | None = None
+    ) -> tuple[RecordedCommand, Outcome | None] | None:
         statement = select(commands).where(commands.c.comment_id == comment_id)
-        row = await self._database.run(lambda connection: connection.execute(statement).one_or_none())
+
+        def read(connection: Connection) -> Row[Any] | None:
+            if claim is not None:
+                require_claim(connection, claim)
+            return connection.execute(statement).one_or_none()
+
+        row = await self._database.run(read)
         return (_command(row), _read_outcome(row.outcome) if row.outcome else None) if row else None
 
     async def check(self, claim: Claim) -> None:
         await self._database.run(lambda connection: require_claim(connection, claim))
 
     async def decide(
-        self, claim: Claim, command: RecordedCommand, outcome: Outcome, change: Change | None, by: str
+        self,
+        claim: Claim,
+        command: RecordedCommand,
+        outcome: Outcome,
+        change: Change | None,
+        by: str,
+        refusal_note: Callable[[Outcome], str],
     ) -> Outcome:
         now = self._clock()
         key = EnvironmentKey.preview(command.repository.id, command.number)
@@ -59,9 +73,9 @@ class SqlCommandStore:
                 decided = replace(outcome, result=Result.OVERTAKEN)
             elif change is not None:
                 update_overrides(connection, key, change, f"`{outcome.verb}`", by, now)
-            if decided.refusal:
-                append_decisions(connection, [Decision(key, now, "refused", decided.refusal, by)])
-            values = {"outcome": encode(decided)}
+            if note := refusal_note(decided):
+                append_decisions(connection, [Decision(key, now, "refused", note, by)])
+            values = {"outcome": encode(decided), "finished": decided.result is Result.STARTED}
             connection.execute(update(commands).where(_is(command)).values(values))
             require_claim(connection, claim)
             return decided

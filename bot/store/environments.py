@@ -45,9 +45,7 @@ class SqlEnvironmentStore:
         self._clock = clock
 
     async def get(self, key: EnvironmentKey) -> Environment | None:
-        statement = select(environments).where(environments.c.key == str(key))
-        row = await self._database.run(lambda connection: connection.execute(statement).one_or_none())
-        return _environment(row) if row else None
+        return await self._database.run(lambda connection: read_environment(connection, str(key)))
 
     async def find(
         self,
@@ -198,6 +196,11 @@ def _require_current(connection: Connection, claim: Claim, environment: Environm
     for statement in (record, held):
         if connection.execute(statement.with_for_update()).one_or_none() is None:
             raise Superseded(_SUPERSEDED.format(environment.key))
+
+
+def read_environment(connection: Connection, key: str) -> Environment | None:
+    row = connection.execute(select(environments).where(environments.c.key == key)).one_or_none()
+    return _environment(row) if row else None
 
 
 def _environment(row: Row[Any]) -> Environment:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, select, update
 
 from bot.environments.ports import Clock
-from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind, UserOverrides
+from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, UserOverrides
 from bot.model.naming import namespace_name
 from bot.model.promotion import ACTIVE, ENDED, Promotion, StageRecord
 from bot.model.repository import Repository
@@ -18,7 +18,7 @@ from bot.model.work import Claim, WorkKey
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import audit, journal
 from bot.store.database import Database, insert
-from bot.store.environments import new_row
+from bot.store.environments import new_row, read_environment
 from bot.store.queue import enqueue, require_claim
 from bot.store.records import decoder, encode
 from bot.store.tables import environments, promotions, stages
@@ -72,6 +72,20 @@ class SqlPromotionStore:
         body = await self._database.run(lambda connection: connection.scalar(statement))
         return _read_promotion(body) if body is not None else None
 
+    async def load(self, id: str) -> tuple[Promotion, str, Environment | None] | None:
+        """A promotion, its receipt and its stage's environment, in one transaction."""
+        statement = select(promotions.c.body, promotions.c.receipt, promotions.c.stage).where(
+            promotions.c.id == id
+        )
+
+        def read(connection: Connection) -> tuple[Promotion, str, Environment | None] | None:
+            row = connection.execute(statement).one_or_none()
+            if row is None:
+                return None
+            return _read_promotion(row.body), row.receipt or "", read_environment(connection, row.stage)
+
+        return await self._database.run(read)
+
     async def carried_out(self, repository_id: int, token: str) -> str | None:
         """Which promotion a comment or call was about ("" for none), if it was carried out already."""
         return await self._database.run(
@@ -120,11 +134,6 @@ class SqlPromotionStore:
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is current."""
         await self._database.run(lambda connection: require_claim(connection, claim))
-
-    async def receipt(self, id: str) -> str:
-        """The reporter's receipt of what it wrote to GitHub, as JSON."""
-        statement = select(promotions.c.receipt).where(promotions.c.id == id)
-        return await self._database.run(lambda connection: connection.scalar(statement)) or ""
 
     async def save_receipt(self, claim: Claim, id: str, receipt: str) -> None:
         def transaction(connection: Connection) -> None:

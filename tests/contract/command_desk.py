@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from bot.commands.status_query import StatusQuery
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.state.records import Comment
 from bot.github.app import GitHubApp
+from bot.github.messages.command_reasons import refusal_note
 from bot.github.messages.promotion_reasons import describe
 from bot.intake.parser import parse_delivery
 from bot.model.command import RecordedCommand
@@ -46,18 +47,26 @@ class Mortal:
     commands: CommandStore
     dies: bool
 
-    async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None:
-        return await self.commands.get(comment_id)
+    async def get(
+        self, comment_id: int, claim: Claim | None = None
+    ) -> tuple[RecordedCommand, Outcome | None] | None:
+        return await self.commands.get(comment_id, claim)
 
     async def check(self, claim: Claim) -> None:
         await self.commands.check(claim)
 
     async def decide(
-        self, claim: Claim, command: RecordedCommand, outcome: Outcome, change: Change | None, by: str
+        self,
+        claim: Claim,
+        command: RecordedCommand,
+        outcome: Outcome,
+        change: Change | None,
+        by: str,
+        refusal_note: Callable[[Outcome], str],
     ) -> Outcome:
         if self.dies:
             raise Killed
-        return await self.commands.decide(claim, command, outcome, change, by)
+        return await self.commands.decide(claim, command, outcome, change, by, refusal_note)
 
     async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None:
         await self.commands.answered(claim, command, answer)
@@ -159,6 +168,7 @@ class Desk:
             staging,
             telling,
             clock,
+            refusal_note,
         )
         return CommandHandler(peers, LONGEST)
 

@@ -10,6 +10,7 @@ import pytest
 
 from bot.commands.outcome import Outcome, Result
 from bot.commands.table import Verb
+from bot.github.messages.command_reasons import refusal_note
 from bot.model.command import RecordedCommand
 from bot.model.delivery import CommandPosted, Delivery, PullRequestHint, WebhookEffect
 from bot.model.environment import UserOverrides
@@ -91,7 +92,7 @@ async def test_command_outcome_and_effect_are_one_transaction(store: Store, cloc
         store, clock, "comment", PullRequestHint(SHOP, 7, FIRST, open=True), CommandPosted(SHOP, 7, 900, "")
     )
     claim, command = await claimed(store, 900)
-    assert await store.commands.decide(claim, command, DESTROY, destroyed, by="ada") == DESTROY
+    assert await store.commands.decide(claim, command, DESTROY, destroyed, "ada", refusal_note) == DESTROY
     stored = await store.commands.get(900)
     assert stored is not None
     assert stored[1] == DESTROY
@@ -108,7 +109,7 @@ async def test_command_worker_without_claim_changes_nothing(store: Store, clock:
     clock.advance(60)
     await claimed(store, 900)
     with pytest.raises(Superseded):
-        await store.commands.decide(claim, command, DESTROY, destroyed, by="ada")
+        await store.commands.decide(claim, command, DESTROY, destroyed, "ada", refusal_note)
     with pytest.raises(Superseded):
         await store.commands.check(claim)
     with pytest.raises(Superseded):
@@ -122,10 +123,12 @@ async def test_last_command_wins_in_any_order_of_delivery(store: Store, clock: M
     await deliver(store, clock, "opened", PullRequestHint(SHOP, 7, FIRST, open=True))
     await deliver(store, clock, "later", CommandPosted(SHOP, 7, 901, ""))
     claim, command = await claimed(store, 901)
-    assert await store.commands.decide(claim, command, PREVIEW, present, by="ada") == PREVIEW
+    assert await store.commands.decide(claim, command, PREVIEW, present, "ada", refusal_note) == PREVIEW
     await deliver(store, clock, "earlier", CommandPosted(SHOP, 7, 900, ""))
     claim, command = await claimed(store, 900)
-    overtaken = await store.commands.decide(claim, command, DESTROY, destroyed, by="ada")
+    overtaken = await store.commands.decide(
+        claim, command, DESTROY, destroyed, by="ada", refusal_note=refusal_note
+    )
     assert overtaken == replace(DESTROY, result=Result.OVERTAKEN)
     assert (await overrides(store)).destroyed_by is None
 

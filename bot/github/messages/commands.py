@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import assert_never
 
 from bot.commands.outcome import Outcome, Result, StatusAnswer
-from bot.commands.table import COMMANDS, Verb, required_role
+from bot.commands.table import COMMANDS, StageVerb, Verb, required_role
 from bot.environments.views import EnvironmentView
 from bot.github.messages import stages
 from bot.github.messages.markdown import block, bullet_list, code, link, plain, short_digest, timestamp
+from bot.github.messages.refusals import as_sentence
 from bot.model.environment import Decision
 
 _DECISIONS = 10
@@ -33,19 +35,28 @@ def answer(outcome: Outcome, status: StatusAnswer | None, comment_id: int) -> st
     return "\n\n".join([*paragraphs, command_marker(comment_id)])
 
 
-def _accepted(outcome: Outcome) -> str:
+def _accepted(outcome: Outcome) -> str:  # one case per verb
     head = _short(outcome.head)
     if outcome.verb is Verb.PREVIEW and outcome.fork:
         return f"🚀 Approved {head} of the fork; deploying its preview. A push revokes the approval."
     until = timestamp(outcome.until) if outcome.until is not None else ""
-    return {
-        Verb.PREVIEW: f"🚀 Deploying the preview of {head}.",
-        Verb.REFRESH: f"🔄 Redeploying {head} and re-running the checks.",
-        Verb.SLEEP: "😴 Putting the preview to sleep: workloads stop, data stays. `/preview` wakes it.",
-        Verb.EXTEND: f"⏱️ The preview now expires at {until}.",
-        Verb.DESTROY: "🧹 Deleting the preview and its data. `/preview` deploys it again.",
-        Verb.RESEED: "🌱 Resetting the data to the seed.",
-    }[outcome.verb or Verb.PREVIEW]
+    match outcome.verb:
+        case Verb.PREVIEW | None:
+            return f"🚀 Deploying the preview of {head}."
+        case Verb.REFRESH:
+            return f"🔄 Redeploying {head} and re-running the checks."
+        case Verb.SLEEP:
+            return "😴 Putting the preview to sleep: workloads stop, data stays. `/preview` wakes it."
+        case Verb.EXTEND:
+            return f"⏱️ The preview now expires at {until}."
+        case Verb.DESTROY:
+            return "🧹 Deleting the preview and its data. `/preview` deploys it again."
+        case Verb.RESEED:
+            return "🌱 Resetting the data to the seed."
+        case Verb.STATUS | Verb.WHY | Verb.HELP:
+            return ""  # reported instead
+        case _:
+            return _done(outcome, outcome.verb)
 
 
 def _already(outcome: Outcome) -> str:
@@ -96,25 +107,37 @@ def _unseen(outcome: Outcome) -> str:
     )
 
 
-def _done(outcome: Outcome) -> str:
+def _done(outcome: Outcome, verb: StageVerb) -> str:  # noqa: C901  # one case per verb
     stage = code(outcome.stage)
     until = f" until {timestamp(outcome.until)}" if outcome.until is not None else ""
-    return {
-        Verb.ROLLBACK: f"↩️ Rolling back the unfinished promotion to {stage}.",
-        Verb.APPROVE: f"👍 Approved the promotion to {stage}.",
-        Verb.REJECT: f"⛔ Rejected the promotion to {stage}.",
-        Verb.ABORT: f"🛑 Aborted the promotion to {stage}. Its comment shows what happens to the stage.",
-        Verb.PAUSE: f"⏸️ Paused the promotion to {stage}. {_command('/resume', outcome)} continues it.",
-        Verb.RESUME: f"▶️ Resumed the promotion to {stage}.",
-        Verb.LOCK: f"🔒 Locked {stage} for you{until}. {_command('/unlock', outcome)} releases the lock.",
-        Verb.UNLOCK: f"🔓 Unlocked {stage}.",
-        Verb.HOLD: f"✋ Blocked automatic promotions to {stage}. {_command('/unhold', outcome)} allows them.",
-        Verb.UNHOLD: f"▶️ Automatic promotions to {stage} are allowed again.",
-    }[outcome.verb or Verb.ROLLBACK]
+    match verb:
+        case Verb.PROMOTE:
+            return f"🚀 Requested the promotion to {stage}."
+        case Verb.ROLLBACK:
+            return f"↩️ Rolling back the unfinished promotion to {stage}."
+        case Verb.APPROVE:
+            return f"👍 Approved the promotion to {stage}."
+        case Verb.REJECT:
+            return f"⛔ Rejected the promotion to {stage}."
+        case Verb.ABORT:
+            return f"🛑 Aborted the promotion to {stage}. Its comment shows what happens to the stage."
+        case Verb.PAUSE:
+            return f"⏸️ Paused the promotion to {stage}. {_command('/resume', outcome)} continues it."
+        case Verb.RESUME:
+            return f"▶️ Resumed the promotion to {stage}."
+        case Verb.LOCK:
+            return f"🔒 Locked {stage} for you{until}. {_command('/unlock', outcome)} releases the lock."
+        case Verb.UNLOCK:
+            return f"🔓 Unlocked {stage}."
+        case Verb.HOLD:
+            return f"✋ Blocked automatic promotions to {stage}. {_command('/unhold', outcome)} allows them."
+        case Verb.UNHOLD:
+            return f"▶️ Automatic promotions to {stage} are allowed again."
+    assert_never(verb)
 
 
 def _refused(outcome: Outcome) -> str:
-    return f"⛔ {_name(outcome)} was not executed. {plain(outcome.reason)}"
+    return f"⛔ {_name(outcome)} was not executed. {plain(as_sentence(outcome.reason))}"
 
 
 def _forbidden(outcome: Outcome) -> str:
@@ -147,7 +170,7 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
     Result.OVERTAKEN: _overtaken,
     Result.MOVED: _moved,
     Result.UNSEEN: _unseen,
-    Result.DONE: _done,
+    Result.DONE: _accepted,
     Result.REFUSED: _refused,
     Result.FORBIDDEN: _forbidden,
     Result.UNKNOWN: _unknown,

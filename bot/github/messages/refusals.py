@@ -14,7 +14,10 @@ _FILE = ".greenroom.yml"
 
 def refusal(reason: refusals.RefusalReason) -> str:
     """A sentence for the user."""
-    text = refusal_reason(reason)
+    return as_sentence(refusal_reason(reason))
+
+
+def as_sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
 
 

@@ -304,9 +304,7 @@ class Town:
         )
         release_resolver = ReleaseResolver(readers, registry, self.cluster, store.releases, clock)
         parity_service = ParityService(self.github, self.cluster)
-        facts_reader = FactsReader(
-            store.promotions, store.environments, readers, release_resolver, parity_service, clock, hosts
-        )
+        facts_reader = FactsReader(store.promotions, readers, release_resolver, parity_service, clock, hosts)
         promoter = PromotionReconciler(self.service, facts_reader, github)
         self.handlers: Mapping[str, Handler] = {
             "environment": EnvironmentHandler(environment_peers, policy),

@@ -1,0 +1,110 @@
+"""Store transactions of a `/promote`, from the command's claim until the promotion has succeeded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from bot.commands.grammar import digest
+from bot.commands.handler import CommandHandler, CommandPorts
+from bot.commands.outcome import Outcome, StatusAnswer
+from bot.commands.ports import SaveAnswer
+from bot.commands.stage_commands import StageCommands
+from bot.commands.status_query import StatusQuery
+from bot.environments.ports import Fence
+from bot.github.messages.command_reasons import refusal_note
+from bot.model.command import PostedComment, RecordedCommand
+from bot.model.delivery import CommandPosted, Delivery, PullRequestHint
+from bot.model.promotion import PromotionState
+from bot.model.repository import Repository
+from bot.model.role import Role
+from bot.promotions.view_reader import StageViewReader
+from bot.store import Store
+from tests.stores import ManualClock
+from tests.unit.promotions.scenes import SHOP
+from tests.unit.promotions.town import PIPELINE, Town
+
+MOST = 20
+TEXT = "/promote integration"
+COMMENT = 42
+
+
+@dataclass
+class Comments:
+    """One comment, and the role of its author."""
+
+    clock: ManualClock
+
+    async def comment(self, repository: Repository, comment_id: int) -> PostedComment | None:
+        return PostedComment(TEXT, "bea", False, self.clock(), 7)
+
+    async def acknowledge(self, repository: Repository, comment_id: int, fence: Fence) -> None:
+        await fence()
+
+    async def answer(
+        self,
+        command: RecordedCommand,
+        outcome: Outcome,
+        account: StatusAnswer | None,
+        fence: Fence,
+        save: SaveAnswer,
+    ) -> None:
+        raise AssertionError("a promotion that starts has a comment of its own")
+
+    async def role(self, repository: Repository, login: str) -> Role:
+        return Role.WRITE
+
+
+def command_handler(town: Town) -> CommandHandler:
+    store, clock, comments = town.store, town.clock, Comments(town.clock)
+    views = StageViewReader(
+        store.promotions, store.environments, store.releases, store.audit, town.github, clock
+    )
+    ports = CommandPorts(
+        store.commands,
+        store.environments,
+        comments,
+        town.github,
+        comments,
+        StageCommands(town.service),
+        StatusQuery(store.environments, store.journal, store.queue, views, clock),
+        clock,
+        refusal_note,
+    )
+    return CommandHandler(ports, timedelta(days=14))
+
+
+async def promote(town: Town) -> Counter[str]:
+    """Transactions by method."""
+    town.handlers = {**town.handlers, "command": command_handler(town)}
+    store = town.store
+    await store.deliveries.apply_hints([PullRequestHint(SHOP, 7, "a" * 40, True)])
+    await town.work(20)
+    command = CommandPosted(SHOP, 7, COMMENT, digest(TEXT))
+    town.clock.advance(5)
+    await store.deliveries.record(Delivery("1", "issue_comment", "created", town.clock(), SHOP), [command])
+    before = store.transactions.copy()
+    for _ in range(40):
+        await town.work(1)
+        town.clock.advance(1)
+        promotions = await store.promotions.find(SHOP.id)
+        if promotions and promotions[0].state is PromotionState.SUCCEEDED:
+            break
+    else:
+        raise AssertionError(promotions)
+    return store.transactions - before
+
+
+async def test_promote_of_a_known_release_takes_few_transactions(clock: ManualClock, tmp_path: Path) -> None:
+    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
+    await store.migrate()
+    town = Town(store, clock)
+    await town.begin()
+    town.configure(PIPELINE.partition("  security:")[0])
+    counts = await promote(town)
+    own = Counter({name: count for name, count in counts.items() if name != "SqlPromotionStore.find"})
+    print(own)
+    assert own.total() <= MOST, own
+    await store.close()
