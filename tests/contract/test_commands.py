@@ -12,6 +12,7 @@ import pytest
 
 from bot.commands.outcome import Outcome, Result
 from bot.commands.table import COMMANDS, Verb
+from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EndReason, EnvironmentKey, EnvironmentState, Status, StatusMessage
 from bot.model.errors import Unavailable
 from bot.model.protection import UNPROTECTED
@@ -419,6 +420,7 @@ async def wait_on_staging(desk: Desk, *, moving: bool) -> None:
     asked = replace(promotion("staging", "ada", "p1", now), stage=key, repository=desk.repository, number=1)
 
     def change(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = replace(aggregate, describe=describe)
         aggregate = step(stage_actions.request(aggregate, asked, now), "p1", facts(text=ONE_STAGE), now)
         if moving:
             aggregate = stage_actions.approve(

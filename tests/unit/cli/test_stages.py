@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.stage_tables import show_audit
+from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.model.promotion import AuditEntry, PromotionState
 from bot.promotions import stage_actions
@@ -39,6 +40,7 @@ async def fill(url: str) -> None:
     await store.migrate()
 
     def verified(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = replace(aggregate, describe=describe)
         aggregate = stage_actions.request(aggregate, promotion("integration", "ada", "p1", NOW), NOW)
         aggregate = step(aggregate, "p1", facts(), NOW)
         progress = replace(VERIFIED, serial=aggregate.stage.serial)

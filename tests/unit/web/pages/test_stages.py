@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
@@ -25,6 +26,7 @@ async def staged(web: WebFixture) -> WebFixture:
     now = web.clock()
 
     def done(aggregate: StageAggregate) -> StageAggregate:
+        aggregate = replace(aggregate, describe=describe)
         for id, commit, seen in (("p1", "a", VERIFIED), ("p2", "b", BROKEN)):
             aggregate = stage_actions.request(aggregate, promotion("integration", "ada", id, now), now)
             aggregate = step(aggregate, id, facts(release(commit)), now)
@@ -49,9 +51,9 @@ async def test_stages_are_listed_in_pipeline_order(staged: WebFixture) -> None:
     order = [text.index(name) for name in ("integration", "security", "staging", "production")]
     assert order == sorted(order)
     assert f"{release('a').id} of aaaaaaa" in text
-    assert "bea keeps it until" in text
-    assert "asked for by cem: its release is looked for" in text
-    assert "nothing runs there" in text
+    assert "locked by bea until" in text
+    assert "requested by cem: resolving its release" in text
+    assert "no release" in text
 
 
 async def test_stage_page_shows_promotions_and_audit(staged: WebFixture) -> None:
