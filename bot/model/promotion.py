@@ -1,4 +1,4 @@
-"""The request to bring a stage to a release, and what is known of the stage."""
+"""Promotions, and the stored record of a stage."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PromotionState(StrEnum):
     GATING = "gating"
     AWAITING_APPROVAL = "awaiting approval"
     QUEUED = "queued"
-    """Let through; waits until the stage is free."""
+    """Passed its gates; waiting for the stage to be free."""
     DEPLOYING = "deploying"
     VERIFYING = "verifying"
     SOAKING = "soaking"
@@ -28,7 +28,7 @@ class PromotionState(StrEnum):
     SUPERSEDED = "superseded"
     ABORTED = "aborted"
     FAILED = "failed"
-    """It ends here only where there is nothing to go back to."""
+    """Failed, and the stage has no release to roll back to."""
     ROLLING_BACK = "rolling back"
     ROLLED_BACK = "rolled back"
     ROLLBACK_FAILED = "rollback failed"
@@ -42,7 +42,7 @@ PENDING = frozenset(
         PromotionState.QUEUED,
     }
 )
-"""Nothing of the stage was touched yet."""
+"""The stage is unchanged."""
 ACTIVE = frozenset(
     {
         PromotionState.DEPLOYING,
@@ -51,112 +51,112 @@ ACTIVE = frozenset(
         PromotionState.ROLLING_BACK,
     }
 )
-"""The stage is in its hands. There is at most one of these on a stage."""
+"""The promotion is changing the stage. A stage has at most one of these."""
 ENDED = frozenset(PromotionState) - PENDING - ACTIVE
 
 
 class PromotionKind(StrEnum):
     PROMOTION = "promotion"
     ROLLBACK = "rollback"
-    """Begins by rolling back: it was asked for, nothing had failed."""
+    """A requested rollback, without a failure."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Somebody's yes to one release on one stage with one configuration, for a day."""
+    """A user's approval of one release on one stage with one configuration, valid for 24 hours."""
 
     by: str
     at: datetime
     release_id: str
     configuration_digest: str
     teams: tuple[str, ...] = ()
-    """Those of the teams asked for that the person was in."""
+    """The required teams that the approver was a member of."""
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """What a gate said, told so that a person can act on it."""
+    """The result of a gate, with a reason that a user can act on."""
 
     name: str
     passed: bool
     reason: str = ""
-    """Of one that passed: a warning."""
+    """For a gate that passed: a warning."""
     final: bool = False
-    """Waiting does not help: the promotion is rejected."""
+    """The gate cannot pass later: the promotion is rejected."""
     until: datetime | None = None
-    """When it opens by itself."""
+    """When it passes without further action."""
 
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One line of a promotion's story."""
+    """One entry of a promotion's timeline."""
 
     at: datetime
     event: str
     by: str = ""
-    """The person; "" when the bot went on by itself."""
+    """The user; "" for the bot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Promotion:
     id: str
-    """Ten hexadecimal digits made of what asked for it: the same request is the same promotion."""
+    """Ten hexadecimal digits derived from the request: repeating a request gives the same promotion."""
     stage: EnvironmentKey
     repository: Repository
     kind: PromotionKind
     state: PromotionState
     requested_by: str
-    """ "" when the pipeline went on by itself."""
+    """ "" for an automatic promotion."""
     requested_at: datetime
     since: datetime
-    """When it came into its state."""
+    """When it entered its state."""
     deadline: datetime
-    """The end of its state, whatever happens."""
+    """When its state times out."""
     number: int | None = None
-    """The pull request that tells its story."""
+    """The pull request that shows its progress."""
     head: str | None = None
-    """The head that whoever asked could see."""
+    """The head that the requester could see."""
     requested_release: str | None = None
-    """The release that was asked for, by its id, a tag or a commit; None is the pull request's own."""
+    """The requested release: its id, a tag or a commit; None is the pull request's own release."""
     commit: str | None = None
-    """The head of the default branch with which the pipeline begins by itself."""
+    """The head of the default branch that started an automatic promotion."""
     release: PromotableRelease | None = None
     note: str = ""
-    """Why it is this release and not the pull request's."""
+    """Why it is not the pull request's release."""
     policy: str = ""
-    """`.greenroom.yml` as it was when the promotion was asked for: its gates stay with it."""
+    """`.greenroom.yml` at the time of the request, which defines the gates."""
     configuration: str = ""
-    """`.greenroom.yml` that it deploys with."""
+    """`.greenroom.yml` at the time of the deployment."""
     configuration_digest: str = ""
-    """Of the stage's own part of it, to which approvals are bound."""
+    """Digest of the stage's section; approvals are bound to it."""
     authors: tuple[str, ...] = ()
-    """Of the release's commits; they cannot approve it."""
+    """Authors of the release's commits; they cannot approve it."""
     approvals: tuple[Approval, ...] = ()
     protection: Protection = UNPROTECTED
-    """What the GitHub Environment of the stage's name asked for when it was read last."""
+    """The rules of the stage's GitHub Environment at the last read."""
     missing: tuple[str, ...] = ()
-    """What still has to be approved and by whom, in sentences."""
+    """Missing approvals and possible approvers, in sentences."""
     gates: tuple[GateResult, ...] = ()
     parity: tuple[Comparison, ...] = ()
-    """With the stages before, as the release ran there."""
+    """Comparisons with the stages before, for this release."""
     reason: str = ""
-    """Why it ended, or failed, in one sentence."""
+    """Why it ended or failed, in one sentence."""
     detail: str = ""
-    """A log tail to quote."""
+    """A log tail."""
     paused_by: str = ""
     paused_at: datetime | None = None
     rollback_target: Target | None = None
-    """What the stage goes back to when it fails."""
+    """What the stage is rolled back to on failure."""
     ephemeral: bool = False
-    """The stage stands for this promotion only."""
+    """The stage exists for this promotion only."""
     removed_by: str = ""
-    """Who had the stage taken away since, with what the promotion brought there."""
+    """The user who deleted the stage since."""
     pinned: bool = False
-    """`.greenroom.yml` asked for it on behalf of whoever changed it, and is what moves the demo again."""
+    """`.greenroom.yml` pins the demo and requested it; `requested_by` changed the file."""
     placed_hold: bool = False
-    """It put its stage on hold: it went back, or would have if there were anything to go back to."""
+    """It put its stage on hold: it was rolled back, or there was nothing to roll back to."""
     waiting_for: str = ""
-    """What its stage waits for, where that takes long, in a sentence without its full stop."""
+    """What its stage waits for, if that takes long; a sentence without a full stop."""
     checks: tuple[CheckResult, ...] = ()
     url: str | None = None
     timeline: tuple[TimelineEntry, ...] = ()
@@ -167,13 +167,13 @@ class Promotion:
 
     @property
     def address(self) -> str | None:
-        """Where its stage is reached; None once that was taken away with the end of the promotion."""
+        """The stage's URL; None for an ephemeral stage after the promotion."""
         return None if self.ephemeral and self.state in ENDED else self.url
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A person keeps a stage to themselves for a time."""
+    """A user's lock on a stage. It expires."""
 
     by: str
     since: datetime
@@ -183,7 +183,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Nothing automatic moves the stage until somebody lifts it."""
+    """Blocks automatic promotions to the stage until a user lifts it."""
 
     by: str
     """ "" when a failed verification set it."""
@@ -202,61 +202,61 @@ class VerifiedTarget:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """What `.greenroom.yml` asks of a demo."""
+    """A demo's pin in `.greenroom.yml`."""
 
     release: str
-    """As it stands there."""
+    """The release, as written there."""
     digest: str
-    """Of what else stands there about the demo."""
+    """Digest of the demo's other fields."""
     promotion: str = ""
-    """The one that was asked for on its behalf; "" while it cannot be followed."""
+    """The promotion that it requested; "" while that is not possible."""
     problem: str = ""
-    """Why it cannot."""
+    """Why that is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """What is known of a stage or demo beside its environment."""
+    """The stored record of a stage or demo, besides its environment."""
 
     key: EnvironmentKey
     repository: Repository
     namespace: str = ""
     target: Target | None = None
-    """What its environment is to run; None while it does not stand."""
+    """The desired release of its environment; None if the stage does not exist."""
     since: datetime | None = None
-    """When it was told so."""
+    """When the target was set."""
     serial: int = 0
-    """Of the last target."""
+    """Serial number of the last target."""
     active_promotion: str | None = None
-    """The promotion that has the stage in its hands."""
+    """The promotion that is changing the stage."""
     verified: tuple[VerifiedTarget, ...] = ()
-    """The last one is what the stage goes back to; a release that was taken back is not in it any more."""
+    """Rollbacks go to the last one. Releases that were rolled back are not included."""
     lock: Lock | None = None
     hold: Hold | None = None
     pin: Pin | None = None
-    """What `.greenroom.yml` asked for last, where it pins a demo."""
+    """The pin that was followed last, for a pinned demo."""
 
     @property
     def name(self) -> str:
         return self.key.name
 
     def has_verified(self, release_id: str) -> bool:
-        return any(each.target.release.id == release_id for each in self.verified)
+        return any(verified.target.release.id == release_id for verified in self.verified)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """Something that was done or decided about a stage. Written once, never changed."""
+    """An action or decision on a stage. Never changed."""
 
     at: datetime
     repository_id: int
     stage: str
     promotion: str
     actor: str
-    """ "" when the bot decided by itself."""
+    """ "" for the bot."""
     action: str
     reason: str = ""
     before: str = ""
     after: str = ""
     token: str = ""
-    """Of the comment or call that asked for it; "" when the bot went on by itself."""
+    """Identifies the comment or call that requested it; "" for the bot."""
