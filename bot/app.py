@@ -26,7 +26,7 @@ from bot.web.pages.access import Access
 from bot.web.pages.environments import EnvironmentPages, PagePorts
 from bot.web.pages.routes import page_routes, unconfigured_routes
 from bot.web.pages.session import Sessions
-from bot.web.pages.sign_in import SignIn
+from bot.web.pages.sign_in import SignInPages
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
 from bot.web.webhooks import WebhookEndpoint
@@ -125,7 +125,7 @@ def _pages(dependencies: Dependencies) -> list[BaseRoute]:
         return unconfigured_routes(site)
     secret = settings.github_client_secret.get_secret_value()
     sessions = Sessions(secret, settings.public_url, utc_now)
-    sign_in = SignIn(site, github.sign_in(settings.github_client_id, secret), sessions)
+    sign_in = SignInPages(site, github.sign_in(settings.github_client_id, secret), sessions)
     access = Access(github.collaborators)
     ports = PagePorts(
         store.environments, store.journal, store.queue, DiagnosticsReader(dependencies.kubernetes)

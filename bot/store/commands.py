@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -83,17 +83,17 @@ class SqlCommandStore:
         return await self._database.run(settle)
 
     async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None:
-        await self._write(claim, command, answer=answer)
+        await self._write(claim, command, {"answer": answer})
 
     async def finish(self, claim: Claim, command: RecordedCommand) -> None:
-        await self._write(claim, command, finished=True)
+        await self._write(claim, command, {"finished": True})
 
     async def purge(self, before: datetime) -> int:
         """Deletes finished commands received before; GitHub redelivers nothing that old."""
         statement = delete(commands).where(commands.c.finished, commands.c.received_at < before)
         return await self._database.run(lambda connection: connection.execute(statement).rowcount)
 
-    async def _write(self, claim: Claim, command: RecordedCommand, **values: Any) -> None:
+    async def _write(self, claim: Claim, command: RecordedCommand, values: Mapping[str, object]) -> None:
         def write(connection: Connection) -> None:
             connection.execute(update(commands).where(_is(command)).values(values))
             require_claim(connection, claim)

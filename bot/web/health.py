@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-Check = Callable[[], Awaitable[str | None]]
+ReadinessCheck = Callable[[], Awaitable[str | None]]
 """None when healthy, otherwise a message without confidential details."""
 
 DEADLINE = 2.0
@@ -19,7 +19,7 @@ DEADLINE = 2.0
 _log = structlog.get_logger(__name__)
 
 
-def health_routes(checks: Mapping[str, Check], deadline: float = DEADLINE) -> list[Route]:
+def health_routes(checks: Mapping[str, ReadinessCheck], deadline: float = DEADLINE) -> list[Route]:
     async def alive(_: Request) -> Response:
         return PlainTextResponse("alive\n")
 
@@ -35,7 +35,7 @@ def health_routes(checks: Mapping[str, Check], deadline: float = DEADLINE) -> li
     return [Route("/healthz", alive), Route("/readyz", ready)]
 
 
-async def _run_check(name: str, check: Check, deadline: float) -> str | None:
+async def _run_check(name: str, check: ReadinessCheck, deadline: float) -> str | None:
     try:
         async with asyncio.timeout(deadline):
             return await check()

@@ -37,7 +37,7 @@ _level = logging.getLogger(__name__)
 
 
 class Recorder(Protocol):
-    async def record(self, delivery: Delivery, asks: Sequence[WebhookEffect]) -> None:
+    async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect]) -> None:
         """Returns once both are on disk; raises StoreUnavailable when they are not."""
 
 

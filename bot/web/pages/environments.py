@@ -30,17 +30,17 @@ _LIMIT = 500
 """The dashboard's limit."""
 
 
-class EnvironmentReader(Protocol):
+class EnvironmentQueries(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
 
     async def find(self, *, states: frozenset[EnvironmentState]) -> Sequence[Environment]: ...
 
 
-class DecisionReader(Protocol):
+class JournalReader(Protocol):
     async def decisions(self, key: EnvironmentKey) -> Sequence[Decision]: ...
 
 
-class WorkReader(Protocol):
+class QueueReader(Protocol):
     async def look(self, key: WorkKey) -> ScheduledWork | None: ...
 
 
@@ -52,9 +52,9 @@ class NamespaceDiagnosticsReader(Protocol):
 class PagePorts:
     """Data sources of the pages."""
 
-    environments: EnvironmentReader
-    journal: DecisionReader
-    queue: WorkReader
+    environments: EnvironmentQueries
+    journal: JournalReader
+    queue: QueueReader
     diagnostics: NamespaceDiagnosticsReader
 
 

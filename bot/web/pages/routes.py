@@ -8,12 +8,12 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from bot.web.pages.environments import EnvironmentPages
-from bot.web.pages.sign_in import SignIn
+from bot.web.pages.sign_in import SignInPages
 from bot.web.pages.site import HERE, Site
 from bot.web.pages.stages import StagePages
 
 
-def page_routes(sign_in: SignIn, pages: EnvironmentPages, stages: StagePages) -> list[BaseRoute]:
+def page_routes(sign_in: SignInPages, pages: EnvironmentPages, stages: StagePages) -> list[BaseRoute]:
     return [_static(), *sign_in.routes(), *pages.routes(), *stages.routes()]
 
 

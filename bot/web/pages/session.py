@@ -23,7 +23,7 @@ _ALGORITHM = "HS256"
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class SignInAttempt:
     """A sign-in in progress in this browser."""
 
     state: str
@@ -58,14 +58,14 @@ class Sessions:
     def end(self, response: Response) -> None:
         self._delete(response, "greenroom")
 
-    def remember(self, response: Response, attempt: Attempt) -> None:
+    def remember(self, response: Response, attempt: SignInAttempt) -> None:
         content = {"sub": attempt.state, "verifier": attempt.verifier, "following": attempt.next_path}
         self._write(response, "greenroom-sign-in", content, ATTEMPT)
 
-    def attempt(self, request: Request) -> Attempt | None:
+    def attempt(self, request: Request) -> SignInAttempt | None:
         read = self._decode(request, "greenroom-sign-in")
         try:
-            return Attempt(read["sub"], read["verifier"], read["following"]) if read else None
+            return SignInAttempt(read["sub"], read["verifier"], read["following"]) if read else None
         except KeyError:
             return None
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from bot.model.errors import GreenroomError
 from bot.model.person import Person
-from bot.web.pages.session import Attempt, Sessions
+from bot.web.pages.session import Sessions, SignInAttempt
 from bot.web.pages.site import Site, own_path
 
 CALLBACK = "/sign-in/callback"
@@ -31,7 +31,7 @@ class Flow(Protocol):
     async def person(self, *, code: str, verifier: str, redirect_uri: str) -> Person: ...
 
 
-class SignIn:
+class SignInPages:
     def __init__(self, site: Site, flow: Flow, sessions: Sessions) -> None:
         self._site = site
         self._flow = flow
@@ -54,7 +54,7 @@ class SignIn:
 
     async def begin(self, request: Request) -> Response:
         form = await request.form(max_files=0, max_fields=5, max_part_size=4096)
-        attempt = Attempt(
+        attempt = SignInAttempt(
             state=secrets.token_urlsafe(32),
             verifier=secrets.token_urlsafe(48),
             next_path=own_path(str(form.get("next", "/"))),

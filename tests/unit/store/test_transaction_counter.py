@@ -15,5 +15,5 @@ async def test_store_counts_transactions_by_method(tmp_path: Path) -> None:
     await store.queue.enqueue([WorkKey("sweep", "expiry")])
     await store.queue.claim("worker", 1, 15)
     await store.queue.claim("worker", 1, 15)
-    assert store.transactions == {"Queue.enqueue": 1, "Queue.claim": 2}
+    assert store.transactions == {"SqlWorkQueue.enqueue": 1, "SqlWorkQueue.claim": 2}
     await store.close()

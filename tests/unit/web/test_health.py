@@ -7,10 +7,10 @@ import asyncio
 import httpx
 
 from bot.web.application import create_application
-from bot.web.health import Check, health_routes
+from bot.web.health import ReadinessCheck, health_routes
 
 
-async def _ask(path: str, **checks: Check) -> httpx.Response:
+async def _ask(path: str, **checks: ReadinessCheck) -> httpx.Response:
     transport = httpx.ASGITransport(create_application(health_routes(checks, deadline=0.05)))
     async with httpx.AsyncClient(transport=transport, base_url="http://bot") as client:
         return await client.get(path)

@@ -94,7 +94,7 @@ async def test_metrics_of_two_bots_are_separate() -> None:
 
 async def test_metrics_count_webhooks_by_status() -> None:
     class Recorder:
-        async def record(self, delivery: Delivery, asks: Sequence[WebhookEffect]) -> None: ...
+        async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect]) -> None: ...
 
     metrics = Metrics()
     application = create_application([WebhookEndpoint(Recorder(), [SECRET], metrics).route()])

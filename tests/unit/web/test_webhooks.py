@@ -200,11 +200,12 @@ async def test_webhook_redelivery_has_no_second_effect(bot: Bot) -> None:
 
 
 async def test_webhook_that_is_not_stored_is_not_acknowledged(
-    bot: Bot,
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("bot.store.sqlite._BUSY_MILLISECONDS", 200)
     webhook = fixture("pull_request.opened")
     other = sqlite3.connect(bot.file, isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")  # longer than anybody waits
+    other.execute("BEGIN EXCLUSIVE")  # for longer than the store waits
     answer = await bot.post(webhook)
     assert answer.status_code == 503
     assert "Redeliver it" in answer.json()["error"]

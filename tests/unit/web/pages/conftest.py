@@ -24,7 +24,7 @@ from bot.web.pages.access import Access
 from bot.web.pages.environments import EnvironmentPages, PagePorts
 from bot.web.pages.routes import page_routes
 from bot.web.pages.session import Sessions
-from bot.web.pages.sign_in import SignIn
+from bot.web.pages.sign_in import SignInPages
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
 from tests.stores import ManualClock
@@ -112,7 +112,7 @@ class WebFixture:
             clock,
         )
         stages = StagePages(site, sessions, access, store.promotions, views)
-        self.web = create_application(page_routes(SignIn(site, self.github, sessions), pages, stages))
+        self.web = create_application(page_routes(SignInPages(site, self.github, sessions), pages, stages))
         parts = urlsplit(public_url)
         self._url = f"{parts.scheme}://{parts.netloc}"  # a reverse proxy strips the path
 
