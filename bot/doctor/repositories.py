@@ -78,7 +78,7 @@ async def _repositories(client: GitHubClient) -> Sequence[Repository]:
     """The first repositories that the App is installed on."""
     installations = Installations(client)
     repositories: list[Repository] = []
-    for installation in await installations.all():
+    for installation in await installations.list_all():
         if len(repositories) < _MAX_REPOSITORIES and not installation.suspended:
             repositories += await installations.repositories_of(installation.id)
     return repositories[:_MAX_REPOSITORIES]

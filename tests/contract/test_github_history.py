@@ -33,7 +33,7 @@ async def desk() -> AsyncIterator[Desk]:
         await desk.app.close()
 
 
-async def test_the_head_of_the_default_branch_and_who_changed_a_file_last(desk: Desk) -> None:
+async def test_head_and_last_change_of_a_file(desk: Desk) -> None:
     shop, push = desk.repository, desk.github.repositories.push
     changed = push("acme/shop", "main", {CONFIGURATION: "version: 2\n"}, by="ben")
     newest = push("acme/shop", "main", {"NOTES.md": "1\n"}, by="eve")
@@ -46,7 +46,7 @@ async def test_the_head_of_the_default_branch_and_who_changed_a_file_last(desk: 
     assert await desk.app.commits.commit(shop, changed) == last
 
 
-async def test_after_the_head_the_configuration_is_read_anew(desk: Desk) -> None:
+async def test_reading_the_head_refreshes_the_configuration(desk: Desk) -> None:
     shop = desk.repository
     assert await desk.app.contents.default_branch_file(shop, CONFIGURATION) == "version: 1\n"
     desk.github.repositories.push("acme/shop", "main", {CONFIGURATION: "version: 2\n"}, by="ben")
@@ -55,7 +55,7 @@ async def test_after_the_head_the_configuration_is_read_anew(desk: Desk) -> None
 
 
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
-async def test_which_pull_request_brought_a_commit(desk: Desk, method: str) -> None:
+async def test_merged_pull_request_of_a_commit(desk: Desk, method: str) -> None:
     shop = desk.repository
     pushed = desk.github.repositories.push("acme/shop", "main", {"NOTES.md": "1\n"}, by="ben")
     head = (await desk.pull()).head_sha
@@ -67,7 +67,7 @@ async def test_which_pull_request_brought_a_commit(desk: Desk, method: str) -> N
 
 
 @pytest.mark.parametrize("message", [None, "The first"])
-async def test_a_tag_is_followed_to_its_commit(desk: Desk, message: str | None) -> None:
+async def test_tag_resolves_to_its_commit(desk: Desk, message: str | None) -> None:
     shop = desk.repository
     first = desk.github.repositories.tag("acme/shop", "release/v1", by="ben", message=message)
     assert await desk.app.commits.tag(shop, "release/v1") == first
@@ -80,7 +80,7 @@ async def test_a_tag_is_followed_to_its_commit(desk: Desk, message: str | None) 
         await desk.app.commits.tag(unseen, "v1")
 
 
-async def test_only_what_was_merged_is_in_the_default_branch(desk: Desk) -> None:
+async def test_only_merged_commits_are_in_the_default_branch(desk: Desk) -> None:
     shop = desk.repository
     old = desk.github.repositories.push("acme/shop", "main", {"NOTES.md": "1\n"}, by="ben")
     new = desk.github.repositories.push("acme/shop", "main", {"NOTES.md": "2\n"}, by="ben")
@@ -90,7 +90,7 @@ async def test_only_what_was_merged_is_in_the_default_branch(desk: Desk) -> None
     assert not await desk.app.commits.in_default_branch(shop, "f" * 40)
 
 
-async def test_what_only_a_fork_has_is_not_in_the_default_branch(desk: Desk) -> None:
+async def test_commits_of_a_fork_are_not_in_the_default_branch(desk: Desk) -> None:
     """GitHub shows the commits of forks under the name of the repository that they come from."""
     desk.github.repositories.fork("acme/shop", by="eve")
     theirs = desk.github.repositories.push("eve/shop", "main", {"evil.txt": "1\n"}, by="eve")
@@ -98,7 +98,7 @@ async def test_what_only_a_fork_has_is_not_in_the_default_branch(desk: Desk) -> 
     assert not await desk.app.commits.in_default_branch(desk.repository, theirs)
 
 
-async def test_without_a_pull_request_the_deployment_alone_tells(desk: Desk) -> None:
+async def test_promotion_without_pull_request_reports_a_deployment(desk: Desk) -> None:
     release = RUNNING.release
     assert release is not None
     head = await desk.app.commits.head(desk.repository)

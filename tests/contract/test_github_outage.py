@@ -149,7 +149,7 @@ def suspend(github: GitHubServer) -> None:
         pytest.param(suspend, id="suspended"),
     ],
 )
-async def test_a_day_of_sweeps_takes_nothing_away(
+async def test_sweeps_delete_nothing_during_an_outage(
     day: Day, go_wrong: Callable[[GitHubServer], object]
 ) -> None:
     go_wrong(day.desk.github)

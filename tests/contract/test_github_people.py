@@ -54,7 +54,7 @@ async def code_for(desk: Desk, login: str) -> str:
     return answer["code"][0]
 
 
-async def test_a_person_who_agreed_is_known_by_id_and_login(desk: Desk) -> None:
+async def test_sign_in_returns_id_and_login(desk: Desk) -> None:
     code = await code_for(desk, "ben")
     person = await sign_in(desk).person(code=code, verifier=VERIFIER, redirect_uri=BACK)
     assert person == Person(desk.github.world.account("ben").id, "ben")
@@ -62,13 +62,13 @@ async def test_a_person_who_agreed_is_known_by_id_and_login(desk: Desk) -> None:
         await sign_in(desk).person(code=code, verifier=VERIFIER, redirect_uri=BACK)
 
 
-async def test_a_code_that_somebody_else_began_is_no_use(desk: Desk) -> None:
+async def test_code_of_another_browser_is_rejected(desk: Desk) -> None:
     code = await code_for(desk, "ben")
     with pytest.raises(Rejected):
         await sign_in(desk).person(code=code, verifier="w" * 64, redirect_uri=BACK)
 
 
-async def test_a_wrong_secret_is_told_without_it(desk: Desk) -> None:
+async def test_error_does_not_contain_the_wrong_secret(desk: Desk) -> None:
     code = await code_for(desk, "ben")
     wrong = desk.app.sign_in(desk.github.credentials.client_id, "hunter2-hunter2")
     with pytest.raises(Rejected) as caught:
@@ -77,7 +77,7 @@ async def test_a_wrong_secret_is_told_without_it(desk: Desk) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-async def test_who_may_read(desk: Desk) -> None:
+async def test_may_read_follows_roles_and_visibility(desk: Desk) -> None:
     github = desk.github
     ben, eve = (Person(github.world.account(login).id, login) for login in ("ben", "eve"))
     assert await desk.app.collaborators.may_read(desk.repository, ben)
@@ -88,11 +88,11 @@ async def test_who_may_read(desk: Desk) -> None:
     assert await desk.app.collaborators.may_read(desk.repository, eve)
 
 
-async def test_a_login_that_somebody_else_took_over_has_no_rights(desk: Desk) -> None:
+async def test_reused_login_has_no_access(desk: Desk) -> None:
     assert not await desk.app.collaborators.may_read(desk.repository, Person(4711, "ben"))
 
 
-async def test_a_repository_that_took_over_the_name_is_another_one(desk: Desk) -> None:
+async def test_reused_repository_name_gives_no_access(desk: Desk) -> None:
     ben = Person(desk.github.world.account("ben").id, "ben")
     another = replace(desk.repository, id=4711)
     assert not await desk.app.collaborators.may_read(another, ben)
@@ -110,11 +110,11 @@ async def test_a_repository_that_took_over_the_name_is_another_one(desk: Desk) -
         ("https://api.acme.example/api/v3", "https://api.acme.example"),
     ],
 )
-def test_people_look_at_github_beside_its_api(api: str, web: str) -> None:
+def test_web_url_of_an_api_url(api: str, web: str) -> None:
     assert web_url(api) == web
 
 
-async def test_the_yes_of_a_reviewer_who_may_not_write_is_none(desk: Desk) -> None:
+async def test_approval_requires_write_access(desk: Desk) -> None:
     github = desk.github
     github.accounts.create_user("ada")
     for login in ("ada", "eve"):

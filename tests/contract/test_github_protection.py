@@ -34,7 +34,7 @@ async def desk() -> AsyncIterator[Desk]:
         await desk.app.close()
 
 
-async def test_all_rules_are_read(desk: Desk) -> None:
+async def test_protection_rules_are_read(desk: Desk) -> None:
     desk.github.environments.protect(
         SHOP, "production", people=("ben",), teams=("ops",), wait_minutes=90, branches=("main", "release/*")
     )
@@ -43,25 +43,25 @@ async def test_all_rules_are_read(desk: Desk) -> None:
     )
 
 
-async def test_protected_branches_and_the_rules_of_apps(desk: Desk) -> None:
+async def test_protected_branches_and_custom_rules_are_read(desk: Desk) -> None:
     desk.github.environments.protect(SHOP, "production", protected_branches=True, apps=("github-actions",))
     found = await desk.app.protections.protection(desk.repository, "production")
     assert found == Protection(protected_branches=True, unsupported_rules=("of the App github-actions",))
 
 
-async def test_tags_admit_no_branch(desk: Desk) -> None:
+async def test_tag_patterns_match_no_branch(desk: Desk) -> None:
     made = desk.github.environments.protect(SHOP, "production", branches=())
     desk.github.environments.admit(made, "main", "tag")
     assert (await desk.app.protections.protection(desk.repository, "production")).branches == ()
 
 
-async def test_no_environment_and_one_that_a_deployment_made_have_no_rules(desk: Desk) -> None:
+async def test_environment_without_rules_is_unprotected(desk: Desk) -> None:
     assert await desk.app.protections.protection(desk.repository, "production") == UNPROTECTED
     desk.github.environments.protect(SHOP, "production")
     assert await desk.app.protections.protection(desk.repository, "production") == UNPROTECTED
 
 
-async def test_an_unseen_repository_or_a_missing_permission_is_no_absence_of_rules(desk: Desk) -> None:
+async def test_invisible_repository_or_missing_permission_is_rejected(desk: Desk) -> None:
     with pytest.raises(Rejected, match="cannot see"):
         await desk.app.protections.protection(
             replace(desk.repository, id=4711, name="elsewhere"), "production"
@@ -76,14 +76,14 @@ async def test_an_unseen_repository_or_a_missing_permission_is_no_absence_of_rul
 @pytest.mark.parametrize(
     "path", ["environments/production$", "deployment-branch-policies", "_protection_rules"]
 )
-async def test_an_outage_is_no_absence_of_rules(desk: Desk, path: str) -> None:
+async def test_outage_is_not_an_absence_of_rules(desk: Desk, path: str) -> None:
     desk.github.environments.protect(SHOP, "production", branches=("main",))
     desk.github.faults.add("outage", path=path)
     with pytest.raises(Unavailable):
         await desk.app.protections.protection(desk.repository, "production")
 
 
-async def test_reading_the_same_again_is_free_of_charge(desk: Desk) -> None:
+async def test_repeated_reads_are_conditional(desk: Desk) -> None:
     desk.github.environments.protect(SHOP, "production", people=("ben",), branches=("main",))
     first = await desk.app.protections.protection(desk.repository, "production")
     desk.github.requests.clear()
@@ -93,7 +93,7 @@ async def test_reading_the_same_again_is_free_of_charge(desk: Desk) -> None:
     assert await desk.app.protections.protection(desk.repository, "production") == UNPROTECTED
 
 
-async def test_branches_as_they_are_now(desk: Desk) -> None:
+async def test_branches_are_read(desk: Desk) -> None:
     desk.github.repositories.protect(SHOP, "main")
     assert await desk.app.protections.branch(desk.repository, None) == Branch("main", True)
     assert await desk.app.protections.branch(desk.repository, "release/2") == Branch("release/2", False)

@@ -32,7 +32,7 @@ async def desk() -> AsyncIterator[Desk]:
         await desk.app.close()
 
 
-async def test_a_pull_request_its_files_and_its_paths(desk: Desk) -> None:
+async def test_pull_request_files_and_paths(desk: Desk) -> None:
     pull = await desk.pull()
     assert (pull.author, pull.head_ref, pull.open, pull.from_fork) == ("ben", "price", True, False)
     assert await desk.app.pull_requests.open_pull_requests(desk.repository) == [pull]
@@ -45,7 +45,7 @@ async def test_a_pull_request_its_files_and_its_paths(desk: Desk) -> None:
     assert desk.api_calls() == []
 
 
-async def test_what_is_not_there_is_told_apart_from_what_is_not_shown(desk: Desk) -> None:
+async def test_missing_objects_differ_from_invisible_ones(desk: Desk) -> None:
     assert await desk.app.pull_requests.pull_request(desk.repository, 99) is None
     assert await desk.app.contents.default_branch_file(desk.repository, "missing.yml") is None
     with pytest.raises(Rejected):
@@ -59,7 +59,7 @@ async def test_what_is_not_there_is_told_apart_from_what_is_not_shown(desk: Desk
             await ask
 
 
-async def test_a_configuration_that_changed_is_seen_when_the_pull_request_is_read_again(desk: Desk) -> None:
+async def test_reading_a_pull_request_again_refreshes_the_configuration(desk: Desk) -> None:
     await desk.pull()
     assert await desk.app.contents.default_branch_file(desk.repository, ".greenroom.yml") == "version: 1\n"
     desk.github.repositories.push("acme/shop", "main", {".greenroom.yml": "version: 2\n"}, by="ben")
@@ -67,13 +67,13 @@ async def test_a_configuration_that_changed_is_seen_when_the_pull_request_is_rea
     assert await desk.app.contents.default_branch_file(desk.repository, ".greenroom.yml") == "version: 2\n"
 
 
-async def test_a_renamed_repository_is_found_under_its_old_name(desk: Desk) -> None:
+async def test_renamed_repository_is_found_by_its_old_name(desk: Desk) -> None:
     await desk.pull()
     desk.github.repositories.rename("acme/shop", "store", by="ben")
     assert (await desk.pull()).repository.name == "store"
 
 
-async def test_ci_is_what_others_report(desk: Desk) -> None:
+async def test_ci_uses_results_of_other_apps(desk: Desk) -> None:
     pull = await desk.pull()
     shop, sha = desk.repository, pull.head_sha
     assert await desk.app.checks.ci(shop, sha) == Ci(CiState.NONE)
@@ -83,7 +83,7 @@ async def test_ci_is_what_others_report(desk: Desk) -> None:
     assert await desk.app.checks.ci(shop, sha) == Ci(CiState.FAILED, ("build",))
 
 
-async def test_sweeps_see_installed_repositories_and_only_those(desk: Desk) -> None:
+async def test_repositories_of_active_installations_are_listed(desk: Desk) -> None:
     assert await desk.app.installations.repositories() == [desk.repository]
     desk.github.apps.suspend(desk.repository.installation_id, by="ben")
     assert await desk.app.installations.repositories() == []
@@ -91,7 +91,7 @@ async def test_sweeps_see_installed_repositories_and_only_those(desk: Desk) -> N
         await desk.pull()
 
 
-async def test_a_missed_delivery_is_found_and_sent_again(desk: Desk) -> None:
+async def test_failed_delivery_is_found_and_redelivered(desk: Desk) -> None:
     since = desk.clock() - timedelta(minutes=5)
     desk.github.apps.set_webhook("http://127.0.0.1:9/webhooks")
     desk.github.repositories.push("acme/shop", "price", {"price.txt": "4\n"}, by="ben")
@@ -105,7 +105,7 @@ async def test_a_missed_delivery_is_found_and_sent_again(desk: Desk) -> None:
     assert newest.id != failed[0].id
 
 
-async def test_the_doctor_is_told_which_rights_lack(desk: Desk) -> None:
+async def test_missing_permissions_are_listed(desk: Desk) -> None:
     assert await missing_permissions(desk.app.client) == []
     needed = {**PERMISSIONS, "checks": "read"}
     desk.github.apps.set_permissions(needed, tuple(EVENTS - {"push"}))
@@ -115,7 +115,7 @@ async def test_the_doctor_is_told_which_rights_lack(desk: Desk) -> None:
     assert "event push" in told[1]
 
 
-async def test_revoked_and_expired_tokens_are_minted_anew(desk: Desk) -> None:
+async def test_revoked_and_expired_tokens_are_replaced(desk: Desk) -> None:
     await desk.pull()
     desk.github.apps.revoke_tokens()
     await desk.pull()
@@ -123,7 +123,7 @@ async def test_revoked_and_expired_tokens_are_minted_anew(desk: Desk) -> None:
     assert len(mints) == 2
 
 
-async def test_an_outage_is_worth_another_try(desk: Desk) -> None:
+async def test_outage_raises_unavailable(desk: Desk) -> None:
     desk.github.faults.add("outage")
     with pytest.raises(Unavailable):
         await desk.pull()
@@ -131,7 +131,7 @@ async def test_an_outage_is_worth_another_try(desk: Desk) -> None:
     await desk.pull()
 
 
-async def test_graphql_answers_as_githubs_schema_says(desk: Desk) -> None:
+async def test_graphql_follows_githubs_schema(desk: Desk) -> None:
     token = desk.app.connection.app_authorization()
     async with httpx.AsyncClient(trust_env=False) as http:
         url = f"{desk.github.api_url}/app/installations/{desk.repository.installation_id}/access_tokens"
@@ -158,7 +158,7 @@ async def test_graphql_answers_as_githubs_schema_says(desk: Desk) -> None:
         assert unsigned.status_code == 401
 
 
-async def test_a_repository_counts_as_lost_only_when_github_says_so(desk: Desk) -> None:
+async def test_access_is_lost_only_with_evidence(desk: Desk) -> None:
     github, repository = desk.github, desk.repository
     [installation] = github.world.state.installations
     assert not await desk.app.installations.access_lost(repository)

@@ -51,7 +51,7 @@ def gone(commit: str, end: EndReason = EndReason.CLOSED) -> Status:
     return Status(EnvironmentState.GONE, commit=commit, cause=cause, end=end)
 
 
-async def test_from_open_to_closed_takes_at_most_fourteen_calls(desk: Desk) -> None:
+async def test_lifecycle_of_a_preview_takes_at_most_14_calls(desk: Desk) -> None:
     app, shop = desk.app, desk.repository
 
     first = await desk.pull()
@@ -79,7 +79,7 @@ async def test_from_open_to_closed_takes_at_most_fourteen_calls(desk: Desk) -> N
     assert "The preview was deleted" in desk.comments[0]
 
 
-async def test_what_is_passing_is_not_told_while_much_else_is(desk: Desk) -> None:
+async def test_deferrable_reports_yield_to_other_writes(desk: Desk) -> None:
     pull = await desk.pull()
     running = CheckResult("smoke", CheckState.RUNNING)
     for _ in range(3):
@@ -94,7 +94,7 @@ async def test_what_is_passing_is_not_told_while_much_else_is(desk: Desk) -> Non
     assert desk.checks(pull.head_sha) == {PREVIEW: "success", "greenroom/smoke": "success"}
 
 
-async def test_nothing_is_written_when_nothing_changed(desk: Desk) -> None:
+async def test_unchanged_status_writes_nothing(desk: Desk) -> None:
     pull = await desk.pull()
     for status in (pending(pull.head_sha), ready(pull.head_sha)):
         await desk.report(pull, status)
@@ -107,14 +107,14 @@ async def test_nothing_is_written_when_nothing_changed(desk: Desk) -> None:
         assert len(desk.saves) == saves
 
 
-async def test_mere_progress_makes_no_comment(desk: Desk) -> None:
+async def test_progress_creates_no_comment(desk: Desk) -> None:
     pull = await desk.pull()
     await desk.report(pull, pending(pull.head_sha))
     assert desk.comments == []
     assert desk.checks(pull.head_sha) == {PREVIEW: "in_progress"}
 
 
-async def test_never_a_stale_green(desk: Desk) -> None:
+async def test_check_run_is_never_successful_for_an_old_commit(desk: Desk) -> None:
     pull = await desk.pull()
     await desk.report(pull, ready(pull.head_sha))
     assert URL in desk.comments[0]
@@ -130,7 +130,7 @@ async def test_never_a_stale_green(desk: Desk) -> None:
     assert desk.checks(newer) == {PREVIEW: "in_progress"}
 
 
-async def test_a_superseded_head_is_cancelled_with_its_checks(desk: Desk) -> None:
+async def test_check_runs_of_a_superseded_head_are_cancelled(desk: Desk) -> None:
     pull = await desk.pull()
     running = (CheckResult("smoke", CheckState.RUNNING),)
     await desk.report(pull, replace(pending(pull.head_sha), checks=running))
@@ -139,7 +139,7 @@ async def test_a_superseded_head_is_cancelled_with_its_checks(desk: Desk) -> Non
     assert desk.checks(pull.head_sha) == {PREVIEW: "cancelled", "greenroom/smoke": "cancelled"}
 
 
-async def test_each_named_check_is_a_check_run_that_quotes_its_log(desk: Desk) -> None:
+async def test_named_check_is_a_check_run_with_its_log(desk: Desk) -> None:
     pull = await desk.pull()
     checks = (
         CheckResult("http-healthz", CheckState.PASSED, "`GET /healthz` answered 200.", seconds=0.2),
@@ -155,7 +155,7 @@ async def test_each_named_check_is_a_check_run_that_quotes_its_log(desk: Desk) -
     assert smoke.output.text == "````text\n```\nAssertionError: 3 != 4\n````"
 
 
-async def test_the_deployment_names_the_exact_commit_and_leads_to_the_preview(desk: Desk) -> None:
+async def test_deployment_has_commit_and_url(desk: Desk) -> None:
     pull = await desk.pull()
     await desk.report(pull, ready(pull.head_sha))
     [deployment] = desk.github.deployments.of("acme/shop")
@@ -168,7 +168,7 @@ async def test_the_deployment_names_the_exact_commit_and_leads_to_the_preview(de
     assert status.log_url == f"https://greenroom.example.com/environments/preview/{desk.repository.id}/1"
 
 
-async def test_closed_and_opened_again_uses_what_is_there(desk: Desk) -> None:
+async def test_reopened_pull_request_reuses_objects(desk: Desk) -> None:
     pull = await desk.pull()
     await desk.report(pull, ready(pull.head_sha))
     await desk.report(pull, gone(pull.head_sha))
@@ -180,21 +180,21 @@ async def test_closed_and_opened_again_uses_what_is_there(desk: Desk) -> None:
     assert len(desk.comments) == 1
 
 
-async def test_an_expired_preview_is_no_success_any_more(desk: Desk) -> None:
+async def test_expired_preview_is_not_successful(desk: Desk) -> None:
     pull = await desk.pull()
     await desk.report(pull, ready(pull.head_sha))
     await desk.report(pull, gone(pull.head_sha, EndReason.EXPIRED))
     assert desk.checks(pull.head_sha) == {PREVIEW: "neutral"}
 
 
-async def test_a_pull_request_closed_before_anything_was_said_stays_silent(desk: Desk) -> None:
+async def test_pull_request_closed_early_gets_no_comment(desk: Desk) -> None:
     pull = await desk.pull()
     await desk.report(pull, gone(pull.head_sha))
     assert desk.comments == []
     assert desk.checks(pull.head_sha) == {}
 
 
-async def test_a_forks_pull_request_is_told_who_may_allow_it(desk: Desk) -> None:
+async def test_fork_gets_a_comment_about_the_approval(desk: Desk) -> None:
     pull = await desk.pull()
     cause = StatusMessage("Somebody with write access to acme/shop can allow it.")
     refused = Status(EnvironmentState.REFUSED, commit=pull.head_sha, cause=cause, end=EndReason.FORK)
@@ -203,7 +203,7 @@ async def test_a_forks_pull_request_is_told_who_may_allow_it(desk: Desk) -> None
     assert "write access to acme/shop" in desk.comments[0]
 
 
-async def test_a_deleted_comment_comes_back_once(desk: Desk) -> None:
+async def test_deleted_comment_is_recreated_once(desk: Desk) -> None:
     pull = await desk.pull()
     await desk.report(pull, failed(pull.head_sha, "It crashed."))
     for expected in (1, 0, 0):
@@ -213,7 +213,7 @@ async def test_a_deleted_comment_comes_back_once(desk: Desk) -> None:
         assert len(desk.comments) == expected
 
 
-async def test_an_imitated_marker_is_not_ours(desk: Desk) -> None:
+async def test_marker_of_another_author_is_ignored(desk: Desk) -> None:
     pull = await desk.pull()
     imitation = f"<!-- greenroom preview/{desk.repository.id}/1 -->"
     desk.github.comments.create("acme/shop", 1, imitation, by="ben")
@@ -228,7 +228,7 @@ async def test_an_imitated_marker_is_not_ours(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("path", ["^/graphql$", "/deployments$"])
-async def test_a_502_to_a_write_that_was_performed_makes_no_duplicate(desk: Desk, path: str) -> None:
+async def test_error_after_a_successful_write_creates_no_duplicate(desk: Desk, path: str) -> None:
     pull = await desk.pull()
     desk.github.faults.add("error_after", times=1, method="POST", path=path, status=502)
     with pytest.raises(Unavailable):
@@ -245,7 +245,7 @@ class _Killed(BaseException):
 
 
 @pytest.mark.parametrize("survives", [0, 1])
-async def test_dying_around_a_write_makes_no_duplicate(desk: Desk, survives: int) -> None:
+async def test_crash_around_a_write_creates_no_duplicate(desk: Desk, survives: int) -> None:
     """Either before the first write, or after it and before its answer was remembered."""
     pull = await desk.pull()
     remembered, save = 0, desk.save
@@ -268,7 +268,7 @@ async def test_dying_around_a_write_makes_no_duplicate(desk: Desk, survives: int
     assert len(desk.comments) == 1
 
 
-async def test_a_stale_worker_writes_nothing(desk: Desk) -> None:
+async def test_stale_worker_writes_nothing(desk: Desk) -> None:
     pull = await desk.pull()
 
     async def closed() -> None:
@@ -282,7 +282,7 @@ async def test_a_stale_worker_writes_nothing(desk: Desk) -> None:
     assert (desk.comments, desk.deployments) == ([], [])
 
 
-async def test_what_can_be_said_is_said_when_one_permission_lacks(desk: Desk) -> None:
+async def test_missing_permission_blocks_only_its_writes(desk: Desk) -> None:
     [installation] = desk.github.world.state.installations.values()
     installation.permissions["deployments"] = "read"
     pull = await desk.pull()
@@ -298,7 +298,7 @@ async def test_what_can_be_said_is_said_when_one_permission_lacks(desk: Desk) ->
     assert len(desk.comments) == 1
 
 
-async def test_one_refused_mutation_does_not_undo_the_others(desk: Desk) -> None:
+async def test_rejected_mutation_does_not_affect_the_others(desk: Desk) -> None:
     [installation] = desk.github.world.state.installations.values()
     installation.permissions["checks"] = "read"
     pull = await desk.pull()
@@ -308,7 +308,7 @@ async def test_one_refused_mutation_does_not_undo_the_others(desk: Desk) -> None
     assert desk.deployments == [(pull.head_sha, "success")]
 
 
-async def test_a_rate_limit_is_told_and_remembered(desk: Desk) -> None:
+async def test_rate_limit_is_reported_and_stored(desk: Desk) -> None:
     pull = await desk.pull()
     desk.github.faults.add("rate_limit", times=1, path="^/graphql$", seconds=60)
     with pytest.raises(Unavailable) as limited:
@@ -320,7 +320,7 @@ async def test_a_rate_limit_is_told_and_remembered(desk: Desk) -> None:
     assert desk.api_calls() == []
 
 
-async def test_deployments_that_no_receipt_knows_are_found_and_ended(desk: Desk) -> None:
+async def test_deployments_without_receipt_are_set_to_inactive(desk: Desk) -> None:
     pull = await desk.pull()
     await desk.report(pull, ready(pull.head_sha))
     desk.receipt = ""  # the store was lost
@@ -333,7 +333,7 @@ async def test_deployments_that_no_receipt_knows_are_found_and_ended(desk: Desk)
     assert await desk.app.deployments.active_deployments(desk.repository, set()) == set()
 
 
-async def test_a_strangers_deployment_is_left_alone(desk: Desk) -> None:
+async def test_deployments_of_others_are_unchanged(desk: Desk) -> None:
     pull = await desk.pull()
     fields = {"environment": "preview/pr-1", "required_contexts": [], "auto_merge": False}
     made = desk.github.deployments.create("acme/shop", pull.head_sha, Actor("ben"), fields)

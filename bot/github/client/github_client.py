@@ -109,8 +109,8 @@ class GitHubClient:
         answer = reply.json()
         if not isinstance(answer, dict):
             raise Unavailable("GitHub's GraphQL response is not an object.")
-        found = answer.get("errors")
-        errors = [error for error in found if isinstance(error, dict)] if isinstance(found, list) else []
+        listed = answer.get("errors")
+        errors = [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
         if any(_is_rate_limit(error) for error in errors):
             raise self._limited(installation, self._graphql_limit(reply))
         data = answer.get("data")

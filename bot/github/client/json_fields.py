@@ -40,22 +40,22 @@ def items(data: object, *path: str) -> Sequence[Any]:
 
 def timestamp(data: object, *path: str) -> datetime | None:
     try:
-        found = datetime.fromisoformat(text(data, *path))
+        value = datetime.fromisoformat(text(data, *path))
     except ValueError:
         return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def required_text(data: object, *path: str) -> str:
     """The text at the path; raises Unavailable when it is missing."""
-    found = text(data, *path)
-    if not found:
+    value = text(data, *path)
+    if not value:
         raise Unavailable(f"GitHub's response lacks {'.'.join(path)}.")
-    return found
+    return value
 
 
 def required_number(data: object, *path: str) -> int:
-    found = number(data, *path)
-    if found is None:
+    value = number(data, *path)
+    if value is None:
         raise Unavailable(f"GitHub's response lacks {'.'.join(path)}.")
-    return found
+    return value

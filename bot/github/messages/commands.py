@@ -184,7 +184,7 @@ def _report(outcome: Outcome, status: StatusAnswer | None) -> list[str]:
         return [_help()]
     is_why, preview, stage = outcome.verb is Verb.WHY, status.preview, status.stage
     if stage is not None:
-        return stages.why(stage) if is_why else stages.status(stage)
+        return stages.decisions(stage) if is_why else stages.status(stage)
     if outcome.stage:
         return stages.unknown(status, outcome.stage)
     if is_why:

@@ -83,7 +83,7 @@ def status(stage: StageView) -> list[str]:
     return [paragraph for paragraph in paragraphs if paragraph]
 
 
-def why(stage: StageView) -> list[str]:
+def decisions(stage: StageView) -> list[str]:
     """Decisions about one stage, for `/why staging`."""
     paragraphs = [_headline(stage), plain(stage.problem), bullet_list(_details(stage)), _in_progress(stage)]
     if stage.promotions:

@@ -120,15 +120,17 @@ def _check(subject: Subject, slot: Slot, conclusion: str, output: texts.Output) 
 
 def _deployments(subject: Subject, status: Status, receipt: Receipt) -> list[Write]:
     current = Slot(WriteKind.DEPLOYMENT, status.commit or "")
-    known = [(slot, entry) for slot, entry in receipt.of(WriteKind.DEPLOYMENT) if entry.open]
+    active = [(slot, entry) for slot, entry in receipt.of(WriteKind.DEPLOYMENT) if entry.open]
     if status.state in (*_ENDED, EnvironmentState.ASLEEP):
-        return [_inactive(subject, slot, status) for slot, _ in known]
+        return [_inactive(subject, slot, status) for slot, _ in active]
     if status.state is EnvironmentState.READY and status.url:
-        older = [_inactive(subject, slot, status) for slot, _ in known if slot != current]
+        older = [_inactive(subject, slot, status) for slot, _ in active if slot != current]
         return [_deployed(subject, current, "SUCCESS", status, status.url), *older]
     if status.state is EnvironmentState.FAILED:
         return [
-            _deployed(subject, slot, "FAILURE", status, entry.url) for slot, entry in known if slot == current
+            _deployed(subject, slot, "FAILURE", status, entry.url)
+            for slot, entry in active
+            if slot == current
         ]
     return []
 

@@ -50,10 +50,10 @@ class Recovery:
     async def _check_run(self, subject: Subject, slot: Slot) -> Any | None:
         repository = subject.repository
         path = f"/repos/{repository.full_name}/commits/{slot.commit}/check-runs"
-        asked = {"check_name": slot.name, "filter": "all"}
+        query = {"check_name": slot.name, "filter": "all"}
         runs = [
             run
-            async for page in self._client.pages(repository.installation_id, path, asked)
+            async for page in self._client.pages(repository.installation_id, path, query)
             for run in items(page, "check_runs")
             if number(run, "app", "id") == self._app_id
             and text(run, "external_id") == subject.external_id(slot)
@@ -63,8 +63,8 @@ class Recovery:
     async def _deployment(self, subject: Subject, slot: Slot) -> Any | None:
         repository = subject.repository
         path = f"/repos/{repository.full_name}/deployments"
-        asked = {"sha": slot.commit, "environment": subject.deployment_environment}
-        async for page in self._client.pages(repository.installation_id, path, asked):
+        query = {"sha": slot.commit, "environment": subject.deployment_environment}
+        async for page in self._client.pages(repository.installation_id, path, query):
             for deployment in page:
                 named = text(deployment, "payload", "greenroom") == subject.name
                 if named and await self.is_ours(deployment, "creator"):

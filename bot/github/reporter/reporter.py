@@ -105,13 +105,13 @@ class Reporter:
         self,
         subject: Subject,
         plan_writes: PlanWrites,
-        known: str,
+        stored_receipt: str,
         fence: Fence,
         save: SaveReceipt,
         *,
         deferrable: bool,
     ) -> None:
-        receipt = Receipt.parse(known)
+        receipt = Receipt.parse(stored_receipt)
         if receipt.unconfirmed:
             receipt = await self._recovery.recover(subject, receipt)
         for _ in range(_ROUNDS):

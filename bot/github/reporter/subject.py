@@ -66,9 +66,9 @@ def outdated(desired: Sequence[Write], receipt: Receipt) -> list[Write]:
     """The writes whose fields differ from those written last, with the id of the existing object."""
     writes = []
     for write in desired:
-        known = receipt.entries.get(write.slot)
-        if known is None:
+        entry = receipt.entries.get(write.slot)
+        if entry is None:
             writes.append(write)
-        elif known.digest != write.digest:
-            writes.append(replace(write, id=known.id, url=write.url or known.url))
+        elif entry.digest != write.digest:
+            writes.append(replace(write, id=entry.id, url=write.url or entry.url))
     return writes

@@ -25,7 +25,7 @@ class Installations:
     def __init__(self, client: GitHubClient) -> None:
         self._client = client
 
-    async def all(self) -> Sequence[Installation]:
+    async def list_all(self) -> Sequence[Installation]:
         return [read_installation(item) for item in await self._list("/app/installations")]
 
     async def exists(self, installation_id: int) -> bool:
@@ -54,7 +54,7 @@ class Installations:
     async def repositories(self) -> Sequence[Repository]:
         """Of all active installations; one that refuses to list its repositories is skipped."""
         repositories: list[Repository] = []
-        for installation in await self.all():
+        for installation in await self.list_all():
             if installation.suspended:
                 continue
             try:
@@ -120,8 +120,8 @@ def read_installation(data: object) -> Installation:
 
 
 def permission_levels(data: object) -> Mapping[str, str]:
-    found = dig(data, "permissions")
-    return {str(name): str(level) for name, level in found.items()} if isinstance(found, Mapping) else {}
+    levels = dig(data, "permissions")
+    return {str(name): str(level) for name, level in levels.items()} if isinstance(levels, Mapping) else {}
 
 
 def _repository(data: object, installation_id: int) -> Repository:

@@ -61,7 +61,7 @@ async def missing_permissions(client: GitHubClient) -> Sequence[str]:
             "The App", permission_levels(app), [str(event) for event in items(app, "events")]
         )
     ]
-    installations = await Installations(client).all()
+    installations = await Installations(client).list_all()
     if not installations:
         problems.append(f"The App is not installed. Install it from {text(app, 'html_url')}.")
     for installation in installations:

@@ -33,12 +33,12 @@ class Protections:
         except NotFound:
             await require_visible(self._client, repository)
             return UNPROTECTED
-        found = dig(data, "protection_rules")
-        if not isinstance(found, list):
+        rules = dig(data, "protection_rules")
+        if not isinstance(rules, list):
             raise Unavailable("GitHub's answer lacks protection_rules.")
         reviewers, wait = None, timedelta(0)
         others: list[str] = []
-        for rule in found:
+        for rule in rules:
             kind, minutes = text(rule, "type"), number(rule, "wait_timer")
             if kind == "required_reviewers":
                 reviewers = _reviewers(rule)
@@ -50,7 +50,7 @@ class Protections:
         custom = flag(policy, "custom_branch_policies")
         protected = flag(policy, "protected_branches")
         if not (custom or protected) and (
-            policy or any(text(rule, "type") == _BRANCH_POLICY for rule in found)
+            policy or any(text(rule, "type") == _BRANCH_POLICY for rule in rules)
         ):
             others.append(_BRANCH_POLICY)
         return Protection(
@@ -80,31 +80,33 @@ class Protections:
 
     async def _patterns(self, repository: Repository, path: str) -> tuple[str, ...]:
         """Branch patterns; tag patterns are ignored."""
-        found: list[Any] = []
+        policies: list[Any] = []
         async for page in self._client.pages(
             repository.installation_id, f"{path}/deployment-branch-policies"
         ):
-            found += items(page, "branch_policies")
+            policies += items(page, "branch_policies")
         return tuple(
-            filter(None, (text(each, "name") for each in found if text(each, "type") in ("", "branch")))
+            filter(
+                None, (text(policy, "name") for policy in policies if text(policy, "type") in ("", "branch"))
+            )
         )
 
     async def _apps(self, repository: Repository, path: str) -> Sequence[str]:
         """Custom deployment protection rules, which other Apps implement."""
-        found: list[Any] = []
+        rules: list[Any] = []
         try:
             async for page in self._client.pages(
                 repository.installation_id, f"{path}/deployment_protection_rules"
             ):
-                found += items(page, "custom_deployment_protection_rules")
+                rules += items(page, "custom_deployment_protection_rules")
         except NotFound:
             # The environment exists, so this server does not support custom rules.
             return ()
-        return [f"of the App {text(each, 'app', 'slug')}" for each in found if flag(each, "enabled")]
+        return [f"of the App {text(rule, 'app', 'slug')}" for rule in rules if flag(rule, "enabled")]
 
 
 def _reviewers(rule: object) -> Reviewers:
     listed = items(rule, "reviewers")
-    people = [text(each, "reviewer", "login") for each in listed if text(each, "type") == "User"]
-    teams = [text(each, "reviewer", "slug") for each in listed if text(each, "type") == "Team"]
-    return Reviewers(tuple(filter(None, people)), tuple(filter(None, teams)))
+    users = [text(item, "reviewer", "login") for item in listed if text(item, "type") == "User"]
+    teams = [text(item, "reviewer", "slug") for item in listed if text(item, "type") == "Team"]
+    return Reviewers(tuple(filter(None, users)), tuple(filter(None, teams)))

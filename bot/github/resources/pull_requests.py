@@ -73,14 +73,14 @@ class PullRequests:
     async def open_pull_requests(self, repository: Repository) -> Sequence[PullRequest]:
         """All open pull requests; raises when a part cannot be read."""
         path = f"/repos/{repository.full_name}/pulls"
-        found: list[PullRequest] = []
+        pull_requests: list[PullRequest] = []
         async for page in self._client.pages(
             repository.installation_id, path, {"state": "open", "sort": "created", "direction": "asc"}
         ):
             if not isinstance(page, list):
                 raise Unavailable("GitHub's response is not a list of pull requests.")
-            found += [read_pull_request(item, repository.installation_id) for item in page]
-        return [pull for pull in found if pull.repository.id == repository.id]
+            pull_requests += [read_pull_request(item, repository.installation_id) for item in page]
+        return [pull for pull in pull_requests if pull.repository.id == repository.id]
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
         """Old and new paths; empty when there are more files than GitHub lists."""
@@ -126,18 +126,18 @@ class PullRequests:
         Rejected when there are more commits than GitHub lists.
         """
         pull = await self._read(repository, number)
-        found, listed = {pull.author} if pull is not None else set(), 0
+        logins, listed = {pull.author} if pull is not None else set(), 0
         path = f"/repos/{repository.full_name}/pulls/{number}/commits"
         async for page in self._client.pages(repository.installation_id, path):
             if not isinstance(page, list):
                 raise Unavailable("GitHub's response is not a list of commits.")
-            found |= {text(item, who, "login") for item in page for who in ("author", "committer")}
+            logins |= {text(item, field, "login") for item in page for field in ("author", "committer")}
             listed += len(page)
         if listed >= _LISTED_COMMITS:
             raise Rejected(
                 f"#{number} has {listed} commits or more; GitHub lists no more, so its authors are unknown."
             )
-        return sorted(found - {""})
+        return sorted(logins - {""})
 
 
 def read_pull_request(data: object, installation_id: int) -> PullRequest:

@@ -1,4 +1,4 @@
-"""Tells a deleted object from a repository that the App cannot see."""
+"""Distinguishes a missing object from a repository that the App cannot see."""
 
 from __future__ import annotations
 

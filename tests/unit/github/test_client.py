@@ -23,7 +23,7 @@ async def _unfenced() -> None:
 
 
 @respx.mock
-async def test_many_calls_at_once_mint_one_token() -> None:
+async def test_concurrent_calls_create_one_token() -> None:
     clock = Clock()
     mint = mints_tokens(clock)
     respx.get(REPO).respond(json={"id": 10})
@@ -40,7 +40,7 @@ async def test_many_calls_at_once_mint_one_token() -> None:
 
 @respx.mock
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_a_revoked_token_is_minted_anew_once(method: str) -> None:
+async def test_revoked_token_is_replaced_once(method: str) -> None:
     clock = Clock()
     mint = mints_tokens(clock)
     bad = httpx.Response(401, json={"message": "Bad credentials"})
@@ -63,7 +63,7 @@ async def _ask(client: GitHubClient, method: str) -> None:
 
 
 @respx.mock
-async def test_no_write_is_sent_twice() -> None:
+async def test_writes_are_not_retried() -> None:
     clock = Clock()
     mints_tokens(clock)
     route = respx.post(REPO).respond(502)
@@ -74,7 +74,7 @@ async def test_no_write_is_sent_twice() -> None:
 
 
 @respx.mock
-async def test_what_has_not_changed_is_read_for_free() -> None:
+async def test_unchanged_resources_are_read_from_the_cache() -> None:
     clock = Clock()
     mints_tokens(clock)
     route = respx.get(REPO).mock(
@@ -101,7 +101,7 @@ RATE_LIMITS = {
 
 @respx.mock
 @pytest.mark.parametrize("name", RATE_LIMITS)
-async def test_a_rate_limit_says_until_when_and_nothing_is_sent_before(name: str) -> None:
+async def test_rate_limit_blocks_requests_until_it_ends(name: str) -> None:
     status, headers, message, seconds = RATE_LIMITS[name]
     clock = Clock()
     mints_tokens(clock)
@@ -139,7 +139,7 @@ REFUSALS = {
 
 @respx.mock
 @pytest.mark.parametrize("name", REFUSALS)
-async def test_a_refusal_says_what_to_do(name: str) -> None:
+async def test_rejection_states_what_to_do(name: str) -> None:
     status, headers, message, told = REFUSALS[name]
     clock = Clock()
     mints_tokens(clock)
@@ -154,7 +154,7 @@ async def test_a_refusal_says_what_to_do(name: str) -> None:
 @pytest.mark.parametrize(
     "trouble", [httpx.ConnectError("no route"), httpx.ReadTimeout("slow"), httpx.ReadError("broken")]
 )
-async def test_an_outage_is_worth_another_try(trouble: Exception) -> None:
+async def test_outage_raises_unavailable(trouble: Exception) -> None:
     clock = Clock()
     mints_tokens(clock)
     respx.get(REPO).mock(side_effect=trouble)
@@ -164,7 +164,7 @@ async def test_an_outage_is_worth_another_try(trouble: Exception) -> None:
 
 
 @respx.mock
-async def test_a_proxys_page_is_not_taken_for_an_answer() -> None:
+async def test_page_of_a_proxy_raises_unavailable() -> None:
     clock = Clock()
     mints_tokens(clock)
     respx.get(REPO).respond(200, html="<h1>Maintenance</h1>")
@@ -179,7 +179,7 @@ async def test_a_proxys_page_is_not_taken_for_an_answer() -> None:
     ("status", "told"),
     [(404, "no longer installed"), (401, "GITHUB_PRIVATE_KEY"), (403, "unsuspend")],
 )
-async def test_a_token_that_is_not_given_says_why(status: int, told: str) -> None:
+async def test_token_rejection_states_the_reason(status: int, told: str) -> None:
     clock = Clock()
     message = {"message": "This installation has been suspended"}
     respx.post(f"{API}/app/installations/20/access_tokens").respond(status, json=message)
@@ -198,7 +198,7 @@ async def test_a_token_that_is_not_given_says_why(status: int, told: str) -> Non
         httpx.Response(401, json={"message": "Bad credentials"}),
     ],
 )
-async def test_neither_token_nor_key_is_ever_told(answer: httpx.Response | Exception) -> None:
+async def test_errors_contain_no_token_or_key(answer: httpx.Response | Exception) -> None:
     clock = Clock()
     mints_tokens(clock)
     respx.get(REPO).mock(side_effect=answer if isinstance(answer, Exception) else [answer, answer])
@@ -211,7 +211,7 @@ async def test_neither_token_nor_key_is_ever_told(answer: httpx.Response | Excep
 
 
 @respx.mock
-async def test_enterprise_server_has_graphql_beside_rest() -> None:
+async def test_graphql_url_of_enterprise_server() -> None:
     clock = Clock()
     mints_tokens(clock)
     route = respx.post("https://github.example.com/api/graphql").respond(json={"data": {"w0": None}})
@@ -230,7 +230,7 @@ async def test_enterprise_server_has_graphql_beside_rest() -> None:
         ({"errors": [{"message": "no such field", "extensions": {"code": "undefinedField"}}]}, Rejected),
     ],
 )
-async def test_a_graphql_document_that_was_not_executed(answer: object, error: type[Exception]) -> None:
+async def test_graphql_errors(answer: object, error: type[Exception]) -> None:
     clock = Clock()
     mints_tokens(clock)
     respx.post("https://github.example.com/api/graphql").respond(json=answer)
@@ -240,7 +240,7 @@ async def test_a_graphql_document_that_was_not_executed(answer: object, error: t
 
 
 @respx.mock
-async def test_pages_are_followed_by_their_query_alone() -> None:
+async def test_pages_use_only_the_query_of_the_link() -> None:
     clock = Clock()
     mints_tokens(clock)
     path = f"{REPO}/pulls"

@@ -24,7 +24,7 @@ WORDS = st.lists(PIECES | st.characters(), max_size=40).map("".join)
 @example("``a`b``")
 @example("1. not a list")
 @example("\\`<b>`")
-def test_plain_text_becomes_one_paragraph_without_markup(words: str) -> None:
+def test_plain_returns_one_paragraph_without_markup(words: str) -> None:
     html = RENDER(plain(words))
     assert html.count("<p>") <= 1
     assert "<" not in re.sub(r"</?(p|code)>", "", html)
@@ -34,37 +34,37 @@ def test_plain_text_becomes_one_paragraph_without_markup(words: str) -> None:
 
 
 @given(WORDS)
-def test_code_cannot_be_left(words: str) -> None:
+def test_code_cannot_be_closed_by_its_content(words: str) -> None:
     assert re.fullmatch(r"<p><code>[^<]*</code></p>\n", RENDER(code(words)))
 
 
 @given(WORDS)
 @example("```\n</details>\n````")
-def test_a_block_cannot_be_left(words: str) -> None:
+def test_block_cannot_be_closed_by_its_content(words: str) -> None:
     quoted = block(words, 1000)
     assert re.fullmatch(r'<pre><code class="language-text">[^<]*</code></pre>\n', RENDER(quoted))
 
 
 @given(st.lists(WORDS, max_size=5))
-def test_a_diff_cannot_be_left(lines: list[str]) -> None:
+def test_diff_cannot_be_closed_by_its_content(lines: list[str]) -> None:
     quoted = diff_block([f"-{line}" for line in lines], 200)
     assert re.fullmatch(r'<pre><code class="language-diff">[^<]*</code></pre>\n', RENDER(quoted))
 
 
-def test_a_diff_that_is_too_long_says_how_much_is_left_out() -> None:
+def test_diff_states_the_number_of_omitted_lines() -> None:
     assert diff_block(["-one", "+two", "-three"], 11) == "```diff\n-one\n+two\n… 1 more lines\n```"
 
 
-def test_code_in_a_sentence_stays_code() -> None:
+def test_plain_keeps_inline_code() -> None:
     assert plain("No preview (`preview.skip.drafts`).") == r"No preview \(`preview.skip.drafts`\)."
 
 
-def test_colours_of_a_terminal_and_invisible_characters_are_left_out() -> None:
+def test_control_and_invisible_characters_are_removed() -> None:
     assert block("\x1b[31mred\x1b[0m\r\nnext\u202e\x00", 100) == "```text\nred\nnext\n```"
 
 
 @given(st.text(), st.integers(20, 200))
-def test_the_end_of_a_log_is_kept(text: str, longest: int) -> None:
+def test_block_keeps_the_end_of_a_log(text: str, longest: int) -> None:
     kept = last_bytes(text, longest)
     assert len(kept.encode(errors="replace")) <= longest
     assert kept == text or kept.startswith("…\n")

@@ -20,7 +20,7 @@ MANIFEST = Path(__file__).parents[3] / "app.yml"
 INSTALLATION = {"id": 20, "account": {"login": "acme"}, "permissions": PERMISSIONS, "events": sorted(EVENTS)}
 
 
-def test_the_manifest_asks_for_what_the_table_says() -> None:
+def test_manifest_equals_the_table() -> None:
     manifest = yaml.safe_load(MANIFEST.read_text())
     assert manifest["default_permissions"] == PERMISSIONS
     assert set(manifest["default_events"]) == EVENTS
@@ -29,12 +29,12 @@ def test_the_manifest_asks_for_what_the_table_says() -> None:
         assert f"{name}: {level} # {PURPOSES[name]}" in MANIFEST.read_text()
 
 
-def test_more_than_is_needed_is_enough() -> None:
+def test_higher_levels_are_sufficient() -> None:
     generous = dict.fromkeys(PERMISSIONS, "admin")
     assert missing_rights("The App", generous, [*EVENTS, "star"]) == []
 
 
-def test_what_lacks_is_told_with_its_reason() -> None:
+def test_missing_rights_are_listed_with_their_purpose() -> None:
     given = {**PERMISSIONS, "checks": "read"}
     told = missing_rights("The App", given, EVENTS - {"push"})
     assert [sentence.split("(")[0].strip() for sentence in told] == [
@@ -44,7 +44,7 @@ def test_what_lacks_is_told_with_its_reason() -> None:
 
 
 @respx.mock
-async def test_app_and_installations_are_compared_with_the_table() -> None:
+async def test_app_and_installations_are_checked() -> None:
     app = {"slug": "greenroom", "permissions": PERMISSIONS, "events": sorted(EVENTS)}
     respx.get(f"{API}/app").respond(json={**app, "html_url": "https://github.example.com/apps/greenroom"})
     installations = respx.get(f"{API}/app/installations").respond(json=[INSTALLATION])

@@ -43,7 +43,7 @@ def _performed(receipt: Receipt, status: Status) -> Receipt:
 
 
 @given(st.lists(STATUSES, max_size=8))
-def test_one_round_settles_it_whatever_came_before(statuses: list[Status]) -> None:
+def test_one_round_of_writes_is_enough(statuses: list[Status]) -> None:
     receipt = Receipt()
     for status in statuses:
         receipt = _performed(receipt, status)
@@ -59,17 +59,17 @@ def test_one_round_settles_it_whatever_came_before(statuses: list[Status]) -> No
             assert open_checks == []
 
 
-def test_no_named_check_passes_for_the_environments_own() -> None:
+def test_named_check_cannot_take_the_name_of_the_preview_check() -> None:
     assert check_name("smoke") == "greenroom/smoke"
     assert check_name("preview") != PREVIEW_CHECK
 
 
 @pytest.mark.parametrize("end", [EndReason.CLOSED, EndReason.UNCONFIGURED])
-def test_nothing_is_said_where_nothing_was(end: EndReason) -> None:
+def test_unconfigured_repository_gets_no_comment(end: EndReason) -> None:
     assert plan(KEY, SUBJECT, Status(EnvironmentState.GONE, commit=COMMITS[0], end=end), Receipt()) == []
 
 
-def test_a_repository_that_lost_its_configuration_is_told_where_something_was() -> None:
+def test_removed_configuration_updates_the_existing_comment() -> None:
     ready = Status(EnvironmentState.READY, commit=COMMITS[0], live_commit=COMMITS[0], url=URL)
     receipt = _performed(Receipt(), ready)
     gone = Status(
@@ -82,7 +82,7 @@ def test_a_repository_that_lost_its_configuration_is_told_where_something_was() 
     assert kinds == [WriteKind.DEPLOYMENT, WriteKind.COMMENT]
 
 
-def test_the_receipt_forgets_what_is_old_and_settled_only() -> None:
+def test_receipt_drops_only_old_closed_entries() -> None:
     receipt = (
         Receipt()
         .with_entry(COMMENT, ReceiptEntry("C"))
@@ -100,6 +100,6 @@ def test_the_receipt_forgets_what_is_old_and_settled_only() -> None:
     assert len(receipt.dump()) < 10_000
 
 
-def test_a_receipt_of_another_version_is_not_guessed_at() -> None:
+def test_receipt_of_an_unknown_version_is_rejected() -> None:
     with pytest.raises(ValueError, match="version 2"):
         Receipt.parse('{"version": 2}')

@@ -23,7 +23,7 @@ def address(promotion: Promotion) -> object:
     return write.fields.get("environmentUrl")
 
 
-def test_a_deployment_leads_to_its_stage_and_nowhere_once_that_was_taken_away() -> None:
+def test_deployment_has_no_url_after_its_stage_was_deleted() -> None:
     assert address(SUCCEEDED) == SUCCEEDED.url
     ephemeral = replace(SUCCEEDED, ephemeral=True)
     assert address(ephemeral) is None

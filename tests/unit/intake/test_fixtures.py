@@ -83,11 +83,11 @@ def reading(name: str) -> ParsedDelivery:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_delivery_asks_for_exactly_this(name: str) -> None:
+def test_fixture_has_exactly_these_effects(name: str) -> None:
     assert list(reading(name).effects) == list(ASKS[name])
 
 
-def test_every_event_and_action_that_is_handled_has_a_fixture() -> None:
+def test_every_handled_event_has_a_fixture() -> None:
     assert sorted(EFFECT_READERS.keys() - NAMES) == []
 
 
@@ -95,13 +95,13 @@ def test_every_fixture_is_used() -> None:
     assert sorted(ASKS) == NAMES
 
 
-def test_the_app_is_told_of_every_event_that_is_handled() -> None:
+def test_app_subscribes_to_every_handled_event() -> None:
     manifest = yaml.safe_load((Path(__file__).parents[3] / "app.yml").read_text())
     unasked = {"installation", "installation_repositories"}  # GitHub tells every App of these
     assert {name.partition(".")[0] for name in EFFECT_READERS} - unasked == set(manifest["default_events"])
 
 
-def test_a_delivery_is_known_by_its_headers_and_its_repository() -> None:
+def test_delivery_has_headers_and_repository() -> None:
     webhook = fixture("pull_request.opened")
     assert reading("pull_request.opened").delivery == Delivery(
         webhook.guid, "pull_request", "opened", NOW, SHOP

@@ -57,16 +57,16 @@ def commented(body: str, **comment: Any) -> bytes:
         changed("issue_comment.created", action="deleted"),
     ],
 )
-def test_a_comment_that_is_no_command_of_a_person_asks_for_nothing(body: bytes) -> None:
+def test_other_comments_have_no_effect(body: bytes) -> None:
     assert asks("issue_comment", body) == ()
 
 
-def test_a_mistyped_command_is_answered_too() -> None:
+def test_misspelled_command_has_an_effect() -> None:
     [ask] = asks("issue_comment", commented("/prevew"))
     assert isinstance(ask, CommandPosted)
 
 
-def test_a_push_to_the_default_branch_that_touches_the_configuration_is_read_by_all() -> None:
+def test_push_that_changes_the_configuration() -> None:
     for how in ("added", "modified", "removed"):
         [ask] = asks("push", pushed("main", "README.md", ".greenroom.yml", how=how))
         assert isinstance(ask, ConfigurationChanged)
@@ -80,7 +80,7 @@ def test_a_push_to_the_default_branch_that_touches_the_configuration_is_read_by_
         changed("push", ref=...),
     ],
 )
-def test_a_push_to_another_branch_asks_for_nothing(body: bytes) -> None:
+def test_push_to_another_branch_has_no_effect(body: bytes) -> None:
     assert asks("push", body) == ()
 
 
@@ -93,12 +93,12 @@ def test_a_push_to_another_branch_asks_for_nothing(body: bytes) -> None:
         changed("push", ref="refs/tags/main", commits=[{"modified": [".greenroom.yml"]}]),
     ],
 )
-def test_what_else_is_pushed_to_the_default_branch_or_as_a_tag_is_the_pipelines(body: bytes) -> None:
+def test_push_to_the_default_branch_or_of_a_tag(body: bytes) -> None:
     [ask] = asks("push", body)
     assert isinstance(ask, DefaultBranchPushed)
 
 
-def test_a_new_base_is_a_change_and_a_new_title_is_none() -> None:
+def test_edited_base_has_an_effect_and_edited_title_none() -> None:
     base = {"base": {"ref": {"from": "main"}, "sha": {"from": "0" * 40}}}
     [hint] = asks("pull_request", changed("pull_request.edited", changes=base))
     assert isinstance(hint, PullRequestHint)
@@ -108,13 +108,13 @@ def test_a_new_base_is_a_change_and_a_new_title_is_none() -> None:
     assert len(asks("pull_request", changed("pull_request.edited", changes=...))) == 1
 
 
-def test_a_commit_status_that_is_still_pending_wakes_nobody() -> None:
+def test_pending_commit_status_has_no_effect() -> None:
     assert asks("status", changed("status", state="pending")) == ()
     [wake] = asks("status", changed("status", state="failure"))
     assert isinstance(wake, CommitStatusChanged)
 
 
-def test_unknown_events_actions_and_fields_change_nothing() -> None:
+def test_unknown_events_actions_and_fields_have_no_effect() -> None:
     for name in NAMES:
         event = fixture(name).event
         assert asks("sponsorship", changed(name)) == ()
@@ -125,13 +125,13 @@ def test_unknown_events_actions_and_fields_change_nothing() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(EFFECT_READERS))
-def test_without_the_installation_nothing_can_be_asked_for(name: str) -> None:
+def test_event_without_installation_has_no_effect(name: str) -> None:
     event = fixture(name).event
     for nobody in (..., None, {}, {"id": None}, {"id": 0}, {"id": 2**64}, 7):
         assert asks(event, changed(name, installation=nobody)) == ()
 
 
-def test_old_servers_write_some_things_differently() -> None:
+def test_payloads_of_old_servers_are_read() -> None:
     old = fixture("push").payload["repository"] | {"owner": {"name": "larkfield", "email": "x@example.com"}}
     body = changed("push", repository=old, commits=[{"added": [".greenroom.yml"]}], ref="refs/heads/main")
     [ask] = asks("push", body)
@@ -161,19 +161,19 @@ def test_old_servers_write_some_things_differently() -> None:
         b'{"a":' * 100_000,
     ],
 )
-def test_what_is_not_an_object_is_told_so(body: bytes) -> None:
+def test_body_that_is_not_an_object_is_invalid(body: bytes) -> None:
     with pytest.raises(InvalidPayload):
         parse_delivery("pull_request", "guid", body, NOW)
 
 
-def test_half_a_surrogate_pair_and_endless_numbers_are_read() -> None:
+def test_lone_surrogates_and_long_numbers_are_read() -> None:
     body = fixture("pull_request.opened").body.replace(b"Sell quince", b"\\ud83d half", 1)
     body = body.replace(b'"comments": 0', b'"comments": ' + b"9" * 5000)
     assert asks("pull_request", body) == asks("pull_request", fixture("pull_request.opened").body)
 
 
 @pytest.mark.parametrize("field", ["action", "number", "check_run", "repository"])
-def test_half_a_surrogate_pair_where_a_field_is_used_counts_as_absent(field: str) -> None:
+def test_field_with_a_lone_surrogate_counts_as_absent(field: str) -> None:
     wrong = changed("pull_request.opened", **{field: "\ud83d"})
     assert b"\\ud83d" in wrong
     assert asks("pull_request", wrong) == asks("pull_request", changed("pull_request.opened", **{field: ...}))
@@ -191,7 +191,7 @@ _JSON: some.SearchStrategy[Any] = some.recursive(
 
 
 @given(name=some.sampled_from(sorted(EFFECT_READERS)), data=some.data())
-def test_a_field_of_any_other_type_is_read_as_if_it_were_not_there(name: str, data: some.DataObject) -> None:
+def test_field_of_another_type_counts_as_absent(name: str, data: some.DataObject) -> None:
     """Wherever the strange value stands, whole and sensible asks come out, or none."""
     payload = fixture(name).payload
     place: Any = payload
@@ -206,7 +206,7 @@ def test_a_field_of_any_other_type_is_read_as_if_it_were_not_there(name: str, da
 
 
 @given(event=some.sampled_from(sorted({name.partition(".")[0] for name in EFFECT_READERS})), value=_JSON)
-def test_any_object_at_all_is_read(event: str, value: Any) -> None:
+def test_any_object_is_read(event: str, value: Any) -> None:
     try:
         found = asks(event, json.dumps({"action": "opened", "repository": value, "x": value}).encode())
     except InvalidPayload:
@@ -215,7 +215,7 @@ def test_any_object_at_all_is_read(event: str, value: Any) -> None:
 
 
 @given(body=some.binary(max_size=300))
-def test_any_bytes_are_an_object_or_told_not_to_be(body: bytes) -> None:
+def test_any_bytes_are_read_or_invalid(body: bytes) -> None:
     with contextlib.suppress(InvalidPayload):
         parse_delivery("pull_request", "guid", body, NOW)
 

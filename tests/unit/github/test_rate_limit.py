@@ -16,7 +16,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-async def test_a_single_write_and_a_small_burst_wait_for_nothing() -> None:
+async def test_burst_is_not_delayed() -> None:
     pacer = WritePacer(_now)
     started = time.monotonic()
     for _ in range(12):
@@ -25,7 +25,7 @@ async def test_a_single_write_and_a_small_burst_wait_for_nothing() -> None:
     assert time.monotonic() - started < 0.5
 
 
-async def test_writes_of_one_installation_never_overlap() -> None:
+async def test_writes_of_one_installation_do_not_overlap() -> None:
     pacer, running, most = WritePacer(_now), 0, 0
 
     async def write() -> None:
@@ -40,7 +40,7 @@ async def test_writes_of_one_installation_never_overlap() -> None:
     assert most == 1
 
 
-async def test_a_flood_is_put_back_instead_of_waiting() -> None:
+async def test_writes_above_the_limit_are_deferred() -> None:
     pacer = WritePacer(_now, monotonic=lambda: 0.0)
 
     async def write() -> None:
@@ -59,7 +59,7 @@ async def test_a_flood_is_put_back_instead_of_waiting() -> None:
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_what_can_wait_leaves_turns_for_what_cannot() -> None:
+async def test_deferrable_writes_leave_reserved_capacity() -> None:
     now = 0.0
     pacer = WritePacer(_now, monotonic=lambda: now)
     for _ in range(6):

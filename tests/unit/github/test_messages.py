@@ -1,6 +1,6 @@
-"""Every text that people read on GitHub is in tests/snapshots/: look there first.
+"""Compares every message on GitHub with tests/snapshots/.
 
-`UPDATE_SNAPSHOTS=1 pytest tests/unit/github/test_texts.py` writes them anew; read the difference.
+`UPDATE_SNAPSHOTS=1 pytest tests/unit/github/test_messages.py` renews them; read the difference.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 
 
 @pytest.mark.parametrize("name", SCENES)
-def test_people_read_what_the_snapshot_says(name: str) -> None:
+def test_environment_messages_equal_the_snapshot(name: str) -> None:
     snapshot = SNAPSHOTS / f"{name}.md"
     _compare(snapshot, rendered(*SCENES[name]))
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_a_command_is_answered_as_the_snapshot_says(name: str) -> None:
+def test_command_answers_equal_the_snapshot(name: str) -> None:
     _compare(SNAPSHOTS / f"answer-{name}.md", texts_commands.answer(*ANSWERS[name], COMMENT) + "\n")
 
 
 @pytest.mark.parametrize("name", PROMOTIONS)
-def test_a_promotion_is_told_as_the_snapshot_says(name: str) -> None:
+def test_promotion_messages_equal_the_snapshot(name: str) -> None:
     promotion = PROMOTIONS[name]
     told = f"{texts_promotion.comment(promotion)}\n\n---\n\n{texts_promotion.deployment(promotion)}\n"
     _compare(SNAPSHOTS / f"promotion-{name}.md", told)
 
 
-def test_what_a_superseded_or_stopped_check_run_says() -> None:
+def test_cancelled_check_runs_equal_the_snapshot() -> None:
     outputs = [texts.cancelled(False, NEW), texts.cancelled(True, NEW)]
     _compare(SNAPSHOTS / "cancelled.md", "\n\n".join(f"{one.title}: {one.summary}" for one in outputs) + "\n")
 
 
-def test_what_a_deployment_says_that_was_found_alive_without_its_preview() -> None:
+def test_retired_deployment_equals_the_snapshot() -> None:
     _compare(SNAPSHOTS / "deployment-retired.md", texts.deployment_retired() + "\n")
 
 
@@ -62,7 +62,7 @@ def _compare(snapshot: Path, text: str) -> None:
     assert snapshot.read_text() == text
 
 
-def test_no_snapshot_is_left_over() -> None:
+def test_every_snapshot_is_used() -> None:
     assert {path.stem for path in SNAPSHOTS.glob("*.md")} == {
         *SCENES,
         *(f"answer-{name}" for name in ANSWERS),
@@ -72,14 +72,14 @@ def test_no_snapshot_is_left_over() -> None:
     }
 
 
-def test_a_comment_names_commands_only_when_there_are_some() -> None:
+def test_comment_lists_suggested_commands() -> None:
     assert "Commands" not in texts.comment(READY, PLACE)
     told = texts.comment(READY, PLACE, {"/extend 24h": "keeps it longer"})
     assert "Commands: `/extend 24h` keeps it longer" in told
 
 
 @pytest.mark.parametrize("size", [100, 70_000, 400_000])
-def test_whatever_is_quoted_fits_github(size: int) -> None:
+def test_quoted_logs_fit_githubs_limits(size: int) -> None:
     flood = "ü`" * (size // 2) + "\nthe last line"
     failed = replace(PENDING, state=EnvironmentState.FAILED, cause=StatusMessage(flood, flood))
     assert len(texts.comment(failed, PLACE)) <= 65_536
@@ -94,7 +94,7 @@ def test_whatever_is_quoted_fits_github(size: int) -> None:
     assert len(texts.deployment_ended(replace(failed, state=EnvironmentState.GONE))) <= 140
 
 
-def test_what_people_typed_stays_words() -> None:
+def test_typed_text_is_escaped_in_answers() -> None:
     for name in ("mistyped-with-hostile-words", "why"):
         said = texts_commands.answer(*ANSWERS[name], COMMENT)
         said = said.removesuffix(texts_commands.command_marker(COMMENT))
@@ -104,7 +104,7 @@ def test_what_people_typed_stays_words() -> None:
         assert "](https://evil" not in outside_of_code
 
 
-def test_hostile_words_stay_words() -> None:
+def test_hostile_text_is_escaped_in_comments() -> None:
     failed = replace(PENDING, state=EnvironmentState.FAILED, cause=StatusMessage(HOSTILE))
     comment = texts.comment(failed, PLACE)
     said = comment.removesuffix(texts.marker(PLACE.key))
@@ -113,7 +113,7 @@ def test_hostile_words_stay_words() -> None:
     assert "](https://evil" not in said
 
 
-def test_whatever_people_typed_about_stages_fits_github() -> None:
+def test_stage_answers_fit_githubs_limits() -> None:
     flood = "<@_|`\n" * 2_000
     one = stages.PRODUCTION
     story = (TimelineEntry(NOW, flood, flood),) * 60

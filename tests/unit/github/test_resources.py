@@ -25,27 +25,27 @@ def _pull_requests(client: GitHubClient) -> PullRequests:
     return PullRequests(client, Contents(client), Collaborators(client))
 
 
-def test_a_pull_request_is_read_whatever_else_there_is() -> None:
+def test_unknown_fields_of_a_pull_request_are_ignored() -> None:
     pull = read_pull_request(pull_json(unknown={"new": 1}), 20)
     assert pull.repository == SHOP
     assert (pull.number, pull.open, pull.merged, pull.from_fork) == (7, True, False, False)
     assert (pull.head_ref, pull.labels, pull.author_is_bot) == ("größe", ("preview",), False)
 
 
-def test_what_deleted_accounts_and_forks_leave_out_is_tolerated() -> None:
+def test_fields_of_deleted_accounts_and_forks_may_be_absent() -> None:
     pull = read_pull_request(pull_json(user=None, head__repo=None, labels=None, updated_at=None), 20)
     assert pull.author == "ghost"
     assert pull.from_fork, "a head that is not provably here counts as a fork"
 
 
 @pytest.mark.parametrize("gone", ["head__sha", "base__repo", "node_id", "state", "number"])
-def test_an_answer_that_is_no_pull_request_is_tried_again(gone: str) -> None:
+def test_incomplete_pull_request_raises_unavailable(gone: str) -> None:
     with pytest.raises(Unavailable):
         read_pull_request(pull_json(**{gone: None}), 20)
 
 
 @respx.mock
-async def test_no_pull_request_is_only_believed_of_a_repository_that_is_seen() -> None:
+async def test_missing_pull_request_requires_a_visible_repository() -> None:
     clock = Clock()
     mints_tokens(clock)
     respx.get(f"{REPO}/pulls/7").respond(404, json={"message": "Not Found"})
@@ -63,7 +63,7 @@ async def test_no_pull_request_is_only_believed_of_a_repository_that_is_seen() -
 
 
 @respx.mock
-async def test_who_wrote_more_commits_than_github_lists_is_not_known() -> None:
+async def test_authors_of_too_many_commits_are_rejected() -> None:
     clock = Clock()
     mints_tokens(clock)
     respx.get(f"{REPO}/pulls/7").respond(json=pull_json(user__login="ada"))
@@ -78,7 +78,7 @@ async def test_who_wrote_more_commits_than_github_lists_is_not_known() -> None:
 
 
 @respx.mock
-async def test_a_repository_that_took_the_name_is_another_one() -> None:
+async def test_repository_with_a_reused_name_is_ignored() -> None:
     clock = Clock()
     mints_tokens(clock)
     respx.get(f"{REPO}/pulls/7").respond(json=pull_json(base__repo__id=99))
@@ -89,7 +89,7 @@ async def test_a_repository_that_took_the_name_is_another_one() -> None:
 
 
 @respx.mock
-async def test_old_and_new_paths_count_and_a_cut_list_says_nothing() -> None:
+async def test_changed_paths_are_empty_above_githubs_limit() -> None:
     clock = Clock()
     mints_tokens(clock)
     renamed = {"filename": "docs/new.md", "previous_filename": "src/old.py"}
@@ -112,12 +112,12 @@ VERDICTS: list[tuple[list[str], Ci]] = [
 
 
 @pytest.mark.parametrize(("states", "expected"), VERDICTS)
-def test_the_verdict_on_ci(states: list[str], expected: Ci) -> None:
+def test_ci_state_of_several_results(states: list[str], expected: Ci) -> None:
     assert overall_state([CheckOutcome(f"check-{n}", state) for n, state in enumerate(states)]) == expected
 
 
 @respx.mock
-async def test_our_own_check_runs_are_no_ci() -> None:
+async def test_ci_ignores_our_own_check_runs() -> None:
     clock = Clock()
     mints_tokens(clock)
 
@@ -136,7 +136,7 @@ async def test_our_own_check_runs_are_no_ci() -> None:
 
 
 @respx.mock
-async def test_a_file_of_the_default_branch_is_read_once_a_minute_and_then_for_free() -> None:
+async def test_default_branch_file_is_cached_for_a_minute() -> None:
     clock, monotonic = Clock(), 0.0
     mints_tokens(clock)
     route = respx.get(f"{REPO}/contents/.greenroom.yml")
@@ -155,7 +155,7 @@ async def test_a_file_of_the_default_branch_is_read_once_a_minute_and_then_for_f
 
 
 @respx.mock
-async def test_no_file_is_only_believed_of_a_repository_that_is_seen() -> None:
+async def test_missing_file_requires_a_visible_repository() -> None:
     clock = Clock()
     mints_tokens(clock)
     respx.get(f"{REPO}/contents/.greenroom.yml").respond(404)
@@ -168,7 +168,7 @@ async def test_no_file_is_only_believed_of_a_repository_that_is_seen() -> None:
 
 
 @respx.mock
-async def test_the_token_stays_with_the_host_that_gave_it() -> None:
+async def test_token_is_not_sent_to_another_host() -> None:
     clock = Clock()
     mints_tokens(clock)
     archive = "https://codeload.example.com/acme/shop?token=short"
@@ -181,7 +181,7 @@ async def test_the_token_stays_with_the_host_that_gave_it() -> None:
 
 
 @respx.mock
-async def test_an_archive_over_the_limit_is_not_downloaded_to_its_end() -> None:
+async def test_archive_download_stops_at_the_limit() -> None:
     clock = Clock()
     mints_tokens(clock)
     sent = 0
@@ -203,7 +203,7 @@ def _attempt(id: int, guid: str, status_code: int, at: str) -> dict[str, Any]:
     return {"id": id, "guid": guid, "status_code": status_code, "delivered_at": at}
 
 
-def test_a_delivery_is_missed_when_none_of_its_attempts_arrived() -> None:
+def test_undelivered_webhooks_have_no_successful_attempt() -> None:
     attempts = [
         _attempt(5, "b", 502, "2026-11-24T09:04:00Z"),
         _attempt(4, "a", 202, "2026-11-24T09:03:00Z"),
@@ -215,7 +215,7 @@ def test_a_delivery_is_missed_when_none_of_its_attempts_arrived() -> None:
 
 
 @respx.mock
-async def test_deliveries_are_read_back_to_the_given_moment() -> None:
+async def test_failed_deliveries_are_read_back_to_the_given_time() -> None:
     clock = Clock()
     path = f"{API}/app/hook/deliveries"
     old = (clock() - timedelta(hours=7)).isoformat()
@@ -237,7 +237,7 @@ async def test_deliveries_are_read_back_to_the_given_moment() -> None:
 
 
 @respx.mock
-async def test_repositories_are_listed_whole_or_not_at_all() -> None:
+async def test_incomplete_list_of_repositories_raises() -> None:
     clock = Clock()
     mints_tokens(clock)
     path = f"{API}/installation/repositories"
