@@ -112,8 +112,8 @@ async def _exists(api: Api, path: str) -> bool:
 
 
 def config_map(name: str, data: Json | None = None, **metadata: Any) -> Json:
-    found: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}}
-    return {**found, "data": data} if data is not None else found
+    fields: Json = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}}
+    return {**fields, "data": data} if data is not None else fields
 
 
 def deployment(name: str, container: Json | None = None, **spec: Any) -> Json:

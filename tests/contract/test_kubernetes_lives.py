@@ -13,17 +13,17 @@ APPS = "apps/v1"
 
 @pytest.fixture(params=PLACES)
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
-    async with opened(request.param, request) as found:
-        yield found
+    async with opened(request.param, request) as value:
+        yield value
 
 
 def owner(obj: Json, blocking: bool = False) -> Json:
     metadata = obj["metadata"]
-    found = {"apiVersion": "v1", "kind": "ConfigMap", "name": metadata["name"], "uid": metadata["uid"]}
-    return {**found, "blockOwnerDeletion": True} if blocking else found
+    fields = {"apiVersion": "v1", "kind": "ConfigMap", "name": metadata["name"], "uid": metadata["uid"]}
+    return {**fields, "blockOwnerDeletion": True} if blocking else fields
 
 
-async def test_a_watch_tells_what_comes_changes_and_goes(api: Api) -> None:
+async def test_watch_reports_changes(api: Api) -> None:
     path = api.path("configmaps")
     version = (await api.call("GET", path))["metadata"]["resourceVersion"]
     async with api.watch(path, resourceVersion=version, labelSelector="team=web") as events:
@@ -39,7 +39,7 @@ async def test_a_watch_tells_what_comes_changes_and_goes(api: Api) -> None:
         assert event["type"] == "DELETED", "what no longer matches is gone for the watcher"
 
 
-async def test_a_watch_from_nothing_begins_with_what_is_there(api: Api) -> None:
+async def test_watch_without_version_lists_first(api: Api) -> None:
     await api.create("configmaps", config_map("early"))
     query = {"fieldSelector": "metadata.name=early", "timeoutSeconds": "1", "allowWatchBookmarks": "true"}
     async with api.watch(api.path("configmaps"), **query) as events:
@@ -48,7 +48,7 @@ async def test_a_watch_from_nothing_begins_with_what_is_there(api: Api) -> None:
     assert kinds[1:] in ([], ["BOOKMARK"])
 
 
-async def test_a_watch_can_send_a_list_first_and_say_when_it_is_over(api: Api) -> None:
+async def test_watch_sends_initial_events(api: Api) -> None:
     await api.create("configmaps", config_map("early"))
     query = {
         "fieldSelector": "metadata.name=early",
@@ -63,7 +63,7 @@ async def test_a_watch_can_send_a_list_first_and_say_when_it_is_over(api: Api) -
     assert end["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
 
 
-async def test_a_list_comes_in_pages(api: Api) -> None:
+async def test_list_is_paged(api: Api) -> None:
     for name in ("a", "b", "c"):
         await api.create("configmaps", config_map(name, labels={"page": "yes"}))
     path = f"{api.path('configmaps')}?labelSelector=page&limit=2"
@@ -75,7 +75,7 @@ async def test_a_list_comes_in_pages(api: Api) -> None:
     assert "continue" not in second["metadata"]
 
 
-async def test_a_finalizer_holds_an_object_until_it_is_taken_off(api: Api) -> None:
+async def test_finalizer_delays_deletion(api: Api) -> None:
     path = api.path("configmaps", "held")
     await api.create("configmaps", config_map("held", finalizers=["shop.test/cleanup"]))
     doomed = await api.call("DELETE", path)
@@ -86,7 +86,7 @@ async def test_a_finalizer_holds_an_object_until_it_is_taken_off(api: Api) -> No
     assert await api.is_gone(path)
 
 
-async def test_a_pod_on_a_node_waits_for_its_node(api: Api) -> None:
+async def test_scheduled_pod_waits_for_its_node(api: Api) -> None:
     path = api.path("pods", "web")
     await api.create("pods", pod("web", nodeName="somewhere"))
     doomed = await api.call("DELETE", path, {"gracePeriodSeconds": 20})
@@ -96,13 +96,13 @@ async def test_a_pod_on_a_node_waits_for_its_node(api: Api) -> None:
     assert await api.is_gone(path)
 
 
-async def test_a_pod_that_no_node_has_goes_at_once(api: Api) -> None:
+async def test_unscheduled_pod_is_deleted_at_once(api: Api) -> None:
     await api.create("pods", pod("web"))
     await api.call("DELETE", api.path("pods", "web"))
     assert await api.is_gone(api.path("pods", "web"))
 
 
-async def test_only_the_meant_object_is_deleted(api: Api) -> None:
+async def test_deletion_checks_preconditions(api: Api) -> None:
     made = await api.create("configmaps", config_map("settings"))
     path = api.path("configmaps", "settings")
     refused = await api.call("DELETE", path, {"preconditions": {"uid": "another"}})
@@ -112,14 +112,14 @@ async def test_only_the_meant_object_is_deleted(api: Api) -> None:
     assert gone["details"] == {"name": "settings", "kind": "configmaps", "uid": made["metadata"]["uid"]}
 
 
-async def test_what_an_object_owns_goes_after_it(api: Api) -> None:
+async def test_background_deletion_collects_dependents(api: Api) -> None:
     parent = await api.create("configmaps", config_map("parent"))
     await api.create("configmaps", config_map("child", ownerReferences=[owner(parent)]))
     await api.call("DELETE", api.path("configmaps", "parent"), {"propagationPolicy": "Background"})
     await api.until(lambda: api.is_gone(api.path("configmaps", "child")))
 
 
-async def test_in_the_foreground_the_owner_goes_last(api: Api) -> None:
+async def test_foreground_deletion_removes_the_owner_last(api: Api) -> None:
     parent = await api.create("configmaps", config_map("parent"))
     child = config_map("child", ownerReferences=[owner(parent, blocking=True)], finalizers=["shop.test/slow"])
     await api.create("configmaps", child)
@@ -136,7 +136,7 @@ async def test_in_the_foreground_the_owner_goes_last(api: Api) -> None:
     await api.until(lambda: api.is_gone(parent_path))
 
 
-async def test_orphans_stay_and_forget_their_owner(api: Api) -> None:
+async def test_orphans_lose_their_owner(api: Api) -> None:
     parent = await api.create("configmaps", config_map("parent"))
     await api.create("configmaps", config_map("child", ownerReferences=[owner(parent)]))
     await api.call("DELETE", api.path("configmaps", "parent"), {"propagationPolicy": "Orphan"})
@@ -145,7 +145,7 @@ async def test_orphans_stay_and_forget_their_owner(api: Api) -> None:
     assert "ownerReferences" not in child["metadata"]
 
 
-async def test_a_namespace_goes_with_all_that_is_in_it(api: Api) -> None:
+async def test_namespace_is_deleted_with_its_content(api: Api) -> None:
     namespace = f"/api/v1/namespaces/{api.namespace}"
     await api.create("deployments", deployment("shop"), APPS)
     await api.create("configmaps", config_map("held", finalizers=["shop.test/cleanup"]))
@@ -154,11 +154,11 @@ async def test_a_namespace_goes_with_all_that_is_in_it(api: Api) -> None:
 
     async def says_why() -> bool:
         conditions = (await api.call("GET", namespace))["status"].get("conditions", [])
-        return any(each["type"] == "NamespaceFinalizersRemaining" for each in conditions)
+        return any(condition["type"] == "NamespaceFinalizersRemaining" for condition in conditions)
 
     await api.until(says_why)
-    told = (await api.call("GET", namespace))["status"]["conditions"]
-    conditions = {each["type"]: each for each in told}
+    value = (await api.call("GET", namespace))["status"]["conditions"]
+    conditions = {item["type"]: item for item in value}
     assert conditions["NamespaceContentRemaining"]["status"] == "True"
     assert conditions["NamespaceFinalizersRemaining"]["message"] == (
         "Some content in the namespace has finalizers remaining: shop.test/cleanup in 1 resource instances"
@@ -177,7 +177,7 @@ async def test_a_namespace_goes_with_all_that_is_in_it(api: Api) -> None:
     )
 
 
-async def test_a_claim_in_use_outlives_its_deletion(api: Api) -> None:
+async def test_claim_in_use_is_protected(api: Api) -> None:
     spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": spec}
     await api.create("persistentvolumeclaims", claim)

@@ -14,11 +14,11 @@ APPS = "apps/v1"
 
 @pytest.fixture(params=PLACES)
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
-    async with opened(request.param, request) as found:
-        yield found
+    async with opened(request.param, request) as value:
+        yield value
 
 
-async def test_what_a_deployment_lacks_is_named_field_by_field(api: Api) -> None:
+async def test_missing_fields_are_listed(api: Api) -> None:
     answer = await api.create("deployments", {"metadata": {"name": "shop"}}, APPS)
     assert (answer["code"], answer["reason"]) == (422, "Invalid")
     assert answer["message"] == (
@@ -55,18 +55,18 @@ async def test_what_a_deployment_lacks_is_named_field_by_field(api: Api) -> None
         ),
     ],
 )
-async def test_a_wrong_pod_is_told_what_is_wrong(api: Api, body: Json, said: str) -> None:
+async def test_invalid_pod_is_rejected(api: Api, body: Json, message: str) -> None:
     answer = await api.create("pods", body)
-    assert answer["message"] == f'Pod "web" is invalid: {said}'
+    assert answer["message"] == f'Pod "web" is invalid: {message}'
 
 
-async def test_a_name_must_be_a_name(api: Api) -> None:
+async def test_invalid_name_is_rejected(api: Api) -> None:
     answer = await api.create("configmaps", config_map("Not_A_Name"))
     assert answer["code"] == 422
     assert "a lowercase RFC 1123 subdomain must consist of" in answer["message"]
 
 
-async def test_a_value_of_the_wrong_type_is_a_bad_request(api: Api) -> None:
+async def test_wrong_type_is_a_bad_request(api: Api) -> None:
     answer = await api.create("deployments", deployment("shop", replicas="three"), APPS)
     assert (answer["code"], answer["reason"]) == (400, "BadRequest")
     assert answer["message"] == (
@@ -75,7 +75,7 @@ async def test_a_value_of_the_wrong_type_is_a_bad_request(api: Api) -> None:
     )
 
 
-async def test_a_selector_is_for_ever(api: Api) -> None:
+async def test_selector_is_immutable(api: Api) -> None:
     await api.create("deployments", deployment("shop"), APPS)
     labels = {"app": "other"}
     patch = {"spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}}}}
@@ -83,7 +83,7 @@ async def test_a_selector_is_for_ever(api: Api) -> None:
     assert answer["message"].endswith("field is immutable")
 
 
-async def test_what_is_not_there_is_not_found(api: Api) -> None:
+async def test_missing_object_is_not_found(api: Api) -> None:
     answer = await api.call("GET", api.path("deployments", "shop", APPS))
     assert answer == {
         "kind": "Status",
@@ -97,7 +97,7 @@ async def test_what_is_not_there_is_not_found(api: Api) -> None:
     }
 
 
-async def test_a_quota_counts_and_refuses(api: Api) -> None:
+async def test_quota_counts_and_refuses(api: Api) -> None:
     hard = {"pods": "1", "requests.cpu": "1", "limits.memory": "1Gi"}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "cap"}, "spec": {"hard": hard}}
     await api.create("resourcequotas", quota)
@@ -124,7 +124,7 @@ async def _used(api: Api, path: str, used: Json) -> bool:
     return bool((await api.call("GET", path)).get("status", {}).get("used") == used)
 
 
-async def test_a_limit_range_fills_in_and_refuses(api: Api) -> None:
+async def test_limit_range_sets_defaults_and_refuses(api: Api) -> None:
     limit = {"type": "Container", "max": {"memory": "1Gi"}, "default": {"memory": "512Mi"}}
     limits = {
         "apiVersion": "v1",
@@ -154,7 +154,7 @@ RESTRICTED = {
 }
 
 
-async def test_a_restricted_namespace_refuses_pods_that_may_too_much(api: Api) -> None:
+async def test_restricted_namespace_refuses_pods(api: Api) -> None:
     labels = {"pod-security.kubernetes.io/enforce": "restricted"}
     await api.call("PATCH", f"/api/v1/namespaces/{api.namespace}", {"metadata": {"labels": labels}}, MERGE)
     refused = await api.create("pods", pod("web"))
@@ -171,7 +171,7 @@ async def test_a_restricted_namespace_refuses_pods_that_may_too_much(api: Api) -
     assert (await api.create("pods", pod("web", {"securityContext": RESTRICTED})))["kind"] == "Pod"
 
 
-async def test_a_deployment_of_such_pods_is_made_with_a_warning(api: Api) -> None:
+async def test_pod_security_warns_about_deployments(api: Api) -> None:
     labels = {"pod-security.kubernetes.io/enforce": "baseline"}
     await api.call("PATCH", f"/api/v1/namespaces/{api.namespace}", {"metadata": {"labels": labels}}, MERGE)
     privileged = deployment("shop", {"securityContext": {"privileged": True}})
@@ -180,7 +180,7 @@ async def test_a_deployment_of_such_pods_is_made_with_a_warning(api: Api) -> Non
     assert 'would violate PodSecurity \\"baseline:latest\\": privileged' in answer.headers["warning"]
 
 
-async def test_a_pod_needs_a_service_account_that_is_there(api: Api) -> None:
+async def test_pod_needs_an_existing_service_account(api: Api) -> None:
     answer = await api.create("pods", pod("web", serviceAccountName="nobody"))
     assert answer["message"] == (
         'pods "web" is forbidden: error looking up service account '
@@ -189,6 +189,6 @@ async def test_a_pod_needs_a_service_account_that_is_there(api: Api) -> None:
 
 
 @pytest.mark.parametrize("query", ["fieldSelector=spec.color%3Dred", "labelSelector=a%20in%20b", "limit=few"])
-async def test_a_list_that_makes_no_sense_is_a_bad_request(api: Api, query: str) -> None:
+async def test_invalid_list_options_are_a_bad_request(api: Api, query: str) -> None:
     answer: dict[str, Any] = await api.call("GET", f"{api.path('configmaps')}?{query}")
     assert (answer["code"], answer["reason"]) == (400, "BadRequest")

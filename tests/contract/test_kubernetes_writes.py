@@ -24,8 +24,8 @@ APPS = "apps/v1"
 
 @pytest.fixture(params=PLACES)
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
-    async with opened(request.param, request) as found:
-        yield found
+    async with opened(request.param, request) as value:
+        yield value
 
 
 def container_of(obj: Json) -> Json:
@@ -37,7 +37,7 @@ def owned(obj: Json, manager: str) -> Json:
     return next((entry["fieldsV1"] for entry in entries if entry["manager"] == manager), {})
 
 
-async def test_an_object_gets_its_defaults_its_identity_and_its_first_generation(api: Api) -> None:
+async def test_create_sets_defaults_and_identity(api: Api) -> None:
     container = {
         "ports": [{"containerPort": 80}],
         "resources": {"requests": {"cpu": 0.5, "memory": "1024Mi"}},
@@ -53,13 +53,13 @@ async def test_an_object_gets_its_defaults_its_identity_and_its_first_generation
     assert web["imagePullPolicy"] == "IfNotPresent"
 
 
-async def test_a_name_can_be_left_to_the_server(api: Api) -> None:
+async def test_name_is_generated(api: Api) -> None:
     made = await api.create("configmaps", {"metadata": {"generateName": "seed-"}})
     assert made["metadata"]["name"].startswith("seed-")
     assert len(made["metadata"]["name"]) == len("seed-") + 5
 
 
-async def test_the_same_name_twice_is_refused(api: Api) -> None:
+async def test_existing_name_is_refused(api: Api) -> None:
     await api.create("deployments", deployment("shop"), APPS)
     again = await api.create("deployments", deployment("shop"), APPS)
     assert (again["code"], again["reason"]) == (409, "AlreadyExists")
@@ -67,7 +67,7 @@ async def test_the_same_name_twice_is_refused(api: Api) -> None:
     assert again["details"] == {"name": "shop", "group": "apps", "kind": "deployments"}
 
 
-async def test_an_update_of_an_older_version_is_a_conflict(api: Api) -> None:
+async def test_update_of_an_old_version_conflicts(api: Api) -> None:
     first = await api.create("configmaps", config_map("settings", {"a": "1"}))
     path = api.path("configmaps", "settings")
     second = await api.call("PUT", path, {**first, "data": {"a": "2"}})
@@ -80,7 +80,7 @@ async def test_an_update_of_an_older_version_is_a_conflict(api: Api) -> None:
     )
 
 
-async def test_nothing_is_written_when_nothing_changes(api: Api) -> None:
+async def test_unchanged_object_is_not_written(api: Api) -> None:
     path = api.path("configmaps", "settings")
     first = await api.apply(path, config_map("settings", {"a": "1"}), "bot")
     second = await api.apply(path, config_map("settings", {"a": "1"}), "bot")
@@ -89,7 +89,7 @@ async def test_nothing_is_written_when_nothing_changes(api: Api) -> None:
     assert third["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 
-async def test_a_changed_spec_raises_the_generation_and_a_changed_label_does_not(api: Api) -> None:
+async def test_generation_counts_spec_changes(api: Api) -> None:
     path = api.path("deployments", "shop", APPS)
     await api.apply(path, deployment("shop"), "bot")
     labelled = await api.call("PATCH", path, {"metadata": {"labels": {"a": "b"}}}, MERGE)
@@ -98,7 +98,7 @@ async def test_a_changed_spec_raises_the_generation_and_a_changed_label_does_not
     assert changed["metadata"]["generation"] == 2
 
 
-async def test_an_apply_owns_its_fields_and_takes_away_what_it_no_longer_names(api: Api) -> None:
+async def test_apply_removes_fields_it_owned(api: Api) -> None:
     path = api.path("configmaps", "settings")
     labelled = config_map("settings", {"a": "1", "b": "2"}, labels={"tier": "web"})
     made = await api.apply(path, labelled, "bot")
@@ -111,7 +111,7 @@ async def test_an_apply_owns_its_fields_and_takes_away_what_it_no_longer_names(a
     assert "labels" not in less["metadata"]
 
 
-async def test_a_field_of_another_manager_is_a_conflict_until_it_is_forced(api: Api) -> None:
+async def test_apply_conflicts_until_forced(api: Api) -> None:
     path = api.path("deployments", "shop", APPS)
     await api.apply(path, deployment("shop", {"image": "shop:1"}), "one")
     refused = await api.apply(path, deployment("shop", {"image": "shop:2"}), "two")
@@ -126,7 +126,7 @@ async def test_a_field_of_another_manager_is_a_conflict_until_it_is_forced(api: 
     assert "f:image" not in web
 
 
-async def test_a_conflict_names_every_field_and_who_wrote_it(api: Api) -> None:
+async def test_conflict_names_fields_and_managers(api: Api) -> None:
     path = api.path("configmaps", "settings")
     await api.create("configmaps", config_map("settings", {"a": "1", "b": "2"}))
     refused = await api.apply(path, config_map("settings", {"a": "8", "b": "9"}), "bot")
@@ -135,7 +135,7 @@ async def test_a_conflict_names_every_field_and_who_wrote_it(api: Api) -> None:
     )
 
 
-async def test_lists_with_keys_merge_item_by_item(api: Api) -> None:
+async def test_keyed_lists_merge_by_item(api: Api) -> None:
     path = api.path("deployments", "shop", APPS)
     pairs = [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]
     await api.apply(path, deployment("shop", {"env": pairs}), "one")
@@ -144,7 +144,7 @@ async def test_lists_with_keys_merge_item_by_item(api: Api) -> None:
     assert sorted(item["name"] for item in container_of(left)["env"]) == ["B", "C"]
 
 
-async def test_an_apply_with_an_unknown_field_is_refused(api: Api) -> None:
+async def test_apply_with_unknown_field_is_refused(api: Api) -> None:
     answer = await api.apply(api.path("deployments", "shop", APPS), deployment("shop", replicsa=1), "bot")
     assert answer["code"] == 500
     assert answer["message"] == (
@@ -153,7 +153,7 @@ async def test_an_apply_with_an_unknown_field_is_refused(api: Api) -> None:
     )
 
 
-async def test_an_unknown_field_is_dropped_with_a_warning_or_refused_when_strict(api: Api) -> None:
+async def test_unknown_field_is_dropped_or_refused(api: Api) -> None:
     odd = {**config_map("settings", {}), "dta": {}}
     kept = await api.http.post(api.path("configmaps"), json=odd)
     assert kept.status_code == 201
@@ -163,13 +163,13 @@ async def test_an_unknown_field_is_dropped_with_a_warning_or_refused_when_strict
     assert strict["message"].endswith('strict decoding error: unknown field "dta"')
 
 
-async def test_status_and_spec_are_written_apart(api: Api) -> None:
+async def test_status_and_spec_are_separate(api: Api) -> None:
     path = api.path("deployments", "shop", APPS)
     await api.apply(path, deployment("shop"), "bot")
     status = {"status": {"replicas": 2, "readyReplicas": 1}, "spec": {"replicas": 9}}
-    told = await api.call("PATCH", f"{path}/status", status, MERGE)
-    assert told["spec"]["replicas"] == 0
-    assert told["status"]["readyReplicas"] == 1
+    p_a_t_c_h = await api.call("PATCH", f"{path}/status", status, MERGE)
+    assert p_a_t_c_h["spec"]["replicas"] == 0
+    assert p_a_t_c_h["status"]["readyReplicas"] == 1
     ignored = await api.call("PATCH", path, {"status": {"replicas": 7}}, MERGE)
     assert ignored["status"].get("replicas") != 7
 
@@ -183,7 +183,7 @@ async def test_scale_is_a_view_of_the_replicas(api: Api) -> None:
     assert (await api.call("GET", path))["spec"]["replicas"] == 1
 
 
-async def test_a_strategic_patch_finds_containers_by_name(api: Api) -> None:
+async def test_strategic_patch_merges_by_name(api: Api) -> None:
     path = api.path("deployments", "shop", APPS)
     await api.apply(path, deployment("shop", {"env": [{"name": "A", "value": "1"}]}), "bot")
     change = {"name": "web", "env": [{"name": "A", "$patch": "delete"}, {"name": "B", "value": "2"}]}
@@ -195,7 +195,7 @@ async def test_a_strategic_patch_finds_containers_by_name(api: Api) -> None:
     assert containers["proxy"]["image"] == "p:1"
 
 
-async def test_a_json_patch_applies_wholly_or_not_at_all(api: Api) -> None:
+async def test_json_patch_is_atomic(api: Api) -> None:
     await api.create("configmaps", config_map("settings", {"a": "1"}))
     path = api.path("configmaps", "settings")
     replace = {"op": "replace", "path": "/data/a", "value": "2"}
@@ -208,7 +208,7 @@ async def test_a_json_patch_applies_wholly_or_not_at_all(api: Api) -> None:
     assert done["data"] == {"a": "2"}
 
 
-async def test_a_dry_run_answers_and_leaves_nothing(api: Api) -> None:
+async def test_dry_run_stores_nothing(api: Api) -> None:
     path = api.path("configmaps", "settings")
     tried = await api.call(
         "PATCH",
@@ -220,7 +220,7 @@ async def test_a_dry_run_answers_and_leaves_nothing(api: Api) -> None:
     assert await api.is_gone(path)
 
 
-async def test_a_service_gets_an_address_of_its_own_and_keeps_it(api: Api) -> None:
+async def test_service_keeps_its_address(api: Api) -> None:
     body = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "shop"}}
     spec = {"selector": {"app": "shop"}, "ports": [{"port": 80}]}
     path = api.path("services", "shop")
@@ -233,7 +233,7 @@ async def test_a_service_gets_an_address_of_its_own_and_keeps_it(api: Api) -> No
     assert moved["details"]["causes"][0]["field"] == "spec.clusterIPs[0]"
 
 
-async def test_a_job_selects_its_own_pods_and_cannot_be_rewritten(api: Api) -> None:
+async def test_job_selects_its_own_pods(api: Api) -> None:
     container = {"name": "seed", "image": "shop:1"}
     spec = {"suspend": True, "template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
     body = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "seed"}, "spec": spec}
@@ -248,7 +248,7 @@ async def test_a_job_selects_its_own_pods_and_cannot_be_rewritten(api: Api) -> N
     assert refused["message"].endswith("spec.completions: Invalid value: 4: field is immutable")
 
 
-async def test_a_route_gets_the_defaults_of_the_gateway_api(api: Api) -> None:
+async def test_route_gets_gateway_defaults(api: Api) -> None:
     group = "gateway.networking.k8s.io/v1"
     rule = {"backendRefs": [{"name": "shop", "port": 80}]}
     spec = {"parentRefs": [{"name": "public"}], "hostnames": ["shop.test"], "rules": [rule]}
@@ -267,7 +267,7 @@ async def test_a_route_gets_the_defaults_of_the_gateway_api(api: Api) -> None:
     assert refused["message"] == 'Apply failed with 1 conflict: conflict with "bot": .spec.hostnames'
 
 
-async def test_a_pod_is_bound_once(api: Api) -> None:
+async def test_pod_is_bound_once(api: Api) -> None:
     await api.create("pods", pod("web"))
     target = {"kind": "Node", "name": "somewhere"}
     binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "web"}, "target": target}

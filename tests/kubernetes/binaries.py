@@ -24,10 +24,10 @@ class BinariesMissingError(Exception):
 
 def pinned(module: str, path: str) -> str:
     """The version of the Go module `path` that `modules/<module>/go.mod` asks for, such as `v1.37.2`."""
-    found = re.search(rf"\b{re.escape(path)} (v\S+)", (MODULES / module / "go.mod").read_text())
-    if found is None:
+    value = re.search(rf"\b{re.escape(path)} (v\S+)", (MODULES / module / "go.mod").read_text())
+    if value is None:
         raise BinariesMissingError(f"modules/{module}/go.mod does not name {path}")
-    return found[1]
+    return value[1]
 
 
 def cache(name: str) -> Path:
@@ -47,10 +47,10 @@ def folder() -> Path:
 
 def locate() -> Path:
     """The folder that has all programs; `BinariesMissingError` when one is not there."""
-    found = folder()
-    if missing := [name for name in PROGRAMS if not os.access(found / name, os.X_OK)]:
-        raise BinariesMissingError(f"{', '.join(missing)} not found in {found}: run `make control-plane`")
-    return found
+    value = folder()
+    if missing := [name for name in PROGRAMS if not os.access(value / name, os.X_OK)]:
+        raise BinariesMissingError(f"{', '.join(missing)} not found in {value}: run `make control-plane`")
+    return value
 
 
 def crds() -> list[Path]:

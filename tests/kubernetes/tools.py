@@ -24,10 +24,10 @@ def folder() -> Path:
 
 def locate() -> Path:
     """The folder that has both; `BinariesMissingError` when one is not there."""
-    found = folder()
-    if missing := [name for name in PACKAGES if not os.access(found / name, os.X_OK)]:
-        raise BinariesMissingError(f"{', '.join(missing)} not found in {found}: run `make tools`")
-    return found
+    value = folder()
+    if missing := [name for name in PACKAGES if not os.access(value / name, os.X_OK)]:
+        raise BinariesMissingError(f"{', '.join(missing)} not found in {value}: run `make tools`")
+    return value
 
 
 def build() -> Path:

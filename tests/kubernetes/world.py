@@ -61,7 +61,7 @@ class World:
         return await self.create(PODS, name, spec=body)
 
     async def until(
-        self, resource: Resource, name: str, condition: Callable[[Object], bool], what: str = "as wanted"
+        self, resource: Resource, name: str, condition: Callable[[Object], bool], action: str = "as wanted"
     ) -> Object:
         """The object, once it is as wanted; it is watched, not polled."""
         deadline = time.monotonic() + DEADLINE_SECONDS
@@ -88,7 +88,7 @@ class World:
                             if event.type != "DELETED" and condition(event.object):
                                 return event.object
         status = json.dumps((seen or {}).get("status"), indent=1)
-        raise AssertionError(f"{resource.kind} {name} is not {what}: {status}")
+        raise AssertionError(f"{resource.kind} {name} is not {action}: {status}")
 
     async def ready(self, name: str) -> Object:
         """The pod, once it is ready."""

@@ -76,14 +76,14 @@ def config(name: str, **data: str) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def test_paths_are_those_of_the_api() -> None:
+def test_resource_paths() -> None:
     assert PODS.path() == "/api/v1/pods"
     assert PODS.path("shop", "web", "log") == "/api/v1/namespaces/shop/pods/web/log"
     assert NODES.path("ignored", "node") == "/api/v1/nodes/node"
     assert HTTP_ROUTES.path("shop") == "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes"
 
 
-def test_a_kubeconfig_is_read_and_keeps_its_secrets(tmp_path: Path) -> None:
+def test_kubeconfig_is_read_without_showing_secrets(tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     (tmp_path / "token").write_text("t0ken\n")
     clusters = [
@@ -109,7 +109,7 @@ def test_a_kubeconfig_is_read_and_keeps_its_secrets(tmp_path: Path) -> None:
         Connection.from_kubeconfig(path, "y")
 
 
-async def test_the_verbs_do_what_they_say(client: Client) -> None:
+async def test_verbs(client: Client) -> None:
     made = await client.create(CONFIG_MAPS, config("a", x="1"))
     with pytest.raises(ApiError) as refused:
         await client.create(CONFIG_MAPS, config("a"))
@@ -132,20 +132,20 @@ async def test_the_verbs_do_what_they_say(client: Client) -> None:
     assert await client.find(CONFIG_MAPS, "a", "default") is None
 
 
-async def test_a_cache_follows_and_tells_what_changed(client: Client) -> None:
+async def test_informer_notifies_changes(client: Client) -> None:
     await client.create(CONFIG_MAPS, config("old"))
-    async with watched(client) as (informer, told):
+    async with watched(client) as (informer, text):
         assert informer.get("old", "default") is not None
         await client.create(CONFIG_MAPS, config("new"))
         await client.patch(CONFIG_MAPS, "new", {"data": {"x": "1"}}, "default")
         await client.delete(CONFIG_MAPS, "old", "default")
-        await until(lambda: len(told) == 4)
-        assert told == ["ADDED old", "ADDED new", "MODIFIED new", "DELETED old"]
+        await until(lambda: len(text) == 4)
+        assert text == ["ADDED old", "ADDED new", "MODIFIED new", "DELETED old"]
         assert [item["metadata"]["name"] for item in informer.list("default")] == ["new"]
 
 
 @pytest.mark.parametrize("missed", [1, HISTORY * 3])
-async def test_a_cache_catches_up_after_the_line_was_cut(
+async def test_informer_catches_up_after_a_disconnect(
     server: KubernetesServer, client: Client, missed: int
 ) -> None:
     """With few changes it resumes the watch; with many the server has forgotten, and it lists again."""
@@ -154,34 +154,34 @@ async def test_a_cache_catches_up_after_the_line_was_cut(
     relay = Relay(int(server.url.rsplit(":", 1)[1]))
     port = await relay.start()
     connection = Connection(f"http://127.0.0.1:{port}", server.token)
-    async with Client(connection) as far, watched(far) as (informer, told):
+    async with Client(connection) as far, watched(far) as (informer, text):
         relay.break_all()
         await client.delete(CONFIG_MAPS, "gone", "default")
         for number in range(missed):
             await client.patch(CONFIG_MAPS, "kept", {"data": {"n": str(number)}}, "default")
         relay.cut = False
-        await until(lambda: told[-1] == "MODIFIED kept" and informer.get("gone", "default") is None)
+        await until(lambda: text[-1] == "MODIFIED kept" and informer.get("gone", "default") is None)
         await until(lambda: (informer.get("kept", "default") or {})["data"]["n"] == str(missed - 1))
-        assert told.count("DELETED gone") == 1
-        assert told.count("ADDED kept") == 1
+        assert text.count("DELETED gone") == 1
+        assert text.count("ADDED kept") == 1
     await relay.stop()
 
 
-async def test_a_listener_that_fails_does_not_stop_the_others(client: Client) -> None:
-    informer, told = Informer(client, CONFIG_MAPS, "default"), list[str]()
+async def test_failing_listener_does_not_stop_others(client: Client) -> None:
+    informer, default = Informer(client, CONFIG_MAPS, "default"), list[str]()
 
     def broken(change: Change) -> None:
         raise RuntimeError("listener")
 
     informer.listen(broken)
-    informer.listen(lambda change: told.append(change.type))
+    informer.listen(lambda change: default.append(change.type))
     async with running(informer.run()):
         await informer.synced()
         await client.create(CONFIG_MAPS, config("a"))
-        await until(lambda: told == ["ADDED"])
+        await until(lambda: default == ["ADDED"])
 
 
-async def test_keys_are_worked_on_one_at_a_time_and_once_more_when_asked() -> None:
+async def test_reconciler_runs_a_key_once_at_a_time() -> None:
     at_work: list[str] = []
     most, runs = 0, 0
     gate = asyncio.Event()
@@ -204,7 +204,7 @@ async def test_keys_are_worked_on_one_at_a_time_and_once_more_when_asked() -> No
     assert (most, runs) == (1, 2)
 
 
-async def test_failed_work_is_tried_again_and_again_later_when_it_asks() -> None:
+async def test_reconciler_retries_with_backoff() -> None:
     seen: list[float] = []
 
     async def work(key: str) -> float | None:
@@ -224,11 +224,11 @@ async def test_failed_work_is_tried_again_and_again_later_when_it_asks() -> None
 
 @contextlib.asynccontextmanager
 async def watched(client: Client) -> AsyncIterator[tuple[Informer, list[str]]]:
-    informer, told = Informer(client, CONFIG_MAPS, "default"), list[str]()
-    informer.listen(lambda change: told.append(f"{change.type} {change.key[1]}"))
+    informer, default = Informer(client, CONFIG_MAPS, "default"), list[str]()
+    informer.listen(lambda change: default.append(f"{change.type} {change.key[1]}"))
     async with running(informer.run()):
         await informer.synced()
-        yield informer, told
+        yield informer, default
 
 
 @contextlib.asynccontextmanager

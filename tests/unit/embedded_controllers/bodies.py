@@ -34,5 +34,5 @@ def job(**spec: Any) -> Object:
 
 
 def condition(item: Object, kind: str) -> tuple[str, str]:
-    found = find_condition(item, kind) or {}
-    return found.get("status", ""), found.get("reason", "")
+    value = find_condition(item, kind) or {}
+    return value.get("status", ""), value.get("reason", "")

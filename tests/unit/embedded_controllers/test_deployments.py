@@ -29,7 +29,7 @@ async def change_image(cluster: Cluster, image: str) -> None:
     await cluster.client.patch(DEPLOYMENTS, "shop", change, cluster.namespace, style="strategic")
 
 
-async def test_a_deployment_becomes_available_and_rolls_to_the_next_image(cluster: Cluster) -> None:
+async def test_deployment_becomes_available_and_rolls_out(cluster: Cluster) -> None:
     await cluster.client.create(DEPLOYMENTS, workload("Deployment", replicas=3), cluster.namespace)
     await cluster.until(lambda: rolled_out(cluster))
     deployment = await cluster.client.get(DEPLOYMENTS, "shop", cluster.namespace)
@@ -52,7 +52,7 @@ async def test_a_deployment_becomes_available_and_rolls_to_the_next_image(cluste
     assert deployment["metadata"]["annotations"]["deployment.kubernetes.io/revision"] == "3"
 
 
-async def test_a_quiet_cluster_is_left_alone(cluster: Cluster) -> None:
+async def test_unchanged_cluster_gets_no_writes(cluster: Cluster) -> None:
     await cluster.client.create(DEPLOYMENTS, workload("Deployment", replicas=2), cluster.namespace)
     await cluster.until(lambda: rolled_out(cluster))
     await asyncio.sleep(0.3)
@@ -62,7 +62,7 @@ async def test_a_quiet_cluster_is_left_alone(cluster: Cluster) -> None:
         assert len(cluster.server.calls) == before
 
 
-async def test_a_rollout_that_never_gets_ready_keeps_the_old_pods_and_says_so(cluster: Cluster) -> None:
+async def test_stuck_rollout_keeps_the_old_pods(cluster: Cluster) -> None:
     body = workload("Deployment", replicas=2, progressDeadlineSeconds=1)
     await cluster.client.create(DEPLOYMENTS, body, cluster.namespace)
     await cluster.until(lambda: rolled_out(cluster))
@@ -106,7 +106,7 @@ async def test_scaling_and_pausing(cluster: Cluster) -> None:
     await cluster.until(none)
 
 
-async def test_recreate_never_runs_two_templates_at_once(cluster: Cluster) -> None:
+async def test_recreate_runs_one_template_at_a_time(cluster: Cluster) -> None:
     body = workload("Deployment", replicas=2, strategy={"type": "Recreate"})
     await cluster.client.create(DEPLOYMENTS, body, cluster.namespace)
     await cluster.until(lambda: rolled_out(cluster))
@@ -120,7 +120,7 @@ async def test_recreate_never_runs_two_templates_at_once(cluster: Cluster) -> No
     await cluster.until(done)
 
 
-async def test_a_deleted_pod_is_replaced(cluster: Cluster) -> None:
+async def test_deleted_pod_is_replaced(cluster: Cluster) -> None:
     await cluster.client.create(DEPLOYMENTS, workload("Deployment", replicas=1), cluster.namespace)
     await cluster.until(lambda: rolled_out(cluster))
     first = (await cluster.pods())[0]["metadata"]["name"]
@@ -132,7 +132,7 @@ async def test_a_deleted_pod_is_replaced(cluster: Cluster) -> None:
     await cluster.until(replaced)
 
 
-async def test_a_quota_is_told_in_the_condition_and_an_event(cluster: Cluster) -> None:
+async def test_quota_failure_is_reported(cluster: Cluster) -> None:
     quota = {
         "apiVersion": "v1",
         "kind": "ResourceQuota",

@@ -10,8 +10,8 @@ from .conftest import Cluster
 
 
 async def endpoints(cluster: Cluster) -> list[Object]:
-    found = (await cluster.client.list(ENDPOINT_SLICES, cluster.namespace)).items
-    return [endpoint for item in found for endpoint in item.get("endpoints") or []]
+    value = (await cluster.client.list(ENDPOINT_SLICES, cluster.namespace)).items
+    return [endpoint for item in value for endpoint in item.get("endpoints") or []]
 
 
 async def test_slices_follow_the_pods(cluster: Cluster) -> None:
@@ -28,12 +28,12 @@ async def test_slices_follow_the_pods(cluster: Cluster) -> None:
         return [item["conditions"]["ready"] for item in await endpoints(cluster)] == [True, True]
 
     await cluster.until(two_ready)
-    found = (
+    value = (
         await cluster.client.list(
             ENDPOINT_SLICES, cluster.namespace, labels="kubernetes.io/service-name=shop"
         )
     ).items
-    assert [item["ports"] for item in found if item["endpoints"]] == [
+    assert [item["ports"] for item in value if item["endpoints"]] == [
         [{"name": "web", "port": 8080, "protocol": "TCP"}]
     ]
     pod = (await cluster.pods())[0]
@@ -46,7 +46,7 @@ async def test_slices_follow_the_pods(cluster: Cluster) -> None:
         return sorted(item["conditions"]["serving"] for item in await endpoints(cluster)) == [False, True]
 
     await cluster.until(one_ready)
-    for item in found:
+    for item in value:
         await cluster.client.delete(ENDPOINT_SLICES, item["metadata"]["name"], cluster.namespace)
     await cluster.until(one_ready)
     await cluster.client.delete(SERVICES, "shop", cluster.namespace)

@@ -12,7 +12,7 @@ async def finished(cluster: Cluster, kind: str) -> bool:
     return condition(await cluster.client.get(JOBS, "seed", cluster.namespace), kind)[0] == "True"
 
 
-async def test_a_job_completes(cluster: Cluster) -> None:
+async def test_job_completes(cluster: Cluster) -> None:
     cluster.kubelet.fate = lambda pod: "Succeeded"
     await cluster.client.create(JOBS, job(completions=3, parallelism=2), cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Complete"))
@@ -24,7 +24,7 @@ async def test_a_job_completes(cluster: Cluster) -> None:
     assert len(await cluster.pods()) == 3
 
 
-async def test_a_job_past_its_backoff_limit_has_failed(cluster: Cluster) -> None:
+async def test_job_fails_past_its_backoff_limit(cluster: Cluster) -> None:
     cluster.kubelet.fate = lambda pod: "Failed"
     await cluster.client.create(JOBS, job(backoffLimit=0), cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Failed"))
@@ -35,7 +35,7 @@ async def test_a_job_past_its_backoff_limit_has_failed(cluster: Cluster) -> None
     assert len(await cluster.pods()) == 1
 
 
-async def test_a_job_past_its_deadline_is_stopped(cluster: Cluster) -> None:
+async def test_job_stops_past_its_deadline(cluster: Cluster) -> None:
     await cluster.client.create(JOBS, job(activeDeadlineSeconds=1), cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Failed"))
     item = await cluster.client.get(JOBS, "seed", cluster.namespace)
@@ -43,7 +43,7 @@ async def test_a_job_past_its_deadline_is_stopped(cluster: Cluster) -> None:
     assert not await cluster.pods()
 
 
-async def test_a_finished_job_leaves_after_its_time(cluster: Cluster) -> None:
+async def test_finished_job_is_deleted_after_its_ttl(cluster: Cluster) -> None:
     cluster.kubelet.fate = lambda pod: "Succeeded"
     await cluster.client.create(JOBS, job(ttlSecondsAfterFinished=0), cluster.namespace)
 
@@ -53,7 +53,7 @@ async def test_a_finished_job_leaves_after_its_time(cluster: Cluster) -> None:
     await cluster.until(gone)
 
 
-async def test_a_suspended_job_runs_when_it_is_resumed(cluster: Cluster) -> None:
+async def test_suspended_job_runs_when_resumed(cluster: Cluster) -> None:
     cluster.kubelet.fate = lambda pod: "Succeeded"
     await cluster.client.create(JOBS, job(suspend=True), cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Suspended"))

@@ -43,14 +43,14 @@ def pod(number: int, state: str = "ready", revision: str | None = None) -> Objec
         ({0: "ready", 1: "ready", 2: "ready", 3: "ready", 4: "leaving"}, Plan()),
     ],
 )
-def test_in_order(states: dict[int, str], expected: Plan) -> None:
+def test_stateful_pods_start_in_order(states: dict[int, str], expected: Plan) -> None:
     pods = {number: pod(number, state) for number, state in states.items()}
     assert next_actions(stateful(), pods, NOW) == expected
 
 
-def test_in_parallel() -> None:
-    wanted = stateful(podManagementPolicy="Parallel")
-    assert next_actions(wanted, {1: pod(1, "starting"), 5: pod(5)}, NOW) == Plan(create=[0, 2], delete=[5])
+def test_stateful_pods_start_in_parallel() -> None:
+    requested = stateful(podManagementPolicy="Parallel")
+    assert next_actions(requested, {1: pod(1, "starting"), 5: pod(5)}, NOW) == Plan(create=[0, 2], delete=[5])
 
 
 @pytest.mark.parametrize(
@@ -61,21 +61,21 @@ def test_in_parallel() -> None:
         ({"type": "OnDelete"}, Plan()),
     ],
 )
-def test_an_update_begins_at_the_end(strategy: Object, expected: Plan) -> None:
+def test_stateful_update_begins_at_the_last_pod(strategy: Object, expected: Plan) -> None:
     pods = {number: pod(number, revision="db-old") for number in range(3)}
     assert next_actions(stateful(updateStrategy=strategy), pods, NOW) == expected
 
 
-def test_an_update_waits_for_the_pod_that_it_replaced() -> None:
+def test_stateful_update_waits_for_the_replaced_pod() -> None:
     pods = {0: pod(0, revision="db-old"), 1: pod(1, revision="db-old"), 2: pod(2, "starting")}
     assert next_actions(stateful(), pods, NOW) == Plan()
 
 
-def test_a_pod_has_to_be_ready_for_long_enough() -> None:
-    wanted, young = stateful(minReadySeconds=30), pod(0)
+def test_pod_is_available_after_min_ready_seconds() -> None:
+    requested, young = stateful(minReadySeconds=30), pod(0)
     young["status"]["conditions"][0]["lastTransitionTime"] = objects.from_time(NOW - timedelta(seconds=10))
-    assert next_actions(wanted, {0: young}, NOW) == Plan()
-    assert next_actions(wanted, {0: young}, NOW + timedelta(seconds=21)) == Plan(create=[1])
+    assert next_actions(requested, {0: young}, NOW) == Plan()
+    assert next_actions(requested, {0: young}, NOW + timedelta(seconds=21)) == Plan(create=[1])
 
 
 def job(status: Object | None = None, **spec: Any) -> Object:
@@ -98,7 +98,7 @@ def counts(*, active: int = 0, succeeded: int = 0, failed: int = 0, restarts: in
         ({"suspend": True}, counts(active=1), 0),
     ],
 )
-def test_how_many_pods_of_a_job_run(spec: Object, seen: Counts, expected: int) -> None:
+def test_active_pods_of_a_job(spec: Object, seen: Counts, expected: int) -> None:
     assert job_plan.target_active(job(**spec), seen) == expected
 
 
@@ -114,12 +114,12 @@ def test_how_many_pods_of_a_job_run(spec: Object, seen: Counts, expected: int) -
         ({"activeDeadlineSeconds": 20}, counts(active=1), job_plan.PAST_DEADLINE),
     ],
 )
-def test_why_a_job_has_failed(spec: Object, seen: Counts, expected: job_plan.Verdict | None) -> None:
+def test_job_failure_reasons(spec: Object, seen: Counts, expected: job_plan.Verdict | None) -> None:
     started = {"startTime": objects.from_time(NOW - timedelta(seconds=30))}
     assert job_plan.failure(job(started, **spec), seen, NOW) == expected
 
 
-def test_the_pause_after_a_failure_doubles() -> None:
+def test_job_backoff_doubles() -> None:
     failed = pod(0, "Failed")
     assert job_plan.seconds_to_retry([], NOW) == 0
     assert job_plan.seconds_to_retry([failed], NOW) == 10
@@ -128,7 +128,7 @@ def test_the_pause_after_a_failure_doubles() -> None:
     assert job_plan.seconds_to_retry([failed], NOW + timedelta(seconds=11)) == 0
 
 
-def test_a_job_is_decided_first_and_ends_when_nothing_runs() -> None:
+def test_job_ends_after_its_last_pod() -> None:
     decided = job_plan.status(job(), counts(active=1, failed=1), job_plan.PAST_LIMIT, NOW)
     assert [condition["type"] for condition in decided["conditions"]] == ["FailureTarget"]
     ended = job_plan.status(job(decided), counts(failed=1), job_plan.PAST_LIMIT, NOW)
@@ -136,7 +136,7 @@ def test_a_job_is_decided_first_and_ends_when_nothing_runs() -> None:
     assert "completionTime" not in ended
 
 
-def test_a_condition_moves_its_time_only_with_its_status() -> None:
+def test_condition_time_changes_with_its_status() -> None:
     later = NOW + timedelta(minutes=1)
     first = objects.with_condition([], {"type": "A", "status": "True", "reason": "X", "message": "1"}, NOW)
     same = objects.with_condition(
@@ -149,7 +149,7 @@ def test_a_condition_moves_its_time_only_with_its_status() -> None:
     assert status[0]["lastTransitionTime"] == objects.from_time(later)
 
 
-def test_a_selector_as_text() -> None:
+def test_selector_text() -> None:
     expressions = [
         {"key": "tier", "operator": "In", "values": ["web", "api"]},
         {"key": "canary", "operator": "DoesNotExist"},
@@ -160,12 +160,12 @@ def test_a_selector_as_text() -> None:
     assert text == "app=shop,tier in (web,api),!canary,app,zone notin (b)"
 
 
-def test_a_hash_is_a_label_and_salt_changes_it() -> None:
+def test_content_hash_depends_on_the_salt() -> None:
     assert objects.content_hash({"a": 1, "b": 2}) == objects.content_hash({"b": 2, "a": 1})
     assert objects.content_hash({"a": 1}) != objects.content_hash({"a": 1}, salt=1)
     assert objects.content_hash({}).isalnum()
 
 
-def test_nothing_and_zero_are_the_same_in_a_status() -> None:
+def test_zero_and_absent_are_equal_in_a_status() -> None:
     assert not objects.differs({"replicas": 0, "conditions": []}, {})
     assert objects.differs({"replicas": 1}, {})

@@ -28,7 +28,7 @@ from bot.embedded.controllers.rollout import Limits, Size, step
         ({"replicas": 3, "strategy": {"type": "Recreate"}}, Limits(3, 0, 0)),
     ],
 )
-def test_limits(spec: dict[str, object], expected: Limits) -> None:
+def test_rollout_limits(spec: dict[str, object], expected: Limits) -> None:
     assert Limits.of(spec) == expected
 
 
@@ -45,7 +45,7 @@ def test_limits(spec: dict[str, object], expected: Limits) -> None:
         (Size("new", 1, 0), [Size("older", 3, 3), Size("broken", 1, 0)], {"broken": 0}),
     ],
 )
-def test_the_next_step_of_four_replicas(new: Size, old: list[Size], expected: dict[str, int]) -> None:
+def test_next_step_of_four_replicas(new: Size, old: list[Size], expected: dict[str, int]) -> None:
     assert step(Limits(4, 1, 1), new, old) == expected
 
 
@@ -56,7 +56,7 @@ def test_the_next_step_of_four_replicas(new: Size, old: list[Size], expected: di
     old=st.lists(st.integers(0, 12), max_size=3),
     started=st.integers(0, 12),
 )
-def test_it_ends_with_the_new_one_only_and_keeps_enough_all_the_way(
+def test_rollout_keeps_minimum_availability(
     replicas: int, surge: int, unavailable: int, old: list[int], started: int
 ) -> None:
     if surge == 0 and unavailable == 0:
@@ -82,9 +82,7 @@ def test_it_ends_with_the_new_one_only_and_keeps_enough_all_the_way(
 
 
 @given(replicas=st.integers(1, 12), surge=st.integers(0, 5), unavailable=st.integers(0, 5))
-def test_a_new_one_that_never_answers_takes_no_more_than_allowed(
-    replicas: int, surge: int, unavailable: int
-) -> None:
+def test_unready_replica_set_stays_within_limits(replicas: int, surge: int, unavailable: int) -> None:
     limits = Limits(replicas, surge or 1, min(unavailable, replicas))
     sizes = {"old": Size("old", replicas, replicas), "new": Size("new", 0, 0)}
     for _ in range(50):

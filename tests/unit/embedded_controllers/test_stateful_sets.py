@@ -23,15 +23,15 @@ def stateful(replicas: int = 2, **spec: Any) -> Object:
 
 async def stateful_done(cluster: Cluster, image: str = "shop:1") -> bool:
     item = await cluster.client.get(STATEFUL_SETS, "db", cluster.namespace)
-    status, wanted = item.get("status", {}), item["spec"]["replicas"]
+    status, requested = item.get("status", {}), item["spec"]["replicas"]
     images = {pod["spec"]["containers"][0]["image"] for pod in await cluster.pods()}
     counts = [status.get(name, 0) for name in ("readyReplicas", "updatedReplicas", "availableReplicas")]
     settled = status.get("currentRevision") == status.get("updateRevision")
     observed = status.get("observedGeneration") == item["metadata"]["generation"]
-    return settled and observed and counts == [wanted] * 3 and images == {image}
+    return settled and observed and counts == [requested] * 3 and images == {image}
 
 
-async def test_a_stateful_set_starts_in_order_and_keeps_its_volumes(cluster: Cluster) -> None:
+async def test_stateful_set_starts_in_order_with_volumes(cluster: Cluster) -> None:
     await cluster.client.create(STATEFUL_SETS, stateful(3), cluster.namespace)
     await cluster.until(lambda: stateful_done(cluster))
     assert cluster.kubelet.started == ["db-0", "db-1", "db-2"]
@@ -47,7 +47,7 @@ async def test_a_stateful_set_starts_in_order_and_keeps_its_volumes(cluster: Clu
     assert sorted(claim["metadata"]["name"] for claim in claims) == ["data-db-0", "data-db-1", "data-db-2"]
 
 
-async def test_a_stateful_set_is_updated_from_the_last_pod_down(cluster: Cluster) -> None:
+async def test_stateful_set_is_updated_from_the_last_pod(cluster: Cluster) -> None:
     await cluster.client.create(STATEFUL_SETS, stateful(2), cluster.namespace)
     await cluster.until(lambda: stateful_done(cluster))
     cluster.kubelet.started.clear()
@@ -58,7 +58,7 @@ async def test_a_stateful_set_is_updated_from_the_last_pod_down(cluster: Cluster
     assert cluster.kubelet.started == ["db-1", "db-0"]
 
 
-async def test_a_parallel_stateful_set_waits_for_nobody(cluster: Cluster) -> None:
+async def test_parallel_stateful_set_does_not_wait(cluster: Cluster) -> None:
     cluster.kubelet.fate = lambda pod: "Stuck"
     await cluster.client.create(STATEFUL_SETS, stateful(3, podManagementPolicy="Parallel"), cluster.namespace)
 

@@ -92,8 +92,8 @@ def parents(route: Object) -> list[Object]:
 
 def verdict(route: Object, kind: str) -> tuple[str, str, str]:
     """Status, reason and message of a condition of the route's first parent."""
-    found = condition({"status": parents(route)[0]}, kind)
-    return found["status"], found["reason"], found["message"]
+    value = condition({"status": parents(route)[0]}, kind)
+    return value["status"], value["reason"], value["message"]
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])

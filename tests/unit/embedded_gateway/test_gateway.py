@@ -15,7 +15,7 @@ def to(name: str, weight: int = 1) -> Object:
     return {"name": name, "port": 80, "weight": weight}
 
 
-async def test_a_route_leads_to_its_shop_and_says_that_it_is_accepted(street: Street) -> None:
+async def test_route_is_accepted_and_served(street: Street) -> None:
     await street.shop("shoes")
     route = await street.route("shoes", {"backendRefs": [to("shoes")]})
     await street.opened("shoes")
@@ -33,7 +33,7 @@ async def test_a_route_leads_to_its_shop_and_says_that_it_is_accepted(street: St
     assert gateway["status"]["addresses"] == [{"type": "IPAddress", "value": "127.0.0.1"}]
 
 
-async def test_a_request_arrives_whole_and_its_answer_too(street: Street) -> None:
+async def test_request_and_response_are_complete(street: Street) -> None:
     await street.shop("shoes")
     await street.route("shoes", {"backendRefs": [to("shoes")]})
     await street.opened("shoes")
@@ -49,7 +49,7 @@ async def test_a_request_arrives_whole_and_its_answer_too(street: Street) -> Non
     assert int(head.headers["Content-Length"]) > 0
 
 
-async def test_what_is_not_served_is_said_in_a_sentence(street: Street) -> None:
+async def test_missing_route_and_backend_are_reported(street: Street) -> None:
     answer = await street.ask("nobody")
     assert (answer.status_code, answer.text) == (404, f"No route serves {street.hostname('nobody')}.\n")
     only = {"matches": [{"path": {"type": "PathPrefix", "value": "/shop"}}], "backendRefs": [to("none")]}
@@ -63,7 +63,7 @@ async def test_what_is_not_served_is_said_in_a_sentence(street: Street) -> None:
     assert (await street.ask("lost", "/shop/x")).status_code == 500
 
 
-async def test_a_service_whose_pods_are_gone_is_unavailable(street: Street) -> None:
+async def test_service_without_pods_is_unavailable(street: Street) -> None:
     await street.shop("shoes")
     await street.route("shoes", {"backendRefs": [to("shoes")]})
     await street.opened("shoes")
@@ -79,7 +79,7 @@ async def test_a_service_whose_pods_are_gone_is_unavailable(street: Street) -> N
     await eventually(unavailable)
 
 
-async def test_weights_are_kept_and_can_be_moved(street: Street) -> None:
+async def test_weights_are_applied_and_changed(street: Street) -> None:
     await street.shop("old")
     await street.shop("new")
     await street.route("shop", {"backendRefs": [to("old", 9), to("new", 1)]})
@@ -95,7 +95,7 @@ async def test_weights_are_kept_and_can_be_moved(street: Street) -> None:
     await eventually(all_new)
 
 
-async def test_headers_are_set_added_and_removed_on_both_ways(street: Street) -> None:
+async def test_header_filters(street: Street) -> None:
     await street.shop("shoes")
     filters = [
         {
@@ -120,7 +120,7 @@ async def test_headers_are_set_added_and_removed_on_both_ways(street: Street) ->
     assert "Server-Secret" not in answer.headers
 
 
-async def test_a_hostname_of_another_namespace_cannot_be_taken(street: Street) -> None:
+async def test_hostname_of_another_namespace_is_refused(street: Street) -> None:
     await street.shop("shoes")
     await street.route("shoes", {"backendRefs": [to("shoes")]})
     await street.opened("shoes")
@@ -149,7 +149,7 @@ async def test_a_hostname_of_another_namespace_cannot_be_taken(street: Street) -
     await client.delete(NAMESPACES, thief)
 
 
-async def test_what_the_gateway_cannot_do_is_refused_and_not_served(street: Street) -> None:
+async def test_unsupported_route_is_not_served(street: Street) -> None:
     odd = {"filters": [{"type": "RequestMirror", "requestMirror": {"backendRef": {"name": "x", "port": 80}}}]}
     route = await street.route("odd", odd)
     status, reason, message = verdict(route, "Accepted")
@@ -158,7 +158,7 @@ async def test_what_the_gateway_cannot_do_is_refused_and_not_served(street: Stre
     assert (await street.ask("odd")).status_code == 404
 
 
-async def test_an_answer_that_breaks_off_breaks_off_for_the_browser_too(street: Street) -> None:
+async def test_broken_response_breaks_the_connection(street: Street) -> None:
     await street.shop("shoes")
     await street.route("shoes", {"backendRefs": [to("shoes")]})
     await street.opened("shoes")

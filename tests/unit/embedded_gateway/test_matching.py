@@ -59,7 +59,7 @@ def prefix(value: str, **more: object) -> Object:
         ("/cart/exact/", "cart"),
     ],
 )
-def test_the_most_exact_path_wins(path: str, name: str) -> None:
+def test_most_specific_path_wins(path: str, name: str) -> None:
     routes = [
         route("all", "a.localhost"),
         route("cart", "a.localhost", prefix("/cart")),
@@ -68,7 +68,7 @@ def test_the_most_exact_path_wins(path: str, name: str) -> None:
     assert taken(routes, "a.localhost", path) == name
 
 
-def test_an_exact_hostname_wins_over_a_pattern() -> None:
+def test_exact_hostname_wins_over_a_pattern() -> None:
     routes = [
         route("any", "*.localhost", prefix("/very/long")),
         route("near", "*.a.localhost"),
@@ -80,7 +80,7 @@ def test_an_exact_hostname_wins_over_a_pattern() -> None:
     assert taken(routes, "localhost") == ""
 
 
-def test_method_and_headers_choose_among_equal_paths() -> None:
+def test_method_and_headers_select_among_equal_paths() -> None:
     canary = prefix("/", headers=[{"name": "x-canary", "value": "yes"}])
     routes = [
         route("plain", "a.localhost"),
@@ -92,18 +92,18 @@ def test_method_and_headers_choose_among_equal_paths() -> None:
     assert taken(routes, "a.localhost", method="POST") == "post"
 
 
-def test_the_older_route_wins_a_tie() -> None:
+def test_older_route_wins_a_tie() -> None:
     routes = [route("younger", "a.localhost", born=2), route("older", "a.localhost", born=1)]
     assert taken(routes, "a.localhost") == "older"
 
 
-def test_a_hostname_belongs_to_the_namespace_that_had_it_first() -> None:
+def test_hostname_belongs_to_its_first_namespace() -> None:
     routes = [
         route("thief", "a.localhost", namespace="other", born=2),
         route("owner", "a.localhost", born=1),
     ]
     attachments = attach(routes, {("edge", "public"): gateway(**{"from": "All"})}, {})
-    assert [(one.reason, one.hostnames) for one in attachments] == [
+    assert [(attachment.reason, attachment.hostnames) for attachment in attachments] == [
         ("Accepted", ["a.localhost"]),
         ("HostnameConflict", []),
     ]
@@ -124,15 +124,13 @@ def test_a_hostname_belongs_to_the_namespace_that_had_it_first() -> None:
         ),
     ],
 )
-def test_listeners_choose_whose_routes_they_take(
-    allowed: dict[str, Any], labels: dict[str, str], reason: str
-) -> None:
+def test_listeners_select_namespaces(allowed: dict[str, Any], labels: dict[str, str], reason: str) -> None:
     routes = [route("one", "a.localhost")]
     [attachment] = attach(routes, {("edge", "public"): gateway(**allowed)}, {"shop": labels})
     assert attachment.reason == reason
 
 
-def test_a_hostname_that_no_listener_serves_is_refused() -> None:
+def test_hostname_without_listener_is_refused() -> None:
     [attachment] = attach(
         [route("one", "a.example.com")], {("edge", "public"): gateway(**{"from": "All"})}, {}
     )
@@ -152,5 +150,5 @@ def test_a_hostname_that_no_listener_serves_is_refused() -> None:
         ("*.b", "*.a.b", True),
     ],
 )
-def test_patterns_cover_what_lies_below_them(pattern: str, hostname: str, within: bool) -> None:
+def test_wildcard_hostnames(pattern: str, hostname: str, within: bool) -> None:
     assert covers(pattern, hostname) is within

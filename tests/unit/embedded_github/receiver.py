@@ -66,7 +66,7 @@ class Receiver:
         self._thread.join()
 
     def names(self) -> list[str]:
-        return [one.name for one in self.received]
+        return [item.name for item in self.received]
 
     def last(self, name: str) -> Received:
-        return next(one for one in reversed(self.received) if one.name == name)
+        return next(item for item in reversed(self.received) if item.name == name)

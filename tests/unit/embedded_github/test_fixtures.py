@@ -32,14 +32,14 @@ def shape(value: Any) -> Any:
     return None
 
 
-def differences(one: Any, other: Any, path: str = "") -> list[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        paths = [f"{path}.{key}" for key in one.keys() ^ other.keys()]
-        for key in one.keys() & other.keys():
-            paths += differences(one[key], other[key], f"{path}.{key}")
+def differences(item: Any, other: Any, path: str = "") -> list[str]:
+    if isinstance(item, dict) and isinstance(other, dict):
+        paths = [f"{path}.{key}" for key in item.keys() ^ other.keys()]
+        for key in item.keys() & other.keys():
+            paths += differences(item[key], other[key], f"{path}.{key}")
         return paths
-    if isinstance(one, list) and isinstance(other, list):
-        return differences(one[0], other[0], f"{path}[]")
+    if isinstance(item, list) and isinstance(other, list):
+        return differences(item[0], other[0], f"{path}[]")
     return []
 
 

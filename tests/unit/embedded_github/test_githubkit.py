@@ -27,11 +27,11 @@ async def test_app_lists_its_installations(github: GitHubServer) -> None:
     installed = github.apps.install("acme", by="ada")
     async with _app(github) as app:
         me = (await app.rest.apps.async_get_authenticated()).parsed_data
-        found = (await app.rest.apps.async_get_installation(installed.id)).parsed_data
+        parsed_data = (await app.rest.apps.async_get_installation(installed.id)).parsed_data
         listed = (await app.rest.apps.async_list_installations()).parsed_data
     assert me is not None
     assert me.slug == "greenroom"
-    assert found.id == installed.id == listed[0].id
+    assert parsed_data.id == installed.id == listed[0].id
 
 
 async def test_responses_fit_the_published_schema(github: GitHubServer, pull: int) -> None:

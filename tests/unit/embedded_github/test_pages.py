@@ -26,7 +26,7 @@ def browser(github: GitHubServer) -> Iterator[Browser]:
         yield browser
 
 
-def test_a_person_opens_pushes_comments_and_closes(github: GitHubServer, browser: Browser) -> None:
+def test_forms_open_push_comment_and_close(github: GitHubServer, browser: Browser) -> None:
     github.settings.prepared_pushes[SHOP] = [
         PreparedPush("Raise the price", {"src/app.py": b"print(2)\n"}),
         PreparedPush("Lower it again", {"src/app.py": b"print(1.5)\n"}),
@@ -48,7 +48,7 @@ def test_a_person_opens_pushes_comments_and_closes(github: GitHubServer, browser
     assert "Merged" in browser.post(f"/{SHOP}/pull/1/merge", data={"method": "squash"}).text
 
 
-def test_a_stranger_works_in_a_fork_and_cannot_merge(github: GitHubServer, browser: Browser) -> None:
+def test_outsider_uses_a_fork_and_cannot_merge(github: GitHubServer, browser: Browser) -> None:
     github.accounts.create_user("eve")
     github.repositories.set_role(SHOP, "eve", "read")
     github.settings.prepared_pushes[SHOP] = [PreparedPush("Raise it", {"src/app.py": b"print(2)\n"})]
@@ -60,14 +60,14 @@ def test_a_stranger_works_in_a_fork_and_cannot_merge(github: GitHubServer, brows
     assert github.pulls.get(SHOP, 1).state == "open"
 
 
-def test_nobody_can_do_nothing(github: GitHubServer, browser: Browser, pull: int) -> None:
+def test_forms_need_a_signed_in_user(github: GitHubServer, browser: Browser, pull: int) -> None:
     page = browser.get(f"/{SHOP}/pull/{pull}")
     assert "Choose above who you are" in page.text
     assert browser.post(f"/{SHOP}/pull/{pull}/comment", data={"body": "x"}).status_code == 403
     assert browser.get(f"/{SHOP}/pull/99").status_code == 404
 
 
-def test_a_form_of_another_site_is_refused(github: GitHubServer, browser: Browser, pull: int) -> None:
+def test_form_of_another_site_is_refused(github: GitHubServer, browser: Browser, pull: int) -> None:
     browser.sign_in("ben")
     headers = {"Origin": "https://evil.example.com"}
     assert browser.post(f"/{SHOP}/pull/{pull}/close", headers=headers).status_code == 403
@@ -95,7 +95,7 @@ def test_checks_and_deployments_are_shown(github: GitHubServer, browser: Browser
     assert "<td>data</td>" in browser.get(f"/{SHOP}/runs/{run.id}").text
 
 
-def test_pages_load_nothing_from_elsewhere(browser: Browser, pull: int) -> None:
+def test_pages_load_no_external_content(browser: Browser, pull: int) -> None:
     page = browser.get(f"/{SHOP}/pull/{pull}")
     assert page.headers["content-security-policy"].startswith("default-src 'none'")
     assert "style=" not in page.text
@@ -115,14 +115,14 @@ def test_pages_load_nothing_from_elsewhere(browser: Browser, pull: int) -> None:
         ('https://a.example/"><script>', "&lt;script&gt;"),
     ],
 )
-def test_markdown_lets_nothing_dangerous_through(text: str, html: str) -> None:
+def test_markdown_is_sanitized(text: str, html: str) -> None:
     shown = render(text)
     assert html in shown
     assert "<script" not in shown
     assert "<img" not in shown
 
 
-def test_markdown_knows_what_a_bot_writes() -> None:
+def test_markdown_renders_bot_comments() -> None:
     shown = render("<!-- mark -->\n<details><summary>More</summary>\n\n**bold** <sub>x</sub>\n\n</details>\n")
     assert "mark" not in shown
     assert "<details><summary>More</summary>" in shown
@@ -132,7 +132,7 @@ def test_markdown_knows_what_a_bot_writes() -> None:
     )
 
 
-def test_a_web_application_learns_who_signed_in(github: GitHubServer, browser: Browser) -> None:
+def test_sign_in_returns_the_user(github: GitHubServer, browser: Browser) -> None:
     callback = "http://127.0.0.1:1/callback"
     asked = {"client_id": github.credentials.client_id, "redirect_uri": callback, "state": "s1"}
     page = browser.get("/login/oauth/authorize", params=asked)
@@ -159,8 +159,8 @@ def test_a_web_application_learns_who_signed_in(github: GitHubServer, browser: B
     assert browser.get(f"{github.api_url}/repos/{SHOP}", headers=bearer).status_code == 200
 
 
-def test_sign_in_asks_for_a_known_app_and_a_web_address(github: GitHubServer, browser: Browser) -> None:
-    known = {"client_id": github.credentials.client_id}
+def test_sign_in_checks_app_and_address(github: GitHubServer, browser: Browser) -> None:
+    fields = {"client_id": github.credentials.client_id}
     assert browser.get("/login/oauth/authorize", params={"client_id": "x"}).status_code == 404
-    strange = {**known, "redirect_uri": "javascript:alert(1)"}
+    strange = {**fields, "redirect_uri": "javascript:alert(1)"}
     assert browser.get("/login/oauth/authorize", params=strange).status_code == 422

@@ -17,18 +17,18 @@ SHOP = "acme/shop"
 
 def test_plain_tag_refers_to_its_commit(github: GitHubServer, client: Client) -> None:
     commit = github.repositories.tag(SHOP, "v1", by="ada")
-    found = client.get(f"repos/{SHOP}/git/ref/tags/v1").json()
-    assert found["ref"] == "refs/tags/v1"
-    assert (found["object"]["type"], found["object"]["sha"]) == ("commit", commit)
+    value = client.get(f"repos/{SHOP}/git/ref/tags/v1").json()
+    assert value["ref"] == "refs/tags/v1"
+    assert (value["object"]["type"], value["object"]["sha"]) == ("commit", commit)
     assert client.get(f"repos/{SHOP}/git/ref/tags/v2").status_code == 404
     assert client.get(f"repos/{SHOP}/git/tags/{commit}").status_code == 404
 
 
 def test_annotated_tag_is_an_object(github: GitHubServer, client: Client) -> None:
     commit = github.repositories.tag(SHOP, "v1", by="ada", message="The first")
-    found = client.get(f"repos/{SHOP}/git/ref/tags/v1").json()["object"]
-    assert found["type"] == "tag"
-    tag = client.get(f"repos/{SHOP}/git/tags/{found['sha']}").json()
+    value = client.get(f"repos/{SHOP}/git/ref/tags/v1").json()["object"]
+    assert value["type"] == "tag"
+    tag = client.get(f"repos/{SHOP}/git/tags/{value['sha']}").json()
     assert (tag["tag"], tag["message"], tag["object"]["sha"]) == ("v1", "The first", commit)
     assert client.get(f"repos/{SHOP}/commits/v1").json()["sha"] == commit
     assert client.get(f"repos/{SHOP}/tarball/refs/tags/v1", follow_redirects=False).status_code == 302
@@ -38,8 +38,8 @@ def test_annotated_tag_is_an_object(github: GitHubServer, client: Client) -> Non
 def test_annotated_tag_has_the_sha_of_git(github: GitHubServer, tmp_path: Path) -> None:
     github.repositories.tag(SHOP, "v1", by="ada", message="The first")
     [tag] = github.world.git(github.world.repository(SHOP)).tags.values()
-    who = f"{tag.tagger.name} <{tag.tagger.email}> {int(tag.tagger.at.timestamp())} +0000"
-    body = f"object {tag.commit}\ntype commit\ntag v1\ntagger {who}\n\nThe first"
+    signature = f"{tag.tagger.name} <{tag.tagger.email}> {int(tag.tagger.at.timestamp())} +0000"
+    body = f"object {tag.commit}\ntype commit\ntag v1\ntagger {signature}\n\nThe first"
 
     def git(*words: str, given: str = "") -> str:
         done = subprocess.run(
@@ -65,7 +65,7 @@ def test_commits_of_a_path_are_those_that_changed_it(github: GitHubServer, clien
     second = github.repositories.push(SHOP, "main", {"README.md": "# Ours\n"}, by="ben")
     github.repositories.push(SHOP, "main", {"NOTES.md": "1\n"}, by="ada")
     github.pulls.merge(SHOP, pull, by="ada")
-    found = client.get(f"repos/{SHOP}/commits", params={"path": "README.md"}).json()
-    assert [each["sha"] for each in found] == [second, first]
-    assert found[0]["author"]["login"] == "ben"
+    value = client.get(f"repos/{SHOP}/commits", params={"path": "README.md"}).json()
+    assert [item["sha"] for item in value] == [second, first]
+    assert value[0]["author"]["login"] == "ben"
     assert client.get(f"repos/{SHOP}/commits", params={"path": "nowhere"}).json() == []

@@ -114,7 +114,7 @@ def test_null_in_a_merge_patch_deletes() -> None:
     ],
 )
 def test_label_selectors(text: str, labels: dict[str, object], expected: bool) -> None:
-    assert all(each.matches(labels) for each in parse_labels(text)) is expected
+    assert all(label.matches(labels) for label in parse_labels(text)) is expected
 
 
 def test_invalid_selector_is_a_bad_request() -> None:

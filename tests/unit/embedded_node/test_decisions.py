@@ -32,7 +32,7 @@ POD: Object = {
         ("$A ${A} $", "$A ${A} $"),
     ],
 )
-def test_references_are_expanded_as_kubernetes_does(text: str, result: str) -> None:
+def test_variable_references_are_expanded(text: str, result: str) -> None:
     assert expand(text, {"A": "1"}) == result
 
 
@@ -47,16 +47,16 @@ def test_references_are_expanded_as_kubernetes_does(text: str, result: str) -> N
         ("status.podIP", "127.244.0.9"),
     ],
 )
-def test_a_pod_can_ask_for_its_own_fields(path: str, value: str) -> None:
+def test_field_references(path: str, value: str) -> None:
     assert field(POD, path, "10.244.0.9") == value
 
 
-def test_a_field_that_does_not_exist_is_named() -> None:
+def test_unknown_field_is_named() -> None:
     with pytest.raises(ConfigError, match=r"unsupported fieldPath: spec\.secret"):
         field(POD, "spec.secret", "")
 
 
-def test_what_is_named_last_wins() -> None:
+def test_last_variable_wins() -> None:
     config = {"kind": "ConfigMap", "data": {"A": "config", "B": "config"}}
     secret = {"kind": "Secret", "data": {"B": base64.b64encode(b"secret").decode()}}
     container = {
@@ -64,11 +64,11 @@ def test_what_is_named_last_wins() -> None:
         "env": [{"name": "A", "value": "own $(X_B)"}],
     }
     objects = {("ConfigMap", "c"): config, ("Secret", "s"): secret}
-    found = container_environment(POD, container, "", objects, {"B": "base", "C": "base"})
-    assert found == {"A": "own secret", "B": "config", "X_B": "secret", "C": "base"}
+    value = container_environment(POD, container, "", objects, {"B": "base", "C": "base"})
+    assert value == {"A": "own secret", "B": "config", "X_B": "secret", "C": "base"}
 
 
-def test_services_are_announced_where_they_really_listen() -> None:
+def test_service_variables_have_loopback_addresses() -> None:
     http = {"name": "http", "port": 80}
     services = [
         {"metadata": {"name": "my-db"}, "spec": {"clusterIP": "10.96.3.4", "ports": [http, {"port": 5432}]}},
@@ -83,7 +83,7 @@ def test_services_are_announced_where_they_really_listen() -> None:
     assert ServiceAddresses(0, 0).of("10.96.3.4", 80) == ("127.96.3.4", 80)
 
 
-def test_paths_of_mounts_and_of_the_image_are_replaced(tmp_path: Path) -> None:
+def test_mount_and_image_paths_are_replaced(tmp_path: Path) -> None:
     (tmp_path / "app/bin").mkdir(parents=True)
     (tmp_path / "app/run.sh").write_text("#!/bin/sh")
     (tmp_path / "app/run.sh").chmod(0o700)
@@ -112,7 +112,7 @@ def test_paths_of_mounts_and_of_the_image_are_replaced(tmp_path: Path) -> None:
     }
 
 
-def test_python_is_the_interpreter_of_the_node_and_a_command_replaces_the_images_arguments() -> None:
+def test_command_replaces_the_arguments_of_the_image() -> None:
     image = Image("i", Path("/"), entrypoint=("python", "-m"), command=("shop",))
     env = {"PATH": "/usr/bin"}
     assert command({}, image, env, {}).argv == [sys.executable, "-m", "shop"]
@@ -163,28 +163,28 @@ def waiting(name: str) -> ContainerState:
         ("Always", [ended("a", 0), ended("b", 0)], True, "Succeeded"),
     ],
 )
-def test_the_phase_follows_from_the_containers(
+def test_phase_follows_from_the_containers(
     policy: str, containers: list[ContainerState], over: bool, expected: str
 ) -> None:
     pod = {**POD, "spec": {**POD["spec"], "restartPolicy": policy}}
     assert phase(Snapshot(pod, "10.244.0.2", "now", [], containers, over)) == expected
 
 
-def test_conditions_keep_their_time_and_those_of_others() -> None:
+def test_conditions_keep_their_time() -> None:
     gate = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "then"}
     old = {"type": "Ready", "status": "True", "lastTransitionTime": "earlier"}
     pod = {**POD, "status": {"conditions": [gate, old]}}
     status = pod_status(Snapshot(pod, "10.244.0.2", "now", [], [running("a"), running("b")]))
-    found = {entry["type"]: entry for entry in status["conditions"]}
-    assert found["PodScheduled"] == gate
-    assert found["Ready"]["lastTransitionTime"] == "earlier"
+    fields = {entry["type"]: entry for entry in status["conditions"]}
+    assert fields["PodScheduled"] == gate
+    assert fields["Ready"]["lastTransitionTime"] == "earlier"
     status = pod_status(Snapshot(pod, "10.244.0.2", "now", [], [running("a"), crashing("b")]))
-    found = {entry["type"]: entry for entry in status["conditions"]}
-    assert found["Ready"]["message"] == "containers with unready status: [b]"
-    assert found["Ready"]["lastTransitionTime"] != "earlier"
+    fields = {entry["type"]: entry for entry in status["conditions"]}
+    assert fields["Ready"]["message"] == "containers with unready status: [b]"
+    assert fields["Ready"]["lastTransitionTime"] != "earlier"
 
 
-def test_a_restart_is_counted_and_the_last_end_is_kept() -> None:
+def test_restart_is_counted() -> None:
     state = ended("a", 3)
     state.run("id2", "digest")
     status = state.status()
@@ -193,19 +193,19 @@ def test_a_restart_is_counted_and_the_last_end_is_kept() -> None:
     assert "running" in status["state"]
 
 
-def test_only_ready_pods_of_the_named_port_are_called() -> None:
+def test_ready_addresses_of_a_named_port() -> None:
     def end(address: str, ready: bool | None) -> Object:
         return {"addresses": [address], "conditions": {} if ready is None else {"ready": ready}}
 
-    one = {
+    fields = {
         "ports": [{"name": "http", "port": 8080}, {"name": "admin", "port": 9}],
         "endpoints": [end("10.244.0.3", True), end("10.244.0.2", None), end("10.244.0.4", False)],
     }
-    assert ready_addresses([one], "http") == [(twin("10.244.0.2"), 8080), (twin("10.244.0.3"), 8080)]
-    assert ready_addresses([one], None) == []
+    assert ready_addresses([fields], "http") == [(twin("10.244.0.2"), 8080), (twin("10.244.0.3"), 8080)]
+    assert ready_addresses([fields], None) == []
 
 
-def test_a_pod_for_another_kind_of_node_is_not_placed() -> None:
+def test_node_selector_prevents_scheduling() -> None:
     pod = {**POD, "spec": {**POD["spec"], "nodeSelector": {"gpu": "yes"}}}
     assert "node affinity/selector" in obstacle(pod, {"os": "linux"}, [])
     assert obstacle(pod, {"gpu": "yes"}, []) == ""

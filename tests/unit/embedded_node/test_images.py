@@ -62,7 +62,7 @@ def test_only_a_moving_tag_is_always_pulled() -> None:
 
 
 @pytest.mark.parametrize("platforms", [["linux/amd64"], ["linux/arm64", "linux/amd64"]])
-async def test_an_image_is_fetched_once_and_known_by_its_digest(tmp_path: Path, platforms: list[str]) -> None:
+async def test_image_is_pulled_once_per_digest(tmp_path: Path, platforms: list[str]) -> None:
     builder = Builder(tmp_path / "registry")
     digest = await builder.build("acme/shop", "1", FILES, platforms)
     # The registry asks for a token, as public ones do.
@@ -80,7 +80,7 @@ async def test_an_image_is_fetched_once_and_known_by_its_digest(tmp_path: Path, 
         assert images.present(by_tag) == image
 
 
-async def test_a_private_registry_wants_the_pod_to_have_its_password(tmp_path: Path) -> None:
+async def test_private_registry_needs_a_pull_secret(tmp_path: Path) -> None:
     await Builder(tmp_path / "registry").build("acme/shop", "1", FILES)
     server = RegistryServer(tmp_path / "registry", users={"ann": "secret"})
     async with server as registry, httpx.AsyncClient() as http:
@@ -91,7 +91,7 @@ async def test_a_private_registry_wants_the_pod_to_have_its_password(tmp_path: P
         assert await images.pull(reference, ("ann", "secret"))
 
 
-async def test_content_that_is_not_what_its_digest_says_is_refused(tmp_path: Path) -> None:
+async def test_wrong_digest_is_rejected(tmp_path: Path) -> None:
     digest = await Builder(tmp_path / "registry").build("acme/shop", "1", FILES)
     for blob in (tmp_path / "registry").rglob("*"):
         if blob.is_file() and blob.read_bytes()[:2] == b"\x1f\x8b":
@@ -122,7 +122,7 @@ def layer(path: Path, *entries: tuple[str, bytes | str | None]) -> Path:
     return path
 
 
-def test_a_layer_covers_and_removes_what_is_below(tmp_path: Path) -> None:
+def test_layer_replaces_and_removes_files(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     below = layer(tmp_path / "1", ("a/x", b"old"), ("a/y", b"y"), ("b/z", b"z"), ("lib", "/usr/lib"))
@@ -143,7 +143,7 @@ def test_a_layer_covers_and_removes_what_is_below(tmp_path: Path) -> None:
         [("here", "."), ("here/../escaped", b"x")],
     ],
 )
-def test_a_layer_cannot_reach_outside(tmp_path: Path, entries: list[tuple[str, bytes | str | None]]) -> None:
+def test_layer_cannot_leave_its_folder(tmp_path: Path, entries: list[tuple[str, bytes | str | None]]) -> None:
     root = tmp_path / "root"
     root.mkdir()
     with pytest.raises(LayerError, match="reaches outside"):
@@ -151,21 +151,21 @@ def test_a_layer_cannot_reach_outside(tmp_path: Path, entries: list[tuple[str, b
     assert not (tmp_path / "escaped").exists()
 
 
-def test_a_file_replaces_a_link_instead_of_following_it(tmp_path: Path) -> None:
+def test_file_replaces_a_link(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     unpack(layer(tmp_path / "layer", ("real", b"1"), ("link", "real"), ("link", b"2")), root)
     assert ((root / "real").read_text(), (root / "link").read_text()) == ("1", "2")
 
 
-def test_what_is_no_layer_is_refused(tmp_path: Path) -> None:
+def test_invalid_layer_is_rejected(tmp_path: Path) -> None:
     broken = tmp_path / "layer"
     broken.write_bytes(hashlib.sha256(b"").digest() * 40)
     with pytest.raises(LayerError, match="failed to extract layer"):
         unpack(broken, tmp_path)
 
 
-def test_passwords_come_from_the_secret_that_names_the_registry() -> None:
+def test_credentials_of_the_matching_secret() -> None:
     def secret(config: object) -> dict[str, object]:
         return {"data": {".dockerconfigjson": base64.b64encode(json.dumps(config).encode()).decode()}}
 

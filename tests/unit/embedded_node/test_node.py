@@ -7,7 +7,7 @@ from tests.kubernetes.world import World, condition, container_status, eventuall
 WAIT = "import time\nprint('up', flush=True)\ntime.sleep(60)"
 
 
-async def test_the_node_is_registered_and_ready(world: World) -> None:
+async def test_node_is_registered_and_ready(world: World) -> None:
     node = await world.client.get(NODES, world.node.name)
     assert condition(node, "Ready")["status"] == "True"
     assert {"type": "InternalIP", "address": "127.0.0.1"} in node["status"]["addresses"]
@@ -15,11 +15,11 @@ async def test_the_node_is_registered_and_ready(world: World) -> None:
     assert int(node["status"]["allocatable"]["pods"]) >= 110
 
 
-async def test_what_the_node_keeps_is_private(world: World) -> None:
+async def test_files_of_the_node_are_private(world: World) -> None:
     assert world.node.folder.stat().st_mode & 0o777 == 0o700
 
 
-async def test_a_node_that_comes_back_takes_up_its_pods(world: World) -> None:
+async def test_restarted_node_restarts_its_pods(world: World) -> None:
     image = await world.image({"wait.py": WAIT}, ["python", "wait.py"])
     await world.pod("server", image)
     await world.pod("once", image, spec={"restartPolicy": "Never"})

@@ -29,7 +29,7 @@ async def server(world: World) -> str:
     return await world.image({"server.py": SERVER}, ["python", "server.py"])
 
 
-async def test_a_pod_runs_is_ready_and_can_be_read(world: World) -> None:
+async def test_pod_runs_and_logs(world: World) -> None:
     image = await server(world)
     began = time.monotonic()
     await world.pod("web", image, readinessProbe=HTTP_PROBE)
@@ -58,7 +58,7 @@ async def test_a_pod_runs_is_ready_and_can_be_read(world: World) -> None:
         await world.told("web", reason, text)
 
 
-async def test_a_deleted_pod_is_asked_to_end_and_then_gone(world: World) -> None:
+async def test_deleted_pod_ends_gracefully(world: World) -> None:
     await world.pod("web", await server(world), readinessProbe=HTTP_PROBE)
     await world.ready("web")
     began = time.monotonic()
@@ -68,7 +68,7 @@ async def test_a_deleted_pod_is_asked_to_end_and_then_gone(world: World) -> None
     await world.told("web", "Killing", "Stopping container main")
 
 
-async def test_a_pod_that_ignores_the_request_is_killed(world: World) -> None:
+async def test_pod_that_ignores_sigterm_is_killed(world: World) -> None:
     deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf')\ntime.sleep(60)"
     image = await world.image({"deaf.py": deaf}, ["python", "-u", "deaf.py"])
     await world.pod("deaf", image, spec={"terminationGracePeriodSeconds": 1})
@@ -80,7 +80,7 @@ async def test_a_pod_that_ignores_the_request_is_killed(world: World) -> None:
     assert 0.5 < time.monotonic() - began < 4
 
 
-async def test_a_pod_that_ends_well_has_succeeded(world: World) -> None:
+async def test_completed_pod_has_succeeded(world: World) -> None:
     image = await world.image({"done.py": "print('done')"}, ["python", "done.py"])
     await world.pod("done", image, spec={"restartPolicy": "Never"})
     pod = await world.ended("done")
@@ -91,7 +91,7 @@ async def test_a_pod_that_ends_well_has_succeeded(world: World) -> None:
     assert await world.log("done") == "done\n"
 
 
-async def test_a_pod_that_fails_shows_its_code_and_last_words(world: World) -> None:
+async def test_failed_pod_shows_code_and_output(world: World) -> None:
     image = await world.image({"fail.py": "print('no money')\nraise SystemExit(3)"}, ["python", "fail.py"])
     fallback = {"terminationMessagePolicy": "FallbackToLogsOnError"}
     await world.pod("fail", image, spec={"restartPolicy": "Never"}, **fallback)
@@ -101,7 +101,7 @@ async def test_a_pod_that_fails_shows_its_code_and_last_words(world: World) -> N
     assert (ended["exitCode"], ended["reason"], ended["message"]) == (3, "Error", "no money\n")
 
 
-async def test_a_container_that_crashes_is_restarted_ever_more_slowly(world: World) -> None:
+async def test_crashing_container_restarts_with_backoff(world: World) -> None:
     image = await world.image({"crash.py": "print('crash')\nraise SystemExit(1)"}, ["python", "crash.py"])
     await world.pod("crash", image)
     pod = await world.until(PODS, "crash", lambda p: waits_for(p, "CrashLoopBackOff"), "crash looping")
@@ -139,7 +139,7 @@ async def test_readiness_follows_the_probe(world: World) -> None:
     assert container_status(pod)["restartCount"] == 0
 
 
-async def test_a_container_that_fails_its_liveness_probe_is_restarted(world: World) -> None:
+async def test_failed_liveness_probe_restarts(world: World) -> None:
     alive = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
     await world.pod("web", await server(world), livenessProbe=alive)
     pod = await world.until(
@@ -150,7 +150,7 @@ async def test_a_container_that_fails_its_liveness_probe_is_restarted(world: Wor
     await world.told("web", "Killing", "Container main failed liveness probe, will be restarted")
 
 
-async def test_init_containers_run_first_and_in_order(world: World) -> None:
+async def test_init_containers_run_in_order(world: World) -> None:
     image = await world.image(
         {"step.py": "import sys\nopen(sys.argv[1] + '/steps', 'a').write(sys.argv[2])"}, []
     )
@@ -169,7 +169,7 @@ async def test_init_containers_run_first_and_in_order(world: World) -> None:
     assert await world.log("steps", container="main") == "12\n"
 
 
-async def test_a_failing_init_container_holds_the_pod(world: World) -> None:
+async def test_failing_init_container_blocks_the_pod(world: World) -> None:
     image = await world.image({"x.py": "raise SystemExit(1)"}, ["python", "x.py"])
     await world.pod("held", image, spec={"initContainers": [{"name": "first", "image": image}]})
 
@@ -184,9 +184,7 @@ async def test_a_failing_init_container_holds_the_pod(world: World) -> None:
     assert container_status(pod)["state"]["waiting"]["reason"] == "PodInitializing"
 
 
-async def test_the_environment_is_what_the_pod_says_and_nothing_else(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_environment_is_that_of_the_pod(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREENROOM_WEBHOOK_SECRET", "not for pods")
     await world.create(CONFIG_MAPS, "settings", data={"COLOUR": "green", "SIZE": "9"})
     await world.create(SECRETS, "keys", stringData={"TOKEN": "t0ken"})
@@ -224,7 +222,7 @@ async def test_the_environment_is_what_the_pod_says_and_nothing_else(
         ("127.0.0.1:1/acme/none:1", "ImagePullBackOff", ("Failed", "Error: ErrImagePull")),
     ],
 )
-async def test_an_image_that_cannot_be_had_is_told(
+async def test_unreachable_image_is_reported(
     world: World, image: str, reason: str, event: tuple[str, str]
 ) -> None:
     await world.pod("lost", image)
@@ -233,14 +231,14 @@ async def test_an_image_that_cannot_be_had_is_told(
     await world.told("lost", *event)
 
 
-async def test_an_image_that_the_registry_does_not_have_is_told_by_name(world: World) -> None:
+async def test_missing_image_is_reported_by_name(world: World) -> None:
     name = f"{world.registry.host}/acme/none:1"
     await world.pod("lost", name)
     pod = await world.until(PODS, "lost", lambda p: waits_for(p, "ImagePullBackOff"))
     assert f"{name}: not found" in container_status(pod)["state"]["waiting"]["message"]
 
 
-async def test_a_missing_secret_is_told_and_waited_for(world: World) -> None:
+async def test_pod_waits_for_a_missing_secret(world: World) -> None:
     image = await world.image({"x.py": "print('ran')"}, ["python", "x.py"])
     wants = [{"secretRef": {"name": "later"}}]
     await world.pod("patient", image, spec={"restartPolicy": "Never"}, envFrom=wants)
@@ -251,7 +249,7 @@ async def test_a_missing_secret_is_told_and_waited_for(world: World) -> None:
     assert phase(await world.ended("patient")) == "Succeeded"
 
 
-async def test_a_command_that_does_not_exist_is_told(world: World) -> None:
+async def test_missing_command_is_reported(world: World) -> None:
     image = await world.image({"x": ""}, ["no-such-program"])
     await world.pod("wrong", image, spec={"restartPolicy": "Never"})
     pod = await world.ended("wrong")
@@ -260,7 +258,7 @@ async def test_a_command_that_does_not_exist_is_told(world: World) -> None:
     assert 'exec: "no-such-program": executable file not found in $PATH' in ended["message"]
 
 
-async def test_logs_can_be_cut_stamped_and_followed(world: World) -> None:
+async def test_logs_have_limits_timestamps_and_follow(world: World) -> None:
     text = "import time\nfor n in range(5): print(n, flush=True)\ntime.sleep(0.3)\nprint('end', flush=True)"
     image = await world.image({"count.py": text}, ["python", "count.py"])
     await world.pod("count", image, spec={"restartPolicy": "Never"})

@@ -33,20 +33,18 @@ def python(program: str, **env: str) -> Command:
     return Command([sys.executable, "-c", program], env, "/")
 
 
-async def test_a_process_gets_what_it_is_given_and_tells_its_code(
-    processes: Processes, tmp_path: Path
-) -> None:
+async def test_process_gets_its_environment_and_exits(processes: Processes, tmp_path: Path) -> None:
     output = tmp_path / "out"
     program = "import os, sys; print(sorted(os.environ), os.getcwd()); sys.exit(7)"
     process = await processes.spawn(Command([sys.executable, "-c", program], {"A": "1"}, "/usr"), output)
     assert await process.wait() == 7
-    said = output.read_text()
-    assert "'A'" in said
-    assert "HOME" not in said
-    assert said.endswith(" /usr\n")
+    message = output.read_text()
+    assert "'A'" in message
+    assert "HOME" not in message
+    assert message.endswith(" /usr\n")
 
 
-async def test_a_signal_is_told_as_a_shell_does(processes: Processes, tmp_path: Path) -> None:
+async def test_signal_is_reported_as_exit_code(processes: Processes, tmp_path: Path) -> None:
     process = await processes.spawn(python(SLEEP), tmp_path / "out")
     process.signal(signal.SIGTERM)
     assert await process.wait() == 128 + signal.SIGTERM
@@ -55,7 +53,7 @@ async def test_a_signal_is_told_as_a_shell_does(processes: Processes, tmp_path: 
 @pytest.mark.parametrize(
     ("argv", "cwd"), [(["/no/such"], "/"), ([sys.executable], "/no/such"), (["/etc"], "/")]
 )
-async def test_what_cannot_start_says_why(processes: Processes, argv: list[str], cwd: str) -> None:
+async def test_start_failure_has_a_reason(processes: Processes, argv: list[str], cwd: str) -> None:
     with pytest.raises(StartError, match=r"No such file|denied"):
         await processes.spawn(Command(argv, {}, cwd), Path(os.devnull))
 
@@ -67,7 +65,7 @@ async def test_children_end_with_their_parent(processes: Processes, tmp_path: Pa
     await _until(lambda: not _alive(int(output.read_text())))
 
 
-async def test_stop_ends_everything(tmp_path: Path) -> None:
+async def test_stop_ends_all_processes(tmp_path: Path) -> None:
     processes = Processes()
     await processes.start()
     output = tmp_path / "out"
@@ -80,7 +78,7 @@ async def test_stop_ends_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("victim", ["node", "launcher"])
-async def test_nothing_survives_when_the_node_is_killed(tmp_path: Path, victim: str) -> None:
+async def test_processes_end_when_the_node_is_killed(tmp_path: Path, victim: str) -> None:
     script = (
         "import asyncio, sys, pathlib\n"
         "from bot.embedded.node.processes import Command, Processes\n"

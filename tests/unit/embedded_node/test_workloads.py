@@ -51,7 +51,7 @@ async def deploy(world: World, replicas: int) -> Object:
     return await world.until(DEPLOYMENTS, "web", lambda d: ready_replicas(d) == replicas, "ready")
 
 
-async def test_a_deployment_is_available_and_can_be_rolled(world: World) -> None:
+async def test_deployment_is_available_and_rolls_out(world: World) -> None:
     began = time.monotonic()
     deployment = await deploy(world, 2)
     print(f"deployment of 2: ready in {(time.monotonic() - began) * 1000:.0f} ms")
@@ -67,7 +67,7 @@ async def test_a_deployment_is_available_and_can_be_rolled(world: World) -> None
     await eventually(all_new)
 
 
-async def test_a_service_spreads_calls_over_its_ready_pods(world: World) -> None:
+async def test_service_balances_over_ready_pods(world: World) -> None:
     ports = [{"name": "http", "port": 80, "targetPort": "http"}]
     service = await world.create(SERVICES, "web", spec={"selector": {"app": "web"}, "ports": ports})
     await deploy(world, 2)
@@ -90,7 +90,7 @@ async def test_a_service_spreads_calls_over_its_ready_pods(world: World) -> None
     assert (await world.log("caller")).strip() in answers
 
 
-async def test_a_service_without_ready_pods_refuses(world: World) -> None:
+async def test_service_without_ready_pods_refuses(world: World) -> None:
     service = await world.create(
         SERVICES, "web", spec={"selector": {"app": "none"}, "ports": [{"port": 8099}]}
     )
@@ -113,7 +113,7 @@ async def test_a_service_without_ready_pods_refuses(world: World) -> None:
     await eventually(closed)
 
 
-async def test_a_job_completes_and_its_log_stays(world: World) -> None:
+async def test_log_of_a_completed_job_stays(world: World) -> None:
     image = await world.image({"seed.py": "print('seeded 12 products')"}, ["python", "seed.py"])
     pod = {"spec": {"restartPolicy": "Never", "containers": [{"name": "seed", "image": image}]}}
     began = time.monotonic()
@@ -126,7 +126,7 @@ async def test_a_job_completes_and_its_log_stays(world: World) -> None:
     assert await world.log(pods.items[0]["metadata"]["name"]) == "seeded 12 products\n"
 
 
-async def test_a_job_that_fails_is_tried_as_often_as_it_says(world: World) -> None:
+async def test_failing_job_is_retried_to_its_limit(world: World) -> None:
     image = await world.image({"seed.py": "raise SystemExit('no database')"}, ["python", "seed.py"])
     pod = {"spec": {"restartPolicy": "Never", "containers": [{"name": "seed", "image": image}]}}
     await world.create(JOBS, "seed", spec={"template": pod, "backoffLimit": 0})
@@ -134,9 +134,9 @@ async def test_a_job_that_fails_is_tried_as_often_as_it_says(world: World) -> No
     assert condition(job, "Failed")["reason"] == "BackoffLimitExceeded"
 
 
-async def test_a_claim_keeps_what_pods_write_until_it_is_deleted(world: World) -> None:
-    wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    await world.create(PERSISTENT_VOLUME_CLAIMS, "data", spec=wanted)
+async def test_claim_keeps_data_until_deleted(world: World) -> None:
+    requested = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    await world.create(PERSISTENT_VOLUME_CLAIMS, "data", spec=requested)
     script = "import os, sys\npath = os.environ['FILE']\n" + (
         "open(path, 'w').write('kept') if sys.argv[1:] else print(open(path).read())"
     )
@@ -165,19 +165,19 @@ async def test_a_claim_keeps_what_pods_write_until_it_is_deleted(world: World) -
     await eventually(lambda: asyncio.to_thread(lambda: not folder.exists()))
 
 
-async def test_a_pod_waits_for_a_claim_that_does_not_exist_yet(world: World) -> None:
+async def test_pod_waits_for_a_missing_claim(world: World) -> None:
     image = await world.image({"x.py": "print('ran')"}, ["python", "x.py"])
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     await world.pod("early", image, spec={"restartPolicy": "Never", "volumes": [volume]})
     message = 'persistentvolumeclaim "data" not found'
     await world.until(PODS, "early", lambda p: message in condition(p, "PodScheduled").get("message", ""))
     await world.told("early", "FailedScheduling", message)
-    wanted = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    await world.create(PERSISTENT_VOLUME_CLAIMS, "data", spec=wanted)
+    requested = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    await world.create(PERSISTENT_VOLUME_CLAIMS, "data", spec=requested)
     assert phase(await world.ended("early")) == "Succeeded"
 
 
-async def test_two_containers_of_a_pod_share_a_volume(world: World) -> None:
+async def test_containers_of_a_pod_share_a_volume(world: World) -> None:
     script = (
         "import json, os, sys, time\nfolder = os.environ['SHARED']\npath = folder + '/message'\n"
         "if sys.argv[1:]: open(path + '.new', 'w').write('hi'); os.rename(path + '.new', path); sys.exit()\n"

@@ -38,7 +38,7 @@ async def log_in(http: httpx.AsyncClient, scope: str = SCOPE) -> None:
     http.headers["Authorization"] = f"Bearer {answer['token']}"
 
 
-async def test_a_build_is_pulled_blob_by_blob(
+async def test_build_is_pulled_blob_by_blob(
     registry: RegistryServer, http: httpx.AsyncClient, tmp_path: Path
 ) -> None:
     digest = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
@@ -76,9 +76,7 @@ async def test_head_and_ranges(registry: RegistryServer, http: httpx.AsyncClient
     assert part.content == (await http.get(url)).content[2:6]
 
 
-async def test_without_a_token_the_challenge_says_where_to_get_one(
-    registry: RegistryServer, http: httpx.AsyncClient
-) -> None:
+async def test_challenge_names_the_token_service(registry: RegistryServer, http: httpx.AsyncClient) -> None:
     refusal = await http.get("/v2/acme/shop/manifests/abc")
     assert refusal.status_code == 401
     assert refusal.headers["WWW-Authenticate"] == (
@@ -91,7 +89,7 @@ async def test_without_a_token_the_challenge_says_where_to_get_one(
     assert (await http.get("/v2/acme/shop/manifests/abc")).status_code == 401
 
 
-async def test_what_is_unknown_is_named(http: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_unknown_names_are_reported(http: httpx.AsyncClient, tmp_path: Path) -> None:
     await log_in(http)
     assert (await http.get("/v2/acme/shop/tags/list")).json()["errors"][0]["code"] == "NAME_UNKNOWN"
     await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
@@ -106,7 +104,7 @@ async def test_what_is_unknown_is_named(http: httpx.AsyncClient, tmp_path: Path)
     assert (await http.get("/v2/../secrets/manifests/abc")).status_code in (400, 404)
 
 
-async def test_tags_come_in_pages(http: httpx.AsyncClient, tmp_path: Path) -> None:
+async def test_tags_are_paged(http: httpx.AsyncClient, tmp_path: Path) -> None:
     builder = Builder(tmp_path)
     for tag in ("c", "a", "b"):
         await builder.build("acme/shop", tag, samples.shop_files())
@@ -117,7 +115,7 @@ async def test_tags_come_in_pages(http: httpx.AsyncClient, tmp_path: Path) -> No
     assert (await http.get(first.links["next"]["url"])).json()["tags"] == ["c"]
 
 
-async def test_equal_files_give_an_equal_digest_and_a_commit_is_built_once(tmp_path: Path) -> None:
+async def test_build_is_reproducible(tmp_path: Path) -> None:
     builder, files = Builder(tmp_path), samples.shop_files()
     first = await builder.build("acme/shop", "one", files)
     assert await builder.build("acme/shop", "two", files) == first
@@ -140,9 +138,7 @@ async def test_several_platforms_give_an_index(http: httpx.AsyncClient, tmp_path
         assert (await http.get(url, headers={"Accept": MANIFEST})).json()["layers"]
 
 
-async def test_a_broken_build_says_the_line_and_leaves_no_tag(
-    http: httpx.AsyncClient, tmp_path: Path
-) -> None:
+async def test_broken_build_names_the_line(http: httpx.AsyncClient, tmp_path: Path) -> None:
     builder = Builder(tmp_path)
     with pytest.raises(BuildError, match=r'Dockerfile line 4: .*"/assets": not found'):
         await builder.build("acme/shop", "abc", samples.broken_build(samples.shop_files()))
@@ -154,13 +150,13 @@ async def test_a_broken_build_says_the_line_and_leaves_no_tag(
     assert (await http.head("/v2/acme/shop/manifests/abc", headers={"Accept": MANIFEST})).status_code == 404
 
 
-async def test_a_build_takes_its_time(tmp_path: Path) -> None:
+async def test_build_has_a_delay(tmp_path: Path) -> None:
     started = time.monotonic()
     await Builder(tmp_path, delay=0.05).build("acme/shop", "abc", samples.shop_files())
     assert time.monotonic() - started >= 0.05
 
 
-async def test_users_have_to_log_in(tmp_path: Path) -> None:
+async def test_users_must_log_in(tmp_path: Path) -> None:
     async with (
         RegistryServer(tmp_path, users={"robot": "secret"}) as registry,
         httpx.AsyncClient(base_url=registry.url) as http,
@@ -171,7 +167,7 @@ async def test_users_have_to_log_in(tmp_path: Path) -> None:
         assert "secret" not in repr(registry.tokens)
 
 
-async def test_anonymous_leaves_the_dance_out(tmp_path: Path) -> None:
+async def test_anonymous_needs_no_token(tmp_path: Path) -> None:
     async with (
         RegistryServer(tmp_path, anonymous=True) as registry,
         httpx.AsyncClient(base_url=registry.url) as http,
@@ -179,7 +175,7 @@ async def test_anonymous_leaves_the_dance_out(tmp_path: Path) -> None:
         assert (await http.get("/v2/")).status_code == 200
 
 
-async def test_faults_happen_as_often_as_asked(http: httpx.AsyncClient) -> None:
+async def test_faults_apply_a_number_of_times(http: httpx.AsyncClient) -> None:
     fault = {"path": "/v2/", "status": 503, "times": 1, "retry_after": "7"}
     assert (await http.post("/_faults", json=fault)).status_code == 200
     await log_in(http)
@@ -193,7 +189,7 @@ async def test_faults_happen_as_often_as_asked(http: httpx.AsyncClient) -> None:
     assert (await http.post("/_faults", json={"state": 500})).json() == {"error": "unknown: state"}
 
 
-async def test_it_runs_alone_and_anything_can_read_its_layout(tmp_path: Path) -> None:
+async def test_registry_runs_alone(tmp_path: Path) -> None:
     await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
     index = json.loads((tmp_path / "acme/shop/index.json").read_text())
     assert json.loads((tmp_path / "acme/shop/oci-layout").read_text()) == {"imageLayoutVersion": "1.0.0"}

@@ -67,7 +67,7 @@ def get(url: str) -> str:
         return str(response.read().decode())
 
 
-def test_a_seeded_shop_sells_passes_its_smoke_test_and_keeps_orders(namespace: Namespace) -> None:
+def test_seeded_shop_passes_its_smoke_test(namespace: Namespace) -> None:
     namespace.environment["RELEASE"] = "abc123"
     namespace.start("shop.catalogue", "CATALOGUE")
     shop = f"http://127.0.0.1:{namespace.start('shop.server', 'SHOP')}"
@@ -100,7 +100,7 @@ def test_a_seeded_shop_sells_passes_its_smoke_test_and_keeps_orders(namespace: N
     assert "6 of 6 seeded products are for sale" in smoke.stdout
 
 
-def test_another_look_is_another_page(namespace: Namespace) -> None:
+def test_look_changes_the_page(namespace: Namespace) -> None:
     namespace.check_out(samples.restyle(samples.shop_files(), samples.NIGHT))
     namespace.start("shop.catalogue", "CATALOGUE")
     assert namespace.run("shop.seed").returncode == 0
@@ -111,7 +111,7 @@ def test_another_look_is_another_page(namespace: Namespace) -> None:
     assert "version 2.0" in page
 
 
-def test_a_broken_seed_says_which_product(namespace: Namespace) -> None:
+def test_broken_seed_names_the_product(namespace: Namespace) -> None:
     namespace.check_out(samples.broken_seed(samples.shop_files()))
     namespace.start("shop.catalogue", "CATALOGUE")
     seed = namespace.run("shop.seed")
@@ -119,14 +119,14 @@ def test_a_broken_seed_says_which_product(namespace: Namespace) -> None:
     assert "product 'mug-fern' has no cents" in seed.stderr
 
 
-def test_a_broken_start_crashes_with_its_cause(namespace: Namespace) -> None:
+def test_broken_start_crashes(namespace: Namespace) -> None:
     namespace.check_out(samples.broken_start(samples.shop_files()))
     crash = namespace.run("shop.server")
     assert crash.returncode == 1
     assert "No module named 'shop.checkout'" in crash.stderr
 
 
-def test_a_failing_smoke_test_names_the_product(namespace: Namespace) -> None:
+def test_failing_smoke_test_names_the_product(namespace: Namespace) -> None:
     namespace.check_out(samples.failing_smoke(samples.shop_files()))
     namespace.start("shop.catalogue", "CATALOGUE")
     namespace.start("shop.server", "SHOP")
@@ -136,14 +136,14 @@ def test_a_failing_smoke_test_names_the_product(namespace: Namespace) -> None:
     assert "FAILED Fern mug" in smoke.stdout
 
 
-def test_the_registry_host_is_replaced_everywhere() -> None:
+def test_registry_host_is_replaced() -> None:
     files = samples.shop_files(registry="127.0.0.1:5000")
     text = b"".join(files.values()).decode()
     assert "ghcr.io" not in text
     assert yaml.safe_load(files[".greenroom.yml"])["images"] == {"shop": "127.0.0.1:5000/acme/shop"}
 
 
-def test_the_production_manifests_keep_the_restricted_profile() -> None:
+def test_manifests_meet_the_restricted_profile() -> None:
     files = samples.shop_files()
     objects = [
         document

@@ -9,7 +9,6 @@ from tests.unit.project.language import SEARCHED, findings, identifier_findings,
 PENDING = (
     "bot/cli",
     "bot/commands",
-    "bot/embedded",
     "bot/environments",
     "bot/github",
     "bot/model",
