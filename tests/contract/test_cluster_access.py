@@ -1,4 +1,4 @@
-"""What the doctor asks of a cluster: rights and the gateway. And how a connection fails."""
+"""Checks of rights and the gateway, and errors of connections."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ async def test_gateway_requires_a_listener_for_stage_hosts(
 
 
 async def _taken_up(harness: Harness) -> None:
-    """As a controller says it."""
+    """Sets conditions like a gateway controller."""
     now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     conditions = [
         {"type": kind, "status": "True", "reason": kind, "message": "", "lastTransitionTime": now}

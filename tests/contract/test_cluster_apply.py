@@ -1,4 +1,4 @@
-"""Objects are applied in waves, fenced, again without effect, and pruned when a commit drops them."""
+"""Server-side apply: fenced, idempotent and pruned."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def test_apply_is_idempotent(harness: Harness):
         return versions
 
     before = await generations()
-    await asyncio.sleep(1.1)  # managedFields tell seconds
+    await asyncio.sleep(1.1)  # managedFields have a resolution of 1 s
     await harness.apply(bundle)
     assert await generations() == before
 

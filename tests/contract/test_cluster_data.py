@@ -1,4 +1,4 @@
-"""Data of an environment, on the embedded and the real control plane: it stays, or it goes as a whole."""
+"""Data of an environment: kept across pushes and deleted as a whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person sees of a namespace: its events and the ends of its logs, and nothing of anybody else's."""
+"""Diagnostics: events and logs of the environment's own namespace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Namespaces of environments: made with their rails, never taken over, deleted and watched until gone."""
+"""Namespaces of environments: preparation, ownership and deletion."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ async def state(harness: Harness) -> NamespaceState:
     return (await harness.namespaces.namespace(harness.namespace, harness.key)).state
 
 
-async def strangers(harness: Harness, **metadata: object) -> None:
+async def create_foreign(harness: Harness, **metadata: object) -> None:
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": harness.namespace, **metadata}}
     await harness.observer.create(NAMESPACES, body)
 
@@ -115,7 +115,7 @@ async def test_prepare_rejects_an_older_generation(harness: Harness):
 
 
 async def test_foreign_namespace_is_not_used_or_deleted(harness: Harness):
-    await strangers(harness)
+    await create_foreign(harness)
     before = await harness.observer.get(NAMESPACES, harness.namespace)
     assert await state(harness) is NamespaceState.FOREIGN
     with pytest.raises(Rejected, match="does not belong to this environment"):
@@ -130,13 +130,13 @@ async def test_foreign_namespace_is_not_used_or_deleted(harness: Harness):
 async def test_namespace_of_another_environment_is_foreign(harness: Harness):
     other = EnvironmentKey.preview(harness.key.repository_id, 8)
     labels = {"app.kubernetes.io/managed-by": "greenroom", "greenroom.dev/environment": other.label}
-    await strangers(harness, labels=labels)
+    await create_foreign(harness, labels=labels)
     assert await state(harness) is NamespaceState.FOREIGN
 
 
 async def test_closed_fence_prevents_all_writes(harness: Harness):
     async def closed() -> None:
-        raise Superseded("somebody else holds it")
+        raise Superseded("another worker holds the claim")
 
     with pytest.raises(Superseded):
         await harness.namespaces.prepare(harness.namespace, harness.key, harness.repository, 1, SIZE, closed)

@@ -1,4 +1,4 @@
-"""How an environment is doing, on pods that really run."""
+"""Health of environments with running pods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Injected secrets, and those that the operator keeps, on the embedded and the real API server."""
+"""Injected secrets and Secrets of the operator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The watcher tells which environments changed, whatever becomes of its watches."""
+"""The watcher reports changed environments, also after interruptions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.unit.cluster.manifests import config_map, deployment, service
 
 
 class Woken:
-    """How often each environment was told of."""
+    """Number of reports per environment."""
 
     def __init__(self, harness: Harness) -> None:
         self._key = harness.key
@@ -34,7 +34,7 @@ class Woken:
         async def more() -> bool:
             return self.count > since
 
-        await eventually(more, lambda: f"told {self.count} times, {since} before")
+        await eventually(more, lambda: f"{self.count} reports, {since} before")
 
 
 @contextlib.asynccontextmanager

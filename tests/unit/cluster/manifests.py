@@ -1,4 +1,4 @@
-"""Manifests and requests that the tests of the cluster room start from."""
+"""Manifests and requests for tests of the cluster package."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def files(*manifests: object, path: str = "deploy/all.yaml") -> dict[str, bytes]
 
 
 def request(*manifests: object, **changes: Any) -> RenderRequest:
-    """For the shop's pull request 7, unless `changes` say otherwise."""
+    """A request for pull request 7 of the shop, with `changes`."""
     fields: Mapping[str, Any] = {
         "environment": KEY,
         "repository": REPOSITORY,
@@ -93,5 +93,5 @@ def job(
 
 
 def render(request_: RenderRequest, policy: ClusterPolicy = POLICY) -> Bundle:
-    """Plain manifests as the cluster room renders them."""
+    """The bundle of a request with plain manifests."""
     return rendering.render(request_, read(request_.files, request_.directory), policy)

@@ -1,4 +1,4 @@
-"""One request through the gateway, against a server that behaves well or badly."""
+"""Requests through the gateway, to well-behaved and faulty servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What manifests may contain. Each refusal names file, line, object and field, and why."""
+"""The guard: refused manifests, and messages with file, line, object, field and reason."""
 
 from __future__ import annotations
 

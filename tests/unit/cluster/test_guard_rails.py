@@ -1,4 +1,4 @@
-"""What stands around an environment before anything runs in it."""
+"""Namespace, quota, limits and network policy of an environment."""
 
 from __future__ import annotations
 

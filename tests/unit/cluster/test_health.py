@@ -1,4 +1,4 @@
-"""How objects are doing, read off what the cluster shows."""
+"""Health of objects, derived from their live state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read from a commit's manifest files, and what is refused before it costs anything."""
+"""Reading of manifest files: values, lines and limits."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def test_anchors_and_merges():
     ("text", "message"),
     [
         ("a: 1\nb: 2\na: 3", "deploy/a.yaml:3: duplicate key 'a'."),
-        ("a: *nobody", "deploy/a.yaml:1: undefined anchor 'nobody'."),
+        ("a: *unknown", "deploy/a.yaml:1: undefined anchor 'unknown'."),
         ("a: &a [*a]", "deploy/a.yaml:1: undefined anchor 'a'."),
         ("a:\n  - !!python/object:os.system x", "deploy/a.yaml:2: the tag 'python/object:os.system'"),
         ("a: !secret {x: 1}", "deploy/a.yaml:1: the tag '!secret' is not supported."),

@@ -1,4 +1,4 @@
-"""From a commit's manifests to an environment: what changes, what stays, in which order."""
+"""Rendering of a commit: transforms, waves, Jobs and the route."""
 
 from __future__ import annotations
 

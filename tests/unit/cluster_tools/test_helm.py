@@ -1,4 +1,4 @@
-"""A chart is read before Helm reads it: what it depends on, and which template an object came from."""
+"""Checks of charts before Helm reads them, and origins of rendered objects."""
 
 from __future__ import annotations
 

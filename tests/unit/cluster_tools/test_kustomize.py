@@ -1,4 +1,4 @@
-"""A kustomization is read before Kustomize reads it: what it may refer to, and where objects came from."""
+"""Checks of kustomizations before Kustomize reads them, and origins of built objects."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_plan_of_the_root_contains_all_files() -> None:
 
 
 def test_plan_follows_circular_references() -> None:
-    """Kustomize says so itself; reading must only come to an end."""
+    """Kustomize reports the cycle; the plan must terminate."""
     files = overlay("resources: [../base]\n")
     files["deploy/base/kustomization.yaml"] = b"resources: [../preview]\n"
     assert kustomize.plan(files, "deploy/preview", ()).folders == {"deploy/preview", "deploy/base"}

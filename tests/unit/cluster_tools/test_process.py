@@ -1,4 +1,4 @@
-"""A program that is not ours runs within limits, sees nothing of the bot, and leaves nothing behind."""
+"""Tools run with limits, without the environment of the bot, and leave no processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What would be fetched from elsewhere is told from what lies in the commit."""
+"""References to remote hosts and to paths of the commit."""
 
 from __future__ import annotations
 

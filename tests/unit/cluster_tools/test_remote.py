@@ -1,4 +1,4 @@
-"""Hosts that the operator allows are asked by Kustomize and Helm themselves, and others never."""
+"""Kustomize and Helm send requests only to hosts that the operator allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kustomize and Helm themselves, on the sample shop and on what could go wrong with it."""
+"""Kustomize and Helm on the sample shop and on hostile variants of it."""
 
 from __future__ import annotations
 

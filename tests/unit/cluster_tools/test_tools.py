@@ -1,4 +1,4 @@
-"""Which program is run, on what, and what a person is told when it does not do it."""
+"""Selection of tools, their arguments, and messages of failures."""
 
 from __future__ import annotations
 

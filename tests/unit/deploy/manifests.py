@@ -1,4 +1,4 @@
-"""The objects below deploy/, read as they are written: nothing has to be installed for that."""
+"""The objects in deploy/, read without Kustomize."""
 
 from __future__ import annotations
 

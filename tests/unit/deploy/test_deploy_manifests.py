@@ -1,4 +1,4 @@
-"""What an operator applies is what Kubernetes takes, fits the settings, and opens nothing to the world."""
+"""The objects in deploy/: valid for Kubernetes, consistent with the settings, and not public."""
 
 from __future__ import annotations
 

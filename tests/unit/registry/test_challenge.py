@@ -1,4 +1,4 @@
-"""`WWW-Authenticate` is read as registries write it."""
+"""Parsing of `WWW-Authenticate`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tag to digest, against the embedded registry and against registries that misbehave."""
+"""Resolution of tags by the embedded registry and by faulty registries."""
 
 from __future__ import annotations
 
@@ -93,9 +93,9 @@ async def test_credentials_give_access_to_a_private_registry(tmp_path: Path) -> 
     digest = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
     async with RegistryServer(tmp_path, users={"robot": "canary"}) as registry:
         image = f"{registry.host}/acme/shop"
-        async with RegistryClient() as stranger:
+        async with RegistryClient() as anonymous:
             with pytest.raises(Rejected, match="configure registry credentials"):
-                await stranger.resolve(image, "abc")
+                await anonymous.resolve(image, "abc")
         auth = base64.b64encode(b"robot:canary").decode()
         credentials = Credentials.from_docker_config(json.dumps({"auths": {registry.host: {"auth": auth}}}))
         async with RegistryClient(credentials) as authenticated:
@@ -109,9 +109,9 @@ async def test_basic_authentication_without_tokens() -> None:
         return web.Response(headers={"Docker-Content-Digest": DIGEST})
 
     async with answering(answer) as host:
-        async with RegistryClient() as stranger:
+        async with RegistryClient() as anonymous:
             with pytest.raises(Rejected, match="configure registry credentials"):
-                await stranger.resolve(f"{host}/shop", "a")
+                await anonymous.resolve(f"{host}/shop", "a")
         async with RegistryClient(Credentials({host: "Basic cm9ib3Q6Y2FuYXJ5"})) as authenticated:
             assert await authenticated.resolve(f"{host}/shop", "a") == DIGEST
 
@@ -250,7 +250,7 @@ async def test_allowed_host_can_have_any_address(registry: RegistryServer) -> No
 
     host = f"registry.example:{registry.host.rpartition(':')[2]}"
     async with RegistryClient(allowed_hosts=[host], resolver=resolver) as client:
-        with pytest.raises(Unavailable, match="cannot be reached"):  # it connects; plain HTTP is no TLS
+        with pytest.raises(Unavailable, match="cannot be reached"):  # the server answers without TLS
             await client.resolve(f"{host}/acme/shop", "a")
 
 

@@ -1,4 +1,4 @@
-"""Credentials are read from a docker config, and are never shown."""
+"""Parsing of Docker credentials, which are never shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who gets which secret: nobody gets one that was not meant for them."""
+"""Secret providers: each secret is read by granted repositories only."""
 
 from __future__ import annotations
 
