@@ -35,7 +35,7 @@ def list_releases(repository: RepositoryName, as_json: Json = False) -> None:
     if as_json:
         print_json(releases)
     else:
-        from bot.cli.stage_tables import show_releases
+        from bot.cli.stage_view import show_releases
 
         show_releases(releases)
 
@@ -56,6 +56,6 @@ def audit(
     if as_json:
         print_json(entries)
     else:
-        from bot.cli.stage_tables import show_audit
+        from bot.cli.stage_view import show_audit
 
         show_audit(entries)

@@ -1,11 +1,14 @@
-"""One stage on the terminal."""
+"""Stages, promotions, releases and audit entries on the terminal. All times are UTC."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from bot.cli.stage_tables import audit_table, blocked_by, promotion_table
 from bot.cli.terminal import grid, table, text
 from bot.github.messages.stage_summary import (
     approvers,
@@ -14,8 +17,29 @@ from bot.github.messages.stage_summary import (
     stage_headline,
     waits_for,
 )
-from bot.model.times import format_time
+from bot.model.promotion import ACTIVE, AuditEntry, Hold, Lock, Promotion, PromotionState, StageRecord
+from bot.model.release import PromotableRelease
+from bot.model.times import format_time, format_timestamp
 from bot.promotions.views import PendingPromotion, StageView
+
+_BUSY = "bold yellow"
+_GOOD = frozenset({PromotionState.SUCCEEDED, PromotionState.ROLLED_BACK})
+
+
+def show_stages(stages: Sequence[StageRecord]) -> None:
+    if not stages:
+        print("No stages: nothing was promoted yet.")
+        return
+    now = datetime.now(UTC)
+    columns = ("repository", "stage", "kind", "release", "commit", "notes")
+    rows = []
+    for stage in stages:
+        release = stage.target.release if stage.target is not None else None
+        running = (release.id, release.commit[:7]) if release is not None else ("", "")
+        rows.append(
+            (stage.repository.full_name, stage.name, stage.key.kind.value, *running, _notes(stage, now))
+        )
+    Console().print(table(columns, rows))
 
 
 def show_stage(view: StageView) -> None:
@@ -36,10 +60,93 @@ def show_stage(view: StageView) -> None:
         console.print(table(("release", "commit", "time", "promotion"), rows))
     if view.promotions:
         console.print(Text("\nRecent promotions", "bold"))
-        console.print(promotion_table(view.promotions))
+        console.print(_promotion_table(view.promotions))
     if view.audit:
         console.print(Text("\nAudit log, newest first", "bold"))
-        console.print(audit_table(view.audit))
+        console.print(_audit_table(view.audit))
+
+
+def show_releases(releases: Sequence[PromotableRelease]) -> None:
+    if not releases:
+        print("No releases: a preview must be ready first.")
+        return
+    columns = ("release", "commit", "pull request", "created", "images")
+    rows = [
+        (
+            release.id,
+            release.commit[:7],
+            f"#{release.number}" if release.number is not None else "",
+            format_timestamp(release.made_at),
+            "\n".join(image.reference for image in release.images.values()),
+        )
+        for release in releases
+    ]
+    Console().print(table(columns, rows))
+
+
+def show_audit(entries: Sequence[AuditEntry]) -> None:
+    if not entries:
+        print("No audit entries.")
+        return
+    Console().print(_audit_table(entries))
+
+
+def _promotion_table(promotions: Sequence[Promotion]) -> Table:
+    rows = [
+        (
+            format_timestamp(promotion.since),
+            promotion.id,
+            promotion.release.id if promotion.release is not None else "",
+            promotion.requested_by or "the pipeline",
+            _state(promotion),
+        )
+        for promotion in promotions
+    ]
+    return table(("since", "promotion", "release", "requested by", "state"), rows)
+
+
+def _audit_table(entries: Sequence[AuditEntry]) -> Table:
+    rows = [
+        (format_timestamp(entry.at), entry.stage, entry.actor or "greenroom", _action(entry))
+        for entry in entries
+    ]
+    return table(("time", "stage", "actor", "action"), rows)
+
+
+def _blocked_by(lock: Lock | None, hold: Hold | None) -> str:
+    """What keeps promotions from a stage; "" when nothing does."""
+    parts = []
+    if lock is not None:
+        reason = f" ({lock.reason})" if lock.reason else ""
+        parts.append(f"locked by {lock.by} until {format_time(lock.until)}{reason}")
+    if hold is not None:
+        parts.append(f"on hold: {hold.reason}")
+    return "; ".join(parts)
+
+
+def _state(promotion: Promotion) -> Text:
+    state = promotion.state
+    style = "green" if state in _GOOD else _BUSY if state in ACTIVE else "dim"
+    return text(state, style) + text(f": {promotion.reason}" if promotion.reason else "")
+
+
+def _action(entry: AuditEntry) -> str:
+    """Such as `verifying → succeeded [8c5b605ba2]`, or `locked: load test`."""
+    change = " → ".join(filter(None, (entry.before, entry.after)))
+    action = change if entry.action == entry.after and entry.before else entry.action
+    if change and change not in (action, entry.action):
+        action += f" ({change})"
+    reason = f": {entry.reason}" if entry.reason else ""
+    return f"{action}{reason}{f' [{entry.promotion}]' if entry.promotion else ''}"
+
+
+def _notes(stage: StageRecord, now: datetime) -> str:
+    lock = stage.lock if stage.lock is not None and now < stage.lock.until else None
+    parts = [f"changed by promotion {stage.active_promotion}" if stage.active_promotion is not None else ""]
+    if stage.pin is not None:
+        problem = f" (waiting: {stage.pin.problem})" if stage.pin.problem else ""
+        parts.append(f"pinned to {stage.pin.release}{problem}")
+    return "; ".join(filter(None, [*parts, _blocked_by(lock, stage.hold)]))
 
 
 def _facts(view: StageView) -> list[tuple[str, str]]:
@@ -53,7 +160,7 @@ def _facts(view: StageView) -> list[tuple[str, str]]:
         ("URL", view.url or "" if release is not None else ""),
         ("commit", release.commit if release is not None else ""),
         *((f"image {name}", image.digest) for name, image in images),
-        ("blocked", blocked_by(view.lock, view.hold)),
+        ("blocked", _blocked_by(view.lock, view.hold)),
     ]
 
 

@@ -41,7 +41,7 @@ def list_stages(repository: OptionalRepositoryName = None, as_json: Json = False
     if as_json:
         print_json(stages)
     else:
-        from bot.cli.stage_tables import show_stages
+        from bot.cli.stage_view import show_stages
 
         show_stages(stages)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli.stage_tables import show_audit
+from bot.cli.stage_view import show_audit
 from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.model.promotion import AuditEntry, PromotionState
