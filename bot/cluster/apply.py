@@ -25,8 +25,8 @@ from bot.cluster.client.kinds import (
     STATEFUL_SET,
     Kind,
 )
-from bot.cluster.health.pod_failures import is_failing
 from bot.cluster.names import ENVIRONMENT, OWN_NAME, RECORD, SECRETS, TEMPLATE, data_job
+from bot.cluster.pod_failures import is_failing
 from bot.cluster.secrets import injected
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey

@@ -19,7 +19,7 @@ from bot.cluster.client.kinds import (
     Kind,
 )
 from bot.cluster.names import ENVIRONMENT, RECORD, data_job, own_labels
-from bot.cluster.render.pod_templates import claims
+from bot.cluster.pod_templates import claims
 from bot.environments.ports import Fence
 from bot.model.data import DataRecord, JobRecord
 from bot.model.environment import EnvironmentKey

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from bot.cluster.guard.network import policy_findings, service_findings
-from bot.cluster.guard.node import Finding, InvalidShape, Node
 from bot.cluster.guard.objects import kind_finding, metadata_findings, reserved_findings
 from bot.cluster.guard.pods import claim_findings, pod_findings
 from bot.cluster.guard.roles import binding_findings, role_findings
+from bot.cluster.manifests import Source
+from bot.cluster.node import Finding, InvalidShape, Node
+from bot.cluster.pod_templates import POD_TEMPLATES, references
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.render.manifests import Source
-from bot.cluster.render.pod_templates import POD_TEMPLATES, references
 from bot.model.errors import ManifestRefused
 
 _MAX_REPORTED = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.cluster.guard.node import Finding, Node
+from bot.cluster.node import Finding, Node
 from bot.model.addresses import non_public_parts, parse_network
 
 _OPEN = "allow only pods of this environment, DNS (port 53) and public addresses"

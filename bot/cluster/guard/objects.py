@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from bot.cluster.client.kinds import GATEWAY_GROUP, IN_MANIFESTS
-from bot.cluster.guard.node import Finding, Node
 from bot.cluster.names import MANAGED_BY, MANAGER, PREFIX, is_reserved_name
+from bot.cluster.node import Finding, Node
 
 _KINDS = {kind.name: kind for kind in IN_MANIFESTS}
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bot.cluster.guard.node import Finding, Node
+from bot.cluster.node import Finding, Node
 
 _VOLUMES = frozenset(
     ("configMap", "secret", "emptyDir", "projected", "downwardAPI", "persistentVolumeClaim", "ephemeral")

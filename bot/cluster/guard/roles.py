@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from bot.cluster.guard.node import Finding, Node
+from bot.cluster.node import Finding, Node
 
 _READING = frozenset(("get", "list", "watch"))
 _READABLE = {

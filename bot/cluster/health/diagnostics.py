@@ -13,8 +13,8 @@ from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import EVENT, NAMESPACE, POD
 from bot.cluster.health.events import event_time, newest_first
 from bot.cluster.health.observe import printable
-from bot.cluster.health.pod_failures import ContainerLog, container_statuses
 from bot.cluster.names import SECRETS
+from bot.cluster.pod_failures import ContainerLog, container_statuses
 from bot.cluster.secrets import read_secret
 from bot.environments.secrets import InjectedSecrets
 from bot.model.diagnostics import Event, LogTail, NamespaceDiagnostics

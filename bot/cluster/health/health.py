@@ -6,15 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cluster.health.pod_failures import (
-    ContainerLog,
-    failed_container,
-    find_failure,
-    is_ready,
-    pending_reason,
-)
 from bot.cluster.names import TEMPLATE
-from bot.cluster.render.pod_templates import pod_template
+from bot.cluster.pod_failures import ContainerLog, failed_container, find_failure, is_ready, pending_reason
+from bot.cluster.pod_templates import pod_template
 from bot.model.manifest import Condition, Manifest
 
 Object = Mapping[str, Any]

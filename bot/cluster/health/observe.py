@@ -10,8 +10,8 @@ from bot.cluster.client.api import Collection, KubernetesApi
 from bot.cluster.client.kinds import EVENT, POD, Kind, kind_of
 from bot.cluster.health.events import admission_refusal, newest_first, related_events
 from bot.cluster.health.health import ASSESSORS, Health, assess, pods_of
-from bot.cluster.health.pod_failures import ContainerLog
 from bot.cluster.names import ENVIRONMENT, RELEASE
+from bot.cluster.pod_failures import ContainerLog
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Condition, Manifest, ObjectState
 from bot.model.plain_text import plain_text

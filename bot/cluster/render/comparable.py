@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.cluster.names import PREFIX, ROUTE, object_name
-from bot.cluster.render.pod_templates import CONTAINERS, containers, pod_template
+from bot.cluster.pod_templates import CONTAINERS, containers, pod_template
 from bot.model.manifest import Bundle, Manifest
 from bot.model.parity import Comparable
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import yaml
 
+from bot.cluster.manifests import Source, documents, objects
 from bot.cluster.render.folder import COMMIT
-from bot.cluster.render.manifests import Source, documents, objects
 from bot.cluster.render.references import CommitTree, remote_host
 from bot.config.documents import Path, line_of
 from bot.model.errors import ManifestRefused

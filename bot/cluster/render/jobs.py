@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, REFRESH, RESETS, SEED, SERIAL
+from bot.cluster.pod_templates import containers, pod_template
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.render.pod_templates import containers, pod_template
 from bot.cluster.render.seed_files import mount
 from bot.cluster.render.transforms import pin_image
 from bot.model.manifest import JobRequest, Manifest, RenderRequest

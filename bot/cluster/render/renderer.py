@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.cluster.client.kinds import REPLACED
 from bot.cluster.guard.check import check
+from bot.cluster.manifests import Source
 from bot.cluster.names import (
     CONFIG,
     MIGRATIONS,
@@ -21,11 +22,10 @@ from bot.cluster.names import (
     digest,
     with_ownership,
 )
+from bot.cluster.pod_templates import pod_template
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.comparable import comparable
 from bot.cluster.render.jobs import check_job, migrations_job, seed_job
-from bot.cluster.render.manifests import Source
-from bot.cluster.render.pod_templates import pod_template
 from bot.cluster.render.seed_files import config_maps
 from bot.cluster.render.tools import Tools
 from bot.cluster.render.transforms import account_names, hibernated, remove_accounts, transform

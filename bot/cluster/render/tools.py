@@ -7,9 +7,9 @@ import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from bot.cluster.manifests import Source, read
 from bot.cluster.render import helm, kustomize
 from bot.cluster.render.folder import private_folder
-from bot.cluster.render.manifests import Source, read
 from bot.cluster.render.process import Limits, ToolFailed, run
 from bot.model.errors import ManifestRefused, Rejected
 from bot.model.manifest import RenderRequest, Tool

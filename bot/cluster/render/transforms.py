@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.cluster.guard.node import Node
 from bot.cluster.names import (
     CONFIG,
     ENVIRONMENT,
@@ -18,8 +17,9 @@ from bot.cluster.names import (
     object_name,
     own_labels,
 )
+from bot.cluster.node import Node
+from bot.cluster.pod_templates import containers, pod_template, references
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.render.pod_templates import containers, pod_template, references
 from bot.model.errors import ManifestRefused
 from bot.model.image_reference import split_reference
 from bot.model.manifest import Manifest, RenderRequest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bot.cluster.render.pod_templates import claims
+from bot.cluster.pod_templates import claims
 from bot.cluster.routing.route import selects
 from bot.model.manifest import Manifest, Wave
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.cluster.client.kinds import HTTP_ROUTE
-from bot.cluster.guard.node import InvalidShape, Node
 from bot.cluster.names import ROUTE
+from bot.cluster.node import InvalidShape, Node
+from bot.cluster.pod_templates import pod_template
 from bot.cluster.policy import ClusterPolicy
-from bot.cluster.render.pod_templates import pod_template
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import RELEASE_HEADER, Backend, Manifest
 

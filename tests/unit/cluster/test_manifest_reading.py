@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.cluster.render.manifests import read
+from bot.cluster.manifests import read
 from bot.model.errors import ManifestRefused
 from tests.unit.cluster.manifests import config_map, deployment, service
 

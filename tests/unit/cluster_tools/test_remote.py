@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 from aiohttp import web
 
-from bot.cluster.render.manifests import Source
+from bot.cluster.manifests import Source
 from bot.cluster.render.tools import Tools
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Tool

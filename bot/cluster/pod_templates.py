@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.cluster.guard.node import Node
+from bot.cluster.node import Node
 
 POD_TEMPLATES: Mapping[str, tuple[str, ...]] = {
     "Pod": (),
