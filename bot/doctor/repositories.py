@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.cluster.render.tools import (ToolMissing, Tools)
-from bot.config.loader import (CONFIG_FILE, parse_configuration)
+from bot.cluster.render.tools import ToolMissing, Tools
+from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.doctor.checks import CheckFailed
 from bot.github.client.github_client import GitHubClient
 from bot.github.resources.contents import Contents

@@ -15,18 +15,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from bot.cluster.client.kinds import IN_MANIFESTS
-from bot.cluster.render import (helm, kustomize)
+from bot.cluster.pod_templates import containers, pod_template
+from bot.cluster.render import helm, kustomize
 from bot.cluster.render.comparable import comparable
-from bot.cluster.pod_templates import (containers, pod_template)
-from bot.commands.grammar import (Command, UnknownCommand, parse)
+from bot.commands.grammar import Command, UnknownCommand, parse
 from bot.config.loader import parse_configuration
 from bot.github.messages import environment as texts
 from bot.github.messages.parity import diff
-from bot.model.environment import (EnvironmentState, Status, StatusMessage)
-from bot.model.errors import (ConfigurationError, ManifestRefused, Rejected)
+from bot.model.environment import EnvironmentState, Status, StatusMessage
+from bot.model.errors import ConfigurationError, ManifestRefused, Rejected
 from bot.model.manifest import Bundle
 from bot.model.parity import Comparison
-from bot.promotions.parity import (Side, differences)
+from bot.promotions.parity import Side, differences
 from bot.store import Store
 from bot.web.application import create_application
 from bot.web.metrics import Metrics

@@ -8,11 +8,11 @@ from typing import Any
 
 import yaml
 
+from bot.cluster.manifests import read
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render import renderer as rendering
-from bot.cluster.manifests import read
 from bot.model.environment import EnvironmentKey
-from bot.model.manifest import (Backend, Bundle, JobRequest, RenderRequest)
+from bot.model.manifest import Backend, Bundle, JobRequest, RenderRequest
 from bot.model.release import Image
 from bot.model.repository import Repository
 from bot.settings import Domain

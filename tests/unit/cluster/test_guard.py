@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.cluster.guard.check import check
-from bot.cluster.policy import ClusterPolicy
 from bot.cluster.manifests import read
+from bot.cluster.policy import ClusterPolicy
 from bot.model.errors import ManifestRefused
 from bot.settings import PodSecurity
 from tests.unit.cluster.manifests import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from bot.cluster.guard_rails import (guard_rails, namespace_object)
+from bot.cluster.guard_rails import guard_rails, namespace_object
 from bot.cluster.policy import ClusterPolicy
 from bot.model.size import Size
 from bot.settings import PodSecurity

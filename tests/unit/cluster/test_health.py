@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from bot.cluster.health.events import (admission_refusal, newest_first, related_events)
-from bot.cluster.health.fingerprint import (fingerprint, initial_fingerprint)
-from bot.cluster.health.health import (Health, assess)
+from bot.cluster.health.events import admission_refusal, newest_first, related_events
+from bot.cluster.health.fingerprint import fingerprint, initial_fingerprint
+from bot.cluster.health.health import Health, assess
 from bot.cluster.health.observe import printable
 from bot.cluster.pod_failures import ContainerLog
-from bot.model.manifest import (Condition, Manifest, Wave)
+from bot.model.manifest import Condition, Manifest, Wave
 from tests.unit.cluster.manifests import (
     POLICY,
     Object,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.cluster.render.process import (MIB, Limits, ToolFailed, run)
+from bot.cluster.render.process import MIB, Limits, ToolFailed, run
 
 PATIENT = Limits(seconds=60)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.cluster.render.references import (CommitTree, remote_host)
+from bot.cluster.render.references import CommitTree, remote_host
 from bot.model.errors import ManifestRefused
 
 

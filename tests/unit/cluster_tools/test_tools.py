@@ -10,7 +10,7 @@ import pytest
 
 from bot.cluster.render.folder import private_folder
 from bot.cluster.render.process import Limits
-from bot.cluster.render.tools import (ToolMissing, Tools)
+from bot.cluster.render.tools import ToolMissing, Tools
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Tool
 from tests.unit.cluster.manifests import request

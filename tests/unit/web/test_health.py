@@ -7,7 +7,7 @@ import asyncio
 import httpx
 
 from bot.web.application import create_application
-from bot.web.health import (ReadinessCheck, health_routes)
+from bot.web.health import ReadinessCheck, health_routes
 
 
 async def _ask(path: str, **checks: ReadinessCheck) -> httpx.Response:

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-from bot.embedded.github.render import (commits, pulls, repositories, results)
-from bot.embedded.github.render.accounts import (installation, organization, selected_repository, user)
-from bot.embedded.github.render.basics import (Json, stamp)
-from bot.embedded.github.state.apps import (App, Installation)
-from bot.embedded.github.state.records import (Comment, Label, Pull, Repository)
-from bot.embedded.github.state.results import (CheckRun, CheckSuite, Status)
+from bot.embedded.github.render import commits, pulls, repositories, results
+from bot.embedded.github.render.accounts import installation, organization, selected_repository, user
+from bot.embedded.github.render.basics import Json, stamp
+from bot.embedded.github.state.apps import App, Installation
+from bot.embedded.github.state.records import Comment, Label, Pull, Repository
+from bot.embedded.github.state.results import CheckRun, CheckSuite, Status
 from bot.embedded.github.state.world import World
 
 NO_COMMIT = "0" * 40

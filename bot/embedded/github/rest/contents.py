@@ -6,11 +6,11 @@ import io
 import secrets
 import tarfile
 
-from bot.embedded.github.errors import (GitHubError, not_found)
-from bot.embedded.github.render import (commits, pulls)
+from bot.embedded.github.errors import GitHubError, not_found
+from bot.embedded.github.render import commits, pulls
 from bot.embedded.github.render import repositories as render
 from bot.embedded.github.render.basics import Json
-from bot.embedded.github.state.objects import (DIRECTORY, EXECUTABLE, SYMLINK, Commit, Entry, Objects)
+from bot.embedded.github.state.objects import DIRECTORY, EXECUTABLE, SYMLINK, Commit, Entry, Objects
 from bot.embedded.github.state.records import Repository
 
 from .call import Answer, Call, Routes, paged

@@ -3,9 +3,9 @@
 from typing import Any, NotRequired, TypedDict
 
 from bot.embedded.github.errors import not_found
-from bot.embedded.github.render import (pulls, repositories, results)
+from bot.embedded.github.render import pulls, repositories, results
 from bot.embedded.github.state.records import Comment
-from bot.embedded.github.state.results import (CheckRun, Deployment, Status)
+from bot.embedded.github.state.results import CheckRun, Deployment, Status
 
 from .call import Answer, Call, Routes, paged
 

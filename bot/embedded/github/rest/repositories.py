@@ -1,10 +1,10 @@
 """Repositories, their branches, environments and people."""
 
-from bot.embedded.github.errors import (GitHubError, not_found)
-from bot.embedded.github.render import (accounts, commits)
+from bot.embedded.github.errors import GitHubError, not_found
+from bot.embedded.github.render import accounts, commits
 from bot.embedded.github.render import repositories as render
 from bot.embedded.github.render.basics import node_id
-from bot.embedded.github.state.records import (Environment, Team)
+from bot.embedded.github.state.records import Environment, Team
 
 from .call import Answer, Call, Routes, paged
 

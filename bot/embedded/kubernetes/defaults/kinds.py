@@ -3,8 +3,8 @@
 from base64 import b64encode
 from collections.abc import Callable
 
-from bot.embedded.kubernetes.defaults.pods import (default_pod, default_template, fill)
-from bot.embedded.kubernetes.objects import (Object, rows, table)
+from bot.embedded.kubernetes.defaults.pods import default_pod, default_template, fill
+from bot.embedded.kubernetes.objects import Object, rows, table
 
 _GATEWAY = "gateway.networking.k8s.io"
 
