@@ -192,7 +192,7 @@ async def test_wait_for_work_ends_when_a_key_is_due(database_url: str) -> None:
         await asyncio.sleep(0)
         await store.queue.enqueue([A])
         await asyncio.wait_for(waiting, 2)
-        # Also when it came between the look and the wait, and when it becomes due by itself.
+        # Also when it came between the look and the wait, and when it becomes due later.
         await asyncio.wait_for(store.queue.wait_for_work(30), 2)
         [claim] = await store.queue.claim("me", 1, 30)
         soon = claim.leased_until - timedelta(seconds=29.7)
@@ -213,7 +213,7 @@ async def test_enqueue_notifies_other_replicas(database_url: str) -> None:
     mine, other = await Store.open(database_url), await Store.open(database_url)
     await mine.migrate()
     try:
-        # The first ring says that the other one listens.
+        # The first notification shows that the other replica listens.
         await asyncio.wait_for(other.queue.wait_for_work(30), 5)
         await other.queue.claim("other", 1, 30)
         waiting = asyncio.create_task(other.queue.wait_for_work(30))

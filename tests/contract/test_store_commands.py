@@ -71,7 +71,7 @@ async def test_command_keeps_the_head_of_its_delivery(store: Store, clock: Manua
     pushed_at = clock()
     await deliver(store, clock, "push", PullRequestHint(SHOP, 7, SECOND, open=True))
     clock.advance(5)
-    await deliver(store, clock, "told again", PullRequestHint(SHOP, 7, SECOND, open=True))
+    await deliver(store, clock, "repeated", PullRequestHint(SHOP, 7, SECOND, open=True))
     await deliver(store, clock, "another", CommandPosted(SHOP, 7, 901, ""))
     stored = [await store.commands.get(comment) for comment in (900, 901)]
     assert [(entry[0].head, entry[0].head_since) for entry in stored if entry] == [

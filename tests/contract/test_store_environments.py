@@ -129,7 +129,7 @@ async def test_save_fails_after_a_newer_generation(store: Store, clock: ManualCl
 async def test_save_fails_after_a_lost_lease(store: Store, clock: ManualClock) -> None:
     late, environment = await opened(store, clock)
     clock.advance(31)
-    await store.environments.check(late, SEVEN, 1)  # nobody else has it yet
+    await store.environments.check(late, SEVEN, 1)  # no other worker has it yet
     [claim] = await store.queue.claim("you", 1, 30)
     with pytest.raises(Superseded):
         await store.environments.check(late, SEVEN, 1)

@@ -128,7 +128,7 @@ async def test_superseded_worker_gets_no_slot(store: Store, clock: ManualClock) 
 
 
 async def test_slot_survives_its_worker(store: Store, clock: ManualClock) -> None:
-    """Killed right after it got the place: the next worker has it still, and nobody else got it."""
+    """After a kill the next worker of the same environment has the slot, and no other environment."""
     comers = await prepared(store, clock, 1, 2, 3)
     for number in (1, 2, 3):
         await store.environments.admit(*comers[number], TWO)

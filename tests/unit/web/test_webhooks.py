@@ -62,7 +62,7 @@ async def bot(tmp_path: Path) -> AsyncIterator[Bot]:
 
 
 def commits(database: Path) -> int:
-    """Transactions in SQLite's write-ahead log: each ends with a frame that tells the database's size."""
+    """Transactions in SQLite's write-ahead log: each ends with a frame that has the database's size."""
     log = database.with_name(f"{database.name}-wal").read_bytes()
     frame = 24 + int.from_bytes(log[8:12], "big")
     return sum(any(log[at + 4 : at + 8]) for at in range(32, len(log), frame))
@@ -188,7 +188,7 @@ async def test_webhook_accepts_unknown_events_without_effect(bot: Bot) -> None:
 
 
 async def test_webhook_redelivery_has_no_second_effect(bot: Bot) -> None:
-    webhook = fixture("pull_request.labeled")  # each one of these is a change by itself
+    webhook = fixture("pull_request.labeled")  # each of these is a change
     for _ in range(3):
         assert (await bot.post(webhook)).status_code == 202
     assert await bot.generation() == 1
