@@ -28,8 +28,8 @@ from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.github.app import GitHubApp
+from bot.github.messages import environment_reasons, promotion_reasons
 from bot.github.messages.command_reasons import refusal_note
-from bot.github.messages.promotion_reasons import describe
 from bot.model.errors import GreenroomError
 from bot.model.quota import Caps
 from bot.promotions.default_branch import DefaultBranchFollower
@@ -122,6 +122,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
             "kubernetes": KubernetesSecrets(partial(read_secret, kubernetes), settings.secrets_namespaces),
         },
         clock=utc_now,
+        describe=environment_reasons.describe,
         telemetry=metrics,
         promotions=StageEvents(store.promotions, store.releases),
     )
@@ -161,7 +162,12 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
         "command": _commands(dependencies),
         "environment": EnvironmentHandler(dependencies.ports, _policy(settings)),
         "namespace": OrphanedNamespaces(
-            store.environments, store.journal, dependencies.namespaces, utc_now, metrics
+            store.environments,
+            store.journal,
+            dependencies.namespaces,
+            utc_now,
+            environment_reasons.describe,
+            metrics,
         ),
         "resync": resync.one_repository,
         "sweep": Sweeper({"resync": resync.all_repositories, **_sweeps(dependencies)}),
@@ -222,7 +228,7 @@ def _promotions(dependencies: Dependencies) -> dict[str, Handler]:
 
 def _promotion_service(dependencies: Dependencies) -> PromotionService:
     store, readers = dependencies.store, dependencies.github.promotion_readers
-    return PromotionService(store.promotions, store.releases, readers, utc_now, describe)
+    return PromotionService(store.promotions, store.releases, readers, utc_now, promotion_reasons.describe)
 
 
 def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[None]]]:

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from bot.cli.terminal import grid, plain, table, text
 from bot.environments.views import EnvironmentView, StepState
+from bot.github.messages.environment_reasons import headline, last_error
 from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.durations import format_elapsed
 from bot.model.environment import CheckState, EnvironmentState, StatusMessage
@@ -32,7 +33,7 @@ def show_list(views: Sequence[EnvironmentView]) -> None:
         return
     rows = []
     for view in views:
-        detail = view.url or (view.cause.summary if view.cause else view.headline)
+        detail = view.url or (view.cause.summary if view.cause else headline(view))
         expires = format_timestamp(view.expires_at) if view.expires_at else ""
         rows.append((text(view.name, "bold"), _state(view), (view.commit or "")[:7], expires, detail))
     Console().print(table(("environment", "state", "commit", "expires", "URL or reason"), rows))
@@ -86,14 +87,14 @@ def show_diagnostics(diagnostics: NamespaceDiagnostics) -> None:
 
 def _summary(console: Console, view: EnvironmentView) -> None:
     console.print(Text.assemble((plain(view.name), "bold"), "  ", plain(view.title)))
-    console.print(Text.assemble(_state(view), "  ", plain(view.headline)))
+    console.print(Text.assemble(_state(view), "  ", plain(headline(view))))
     _message(console, view.cause)
     if view.wait and (view.cause is None or view.wait.summary != view.cause.summary):
         _message(console, view.wait)
     for note in view.notes:
         console.print(text(note))
-    if view.last_error:
-        console.print(text(view.last_error, "red"))
+    if error := last_error(view.scheduled):
+        console.print(text(error, "red"))
 
 
 def _message(console: Console, message: StatusMessage | None) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Self, assert_never
 
 from pydantic import (
     AfterValidator,
@@ -89,6 +89,19 @@ class Job(Strict):
     timeout: Duration = timedelta(minutes=10)
 
 
+@dataclass(frozen=True, slots=True)
+class HttpCheck:
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobCheck:
+    job: Job
+
+
+CheckKind = HttpCheck | JobCheck
+
+
 class Check(Strict):
     """Exactly one of `http` and `job`."""
 
@@ -103,11 +116,24 @@ class Check(Strict):
         return self
 
     @property
+    def kind(self) -> CheckKind:
+        if self.http is not None:
+            return HttpCheck(self.http)
+        assert self.job is not None, "the validator allows no check without a kind"
+        return JobCheck(self.job)
+
+    @property
     def title(self) -> str:
         """The configured name, or one derived from the path or command."""
         if self.name:
             return self.name
-        action = f"http-{self.http}" if self.job is None else f"job-{' '.join(self.job.command)}"
+        match self.kind:
+            case HttpCheck(path):
+                action = f"http-{path}"
+            case JobCheck(job):
+                action = f"job-{' '.join(job.command)}"
+            case unknown:
+                assert_never(unknown)
         return re.sub(r"[^a-z0-9]+", "-", action.lower())[:40].strip("-")
 
 

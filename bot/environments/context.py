@@ -1,16 +1,16 @@
-"""One reconcile of one environment: what it has read so far, and fenced writing."""
+"""The state of one reconcile: what it has read, what it changes, and its fenced writes."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from bot.config.schema import Configuration, Data, OnPush, Preview
 from bot.config.stages import Stage
-from bot.environments import expiry as deadline
+from bot.environments import expiry, transitions
+from bot.environments.outcome import Waiting
 from bot.environments.ports import (
     CheckReader,
     Clock,
@@ -25,31 +25,34 @@ from bot.environments.ports import (
     InstallationReader,
     NamespaceManager,
     NoPromotionHooks,
+    NoTelemetry,
     PromotionHooks,
     PullRequestReader,
     Renderer,
     SecretProvider,
     StatusReporter,
+    Telemetry,
     WorkloadApplier,
 )
+from bot.environments.reasons import Describe, EnvironmentReason
 from bot.environments.secrets import InjectedSecrets
-from bot.environments.telemetry import NoTelemetry, Telemetry
+from bot.environments.waiting import POLICIES
 from bot.model.environment import (
     Attempt,
     Decision,
     Environment,
     EnvironmentKind,
-    EnvironmentState,
     Phase,
-    PhaseRecord,
     Status,
+    StatusMessage,
+    UserOverrides,
 )
 from bot.model.errors import Unavailable
 from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
 from bot.model.pull_request import PullRequest
-from bot.model.quota import Admission, Caps
+from bot.model.quota import Caps
 from bot.model.size import Size
 from bot.model.work import Claim
 
@@ -61,7 +64,7 @@ _NO_PROMOTION_HOOKS = NoPromotionHooks()
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The rooms that a reconcile talks to."""
+    """The clients and stores that a reconcile uses."""
 
     environments: EnvironmentStore
     pull_requests: PullRequestReader
@@ -79,17 +82,18 @@ class Ports:
     health: HealthReader
     gateway: Gateway
     secrets: Mapping[str, SecretProvider]
-    """By the word that stands before the colon of a reference."""
+    """By the scheme of a reference, the part before its colon."""
     clock: Clock
+    describe: Describe
     telemetry: Telemetry = _NO_TELEMETRY
     fork_gateway: Gateway | None = None
-    """For the domain of forks, where they have one of their own."""
+    """For the separate domain of forks, if one is configured."""
     promotions: PromotionHooks = _NO_PROMOTION_HOOKS
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the operator decided for all repositories."""
+    """The operator's settings for all repositories."""
 
     default_ttl: timedelta = timedelta(days=3)
     longest_ttl: timedelta = timedelta(days=14)
@@ -97,15 +101,20 @@ class Policy:
     default_size: Size = _SIZE
     largest_size: Size = _SIZE
     fork_size: Size = _SIZE
-    """The most that a fork gets, whatever its configuration says."""
+    """The limit for forks, whatever their configuration says."""
     hosts: HostGrants = NO_HOSTS
-    """Which stages may have a host of their own."""
+    """The stages that may have their own host."""
     digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    """With it the digest of secrets tells whether they changed, and nothing else."""
+    """Key of the digest that shows whether secrets changed."""
 
 
 class ReconcileContext:
-    """Carries one claim through the phases. Every write goes through the fence of claim and generation."""
+    """One claim on its way through the phases. Every write passes the fence of claim and generation.
+
+    Changes are made in memory. Decisions and receipts are stored before the next outward write, since a
+    crash in between could not be repaired without them; progress is stored at the end of the run, since
+    repeating a phase does no harm.
+    """
 
     def __init__(self, ports: Ports, policy: Policy, claim: Claim, environment: Environment) -> None:
         self.ports = ports
@@ -116,7 +125,9 @@ class ReconcileContext:
         self.bundle: Bundle | None = None
         self.secrets = InjectedSecrets()
         self.github_was_read = False
-        """Whether GitHub was read in this run: somebody told of a change, or asked to look again."""
+        """Whether this run read the pull request: after a hint, or when a user requested it."""
+        self._stored = environment
+        self._decisions: list[Decision] = []
 
     @property
     def status(self) -> Status:
@@ -127,8 +138,16 @@ class ReconcileContext:
         return self.environment.attempt
 
     @property
+    def overrides(self) -> UserOverrides:
+        return self.environment.overrides
+
+    @property
     def asleep(self) -> bool:
-        return self.environment.overrides.asleep_by is not None
+        return self.overrides.asleep_by is not None
+
+    @property
+    def is_preview(self) -> bool:
+        return self.environment.key.kind is EnvironmentKind.PREVIEW
 
     @property
     def namespace(self) -> str:
@@ -141,14 +160,14 @@ class ReconcileContext:
 
     @property
     def reset_token(self) -> str:
-        """Another text for data that are begun anew; "" while they are those that came with the namespace."""
-        reseeds = self.environment.overrides.reseeds
-        each_push = [self.commit[:12]] if self.data_settings.on_push is OnPush.RESET else []
-        return "-".join([*([str(reseeds)] if reseeds else []), *each_push])
+        """Changes with each data reset; "" for the data that came with the namespace."""
+        reseeds = [str(self.overrides.reseeds)] if self.overrides.reseeds else []
+        pushes = [self.commit[:12]] if self.data_settings.on_push is OnPush.RESET else []
+        return "-".join([*reseeds, *pushes])
 
     @property
     def host(self) -> str:
-        """Where it is reached: what a fork's CI may have built, never at a stage's own host."""
+        """The environment's host name. A build of a fork never gets a stage's own host."""
         own = self.section.host if isinstance(self.section, Stage) and not self.from_fork else None
         return own or self.gateway.host(host_label(self.environment.key, self.environment.repository))
 
@@ -159,168 +178,184 @@ class ReconcileContext:
 
     @property
     def commit(self) -> str:
-        """The commit that is wanted: the pull request's head, or that of the stage's release."""
-        target, pull = self.environment.overrides.target, self.attempt.pull_request
+        """The desired commit: the pull request's head, or that of the stage's release."""
+        target, pull = self.overrides.target, self.attempt.pull_request
         if target is not None:
             return target.release.commit
         return pull.head_sha if pull is not None else self.status.commit or ""
 
     @property
     def from_fork(self) -> bool:
-        """Whether a fork may have made what runs."""
-        target, pull = self.environment.overrides.target, self.attempt.pull_request
+        """Whether the build may come from a fork."""
+        target, pull = self.overrides.target, self.attempt.pull_request
         if target is not None:
             return target.release.from_fork
         return pull is None or pull.from_fork
 
     @property
     def section(self) -> Preview | Stage:
-        """The environment's own part of the configuration."""
-        assert self.configuration is not None, "a phase runs only after the configuration was read"
-        return self.configuration.section_of(self.environment.key)
+        """The environment's own section of the configuration."""
+        return self.loaded_configuration.section_of(self.environment.key)
 
     @property
     def data_settings(self) -> Data:
-        """What is done to its data."""
-        assert self.configuration is not None, "a phase runs only after the configuration was read"
-        return self.configuration.data_of(self.environment.key)
+        return self.loaded_configuration.data_of(self.environment.key)
+
+    @property
+    def loaded_configuration(self) -> Configuration:
+        assert self.configuration is not None, "the configuration phase runs first"
+        return self.configuration
+
+    @property
+    def rendered(self) -> Bundle:
+        assert self.bundle is not None, "the render phase runs first"
+        return self.bundle
 
     @property
     def seeds_once(self) -> bool:
-        """A demo keeps what was shown in it, whichever release it moves to."""
+        """A demo keeps its data, whichever release it moves to."""
         return self.environment.key.kind is EnvironmentKind.DEMO
 
     @property
     def size(self) -> Size:
-        """What the configuration asks for; the operator's default where it says nothing."""
+        """The configured size, completed by the operator's default."""
         size = self.section.size.override(self.policy.default_size)
         return size.within(self.policy.fork_size) if self.from_fork else size
 
+    # Changes in memory
+
+    def update_status(self, status: Status) -> None:
+        """Without secrets: the results of checks quote logs and responses."""
+        hide = self.secrets.hide
+        checks = tuple(
+            replace(check, summary=hide(check.summary), detail=hide(check.detail)) for check in status.checks
+        )
+        changed = replace(self.environment, status=replace(status, checks=checks))
+        self.environment = transitions.with_admission(changed)
+
+    def update_attempt(self, attempt: Attempt) -> None:
+        self.environment = transitions.with_admission(replace(self.environment, attempt=attempt))
+
+    def mark_applied(self, name: str, digest: str) -> None:
+        self.update_attempt(transitions.applied(self.attempt, name, digest))
+
+    def describe(self, reason: EnvironmentReason) -> str:
+        """The reason's sentence without secrets: logs and responses are quoted in it."""
+        return self.secrets.hide(self.ports.describe(reason))
+
+    def message(
+        self, reason: EnvironmentReason, detail: str = "", until: datetime | None = None
+    ) -> StatusMessage:
+        return StatusMessage(self.describe(reason), self.secrets.hide(detail), until)
+
+    def clear_notes(self) -> None:
+        self.update_status(replace(self.status, notes=()))
+
+    def add_note(self, reason: EnvironmentReason) -> None:
+        self.update_status(replace(self.status, notes=(*self.status.notes, self.describe(reason))))
+
+    def decide(self, action: str, reason: EnvironmentReason, detail: str = "") -> None:
+        """Adds an entry to the decision log."""
+        summary = f"{self.describe(reason)} {detail}".rstrip()
+        self._decisions.append(Decision(self.environment.key, self.ports.clock(), action, summary))
+
     def start_expiry(self) -> None:
-        """Its time to live begins now."""
-        assert self.configuration is not None, "a phase runs only after the configuration was read"
-        time_to_live = min(self.configuration.preview.ttl or self.policy.default_ttl, self.policy.longest_ttl)
+        """Starts the time to live now."""
+        configured = self.loaded_configuration.preview.ttl
+        time_to_live = min(configured or self.policy.default_ttl, self.policy.longest_ttl)
         now = self.ports.clock()
-        begun = deadline.start(self.status, now, time_to_live)
-        status = deadline.apply_extension(begun, self.environment.overrides, now)
-        self.environment = replace(self.environment, status=status)
+        started = expiry.start(self.status, now, time_to_live)
+        self.update_status(expiry.apply_extension(started, self.overrides, now))
 
-    async def fence(self) -> None:
-        await self.ports.environments.check(self.claim, self.environment.key, self.environment.generation)
+    def start_phase(self, phase: Phase) -> None:
+        self.update_status(transitions.phase_started(self.status, phase, self.ports.clock()))
 
-    def set(self, **status: Any) -> None:
-        """Changes the status in memory, without secrets in it; `save` or `report` makes it last."""
-        changed = _hide_secrets(replace(self.status, **status), self.secrets)
-        self.environment = replace(self.environment, status=changed)
-
-    def add_note(self, sentence: str) -> None:
-        """Something else that a person should know of how it runs."""
-        self.set(notes=(*self.status.notes, sentence))
-
-    def remember(self, **attempt: Any) -> None:
-        """Changes the attempt in memory; `save` or `report` makes it last."""
-        self.environment = replace(self.environment, attempt=replace(self.attempt, **attempt))
-
-    async def save(self, *decisions: tuple[str, str]) -> None:
-        """Stores the record, and each decision (what, why), in one transaction."""
-        now = self.ports.clock()
-        self.environment = replace(
-            self.environment, updated_at=now, admission=_next_admission(self.environment)
-        )
-        journal: Sequence[Decision] = [
-            Decision(self.environment.key, now, what, why) for what, why in decisions
-        ]
-        await self.ports.environments.save(self.claim, self.environment, decisions=journal)
-
-    async def report(self) -> None:
-        """Makes GitHub say what the status says. Nothing is sent when it does already.
-
-        Of a stage its promotion tells; it is woken. Nobody can be told on a pull request that was never seen.
-        """
-        if self.environment.key.kind is not EnvironmentKind.PREVIEW:
-            await self.ports.promotions.wake(self.environment.key)
-            return
-        if self.attempt.pull_request is None:
-            return
-        await self.ports.reporter.report(
-            self.environment, self.pull_request, self.status, self.fence, self._save_receipt
-        )
-
-    async def report_progress(self, *, news: bool) -> datetime | None:
-        """Reports what will soon be something else, and holds up nothing else that is told by it.
-
-        Returns when to try again, where there was no room for it.
-        """
-        if self.environment.key.kind is not EnvironmentKind.PREVIEW:
-            if news:
-                await self.ports.promotions.wake(self.environment.key)
-            return None
-        try:
-            await self.ports.reporter.report(
-                self.environment,
-                self.pull_request,
-                self.status,
-                self.fence,
-                self._save_receipt,
-                deferrable=True,
-            )
-        except Unavailable as error:
-            return error.retry_at
-        return None
-
-    async def _save_receipt(self, receipt: str) -> None:
-        self.environment = replace(self.environment, receipt=receipt)
-        await self.save()
-
-    def start_phase(self, phase: Phase) -> PhaseRecord:
-        record = self.status.phases.get(phase)
-        if record is None:
-            record = PhaseRecord(self.ports.clock())
-            self.set(phase=phase, phases={**self.status.phases, phase: record})
-        elif record.finished_at is None:
-            self.set(phase=phase)
-        return record
+    def finish_phase(self, phase: Phase) -> None:
+        if self.status.phases[phase].finished_at is None:
+            self.update_status(transitions.phase_finished(self.status, phase, self.ports.clock()))
+            self.update_attempt(replace(self.attempt, wait=None))
+            self.ports.telemetry.phase(phase.value, self.status.phases[phase].seconds or 0.0)
 
     def waiting_since(self, phase: Phase) -> datetime:
-        """When the wait for a phase began: with the phase, or with the trouble after it was gone through."""
+        """When the wait started: with the phase, or when a finished phase became unstable."""
         record = self.status.phases[phase]
         if record.finished_at is None:
             return record.started_at
         return self.attempt.unstable_since or self.ports.clock()
 
-    def restart_phase(self, phase: Phase) -> None:
-        """This phase and those after it are gone through anew."""
-        earlier = list(Phase)[: list(Phase).index(phase)]
-        records = {each: record for each, record in self.status.phases.items() if each in earlier}
-        self.set(phases={**records, phase: PhaseRecord(self.ports.clock())}, phase=phase)
+    def wait(
+        self,
+        phase: Phase,
+        reason: EnvironmentReason,
+        detail: str = "",
+        *,
+        pause: timedelta | None = None,
+        extra: timedelta = timedelta(),
+    ) -> Waiting:
+        """The outcome of a phase that waits, `extra` longer than its limit."""
+        now, since, policy = self.ports.clock(), self.waiting_since(phase), POLICIES[phase]
+        again = now + (policy.pause(now - since) if pause is None else pause)
+        return Waiting(reason, again, since + policy.limit + extra, detail)
 
-    async def finish_phase(self, phase: Phase) -> None:
-        record = self.status.phases[phase]
-        if record.finished_at is None:
-            done = replace(record, finished_at=self.ports.clock())
-            self.set(phases={**self.status.phases, phase: done})
-            self.remember(wait=None)
+    # Writes
+
+    async def fence(self) -> None:
+        """Runs before every outward write; raises Superseded when claim or generation is not current."""
+        if self._decisions or self.environment.receipt != self._stored.receipt:
             await self.save()
-            self.ports.telemetry.phase(phase.value, done.seconds or 0.0)
+        else:
+            environment = self.environment
+            await self.ports.environments.check(self.claim, environment.key, environment.generation)
 
+    async def save(self) -> None:
+        """Stores the record and the new decisions in one transaction."""
+        environment = replace(self.environment, updated_at=self.ports.clock())
+        await self.ports.environments.save(self.claim, environment, decisions=tuple(self._decisions))
+        self.environment = self._stored = environment
+        self._decisions.clear()
 
-def _next_admission(environment: Environment) -> Admission:
-    """A place is kept until nothing of it is left; one in the queue while it could start at once."""
-    admission, state = environment.admission, environment.status.state
-    if state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
-        return Admission.NONE
-    unprepared = admission is Admission.QUEUED and environment.attempt.release is None
-    return Admission.NONE if unprepared else admission
+    async def save_changes(self) -> None:
+        if self._decisions or self.environment != self._stored:
+            await self.save()
 
+    async def report(self) -> None:
+        """Brings GitHub in line with the status; for a stage, wakes the promotion that reports it.
 
-def _hide_secrets(status: Status, secrets: InjectedSecrets) -> Status:
-    """Logs and answers are quoted in the status, and a program may tell there what it was given."""
-    if not secrets.values:
-        return status
-    hide, cause = secrets.hide, status.cause
-    if cause is not None:
-        cause = replace(cause, summary=hide(cause.summary), detail=hide(cause.detail))
-    checks = tuple(
-        replace(check, summary=hide(check.summary), detail=hide(check.detail)) for check in status.checks
-    )
-    return replace(status, cause=cause, checks=checks)
+        Without effect for a pull request that was never read.
+        """
+        if not self.is_preview:
+            await self.save_changes()  # the promotion reads it
+            await self.ports.promotions.wake(self.environment.key)
+        elif self.attempt.pull_request is not None:
+            await self._report_preview(deferrable=False)
+
+    async def report_progress(self, *, changed: bool) -> datetime | None:
+        """Reports a state that will change soon, unless more important writes wait for GitHub's limits.
+
+        Returns when to try again if it was deferred.
+        """
+        if not self.is_preview:
+            if changed:
+                await self.report()
+            return None
+        try:
+            await self._report_preview(deferrable=True)
+        except Unavailable as error:
+            return error.retry_at
+        return None
+
+    async def _report_preview(self, *, deferrable: bool) -> None:
+        await self.ports.reporter.report(
+            self.environment,
+            self.pull_request,
+            self.status,
+            self.fence,
+            self._keep_receipt,
+            deferrable=deferrable,
+        )
+        if self.environment.receipt != self._stored.receipt:
+            await self.save()
+
+    async def _keep_receipt(self, receipt: str) -> None:
+        """Stored by the fence of the next write, and after the last one."""
+        self.environment = replace(self.environment, receipt=receipt)

@@ -1,4 +1,4 @@
-"""What a pull request should have: a pure decision over what was read."""
+"""The desired state of a pull request's environment: pure decisions over what was read."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from datetime import datetime, timedelta
 
 from bot.config.patterns import path_matches
 from bot.config.schema import Configuration, Skip
+from bot.environments.reasons import Destroyed, EnvironmentReason, ForkNotAllowed, PlainReason, SkippedLabel
 from bot.model.delivery import RemovalNotice
-from bot.model.environment import EndReason, EnvironmentState, Status, StatusMessage, UserOverrides
+from bot.model.environment import EndReason, EnvironmentState, Status, UserOverrides
 from bot.model.pull_request import PullRequest
+from bot.model.reason import Reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +22,18 @@ class Present:
 
 @dataclass(frozen=True, slots=True)
 class Absent:
-    """Nothing should run; what runs is taken away."""
+    """Nothing should run; an existing environment is deleted."""
 
     end: EndReason
-    cause: StatusMessage
+    reason: EnvironmentReason
     since: datetime | None = None
-    """From when on nothing should have stood, where that is known."""
+    """Since when nothing should exist, where that is known."""
 
 
 DesiredState = Present | Absent
 
 REMOVAL_GRACE_PERIOD = timedelta(hours=1)
-"""How long the previews of a repository that was removed stay: it may be moved, or put back at once."""
-
-_EXPIRED = StatusMessage("The preview's time was up. A push or `/preview` brings it back.")
+"""How long the previews of a removed repository stay: it may be transferred, or added again at once."""
 
 
 def before_configuration(
@@ -44,76 +44,66 @@ def before_configuration(
     *,
     author_trusted: bool = False,
 ) -> DesiredState:
-    """All that can be said without the repository's configuration."""
+    """Decides what does not depend on the repository's configuration."""
     if not pull.open:
         if pull.merged:
-            return Absent(EndReason.MERGED, StatusMessage("The pull request was merged."), pull.closed_at)
-        return Absent(EndReason.CLOSED, StatusMessage("The pull request was closed."), pull.closed_at)
+            return Absent(EndReason.MERGED, PlainReason.PULL_REQUEST_MERGED, pull.closed_at)
+        return Absent(EndReason.CLOSED, PlainReason.PULL_REQUEST_CLOSED, pull.closed_at)
     if pull.archived:
-        return Absent(
-            EndReason.ARCHIVED, StatusMessage("The repository is archived: nothing can be merged there.")
-        )
+        return Absent(EndReason.ARCHIVED, PlainReason.REPOSITORY_ARCHIVED)
     if overrides.destroyed_by is not None:
-        return Absent(
-            EndReason.DESTROYED,
-            StatusMessage(f"`{overrides.destroyed_by}` had it taken away. `/preview` brings it back."),
-        )
+        return Absent(EndReason.DESTROYED, Destroyed(overrides.destroyed_by))
     if pull.from_fork and not author_trusted and overrides.allowed_commit != pull.head_sha:
-        return Absent(
-            EndReason.FORK,
-            StatusMessage(
-                "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write "
-                f"access to {pull.repository.full_name} can allow this commit with `/preview`; a push takes "
-                "the permission away."
-            ),
-        )
-    ended_here = status.end is EndReason.EXPIRED and status.commit == pull.head_sha
-    if ended_here or _is_expired(status, now):
-        return Absent(EndReason.EXPIRED, _EXPIRED, status.expires_at)
+        return Absent(EndReason.FORK, ForkNotAllowed(pull.repository.full_name))
+    expired_before = status.end is EndReason.EXPIRED and status.commit == pull.head_sha
+    if expired_before or _is_expired(status, now):
+        return Absent(EndReason.EXPIRED, PlainReason.EXPIRED, status.expires_at)
     return Present()
 
 
-def without_pull_request(status: Status, now: datetime, lost: RemovalNotice | None) -> Absent | None:
-    """What can be said while GitHub does not show the pull request: only a few things are evidence.
+def without_pull_request(status: Status, now: datetime, notice: RemovalNotice | None) -> Absent | None:
+    """The few cases that are evidence for a deletion while GitHub does not show the pull request.
 
-    `lost` is what a signed delivery told of the repository, once GitHub confirmed it.
+    `notice` is a signed delivery about the repository's removal that GitHub confirmed.
     """
-    if lost is not None:
-        return Absent(EndReason.REMOVED, StatusMessage(lost.reason), lost.received_at)
+    if notice is not None:
+        return Absent(EndReason.REMOVED, Reported(notice.reason), notice.received_at)
     if status.state is EnvironmentState.DELETING and status.end is not None:
-        return Absent(
-            status.end, StatusMessage(status.cause.summary if status.cause else ""), status.expires_at
-        )
-    return Absent(EndReason.EXPIRED, _EXPIRED, status.expires_at) if _is_expired(status, now) else None
-
-
-def _is_expired(status: Status, now: datetime) -> bool:
-    return status.end is None and status.expires_at is not None and now >= status.expires_at
+        cause = status.cause.summary if status.cause else ""
+        return Absent(status.end, Reported(cause), status.expires_at)
+    if _is_expired(status, now):
+        return Absent(EndReason.EXPIRED, PlainReason.EXPIRED, status.expires_at)
+    return None
 
 
 def after_configuration(
     pull: PullRequest, configuration: Configuration, changed_paths: Sequence[str] | None
 ) -> DesiredState:
-    """What the configuration says; `changed_paths` is needed only where `needs_paths` says so."""
-    skip = configuration.preview.skip
-    reason = _skip_reason(pull, skip, changed_paths)
-    return Absent(EndReason.SKIPPED, StatusMessage(reason)) if reason else Present()
+    """Applies the configuration; `changed_paths` is needed only where `needs_paths` says so."""
+    reason = _skip_reason(pull, configuration.preview.skip, changed_paths)
+    return Absent(EndReason.SKIPPED, reason) if reason is not None else Present()
 
 
 def needs_paths(configuration: Configuration) -> bool:
     return bool(configuration.preview.skip.paths_only)
 
 
-def _skip_reason(pull: PullRequest, skip: Skip, changed_paths: Sequence[str] | None) -> str | None:
+def _is_expired(status: Status, now: datetime) -> bool:
+    return status.end is None and status.expires_at is not None and now >= status.expires_at
+
+
+def _skip_reason(
+    pull: PullRequest, skip: Skip, changed_paths: Sequence[str] | None
+) -> EnvironmentReason | None:
     if skip.drafts and pull.draft:
-        return "No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one."
+        return PlainReason.SKIPPED_DRAFT
     if skip.bots and pull.author_is_bot:
-        return "No preview for a bot's pull request (`preview.skip.bots`)."
+        return PlainReason.SKIPPED_BOT
     for label in skip.labels:
         if label in pull.labels:
-            return f"No preview while the label {label!r} is set (`preview.skip.labels`)."
+            return SkippedLabel(label)
     if changed_paths and all(
         any(path_matches(path, pattern) for pattern in skip.paths_only) for path in changed_paths
     ):
-        return "No preview: only paths changed that need none (`preview.skip.paths_only`)."
+        return PlainReason.SKIPPED_PATHS
     return None

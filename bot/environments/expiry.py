@@ -1,4 +1,4 @@
-"""How long a preview lives: from its last push, and longer when somebody asked for it. Pure."""
+"""The expiry timer of a preview: it starts with each push, and `/extend` prolongs it. Pure."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ MAX_WARNING_PERIOD = timedelta(days=1)
 
 
 def start(status: Status, now: datetime, time_to_live: timedelta) -> Status:
-    """Its time begins now; the last quarter of it, at most a day, carries a warning."""
+    """Starts the timer; the warning is due in its last quarter, at most a day before the end."""
     expires_at = now + time_to_live
     warn_at = expires_at - min(MAX_WARNING_PERIOD, time_to_live / 4)
     return replace(status, expires_at=expires_at, warn_at=warn_at, expiring=False)
 
 
 def apply_extension(status: Status, overrides: UserOverrides, now: datetime) -> Status:
-    """With what was asked for, and whether the warning is due."""
+    """Applies a requested extension, and sets whether the warning is due."""
     if status.expires_at is None or status.warn_at is None:
         return status
     expires_at = max(status.expires_at, overrides.extended_until or status.expires_at)
@@ -27,5 +27,5 @@ def apply_extension(status: Status, overrides: UserOverrides, now: datetime) -> 
 
 
 def clear(status: Status) -> Status:
-    """Its time has not begun."""
+    """Stops the timer."""
     return replace(status, expires_at=None, warn_at=None, expiring=False)

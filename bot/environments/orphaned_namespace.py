@@ -1,5 +1,5 @@
-"""Namespaces that were an environment's before it got the one that it has: the store was lost and the
-repository renamed since. Nobody finds the way to them any more, so they are taken away."""
+"""Deletes namespaces that an environment used before its present one: the store was lost, and the repository
+was renamed since."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Protocol
 
 import structlog
 
-from bot.environments.ports import Clock, EnvironmentStore, Fence
-from bot.environments.telemetry import Telemetry
+from bot.environments.ports import Clock, EnvironmentStore, Fence, Telemetry
+from bot.environments.reasons import Describe, NamespaceRenamed
 from bot.model.environment import Decision, EnvironmentKey, EnvironmentKind
 from bot.model.manifest import OwnedNamespace
 from bot.model.work import Claim
@@ -21,14 +21,14 @@ _MINUTE = timedelta(minutes=1)
 
 class OwnedNamespaces(Protocol):
     async def owned_namespace(self, name: str) -> OwnedNamespace | None:
-        """None unless it carries our label."""
+        """None unless it has our label."""
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None: ...
 
 
 class DecisionLog(Protocol):
     async def record(self, claim: Claim, decision: Decision) -> None:
-        """Superseded unless the claim is still held."""
+        """Raises Superseded unless the claim is held."""
 
 
 class OrphanedNamespaces:
@@ -40,22 +40,24 @@ class OrphanedNamespaces:
         journal: DecisionLog,
         namespaces: OwnedNamespaces,
         clock: Clock,
+        describe: Describe,
         telemetry: Telemetry,
     ) -> None:
         self._environments = environments
         self._journal = journal
         self._namespaces = namespaces
         self._clock = clock
+        self._describe = describe
         self._telemetry = telemetry
 
     async def __call__(self, claim: Claim) -> None:
-        """The evidence: our label, and the environment that it names has its place elsewhere."""
+        """The evidence: our label, which names an environment whose namespace is another one."""
         name = claim.key.subject
-        found = await self._namespaces.owned_namespace(name)
-        if found is None or found.terminating:
+        namespace = await self._namespaces.owned_namespace(name)
+        if namespace is None or namespace.terminating:
             return
-        environment = await self._environments.get(found.environment)
-        preview = found.environment.kind is EnvironmentKind.PREVIEW
+        environment = await self._environments.get(namespace.environment)
+        preview = namespace.environment.kind is EnvironmentKind.PREVIEW
         if environment is None or environment.namespace == name or not preview:
             return
 
@@ -64,8 +66,8 @@ class OrphanedNamespaces:
 
         now = self._clock()
         minutes = (now - environment.created_at) / _MINUTE
-        why = f"The namespace {name} was left from before; it is {environment.namespace} now."
+        reason = self._describe(NamespaceRenamed(name, environment.namespace))
         await self._namespaces.delete_namespace(name, environment.key, fence)
-        await self._journal.record(claim, Decision(environment.key, now, "reclaimed", why))
+        await self._journal.record(claim, Decision(environment.key, now, "reclaimed", reason))
         self._telemetry.leaked("renamed", minutes)
-        log.info("a second namespace was taken away", namespace=name, environment=str(environment.key))
+        log.info("orphaned namespace deleted", namespace=name, environment=str(environment.key))

@@ -1,4 +1,4 @@
-"""The phases of an environment, one after another: the same for previews and stages."""
+"""Runs the phases of an environment in order: the same for previews and stages."""
 
 from __future__ import annotations
 
@@ -6,52 +6,58 @@ import re
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
+from bot.environments import transitions
 from bot.environments.admission import request_slot
 from bot.environments.context import ReconcileContext
-from bot.environments.phases import checks, data, preparation, rollout
-from bot.environments.secrets import InjectedSecrets
-from bot.model.environment import (
-    EnvironmentKey,
-    EnvironmentKind,
-    EnvironmentState,
-    Phase,
-    Status,
-    StatusMessage,
+from bot.environments.outcome import Failed, Outcome, Waiting
+from bot.environments.phases.artifact import artifact
+from bot.environments.phases.checks import checks
+from bot.environments.phases.configuration import configuration
+from bot.environments.phases.data import data
+from bot.environments.phases.namespace import namespace
+from bot.environments.phases.probe import probe
+from bot.environments.phases.render import render
+from bot.environments.phases.route import route
+from bot.environments.phases.workloads import workloads
+from bot.environments.reasons import Asleep, EnvironmentReason, Serving, TimedOut
+from bot.environments.waiting import (
+    OUTAGE,
+    POLICIES,
+    REPORT_AFTER,
+    RETRY_CONFIGURATION,
+    RETRY_OUTAGE,
+    VERIFY_AGAIN,
 )
+from bot.model.environment import EnvironmentKey, EnvironmentState, Phase, Status, StatusMessage
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Bundle
-from bot.model.outcome import Failed, Outcome, Waiting
 from bot.model.quota import Admission
+from bot.model.reason import Reported
 from bot.model.release import Origin, PromotableRelease
 
 Step = Callable[[ReconcileContext], Awaitable[Outcome]]
 
 PHASES: dict[Phase, Step] = {
-    Phase.CONFIGURATION: preparation.configuration,
-    Phase.ARTIFACT: preparation.artifact,
-    Phase.RENDER: preparation.render,
-    Phase.NAMESPACE: rollout.namespace,
-    Phase.DATA: data.data,
-    Phase.WORKLOADS: rollout.workloads,
-    Phase.ROUTE: rollout.route,
-    Phase.PROBE: rollout.probe,
-    Phase.CHECKS: checks.checks,
+    Phase.CONFIGURATION: configuration,
+    Phase.ARTIFACT: artifact,
+    Phase.RENDER: render,
+    Phase.NAMESPACE: namespace,
+    Phase.DATA: data,
+    Phase.WORKLOADS: workloads,
+    Phase.ROUTE: route,
+    Phase.PROBE: probe,
+    Phase.CHECKS: checks,
 }
 
-_SLOW = timedelta(seconds=30)
-"""A wait for the cluster that lasts longer is told."""
-_CONFIGURATION_AGAIN = timedelta(minutes=5)
-"""How soon a configuration that was wrong is read again."""
-_OUTAGE_AGAIN = timedelta(minutes=1)
-_STEADY_AGAIN = timedelta(seconds=30)
-_BUNDLES = 64
+_MAX_BUNDLES = 64
+_STEADY = (EnvironmentState.READY, EnvironmentState.ASLEEP)
 
 
 @dataclass(frozen=True, slots=True)
 class _RenderInputs:
-    """What a bundle is made of: while it is the same, nothing is rendered again."""
+    """All that determines a bundle: nothing is rendered again while it is the same."""
 
     environment: EnvironmentKey
     commit: str
@@ -64,145 +70,142 @@ class _RenderInputs:
 
     @classmethod
     def of(cls, context: ReconcileContext) -> _RenderInputs:
-        configuration, target = context.attempt.configuration or "", context.environment.overrides.target
-        serial = target.serial if target is not None else 0
+        target = context.overrides.target
         return cls(
             context.environment.key,
             context.commit,
-            configuration,
+            context.attempt.configuration or "",
             context.secrets.digest,
             context.reset_token,
-            context.environment.overrides.refreshes,
+            context.overrides.refreshes,
             context.asleep,
-            serial,
+            target.serial if target is not None else 0,
         )
 
 
 class PhaseRunner:
-    """Takes an environment through its phases, as far as it comes. Keeps what was rendered."""
+    """Runs phases until one waits or fails; caches rendered bundles.
+
+    What a finished phase wrote is not written again while its inputs are the same, which `Attempt` records.
+    Its objects are read again in each run: that is how a crashed pod or a deleted namespace is noticed.
+    """
 
     def __init__(self) -> None:
         self._bundles: OrderedDict[_RenderInputs, Bundle] = OrderedDict()
 
     async def __call__(self, context: ReconcileContext) -> datetime | None:
+        """Returns when to run again unless woken before; None when settled."""
         if context.environment.admission is Admission.QUEUED and not await request_slot(context):
             return None
         for phase, step in PHASES.items():
             if phase is Phase.NAMESPACE and not await request_slot(context):
                 return None
-            outcome = await self._step(context, phase, step)
+            outcome = await self._run(context, phase, step)
             if isinstance(outcome, Waiting):
                 return await self._wait(context, phase, outcome)
             if isinstance(outcome, Failed):
                 return await self.fail(context, outcome)
-            await context.finish_phase(phase)
             if phase is Phase.RENDER and context.bundle is not None:
-                self._keep(_RenderInputs.of(context), context.bundle)
+                self._remember(_RenderInputs.of(context), context.bundle)
+            context.finish_phase(phase)
         await (self._asleep(context) if context.asleep else self._ready(context))
         return None
 
-    async def _step(self, context: ReconcileContext, phase: Phase, step: Step) -> Outcome:
-        """One phase, whatever its peers say; without secrets in it."""
+    async def fail(self, context: ReconcileContext, failed: Failed) -> datetime | None:
+        """Without a loaded configuration the failure is before all phases; its detail is line and field."""
+        unconfigured = context.configuration is None
+        cause = context.message(failed.reason, failed.detail)
+        changed = _differs(context.status, EnvironmentState.FAILED, cause)
+        if changed or (unconfigured and context.status.cause != cause):
+            context.decide("failed", failed.reason, failed.detail if unconfigured else "")
+        elif context.status.cause is not None:
+            cause = context.status.cause  # a crash loop is reported once, not with each restart
+        status = transitions.failed(context.status, context.commit, cause)
+        context.update_status(replace(status, phase=None) if unconfigured else status)
+        context.update_attempt(replace(context.attempt, wait=None))
+        await context.report()
+        if unconfigured:
+            return context.ports.clock() + RETRY_CONFIGURATION
+        return None if failed.final else context.ports.clock() + RETRY_OUTAGE
+
+    async def _run(self, context: ReconcileContext, phase: Phase, step: Step) -> Outcome:
         context.start_phase(phase)
         if phase is Phase.RENDER:
             context.bundle = self._bundles.get(_RenderInputs.of(context))
         try:
             outcome = await step(context)
         except Rejected as error:
-            outcome = Failed(str(error), True, error.detail)
+            outcome = Failed(Reported(str(error)), True, error.detail)
         except Unavailable as error:
-            outcome = self._unreachable(context, phase, error)
-        outcome = _hide_secrets(outcome, context.secrets)
+            outcome = _unavailable(context, phase, error)
         if isinstance(outcome, Waiting) and context.ports.clock() >= outcome.until:
-            return Failed(f"Gave up. {outcome.reason}", True, outcome.detail)
+            return Failed(TimedOut(outcome.reason), True, outcome.detail)
         return outcome
 
-    def _unreachable(self, context: ReconcileContext, phase: Phase, error: Unavailable) -> Outcome:
-        """A peer's outage is a wait; when it lasts it is told as a failure and still tried again."""
-        now = context.ports.clock()
-        started = context.waiting_since(phase)
-        if now >= started + rollout.LIMITS.get(phase, preparation.ARTIFACT_LIMIT):
-            return Failed(str(error), final=False)
-        pause = min(max((now - started) / 4, timedelta(seconds=1)), timedelta(minutes=1))
-        return Waiting(str(error), error.retry_at or now + pause, until=datetime.max.replace(tzinfo=UTC))
-
     async def _ready(self, context: ReconcileContext) -> None:
-        fresh = context.status.state is not EnvironmentState.READY
-        if fresh and context.environment.key.kind is EnvironmentKind.PREVIEW:
+        first = context.status.state is not EnvironmentState.READY
+        if first and context.is_preview:
             await _keep_release(context)
-        context.set(state=EnvironmentState.READY, phase=None, cause=None, live_commit=context.status.commit)
-        context.remember(unstable_since=None, wait=None)
-        where = f"answers at {context.status.url}" if context.status.url else "runs; it has no route"
-        await context.save(*([("ready", f"{context.commit[:7]} {where}")] * fresh))
+        context.update_status(transitions.ready(context.status))
+        context.update_attempt(transitions.settled(context.attempt))
+        if first:
+            context.decide("ready", Serving(context.commit, context.status.url))
         await context.report()
 
     async def _asleep(self, context: ReconcileContext) -> None:
-        fresh = context.status.state is not EnvironmentState.ASLEEP
-        context.set(state=EnvironmentState.ASLEEP, phase=None, cause=asleep_message(context))
-        context.remember(unstable_since=None, wait=None)
-        await context.save(*([("asleep", asleep_message(context).summary)] * fresh))
+        reason = asleep_reason(context)
+        if context.status.state is not EnvironmentState.ASLEEP:
+            context.decide("asleep", reason)
+        context.update_status(transitions.asleep(context.status, context.message(reason)))
+        context.update_attempt(transitions.settled(context.attempt))
         await context.report()
 
     async def _wait(self, context: ReconcileContext, phase: Phase, outcome: Waiting) -> datetime:
-        now = context.ports.clock()
+        now, since, policy = context.ports.clock(), context.waiting_since(phase), POLICIES[phase]
         until = outcome.until if outcome.until.year < datetime.max.year else None
-        wait, since = StatusMessage(outcome.reason, outcome.detail, until), context.waiting_since(phase)
-        unsteady = context.status.phases[phase].finished_at is not None
-        context.remember(wait=wait, unstable_since=since if unsteady else None)
-        steady = context.status.state in (EnvironmentState.READY, EnvironmentState.ASLEEP)
-        if steady and now - since < rollout.LIMITS.get(phase, _SLOW):
-            await context.save()
-            return min(outcome.check_again, now + _STEADY_AGAIN)
-        slow = now - since >= _SLOW
-        if phase is Phase.ARTIFACT or slow:
-            news = _differs_in_words(context.status, EnvironmentState.WAITING, wait)
-            context.set(state=EnvironmentState.WAITING, cause=wait)
-            await context.save(*([("waiting", outcome.reason)] * news))
-            await context.report()
-            return outcome.check_again
-        await context.save()
-        return min(outcome.check_again, since + _SLOW)
-
-    async def fail(self, context: ReconcileContext, failed: Failed) -> datetime | None:
-        cause = StatusMessage(failed.reason, failed.detail)
-        news = _differs_in_words(context.status, EnvironmentState.FAILED, cause)
-        why = failed.reason
-        if context.configuration is None:  # its detail is line and field, not somebody's log
-            news, why = news or context.status.cause != cause, f"{failed.reason} {failed.detail}"
-        if not news and context.status.cause is not None:
-            cause = context.status.cause  # what crashes over and over is told once, not with each restart
-        context.set(state=EnvironmentState.FAILED, commit=context.commit, cause=cause, end=None)
-        if context.configuration is None:
-            context.set(phase=None)  # before all of them
-        context.remember(wait=None)
-        await context.save(*([("failed", why)] * news))
+        cause = context.message(outcome.reason, outcome.detail, until)
+        unstable = context.status.phases[phase].finished_at is not None
+        context.update_attempt(
+            replace(context.attempt, wait=cause, unstable_since=since if unstable else None)
+        )
+        if context.status.state in _STEADY and now - since < policy.tolerated:
+            return min(outcome.check_again, now + VERIFY_AGAIN)
+        if phase is not Phase.ARTIFACT and now - since < REPORT_AFTER:
+            return min(outcome.check_again, since + REPORT_AFTER)
+        if _differs(context.status, EnvironmentState.WAITING, cause):
+            context.decide("waiting", outcome.reason)
+        context.update_status(transitions.waiting(context.status, cause))
         await context.report()
-        if context.configuration is None:
-            return context.ports.clock() + _CONFIGURATION_AGAIN
-        return None if failed.final else context.ports.clock() + _OUTAGE_AGAIN
+        return outcome.check_again
 
-    def _keep(self, key: _RenderInputs, bundle: Bundle) -> None:
+    def _remember(self, key: _RenderInputs, bundle: Bundle) -> None:
         self._bundles[key] = bundle
         self._bundles.move_to_end(key)
-        while len(self._bundles) > _BUNDLES:
+        while len(self._bundles) > _MAX_BUNDLES:
             self._bundles.popitem(last=False)
 
 
-def asleep_message(context: ReconcileContext) -> StatusMessage:
-    return StatusMessage(
-        f"`{context.environment.overrides.asleep_by}` put it to sleep: nothing runs, and the data stays."
-    )
+def asleep_reason(context: ReconcileContext) -> EnvironmentReason:
+    return Asleep(context.overrides.asleep_by or "")
+
+
+def _unavailable(context: ReconcileContext, phase: Phase, error: Unavailable) -> Outcome:
+    """An outage is a wait. When it lasts, it is reported as a failure and still retried."""
+    now, since = context.ports.clock(), context.waiting_since(phase)
+    if now >= since + POLICIES[phase].outage_limit:
+        return Failed(Reported(str(error)), final=False)
+    again = error.retry_at or now + OUTAGE.pause(now - since)
+    return Waiting(Reported(str(error)), again, until=datetime.max.replace(tzinfo=UTC))
 
 
 async def _keep_release(context: ReconcileContext) -> None:
-    """What reviewers see from now on is what can be promoted."""
-    assert context.bundle is not None, "the render phase runs first"
-    pull, repository = context.pull_request, context.environment.repository
+    """What reviewers see from now on can be promoted."""
+    pull = context.pull_request
     release = PromotableRelease(
-        repository_id=repository.id,
+        repository_id=context.environment.repository.id,
         commit=context.commit,
         images=context.attempt.images,
-        manifests_digest=context.bundle.manifests_digest,
+        manifests_digest=context.rendered.manifests_digest,
         origin=Origin.PREVIEW,
         number=pull.number,
         from_fork=pull.from_fork,
@@ -211,17 +214,8 @@ async def _keep_release(context: ReconcileContext) -> None:
     await context.ports.promotions.keep(release)
 
 
-def _hide_secrets(outcome: Outcome, secrets: InjectedSecrets) -> Outcome:
-    """Logs and answers are quoted in it, and a program may tell there what it was given."""
-    if isinstance(outcome, Waiting):
-        return replace(outcome, reason=secrets.hide(outcome.reason), detail=secrets.hide(outcome.detail))
-    if isinstance(outcome, Failed):
-        return replace(outcome, reason=secrets.hide(outcome.reason), detail=secrets.hide(outcome.detail))
-    return outcome
-
-
-def _differs_in_words(status: Status, state: EnvironmentState, cause: StatusMessage) -> bool:
-    """Whether it was not told in these words before: a counter that moved on, or a log's tail, is no news."""
+def _differs(status: Status, state: EnvironmentState, cause: StatusMessage) -> bool:
+    """Whether state or sentence changed; another number or log tail is no change."""
     before = status.cause.summary if status.cause is not None else None
     return (
         status.state is not state

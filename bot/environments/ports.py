@@ -1,4 +1,4 @@
-"""What the reconcile of an environment asks of the other rooms."""
+"""Protocols of the clients and stores that the reconcile of an environment uses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from bot.model.size import Size
 from bot.model.work import Claim
 
 Fence = Callable[[], Awaitable[None]]
-"""Called before every write to a peer; raises Superseded when claim or generation is no longer ours."""
+"""Called before every outward write; raises Superseded unless claim and generation are current."""
 
 SaveReceipt = Callable[[str], Awaitable[None]]
 """Stores the reporter's receipt under the fence; raises Superseded like Fence."""
@@ -91,13 +91,13 @@ class ImageResolver(Protocol):
 
 
 class SecretProvider(Protocol):
-    """One kind of place that secrets come from: what stands before the colon of a reference names it."""
+    """A source of secrets, named by the scheme of a reference."""
 
     async def read(self, path: str, repository: Repository) -> str:
-        """The value behind `path`, which is the rest of the reference.
+        """The value for `path`, the rest of the reference after the colon.
 
-        Raises Rejected when there is none or it is not for this repository, Unavailable when the place does
-        not answer; no message has a value in it.
+        Raises Rejected when it does not exist or is not for this repository, Unavailable when the source
+        does not respond. No message contains a value.
         """
 
 
@@ -181,16 +181,34 @@ class HealthReader(Protocol):
         """The image references of all running and starting containers, as pods and as nodes name them."""
 
 
+class Telemetry(Protocol):
+    """Metrics of reconciles."""
+
+    def phase(self, phase: str, seconds: float) -> None:
+        """A phase finished; the seconds include its waits."""
+
+    def leaked(self, cause: str, minutes: float) -> None:
+        """Something existed longer than it should have by so many minutes, and was deleted."""
+
+
+class NoTelemetry:
+    """No-op implementation."""
+
+    def phase(self, phase: str, seconds: float) -> None: ...
+
+    def leaked(self, cause: str, minutes: float) -> None: ...
+
+
 class PromotionHooks(Protocol):
     async def wake(self, stage: EnvironmentKey) -> None:
-        """Something happened to a stage's environment: its promotions are looked at again."""
+        """A stage's environment changed: its promotions are reconciled."""
 
     async def keep(self, release: PromotableRelease) -> None:
-        """Remembers a release that a preview ran, so that the very same can be promoted."""
+        """Stores a release that a preview ran, so that the same artifact can be promoted."""
 
 
 class NoPromotionHooks:
-    """Where nothing is promoted, nobody listens."""
+    """No-op implementation."""
 
     async def wake(self, stage: EnvironmentKey) -> None: ...
 
@@ -199,13 +217,13 @@ class NoPromotionHooks:
 
 class Gateway(Protocol):
     def host(self, label: str) -> str:
-        """The full host name (no port) that begins with an environment's label."""
+        """The full host name, without port, that starts with an environment's label."""
 
     def url(self, host: str) -> str:
-        """What people click."""
+        """The address that users open."""
 
     async def get(self, host: str, path: str) -> Answer:
-        """One request through the gateway; never raises for what the peer does."""
+        """One request through the gateway. Never raises for a failed request."""
 
 
 class EnvironmentStore(Protocol):
@@ -228,11 +246,11 @@ class EnvironmentStore(Protocol):
         """
 
     async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
-        """What a signed delivery told, before that moment, of why the App has lost the repository."""
+        """The notice, received before that moment, that the App lost the repository."""
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
-        """Gives it a place on the cluster, or one in the queue: then it says why.
+        """Assigns a slot on the cluster and returns None, or returns the position in the queue.
 
-        It is kept until a record is saved whose `admission` is NONE; that wakes the queue. Raises
+        The slot is kept until a record is saved whose `admission` is NONE; that wakes the queue. Raises
         Superseded like `save`.
         """

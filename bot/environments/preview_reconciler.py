@@ -1,35 +1,52 @@
-"""Brings one preview from what is observed to what is desired, from any starting point."""
+"""Brings one preview from its observed to its desired state, from any starting point."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 
 from bot.config.loader import CONFIG_FILE, parse_configuration
-from bot.environments import desired_state as desire
-from bot.environments import expiry as deadline
+from bot.environments import expiry, transitions
 from bot.environments.context import Policy, Ports, ReconcileContext
-from bot.environments.desired_state import Absent
-from bot.environments.phase_runner import PhaseRunner, asleep_message
+from bot.environments.desired_state import (
+    REMOVAL_GRACE_PERIOD,
+    Absent,
+    DesiredState,
+    after_configuration,
+    before_configuration,
+    needs_paths,
+    without_pull_request,
+)
+from bot.environments.outcome import Failed
+from bot.environments.phase_runner import PhaseRunner, asleep_reason
+from bot.environments.reasons import (
+    AttemptStarted,
+    BaseChanged,
+    EnvironmentReason,
+    Expiring,
+    HeadChanged,
+    LabelsChanged,
+    PlainReason,
+)
 from bot.environments.teardown import teardown
-from bot.model.environment import Attempt, EndReason, EnvironmentState, Status, StatusMessage
+from bot.environments.waiting import RETRY_CONFIGURATION, RETRY_PULL_REQUEST
+from bot.model.environment import Attempt, EndReason, EnvironmentState, Status
 from bot.model.errors import ConfigurationError, Rejected
-from bot.model.outcome import Failed
 from bot.model.pull_request import PullRequest
 from bot.model.quota import Admission
+from bot.model.reason import Reported
 
 log = structlog.get_logger()
 
-_RETRY_CONFIGURATION = timedelta(minutes=5)
-"""How soon a configuration that was missing or wrong is read again."""
-_RETRY_UNSEEN = timedelta(minutes=10)
-"""How soon to ask again for a pull request that GitHub did not show."""
-_UNSEEN = StatusMessage("GitHub does not show the pull request, which is no evidence: nothing is changed.")
-_UNUSABLE = (
-    "`.greenroom.yml` on the default branch cannot be used. Mend it there, and the preview goes on by itself."
+_RESTARTED = (
+    EnvironmentState.READY,
+    EnvironmentState.FAILED,
+    EnvironmentState.WAITING,
+    EnvironmentState.ASLEEP,
 )
+"""States that become pending when the pull request changed."""
 
 
 class PreviewReconciler:
@@ -39,111 +56,102 @@ class PreviewReconciler:
         self._run_phases = PhaseRunner()
 
     async def __call__(self, context: ReconcileContext) -> datetime | None:
-        """Runs as far as it can; returns when to run again unless woken before, None when settled."""
-        await self._apply_extension(context)
+        self._apply_extension(context)
+        detail = ""
         try:
-            refusal = await self._read_pull_request(context)
+            unreadable = await self._read_pull_request(context)
         except Rejected as error:
-            refusal = StatusMessage(str(error), error.detail)
-        if refusal is not None:
-            return await self._without_pull_request(context, refusal)
-        await self._apply_overrides(context)
-        wanted = desire.before_configuration(
+            unreadable, detail = Reported(str(error)), error.detail
+        if unreadable is not None:
+            return await self._without_pull_request(context, unreadable, detail)
+        self._apply_overrides(context)
+        desired = before_configuration(
             context.pull_request,
             context.status,
-            context.environment.overrides,
+            context.overrides,
             self._ports.clock(),
             author_trusted=await self._trusts_author(context),
         )
-        if isinstance(wanted, Absent):
-            return await teardown(context, wanted)
+        if isinstance(desired, Absent):
+            return await teardown(context, desired)
         try:
-            wanted = await self._read_configuration(context)
+            desired = await self._read_configuration(context)
         except ConfigurationError as error:
-            return await self._run_phases.fail(context, Failed(_UNUSABLE, True, str(error)))
-        if isinstance(wanted, Absent):
-            again = await teardown(context, wanted)
-            return again or self._retry_configuration(wanted)
+            failed = Failed(PlainReason.CONFIGURATION_INVALID, True, str(error))
+            return await self._run_phases.fail(context, failed)
+        if isinstance(desired, Absent):
+            again = await teardown(context, desired)
+            return again or self._retry_configuration(desired)
         await self._start_attempt(context)
         return await self._run_phases(context)
 
     async def _without_pull_request(
-        self, context: ReconcileContext, refusal: StatusMessage
+        self, context: ReconcileContext, reason: EnvironmentReason, detail: str
     ) -> datetime | None:
-        """GitHub answered, but shows no pull request: that alone is no evidence."""
-        now = self._ports.clock()
-        if context.status.state in (EnvironmentState.GONE, EnvironmentState.REFUSED):
-            return None  # when it can be seen again, somebody will tell
-        repository = context.environment.repository
-        lost = await self._ports.environments.removal(repository, now - desire.REMOVAL_GRACE_PERIOD)
-        if lost is not None and not await self._ports.installations.access_lost(repository):
-            lost = None
-        unwanted = desire.without_pull_request(context.status, now, lost)
-        if unwanted is not None:
-            return await teardown(context, unwanted)
-        log.warning("the pull request is not shown by GitHub; nothing is changed", reason=refusal.summary)
+        """GitHub responded but shows no pull request, which alone is no evidence for a deletion."""
+        if context.status.state in transitions.ENDED:
+            return None
+        now, repository = self._ports.clock(), context.environment.repository
+        notice = await self._ports.environments.removal(repository, now - REMOVAL_GRACE_PERIOD)
+        if notice is not None and not await self._ports.installations.access_lost(repository):
+            notice = None
+        absent = without_pull_request(context.status, now, notice)
+        if absent is not None:
+            return await teardown(context, absent)
+        cause = context.message(reason, detail)
+        log.warning("pull request not visible; nothing is changed", reason=cause.summary)
         if context.status.expires_at is None and context.environment.admission is not Admission.QUEUED:
-            # What nobody can look up shall not stay for ever.
-            context.set(expires_at=now + self._policy.longest_ttl)
-        news = context.attempt.wait != refusal
-        context.remember(wait=refusal)
-        await context.save(*([("unseen", refusal.summary)] * news))
-        return now + _RETRY_UNSEEN
+            # An environment without a readable pull request must not exist forever.
+            context.update_status(replace(context.status, expires_at=now + self._policy.longest_ttl))
+        if context.attempt.wait != cause:
+            context.decide("unseen", reason)
+        context.update_attempt(replace(context.attempt, wait=cause))
+        return now + RETRY_PULL_REQUEST
 
-    async def _read_pull_request(self, context: ReconcileContext) -> StatusMessage | None:
-        """Reads GitHub when a hint came since; starts a new attempt when what is wanted changed.
+    async def _read_pull_request(self, context: ReconcileContext) -> EnvironmentReason | None:
+        """Reads it once for each generation; a relevant change starts a new attempt.
 
-        Gives a cause when GitHub does not show it.
+        Returns the reason why it could not be read.
         """
-        environment = context.environment
-        before = context.attempt.pull_request
+        environment, before = context.environment, context.attempt.pull_request
         if before is not None and environment.observed_generation == environment.generation:
             return None
         pull = await self._ports.pull_requests.pull_request(environment.repository, int(environment.key.name))
         if pull is None:
-            return _UNSEEN
+            return PlainReason.PULL_REQUEST_NOT_VISIBLE
         context.github_was_read = True
         context.environment = replace(
             environment, observed_generation=environment.generation, repository=pull.repository
         )
-        if before is None or _differs(before, pull):
-            anew = Attempt(
-                pull_request=pull,
-                configuration=context.attempt.configuration,
-                overrides=context.attempt.overrides,
-            )
-            context.environment = replace(context.environment, attempt=anew)
-            story = _changes(before, pull) if before else []
-            if context.status.state in (
-                EnvironmentState.READY,
-                EnvironmentState.FAILED,
-                EnvironmentState.WAITING,
-                EnvironmentState.ASLEEP,
-            ):
-                context.set(state=EnvironmentState.PENDING, cause=None, phase=None)
-            await context.save(*story)
-        else:
-            context.remember(pull_request=pull, wait=None)
-            await context.save()
+        if before is not None and not _differs(before, pull):
+            context.update_attempt(replace(context.attempt, pull_request=pull, wait=None))
+            return None
+        attempt = context.attempt
+        context.update_attempt(
+            Attempt(pull_request=pull, configuration=attempt.configuration, overrides=attempt.overrides)
+        )
+        if context.status.state in _RESTARTED:
+            context.update_status(transitions.pending(context.status))
+        for action, reason in _changes(before, pull) if before is not None else ():
+            context.decide(action, reason)
         return None
 
-    async def _apply_overrides(self, context: ReconcileContext) -> None:
-        """What was asked for by command since the attempt began."""
-        before, now = context.attempt.overrides, context.environment.overrides
+    def _apply_overrides(self, context: ReconcileContext) -> None:
+        """Starts a new attempt after a command that repeats or pauses the deployment."""
+        before, now = context.attempt.overrides, context.overrides
         if (before.refreshes, before.asleep_by is None) != (now.refreshes, now.asleep_by is None):
-            # The same bytes once more: tags may have moved, digests do not.
-            anew = Attempt(
+            # The same bytes again: tags may have moved, digests do not.
+            attempt = Attempt(
                 pull_request=context.pull_request,
                 images=context.attempt.images,
                 author_trusted=context.attempt.author_trusted,
             )
-            context.environment = replace(context.environment, attempt=anew)
-            context.environment = replace(context.environment, status=deadline.clear(context.status))
-            context.set(commit=None)
-        context.remember(overrides=now)
+            context.update_attempt(attempt)
+            context.update_status(replace(expiry.clear(context.status), commit=None))
+        context.update_attempt(replace(context.attempt, overrides=now))
 
     async def _trusts_author(self, context: ReconcileContext) -> bool:
-        """Whether the commits of a fork's pull request come from somebody who may write here anyway."""
+        """Whether the author of a fork's pull request may write to this repository, and owns the fork."""
         pull = context.pull_request
         if not pull.from_fork or not pull.head_owner or pull.head_owner.lower() != pull.author.lower():
             return False
@@ -151,100 +159,95 @@ class PreviewReconciler:
             try:
                 role = await self._ports.collaborators.role(pull.repository, pull.author)
             except Rejected as error:
-                log.warning("the author's rights cannot be read", reason=str(error))
+                log.warning("role of the author not readable", reason=str(error))
                 return False
-            context.remember(author_trusted=role.may_write)
+            context.update_attempt(replace(context.attempt, author_trusted=role.may_write))
         return bool(context.attempt.author_trusted)
 
-    async def _apply_extension(self, context: ReconcileContext) -> None:
-        minded = deadline.apply_extension(context.status, context.environment.overrides, self._ports.clock())
-        if minded != context.status:
-            warns = minded.expiring and not context.status.expiring
-            context.environment = replace(context.environment, status=minded)
-            await context.save(
-                *([("expiring", f"Its time is up at {minded.expires_at:%Y-%m-%d %H:%M} UTC.")] * warns)
-            )
+    def _apply_extension(self, context: ReconcileContext) -> None:
+        before = context.status
+        status = expiry.apply_extension(before, context.overrides, self._ports.clock())
+        context.update_status(status)
+        if status.expiring and not before.expiring and status.expires_at is not None:
+            context.decide("expiring", Expiring(status.expires_at))
 
-    async def _read_configuration(self, context: ReconcileContext) -> desire.DesiredState:
-        """Reads it once for each generation; another text than before is another desire."""
+    async def _read_configuration(self, context: ReconcileContext) -> DesiredState:
+        """Reads it once for each generation; another text starts a new attempt."""
         before = text = context.attempt.configuration
-        unread = text is None or context.attempt.configuration_generation < context.environment.generation
+        pull, generation = context.pull_request, context.environment.generation
+        unread = text is None or context.attempt.configuration_generation < generation
         if unread:
-            text = await self._ports.contents.default_branch_file(
-                context.pull_request.repository, CONFIG_FILE
-            )
+            text = await self._ports.contents.default_branch_file(pull.repository, CONFIG_FILE)
         if text is None:
-            return Absent(EndReason.UNCONFIGURED, StatusMessage(f"The default branch has no {CONFIG_FILE}."))
+            return Absent(EndReason.UNCONFIGURED, PlainReason.CONFIGURATION_MISSING)
         context.configuration = parse_configuration(text, self._policy.largest_size)
         paths = None
-        if unread and desire.needs_paths(context.configuration):
-            paths = await self._ports.pull_requests.changed_paths(
-                context.pull_request.repository, context.pull_request.number
-            )
-        wanted = desire.after_configuration(context.pull_request, context.configuration, paths)
-        if isinstance(wanted, Absent):
-            context.remember(configuration=text)
+        if unread and needs_paths(context.configuration):
+            paths = await self._ports.pull_requests.changed_paths(pull.repository, pull.number)
+        desired = after_configuration(pull, context.configuration, paths)
+        if isinstance(desired, Absent):
+            context.update_attempt(replace(context.attempt, configuration=text))
         elif unread:
             if before is not None and before != text:
-                await self._start_over(context)
-            context.remember(configuration=text, configuration_generation=context.environment.generation)
-        return wanted
+                self._restart_attempt(context)
+            attempt = replace(context.attempt, configuration=text, configuration_generation=generation)
+            context.update_attempt(attempt)
+        return desired
 
-    async def _start_over(self, context: ReconcileContext) -> None:
-        """The same head is to be brought up once more, and nothing that was done for it counts."""
-        anew = Attempt(
-            pull_request=context.pull_request,
-            overrides=context.attempt.overrides,
-            author_trusted=context.attempt.author_trusted,
+    def _restart_attempt(self, context: ReconcileContext) -> None:
+        """The same head is deployed again, and results of the previous attempt do not count."""
+        attempt = context.attempt
+        context.update_attempt(
+            Attempt(
+                pull_request=context.pull_request,
+                overrides=attempt.overrides,
+                author_trusted=attempt.author_trusted,
+            )
         )
-        context.environment = replace(context.environment, attempt=anew)
-        context.set(commit=None)
-        await context.save(("changed", f"{CONFIG_FILE} on the default branch is another one."))
+        context.update_status(replace(context.status, commit=None))
+        context.decide("changed", PlainReason.CONFIGURATION_CHANGED)
 
     async def _start_attempt(self, context: ReconcileContext) -> None:
-        """Says at once, before anything else, that this head is being brought up."""
-        begun = context.status.commit == context.pull_request.head_sha and context.status.end is None
-        queued = context.environment.admission is Admission.QUEUED  # its time has not begun
-        if begun and (queued or context.status.expires_at is not None):
+        """Reports at once, before all phases, that this head is being deployed."""
+        head, status = context.pull_request.head_sha, context.status
+        started = status.commit == head and status.end is None
+        queued = context.environment.admission is Admission.QUEUED  # the expiry timer has not started
+        if started and (queued or status.expires_at is not None):
             return
-        live = context.status.live_commit
-        context.set(**_fresh(context.pull_request.head_sha, live))
+        context.update_status(Status(EnvironmentState.PENDING, commit=head, live_commit=status.live_commit))
         context.start_expiry()
         if context.asleep:
-            context.set(state=EnvironmentState.ASLEEP, cause=asleep_message(context))
-        story = ("opened" if live is None else "updating", f"{context.pull_request.head_sha[:7]} is wanted")
-        await context.save(("asleep", asleep_message(context).summary) if context.asleep else story)
+            reason = asleep_reason(context)
+            context.update_status(transitions.asleep(context.status, context.message(reason)))
+            context.decide("asleep", reason)
+        else:
+            context.decide("opened" if status.live_commit is None else "updating", AttemptStarted(head))
         await context.report()
 
-    def _retry_configuration(self, unwanted: Absent) -> datetime | None:
-        return self._ports.clock() + _RETRY_CONFIGURATION if unwanted.end is EndReason.UNCONFIGURED else None
+    def _retry_configuration(self, absent: Absent) -> datetime | None:
+        return self._ports.clock() + RETRY_CONFIGURATION if absent.end is EndReason.UNCONFIGURED else None
 
 
 def _differs(before: PullRequest, now: PullRequest) -> bool:
-    """Whether what is wanted may be another thing than before; a new title changes nothing."""
+    """Whether the desired state may differ; a new title changes nothing."""
     return (
         (before.head_sha, before.open, before.merged, before.draft, before.labels, before.base_ref)
         != (now.head_sha, now.open, now.merged, now.draft, now.labels, now.base_ref)
     ) or (before.from_fork, before.archived) != (now.from_fork, now.archived)
 
 
-def _changes(before: PullRequest, now: PullRequest) -> list[tuple[str, str]]:
-    """What happened to the pull request since it was read last. That it was closed, the teardown tells."""
+def _changes(before: PullRequest, now: PullRequest) -> list[tuple[str, EnvironmentReason]]:
+    """Action and reason of each change since the last read. The teardown records the end."""
     if before.head_sha != now.head_sha:
-        return [("superseded", f"{before.head_sha[:7]} → {now.head_sha[:7]}")]
-    story = []
+        return [("superseded", HeadChanged(before.head_sha, now.head_sha))]
+    changes: list[tuple[str, EnvironmentReason]] = []
     if now.open and not before.open:
-        story.append(("reopened", "The pull request is open again."))
+        changes.append(("reopened", PlainReason.PULL_REQUEST_REOPENED))
     if before.draft != now.draft:
-        story.append(("changed", "It is a draft now." if now.draft else "It is ready for review now."))
+        draft = PlainReason.CONVERTED_TO_DRAFT if now.draft else PlainReason.READY_FOR_REVIEW
+        changes.append(("changed", draft))
     if before.labels != now.labels:
-        story.append(("changed", f"Its labels are: {', '.join(now.labels) or 'none'}."))
+        changes.append(("changed", LabelsChanged(tuple(now.labels))))
     if before.base_ref != now.base_ref:
-        story.append(("changed", f"It goes into {now.base_ref} now."))
-    return story
-
-
-def _fresh(commit: str, live: str | None) -> dict[str, object]:
-    """The status fields of a new attempt; what still runs of the one before stays told as such."""
-    blank = Status(EnvironmentState.PENDING, commit=commit, live_commit=live)
-    return {name: getattr(blank, name) for name in Status.__dataclass_fields__}
+        changes.append(("changed", BaseChanged(now.base_ref)))
+    return changes

@@ -1,4 +1,4 @@
-"""What is asked to be rendered: a place and a commit, as the configuration says. Pure."""
+"""Builds render requests from the configuration. Pure."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ def render_request(
     environment: EnvironmentKey,
     host: str,
     files: Mapping[str, bytes],
-    **place: Any,
+    **fields: Any,
 ) -> RenderRequest:
-    """`files` are the commit's; `place` are the other fields of the request that no configuration tells."""
-    own, data = configuration.section_of(environment), configuration.data_of(environment)
+    """`files` are those of the commit; `fields` are the request's fields that no configuration decides."""
+    section, data = configuration.section_of(environment), configuration.data_of(environment)
     return replace(
-        common_request(configuration, environment=environment, files=files, **place),
+        common_request(configuration, environment=environment, files=files, **fields),
         host=host if configuration.route else "",
-        config=own.config,
+        config=section.config,
         seed=_seed(data.seed, files) if data.seed else None,
-        checks=tuple(_job(check.title, check.job) for check in own.checks if check.job),
+        checks=tuple(_job(check.title, check.job) for check in section.checks if check.job),
     )
 
 
-def common_request(configuration: Configuration, **place: Any) -> RenderRequest:
-    """What the configuration says alike of all environments, without what is only one's own."""
+def common_request(configuration: Configuration, **fields: Any) -> RenderRequest:
+    """The part of a request that is the same for all environments."""
     route, data = configuration.route, configuration.data
     return replace(
-        manifests_request(configuration, **place),
+        manifests_request(configuration, **fields),
         backend=Backend(route.service, route.port) if route else None,
         migrations=_job("migrations", data.migrate) if data and data.migrate else None,
     )
 
 
-def manifests_request(configuration: Configuration, **place: Any) -> RenderRequest:
-    """The commit's manifests, and nothing that the bot adds to them."""
+def manifests_request(configuration: Configuration, **fields: Any) -> RenderRequest:
+    """The commit's manifests, without anything that the bot adds."""
     manifests = configuration.manifests
     return RenderRequest(
         tool=manifests.tool,
@@ -53,19 +53,19 @@ def manifests_request(configuration: Configuration, **place: Any) -> RenderReque
         values=manifests.values,
         backend=None,
         host="",
-        **place,
+        **fields,
     )
 
 
 def _seed(seed: Seed, files: Mapping[str, bytes]) -> JobRequest:
-    chosen: dict[str, bytes] = {}
+    selected: dict[str, bytes] = {}
     for pattern in seed.files:
-        found = {path: content for path, content in files.items() if path_matches(path, pattern)}
-        if not found:
-            told = "matches no file of this commit (files larger than 5 MiB are not looked at)"
-            raise ManifestRefused(f"{CONFIG_FILE}, data.seed.files: {pattern!r} {told}.")
-        chosen |= found
-    return replace(_job("seed", seed), files=chosen)
+        matching = {path: content for path, content in files.items() if path_matches(path, pattern)}
+        if not matching:
+            problem = "matches no file of this commit (files above 5 MiB are ignored)"
+            raise ManifestRefused(f"{CONFIG_FILE}, data.seed.files: {pattern!r} {problem}.")
+        selected |= matching
+    return replace(_job("seed", seed), files=selected)
 
 
 def _job(name: str, job: Job) -> JobRequest:

@@ -1,4 +1,4 @@
-"""The secrets of an environment: read when they are needed, written into its namespace, told to nobody."""
+"""The secrets of an environment: read for each run, written into its namespace, hidden in all texts."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
+from bot.environments.outcome import Failed
 from bot.environments.ports import SecretProvider
+from bot.environments.reasons import SecretsUnavailable
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import Rejected
 from bot.model.repository import Repository
 
 HIDDEN = "[hidden]"
 SHORTEST = 6
-"""Hiding every occurrence of something shorter would make texts unreadable and hide nothing."""
+"""Hiding every occurrence of a shorter value would make texts unreadable and hide nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class InjectedSecrets:
-    """Variables for every container of an environment. Its values are in no text that it is turned into."""
+    """Variables for every container of an environment. Their values are not part of its `repr`."""
 
     values: Mapping[str, str] = field(default_factory=dict, repr=False)
     digest: str = ""
-    """Another one for other values; keyed, so that it tells nothing of them. "" without values."""
+    """Keyed digest of the values: shows whether they changed and reveals nothing. "" without values."""
 
     def hide(self, text: str) -> str:
-        """The text without the values, nor an end of one where the text was cut off."""
+        """The text without the values, and without the rest of a value at a cut end."""
         return _hide(text, self.values.values())
 
 
@@ -39,17 +41,17 @@ async def read_secrets(
     repository: Repository,
     environment: EnvironmentKey,
     key: bytes,
-) -> InjectedSecrets:
-    """Raises Rejected, which names every reference that cannot be had, and no value."""
+) -> InjectedSecrets | Failed:
+    """The values of all references, or a failure that names each unavailable one, without values."""
     if not references:
         return InjectedSecrets()
     names = sorted(references)
-    found = await asyncio.gather(
+    results = await asyncio.gather(
         *(_value(providers, references[name], repository) for name in names), return_exceptions=True
     )
     values: dict[str, str] = {}
     refused: dict[str, str] = {}
-    for name, value in zip(names, found, strict=True):
+    for name, value in zip(names, results, strict=True):
         if isinstance(value, Rejected):
             refused[name] = f"{_section_path(environment)}.secrets.{name}, {references[name]}: {value}."
         elif isinstance(value, BaseException):
@@ -57,17 +59,15 @@ async def read_secrets(
         else:
             values[name] = value
     if refused:
-        told = ", ".join(f"`{name}`" for name in refused)
-        raise Rejected(
-            f"Nothing was started, as these secrets cannot be had: {told}. They are looked for every minute.",
-            "\n".join(refused.values()),
-        )
+        # The owner of the secrets can fix it without a push.
+        detail = "\n".join(refused.values())
+        return Failed(SecretsUnavailable(tuple(refused)), final=False, detail=detail)
     content = json.dumps([str(environment), values], sort_keys=True)
     return InjectedSecrets(values, hmac.new(key, content.encode(), hashlib.sha256).hexdigest())
 
 
 def _section_path(environment: EnvironmentKey) -> str:
-    """Where its part of the configuration stands."""
+    """The path of the environment's section in the configuration."""
     return {
         EnvironmentKind.PREVIEW: "preview",
         EnvironmentKind.STAGE: f"stages.{environment.name}",
@@ -79,12 +79,12 @@ async def _value(providers: Mapping[str, SecretProvider], reference: str, reposi
     scheme, _, path = reference.partition(":")
     provider = providers.get(scheme)
     if provider is None:
-        raise Rejected(f"there is no provider {scheme!r}; there are {', '.join(sorted(providers)) or 'none'}")
+        raise Rejected(f"unknown provider {scheme!r}; available: {', '.join(sorted(providers)) or 'none'}")
     value = await provider.read(path, repository)
     if len(value) < SHORTEST:
-        raise Rejected(f"it is shorter than {SHORTEST} characters and could not be kept out of logs")
+        raise Rejected(f"shorter than {SHORTEST} characters, so it cannot be hidden in logs")
     if "\0" in value:
-        raise Rejected("its value is not text, so it cannot be an environment variable")
+        raise Rejected("not text, so it cannot be an environment variable")
     return value
 
 
@@ -96,13 +96,13 @@ def _hide(text: str, values: Collection[str]) -> str:
         return text
     ordered = sorted(parts, key=len, reverse=True)
     text = re.sub("|".join(map(re.escape, ordered)), HIDDEN, text)
-    begun = max(_overlap(part, text) for part in parts)
-    text = HIDDEN + text[begun:] if begun else text
-    ended = max(_overlap(text, part) for part in parts)
-    return text[: len(text) - ended] + HIDDEN if ended else text
+    start = max(_overlap(part, text) for part in parts)
+    text = HIDDEN + text[start:] if start else text
+    end = max(_overlap(text, part) for part in parts)
+    return text[: len(text) - end] + HIDDEN if end else text
 
 
 def _overlap(left: str, right: str) -> int:
-    """How many characters the end of `left` and the beginning of `right` have in common, if not by chance."""
+    """Length of the longest end of `left` that starts `right`; 0 below SHORTEST, where it may be chance."""
     longest = min(len(left), len(right))
     return next((size for size in range(longest, SHORTEST - 1, -1) if left.endswith(right[:size])), 0)

@@ -1,4 +1,4 @@
-"""Brings a stage's environment to its target. What the target is, its promotions decide."""
+"""Brings a stage's environment to its target, which its promotions decide."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from datetime import datetime
 from bot.config.loader import parse_configuration
 from bot.environments.context import Policy, ReconcileContext
 from bot.environments.desired_state import Absent
+from bot.environments.outcome import Failed
 from bot.environments.phase_runner import PhaseRunner
+from bot.environments.reasons import PlainReason, ReleaseTargeted
 from bot.environments.teardown import teardown
-from bot.model.environment import Attempt, EndReason, EnvironmentState, Status, StatusMessage
+from bot.model.environment import Attempt, EndReason, EnvironmentState, Status
 from bot.model.errors import ConfigurationError
-from bot.model.outcome import Failed
 from bot.model.release import Target
 
-_ABSENT = Absent(EndReason.DONE, StatusMessage("Nothing is wanted there any more."))
+_ABSENT = Absent(EndReason.DONE, PlainReason.NO_TARGET)
 
 
 class StageReconciler:
@@ -24,35 +25,33 @@ class StageReconciler:
         self._run_phases = PhaseRunner()
 
     async def __call__(self, context: ReconcileContext) -> datetime | None:
-        """Runs as far as it can; returns when to run again unless woken before, None when settled."""
-        environment = context.environment
-        target = environment.overrides.target
+        environment, target = context.environment, context.overrides.target
         if target is None:
             context.environment = replace(environment, observed_generation=environment.generation)
             return await teardown(context, _ABSENT)
         if environment.observed_generation != environment.generation:
-            await _start_attempt(context, target)
+            _start_attempt(context, target)
         try:
             context.configuration = parse_configuration(target.configuration, self._policy.largest_size)
         except ConfigurationError as error:
-            return await self._run_phases.fail(
-                context, Failed("The configuration cannot be used.", True, str(error))
-            )
+            failed = Failed(PlainReason.RELEASE_CONFIGURATION_INVALID, True, str(error))
+            return await self._run_phases.fail(context, failed)
         return await self._run_phases(context)
 
 
-async def _start_attempt(context: ReconcileContext, target: Target) -> None:
-    """A new target is a new attempt: nothing that was seen of the one before counts for it."""
+def _start_attempt(context: ReconcileContext, target: Target) -> None:
+    """A new target is a new attempt: results of the previous one do not count."""
     release = target.release
-    attempt = Attempt(configuration=target.configuration, images=release.images)
     status = Status(
         EnvironmentState.PENDING,
         commit=release.commit,
         live_commit=context.status.live_commit,
         images={name: image.digest for name, image in release.images.items()},
     )
-    generation = context.environment.generation
     context.environment = replace(
-        context.environment, observed_generation=generation, attempt=attempt, status=status
+        context.environment,
+        observed_generation=context.environment.generation,
+        attempt=Attempt(configuration=target.configuration, images=release.images),
+        status=status,
     )
-    await context.save(("updating", f"release {release.id} of {release.commit[:7]} is wanted"))
+    context.decide("updating", ReleaseTargeted(release.id, release.commit))

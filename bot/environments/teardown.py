@@ -1,4 +1,4 @@
-"""Taking an environment away: only with evidence, watched until gone."""
+"""Deletes an environment: only with evidence, and watched until its namespace is deleted."""
 
 from __future__ import annotations
 
@@ -7,117 +7,108 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.environments import transitions
 from bot.environments.context import ReconcileContext
 from bot.environments.desired_state import Absent
-from bot.model.environment import Attempt, EndReason, EnvironmentState, Status, StatusMessage
+from bot.environments.reasons import DeploymentsDeactivated, Overdue
+from bot.environments.waiting import DELETION_CHECK_AGAIN, DELETION_OVERDUE, DELETION_REPORT_AFTER
+from bot.model.environment import Attempt, EndReason, EnvironmentState, Status
 from bot.model.errors import Rejected
-from bot.model.manifest import NamespaceState
+from bot.model.manifest import NamespaceState, NamespaceView
 
 log = structlog.get_logger()
 
-_REPORT_AFTER = timedelta(seconds=5)
-"""A deletion that takes longer is told on the pull request, with what blocks it."""
-_LOOK_AGAIN = timedelta(seconds=10)
 _MINUTE = timedelta(minutes=1)
-_LATE = timedelta(minutes=5)
-"""A namespace is deleted within seconds; what stands longer than this was leaked."""
-
 _REFUSALS = (EndReason.FORK, EndReason.SKIPPED)
 _ACTIONS = {EndReason.FORK: "refused", EndReason.SKIPPED: "skipped", EndReason.UNCONFIGURED: "skipped"}
-"""What the journal calls it; everything else is simply gone."""
+"""The action in the decision log; "gone" for all others."""
 
 
-async def teardown(context: ReconcileContext, unwanted: Absent) -> datetime | None:
-    """Returns when to look again, None when nothing is left.
+async def teardown(context: ReconcileContext, absent: Absent) -> datetime | None:
+    """Returns when to check again, None when nothing is left.
 
-    The caller has the evidence: the pull request as read for this very generation, the deadline that passed,
-    or a removal that GitHub told and confirmed. The cluster room adds the namespace's label.
+    The caller has the evidence: the pull request as read for this generation, the deadline that passed, or
+    a removal that GitHub reported and confirmed. The cluster client also requires the namespace's label.
     """
-    ended = EnvironmentState.REFUSED if unwanted.end in _REFUSALS else EnvironmentState.GONE
-    settled = context.status.state is ended and context.status.cause == unwanted.cause
     view = await context.ports.namespaces.namespace(context.namespace, context.environment.key)
     if view.state in (NamespaceState.OURS, NamespaceState.TERMINATING):
-        return await _delete(context, unwanted, view.state, view.blockers)
+        return await _delete(context, absent, view)
+    state = EnvironmentState.REFUSED if absent.end in _REFUSALS else EnvironmentState.GONE
+    cause = context.message(absent.reason)
+    settled = context.status.state is state and context.status.cause == cause
+    if not settled:
+        context.decide(_ACTIONS.get(absent.end, "gone"), absent.reason)
+    _record_overdue(context, absent)
     attempt = Attempt(
         pull_request=context.attempt.pull_request,
         configuration=context.attempt.configuration,
         overrides=context.attempt.overrides,
     )
-    status = Status(ended, commit=context.commit or None, cause=unwanted.cause, end=unwanted.end)
-    story = [] if settled else [(_ACTIONS.get(unwanted.end, "gone"), unwanted.cause.summary)]
-    leak = _overdue(context, unwanted)
-    if leak is not None:
-        story.append(("reclaimed", f"It stood {leak // _MINUTE} minutes longer than it should have."))
-    context.environment = replace(context.environment, status=status, attempt=attempt)
-    await context.save(*story)
-    if leak is not None:
-        context.ports.telemetry.leaked(unwanted.end.value, leak / _MINUTE)
+    context.update_status(Status(state, commit=context.commit or None, cause=cause, end=absent.end))
+    context.update_attempt(attempt)
     await _report(context)
     if settled and context.github_was_read:
         await _deactivate_deployments(context)
     return None
 
 
-def _overdue(context: ReconcileContext, unwanted: Absent) -> timedelta | None:
-    """How long too long it stood, if that is more than a deletion takes: something was lost or stuck."""
-    if context.status.state is not EnvironmentState.DELETING or unwanted.since is None:
-        return None
-    late = context.ports.clock() - unwanted.since
-    return late if late >= _LATE else None
+def _record_overdue(context: ReconcileContext, absent: Absent) -> None:
+    """A deletion that took much longer than deletions do: an event was lost, or the cluster was stuck."""
+    if context.status.state is not EnvironmentState.DELETING or absent.since is None:
+        return
+    late = context.ports.clock() - absent.since
+    if late >= DELETION_OVERDUE:
+        context.decide("reclaimed", Overdue(late // _MINUTE))
+        context.ports.telemetry.leaked(absent.end.value, late / _MINUTE)
 
 
 async def _deactivate_deployments(context: ReconcileContext) -> None:
-    """Somebody asked to look again at what is gone: nothing of it may look alive on GitHub either."""
+    """A hint arrived for a deleted environment: none of its Deployments may be active on GitHub."""
     if context.attempt.pull_request is None:
         return
+    pull = context.pull_request
     try:
-        retired = await context.ports.deployments.retire(
-            context.environment.key, context.pull_request, context.fence
-        )
+        count = await context.ports.deployments.retire(context.environment.key, pull, context.fence)
     except Rejected as error:
-        log.warning("it cannot be seen which Deployments are active", reason=str(error))
+        log.warning("active Deployments cannot be listed", reason=str(error))
         return
-    if retired:
-        await context.save(("reclaimed", f"{retired} Deployments on GitHub were still active."))
-        since = context.pull_request.closed_at
+    if count:
+        context.decide("reclaimed", DeploymentsDeactivated(count))
+        since = pull.closed_at
         minutes = (context.ports.clock() - since) / _MINUTE if since else 0.0
         context.ports.telemetry.leaked("deployment", minutes)
 
 
-async def _delete(
-    context: ReconcileContext, unwanted: Absent, state: NamespaceState, blockers: str
-) -> datetime:
+async def _delete(context: ReconcileContext, absent: Absent, view: NamespaceView) -> datetime:
     now = context.ports.clock()
     if context.status.state is not EnvironmentState.DELETING:
-        context.set(state=EnvironmentState.DELETING, end=unwanted.end, cause=unwanted.cause)
-        context.remember(deleting_since=now)
-        await context.save(("deleting", unwanted.cause.summary))
-    if state is NamespaceState.OURS:
+        cause = context.message(absent.reason)
+        context.update_status(transitions.deleting(context.status, absent.end, cause))
+        context.update_attempt(replace(context.attempt, deleting_since=now))
+        context.decide("deleting", absent.reason)
+    if view.state is NamespaceState.OURS:
         await context.ports.namespaces.delete_namespace(
             context.namespace, context.environment.key, context.fence
         )
     since = context.attempt.deleting_since or now
-    if now - since >= _REPORT_AFTER:
-        context.set(cause=StatusMessage(unwanted.cause.summary, blockers))
-        await context.save()
-        await _report(context)
-        return now + _LOOK_AGAIN
-    return since + _REPORT_AFTER
+    if now - since < DELETION_REPORT_AFTER:
+        return since + DELETION_REPORT_AFTER
+    blocked = context.message(absent.reason, view.blockers)
+    context.update_status(transitions.deleting(context.status, absent.end, blocked))
+    await _report(context)
+    return now + DELETION_CHECK_AGAIN
 
 
 async def _report(context: ReconcileContext) -> None:
-    """Where GitHub lets nobody write any more, there is nothing to wait for.
+    """Continues when GitHub accepts no report, as for an archived repository.
 
-    What cannot be seen now may be seen again: then it counts as never read, and is told. An archived
-    repository is seen all the time.
+    A pull request that cannot be seen now may be visible later: it counts as never read, and is reported
+    then. An archived repository stays visible.
     """
     try:
         await context.report()
     except Rejected as error:
-        log.warning("the end of an environment cannot be told", reason=str(error))
-        if (
-            context.status.end is not EndReason.ARCHIVED
-            and context.status.state is not EnvironmentState.DELETING
-        ):
-            context.remember(pull_request=None)
-            await context.save()
+        log.warning("end of the environment not reported", reason=str(error))
+        status = context.status
+        if status.end is not EndReason.ARCHIVED and status.state is not EnvironmentState.DELETING:
+            context.update_attempt(replace(context.attempt, pull_request=None))

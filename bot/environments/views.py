@@ -1,4 +1,4 @@
-"""What there is to tell of an environment: the page, the command line and `/why` all show this. Pure."""
+"""Read models of an environment for the pages, the command line and `/why`. Pure."""
 
 from __future__ import annotations
 
@@ -32,32 +32,30 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One phase of the current attempt, as a reader follows it."""
+    """One phase of the current attempt."""
 
     phase: Phase
     state: StepState
     seconds: float | None = None
-    """How long it took, or has taken so far; None while it is ahead."""
+    """Duration so far; None before the phase starts."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentView:
-    """One environment at one moment. All texts are plain; names and titles in them may be hostile."""
+    """One environment at one moment. All texts are plain; they may contain hostile names and titles."""
 
     key: str
     name: str
-    """As a person writes it: `acme/shop#7`."""
+    """Display name, such as `acme/shop#7`."""
     title: str
     """The pull request's; "" before it was read."""
     author: str
     branch: str
     state: EnvironmentState
-    headline: str
-    """One sentence: what runs, or what becomes of it."""
     cause: StatusMessage | None
     """Why it waits, was refused or failed."""
     wait: StatusMessage | None
-    """What the current phase waits for and until when, also before it is worth a word on the pull request."""
+    """What the current phase waits for, also before that is reported on the pull request."""
     commit: str | None
     live_commit: str | None
     images: Mapping[str, str]
@@ -67,27 +65,18 @@ class EnvironmentView:
     expires_at: datetime | None
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
-    """What else a person should know of how it runs, one sentence each."""
+    """Further remarks, one sentence each."""
     checks: tuple[CheckResult, ...]
     decisions: tuple[Decision, ...]
     """The newest first."""
     scheduled: ScheduledWork | None
-    """When a worker looks at it next; None when nothing is to be done."""
+    """The next run of a worker; None when no work is queued."""
     updated_at: datetime
 
     @property
     def seconds(self) -> float:
-        """All phases together."""
+        """Total duration of all phases."""
         return sum(step.seconds or 0.0 for step in self.steps)
-
-    @property
-    def last_error(self) -> str:
-        """Why the last runs did not get through, in a sentence; "" when they did."""
-        work = self.scheduled
-        if work is None or not work.error:
-            return ""
-        times = "once" if work.attempts == 1 else f"{work.attempts} times in a row"
-        return f"The last run did not get through ({times}): {work.error}"
 
 
 def environment_view(
@@ -102,7 +91,6 @@ def environment_view(
         author=pull.author if pull else "",
         branch=pull.head_ref if pull else "",
         state=status.state,
-        headline=_headline(status),
         cause=status.cause,
         wait=_wait(status, attempt),
         commit=status.commit,
@@ -128,40 +116,17 @@ def display_name(environment: Environment) -> str:
 
 
 def matching_environments(text: str, environments: Sequence[Environment]) -> list[Environment]:
-    """Those that a person may mean by a key, or by a name with or without its owner."""
-    wanted = text.strip().lower()
+    """Environments with this key, or this display name with or without its owner."""
+    name = text.strip().lower()
     return [
         environment
         for environment in environments
-        if wanted in (str(environment.key).lower(), display_name(environment).lower(), _short(environment))
+        if name in (str(environment.key).lower(), display_name(environment).lower(), _short(environment))
     ]
 
 
 def _short(environment: Environment) -> str:
     return display_name(environment).partition("/")[2].lower()
-
-
-def _headline(status: Status) -> str:
-    commit = (status.commit or "")[:7] or "The head"
-    older = status.live_commit if status.live_commit not in (None, status.commit) else None
-    still = f" What runs is still the older {older[:7]}." if older else ""
-    match status.state:
-        case EnvironmentState.PENDING:
-            return f"{commit} is being {'brought up' if older is None else 'put in place'}.{still}"
-        case EnvironmentState.WAITING:
-            return f"{commit} has to wait.{still}"
-        case EnvironmentState.READY:
-            return f"{commit} is ready."
-        case EnvironmentState.ASLEEP:
-            return f"{commit} is asleep."
-        case EnvironmentState.FAILED:
-            return f"{commit} failed.{still}"
-        case EnvironmentState.REFUSED:
-            return "Nothing runs here."
-        case EnvironmentState.DELETING:
-            return "It is being taken away."
-        case EnvironmentState.GONE:
-            return "It is gone."
 
 
 def _wait(status: Status, attempt: Attempt) -> StatusMessage | None:

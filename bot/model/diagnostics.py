@@ -1,4 +1,4 @@
-"""What is seen in an environment's namespace: for people who look for the reason of something."""
+"""Events and logs of an environment's namespace, for troubleshooting."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """An event, as Kubernetes recorded it. All texts are plain."""
+    """A Kubernetes event. All texts are plain."""
 
     at: datetime | None
     subject: str
@@ -27,14 +27,14 @@ class LogTail:
     container: str
     text: str
     previous: bool = False
-    """They are the last words of a run that is over."""
+    """From the previous run of the container."""
 
 
 @dataclass(frozen=True, slots=True)
 class NamespaceDiagnostics:
-    """Events, the latest first, and log tails, the newest pod first; or why there are none."""
+    """Events, latest first, and log tails, newest pod first; or why there are none."""
 
     events: tuple[Event, ...] = ()
     logs: tuple[LogTail, ...] = ()
     unavailable: str = ""
-    """A sentence, when the cluster could not be asked or there is nothing of ours."""
+    """A sentence, when the cluster does not respond or the namespace is not ours."""

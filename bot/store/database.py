@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from enum import IntEnum
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Table
@@ -20,11 +21,20 @@ Transaction = Callable[[Connection], T]
 TRANSACTION_TIMEOUT = timedelta(seconds=5)
 """How long a caller waits for a transaction; GitHub times out a webhook after 10 s."""
 
-_WORK_ENQUEUED = "greenroom work enqueued"
+_WORK_MARK = "greenroom work enqueued"
 
 
 class StoreUnusable(GreenroomError):
     """The database cannot be opened or does not fit this program; the message has advice."""
+
+
+class WorkMark(IntEnum):
+    """What a transaction enqueued."""
+
+    NONE = 0
+    RUNNING = 1
+    """Only keys that run: the end of their run makes them due again."""
+    DUE = 2
 
 
 class WorkSignal:
@@ -32,10 +42,20 @@ class WorkSignal:
 
     def __init__(self) -> None:
         self.notifications = 0
+        self.changes = 0
+        """Number of transactions that enqueued keys, also keys that run and must run again."""
         self._listeners: set[Callable[[], Any]] = set()
+
+    def record(self, mark: WorkMark) -> None:
+        """Counts what a committed transaction enqueued, and notifies when a key may be due."""
+        if mark is WorkMark.DUE:
+            self.notify()
+        elif mark is WorkMark.RUNNING:
+            self.changes += 1
 
     def notify(self) -> None:
         self.notifications += 1
+        self.changes += 1
         for listener in tuple(self._listeners):
             listener()
 
@@ -83,11 +103,12 @@ def insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.I
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
 
 
-def mark_work_enqueued(connection: Connection) -> None:
-    """Within a transaction: notifies the work signal after the commit."""
-    connection.info[_WORK_ENQUEUED] = True
+def mark_work(connection: Connection, mark: WorkMark) -> None:
+    """Within a transaction: passed to the work signal after the commit."""
+    connection.info[_WORK_MARK] = max(mark, connection.info.get(_WORK_MARK, WorkMark.NONE))
 
 
-def take_work_mark(connection: Connection) -> bool:
-    """Whether `mark_work_enqueued` was called since the last call."""
-    return connection.info.pop(_WORK_ENQUEUED, False) is True
+def take_work_mark(connection: Connection) -> WorkMark:
+    """The highest mark since the last call."""
+    mark: WorkMark = connection.info.pop(_WORK_MARK, WorkMark.NONE)
+    return mark

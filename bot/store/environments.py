@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, case, literal, select, update
@@ -34,6 +34,10 @@ from bot.store.tables import Moment, environments, work
 _ENDED = (EnvironmentState.GONE, EnvironmentState.REFUSED)
 _SUPERSEDED = "The desired state of {} has changed, or another worker has taken over."
 
+_FENCE_VALIDITY = timedelta(seconds=1)
+"""How long a passed check of claim and generation is valid, unless work was enqueued meanwhile."""
+_MAX_FENCES = 1000
+
 _read_status = decoder(Status)
 _read_attempt = decoder(Attempt)
 _read_overrides = decoder(UserOverrides)
@@ -43,6 +47,8 @@ class SqlEnvironmentStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._fences: dict[tuple[EnvironmentKey, int, int], tuple[int, datetime]] = {}
+        """Key, generation and token of the last checks, with the work signal's count and the time."""
 
     async def get(self, key: EnvironmentKey) -> Environment | None:
         return await self._database.run(lambda connection: read_environment(connection, str(key)))
@@ -69,7 +75,17 @@ class SqlEnvironmentStore:
         return [_environment(row) for row in rows]
 
     async def check(self, claim: Claim, key: EnvironmentKey, generation: int) -> None:
-        """Raises Superseded unless claim and generation are still the current ones."""
+        """Raises Superseded unless claim and generation are current.
+
+        Each change of desired state enqueues work, so a check or write that passed is not repeated until the
+        next change in this process; a change by another replica is noticed after a second at the latest.
+        No other worker gets the key before the lease of the claim ends.
+        """
+        fence, state = (key, generation, claim.token), self._fence_state()
+        if fence in self._fences:
+            changes, checked_at = self._fences[fence]
+            if changes == state[0] and state[1] < min(checked_at + _FENCE_VALIDITY, claim.leased_until):
+                return
         statement = select(environments.c.key).where(
             environments.c.key == str(key),
             environments.c.generation == generation,
@@ -77,12 +93,16 @@ class SqlEnvironmentStore:
         )
         if await self._database.run(lambda connection: connection.execute(statement).one_or_none()) is None:
             raise Superseded(_SUPERSEDED.format(key))
+        self._remember_fence(fence, state)
 
     async def save(
         self, claim: Claim, environment: Environment, *, decisions: Sequence[Decision] = ()
     ) -> None:
-        now = self._clock()
-        await self._database.run(lambda connection: _save(connection, claim, environment, decisions, now))
+        state = self._fence_state()
+        await self._database.run(
+            lambda connection: _save(connection, claim, environment, decisions, state[1])
+        )
+        self._remember_fence((environment.key, environment.generation, claim.token), state)
 
     async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
         return await self._database.run(
@@ -90,14 +110,25 @@ class SqlEnvironmentStore:
         )
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
-        now = self._clock()
+        state = self._fence_state()
 
         def take(connection: Connection) -> QueuePosition | None:
             quota.lock_quota(connection)
             _require_current(connection, claim, environment)
-            return quota.request_slot(connection, environment, caps, now)
+            return quota.request_slot(connection, environment, caps, state[1])
 
-        return await self._database.run(take)
+        position = await self._database.run(take)
+        self._remember_fence((environment.key, environment.generation, claim.token), state)
+        return position
+
+    def _fence_state(self) -> tuple[int, datetime]:
+        """Read before a transaction, so that a change during it counts as one after it."""
+        return self._database.work_signal.changes, self._clock()
+
+    def _remember_fence(self, fence: tuple[EnvironmentKey, int, int], state: tuple[int, datetime]) -> None:
+        if len(self._fences) >= _MAX_FENCES:
+            self._fences.clear()
+        self._fences[fence] = state
 
     async def update_overrides(
         self, key: EnvironmentKey, change: Callable[[UserOverrides], UserOverrides], reason: str, by: str

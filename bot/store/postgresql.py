@@ -21,6 +21,7 @@ from bot.store.database import (
     StoreUnusable,
     T,
     Transaction,
+    WorkMark,
     WorkSignal,
     take_work_mark,
     transaction_name,
@@ -103,9 +104,8 @@ class PostgresqlDatabase:
 
     async def _run(self, transaction: Transaction[T]) -> T:
         async with self._engine.begin() as connection:
-            result, enqueued_work = await connection.run_sync(_with_work_mark, transaction)
-        if enqueued_work:
-            self.work_signal.notify()
+            result, work = await connection.run_sync(_with_work_mark, transaction)
+        self.work_signal.record(work)
         return result
 
     async def _listen(self) -> None:
@@ -133,7 +133,7 @@ def notify(connection: Connection) -> None:
         connection.execute(text(f"SELECT pg_notify('{CHANNEL}', '')"))
 
 
-def _with_work_mark(connection: Connection, transaction: Transaction[T]) -> tuple[T, bool]:
+def _with_work_mark(connection: Connection, transaction: Transaction[T]) -> tuple[T, WorkMark]:
     take_work_mark(connection)  # of an attempt that failed
     result = transaction(connection)
     return result, take_work_mark(connection)

@@ -32,7 +32,7 @@ from bot.environments.ports import Clock
 from bot.model.errors import Superseded
 from bot.model.work import Claim, ScheduledWork, WorkKey
 from bot.store.bulk import BulkStatement
-from bot.store.database import Database, mark_work_enqueued
+from bot.store.database import Database, WorkMark, mark_work
 from bot.store.postgresql import notify
 from bot.store.tables import Moment, microseconds, storable, tokens, work
 
@@ -231,8 +231,10 @@ def enqueue(
     ]
     running = [row[0] for row in _ENQUEUE.run(connection, rows)]
     if not all(running):  # the end of a run makes its key due again
-        mark_work_enqueued(connection)
+        mark_work(connection, WorkMark.DUE)
         notify(connection)
+    elif running:
+        mark_work(connection, WorkMark.RUNNING)
 
 
 _ENQUEUE = BulkStatement(

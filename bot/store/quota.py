@@ -22,7 +22,7 @@ def request_slot(
     candidates = _candidates(connection)
     key = str(environment.key)
     own = next((candidate for candidate in candidates if candidate.key == key), None)
-    overtakes = False
+    was_queued, overtakes = own is not None, False
     if own is None:
         own = _new_candidate(connection, environment, now)
         overtakes = any(candidate.requested_at > own.requested_at for candidate in candidates)
@@ -32,8 +32,8 @@ def request_slot(
     waits = queue_position(key, candidates, caps)
     admission = Admission.ADMITTED if waits is None else Admission.QUEUED
     statement = update(environments).where(environments.c.key == key)
-    connection.execute(statement.values(admission=admission, asked_at=own.requested_at))
-    if overtakes or (waits is None and environment.admission is Admission.QUEUED):
+    connection.execute(statement.values(admission=admission, asked_at=own.requested_at, author=own.author))
+    if overtakes or (waits is None and was_queued):
         wake_queue(connection, now)
     return waits
 
@@ -77,4 +77,6 @@ def _new_candidate(connection: Connection, environment: Environment, now: dateti
     key = str(environment.key)
     statement = select(environments.c.author, environments.c.asked_at).where(environments.c.key == key)
     row = connection.execute(statement).one()
-    return Candidate(key, environment.key.repository_id, row.author, row.asked_at or now, Admission.QUEUED)
+    pull = environment.attempt.pull_request  # newer than the stored record
+    author = pull.author if pull is not None else row.author
+    return Candidate(key, environment.key.repository_id, author, row.asked_at or now, Admission.QUEUED)

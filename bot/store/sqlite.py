@@ -26,6 +26,7 @@ from bot.store.database import (
     StoreUnusable,
     T,
     Transaction,
+    WorkMark,
     WorkSignal,
     take_work_mark,
     transaction_name,
@@ -48,7 +49,7 @@ class GroupedTransaction(Generic[T]):
 
     def __init__(self, transaction: Transaction[T]) -> None:
         self.answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self.enqueued_work = False
+        self.work = WorkMark.NONE
         self._transaction = transaction
         self._result: T
         self._error: Exception | None = None
@@ -64,7 +65,8 @@ class GroupedTransaction(Generic[T]):
             driver.execute("ROLLBACK TO unit")
             self._error = _unavailable(error) if isinstance(error, OperationalError) else error
         driver.execute("RELEASE unit")
-        self.enqueued_work = take_work_mark(connection) and self._error is None
+        mark = take_work_mark(connection)
+        self.work = mark if self._error is None else WorkMark.NONE
 
     def committed(self) -> None:
         if self.answer.done():
@@ -156,8 +158,7 @@ class SqliteDatabase:
                 await self._run_batch()
                 for unit in self._in_flight:
                     unit.committed()
-                if any(unit.enqueued_work for unit in self._in_flight):
-                    self.work_signal.notify()
+                self.work_signal.record(max(unit.work for unit in self._in_flight))
             except Exception as error:
                 reason = _unavailable(error) if isinstance(error, (sqlite3.Error, DBAPIError)) else error
                 for unit in self._in_flight or self._take_waiting():

@@ -40,7 +40,7 @@ async def test_pull_request_links_to_the_shop_and_the_environment_page(visit: Vi
     await expect(page.locator("#state")).to_contain_text("is ready.")
     for phase in ("configuration", "artifact", "workloads", "probe"):
         await expect(page.locator("#phases")).to_contain_text(phase)
-    await expect(page.locator("#decisions")).to_contain_text("answers at")
+    await expect(page.locator("#decisions")).to_contain_text("responds at")
     await expect(page.locator("#logs pre").first).not_to_be_empty()
     await visit.screenshot("environment")
 

@@ -403,7 +403,7 @@ async def test_a_pipeline_that_cannot_be_read_does_not_keep_the_rest_from_being_
     await desk.type(desk.own, "read", "/status")
     answer = desk.answers(desk.own)[-1]
     assert "is ready." in answer
-    assert "on the default branch cannot be used" in answer
+    assert "on the default branch is invalid" in answer
 
 
 ONE_STAGE = """version: 1

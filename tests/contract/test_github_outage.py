@@ -12,6 +12,7 @@ from bot.embedded.github import GitHubServer
 from bot.embedded.github.faults import FaultKind
 from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
+from bot.github.messages.environment_reasons import describe
 from bot.model.delivery import PullRequestHint
 from bot.store import Store
 from bot.sweeps.deployments import sweep_stale_deployments
@@ -54,6 +55,7 @@ class Day:
             gateway=fakes.FakeGateway(),
             secrets={},
             clock=clock,
+            describe=describe,
         )
         reconciler = EnvironmentHandler(rooms, Policy(default_ttl=timedelta(days=3)))
         self.handlers = handlers(reconciler, store, self.cluster, clock, FakeMetrics())

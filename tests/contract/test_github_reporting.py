@@ -46,7 +46,7 @@ def push(desk: Desk, text: str) -> str:
 
 def gone(commit: str, end: EndReason = EndReason.CLOSED) -> Status:
     cause = StatusMessage(
-        "The pull request was closed." if end is EndReason.CLOSED else "The preview's time was up."
+        "The pull request was closed." if end is EndReason.CLOSED else "The preview expired."
     )
     return Status(EnvironmentState.GONE, commit=commit, cause=cause, end=end)
 
@@ -142,7 +142,7 @@ async def test_check_runs_of_a_superseded_head_are_cancelled(desk: Desk) -> None
 async def test_named_check_is_a_check_run_with_its_log(desk: Desk) -> None:
     pull = await desk.pull()
     checks = (
-        CheckResult("http-healthz", CheckState.PASSED, "`GET /healthz` answered 200.", seconds=0.2),
+        CheckResult("http-healthz", CheckState.PASSED, "`GET /healthz` returned 200.", seconds=0.2),
         CheckResult("smoke", CheckState.FAILED, "The Job failed.", "```\nAssertionError: 3 != 4", 12.0),
     )
     await desk.report(pull, ready(pull.head_sha, checks))
@@ -272,7 +272,7 @@ async def test_stale_worker_writes_nothing(desk: Desk) -> None:
     pull = await desk.pull()
 
     async def closed() -> None:
-        raise Superseded("a newer head is wanted")
+        raise Superseded("the head changed")
 
     desk.fence = closed  # type: ignore[method-assign]  # the fence of a lost claim
     desk.github.requests.clear()

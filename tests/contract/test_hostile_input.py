@@ -15,6 +15,7 @@ from bot.embedded.kubernetes import KubernetesServer
 from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.github.messages import environment as texts
+from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EnvironmentState
 from bot.model.repository import Repository
 from bot.registry.client import RegistryClient
@@ -73,6 +74,7 @@ async def comment_on(harness: Harness, tmp_path: Path, github: GitHub, registry:
                 gateway=fakes.FakeGateway(),
                 secrets={},
                 clock=clock,
+                describe=describe,
                 **fakes.github_ports(github),
             ),
             Policy(),

@@ -13,6 +13,7 @@ from typing import Any
 from bot.config.loader import CONFIG_FILE
 from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
+from bot.github.messages.environment_reasons import describe
 from bot.intake.parser import parse_delivery
 from bot.model.environment import Environment, EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Superseded, Unavailable
@@ -89,6 +90,7 @@ class Simulation:
             gateway=ModelGateway(self.cluster, self._moment),
             secrets={},
             clock=self.clock,
+            describe=describe,
             **github_ports(self.github),
         )
         self._reconciler = EnvironmentHandler(peers, Policy())

@@ -36,7 +36,7 @@ async def test_push_keeps_data_and_reseed_resets_it(scenario: Scenario) -> None:
     assert "seeded 2 times" in page
 
     await scenario.comment(number, "/reseed")
-    await scenario.comment_with(number, "reset and seeded anew")
+    await scenario.comment_with(number, "reset and seeded again")
     for _ in range(2):
         await scenario.bot.kill()
         await scenario.bot.start()

@@ -82,7 +82,7 @@ async def test_fork_gets_its_own_domain_and_size(limited: Scenario) -> None:
     number = await asyncio.to_thread(fork)
     await limited.comment_with(number, "No preview runs")
     await limited.comment(number, "/preview")
-    comment = await limited.comment_with(number, "is ready", "A fork gets no accounts of the cluster")
+    comment = await limited.comment_with(number, "is ready", "A fork gets no service accounts")
     assert "`ServiceAccount/deployer`" in comment
     assert f".{FORKS}:" in comment
     assert (await limited.page(number, FORKS)).text == "Mine."
@@ -94,7 +94,9 @@ async def test_fork_gets_its_own_domain_and_size(limited: Scenario) -> None:
 async def test_ttl_is_reduced_to_the_operators_maximum(limited: Scenario) -> None:
     await limited.push("main", {".greenroom.yml": living(limited, "30d")})
     number = await limited.open("spring", {"sentence.txt": b"Spring."})
-    await limited.comment_with(number, "is ready", "`preview.ttl` is `30d`, but the operator allows `30m`")
+    await limited.comment_with(
+        number, "is ready", "`preview.ttl` is `30d`; the operator allows at most `30m`"
+    )
 
 
 @pytest.mark.fault  # waits for real deadlines
@@ -117,7 +119,7 @@ async def test_preview_warns_is_extended_and_expires(limited: Scenario) -> None:
     await limited.close(number)
     await limited.wait_until_ready(other)  # its time to live starts now
     await limited.comment_with(other, "The preview expires at")
-    await limited.comment_with(other, "The preview was deleted", "time was up")
+    await limited.comment_with(other, "The preview was deleted", "expired")
     await limited.no_namespace()
 
 

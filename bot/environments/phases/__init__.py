@@ -1,0 +1,1 @@
+"""One module per phase of a reconcile; `phase_runner.PHASES` lists them in order."""

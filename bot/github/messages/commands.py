@@ -9,6 +9,7 @@ from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import COMMANDS, StageVerb, Verb, required_role
 from bot.environments.views import EnvironmentView
 from bot.github.messages import stages
+from bot.github.messages.environment_reasons import headline, last_error
 from bot.github.messages.markdown import block, bullet_list, code, link, plain, short_digest, timestamp
 from bot.github.messages.refusals import as_sentence
 from bot.model.environment import Decision
@@ -207,22 +208,22 @@ def _preview_status(preview: EnvironmentView) -> list[str]:
         facts.append(f"expires at {timestamp(preview.expires_at)}")
     checks = [f"{code(check.name)} {check.state}" for check in preview.checks]
     paragraphs = [
-        f"**{plain(preview.headline)}**{url}",
+        f"**{plain(headline(preview))}**{url}",
         _cause(preview),
         " · ".join(facts),
         f"Checks: {' · '.join(checks)}" if checks else "",
-        plain(preview.last_error),
+        plain(last_error(preview.scheduled)),
     ]
     return [paragraph for paragraph in paragraphs if paragraph]
 
 
 def _preview_decisions(preview: EnvironmentView) -> list[str]:
-    paragraphs = [f"**{plain(preview.headline)}**", _cause(preview)]
+    paragraphs = [f"**{plain(headline(preview))}**", _cause(preview)]
     cause = preview.cause or preview.wait
     if cause is not None and cause.detail:
         paragraphs.append(block(cause.detail, _DETAIL))
     decisions = [_decision(decision) for decision in preview.decisions[:_DECISIONS]]
-    paragraphs += [bullet_list(decisions, "Decisions, newest first:"), plain(preview.last_error)]
+    paragraphs += [bullet_list(decisions, "Decisions, newest first:"), plain(last_error(preview.scheduled))]
     return [paragraph for paragraph in paragraphs if paragraph]
 
 

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from bot.github.messages.environment_reasons import headline, last_error
 from bot.github.messages.stage_summary import (
     approvers,
     deadline_label,
@@ -48,6 +49,8 @@ class Site:
             "time": lambda moment: format_time(moment, year=True),
             "iso": lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}",
             "duration": format_elapsed,
+            "headline": headline,
+            "last_error": last_error,
             "short": lambda sha: sha[:7],
             "approvers": approvers,
             "deadline_label": deadline_label,

@@ -86,7 +86,7 @@ def test_list_shows_url_or_reason(operator: Operator) -> None:
 def test_why_shows_wait_deadline_and_decisions(operator: Operator) -> None:
     result = operator("why", "acme/shop#7")
     assert result.exit_code == 0
-    for piece in ("aaaaaaa has to wait.", "Times out at", "opened", "pull request opened"):
+    for piece in ("aaaaaaa is waiting.", "Times out at", "opened", "pull request opened"):
         assert piece in result.stdout
     as_json = json.loads(operator("why", "preview/7/7", "--json").stdout)
     assert as_json["state"] == "waiting"

@@ -11,6 +11,7 @@ from typing import Any
 from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
+from bot.github.messages.environment_reasons import describe
 from bot.model.ci import Ci, CiState
 from bot.model.data import DataRecord
 from bot.model.delivery import PullRequestHint
@@ -240,12 +241,18 @@ class FakeGateway:
 
 
 class Harness:
-    """One pull request's environment; `run` is one turn of a worker."""
+    """One pull request's environment; `run` is one run of a worker."""
 
-    def __init__(self, store: Store, clock: ManualClock, cluster: FakeCluster | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        clock: ManualClock,
+        cluster: FakeCluster | None = None,
+        github: FakeGitHub | None = None,
+    ) -> None:
         self.store = store
         self.clock = clock
-        self.github = FakeGitHub()
+        self.github = github or FakeGitHub()
         self.registry = FakeRegistry()
         self.cluster = cluster or FakeCluster()
         self.secrets = FakeSecrets()
@@ -263,6 +270,7 @@ class Harness:
                 gateway=self.gateway,
                 secrets={"env": self.secrets},
                 clock=clock,
+                describe=describe,
                 **github_ports(self.github),
             ),
             Policy(),
@@ -272,25 +280,29 @@ class Harness:
         """What GitHub shows from now on."""
         self.github.pull = replace(PULL, **changed)  # type: ignore[arg-type]  # fields of a pull request
 
-    async def run(self) -> None:
-        """Something came from GitHub, and a worker looks."""
+    async def hint(self) -> None:
+        """Records a hint about the pull request."""
         await self.store.deliveries.apply_hints(
             [PullRequestHint(PULL.repository, PULL.number, None, open=None)]
         )
+
+    async def run(self) -> None:
+        """Records a hint and runs the reconcile once."""
+        await self.hint()
         await self.again()
 
     async def again(self) -> None:
-        """A worker looks once more, with nothing new from GitHub."""
+        """Runs the reconcile once, without a hint."""
         self.clock.advance(20)
         claims = await self.store.queue.claim("test", 1, 60)
         for claim in claims:
             await self.store.queue.finish(claim, await self.reconciler(claim))
 
     async def override(self, **changed: object) -> None:
-        """Somebody typed a command, and a worker looks."""
+        """Applies a command and runs the reconcile once."""
         await self.store.environments.update_overrides(
             self.key,
-            lambda wishes: replace(wishes, **changed),  # type: ignore[arg-type]  # fields of wishes
+            lambda before: replace(before, **changed),  # type: ignore[arg-type]  # fields of overrides
             "a command",
             by="ada",
         )

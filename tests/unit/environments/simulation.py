@@ -11,6 +11,7 @@ from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.environments.ports import Fence, SaveReceipt
+from bot.github.messages.environment_reasons import describe
 from bot.model.delivery import FailedDelivery, PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import GreenroomError, Unavailable
@@ -164,7 +165,7 @@ def handlers(
     telemetry: FakeMetrics,
 ) -> Mapping[str, Handler]:
     """For everything that sweeps and hints ask for."""
-    second = OrphanedNamespaces(store.environments, store.journal, cluster, clock, telemetry)
+    second = OrphanedNamespaces(store.environments, store.journal, cluster, clock, describe, telemetry)
     return {"environment": reconciler, "namespace": second}
 
 
@@ -210,6 +211,7 @@ class Simulation:
                 gateway=fakes.FakeGateway(),
                 secrets={},
                 clock=clock,
+                describe=describe,
                 telemetry=self.telemetry,
                 **fakes.github_ports(self.github),
             ),

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.admission import queue_message
 from bot.environments.context import Policy
+from bot.environments.reasons import Queued
+from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EnvironmentState
 from bot.model.quota import Admission, Caps, QueuePosition, Scope
 from bot.store import Store
@@ -125,10 +126,8 @@ async def test_a_raised_cap_is_noticed_by_a_sweep(simulation: Simulation) -> Non
     assert await sweep(4) == ["preview/7/3", "preview/7/4"]
 
 
-def test_far_back_nobody_is_told_the_place() -> None:
-    assert "In the queue behind 10 others" in queue_message(
-        QueuePosition(11, Scope.INSTALLATION, 20, 20), "acme/shop", "ada"
-    )
-    assert queue_message(QueuePosition(3, Scope.REPOSITORY, 5, 5), "acme/shop", "ada").startswith(
-        "3rd in the queue: 5 of 5 previews of acme/shop run."
-    )
+def test_queue_position_is_shown_up_to_ten() -> None:
+    eleventh = Queued(QueuePosition(11, Scope.INSTALLATION, 20, 20), "acme/shop", "ada")
+    assert "In the queue behind 10 others" in describe(eleventh)
+    third = Queued(QueuePosition(3, Scope.REPOSITORY, 5, 5), "acme/shop", "ada")
+    assert describe(third).startswith("3rd in the queue: 5 of 5 previews of acme/shop run.")

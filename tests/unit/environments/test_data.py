@@ -121,7 +121,7 @@ async def test_reseed_resets_tells_it_and_is_ready_again(harness: Harness) -> No
     await reseed(harness)
     await harness.again()
     assert harness.github.reported[-1].state is EnvironmentState.PENDING
-    assert told(harness).startswith("Its data is reset and seeded anew, as `/reseed` asked.")
+    assert told(harness).startswith("The data is reset and seeded again, as requested by `/reseed`.")
     assert harness.github.reported[-1].url is None
     environment = await harness.store.environments.get(harness.key)
     assert environment is not None
@@ -172,7 +172,7 @@ async def test_a_failing_seed_says_why_and_the_next_attempt_tries_again(harness:
     assert harness.github.reported[-1].state is EnvironmentState.FAILED
     assert told(harness) == "The seed `seed` failed: it ended with exit code 1.\nno cents"
     assert harness.github.reported[-1].notes == (
-        "Mend it and push, or let it run again on empty data with `/reseed`.",
+        "Push a fix, or run the seed again on empty data with `/reseed`.",
     )
     await harness.run()
     assert ran(harness) == ["seed-1-1"], "looking again is no new attempt"
@@ -191,7 +191,7 @@ async def test_a_seed_that_fails_over_kept_data_is_told_what_to_do(harness: Harn
     harness.cluster.states["seed-2-2"] = ObjectState("Job", "seed-2-2", Condition.FAILED, "it ended")
     await harness.run()
     assert harness.github.reported[-1].notes == (
-        "It ran over data that was there: one that cannot run twice needs `data.on_push: reset`.",
+        "The seed ran on existing data. A seed that cannot run twice needs `data.on_push: reset`.",
     )
 
 

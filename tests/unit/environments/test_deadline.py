@@ -65,7 +65,7 @@ async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_bring
     assert simulation.github.statuses[1].expiring
     assert simulation.reported(1) == "ready"
     await simulation.pass_time(DAY / 2)
-    assert simulation.reported(1) == "gone: The preview's time was up. A push or `/preview` brings it back."
+    assert simulation.reported(1) == "gone: The preview expired. A push or `/preview` creates it again."
     assert simulation.cluster.namespaces == {}
     assert await simulation.journal(1) == ["opened", "ready", "expiring", "deleting", "gone"]
     await simulation.change(1, head_sha="b" * 40)
@@ -94,4 +94,4 @@ async def test_who_extends_it_in_the_last_minute_keeps_it(simulation: Simulation
     assert simulation.reported(1) == "ready"
     assert not simulation.github.statuses[1].expiring
     await simulation.pass_time(2 * DAY)
-    assert simulation.reported(1).startswith("gone: The preview's time was up.")
+    assert simulation.reported(1).startswith("gone: The preview expired.")

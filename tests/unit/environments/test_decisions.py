@@ -33,16 +33,16 @@ async def test_a_preview_from_opening_to_closing(harness: Harness) -> None:
     harness.pull(head_sha="b" * 40)
     await harness.run()
     assert await harness.journal() == [
-        ("opened", "aaaaaaa is wanted"),
-        ("ready", "aaaaaaa runs; it has no route"),
+        ("opened", "Deploying aaaaaaa."),
+        ("ready", "aaaaaaa runs; no route is configured"),
         ("superseded", "aaaaaaa → bbbbbbb"),
-        ("updating", "bbbbbbb is wanted"),
-        ("ready", "bbbbbbb runs; it has no route"),
+        ("updating", "Deploying bbbbbbb."),
+        ("ready", "bbbbbbb runs; no route is configured"),
         ("deleting", "The pull request was closed."),
         ("gone", "The pull request was closed."),
-        ("reopened", "The pull request is open again."),
-        ("opened", "bbbbbbb is wanted"),
-        ("ready", "bbbbbbb runs; it has no route"),
+        ("reopened", "The pull request was reopened."),
+        ("opened", "Deploying bbbbbbb."),
+        ("ready", "bbbbbbb runs; no route is configured"),
     ]
 
 
@@ -59,9 +59,9 @@ async def test_a_check_that_fails_is_told_once(harness: Harness) -> None:
     for _ in range(5):
         await harness.run()
     assert await harness.journal() == [
-        ("opened", "aaaaaaa is wanted"),
-        ("failed", "The check healthy failed: `GET /healthz` answered 503; asked 3 times."),
-        ("ready", "aaaaaaa runs; it has no route"),
+        ("opened", "Deploying aaaaaaa."),
+        ("failed", "The check healthy failed: `GET /healthz` returned 503; 3 attempts."),
+        ("ready", "aaaaaaa runs; no route is configured"),
     ]
 
 
@@ -115,7 +115,7 @@ async def test_what_stood_for_long_and_stumbles_has_time_to_get_up(harness: Harn
         harness.clock.advance(timedelta(minutes=11).total_seconds())
     assert (await harness.journal())[-1] == (
         "failed",
-        "Gave up. Waiting for Deployment shop: 0 of 1 pods are ready",
+        "Timed out. Waiting for Deployment shop: 0 of 1 pods are ready",
     )
 
 
@@ -177,7 +177,7 @@ async def test_another_rule_that_skips_is_another_decision(harness: Harness) -> 
 async def test_a_repository_without_configuration_is_skipped(harness: Harness) -> None:
     harness.github.configuration = None
     await harness.run()
-    assert await harness.journal() == [("skipped", "The default branch has no .greenroom.yml.")]
+    assert await harness.journal() == [("skipped", "The default branch has no `.greenroom.yml`.")]
 
 
 async def test_what_a_person_changes_beside_the_commit_is_told(harness: Harness) -> None:
@@ -185,9 +185,9 @@ async def test_what_a_person_changes_beside_the_commit_is_told(harness: Harness)
     harness.pull(draft=True, labels=("wip",), base_ref="next")
     await harness.run()
     assert (await harness.journal())[2:5] == [
-        ("changed", "It is a draft now."),
-        ("changed", "Its labels are: wip."),
-        ("changed", "It goes into next now."),
+        ("changed", "The pull request was converted to a draft."),
+        ("changed", "Labels: wip."),
+        ("changed", "Base branch: next."),
     ]
 
 
@@ -211,7 +211,7 @@ async def test_a_preview_whose_time_is_up_says_so_before_it_goes(harness: Harnes
     await harness.again()
     last_two = (await harness.journal())[-2:]
     assert [what for what, _ in last_two] == ["deleting", "gone"]
-    assert all("time was up" in why for _, why in last_two)
+    assert all("expired" in why for _, why in last_two)
 
 
 async def test_a_counter_that_moves_on_is_no_news_and_changes_nothing_on_github(harness: Harness) -> None:

@@ -8,6 +8,7 @@ import pytest
 from bot.config.loader import parse_configuration
 from bot.config.schema import Configuration
 from bot.environments.desired_state import Absent, Present, after_configuration, before_configuration
+from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EndReason, EnvironmentState, Status, UserOverrides
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
@@ -59,7 +60,7 @@ def test_a_head_that_is_not_provably_in_the_repository_is_a_fork(head: int | Non
     desire = before_configuration(replace(PULL, head_repository_id=head), NEW, UserOverrides(), NOW)
     assert isinstance(desire, Absent)
     assert desire.end is EndReason.FORK
-    assert "write access to acme/shop" in desire.cause.summary
+    assert "write access to acme/shop" in describe(desire.reason)
 
 
 def test_a_fork_runs_the_commit_that_was_allowed_or_what_a_trusted_author_pushed() -> None:
@@ -76,7 +77,7 @@ def test_what_somebody_had_taken_away_stays_away_also_after_a_push() -> None:
     )
     assert isinstance(desire, Absent)
     assert desire.end is EndReason.DESTROYED
-    assert "`ada`" in desire.cause.summary
+    assert "`ada`" in describe(desire.reason)
 
 
 def test_time_is_up_until_a_push() -> None:
@@ -114,8 +115,8 @@ def test_what_is_skipped_says_which_rule_it_was(skip: str, pull: PullRequest, to
         assert desire == Present()
     else:
         assert isinstance(desire, Absent)
-        assert told in desire.cause.summary
-        assert "preview.skip." in desire.cause.summary
+        assert told in describe(desire.reason)
+        assert "preview.skip." in describe(desire.reason)
 
 
 @pytest.mark.parametrize(

@@ -100,7 +100,7 @@ async def test_a_deadline_that_passed_needs_no_github(
     assert simulation.cluster.namespaces == {}
     simulation.github.error = None
     await simulation.pass_time(HOUR)
-    assert simulation.reported(1) == "gone: The preview's time was up. A push or `/preview` brings it back."
+    assert simulation.reported(1) == "gone: The preview expired. A push or `/preview` creates it again."
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ async def test_an_archived_repository_needs_no_previews_and_gets_them_back(simul
     await simulation.open(1)
     simulation.github.pulls[1] = replace(simulation.github.pulls[1], archived=True)
     await simulation.pass_time(HOUR)
-    assert simulation.reported(1) == "gone: The repository is archived: nothing can be merged there."
+    assert simulation.reported(1) == "gone: The repository is archived."
     assert simulation.cluster.namespaces == {}
     simulation.github.pulls[1] = replace(simulation.github.pulls[1], archived=False)
     await simulation.pass_time(HOUR)

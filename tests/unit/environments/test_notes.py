@@ -29,7 +29,7 @@ async def test_a_life_that_is_longer_than_the_operator_allows_is_cut_short_and_t
     for _ in range(2):
         await harness.run()
         status = await harness.status()
-        assert status.notes == ("`preview.ttl` is `30d`, but the operator allows `14d` at most.",)
+        assert status.notes == ("`preview.ttl` is `30d`; the operator allows at most `14d`.",)
         assert status.expires_at is not None
         assert (status.expires_at - harness.clock()).days < 15
 
@@ -42,5 +42,5 @@ async def test_what_a_fork_does_not_get_is_told(harness: Harness) -> None:
     await harness.override(allowed_commit="a" * 40, allowed_by="ada")
     without_secrets, without_accounts = (await harness.status()).notes
     assert without_secrets == "A fork gets no secrets, so it runs without `KEY`."
-    assert without_accounts.startswith("A fork gets no accounts of the cluster, so it runs without")
+    assert without_accounts.startswith("A fork gets no service accounts, so it runs without")
     assert without_accounts.endswith("`ServiceAccount/a09`, 2 more.")

@@ -46,7 +46,7 @@ async def test_asleep_nothing_runs_and_nothing_is_checked_until_it_is_woken(harn
     await harness.override(asleep_by="ada")
     status = await harness.status()
     assert (status.state, status.url) == (EnvironmentState.ASLEEP, None)
-    assert "`ada` put it to sleep" in (status.cause.summary if status.cause else "")
+    assert "Put to sleep by `ada`" in (status.cause.summary if status.cause else "")
     assert [told.state for told in harness.github.reported] == [EnvironmentState.ASLEEP] * len(
         harness.github.reported
     )

@@ -7,8 +7,22 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.commands.table import suggested_commands
-from bot.environments.admission import queue_message
+from bot.environments.reasons import (
+    AccountsWithheld,
+    Asleep,
+    Destroyed,
+    ForkNotAllowed,
+    HttpResult,
+    ImageMissing,
+    PlainReason,
+    Queued,
+    SecretsUnavailable,
+    SecretsWithheld,
+    TtlLimited,
+)
 from bot.github.messages import environment as texts
+from bot.github.messages.environment_reasons import describe
+from bot.model.ci import CiState
 from bot.model.environment import (
     CheckResult,
     CheckState,
@@ -61,7 +75,9 @@ READY = replace(
     phases=_took(0.04, 0.3, 0.2, 1.1, 12.4, 21.7, 0.9, 1.6, 150.0),
 )
 CHECKS = (
-    CheckResult("http-healthz", CheckState.PASSED, "`GET /healthz` answered 200.", seconds=0.21),
+    CheckResult(
+        "http-healthz", CheckState.PASSED, describe(HttpResult("/healthz", 200, "", 1)), seconds=0.21
+    ),
     CheckResult("smoke", CheckState.FAILED, "The Job failed: exit code 1.", LOG, 12.3),
     CheckResult("e2e", CheckState.RUNNING),
 )
@@ -75,7 +91,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
         replace(
             PENDING,
             live_commit=NEW,
-            cause=StatusMessage("Its data is reset and seeded anew, as `/reseed` asked."),
+            cause=StatusMessage(describe(PlainReason.DATA_RESET_BY_COMMAND)),
         ),
         BESIDE_OLDER,
     ),
@@ -89,9 +105,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
                 "The seed `python -m shop.seed` failed: it ended with exit code 1.",
                 "the seed was refused: product 'mug-fern' has no cents",
             ),
-            notes=(
-                "It ran over data that was there: one that cannot run twice needs `data.on_push: reset`.",
-            ),
+            notes=(describe(PlainReason.SEED_NOT_REPEATABLE),),
         ),
         BESIDE_OLDER,
     ),
@@ -122,7 +136,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             state=EnvironmentState.WAITING,
             live_commit=OLD,
             cause=StatusMessage(
-                "Waiting for the image ghcr.io/acme/shop:4a5b6c7: CI is still running.",
+                describe(ImageMissing(("ghcr.io/acme/shop:4a5b6c7",), CiState.PENDING)),
                 until=NOW + timedelta(hours=1),
             ),
             phases={**_took(0.04), Phase.ARTIFACT: RUNNING},
@@ -134,7 +148,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             PENDING,
             state=EnvironmentState.WAITING,
             cause=StatusMessage(
-                queue_message(QueuePosition(3, Scope.INSTALLATION, 20, 20), "acme/shop", "ada")
+                describe(Queued(QueuePosition(3, Scope.INSTALLATION, 20, 20), "acme/shop", "ada"))
             ),
             phases=_took(0.04, 0.3, 0.2),
             expires_at=None,
@@ -149,9 +163,9 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
         replace(
             READY,
             notes=(
-                "`preview.ttl` is `30d`, but the operator allows `14d` at most.",
-                "A fork gets no secrets, so it runs without `STRIPE_KEY`.",
-                "A fork gets no accounts of the cluster, so it runs without `ServiceAccount/shop`.",
+                describe(TtlLimited(timedelta(days=30), timedelta(days=14))),
+                describe(SecretsWithheld(("STRIPE_KEY",))),
+                describe(AccountsWithheld(("ServiceAccount/shop",))),
             ),
         ),
         PLACE,
@@ -174,8 +188,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             PENDING,
             state=EnvironmentState.FAILED,
             cause=StatusMessage(
-                "`.greenroom.yml` on the default branch cannot be used. "
-                "Mend it there, and the preview goes on by itself.",
+                describe(PlainReason.CONFIGURATION_INVALID),
                 ".greenroom.yml, line 4, route.port: must be 65535 or less",
             ),
         ),
@@ -187,8 +200,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             state=EnvironmentState.FAILED,
             phase=Phase.CONFIGURATION,
             cause=StatusMessage(
-                "Nothing was started, as these secrets cannot be had: `STRIPE_KEY`. "
-                "They are looked for every minute.",
+                describe(SecretsUnavailable(("STRIPE_KEY",))),
                 "preview.secrets.STRIPE_KEY, env:STRIPE_KEY: the bot has no variable "
                 "GREENROOM_SECRET_STRIPE_KEY, or GREENROOM_SECRET_STRIPE_KEY_REPOSITORIES does not name "
                 "acme/shop.",
@@ -210,7 +222,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             PENDING,
             state=EnvironmentState.ASLEEP,
             live_commit=NEW,
-            cause=StatusMessage("`ada` put it to sleep: nothing runs, and the data stays."),
+            cause=StatusMessage(describe(Asleep("ada"))),
         ),
         PLACE,
     ),
@@ -219,10 +231,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             EnvironmentState.REFUSED,
             commit=NEW,
             end=EndReason.FORK,
-            cause=StatusMessage(
-                "This pull request comes from a fork, so nothing of it runs by itself. Somebody with write "
-                "access to acme/shop can allow this commit with `/preview`; a push takes the permission away."
-            ),
+            cause=StatusMessage(describe(ForkNotAllowed("acme/shop"))),
         ),
         PLACE,
     ),
@@ -231,9 +240,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             EnvironmentState.REFUSED,
             commit=NEW,
             end=EndReason.SKIPPED,
-            cause=StatusMessage(
-                "No preview for a draft (`preview.skip.drafts`). Mark it as ready for review to get one."
-            ),
+            cause=StatusMessage(describe(PlainReason.SKIPPED_DRAFT)),
         ),
         PLACE,
     ),
@@ -243,7 +250,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             commit=NEW,
             end=EndReason.MERGED,
             cause=StatusMessage(
-                "The pull request was merged.",
+                describe(PlainReason.PULL_REQUEST_MERGED),
                 "PersistentVolumeClaim data: finalizer kubernetes.io/pvc-protection",
             ),
         ),
@@ -254,7 +261,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             EnvironmentState.GONE,
             commit=NEW,
             end=EndReason.CLOSED,
-            cause=StatusMessage("The pull request was closed."),
+            cause=StatusMessage(describe(PlainReason.PULL_REQUEST_CLOSED)),
         ),
         PLACE,
     ),
@@ -263,7 +270,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             EnvironmentState.GONE,
             commit=NEW,
             end=EndReason.ARCHIVED,
-            cause=StatusMessage("The repository is archived: nothing can be merged there."),
+            cause=StatusMessage(describe(PlainReason.REPOSITORY_ARCHIVED)),
         ),
         PLACE,
     ),
@@ -272,7 +279,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             EnvironmentState.GONE,
             commit=NEW,
             end=EndReason.DESTROYED,
-            cause=StatusMessage("`ada` had it taken away. `/preview` brings it back."),
+            cause=StatusMessage(describe(Destroyed("ada"))),
         ),
         PLACE,
     ),
@@ -281,7 +288,7 @@ SCENES: Mapping[str, tuple[Status, texts.Location]] = {
             EnvironmentState.GONE,
             commit=NEW,
             end=EndReason.EXPIRED,
-            cause=StatusMessage("The preview's time was up. A push or `/preview` brings it back."),
+            cause=StatusMessage(describe(PlainReason.EXPIRED)),
         ),
         PLACE,
     ),

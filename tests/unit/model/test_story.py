@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.environments.views import StepState, display_name, environment_view, matching_environments
+from bot.github.messages.environment_reasons import headline, last_error
 from bot.model.environment import (
     Attempt,
     Decision,
@@ -73,7 +74,7 @@ def test_the_phase_that_stopped_says_how() -> None:
 
 def test_what_runs_is_never_taken_for_what_is_wanted() -> None:
     told = environment_view(environment(at_work(EnvironmentState.PENDING)), (), None, NOW)
-    assert told.headline == "bbbbbbb is being put in place. What runs is still the older aaaaaaa."
+    assert headline(told) == "bbbbbbb is being deployed. aaaaaaa still runs."
 
 
 def test_a_wait_is_told_before_it_is_worth_a_word_on_the_pull_request() -> None:
@@ -89,9 +90,8 @@ def test_a_wait_is_told_before_it_is_worth_a_word_on_the_pull_request() -> None:
 
 def test_runs_that_do_not_get_through_are_told() -> None:
     work = ScheduledWork(False, NOW, 3, "GitHub cannot be reached.")
-    told = environment_view(environment(at_work(EnvironmentState.PENDING)), (), work, NOW)
-    assert told.last_error == "The last run did not get through (3 times in a row): GitHub cannot be reached."
-    assert environment_view(environment(at_work(EnvironmentState.PENDING)), (), None, NOW).last_error == ""
+    assert last_error(work) == "The last run failed (3 times in a row): GitHub cannot be reached."
+    assert last_error(None) == ""
 
 
 def test_decisions_are_passed_on_as_they_were_written() -> None:

@@ -12,7 +12,7 @@ from bot.environments.context import Policy
 from bot.environments.context import Ports as EnvironmentPeers
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
-from bot.github.messages.promotion_reasons import describe
+from bot.github.messages import environment_reasons, promotion_reasons
 from bot.model.ci import CiState
 from bot.model.commit import Commit
 from bot.model.environment import EnvironmentKey, EnvironmentState
@@ -282,7 +282,9 @@ class Town:
         self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
         github = self.github
         readers = GitHubReaders(github, github, github, github, github, github)
-        self.service = PromotionService(store.promotions, store.releases, readers, clock, describe)
+        self.service = PromotionService(
+            store.promotions, store.releases, readers, clock, promotion_reasons.describe
+        )
         self.gateway = fakes.FakeGateway()
         self.asked = 0
         self.configured: list[tuple[datetime, str]] = []
@@ -299,6 +301,7 @@ class Town:
             gateway=self.gateway,
             secrets={},
             clock=clock,
+            describe=environment_reasons.describe,
             promotions=StageEvents(store.promotions, store.releases),
             **fakes.github_ports(github),
         )

@@ -60,7 +60,7 @@ def ready(clock: ManualClock) -> Status:
 
 
 async def test_environment_page_shows_details_phases_and_logs(web: WebFixture, clock: ManualClock) -> None:
-    await web.environment(ready(clock), ("opened", "aaaaaaa is wanted"), ("ready", "aaaaaaa answers"))
+    await web.environment(ready(clock), ("opened", "Deploying aaaaaaa."), ("ready", "aaaaaaa answers"))
     web.github.readers[SHOP.id] = {"ada"}
     web.diagnostics.result = NamespaceDiagnostics(
         (Event(clock(), "Pod shop-1", "BackOff", "restarting", warning=True, count=3),),
@@ -79,7 +79,7 @@ async def test_environment_page_shows_details_phases_and_logs(web: WebFixture, c
         "configuration 2.0 s",
         "18 s total",
         "smoke passed in 1.5 s",
-        "opened aaaaaaa is wanted",
+        "opened Deploying aaaaaaa.",
         "BackOff \N{MULTIPLICATION SIGN}3 restarting Pod shop-1",
         "listening on 8080",
     ):
@@ -209,7 +209,7 @@ async def test_deleted_environment_reads_nothing_from_the_cluster(web: WebFixtur
     )
     browser = await web.signed_in(ADA)
     text = words(await browser.get(PAGE))
-    assert "It is gone." in text
+    assert "The environment was deleted." in text
     assert "The pull request was merged." in text
     assert "the cluster was asked" not in text
     assert "A blue shop" not in words(await browser.get("/"))

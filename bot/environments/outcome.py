@@ -1,21 +1,23 @@
-"""How a phase ends. A worker never sleeps on the world: it says what it waits for and leaves."""
+"""How a phase ends. A phase never sleeps: it returns what it waits for, and the worker is free again."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.environments.reasons import EnvironmentReason
+
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    pass
+    """The phase is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Run again when woken, at the latest at `check_again`; after `until` the wait has failed."""
 
-    reason: str
+    reason: EnvironmentReason
     check_again: datetime
     until: datetime
     detail: str = ""
@@ -23,9 +25,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """`final` failures stay until the desire changes; others are tried again with backoff."""
+    """A `final` failure stays until the desired state changes; others are retried with backoff."""
 
-    reason: str
+    reason: EnvironmentReason
     final: bool
     detail: str = ""
 

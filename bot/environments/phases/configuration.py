@@ -1,0 +1,38 @@
+"""Configuration phase: parses `.greenroom.yml` and reads the secrets that it names."""
+
+from __future__ import annotations
+
+from bot.config.loader import host_objection, parse_configuration
+from bot.environments.context import ReconcileContext
+from bot.environments.outcome import Done, Failed, Outcome
+from bot.environments.reasons import SecretsWithheld, TtlLimited
+from bot.environments.secrets import read_secrets
+from bot.model.reason import Reported
+
+
+async def configuration(context: ReconcileContext) -> Outcome:
+    text = context.attempt.configuration
+    assert text is not None, "the reconciler reads it before the phases start"
+    environment, target = context.environment, context.overrides.target
+    context.configuration = parse_configuration(text, context.policy.largest_size)
+    if target is not None:
+        objection = host_objection(
+            context.configuration, text, environment.key, environment.repository, context.policy.hosts
+        )
+        if objection is not None:
+            return Failed(Reported(f"{objection}."), final=True)
+    context.clear_notes()
+    ttl, longest = context.configuration.preview.ttl, context.policy.longest_ttl
+    if ttl is not None and ttl > longest and target is None:
+        context.add_note(TtlLimited(ttl, longest))
+    references = context.section.secrets
+    if references and context.from_fork:
+        context.add_note(SecretsWithheld(tuple(sorted(references))))
+        return Done()
+    secrets = await read_secrets(
+        context.ports.secrets, references, environment.repository, environment.key, context.policy.digest_key
+    )
+    if isinstance(secrets, Failed):
+        return secrets
+    context.secrets = secrets
+    return Done()

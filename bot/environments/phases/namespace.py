@@ -1,0 +1,57 @@
+"""Namespace phase: the namespace with its guard rails, secrets and configuration, before any workload."""
+
+from __future__ import annotations
+
+from bot.environments import transitions
+from bot.environments.context import ReconcileContext
+from bot.environments.outcome import Done, Failed, Outcome
+from bot.environments.phases.wave import apply
+from bot.environments.reasons import ForeignNamespace, PlainReason
+from bot.model.environment import Phase
+from bot.model.manifest import NamespaceState, Wave
+
+GUARD_RAILS, SECRETS = "rails", "secrets"
+"""Names under which an attempt records what it applied besides the waves."""
+
+
+async def namespace(context: ReconcileContext) -> Outcome:
+    view = await context.ports.namespaces.namespace(context.namespace, context.environment.key)
+    if view.state is NamespaceState.FOREIGN:
+        return Failed(ForeignNamespace(context.namespace), final=True)
+    if view.state is NamespaceState.TERMINATING:
+        return context.wait(Phase.NAMESPACE, PlainReason.NAMESPACE_TERMINATING, view.blockers)
+    if view.state is NamespaceState.ABSENT:
+        if GUARD_RAILS in context.attempt.applied:
+            context.decide("reclaimed", PlainReason.NAMESPACE_RECREATED)
+            context.ports.telemetry.leaked("namespace", 0.0)
+        context.update_attempt(transitions.steps_cleared(context.attempt))
+        context.update_status(transitions.namespace_lost(context.status))
+    await _prepare(context)
+    await _inject_secrets(context)
+    await apply(context, Wave.CONFIGURATION)
+    return Done()
+
+
+async def _prepare(context: ReconcileContext) -> None:
+    rails = f"{context.rendered.release.id} {context.size}"
+    if context.attempt.applied.get(GUARD_RAILS) == rails:
+        return
+    environment = context.environment
+    await context.ports.namespaces.prepare(
+        context.namespace,
+        environment.key,
+        environment.repository,
+        environment.generation,
+        context.size,
+        context.fence,
+    )
+    context.mark_applied(GUARD_RAILS, rails)
+
+
+async def _inject_secrets(context: ReconcileContext) -> None:
+    secrets, environment = context.secrets, context.environment
+    if secrets.values and context.attempt.applied.get(SECRETS) != secrets.digest:
+        await context.ports.workloads.inject(
+            context.namespace, environment.key, environment.repository, secrets.values, context.fence
+        )
+        context.mark_applied(SECRETS, secrets.digest)

@@ -1,0 +1,45 @@
+"""Render phase: the commit's manifests become the objects of this environment, guarded before any write."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.environments.context import ReconcileContext
+from bot.environments.outcome import Done, Failed, Outcome
+from bot.environments.reasons import AccountsWithheld, ManifestsDiffer
+from bot.environments.render_request import render_request
+from bot.model.manifest import Bundle
+
+
+async def render(context: ReconcileContext) -> Outcome:
+    """Renders unless the phase runner found the bundle in its cache."""
+    target = context.overrides.target
+    bundle = context.bundle = context.bundle or await _render(context)
+    if target is not None and bundle.manifests_digest != target.release.manifests_digest:
+        return Failed(ManifestsDiffer(context.commit, target.release.id), final=True)
+    if bundle.left_out:
+        context.add_note(AccountsWithheld(tuple(sorted(bundle.left_out))))
+    context.update_status(replace(context.status, release_id=bundle.release.id))
+    context.update_attempt(replace(context.attempt, release=bundle.release))
+    return Done()
+
+
+async def _render(context: ReconcileContext) -> Bundle:
+    environment, target, commit = context.environment, context.overrides.target, context.commit
+    request = render_request(
+        context.loaded_configuration,
+        host=context.host,
+        environment=environment.key,
+        repository=environment.repository,
+        namespace=context.namespace,
+        commit=commit,
+        images=context.attempt.images,
+        files=await context.ports.contents.files(environment.repository, commit),
+        secrets=context.secrets.digest,
+        resets=context.reset_token,
+        refreshes=context.overrides.refreshes,
+        asleep=context.asleep,
+        fork=context.from_fork,
+        serial=target.serial if target is not None else 0,
+    )
+    return await context.ports.renderer.render(request)

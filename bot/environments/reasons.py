@@ -1,0 +1,315 @@
+"""Typed reasons for an environment's state, notes, checks and decisions.
+
+They contain no sentences: `bot/github/messages/environment_reasons.py` renders them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from bot.model.ci import CiState
+from bot.model.quota import QueuePosition
+from bot.model.reason import Reported
+
+
+class PlainReason(Enum):
+    """Reasons without parameters."""
+
+    PULL_REQUEST_MERGED = auto()
+    PULL_REQUEST_CLOSED = auto()
+    PULL_REQUEST_REOPENED = auto()
+    PULL_REQUEST_NOT_VISIBLE = auto()
+    REPOSITORY_ARCHIVED = auto()
+    EXPIRED = auto()
+    SKIPPED_DRAFT = auto()
+    SKIPPED_BOT = auto()
+    SKIPPED_PATHS = auto()
+    CONVERTED_TO_DRAFT = auto()
+    READY_FOR_REVIEW = auto()
+    CONFIGURATION_MISSING = auto()
+    CONFIGURATION_INVALID = auto()
+    CONFIGURATION_CHANGED = auto()
+    RELEASE_CONFIGURATION_INVALID = auto()
+    NO_TARGET = auto()
+    SLOT_ASSIGNED = auto()
+    NAMESPACE_TERMINATING = auto()
+    NAMESPACE_RECREATED = auto()
+    DATA_RESET_BY_COMMAND = auto()
+    DATA_RESET_BY_PUSH = auto()
+    MIGRATIONS_UNCHANGED = auto()
+    SEED_FIXABLE = auto()
+    """Advice after a failed seed: fix it, or reset the data."""
+    SEED_NOT_REPEATABLE = auto()
+    """Advice after a seed failed on existing data."""
+    GATEWAY_CONFIRMING = auto()
+    CHECK_JOB_COMPLETED = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Destroyed:
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asleep:
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForkNotAllowed:
+    repository: str
+    """Full name."""
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedLabel:
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class HeadChanged:
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsChanged:
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BaseChanged:
+    branch: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseTargeted:
+    release: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    commit: str
+    url: str | None
+    """None when no route is configured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    position: QueuePosition
+    repository: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Overdue:
+    """The environment existed longer than it should have."""
+
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentsDeactivated:
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class NamespaceRenamed:
+    before: str
+    after: str
+
+
+LifecycleReason = (
+    Destroyed
+    | Asleep
+    | ForkNotAllowed
+    | SkippedLabel
+    | HeadChanged
+    | LabelsChanged
+    | BaseChanged
+    | AttemptStarted
+    | ReleaseTargeted
+    | Serving
+    | Expiring
+    | Queued
+    | Overdue
+    | DeploymentsDeactivated
+    | NamespaceRenamed
+)
+"""Reasons why an environment exists, runs, waits for a slot or ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class TtlLimited:
+    requested: timedelta
+    allowed: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsWithheld:
+    """A fork gets no secrets."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountsWithheld:
+    """A fork gets no service accounts."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsUnavailable:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CiFailed:
+    commit: str
+    checks: tuple[str, ...]
+    images: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMissing:
+    images: tuple[str, ...]
+    ci: CiState
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestsDiffer:
+    commit: str
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignNamespace:
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeletingData:
+    objects: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobWaiting:
+    job: str
+    """`migrations` or `seed`."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailed:
+    job: str
+    command: tuple[str, ...]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationsPassed:
+    command: tuple[str, ...]
+    on_existing_data: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    command: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectWaiting:
+    kind: str
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectFailed:
+    kind: str
+    name: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayMismatch:
+    """The gateway did not respond from this release."""
+
+    error: str
+    status: int | None
+    release: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ChecksRunning:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnexpectedImage:
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResult:
+    path: str
+    status: int | None
+    error: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckFailed:
+    name: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    reason: EnvironmentReason
+
+
+PhaseReason = (
+    TtlLimited
+    | SecretsWithheld
+    | AccountsWithheld
+    | SecretsUnavailable
+    | CiFailed
+    | ImageMissing
+    | ManifestsDiffer
+    | ForeignNamespace
+    | DeletingData
+    | JobWaiting
+    | JobFailed
+    | MigrationsPassed
+    | Seeded
+    | ObjectWaiting
+    | ObjectFailed
+    | GatewayMismatch
+    | ChecksRunning
+    | UnexpectedImage
+    | HttpResult
+    | CheckFailed
+    | TimedOut
+)
+"""Reasons that the phases of a reconcile give."""
+
+EnvironmentReason = PlainReason | LifecycleReason | PhaseReason | Reported
+
+Describe = Callable[[EnvironmentReason], str]
+"""Renders a reason as one sentence. Injected, since what is stored is text."""

@@ -1,0 +1,109 @@
+"""State transitions of an environment's status and attempt. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.environments.expiry import clear
+from bot.model.environment import (
+    Attempt,
+    CheckResult,
+    EndReason,
+    Environment,
+    EnvironmentState,
+    Phase,
+    PhaseRecord,
+    Status,
+    StatusMessage,
+)
+from bot.model.quota import Admission
+
+ENDED = (EnvironmentState.GONE, EnvironmentState.REFUSED)
+
+
+def pending(status: Status, cause: StatusMessage | None = None) -> Status:
+    return replace(status, state=EnvironmentState.PENDING, cause=cause, phase=None)
+
+
+def waiting(status: Status, cause: StatusMessage) -> Status:
+    return replace(status, state=EnvironmentState.WAITING, cause=cause)
+
+
+def queued(status: Status, cause: StatusMessage) -> Status:
+    """The expiry timer starts when a slot is assigned."""
+    return clear(replace(waiting(status, cause), phase=None))
+
+
+def ready(status: Status) -> Status:
+    return replace(status, state=EnvironmentState.READY, phase=None, cause=None, live_commit=status.commit)
+
+
+def asleep(status: Status, cause: StatusMessage) -> Status:
+    return replace(status, state=EnvironmentState.ASLEEP, phase=None, cause=cause)
+
+
+def failed(status: Status, commit: str, cause: StatusMessage) -> Status:
+    return replace(status, state=EnvironmentState.FAILED, commit=commit, cause=cause, end=None)
+
+
+def deleting(status: Status, end: EndReason, cause: StatusMessage) -> Status:
+    return replace(status, state=EnvironmentState.DELETING, end=end, cause=cause)
+
+
+def data_reset(status: Status, cause: StatusMessage, now: datetime) -> Status:
+    """The data phase starts again; URL and check results no longer apply."""
+    restarted = phase_restarted(status, Phase.DATA, now)
+    return replace(restarted, state=EnvironmentState.PENDING, cause=cause, url=None, checks=())
+
+
+def namespace_lost(status: Status) -> Status:
+    return replace(status, url=None, checks=())
+
+
+def phase_started(status: Status, phase: Phase, now: datetime) -> Status:
+    record = status.phases.get(phase)
+    if record is None:
+        return replace(status, phase=phase, phases={**status.phases, phase: PhaseRecord(now)})
+    return replace(status, phase=phase) if record.finished_at is None else status
+
+
+def phase_finished(status: Status, phase: Phase, now: datetime) -> Status:
+    record = replace(status.phases[phase], finished_at=now)
+    return replace(status, phases={**status.phases, phase: record})
+
+
+def phase_restarted(status: Status, phase: Phase, now: datetime) -> Status:
+    """Drops the records of this phase and the phases after it."""
+    earlier = list(Phase)[: list(Phase).index(phase)]
+    records = {finished: record for finished, record in status.phases.items() if finished in earlier}
+    return replace(status, phases={**records, phase: PhaseRecord(now)}, phase=phase)
+
+
+def check_updated(status: Status, result: CheckResult) -> Status:
+    """The named check comes first."""
+    others = [check for check in status.checks if check.name != result.name]
+    return replace(status, checks=(result, *others))
+
+
+def applied(attempt: Attempt, name: str, digest: str) -> Attempt:
+    return replace(attempt, applied={**attempt.applied, name: digest})
+
+
+def steps_cleared(attempt: Attempt, kept: Sequence[str] = ()) -> Attempt:
+    """Forgets what was applied except the kept names, and all that was seen of it."""
+    remaining = {name: digest for name, digest in attempt.applied.items() if name in kept}
+    return replace(attempt, applied=remaining, probe_successes=0, check_attempts={})
+
+
+def settled(attempt: Attempt) -> Attempt:
+    """Nothing is waited for."""
+    return replace(attempt, unstable_since=None, wait=None)
+
+
+def with_admission(environment: Environment) -> Environment:
+    """A slot is kept until nothing of the environment is left, a queue position while it is prepared."""
+    ended = environment.status.state in ENDED
+    unprepared = environment.admission is Admission.QUEUED and environment.attempt.release is None
+    return replace(environment, admission=Admission.NONE) if ended or unprepared else environment

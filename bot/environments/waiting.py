@@ -1,0 +1,67 @@
+"""How long each phase may wait, and how soon it is run again. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bot.model.environment import Phase
+
+WATCHED = timedelta(seconds=15)
+"""The watch wakes a waiting environment at once; this pause covers a lost event."""
+REPORT_AFTER = timedelta(seconds=30)
+"""A shorter wait for the cluster is not reported on the pull request."""
+VERIFY_AGAIN = timedelta(seconds=30)
+"""The longest pause while a ready environment is unstable."""
+RETRY_OUTAGE = timedelta(minutes=1)
+RETRY_CONFIGURATION = timedelta(minutes=5)
+"""How soon a missing or invalid configuration is read again."""
+RETRY_PULL_REQUEST = timedelta(minutes=10)
+"""How soon a pull request that GitHub did not show is read again."""
+DELETION_REPORT_AFTER = timedelta(seconds=5)
+"""A longer deletion is reported on the pull request, with what blocks it."""
+DELETION_CHECK_AGAIN = timedelta(seconds=10)
+DELETION_OVERDUE = timedelta(minutes=5)
+"""A namespace is deleted within seconds; one that exists longer than this was leaked."""
+
+
+@dataclass(frozen=True, slots=True)
+class WaitPolicy:
+    """A phase's limit, and the bounds of its pauses: a quarter of the time waited so far."""
+
+    limit: timedelta
+    shortest: timedelta = WATCHED
+    longest: timedelta = WATCHED
+    tolerated: timedelta = REPORT_AFTER
+    """How long a ready environment may be unstable before it counts as waiting."""
+    outage_limit: timedelta = timedelta(hours=1)
+    """How long a service may not respond before the phase fails."""
+
+    def pause(self, waited: timedelta) -> timedelta:
+        return min(max(waited / 4, self.shortest), self.longest)
+
+
+def _cluster(minutes: int, shortest: timedelta = WATCHED, longest: timedelta = WATCHED) -> WaitPolicy:
+    limit = timedelta(minutes=minutes)
+    return WaitPolicy(limit, shortest, longest, tolerated=limit, outage_limit=limit)
+
+
+_SECOND = timedelta(seconds=1)
+OUTAGE = WaitPolicy(timedelta(hours=1), _SECOND, timedelta(minutes=1))
+"""A service does not respond."""
+
+POLICIES: Mapping[Phase, WaitPolicy] = {
+    Phase.CONFIGURATION: OUTAGE,
+    Phase.ARTIFACT: WaitPolicy(timedelta(hours=1), _SECOND, timedelta(seconds=30)),
+    Phase.RENDER: OUTAGE,
+    Phase.NAMESPACE: _cluster(5),
+    # No watch covers volume claims, so the first pauses are short.
+    Phase.DATA: _cluster(15, timedelta(milliseconds=250)),
+    # Kubernetes' own progress deadline is ten minutes.
+    Phase.WORKLOADS: _cluster(10),
+    Phase.ROUTE: _cluster(2),
+    Phase.PROBE: _cluster(2, timedelta(milliseconds=100), timedelta(seconds=5)),
+    # A check Job has its own deadline; this is how much later its result may arrive.
+    Phase.CHECKS: WaitPolicy(timedelta(minutes=2), _SECOND, WATCHED),
+}
