@@ -26,7 +26,8 @@ from tests.stores import ManualClock
 from tests.unit.promotions.scenes import SHOP
 from tests.unit.promotions.town import PIPELINE, Town
 
-MOST = 20
+MOST = 21
+"""Without the reconcile of the stage's environment, which has a limit of its own."""
 TEXT = "/promote integration"
 COMMENT = 42
 
@@ -104,7 +105,7 @@ async def test_promote_of_a_known_release_takes_few_transactions(clock: ManualCl
     await town.begin()
     town.configure(PIPELINE.partition("  security:")[0])
     counts = await promote(town)
-    own = Counter({name: count for name, count in counts.items() if name != "SqlPromotionStore.find"})
-    print(own)
+    excluded = ("SqlPromotionStore.find", "SqlEnvironmentStore")
+    own = Counter({name: count for name, count in counts.items() if not name.startswith(excluded)})
     assert own.total() <= MOST, own
     await store.close()
