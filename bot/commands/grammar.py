@@ -1,4 +1,4 @@
-"""From a comment's text to the command in it. Pure."""
+"""Parses the commands in a comment. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.commands.comment_text import visible_commands
 from bot.commands.table import COMMANDS, STAGE_VERBS, Verb
 
 LONGEST = 65_536
-"""GitHub takes no longer comment."""
+"""Longest comment on GitHub."""
 
 _LINE = re.compile(r"/([A-Za-z][A-Za-z-]{0,39})(?:[ \t]+(.*?))?[ \t]*")
 _DURATION = re.compile(r"([1-9][0-9]{0,4})(m|h|d)")
@@ -31,16 +31,16 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class UnknownCommand:
-    """Meant as a command, but none."""
+    """A line that resembles a command."""
 
     typed: str
     nearest: tuple[Verb, ...]
-    """What may have been meant."""
+    """Suggestions."""
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedComment:
-    """What a comment asks for: its first command, and how many more there are (they are not run)."""
+    """The first command of a comment, and the number of further ones, which are ignored."""
 
     first: Command | UnknownCommand
     more: int = 0
@@ -52,12 +52,12 @@ def parse(body: str) -> ParsedComment | None:
         return None
     if not any(_parse_line(line) for line in re.split(r"[\r\n]", body) if line.startswith("/")):
         return None  # Most comments end here, before their Markdown is parsed.
-    found = [command for line in visible_commands(body) if (command := _parse_line(line)) is not None]
-    return ParsedComment(found[0], len(found) - 1) if found else None
+    commands = [command for line in visible_commands(body) if (command := _parse_line(line)) is not None]
+    return ParsedComment(commands[0], len(commands) - 1) if commands else None
 
 
 def digest(body: str) -> str:
-    """Tells whether a comment is still the one that was delivered."""
+    """Detects that a comment was edited after its delivery."""
     return hashlib.sha256(body.encode(errors="replace")).hexdigest()[:32]
 
 
@@ -70,15 +70,14 @@ def _parse_line(line: str) -> Command | UnknownCommand | None:
     if verbs is None:
         near = _nearest(word)
         return UnknownCommand(f"/{word}", _WORDS[near]) if near else None
-    said = tuple((match[2] or "").split())
-    return _command(word, rest) or _worded(word, said) or UnknownCommand(f"/{word} {rest}".strip(), verbs)
+    words = tuple((match[2] or "").split())
+    return _command(word, rest) or _worded(word, words) or UnknownCommand(f"/{word} {rest}".strip(), verbs)
 
 
 def _nearest(word: str) -> str | None:
-    """Of several that are as near, the first in the table. Nobody errs in the first letter: `/review` is
-    another bot's."""
+    """The most similar command with the same first letter: `/review` belongs to another bot."""
     likeness = {
-        each: difflib.SequenceMatcher(None, each, word).ratio() for each in _WORDS if each[0] == word[0]
+        name: difflib.SequenceMatcher(None, name, word).ratio() for name in _WORDS if name[0] == word[0]
     }
     best = max(likeness, key=likeness.__getitem__, default="")
     return best if likeness.get(best, 0) >= _NEAR else None
@@ -88,32 +87,32 @@ def _command(word: str, rest: str) -> Command | None:
     if word == "extend":
         length = _DURATION.fullmatch(rest)
         return Command(Verb.EXTEND, timedelta(**{_UNITS[length[2]]: int(length[1])})) if length else None
-    said = f"/{word} {rest}".strip()
-    verb = Verb.PREVIEW if said == "/preview up" else next((verb for verb in Verb if verb == said), None)
+    words = f"/{word} {rest}".strip()
+    verb = Verb.PREVIEW if words == "/preview up" else next((verb for verb in Verb if verb == words), None)
     return Command(verb) if verb is not None and verb not in STAGE_VERBS else None
 
 
-def _worded(word: str, said: tuple[str, ...]) -> Command | None:
+def _worded(word: str, words: tuple[str, ...]) -> Command | None:
     verb = next((verb for verb, entry in COMMANDS.items() if verb == f"/{word}" and entry.words[1]), None)
     if verb is None:
         return None
     least, most = COMMANDS[verb].words
-    if not least <= len(said) <= most:
+    if not least <= len(words) <= most:
         return None
     if verb is Verb.LOCK:
-        return _lock(said)
-    return Command(verb, words=said)
+        return _lock(words)
+    return Command(verb, words=words)
 
 
-def _lock(said: tuple[str, ...]) -> Command | None:
-    """The stage, then perhaps `for 2h`, then perhaps why."""
-    stage, why = said[0], said[1:]
-    if why and why[0].lower() == "for":
-        length = _DURATION.fullmatch(why[1].lower()) if len(why) > 1 else None
+def _lock(words: tuple[str, ...]) -> Command | None:
+    """The stage, then perhaps `for 2h`, then perhaps a reason."""
+    stage, reason = words[0], words[1:]
+    if reason and reason[0].lower() == "for":
+        length = _DURATION.fullmatch(reason[1].lower()) if len(reason) > 1 else None
         if length is None:
             return None
-        return Command(Verb.LOCK, timedelta(**{_UNITS[length[2]]: int(length[1])}), (stage, *why[2:]))
-    return Command(Verb.LOCK, words=(stage, *why))
+        return Command(Verb.LOCK, timedelta(**{_UNITS[length[2]]: int(length[1])}), (stage, *reason[2:]))
+    return Command(Verb.LOCK, words=(stage, *reason))
 
 
 def _words() -> dict[str, tuple[Verb, ...]]:

@@ -1,4 +1,4 @@
-"""What became of a command: all that its answer says. Kept in the store, so that an answer is given once."""
+"""Outcome of a command: the data of its answer; stored, so that it is answered once."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from bot.promotions.views import PipelineView, StageView
 
 class Result(StrEnum):
     ACCEPTED = "asked"
-    """What people asked for was changed: the reconcile follows."""
+    """The desired state changed; the reconcile follows."""
     REPORTED = "told"
-    """The answer itself is what was asked for."""
+    """The answer is the result."""
     ALREADY = "already"
-    """It is so already."""
+    """Nothing to change."""
     NO_PREVIEW = "nothing"
-    """No preview stands here that this could be done to."""
+    """The pull request has no preview."""
     MAXIMUM = "longest"
-    """The preview lives as long already as the operator allows."""
+    """The preview already has the maximum lifetime."""
     DISABLED = "unwanted"
     """The repository's configuration, or what became of the repository, keeps the preview away."""
     CLOSED = "closed"
     OVERTAKEN = "overtaken"
-    """A later command on the same was carried out before."""
+    """A later command was executed before."""
     MOVED = "moved"
     """The head is not the one that the commenter could see."""
     UNSEEN = "unseen"
@@ -37,7 +37,7 @@ class Result(StrEnum):
     DONE = "done"
     """Something about a stage, or one of its promotions."""
     REFUSED = "refused"
-    """Not done, and the outcome says why."""
+    """Not executed; the outcome has the reason."""
     FORBIDDEN = "forbidden"
     UNKNOWN = "mistyped"
     EDITED = "edited"
@@ -59,7 +59,7 @@ class Outcome:
     seen: str | None = None
     """The head that the commenter could see, where it is another one."""
     until: datetime | None = None
-    """Until when the preview, or a stage for whoever locked it, is kept."""
+    """When the preview, or the lock of a stage, expires."""
     fork: bool = False
     stage: str = ""
     """What it was about, where it was not the preview, as it was typed."""
@@ -69,7 +69,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class StatusAnswer:
-    """What there is to tell to whoever asked for it."""
+    """Data of an answer to `/status` or `/why`."""
 
     number: int
     """Of the pull request."""

@@ -1,4 +1,4 @@
-"""What carrying out commands asks of the other rooms."""
+"""Protocols of the clients and stores that commands use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.model.work import Claim, ScheduledWork, WorkKey
 Change = Callable[[UserOverrides], UserOverrides]
 
 SaveAnswer = Callable[[str], Awaitable[None]]
-"""Remembers what became of the answer: "" before it is written, then what GitHub calls it."""
+"""Stores the id of the answer; "" before it is written."""
 
 
 class CommentPort(Protocol):
@@ -58,7 +58,7 @@ class CommandStore(Protocol):
     ) -> Outcome:
         """Stores the outcome and changes the environment in one transaction.
 
-        A command that a later comment has overtaken changes nothing, and its outcome says so. A command with
+        A command that a later comment has overtaken changes nothing and gets the result OVERTAKEN. One with
         a refusal note is recorded as "refused". STARTED finishes the command: it has no answer.
         """
 

@@ -1,4 +1,4 @@
-"""What `/status` and `/why` tell, as it is when they are answered."""
+"""Reads the data for answers to `/status` and `/why`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StatusQuery:
     clock: Clock
 
     async def answer(self, command: RecordedCommand, outcome: Outcome) -> StatusAnswer | None:
-        """None where the answer needs none."""
+        """None where the answer needs no data."""
         if outcome.result is not Result.REPORTED or outcome.verb is Verb.HELP:
             return None
         environment = await self.environments.get(
@@ -34,12 +34,12 @@ class StatusQuery:
         pull = environment.attempt.pull_request if environment is not None else None
         if pull is not None and pull.merged and pull.merge_commit is not None:
             commits.append(pull.merge_commit)
-        teller, repository = self.view_reader, command.repository
+        reader, repository = self.view_reader, command.repository
         return StatusAnswer(
             number=command.number,
             preview=await self._preview(environment) if environment is not None else None,
-            pipeline=await teller.pipeline(repository, commits),
-            stage=await teller.stage(repository, outcome.stage) if outcome.stage else None,
+            pipeline=await reader.pipeline(repository, commits),
+            stage=await reader.stage(repository, outcome.stage) if outcome.stage else None,
         )
 
     async def _preview(self, environment: Environment) -> EnvironmentView:

@@ -1,4 +1,4 @@
-"""A comment that reads like a command, as it was heard of."""
+"""Comments that contain commands."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class RecordedCommand:
     digest: str
     received_at: datetime
     head: str | None
-    """The pull request's head as it was known then, and since when it had been."""
+    """The pull request's head when the comment was received, and since when."""
     head_since: datetime | None
     answer: str | None
-    """None before it is begun, "" while it is not known whether it was written."""
+    """Id of the answer; None before it is written, "" while that is unconfirmed."""
     finished: bool
 
 

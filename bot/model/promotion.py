@@ -1,4 +1,4 @@
-"""Promotions, and the stored record of a stage."""
+"""Promotions of releases to stages, and the records of stages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class PromotionState(StrEnum):
     GATING = "gating"
     AWAITING_APPROVAL = "awaiting approval"
     QUEUED = "queued"
-    """Passed its gates; waiting for the stage to be free."""
+    """All gates and approvals passed; waits until the stage is free."""
     DEPLOYING = "deploying"
     VERIFYING = "verifying"
     SOAKING = "soaking"
@@ -28,7 +28,7 @@ class PromotionState(StrEnum):
     SUPERSEDED = "superseded"
     ABORTED = "aborted"
     FAILED = "failed"
-    """Failed, and the stage has no release to roll back to."""
+    """Final only without a verified release to which the stage can return."""
     ROLLING_BACK = "rolling back"
     ROLLED_BACK = "rolled back"
     ROLLBACK_FAILED = "rollback failed"
@@ -51,19 +51,19 @@ ACTIVE = frozenset(
         PromotionState.ROLLING_BACK,
     }
 )
-"""The promotion is changing the stage. A stage has at most one of these."""
+"""The promotion changes its stage. A stage has at most one active promotion."""
 ENDED = frozenset(PromotionState) - PENDING - ACTIVE
 
 
 class PromotionKind(StrEnum):
     PROMOTION = "promotion"
     ROLLBACK = "rollback"
-    """A requested rollback, without a failure."""
+    """Requested by a user; begins by rolling back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """A user's approval of one release on one stage with one configuration, valid for 24 hours."""
+    """A user's approval of one release on one stage with one configuration; valid for a day."""
 
     by: str
     at: datetime
@@ -75,7 +75,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """The result of a gate, with a reason that a user can act on."""
+    """Result of a gate, with a reason on which a user can act."""
 
     name: str
     passed: bool
@@ -89,7 +89,7 @@ class GateResult:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """One entry of a promotion's timeline."""
+    """One line of a promotion's timeline."""
 
     at: datetime
     event: str
@@ -100,31 +100,31 @@ class TimelineEntry:
 @dataclass(frozen=True, slots=True)
 class Promotion:
     id: str
-    """Ten hexadecimal digits derived from the request: repeating a request gives the same promotion."""
+    """Ten hexadecimal digits, derived from the request: the same request is the same promotion."""
     stage: EnvironmentKey
     repository: Repository
     kind: PromotionKind
     state: PromotionState
     requested_by: str
-    """ "" for an automatic promotion."""
+    """ "" for the pipeline."""
     requested_at: datetime
     since: datetime
     """When it entered its state."""
     deadline: datetime
     """When its state times out."""
     number: int | None = None
-    """The pull request that shows its progress."""
+    """The pull request on which it is reported."""
     head: str | None = None
-    """The head that the requester could see."""
+    """The head that the requester saw."""
     requested_release: str | None = None
-    """The requested release: its id, a tag or a commit; None is the pull request's own release."""
+    """A release's id, a tag or a commit; None for the pull request's own release."""
     commit: str | None = None
-    """The head of the default branch that started an automatic promotion."""
+    """The head of the default branch that the pipeline promotes."""
     release: PromotableRelease | None = None
     note: str = ""
-    """Why it is not the pull request's release."""
+    """Why it is not the pull request's own release."""
     policy: str = ""
-    """`.greenroom.yml` at the time of the request, which defines the gates."""
+    """`.greenroom.yml` at the time of the request; it decides about gates."""
     configuration: str = ""
     """`.greenroom.yml` at the time of the deployment."""
     configuration_digest: str = ""
@@ -133,30 +133,30 @@ class Promotion:
     """Authors of the release's commits; they cannot approve it."""
     approvals: tuple[Approval, ...] = ()
     protection: Protection = UNPROTECTED
-    """The rules of the stage's GitHub Environment at the last read."""
+    """Rules of the GitHub Environment with the stage's name, as read last."""
     missing: tuple[str, ...] = ()
-    """Missing approvals and possible approvers, in sentences."""
+    """Missing approvals, one text for each."""
     gates: tuple[GateResult, ...] = ()
     parity: tuple[Comparison, ...] = ()
-    """Comparisons with the stages before, for this release."""
+    """Comparisons with the previous stages."""
     reason: str = ""
-    """Why it ended or failed, in one sentence."""
+    """Why it ended, without a full stop."""
     detail: str = ""
     """A log tail."""
     paused_by: str = ""
     paused_at: datetime | None = None
     rollback_target: Target | None = None
-    """What the stage is rolled back to on failure."""
+    """Target to which the stage returns when the promotion fails."""
     ephemeral: bool = False
     """The stage exists for this promotion only."""
     removed_by: str = ""
-    """The user who deleted the stage since."""
+    """The user who deleted the stage with this release."""
     pinned: bool = False
-    """`.greenroom.yml` pins the demo and requested it; `requested_by` changed the file."""
+    """Requested because `.greenroom.yml` pins the demo to the release."""
     placed_hold: bool = False
-    """It put its stage on hold: it was rolled back, or there was nothing to roll back to."""
+    """Whether it placed the stage on hold."""
     waiting_for: str = ""
-    """What its stage waits for, if that takes long; a sentence without a full stop."""
+    """What the stage is waiting for, without a full stop."""
     checks: tuple[CheckResult, ...] = ()
     url: str | None = None
     timeline: tuple[TimelineEntry, ...] = ()
@@ -167,13 +167,13 @@ class Promotion:
 
     @property
     def address(self) -> str | None:
-        """The stage's URL; None for an ephemeral stage after the promotion."""
+        """URL of the stage; None after an ephemeral stage was deleted."""
         return None if self.ephemeral and self.state in ENDED else self.url
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A user's lock on a stage. It expires."""
+    """Reserves a stage for one user until it expires."""
 
     by: str
     since: datetime
@@ -202,51 +202,51 @@ class VerifiedTarget:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A demo's pin in `.greenroom.yml`."""
+    """Release to which `.greenroom.yml` pins a demo."""
 
     release: str
     """The release, as written there."""
     digest: str
     """Digest of the demo's other fields."""
     promotion: str = ""
-    """The promotion that it requested; "" while that is not possible."""
+    """Id of the promotion that follows the pin; "" while that is not possible."""
     problem: str = ""
-    """Why that is not possible."""
+    """Why it is not possible to follow the pin."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """The stored record of a stage or demo, besides its environment."""
+    """A stage or demo, except for its environment."""
 
     key: EnvironmentKey
     repository: Repository
     namespace: str = ""
     target: Target | None = None
-    """The desired release of its environment; None if the stage does not exist."""
+    """What its environment runs; None without an environment."""
     since: datetime | None = None
-    """When the target was set."""
+    """Time of the last change of the target."""
     serial: int = 0
     """Serial number of the last target."""
     active_promotion: str | None = None
-    """The promotion that is changing the stage."""
+    """The active promotion's id."""
     verified: tuple[VerifiedTarget, ...] = ()
-    """Rollbacks go to the last one. Releases that were rolled back are not included."""
+    """The last entry is the rollback target; a release that was rolled back is removed."""
     lock: Lock | None = None
     hold: Hold | None = None
     pin: Pin | None = None
-    """The pin that was followed last, for a pinned demo."""
+    """The pin of a demo in `.greenroom.yml`, as followed last."""
 
     @property
     def name(self) -> str:
         return self.key.name
 
     def has_verified(self, release_id: str) -> bool:
-        return any(verified.target.release.id == release_id for verified in self.verified)
+        return any(entry.target.release.id == release_id for entry in self.verified)
 
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """An action or decision on a stage. Never changed."""
+    """An action or decision about a stage; immutable."""
 
     at: datetime
     repository_id: int
@@ -259,4 +259,4 @@ class AuditEntry:
     before: str = ""
     after: str = ""
     token: str = ""
-    """Identifies the comment or call that requested it; "" for the bot."""
+    """Of the comment or call that requested it; "" for the bot."""

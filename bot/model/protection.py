@@ -14,13 +14,6 @@ class Reviewers:
     teams: tuple[str, ...] = ()
     """Slugs of teams in the repository's organisation."""
 
-    def __str__(self) -> str:
-        """For example `bea, cem or a member of ops`."""
-        named = [*self.users, *(f"a member of {team}" for team in self.teams)]
-        if len(named) < 2:
-            return "".join(named) or "a reviewer that GitHub does not show"
-        return f"{', '.join(named[:-1])} or {named[-1]}"
-
 
 @dataclass(frozen=True, slots=True)
 class Protection:

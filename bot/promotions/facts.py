@@ -68,21 +68,21 @@ class Facts:
     author: str = ""
     """Of the pull request."""
     closed: bool = False
-    """The pull request on which the promotion was asked for was closed without being merged."""
+    """The pull request of the request was closed without being merged."""
     other_base: str = ""
-    """The branch that the pull request goes to, where that is not the default branch."""
+    """The pull request's base, where that is not the default branch."""
     authors: tuple[str, ...] | None = None
     """Of its commits."""
     reviews: tuple[Review, ...] | None = None
     checks: Mapping[str, CiState] | None = None
-    """What GitHub's check runs and statuses say of the release's commit, by name."""
+    """States of the commit's check runs and statuses by name."""
     parity: tuple[Comparison, ...] = ()
-    """With what the release ran on the stages before."""
+    """Comparisons with the previous stages."""
     protection: Protection | None = None
     """Of the GitHub Environment of the stage's name; without rules where there is none."""
     branch: Branch | None = None
-    """Where the release is in the repository's history; read where the environment asks for it."""
+    """The release's branch; read where the environment restricts branches."""
     host_objection: str = ""
-    """Why the stage cannot have the host that its configuration names; "" when it can."""
+    """Why the stage cannot use its host; "" when it can."""
     progress: RolloutProgress = field(default_factory=lambda: RolloutProgress(RolloutState.IN_PROGRESS))
-    """Of the stage's environment with the target that the stage has."""
+    """Of the stage's environment with its present target."""

@@ -115,8 +115,8 @@ class FactsReader:
         if number is None:
             commit = await _or_none(github.commits.commit(repository, release.commit))
             return replace(facts, checks=checks, authors=commit.authors if commit is not None else None)
-        wanted = stage.protected or bool(stage.required.reviews)
-        reviews = await _or_none(github.pull_requests.reviews(repository, number)) if wanted else None
+        reviewed = stage.protected or bool(stage.required.reviews)
+        reviews = await _or_none(github.pull_requests.reviews(repository, number)) if reviewed else None
         authors = await _or_none(github.pull_requests.authors(repository, number))
         return replace(
             facts,
@@ -133,26 +133,26 @@ class FactsReader:
         promotion: Promotion,
         release: PromotableRelease,
         stage: Stage,
-        reading: ConfigurationSnapshot | None,
+        snapshot: ConfigurationSnapshot | None,
     ) -> tuple[Comparison, ...]:
         """Comparisons with the previous stages; none where the gate `after` rejects."""
         if (
             not stage.after.names
-            or reading is None
-            or reading.configuration.find_stage(promotion.stage) is None
+            or snapshot is None
+            or snapshot.configuration.find_stage(promotion.stage) is None
         ):
             return ()
         records = stages_by_name(await self.promotions.stages(promotion.repository.id))
         if not is_admissible(stage, records, release.id):
             return ()
-        return await self.parity_service.compare_with_previous(promotion, stage, release, reading, records)
+        return await self.parity_service.compare_with_previous(promotion, stage, release, snapshot, records)
 
-    def _host(self, promotion: Promotion, reading: ConfigurationSnapshot | None) -> str:
+    def _host(self, promotion: Promotion, snapshot: ConfigurationSnapshot | None) -> str:
         """Why the stage cannot use its host; "" when it can."""
-        if reading is None:
+        if snapshot is None:
             return ""
-        found = reading.configuration, reading.text
-        return host_objection(*found, promotion.stage, promotion.repository, self.host_grants) or ""
+        configured = snapshot.configuration, snapshot.text
+        return host_objection(*configured, promotion.stage, promotion.repository, self.host_grants) or ""
 
     async def _branch(
         self, promotion: Promotion, release: PromotableRelease, pull: PullRequest | None

@@ -14,10 +14,10 @@ from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease, Target
 
 _LONGEST = 160
-"""Characters of a value that are told."""
+"""Characters of a value that are shown."""
 _LONGEST_PATH = 200
 _KEYS = ("mountPath", "name", "containerPort", "port", "key")
-"""What tells the entries of a list apart, whatever their order."""
+"""Keys that identify the entries of a list, whatever their order."""
 _PROBES = frozenset({"livenessProbe", "readinessProbe", "startupProbe"})
 _INJECTED = "config and secrets"
 
@@ -38,7 +38,7 @@ def injected(stage: Stage) -> Mapping[str, str]:
 
 
 def differences(left: Side, right: Side) -> tuple[Difference, ...]:
-    """In the order in which they are told; swapping the sides swaps what is told of each."""
+    """In display order; swapping the sides swaps left and right."""
     found = [*_variables(left, right), *_objects(left, right)]
     return tuple(sorted(found, key=lambda each: (each.kind, each.name, each.path)))
 
@@ -64,7 +64,7 @@ def _objects(left: Side, right: Side) -> Iterator[Difference]:
             lacking = right if yours is None else left if mine is None else None
             if lacking is None or not _is_variable(path) or path[-1] not in lacking.injected:
                 shown = _shown(mine, yours)
-                yield Difference(kind, _safe(name), _told_path(path), *shown, _category(path, mine, yours))
+                yield Difference(kind, _safe(name), _path_text(path), *shown, _category(path, mine, yours))
 
 
 def _within(path: Path, one: Any, other: Any) -> Iterator[tuple[Path, Any, Any]]:
@@ -81,14 +81,14 @@ def _within(path: Path, one: Any, other: Any) -> Iterator[tuple[Path, Any, Any]]
 
 
 def _entries(one: list[Any], other: list[Any]) -> tuple[Any, Any]:
-    """Lists of mappings as mappings, by what tells their entries apart; other lists as they are."""
+    """Lists of mappings as mappings by their identifying key; other lists unchanged."""
     if not all(isinstance(each, Mapping) for each in (*one, *other)):
         return one, other
-    key = next((key for key in _KEYS if _tells_apart(key, one) and _tells_apart(key, other)), None)
+    key = next((key for key in _KEYS if _is_unique_key(key, one) and _is_unique_key(key, other)), None)
     return _named(key, one), _named(key, other)
 
 
-def _tells_apart(key: str, entries: list[Any]) -> bool:
+def _is_unique_key(key: str, entries: list[Any]) -> bool:
     names = [each.get(key) for each in entries]
     return all(isinstance(name, str | int) for name in names) and len(set(map(str, names))) == len(names)
 
@@ -111,7 +111,7 @@ def _is_variable(path: Path) -> bool:
     return len(path) > 1 and (path[-2] == "env" or path[0] == "data")
 
 
-def _told_path(path: Path) -> str:
+def _path_text(path: Path) -> str:
     told = path[0] + "".join(key if key.startswith("[") else f".{key}" for key in path[1:])
     return _safe(told)[:_LONGEST_PATH]
 

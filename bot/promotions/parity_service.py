@@ -86,8 +86,8 @@ class ParityService:
             raise Refusal(NothingToCompare(tuple(names), file_missing=True))
         for name in names:
             if name not in stages:
-                known = tuple(dict.fromkeys([*stages, *records]))
-                raise Refusal(UnknownPlace("stage", name, known))
+                stages_known = tuple(dict.fromkeys([*stages, *records]))
+                raise Refusal(UnknownPlace("stage", name, stages_known))
         return text
 
     async def compare(
@@ -97,11 +97,11 @@ class ParityService:
         own = stage_in(right.configuration, right.stage)
         place = EnvironmentKey.stage(repository.id, right.stage)
         namespace = own.namespace or namespace_name(place, repository)
-        commits = dict.fromkeys(each.release.commit for each in (left, right))
+        commits = dict.fromkeys(side.release.commit for side in (left, right))
         # Sequential: concurrent reads of one commit would download it twice.
         files = {commit: await self.contents.files(repository, commit) for commit in commits}
         where = {"environment": place, "repository": repository, "namespace": namespace}
-        requests = (_request(each, files[each.release.commit], where) for each in (left, right))
+        requests = (_request(side, files[side.release.commit], where) for side in (left, right))
         comparables = await asyncio.gather(*(self.renderer.comparable(request) for request in requests))
         sides = (
             Side(comparable, injected(stage_in(side.configuration, side.stage)))
@@ -121,22 +121,22 @@ class ParityService:
         name = promotion.stage.name
         before = verified_with(stage.after, records, release.id)
         digest = configuration_digest(snapshot.configuration, name)
-        known = {comparison.compared_key: comparison for comparison in promotion.parity}
+        existing = {comparison.compared_key: comparison for comparison in promotion.parity}
         comparisons = []
         for other, target in before.items():
             key = comparison_key(release.id, digest, other, target)
-            if key in known:
-                comparisons.append(known[key])
+            if key in existing:
+                comparisons.append(existing[key])
                 continue
             left = ParityInput(other, target.release, target.configuration)
             right = ParityInput(name, release, snapshot.text)
             try:
-                found = await self.compare(promotion.repository, left, right)
+                compared = await self.compare(promotion.repository, left, right)
             except Rejected as error:
                 problem = str(error).rstrip(".")
                 comparisons.append(Comparison(other, name, unknown=problem, compared_key=key))
             else:
-                first, more = first_differences(found, _MOST // len(before))
+                first, more = first_differences(compared, _MOST // len(before))
                 comparisons.append(Comparison(other, name, first, more, compared_key=key))
         return tuple(comparisons)
 

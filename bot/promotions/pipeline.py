@@ -63,7 +63,7 @@ def in_order(stages: Mapping[str, Stage]) -> list[str]:
 
 def stages_by_name(records: Iterable[StageRecord]) -> dict[str, StageRecord]:
     """Records of stages, without demos, by name."""
-    return {each.name: each for each in records if each.key.kind is EnvironmentKind.STAGE}
+    return {record.name: record for record in records if record.key.kind is EnvironmentKind.STAGE}
 
 
 def next_stages(

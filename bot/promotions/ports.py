@@ -1,4 +1,4 @@
-"""What promotions ask of the other rooms."""
+"""Protocols of the clients and stores that promotions use."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class AuditReader(Protocol):
     async def entries(
         self, repository_id: int | None = None, *, stage: str | None = None, limit: int = 100
     ) -> Sequence[AuditEntry]:
-        """Those that fit every given condition, the newest first."""
+        """Entries that match every given condition, newest first."""
 
 
 class ReleaseStore(Protocol):
@@ -175,7 +175,7 @@ class PromotionStore(Protocol):
         ended: bool | None = None,
         limit: int = 50,
     ) -> Sequence[Promotion]:
-        """Those that fit every given condition, the newest first."""
+        """Entries that match every given condition, newest first."""
 
     async def stages(self, repository_id: int | None = None) -> Sequence[StageRecord]: ...
 

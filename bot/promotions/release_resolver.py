@@ -57,8 +57,8 @@ class ReleaseResolver:
         commit = tagged or name
         if not _COMMIT.fullmatch(commit):
             raise Refusal(NoRelease(ReleaseProblem.UNKNOWN, requested=name))
-        known = await self.releases.of_commit(repository.id, commit)
-        if known is None and not await self.github.commits.in_default_branch(repository, commit):
+        existing = await self.releases.of_commit(repository.id, commit)
+        if existing is None and not await self.github.commits.in_default_branch(repository, commit):
             requested = name if tagged else ""
             raise Refusal(NoRelease(ReleaseProblem.NOT_IN_HISTORY, commit, requested))
         resolved = await self._of_commit(promotion, commit, configuration)
@@ -74,9 +74,9 @@ class ReleaseResolver:
     ) -> ResolvedRelease | None:
         """The reviewed release of a commit of the default branch, where a pull request brought it."""
         repository = promotion.repository
-        known = await self.releases.of_commit(repository.id, commit)
-        if known is not None:
-            return ResolvedRelease(await self._with_tree(promotion, known), number=known.number)
+        existing = await self.releases.of_commit(repository.id, commit)
+        if existing is not None:
+            return ResolvedRelease(await self._with_tree(promotion, existing), number=existing.number)
         number = promotion.number or await self.github.commits.merged_by(repository, commit)
         pull = (
             await self.github.pull_requests.pull_request(repository, number) if number is not None else None
@@ -125,12 +125,12 @@ class ReleaseResolver:
         self, promotion: Promotion, commit: str, configuration: Configuration, number: int | None
     ) -> PromotableRelease | None:
         repository = promotion.repository
-        known = await self.releases.of_commit(repository.id, commit)
-        if known is not None:
-            return known
+        existing = await self.releases.of_commit(repository.id, commit)
+        if existing is not None:
+            return existing
         sources = configuration.images
         digests = await asyncio.gather(
-            *(self.registry.resolve(each.repository, each.tag_for(commit)) for each in sources.values())
+            *(self.registry.resolve(image.repository, image.tag_for(commit)) for image in sources.values())
         )
         images = {
             name: Image(source.repository, digest)

@@ -81,10 +81,10 @@ def remove(aggregate: StageAggregate, promotion_id: str | None, by: str, now: da
     return aggregate.with_stage(replace(aggregate.stage, verified=(), lock=None, hold=None, pin=None))
 
 
-def pin(aggregate: StageAggregate, promotion: Promotion, wanted: Pin, now: datetime) -> StageAggregate:
+def pin(aggregate: StageAggregate, promotion: Promotion, pin: Pin, now: datetime) -> StageAggregate:
     """Requests the release to which `.greenroom.yml` pins the demo."""
     aggregate = request(aggregate, promotion, now)
-    return aggregate.with_stage(replace(aggregate.stage, pin=replace(wanted, promotion=promotion.id)))
+    return aggregate.with_stage(replace(aggregate.stage, pin=replace(pin, promotion=promotion.id)))
 
 
 def record_pin(aggregate: StageAggregate, pin: Pin | None, now: datetime) -> StageAggregate:

@@ -124,9 +124,7 @@ class StageAggregate:
         """Sets the desired release of the stage's environment; None deletes the environment."""
         serial = self.stage.serial + 1
         new = replace(target, serial=serial) if target is not None else None
-        before, after = (
-            each.release.id if each is not None else "nothing" for each in (self.stage.target, new)
-        )
+        before, after = _release_id(self.stage.target), _release_id(new)
         stage = replace(self.stage, target=new, serial=serial, since=now)
         return self.with_stage(stage).record(promotion_id, now, "target", before=before, after=after)
 
@@ -167,3 +165,7 @@ def active_lock(stage: StageRecord, by: str, now: datetime) -> Lock | None:
 def same_target(left: Target, right: Target) -> bool:
     """Whether release and configuration are equal, whichever promotion set them."""
     return (left.release.id, left.configuration) == (right.release.id, right.configuration)
+
+
+def _release_id(target: Target | None) -> str:
+    return target.release.id if target is not None else "nothing"

@@ -75,7 +75,7 @@ class StageLookup:
     def parse_target(self, words: Sequence[str], *, reasoned: bool) -> tuple[str | None, str]:
         """Stage and reason of a command's arguments.
 
-        With `reasoned`, a first word that is no stage begins the reason, unless it resembles a stage's name:
+        With `reasoned`, a first word that names no stage begins the reason, unless it resembles a name:
         a typing error never selects another promotion.
         """
         if not words:
@@ -136,6 +136,6 @@ async def read_configured_stages(contents: ContentReader, repository: Repository
 
 
 def _nearest(word: str, names: Sequence[str]) -> str | None:
-    if len(word) >= _SHORTENED and (found := [name for name in names if name.startswith(word)]):
-        return found[0]
+    if len(word) >= _SHORTENED and (matches := [name for name in names if name.startswith(word)]):
+        return matches[0]
     return next(iter(difflib.get_close_matches(word, names, 1, _NEAR)), None)

@@ -1,4 +1,4 @@
-"""Reads what there is to tell of a repository's stages."""
+"""Reads the views of a repository's stages."""
 
 from __future__ import annotations
 
@@ -36,30 +36,32 @@ class StageViewReader:
         names = await read_stages(self.promotions, self.contents, repository)
         records, keys, problem = names.records, names.keys, names.unusable
         left = [
-            key for key, each in records.items() if key not in keys and (each.target or problem is not None)
+            key
+            for key, record in records.items()
+            if key not in keys and (record.target or problem is not None)
         ]
         stages = [
-            await self._tell(
+            await self._view(
                 records.get(key) or StageRecord(key, repository),
                 configured=key in keys or problem is not None,
             )
             for key in (*keys, *left)
         ]
-        return PipelineView(tuple(stages), await self._ours(repository, commits), problem)
+        return PipelineView(tuple(stages), await self._releases_of(repository, commits), problem)
 
     async def stage(self, repository: Repository, name: str) -> StageView | None:
         """One stage or demo with its last promotions and audit; None when there is none of this name."""
         names = await read_stages(self.promotions, self.contents, repository)
         records, keys, problem = names.records, names.keys, names.unusable
-        # A demo may have the name that a stage had before: what is configured counts.
-        key = next((each for each in (*keys, *records) if each.name == name), None)
+        # A configured demo takes precedence over a former stage of the same name.
+        key = next((key for key in (*keys, *records) if key.name == name), None)
         if key is None:
             return None
         record = records.get(key) or StageRecord(key, repository)
-        return await self._tell(record, configured=key in keys or problem is not None, at_length=True)
+        return await self._view(record, configured=key in keys or problem is not None, at_length=True)
 
-    async def _tell(self, record: StageRecord, *, configured: bool, at_length: bool = False) -> StageView:
-        under_way = await self.promotions.find(stage=record.key, ended=False)
+    async def _view(self, record: StageRecord, *, configured: bool, at_length: bool = False) -> StageView:
+        unfinished = await self.promotions.find(stage=record.key, ended=False)
         last: Sequence[Promotion] = ()
         if at_length:
             last = await self.promotions.find(stage=record.key, limit=_PROMOTIONS)
@@ -72,13 +74,15 @@ class StageViewReader:
         return stage_view(
             record,
             environment,
-            under_way,
+            unfinished,
             self.clock(),
             configured=configured,
             promotions=last,
             audit=entries,
         )
 
-    async def _ours(self, repository: Repository, commits: Sequence[str]) -> tuple[PromotableRelease, ...]:
-        found = [await self.releases.of_commit(repository.id, commit) for commit in commits]
-        return tuple(each for each in found if each is not None)
+    async def _releases_of(
+        self, repository: Repository, commits: Sequence[str]
+    ) -> tuple[PromotableRelease, ...]:
+        releases = [await self.releases.of_commit(repository.id, commit) for commit in commits]
+        return tuple(release for release in releases if release is not None)

@@ -50,12 +50,14 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             return f"the comparison with {join(stages)} is not complete"
         case gates.HostTaken(host, stage):
             return f"stage {stage} uses the host {host}"
-        case gates.OnHold(stage, why):
-            return f"{stage} is on hold ({why}); lift the hold with `/unhold {stage}`"
-        case gates.StageLocked(stage, by, until, why, show_unlock):
-            return f"{locked(stage, by, until, why)}{f'; unlock it with `/unlock {stage}`' * show_unlock}"
-        case gates.StageFrozen(until, zone, why):
-            return f"frozen until {format_time(until, zone=zone)}{f' ({why})' if why else ''}"
+        case gates.OnHold(stage, cause_text):
+            return f"{stage} is on hold ({cause_text}); lift the hold with `/unhold {stage}`"
+        case gates.StageLocked(stage, by, until, cause_text, show_unlock):
+            return (
+                f"{locked(stage, by, until, cause_text)}{f'; unlock it with `/unlock {stage}`' * show_unlock}"
+            )
+        case gates.StageFrozen(until, zone, cause_text):
+            return f"frozen until {format_time(until, zone=zone)}{f' ({cause_text})' if cause_text else ''}"
         case gates.StageBusy(stage, kind, promotion, by):
             return f"{stage} is busy: {kind} {promotion} by {by or 'the pipeline'} is active"
         case Reported(text):

@@ -30,8 +30,8 @@ def describe(reason: reasons.PromotionReason) -> str:  # noqa: C901  # one case 
             return f"the check {check} failed: {summary}".rstrip(".")
         case reasons.RolloutFailed():
             return "the rollout failed"
-        case reasons.PromotionFailed(release_id, why):
-            return f"release {release_id} failed: {why}"
+        case reasons.PromotionFailed(release_id, cause_text):
+            return f"release {release_id} failed: {cause_text}"
         case reasons.EndedBy():
             return _ended_by(reason)
         case reasons.RolledBackFrom(by, release_id):
@@ -75,8 +75,8 @@ def missing_approval(missing: reasons.MissingApproval) -> str:
             whose = f" from members of {join(teams, 'or')}" if teams else ""
             have = f" ({given} given)" if given else ""
             return f"needs {count} approval{'s' * (count > 1)}{whose} within 24 hours{have}"
-        case reasons.EnvironmentApprovalMissing(environment, who):
-            return f"the GitHub Environment {environment} requires approval from {reviewers(who)}"
+        case reasons.EnvironmentApprovalMissing(environment, required):
+            return f"the GitHub Environment {environment} requires approval from {reviewers(required)}"
     assert_never(missing)
 
 
@@ -86,8 +86,8 @@ def _event(event: reasons.Event) -> str:  # noqa: C901  # one case per reason
             return f"Rollback of {stage} to release {release_id} requested"
         case reasons.RequestedEvent(_, stage):
             return f"Promotion to {stage} requested"
-        case reasons.StateEvent(state, why):
-            return f"{state.value.capitalize()}{f': {why}' if why else ''}"
+        case reasons.StateEvent(state, cause_text):
+            return f"{state.value.capitalize()}{f': {cause_text}' if cause_text else ''}"
         case reasons.StageDeleted(stage):
             return f"Deleted {stage} with its data"
         case reasons.ConfigurationChanged(stage, revoked):

@@ -28,8 +28,8 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
         case refusals.PromotionRefusal():
             return _promotion_problem(reason)
         case refusals.UnknownPlace(kind, name, stages, demos, suggestion):
-            known = f"stages: {', '.join(stages) or 'none'}" + f"; demos: {', '.join(demos)}" * bool(demos)
-            return f"there is no {kind} {name} ({known})" + f". Did you mean {suggestion}?" * bool(suggestion)
+            names = f"stages: {', '.join(stages) or 'none'}" + f"; demos: {', '.join(demos)}" * bool(demos)
+            return f"there is no {kind} {name} ({names})" + f". Did you mean {suggestion}?" * bool(suggestion)
         case refusals.NoConfiguration(name):
             return f"{f'there is no stage {name}: ' * bool(name)}the default branch has no {_FILE}"
         case refusals.ConfigurationUnusable(problem, has_errors):
@@ -44,14 +44,14 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
         case refusals.StageActive(stage, promotion, by):
             whose = f" by {by}" if by else ""
             return f"stage {stage} is busy: promotion {promotion}{whose} is active; repeat this when it ends"
-        case refusals.StageIsLocked(stage, by, until, why):
-            return f"stage {locked(stage, by, until, why)}"
+        case refusals.StageIsLocked(stage, by, until, cause_text):
+            return f"stage {locked(stage, by, until, cause_text)}"
         case refusals.LockedByOther(stage, by):
             return f"{by} locked {stage}: only {by} or a user with the role `maintain` can unlock it"
         case refusals.LockTooLong(days):
             return f"a lock lasts at most {days} days"
-        case refusals.AlreadyOnHold(stage, why):
-            return f"stage {stage} is already on hold: {why}"
+        case refusals.AlreadyOnHold(stage, cause_text):
+            return f"stage {stage} is already on hold: {cause_text}"
         case refusals.AlreadyPaused(promotion, by):
             return f"promotion {promotion} is already paused by {by}"
         case refusals.ApprovalInvalid():
