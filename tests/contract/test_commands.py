@@ -86,7 +86,7 @@ async def test_who_may_end_somebody_elses_lock(desk: Desk, who: str) -> None:
         ("unlocked", who) if outcome.result is Result.DONE else ("locked", owner)
     )
     if outcome.result is Result.REFUSED:
-        assert "somebody with the role `maintain`" in outcome.reason
+        assert "a user with the role `maintain`" in outcome.reason
 
 
 async def test_a_command_is_seen_at_once_and_answered_in_a_comment(desk: Desk) -> None:
@@ -131,7 +131,7 @@ async def test_a_comment_that_was_edited_since_runs_neither_what_it_said_nor_wha
     await desk.work()
     assert await desk.outcome(comment) == Outcome(Result.EDITED)
     assert await desk.asked(desk.own) == []
-    assert "edited before it was read" in desk.answers(desk.own)[0]
+    assert "edited before it was processed" in desk.answers(desk.own)[0]
 
 
 async def test_a_comment_that_was_deleted_since_is_left_alone(desk: Desk) -> None:
@@ -178,7 +178,7 @@ async def test_a_forks_commit_is_allowed_and_no_other(desk: Desk) -> None:
     assert outcome.result is Result.ACCEPTED
     wishes = await desk.wishes(desk.fork)
     assert (wishes.allowed_commit, wishes.allowed_by) == (head, "write")
-    assert "A push takes the permission away" in desk.answers(desk.fork)[0]
+    assert "A push revokes the approval" in desk.answers(desk.fork)[0]
 
 
 async def test_what_was_pushed_since_is_not_run_and_both_commits_are_named(desk: Desk) -> None:
@@ -192,9 +192,9 @@ async def test_what_was_pushed_since_is_not_run_and_both_commits_are_named(desk:
     assert (outcome.result, outcome.seen, outcome.head) == (Result.MOVED, seen, moved)
     assert (await desk.wishes(desk.fork)).allowed_commit is None
     [answer] = desk.answers(desk.fork)
-    assert seen in answer
-    assert moved in answer
-    why = f"`/preview`: it was meant for {seen[:7]}, but the head is {moved[:7]}."
+    assert seen[:7] in answer
+    assert moved[:7] in answer
+    why = f"`/preview`: refers to {seen[:7]}, but the head is {moved[:7]}."
     assert await desk.refused(desk.fork) == [(why, "write")]
 
 
@@ -204,8 +204,8 @@ async def test_what_is_not_carried_out_is_written_down_with_its_reason(desk: Des
     for login, words in (("read", "/help"), ("write", "/prevew"), ("write", "Fine.")):
         await desk.type(desk.own, login, words)
     assert await desk.refused(desk.own) == [
-        ("`/extend`: no preview stands here.", "triage"),
-        ("`/destroy`: it requires the role `triage`, and this is `read`.", "read"),
+        ("`/extend`: the pull request has no preview.", "triage"),
+        ("`/destroy`: requires the role `triage`; the user has `read`.", "read"),
     ]
 
 
@@ -393,7 +393,7 @@ async def test_status_shows_the_pipeline_in_its_order_and_what_runs_there(desk: 
 async def test_a_stage_that_there_is_not_is_told_with_those_that_there_are(desk: Desk) -> None:
     desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
     await desk.type(desk.own, "read", "/status producton")
-    assert "no stage `producton` (stages: `staging`, `production`)" in desk.answers(desk.own)[-1]
+    assert "There is no stage `producton`. Stages: `staging`, `production`." in desk.answers(desk.own)[-1]
     assert await desk.refused(desk.own) == []
 
 

@@ -10,8 +10,16 @@ from bot.commands.table import COMMANDS, StageVerb, Verb, required_role
 from bot.environments.views import EnvironmentView
 from bot.github.messages import stages
 from bot.github.messages.environment_reasons import headline, last_error
-from bot.github.messages.markdown import block, bullet_list, code, link, plain, short_digest, timestamp
-from bot.github.messages.refusals import as_sentence
+from bot.github.messages.markdown import (
+    block,
+    bullet_list,
+    code,
+    link,
+    plain,
+    sentence,
+    short_digest,
+    timestamp,
+)
 from bot.model.environment import Decision
 
 _DECISIONS = 10
@@ -138,7 +146,7 @@ def _done(outcome: Outcome, verb: StageVerb) -> str:  # noqa: C901  # one case p
 
 
 def _refused(outcome: Outcome) -> str:
-    return f"⛔ {_name(outcome)} was not executed. {plain(as_sentence(outcome.reason))}"
+    return f"⛔ {_name(outcome)} was not executed. {plain(sentence(outcome.reason))}"
 
 
 def _forbidden(outcome: Outcome) -> str:

@@ -51,8 +51,8 @@ def short_digest(digest: str) -> str:
 
 
 def sentence(clause: str) -> str:
-    """The clause with a capital letter and a full stop."""
-    return f"{capitalized(clause)}."
+    """The clause with a capital letter and a full stop, unless it ends like a sentence."""
+    return capitalized(clause) if clause.endswith((".", "?", "!")) else f"{capitalized(clause)}."
 
 
 def capitalized(clause: str) -> str:

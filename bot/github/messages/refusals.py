@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from bot.github.messages.gate_reasons import join, locked, reviewers
+from bot.github.messages.markdown import sentence
 from bot.model.reason import Reported
 from bot.promotions import refusals
 from bot.promotions.refusals import Objection, PromotionProblem, ReleaseProblem, StageProblem
@@ -14,11 +15,7 @@ _FILE = ".greenroom.yml"
 
 def refusal(reason: refusals.RefusalReason) -> str:
     """A sentence for the user."""
-    return as_sentence(refusal_reason(reason))
-
-
-def as_sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}"
+    return sentence(refusal_reason(reason))
 
 
 def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one case per reason
