@@ -19,7 +19,7 @@ PROGRAMS = (*KUBERNETES, "etcd")
 
 
 class BinariesMissingError(Exception):
-    """The control plane's programs are not there; the message says how to get them."""
+    """The control plane's programs are missing; the message says how to get them."""
 
 
 def pinned(module: str, path: str) -> str:
@@ -46,7 +46,7 @@ def folder() -> Path:
 
 
 def locate() -> Path:
-    """The folder that has all programs; `BinariesMissingError` when one is not there."""
+    """The folder that has all programs; `BinariesMissingError` when one is missing."""
     value = folder()
     if missing := [name for name in PROGRAMS if not os.access(value / name, os.X_OK)]:
         raise BinariesMissingError(f"{', '.join(missing)} not found in {value}: run `make control-plane`")

@@ -23,7 +23,7 @@ def folder() -> Path:
 
 
 def locate() -> Path:
-    """The folder that has both; `BinariesMissingError` when one is not there."""
+    """The folder that has both; `BinariesMissingError` when one is missing."""
     value = folder()
     if missing := [name for name in PACKAGES if not os.access(value / name, os.X_OK)]:
         raise BinariesMissingError(f"{', '.join(missing)} not found in {value}: run `make tools`")

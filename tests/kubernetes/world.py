@@ -110,14 +110,14 @@ class World:
         listed = await self.client.list(EVENTS, self.namespace, fields=f"involvedObject.name={name}")
         return [(event["reason"], event["message"]) for event in listed.items]
 
-    async def told(self, name: str, reason: str, text: str) -> None:
+    async def wait_for_event(self, name: str, reason: str, text: str) -> None:
         """Return once an event about the object says so."""
 
-        async def said() -> bool:
+        async def recorded() -> bool:
             return any(r == reason and text in message for r, message in await self.events(name))
 
         try:
-            await eventually(said)
+            await eventually(recorded)
         except AssertionError:
             raise AssertionError(f"no event {reason} {text!r} in {await self.events(name)}") from None
 
@@ -144,7 +144,7 @@ async def world(connection: Connection, folder: Path) -> AsyncIterator[World]:
             yield made
         finally:
             await client.delete(NAMESPACES, namespace)
-            # A real namespace takes its time; the pods have to be gone before the node is.
+            # A real namespace takes its time; the pods must be deleted before the node is.
             for pod in (await client.list(PODS, namespace)).items:
                 await client.delete(PODS, pod["metadata"]["name"], namespace, grace_seconds=0)
             await eventually(lambda: _no_pods(client, namespace))

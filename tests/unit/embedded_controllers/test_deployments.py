@@ -1,4 +1,4 @@
-"""Deployments, told from the outside."""
+"""Deployments: tests through the API."""
 
 from __future__ import annotations
 
@@ -150,11 +150,11 @@ async def test_quota_failure_is_reported(cluster: Cluster) -> None:
     deployment = await cluster.client.get(DEPLOYMENTS, "shop", cluster.namespace)
     assert "exceeded quota: small" in (find_condition(deployment, "ReplicaFailure") or {})["message"]
 
-    async def told() -> bool:
+    async def event_recorded() -> bool:
         events = (await cluster.client.list(EVENTS, cluster.namespace)).items
         return any(event["reason"] == "FailedCreate" and "quota" in event["message"] for event in events)
 
-    await cluster.until(told)
+    await cluster.until(event_recorded)
 
     await cluster.client.delete(RESOURCE_QUOTAS, "small", cluster.namespace)
     await cluster.until(lambda: rolled_out(cluster))

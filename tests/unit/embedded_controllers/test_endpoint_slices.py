@@ -1,4 +1,4 @@
-"""EndpointSlices, told from the outside."""
+"""EndpointSlices: tests through the API."""
 
 from __future__ import annotations
 

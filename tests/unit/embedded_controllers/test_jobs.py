@@ -1,4 +1,4 @@
-"""Jobs, told from the outside."""
+"""Jobs: tests through the API."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""StatefulSets, told from the outside."""
+"""StatefulSets: tests through the API."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ async def test_pod_runs_and_logs(world: World) -> None:
         ("Created", "Container created"),
         ("Started", "Container started"),
     ):
-        await world.told("web", reason, text)
+        await world.wait_for_event("web", reason, text)
 
 
 async def test_deleted_pod_ends_gracefully(world: World) -> None:
@@ -65,7 +65,7 @@ async def test_deleted_pod_ends_gracefully(world: World) -> None:
     await world.client.delete(PODS, "web", world.namespace)
     await world.gone(PODS, "web")
     assert time.monotonic() - began < 2, "it ended by itself, not by force"
-    await world.told("web", "Killing", "Stopping container main")
+    await world.wait_for_event("web", "Killing", "Stopping container main")
 
 
 async def test_pod_that_ignores_sigterm_is_killed(world: World) -> None:
@@ -114,7 +114,7 @@ async def test_crashing_container_restarts_with_backoff(world: World) -> None:
     assert named in status["state"]["waiting"]["message"]
     assert condition(pod, "ContainersReady")["message"] == "containers with unready status: [main]"
     assert await world.log("crash", previous="true") == "crash\n"
-    await world.told("crash", "BackOff", "Back-off restarting failed container main in pod crash_")
+    await world.wait_for_event("crash", "BackOff", "Back-off restarting failed container main in pod crash_")
 
 
 async def test_readiness_follows_the_probe(world: World) -> None:
@@ -130,7 +130,9 @@ async def test_readiness_follows_the_probe(world: World) -> None:
         lifecycle={"postStart": {"exec": {"command": ["touch", "/state/sick"]}}},
     )
     pod = await world.until(PODS, "web", running)
-    await world.told("web", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 500")
+    await world.wait_for_event(
+        "web", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 500"
+    )
     pod = await world.client.get(PODS, "web", world.namespace)
     assert condition(pod, "Ready")["reason"] == "ContainersNotReady"
     folder = world.node.folder / "pods" / pod["metadata"]["uid"] / "volumes" / "state"
@@ -146,8 +148,8 @@ async def test_failed_liveness_probe_restarts(world: World) -> None:
         PODS, "web", lambda p: container_status(p).get("restartCount", 0) > 0, "restarted"
     )
     assert container_status(pod)["lastState"]["terminated"]["exitCode"] == 0, "it was asked to end"
-    await world.told("web", "Unhealthy", "Liveness probe failed:")
-    await world.told("web", "Killing", "Container main failed liveness probe, will be restarted")
+    await world.wait_for_event("web", "Unhealthy", "Liveness probe failed:")
+    await world.wait_for_event("web", "Killing", "Container main failed liveness probe, will be restarted")
 
 
 async def test_init_containers_run_in_order(world: World) -> None:
@@ -228,7 +230,7 @@ async def test_unreachable_image_is_reported(
     await world.pod("lost", image)
     pod = await world.until(PODS, "lost", lambda p: waits_for(p, reason), reason)
     assert phase(pod) == "Pending"
-    await world.told("lost", *event)
+    await world.wait_for_event("lost", *event)
 
 
 async def test_missing_image_is_reported_by_name(world: World) -> None:
@@ -244,7 +246,7 @@ async def test_pod_waits_for_a_missing_secret(world: World) -> None:
     await world.pod("patient", image, spec={"restartPolicy": "Never"}, envFrom=wants)
     pod = await world.until(PODS, "patient", lambda p: waits_for(p, "CreateContainerConfigError"))
     assert container_status(pod)["state"]["waiting"]["message"] == 'secret "later" not found'
-    await world.told("patient", "Failed", 'Error: secret "later" not found')
+    await world.wait_for_event("patient", "Failed", 'Error: secret "later" not found')
     await world.create(SECRETS, "later", stringData={})
     assert phase(await world.ended("patient")) == "Succeeded"
 

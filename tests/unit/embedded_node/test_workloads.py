@@ -171,7 +171,7 @@ async def test_pod_waits_for_a_missing_claim(world: World) -> None:
     await world.pod("early", image, spec={"restartPolicy": "Never", "volumes": [volume]})
     message = 'persistentvolumeclaim "data" not found'
     await world.until(PODS, "early", lambda p: message in condition(p, "PodScheduled").get("message", ""))
-    await world.told("early", "FailedScheduling", message)
+    await world.wait_for_event("early", "FailedScheduling", message)
     requested = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
     await world.create(PERSISTENT_VOLUME_CLAIMS, "data", spec=requested)
     assert phase(await world.ended("early")) == "Succeeded"
