@@ -49,9 +49,8 @@ async def test_deployment_selector_is_immutable(api: Api) -> None:
 async def test_stateful_set_selector_is_immutable(api: Api) -> None:
     answer = await changed(api, "statefulsets", stateful_set("data"), other_selector(), "apps/v1")
     assert answer["message"] == (
-        'StatefulSet.apps "data" is invalid: spec: Forbidden: updates to statefulset spec for fields other '
-        "than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', "
-        "'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden"
+        'StatefulSet.apps "data" is invalid: spec.selector: Invalid value: {"matchLabels":{"app":"other"}}: '
+        "field is immutable"
     )
 
 
@@ -108,6 +107,8 @@ async def test_bound_claim_cannot_shrink(api: Api) -> None:
     await api.call("PATCH", path, {"spec": {"volumeName": "volume"}}, MERGE)
     bound = {"phase": "Bound", "capacity": {"storage": "2Gi"}}
     await api.call("PATCH", f"{path}/status", {"status": bound}, MERGE)
+    if (await api.call("GET", path))["status"]["phase"] != "Bound":
+        pytest.skip("this cluster does not leave a claim bound whose volume does not exist")
     smaller = {"spec": {"resources": {"requests": {"storage": "1Gi"}}}}
     assert (await api.call("PATCH", path, smaller, MERGE))["message"] == (
         'PersistentVolumeClaim "data" is invalid: spec.resources.requests.storage: Forbidden: '

@@ -136,5 +136,5 @@ async def test_binding_to_an_unknown_role_is_refused(api: Api) -> None:
         refused = await api.create("rolebindings", binding("readers", "reader", "guest"), RBAC)
     assert (refused["code"], refused["message"]) == (
         404,
-        'roles.rbac.authorization.k8s.io "reader" not found',
+        'rolebindings.rbac.authorization.k8s.io "reader" not found',
     )

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 
-from bot.embedded.kubernetes.errors import not_found
 from bot.embedded.kubernetes.objects import Object, namespace_of, rows
 from bot.embedded.kubernetes.resources import resource_of
 from bot.embedded.kubernetes.storage.store import Store
@@ -57,18 +56,11 @@ class Rules:
             rule
             for binding in bindings
             if any(_is_subject(subject, user, binding) for subject in rows(binding, "subjects"))
-            for rule in self._of_role(binding["roleRef"], namespace_of(binding)) or ()
+            for rule in self.of_reference(binding["roleRef"], namespace_of(binding)) or ()
         ]
 
-    def of_reference(self, reference: Object, namespace: str) -> list[Object]:
-        """The rules of a role; a 404 when it does not exist."""
-        rules = self._of_role(reference, namespace)
-        if rules is None:
-            plural = f"{reference['kind'].lower()}s"
-            raise not_found(resource_of(plural, GROUP), reference["name"])
-        return rules
-
-    def _of_role(self, reference: Object, namespace: str) -> list[Object] | None:
+    def of_reference(self, reference: Object, namespace: str) -> list[Object] | None:
+        """The rules of a role, or nothing when it does not exist."""
         in_cluster = reference.get("kind") == "ClusterRole"
         resource = resource_of("clusterroles" if in_cluster else "roles", GROUP)
         role = self.store.get(resource, "" if in_cluster else namespace, reference.get("name", ""))

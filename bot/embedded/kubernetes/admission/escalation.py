@@ -4,7 +4,7 @@ import json
 
 from bot.embedded.kubernetes.access import Access
 from bot.embedded.kubernetes.admission.plugin import Plugin
-from bot.embedded.kubernetes.errors import forbidden
+from bot.embedded.kubernetes.errors import forbidden, not_found
 from bot.embedded.kubernetes.objects import Object, name_of, namespace_of, rows
 from bot.embedded.kubernetes.rbac import GROUP, User, missing
 from bot.embedded.kubernetes.registry.requests import Write
@@ -38,6 +38,8 @@ class EscalationCheck(Plugin):
         plural = f"{reference['kind'].lower()}s"
         if not self._access.allows(user, "bind", plural, GROUP, namespace, reference["name"]):
             rules = self._access.rules.of_reference(reference, namespace)
+            if rules is None:
+                raise not_found(resource, reference["name"])  # Kubernetes names the kind of the request, too
             self._confirm(resource, binding, user, rules)
 
     def _confirm(self, resource: Resource, obj: Object, user: User, rules: list[Object]) -> None:

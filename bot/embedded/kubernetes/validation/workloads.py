@@ -138,8 +138,8 @@ def _value(obj: Object, name: str) -> Any:
 
 
 def check_stateful_set_change(live: Object, new: Object) -> Iterator[Cause]:
-    if live["spec"].get("serviceName") != new["spec"].get("serviceName"):
-        yield wrong("spec.serviceName", new["spec"].get("serviceName"), _IMMUTABLE)
+    if causes := list(_unchanged(live, new, "serviceName", "selector")):
+        yield from causes
         return
     before = {name: value for name, value in live["spec"].items() if name not in _CHANGEABLE}
     after = {name: value for name, value in new["spec"].items() if name not in _CHANGEABLE}
