@@ -76,7 +76,9 @@ async def test_lock_blocks_other_users(small: Scenario) -> None:
             number, "⛔ The promotion to", f"locked by bea {until} (load test)", "/unlock staging"
         )
         await stages.comment(number, "/unlock staging", by="cem")
-        await stages.comment_with(number, "bea locked staging; they can unlock it")
+        await stages.comment_with(
+            number, "bea locked staging: only bea or a user with the role `maintain` can unlock it"
+        )
         await stages.configure("\nstages:\n  staging: {automatic: true}\n")
         await stages.merge(number, "squash")
         await stages.comment_with(number, "⏳ Release", f"locked by bea {until} (load test)")
@@ -121,7 +123,7 @@ async def test_automatic_promotion_waits_for_a_users_promotion(small: Scenario) 
         await stages.merge(fourth, "merge")
         await stages.comment_with(fourth, "✋ Release")
         await stages.comment(second, "/approve staging", by="bea")
-        await stages.comment_with(second, "/approve` was not executed", "look at it, and approve it there")
+        await stages.comment_with(second, "/approve` was not executed", "review and approve it there")
         await stages.comment(third, "/approve staging", by="bea")
         await stages.comment_with(third, "✅ Release", "**staging**", "Approved, 1 of 1")
         target = (await stages.record("staging")).target
@@ -141,7 +143,7 @@ async def test_promote_refuses_a_head_that_changed_meanwhile(small: Scenario) ->
             lambda: held not in small.github.faults.listed() or None, lambda: "it never read the pull request"
         )
         moved = await small.push("feature", await stages.files("Unseen."))
-        await stages.comment_with(number, "/promote", seen, moved)
+        await stages.comment_with(number, "/promote", seen[:7], moved[:7])
         await small.wait_until_ready(number)
         assert await stages.promotions("staging") == []
         assert await stages.digests("staging") == set()
@@ -185,7 +187,7 @@ async def test_protected_stage_refuses_forks_and_unreviewed_commits(
         await stages.comment(fork, "/promote staging", by="bea")
         await stages.comment_with(fork, "✅ Release", "**staging**")
         await stages.comment(fork, "/promote production", by="bea")
-        await stages.comment_with(fork, "⛔ The promotion to", "this release was made from a fork")
+        await stages.comment_with(fork, "⛔ The promotion to", "this release was built for a fork")
 
         number = await stages.open("feature", "Reviewed.")
         await stages.review(number, by="bea")
@@ -197,7 +199,7 @@ async def test_protected_stage_refuses_forks_and_unreviewed_commits(
         [staged_release] = [promotion.release for promotion in await stages.promotions("staging")]
         assert staged_release is not None
         await stages.comment(number, f"/promote production {staged_release.id}")
-        await stages.comment_with(number, "⛔ The promotion to", "this release was made from a fork")
+        await stages.comment_with(number, "⛔ The promotion to", "this release was built for a fork")
         assert await stages.digests("production") == set()
 
         await stages.merge(fork, "squash")

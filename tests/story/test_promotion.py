@@ -26,7 +26,7 @@ async def test_reviewed_release_is_promoted_to_production(small: Scenario) -> No
         await stages.comment(number, "/promote staging", by="dora")
         await stages.comment_with(number, "🚫", "requires the role `write`")
         await stages.comment(number, "/promote staging")
-        await stages.comment_with(number, "⛔", "integration and security before")
+        await stages.comment_with(number, "⛔", "must pass integration and security first")
 
         await stages.comment(number, "/promote integration")
         await stages.comment(number, "/promote security", by="bea")
@@ -45,7 +45,7 @@ async def test_reviewed_release_is_promoted_to_production(small: Scenario) -> No
         await stages.comment(number, "/promote production", by="cem")
         await stages.comment_with(number, "✋ Release", "/approve production")
         await stages.comment(number, "/approve", by="cem")
-        await stages.comment_with(number, "whoever asked for a promotion cannot approve it")
+        await stages.comment_with(number, "the requester of a promotion cannot approve it")
         await stages.comment(number, "/approve", by="ada")
         await stages.comment_with(number, "an author of its commits cannot approve it")
         await stages.comment(number, "/approve", by="bea")
@@ -111,7 +111,7 @@ async def test_second_of_two_promotions_gets_a_notice(small: Scenario) -> None:
         await stages.comment(number, "/promote staging", by="ada")
         await stages.comment(number, "/promote staging", by="bea")
         await stages.comment_with(number, "✅ Release", "**staging**")
-        await stages.comment_with(number, "⛔ The promotion to", "promotes to it already")
+        await stages.comment_with(number, "⛔ The promotion to", "already requested a promotion")
         states = [promotion.state for promotion in await stages.promotions("staging")]
         assert sorted(states) == [State.REJECTED, State.SUCCEEDED]
 
