@@ -212,11 +212,6 @@ class ReconcileContext:
         return self.bundle
 
     @property
-    def seeds_once(self) -> bool:
-        """A demo keeps its data, whichever release it moves to."""
-        return self.environment.key.kind is EnvironmentKind.DEMO
-
-    @property
     def size(self) -> Size:
         """The configured size, completed by the operator's default."""
         size = self.section.size.override(self.policy.default_size)
@@ -248,9 +243,6 @@ class ReconcileContext:
     ) -> StatusMessage:
         return StatusMessage(self.describe(reason), self.secrets.hide(detail), until)
 
-    def clear_notes(self) -> None:
-        self.update_status(replace(self.status, notes=()))
-
     def add_note(self, reason: EnvironmentReason) -> None:
         self.update_status(replace(self.status, notes=(*self.status.notes, self.describe(reason))))
 
@@ -266,9 +258,6 @@ class ReconcileContext:
         now = self.ports.clock()
         started = expiry.start(self.status, now, time_to_live)
         self.update_status(expiry.apply_extension(started, self.overrides, now))
-
-    def start_phase(self, phase: Phase) -> None:
-        self.update_status(transitions.phase_started(self.status, phase, self.ports.clock()))
 
     def finish_phase(self, phase: Phase) -> None:
         if self.status.phases[phase].finished_at is None:

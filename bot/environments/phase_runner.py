@@ -129,7 +129,8 @@ class PhaseRunner:
         return None if failed.final else context.ports.clock() + RETRY_OUTAGE
 
     async def _run(self, context: ReconcileContext, phase: Phase, step: Step) -> Outcome:
-        context.start_phase(phase)
+        started = transitions.phase_started(context.status, phase, context.ports.clock())
+        context.update_status(started)
         if phase is Phase.RENDER:
             context.bundle = self._bundles.get(_RenderInputs.of(context))
         try:

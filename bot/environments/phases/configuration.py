@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.config.loader import host_objection, parse_configuration
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
@@ -21,7 +23,7 @@ async def configuration(context: ReconcileContext) -> Outcome:
         )
         if objection is not None:
             return Failed(Reported(f"{objection}."), final=True)
-    context.clear_notes()
+    context.update_status(replace(context.status, notes=()))
     ttl, longest = context.configuration.preview.ttl, context.policy.longest_ttl
     if ttl is not None and ttl > longest and target is None:
         context.add_note(TtlLimited(ttl, longest))

@@ -24,7 +24,7 @@ from bot.environments.reasons import (
     Seeded,
 )
 from bot.model.data import DataRecord, JobRecord
-from bot.model.environment import CheckResult, CheckState, Phase
+from bot.model.environment import CheckResult, CheckState, EnvironmentKind, Phase
 from bot.model.manifest import Condition, Manifest, ObjectState, Wave
 
 _KEPT_BY_RESET = (GUARD_RAILS, SECRETS, Wave.CONFIGURATION)
@@ -119,7 +119,8 @@ async def _migrate(context: ReconcileContext, record: DataRecord) -> tuple[DataR
 
 async def _seed(context: ReconcileContext, record: DataRecord) -> Outcome:
     job = context.data_settings.seed
-    if job is None or (context.seeds_once and record.seed.done):
+    keeps_data = context.environment.key.kind is EnvironmentKind.DEMO  # whichever release it moves to
+    if job is None or (keeps_data and record.seed.done):
         return Done()
     after, state = await _run_job(context, record, Wave.SEED)
     if state.condition is Condition.PROGRESSING:
