@@ -403,7 +403,7 @@ async def test_a_pipeline_that_cannot_be_read_does_not_keep_the_rest_from_being_
     await desk.type(desk.own, "read", "/status")
     answer = desk.answers(desk.own)[-1]
     assert "is ready." in answer
-    assert "on the default branch is invalid" in answer
+    assert "on the default branch has errors" in answer
 
 
 ONE_STAGE = """version: 1
@@ -488,7 +488,7 @@ async def test_dying_between_a_stages_change_and_the_outcome_is_noticed_by_nobod
     assert await desk.store.audit.entries(desk.repository.id) == done
     given = desk.answers(desk.own)[len(answers) :]
     assert len(given) == (0 if outcome.result is Result.STARTED else 1)
-    assert not any("not carried out" in answer for answer in given)
+    assert not any("not executed" in answer for answer in given)
 
 
 async def test_what_was_carried_out_before_a_kill_is_told_as_done_though_a_push_came_between(
