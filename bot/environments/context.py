@@ -101,7 +101,7 @@ class Policy:
     default_size: Size = _SIZE
     largest_size: Size = _SIZE
     fork_size: Size = _SIZE
-    """The limit for forks, whatever their configuration says."""
+    """The limit for forks, regardless of their configuration."""
     hosts: HostGrants = NO_HOSTS
     """The stages that may have their own host."""
     digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)

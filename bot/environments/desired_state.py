@@ -79,7 +79,7 @@ def without_pull_request(status: Status, now: datetime, notice: RemovalNotice | 
 def after_configuration(
     pull: PullRequest, configuration: Configuration, changed_paths: Sequence[str] | None
 ) -> DesiredState:
-    """Applies the configuration; `changed_paths` is needed only where `needs_paths` says so."""
+    """Applies the configuration; `changed_paths` is needed only if `needs_paths` is true."""
     reason = _skip_reason(pull, configuration.preview.skip, changed_paths)
     return Absent(EndReason.SKIPPED, reason) if reason is not None else Present()
 

@@ -216,7 +216,7 @@ async def _keep_release(context: ReconcileContext) -> None:
 
 
 def _differs(status: Status, state: EnvironmentState, cause: StatusMessage) -> bool:
-    """Whether state or sentence changed; another number or log tail is no change."""
+    """Whether state or sentence changed; numbers and log tails are ignored."""
     before = status.cause.summary if status.cause is not None else None
     return (
         status.state is not state

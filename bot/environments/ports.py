@@ -35,7 +35,7 @@ class PullRequestReader(Protocol):
     """Raises Unavailable when GitHub does not answer or is rate limited, Rejected when it refuses."""
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
-        """None when GitHub says that it does not exist (404 for a repository that can be seen)."""
+        """None if GitHub confirms that it does not exist (404 in a visible repository)."""
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
         """Old and new paths; empty when there are more than GitHub lists."""
@@ -55,7 +55,7 @@ class CheckReader(Protocol):
 
 class CollaboratorReader(Protocol):
     async def role(self, repository: Repository, login: str) -> Role:
-        """NONE when the user is no collaborator."""
+        """NONE if the user is not a collaborator."""
 
 
 class InstallationReader(Protocol):

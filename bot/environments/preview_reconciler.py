@@ -88,7 +88,7 @@ class PreviewReconciler:
     async def _without_pull_request(
         self, context: ReconcileContext, reason: EnvironmentReason, detail: str
     ) -> datetime | None:
-        """GitHub responded but shows no pull request, which alone is no evidence for a deletion."""
+        """GitHub responded but shows no pull request, which alone is not evidence for a deletion."""
         if context.status.state in transitions.ENDED:
             return None
         now, repository = self._ports.clock(), context.environment.repository

@@ -39,8 +39,8 @@ def injected(stage: Stage) -> Mapping[str, str]:
 
 def differences(left: Side, right: Side) -> tuple[Difference, ...]:
     """In display order; swapping the sides swaps left and right."""
-    found = [*_variables(left, right), *_objects(left, right)]
-    return tuple(sorted(found, key=lambda each: (each.kind, each.name, each.path)))
+    unsorted = [*_variables(left, right), *_objects(left, right)]
+    return tuple(sorted(unsorted, key=lambda row: (row.kind, row.name, row.path)))
 
 
 def _variables(left: Side, right: Side) -> Iterator[Difference]:
@@ -54,51 +54,51 @@ def _variables(left: Side, right: Side) -> Iterator[Difference]:
 def _objects(left: Side, right: Side) -> Iterator[Difference]:
     ours, theirs = left.comparable.objects, right.comparable.objects
     for about in ours.keys() | theirs.keys():
-        one, other = ours.get(about), theirs.get(about)
+        first, other = ours.get(about), theirs.get(about)
         kind, _, name = about.partition("/")
-        if one is None or other is None:
-            told = [None if each is None else "the whole object" for each in (one, other)]
-            yield Difference(kind, _safe(name), "", told[0], told[1], Category.OBJECT)
+        if first is None or other is None:
+            whole = [None if side is None else "the whole object" for side in (first, other)]
+            yield Difference(kind, _safe(name), "", whole[0], whole[1], Category.OBJECT)
             continue
-        for path, mine, yours in _within((), one, other):
+        for path, mine, yours in _within((), first, other):
             lacking = right if yours is None else left if mine is None else None
             if lacking is None or not _is_variable(path) or path[-1] not in lacking.injected:
                 shown = _shown(mine, yours)
                 yield Difference(kind, _safe(name), _path_text(path), *shown, _category(path, mine, yours))
 
 
-def _within(path: Path, one: Any, other: Any) -> Iterator[tuple[Path, Any, Any]]:
-    """Path and both values of each difference; the whole of what stands on one side only."""
-    if one == other:
+def _within(path: Path, first: Any, other: Any) -> Iterator[tuple[Path, Any, Any]]:
+    """Path and both values of each difference; a whole subtree if one side lacks it."""
+    if first == other:
         return
-    if isinstance(one, list) and isinstance(other, list):
-        one, other = _entries(one, other)
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        for key in sorted(one.keys() | other.keys(), key=str):
-            yield from _within((*path, str(key)), one.get(key), other.get(key))
-    elif one != other:
-        yield path, one, other
+    if isinstance(first, list) and isinstance(other, list):
+        first, other = _entries(first, other)
+    if isinstance(first, Mapping) and isinstance(other, Mapping):
+        for key in sorted(first.keys() | other.keys(), key=str):
+            yield from _within((*path, str(key)), first.get(key), other.get(key))
+    elif first != other:
+        yield path, first, other
 
 
-def _entries(one: list[Any], other: list[Any]) -> tuple[Any, Any]:
+def _entries(first: list[Any], other: list[Any]) -> tuple[Any, Any]:
     """Lists of mappings as mappings by their identifying key; other lists unchanged."""
-    if not all(isinstance(each, Mapping) for each in (*one, *other)):
-        return one, other
-    key = next((key for key in _KEYS if _is_unique_key(key, one) and _is_unique_key(key, other)), None)
-    return _named(key, one), _named(key, other)
+    if not all(isinstance(entry, Mapping) for entry in (*first, *other)):
+        return first, other
+    key = next((key for key in _KEYS if _is_unique_key(key, first) and _is_unique_key(key, other)), None)
+    return _named(key, first), _named(key, other)
 
 
 def _is_unique_key(key: str, entries: list[Any]) -> bool:
-    names = [each.get(key) for each in entries]
+    names = [entry.get(key) for entry in entries]
     return all(isinstance(name, str | int) for name in names) and len(set(map(str, names))) == len(names)
 
 
 def _named(key: str | None, entries: list[Any]) -> Mapping[str, Any]:
-    return {f"[{index if key is None else each[key]}]": each for index, each in enumerate(entries)}
+    return {f"[{index if key is None else entry[key]}]": entry for index, entry in enumerate(entries)}
 
 
-def _category(path: Path, one: Any, other: Any) -> Category:
-    if _is_variable(path) and (one is None or other is None):
+def _category(path: Path, first: Any, other: Any) -> Category:
+    if _is_variable(path) and (first is None or other is None):
         return Category.VARIABLE
     if path[-1] == "image":
         return Category.IMAGE
@@ -112,20 +112,20 @@ def _is_variable(path: Path) -> bool:
 
 
 def _path_text(path: Path) -> str:
-    told = path[0] + "".join(key if key.startswith("[") else f".{key}" for key in path[1:])
-    return _safe(told)[:_LONGEST_PATH]
+    text = path[0] + "".join(key if key.startswith("[") else f".{key}" for key in path[1:])
+    return _safe(text)[:_LONGEST_PATH]
 
 
-def _shown(one: Any, other: Any) -> tuple[str | None, str | None]:
-    """Both values on one line each; where they are long, from a little before they begin to differ."""
-    texts = [_text(one), _text(other)]
+def _shown(first: Any, other: Any) -> tuple[str | None, str | None]:
+    """Both values on one line each; long ones from shortly before the first difference."""
+    texts = [_text(first), _text(other)]
     start = 0
-    if None not in (one, other) and max(map(len, texts)) > _LONGEST:
+    if None not in (first, other) and max(map(len, texts)) > _LONGEST:
         pairs = enumerate(zip(*texts, strict=False))
         differ = next((index for index, (mine, yours) in pairs if mine != yours), min(map(len, texts)))
         start = max(differ - _LONGEST // 4, 0)
     windows = [_window(text, start) for text in texts]
-    return None if one is None else windows[0], None if other is None else windows[1]
+    return None if first is None else windows[0], None if other is None else windows[1]
 
 
 def _text(value: Any) -> str:
@@ -138,23 +138,22 @@ def _window(text: str, start: int) -> str:
 
 
 def _safe(text: str) -> str:
-    """Nothing in it that a terminal obeys or that a reader cannot see."""
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    """The text without control and invisible characters."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def verified_with(after: After, records: Mapping[str, StageRecord], release_id: str) -> dict[str, Target]:
-    """With which target the release was verified last, on each of the stages that come before."""
-    found = {
-        name: [each.target for each in records[name].verified if each.target.release.id == release_id]
+    """The target with which the release was verified last, for each of the stages before."""
+    targets = {
+        name: [row.target for row in records[name].verified if row.target.release.id == release_id]
         for name in after.names
         if name in records
     }
-    return {name: targets[-1] for name, targets in found.items() if targets}
+    return {name: rows[-1] for name, rows in targets.items() if rows}
 
 
 def comparison_key(release_id: str, digest: str, other: str, ran: Target) -> str:
-    """Of a comparison: what it is true of. `digest` is of the stage's own configuration; stages of one
-    configuration may differ."""
+    """Identifies what a comparison is valid for. `digest` is that of the stage's own configuration."""
     content = json.dumps([release_id, digest, other, ran.release.id, ran.configuration])
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
@@ -163,11 +162,11 @@ def current_comparisons(
     promotion: Promotion,
     release: PromotableRelease,
     before: Mapping[str, Target],
-    found: Sequence[Comparison],
+    computed: Sequence[Comparison],
 ) -> dict[str, Comparison | None]:
-    """What is known now of each stage before; None where it was not compared yet as things are."""
-    known = {each.compared_key: each for each in (*promotion.parity, *found)}
+    """The current comparison with each stage before; None if it was not computed for this state yet."""
+    by_key = {row.compared_key: row for row in (*promotion.parity, *computed)}
     return {
-        name: known.get(comparison_key(release.id, promotion.configuration_digest, name, target))
+        name: by_key.get(comparison_key(release.id, promotion.configuration_digest, name, target))
         for name, target in before.items()
     }

@@ -13,7 +13,7 @@ from tests.browser.visit import Visit, chromium, visit, wait_for_text
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 MAX_BYTES = 200_000
-_WIDTH, _MARGIN = 1000, 20
+_WIDTH, _MARGIN = 1000, 10
 
 
 async def take_screenshots() -> None:

@@ -257,8 +257,8 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
         case ObjectFailed(kind, name, message):
             return f"{kind} {name}: {message}"
         case GatewayMismatch(error, status, release):
-            found = error or f"HTTP {status} from release {release or 'unknown'}"
-            return f"Waiting for the gateway: {found}."
+            response = error or f"HTTP {status} from release {release or 'unknown'}"
+            return f"Waiting for the gateway: {response}."
         case HttpResult(path, status, error, attempts):
             result = error or f"`GET {path}` returned {status}"
             passed = status is not None and 200 <= status < 400
