@@ -22,7 +22,7 @@ from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
 from tests.contract.command_desk import LONGEST, SHOP, Desk, Killed, command_desk
-from tests.unit.promotions.scenes import facts, promotion
+from tests.unit.promotions.stage_fixtures import facts, promotion
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from bot.promotions.refusals import Refusal
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.promotions.scenes import PIPELINE, SHOP, promotion, release
+from tests.unit.promotions.stage_fixtures import PIPELINE, SHOP, promotion, release
 
 STAGING = EnvironmentKey.stage(SHOP.id, "staging")
 State = PromotionState

@@ -18,7 +18,7 @@ from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import Store
 from tests.unit.cli.runner import Operator
 from tests.unit.cluster.manifests import deployment, files, service
-from tests.unit.promotions.scenes import PIPELINE, SHOP, release
+from tests.unit.promotions.stage_fixtures import PIPELINE, SHOP, release
 
 OTHER = Repository(9, 2, "umbrella", "shop")
 TARGET = Target(release(), PIPELINE, 1)

@@ -19,7 +19,7 @@ from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
 from bot.store import Store
 from tests.unit.cli.runner import Operator
-from tests.unit.promotions.scenes import SHOP, VERIFIED, facts, promotion, release
+from tests.unit.promotions.stage_fixtures import SHOP, VERIFIED, facts, promotion, release
 
 NOW = datetime.now(UTC)
 INTEGRATION = EnvironmentKey.stage(SHOP.id, "integration")

@@ -12,8 +12,8 @@ from bot.model.promotion import Promotion, PromotionState
 from bot.model.release import PromotableRelease, Release
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.promotions.scenes import SHOP, release
-from tests.unit.promotions.town import PIPELINE, Town
+from tests.unit.promotions.simulation import PIPELINE, Town
+from tests.unit.promotions.stage_fixtures import SHOP, release
 
 HOST = "shop.example.com"
 HOSTED = PIPELINE.replace("stages:", "route: {service: shop, port: 80}\nstages:").replace(

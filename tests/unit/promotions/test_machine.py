@@ -12,7 +12,7 @@ from bot.model.reason import Reported
 from bot.model.release import Origin
 from bot.promotions import stage_actions
 from bot.promotions.state_machine import next_check
-from tests.unit.promotions.scenes import (
+from tests.unit.promotions.stage_fixtures import (
     BROKEN,
     LIVE,
     PIPELINE,

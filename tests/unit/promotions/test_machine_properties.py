@@ -19,7 +19,7 @@ from bot.promotions.facts import RolloutProgress
 from bot.promotions.pipeline import policy
 from bot.promotions.refusals import Refusal
 from bot.promotions.state_machine import next_check
-from tests.unit.promotions.scenes import (
+from tests.unit.promotions.stage_fixtures import (
     BROKEN,
     LIVE,
     PIPELINE,

@@ -22,7 +22,7 @@ from bot.model.repository import Repository
 from bot.promotions.parity import Side, differences
 from bot.promotions.parity_service import ParityInput, ParityService
 from tests.unit.cluster.manifests import POLICY, config_map, deployment, files, service
-from tests.unit.promotions.scenes import SHOP, release
+from tests.unit.promotions.stage_fixtures import SHOP, release
 
 CONFIGURATION: Mapping[str, Any] = {
     "version": 1,

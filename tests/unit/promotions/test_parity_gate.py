@@ -17,7 +17,7 @@ from bot.model.repository import Repository
 from bot.promotions.facts import Facts
 from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import policy
-from tests.unit.promotions.scenes import Stages, facts, release
+from tests.unit.promotions.stage_fixtures import Stages, facts, release
 
 WARN = """
 version: 1

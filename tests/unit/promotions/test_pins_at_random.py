@@ -11,9 +11,9 @@ from bot.model.promotion import ACTIVE, ENDED
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
-from tests.unit.promotions.scenes import SHOP
-from tests.unit.promotions.test_pins import SALES, TAGGED, change_file, looked, moves, pinned, runs, sales
-from tests.unit.promotions.town import PIPELINE, RELEASES, Town
+from tests.unit.promotions.simulation import PIPELINE, RELEASES, Town
+from tests.unit.promotions.stage_fixtures import SHOP
+from tests.unit.promotions.test_demo_pins import SALES, TAGGED, change_file, looked, moves, pinned, runs, sales
 
 COMMITS = {RELEASES["a"].id: RELEASES["a"].commit, RELEASES["b"].id: RELEASES["b"].commit, "v1": TAGGED}
 """What a pin leads to."""

@@ -19,7 +19,7 @@ from bot.promotions.approvals import is_approved
 from bot.promotions.facts import Facts
 from bot.promotions.protection import admits
 from bot.promotions.refusals import Refusal
-from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, facts, promotion, refused, release
+from tests.unit.promotions.stage_fixtures import NOW, PIPELINE, Stages, facts, promotion, refused, release
 
 REVIEWED = Protection(reviewers=Reviewers(("dora",), ("ops",)))
 WAITS = Protection(wait=timedelta(minutes=30))

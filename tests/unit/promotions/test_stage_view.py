@@ -13,7 +13,7 @@ from bot.model.promotion import PromotionState as State
 from bot.promotions.pipeline import configuration_digest, in_order
 from bot.promotions.view_builder import pending_promotion, stage_view
 from bot.promotions.views import StageView
-from tests.unit.promotions.scenes import NOW, PIPELINE, Stages, aggregate, facts, promotion, release
+from tests.unit.promotions.stage_fixtures import NOW, PIPELINE, Stages, aggregate, facts, promotion, release
 
 CONFIGURATION = parse_configuration(PIPELINE)
 DIGEST = configuration_digest(CONFIGURATION, "production")

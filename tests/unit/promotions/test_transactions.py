@@ -23,8 +23,8 @@ from bot.model.role import Role
 from bot.promotions.view_reader import StageViewReader
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.promotions.scenes import SHOP
-from tests.unit.promotions.town import PIPELINE, Town
+from tests.unit.promotions.simulation import PIPELINE, Town
+from tests.unit.promotions.stage_fixtures import SHOP
 
 MOST = 21
 """Without the reconcile of the stage's environment, which has a limit of its own."""

@@ -12,8 +12,8 @@ from bot.model.environment import EnvironmentKey
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
-from tests.unit.promotions.scenes import BROKEN, PIPELINE, VERIFIED, facts, promotion, release
-from tests.unit.promotions.scenes import SHOP as REPOSITORY
+from tests.unit.promotions.stage_fixtures import BROKEN, PIPELINE, VERIFIED, facts, promotion, release
+from tests.unit.promotions.stage_fixtures import SHOP as REPOSITORY
 from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, WebFixture
 from tests.unit.web.pages.test_environments import HOSTILE, Parts, words
 

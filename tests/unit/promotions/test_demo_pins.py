@@ -15,8 +15,8 @@ from bot.model.release import Origin
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
-from tests.unit.promotions.scenes import SHOP, refused, release
-from tests.unit.promotions.town import PIPELINE, RELEASES, Town
+from tests.unit.promotions.simulation import PIPELINE, RELEASES, Town
+from tests.unit.promotions.stage_fixtures import SHOP, refused, release
 
 State = PromotionState
 SALES = EnvironmentKey.demo(SHOP.id, "sales")

@@ -49,7 +49,7 @@ from bot.worker import Handler
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
 from tests.unit.environments.test_desire import PULL
-from tests.unit.promotions.scenes import SHOP, release
+from tests.unit.promotions.stage_fixtures import SHOP, release
 
 STAGES = ("integration", "security", "staging", "production")
 PIPELINE = """

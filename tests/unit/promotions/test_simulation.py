@@ -18,8 +18,8 @@ from bot.promotions.approvals import VALIDITY
 from bot.promotions.pipeline import configuration_digest
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.promotions.scenes import SHOP
-from tests.unit.promotions.town import PIPELINE, REFUSES, RELEASES, SILENT, STAGES, UNFIT, Town
+from tests.unit.promotions.simulation import PIPELINE, REFUSES, RELEASES, SILENT, STAGES, UNFIT, Town
+from tests.unit.promotions.stage_fixtures import SHOP
 
 WORDS = (
     *("promote", "promote", "promote what is there", "approve", "approve", "reject", "abort", "rollback"),

@@ -10,7 +10,7 @@ from bot.model.errors import ConfigurationError, GreenroomError, Unavailable
 from bot.model.promotion import Pin, StageRecord
 from bot.promotions.refusals import Refusal
 from bot.promotions.stage_lookup import StageLookup
-from tests.unit.promotions.scenes import PIPELINE, SHOP, refused
+from tests.unit.promotions.stage_fixtures import PIPELINE, SHOP, refused
 
 TEXT = f"{PIPELINE}demo:\n  sales: {{release: v1}}\n  training: {{}}\n"
 PERF = EnvironmentKey.stage(SHOP.id, "perf")

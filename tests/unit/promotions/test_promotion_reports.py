@@ -8,7 +8,7 @@ import pytest
 
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.promotions.town import RELEASES, Town
+from tests.unit.promotions.simulation import RELEASES, Town
 
 
 @pytest.fixture

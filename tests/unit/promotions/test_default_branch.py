@@ -10,8 +10,8 @@ from bot.promotions.service import Requester
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
-from tests.unit.promotions.scenes import SHOP
-from tests.unit.promotions.town import PIPELINE, RELEASES, Town
+from tests.unit.promotions.simulation import PIPELINE, RELEASES, Town
+from tests.unit.promotions.stage_fixtures import SHOP
 
 State = PromotionState
 PUSHED = "1" * 40
