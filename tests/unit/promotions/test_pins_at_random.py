@@ -13,7 +13,16 @@ from tests.stores import ManualClock
 from tests.unit.environments import fakes
 from tests.unit.promotions.simulation import PIPELINE, RELEASES, Town
 from tests.unit.promotions.stage_fixtures import SHOP
-from tests.unit.promotions.test_demo_pins import SALES, TAGGED, change_file, looked, moves, pinned, runs, sales
+from tests.unit.promotions.test_demo_pins import (
+    SALES,
+    TAGGED,
+    change_file,
+    looked,
+    moves,
+    pinned,
+    runs,
+    sales,
+)
 
 COMMITS = {RELEASES["a"].id: RELEASES["a"].commit, RELEASES["b"].id: RELEASES["b"].commit, "v1": TAGGED}
 """What a pin leads to."""
