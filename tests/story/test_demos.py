@@ -116,7 +116,7 @@ async def test_operator_manages_demos_on_the_command_line(small: Scenario) -> No
         await stages.verified("sales", tagged)
         code, shown = await stages.greenroom("stage", "show", small.repository, "sales")
         assert code == 0
-        assert "A demo, which people move by command." in shown
+        assert "Demo, moved by commands." in shown
         code, shown = await stages.greenroom("stage", "list", small.repository)
         assert [line.split()[1:3] for line in shown.splitlines()[1:]] == [["sales", "demo"]]
         code, shown = await stages.greenroom("rollback", small.repository, "sales")
@@ -126,7 +126,7 @@ async def test_operator_manages_demos_on_the_command_line(small: Scenario) -> No
         await stages.deployed("sales", "inactive", "inactive", "success")
 
         code, shown = await stages.greenroom("stage", "remove", small.repository, "sales", "--yes")
-        assert (code, "take it out there first" in shown) == (1, True)
+        assert (code, "remove it from .greenroom.yml on the default branch first" in shown) == (1, True)
         await small.push("main", await change(stages, STAGES))
         code, shown = await stages.greenroom("stage", "remove", small.repository, "sales", "--yes")
         assert code == 0, shown

@@ -45,7 +45,7 @@ async def test_stage_host_is_refused_until_granted(site: Site) -> None:
             taken = PIPELINE.replace(f"    host: {HOST}\n", "").replace(": {}", f": {{host: {HOST}}}")
             await stages.configure(taken)
             await stages.comment(number, "/promote integration")
-            await stages.comment_with(number, "🚦", f"The host {HOST} is that of production as long as")
+            await stages.comment_with(number, "🚦", f"tage production uses the host {HOST}")
             await stages.comment(number, "/promote production")
             await stages.deployed("production", "inactive", "success")
             await stages.configure(f"{taken}# As before.\n")

@@ -80,7 +80,7 @@ async def test_fork_gets_its_own_domain_and_size(limited: Scenario) -> None:
         return int(github.pulls.open(limited.repository, "mallory:mine", by="mallory").number)
 
     number = await asyncio.to_thread(fork)
-    await limited.comment_with(number, "No preview runs")
+    await limited.comment_with(number, "This pull request has no preview")
     await limited.comment(number, "/preview")
     comment = await limited.comment_with(number, "is ready", "A fork gets no service accounts")
     assert "`ServiceAccount/deployer`" in comment

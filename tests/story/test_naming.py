@@ -52,7 +52,9 @@ async def test_foreign_namespace_is_reported_and_not_changed(small: Scenario) ->
     await small.world.client.create(NAMESPACES, body)
     try:
         number = await small.open("spring", small.hello("Spring."))
-        await small.comment_with(number, "failed", "was not made for this environment, so it is left alone")
+        await small.comment_with(
+            number, "failed", "does not belong to this environment, so it is not changed"
+        )
         await small.close(number)
         await small.comment_with(number, "The preview was deleted")
         namespace = await small.world.client.find(NAMESPACES, name)

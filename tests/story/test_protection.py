@@ -57,7 +57,7 @@ async def test_promotion_waits_while_the_environment_cannot_be_read(small: Scena
             await stages.comment(number, "/promote production", by="bea")
             await stages.comment_with(number, "🚦", "the GitHub Environment production cannot be read")
             await stages.comment(number, "/approve", by="cem")
-            await stages.comment_with(number, "cannot be read, and they may say who approves")
+            await stages.comment_with(number, "the rules of the GitHub Environment production cannot be read")
             assert (await stages.record("production")).target is None
         finally:
             faults.clear()
@@ -72,7 +72,7 @@ async def test_environment_branch_rule_refuses_an_unmerged_release(small: Scenar
         number = await small.open("feature", await stages.files("Ours."))
         await small.wait_until_ready(number)
         await stages.comment(number, "/promote production")
-        await stages.comment_with(number, "⛔", "the branch main only, and this one is on feature")
+        await stages.comment_with(number, "⛔", "the branch main only; this release is on feature")
         await stages.merge(number, "squash")
         await small.comment_with(number, "was merged")
         await stages.comment(number, "/promote production")

@@ -111,7 +111,7 @@ async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Sce
 
     await small.push("main", {".greenroom.yml": small.hello()[".greenroom.yml"] + CONFIGURED})
     others = await small.open("spring", {"sentence.txt": b"Spring."})
-    comment = await small.comment_with(others, "these secrets cannot be had: `MAIL`, `TOKEN`")
+    comment = await small.comment_with(others, "secrets `MAIL`, `TOKEN` are unavailable")
     assert f"does not name {small.repository}" in comment
     assert await small.namespaces() == []
 
