@@ -57,7 +57,7 @@ async def test_promotion_waits_while_the_environment_cannot_be_read(small: Scena
             await stages.comment(number, "/promote production", by="bea")
             await stages.comment_with(number, "🚦", "the GitHub Environment production cannot be read")
             await stages.comment(number, "/approve", by="cem")
-            await stages.comment_with(number, "the rules of the GitHub Environment production cannot be read")
+            await stages.comment_with(number, "which may name the approvers, cannot be read")
             assert (await stages.record("production")).target is None
         finally:
             faults.clear()
