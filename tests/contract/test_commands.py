@@ -21,28 +21,28 @@ from bot.model.work import WorkKey
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
-from tests.contract.command_desk import LONGEST, SHOP, Desk, Killed, command_desk
+from tests.contract.command_harness import LONGEST, SHOP, CommandHarness, Killed, command_harness
 from tests.unit.promotions.stage_fixtures import facts, promotion
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with command_desk(tmp_path) as desk:
-        yield desk
+async def harness(tmp_path: Path) -> AsyncIterator[CommandHarness]:
+    async with command_harness(tmp_path) as harness:
+        yield harness
 
 
 READ = {Verb.STATUS, Verb.WHY, Verb.HELP}
 TEND = READ | {Verb.SLEEP, Verb.EXTEND, Verb.DESTROY}
 ALL = set(Verb)
 MATRIX: dict[str, tuple[str, int, set[Verb]]] = {
-    "none": ("stranger", Desk.own, set()),
-    "read": ("read", Desk.own, READ),
-    "triage": ("triage", Desk.own, TEND),
-    "write": ("write", Desk.own, ALL),
-    "maintain": ("maintain", Desk.own, ALL),
-    "admin": ("admin", Desk.own, ALL),
-    "bot": ("helper[bot]", Desk.own, set()),
-    "fork author": ("mallory", Desk.fork, READ | {Verb.SLEEP, Verb.DESTROY}),
+    "none": ("stranger", CommandHarness.own, set()),
+    "read": ("read", CommandHarness.own, READ),
+    "triage": ("triage", CommandHarness.own, TEND),
+    "write": ("write", CommandHarness.own, ALL),
+    "maintain": ("maintain", CommandHarness.own, ALL),
+    "admin": ("admin", CommandHarness.own, ALL),
+    "bot": ("helper[bot]", CommandHarness.own, set()),
+    "fork author": ("mallory", CommandHarness.fork, READ | {Verb.SLEEP, Verb.DESTROY}),
 }
 
 
@@ -50,311 +50,313 @@ STAGED = {"requested", "rejected", "locked", "unlocked", "hold", "unhold"}
 """What the commands about stages do there, one after another, where nothing runs yet."""
 
 
-@pytest.mark.parametrize("who", MATRIX)
-async def test_who_may_do_what(desk: Desk, who: str) -> None:
-    login, number, may = MATRIX[who]
+@pytest.mark.parametrize("role", MATRIX)
+async def test_commands_run_only_with_their_role(harness: CommandHarness, role: str) -> None:
+    login, number, may = MATRIX[role]
     assert set(COMMANDS) == set(Verb)
-    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
+    harness.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
     allowed = set()
     for verb, entry in COMMANDS.items():
-        before = await desk.asked(number), await desk.audit()
-        outcome = await desk.type(number, login, entry.usage)
+        before = await harness.requested(number), await harness.audit()
+        outcome = await harness.type(number, login, entry.usage)
         if outcome is not None and outcome.result is not Result.FORBIDDEN:
             allowed.add(verb)
         else:
-            assert (await desk.asked(number), await desk.audit()) == before
+            assert (await harness.requested(number), await harness.audit()) == before
     assert allowed == may
-    assert {entry.action for entry in await desk.audit()} == (STAGED if may == ALL else set())
-    assert {entry.actor for entry in await desk.audit()} <= {login}
-    answered = desk.answers(number)
+    assert {entry.action for entry in await harness.audit()} == (STAGED if may == ALL else set())
+    assert {entry.actor for entry in await harness.audit()} <= {login}
+    answered = harness.answers(number)
     begun = int(Verb.PROMOTE in may)  # the comment about a promotion is its answer
-    assert len(answered) == (0 if who == "bot" else len(COMMANDS) - begun)
+    assert len(answered) == (0 if role == "bot" else len(COMMANDS) - begun)
     assert sum("🚫" in answer for answer in answered) == len(answered) + begun - len(may)
 
 
-@pytest.mark.parametrize("who", ["read", "triage", "write", "maintain", "admin"])
-async def test_who_may_end_somebody_elses_lock(desk: Desk, who: str) -> None:
-    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
-    owner = "admin" if who == "maintain" else "maintain"
-    await desk.type(desk.own, owner, "/lock staging for 2h load test")
-    outcome = await desk.type(desk.own, who, "/unlock staging")
+@pytest.mark.parametrize("role", ["read", "triage", "write", "maintain", "admin"])
+async def test_unlock_of_another_users_lock_requires_maintain(harness: CommandHarness, role: str) -> None:
+    harness.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
+    owner = "admin" if role == "maintain" else "maintain"
+    await harness.type(harness.own, owner, "/lock staging for 2h load test")
+    outcome = await harness.type(harness.own, role, "/unlock staging")
     assert outcome is not None
     expected = {"read": Result.FORBIDDEN, "triage": Result.FORBIDDEN, "write": Result.REFUSED}
-    assert outcome.result is (Result.DONE if who == owner else expected.get(who, Result.DONE))
-    last = (await desk.audit())[0]
+    assert outcome.result is (Result.DONE if role == owner else expected.get(role, Result.DONE))
+    last = (await harness.audit())[0]
     assert (last.action, last.actor) == (
-        ("unlocked", who) if outcome.result is Result.DONE else ("locked", owner)
+        ("unlocked", role) if outcome.result is Result.DONE else ("locked", owner)
     )
     if outcome.result is Result.REFUSED:
         assert "a user with the role `maintain`" in outcome.reason
 
 
-async def test_a_command_is_seen_at_once_and_answered_in_a_comment(desk: Desk) -> None:
-    comment = desk.comment(desk.own, "write", "Enough of it.\n/destroy")
-    await desk.deliver(comment)
-    assert await desk.waits(comment)
-    await desk.work()
-    assert desk.reactions(comment) == ["eyes"]
-    [answer] = desk.answers(desk.own)
+async def test_command_gets_reaction_and_answer(harness: CommandHarness) -> None:
+    comment = harness.comment(harness.own, "write", "Enough of it.\n/destroy")
+    await harness.deliver(comment)
+    assert await harness.is_queued(comment)
+    await harness.work()
+    assert harness.reactions(comment) == ["eyes"]
+    [answer] = harness.answers(harness.own)
     assert "Deleting the preview" in answer
-    assert (await desk.wishes(desk.own)).destroyed_by == "write"
-    [decision] = await desk.asked(desk.own)
+    assert (await harness.overrides(harness.own)).destroyed_by == "write"
+    [decision] = await harness.requested(harness.own)
     assert (decision.reason, decision.by) == ("`/destroy`", "write")
 
 
-async def test_ten_deliveries_of_one_comment_have_one_effect_and_one_answer(desk: Desk) -> None:
-    comment = desk.comment(desk.own, "write", "/reseed")
+async def test_repeated_delivery_has_one_effect_and_one_answer(harness: CommandHarness) -> None:
+    comment = harness.comment(harness.own, "write", "/reseed")
     for _ in range(5):
-        await desk.deliver(comment)
-    await desk.work()
+        await harness.deliver(comment)
+    await harness.work()
     for _ in range(5):
-        await desk.deliver(comment)
-        assert await desk.work() == 0
-    assert (await desk.wishes(desk.own)).reseeds == 1
-    assert len(desk.answers(desk.own)) == 1
+        await harness.deliver(comment)
+        assert await harness.work() == 0
+    assert (await harness.overrides(harness.own)).reseeds == 1
+    assert len(harness.answers(harness.own)) == 1
 
 
-async def test_ordinary_words_and_edits_ask_for_nothing(desk: Desk) -> None:
-    words = desk.comment(desk.own, "write", "/usr/bin is where it lives, and `/destroy` is a command")
-    await desk.deliver(words)
-    edited = desk.comment(desk.own, "write", "nothing to see")
-    desk.github.comments.edit(edited.id, "/destroy", by="write")
-    await desk.deliver(edited, action="edited")
-    assert await desk.work() == 0
-    assert await desk.asked(desk.own) == []
+async def test_ordinary_text_and_edits_run_nothing(harness: CommandHarness) -> None:
+    words = harness.comment(harness.own, "write", "/usr/bin is where it lives, and `/destroy` is a command")
+    await harness.deliver(words)
+    edited = harness.comment(harness.own, "write", "nothing to see")
+    harness.github.comments.edit(edited.id, "/destroy", by="write")
+    await harness.deliver(edited, action="edited")
+    assert await harness.work() == 0
+    assert await harness.requested(harness.own) == []
 
 
-async def test_a_comment_that_was_edited_since_runs_neither_what_it_said_nor_what_it_says(desk: Desk) -> None:
-    comment = desk.comment(desk.own, "read", "/status")
-    await desk.deliver(comment)
-    desk.github.comments.edit(comment.id, "/destroy", by="write")
-    await desk.work()
-    assert await desk.outcome(comment) == Outcome(Result.EDITED)
-    assert await desk.asked(desk.own) == []
-    assert "edited before it was processed" in desk.answers(desk.own)[0]
+async def test_edited_comment_runs_nothing(harness: CommandHarness) -> None:
+    comment = harness.comment(harness.own, "read", "/status")
+    await harness.deliver(comment)
+    harness.github.comments.edit(comment.id, "/destroy", by="write")
+    await harness.work()
+    assert await harness.outcome(comment) == Outcome(Result.EDITED)
+    assert await harness.requested(harness.own) == []
+    assert "edited before it was processed" in harness.answers(harness.own)[0]
 
 
-async def test_a_comment_that_was_deleted_since_is_left_alone(desk: Desk) -> None:
-    comment = desk.comment(desk.own, "write", "/destroy")
-    await desk.deliver(comment)
-    desk.github.comments.delete(comment.id, by="write")
-    await desk.work()
-    assert await desk.asked(desk.own) == []
-    assert desk.answers(desk.own) == []
+async def test_deleted_comment_runs_nothing(harness: CommandHarness) -> None:
+    comment = harness.comment(harness.own, "write", "/destroy")
+    await harness.deliver(comment)
+    harness.github.comments.delete(comment.id, by="write")
+    await harness.work()
+    assert await harness.requested(harness.own) == []
+    assert harness.answers(harness.own) == []
 
 
-async def test_a_bot_that_passes_for_a_person_in_the_delivery_runs_nothing(desk: Desk) -> None:
-    comment = desk.comment(desk.own, "helper[bot]", "/destroy")
-    await desk.deliver(comment, user={"type": "User"})
-    assert await desk.work() == 1
-    assert await desk.outcome(comment) is None
-    assert desk.answers(desk.own) == []
+async def test_bot_with_a_forged_user_type_runs_nothing(harness: CommandHarness) -> None:
+    comment = harness.comment(harness.own, "helper[bot]", "/destroy")
+    await harness.deliver(comment, user={"type": "User"})
+    assert await harness.work() == 1
+    assert await harness.outcome(comment) is None
+    assert harness.answers(harness.own) == []
 
 
-async def test_rights_that_cannot_be_read_are_none(desk: Desk) -> None:
-    desk.github.faults.add("error", method="GET", path="/permission$", status=422)
-    outcome = await desk.type(desk.own, "admin", "/destroy")
+async def test_unreadable_role_is_denied(harness: CommandHarness) -> None:
+    harness.github.faults.add("error", method="GET", path="/permission$", status=422)
+    outcome = await harness.type(harness.own, "admin", "/destroy")
     assert outcome is not None
     assert (outcome.result, outcome.role) == (Result.FORBIDDEN, Role.NONE)
-    assert await desk.asked(desk.own) == []
+    assert await harness.requested(harness.own) == []
 
 
-async def test_while_github_does_not_tell_somebodys_rights_nothing_runs(desk: Desk) -> None:
-    desk.github.faults.add("error", times=1, method="GET", path="/permission$", status=502)
-    comment = desk.comment(desk.own, "write", "/destroy")
-    await desk.deliver(comment)
+async def test_command_runs_after_an_outage_of_role_checks(harness: CommandHarness) -> None:
+    harness.github.faults.add("error", times=1, method="GET", path="/permission$", status=502)
+    comment = harness.comment(harness.own, "write", "/destroy")
+    await harness.deliver(comment)
     with pytest.raises(Unavailable):
-        await desk.work()
-    assert await desk.asked(desk.own) == []
-    await desk.work()
-    assert len(await desk.asked(desk.own)) == 1
-    assert len(desk.answers(desk.own)) == 1
+        await harness.work()
+    assert await harness.requested(harness.own) == []
+    await harness.work()
+    assert len(await harness.requested(harness.own)) == 1
+    assert len(harness.answers(harness.own)) == 1
 
 
-async def test_a_forks_commit_is_allowed_and_no_other(desk: Desk) -> None:
-    head = desk.head(desk.fork)
-    outcome = await desk.type(desk.fork, "write", "/preview")
+async def test_preview_allows_only_the_current_commit_of_a_fork(harness: CommandHarness) -> None:
+    head = harness.head(harness.fork)
+    outcome = await harness.type(harness.fork, "write", "/preview")
     assert outcome is not None
     assert outcome.result is Result.ACCEPTED
-    wishes = await desk.wishes(desk.fork)
-    assert (wishes.allowed_commit, wishes.allowed_by) == (head, "write")
-    assert "A push revokes the approval" in desk.answers(desk.fork)[0]
+    overrides = await harness.overrides(harness.fork)
+    assert (overrides.allowed_commit, overrides.allowed_by) == (head, "write")
+    assert "A push revokes the approval" in harness.answers(harness.fork)[0]
 
 
-async def test_what_was_pushed_since_is_not_run_and_both_commits_are_named(desk: Desk) -> None:
-    seen = desk.head(desk.fork)
-    comment = desk.comment(desk.fork, "write", "/preview")
-    await desk.deliver(comment)
-    moved = desk.github.repositories.push("mallory/shop", "mine", {"price.txt": "-1\n"}, by="mallory")
-    await desk.work()
-    outcome = await desk.outcome(comment)
+async def test_command_for_an_outdated_head_names_both_commits(harness: CommandHarness) -> None:
+    seen = harness.head(harness.fork)
+    comment = harness.comment(harness.fork, "write", "/preview")
+    await harness.deliver(comment)
+    moved = harness.github.repositories.push("mallory/shop", "mine", {"price.txt": "-1\n"}, by="mallory")
+    await harness.work()
+    outcome = await harness.outcome(comment)
     assert outcome is not None
     assert (outcome.result, outcome.seen, outcome.head) == (Result.MOVED, seen, moved)
-    assert (await desk.wishes(desk.fork)).allowed_commit is None
-    [answer] = desk.answers(desk.fork)
+    assert (await harness.overrides(harness.fork)).allowed_commit is None
+    [answer] = harness.answers(harness.fork)
     assert seen[:7] in answer
     assert moved[:7] in answer
-    why = f"`/preview`: refers to {seen[:7]}, but the head is {moved[:7]}."
-    assert await desk.refused(desk.fork) == [(why, "write")]
+    reason = f"`/preview`: refers to {seen[:7]}, but the head is {moved[:7]}."
+    assert await harness.refused(harness.fork) == [(reason, "write")]
 
 
-async def test_what_is_not_carried_out_is_written_down_with_its_reason(desk: Desk) -> None:
+async def test_refused_commands_are_recorded_with_reason(harness: CommandHarness) -> None:
     for login, command in (("read", "/destroy"), ("write", "/destroy"), ("triage", "/extend 1h")):
-        await desk.type(desk.own, login, command)
+        await harness.type(harness.own, login, command)
     for login, words in (("read", "/help"), ("write", "/prevew"), ("write", "Fine.")):
-        await desk.type(desk.own, login, words)
-    assert await desk.refused(desk.own) == [
+        await harness.type(harness.own, login, words)
+    assert await harness.refused(harness.own) == [
         ("`/extend`: the pull request has no preview.", "triage"),
         ("`/destroy`: requires the role `triage`; the user has `read`.", "read"),
     ]
 
 
-async def test_a_push_whose_delivery_overtook_the_comments_is_not_taken_for_what_was_seen(desk: Desk) -> None:
-    comment = desk.comment(desk.fork, "write", "/preview")
+async def test_head_pushed_after_the_comment_counts_as_unseen(harness: CommandHarness) -> None:
+    comment = harness.comment(harness.fork, "write", "/preview")
     await asyncio.sleep(1.1)  # GitHub's clock shows whole seconds
-    desk.github.repositories.push("mallory/shop", "mine", {"price.txt": "-1\n"}, by="mallory")
-    await desk.hear_of_heads()
-    await desk.deliver(comment)
-    await desk.work()
-    outcome = await desk.outcome(comment)
+    harness.github.repositories.push("mallory/shop", "mine", {"price.txt": "-1\n"}, by="mallory")
+    await harness.record_heads()
+    await harness.deliver(comment)
+    await harness.work()
+    outcome = await harness.outcome(comment)
     assert outcome is not None
     assert outcome.result is Result.UNSEEN
-    assert (await desk.wishes(desk.fork)).allowed_commit is None
+    assert (await harness.overrides(harness.fork)).allowed_commit is None
 
 
-async def test_dying_between_the_effect_and_the_answer_gives_one_of_each(desk: Desk) -> None:
-    comment = desk.comment(desk.own, "write", "/reseed")
-    await desk.deliver(comment)
-    desk.github.faults.add("error", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
+async def test_failed_answer_is_retried_without_a_second_effect(harness: CommandHarness) -> None:
+    comment = harness.comment(harness.own, "write", "/reseed")
+    await harness.deliver(comment)
+    harness.github.faults.add("error", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
     with pytest.raises(Unavailable):
-        await desk.work()
-    assert desk.answers(desk.own) == []
-    await desk.work()
-    assert (await desk.wishes(desk.own)).reseeds == 1
-    assert len(desk.answers(desk.own)) == 1
+        await harness.work()
+    assert harness.answers(harness.own) == []
+    await harness.work()
+    assert (await harness.overrides(harness.own)).reseeds == 1
+    assert len(harness.answers(harness.own)) == 1
 
 
-async def test_a_502_to_an_answer_that_was_written_is_not_answered_again(desk: Desk) -> None:
-    comment = desk.comment(desk.own, "write", "/reseed")
-    await desk.deliver(comment)
-    desk.github.faults.add("error_after", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
+async def test_answer_written_despite_an_error_is_not_repeated(harness: CommandHarness) -> None:
+    comment = harness.comment(harness.own, "write", "/reseed")
+    await harness.deliver(comment)
+    harness.github.faults.add(
+        "error_after", times=1, method="POST", path=r"/issues/\d+/comments$", status=502
+    )
     with pytest.raises(Unavailable):
-        await desk.work()
-    await desk.work()
-    assert (await desk.wishes(desk.own)).reseeds == 1
-    assert len(desk.answers(desk.own)) == 1
+        await harness.work()
+    await harness.work()
+    assert (await harness.overrides(harness.own)).reseeds == 1
+    assert len(harness.answers(harness.own)) == 1
 
 
-async def test_who_imitates_our_answer_does_not_keep_it_away(desk: Desk) -> None:
-    comment = desk.comment(desk.own, "write", "/reseed")
-    desk.comment(desk.own, "read", f"<!-- greenroom command {comment.id} -->")
-    await desk.deliver(comment)
-    desk.github.faults.add("error", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
+async def test_imitated_answer_does_not_suppress_the_answer(harness: CommandHarness) -> None:
+    comment = harness.comment(harness.own, "write", "/reseed")
+    harness.comment(harness.own, "read", f"<!-- greenroom command {comment.id} -->")
+    await harness.deliver(comment)
+    harness.github.faults.add("error", times=1, method="POST", path=r"/issues/\d+/comments$", status=502)
     with pytest.raises(Unavailable):
-        await desk.work()
-    await desk.work()
-    assert len(desk.answers(desk.own)) == 1
+        await harness.work()
+    await harness.work()
+    assert len(harness.answers(harness.own)) == 1
 
 
-async def test_a_mistyped_command_is_told_what_may_have_been_meant(desk: Desk) -> None:
-    await desk.type(desk.own, "read", "/prevew")
-    [answer] = desk.answers(desk.own)
+async def test_mistyped_command_suggests_the_nearest(harness: CommandHarness) -> None:
+    await harness.type(harness.own, "read", "/prevew")
+    [answer] = harness.answers(harness.own)
     assert "Did you mean" in answer
     assert "`/preview`" in answer
 
 
-async def test_in_a_closed_pull_request_there_is_nothing_to_bring_up(desk: Desk) -> None:
-    desk.github.pulls.close(SHOP, desk.own, by="write")
-    outcome = await desk.type(desk.own, "write", "/preview")
+async def test_preview_of_a_closed_pull_request_is_refused(harness: CommandHarness) -> None:
+    harness.github.pulls.close(SHOP, harness.own, by="write")
+    outcome = await harness.type(harness.own, "write", "/preview")
     assert outcome is not None
     assert outcome.result is Result.CLOSED
-    assert await desk.asked(desk.own) == []
+    assert await harness.requested(harness.own) == []
 
 
-async def settle(desk: Desk, number: int, **status: object) -> None:
+async def settle(harness: CommandHarness, number: int, **status: object) -> None:
     """The reconcile came so far."""
-    key = EnvironmentKey.preview(desk.repository.id, number)
-    await desk.store.queue.enqueue([WorkKey.environment(key)])
-    claims = await desk.store.queue.claim("reconciler", 10, 60)
+    key = EnvironmentKey.preview(harness.repository.id, number)
+    await harness.store.queue.enqueue([WorkKey.environment(key)])
+    claims = await harness.store.queue.claim("reconciler", 10, 60)
     [claim] = [claim for claim in claims if claim.key == WorkKey.environment(key)]
-    environment = await desk.environment(number)
-    ready = Status(EnvironmentState.READY, commit=desk.head(number))
+    environment = await harness.environment(number)
+    ready = Status(EnvironmentState.READY, commit=harness.head(number))
     settled = replace(environment, status=replace(ready, **status))  # type: ignore[arg-type]  # its fields
-    await desk.store.environments.save(claim, settled)
-    for each in claims:
-        await desk.store.queue.finish(each)
+    await harness.store.environments.save(claim, settled)
+    for claim in claims:
+        await harness.store.queue.finish(claim)
 
 
-async def test_extending_ends_at_what_the_operator_allows(desk: Desk) -> None:
+async def test_extend_stops_at_the_operators_maximum(harness: CommandHarness) -> None:
     now = datetime.now(UTC)
     planned = now + timedelta(days=3)
-    await settle(desk, desk.own, expires_at=planned)
-    outcome = await desk.type(desk.own, "triage", "/extend 24h")
+    await settle(harness, harness.own, expires_at=planned)
+    outcome = await harness.type(harness.own, "triage", "/extend 24h")
     assert outcome is not None
     assert outcome.until == planned + timedelta(hours=24)
-    assert (await desk.wishes(desk.own)).extended_until == outcome.until
+    assert (await harness.overrides(harness.own)).extended_until == outcome.until
 
-    outcome = await desk.type(desk.own, "triage", "/extend 90d")
+    outcome = await harness.type(harness.own, "triage", "/extend 90d")
     assert outcome is not None
     assert outcome.until is not None
     assert timedelta() <= outcome.until - (now + LONGEST) < timedelta(minutes=1)
 
-    again = await desk.type(desk.own, "triage", "/extend 90d")
+    again = await harness.type(harness.own, "triage", "/extend 90d")
     assert again is not None
     assert (again.result, again.until) == (Result.MAXIMUM, outcome.until), "not a second longer"
 
-    await settle(desk, desk.own, expires_at=now + LONGEST + timedelta(days=1))
-    outcome = await desk.type(desk.own, "triage", "/extend 24h")
+    await settle(harness, harness.own, expires_at=now + LONGEST + timedelta(days=1))
+    outcome = await harness.type(harness.own, "triage", "/extend 24h")
     assert outcome is not None
     assert outcome.result is Result.MAXIMUM
 
 
 @pytest.mark.parametrize("typed", ["/extend 24h", "/preview sleep", "/reseed", "/destroy"])
-async def test_what_is_gone_can_only_be_brought_back(desk: Desk, typed: str) -> None:
-    await settle(desk, desk.own, state=EnvironmentState.GONE, end=EndReason.EXPIRED)
-    outcome = await desk.type(desk.own, "write", typed)
+async def test_commands_on_a_deleted_preview_are_refused(harness: CommandHarness, typed: str) -> None:
+    await settle(harness, harness.own, state=EnvironmentState.GONE, end=EndReason.EXPIRED)
+    outcome = await harness.type(harness.own, "write", typed)
     assert outcome is not None
     assert outcome.result is Result.NO_PREVIEW
-    assert await desk.asked(desk.own) == []
+    assert await harness.requested(harness.own) == []
 
 
-async def test_preview_brings_back_what_expired_and_leaves_alone_what_is_up(desk: Desk) -> None:
-    await settle(desk, desk.own, state=EnvironmentState.GONE, end=EndReason.EXPIRED)
-    await desk.type(desk.own, "write", "/preview")
-    assert (await desk.wishes(desk.own)).refreshes == 1
-    await settle(desk, desk.own)
-    outcome = await desk.type(desk.own, "write", "/preview up")
+async def test_preview_recreates_expired_but_not_running(harness: CommandHarness) -> None:
+    await settle(harness, harness.own, state=EnvironmentState.GONE, end=EndReason.EXPIRED)
+    await harness.type(harness.own, "write", "/preview")
+    assert (await harness.overrides(harness.own)).refreshes == 1
+    await settle(harness, harness.own)
+    outcome = await harness.type(harness.own, "write", "/preview up")
     assert outcome is not None
     assert outcome.result is Result.ALREADY
-    await desk.type(desk.own, "write", "/preview sleep")
-    await desk.type(desk.own, "write", "/preview")
-    wishes = await desk.wishes(desk.own)
-    assert (wishes.asleep_by, wishes.refreshes) == (None, 1)
+    await harness.type(harness.own, "write", "/preview sleep")
+    await harness.type(harness.own, "write", "/preview")
+    overrides = await harness.overrides(harness.own)
+    assert (overrides.asleep_by, overrides.refreshes) == (None, 1)
 
 
-async def test_what_the_configuration_keeps_away_no_command_brings_up(desk: Desk) -> None:
+async def test_preview_disabled_by_configuration_stays_disabled(harness: CommandHarness) -> None:
     cause = StatusMessage("No preview for a draft.")
-    await settle(desk, desk.own, state=EnvironmentState.REFUSED, end=EndReason.SKIPPED, cause=cause)
+    await settle(harness, harness.own, state=EnvironmentState.REFUSED, end=EndReason.SKIPPED, cause=cause)
     for typed in ("/preview", "/preview refresh"):
-        outcome = await desk.type(desk.own, "write", typed)
+        outcome = await harness.type(harness.own, "write", typed)
         assert outcome is not None
         assert (outcome.result, outcome.reason) == (Result.DISABLED, cause.summary)
-    assert await desk.asked(desk.own) == []
+    assert await harness.requested(harness.own) == []
 
 
-async def test_why_tells_what_people_asked_for(desk: Desk) -> None:
-    await desk.type(desk.own, "write", "/destroy")
-    await desk.type(desk.own, "read", "/why")
-    assert "**asked** `/destroy` (by `write`)" in desk.answers(desk.own)[1]
+async def test_why_lists_user_commands(harness: CommandHarness) -> None:
+    await harness.type(harness.own, "write", "/destroy")
+    await harness.type(harness.own, "read", "/why")
+    assert "**asked** `/destroy` (by `write`)" in harness.answers(harness.own)[1]
 
 
-async def test_where_conversations_are_locked_the_command_still_runs(desk: Desk) -> None:
-    desk.github.faults.add("error", method="POST", path="/(reactions|comments)$", status=403)
-    comment = desk.comment(desk.own, "write", "/destroy")
-    await desk.deliver(comment)
-    await desk.work()
-    assert len(await desk.asked(desk.own)) == 1
-    assert not await desk.waits(comment)
+async def test_command_runs_in_a_locked_conversation(harness: CommandHarness) -> None:
+    harness.github.faults.add("error", method="POST", path="/(reactions|comments)$", status=403)
+    comment = harness.comment(harness.own, "write", "/destroy")
+    await harness.deliver(comment)
+    await harness.work()
+    assert len(await harness.requested(harness.own)) == 1
+    assert not await harness.is_queued(comment)
 
 
 STAGES = """version: 1
@@ -366,42 +368,44 @@ stages:
 """
 
 
-@pytest.mark.parametrize("who", MATRIX)
-async def test_who_may_ask_about_stages(desk: Desk, who: str) -> None:
-    login, number, may = MATRIX[who]
-    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
+@pytest.mark.parametrize("role", MATRIX)
+async def test_stage_status_requires_read_access(harness: CommandHarness, role: str) -> None:
+    login, number, may = MATRIX[role]
+    harness.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
     for typed in ("/status", "/status staging", "/why staging"):
-        outcome = await desk.type(number, login, typed)
-        told = outcome is not None and outcome.result is Result.REPORTED
-        assert told == (Verb.STATUS in may)
-    stages = [answer for answer in desk.answers(number) if "staging" in answer]
+        outcome = await harness.type(number, login, typed)
+        reported = outcome is not None and outcome.result is Result.REPORTED
+        assert reported == (Verb.STATUS in may)
+    stages = [answer for answer in harness.answers(number) if "staging" in answer]
     assert len(stages) == (3 if Verb.STATUS in may else 0)
 
 
-async def test_status_shows_the_pipeline_in_its_order_and_what_runs_there(desk: Desk) -> None:
-    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
-    await desk.type(desk.own, "write", "/lock staging for 2h load | test")
-    await desk.type(desk.own, "read", "/status")
-    rows = [line for line in desk.answers(desk.own)[-1].splitlines() if line.startswith("| `")]
+async def test_status_lists_stages_in_pipeline_order(harness: CommandHarness) -> None:
+    harness.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
+    await harness.type(harness.own, "write", "/lock staging for 2h load | test")
+    await harness.type(harness.own, "read", "/status")
+    rows = [line for line in harness.answers(harness.own)[-1].splitlines() if line.startswith("| `")]
     assert [row.split("`")[1] for row in rows] == ["staging", "production"]
     assert "🔒 Locked by write until" in rows[0]
     assert "load \\| test" in rows[0]
-    await desk.type(desk.own, "read", "/why staging")
-    assert "**locked** load" in desk.answers(desk.own)[-1]
+    await harness.type(harness.own, "read", "/why staging")
+    assert "**locked** load" in harness.answers(harness.own)[-1]
 
 
-async def test_a_stage_that_there_is_not_is_told_with_those_that_there_are(desk: Desk) -> None:
-    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
-    await desk.type(desk.own, "read", "/status producton")
-    assert "There is no stage `producton`. Stages: `staging`, `production`." in desk.answers(desk.own)[-1]
-    assert await desk.refused(desk.own) == []
+async def test_status_of_an_unknown_stage_lists_the_stages(harness: CommandHarness) -> None:
+    harness.github.repositories.push(SHOP, "main", {".greenroom.yml": STAGES}, by="admin")
+    await harness.type(harness.own, "read", "/status producton")
+    assert (
+        "There is no stage `producton`. Stages: `staging`, `production`." in harness.answers(harness.own)[-1]
+    )
+    assert await harness.refused(harness.own) == []
 
 
-async def test_a_pipeline_that_cannot_be_read_does_not_keep_the_rest_from_being_told(desk: Desk) -> None:
-    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": "version: 2\n"}, by="admin")
-    await settle(desk, desk.own)
-    await desk.type(desk.own, "read", "/status")
-    answer = desk.answers(desk.own)[-1]
+async def test_status_with_invalid_configuration_shows_the_rest(harness: CommandHarness) -> None:
+    harness.github.repositories.push(SHOP, "main", {".greenroom.yml": "version: 2\n"}, by="admin")
+    await settle(harness, harness.own)
+    await harness.type(harness.own, "read", "/status")
+    answer = harness.answers(harness.own)[-1]
     assert "is ready." in answer
     assert "on the default branch has errors" in answer
 
@@ -414,14 +418,16 @@ stages:
 """
 
 
-async def wait_on_staging(desk: Desk, *, moving: bool) -> None:
+async def wait_on_staging(harness: CommandHarness, *, moving: bool) -> None:
     """A promotion of ada's waits there for an approval, or has got it and moves the stage."""
-    key, now = EnvironmentKey.stage(desk.repository.id, "staging"), datetime.now(UTC)
-    asked = replace(promotion("staging", "ada", "p1", now), stage=key, repository=desk.repository, number=1)
+    key, now = EnvironmentKey.stage(harness.repository.id, "staging"), datetime.now(UTC)
+    requested = replace(
+        promotion("staging", "ada", "p1", now), stage=key, repository=harness.repository, number=1
+    )
 
     def change(aggregate: StageAggregate) -> StageAggregate:
         aggregate = replace(aggregate, describe=describe)
-        aggregate = step(stage_actions.request(aggregate, asked, now), "p1", facts(text=ONE_STAGE), now)
+        aggregate = step(stage_actions.request(aggregate, requested, now), "p1", facts(text=ONE_STAGE), now)
         if moving:
             aggregate = stage_actions.approve(
                 aggregate, aggregate.promotions["p1"], "bea", (), UNPROTECTED, now
@@ -429,20 +435,18 @@ async def wait_on_staging(desk: Desk, *, moving: bool) -> None:
             aggregate = step(aggregate, "p1", facts(text=ONE_STAGE), now)
         return aggregate
 
-    await desk.store.promotions.change(key, desk.repository, change)
+    await harness.store.promotions.change(key, harness.repository, change)
 
 
 @pytest.mark.parametrize("typed", ["/approve stagin", "/reject stag broken", "/abort Staging", "/pause now"])
-async def test_a_mistyped_stage_is_never_the_promotion_that_happens_to_wait_there(
-    desk: Desk, typed: str
-) -> None:
-    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": ONE_STAGE}, by="admin")
-    await wait_on_staging(desk, moving=False)
-    before = await desk.store.audit.entries(desk.repository.id)
-    await desk.type(desk.own, "write", typed)
-    assert "There is no stage" in desk.answers(desk.own)[-1]
-    assert "stages: staging" in desk.answers(desk.own)[-1]
-    assert await desk.store.audit.entries(desk.repository.id) == before
+async def test_mistyped_stage_changes_no_waiting_promotion(harness: CommandHarness, typed: str) -> None:
+    harness.github.repositories.push(SHOP, "main", {".greenroom.yml": ONE_STAGE}, by="admin")
+    await wait_on_staging(harness, moving=False)
+    before = await harness.store.audit.entries(harness.repository.id)
+    await harness.type(harness.own, "write", typed)
+    assert "There is no stage" in harness.answers(harness.own)[-1]
+    assert "stages: staging" in harness.answers(harness.own)[-1]
+    assert await harness.store.audit.entries(harness.repository.id) == before
 
 
 @pytest.mark.parametrize(
@@ -462,48 +466,48 @@ async def test_a_mistyped_stage_is_never_the_promotion_that_happens_to_wait_ther
         ("/promote staging", None, False),
     ],
 )
-async def test_dying_between_a_stages_change_and_the_outcome_is_noticed_by_nobody(
-    desk: Desk, typed: str, before: str | None, moving: bool
+async def test_crash_after_a_stage_change_repeats_nothing(
+    harness: CommandHarness, typed: str, before: str | None, moving: bool
 ) -> None:
-    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": ONE_STAGE}, by="admin")
-    await wait_on_staging(desk, moving=moving)
+    harness.github.repositories.push(SHOP, "main", {".greenroom.yml": ONE_STAGE}, by="admin")
+    await wait_on_staging(harness, moving=moving)
     if before is not None:
-        await desk.type(desk.own, "write", before)
-    earlier, answers = await desk.store.audit.entries(desk.repository.id), desk.answers(desk.own)
-    comment = desk.comment(desk.own, "write", typed)
-    await desk.deliver(comment)
-    desk.dies = True
+        await harness.type(harness.own, "write", before)
+    earlier, answers = await harness.store.audit.entries(harness.repository.id), harness.answers(harness.own)
+    comment = harness.comment(harness.own, "write", typed)
+    await harness.deliver(comment)
+    harness.dies = True
     with pytest.raises(Killed):
-        await desk.work()
-    done = await desk.store.audit.entries(desk.repository.id)
+        await harness.work()
+    done = await harness.store.audit.entries(harness.repository.id)
     assert len(done) > len(earlier)
-    assert {each.token for each in done[: len(done) - len(earlier)]} == {f"comment/{comment.id}"}
+    assert {entry.token for entry in done[: len(done) - len(earlier)]} == {f"comment/{comment.id}"}
 
-    desk.dies = False
-    await desk.work()
-    outcome = await desk.outcome(comment)
+    harness.dies = False
+    await harness.work()
+    outcome = await harness.outcome(comment)
     assert outcome is not None
     assert outcome.result in (Result.DONE, Result.STARTED)
     assert outcome.stage == "staging"
-    assert await desk.store.audit.entries(desk.repository.id) == done
-    given = desk.answers(desk.own)[len(answers) :]
+    assert await harness.store.audit.entries(harness.repository.id) == done
+    given = harness.answers(harness.own)[len(answers) :]
     assert len(given) == (0 if outcome.result is Result.STARTED else 1)
     assert not any("not executed" in answer for answer in given)
 
 
-async def test_what_was_carried_out_before_a_kill_is_told_as_done_though_a_push_came_between(
-    desk: Desk,
+async def test_outcome_after_a_crash_ignores_a_later_push(
+    harness: CommandHarness,
 ) -> None:
-    desk.github.repositories.push(SHOP, "main", {".greenroom.yml": ONE_STAGE}, by="admin")
-    comment = desk.comment(desk.own, "write", "/promote staging")
-    await desk.deliver(comment)
-    desk.dies = True
+    harness.github.repositories.push(SHOP, "main", {".greenroom.yml": ONE_STAGE}, by="admin")
+    comment = harness.comment(harness.own, "write", "/promote staging")
+    await harness.deliver(comment)
+    harness.dies = True
     with pytest.raises(Killed):
-        await desk.work()
-    desk.github.repositories.push(SHOP, "price", {"price.txt": "3\n"}, by="write")
-    desk.dies = False
-    await desk.work()
-    outcome = await desk.outcome(comment)
+        await harness.work()
+    harness.github.repositories.push(SHOP, "price", {"price.txt": "3\n"}, by="write")
+    harness.dies = False
+    await harness.work()
+    outcome = await harness.outcome(comment)
     assert outcome is not None
     assert (outcome.result, outcome.stage) == (Result.STARTED, "staging")
-    assert desk.answers(desk.own) == []
+    assert harness.answers(harness.own) == []

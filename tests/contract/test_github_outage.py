@@ -20,7 +20,7 @@ from bot.sweeps.expiry import sweep_expired
 from bot.sweeps.orphans import OrphanPorts, sweep_orphans
 from bot.sweeps.removed_repositories import sweep_removed_repositories
 from bot.sweeps.resync import Resync
-from tests.contract.github_desk import Desk
+from tests.contract.github_harness import GitHubHarness
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
 from tests.unit.environments.simulation import FakeMetrics, SimulatedCluster, handlers, work_off
@@ -33,11 +33,11 @@ LIMIT = 100  # the breaker shall not be what saves them
 class Day:
     """The bot's own GitHub room, reconciler, store and sweeps; the cluster is in memory."""
 
-    def __init__(self, desk: Desk, store: Store, clock: ManualClock) -> None:
-        self.desk, self.store, self.clock = desk, store, clock
+    def __init__(self, harness: GitHubHarness, store: Store, clock: ManualClock) -> None:
+        self.harness, self.store, self.clock = harness, store, clock
         self.cluster = SimulatedCluster()
-        app = desk.app
-        rooms = Ports(
+        app = harness.app
+        ports = Ports(
             environments=store.environments,
             pull_requests=app.pull_requests,
             contents=app.contents,
@@ -57,13 +57,13 @@ class Day:
             clock=clock,
             describe=describe,
         )
-        reconciler = EnvironmentHandler(rooms, Policy(default_ttl=timedelta(days=3)))
+        reconciler = EnvironmentHandler(ports, Policy(default_ttl=timedelta(days=3)))
         self.handlers = handlers(reconciler, store, self.cluster, clock, FakeMetrics())
 
     async def look(self) -> None:
         """As if somebody had told that something changed."""
         numbers = range(1, PREVIEWS + 1)
-        hints = [PullRequestHint(self.desk.repository, number, None, open=None) for number in numbers]
+        hints = [PullRequestHint(self.harness.repository, number, None, open=None) for number in numbers]
         await self.store.deliveries.apply_hints(hints)
 
     async def open_all(self) -> None:
@@ -71,8 +71,8 @@ class Day:
         await work_off(self.store, self.clock, self.handlers)
 
     async def pass_by(self) -> None:
-        app, store = self.desk.app, self.store
-        rooms = OrphanPorts(self.cluster, store.environments, store.deliveries, store.queue)
+        app, store = self.harness.app, self.store
+        ports = OrphanPorts(self.cluster, store.environments, store.deliveries, store.queue)
         resync = Resync(
             app.installations,
             app.pull_requests,
@@ -91,7 +91,7 @@ class Day:
                 self.look,
                 resync.all_repositories,
                 lambda: sweep_expired(store.environments, store.queue, self.clock(), LIMIT, FakeMetrics()),
-                lambda: sweep_orphans(rooms, LIMIT, FakeMetrics()),
+                lambda: sweep_orphans(ports, LIMIT, FakeMetrics()),
                 lambda: sweep_removed_repositories(
                     store.environments, store.deliveries, self.clock(), LIMIT, FakeMetrics()
                 ),
@@ -112,14 +112,14 @@ async def day(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Day]:
             server.repositories.push("acme/shop", f"b{number}", {"n.txt": f"{number}\n"}, by="ben")
             server.pulls.open("acme/shop", f"b{number}", by="ben")
         server.apps.install("acme", by="ben")
-        desk = Desk(server)
+        harness = GitHubHarness(server)
         store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
         await store.migrate()
-        day = Day(desk, store, clock)
+        day = Day(harness, store, clock)
         await day.open_all()
         assert len(day.cluster.namespaces) == PREVIEWS
         yield day
-        await desk.app.close()
+        await harness.app.close()
         await store.close()
 
 
@@ -154,6 +154,6 @@ def suspend(github: GitHubServer) -> None:
 async def test_sweeps_delete_nothing_during_an_outage(
     day: Day, go_wrong: Callable[[GitHubServer], object]
 ) -> None:
-    go_wrong(day.desk.github)
+    go_wrong(day.harness.github)
     await day.pass_by()
     assert len(day.cluster.namespaces) == PREVIEWS

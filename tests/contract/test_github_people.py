@@ -16,14 +16,14 @@ from bot.github.resources.sign_in import SignIn, web_url
 from bot.model.errors import Rejected
 from bot.model.person import Person
 from bot.model.role import Role
-from tests.contract.github_desk import FILES, Desk
+from tests.contract.github_harness import FILES, GitHubHarness
 
 BACK = "https://greenroom.example.com/sign-in/callback"
 VERIFIER = "v" * 64
 
 
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
+async def harness() -> AsyncIterator[GitHubHarness]:
     with GitHubServer() as server:
         server.accounts.create_organization("acme")
         for login in ("ben", "eve"):
@@ -31,20 +31,20 @@ async def desk() -> AsyncIterator[Desk]:
         server.repositories.create("acme/shop", FILES)
         server.repositories.set_role("acme/shop", "ben", "read")
         server.apps.install("acme", by="ben")
-        desk = Desk(server)
-        yield desk
-        await desk.app.close()
+        harness = GitHubHarness(server)
+        yield harness
+        await harness.app.close()
 
 
-def sign_in(desk: Desk) -> SignIn:
-    credentials = desk.github.credentials
-    return desk.app.sign_in(credentials.client_id, credentials.client_secret)
+def sign_in(harness: GitHubHarness) -> SignIn:
+    credentials = harness.github.credentials
+    return harness.app.sign_in(credentials.client_id, credentials.client_secret)
 
 
-async def code_for(desk: Desk, login: str) -> str:
+async def code_for(harness: GitHubHarness, login: str) -> str:
     """What GitHub gives a person who agreed."""
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-    address = sign_in(desk).address(state="s", challenge=challenge, redirect_uri=BACK)
+    address = sign_in(harness).address(state="s", challenge=challenge, redirect_uri=BACK)
     fields = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
     async with httpx.AsyncClient(trust_env=False) as browser:
         assert (await browser.get(address)).status_code == 200
@@ -54,50 +54,50 @@ async def code_for(desk: Desk, login: str) -> str:
     return answer["code"][0]
 
 
-async def test_sign_in_returns_id_and_login(desk: Desk) -> None:
-    code = await code_for(desk, "ben")
-    person = await sign_in(desk).person(code=code, verifier=VERIFIER, redirect_uri=BACK)
-    assert person == Person(desk.github.world.account("ben").id, "ben")
+async def test_sign_in_returns_id_and_login(harness: GitHubHarness) -> None:
+    code = await code_for(harness, "ben")
+    person = await sign_in(harness).person(code=code, verifier=VERIFIER, redirect_uri=BACK)
+    assert person == Person(harness.github.world.account("ben").id, "ben")
     with pytest.raises(Rejected, match="incorrect or expired"):
-        await sign_in(desk).person(code=code, verifier=VERIFIER, redirect_uri=BACK)
+        await sign_in(harness).person(code=code, verifier=VERIFIER, redirect_uri=BACK)
 
 
-async def test_code_of_another_browser_is_rejected(desk: Desk) -> None:
-    code = await code_for(desk, "ben")
+async def test_code_of_another_browser_is_rejected(harness: GitHubHarness) -> None:
+    code = await code_for(harness, "ben")
     with pytest.raises(Rejected):
-        await sign_in(desk).person(code=code, verifier="w" * 64, redirect_uri=BACK)
+        await sign_in(harness).person(code=code, verifier="w" * 64, redirect_uri=BACK)
 
 
-async def test_error_does_not_contain_the_wrong_secret(desk: Desk) -> None:
-    code = await code_for(desk, "ben")
-    wrong = desk.app.sign_in(desk.github.credentials.client_id, "hunter2-hunter2")
+async def test_error_does_not_contain_the_wrong_secret(harness: GitHubHarness) -> None:
+    code = await code_for(harness, "ben")
+    wrong = harness.app.sign_in(harness.github.credentials.client_id, "hunter2-hunter2")
     with pytest.raises(Rejected) as caught:
         await wrong.person(code=code, verifier=VERIFIER, redirect_uri=BACK)
     assert "client_secret" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 
-async def test_may_read_follows_roles_and_visibility(desk: Desk) -> None:
-    github = desk.github
+async def test_may_read_follows_roles_and_visibility(harness: GitHubHarness) -> None:
+    github = harness.github
     ben, eve = (Person(github.world.account(login).id, login) for login in ("ben", "eve"))
-    assert await desk.app.collaborators.may_read(desk.repository, ben)
+    assert await harness.app.collaborators.may_read(harness.repository, ben)
     github.world.repository("acme/shop").private = True
-    assert await desk.app.collaborators.may_read(desk.repository, ben)
-    assert not await desk.app.collaborators.may_read(desk.repository, eve)
+    assert await harness.app.collaborators.may_read(harness.repository, ben)
+    assert not await harness.app.collaborators.may_read(harness.repository, eve)
     github.world.repository("acme/shop").private = False
-    assert await desk.app.collaborators.may_read(desk.repository, eve)
+    assert await harness.app.collaborators.may_read(harness.repository, eve)
 
 
-async def test_reused_login_has_no_access(desk: Desk) -> None:
-    assert not await desk.app.collaborators.may_read(desk.repository, Person(4711, "ben"))
+async def test_reused_login_has_no_access(harness: GitHubHarness) -> None:
+    assert not await harness.app.collaborators.may_read(harness.repository, Person(4711, "ben"))
 
 
-async def test_reused_repository_name_gives_no_access(desk: Desk) -> None:
-    ben = Person(desk.github.world.account("ben").id, "ben")
-    another = replace(desk.repository, id=4711)
-    assert not await desk.app.collaborators.may_read(another, ben)
-    assert await desk.app.collaborators.role(desk.repository, "ben") is Role.READ
-    assert await desk.app.collaborators.role(another, "ben") is Role.NONE
+async def test_reused_repository_name_gives_no_access(harness: GitHubHarness) -> None:
+    ben = Person(harness.github.world.account("ben").id, "ben")
+    another = replace(harness.repository, id=4711)
+    assert not await harness.app.collaborators.may_read(another, ben)
+    assert await harness.app.collaborators.role(harness.repository, "ben") is Role.READ
+    assert await harness.app.collaborators.role(another, "ben") is Role.NONE
 
 
 @pytest.mark.parametrize(
@@ -114,8 +114,8 @@ def test_web_url_of_an_api_url(api: str, web: str) -> None:
     assert web_url(api) == web
 
 
-async def test_approval_requires_write_access(desk: Desk) -> None:
-    github = desk.github
+async def test_approval_requires_write_access(harness: GitHubHarness) -> None:
+    github = harness.github
     github.accounts.create_user("ada")
     for login in ("ada", "eve"):
         github.repositories.set_role("acme/shop", login, "write")
@@ -123,7 +123,9 @@ async def test_approval_requires_write_access(desk: Desk) -> None:
     number = github.pulls.open("acme/shop", "spring", by="ada", title="Spring").number
     for login in ("ben", "eve"):
         github.pulls.review("acme/shop", number, by=login)
-    said = await desk.app.pull_requests.reviews(desk.repository, number)
-    assert {each.by: each.approved for each in said} == {"ben": False, "eve": True}
+    reviews = await harness.app.pull_requests.reviews(harness.repository, number)
+    assert {review.by: review.approved for review in reviews} == {"ben": False, "eve": True}
     github.repositories.set_role("acme/shop", "eve", "none")
-    assert not any(each.approved for each in await desk.app.pull_requests.reviews(desk.repository, number))
+    assert not any(
+        review.approved for review in await harness.app.pull_requests.reviews(harness.repository, number)
+    )

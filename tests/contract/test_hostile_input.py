@@ -25,7 +25,7 @@ from tests.contract.hostile import CASES, PLAIN, Case
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
 from tests.unit.environments.test_desire import PULL
-from tests.unit.github.scenes import PLACE
+from tests.unit.github.previews import PLACE
 
 READING = frozenset(("GET", "HEAD"))
 

@@ -33,7 +33,7 @@ from bot.web.metrics import Metrics
 from bot.web.webhooks import WebhookEndpoint
 from tests.fuzz import inputs
 from tests.unit.cluster.manifests import NAMESPACE, deployment, files, render, request, service
-from tests.unit.github.scenes import PLACE
+from tests.unit.github.previews import PLACE
 from tests.webhooks import SECRET, Webhook
 
 pytestmark = [pytest.mark.fuzz, pytest.mark.timeout(1800)]

@@ -42,7 +42,7 @@ from bot.commands.table import COMMANDS, Verb
         ("**bold**, [link](https://example.com) and `code`\n/why", Command(Verb.WHY)),
     ],
 )
-def test_a_command_stands_at_the_start_of_a_line(typed: str, command: Command) -> None:
+def test_command_must_start_a_line(typed: str, command: Command) -> None:
     assert parse(typed) == ParsedComment(command)
 
 
@@ -95,7 +95,7 @@ def test_a_command_stands_at_the_start_of_a_line(typed: str, command: Command) -
         "x" * 65_537 + "\n/preview",
     ],
 )
-def test_ordinary_text_is_not_answered(text: str) -> None:
+def test_ordinary_text_is_no_command(text: str) -> None:
     assert parse(text) is None
 
 
@@ -115,30 +115,30 @@ def test_ordinary_text_is_not_answered(text: str) -> None:
         ("/help staging", "/help"),
     ],
 )
-def test_a_mistyped_command_is_told_what_may_have_been_meant(typed: str, nearest: str) -> None:
+def test_mistyped_command_suggests_the_nearest(typed: str, nearest: str) -> None:
     spoken = parse(typed)
     assert spoken is not None
     assert isinstance(spoken.first, UnknownCommand)
     assert spoken.first.nearest[0] == nearest
 
 
-def test_another_bots_command_beside_one_of_ours_counts_for_nothing() -> None:
+def test_commands_of_other_bots_are_ignored() -> None:
     assert parse("/lgtm\n/preview\n/cc @ada") == ParsedComment(Command(Verb.PREVIEW))
 
 
-def test_how_long_a_lock_lasts_is_understood_in_capitals_too() -> None:
+def test_lock_duration_ignores_case() -> None:
     assert parse("/Lock staging For 2H") == ParsedComment(
         Command(Verb.LOCK, timedelta(hours=2), ("staging",))
     )
 
 
-def test_the_first_command_counts_and_the_others_are_told() -> None:
+def test_first_command_counts_and_others_are_counted() -> None:
     assert parse("/extend 24h\n/status\nand\n/why") == ParsedComment(
         Command(Verb.EXTEND, timedelta(days=1)), more=2
     )
 
 
-def test_every_usage_in_the_table_is_understood() -> None:
+def test_usages_in_the_table_are_parsed() -> None:
     assert set(COMMANDS) == set(Verb)
     for verb, entry in COMMANDS.items():
         spoken = parse(entry.usage)
@@ -154,12 +154,12 @@ _COMMANDS = st.sampled_from([entry.usage for entry in COMMANDS.values()])
 
 
 @given(st.text(alphabet=st.characters(), max_size=400))
-def test_any_text_is_read_without_a_mishap(text: str) -> None:
+def test_parser_accepts_any_text(text: str) -> None:
     parse(text)
 
 
 @given(_MARKDOWN, _COMMANDS)
-def test_what_is_quoted_or_in_a_block_of_code_never_runs(lines: list[str], usage: str) -> None:
+def test_quoted_commands_and_code_blocks_are_ignored(lines: list[str], usage: str) -> None:
     text = [line for line in lines if not line.startswith("/")]
     quoted = "\n".join(f"> {line}" for line in [*text, usage])
     fenced = "\n".join(["`````", *text, usage, "`````"])
@@ -168,7 +168,7 @@ def test_what_is_quoted_or_in_a_block_of_code_never_runs(lines: list[str], usage
 
 
 @given(_MARKDOWN, _COMMANDS)
-def test_a_paragraph_of_its_own_after_closed_markup_runs(lines: list[str], usage: str) -> None:
+def test_command_after_closed_markup_is_parsed(lines: list[str], usage: str) -> None:
     text = "\n".join(f"> {line}" for line in lines)
     spoken = parse(f"{text}\n\n{usage}")
     assert spoken is not None
@@ -185,6 +185,6 @@ def test_visible_commands_are_lines_of_the_text(lines: list[str]) -> None:
 @pytest.mark.parametrize(
     "piece", ["`\n\n", "<!--\n-->\n", "` `` ``` \n", "> a\n", "<pre>\n</pre>\n", "/x\n", "<\n"]
 )
-def test_the_worst_of_comments_is_read_in_a_moment(piece: str) -> None:
+def test_parser_is_linear_for_hostile_text(piece: str) -> None:
     """Linear: a quadratic reader takes minutes here, and the test's time would be up."""
     parse((piece * 70_000)[:65_000] + "\n\n/preview")

@@ -17,7 +17,7 @@ def _documented() -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_the_documentation_shows_this_very_table() -> None:
+def test_documentation_equals_the_table() -> None:
     header, *rows = _documented()
     assert header == ["command", "what it does", *Role, "bot", "fork author"]
     assert rows == [
@@ -33,13 +33,13 @@ def test_the_documentation_shows_this_very_table() -> None:
 
 
 @pytest.mark.parametrize("verb", Verb)
-def test_who_may_do_more_may_do_all_that_others_may(verb: Verb) -> None:
+def test_higher_roles_include_lower_ones(verb: Verb) -> None:
     by_role = [allowed(verb, role, fork_author=False) for role in Role]
     assert by_role == sorted(by_role)
     assert by_role[-1]
     assert not by_role[0]
 
 
-def test_a_forks_author_can_take_away_but_never_run() -> None:
+def test_fork_author_can_delete_but_not_run() -> None:
     given = {verb for verb in Verb if allowed(verb, Role.NONE, fork_author=True)}
     assert given == {Verb.SLEEP, Verb.DESTROY, Verb.STATUS, Verb.WHY, Verb.HELP}

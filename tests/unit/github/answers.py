@@ -22,12 +22,12 @@ from bot.model.role import Role
 from bot.model.work import ScheduledWork
 from bot.promotions.views import PipelineView, StageView
 from tests.unit.github import stages
-from tests.unit.github.scenes import CHECKS, HOSTILE, KEY, LOG, NEW, NOW, OLD, PENDING, READY
+from tests.unit.github.previews import CHECKS, HOSTILE, KEY, LOG, NEW, NOW, OLD, PENDING, READY
 
 COMMENT = 2_811_000_417
 
 
-def _story(state: EnvironmentState, cause: StatusMessage | None = None) -> EnvironmentView:
+def _environment_view(state: EnvironmentState, cause: StatusMessage | None = None) -> EnvironmentView:
     environment = Environment(
         key=KEY,
         repository=Repository(KEY.repository_id, 20, "acme", "shop"),
@@ -102,10 +102,10 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
         None,
     ),
     "help": (Outcome(Result.REPORTED, Verb.HELP), None),
-    "status": (STATUS, _account(_story(EnvironmentState.READY))),
-    "status-failed": (STATUS, _account(_story(EnvironmentState.FAILED, CRASHED))),
+    "status": (STATUS, _account(_environment_view(EnvironmentState.READY))),
+    "status-failed": (STATUS, _account(_environment_view(EnvironmentState.FAILED, CRASHED))),
     "status-unknown": (STATUS, _account(None)),
-    "status-with-a-pipeline": (STATUS, _account(_story(EnvironmentState.READY), stages.ALL)),
+    "status-with-a-pipeline": (STATUS, _account(_environment_view(EnvironmentState.READY), stages.ALL)),
     "status-with-an-unread-pipeline": (STATUS, _account(None, stages.UNREAD)),
     "status-of-a-stage": (
         replace(STATUS, stage="production"),
@@ -128,8 +128,8 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
         _account(None, stages.ALL, replace(stages.DEMO, configured=False)),
     ),
     "status-of-no-stage": (replace(STATUS, stage="stagin|<b>"), _account(None, stages.ALL)),
-    "why": (WHY, _account(_story(EnvironmentState.FAILED, CRASHED))),
-    "why-with-promotions": (WHY, _account(_story(EnvironmentState.READY), stages.ALL)),
+    "why": (WHY, _account(_environment_view(EnvironmentState.FAILED, CRASHED))),
+    "why-with-promotions": (WHY, _account(_environment_view(EnvironmentState.READY), stages.ALL)),
     "why-of-a-stage": (replace(WHY, stage="production"), _account(None, stages.ALL, stages.PRODUCTION)),
     "why-of-a-stage-that-went-back": (
         replace(WHY, stage="production"),

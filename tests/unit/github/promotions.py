@@ -12,7 +12,7 @@ from bot.model.parity import Category, Comparison, Difference
 from bot.model.promotion import Approval, GateResult, Promotion, PromotionKind, PromotionState, TimelineEntry
 from bot.model.release import Image, Origin, PromotableRelease, Target
 from bot.model.repository import Repository
-from tests.unit.github.scenes import HOSTILE, LOG, NEW, NOW, OLD
+from tests.unit.github.previews import HOSTILE, LOG, NEW, NOW, OLD
 
 SHOP = Repository(731420118, 20, "acme", "shop")
 RELEASE = PromotableRelease(

@@ -32,8 +32,8 @@ from bot.model.release import Image, PromotableRelease, Target
 from bot.promotions.refusals import ConfigurationUnusable
 from bot.promotions.view_builder import stage_view
 from bot.promotions.views import PipelineView, StageView
+from tests.unit.github.previews import HOSTILE, NOW, OLD
 from tests.unit.github.promotions import ASKED, DIFFERS, FAILED, RELEASE, SHOP
-from tests.unit.github.scenes import HOSTILE, NOW, OLD
 
 PIPELINE = """
 version: 1
@@ -49,8 +49,8 @@ _EARLIER = NOW - timedelta(days=3)
 
 
 def _promotion(stage: str, **fields: object) -> Promotion:
-    known: dict[str, object] = {"policy": PIPELINE, "configuration": PIPELINE, "number": 7, **fields}
-    return replace(ASKED, stage=EnvironmentKey.stage(SHOP.id, stage), **known)  # type: ignore[arg-type]  # its fields
+    defaults: dict[str, object] = {"policy": PIPELINE, "configuration": PIPELINE, "number": 7, **fields}
+    return replace(ASKED, stage=EnvironmentKey.stage(SHOP.id, stage), **defaults)  # type: ignore[arg-type]  # its fields
 
 
 def _target(release: PromotableRelease, serial: int) -> Target:
@@ -88,8 +88,8 @@ GONE_BACK = replace(FAILED, id="badbad1234", policy=PIPELINE, requested_by="", n
 
 
 def _audit(stage: str) -> tuple[AuditEntry, ...]:
-    def entry(who: str, what: str, why: str = "", before: str = "", after: str = "") -> AuditEntry:
-        return AuditEntry(NOW, SHOP.id, stage, ASKED.id, who, what, why, before, after)
+    def entry(actor: str, action: str, reason: str = "", before: str = "", after: str = "") -> AuditEntry:
+        return AuditEntry(NOW, SHOP.id, stage, ASKED.id, actor, action, reason, before, after)
 
     return (
         entry("bea", "approved", "approved, 1 of 2", after=RELEASE.id),

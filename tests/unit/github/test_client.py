@@ -110,11 +110,11 @@ async def test_rate_limit_blocks_requests_until_it_ends(name: str) -> None:
     route = respx.get(REPO).mock(side_effect=[limited, httpx.Response(200, json={})])
     other = respx.get(f"{API}/app").respond(json={})
     async with client_at(clock) as client:
-        with pytest.raises(Unavailable) as told:
+        with pytest.raises(Unavailable) as raised:
             await _ask(client, "GET")
         expected = clock() + timedelta(seconds=600 if seconds is None else seconds)
-        assert told.value.retry_at is not None
-        assert abs(told.value.retry_at - expected) <= timedelta(seconds=2)
+        assert raised.value.retry_at is not None
+        assert abs(raised.value.retry_at - expected) <= timedelta(seconds=2)
         with pytest.raises(Unavailable):
             await _ask(client, "POST")
         assert route.call_count == 1
@@ -140,12 +140,12 @@ REFUSALS = {
 @respx.mock
 @pytest.mark.parametrize("name", REFUSALS)
 async def test_rejection_states_what_to_do(name: str) -> None:
-    status, headers, message, told = REFUSALS[name]
+    status, headers, message, sentence = REFUSALS[name]
     clock = Clock()
     mints_tokens(clock)
     respx.get(REPO).respond(status, json={"message": message}, headers=headers)
     async with client_at(clock) as client:
-        with pytest.raises(Rejected, match=told) as refused:
+        with pytest.raises(Rejected, match=sentence) as refused:
             await _ask(client, "GET")
     assert isinstance(refused.value, NotFound) == (status == 404)
 
@@ -176,15 +176,15 @@ async def test_page_of_a_proxy_raises_unavailable() -> None:
 
 @respx.mock
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "sentence"),
     [(404, "no longer installed"), (401, "GITHUB_PRIVATE_KEY"), (403, "unsuspend")],
 )
-async def test_token_rejection_states_the_reason(status: int, told: str) -> None:
+async def test_token_rejection_states_the_reason(status: int, sentence: str) -> None:
     clock = Clock()
     message = {"message": "This installation has been suspended"}
     respx.post(f"{API}/app/installations/20/access_tokens").respond(status, json=message)
     async with client_at(clock) as client:
-        with pytest.raises(Rejected, match=told):
+        with pytest.raises(Rejected, match=sentence):
             await _ask(client, "GET")
 
 
@@ -203,9 +203,9 @@ async def test_errors_contain_no_token_or_key(answer: httpx.Response | Exception
     mints_tokens(clock)
     respx.get(REPO).mock(side_effect=answer if isinstance(answer, Exception) else [answer, answer])
     async with client_at(clock) as client:
-        with pytest.raises((Unavailable, Rejected)) as told:
+        with pytest.raises((Unavailable, Rejected)) as raised:
             await _ask(client, "GET")
-        words = "".join(traceback.format_exception(told.value)) + repr(told.value) + repr(vars(client))
+        words = "".join(traceback.format_exception(raised.value)) + repr(raised.value) + repr(vars(client))
     assert "token-1" not in words
     assert PEM.splitlines()[1] not in words
 

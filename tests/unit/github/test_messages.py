@@ -23,16 +23,16 @@ from bot.promotions.refusals import ConfigurationUnusable
 from bot.promotions.views import PipelineView, StageView
 from tests.unit.github import stages
 from tests.unit.github.answers import ANSWERS, COMMENT
+from tests.unit.github.previews import HOSTILE, NEW, NOW, PENDING, PLACE, PREVIEWS, READY, rendered
 from tests.unit.github.promotions import PROMOTIONS
-from tests.unit.github.scenes import HOSTILE, NEW, NOW, PENDING, PLACE, READY, SCENES, rendered
 
 SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 
 
-@pytest.mark.parametrize("name", SCENES)
+@pytest.mark.parametrize("name", PREVIEWS)
 def test_environment_messages_equal_the_snapshot(name: str) -> None:
     snapshot = SNAPSHOTS / f"{name}.md"
-    _compare(snapshot, rendered(*SCENES[name]))
+    _compare(snapshot, rendered(*PREVIEWS[name]))
 
 
 @pytest.mark.parametrize("name", ANSWERS)
@@ -43,13 +43,16 @@ def test_command_answers_equal_the_snapshot(name: str) -> None:
 @pytest.mark.parametrize("name", PROMOTIONS)
 def test_promotion_messages_equal_the_snapshot(name: str) -> None:
     promotion = PROMOTIONS[name]
-    told = f"{texts_promotion.comment(promotion)}\n\n---\n\n{texts_promotion.deployment(promotion)}\n"
-    _compare(SNAPSHOTS / f"promotion-{name}.md", told)
+    text = f"{texts_promotion.comment(promotion)}\n\n---\n\n{texts_promotion.deployment(promotion)}\n"
+    _compare(SNAPSHOTS / f"promotion-{name}.md", text)
 
 
 def test_cancelled_check_runs_equal_the_snapshot() -> None:
     outputs = [texts.cancelled(False, NEW), texts.cancelled(True, NEW)]
-    _compare(SNAPSHOTS / "cancelled.md", "\n\n".join(f"{one.title}: {one.summary}" for one in outputs) + "\n")
+    _compare(
+        SNAPSHOTS / "cancelled.md",
+        "\n\n".join(f"{output.title}: {output.summary}" for output in outputs) + "\n",
+    )
 
 
 def test_retired_deployment_equals_the_snapshot() -> None:
@@ -64,7 +67,7 @@ def _compare(snapshot: Path, text: str) -> None:
 
 def test_every_snapshot_is_used() -> None:
     assert {path.stem for path in SNAPSHOTS.glob("*.md")} == {
-        *SCENES,
+        *PREVIEWS,
         *(f"answer-{name}" for name in ANSWERS),
         *(f"promotion-{name}" for name in PROMOTIONS),
         "cancelled",
@@ -74,8 +77,8 @@ def test_every_snapshot_is_used() -> None:
 
 def test_comment_lists_suggested_commands() -> None:
     assert "Commands" not in texts.comment(READY, PLACE)
-    told = texts.comment(READY, PLACE, {"/extend 24h": "keeps it longer"})
-    assert "Commands: `/extend 24h` keeps it longer" in told
+    comment = texts.comment(READY, PLACE, {"/extend 24h": "keeps it longer"})
+    assert "Commands: `/extend 24h` keeps it longer" in comment
 
 
 @pytest.mark.parametrize("size", [100, 70_000, 400_000])
@@ -96,9 +99,9 @@ def test_quoted_logs_fit_githubs_limits(size: int) -> None:
 
 def test_typed_text_is_escaped_in_answers() -> None:
     for name in ("mistyped-with-hostile-words", "why"):
-        said = texts_commands.answer(*ANSWERS[name], COMMENT)
-        said = said.removesuffix(texts_commands.command_marker(COMMENT))
-        outside_of_code = re.sub(r"\\.|(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", said, flags=re.DOTALL)
+        answer = texts_commands.answer(*ANSWERS[name], COMMENT)
+        answer = answer.removesuffix(texts_commands.command_marker(COMMENT))
+        outside_of_code = re.sub(r"\\.|(?<!`)(`+)(?!`).*?(?<!`)\1(?!`)", "", answer, flags=re.DOTALL)
         assert "<" not in outside_of_code
         assert "@acme" not in outside_of_code
         assert "](https://evil" not in outside_of_code
@@ -107,31 +110,31 @@ def test_typed_text_is_escaped_in_answers() -> None:
 def test_hostile_text_is_escaped_in_comments() -> None:
     failed = replace(PENDING, state=EnvironmentState.FAILED, cause=StatusMessage(HOSTILE))
     comment = texts.comment(failed, PLACE)
-    said = comment.removesuffix(texts.marker(PLACE.key))
-    assert "<" not in said
-    assert "@acme" not in said
-    assert "](https://evil" not in said
+    visible = comment.removesuffix(texts.marker(PLACE.key))
+    assert "<" not in visible
+    assert "@acme" not in visible
+    assert "](https://evil" not in visible
 
 
 def test_stage_answers_fit_githubs_limits() -> None:
     flood = "<@_|`\n" * 2_000
-    one = stages.PRODUCTION
-    story = (TimelineEntry(NOW, flood, flood),) * 60
-    promotion = replace(stages.GONE_BACK, reason=flood, detail=flood, timeline=story, requested_by=flood)
-    journey = replace(one.waiting[0], promotion=promotion_of(one, flood))
-    entry = replace(one.audit[0], reason=flood, actor=flood, before=flood, after=flood)
-    told = replace(
-        one,
+    production = stages.PRODUCTION
+    timeline = (TimelineEntry(NOW, flood, flood),) * 60
+    promotion = replace(stages.GONE_BACK, reason=flood, detail=flood, timeline=timeline, requested_by=flood)
+    pending = replace(production.waiting[0], promotion=promotion_of(production, flood))
+    entry = replace(production.audit[0], reason=flood, actor=flood, before=flood, after=flood)
+    flooded = replace(
+        production,
         lock=Lock(flood, NOW, NOW, flood),
         hold=Hold(flood, NOW, flood),
-        waiting=(journey,) * 2,
-        verified=one.verified * 10,
+        waiting=(pending,) * 2,
+        verified=production.verified * 10,
         promotions=(promotion,) * 10,
         audit=(entry,) * 20,
     )
-    pipeline = PipelineView((told,) * 20, (), ConfigurationUnusable(flood, has_errors=True))
+    pipeline = PipelineView((flooded,) * 20, (), ConfigurationUnusable(flood, has_errors=True))
     for verb in (Verb.STATUS, Verb.WHY):
-        for stage in (None, told):
+        for stage in (None, flooded):
             account = StatusAnswer(7, None, pipeline, stage)
             outcome = Outcome(Result.REPORTED, verb, stage="production" if stage else "")
             assert len(texts_commands.answer(outcome, account, COMMENT)) <= 65_536

@@ -36,8 +36,8 @@ def test_higher_levels_are_sufficient() -> None:
 
 def test_missing_rights_are_listed_with_their_purpose() -> None:
     given = {**PERMISSIONS, "checks": "read"}
-    told = missing_rights("The App", given, EVENTS - {"push"})
-    assert [sentence.split("(")[0].strip() for sentence in told] == [
+    sentences = missing_rights("The App", given, EVENTS - {"push"})
+    assert [sentence.split("(")[0].strip() for sentence in sentences] == [
         "The App lacks the permission checks: write",
         "The App is not subscribed to the event push.",
     ]

@@ -14,7 +14,7 @@ from bot.github.reporter.subject import PREVIEW_CHECK
 from bot.github.resources.pull_requests import read_pull_request
 from bot.model.environment import CheckResult, CheckState, EndReason, EnvironmentState, Status, StatusMessage
 from tests.unit.github.github_api import pull_json
-from tests.unit.github.scenes import KEY, URL
+from tests.unit.github.previews import KEY, URL
 
 SUBJECT = preview_subject(KEY, read_pull_request(pull_json(), 20), "https://greenroom.example.com/")
 COMMITS = ["a" * 40, "b" * 40, "c" * 40]

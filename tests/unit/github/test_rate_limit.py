@@ -49,13 +49,13 @@ async def test_writes_above_the_limit_are_deferred() -> None:
 
     writes = [asyncio.create_task(write()) for _ in range(26)]
     _, waiting = await asyncio.wait(writes, timeout=0.05)
-    refused = [one.exception() for one in writes if one.done() and one.exception()]
+    refused = [task.exception() for task in writes if task.done() and task.exception()]
     assert len(refused) == 4, "twelve at once and one for each of ten seconds have their turn"
     assert all(isinstance(error, Unavailable) and error.retry_at for error in refused)
     async with pacer.acquire(2):
         pass
-    for one in waiting:
-        one.cancel()
+    for task in waiting:
+        task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
 
 

@@ -211,7 +211,7 @@ def test_undelivered_webhooks_have_no_successful_attempt() -> None:
         _attempt(2, "a", 504, "2026-11-24T09:01:00Z"),
         _attempt(1, "c", 401, "2026-11-24T09:00:00Z"),
     ]
-    assert [(one.id, one.guid) for one in undelivered(attempts)] == [(1, "c"), (5, "b")]
+    assert [(attempt.id, attempt.guid) for attempt in undelivered(attempts)] == [(1, "c"), (5, "b")]
 
 
 @respx.mock
@@ -230,7 +230,7 @@ async def test_failed_deliveries_are_read_back_to_the_given_time() -> None:
     async with client_at(clock) as client:
         installations = Installations(client)
         failed = await installations.failed_deliveries(clock() - timedelta(hours=6))
-        assert [one.guid for one in failed] == ["b", "a"]
+        assert [attempt.guid for attempt in failed] == ["b", "a"]
         await installations.redeliver(failed[1])
     assert second.call_count == 1
     assert redelivered.called
@@ -241,10 +241,10 @@ async def test_incomplete_list_of_repositories_raises() -> None:
     clock = Clock()
     mints_tokens(clock)
     path = f"{API}/installation/repositories"
-    one = {"id": 10, "name": "shop", "owner": {"login": "acme"}}
+    repository = {"id": 10, "name": "shop", "owner": {"login": "acme"}}
     more = {"Link": f'<{path}?page=2>; rel="next"'}
-    second = respx.get(path, params={"page": 2}).respond(json={"repositories": [one]})
-    respx.get(path).respond(json={"repositories": [one]}, headers=more)
+    second = respx.get(path, params={"page": 2}).respond(json={"repositories": [repository]})
+    respx.get(path).respond(json={"repositories": [repository]}, headers=more)
     async with client_at(clock) as client:
         assert await Installations(client).repositories_of(20) == [Repository(10, 20, "acme", "shop")] * 2
         second.respond(502)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.environments.context import Policy
-from bot.environments.context import Ports as EnvironmentPeers
+from bot.environments.context import Ports as EnvironmentPorts
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.messages import environment_reasons, promotion_reasons
@@ -107,75 +107,75 @@ class GitHub(fakes.FakeGitHub):
         self.trouble: GreenroomError | None = None
         self.unseen = ""
         """What it refuses to show, whatever else it shows."""
-        self.stories: list[str] = []
+        self.reports: list[str] = []
         """What was told of promotions."""
 
-    def _ask(self, what: str) -> None:
+    def _check(self, resource: str) -> None:
         if self.trouble is not None:
             raise self.trouble
-        if self.unseen == what:
+        if self.unseen == resource:
             raise REFUSES
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
-        self._ask("file")
+        self._check("file")
         return await super().default_branch_file(repository, path)
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
-        self._ask("pull")
+        self._check("pull")
         merge = next((commit for commit, pull in self.merged.items() if pull == number), None)
         pull = replace(PULL, repository=SHOP, number=number, head_sha=self.pushed * 40, author="ada")
         pull = replace(pull, base_ref=self.base)
         return replace(pull, open=merge is None, merged=merge is not None, merge_commit=merge)
 
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
-        self._ask("files")
+        self._check("files")
         if self.away:
             raise Unavailable("GitHub is away.")
         return {}
 
     async def head(self, repository: Repository) -> Commit | None:
-        self._ask("head")
+        self._check("head")
         return await self.commit(repository, self.main[-1])
 
     async def last_change(self, repository: Repository, path: str) -> Commit | None:
-        self._ask("change")
+        self._check("change")
         return self.changed
 
     async def commit(self, repository: Repository, sha: str) -> Commit:
-        self._ask("commit")
+        self._check("commit")
         return Commit(sha, "ada", ("ada",))
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
-        self._ask("merged")
+        self._check("merged")
         return self.merged.get(sha)
 
     async def tag(self, repository: Repository, name: str) -> str | None:
-        self._ask("tag")
+        self._check("tag")
         return self.tags.get(name)
 
     async def in_default_branch(self, repository: Repository, sha: str) -> bool:
-        self._ask("branch")
+        self._check("branch")
         return sha in self.main
 
     async def tree(self, repository: Repository, commit: str) -> str:
-        self._ask("tree")
+        self._check("tree")
         return self.trees.get(commit, commit)
 
     async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
-        self._ask("reviews")
+        self._check("reviews")
         by = {UNREVIEWED: (), OWN: ("eve",)}.get(self.pushed, ("grace",))
-        return tuple(Review(each, True, self.pushed * 40) for each in by)
+        return tuple(Review(reviewer, True, self.pushed * 40) for reviewer in by)
 
     async def authors(self, repository: Repository, number: int) -> Sequence[str]:
-        self._ask("authors")
+        self._check("authors")
         return ("ada", "eve")
 
     async def check_states(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
-        self._ask("checks")
+        self._check("checks")
         return {}
 
     async def protection(self, repository: Repository, environment: str) -> Protection:
-        self._ask("protection")
+        self._check("protection")
         return self.rules
 
     async def branch(self, repository: Repository, name: str | None) -> Branch:
@@ -194,13 +194,13 @@ class GitHub(fakes.FakeGitHub):
         *,
         deferrable: bool = False,
     ) -> None:
-        self._ask("tell")
+        self._check("report")
         if deferrable and self.busy_until is not None:
             raise Unavailable("Other things are told to GitHub first.", self.busy_until)
         self.fuse.burn()
         await fence()
         await save(promotion.state.value)
-        self.stories.append(promotion.state.value)
+        self.reports.append(promotion.state.value)
 
 
 class Cluster(fakes.FakeCluster):
@@ -268,7 +268,7 @@ class Cluster(fakes.FakeCluster):
 _POLICY = Policy()
 
 
-class Town:
+class PromotionSimulation:
     def __init__(
         self,
         store: Store,
@@ -290,7 +290,7 @@ class Town:
         self.configured: list[tuple[datetime, str]] = []
         """What the default branch had when."""
         self.registry = registry = fakes.FakeRegistry()
-        environment_peers = EnvironmentPeers(
+        environment_ports = EnvironmentPorts(
             environments=store.environments,
             registry=registry,
             renderer=self.cluster,
@@ -310,7 +310,7 @@ class Town:
         facts_reader = FactsReader(store.promotions, readers, release_resolver, parity_service, clock, hosts)
         promoter = PromotionReconciler(self.service, facts_reader, github)
         self.handlers: Mapping[str, Handler] = {
-            "environment": EnvironmentHandler(environment_peers, policy),
+            "environment": EnvironmentHandler(environment_ports, policy),
             "promotion": promoter,
             "pipeline": DefaultBranchFollower(
                 store.deliveries, self.service, DemoPins(self.service, release_resolver)
@@ -323,17 +323,17 @@ class Town:
         self.configured.append((self.clock(), text))
 
     async def begin(self) -> None:
-        for each in RELEASES.values():
-            await self.store.releases.keep(each)
+        for known_release in RELEASES.values():
+            await self.store.releases.keep(known_release)
 
     def requester(self, by: str) -> Requester:
         self.asked += 1
         return Requester(SHOP, by, f"comment/{self.asked}", 7)
 
-    async def people(self, what: str, stage: str, by: str, commit: str) -> None:
+    async def command(self, action: str, stage: str, by: str, commit: str) -> None:
         """What a person says; refused or not."""
         service, requester = self.service, self.requester(by)
-        orders: Mapping[str, Callable[[], Awaitable[object]]] = {
+        actions: Mapping[str, Callable[[], Awaitable[object]]] = {
             "promote": lambda: service.promote(requester, stage, RELEASES[commit].id),
             "promote what is there": lambda: service.promote(replace(requester, head=commit * 40), stage),
             "rollback": lambda: service.rollback(requester, stage),
@@ -348,7 +348,7 @@ class Town:
             "unhold": lambda: service.unhold(requester, stage),
         }
         with contextlib.suppress(GreenroomError):
-            await orders[what]()
+            await actions[action]()
 
     async def work(self, turns: int) -> None:
         for _ in range(turns):
@@ -375,7 +375,7 @@ class Town:
         else:
             await self.store.queue.finish(claim, again)
 
-    async def pods_are_what_the_store_says(self) -> None:
+    async def check_pods_match_store(self) -> None:
         """Wherever a stage is said to be ready, or gone."""
         for record in await self.store.promotions.stages(SHOP.id):
             environment = await self.store.environments.get(record.key)
@@ -391,15 +391,15 @@ class Town:
             if environment.status.state is EnvironmentState.GONE:
                 assert pods is None
 
-    async def nothing_ran_that_was_not_wanted(self) -> None:
+    async def check_images_were_targets(self) -> None:
         """Each image that ever came to a stage is one of a release that the store had decided on."""
         for record in await self.store.promotions.stages(SHOP.id):
             entries = await self.store.audit.entries(SHOP.id, stage=record.name, limit=10_000)
             ids = {entry.after for entry in entries if entry.action == "target"} - {"nothing"}
             releases = [await self.store.releases.get(SHOP.id, id) for id in ids]
-            wanted = {_image(each) for each in releases if each is not None}
+            targets = {_image(release) for release in releases if release is not None}
             ran = {image for namespace, image in self.cluster.ran if namespace == record.namespace}
-            assert ran <= wanted
+            assert ran <= targets
 
 
 def _image(about: PromotableRelease) -> str:

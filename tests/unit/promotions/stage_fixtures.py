@@ -58,20 +58,20 @@ def release(commit: str = "a", *, fork: bool = False, origin: Origin = Origin.PR
     return PromotableRelease(SHOP.id, commit * 40, images, "sha256:0", origin, 7, fork, NOW, commit * 40)
 
 
-def facts(found: PromotableRelease | None = None, text: str = PIPELINE, **fields: Any) -> Facts:
+def facts(release_of_facts: PromotableRelease | None = None, text: str = PIPELINE, **fields: Any) -> Facts:
     """All is well, unless said otherwise: grace approved the head, ada wrote it."""
-    about = found or release()
-    known: dict[str, Any] = {
+    subject = release_of_facts or release()
+    defaults: dict[str, Any] = {
         "configuration": ConfigurationSnapshot(text, parse_configuration(text)),
-        "resolved": ResolvedRelease(about),
-        "head": about.commit,
+        "resolved": ResolvedRelease(subject),
+        "head": subject.commit,
         "author": "ada",
         "authors": ("ada",),
-        "reviews": (Review("grace", True, about.commit),),
+        "reviews": (Review("grace", True, subject.commit),),
         "checks": {},
         "protection": UNPROTECTED,
     }
-    return Facts(**{**known, **fields})
+    return Facts(**{**defaults, **fields})
 
 
 UNDER_WAY = RolloutProgress(RolloutState.IN_PROGRESS)
@@ -87,9 +87,18 @@ def promotion(
 ) -> Promotion:
     key = EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage)
     patience = STATE_TIMEOUTS[PromotionState.REQUESTED]
-    known: dict[str, Any] = {"number": 7, **fields}
+    defaults: dict[str, Any] = {"number": 7, **fields}
     return Promotion(
-        id, key, SHOP, PromotionKind.PROMOTION, PromotionState.REQUESTED, by, at, at, at + patience, **known
+        id,
+        key,
+        SHOP,
+        PromotionKind.PROMOTION,
+        PromotionState.REQUESTED,
+        by,
+        at,
+        at,
+        at + patience,
+        **defaults,
     )
 
 
@@ -103,25 +112,29 @@ class Stages:
     """All stages of the repository, and a clock."""
 
     now: datetime = NOW
-    boards: dict[str, StageAggregate] = field(default_factory=dict)
+    aggregates: dict[str, StageAggregate] = field(default_factory=dict)
 
     def aggregate(self, name: str) -> StageAggregate:
-        found = self.boards.setdefault(name, aggregate(name))
-        siblings = {other: each.stage for other, each in self.boards.items() if other != name}
-        return replace(found, siblings=siblings)
+        selected = self.aggregates.setdefault(name, aggregate(name))
+        siblings = {
+            other: other_aggregate.stage
+            for other, other_aggregate in self.aggregates.items()
+            if other != name
+        }
+        return replace(selected, siblings=siblings)
 
     def later(self, **duration: float) -> None:
         self.now += timedelta(**duration)
 
-    def ask(self, name: str, by: str = "ada", id: str = "p1", **fields: Any) -> None:
-        asked = promotion(name, by, id, self.now, **fields)
-        self.boards[name] = stage_actions.request(self.aggregate(name), asked, self.now)
+    def request(self, name: str, by: str = "ada", id: str = "p1", **fields: Any) -> None:
+        requested = promotion(name, by, id, self.now, **fields)
+        self.aggregates[name] = stage_actions.request(self.aggregate(name), requested, self.now)
 
-    def step(self, name: str, seen: Facts, id: str = "p1") -> PromotionState:
+    def step(self, name: str, observed: Facts, id: str = "p1") -> PromotionState:
         """The progress that is seen is the one of the present target."""
         before = self.aggregate(name)
-        seen = replace(seen, progress=replace(seen.progress, serial=before.stage.serial))
-        self.boards[name] = step(before, id, seen, self.now)
+        observed = replace(observed, progress=replace(observed.progress, serial=before.stage.serial))
+        self.aggregates[name] = step(before, id, observed, self.now)
         return self.state(name, id)
 
     def approve(
@@ -132,24 +145,26 @@ class Stages:
         teams: Sequence[str] = (),
         protection: Protection = UNPROTECTED,
     ) -> None:
-        one = self.promotion(name, id)
-        self.boards[name] = stage_actions.approve(self.aggregate(name), one, by, teams, protection, self.now)
+        subject = self.promotion(name, id)
+        self.aggregates[name] = stage_actions.approve(
+            self.aggregate(name), subject, by, teams, protection, self.now
+        )
 
     def state(self, name: str, id: str = "p1") -> PromotionState:
-        return self.boards[name].promotions[id].state
+        return self.aggregates[name].promotions[id].state
 
     def promotion(self, name: str, id: str = "p1") -> Promotion:
-        return self.boards[name].promotions[id]
+        return self.aggregates[name].promotions[id]
 
     def running(self, name: str) -> PromotableRelease | None:
-        target = self.boards[name].stage.target
+        target = self.aggregates[name].stage.target
         return target.release if target else None
 
     def run(
         self, name: str, about: PromotableRelease, id: str, by: str = "ada", text: str = PIPELINE
     ) -> None:
         """A promotion from beginning to end, with approvals where they are needed."""
-        self.ask(name, by, id)
+        self.request(name, by, id)
         self.step(name, facts(about, text), id)
         for person in ("bea", "cem"):
             if self.state(name, id) is PromotionState.AWAITING_APPROVAL:

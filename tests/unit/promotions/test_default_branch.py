@@ -10,7 +10,7 @@ from bot.promotions.service import Requester
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
-from tests.unit.promotions.simulation import PIPELINE, RELEASES, Town
+from tests.unit.promotions.simulation import PIPELINE, RELEASES, PromotionSimulation
 from tests.unit.promotions.stage_fixtures import SHOP
 
 State = PromotionState
@@ -19,137 +19,141 @@ AUTOMATIC = PIPELINE.replace("integration: {}", "integration: {automatic: true}"
 
 
 @pytest.fixture
-async def town(store: Store, clock: ManualClock) -> Town:
-    town = Town(store, clock)
-    await town.begin()
-    town.github.configuration = AUTOMATIC
-    return town
+async def simulation(store: Store, clock: ManualClock) -> PromotionSimulation:
+    simulation = PromotionSimulation(store, clock)
+    await simulation.begin()
+    simulation.github.configuration = AUTOMATIC
+    return simulation
 
 
-async def push(town: Town, commit: str = PUSHED) -> None:
-    town.github.main.append(commit)
-    await told(town)
+async def push(simulation: PromotionSimulation, commit: str = PUSHED) -> None:
+    simulation.github.main.append(commit)
+    await wake(simulation)
 
 
-async def told(town: Town) -> None:
+async def wake(simulation: PromotionSimulation) -> None:
     """A delivery, a sweep: whatever makes it look."""
-    await town.store.deliveries.wake_pipelines([SHOP])
-    await town.work(60)
+    await simulation.store.deliveries.wake_pipelines([SHOP])
+    await simulation.work(60)
 
 
-async def on(town: Town, stage: str) -> list[Promotion]:
+async def promotions_of(simulation: PromotionSimulation, stage: str) -> list[Promotion]:
     """The newest first."""
-    found = await town.store.promotions.find(SHOP.id, limit=100)
-    return [each for each in found if each.stage.name == stage]
+    promotions = await simulation.store.promotions.find(SHOP.id, limit=100)
+    return [promotion for promotion in promotions if promotion.stage.name == stage]
 
 
-async def test_a_push_goes_as_the_default_branchs_own_build_and_further_by_itself(town: Town) -> None:
-    await push(town)
+async def test_push_promotes_the_branch_build_through_automatic_stages(
+    simulation: PromotionSimulation,
+) -> None:
+    await push(simulation)
     for stage in ("integration", "staging"):
-        [one] = await on(town, stage)
-        assert (one.state, one.number, one.requested_by) == (State.SUCCEEDED, None, "")
-        assert one.release is not None
-        assert (one.release.commit, one.release.origin) == (PUSHED, Origin.DEFAULT_BRANCH)
-    [first] = await on(town, "integration")
+        [promotion] = await promotions_of(simulation, stage)
+        assert (promotion.state, promotion.number, promotion.requested_by) == (State.SUCCEEDED, None, "")
+        assert promotion.release is not None
+        assert (promotion.release.commit, promotion.release.origin) == (PUSHED, Origin.DEFAULT_BRANCH)
+    [first] = await promotions_of(simulation, "integration")
     assert first.note == "no pull request brought 1111111, so it is the default branch's own build"
 
 
-async def test_told_ten_times_it_goes_once(town: Town) -> None:
-    await push(town)
-    entries = await town.store.audit.entries(SHOP.id, limit=1000)
+async def test_repeated_wakeups_promote_once(simulation: PromotionSimulation) -> None:
+    await push(simulation)
+    entries = await simulation.store.audit.entries(SHOP.id, limit=1000)
     for _ in range(10):
-        await told(town)
-    assert len(await on(town, "integration")) == 1
-    assert await town.store.audit.entries(SHOP.id, limit=1000) == entries
+        await wake(simulation)
+    assert len(await promotions_of(simulation, "integration")) == 1
+    assert await simulation.store.audit.entries(SHOP.id, limit=1000) == entries
 
 
-async def test_what_a_pull_request_brought_is_what_reviewers_saw_and_told_there(town: Town) -> None:
-    town.github.merged[RELEASES["a"].tree] = 7  # the same content
-    await push(town, RELEASES["a"].tree)
-    [one] = await on(town, "integration")
-    assert (one.release, one.number) == (RELEASES["a"], 7)
+async def test_merge_commit_promotes_the_reviewed_release(simulation: PromotionSimulation) -> None:
+    simulation.github.merged[RELEASES["a"].tree] = 7  # the same content
+    await push(simulation, RELEASES["a"].tree)
+    [promotion] = await promotions_of(simulation, "integration")
+    assert (promotion.release, promotion.number) == (RELEASES["a"], 7)
 
 
-async def test_a_pull_request_that_github_names_late_makes_no_second_promotion(town: Town) -> None:
-    town.registry.digest = None
+async def test_late_pull_request_creates_no_second_promotion(simulation: PromotionSimulation) -> None:
+    simulation.registry.digest = None
     merge = "2" * 40
-    await push(town, merge)
-    [waiting] = await on(town, "integration")
+    await push(simulation, merge)
+    [waiting] = await promotions_of(simulation, "integration")
     assert (waiting.state, waiting.number) == (State.REQUESTED, None)
-    town.github.merged[merge] = 7
-    town.github.trees[merge] = RELEASES["a"].tree
-    town.clock.advance(61)
-    await told(town)
-    [one] = await on(town, "integration")
-    assert (one.state, one.release, one.number) == (State.SUCCEEDED, RELEASES["a"], 7)
+    simulation.github.merged[merge] = 7
+    simulation.github.trees[merge] = RELEASES["a"].tree
+    simulation.clock.advance(61)
+    await wake(simulation)
+    [promotion] = await promotions_of(simulation, "integration")
+    assert (promotion.state, promotion.release, promotion.number) == (State.SUCCEEDED, RELEASES["a"], 7)
 
 
-async def test_a_newer_head_replaces_what_still_waits(town: Town) -> None:
-    town.registry.digest = None
-    await push(town, "2" * 40)
-    town.clock.advance(1)
-    await push(town, "3" * 40)
-    town.registry.digest = fakes.DIGEST
-    town.clock.advance(61)
-    await town.work(60)
-    newer, older = await on(town, "integration")
+async def test_newer_head_supersedes_a_waiting_promotion(simulation: PromotionSimulation) -> None:
+    simulation.registry.digest = None
+    await push(simulation, "2" * 40)
+    simulation.clock.advance(1)
+    await push(simulation, "3" * 40)
+    simulation.registry.digest = fakes.DIGEST
+    simulation.clock.advance(61)
+    await simulation.work(60)
+    newer, older = await promotions_of(simulation, "integration")
     assert (older.state, older.reason) == (State.SUPERSEDED, "a newer release came")
     assert (newer.state, newer.commit) == (State.SUCCEEDED, "3" * 40)
 
 
-async def test_nobody_reviewed_what_no_pull_request_brought(town: Town) -> None:
-    await push(town)
-    release = (await on(town, "integration"))[0].release
+async def test_direct_push_is_unreviewed(simulation: PromotionSimulation) -> None:
+    await push(simulation)
+    release = (await promotions_of(simulation, "integration"))[0].release
     assert release is not None
-    await town.service.promote(town.requester("bea"), "production", release.id)
-    await town.work(20)
-    [one] = await on(town, "production")
-    assert one.state is State.REJECTED
-    assert "no pull request brought 1111111, so nobody reviewed it" in one.reason
+    await simulation.service.promote(simulation.requester("bea"), "production", release.id)
+    await simulation.work(20)
+    [promotion] = await promotions_of(simulation, "production")
+    assert promotion.state is State.REJECTED
+    assert "no pull request brought 1111111, so nobody reviewed it" in promotion.reason
 
 
-async def test_where_nothing_is_automatic_or_the_file_is_broken_nothing_begins(town: Town) -> None:
+async def test_manual_or_invalid_pipeline_starts_nothing(simulation: PromotionSimulation) -> None:
     for text in (PIPELINE, "version: 1", AUTOMATIC + "  staging: {}"):
-        town.github.configuration = text
-        await push(town)
-    assert await town.store.promotions.find(SHOP.id) == []
+        simulation.github.configuration = text
+        await push(simulation)
+    assert await simulation.store.promotions.find(SHOP.id) == []
 
 
-async def test_a_held_stage_stays_as_it_is(town: Town) -> None:
-    await town.service.hold(town.requester("bea"), "integration", "load test")
-    await push(town)
-    [one] = await on(town, "integration")
-    assert one.state is State.REJECTED
-    assert "on hold" in one.reason
+async def test_stage_on_hold_rejects_automatic_promotions(simulation: PromotionSimulation) -> None:
+    await simulation.service.hold(simulation.requester("bea"), "integration", "load test")
+    await push(simulation)
+    [promotion] = await promotions_of(simulation, "integration")
+    assert promotion.state is State.REJECTED
+    assert "on hold" in promotion.reason
 
 
 @pytest.mark.parametrize("steps", range(1, 8))
-async def test_killed_at_any_step_it_goes_once(town: Town, steps: int) -> None:
-    town.github.main.append(PUSHED)
-    await town.store.deliveries.wake_pipelines([SHOP])
-    town.fuse.left = steps
-    await town.work(60)
-    town.fuse.left = 0
-    town.clock.advance(120)
-    await town.work(60)
-    [one] = await on(town, "integration")
-    assert one.state is State.SUCCEEDED
-    await town.pods_are_what_the_store_says()
+async def test_crash_at_any_step_promotes_once(simulation: PromotionSimulation, steps: int) -> None:
+    simulation.github.main.append(PUSHED)
+    await simulation.store.deliveries.wake_pipelines([SHOP])
+    simulation.fuse.left = steps
+    await simulation.work(60)
+    simulation.fuse.left = 0
+    simulation.clock.advance(120)
+    await simulation.work(60)
+    [promotion] = await promotions_of(simulation, "integration")
+    assert promotion.state is State.SUCCEEDED
+    await simulation.check_pods_match_store()
 
 
-async def test_what_was_merged_elsewhere_is_no_build_of_the_default_branch(town: Town) -> None:
+async def test_merge_to_another_branch_is_rejected(simulation: PromotionSimulation) -> None:
     merge = "2" * 40
-    town.github.base, town.github.merged[merge] = "next", 7
-    one = await town.service.promote(Requester(SHOP, "bea", "comment/1", 7, "a" * 40), "integration")
-    await town.work(60)
-    refused = await town.store.promotions.get(one.id)
+    simulation.github.base, simulation.github.merged[merge] = "next", 7
+    promotion = await simulation.service.promote(
+        Requester(SHOP, "bea", "comment/1", 7, "a" * 40), "integration"
+    )
+    await simulation.work(60)
+    refused = await simulation.store.promotions.get(promotion.id)
     assert refused is not None
     assert refused.state is State.REJECTED
     assert "2222222 is on next only" in refused.reason
-    town.github.main.append(merge)  # by now it is there as well
-    again = await town.service.promote(Requester(SHOP, "bea", "comment/2", 7, "a" * 40), "integration")
-    await town.work(60)
-    taken = await town.store.promotions.get(again.id)
+    simulation.github.main.append(merge)  # by now it is there as well
+    again = await simulation.service.promote(Requester(SHOP, "bea", "comment/2", 7, "a" * 40), "integration")
+    await simulation.work(60)
+    taken = await simulation.store.promotions.get(again.id)
     assert taken is not None
     assert taken.release is not None
     assert (taken.state, taken.release.origin) == (State.SUCCEEDED, Origin.DEFAULT_BRANCH)

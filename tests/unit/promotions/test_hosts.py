@@ -12,7 +12,7 @@ from bot.model.promotion import Promotion, PromotionState
 from bot.model.release import PromotableRelease, Release
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.promotions.simulation import PIPELINE, Town
+from tests.unit.promotions.simulation import PIPELINE, PromotionSimulation
 from tests.unit.promotions.stage_fixtures import SHOP, release
 
 HOST = "shop.example.com"
@@ -23,21 +23,21 @@ OURS = release("a")
 GRANTED = HostGrants({"acme/shop": (HOST,)})
 
 
-async def promoted(town: Town, about: PromotableRelease = OURS) -> Promotion:
+async def promoted(simulation: PromotionSimulation, subject: PromotableRelease = OURS) -> Promotion:
     """What becomes of a promotion to the stage with the host."""
-    await town.store.releases.keep(about)
-    town.github.configuration = HOSTED
-    town.gateway.answer = Answer(200, Release(about.commit, about.images, "{}").id)
-    asked = await town.service.promote(town.requester("ada"), "integration", about.id)
-    await town.work(60)
-    found = await town.store.promotions.get(asked.id)
-    assert found is not None
-    return found
+    await simulation.store.releases.keep(subject)
+    simulation.github.configuration = HOSTED
+    simulation.gateway.answer = Answer(200, Release(subject.commit, subject.images, "{}").id)
+    requested = await simulation.service.promote(simulation.requester("ada"), "integration", subject.id)
+    await simulation.work(60)
+    stored = await simulation.store.promotions.get(requested.id)
+    assert stored is not None
+    return stored
 
 
-async def test_a_granted_host_is_where_the_stage_is(store: Store, clock: ManualClock) -> None:
-    one = await promoted(Town(store, clock, policy=Policy(hosts=GRANTED), hosts=GRANTED))
-    assert (one.state, one.url) == (PromotionState.SUCCEEDED, f"https://{HOST}")
+async def test_granted_host_is_the_url_of_the_stage(store: Store, clock: ManualClock) -> None:
+    promotion = await promoted(PromotionSimulation(store, clock, policy=Policy(hosts=GRANTED), hosts=GRANTED))
+    assert (promotion.state, promotion.url) == (PromotionState.SUCCEEDED, f"https://{HOST}")
 
 
 @pytest.mark.parametrize(
@@ -47,20 +47,20 @@ async def test_a_granted_host_is_where_the_stage_is(store: Store, clock: ManualC
         (GRANTED, NO_HOSTS, PromotionState.FAILED),
     ],
 )
-async def test_a_host_that_is_not_granted_is_served_by_nothing(
+async def test_ungranted_host_deploys_nothing(
     store: Store, clock: ManualClock, judged: HostGrants, carried_out: HostGrants, state: PromotionState
 ) -> None:
-    town = Town(store, clock, policy=Policy(hosts=carried_out), hosts=judged)
-    one = await promoted(town)
-    assert one.state is state
-    assert f"line 7, stages.integration.host: {HOST} is not granted to this repository" in one.reason
-    assert town.cluster.ran == []
+    simulation = PromotionSimulation(store, clock, policy=Policy(hosts=carried_out), hosts=judged)
+    promotion = await promoted(simulation)
+    assert promotion.state is state
+    assert f"line 7, stages.integration.host: {HOST} is not granted to this repository" in promotion.reason
+    assert simulation.cluster.ran == []
 
 
-async def test_what_was_built_for_a_fork_is_never_at_it(store: Store, clock: ManualClock) -> None:
-    town = Town(store, clock, policy=Policy(hosts=GRANTED), hosts=GRANTED)
-    one = await promoted(town, release("e", fork=True))
-    assert one.state is PromotionState.SUCCEEDED
+async def test_release_of_a_fork_never_gets_the_host(store: Store, clock: ManualClock) -> None:
+    simulation = PromotionSimulation(store, clock, policy=Policy(hosts=GRANTED), hosts=GRANTED)
+    promotion = await promoted(simulation, release("e", fork=True))
+    assert promotion.state is PromotionState.SUCCEEDED
     environment = await store.environments.get(EnvironmentKey.stage(SHOP.id, "integration"))
     assert environment is not None
     assert environment.status.url == "https://integration-shop-7.preview.example"

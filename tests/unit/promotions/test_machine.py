@@ -33,8 +33,8 @@ def stages() -> Stages:
     return Stages()
 
 
-def test_a_release_goes_through_the_stages_one_after_another(stages: Stages) -> None:
-    stages.ask("integration")
+def test_release_passes_the_stages_in_order(stages: Stages) -> None:
+    stages.request("integration")
     assert stages.step("integration", facts(progress=UNDER_WAY)) is State.DEPLOYING
     assert stages.running("integration") == release()
     assert stages.step("integration", facts(progress=LIVE)) is State.VERIFYING
@@ -45,75 +45,75 @@ def test_a_release_goes_through_the_stages_one_after_another(stages: Stages) -> 
     assert stages.running("production") == release()
 
 
-def test_a_stage_is_refused_before_the_ones_that_come_before(stages: Stages) -> None:
+def test_stage_requires_its_predecessors(stages: Stages) -> None:
     stages.run("integration", release(), "p1")
-    stages.ask("staging", id="p2")
+    stages.request("staging", id="p2")
     assert stages.step("staging", facts(), "p2") is State.REJECTED
     assert "must pass security first" in stages.promotion("staging", "p2").reason
     assert stages.running("staging") is None
 
 
-def test_verified_means_this_very_release(stages: Stages) -> None:
+def test_predecessor_must_have_verified_the_same_release(stages: Stages) -> None:
     stages.run("integration", release("a"), "p1")
     stages.run("security", release("a"), "p2")
-    stages.ask("staging", id="p3")
+    stages.request("staging", id="p3")
     assert stages.step("staging", facts(release("b")), "p3") is State.REJECTED
 
 
-def test_one_of_several_is_enough_where_the_pipeline_says_so(stages: Stages) -> None:
+def test_one_of_accepts_any_predecessor(stages: Stages) -> None:
     text = PIPELINE.replace("after: [integration, security]", "after: {one_of: [integration, security]}")
     stages.run("security", release(), "p1", text=text)
     stages.run("staging", release(), "p2", text=text)
 
 
-def test_an_unknown_stage_names_those_that_there_are(stages: Stages) -> None:
-    stages.ask("stagin")
+def test_unknown_stage_lists_the_stages(stages: Stages) -> None:
+    stages.request("stagin")
     assert stages.step("stagin", facts()) is State.REJECTED
     assert "integration, security, staging, production" in stages.promotion("stagin").reason
 
 
-def test_a_failing_check_takes_the_stage_back_and_holds_it(stages: Stages) -> None:
+def test_failed_check_rolls_back_and_holds(stages: Stages) -> None:
     stages.run("integration", release("a"), "p1")
-    stages.ask("integration", id="p2")
+    stages.request("integration", id="p2")
     stages.step("integration", facts(release("b")), "p2")
     assert stages.step("integration", facts(release("b"), progress=SMOKE_FAILED), "p2") is State.ROLLING_BACK
     assert stages.running("integration") == release("a")
     assert stages.step("integration", facts(release("b"), progress=VERIFIED), "p2") is State.ROLLED_BACK
-    told = stages.promotion("integration", "p2")
-    assert "smoke failed" in told.reason
-    assert told.detail == "AssertionError"
-    assert stages.boards["integration"].stage.hold is not None
+    ended = stages.promotion("integration", "p2")
+    assert "smoke failed" in ended.reason
+    assert ended.detail == "AssertionError"
+    assert stages.aggregates["integration"].stage.hold is not None
 
 
-def test_going_back_is_code_and_configuration_together(stages: Stages) -> None:
+def test_rollback_restores_code_and_configuration(stages: Stages) -> None:
     stages.run("integration", release("a"), "p1")
     changed = PIPELINE.replace("integration: {}", "integration: {config: {COLOUR: red}}")
-    stages.ask("integration", id="p2")
+    stages.request("integration", id="p2")
     stages.step("integration", facts(release("b"), changed), "p2")
     stages.step("integration", facts(release("b"), changed, progress=BROKEN), "p2")
-    target = stages.boards["integration"].stage.target
+    target = stages.aggregates["integration"].stage.target
     assert target is not None
     assert (target.release, target.configuration) == (release("a"), PIPELINE)
 
 
-def test_the_first_release_of_a_stage_has_nothing_to_go_back_to(stages: Stages) -> None:
-    stages.ask("integration")
+def test_first_release_of_a_stage_fails_without_rollback(stages: Stages) -> None:
+    stages.request("integration")
     stages.step("integration", facts())
     assert stages.step("integration", facts(progress=BROKEN)) is State.FAILED
-    assert stages.boards["integration"].stage.active_promotion is None
+    assert stages.aggregates["integration"].stage.active_promotion is None
 
 
-def test_a_rollback_that_fails_is_told_and_tried_no_further(stages: Stages) -> None:
+def test_failed_rollback_is_final(stages: Stages) -> None:
     stages.run("integration", release("a"), "p1")
-    stages.ask("integration", id="p2")
+    stages.request("integration", id="p2")
     stages.step("integration", facts(release("b")), "p2")
     stages.step("integration", facts(release("b"), progress=BROKEN), "p2")
     assert stages.step("integration", facts(release("b"), progress=BROKEN), "p2") is State.ROLLBACK_FAILED
 
 
-def test_what_fails_while_it_soaks_goes_back_too(stages: Stages) -> None:
+def test_failure_during_soak_ends_the_promotion(stages: Stages) -> None:
     text = PIPELINE.replace("integration: {}", "integration: {soak: 1h}")
-    stages.ask("integration")
+    stages.request("integration")
     stages.step("integration", facts(text=text))
     assert stages.step("integration", facts(text=text, progress=VERIFIED)) is State.SOAKING
     stages.later(minutes=59)
@@ -121,7 +121,7 @@ def test_what_fails_while_it_soaks_goes_back_too(stages: Stages) -> None:
     assert stages.step("integration", facts(text=text, progress=BROKEN)) is State.FAILED
 
 
-def test_an_ephemeral_stage_is_made_verified_and_destroyed(stages: Stages) -> None:
+def test_ephemeral_stage_is_destroyed_after_verification(stages: Stages) -> None:
     text = PIPELINE.replace("security: {}", "security: {ephemeral: true}")
     stages.run("security", release(), "p1", text=text)
     assert stages.running("security") is None
@@ -129,22 +129,22 @@ def test_an_ephemeral_stage_is_made_verified_and_destroyed(stages: Stages) -> No
     stages.run("staging", release(), "p3", text=text)
 
 
-def test_an_ephemeral_stage_that_fails_is_destroyed_without_a_hold(stages: Stages) -> None:
+def test_failed_ephemeral_stage_is_destroyed_without_hold(stages: Stages) -> None:
     text = PIPELINE.replace("security: {}", "security: {ephemeral: true}")
-    stages.ask("security")
+    stages.request("security")
     stages.step("security", facts(text=text))
     assert stages.step("security", facts(text=text, progress=BROKEN)) is State.FAILED
     assert stages.running("security") is None
-    assert stages.boards["security"].stage.hold is None
+    assert stages.aggregates["security"].stage.hold is None
 
 
-def test_production_waits_for_two_who_neither_asked_nor_wrote_it(stages: Stages) -> None:
+def test_approvals_exclude_requester_and_author(stages: Stages) -> None:
     for number, name in enumerate(("integration", "security", "staging")):
         stages.run(name, release(), f"p{number}")
-    stages.ask("production", by="dora", id="p9")
+    stages.request("production", by="dora", id="p9")
     assert stages.step("production", facts(), "p9") is State.AWAITING_APPROVAL
-    for person, why in (("dora", "requester"), ("Ada", "author")):
-        with refused(why):
+    for person, reason in (("dora", "requester"), ("Ada", "author")):
+        with refused(reason):
             stages.approve("production", "p9", person)
     for person, state in (("bea", State.AWAITING_APPROVAL), ("cem", State.DEPLOYING)):
         stages.approve("production", "p9", person)
@@ -154,18 +154,18 @@ def test_production_waits_for_two_who_neither_asked_nor_wrote_it(stages: Stages)
 def _ready_for_production(stages: Stages, text: str = PIPELINE) -> None:
     for number, name in enumerate(("integration", "security", "staging")):
         stages.run(name, release(), f"p{number}", text=text)
-    stages.ask("production", by="dora", id="p9")
+    stages.request("production", by="dora", id="p9")
     stages.step("production", facts(text=text), "p9")
 
 
-def test_the_same_person_twice_is_one_approval(stages: Stages) -> None:
+def test_repeated_approval_counts_once(stages: Stages) -> None:
     _ready_for_production(stages)
     stages.approve("production", "p9", "bea")
     stages.approve("production", "p9", "Bea")
     assert stages.step("production", facts(), "p9") is State.AWAITING_APPROVAL
 
 
-def test_another_configuration_of_the_stage_makes_approvals_void(stages: Stages) -> None:
+def test_changed_configuration_voids_approvals(stages: Stages) -> None:
     _ready_for_production(stages)
     stages.approve("production", "p9", "bea")
     changed = PIPELINE.replace("soak: 30m", "soak: 30m, config: {PRICES: high}")
@@ -177,12 +177,12 @@ def test_another_configuration_of_the_stage_makes_approvals_void(stages: Stages)
     )
     stages.approve("production", "p9", "bea")
     assert stages.step("production", facts(text=changed), "p9") is State.DEPLOYING
-    target = stages.boards["production"].stage.target
+    target = stages.aggregates["production"].stage.target
     assert target is not None
     assert target.configuration == changed
 
 
-def test_an_approval_counts_for_a_day(stages: Stages) -> None:
+def test_approval_expires_after_a_day(stages: Stages) -> None:
     text = PIPELINE.replace(
         "soak: 30m", "soak: 30m, freeze: [{from: wed 00:00, until: fri 00:00, zone: UTC}]"
     )
@@ -194,14 +194,14 @@ def test_an_approval_counts_for_a_day(stages: Stages) -> None:
     assert stages.step("production", facts(text=text), "p9") is State.AWAITING_APPROVAL
 
 
-def test_the_gates_it_began_with_stay_with_it(stages: Stages) -> None:
+def test_promotion_keeps_its_original_gates(stages: Stages) -> None:
     _ready_for_production(stages)
     softer = PIPELINE.replace("approvals: {count: 2}", "approvals: {count: 1}")
     stages.approve("production", "p9", "bea")
     assert stages.step("production", facts(text=softer), "p9") is State.AWAITING_APPROVAL
 
 
-def test_approvals_count_from_the_teams_that_are_named(stages: Stages) -> None:
+def test_approvals_require_the_named_teams(stages: Stages) -> None:
     text = PIPELINE.replace("count: 2", "count: 1, teams: [ops]")
     _ready_for_production(stages, text)
     with refused("members of ops"):
@@ -211,7 +211,7 @@ def test_approvals_count_from_the_teams_that_are_named(stages: Stages) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "reason"),
     [
         ({"reviews": ()}, "aaaaaaa has no approving reviews"),
         ({"reviews": None}, "cannot be read"),
@@ -219,33 +219,33 @@ def test_approvals_count_from_the_teams_that_are_named(stages: Stages) -> None:
         ({"other_base": "next"}, "#7 targets next, whose other changes were not reviewed there"),
     ],
 )
-def test_nothing_unreviewed_reaches_a_protected_stage(
-    stages: Stages, wrong: dict[str, Any], told: str
+def test_protected_stage_rejects_unreviewed_releases(
+    stages: Stages, wrong: dict[str, Any], reason: str
 ) -> None:
     for number, name in enumerate(("integration", "security", "staging")):
         stages.run(name, release(), f"p{number}")
-    stages.ask("production", id="p9")
+    stages.request("production", id="p9")
     state = stages.step("production", facts(**wrong), "p9")
     assert state in (State.REJECTED, State.GATING)
-    assert any(told in gate.reason for gate in stages.promotion("production", "p9").gates)
+    assert any(reason in gate.reason for gate in stages.promotion("production", "p9").gates)
     assert stages.running("production") is None
 
 
-def test_a_forks_release_never_reaches_a_protected_stage(stages: Stages) -> None:
+def test_protected_stage_rejects_releases_of_forks(stages: Stages) -> None:
     fork = release(fork=True)
     for number, name in enumerate(("integration", "security", "staging")):
         stages.run(name, fork, f"p{number}")
-    stages.ask("production", id="p9")
+    stages.request("production", id="p9")
     assert stages.step("production", facts(fork), "p9") is State.REJECTED
     built_here = release(origin=Origin.DEFAULT_BRANCH)
-    stages.ask("production", id="p10")
+    stages.request("production", id="p10")
     assert stages.step("production", facts(built_here), "p10") is State.AWAITING_APPROVAL
 
 
-def test_a_freeze_holds_it_in_the_queue_until_it_ends(stages: Stages) -> None:
+def test_freeze_queues_a_promotion_until_its_end(stages: Stages) -> None:
     frozen = "integration: {freeze: [{from: wed 11:00, until: wed 18:00, zone: Europe/Berlin}]}"
     text = PIPELINE.replace("integration: {}", frozen)
-    stages.ask("integration")
+    stages.request("integration")
     assert stages.step("integration", facts(text=text)) is State.QUEUED
     stages.later(hours=4, minutes=59)
     assert stages.step("integration", facts(text=text)) is State.QUEUED
@@ -256,17 +256,17 @@ def test_a_freeze_holds_it_in_the_queue_until_it_ends(stages: Stages) -> None:
 HOSTED = PIPELINE.replace("integration: {}", "integration: {host: shop.example.com}")
 
 
-def test_a_host_that_is_not_granted_is_refused(stages: Stages) -> None:
-    stages.ask("integration")
-    why = ".greenroom.yml, line 7, stages.integration.host: shop.example.com is not granted"
-    assert stages.step("integration", facts(text=HOSTED, host_objection=why)) is State.REJECTED
-    assert stages.promotion("integration").reason == why
+def test_ungranted_host_is_rejected(stages: Stages) -> None:
+    stages.request("integration")
+    reason = ".greenroom.yml, line 7, stages.integration.host: shop.example.com is not granted"
+    assert stages.step("integration", facts(text=HOSTED, host_objection=reason)) is State.REJECTED
+    assert stages.promotion("integration").reason == reason
 
 
-def test_a_host_moves_to_another_stage_when_the_one_that_has_it_lets_go(stages: Stages) -> None:
+def test_host_in_use_blocks_another_stage(stages: Stages) -> None:
     stages.run("integration", release(), "p1", text=HOSTED)
     moved = PIPELINE.replace("security: {}", "security: {host: shop.example.com}")
-    stages.ask("security", id="p2")
+    stages.request("security", id="p2")
     assert stages.step("security", facts(text=moved), "p2") is State.GATING
     [gate] = [gate for gate in stages.promotion("security", "p2").gates if not gate.passed]
     assert gate.reason.startswith("stage integration uses the host shop.example.com")
@@ -274,7 +274,7 @@ def test_a_host_moves_to_another_stage_when_the_one_that_has_it_lets_go(stages: 
     assert stages.step("security", facts(text=moved), "p2") is State.DEPLOYING
 
 
-def test_another_host_makes_approvals_void(stages: Stages) -> None:
+def test_changed_host_voids_approvals(stages: Stages) -> None:
     _ready_for_production(stages)
     stages.approve("production", "p9", "bea")
     stages.approve("production", "p9", "cem")
@@ -282,11 +282,11 @@ def test_another_host_makes_approvals_void(stages: Stages) -> None:
     assert stages.step("production", facts(text=moved), "p9") is State.AWAITING_APPROVAL
 
 
-def test_a_lock_keeps_others_out_until_it_expires(stages: Stages) -> None:
+def test_lock_blocks_others_until_it_expires(stages: Stages) -> None:
     until = stages.now + timedelta(hours=2)
     locked = stage_actions.lock(stages.aggregate("integration"), "bea", until, "load test", stages.now)
-    stages.boards["integration"] = locked
-    stages.ask("integration", by="ada")
+    stages.aggregates["integration"] = locked
+    stages.request("integration", by="ada")
     assert stages.step("integration", facts()) is State.REJECTED
     assert "load test" in stages.promotion("integration").reason
     with refused("only bea or a user"):
@@ -296,46 +296,50 @@ def test_a_lock_keeps_others_out_until_it_expires(stages: Stages) -> None:
     stages.run("integration", release("b"), "p3", by="ada")
 
 
-def test_a_hold_stops_automation_and_no_person(stages: Stages) -> None:
-    stages.boards["integration"] = stage_actions.hold(stages.aggregate("integration"), "bea", "", stages.now)
-    stages.ask("integration", by="")
+def test_hold_blocks_only_automatic_promotions(stages: Stages) -> None:
+    stages.aggregates["integration"] = stage_actions.hold(
+        stages.aggregate("integration"), "bea", "", stages.now
+    )
+    stages.request("integration", by="")
     assert stages.step("integration", facts()) is State.REJECTED
     stages.run("integration", release("b"), "p2")
-    stages.boards["integration"] = stage_actions.unhold(stages.aggregate("integration"), "bea", stages.now)
-    stages.ask("integration", by="", id="p3")
+    stages.aggregates["integration"] = stage_actions.unhold(
+        stages.aggregate("integration"), "bea", stages.now
+    )
+    stages.request("integration", by="", id="p3")
     assert stages.step("integration", facts(), "p3") is State.DEPLOYING
 
 
-def test_two_people_promote_at_once_and_one_is_told(stages: Stages) -> None:
-    stages.ask("integration", by="ada", id="p1")
-    stages.ask("integration", by="bea", id="p2")
+def test_second_request_of_a_stage_is_rejected(stages: Stages) -> None:
+    stages.request("integration", by="ada", id="p1")
+    stages.request("integration", by="bea", id="p2")
     assert stages.step("integration", facts(release("b")), "p2") is State.REJECTED
     assert "ada already requested a promotion" in stages.promotion("integration", "p2").reason
     assert stages.step("integration", facts(), "p1") is State.DEPLOYING
 
 
-def test_a_newer_automatic_one_supersedes_an_older_and_never_a_persons(stages: Stages) -> None:
+def test_automatic_promotion_supersedes_only_automatic_ones(stages: Stages) -> None:
     frozen = "integration: {freeze: [{from: wed 00:00, until: thu 00:00, zone: UTC}]}"
     text = PIPELINE.replace("integration: {}", frozen)
-    stages.ask("integration", by="", id="p1")
+    stages.request("integration", by="", id="p1")
     assert stages.step("integration", facts(text=text), "p1") is State.QUEUED
     stages.later(minutes=1)
-    stages.ask("integration", by="", id="p2")
+    stages.request("integration", by="", id="p2")
     assert stages.step("integration", facts(release("b"), text), "p2") is State.QUEUED
     assert stages.state("integration", "p1") is State.SUPERSEDED
     stages.later(minutes=1)
-    stages.ask("integration", by="ada", id="p3")
+    stages.request("integration", by="ada", id="p3")
     assert stages.step("integration", facts(release("c"), text), "p3") is State.QUEUED
     assert stages.state("integration", "p2") is State.SUPERSEDED
     stages.later(minutes=1)
-    stages.ask("integration", by="", id="p4")
+    stages.request("integration", by="", id="p4")
     stages.step("integration", facts(release("d"), text), "p4")
     assert stages.state("integration", "p3") is State.QUEUED
 
 
-def test_while_nobody_can_tell_who_wrote_the_commits_nobodys_yes_counts(stages: Stages) -> None:
+def test_unreadable_authors_block_approvals(stages: Stages) -> None:
     text = PIPELINE.replace("integration: {}", "integration: {approvals: {count: 1}}")
-    stages.ask("integration", by="ada")
+    stages.request("integration", by="ada")
     assert stages.step("integration", facts(text=text, authors=None)) is State.GATING
     [shut] = [gate for gate in stages.promotion("integration").gates if not gate.passed]
     assert shut.reason.startswith("the authors of the commits cannot be read")
@@ -345,34 +349,34 @@ def test_while_nobody_can_tell_who_wrote_the_commits_nobodys_yes_counts(stages: 
     assert stages.step("integration", facts(text=text, authors=("ada", "cem"))) is State.DEPLOYING
 
 
-def test_who_waits_for_the_stage_is_told_whose_promotion_moves_it(stages: Stages) -> None:
-    stages.ask("integration", by="", id="p1")
+def test_queued_promotion_names_the_active_one(stages: Stages) -> None:
+    stages.request("integration", by="", id="p1")
     assert stages.step("integration", facts(), "p1") is State.DEPLOYING
     stages.later(minutes=1)
-    stages.ask("integration", by="bea", id="p2")
+    stages.request("integration", by="bea", id="p2")
     assert stages.step("integration", facts(release("b")), "p2") is State.QUEUED
     [waits] = [gate for gate in stages.promotion("integration", "p2").gates if not gate.passed]
     assert waits.reason == "integration is busy: promotion p1 by the pipeline is active"
 
 
-def test_a_soaking_automatic_one_gives_way_to_a_newer(stages: Stages) -> None:
+def test_soaking_automatic_promotion_is_superseded(stages: Stages) -> None:
     text = PIPELINE.replace("integration: {}", "integration: {soak: 1d}")
-    stages.ask("integration", by="", id="p1")
+    stages.request("integration", by="", id="p1")
     stages.step("integration", facts(text=text), "p1")
     stages.step("integration", facts(text=text, progress=VERIFIED), "p1")
     stages.later(minutes=1)
-    stages.ask("integration", by="", id="p2")
+    stages.request("integration", by="", id="p2")
     assert stages.step("integration", facts(release("b"), text), "p2") is State.DEPLOYING
     assert stages.state("integration", "p1") is State.SUPERSEDED
 
 
-def test_a_paused_promotion_goes_no_further_and_still_goes_back(stages: Stages) -> None:
+def test_paused_promotion_still_rolls_back(stages: Stages) -> None:
     stages.run("integration", release("a"), "p1")
-    stages.ask("integration", id="p2")
+    stages.request("integration", id="p2")
     stages.step("integration", facts(release("b")), "p2")
-    one = stages.promotion("integration", "p2")
-    stages.boards["integration"] = stage_actions.pause(
-        stages.aggregate("integration"), one, "bea", stages.now
+    paused = stages.promotion("integration", "p2")
+    stages.aggregates["integration"] = stage_actions.pause(
+        stages.aggregate("integration"), paused, "bea", stages.now
     )
     stages.step("integration", facts(release("b"), progress=VERIFIED), "p2")
     assert stages.state("integration", "p2") is not State.SUCCEEDED
@@ -380,14 +384,14 @@ def test_a_paused_promotion_goes_no_further_and_still_goes_back(stages: Stages) 
     assert stages.state("integration", "p2") is State.ROLLING_BACK
 
 
-def test_paused_beyond_its_soak_it_is_not_looked_at_over_and_over(stages: Stages) -> None:
+def test_paused_soak_is_checked_every_30_seconds(stages: Stages) -> None:
     text = PIPELINE.replace("integration: {}", "integration: {soak: 1h}")
-    stages.ask("integration")
+    stages.request("integration")
     stages.step("integration", facts(text=text))
     stages.step("integration", facts(text=text, progress=VERIFIED))
-    one = stages.promotion("integration")
-    stages.boards["integration"] = stage_actions.pause(
-        stages.aggregate("integration"), one, "bea", stages.now
+    paused = stages.promotion("integration")
+    stages.aggregates["integration"] = stage_actions.pause(
+        stages.aggregate("integration"), paused, "bea", stages.now
     )
     stages.later(hours=2)
     assert stages.step("integration", facts(text=text, progress=VERIFIED)) is State.SOAKING
@@ -395,29 +399,29 @@ def test_paused_beyond_its_soak_it_is_not_looked_at_over_and_over(stages: Stages
     assert again == stages.now + timedelta(seconds=30)
 
 
-def test_resumed_it_goes_on(stages: Stages) -> None:
-    stages.ask("integration")
-    one = stages.promotion("integration")
-    stages.boards["integration"] = stage_actions.pause(
-        stages.aggregate("integration"), one, "bea", stages.now
+def test_resumed_promotion_continues(stages: Stages) -> None:
+    stages.request("integration")
+    paused = stages.promotion("integration")
+    stages.aggregates["integration"] = stage_actions.pause(
+        stages.aggregate("integration"), paused, "bea", stages.now
     )
     assert stages.step("integration", facts()) is State.REQUESTED
     stages.later(days=2)
     assert stages.step("integration", facts()) is State.REQUESTED
-    one = stages.promotion("integration")
-    stages.boards["integration"] = stage_actions.resume(
-        stages.aggregate("integration"), one, "bea", stages.now
+    paused = stages.promotion("integration")
+    stages.aggregates["integration"] = stage_actions.resume(
+        stages.aggregate("integration"), paused, "bea", stages.now
     )
     assert stages.step("integration", facts()) is State.DEPLOYING
 
 
-def test_a_rollback_goes_to_the_one_verified_before_and_holds(stages: Stages) -> None:
+def test_rollback_restores_the_verified_release_and_holds(stages: Stages) -> None:
     stages.run("integration", release("a"), "p1")
     stages.run("integration", release("b"), "p2")
     back = stage_actions.begin_rollback(
         stages.aggregate("integration"), promotion("integration", "bea", "r1", stages.now), stages.now
     )
-    stages.boards["integration"] = back
+    stages.aggregates["integration"] = back
     assert stages.state("integration", "r1") is State.ROLLING_BACK
     assert stages.running("integration") == release("a")
     assert back.stage.hold is not None
@@ -425,19 +429,19 @@ def test_a_rollback_goes_to_the_one_verified_before_and_holds(stages: Stages) ->
     assert stages.step("integration", facts(progress=VERIFIED), "r1") is State.ROLLED_BACK
 
 
-def test_a_rollback_while_something_moves_ends_that(stages: Stages) -> None:
+def test_rollback_ends_the_active_promotion(stages: Stages) -> None:
     stages.run("integration", release("a"), "p1")
-    stages.ask("integration", id="p2")
+    stages.request("integration", id="p2")
     stages.step("integration", facts(release("b")), "p2")
-    stages.boards["integration"] = stage_actions.begin_rollback(
+    stages.aggregates["integration"] = stage_actions.begin_rollback(
         stages.aggregate("integration"), promotion("integration", "bea", "r1", stages.now), stages.now
     )
     assert stages.state("integration", "p2") is State.ROLLING_BACK
     assert stages.running("integration") == release("a")
-    assert "r1" not in stages.boards["integration"].promotions
+    assert "r1" not in stages.aggregates["integration"].promotions
 
 
-def test_a_rollback_without_anything_verified_is_refused(stages: Stages) -> None:
+def test_rollback_requires_a_verified_release(stages: Stages) -> None:
     stages.run("integration", release("a"), "p1")
     with refused("no other verified release"):
         stage_actions.begin_rollback(
@@ -448,57 +452,57 @@ def test_a_rollback_without_anything_verified_is_refused(stages: Stages) -> None
 @pytest.mark.parametrize(
     "state", ["requested", "awaiting approval", "queued", "deploying", "verifying", "soaking"]
 )
-def test_it_can_be_aborted_in_every_state(stages: Stages, state: str) -> None:
+def test_abort_works_in_every_state(stages: Stages, state: str) -> None:
     slow = "integration: {soak: 1h, approvals: {count: 1}}"
     frozen = "integration: {freeze: [{from: wed 00:00, until: thu 00:00, zone: UTC}]}"
     text = PIPELINE.replace("integration: {}", frozen if state == "queued" else slow)
-    stages.ask("integration", by="dora", id="p2")
+    stages.request("integration", by="dora", id="p2")
     if state != "requested":
         stages.step("integration", facts(text=text), "p2")
     if state in ("deploying", "verifying", "soaking"):
-        one = stages.promotion("integration", "p2")
-        stages.boards["integration"] = stage_actions.approve(
-            stages.aggregate("integration"), one, "bea", [], UNPROTECTED, stages.now
+        pending = stages.promotion("integration", "p2")
+        stages.aggregates["integration"] = stage_actions.approve(
+            stages.aggregate("integration"), pending, "bea", [], UNPROTECTED, stages.now
         )
         stages.step("integration", facts(text=text), "p2")
     if state in ("verifying", "soaking"):
         stages.step("integration", facts(text=text, progress=LIVE), "p2")
     if state == "soaking":
         stages.step("integration", facts(text=text, progress=VERIFIED), "p2")
-    one = stages.promotion("integration", "p2")
-    assert one.state == state
-    aborted = stage_actions.abort(stages.aggregate("integration"), one, "bea", "wrong one", stages.now)
+    pending = stages.promotion("integration", "p2")
+    assert pending.state == state
+    aborted = stage_actions.abort(stages.aggregate("integration"), pending, "bea", "wrong one", stages.now)
     assert aborted.promotions["p2"].state is State.ABORTED
     assert "wrong one" in aborted.promotions["p2"].reason
     assert aborted.stage.active_promotion is None
 
 
-def test_every_wait_ends(stages: Stages) -> None:
-    stages.ask("integration")
+def test_waiting_states_time_out(stages: Stages) -> None:
+    stages.request("integration")
     stages.later(hours=1)
     assert stages.step("integration", facts(resolved=None, configuration=None)) is State.EXPIRED
-    stages.ask("integration", id="p2")
+    stages.request("integration", id="p2")
     stages.step("integration", facts(), "p2")
     stages.later(hours=1)
     assert stages.step("integration", facts(), "p2") is State.FAILED
 
 
-def test_what_came_to_its_end_while_nobody_worked_is_not_too_late(stages: Stages) -> None:
-    stages.ask("integration")
+def test_rollout_completed_during_downtime_succeeds(stages: Stages) -> None:
+    stages.request("integration")
     stages.step("integration", facts())
     stages.later(days=2)
     assert stages.step("integration", facts(progress=VERIFIED)) is State.SUCCEEDED
 
 
-def test_what_its_stage_waits_for_is_told_until_it_goes_on(stages: Stages) -> None:
+def test_promotion_shows_what_its_stage_waits_for(stages: Stages) -> None:
     slow = replace(UNDER_WAY, reason=Reported("Deployment shop: 0 of 2 pods are ready"))
-    stages.ask("integration")
+    stages.request("integration")
     stages.step("integration", facts())
     stages.step("integration", facts(progress=slow))
     assert stages.promotion("integration").waiting_for == "Deployment shop: 0 of 2 pods are ready"
     stages.step("integration", facts(progress=VERIFIED))
     assert stages.promotion("integration").waiting_for == ""
-    stages.ask("integration", id="p2")
+    stages.request("integration", id="p2")
     stages.step("integration", facts(release("b"), progress=slow), "p2")
     stages.step("integration", facts(release("b"), progress=slow), "p2")
     stages.later(hours=1)
@@ -509,9 +513,9 @@ def test_what_its_stage_waits_for_is_told_until_it_goes_on(stages: Stages) -> No
     )
 
 
-def test_what_was_given_up_while_it_waited_is_brought_nowhere(stages: Stages) -> None:
+def test_closed_pull_request_rejects_its_waiting_promotion(stages: Stages) -> None:
     text = PIPELINE.replace("integration: {}", "integration: {approvals: {count: 1}}")
-    stages.ask("integration")
+    stages.request("integration")
     assert stages.step("integration", facts(text=text)) is State.AWAITING_APPROVAL
     stages.approve("integration", "p1", "bea")
     assert stages.step("integration", facts(text=text, closed=True)) is State.REJECTED
@@ -519,35 +523,35 @@ def test_what_was_given_up_while_it_waited_is_brought_nowhere(stages: Stages) ->
     assert stages.running("integration") is None
 
 
-def test_who_names_the_release_of_a_pull_request_that_was_closed_means_it(stages: Stages) -> None:
-    stages.ask("integration", requested_release=release().id)
+def test_named_release_of_a_closed_pull_request_is_accepted(stages: Stages) -> None:
+    stages.request("integration", requested_release=release().id)
     assert stages.step("integration", facts(closed=True)) is State.DEPLOYING
-    stages.ask("security", by="", requested_release=release().id)
+    stages.request("security", by="", requested_release=release().id)
     assert stages.step("security", facts(closed=True)) is State.REJECTED
 
 
-def test_a_stage_stays_where_it_stands_when_the_repository_is_renamed(stages: Stages) -> None:
+def test_namespace_is_kept_when_the_repository_is_renamed(stages: Stages) -> None:
     stages.run("integration", release(), "p1")
-    before = stages.boards["integration"].stage.namespace
-    stages.ask("integration", id="p2")
-    asked, renamed = stages.promotion("integration", "p2"), replace(SHOP, name="store")
-    stages.boards["integration"] = stages.boards["integration"].with_promotion(
-        replace(asked, repository=renamed)
+    before = stages.aggregates["integration"].stage.namespace
+    stages.request("integration", id="p2")
+    requested, renamed = stages.promotion("integration", "p2"), replace(SHOP, name="store")
+    stages.aggregates["integration"] = stages.aggregates["integration"].with_promotion(
+        replace(requested, repository=renamed)
     )
     stages.step("integration", facts(release("b")), "p2")
-    assert stages.boards["integration"].stage.namespace == before
+    assert stages.aggregates["integration"].stage.namespace == before
     stages.step("integration", facts(progress=VERIFIED), "p2")
     text = PIPELINE.replace("integration: {}", "integration: {namespace: ours}")
     stages.run("integration", release("a"), "p3", text=text)
-    assert stages.boards["integration"].stage.namespace == "ours"
+    assert stages.aggregates["integration"].stage.namespace == "ours"
     stages.run("integration", release("b"), "p4")
-    assert stages.boards["integration"].stage.namespace == before
+    assert stages.aggregates["integration"].stage.namespace == before
 
 
-def test_the_story_and_the_audit_tell_what_happened(stages: Stages) -> None:
+def test_audit_lists_the_transitions(stages: Stages) -> None:
     stages.run("integration", release(), "p1")
-    whats = [entry.action for entry in stages.boards["integration"].audit]
-    assert whats == [
+    actions = [entry.action for entry in stages.aggregates["integration"].audit]
+    assert actions == [
         "requested",
         "gating",
         "gates",
@@ -557,5 +561,5 @@ def test_the_story_and_the_audit_tell_what_happened(stages: Stages) -> None:
         "verifying",
         "succeeded",
     ]
-    target = stages.boards["integration"].audit[4]
+    target = stages.aggregates["integration"].audit[4]
     assert (target.before, target.after) == ("nothing", release().id)

@@ -56,8 +56,8 @@ class Promotions(RuleBasedStateMachine):
         self.about: dict[str, PromotableRelease] = {}
         self.configuration = PIPELINE
         self.protection = UNPROTECTED
-        self.began: list[tuple[Promotion, bool]] = []
-        self.let_in: list[tuple[Promotion, Protection | None, datetime]] = []
+        self.started: list[tuple[Promotion, bool]] = []
+        self.admitted: list[tuple[Promotion, Protection | None, datetime]] = []
         """With the environment's rules of that moment."""
 
     @initialize(verified=st.booleans())
@@ -68,14 +68,14 @@ class Promotions(RuleBasedStateMachine):
                 self.stages.run(name, about, f"{name}-{about.id}")
 
     def _pick(self, name: str, index: int) -> Promotion | None:
-        found = list(self.stages.aggregate(name).promotions.values())
-        return found[index % len(found)] if found else None
+        promotions = list(self.stages.aggregate(name).promotions.values())
+        return promotions[index % len(promotions)] if promotions else None
 
     @rule(name=names, by=st.sampled_from(("", *PEOPLE)), about=st.sampled_from(RELEASES))
-    def ask(self, name: str, by: str, about: PromotableRelease) -> None:
+    def request(self, name: str, by: str, about: PromotableRelease) -> None:
         id = f"p{len(self.about)}"
         self.about[id] = about
-        self.stages.ask(name, by, id)
+        self.stages.request(name, by, id)
 
     @rule(
         name=names,
@@ -84,23 +84,23 @@ class Promotions(RuleBasedStateMachine):
     )
     def work(self, name: str, progress: RolloutProgress, readable: bool) -> None:
         """The workers look at every promotion of the stage."""
-        for one in list(self.stages.aggregate(name).promotions.values()):
-            if one.state in ENDED:
+        for pending in list(self.stages.aggregate(name).promotions.values()):
+            if pending.state in ENDED:
                 continue
-            about = self.about[one.id]
+            about = self.about[pending.id]
             reviews = {"reviews": ()} if about is UNREVIEWED else {} if readable else {"reviews": None}
             rules = self.protection if readable else None
             seen = facts(about, self.configuration, progress=progress, protection=rules, **reviews)
-            after = self.stages.step(name, seen, one.id)
-            if one.state in PENDING and after is PromotionState.DEPLOYING:
-                now = self.stages.promotion(name, one.id)
-                self.began.append((now, is_approved(now, self.stages.now)))
-                self.let_in.append((now, rules, self.stages.now))
+            after = self.stages.step(name, seen, pending.id)
+            if pending.state in PENDING and after is PromotionState.DEPLOYING:
+                now = self.stages.promotion(name, pending.id)
+                self.started.append((now, is_approved(now, self.stages.now)))
+                self.admitted.append((now, rules, self.stages.now))
 
     @rule(name=names, by=st.sampled_from(("", *PEOPLE)), about=st.sampled_from(RELEASES))
     def push_through(self, name: str, by: str, about: PromotableRelease) -> None:
         """Everybody does what they can to get it there."""
-        self.ask(name, by, about)
+        self.request(name, by, about)
         self.work(name, UNDER_WAY, readable=True)
         for person in PEOPLE:
             self.approve(name, person)
@@ -108,38 +108,42 @@ class Promotions(RuleBasedStateMachine):
 
     @rule(name=names, by=people)
     def approve(self, name: str, by: str) -> None:
-        for one in self.stages.aggregate(name).promotions.values():
+        for pending in self.stages.aggregate(name).promotions.values():
             with contextlib.suppress(Refusal):
-                self.stages.approve(name, one.id, by, TEAMS[by], self.protection)
+                self.stages.approve(name, pending.id, by, TEAMS[by], self.protection)
 
-    @rule(name=names, index=st.integers(0, 9), by=people, what=st.sampled_from(("reject", "abort")))
-    def end(self, name: str, index: int, by: str, what: str) -> None:
-        one = self._pick(name, index)
-        if one is not None:
+    @rule(name=names, index=st.integers(0, 9), by=people, action=st.sampled_from(("reject", "abort")))
+    def end(self, name: str, index: int, by: str, action: str) -> None:
+        selected = self._pick(name, index)
+        if selected is not None:
             with contextlib.suppress(Refusal):
-                change = stage_actions.reject if what == "reject" else stage_actions.abort
-                self.stages.boards[name] = change(self.stages.aggregate(name), one, by, "", self.stages.now)
+                change = stage_actions.reject if action == "reject" else stage_actions.abort
+                self.stages.aggregates[name] = change(
+                    self.stages.aggregate(name), selected, by, "", self.stages.now
+                )
 
     @rule(name=names, index=st.integers(0, 9), by=people, on=st.booleans())
     def pause(self, name: str, index: int, by: str, on: bool) -> None:
-        one = self._pick(name, index)
-        if one is not None:
+        selected = self._pick(name, index)
+        if selected is not None:
             with contextlib.suppress(Refusal):
                 change = stage_actions.pause if on else stage_actions.resume
-                self.stages.boards[name] = change(self.stages.aggregate(name), one, by, self.stages.now)
+                self.stages.aggregates[name] = change(
+                    self.stages.aggregate(name), selected, by, self.stages.now
+                )
 
     @rule(name=names, by=people)
     def roll_back(self, name: str, by: str) -> None:
         id = f"p{len(self.about)}"
         with contextlib.suppress(Refusal):
-            asked = promotion(name, by, id, self.stages.now)
-            after = stage_actions.begin_rollback(self.stages.aggregate(name), asked, self.stages.now)
-            self.stages.boards[name] = after
+            requested = promotion(name, by, id, self.stages.now)
+            after = stage_actions.begin_rollback(self.stages.aggregate(name), requested, self.stages.now)
+            self.stages.aggregates[name] = after
             if id in after.promotions:
                 self.about[id] = release()
 
-    @rule(name=names, by=people, what=st.sampled_from(("lock", "unlock", "hold", "unhold")))
-    def keep(self, name: str, by: str, what: str) -> None:
+    @rule(name=names, by=people, action=st.sampled_from(("lock", "unlock", "hold", "unhold")))
+    def keep(self, name: str, by: str, action: str) -> None:
         aggregate, now = self.stages.aggregate(name), self.stages.now
         with contextlib.suppress(Refusal):
             changed = {
@@ -147,8 +151,8 @@ class Promotions(RuleBasedStateMachine):
                 "unlock": lambda: stage_actions.unlock(aggregate, by, False, now),
                 "hold": lambda: stage_actions.hold(aggregate, by, "", now),
                 "unhold": lambda: stage_actions.unhold(aggregate, by, now),
-            }[what]()
-            self.stages.boards[name] = changed
+            }[action]()
+            self.stages.aggregates[name] = changed
 
     @rule(minutes=st.sampled_from((1, 1, 31, 61, 24 * 60)))
     def wait(self, minutes: int) -> None:
@@ -162,69 +166,69 @@ class Promotions(RuleBasedStateMachine):
     def protect(self, protection: Protection) -> None:
         self.protection = protection
 
-    @precondition(lambda self: any(each.promotions for each in self.stages.boards.values()))
+    @precondition(lambda self: any(item.promotions for item in self.stages.aggregates.values()))
     @rule()
     def forget_what_ended(self) -> None:
         """The store gives only those that have not ended."""
-        for name, aggregate in self.stages.boards.items():
-            kept = {id: each for id, each in aggregate.promotions.items() if each.state not in ENDED}
-            self.stages.boards[name] = replace(aggregate, promotions=kept, audit=())
+        for name, aggregate in self.stages.aggregates.items():
+            kept = {id: item for id, item in aggregate.promotions.items() if item.state not in ENDED}
+            self.stages.aggregates[name] = replace(aggregate, promotions=kept, audit=())
 
     @invariant()
     def one_promotion_at_most_has_the_stage(self) -> None:
-        for aggregate in self.stages.boards.values():
-            moving = [each.id for each in aggregate.promotions.values() if each.state in ACTIVE]
+        for aggregate in self.stages.aggregates.values():
+            moving = [item.id for item in aggregate.promotions.values() if item.state in ACTIVE]
             assert moving == ([aggregate.stage.active_promotion] if aggregate.stage.active_promotion else [])
 
     @invariant()
     def nothing_supersedes_a_persons(self) -> None:
-        for aggregate in self.stages.boards.values():
-            for one in aggregate.promotions.values():
-                assert one.automatic or one.state is not PromotionState.SUPERSEDED
+        for aggregate in self.stages.aggregates.values():
+            for checked in aggregate.promotions.values():
+                assert checked.automatic or checked.state is not PromotionState.SUPERSEDED
 
     @invariant()
     def a_protected_stage_runs_only_what_was_reviewed(self) -> None:
-        running = self.stages.running("production") if "production" in self.stages.boards else None
+        running = self.stages.running("production") if "production" in self.stages.aggregates else None
         assert running not in (UNREVIEWED, FORKED)
 
     @invariant()
     def nothing_begins_without_its_approvals(self) -> None:
-        for one, had_enough in self.began:
+        for checked, had_enough in self.started:
             assert had_enough
-            needed = policy(one).approvals
-            assert one.release is not None
+            needed = policy(checked).approvals
+            assert checked.release is not None
             if needed is not None:
                 yes = {
-                    each.by
-                    for each in one.approvals
-                    if (each.release_id, each.configuration_digest)
-                    == (one.release.id, one.configuration_digest)
+                    item.by
+                    for item in checked.approvals
+                    if (item.release_id, item.configuration_digest)
+                    == (checked.release.id, checked.configuration_digest)
                 }
-                assert len(yes - {one.requested_by, *one.authors}) >= needed.count
+                assert len(yes - {checked.requested_by, *checked.authors}) >= needed.count
 
     @invariant()
     def nothing_begins_against_the_rules_of_its_environment(self) -> None:
-        for one, rules, at in self.let_in:
+        for checked, rules, at in self.admitted:
             assert rules is not None, "what cannot be read lets nothing in"
-            assert at >= one.requested_at + rules.wait
+            assert at >= checked.requested_at + rules.wait
             if rules.reviewers is not None:
-                yes = {each.by for each in one.approvals} - {one.requested_by, *one.authors}
+                yes = {item.by for item in checked.approvals} - {checked.requested_by, *checked.authors}
                 assert any(by in rules.reviewers.users or set(TEAMS[by]) & {"ops"} for by in yes)
 
     @invariant()
     def what_a_stage_goes_back_to_was_verified_there(self) -> None:
-        for aggregate in self.stages.boards.values():
-            for one in aggregate.promotions.values():
-                if one.state is PromotionState.ROLLING_BACK:
-                    assert one.rollback_target is not None
+        for aggregate in self.stages.aggregates.values():
+            for checked in aggregate.promotions.values():
+                if checked.state is PromotionState.ROLLING_BACK:
+                    assert checked.rollback_target is not None
                     assert aggregate.stage.target is not None
-                    assert aggregate.stage.target.release == one.rollback_target.release
+                    assert aggregate.stage.target.release == checked.rollback_target.release
 
     @invariant()
     def whatever_has_not_ended_is_looked_at_again_and_ends(self) -> None:
-        for aggregate in self.stages.boards.values():
-            for one in aggregate.promotions.values():
-                assert (next_check(one, self.stages.now) is None) == (one.state in ENDED)
+        for aggregate in self.stages.aggregates.values():
+            for checked in aggregate.promotions.values():
+                assert (next_check(checked, self.stages.now) is None) == (checked.state in ENDED)
 
 
 Promotions.TestCase.settings = settings(max_examples=150, stateful_step_count=50)

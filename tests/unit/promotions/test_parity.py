@@ -43,14 +43,14 @@ class GitHub:
         return self.commits[commit[0]]
 
 
-def standing(name: str, stage: Mapping[str, Any], commit: str = "a", **more: Any) -> ParityInput:
+def parity_input(name: str, stage: Mapping[str, Any], commit: str = "a", **more: Any) -> ParityInput:
     text = yaml.safe_dump({**CONFIGURATION, "stages": {name: stage}, **more})
     return ParityInput(name, release(commit), text)
 
 
 def next_commit(stage: Mapping[str, Any] | None = None) -> ParityInput:
     """Production with commit b and the images of commit a, so that only the manifests may differ."""
-    return replace(standing("production", stage or {}), release=replace(release("a"), commit="b" * 40))
+    return replace(parity_input("production", stage or {}), release=replace(release("a"), commit="b" * 40))
 
 
 def compare(left: ParityInput, right: ParityInput, **commits: Mapping[str, bytes]) -> tuple[Difference, ...]:
@@ -60,8 +60,8 @@ def compare(left: ParityInput, right: ParityInput, **commits: Mapping[str, bytes
     return asyncio.run(parity_service.compare(SHOP, left, right))
 
 
-def told(found: tuple[Difference, ...]) -> list[str]:
-    return list(diff(Comparison("staging", "production", found)))[2:]
+def diff_lines(result: tuple[Difference, ...]) -> list[str]:
+    return list(diff(Comparison("staging", "production", result)))[2:]
 
 
 def container(**fields: Any) -> dict[str, Any]:
@@ -73,10 +73,10 @@ def container(**fields: Any) -> dict[str, Any]:
 def against(*manifests: object) -> list[str]:
     """What is told of the next commit, which has these instead of the shop's Deployment."""
     rest = EVERYTHING[1:]
-    return told(compare(standing("staging", {}), next_commit(), b=files(*manifests, *rest)))
+    return diff_lines(compare(parity_input("staging", {}), next_commit(), b=files(*manifests, *rest)))
 
 
-def test_values_size_host_and_the_place_are_no_differences() -> None:
+def test_differences_ignore_values_size_and_host() -> None:
     staging = {
         "config": {"COLOUR": "blue", "TOKEN": "none"},
         "secrets": {"KEY": "env:STAGING_KEY"},
@@ -92,42 +92,44 @@ def test_values_size_host_and_the_place_are_no_differences() -> None:
         "approvals": {"count": 2},
     }
     data = {"seed": {"image": "shop", "command": ["seed"]}}
-    left = standing("staging", staging, data=data)
-    assert compare(left, standing("production", production, data=data)) == ()
+    left = parity_input("staging", staging, data=data)
+    assert compare(left, parity_input("production", production, data=data)) == ()
 
 
-def test_a_variable_that_one_of_them_lacks_is_told_by_its_name_alone() -> None:
+def test_differences_name_missing_variables_without_values() -> None:
     staging = {"config": {"COLOUR": "hunter2"}, "secrets": {"KEY": "env:HUNTER3"}}
-    found = compare(standing("staging", staging), standing("production", {"config": {"LIMIT": "hunter4"}}))
-    assert told(found) == [
+    result = compare(
+        parity_input("staging", staging), parity_input("production", {"config": {"LIMIT": "hunter4"}})
+    )
+    assert diff_lines(result) == [
         "@@ config and secrets @@",
         "-COLOUR: in config",
         "-KEY: in secrets",
         "+LIMIT: in config",
     ]
-    assert {each.category for each in found} == {Category.VARIABLE}
+    assert {difference.category for difference in result} == {Category.VARIABLE}
 
 
-def test_a_variable_that_the_manifests_give_every_container_is_not_missing() -> None:
+def test_variable_in_every_container_is_not_missing() -> None:
     source = container(envFrom=[{"configMapRef": {"name": "shop"}}], env=[{"name": "COLOUR", "value": "x"}])
     both = files(source, *EVERYTHING[1:])
-    staging = standing("staging", {"config": {"PRICES": "high", "COLOUR": "blue"}})
-    assert compare(staging, standing("production", {}), a=both) == ()
+    staging = parity_input("staging", {"config": {"PRICES": "high", "COLOUR": "blue"}})
+    assert compare(staging, parity_input("production", {}), a=both) == ()
 
 
-def test_a_variable_that_moved_from_the_manifests_to_the_configuration_is_not_missing() -> None:
+def test_variable_moved_to_the_configuration_is_not_missing() -> None:
     moved = {"a": files(container(env=[{"name": "COLOUR", "value": "x"}])), "b": files(deployment())}
     moved = {commit: {**text, **files(service(), path="deploy/s.yaml")} for commit, text in moved.items()}
     after = next_commit({"config": {"COLOUR": "blue"}})
-    assert compare(standing("staging", {}), after, **moved) == ()
+    assert compare(parity_input("staging", {}), after, **moved) == ()
 
 
-def test_values_in_manifests_are_configuration_too_and_names_are_not() -> None:
-    told_of = against(
+def test_differences_hide_values_of_manifests() -> None:
+    lines = against(
         container(env=[{"name": "COLOUR", "value": "hunter2"}]),
         {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"url": "hunter2"}},
     )
-    assert told_of == [
+    assert lines == [
         "@@ Deployment/shop @@",
         "+spec.template.spec.containers[shop].env.COLOUR: set",
         "@@ Secret/db @@",
@@ -156,28 +158,28 @@ def test_values_in_manifests_are_configuration_too_and_names_are_not() -> None:
     ],
     ids=["image", "probe", "limit"],
 )
-def test_images_probes_and_limits_are_told_with_their_place(fields: dict[str, Any], lines: list[str]) -> None:
+def test_differences_show_paths_of_images_probes_and_limits(fields: dict[str, Any], lines: list[str]) -> None:
     assert against(container(**fields)) == ["@@ Deployment/shop @@", *lines]
 
 
-def test_each_kind_of_difference_has_its_category() -> None:
-    after = standing("production", {"config": {"NEW": "1"}}, "b")
+def test_differences_have_categories() -> None:
+    after = parity_input("production", {"config": {"NEW": "1"}}, "b")
     changed = container(
         image="ghcr.io/acme/shop:2",
         livenessProbe={"tcpSocket": {"port": 80}},
         resources={"limits": {"cpu": "1"}},
     )
     changed["spec"]["replicas"] = 3
-    found = compare(standing("staging", {}), after, b=files(changed, service()))
-    assert {each.category for each in found} == set(Category)
-    comparison = Comparison("staging", "production", found, more=3)
+    result = compare(parity_input("staging", {}), after, b=files(changed, service()))
+    assert {difference.category for difference in result} == set(Category)
+    comparison = Comparison("staging", "production", result, more=3)
     assert mismatch_reason(comparison) == (
         "production differs from staging: 1 missing variable, 1 image, 1 probe, 1 missing object, 1 limit, "
         "1 other field, 3 more"
     )
 
 
-def test_jobs_are_known_by_their_names_though_each_content_has_its_own() -> None:
+def test_jobs_are_compared_by_name() -> None:
     def job(command: str) -> dict[str, Any]:
         template = {"spec": {"containers": [{"name": "j", "image": "x", "command": [command]}]}}
         return {
@@ -187,23 +189,23 @@ def test_jobs_are_known_by_their_names_though_each_content_has_its_own() -> None
             "spec": {"template": template},
         }
 
-    found = compare(
-        standing("staging", {}),
+    result = compare(
+        parity_input("staging", {}),
         next_commit(),
         a=files(deployment(), service(), job("old")),
         b=files(deployment(), service(), job("new")),
     )
-    assert told(found) == [
+    assert diff_lines(result) == [
         "@@ Job/index @@",
         '-spec.template.spec.containers[j].command: ["old"]',
         '+spec.template.spec.containers[j].command: ["new"]',
     ]
 
 
-def test_migrations_and_route_are_compared_though_no_manifest_has_them() -> None:
+def test_differences_include_migrations_and_route() -> None:
     data = {"migrate": {"image": "shop", "command": ["migrate"]}}
-    found = compare(standing("staging", {}, data=data), standing("production", {}, route=None))
-    assert told(found) == [
+    result = compare(parity_input("staging", {}, data=data), parity_input("production", {}, route=None))
+    assert diff_lines(result) == [
         "@@ HTTPRoute/greenroom-route @@",
         "-the whole object",
         "@@ Job/greenroom-migrations @@",
@@ -211,25 +213,25 @@ def test_migrations_and_route_are_compared_though_no_manifest_has_them() -> None
     ]
 
 
-def test_a_side_that_cannot_be_rendered_says_why() -> None:
+def test_comparison_raises_if_a_side_cannot_be_rendered() -> None:
     with pytest.raises(Rejected, match="no manifest"):
-        compare(standing("staging", {}), standing("production", {}, manifests={"plain": "elsewhere"}))
+        compare(parity_input("staging", {}), parity_input("production", {}, manifests={"plain": "elsewhere"}))
 
 
-def test_long_and_hostile_values_are_shown_where_they_differ_on_one_line() -> None:
+def test_differences_of_long_values_fit_one_printable_line() -> None:
     common = "x" * 1000
     objects = [
         {"args": [common + ending, "\x1b[2J\n\u202e"], "metadata": {"labels": {"\x1b]0;": "1"}}}
         for ending in ("left", "right")
     ]
     objects[1]["metadata"] = {"labels": {}}
-    left, right = (Side(Comparable({"Pod/shop": each}), {}) for each in objects)
+    left, right = (Side(Comparable({"Pod/shop": item}), {}) for item in objects)
     args, label = differences(left, right)
     assert args.left is not None
     assert "left" in args.left
     assert len(args.left) <= 160
-    for each in (args, label):
-        assert all(text.isprintable() for text in (each.path, each.left or "", each.right or ""))
+    for item in (args, label):
+        assert all(text.isprintable() for text in (item.path, item.left or "", item.right or ""))
 
 
 values = st.recursive(
@@ -255,19 +257,23 @@ sides = st.builds(
 
 
 @given(sides)
-def test_a_stage_is_like_itself(side: Side) -> None:
+def test_stage_equals_itself(side: Side) -> None:
     assert differences(side, side) == ()
 
 
 @settings(max_examples=300)
 @given(sides, sides)
-def test_swapping_the_stages_swaps_what_is_told_of_them(left: Side, right: Side) -> None:
-    there = differences(left, right)
-    back = differences(right, left)
-    assert [replace(each, left=each.right, right=each.left) for each in back] == list(there)
-    assert list(there) == sorted(there, key=lambda each: (each.kind, each.name, each.path))
-    assert all(text.isprintable() for text in diff(Comparison("l", "r", there)))
-    json.dumps([each.path for each in there])
+def test_differences_are_symmetric(left: Side, right: Side) -> None:
+    forward = differences(left, right)
+    reverse = differences(right, left)
+    assert [
+        replace(difference, left=difference.right, right=difference.left) for difference in reverse
+    ] == list(forward)
+    assert list(forward) == sorted(
+        forward, key=lambda difference: (difference.kind, difference.name, difference.path)
+    )
+    assert all(text.isprintable() for text in diff(Comparison("l", "r", forward)))
+    json.dumps([difference.path for difference in forward])
 
 
 variables = st.dictionaries(st.sampled_from(("COLOUR", "LIMIT", "KEY")), st.text(max_size=5), max_size=3)
@@ -276,10 +282,10 @@ sizes = st.fixed_dictionaries({}, optional={"cpu": st.sampled_from(("1", "2")), 
 
 @settings(max_examples=30)
 @given(variables, st.text(max_size=5), sizes, sizes, st.booleans())
-def test_other_values_and_sizes_are_never_a_difference(
+def test_differences_never_include_values_or_sizes(
     config: dict[str, str], value: str, size: dict[str, str], other: dict[str, str], secret: bool
 ) -> None:
-    left = standing("staging", {"config": config, "size": size})
+    left = parity_input("staging", {"config": config, "size": size})
     changed = dict.fromkeys(config, value)
     moved = {"secrets": dict.fromkeys(config, "env:SOMETHING")} if secret else {"config": changed}
-    assert compare(left, standing("production", {**moved, "size": other})) == ()
+    assert compare(left, parity_input("production", {**moved, "size": other})) == ()

@@ -32,7 +32,7 @@ ALIKE = BLOCK.replace("{parity", "{config: {COLOUR: red}, parity")
 
 
 @dataclass
-class Peers:
+class FakeReaders:
     """GitHub and the renderer; counts what is read, and refuses when told to."""
 
     read: int = 0
@@ -52,120 +52,120 @@ class Peers:
 class World(Stages):
     """Stages whose promotions are compared as the promoter does it."""
 
-    peers: Peers = field(default_factory=Peers)
+    readers: FakeReaders = field(default_factory=FakeReaders)
 
-    def look(self, text: str, id: str = "p2", **fields: Any) -> State:
+    def compare_and_step(self, text: str, id: str = "p2", **fields: Any) -> State:
         seen = facts(text=text, **fields)
         return self.step("staging", replace(seen, parity=self.parity(seen, text, id)), id)
 
     def parity(self, seen: Facts, text: str, id: str) -> Any:
         assert seen.configuration is not None
-        one = self.promotion("staging", id)
-        stage = policy(one) if one.policy else seen.configuration.configuration.stages["staging"]
-        parity_service = ParityService(self.peers, self.peers)  # type: ignore[arg-type]  # both in one
-        records = {name: each.stage for name, each in self.boards.items()}
+        subject = self.promotion("staging", id)
+        stage = policy(subject) if subject.policy else seen.configuration.configuration.stages["staging"]
+        parity_service = ParityService(self.readers, self.readers)  # type: ignore[arg-type]  # both in one
+        records = {name: stored.stage for name, stored in self.aggregates.items()}
         return asyncio.run(
-            parity_service.compare_with_previous(one, stage, release(), seen.configuration, records)
+            parity_service.compare_with_previous(subject, stage, release(), seen.configuration, records)
         )
 
 
 @pytest.fixture
 def world() -> World:
-    return asked(Peers())
+    return requested_world(FakeReaders())
 
 
-def asked(peers: Peers) -> World:
+def requested_world(readers: FakeReaders) -> World:
     """The release is verified on integration, and somebody asked for it on staging."""
-    world = World(peers=peers)
+    world = World(readers=readers)
     world.run("integration", release(), "p1", text=WARN)
-    world.ask("staging", id="p2")
+    world.request("staging", id="p2")
     return world
 
 
-def test_a_stage_that_blocks_refuses_what_would_run_otherwise_and_says_where(world: World) -> None:
-    assert world.look(BLOCK) is State.REJECTED
+def test_blocking_stage_rejects_differences(world: World) -> None:
+    assert world.compare_and_step(BLOCK) is State.REJECTED
     ended = world.promotion("staging", "p2")
     assert ended.reason == "staging differs from integration: 1 missing variable"
-    assert [each.path for each in ended.parity[0].differences] == ["COLOUR"]
+    assert [difference.path for difference in ended.parity[0].differences] == ["COLOUR"]
     assert world.running("staging") is None
 
 
-def test_a_stage_that_warns_lets_it_through_and_remembers_the_difference(world: World) -> None:
-    assert world.look(WARN) is State.DEPLOYING
+def test_warning_stage_records_differences(world: World) -> None:
+    assert world.compare_and_step(WARN) is State.DEPLOYING
     assert world.promotion("staging", "p2").parity[0].differences
-    [gates] = [each for each in world.boards["staging"].audit if each.action == "gates"]
+    [gates] = [entry for entry in world.aggregates["staging"].audit if entry.action == "gates"]
     assert gates.reason == "staging differs from integration: 1 missing variable"
 
 
-def test_a_stage_that_is_alike_takes_it_without_a_word(world: World) -> None:
-    assert world.look(ALIKE) is State.DEPLOYING
-    [gates] = [each for each in world.boards["staging"].audit if each.action == "gates"]
+def test_equal_stage_passes_without_warning(world: World) -> None:
+    assert world.compare_and_step(ALIKE) is State.DEPLOYING
+    [gates] = [entry for entry in world.aggregates["staging"].audit if entry.action == "gates"]
     assert gates.reason == "all requirements are met"
 
 
-def test_what_cannot_be_compared_stops_only_where_a_difference_would(world: World) -> None:
-    world.peers.refuse = "There is no manifest in `deploy/` of this commit."
-    assert world.look(WARN) is State.DEPLOYING
+def test_failed_comparison_blocks_only_a_blocking_stage(world: World) -> None:
+    world.readers.refuse = "There is no manifest in `deploy/` of this commit."
+    assert world.compare_and_step(WARN) is State.DEPLOYING
     assert "There is no manifest" in world.promotion("staging", "p2").parity[0].unknown
-    world = asked(world.peers)
-    assert world.look(BLOCK) is State.REJECTED
+    world = requested_world(world.readers)
+    assert world.compare_and_step(BLOCK) is State.REJECTED
     assert world.promotion("staging", "p2").reason == (
         "staging cannot be compared with integration: There is no manifest in `deploy/` of this commit"
     )
 
 
-def test_it_waits_while_nothing_was_compared_yet_where_a_difference_would_stop_it(world: World) -> None:
+def test_blocking_stage_waits_for_the_comparison(world: World) -> None:
     assert world.step("staging", facts(text=BLOCK), "p2") is State.GATING
     [shut] = [gate for gate in world.promotion("staging", "p2").gates if not gate.passed]
     assert shut.reason == "the comparison with integration is not complete"
-    assert world.look(BLOCK) is State.REJECTED
+    assert world.compare_and_step(BLOCK) is State.REJECTED
 
 
-def test_while_it_waits_nothing_is_read_again_until_something_changes(world: World) -> None:
+def test_comparison_is_repeated_only_after_a_change(world: World) -> None:
     text = WARN.replace("{after", "{approvals: {count: 1}, after")
     for _ in range(5):
-        assert world.look(text) is State.AWAITING_APPROVAL
-    assert world.peers.read == 1
+        assert world.compare_and_step(text) is State.AWAITING_APPROVAL
+    assert world.readers.read == 1
     changed = text.replace("{approvals", "{config: {LIMIT: '1'}, approvals")
     for _ in range(5):
-        assert world.look(changed) is State.AWAITING_APPROVAL
-    assert world.peers.read == 2
-    found = world.promotion("staging", "p2").parity[0].differences
-    assert [each.path for each in found] == ["COLOUR", "LIMIT"]
+        assert world.compare_and_step(changed) is State.AWAITING_APPROVAL
+    assert world.readers.read == 2
+    differences = world.promotion("staging", "p2").parity[0].differences
+    assert [difference.path for difference in differences] == ["COLOUR", "LIMIT"]
 
 
-def test_it_is_blocked_by_a_change_that_comes_while_it_waits(world: World) -> None:
+def test_change_during_the_wait_is_compared(world: World) -> None:
     text = ALIKE.replace("{config", "{approvals: {count: 1}, config")
-    assert world.look(text) is State.AWAITING_APPROVAL
-    assert world.look(text.replace("COLOUR: red", "COLOUR: red, LIMIT: '1'")) is State.REJECTED
+    assert world.compare_and_step(text) is State.AWAITING_APPROVAL
+    assert world.compare_and_step(text.replace("COLOUR: red", "COLOUR: red, LIMIT: '1'")) is State.REJECTED
 
 
-def test_the_first_stages_are_compared_with_nothing() -> None:
+def test_first_stage_is_not_compared() -> None:
     world = Stages()
-    world.ask("integration")
+    world.request("integration")
     text = WARN.replace("{config", "{parity: block, config")
     assert world.step("integration", facts(text=text)) is State.DEPLOYING
 
 
-def test_another_mode_is_no_other_configuration_so_approvals_stand(world: World) -> None:
+def test_changed_parity_mode_keeps_approvals(world: World) -> None:
     text = ALIKE.replace("{config", "{approvals: {count: 2}, config")
-    world.look(text)
+    world.compare_and_step(text)
     world.approve("staging", "p2", "bea")
     digest = world.promotion("staging", "p2").configuration_digest
-    world.look(text.replace("parity: block, ", ""))
+    world.compare_and_step(text.replace("parity: block, ", ""))
     assert world.promotion("staging", "p2").configuration_digest == digest
     world.approve("staging", "p2", "cem")
-    assert world.look(text) is State.DEPLOYING
+    assert world.compare_and_step(text) is State.DEPLOYING
 
 
-def test_two_stages_before_that_one_file_configures_are_compared_each(world: World) -> None:
+def test_stage_is_compared_with_each_predecessor(world: World) -> None:
     text = WARN.replace(
         "  staging: {after: [integration]}", "  security: {}\n  staging: {after: [integration, security]}"
     )
     world = World()
     world.run("integration", release(), "p1", text=text)
     world.run("security", release(), "p2", text=text)
-    world.ask("staging", id="p3")
-    world.look(text, id="p3")
-    alike = {each.left: each.equal for each in world.promotion("staging", "p3").parity}
+    world.request("staging", id="p3")
+    world.compare_and_step(text, id="p3")
+    alike = {comparison.left: comparison.equal for comparison in world.promotion("staging", "p3").parity}
     assert alike == {"integration": False, "security": True}

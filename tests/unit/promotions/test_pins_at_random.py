@@ -11,90 +11,92 @@ from bot.model.promotion import ACTIVE, ENDED
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
-from tests.unit.promotions.simulation import PIPELINE, RELEASES, Town
+from tests.unit.promotions.simulation import PIPELINE, RELEASES, PromotionSimulation
 from tests.unit.promotions.stage_fixtures import SHOP
 from tests.unit.promotions.test_demo_pins import (
     SALES,
     TAGGED,
     change_file,
-    looked,
-    moves,
     pinned,
-    runs,
-    sales,
+    promotions_of_sales,
+    sales_record,
+    verified_commit,
+    wake,
 )
 
 COMMITS = {RELEASES["a"].id: RELEASES["a"].commit, RELEASES["b"].id: RELEASES["b"].commit, "v1": TAGGED}
 """What a pin leads to."""
 UNPINNED = f"{PIPELINE}demo:\n  sales: {{}}\n"
-SAID = ("promote", "rollback", "lock", "unlock", "hold", "unhold", "abort", "pause", "resume")
+COMMANDS = ("promote", "rollback", "lock", "unlock", "hold", "unhold", "abort", "pause", "resume")
 
 
 @pytest.mark.parametrize("seed", range(12))
-async def test_in_the_end_it_shows_what_the_file_says(seed: int, store: Store, clock: ManualClock) -> None:
-    random, town = Random(seed), Town(store, clock)
-    await town.begin()
-    town.github.main.append(TAGGED)
+async def test_demo_converges_to_its_pin(seed: int, store: Store, clock: ManualClock) -> None:
+    random, simulation = Random(seed), PromotionSimulation(store, clock)
+    await simulation.begin()
+    simulation.github.main.append(TAGGED)
     for _ in range(random.randint(8, 25)):
-        await something(town, random)
-        await holds(town)
-    await mend(town)
-    await holds(town)
+        await random_event(simulation, random)
+        await check_invariants(simulation)
+    await repair(simulation)
+    await check_invariants(simulation)
     last = random.choice(sorted(COMMITS))
-    # Some words besides: what was pinned last and failed or was aborted is not asked for again by itself.
-    await change_file(town, pinned(last, "    config: {LAST: word}\n"))
+    # Some words besides: what was pinned last and failed or was aborted is not requested again.
+    await change_file(simulation, pinned(last, "    config: {LAST: word}\n"))
     for _ in range(4):
-        town.clock.advance(3600)
-        await looked(town)
-    assert await runs(town) == COMMITS[last]
-    environment = await town.store.environments.get(SALES)
+        simulation.clock.advance(3600)
+        await wake(simulation)
+    assert await verified_commit(simulation) == COMMITS[last]
+    environment = await simulation.store.environments.get(SALES)
     assert environment is not None
     assert environment.status.state is EnvironmentState.READY
 
 
-async def something(town: Town, random: Random) -> None:
-    match random.choice(("file", "file", "say", "say", "kill", "work", "wait", "push", "world")):
+async def random_event(simulation: PromotionSimulation, random: Random) -> None:
+    match random.choice(("file", "file", "command", "command", "kill", "work", "wait", "push", "world")):
         case "file":
             pin = random.choice([*COMMITS, "v9", "c" * 40])
-            town.github.configuration = random.choice((pinned(pin), pinned(pin), UNPINNED, PIPELINE))
-            await town.store.deliveries.wake_pipelines([SHOP] * random.randint(0, 1))
-        case "say":
+            simulation.github.configuration = random.choice((pinned(pin), pinned(pin), UNPINNED, PIPELINE))
+            await simulation.store.deliveries.wake_pipelines([SHOP] * random.randint(0, 1))
+        case "command":
             commit = random.choice(("a", "b"))
-            await town.people(random.choice(SAID), "sales", random.choice(("ada", "bea")), commit)
+            await simulation.command(random.choice(COMMANDS), "sales", random.choice(("ada", "bea")), commit)
         case "kill":
-            await town.kill_after(random.randint(1, 6))
+            await simulation.kill_after(random.randint(1, 6))
         case "work":
-            await town.work(random.choice((3, 30)))
+            await simulation.work(random.choice((3, 30)))
         case "wait":
-            town.clock.advance(random.choice((20, 130, 700, 90_000)))
+            simulation.clock.advance(random.choice((20, 130, 700, 90_000)))
         case "push":
-            town.github.main.append(f"{len(town.github.main):040x}")
-            await town.store.deliveries.wake_pipelines([SHOP])
+            simulation.github.main.append(f"{len(simulation.github.main):040x}")
+            await simulation.store.deliveries.wake_pipelines([SHOP])
         case "world":
-            town.registry.digest = random.choice((None, fakes.DIGEST))
+            simulation.registry.digest = random.choice((None, fakes.DIGEST))
             [image] = RELEASES[random.choice(("a", "b"))].images.values()
-            town.cluster.broken = random.choice((set(), {image.digest}))
-            town.github.tags["v1"] = TAGGED
-            town.github.tags.pop(random.choice(("v1", "v9")), None)
+            simulation.cluster.broken = random.choice((set(), {image.digest}))
+            simulation.github.tags["v1"] = TAGGED
+            simulation.github.tags.pop(random.choice(("v1", "v9")), None)
 
 
-async def mend(town: Town) -> None:
+async def repair(simulation: PromotionSimulation) -> None:
     """Nothing is broken, nobody keeps the demo, and what was under way comes to its end."""
-    town.registry.digest, town.cluster.broken = fakes.DIGEST, set()
-    town.github.tags["v1"] = TAGGED
-    await change_file(town, UNPINNED)
+    simulation.registry.digest, simulation.cluster.broken = fakes.DIGEST, set()
+    simulation.github.tags["v1"] = TAGGED
+    await change_file(simulation, UNPINNED)
     for _ in range(20):
-        town.clock.advance(24 * 3600)
-        await town.work(60)
-    await town.people("unhold", "sales", "ada", "a")
-    assert [each for each in await moves(town) if each.state not in ENDED] == []
+        simulation.clock.advance(24 * 3600)
+        await simulation.work(60)
+    await simulation.command("unhold", "sales", "ada", "a")
+    assert [
+        promotion for promotion in await promotions_of_sales(simulation) if promotion.state not in ENDED
+    ] == []
 
 
-async def holds(town: Town) -> None:
-    await town.pods_are_what_the_store_says()
-    found = await moves(town)
-    assert all(each.requested_by for each in found), "something moved it by itself"
-    assert sum(each.state in ACTIVE for each in found) <= 1
-    if found:
-        pin = (await sales(town)).pin
+async def check_invariants(simulation: PromotionSimulation) -> None:
+    await simulation.check_pods_match_store()
+    promotions = await promotions_of_sales(simulation)
+    assert all(promotion.requested_by for promotion in promotions), "a promotion has no requester"
+    assert sum(promotion.state in ACTIVE for promotion in promotions) <= 1
+    if promotions:
+        pin = (await sales_record(simulation)).pin
         assert pin is None or pin.problem or pin.promotion

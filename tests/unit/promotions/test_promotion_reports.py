@@ -8,39 +8,39 @@ import pytest
 
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.promotions.simulation import RELEASES, Town
+from tests.unit.promotions.simulation import RELEASES, PromotionSimulation
 
 
 @pytest.fixture
-async def town(store: Store, clock: ManualClock) -> Town:
-    town = Town(store, clock)
-    await town.begin()
-    return town
+async def simulation(store: Store, clock: ManualClock) -> PromotionSimulation:
+    simulation = PromotionSimulation(store, clock)
+    await simulation.begin()
+    return simulation
 
 
-async def _promote(town: Town, stage: str) -> None:
-    await town.service.promote(town.requester("ada"), stage, RELEASES["a"].id)
+async def _promote(simulation: PromotionSimulation, stage: str) -> None:
+    await simulation.service.promote(simulation.requester("ada"), stage, RELEASES["a"].id)
     for _ in range(5):
-        town.clock.advance(1)
-        await town.work(20)
+        simulation.clock.advance(1)
+        await simulation.work(20)
 
 
-async def test_what_is_on_its_way_is_told_where_there_is_room(town: Town) -> None:
-    await _promote(town, "integration")
-    assert town.github.stories[0] == "deploying"
-    assert "succeeded" in town.github.stories
+async def test_progress_is_reported_without_other_writes(simulation: PromotionSimulation) -> None:
+    await _promote(simulation, "integration")
+    assert simulation.github.reports[0] == "deploying"
+    assert "succeeded" in simulation.github.reports
 
 
-async def test_it_does_not_wait_to_be_told_what_will_soon_be_something_else(town: Town) -> None:
-    town.github.busy_until = town.clock() + timedelta(hours=1)
-    await _promote(town, "integration")
-    assert town.github.stories[0] == "succeeded"
+async def test_progress_is_skipped_while_writes_are_deferred(simulation: PromotionSimulation) -> None:
+    simulation.github.busy_until = simulation.clock() + timedelta(hours=1)
+    await _promote(simulation, "integration")
+    assert simulation.github.reports[0] == "succeeded"
 
 
-async def test_what_somebody_has_to_do_is_told_however_busy_it_is(town: Town) -> None:
-    await _promote(town, "integration")
-    await _promote(town, "staging")
-    town.github.stories.clear()
-    town.github.busy_until = town.clock() + timedelta(hours=1)
-    await _promote(town, "production")
-    assert town.github.stories == ["awaiting approval"]
+async def test_required_approval_is_always_reported(simulation: PromotionSimulation) -> None:
+    await _promote(simulation, "integration")
+    await _promote(simulation, "staging")
+    simulation.github.reports.clear()
+    simulation.github.busy_until = simulation.clock() + timedelta(hours=1)
+    await _promote(simulation, "production")
+    assert simulation.github.reports == ["awaiting approval"]

@@ -35,8 +35,8 @@ def seen(protection: Protection | None, **fields: Any) -> Facts:
     return facts(protection=protection, **fields)
 
 
-def test_a_reviewer_of_the_environment_has_to_say_yes(stages: Stages) -> None:
-    stages.ask("integration", by="bea")
+def test_environment_requires_approval_of_its_reviewers(stages: Stages) -> None:
+    stages.request("integration", by="bea")
     assert stages.step("integration", seen(REVIEWED)) is State.AWAITING_APPROVAL
     assert stages.promotion("integration").missing == (
         "the GitHub Environment integration requires approval from dora or a member of ops",
@@ -49,26 +49,24 @@ def test_a_reviewer_of_the_environment_has_to_say_yes(stages: Stages) -> None:
     assert "Approved for the GitHub Environment integration" in lines
 
 
-def test_one_member_of_its_team_is_enough(stages: Stages) -> None:
-    stages.ask("integration", by="bea")
+def test_one_member_of_a_reviewing_team_is_sufficient(stages: Stages) -> None:
+    stages.request("integration", by="bea")
     stages.step("integration", seen(REVIEWED))
     stages.approve("integration", "p1", "cem", ("ops",), REVIEWED)
     assert stages.step("integration", seen(REVIEWED)) is State.DEPLOYING
 
 
-@pytest.mark.parametrize(("by", "why"), [("dora", "the requester"), ("ada", "an author")])
-def test_nobody_approves_their_own_even_where_the_environment_names_them(
-    stages: Stages, by: str, why: str
-) -> None:
+@pytest.mark.parametrize(("by", "reason"), [("dora", "the requester"), ("ada", "an author")])
+def test_reviewers_cannot_approve_their_own_promotion(stages: Stages, by: str, reason: str) -> None:
     protection = Protection(reviewers=Reviewers((by,)))
-    stages.ask("integration", by="dora")
+    stages.request("integration", by="dora")
     stages.step("integration", seen(protection))
-    with refused(why):
+    with refused(reason):
         stages.approve("integration", "p1", by, (), protection)
 
 
-def test_the_pipelines_approvals_and_the_environments_are_both_needed(stages: Stages) -> None:
-    stages.ask("integration", by="bea")
+def test_approvals_of_pipeline_and_environment_are_required(stages: Stages) -> None:
+    stages.request("integration", by="bea")
     assert stages.step("integration", seen(REVIEWED, text=COUNTED)) is State.AWAITING_APPROVAL
     assert len(stages.promotion("integration").missing) == 2
     for person, teams in (("cem", ("web",)), ("eve", ("web",))):
@@ -78,9 +76,9 @@ def test_the_pipelines_approvals_and_the_environments_are_both_needed(stages: St
     assert stages.step("integration", seen(REVIEWED, text=COUNTED)) is State.DEPLOYING
 
 
-def test_whoever_is_in_both_counts_for_both(stages: Stages) -> None:
+def test_one_approval_counts_for_pipeline_and_environment(stages: Stages) -> None:
     text = COUNTED.replace("count: 2", "count: 1")
-    stages.ask("integration", by="bea")
+    stages.request("integration", by="bea")
     stages.step("integration", seen(REVIEWED, text=text))
     stages.approve("integration", "p1", "cem", ("web", "ops"), REVIEWED)
     assert stages.promotion("integration").timeline[-1].event == (
@@ -89,9 +87,9 @@ def test_whoever_is_in_both_counts_for_both(stages: Stages) -> None:
     assert stages.step("integration", seen(REVIEWED, text=text)) is State.DEPLOYING
 
 
-def test_a_yes_is_void_when_nobody_who_gave_one_is_a_reviewer_any_more(stages: Stages) -> None:
+def test_approvals_of_former_reviewers_do_not_count(stages: Stages) -> None:
     waiting = replace(REVIEWED, wait=timedelta(hours=1))
-    stages.ask("integration", by="bea")
+    stages.request("integration", by="bea")
     stages.step("integration", seen(waiting))
     stages.approve("integration", "p1", "dora", (), waiting)
     assert stages.step("integration", seen(waiting)) is State.QUEUED
@@ -105,20 +103,20 @@ def test_a_yes_is_void_when_nobody_who_gave_one_is_a_reviewer_any_more(stages: S
     assert stages.step("integration", seen(changed)) is State.DEPLOYING
 
 
-def test_one_who_joined_the_team_later_says_yes_again(stages: Stages) -> None:
+def test_approval_is_repeated_after_joining_the_team(stages: Stages) -> None:
     text = COUNTED.replace("count: 2, teams: [web]", "count: 1")
-    stages.ask("integration", by="bea")
+    stages.request("integration", by="bea")
     stages.step("integration", seen(REVIEWED, text=text))
     stages.approve("integration", "p1", "cem", (), REVIEWED)
     assert stages.step("integration", seen(REVIEWED, text=text)) is State.AWAITING_APPROVAL
     stages.approve("integration", "p1", "cem", ("ops",), REVIEWED)
     stages.approve("integration", "p1", "cem", ("ops",), REVIEWED)
-    assert [one.teams for one in stages.promotion("integration").approvals] == [("ops",)]
+    assert [approval.teams for approval in stages.promotion("integration").approvals] == [("ops",)]
     assert stages.step("integration", seen(REVIEWED, text=text)) is State.DEPLOYING
 
 
-def test_it_waits_as_long_as_the_environment_says_from_when_it_was_asked_for(stages: Stages) -> None:
-    stages.ask("integration")
+def test_wait_timer_starts_with_the_request(stages: Stages) -> None:
+    stages.request("integration")
     assert stages.step("integration", seen(WAITS)) is State.QUEUED
     [gate] = [gate for gate in stages.promotion("integration").gates if not gate.passed]
     assert gate.reason == "the GitHub Environment integration requires a wait until 04 March, 12:30 UTC"
@@ -129,9 +127,9 @@ def test_it_waits_as_long_as_the_environment_says_from_when_it_was_asked_for(sta
     assert stages.step("integration", seen(WAITS)) is State.DEPLOYING
 
 
-def test_the_longest_wait_that_github_allows_is_no_end(stages: Stages) -> None:
+def test_wait_timer_of_30_days_does_not_expire(stages: Stages) -> None:
     protection = Protection(wait=timedelta(days=30))
-    stages.ask("integration")
+    stages.request("integration")
     stages.step("integration", seen(protection))
     for _ in range(30):
         assert stages.state("integration") is State.QUEUED
@@ -141,8 +139,8 @@ def test_the_longest_wait_that_github_allows_is_no_end(stages: Stages) -> None:
 
 
 @pytest.mark.parametrize("state", [State.GATING, State.QUEUED])
-def test_what_cannot_be_read_moves_nothing(stages: Stages, state: State) -> None:
-    stages.ask("integration")
+def test_unreadable_protection_blocks_the_promotion(stages: Stages, state: State) -> None:
+    stages.request("integration")
     if state is State.QUEUED:
         stages.step("integration", seen(WAITS))
         stages.later(hours=1)
@@ -151,8 +149,8 @@ def test_what_cannot_be_read_moves_nothing(stages: Stages, state: State) -> None
     assert stages.step("integration", seen(UNPROTECTED)) is State.DEPLOYING
 
 
-def test_a_rule_that_only_github_can_keep_is_refused(stages: Stages) -> None:
-    stages.ask("integration")
+def test_unsupported_protection_rule_is_rejected(stages: Stages) -> None:
+    stages.request("integration")
     assert (
         stages.step("integration", seen(Protection(unsupported_rules=("of the App quality",))))
         is State.REJECTED
@@ -175,10 +173,10 @@ def test_a_rule_that_only_github_can_keep_is_refused(stages: Stages) -> None:
         (UNPROTECTED, None, State.DEPLOYING),
     ],
 )
-def test_a_release_comes_from_a_branch_that_the_environment_admits(
+def test_release_requires_an_allowed_branch(
     stages: Stages, protection: Protection, branch: Branch | None, state: State
 ) -> None:
-    stages.ask("integration")
+    stages.request("integration")
     assert stages.step("integration", seen(protection, branch=branch)) is state
 
 
@@ -197,7 +195,7 @@ def test_a_release_comes_from_a_branch_that_the_environment_admits(
         ("main", "main/x", False),
     ],
 )
-def test_branch_patterns_mean_what_they_mean_on_github(pattern: str, name: str, fits: bool) -> None:
+def test_branch_patterns_match_as_on_github(pattern: str, name: str, fits: bool) -> None:
     assert admits(Protection(branches=(pattern,)), Branch(name)) is fits
 
 
@@ -205,7 +203,7 @@ def test_branch_patterns_mean_what_they_mean_on_github(pattern: str, name: str, 
     st.lists(st.sampled_from(["*", "a*", "?", "b"]), min_size=1, max_size=3),
     st.lists(st.sampled_from(["a", "b", "ab"]), min_size=1, max_size=4),
 )
-def test_no_wildcard_crosses_a_slash(pattern: list[str], name: list[str]) -> None:
+def test_wildcards_match_no_slash(pattern: list[str], name: list[str]) -> None:
     fits = len(pattern) == len(name) and all(fnmatchcase(*pair) for pair in zip(name, pattern, strict=True))
     assert admits(Protection(branches=("/".join(pattern),)), Branch("/".join(name))) is fits
 
@@ -229,45 +227,54 @@ reviewers = st.none() | st.builds(
 
 
 @given(approvals, reviewers, st.sampled_from((0, 1, 2)), st.sampled_from(((), ("web",))))
-def test_an_environments_rule_never_makes_it_easier(
+def test_environment_rules_never_relax_the_pipeline(
     given_by: list[tuple[str, list[str], int, bool]],
-    who: Reviewers | None,
+    reviewers_of_rule: Reviewers | None,
     count: int,
     teams: tuple[str, ...],
 ) -> None:
     wants = f"approvals: {{count: {count}, teams: [{', '.join(teams)}]}}" if count else ""
     text = PIPELINE.replace("integration: {}", f"integration: {{{wants}}}")
-    yes = tuple(
+    given_approvals = tuple(
         Approval(by, NOW - timedelta(hours=hours), release().id, "d" if same else "other", tuple(mine))
         for by, mine, hours, same in given_by
     )
-    asked = promotion(by="bea", release=release(), authors=("ada",), policy=text, configuration_digest="d")
-    bare = replace(asked, approvals=yes)
-    protected = replace(bare, protection=Protection(reviewers=who))
-    counted = {one.by for one in yes if one.configuration_digest == "d" and one.at > NOW - timedelta(days=1)}
+    requested = promotion(
+        by="bea", release=release(), authors=("ada",), policy=text, configuration_digest="d"
+    )
+    bare = replace(requested, approvals=given_approvals)
+    protected = replace(bare, protection=Protection(reviewers=reviewers_of_rule))
+    counted = {
+        approval.by
+        for approval in given_approvals
+        if approval.configuration_digest == "d" and approval.at > NOW - timedelta(days=1)
+    }
     named = {
-        one.by for one in yes if who is not None and (one.by in who.users or set(one.teams) & set(who.teams))
+        approval.by
+        for approval in given_approvals
+        if reviewers_of_rule is not None
+        and (approval.by in reviewers_of_rule.users or set(approval.teams) & set(reviewers_of_rule.teams))
     }
     if is_approved(protected, NOW):
         assert is_approved(bare, NOW)
-        assert who is None or (counted & named) - {"ada", "bea"}
-    if is_approved(bare, NOW) and who is None:
+        assert reviewers_of_rule is None or (counted & named) - {"ada", "bea"}
+    if is_approved(bare, NOW) and reviewers_of_rule is None:
         assert is_approved(protected, NOW)
 
 
-def test_the_audit_says_which_rules_were_read(stages: Stages) -> None:
-    stages.ask("integration")
+def test_audit_records_the_protection_rules(stages: Stages) -> None:
+    stages.request("integration")
     rules = Protection(Reviewers(("dora",)), timedelta(hours=2), branches=("main", "release/*"))
     stages.step("integration", seen(rules, branch=Branch("main")))
-    [entry] = [entry for entry in stages.boards["integration"].audit if entry.action == "protection"]
+    [entry] = [entry for entry in stages.aggregates["integration"].audit if entry.action == "protection"]
     assert entry.before == "nothing"
     assert entry.after == "approval from dora, a wait of 2h, releases of the branch main or release/* only"
     assert stages.state("integration") is PromotionState.AWAITING_APPROVAL
 
 
-def test_reviewers_that_github_does_not_show_are_nobody(stages: Stages) -> None:
+def test_hidden_reviewers_approve_nothing(stages: Stages) -> None:
     assert rules(Protection(Reviewers())) == "approval from reviewers that GitHub does not show"
-    stages.ask("integration", by="bea")
+    stages.request("integration", by="bea")
     assert stages.step("integration", seen(Protection(Reviewers()))) is State.AWAITING_APPROVAL
     with pytest.raises(Refusal):
         stages.approve("integration", "p1", "cem", ("ops",), Protection(Reviewers()))

@@ -18,7 +18,7 @@ PERF = EnvironmentKey.stage(SHOP.id, "perf")
 SALES = EnvironmentKey.demo(SHOP.id, "sales")
 
 
-def named(problem: GreenroomError | None = None) -> StageLookup:
+def lookup(problem: GreenroomError | None = None) -> StageLookup:
     records = {PERF: StageRecord(PERF, SHOP), SALES: StageRecord(SALES, SHOP, pin=Pin("v1", ""))}
     if problem is not None:
         return StageLookup(SHOP, records, problem=problem)
@@ -27,23 +27,21 @@ def named(problem: GreenroomError | None = None) -> StageLookup:
 
 @pytest.mark.parametrize("reasoned", [False, True])
 @pytest.mark.parametrize("typed", ["stagin", "Staging", "stagging", "prod", "int"])
-def test_what_was_mistyped_is_never_the_promotion_that_happens_to_be_there(
-    typed: str, reasoned: bool
-) -> None:
+def test_mistyped_stage_is_not_found(typed: str, reasoned: bool) -> None:
     with refused(r"There is no stage .* Did you mean (staging|production|integration)\?"):
-        named().parse_target((typed, "please"), reasoned=reasoned)
+        lookup().parse_target((typed, "please"), reasoned=reasoned)
 
 
-def test_a_reason_needs_no_stage_where_there_may_be_a_reason() -> None:
-    assert named().parse_target((), reasoned=False) == (None, "")
-    assert named().parse_target(("not", "today"), reasoned=True) == (None, "not today")
-    assert named().parse_target(("staging", "not", "today"), reasoned=True) == ("staging", "not today")
+def test_reason_needs_no_stage() -> None:
+    assert lookup().parse_target((), reasoned=False) == (None, "")
+    assert lookup().parse_target(("not", "today"), reasoned=True) == (None, "not today")
+    assert lookup().parse_target(("staging", "not", "today"), reasoned=True) == ("staging", "not today")
     with refused("There is no stage now"):
-        named().parse_target(("now",), reasoned=False)
+        lookup().parse_target(("now",), reasoned=False)
 
 
-def test_what_the_file_has_no_more_is_still_kept_and_ended_but_not_promoted_to() -> None:
-    names = named()
+def test_removed_stage_accepts_no_promotion() -> None:
+    names = lookup()
     assert names.existing("perf") == names.movable("perf") == PERF
     assert names.parse_target(("perf", "is", "slow"), reasoned=True) == ("perf", "is slow")
     with refused(r"There is no stage perf \(stages: integration, security"):
@@ -51,8 +49,8 @@ def test_what_the_file_has_no_more_is_still_kept_and_ended_but_not_promoted_to()
 
 
 @pytest.mark.parametrize("problem", [ConfigurationError("line 3"), Unavailable("GitHub does not answer.")])
-def test_while_the_file_cannot_be_used_what_stands_is_kept_and_ended(problem: GreenroomError) -> None:
-    names = named(problem)
+def test_existing_stages_are_found_without_configuration(problem: GreenroomError) -> None:
+    names = lookup(problem)
     assert names.existing("perf") == names.movable("perf") == PERF
     assert names.parse_target(("perf", "is", "slow"), reasoned=True) == ("perf", "is slow")
     with refused("sales is pinned to v1"):
@@ -66,9 +64,9 @@ def test_while_the_file_cannot_be_used_what_stands_is_kept_and_ended(problem: Gr
             doubtful()
 
 
-def test_a_pinned_demo_is_moved_where_it_is_pinned() -> None:
-    for moving in (named().configured, named().movable):
+def test_pinned_demo_rejects_commands() -> None:
+    for moving in (lookup().configured, lookup().movable):
         with refused(r"sales is pinned to v1 in \.greenroom\.yml, line 12"):
             moving("sales")
         assert moving("training") == EnvironmentKey.demo(SHOP.id, "training")
-    assert named().existing("sales") == SALES
+    assert lookup().existing("sales") == SALES

@@ -23,7 +23,7 @@ from bot.model.role import Role
 from bot.promotions.view_reader import StageViewReader
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.promotions.simulation import PIPELINE, Town
+from tests.unit.promotions.simulation import PIPELINE, PromotionSimulation
 from tests.unit.promotions.stage_fixtures import SHOP
 
 MOST = 24
@@ -58,18 +58,18 @@ class Comments:
         return Role.WRITE
 
 
-def command_handler(town: Town) -> CommandHandler:
-    store, clock, comments = town.store, town.clock, Comments(town.clock)
+def command_handler(simulation: PromotionSimulation) -> CommandHandler:
+    store, clock, comments = simulation.store, simulation.clock, Comments(simulation.clock)
     views = StageViewReader(
-        store.promotions, store.environments, store.releases, store.audit, town.github, clock
+        store.promotions, store.environments, store.releases, store.audit, simulation.github, clock
     )
     ports = CommandPorts(
         store.commands,
         store.environments,
         comments,
-        town.github,
+        simulation.github,
         comments,
-        StageCommands(town.service),
+        StageCommands(simulation.service),
         StatusQuery(store.environments, store.journal, store.queue, views, clock),
         clock,
         refusal_note,
@@ -77,19 +77,21 @@ def command_handler(town: Town) -> CommandHandler:
     return CommandHandler(ports, timedelta(days=14))
 
 
-async def promote(town: Town) -> Counter[str]:
+async def promote(simulation: PromotionSimulation) -> Counter[str]:
     """Transactions by method."""
-    town.handlers = {**town.handlers, "command": command_handler(town)}
-    store = town.store
+    simulation.handlers = {**simulation.handlers, "command": command_handler(simulation)}
+    store = simulation.store
     await store.deliveries.apply_hints([PullRequestHint(SHOP, 7, "a" * 40, True)])
-    await town.work(20)
+    await simulation.work(20)
     command = CommandPosted(SHOP, 7, COMMENT, digest(TEXT))
-    town.clock.advance(5)
-    await store.deliveries.record(Delivery("1", "issue_comment", "created", town.clock(), SHOP), [command])
+    simulation.clock.advance(5)
+    await store.deliveries.record(
+        Delivery("1", "issue_comment", "created", simulation.clock(), SHOP), [command]
+    )
     before = store.transactions.copy()
     for _ in range(40):
-        await town.work(1)
-        town.clock.advance(1)
+        await simulation.work(1)
+        simulation.clock.advance(1)
         promotions = await store.promotions.find(SHOP.id)
         if promotions and promotions[0].state is PromotionState.SUCCEEDED:
             break
@@ -98,13 +100,13 @@ async def promote(town: Town) -> Counter[str]:
     return store.transactions - before
 
 
-async def test_promote_of_a_known_release_takes_few_transactions(clock: ManualClock, tmp_path: Path) -> None:
+async def test_promote_of_a_known_release_limits_transactions(clock: ManualClock, tmp_path: Path) -> None:
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
     await store.migrate()
-    town = Town(store, clock)
-    await town.begin()
-    town.configure(PIPELINE.partition("  security:")[0])
-    counts = await promote(town)
+    simulation = PromotionSimulation(store, clock)
+    await simulation.begin()
+    simulation.configure(PIPELINE.partition("  security:")[0])
+    counts = await promote(simulation)
     del counts["SqlPromotionStore.find"]  # the test's own
     assert counts.total() <= MOST, counts
     await store.close()

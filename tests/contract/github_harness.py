@@ -42,7 +42,7 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
-class Desk:
+class GitHubHarness:
     """One environment's worker: keeps the receipt as the store would, and reports."""
 
     def __init__(self, github: GitHubServer) -> None:
@@ -106,7 +106,7 @@ class Desk:
     @property
     def deployments(self) -> list[tuple[str, str]]:
         """Commit and state of each."""
-        return [(one.sha, one.state) for one in self.github.deployments.of("acme/shop")]
+        return [(deployment.sha, deployment.state) for deployment in self.github.deployments.of("acme/shop")]
 
     def api_calls(self) -> list[str]:
         """What counts against the rate limit; the archive itself comes from another service."""

@@ -41,7 +41,7 @@ class Killed(Exception):
 
 
 @dataclass
-class Mortal:
+class CrashingCommandStore:
     """What a process has of the store's commands; it may die before it writes down what it decided."""
 
     commands: CommandStore
@@ -75,7 +75,7 @@ class Mortal:
         await self.commands.finish(claim, command)
 
 
-class Desk:
+class CommandHarness:
     """A repository with people in every role, a pull request (1) and one from a fork (2)."""
 
     own, fork = 1, 2
@@ -103,11 +103,11 @@ class Desk:
     def head(self, number: int) -> str:
         return self.github.pulls.get(SHOP, number).head_sha
 
-    async def hear_of_heads(self) -> None:
+    async def record_heads(self) -> None:
         """As the deliveries of `opened` and `synchronize` tell."""
         hints = [
-            PullRequestHint(self.repository, each, self.head(each), open=True)
-            for each in (self.own, self.fork)
+            PullRequestHint(self.repository, number, self.head(number), open=True)
+            for number in (self.own, self.fork)
         ]
         await self.store.deliveries.apply_hints(hints)
 
@@ -130,7 +130,7 @@ class Desk:
 
     async def work(self) -> int:
         """What a worker does about all commands that wait, each in a new process; how many there were."""
-        claims = await self.store.queue.claim("desk", 100, 30)
+        claims = await self.store.queue.claim("test", 100, 30)
         for claim in claims:
             if claim.key.kind != "command":  # nobody reconciles here
                 await self.store.queue.finish(claim)
@@ -152,25 +152,25 @@ class Desk:
         def clock() -> datetime:
             return datetime.now(UTC)
 
-        staging = StageCommands(
+        stage_commands = StageCommands(
             PromotionService(store.promotions, store.releases, app.promotion_readers, clock, describe)
         )
-        storyteller = StageViewReader(
+        view_reader = StageViewReader(
             store.promotions, store.environments, store.releases, store.audit, app.contents, clock
         )
-        telling = StatusQuery(store.environments, store.journal, store.queue, storyteller, clock)
-        peers = CommandPorts(
-            Mortal(store.commands, self.dies),
+        status_query = StatusQuery(store.environments, store.journal, store.queue, view_reader, clock)
+        ports = CommandPorts(
+            CrashingCommandStore(store.commands, self.dies),
             store.environments,
             app.comments,
             app.pull_requests,
             app.collaborators,
-            staging,
-            telling,
+            stage_commands,
+            status_query,
             clock,
             refusal_note,
         )
-        return CommandHandler(peers, LONGEST)
+        return CommandHandler(ports, LONGEST)
 
     async def type(self, number: int, login: str, body: str) -> Outcome | None:
         """From the comment to what became of it; None when nothing did."""
@@ -180,36 +180,40 @@ class Desk:
         return await self.outcome(comment)
 
     async def outcome(self, comment: Comment) -> Outcome | None:
-        found = await self.store.commands.get(comment.id)
-        return found[1] if found else None
+        stored = await self.store.commands.get(comment.id)
+        return stored[1] if stored else None
 
     async def environment(self, number: int) -> Environment:
-        found = await self.store.environments.get(EnvironmentKey.preview(self.repository.id, number))
-        assert found is not None
-        return found
+        environment = await self.store.environments.get(EnvironmentKey.preview(self.repository.id, number))
+        assert environment is not None
+        return environment
 
-    async def wishes(self, number: int) -> UserOverrides:
+    async def overrides(self, number: int) -> UserOverrides:
         return (await self.environment(number)).overrides
 
     async def audit(self) -> list[AuditEntry]:
         """The newest first."""
         return await self.store.audit.entries(self.repository.id)
 
-    async def asked(self, number: int) -> list[Decision]:
-        return [each for each in await self._journal(number) if each.action == "asked"]
+    async def requested(self, number: int) -> list[Decision]:
+        return [decision for decision in await self._journal(number) if decision.action == "asked"]
 
     async def refused(self, number: int) -> list[tuple[str, str]]:
         """Why, and who had typed it; the newest first."""
-        return [(each.reason, each.by) for each in await self._journal(number) if each.action == "refused"]
+        return [
+            (decision.reason, decision.by)
+            for decision in await self._journal(number)
+            if decision.action == "refused"
+        ]
 
     async def _journal(self, number: int) -> list[Decision]:
         return await self.store.journal.decisions(EnvironmentKey.preview(self.repository.id, number))
 
-    async def waits(self, comment: Comment) -> bool:
+    async def is_queued(self, comment: Comment) -> bool:
         return await self.store.queue.look(WorkKey.command(comment.id)) is not None
 
     def answers(self, number: int) -> list[str]:
-        return [each.body for each in self.github.comments.on(SHOP, number) if each.app is not None]
+        return [comment.body for comment in self.github.comments.on(SHOP, number) if comment.app is not None]
 
     def reactions(self, comment: Comment) -> list[str]:
         return [reaction.content for reaction in self.github.comments.reactions(comment.id)]
@@ -219,7 +223,7 @@ ROLES = ("read", "triage", "write", "maintain", "admin")
 
 
 @asynccontextmanager
-async def command_desk(folder: Path) -> AsyncIterator[Desk]:
+async def command_harness(folder: Path) -> AsyncIterator[CommandHarness]:
     """People are called as their role; `stranger` has none, and `mallory` has the fork."""
     store = await Store.open(f"sqlite:///{folder / 'greenroom.db'}")
     await store.migrate()
@@ -238,7 +242,7 @@ async def command_desk(folder: Path) -> AsyncIterator[Desk]:
         github.repositories.push("mallory/shop", "mine", {"price.txt": "0\n"}, by="mallory")
         github.pulls.open(SHOP, "mallory:mine", by="mallory", title="All for free")
         github.apps.install("acme", by="admin")
-        desk = Desk(github, store)
-        await desk.hear_of_heads()
-        yield desk
+        harness = CommandHarness(github, store)
+        await harness.record_heads()
+        yield harness
     await store.close()

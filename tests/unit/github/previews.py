@@ -83,7 +83,7 @@ CHECKS = (
 )
 RUNNING = PhaseRecord(NOW)
 
-SCENES: Mapping[str, tuple[Status, texts.Location]] = {
+PREVIEWS: Mapping[str, tuple[Status, texts.Location]] = {
     "pending": (replace(PENDING, phases={Phase.CONFIGURATION: RUNNING}), PLACE),
     "updating": (replace(PENDING, live_commit=OLD), BESIDE_OLDER),
     "checked-again": (replace(PENDING, live_commit=NEW), BESIDE_OLDER),
