@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from bot.config.scalars import scalar
+from bot.config.scalars import Scalar, scalar
 
 Path = tuple[str | int, ...]
 """Keys and indexes that lead from a document's root to a value."""
@@ -33,6 +33,10 @@ class DocumentError(ValueError):
         self.line = line
 
 
+Resolve = Callable[[str, str | None, bool], Scalar]
+"""From a scalar's text, its tag and whether it is unquoted to its value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     value: Any
@@ -49,10 +53,10 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int:
     return lines.get(path, 1)
 
 
-def yaml_documents(text: str, nodes: int = 0) -> Iterator[Document]:
+def yaml_documents(text: str, nodes: int = 0, resolve: Resolve = scalar) -> Iterator[Document]:
     """The documents of a YAML text. `nodes` is the number of values read before. Raises DocumentError."""
     try:
-        yield from _Composer(text, nodes).documents()
+        yield from _Composer(text, nodes, resolve).documents()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(str(error.problem), line) from None
@@ -63,7 +67,8 @@ def yaml_documents(text: str, nodes: int = 0) -> Iterator[Document]:
 class _Composer:
     """Builds values from parser events, so that limits apply before aliases are expanded."""
 
-    def __init__(self, text: str, nodes: int) -> None:
+    def __init__(self, text: str, nodes: int, resolve: Resolve) -> None:
+        self._resolve = resolve
         self._events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
         self._nodes = nodes
         self._anchors: dict[str, tuple[Any, int]] = {}
@@ -145,7 +150,7 @@ class _Composer:
             raise _error(event, "a value is longer than 1 MiB")
         self._count(event, len(event.value) // _CHARACTERS_PER_NODE)
         try:
-            return scalar(event.value, event.tag, event.implicit[0])
+            return self._resolve(event.value, event.tag, event.implicit[0])
         except ValueError as error:
             raise _error(event, str(error)) from None
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import ValidationError
 
 from bot.config.documents import Document, DocumentError, Path, line_of, yaml_documents
+from bot.config.scalars import Scalar, scalar
 from bot.config.schema import Configuration
 from bot.config.stages import Problem, pipeline_problems
 from bot.model.environment import EnvironmentKey
@@ -19,6 +21,7 @@ from bot.model.size import Size
 CONFIG_FILE = ".greenroom.yml"
 
 _MAX_CHARACTERS = 64 * 1024
+_EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+")
 _MAX_PROBLEMS = 10
 """More are usually consequences of the first ones."""
 
@@ -85,12 +88,19 @@ def _read(text: str) -> Document:
     if len(text) > _MAX_CHARACTERS:
         raise ConfigurationError(f"{CONFIG_FILE} is larger than {_MAX_CHARACTERS // 1024} KiB")
     try:
-        documents = list(yaml_documents(text))
+        documents = list(yaml_documents(text, resolve=_resolve))
     except DocumentError as error:
         raise ConfigurationError(f"{CONFIG_FILE}, line {error.line or 1}: {error}") from None
     if len(documents) != 1 or not isinstance(documents[0].value, dict):
         raise ConfigurationError(f"{CONFIG_FILE}, line 1: expected one mapping that starts with `version: 1`")
     return documents[0]
+
+
+def _resolve(text: str, tag: str | None, plain: bool) -> Scalar:
+    """As in manifests, but an unquoted release id such as 4123e5678901 is text and not a number."""
+    if plain and tag is None and _EXPONENT.fullmatch(text):
+        return text
+    return scalar(text, tag, plain)
 
 
 def _format(problem: Problem, lines: Mapping[Path, int]) -> str:

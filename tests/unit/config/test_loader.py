@@ -220,6 +220,11 @@ def test_demo_is_a_seeded_stage_without_automation() -> None:
     assert field_line(text, "demo", "sales", "release") == 7
 
 
+def test_unquoted_release_id_with_an_exponent_is_text() -> None:
+    text = MINIMAL + "demo: {sales: {release: 4123e5678901}}\n"
+    assert parse_configuration(text).demo["sales"].release == "4123e5678901"
+
+
 def test_host_without_grant_names_line_field_and_setting() -> None:
     text = ROUTED + "stages:\n  production:\n    host: shop.example.com"
     shop, grants = Repository(7, 1, "acme", "shop"), HostGrants({"acme/shop": ("shop.example.com",)})
