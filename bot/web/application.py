@@ -40,8 +40,8 @@ class SecurityHeaders:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = message["headers"]
-                present = {name for name, _ in headers}
-                headers.extend(header for header in _HEADERS.items() if header[0] not in present)
+                present = dict(headers)
+                headers += [header for header in _HEADERS.items() if header[0] not in present]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -9,14 +9,16 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
+import msgspec
 import structlog
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
+from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from bot.intake.parser import ParsedDelivery, parse_delivery
 from bot.intake.payload import InvalidPayload
@@ -30,7 +32,10 @@ LARGEST_BODY = 25 * 1024 * 1024
 _LARGE_BODY = 1024 * 1024
 """Bytes; larger bodies are verified and decoded in a thread, so that they do not block other requests."""
 
-_HEADER = re.compile(r"[\x21-\x7e]{1,100}")
+_HEADER = re.compile(rb"[\x21-\x7e]{1,100}")
+
+Headers = Mapping[bytes, bytes]
+"""Names are in lower case."""
 
 _log = structlog.get_logger(__name__)
 _level = logging.getLogger(__name__)
@@ -60,7 +65,9 @@ class _Refused(Exception):
 
 
 class WebhookEndpoint:
-    """Accepts each of the secrets, so that one can be rotated.
+    """An ASGI application: a Request and its wrappers would cost as much as the signature.
+
+    Accepts each of the secrets, so that one can be rotated.
 
     NoSecret when there is none, or an empty one.
     """
@@ -73,44 +80,46 @@ class WebhookEndpoint:
         self._telemetry = telemetry
 
     def route(self) -> Route:
-        return Route("/webhooks", self.receive, methods=["POST"])
+        return Route("/webhooks", self, methods=["POST"])
 
-    async def receive(self, request: Request) -> Response:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.perf_counter()
+        headers: Headers = dict(scope["headers"])
         status: int | None = None
         try:
-            response = await self._respond(request)
+            response = await self._respond(headers, receive)
             status = response.status_code
+            await response(scope, receive, send)
         except ClientDisconnect:
-            response = Response(status_code=400)
-        event = request.headers.get("x-github-event", "")
-        self._telemetry.delivery(event, status, time.perf_counter() - started)
-        return response
+            pass
+        finally:
+            event = headers.get(b"x-github-event", b"").decode("latin-1")
+            self._telemetry.delivery(event, status, time.perf_counter() - started)
 
-    async def _respond(self, request: Request) -> Response:
+    async def _respond(self, headers: Headers, receive: Receive) -> Response:
         try:
-            reading = await self._read(request, await _body(request))
-            await self._record(reading)
+            parsed = await self._parse(headers, await _body(headers, receive))
+            await self._record(parsed)
         except _Refused as refusal:
-            guid = request.headers.get("x-github-delivery", "")
+            guid = headers.get(b"x-github-delivery", b"")
             _log.info(
                 "webhook rejected",
-                delivery=guid if _HEADER.fullmatch(guid) else None,
+                delivery=guid.decode() if _HEADER.fullmatch(guid) else None,
                 status=refusal.status,
                 reason=str(refusal),
             )
-            return JSONResponse({"error": str(refusal)}, refusal.status)
-        return JSONResponse({"recorded": reading.delivery.guid}, 202)
+            return _json({"error": str(refusal)}, refusal.status)
+        return _json({"recorded": parsed.delivery.guid}, 202)
 
-    async def _read(self, request: Request, body: bytes) -> ParsedDelivery:
+    async def _parse(self, headers: Headers, body: bytes) -> ParsedDelivery:
         if len(body) > _LARGE_BODY:
-            return await asyncio.to_thread(_verify_and_read, self._secrets, request, body)
-        return _verify_and_read(self._secrets, request, body)
+            return await asyncio.to_thread(_verify_and_parse, self._secrets, headers, body)
+        return _verify_and_parse(self._secrets, headers, body)
 
-    async def _record(self, reading: ParsedDelivery) -> None:
-        delivery = reading.delivery
+    async def _record(self, parsed: ParsedDelivery) -> None:
+        delivery = parsed.delivery
         try:
-            await self._recorder.record(delivery, reading.effects)
+            await self._recorder.record(delivery, parsed.effects)
         except StoreUnavailable as error:
             _log.error("delivery not stored", delivery=delivery.guid, reason=str(error))
             raise _Refused(503, "The delivery could not be stored. Redeliver it.") from error
@@ -118,37 +127,45 @@ class WebhookEndpoint:
             _log.debug("delivery recorded", delivery=delivery.guid, of=delivery.event, action=delivery.action)
 
 
-def _verify_and_read(secrets: Sequence[bytes], request: Request, body: bytes) -> ParsedDelivery:
-    signature = request.headers.get("x-hub-signature-256", "")
-    if not verify(secrets, body, signature.encode("latin-1")):
+def _verify_and_parse(secrets: Sequence[bytes], headers: Headers, body: bytes) -> ParsedDelivery:
+    if not verify(secrets, body, headers.get(b"x-hub-signature-256")):
         raise _Refused(401, "X-Hub-Signature-256 is missing or does not match this App's webhook secret.")
-    event, guid = _header(request, "X-GitHub-Event"), _header(request, "X-GitHub-Delivery")
+    event, guid = _header(headers, "X-GitHub-Event"), _header(headers, "X-GitHub-Delivery")
     try:
         return parse_delivery(event, guid, body, datetime.now(UTC))
     except InvalidPayload as error:
         raise _Refused(400, f"{error} Set the App's webhook content type to application/json.") from error
 
 
-def _header(request: Request, name: str) -> str:
-    value = request.headers.get(name, "")
+def _header(headers: Headers, name: str) -> str:
+    value = headers.get(name.lower().encode(), b"")
     if not _HEADER.fullmatch(value):
         raise _Refused(400, f"The header {name} is missing or malformed.")
-    return value
+    return value.decode()
 
 
-async def _body(request: Request) -> bytes:
+async def _body(headers: Headers, receive: Receive) -> bytes:
     """The whole body; stops reading at the limit, whatever the Content-Length."""
-    announced = request.headers.get("content-length", "")
+    announced = headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced[:20]) > LARGEST_BODY:
         raise _too_large()
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
         if size > LARGEST_BODY:
             raise _too_large()
-        chunks.append(chunk)
+        more = message.get("more_body", False)
     return b"".join(chunks)
+
+
+def _json(content: dict[str, str], status: int) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
 
 
 def _too_large() -> _Refused:
