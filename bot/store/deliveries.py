@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, or_, select
@@ -36,7 +36,15 @@ from bot.store.promotions import wake_all, wake_pending
 from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories, stages
 
-_Entry = tuple[Delivery, Sequence[WebhookEffect]]
+_COLLECTION_SECONDS = 0.001
+"""Deliveries that arrive within this time share a transaction: a commit costs the same for one as for all."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    delivery: Delivery
+    effects: Sequence[WebhookEffect]
+    stored: asyncio.Future[None]
 
 
 class SqlDeliveryStore:
@@ -44,41 +52,42 @@ class SqlDeliveryStore:
         self._database = database
         self._clock = clock
         self._waiting: list[_Entry] = []
-        """Deliveries of the next transaction; while the database is busy with one, more join it."""
-        self._transaction: asyncio.Task[None] | None = None
+        self._recording: asyncio.Task[None] | None = None
 
     async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect] = ()) -> None:
         """Returns once the delivery and its work are on disk; a repeated guid has no second effect.
 
         StoreUnavailable: the delivery must not be acknowledged; a redelivery is processed.
         """
-        entry = (delivery, effects)
+        entry = _Entry(delivery, effects, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
-        if self._transaction is None:
-            self._transaction = asyncio.create_task(self._record_waiting())
+        if self._recording is None:
+            self._recording = asyncio.create_task(self._record_waiting(), name="record-deliveries")
         try:
-            await asyncio.shield(self._transaction)
+            await entry.stored
         except StoreUnavailable:
             raise
         except Exception:  # one of the deliveries cannot be stored: it must not fail the others
-            now = self._clock()
-            await self._database.run(lambda connection: _record(connection, [entry], now))
+            await self._record([entry])
 
     async def _record_waiting(self) -> None:
+        """While deliveries wait: stores all of them in one transaction, and wakes their callers."""
+        while self._waiting:
+            await asyncio.sleep(_COLLECTION_SECONDS)
+            entries, self._waiting = self._waiting, []
+            try:
+                await self._record(entries)
+            except Exception as error:
+                if isinstance(error, StoreUnavailable):  # the next transaction could exceed GitHub's timeout
+                    entries, self._waiting = entries + self._waiting, []
+                _resolve(entries, error)
+            else:
+                _resolve(entries, None)
+        self._recording = None
+
+    async def _record(self, entries: Sequence[_Entry]) -> None:
         now = self._clock()
-        entries: list[_Entry] = []
-
-        def record(connection: Connection) -> None:
-            if not entries:  # otherwise the database retries
-                entries.extend(self._waiting)
-                self._waiting, self._transaction = [], None
-            _record(connection, entries, now)
-
-        try:
-            await self._database.run(record)
-        finally:
-            if not entries:  # the transaction did not start
-                self._waiting, self._transaction = [], None
+        await self._database.run(lambda connection: _record(connection, entries, now))
 
     async def apply_hints(self, hints: Sequence[PullRequestHint]) -> None:
         """Applies what a sweep found, with the same effect as a delivery."""
@@ -109,15 +118,25 @@ class SqlDeliveryStore:
         return await self._database.run(lambda connection: _find_repository(connection, repository_id))
 
 
+def _resolve(entries: Sequence[_Entry], error: Exception | None) -> None:
+    for entry in entries:
+        if entry.stored.done():  # its caller was cancelled
+            continue
+        if error is None:
+            entry.stored.set_result(None)
+        else:
+            entry.stored.set_exception(error)
+
+
 def _record(connection: Connection, entries: Sequence[_Entry], now: datetime) -> None:
-    first_of_guid = {delivery.guid: delivery for delivery, _ in reversed(entries)}
-    rows = [_row(first_of_guid[guid]) for guid in sorted(first_of_guid)]
+    first_of_guid = {entry.delivery.guid: entry for entry in reversed(entries)}
+    rows = [_row(first_of_guid[guid].delivery) for guid in sorted(first_of_guid)]
     new = {row[0] for row in _INSERT.run(connection, rows)}
     effects = [
         effect
-        for delivery, own in entries
-        if delivery.guid in new and first_of_guid[delivery.guid] is delivery
-        for effect in own
+        for entry in entries
+        if entry.delivery.guid in new and first_of_guid[entry.delivery.guid] is entry
+        for effect in entry.effects
     ]
     hints = [effect for effect in effects if isinstance(effect, PullRequestHint)]
     for effect in effects:

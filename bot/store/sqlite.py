@@ -39,9 +39,6 @@ _CHECKPOINT_PAGES = 8000
 """32 MB between two checkpoints: commits wait while the log is copied back."""
 _STATEMENTS = 512
 """Size of the cache of prepared statements; bulk statements differ by their number of rows."""
-_LARGEST_BATCH = 64
-_QUIET_TURNS = 2
-"""Turns of the event loop without a new transaction; a request needs two from the socket to the store."""
 
 
 class GroupedTransaction(Generic[T]):
@@ -170,7 +167,6 @@ class SqliteDatabase:
         self._group_commit = None
 
     async def _run_batch(self) -> None:
-        await self._collect()
         await self._begin()
         self._in_flight = self._take_waiting()
         changes = self._driver.total_changes
@@ -179,14 +175,6 @@ class SqliteDatabase:
                 unit.perform(self._connection, self._driver)
             if self._driver.total_changes != changes:
                 await self._in_thread(self._driver.commit)
-
-    async def _collect(self) -> None:
-        """Waits while transactions arrive: a commit costs the same for one as for all of them."""
-        quiet = 0
-        while quiet < _QUIET_TURNS and len(self._waiting) < _LARGEST_BATCH:
-            before = len(self._waiting)
-            await asyncio.sleep(0)
-            quiet = quiet + 1 if len(self._waiting) == before else 0
 
     async def _begin(self) -> None:
         try:
