@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import time
@@ -23,6 +24,8 @@ _CLOSING_SECONDS = 7
 """The part of it for returning unfinished work to the queue and for closing."""
 _KEEP_ALIVE_SECONDS = 75
 """Longer than the idle timeout of gateways, so that the gateway closes idle connections first."""
+_GC_ALLOCATIONS = 10_000
+"""Between two garbage collections; Python's default of 700 costs up to a tenth of the time of a webhook."""
 
 _log = structlog.get_logger(__name__)
 
@@ -60,6 +63,7 @@ async def _run(application: Application, listener: socket.socket) -> None:
     try:
         if await _started(application, stopping):
             _log.info("listening", address=address(listener))
+            _limit_garbage_collection()
             await _serve(application.web, listener, stopping)
     finally:
         since = stopping.result() if stopping.done() else time.monotonic()
@@ -96,6 +100,12 @@ async def _serve(web: ASGIApp, listener: socket.socket, stopping: asyncio.Future
     await _first(serving, stopping)
     server.should_exit = True
     await serving
+
+
+def _limit_garbage_collection() -> None:
+    """Excludes all present objects: they live long, and a full collection would stop requests for 0.1 s."""
+    gc.freeze()
+    gc.set_threshold(_GC_ALLOCATIONS)
 
 
 async def _first(*futures: asyncio.Future[Any]) -> None:
