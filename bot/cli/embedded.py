@@ -130,19 +130,19 @@ def node(
     """Run a node that runs pods as local processes, and a gateway for the routes of the cluster."""
     from contextlib import AsyncExitStack
 
-    from bot.embedded.client import Connection
+    from bot.cluster.client.connection import connect
     from bot.embedded.controllers import Controllers
     from bot.embedded.gateway import Gateway
     from bot.embedded.node import Node
 
     async def serve() -> None:
-        connection = Connection.from_kubeconfig(kubeconfig)
         async with AsyncExitStack() as stack:
             folder = stack.enter_context(_private_folder())
+            api = await stack.enter_async_context(await connect(kubeconfig, user_agent="greenroom-embedded"))
             if controllers:
-                await stack.enter_async_context(Controllers(connection))
-            await stack.enter_async_context(Node(connection, folder))
-            gateway = await stack.enter_async_context(Gateway(connection, port=port))
+                await stack.enter_async_context(Controllers(api))
+            await stack.enter_async_context(Node(api, folder))
+            gateway = await stack.enter_async_context(Gateway(api, port=port))
             address = f"127.0.0.1:{gateway.port}"
             _print_settings(f"http://{address}", GREENROOM_GATEWAY_ADDRESS=address)
             await _until_signal()

@@ -50,7 +50,7 @@ class KubernetesNamespaces:
         self._policy = policy
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
-        return view(await self._api.get(NAMESPACE, name), environment)
+        return view(await self._api.find(NAMESPACE, name), environment)
 
     async def prepare(
         self,
@@ -66,7 +66,7 @@ class KubernetesNamespaces:
         Superseded when the namespace was prepared for a newer generation.
         """
         body = namespace_object(name, environment, repository, generation, self._policy)
-        live = await self._api.get(NAMESPACE, name)
+        live = await self._api.find(NAMESPACE, name)
         state = view(live, environment).state
         await fence()
         if live is None:
@@ -83,7 +83,7 @@ class KubernetesNamespaces:
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         """Starts the deletion of exactly the namespace that was read and found to be ours."""
-        live = await self._api.get(NAMESPACE, name)
+        live = await self._api.find(NAMESPACE, name)
         state = view(live, environment).state
         if live is None or state is NamespaceState.TERMINATING:
             return
@@ -103,7 +103,7 @@ class KubernetesNamespaces:
 
     async def owned_namespace(self, name: str) -> OwnedNamespace | None:
         """The namespace of that name; None when it is absent or does not carry our label."""
-        live = await self._api.get(NAMESPACE, name)
+        live = await self._api.find(NAMESPACE, name)
         labels = (live["metadata"].get("labels") or {}) if live else {}
         return _owned(live) if live and labels.get(MANAGED_BY) == MANAGER and ENVIRONMENT in labels else None
 

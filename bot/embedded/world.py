@@ -11,8 +11,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
-from bot.embedded.client import Client, Connection
-from bot.embedded.client.resources import GATEWAY_CLASSES, GATEWAYS, NAMESPACES
+from bot.cluster.client import kinds
+from bot.cluster.client.connection import connect
 from bot.embedded.controllers import Controllers
 from bot.embedded.gateway import CONTROLLER_NAME, Gateway
 from bot.embedded.github import GitHubServer
@@ -60,13 +60,13 @@ class World:
         if self._given is None:
             self.kubernetes = await stack.enter_async_context(KubernetesServer())
             self.kubernetes.write_kubeconfig(self.kubeconfig)
-        self.connection = Connection.from_kubeconfig(self.kubeconfig)
+        connecting = connect(self.kubeconfig, user_agent="greenroom-embedded")
+        self.client = await stack.enter_async_context(await connecting)
         if self._given is None:
-            await stack.enter_async_context(Controllers(self.connection))
-        self.client = await stack.enter_async_context(Client(self.connection))
-        await stack.enter_async_context(Node(self.connection, folder / "node"))
+            await stack.enter_async_context(Controllers(self.client))
+        await stack.enter_async_context(Node(self.client, folder / "node"))
         await self._apply_gateway()
-        self.gateway = await stack.enter_async_context(Gateway(self.connection))
+        self.gateway = await stack.enter_async_context(Gateway(self.client))
 
     def settings(self, public_url: str, database: Path) -> Mapping[str, str]:
         """The environment variables with which the bot runs in this world."""
@@ -117,10 +117,10 @@ class World:
         gateway_class = {"controllerName": CONTROLLER_NAME}
         gateway = {"gatewayClassName": "embedded", "listeners": [listener]}
         bodies = (
-            (NAMESPACES, {"metadata": {"name": namespace}}),
-            (GATEWAY_CLASSES, {"metadata": {"name": "embedded"}, "spec": gateway_class}),
-            (GATEWAYS, {"metadata": {"name": name, "namespace": namespace}, "spec": gateway}),
+            (kinds.NAMESPACE, {"metadata": {"name": namespace}}),
+            (kinds.GATEWAY_CLASS, {"metadata": {"name": "embedded"}, "spec": gateway_class}),
+            (kinds.GATEWAY, {"metadata": {"name": name, "namespace": namespace}, "spec": gateway}),
         )
-        for resource, body in bodies:
-            typed = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
-            await self.client.apply(resource, typed, field_manager="embedded-world")
+        for kind, body in bodies:
+            typed = {"apiVersion": kind.api_version, "kind": kind.name, **body}
+            await self.client.apply(typed)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.cluster.apply import KubernetesWorkloads
-from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.api import KubernetesApi, Object
 from bot.cluster.client.connection import connect
+from bot.cluster.client.kinds import GATEWAY, GATEWAY_CLASS, NAMESPACE, POD, Kind
 from bot.cluster.data import KubernetesData
 from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.namespaces import KubernetesNamespaces
@@ -22,8 +23,6 @@ from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
-from bot.embedded.client import Client, Connection, Object, Resource
-from bot.embedded.client.resources import GATEWAY_CLASSES, GATEWAYS, NAMESPACES, PODS
 from bot.embedded.controllers import Controllers
 from bot.embedded.gateway import CONTROLLER_NAME, Gateway
 from bot.embedded.kubernetes import KubernetesServer
@@ -51,7 +50,7 @@ class Harness:
     workloads: KubernetesWorkloads
     data: KubernetesData
     health: KubernetesHealth
-    observer: Client
+    observer: KubernetesApi
     policy: ClusterPolicy
     kubeconfig: Path
     key: EnvironmentKey
@@ -120,8 +119,8 @@ async def harness_on(kubeconfig: Path, server: KubernetesServer | None) -> Async
     gateways = f"gateways-{secrets.token_hex(4)}"
     policy = ClusterPolicy(gateways, "main", Domain("http", "preview.test", None))
     async with (
-        await connect(str(kubeconfig)) as api,
-        Client(Connection.from_kubeconfig(kubeconfig)) as observer,
+        await connect(kubeconfig) as api,
+        await connect(kubeconfig, user_agent="test") as observer,
     ):
         harness = Harness(
             api,
@@ -142,7 +141,7 @@ async def harness_on(kubeconfig: Path, server: KubernetesServer | None) -> Async
             yield harness
         finally:
             for name in (harness.namespace, gateways):
-                await observer.delete(NAMESPACES, name)
+                await observer.delete(NAMESPACE, name)
 
 
 @contextlib.asynccontextmanager
@@ -150,28 +149,27 @@ async def embedded_kubeconfig(folder: Path) -> AsyncIterator[tuple[Path, Kuberne
     """The embedded API server with its controllers."""
     async with KubernetesServer() as server:
         kubeconfig = server.write_kubeconfig(folder / "kubeconfig")
-        async with Controllers(Connection.from_kubeconfig(kubeconfig)):
+        async with await connect(kubeconfig, user_agent="test") as client, Controllers(client):
             yield kubeconfig, server
 
 
 @contextlib.asynccontextmanager
 async def running_on(harness: Harness, folder: Path) -> AsyncIterator[Running]:
-    connection = Connection.from_kubeconfig(harness.kubeconfig)
     async with contextlib.AsyncExitStack() as stack:
         registry = await stack.enter_async_context(RegistryServer(folder / "registry", anonymous=True))
-        await stack.enter_async_context(Node(connection, folder / "node", restart_backoff=0.1))
+        await stack.enter_async_context(Node(harness.observer, folder / "node", restart_backoff=0.1))
         await make_gateway(harness)
-        proxy = await stack.enter_async_context(Gateway(connection))
+        proxy = await stack.enter_async_context(Gateway(harness.observer))
         address = f"127.0.0.1:{proxy.port}"
         gateway = await stack.enter_async_context(HttpGateway(harness.policy.domain, address))
         try:
             yield Running(harness, registry, Builder(folder / "registry"), gateway)
         finally:
             # The node stops before a real namespace is deleted, so its pods are deleted here.
-            await harness.observer.delete(NAMESPACES, harness.namespace)
-            for pod in (await harness.observer.list(PODS, harness.namespace)).items:
+            await harness.observer.delete(NAMESPACE, harness.namespace)
+            for pod in (await harness.observer.list(POD, harness.namespace)).items:
                 await harness.observer.delete(
-                    PODS, pod["metadata"]["name"], harness.namespace, grace_seconds=0
+                    POD, pod["metadata"]["name"], harness.namespace, grace_seconds=0
                 )
 
 
@@ -180,18 +178,18 @@ async def make_gateway(harness: Harness, **listener: object) -> None:
     namespace, name = harness.policy.gateway_namespace, harness.policy.gateway_name
     everywhere = {"namespaces": {"from": "All"}}
     first = {"name": "http", "port": 80, "protocol": "HTTP", "allowedRoutes": everywhere, **listener}
-    objects: tuple[tuple[Resource, Object, Object], ...] = (
-        (NAMESPACES, {"name": namespace}, {}),
-        (GATEWAY_CLASSES, {"name": "embedded"}, {"spec": {"controllerName": CONTROLLER_NAME}}),
+    objects: tuple[tuple[Kind, Object, Object], ...] = (
+        (NAMESPACE, {"name": namespace}, {}),
+        (GATEWAY_CLASS, {"name": "embedded"}, {"spec": {"controllerName": CONTROLLER_NAME}}),
         (
-            GATEWAYS,
+            GATEWAY,
             {"name": name, "namespace": namespace},
             {"spec": {"gatewayClassName": "embedded", "listeners": [first]}},
         ),
     )
-    for resource, metadata, rest in objects:
-        body = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **rest}
-        await harness.observer.apply(resource, body, field_manager="test")
+    for kind, metadata, rest in objects:
+        body = {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **rest}
+        await harness.observer.apply(body)
 
 
 async def eventually(check: Callable[[], Awaitable[bool]], describe: Callable[[], str] = lambda: "") -> None:

@@ -9,12 +9,16 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import pytest
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.client.rest import RESTClientObject
+from kubernetes.aio.config import load_kube_config
 
-from bot.embedded.client import Connection
 from bot.embedded.kubernetes import KubernetesServer
 
 Json = dict[str, Any]
@@ -88,23 +92,29 @@ async def opened(place: str, request: pytest.FixtureRequest) -> AsyncIterator[Ap
     async with contextlib.AsyncExitStack() as stack:
         server = None
         if place == "real":
-            connection = Connection.from_kubeconfig(request.getfixturevalue("real_kubeconfig"))
+            kubeconfig = request.getfixturevalue("real_kubeconfig")
         else:
             server = await stack.enter_async_context(KubernetesServer())
-            connection = Connection(server.url, token=server.token)
-        headers = {"User-Agent": "story/1", "Accept": "application/json"}
-        if connection.token:
-            headers["Authorization"] = f"Bearer {connection.token}"
-        client = httpx.AsyncClient(
-            base_url=connection.url, headers=headers, verify=connection.tls(), timeout=15
-        )
-        http = await stack.enter_async_context(client)
+            folder = stack.enter_context(TemporaryDirectory())
+            kubeconfig = server.write_kubeconfig(Path(folder) / "kubeconfig")
+        http = await stack.enter_async_context(await _http_client(kubeconfig))
         api = Api(http, f"story-{secrets.token_hex(4)}", server)
         await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": api.namespace}})
         account = api.path("serviceaccounts", "default")
         await api.until(lambda: _exists(api, account))
         yield api
         await api.call("DELETE", f"/api/v1/namespaces/{api.namespace}")
+
+
+async def _http_client(kubeconfig: Path) -> httpx.AsyncClient:
+    """Plain HTTP with the credentials of a kubeconfig."""
+    configuration: Any = Configuration()
+    await load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
+    headers = {"User-Agent": "story/1", "Accept": "application/json"}
+    if token := configuration.get_api_key_with_prefix("BearerToken"):
+        headers["Authorization"] = token
+    tls = RESTClientObject(configuration).ssl_context
+    return httpx.AsyncClient(base_url=configuration.host, headers=headers, verify=tls, timeout=15)
 
 
 async def _exists(api: Api, path: str) -> bool:

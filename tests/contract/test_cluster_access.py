@@ -13,8 +13,7 @@ import yaml
 
 from bot.cluster.client.access import RIGHTS, Right, gateway_problem, missing_rights
 from bot.cluster.client.connection import ConnectionFailed, connect
-from bot.cluster.client.kinds import NAMESPACE
-from bot.embedded.client.resources import GATEWAYS
+from bot.cluster.client.kinds import GATEWAY, NAMESPACE
 from bot.embedded.kubernetes.faults import Fault
 from bot.model.errors import Rejected, Unavailable
 from tests.contract.cluster_harness import Harness, make_gateway
@@ -90,7 +89,7 @@ async def _taken_up(harness: Harness) -> None:
         for kind in ("Accepted", "Programmed")
     ]
     await harness.observer.patch_status(
-        GATEWAYS, "main", {"conditions": conditions}, harness.policy.gateway_namespace
+        GATEWAY, "main", {"conditions": conditions}, harness.policy.gateway_namespace
     )
 
 

@@ -6,18 +6,18 @@ import asyncio
 
 import pytest
 
-from bot.embedded.client import Resource
-from bot.embedded.client.resources import (
-    CONFIG_MAPS,
-    DEPLOYMENTS,
-    HTTP_ROUTES,
-    JOBS,
-    NETWORK_POLICIES,
-    PERSISTENT_VOLUME_CLAIMS,
-    SECRETS,
-    SERVICE_ACCOUNTS,
-    SERVICES,
-    STATEFUL_SETS,
+from bot.cluster.client.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HTTP_ROUTE,
+    JOB,
+    NETWORK_POLICY,
+    PERSISTENT_VOLUME_CLAIM,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    STATEFUL_SET,
+    Kind,
 )
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Wave
@@ -30,7 +30,7 @@ CLAIM = {
     "metadata": {"name": "files"},
     "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
 }
-SECRET = {
+CREDENTIALS = {
     "apiVersion": "v1",
     "kind": "Secret",
     "metadata": {"name": "db"},
@@ -65,7 +65,7 @@ SCALER = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
         "metrics": [
             {
-                "type": "Resource",
+                "type": "Kind",
                 "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
             }
         ],
@@ -95,7 +95,7 @@ EVERYTHING = (
     stateful_set(),
     service("db", 5432, clusterIP="None"),
     config_map(A="1"),
-    SECRET,
+    CREDENTIALS,
     ROLE,
     BINDING,
     ACCOUNT,
@@ -117,11 +117,11 @@ async def test_apply_accepts_every_allowed_kind(harness: Harness):
     bundle = harness.render(*EVERYTHING, seed=job(), checks=(job("smoke"),), config={"B": "2"})
     await harness.apply(bundle)
     await harness.workloads.apply(harness.namespace, list(bundle.checks.values()), open_fence)
-    live = await harness.observer.get(DEPLOYMENTS, "shop", harness.namespace)
+    live = await harness.observer.get(DEPLOYMENT, "shop", harness.namespace)
     assert live["metadata"]["labels"]["greenroom.dev/environment"] == harness.key.label
     template = live["spec"]["template"]
     assert template["metadata"]["labels"]["greenroom.dev/release"] == bundle.release.id
-    for resource, name in ((HTTP_ROUTES, "greenroom-route"), (CONFIG_MAPS, "greenroom-config")):
+    for resource, name in ((HTTP_ROUTE, "greenroom-route"), (CONFIG_MAP, "greenroom-config")):
         assert await harness.observer.find(resource, name, harness.namespace)
 
 
@@ -132,7 +132,7 @@ async def test_apply_is_idempotent(harness: Harness):
 
     async def generations() -> dict[str, object]:
         versions: dict[str, object] = {}
-        for resource in (DEPLOYMENTS, STATEFUL_SETS, JOBS, SERVICES, CONFIG_MAPS, HTTP_ROUTES):
+        for resource in (DEPLOYMENT, STATEFUL_SET, JOB, SERVICE, CONFIG_MAP, HTTP_ROUTE):
             for live in (await harness.observer.list(resource, harness.namespace)).items:
                 metadata = live["metadata"]
                 managed = [
@@ -140,7 +140,7 @@ async def test_apply_is_idempotent(harness: Harness):
                     for entry in metadata.get("managedFields", [])
                     if entry["manager"] == "greenroom"
                 ]
-                versions[f"{resource.kind}/{metadata['name']}"] = (metadata.get("generation"), managed)
+                versions[f"{resource.name}/{metadata['name']}"] = (metadata.get("generation"), managed)
         return versions
 
     before = await generations()
@@ -153,16 +153,16 @@ async def test_apply_removes_dropped_fields(harness: Harness):
     await harness.prepare()
     await harness.apply(harness.render(deployment(), service(), config_map(A="1", B="2")))
     await harness.apply(harness.render(deployment(), service(), config_map(A="1")))
-    assert (await harness.observer.get(CONFIG_MAPS, "shop", harness.namespace))["data"] == {"A": "1"}
+    assert (await harness.observer.get(CONFIG_MAP, "shop", harness.namespace))["data"] == {"A": "1"}
 
 
 async def test_apply_reverts_manual_changes(harness: Harness):
     await harness.prepare()
     bundle = harness.render(deployment(), service(), config_map(A="1"))
     await harness.apply(bundle)
-    await harness.observer.patch(CONFIG_MAPS, "shop", {"data": {"A": "mine"}}, harness.namespace)
+    await harness.observer.patch(CONFIG_MAP, "shop", {"data": {"A": "mine"}}, harness.namespace)
     await harness.apply(bundle)
-    assert (await harness.observer.get(CONFIG_MAPS, "shop", harness.namespace))["data"] == {"A": "1"}
+    assert (await harness.observer.get(CONFIG_MAP, "shop", harness.namespace))["data"] == {"A": "1"}
 
 
 async def test_apply_stops_when_the_fence_closes(harness: Harness):
@@ -178,7 +178,7 @@ async def test_apply_stops_when_the_fence_closes(harness: Harness):
         await harness.workloads.apply(harness.namespace, bundle.waves[Wave.CONFIGURATION], closing)
     written = [
         live
-        for live in (await harness.observer.list(CONFIG_MAPS, harness.namespace)).items
+        for live in (await harness.observer.list(CONFIG_MAP, harness.namespace)).items
         if live["metadata"]["name"].startswith("c")
     ]
     assert len(written) == 5
@@ -205,7 +205,7 @@ async def test_refusal_names_the_invalid_field(harness: Harness):
 
 async def test_refusal_of_a_secret_hides_its_values(harness: Harness):
     await harness.prepare()
-    broken = {**SECRET, "data": {"password": "hunter2-is-not-base64!"}}
+    broken = {**CREDENTIALS, "data": {"password": "hunter2-is-not-base64!"}}
     with pytest.raises(Rejected) as caught:
         await harness.apply(harness.render(deployment(), service(), broken))
     assert "Secret/db" in str(caught.value)
@@ -230,27 +230,27 @@ async def test_prune_deletes_only_dropped_objects(harness: Harness):
         "kind": "ConfigMap",
         "metadata": {"name": "by-hand", "namespace": harness.namespace},
     }
-    await harness.observer.create(CONFIG_MAPS, body)
+    await harness.observer.create(CONFIG_MAP, body)
 
     lean = harness.render(deployment(), service(), CLAIM)
     await harness.apply(lean)
     await harness.workloads.prune(harness.namespace, lean, open_fence)
 
-    async def names(resource: Resource) -> list[str]:
+    async def names(resource: Kind) -> list[str]:
         return sorted(
             live["metadata"]["name"]
             for live in (await harness.observer.list(resource, harness.namespace)).items
         )
 
-    assert await names(DEPLOYMENTS) == ["shop"]
-    assert await names(STATEFUL_SETS) == []
-    assert await names(SERVICES) == ["shop"]
-    assert await names(SECRETS) == []
-    assert [name for name in await names(CONFIG_MAPS) if name != "kube-root-ca.crt"] == ["by-hand"]
-    assert await names(NETWORK_POLICIES) == ["greenroom"]
-    assert await names(SERVICE_ACCOUNTS) == ["default"]
-    assert "files" in await names(PERSISTENT_VOLUME_CLAIMS)
-    assert await names(HTTP_ROUTES) == ["greenroom-route"]
+    assert await names(DEPLOYMENT) == ["shop"]
+    assert await names(STATEFUL_SET) == []
+    assert await names(SERVICE) == ["shop"]
+    assert await names(SECRET) == []
+    assert [name for name in await names(CONFIG_MAP) if name != "kube-root-ca.crt"] == ["by-hand"]
+    assert await names(NETWORK_POLICY) == ["greenroom"]
+    assert await names(SERVICE_ACCOUNT) == ["default"]
+    assert "files" in await names(PERSISTENT_VOLUME_CLAIM)
+    assert await names(HTTP_ROUTE) == ["greenroom-route"]
 
 
 async def test_prune_keeps_objects_of_the_release(harness: Harness):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from bot.embedded.client.resources import (
-    CONFIG_MAPS,
-    DEPLOYMENTS,
-    JOBS,
-    NAMESPACES,
-    PERSISTENT_VOLUME_CLAIMS,
-    SERVICES,
-    STATEFUL_SETS,
+from bot.cluster.client.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    JOB,
+    NAMESPACE,
+    PERSISTENT_VOLUME_CLAIM,
+    SERVICE,
+    STATEFUL_SET,
 )
 from bot.model.data import DataRecord, JobRecord
 from bot.model.manifest import Bundle, Wave
@@ -53,9 +53,9 @@ def bundle(harness: Harness, *more: Any, web: Any = None, **changes: Any) -> Bun
 
 
 async def uids(harness: Harness) -> dict[str, str]:
-    kinds = (CONFIG_MAPS, DEPLOYMENTS, JOBS, PERSISTENT_VOLUME_CLAIMS, SERVICES, STATEFUL_SETS)
+    kinds = (CONFIG_MAP, DEPLOYMENT, JOB, PERSISTENT_VOLUME_CLAIM, SERVICE, STATEFUL_SET)
     return {
-        f"{kind.kind}/{live['metadata']['name']}": live["metadata"]["uid"]
+        f"{kind.name}/{live['metadata']['name']}": live["metadata"]["uid"]
         for kind in kinds
         for live in (await harness.observer.list(kind, harness.namespace)).items
     }
@@ -64,7 +64,7 @@ async def uids(harness: Harness) -> dict[str, str]:
 async def claims_are_made(harness: Harness) -> None:
     async def made() -> bool:
         return (
-            await harness.observer.find(PERSISTENT_VOLUME_CLAIMS, "data-db-0", harness.namespace) is not None
+            await harness.observer.find(PERSISTENT_VOLUME_CLAIM, "data-db-0", harness.namespace) is not None
         )
 
     await eventually(made, lambda: "no controller made the claim")
@@ -96,7 +96,7 @@ async def test_data_survives_a_push_until_the_namespace_is_deleted(harness: Harn
     await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
 
     async def gone() -> bool:
-        return await harness.observer.find(NAMESPACES, harness.namespace) is None
+        return await harness.observer.find(NAMESPACE, harness.namespace) is None
 
     await eventually(gone, lambda: "the namespace is still there")
 
@@ -107,7 +107,7 @@ async def test_reset_deletes_only_objects_with_data(harness: Harness):
     await harness.apply(made)
     await claims_are_made(harness)
     by_hand = {**FILES, "metadata": {"name": "by-hand", "namespace": harness.namespace}}
-    await harness.observer.create(PERSISTENT_VOLUME_CLAIMS, by_hand)
+    await harness.observer.create(PERSISTENT_VOLUME_CLAIM, by_hand)
     record = DataRecord(1, "c" * 40, resetting=True)
     await harness.data.record_data(harness.namespace, harness.key, record, open_fence)
     before = await uids(harness)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.secrets import injected
-from bot.embedded.client.resources import NAMESPACES
 from tests.contract.cluster_harness import Harness, Running, eventually, of_image
 from tests.contract.test_cluster_observe import FAIL
 from tests.unit.cluster.manifests import deployment, service
@@ -33,7 +32,7 @@ async def test_diagnostics_reject_absent_and_foreign_namespaces(harness: Harness
     absent = await reader.look(harness.namespace, harness.key, 40)
     assert absent.unavailable == f"The namespace {harness.namespace} does not exist."
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": harness.namespace}}
-    await harness.observer.apply(NAMESPACES, body, field_manager="somebody")
+    await harness.observer.apply(body)
     foreign = await reader.look(harness.namespace, harness.key, 40)
     assert foreign.unavailable == f"The namespace {harness.namespace} does not belong to this environment."
     assert foreign.events == foreign.logs == ()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.embedded.client.resources import (
-    CONFIG_MAPS,
-    LIMIT_RANGES,
-    NAMESPACES,
-    NETWORK_POLICIES,
-    PODS,
-    RESOURCE_QUOTAS,
-    SERVICE_ACCOUNTS,
+from bot.cluster.client.kinds import (
+    CONFIG_MAP,
+    LIMIT_RANGE,
+    NAMESPACE,
+    NETWORK_POLICY,
+    POD,
+    RESOURCE_QUOTA,
+    SERVICE_ACCOUNT,
 )
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded, Unavailable
@@ -27,16 +27,16 @@ async def state(harness: Harness) -> NamespaceState:
 
 async def create_foreign(harness: Harness, **metadata: object) -> None:
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": harness.namespace, **metadata}}
-    await harness.observer.create(NAMESPACES, body)
+    await harness.observer.create(NAMESPACE, body)
 
 
 async def test_prepare_creates_namespace_and_guard_rails(harness: Harness):
     assert await state(harness) is NamespaceState.ABSENT
     await harness.prepare()
     assert await state(harness) is NamespaceState.OURS
-    for resource in (RESOURCE_QUOTAS, LIMIT_RANGES, NETWORK_POLICIES):
-        assert await harness.observer.find(resource, "greenroom", harness.namespace), resource.kind
-    account = await harness.observer.get(SERVICE_ACCOUNTS, "default", harness.namespace)
+    for resource in (RESOURCE_QUOTA, LIMIT_RANGE, NETWORK_POLICY):
+        assert await harness.observer.find(resource, "greenroom", harness.namespace), resource.name
+    account = await harness.observer.get(SERVICE_ACCOUNT, "default", harness.namespace)
     assert account["automountServiceAccountToken"] is False
 
 
@@ -51,7 +51,7 @@ async def test_namespace_enforces_pod_security(harness: Harness):
 
     async def refused() -> bool:
         with pytest.raises(Exception, match="forbidden") as caught:
-            await harness.observer.create(PODS, pod)
+            await harness.observer.create(POD, pod)
         return "violates PodSecurity" in str(caught.value)
 
     await eventually(refused)
@@ -62,14 +62,14 @@ async def test_prepare_is_idempotent(harness: Harness):
     await harness.prepare()
 
     async def versions() -> list[str]:
-        rails = (RESOURCE_QUOTAS, LIMIT_RANGES, NETWORK_POLICIES)
+        rails = (RESOURCE_QUOTA, LIMIT_RANGE, NETWORK_POLICY)
         live = [await harness.observer.get(live, "greenroom", harness.namespace) for live in rails]
-        live.append(await harness.observer.get(SERVICE_ACCOUNTS, "default", harness.namespace))
-        live.append(await harness.observer.get(NAMESPACES, harness.namespace))
+        live.append(await harness.observer.get(SERVICE_ACCOUNT, "default", harness.namespace))
+        live.append(await harness.observer.get(NAMESPACE, harness.namespace))
         return [live["metadata"]["resourceVersion"] for live in live]
 
     async def quota_counted() -> bool:
-        quota = await harness.observer.get(RESOURCE_QUOTAS, "greenroom", harness.namespace)
+        quota = await harness.observer.get(RESOURCE_QUOTA, "greenroom", harness.namespace)
         return bool((quota.get("status") or {}).get("used"))
 
     await eventually(quota_counted)
@@ -81,9 +81,9 @@ async def test_prepare_is_idempotent(harness: Harness):
 async def test_prepare_updates_the_quota(harness: Harness):
     await harness.prepare()
     await harness.prepare(size=Size("1", "1Gi", "1Gi", "2"))
-    quota = await harness.observer.get(RESOURCE_QUOTAS, "greenroom", harness.namespace)
+    quota = await harness.observer.get(RESOURCE_QUOTA, "greenroom", harness.namespace)
     assert quota["spec"]["hard"]["pods"] == "2"
-    limits = await harness.observer.get(LIMIT_RANGES, "greenroom", harness.namespace)
+    limits = await harness.observer.get(LIMIT_RANGE, "greenroom", harness.namespace)
     assert limits["spec"]["limits"][0]["max"] == {"cpu": "1", "memory": "1Gi"}
 
 
@@ -100,9 +100,9 @@ async def test_pods_above_the_quota_are_reported(harness: Harness):
 
 async def test_prepare_restores_deleted_guard_rails(harness: Harness):
     await harness.prepare()
-    await harness.observer.delete(NETWORK_POLICIES, "greenroom", harness.namespace)
+    await harness.observer.delete(NETWORK_POLICY, "greenroom", harness.namespace)
     await harness.prepare()
-    assert await harness.observer.find(NETWORK_POLICIES, "greenroom", harness.namespace)
+    assert await harness.observer.find(NETWORK_POLICY, "greenroom", harness.namespace)
 
 
 async def test_prepare_rejects_an_older_generation(harness: Harness):
@@ -110,21 +110,21 @@ async def test_prepare_rejects_an_older_generation(harness: Harness):
     await harness.prepare(generation=6)
     with pytest.raises(Superseded):
         await harness.prepare(generation=5)
-    live = await harness.observer.get(NAMESPACES, harness.namespace)
+    live = await harness.observer.get(NAMESPACE, harness.namespace)
     assert live["metadata"]["annotations"]["greenroom.dev/generation"] == "6"
 
 
 async def test_foreign_namespace_is_not_used_or_deleted(harness: Harness):
     await create_foreign(harness)
-    before = await harness.observer.get(NAMESPACES, harness.namespace)
+    before = await harness.observer.get(NAMESPACE, harness.namespace)
     assert await state(harness) is NamespaceState.FOREIGN
     with pytest.raises(Rejected, match="does not belong to this environment"):
         await harness.prepare()
     with pytest.raises(Rejected, match="is not changed"):
         await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
-    after = await harness.observer.get(NAMESPACES, harness.namespace)
+    after = await harness.observer.get(NAMESPACE, harness.namespace)
     assert after["metadata"]["resourceVersion"] == before["metadata"]["resourceVersion"]
-    assert not await harness.observer.find(NETWORK_POLICIES, "greenroom", harness.namespace)
+    assert not await harness.observer.find(NETWORK_POLICY, "greenroom", harness.namespace)
 
 
 async def test_namespace_of_another_environment_is_foreign(harness: Harness):
@@ -154,7 +154,7 @@ async def test_deletion_reports_blockers_until_complete(harness: Harness):
         "kind": "ConfigMap",
         "metadata": {"name": "held", "namespace": harness.namespace, "finalizers": ["example.com/hold"]},
     }
-    await harness.observer.create(CONFIG_MAPS, body)
+    await harness.observer.create(CONFIG_MAP, body)
     await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
     assert await state(harness) is NamespaceState.TERMINATING
 
@@ -167,7 +167,7 @@ async def test_deletion_reports_blockers_until_complete(harness: Harness):
         await harness.prepare()
     # Once more does no harm.
     await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
-    await harness.observer.patch(CONFIG_MAPS, "held", {"metadata": {"finalizers": None}}, harness.namespace)
+    await harness.observer.patch(CONFIG_MAP, "held", {"metadata": {"finalizers": None}}, harness.namespace)
 
     async def gone() -> bool:
         return await state(harness) is NamespaceState.ABSENT

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.cluster.client.access import gateway_problem
-from bot.embedded.client.resources import JOBS, PODS
+from bot.cluster.client.kinds import JOB, POD
 from bot.model.manifest import Bundle, Condition, Manifest, Wave
 from tests.contract.cluster_harness import Harness, Running, eventually, of_image, open_fence
 from tests.unit.cluster.manifests import Object, deployment, job, service, stateful_set
@@ -151,7 +151,7 @@ async def test_failing_check_has_its_log(running: Running):
     [state] = await harness.settled(smoke)
     assert (state.condition, state.message) == (Condition.FAILED, "exit code 3")
     assert state.detail.endswith("fatal: no such table: products")
-    assert len((await harness.observer.list(PODS, harness.namespace)).items) == 1
+    assert len((await harness.observer.list(POD, harness.namespace)).items) == 1
 
 
 async def test_missing_image_fails_at_once(running: Running):
@@ -222,7 +222,7 @@ async def test_deleted_job_is_progressing(harness: Harness):
     bundle = harness.render(seed=job())
     await harness.apply(bundle)
     [seed] = bundle.waves[Wave.SEED]
-    await harness.observer.delete(JOBS, seed["metadata"]["name"], harness.namespace, propagation="Background")
+    await harness.observer.delete(JOB, seed["metadata"]["name"], harness.namespace)
 
     async def missed() -> bool:
         [state] = await harness.health.observe(harness.namespace, [seed])

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bot.cluster.client.kinds import NAMESPACE, SECRET
 from bot.cluster.secrets import read_secret
-from bot.embedded.client.resources import NAMESPACES, SECRETS
 from bot.model.errors import Rejected, Superseded
 from bot.secrets.kubernetes import REPOSITORIES, KubernetesSecrets
 from tests.contract.cluster_harness import Harness, open_fence
@@ -23,7 +23,7 @@ async def inject(harness: Harness, **values: str) -> None:
 
 
 async def injected(harness: Harness) -> dict[str, str] | None:
-    secret = await harness.observer.find(SECRETS, "greenroom-secrets", harness.namespace)
+    secret = await harness.observer.find(SECRET, "greenroom-secrets", harness.namespace)
     data: dict[str, str] = (secret or {}).get("data") or {}
     return {name: base64.b64decode(value).decode() for name, value in data.items()} if secret else None
 
@@ -59,14 +59,14 @@ async def test_closed_fence_prevents_injection(harness: Harness):
 async def test_operator_secret_is_read_by_granted_repository(harness: Harness):
     vault = f"{harness.namespace}-vault"
     await harness.observer.create(
-        NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": vault}}
+        NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": vault}}
     )
     metadata = {"name": "stripe", "namespace": vault, "annotations": {REPOSITORIES: "acme/shop"}}
     body: dict[str, Any] = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata}
-    await harness.observer.create(SECRETS, body | {"stringData": {"key": "sk_test_4711"}})
+    await harness.observer.create(SECRET, body | {"stringData": {"key": "sk_test_4711"}})
     metadata = {"name": "stripe-of-others", "namespace": vault}
     await harness.observer.create(
-        SECRETS, body | {"metadata": metadata, "stringData": {"key": "sk_test_others"}}
+        SECRET, body | {"metadata": metadata, "stringData": {"key": "sk_test_others"}}
     )
     try:
         provider = KubernetesSecrets(partial(read_secret, harness.api), [vault])
@@ -75,4 +75,4 @@ async def test_operator_secret_is_read_by_granted_repository(harness: Harness):
             with pytest.raises(Rejected):
                 await provider.read(path, harness.repository)
     finally:
-        await harness.observer.delete(NAMESPACES, vault)
+        await harness.observer.delete(NAMESPACE, vault)

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bot.cluster.client.kinds import CONFIG_MAP, DEPLOYMENT, NAMESPACE, POD
 from bot.cluster.watch import Watcher
-from bot.embedded.client.resources import CONFIG_MAPS, DEPLOYMENTS, NAMESPACES, PODS
 from bot.embedded.kubernetes.faults import Fault
 from bot.model.environment import EnvironmentKey
 from tests.contract.cluster_harness import Harness, eventually, open_fence
@@ -79,9 +79,9 @@ async def test_irrelevant_changes_are_not_reported(harness: Harness):
     async with watching(harness) as woken:
         before = await quiet(woken)
         await harness.apply(bundle)
-        await harness.observer.patch(CONFIG_MAPS, "shop", {"data": {"A": "2"}}, harness.namespace)
+        await harness.observer.patch(CONFIG_MAP, "shop", {"data": {"A": "2"}}, harness.namespace)
         note = {"metadata": {"annotations": {"example.com/note": "x"}}}
-        await harness.observer.patch(DEPLOYMENTS, "shop", note, harness.namespace)
+        await harness.observer.patch(DEPLOYMENT, "shop", note, harness.namespace)
         # The controller notes that it has seen the last change, which a rollout's verdict hangs on; not more.
         assert await quiet(woken) - before <= 2
 
@@ -93,7 +93,7 @@ async def test_deletion_is_reported_until_complete(harness: Harness):
         await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
 
         async def gone() -> bool:
-            return await harness.observer.find(NAMESPACES, harness.namespace) is None
+            return await harness.observer.find(NAMESPACE, harness.namespace) is None
 
         await woken.again(before)
         await eventually(gone)
@@ -109,7 +109,7 @@ async def test_foreign_and_invalid_labels_are_ignored(harness: Harness):
             "kind": "Namespace",
             "metadata": {"name": harness.namespace, "labels": labels},
         }
-        await harness.observer.create(NAMESPACES, body)
+        await harness.observer.create(NAMESPACE, body)
         assert await quiet(woken) == 0
 
 
@@ -127,10 +127,10 @@ async def test_interrupted_and_expired_watches_resume(harness: Harness):
     async with watching(harness) as woken:
         before = await quiet(woken)
         late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
-        await harness.observer.patch_status(DEPLOYMENTS, "shop", {"conditions": [late]}, harness.namespace)
+        await harness.observer.patch_status(DEPLOYMENT, "shop", {"conditions": [late]}, harness.namespace)
         await woken.again(before)
         before = await quiet(woken)
-        for pod in (await harness.observer.list(PODS, harness.namespace)).items:
-            await harness.observer.delete(PODS, pod["metadata"]["name"], harness.namespace, grace_seconds=0)
+        for pod in (await harness.observer.list(POD, harness.namespace)).items:
+            await harness.observer.delete(POD, pod["metadata"]["name"], harness.namespace, grace_seconds=0)
         await woken.again(before)
     assert faults == []

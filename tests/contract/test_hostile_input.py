@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from bot.embedded.client.resources import NAMESPACES
+from bot.cluster.client.kinds import NAMESPACE
 from bot.embedded.kubernetes import KubernetesServer
 from bot.environments.context import Policy, Ports
 from bot.environments.handler import EnvironmentHandler
@@ -90,7 +90,7 @@ async def comment_on(harness: Harness, tmp_path: Path, github: GitHub, registry:
 async def nothing_was_written(harness: Harness, before: int) -> None:
     if harness.server is not None:
         assert {call.method for call in list(harness.server.calls)[before:]} <= READING
-    listed = await harness.observer.list(NAMESPACES, labels="app.kubernetes.io/managed-by=greenroom")
+    listed = await harness.observer.list(NAMESPACE, labels="app.kubernetes.io/managed-by=greenroom")
     ours = f"preview.{PULL.repository.id}."
     assert not [
         item for item in listed.items if ours in item["metadata"]["labels"]["greenroom.dev/environment"]

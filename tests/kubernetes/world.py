@@ -8,9 +8,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
-from bot.embedded.client import ApiError, Client, Connection, Object, Resource
-from bot.embedded.client.resources import EVENTS, NAMESPACES, PODS, SERVICE_ACCOUNTS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.connection import connect
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import EVENT, NAMESPACE, POD, SERVICE_ACCOUNT, Kind
 from bot.embedded.controllers import Controllers
 from bot.embedded.kubernetes import KubernetesServer
 from bot.embedded.node import Node
@@ -20,20 +23,19 @@ DEADLINE_SECONDS = 30
 
 
 @contextlib.asynccontextmanager
-async def embedded_cluster() -> AsyncIterator[Connection]:
+async def embedded_cluster(folder: Path) -> AsyncIterator[KubernetesApi]:
     """The embedded API server with its controllers."""
     async with KubernetesServer() as server:
-        connection = Connection(server.url, server.token)
-        async with Controllers(connection):
-            yield connection
+        kubeconfig = server.write_kubeconfig(folder / "kubeconfig")
+        async with await connect(kubeconfig, user_agent="test") as client, Controllers(client):
+            yield client
 
 
 @dataclass(frozen=True)
 class World:
     """A namespace of its own on a cluster with one node, and images to run there."""
 
-    client: Client
-    connection: Connection
+    client: KubernetesApi
     node: Node
     namespace: str
     registry: RegistryServer
@@ -47,27 +49,27 @@ class World:
         digest = await self.builder.build(name, "1", {"Dockerfile": dockerfile.encode(), **context})
         return f"{self.registry.host}/{name}@{digest}"
 
-    async def create(self, resource: Resource, name: str, **body: object) -> Object:
+    async def create(self, kind: Kind, name: str, **body: object) -> Object:
         metadata = {"name": name, "namespace": self.namespace}
         return await self.client.create(
-            resource,
-            {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata, **body},
+            kind,
+            {"apiVersion": kind.api_version, "kind": kind.name, "metadata": metadata, **body},
         )
 
     async def pod(self, name: str, image: str, *, spec: Object | None = None, **container: object) -> Object:
         """Create a pod of one container."""
         main = {"name": "main", "image": image, **container}
         body = {"containers": [main], "terminationGracePeriodSeconds": 2, **(spec or {})}
-        return await self.create(PODS, name, spec=body)
+        return await self.create(POD, name, spec=body)
 
     async def until(
-        self, resource: Resource, name: str, condition: Callable[[Object], bool], action: str = "as wanted"
+        self, kind: Kind, name: str, condition: Callable[[Object], bool], action: str = "as wanted"
     ) -> Object:
         """The object, once it is as wanted; it is watched, not polled."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         seen: Object | None = None
         while time.monotonic() < deadline:
-            listed = await self.client.list(resource, self.namespace, fields=f"metadata.name={name}")
+            listed = await self.client.list(kind, self.namespace, fields=f"metadata.name={name}")
             for item in listed.items:
                 seen = item
                 if condition(item):
@@ -75,39 +77,40 @@ class World:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(deadline - time.monotonic()):
                     watching = self.client.watch(
-                        resource,
+                        kind,
                         self.namespace,
                         resource_version=listed.resource_version,
                         fields=f"metadata.name={name}",
                     )
                     async with contextlib.aclosing(watching) as events:
                         async for event in events:
-                            if event.type == "BOOKMARK":
+                            if event["type"] == "BOOKMARK":
                                 continue
-                            seen = event.object
-                            if event.type != "DELETED" and condition(event.object):
-                                return event.object
+                            seen = item = event["object"]
+                            if event["type"] != "DELETED" and condition(item):
+                                return dict(item)
         status = json.dumps((seen or {}).get("status"), indent=1)
-        raise AssertionError(f"{resource.kind} {name} is not {action}: {status}")
+        raise AssertionError(f"{kind.name} {name} is not {action}: {status}")
 
     async def ready(self, name: str) -> Object:
         """The pod, once it is ready."""
-        return await self.until(PODS, name, is_ready, "ready")
+        return await self.until(POD, name, is_ready, "ready")
 
     async def ended(self, name: str) -> Object:
         """The pod, once it has succeeded or failed."""
         over = ("Succeeded", "Failed")
-        return await self.until(PODS, name, lambda pod: phase(pod) in over, "ended")
+        return await self.until(POD, name, lambda pod: phase(pod) in over, "ended")
 
-    async def gone(self, resource: Resource, name: str) -> None:
-        await eventually(lambda: self._absent(resource, name))
+    async def gone(self, kind: Kind, name: str) -> None:
+        await eventually(lambda: self._absent(kind, name))
 
     async def log(self, pod: str, **params: str) -> str:
-        return await self.client.logs(self.namespace, pod, **params)
+        path = f"{POD.path(self.namespace, pod, 'log')}?{urlencode(params)}"
+        return await self.client.read_text(path, f"the log of {pod}")
 
     async def events(self, name: str) -> list[tuple[str, str]]:
         """Reason and message of the events about an object."""
-        listed = await self.client.list(EVENTS, self.namespace, fields=f"involvedObject.name={name}")
+        listed = await self.client.list(EVENT, self.namespace, fields=f"involvedObject.name={name}")
         return [(event["reason"], event["message"]) for event in listed.items]
 
     async def wait_for_event(self, name: str, reason: str, text: str) -> None:
@@ -121,32 +124,31 @@ class World:
         except AssertionError:
             raise AssertionError(f"no event {reason} {text!r} in {await self.events(name)}") from None
 
-    async def _absent(self, resource: Resource, name: str) -> bool:
-        return await self.client.find(resource, name, self.namespace) is None
+    async def _absent(self, kind: Kind, name: str) -> bool:
+        return await self.client.find(kind, name, self.namespace) is None
 
 
 @contextlib.asynccontextmanager
-async def world(connection: Connection, folder: Path) -> AsyncIterator[World]:
+async def world(client: KubernetesApi, folder: Path) -> AsyncIterator[World]:
     """A node on this cluster and a namespace that is removed with its pods afterwards."""
     namespace = f"test-{secrets.token_hex(4)}"
     async with contextlib.AsyncExitStack() as stack:
         images = folder / "registry"
         registry = await stack.enter_async_context(RegistryServer(images, anonymous=True))
-        client = await stack.enter_async_context(Client(connection))
-        node = Node(connection, folder / "node", restart_backoff=0.1)
+        node = Node(client, folder / "node", restart_backoff=0.1)
         await stack.enter_async_context(node)
         named = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        await client.create(NAMESPACES, named)
-        made = World(client, connection, node, namespace, registry, Builder(images))
+        await client.create(NAMESPACE, named)
+        made = World(client, node, namespace, registry, Builder(images))
         # Pods are refused until the namespace has the account that they run as.
         await eventually(lambda: _has_account(client, namespace))
         try:
             yield made
         finally:
-            await client.delete(NAMESPACES, namespace)
+            await client.delete(NAMESPACE, namespace)
             # A real namespace takes its time; the pods must be deleted before the node is.
-            for pod in (await client.list(PODS, namespace)).items:
-                await client.delete(PODS, pod["metadata"]["name"], namespace, grace_seconds=0)
+            for pod in (await client.list(POD, namespace)).items:
+                await client.delete(POD, pod["metadata"]["name"], namespace, grace_seconds=0)
             await eventually(lambda: _no_pods(client, namespace))
 
 
@@ -178,12 +180,12 @@ async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = DEAD
         await asyncio.sleep(0.02)
 
 
-async def _has_account(client: Client, namespace: str) -> bool:
-    return await client.find(SERVICE_ACCOUNTS, "default", namespace) is not None
+async def _has_account(client: KubernetesApi, namespace: str) -> bool:
+    return await client.find(SERVICE_ACCOUNT, "default", namespace) is not None
 
 
-async def _no_pods(client: Client, namespace: str) -> bool:
+async def _no_pods(client: KubernetesApi, namespace: str) -> bool:
     try:
-        return not (await client.list(PODS, namespace)).items
-    except ApiError as error:
+        return not (await client.list(POD, namespace)).items
+    except Refused as error:
         return error.not_found

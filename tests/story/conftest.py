@@ -16,8 +16,8 @@ from typing import TypeVar
 import httpx
 import pytest
 
+from bot.cluster.client.kinds import NAMESPACE
 from bot.embedded.bot_process import BotProcess, free_port
-from bot.embedded.client.resources import NAMESPACES
 from bot.embedded.github.state.results import Deployment
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import DOMAIN, World
@@ -151,7 +151,7 @@ class Scenario:
 
     async def namespaces(self) -> list[str]:
         """The namespaces of this repository's previews."""
-        listed = await self.world.client.list(NAMESPACES, labels="app.kubernetes.io/managed-by=greenroom")
+        listed = await self.world.client.list(NAMESPACE, labels="app.kubernetes.io/managed-by=greenroom")
         labels = {item["metadata"]["name"]: item["metadata"]["labels"] for item in listed.items}
         ours = f".{self._names(0)[1].id}."
         return [name for name, label in labels.items() if ours in label["greenroom.dev/environment"]]

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 
 import httpx
 
+from bot.cluster.client.kinds import NAMESPACE, POD
 from bot.config.loader import CONFIG_FILE
-from bot.embedded.client.resources import NAMESPACES, PODS
 from bot.embedded.github.state.records import Role
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.naming import host_label, namespace_name
@@ -135,7 +135,7 @@ class Stages:
     async def digests(self, stage: str) -> set[str]:
         """The digests of the images that the stage's pods run."""
         namespace = namespace_name(self.key(stage), self.repository)
-        pods = await self.scenario.world.client.list(PODS, namespace)
+        pods = await self.scenario.world.client.list(POD, namespace)
         return {
             container["image"].partition("@")[2]
             for pod in pods.items
@@ -175,7 +175,7 @@ class Stages:
         """Waits until the stage's namespace is deleted."""
         namespace = namespace_name(self.key(stage), self.repository)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while await self.scenario.world.client.find(NAMESPACES, namespace) is not None:
+        while await self.scenario.world.client.find(NAMESPACE, namespace) is not None:
             assert time.monotonic() < deadline, f"{namespace} is still there"
             await asyncio.sleep(0.1)
 

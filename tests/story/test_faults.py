@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from bot.embedded.client.resources import DEPLOYMENTS, JOBS, STATEFUL_SETS
+from bot.cluster.client.kinds import DEPLOYMENT, JOB, STATEFUL_SET
 from bot.embedded.kubernetes.faults import Fault
 from bot.embedded.registry.faults import Fault as RegistryFault
 from tests.story.conftest import Scenario, Site, embedded_only, eventually
@@ -117,10 +117,10 @@ async def everything_is_there_once(scenario: Scenario, number: int) -> None:
     assert [deployment.state for deployment in scenario.deployments()] == ["success"]
     name = scenario.namespace(number)
     assert await scenario.namespaces() == [name]
-    for resource, names in ((DEPLOYMENTS, ["shop"]), (STATEFUL_SETS, ["catalogue"])):
+    for resource, names in ((DEPLOYMENT, ["shop"]), (STATEFUL_SET, ["catalogue"])):
         listed = await scenario.world.client.list(resource, name)
         assert [item["metadata"]["name"] for item in listed.items] == names
-    jobs = await scenario.world.client.list(JOBS, name)
+    jobs = await scenario.world.client.list(JOB, name)
     assert len(jobs.items) == 2, "the seed and the check"
 
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.embedded.client.resources import CONFIG_MAPS, RESOURCE_QUOTAS
+from bot.cluster.client.kinds import CONFIG_MAP, RESOURCE_QUOTA
 from bot.embedded.world import DOMAIN
 from tests.story.conftest import Scenario, Site, eventually, new_scenario, operated
 
@@ -51,16 +51,14 @@ async def test_second_preview_waits_until_the_first_is_deleted(limited: Scenario
     assert await limited.namespaces() == [limited.namespace(first)]
 
     held = {"name": "held", "namespace": limited.namespace(first), "finalizers": [HELD]}
-    await limited.world.client.create(
-        CONFIG_MAPS, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": held}
-    )
+    await limited.world.client.create(CONFIG_MAP, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": held})
     await limited.close(first)
     blocked = "Kubernetes reports what blocks the deletion"
     await limited.comment_with(first, "Deleting the preview", blocked, HELD)
     assert "1st in the queue" in await limited.comment_with(second, "is waiting")
 
     free = {"metadata": {"finalizers": None}}
-    await limited.world.client.patch(CONFIG_MAPS, "held", free, limited.namespace(first))
+    await limited.world.client.patch(CONFIG_MAP, "held", free, limited.namespace(first))
     await limited.comment_with(first, "The preview was deleted")
     await limited.wait_until_ready(second)
     assert (await limited.page(second)).text == "Second."
@@ -87,7 +85,7 @@ async def test_fork_gets_its_own_domain_and_size(limited: Scenario) -> None:
     assert f".{FORKS}:" in comment
     assert (await limited.page(number, FORKS)).text == "Mine."
     assert (await limited.page(number)).status_code == 404, "nothing under the domain of the others"
-    [quota] = (await limited.world.client.list(RESOURCE_QUOTAS, limited.namespace(number))).items
+    [quota] = (await limited.world.client.list(RESOURCE_QUOTA, limited.namespace(number))).items
     assert {quota["spec"]["hard"][name] for name in ("pods", "requests.memory")} == {"3", "1Gi"}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.embedded.client.resources import CONFIG_MAPS, DEPLOYMENTS
+from bot.cluster.client.kinds import CONFIG_MAP, DEPLOYMENT
 from bot.embedded.samples import AUTUMN, SPRING, Files, helm_shop_files, kustomize_shop_files, restyle
 from tests.story.conftest import Scenario, Site, new_scenario
 
@@ -32,9 +32,9 @@ async def test_preview_is_rendered_and_follows_a_push(site: Site, sample: Callab
 async def small(scenario: Scenario, number: int) -> None:
     """Checks that a preview runs one replica, where production runs two."""
     namespace = scenario.namespace(number)
-    deployment = await scenario.world.client.get(DEPLOYMENTS, "shop", namespace)
+    deployment = await scenario.world.client.get(DEPLOYMENT, "shop", namespace)
     assert deployment["spec"]["replicas"] == 1
-    maps = await scenario.world.client.list(CONFIG_MAPS, namespace)
+    maps = await scenario.world.client.list(CONFIG_MAP, namespace)
     [config] = [item for item in maps.items if item["metadata"]["name"].startswith("shop")]
     assert config["data"]["PYTHONUNBUFFERED"] == "1"
 

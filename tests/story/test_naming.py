@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.embedded.client.resources import NAMESPACES
+from bot.cluster.client.kinds import NAMESPACE
 from tests.story.conftest import Scenario, Site, new_scenario
 
 LONGEST = "a-Very_long.name-for-a-shop" * 3 + "-of-100-characters1"
@@ -49,7 +49,7 @@ async def test_foreign_namespace_is_reported_and_not_changed(small: Scenario) ->
     name = small.namespace(1)
     labels = {"app.kubernetes.io/managed-by": "somebody-else"}
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
-    await small.world.client.create(NAMESPACES, body)
+    await small.world.client.create(NAMESPACE, body)
     try:
         number = await small.open("spring", small.hello("Spring."))
         await small.comment_with(
@@ -57,9 +57,9 @@ async def test_foreign_namespace_is_reported_and_not_changed(small: Scenario) ->
         )
         await small.close(number)
         await small.comment_with(number, "The preview was deleted")
-        namespace = await small.world.client.find(NAMESPACES, name)
+        namespace = await small.world.client.find(NAMESPACE, name)
         assert namespace is not None
         assert "deletionTimestamp" not in namespace["metadata"]
         assert labels.items() <= namespace["metadata"]["labels"].items()
     finally:
-        await small.world.client.delete(NAMESPACES, name)
+        await small.world.client.delete(NAMESPACE, name)

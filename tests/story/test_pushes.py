@@ -6,7 +6,7 @@ import asyncio
 import math
 import time
 
-from bot.embedded.client.resources import REPLICA_SETS
+from bot.cluster.client.kinds import REPLICA_SET
 from bot.embedded.kubernetes.faults import Fault
 from tests.story.conftest import Scenario, embedded_only, eventually
 
@@ -47,7 +47,7 @@ async def test_push_stops_writes_about_the_older_head(small: Scenario) -> None:
     await small.delivered()
     await small.wait_until_ready(number)
     assert (await small.page(number)).text == "Newer."
-    replica_sets = await small.world.client.list(REPLICA_SETS, name)
+    replica_sets = await small.world.client.list(REPLICA_SET, name)
     assert len(replica_sets.items) == 1, "the older one was never applied"
     assert small.runs(older) == ["cancelled"]
     assert [deployment.sha for deployment in small.deployments()] == [small.head(number)]

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.embedded.client.resources import NAMESPACES, SECRETS
+from bot.cluster.client.kinds import NAMESPACE, SECRET
 from tests.story.conftest import CANARY, VAULT, Scenario, Site, organize
 from tests.unit.cli.process import run_process
 
@@ -71,7 +71,7 @@ def files(scenario: Scenario) -> dict[str, bytes]:
 async def vault(site: Site) -> AsyncIterator[None]:
     """A repository of the organisation canary, which has two secrets."""
     client = site.world.client
-    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": VAULT}})
+    await client.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": VAULT}})
     annotations = {"greenroom.dev/repositories": "canary/*"}
     secret: dict[str, Any] = {
         "apiVersion": "v1",
@@ -79,10 +79,10 @@ async def vault(site: Site) -> AsyncIterator[None]:
         "metadata": {"name": "mail", "namespace": VAULT, "annotations": annotations},
         "data": {"password": base64.b64encode(MAIL.encode()).decode()},
     }
-    await client.create(SECRETS, secret)
+    await client.create(SECRET, secret)
     await asyncio.to_thread(organize, site.world, "canary")
     yield
-    await client.delete(NAMESPACES, VAULT)
+    await client.delete(NAMESPACE, VAULT)
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ async def test_fork_runs_without_secrets_and_its_comment_shows_that(canary: Scen
     await canary.comment(number, "/preview")
     await canary.comment_with(number, "is ready", "A fork gets no secrets", "`MAIL`, `TOKEN`")
     assert (await canary.page(number)).text == hashlib.sha256(b"").hexdigest()
-    assert await canary.world.client.find(SECRETS, "greenroom-secrets", canary.namespace(number)) is None
+    assert await canary.world.client.find(SECRET, "greenroom-secrets", canary.namespace(number)) is None
 
 
 async def looked_at(scenario: Scenario, number: int) -> str:

@@ -110,7 +110,7 @@ async def missing_rights(api: KubernetesApi, rights: Sequence[Right] = RIGHTS) -
 async def gateway_problem(api: KubernetesApi, policy: ClusterPolicy) -> str | None:
     """The reason why the operator's Gateway cannot serve routes of environments; None when it can."""
     where = f"{policy.gateway_namespace}/{policy.gateway_name}"
-    gateway = await api.get(GATEWAY, policy.gateway_name, policy.gateway_namespace)
+    gateway = await api.find(GATEWAY, policy.gateway_name, policy.gateway_namespace)
     if gateway is None:
         return f"Gateway {where} does not exist. Create it, or set GREENROOM_GATEWAY to an existing one."
     conditions = {

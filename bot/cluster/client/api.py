@@ -6,7 +6,7 @@ import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
 
 import aiohttp
@@ -15,11 +15,14 @@ from kubernetes.aio.config import ConfigException
 
 from bot.cluster.client.errors import Expired, Refused, error_of
 from bot.cluster.client.kinds import POD, SECRET, Kind, kind_of
-from bot.cluster.names import FIELD_MANAGER, object_name
+from bot.cluster.names import object_name
 from bot.model.errors import Unavailable
 from bot.model.manifest import Manifest
 
 Object = dict[str, Any]
+"""A Kubernetes object as JSON."""
+Body = Manifest | list[Object]
+PatchStyle = Literal["merge-patch", "json-patch", "strategic-merge-patch"]
 
 _CONNECT_SECONDS = 5
 _TOTAL_SECONDS = 15
@@ -41,16 +44,22 @@ class NoApiTelemetry:
 
 @dataclass(frozen=True, slots=True)
 class Collection:
+    """The items of a list, each with apiVersion and kind, and the version to watch from."""
+
     items: list[Object]
     resource_version: str
 
 
 class KubernetesApi:
-    """One API server. Raises Unavailable when it does not answer, Refused when it refuses."""
+    """One API server. Raises Unavailable when it does not answer, Refused when it refuses.
+
+    Writes carry the client's user agent as field manager.
+    """
 
     def __init__(self, client: ApiClient, telemetry: ApiTelemetry) -> None:
         self._client = client
         self._telemetry = telemetry
+        self._manager = {"fieldManager": client.user_agent}
 
     async def __aenter__(self) -> KubernetesApi:
         return self
@@ -63,12 +72,20 @@ class KubernetesApi:
     async def close(self) -> None:
         await self._client.close()  # type: ignore[no-untyped-call]  # the library has no types here
 
-    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
-        """The object; None when it does not exist."""
+    @property
+    def url(self) -> str:
+        """The address of the API server."""
+        return str(self._client.configuration.host)
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object:
+        return await self._send("GET", kind.path(namespace, name), f"{kind.name}/{name}")
+
+    async def find(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
+        """Like `get`; None when the object does not exist."""
         try:
-            return await self._send("GET", kind.path(namespace, name), f"{kind.name}/{name}")
+            return await self.get(kind, name, namespace)
         except Refused as error:
-            if error.status == 404:
+            if error.not_found:
                 return None
             raise
 
@@ -77,33 +94,68 @@ class KubernetesApi:
     ) -> Collection:
         """All objects of a kind that match the selectors; without `namespace`, of all namespaces."""
         items: list[Object] = []
+        typed = {"apiVersion": kind.api_version, "kind": kind.name}
         query = {"limit": str(_PAGE), "labelSelector": labels, "fieldSelector": fields}
         while True:
             answer = await self._send("GET", kind.path(namespace), f"the list of {kind.plural}", query=query)
-            items += answer.get("items") or []
+            items += ({**typed, **item} for item in answer.get("items") or [])
             metadata = answer.get("metadata") or {}
             if not metadata.get("continue"):
                 return Collection(items, str(metadata.get("resourceVersion") or ""))
             query["continue"] = metadata["continue"]
 
-    async def create(self, kind: Kind, body: Object, namespace: str | None = None) -> Object:
-        subject = f"{kind.name}/{(body.get('metadata') or {}).get('name', '')}"
-        query = {"fieldManager": FIELD_MANAGER}
-        return await self._send("POST", kind.path(namespace), subject, query=query, body=body)
+    async def create(
+        self, kind: Kind, body: Object, namespace: str | None = None, *, subresource: str | None = None
+    ) -> Object:
+        """Creates an object, by default in the namespace that it names, or a subresource of that object."""
+        metadata = body.get("metadata") or {}
+        name = metadata.get("name", "")
+        path = kind.path(namespace or metadata.get("namespace"), subresource and name, subresource)
+        return await self._send("POST", path, f"{kind.name}/{name}", query=self._manager, body=body)
+
+    async def replace(self, kind: Kind, body: Object, *, subresource: str | None = None) -> Object:
+        """Writes the whole object. Raises Conflict if its resource version is not the current one."""
+        metadata = body["metadata"]
+        path = kind.path(metadata.get("namespace"), metadata["name"], subresource)
+        subject = f"{kind.name}/{metadata['name']}"
+        return await self._send("PUT", path, subject, query=self._manager, body=body)
+
+    async def patch(
+        self,
+        kind: Kind,
+        name: str,
+        body: Body,
+        namespace: str | None = None,
+        *,
+        style: PatchStyle = "merge-patch",
+        subresource: str | None = None,
+    ) -> Object:
+        """Changes part of an object or of its subresource."""
+        path = kind.path(namespace, name, subresource)
+        content = f"application/{style}+json"
+        return await self._send(
+            "PATCH", path, f"{kind.name}/{name}", query=self._manager, body=body, content=content
+        )
+
+    async def patch_status(
+        self, kind: Kind, name: str, status: Object, namespace: str | None = None
+    ) -> Object:
+        """Merges `status` into the object's status; a list in it replaces the whole list."""
+        return await self.patch(kind, name, {"status": status}, namespace, subresource="status")
 
     async def apply(self, manifest: Manifest) -> Object:
         """Server-side apply in the object's namespace. Conflicts are forced: our fields override others."""
         kind = kind_of(manifest)
         metadata = manifest["metadata"]
         path = kind.path(metadata.get("namespace"), metadata["name"])
-        query = {"fieldManager": FIELD_MANAGER, "force": "true"}
+        query = {**self._manager, "force": "true"}
         content = "application/apply-patch+yaml"
         try:
             return await self._send(
                 "PATCH", path, object_name(manifest), query=query, body=manifest, content=content
             )
         except Refused as error:
-            if error.of_namespace and error.status == 404:
+            if error.of_namespace and error.not_found:
                 raise Unavailable(str(error)) from None
             if kind is not SECRET:
                 raise
@@ -112,19 +164,27 @@ class KubernetesApi:
             raise Refused(f"{message} {hidden}", error.status, error.reason) from None
 
     async def delete(
-        self, kind: Kind, name: str, namespace: str | None = None, *, preconditions: Mapping[str, str]
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str | None = None,
+        *,
+        preconditions: Mapping[str, str] | None = None,
+        grace_seconds: int | None = None,
     ) -> None:
         """Starts the deletion of the object that the preconditions (uid, resourceVersion) identify."""
-        options = {
+        options: Object = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
             "propagationPolicy": "Background",
-            "preconditions": dict(preconditions),
+            "preconditions": dict(preconditions or {}),
         }
+        if grace_seconds is not None:
+            options["gracePeriodSeconds"] = grace_seconds
         try:
             await self._send("DELETE", kind.path(namespace, name), f"{kind.name}/{name}", body=options)
         except Refused as error:
-            if error.status != 404:
+            if not error.not_found:
                 raise
 
     async def log(self, namespace: str, pod: str, container: str, *, lines: int, previous: bool) -> str:
@@ -133,15 +193,26 @@ class KubernetesApi:
         if previous:
             query["previous"] = "true"
         path = f"{POD.path(namespace, pod, 'log')}?{urlencode(query)}"
-        content = await self._exchange("GET", path, f"the log of Pod/{pod}")
-        return content.decode(errors="replace")
+        return await self.read_text(path, f"the log of Pod/{pod}")
 
-    async def watch(self, kind: Kind, *, labels: str, resource_version: str) -> AsyncGenerator[Object, None]:
-        """Events of all namespaces after a version, until the server closes the stream. Raises Expired."""
+    async def watch(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        *,
+        labels: str = "",
+        fields: str = "",
+        resource_version: str,
+    ) -> AsyncGenerator[Object, None]:
+        """Events after a version, until the server closes the stream. Raises Expired.
+
+        Without `namespace`, of all namespaces.
+        """
         query = {
             "watch": "true",
             "allowWatchBookmarks": "true",
             "labelSelector": labels,
+            "fieldSelector": fields,
             "resourceVersion": resource_version,
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
@@ -150,7 +221,7 @@ class KubernetesApi:
         )
         subject = f"the watch of {kind.plural}"
         try:
-            response = await self._request("GET", f"{kind.path()}?{urlencode(query)}", timeout)
+            response = await self._request("GET", f"{kind.path(namespace)}?{urlencode(query)}", timeout)
             try:
                 if response.status != 200:
                     raise error_of(subject, response.status, await response.read(), response.headers)
@@ -170,6 +241,10 @@ class KubernetesApi:
         """Reads a document outside of the resource API, such as `/version`."""
         return await self._send("GET", path, path)
 
+    async def read_text(self, path: str, subject: str) -> str:
+        """Reads a text, such as a log; errors name the subject."""
+        return (await self._exchange("GET", path, subject)).decode(errors="replace")
+
     async def _send(
         self,
         method: str,
@@ -177,7 +252,7 @@ class KubernetesApi:
         subject: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Manifest | None = None,
+        body: Body | None = None,
         content: str = "application/json",
     ) -> Object:
         parameters = {key: value for key, value in (query or {}).items() if value}
@@ -196,7 +271,7 @@ class KubernetesApi:
         method: str,
         url: str,
         subject: str,
-        body: Manifest | None = None,
+        body: Body | None = None,
         content: str = "application/json",
     ) -> bytes:
         timeout = aiohttp.ClientTimeout(total=_TOTAL_SECONDS, sock_connect=_CONNECT_SECONDS)
@@ -214,7 +289,7 @@ class KubernetesApi:
         method: str,
         url: str,
         limits: aiohttp.ClientTimeout,
-        body: Manifest | None = None,
+        body: Body | None = None,
         content: str = "application/json",
     ) -> Any:
         try:

@@ -12,6 +12,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from bot.cluster.client.api import ApiTelemetry, KubernetesApi, NoApiTelemetry
+from bot.cluster.names import FIELD_MANAGER
 from bot.model.errors import GreenroomError
 
 
@@ -22,7 +23,12 @@ class ConnectionFailed(GreenroomError):
 _NO_TELEMETRY = NoApiTelemetry()
 
 
-async def connect(kubeconfig: str | None, telemetry: ApiTelemetry = _NO_TELEMETRY) -> KubernetesApi:
+async def connect(
+    kubeconfig: str | Path | None,
+    telemetry: ApiTelemetry = _NO_TELEMETRY,
+    *,
+    user_agent: str = FIELD_MANAGER,
+) -> KubernetesApi:
     """Reads the connection's settings without a request to the cluster. Raises ConnectionFailed."""
     configuration = Configuration()
     # The library writes inline keys to files; they are deleted once the client has loaded them.
@@ -36,11 +42,11 @@ async def connect(kubeconfig: str | None, telemetry: ApiTelemetry = _NO_TELEMETR
         except (OSError, ssl.SSLError, ValueError) as error:
             source = kubeconfig or "the Pod's ServiceAccount"
             raise ConnectionFailed(f"The certificates of {source} are invalid: {error}") from None
-    client.user_agent = "greenroom"
+    client.user_agent = user_agent
     return KubernetesApi(client, telemetry)
 
 
-def _existing(kubeconfig: str) -> Path:
+def _existing(kubeconfig: str | Path) -> Path:
     path = Path(kubeconfig).expanduser()
     if not path.is_file():
         raise ConnectionFailed(f"The file {path} does not exist. Correct KUBECONFIG.")

@@ -19,14 +19,28 @@ _INVALID_FIELD = ("failed to create typed patch object", "failed to convert new 
 
 
 class Refused(Rejected):
-    """The API server refused: HTTP status and Kubernetes' reason, such as `NotFound`."""
+    """The API server refused: HTTP status and Kubernetes' reason, such as `NotFound`; its words as detail."""
 
-    def __init__(self, message: str, status: int, reason: str, *, of_namespace: bool = False) -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, status: int, reason: str, detail: str = "", *, of_namespace: bool = False
+    ) -> None:
+        super().__init__(message, detail)
         self.status = status
         self.reason = reason
         self.of_namespace = of_namespace
         """Whether the status concerns the namespace, not the object in it."""
+
+    @property
+    def not_found(self) -> bool:
+        return self.status == 404
+
+    @property
+    def already_exists(self) -> bool:
+        return self.reason == "AlreadyExists"
+
+
+class Conflict(Unavailable):
+    """Another writer changed the object first; read it again."""
 
 
 class Expired(Exception):
@@ -34,15 +48,17 @@ class Expired(Exception):
 
 
 def error_of(subject: str, status: int, body: bytes, headers: Mapping[str, str]) -> Exception:
-    """The exception for an answer that is not successful: Expired, Unavailable or Refused."""
+    """The exception for an answer that is not successful: Expired, Conflict, Unavailable or Refused."""
     answer = _status(body)
     reason = str(answer.get("reason") or status)
     message = str(answer.get("message") or body[:500].decode(errors="replace")).strip()
     if status == 410:
         return Expired()
     sentence = f"Kubernetes refused {subject}: {message}"
+    if status == 409 and reason != "AlreadyExists":
+        return Conflict(sentence)
     failed = status >= 500 and not message.startswith(_INVALID_FIELD)
-    if failed or status in _TEMPORARY or (status == 409 and reason != "AlreadyExists"):
+    if failed or status in _TEMPORARY:
         return Unavailable(sentence, _retry_at(headers))
     if _is_temporary(answer, message):
         return Unavailable(sentence)
@@ -51,7 +67,7 @@ def error_of(subject: str, status: int, body: bytes, headers: Mapping[str, str])
             f"The cluster does not serve the kind of {subject}. The operator must install it: {message}"
         )
     of_namespace = answer.get("details", {}).get("kind") == "namespaces"
-    return Refused(sentence, status, reason, of_namespace=of_namespace)
+    return Refused(sentence, status, reason, message, of_namespace=of_namespace)
 
 
 def _is_temporary(answer: Object, message: str) -> bool:

@@ -1,4 +1,4 @@
-"""The kinds that the bot uses and their API paths: a table instead of discovery."""
+"""The kinds that Greenroom uses and their API paths: a table instead of discovery."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class Kind:
 
 NAMESPACE = Kind("v1", "Namespace", "namespaces", namespaced=False)
 CONFIG_MAP = Kind("v1", "ConfigMap", "configmaps")
+NODE = Kind("v1", "Node", "nodes", namespaced=False)
+PERSISTENT_VOLUME = Kind("v1", "PersistentVolume", "persistentvolumes", namespaced=False)
 EVENT = Kind("v1", "Event", "events")
 LIMIT_RANGE = Kind("v1", "LimitRange", "limitranges")
 PERSISTENT_VOLUME_CLAIM = Kind("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
@@ -49,14 +51,18 @@ SECRET = Kind("v1", "Secret", "secrets")
 SERVICE = Kind("v1", "Service", "services")
 SERVICE_ACCOUNT = Kind("v1", "ServiceAccount", "serviceaccounts")
 DEPLOYMENT = Kind("apps/v1", "Deployment", "deployments")
+REPLICA_SET = Kind("apps/v1", "ReplicaSet", "replicasets")
 STATEFUL_SET = Kind("apps/v1", "StatefulSet", "statefulsets")
 CRON_JOB = Kind("batch/v1", "CronJob", "cronjobs")
 JOB = Kind("batch/v1", "Job", "jobs")
 HORIZONTAL_POD_AUTOSCALER = Kind("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
+LEASE = Kind("coordination.k8s.io/v1", "Lease", "leases")
+ENDPOINT_SLICE = Kind("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 NETWORK_POLICY = Kind("networking.k8s.io/v1", "NetworkPolicy", "networkpolicies")
 POD_DISRUPTION_BUDGET = Kind("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets")
 ROLE = Kind("rbac.authorization.k8s.io/v1", "Role", "roles")
 ROLE_BINDING = Kind("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
+GATEWAY_CLASS = Kind(f"{GATEWAY_GROUP}/v1", "GatewayClass", "gatewayclasses", namespaced=False)
 GATEWAY = Kind(f"{GATEWAY_GROUP}/v1", "Gateway", "gateways")
 HTTP_ROUTE = Kind(f"{GATEWAY_GROUP}/v1", "HTTPRoute", "httproutes")
 
@@ -84,7 +90,7 @@ REPLACED = (("networking.k8s.io", "Ingress"), (GATEWAY_GROUP, "HTTPRoute"))
 
 _BY_NAME = {
     (kind.api_version, kind.name): kind
-    for kind in (*IN_MANIFESTS, NAMESPACE, LIMIT_RANGE, RESOURCE_QUOTA, HTTP_ROUTE)
+    for kind in (*IN_MANIFESTS, NAMESPACE, LIMIT_RANGE, RESOURCE_QUOTA, GATEWAY_CLASS, GATEWAY, HTTP_ROUTE)
 }
 
 

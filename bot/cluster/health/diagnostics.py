@@ -39,7 +39,7 @@ class DiagnosticsReader:
     async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics:
         """Events and the last `lines` of each log. A namespace of another owner is not read."""
         try:
-            view = namespaces.view(await self._api.get(NAMESPACE, namespace), environment)
+            view = namespaces.view(await self._api.find(NAMESPACE, namespace), environment)
             if view.state is NamespaceState.ABSENT:
                 return NamespaceDiagnostics(unavailable=f"The namespace {namespace} does not exist.")
             if view.state is NamespaceState.FOREIGN:

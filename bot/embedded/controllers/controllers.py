@@ -5,16 +5,16 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any, Self
 
-from bot.embedded.client import Change, Client, Connection, Informer, Key, Reconciler, key_of
-from bot.embedded.client.resources import (
-    DEPLOYMENTS,
-    ENDPOINT_SLICES,
-    JOBS,
-    PODS,
-    REPLICA_SETS,
-    SERVICES,
-    STATEFUL_SETS,
-    Resource,
+from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.kinds import (
+    DEPLOYMENT,
+    ENDPOINT_SLICE,
+    JOB,
+    POD,
+    REPLICA_SET,
+    SERVICE,
+    STATEFUL_SET,
+    Kind,
 )
 from bot.embedded.controllers import endpoint_slices, objects
 from bot.embedded.controllers.deployments import Deployments
@@ -22,6 +22,8 @@ from bot.embedded.controllers.endpoint_slices import EndpointSlices
 from bot.embedded.controllers.jobs import Jobs
 from bot.embedded.controllers.replica_sets import ReplicaSets
 from bot.embedded.controllers.stateful_sets import StatefulSets
+from bot.embedded.informer import Change, Informer, Key, key_of
+from bot.embedded.reconciler import Reconciler
 
 
 class Controllers:
@@ -30,9 +32,8 @@ class Controllers:
     Must not run beside kube-controller-manager: both would act on the same objects.
     """
 
-    def __init__(self, connection: Connection) -> None:
-        self._client = Client(connection, user_agent="greenroom-controllers")
-        client = self._client
+    def __init__(self, client: KubernetesApi) -> None:
+        self._client = client
         self._owners: dict[str, Reconciler[Key]] = {
             "Deployment": Reconciler("deployment", Deployments(client).reconcile),
             "ReplicaSet": Reconciler("replicaset", ReplicaSets(client).reconcile),
@@ -40,10 +41,10 @@ class Controllers:
             "Job": Reconciler("job", Jobs(client).reconcile),
         }
         self._slices = Reconciler("endpointslice", EndpointSlices(client).reconcile)
-        self._services = Informer(client, SERVICES)
+        self._services = Informer(client, SERVICE)
         self._informers = [
-            *(self._owner_informer(resource) for resource in (DEPLOYMENTS, STATEFUL_SETS, JOBS)),
-            self._owned_informer(self._owner_informer(REPLICA_SETS)),
+            *(self._owner_informer(kind) for kind in (DEPLOYMENT, STATEFUL_SET, JOB)),
+            self._owned_informer(self._owner_informer(REPLICA_SET)),
             self._owned_informer(self._pod_informer()),
             self._service_informer(),
             self._slice_informer(),
@@ -64,7 +65,6 @@ class Controllers:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
         self._tasks = []
-        await self._client.close()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -73,10 +73,10 @@ class Controllers:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def _owner_informer(self, resource: Resource) -> Informer:
+    def _owner_informer(self, kind: Kind) -> Informer:
         """Changes of an object wake its own reconcile."""
-        informer = Informer(self._client, resource)
-        informer.listen(lambda change: self._owners[resource.kind].add(change.key))
+        informer = Informer(self._client, kind)
+        informer.listen(lambda change: self._owners[kind.name].add(change.key))
         return informer
 
     def _owned_informer(self, informer: Informer) -> Informer:
@@ -85,7 +85,7 @@ class Controllers:
         return informer
 
     def _pod_informer(self) -> Informer:
-        informer = Informer(self._client, PODS)
+        informer = Informer(self._client, POD)
         informer.listen(self._wake_services)
         return informer
 
@@ -96,7 +96,7 @@ class Controllers:
     def _slice_informer(self) -> Informer:
         """Restores slices that another client changed or deleted."""
         ours = f"{endpoint_slices.MANAGED_BY}={endpoint_slices.MANAGER}"
-        informer = Informer(self._client, ENDPOINT_SLICES, labels=ours)
+        informer = Informer(self._client, ENDPOINT_SLICE, labels=ours)
         informer.listen(self._wake_slice)
         return informer
 

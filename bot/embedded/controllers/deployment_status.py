@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.controllers.objects import find_condition, from_time, to_time, with_condition
 from bot.embedded.controllers.rollout import Limits
 

@@ -3,8 +3,9 @@
 import copy
 from collections.abc import Sequence
 
-from bot.embedded.client import ApiError, Client, Key, Object
-from bot.embedded.client.resources import DEPLOYMENTS, PODS, REPLICA_SETS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import DEPLOYMENT, POD, REPLICA_SET
 from bot.embedded.controllers import objects
 from bot.embedded.controllers.deployment_status import (
     Observed,
@@ -14,6 +15,7 @@ from bot.embedded.controllers.deployment_status import (
 )
 from bot.embedded.controllers.recorder import Recorder
 from bot.embedded.controllers.rollout import Limits, Size, step
+from bot.embedded.informer import Key
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -23,18 +25,18 @@ DEFAULT_HISTORY = 10
 class Deployments:
     """Keeps the ReplicaSets of Deployments."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: KubernetesApi) -> None:
         self._client = client
         self._recorder = Recorder(client, "deployment-controller")
 
     async def reconcile(self, key: Key) -> float | None:
         """Move one Deployment a step towards its template."""
         namespace, name = key
-        deployment = await self._client.find(DEPLOYMENTS, name, namespace)
+        deployment = await self._client.find(DEPLOYMENT, name, namespace)
         if deployment is None:
             return None
         labels = objects.selector_text(deployment["spec"]["selector"])
-        replica_sets = (await self._client.list(REPLICA_SETS, namespace, labels=labels)).items
+        replica_sets = (await self._client.list(REPLICA_SET, namespace, labels=labels)).items
         sets = objects.controlled_by(replica_sets, deployment)
         if objects.is_terminating(deployment):
             observed = _observed(deployment, sets)
@@ -44,7 +46,7 @@ class Deployments:
         status = deployment_status(deployment, observed, now)
         if objects.differs(status, deployment.get("status") or {}):
             deployment = await self._client.replace(
-                DEPLOYMENTS, {**deployment, "status": status}, subresource="status"
+                DEPLOYMENT, {**deployment, "status": status}, subresource="status"
             )
         if is_complete(deployment, status):
             await self._clean_up(deployment, observed.old)
@@ -77,14 +79,14 @@ class Deployments:
             **_size_annotations(limits),
         }
         try:
-            created = await self._client.create(REPLICA_SETS, body)
-        except ApiError as error:
-            if error.exists:  # another template of equal hash: the salt of the next one is another
+            created = await self._client.create(REPLICA_SET, body)
+        except Refused as error:
+            if error.already_exists:  # another template of equal hash: the salt of the next one is another
                 await self._salt(deployment)
                 raise
-            message = f'Failed to create new replica set "{name}": {error.message}'
+            message = f'Failed to create new replica set "{name}": {error.detail}'
             await self._recorder.warning(deployment, "ReplicaSetCreateError", message)
-            return Observed(None, old, created=False, failure=error.message)
+            return Observed(None, old, created=False, failure=error.detail)
         if replicas:
             await self._record_size(deployment, name, 0, replicas)
         return Observed(created, old, created=True)
@@ -92,18 +94,18 @@ class Deployments:
     async def _salt(self, deployment: Object) -> None:
         status = deployment.get("status") or {}
         changed = {**status, "collisionCount": status.get("collisionCount", 0) + 1}
-        await self._client.replace(DEPLOYMENTS, {**deployment, "status": changed}, subresource="status")
+        await self._client.replace(DEPLOYMENT, {**deployment, "status": changed}, subresource="status")
 
     async def _mark_revision(self, deployment: Object, new: Object, old: Sequence[Object]) -> None:
         """The new ReplicaSet has the highest revision, which the Deployment shows."""
         highest = max((_revision(item) for item in old), default=0)
         revision = str(max(_revision(new), highest + 1))
-        for resource, item in ((REPLICA_SETS, new), (DEPLOYMENTS, deployment)):
+        for kind, item in ((REPLICA_SET, new), (DEPLOYMENT, deployment)):
             if (item["metadata"].get("annotations") or {}).get(REVISION) != revision:
                 metadata = item["metadata"]
                 version = metadata["resourceVersion"]  # else a newer generation would count as observed
                 change = {"metadata": {"annotations": {REVISION: revision}, "resourceVersion": version}}
-                written = await self._client.patch(resource, metadata["name"], change, metadata["namespace"])
+                written = await self._client.patch(kind, metadata["name"], change, metadata["namespace"])
                 item["metadata"] = written["metadata"]
 
     async def _resize(self, deployment: Object, new: Object, old: Sequence[Object]) -> None:
@@ -117,7 +119,7 @@ class Deployments:
         name, before = item["metadata"]["name"], item["spec"].get("replicas", 0)
         annotations = _size_annotations(Limits.of(deployment["spec"]))
         change = {"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}}
-        written = await self._client.patch(REPLICA_SETS, name, change, item["metadata"]["namespace"])
+        written = await self._client.patch(REPLICA_SET, name, change, item["metadata"]["namespace"])
         item.update(written)
         await self._record_size(deployment, name, before, replicas)
 
@@ -139,7 +141,7 @@ class Deployments:
             if item["spec"].get("replicas", 0):
                 await self._resize_one(deployment, item, 0)
         labels = objects.selector_text(deployment["spec"]["selector"])
-        pods = (await self._client.list(PODS, deployment["metadata"]["namespace"], labels=labels)).items
+        pods = (await self._client.list(POD, deployment["metadata"]["namespace"], labels=labels)).items
         owned = [pod for item in old for pod in objects.controlled_by(pods, item)]
         return all(objects.is_finished(pod) for pod in owned)
 
@@ -152,7 +154,7 @@ class Deployments:
         ]
         surplus = len(unused) - deployment["spec"].get("revisionHistoryLimit", DEFAULT_HISTORY)
         for item in unused[: max(0, surplus)]:
-            await self._client.delete(REPLICA_SETS, item["metadata"]["name"], item["metadata"]["namespace"])
+            await self._client.delete(REPLICA_SET, item["metadata"]["name"], item["metadata"]["namespace"])
 
 
 def _observed(deployment: Object, sets: Sequence[Object]) -> Observed:

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from bot.embedded.client import ApiError, Client, Key, Object
-from bot.embedded.client.resources import ENDPOINT_SLICES, PODS, SERVICES
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.kinds import ENDPOINT_SLICE, POD, SERVICE
 from bot.embedded.controllers import objects
+from bot.embedded.informer import Key
 
 MANAGED_BY = "endpointslice.kubernetes.io/managed-by"
 MANAGER = "endpointslice-controller.k8s.io"
@@ -15,39 +16,34 @@ HEADLESS_LABEL = "service.kubernetes.io/headless"
 class EndpointSlices:
     """Keeps the EndpointSlices of Services that have a selector."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: KubernetesApi) -> None:
         self._client = client
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the slices of one Service to its pods."""
         namespace, name = key
-        service = await self._client.find(SERVICES, name, namespace)
+        service = await self._client.find(SERVICE, name, namespace)
         if service is None or objects.is_terminating(service) or not selects(service):
             return None
         labels = objects.selector_text({"matchLabels": service["spec"]["selector"]})
-        pods = (await self._client.list(PODS, namespace, labels=labels)).items
+        pods = (await self._client.list(POD, namespace, labels=labels)).items
         desired = {item["metadata"]["name"]: item for item in slices(service, pods)}
         ours = f"{SERVICE_LABEL}={name},{MANAGED_BY}={MANAGER}"
-        listed = (await self._client.list(ENDPOINT_SLICES, namespace, labels=ours)).items
+        listed = (await self._client.list(ENDPOINT_SLICE, namespace, labels=ours)).items
         existing = {item["metadata"]["name"]: item for item in objects.controlled_by(listed, service)}
         for slice_name, item in desired.items():
             await self._write(item, existing.get(slice_name))
         for slice_name in existing.keys() - desired.keys():
-            await self._client.delete(ENDPOINT_SLICES, slice_name, namespace)
+            await self._client.delete(ENDPOINT_SLICE, slice_name, namespace)
         return None
 
     async def _write(self, item: Object, existing: Object | None) -> None:
-        try:
-            if existing is None:
-                await self._client.create(ENDPOINT_SLICES, item)
-            elif any(objects.differs(item[name], existing.get(name)) for name in ("endpoints", "ports")):
-                version = existing["metadata"]["resourceVersion"]
-                metadata = {**item["metadata"], "resourceVersion": version}
-                await self._client.replace(ENDPOINT_SLICES, {**item, "metadata": metadata})
-        except ApiError as error:
-            leaving = error.status == 403 and "being terminated" in error.message
-            if not leaving:
-                raise
+        if existing is None:
+            await self._client.create(ENDPOINT_SLICE, item)
+        elif any(objects.differs(item[name], existing.get(name)) for name in ("endpoints", "ports")):
+            version = existing["metadata"]["resourceVersion"]
+            metadata = {**item["metadata"], "resourceVersion": version}
+            await self._client.replace(ENDPOINT_SLICE, {**item, "metadata": metadata})
 
 
 def selects(service: Object) -> bool:

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.embedded.client import ApiError, Client, Key, Object
-from bot.embedded.client.resources import JOBS, PODS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import JOB, POD
 from bot.embedded.controllers import job_plan, objects
 from bot.embedded.controllers.job_plan import Counts
 from bot.embedded.controllers.recorder import Recorder
+from bot.embedded.informer import Key
 
 UID_LABEL = "batch.kubernetes.io/controller-uid"
 NAME_LABEL = "batch.kubernetes.io/job-name"
@@ -16,14 +18,14 @@ NAME_LABEL = "batch.kubernetes.io/job-name"
 class Jobs:
     """Creates and counts the pods of Jobs; deletes finished Jobs whose time is over."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: KubernetesApi) -> None:
         self._client = client
         self._recorder = Recorder(client, "job-controller")
 
     async def reconcile(self, key: Key) -> float | None:
         """Move one Job a step on."""
         namespace, name = key
-        job = await self._client.find(JOBS, name, namespace)
+        job = await self._client.find(JOB, name, namespace)
         if job is None or objects.is_terminating(job):
             return None
         now = objects.utc_now()
@@ -42,17 +44,17 @@ class Jobs:
 
     async def _pods(self, job: Object) -> list[Object]:
         labels = f"{UID_LABEL}={job['metadata']['uid']}"
-        listed = (await self._client.list(PODS, job["metadata"]["namespace"], labels=labels)).items
+        listed = (await self._client.list(POD, job["metadata"]["namespace"], labels=labels)).items
         return objects.controlled_by(listed, job)
 
     async def _stop(self, pods: Sequence[Object]) -> None:
         for pod in pods:
-            await self._client.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+            await self._client.delete(POD, pod["metadata"]["name"], pod["metadata"]["namespace"])
 
     async def _write_status(self, job: Object, new: Object) -> Object:
         if not objects.differs(new, job.get("status") or {}):
             return job
-        written = await self._client.replace(JOBS, {**job, "status": new}, subresource="status")
+        written = await self._client.replace(JOB, {**job, "status": new}, subresource="status")
         if job_plan.is_finished(written):
             failed = objects.find_condition(written, "Failed")
             if failed:
@@ -89,9 +91,9 @@ class Jobs:
             "job-name": name,
         }
         try:
-            created = await self._client.create(PODS, pod)
-        except ApiError as error:
-            await self._recorder.warning(job, "FailedCreate", f"Error creating: {error.message}")
+            created = await self._client.create(POD, pod)
+        except Refused as error:
+            await self._recorder.warning(job, "FailedCreate", f"Error creating: {error.detail}")
             raise
         await self._recorder.normal(job, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}")
 
@@ -99,12 +101,7 @@ class Jobs:
         left = job_plan.seconds_to_live(job, now) if job_plan.is_finished(job) else None
         if left is not None and left <= 0:
             metadata = job["metadata"]
-            await self._client.delete(
-                JOBS,
-                metadata["name"],
-                metadata["namespace"],
-                propagation="Foreground",
-                uid=metadata["uid"],
-            )
+            uid = {"uid": metadata["uid"]}
+            await self._client.delete(JOB, metadata["name"], metadata["namespace"], preconditions=uid)
             return None
         return left

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 
 Clock = Callable[[], datetime]
 

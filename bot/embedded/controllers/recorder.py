@@ -2,9 +2,11 @@
 
 import contextlib
 
-from bot.embedded.client import ApiError, Client, Object
-from bot.embedded.client.events import event_body
-from bot.embedded.client.resources import EVENTS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import EVENT
+from bot.embedded.events import event_body
+from bot.model.errors import Unavailable
 
 MAX_REMEMBERED = 1000
 
@@ -12,7 +14,7 @@ MAX_REMEMBERED = 1000
 class Recorder:
     """Writes the events of one controller. A warning is repeated only in other words."""
 
-    def __init__(self, client: Client, component: str) -> None:
+    def __init__(self, client: KubernetesApi, component: str) -> None:
         self._client = client
         self._component = component
         self._last: dict[str, tuple[str, str]] = {}
@@ -33,5 +35,5 @@ class Recorder:
     async def _write(self, item: Object, kind: str, reason: str, message: str) -> None:
         event = event_body(item, kind, reason, message, {"component": self._component})
         # The namespace may be on its way out: an event is not worth a retry.
-        with contextlib.suppress(ApiError):
-            await self._client.create(EVENTS, event)
+        with contextlib.suppress(Refused, Unavailable):
+            await self._client.create(EVENT, event)

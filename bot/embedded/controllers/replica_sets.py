@@ -3,33 +3,35 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.embedded.client import ApiError, Client, Key, Object
-from bot.embedded.client.resources import PODS, REPLICA_SETS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import POD, REPLICA_SET
 from bot.embedded.controllers import objects
 from bot.embedded.controllers.recorder import Recorder
+from bot.embedded.informer import Key
 
 
 class ReplicaSets:
     """Creates and deletes the pods of ReplicaSets, and counts them."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: KubernetesApi) -> None:
         self._client = client
         self._recorder = Recorder(client, "replicaset-controller")
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one ReplicaSet to its number of pods."""
         namespace, name = key
-        replica_set = await self._client.find(REPLICA_SETS, name, namespace)
+        replica_set = await self._client.find(REPLICA_SET, name, namespace)
         if replica_set is None:
             return None
         labels = objects.selector_text(replica_set["spec"]["selector"])
-        listed = (await self._client.list(PODS, namespace, labels=labels)).items
+        listed = (await self._client.list(POD, namespace, labels=labels)).items
         pods = objects.controlled_by(listed, replica_set)
-        failure: ApiError | None = None
+        failure: Refused | None = None
         if not objects.is_terminating(replica_set):
             try:
                 pods = await self._scale(replica_set, pods)
-            except ApiError as error:
+            except Refused as error:
                 failure = error
         now = objects.utc_now()
         await self._write_status(replica_set, status(replica_set, pods, failure, now))
@@ -43,7 +45,7 @@ class ReplicaSets:
         created = [await self._create(replica_set) for _ in range(missing)]
         surplus = sorted(active, key=worth)[: max(0, -missing)]
         for pod in surplus:
-            await self._client.delete(PODS, pod["metadata"]["name"], pod["metadata"]["namespace"])
+            await self._client.delete(POD, pod["metadata"]["name"], pod["metadata"]["namespace"])
             await self._recorder.normal(
                 replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}"
             )
@@ -54,9 +56,9 @@ class ReplicaSets:
         name = {"generateName": f"{replica_set['metadata']['name']}-"}
         pod = objects.pod_from_template(replica_set["spec"]["template"], replica_set, name)
         try:
-            created = await self._client.create(PODS, pod)
-        except ApiError as error:
-            await self._recorder.warning(replica_set, "FailedCreate", f"Error creating: {error.message}")
+            created = await self._client.create(POD, pod)
+        except Refused as error:
+            await self._recorder.warning(replica_set, "FailedCreate", f"Error creating: {error.detail}")
             raise
         await self._recorder.normal(
             replica_set, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}"
@@ -65,7 +67,7 @@ class ReplicaSets:
 
     async def _write_status(self, replica_set: Object, status: Object) -> None:
         if objects.differs(status, replica_set.get("status") or {}):
-            await self._client.replace(REPLICA_SETS, {**replica_set, "status": status}, subresource="status")
+            await self._client.replace(REPLICA_SET, {**replica_set, "status": status}, subresource="status")
 
 
 def worth(pod: Object) -> tuple[bool, bool, bool, int]:
@@ -76,7 +78,7 @@ def worth(pod: Object) -> tuple[bool, bool, bool, int]:
     return assigned, objects.phase(pod) == "Running", objects.is_ready(pod), age
 
 
-def status(replica_set: Object, pods: Sequence[Object], failure: ApiError | None, now: datetime) -> Object:
+def status(replica_set: Object, pods: Sequence[Object], failure: Refused | None, now: datetime) -> Object:
     """The ReplicaSet's status for these pods. `failure` is why a pod could not be created."""
     active = [pod for pod in pods if objects.is_active(pod)]
     minimum = replica_set["spec"].get("minReadySeconds", 0)
@@ -94,7 +96,7 @@ def status(replica_set: Object, pods: Sequence[Object], failure: ApiError | None
     conditions = [condition for condition in conditions if condition["type"] != "ReplicaFailure" or failure]
     if failure:
         fields = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate"}
-        conditions = objects.with_condition(conditions, {**fields, "message": failure.message}, now)
+        conditions = objects.with_condition(conditions, {**fields, "message": failure.detail}, now)
     return {
         "replicas": len(active),
         **{name: count for name, count in counts.items() if count},

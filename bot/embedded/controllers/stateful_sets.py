@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.embedded.client import ApiError, Client, Key, Object
-from bot.embedded.client.resources import PERSISTENT_VOLUME_CLAIMS, PODS, STATEFUL_SETS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET
 from bot.embedded.controllers import objects
 from bot.embedded.controllers.recorder import Recorder
+from bot.embedded.informer import Key
 
 REVISION_LABEL = "controller-revision-hash"
 INDEX_LABEL = "apps.kubernetes.io/pod-index"
@@ -172,25 +174,25 @@ def status(stateful_set: Object, pods: Sequence[Object], now: datetime) -> Objec
 class StatefulSets:
     """Keeps the pods and claims of StatefulSets."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: KubernetesApi) -> None:
         self._client = client
         self._recorder = Recorder(client, "statefulset-controller")
 
     async def reconcile(self, key: Key) -> float | None:
         """Move one StatefulSet a step towards its template."""
         namespace, name = key
-        stateful_set = await self._client.find(STATEFUL_SETS, name, namespace)
+        stateful_set = await self._client.find(STATEFUL_SET, name, namespace)
         if stateful_set is None:
             return None
         labels = objects.selector_text(stateful_set["spec"]["selector"])
-        listed = (await self._client.list(PODS, namespace, labels=labels)).items
+        listed = (await self._client.list(POD, namespace, labels=labels)).items
         pods = objects.controlled_by(listed, stateful_set)
         if not objects.is_terminating(stateful_set):
             pods = await self._step(stateful_set, pods)
         now = objects.utc_now()
         new = status(stateful_set, pods, now)
         if objects.differs(new, stateful_set.get("status") or {}):
-            await self._client.replace(STATEFUL_SETS, {**stateful_set, "status": new}, subresource="status")
+            await self._client.replace(STATEFUL_SET, {**stateful_set, "status": new}, subresource="status")
         return objects.next_availability(stateful_set, pods, now)
 
     async def _step(self, stateful_set: Object, pods: Sequence[Object]) -> list[Object]:
@@ -202,7 +204,10 @@ class StatefulSets:
         for number in plan.delete:
             pod = by_ordinal.pop(number)
             await self._client.delete(
-                PODS, pod["metadata"]["name"], pod["metadata"]["namespace"], uid=pod["metadata"]["uid"]
+                POD,
+                pod["metadata"]["name"],
+                pod["metadata"]["namespace"],
+                preconditions={"uid": pod["metadata"]["uid"]},
             )
             await self._record(stateful_set, "SuccessfulDelete", f"Delete Pod {pod['metadata']['name']}")
         return [by_ordinal[number] for number in sorted(by_ordinal)]
@@ -212,10 +217,10 @@ class StatefulSets:
         try:
             for claim in claims(stateful_set, number):
                 await self._claim(stateful_set, claim, name)
-            created = await self._client.create(PODS, stateful_pod(stateful_set, number))
-        except ApiError as error:
+            created = await self._client.create(POD, stateful_pod(stateful_set, number))
+        except Refused as error:
             owner = stateful_set["metadata"]["name"]
-            message = f"create Pod {name} in StatefulSet {owner} failed error: {error.message}"
+            message = f"create Pod {name} in StatefulSet {owner} failed error: {error.detail}"
             await self._recorder.warning(stateful_set, "FailedCreate", message)
             raise
         await self._record(stateful_set, "SuccessfulCreate", f"Create Pod {name}")
@@ -227,8 +232,8 @@ class StatefulSets:
 
     async def _claim(self, stateful_set: Object, claim: Object, pod: str) -> None:
         metadata = claim["metadata"]
-        if not await self._client.find(PERSISTENT_VOLUME_CLAIMS, metadata["name"], metadata["namespace"]):
-            await self._client.create(PERSISTENT_VOLUME_CLAIMS, claim)
+        if not await self._client.find(PERSISTENT_VOLUME_CLAIM, metadata["name"], metadata["namespace"]):
+            await self._client.create(PERSISTENT_VOLUME_CLAIM, claim)
             action = (
                 f"Create Claim {metadata['name']} Pod {pod} in StatefulSet {stateful_set['metadata']['name']}"
             )

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bot.embedded.client.resources import PODS
+from bot.cluster.client.kinds import POD
 from bot.embedded.samples import LOOKS, restyle, shop_files
 from bot.embedded.world import World
 from bot.github.messages.environment import marker
@@ -158,7 +158,7 @@ class Presenter:
         self.note(f"the pods of [b]{stage}[/b] run what reviewers saw: {', '.join(sorted(deployed))}")
 
     async def _digests(self, environment: Environment) -> set[str]:
-        pods = await self.world.client.list(PODS, environment.namespace)
+        pods = await self.world.client.list(POD, environment.namespace)
         images = [container["image"] for pod in pods.items for container in pod["spec"]["containers"]]
         return {digest for image in images if (digest := image.partition("@")[2])}
 

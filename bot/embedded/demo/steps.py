@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bot.embedded.client.resources import NAMESPACES
+from bot.cluster.client.kinds import NAMESPACE
 from bot.embedded.demo.presenter import REPOSITORY, DemoFailed, Presenter
 from bot.embedded.samples import broken_start, failing_smoke
 from bot.model.environment import Environment, EnvironmentState
@@ -115,7 +115,7 @@ async def end(presenter: Presenter, number: int) -> None:
     presenter.section("Closing deletes the preview")
     await presenter.close(number)
     environment = await presenter.wait_for_preview(number, EnvironmentState.GONE)
-    if await presenter.world.client.find(NAMESPACES, environment.namespace) is not None:
+    if await presenter.world.client.find(NAMESPACE, environment.namespace) is not None:
         raise DemoFailed(f"The namespace {environment.namespace} still exists.")
     presenter.note(f"the namespace [b]{environment.namespace}[/b] is deleted:")
     await presenter.show_preview_comment(environment)

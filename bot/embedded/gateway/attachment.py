@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.embedded.client import Key, Object, key_of
+from bot.cluster.client.api import Object
+from bot.embedded.informer import Key, key_of
 
 ANY = "*"
 """Stands for every hostname."""

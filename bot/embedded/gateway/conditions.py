@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from bot.embedded.client import Key, Object
+from bot.cluster.client.api import Object
 from bot.embedded.gateway.attachment import Attachment, listeners_of
 from bot.embedded.gateway.matching import unsupported
+from bot.embedded.informer import Key
 
 _HTTP_ROUTE = {"group": "gateway.networking.k8s.io", "kind": "HTTPRoute"}
 

@@ -7,31 +7,24 @@ from typing import Any
 
 from aiohttp import web
 
-from bot.embedded.client import (
-    ApiError,
-    Change,
-    Client,
-    Connection,
-    Informer,
-    Key,
-    Object,
-    Reconciler,
-    key_of,
-)
-from bot.embedded.client.resources import (
-    ENDPOINT_SLICES,
-    GATEWAY_CLASSES,
-    GATEWAYS,
-    HTTP_ROUTES,
-    NAMESPACES,
-    SERVICES,
-    Resource,
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import (
+    ENDPOINT_SLICE,
+    GATEWAY,
+    GATEWAY_CLASS,
+    HTTP_ROUTE,
+    NAMESPACE,
+    SERVICE,
+    Kind,
 )
 from bot.embedded.gateway.attachment import Attachment, attach
 from bot.embedded.gateway.conditions import class_status, gateway_status, route_parent
 from bot.embedded.gateway.matching import Table, unsupported
 from bot.embedded.gateway.proxy import Proxy
+from bot.embedded.informer import Change, Informer, Key, key_of
 from bot.embedded.node.endpoints import Address, Slices, ready_addresses, remember
+from bot.embedded.reconciler import Reconciler
 
 CONTROLLER_NAME = "greenroom.dev/embedded-gateway"
 
@@ -43,9 +36,9 @@ class Gateway:
     known once it is started. Use it as an asynchronous context manager or call `start` and `stop`.
     """
 
-    def __init__(self, connection: Connection, *, port: int = 0) -> None:
+    def __init__(self, client: KubernetesApi, *, port: int = 0) -> None:
         self.port = port
-        self._connection = connection
+        self._client = client
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Gateway":
@@ -57,10 +50,8 @@ class Gateway:
 
     async def start(self) -> None:
         """Return when every route that exists is served."""
-        self._client = Client(self._connection, user_agent="greenroom-gateway")
-        client = self._client
-        watched = (GATEWAY_CLASSES, GATEWAYS, HTTP_ROUTES, SERVICES, NAMESPACES, ENDPOINT_SLICES)
-        self._informers = {resource.kind: Informer(client, resource) for resource in watched}
+        watched = (GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, SERVICE, NAMESPACE, ENDPOINT_SLICE)
+        self._informers = {kind.name: Informer(self._client, kind) for kind in watched}
         self._slices: Slices = {}
         self._proxy = Proxy(self._addresses)
         self._work: Reconciler[str] = Reconciler("gateway", self._reconcile, workers=1)
@@ -84,7 +75,6 @@ class Gateway:
         await asyncio.wait(self._tasks)
         self._tasks.clear()
         await self._proxy.stop()
-        await self._client.close()
 
     def _wake(self, change: Change) -> None:
         # The table is true at once; statuses follow.
@@ -129,9 +119,9 @@ class Gateway:
         """Write every status that is not what it should be."""
         attachments = self._attach()
         for gateway_class in self._classes():
-            await self._write(GATEWAY_CLASSES, gateway_class, class_status(gateway_class))
+            await self._write(GATEWAY_CLASS, gateway_class, class_status(gateway_class))
         for gateway in self._gateways().values():
-            await self._write(GATEWAYS, gateway, gateway_status(gateway, attachments, "127.0.0.1"))
+            await self._write(GATEWAY, gateway, gateway_status(gateway, attachments, "127.0.0.1"))
         services = {key_of(item): item for item in self._informers["Service"].list()}
         for route in self._informers["HTTPRoute"].list():
             ours = [
@@ -142,16 +132,16 @@ class Gateway:
             before = (route.get("status") or {}).get("parents") or []
             others = [parent for parent in before if parent["controllerName"] != CONTROLLER_NAME]
             if ours or len(others) != len(before):
-                await self._write(HTTP_ROUTES, route, {"parents": [*others, *ours]})
+                await self._write(HTTP_ROUTE, route, {"parents": [*others, *ours]})
 
-    async def _write(self, resource: Resource, item: Object, status: Object) -> None:
+    async def _write(self, kind: Kind, item: Object, status: Object) -> None:
         before = item.get("status") or {}
         if all(before.get(key) == value for key, value in status.items()):
             return
         namespace, name = key_of(item)
         try:
-            await self._client.patch_status(resource, name, status, namespace)
-        except ApiError as error:
+            await self._client.patch_status(kind, name, status, namespace)
+        except Refused as error:
             if not error.not_found:
                 raise
 

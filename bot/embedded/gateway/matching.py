@@ -4,8 +4,9 @@ import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from bot.embedded.client import Object, key_of
+from bot.cluster.client.api import Object
 from bot.embedded.gateway.attachment import ANY, Attachment, age, covers
+from bot.embedded.informer import key_of
 
 Precedence = tuple[bool, int, bool, int]
 

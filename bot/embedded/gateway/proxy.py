@@ -8,7 +8,7 @@ from aiohttp import web
 from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.gateway.matching import Rule, Table
 from bot.embedded.node.endpoints import Address
 

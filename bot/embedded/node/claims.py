@@ -4,9 +4,12 @@ import asyncio
 import shutil
 from pathlib import Path
 
-from bot.embedded.client import ApiError, Change, Client, Informer, Key, Object, Reconciler
-from bot.embedded.client.resources import PERSISTENT_VOLUME_CLAIMS, PERSISTENT_VOLUMES
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
+from bot.embedded.informer import Change, Informer, Key
 from bot.embedded.node.events import Recorder
+from bot.embedded.reconciler import Reconciler
 
 _LABEL = "greenroom.dev/node"
 _BOUND = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}
@@ -16,7 +19,7 @@ class Claims:
     """Binds claims, also where a control plane has a controller that would finish the binding."""
 
     def __init__(
-        self, client: Client, claims: Informer, recorder: Recorder, node_name: str, folder: Path
+        self, client: KubernetesApi, claims: Informer, recorder: Recorder, node_name: str, folder: Path
     ) -> None:
         self._client = client
         self._claims = claims
@@ -56,26 +59,26 @@ class Claims:
         await asyncio.to_thread((self._folder / claim["metadata"]["uid"]).mkdir, 0o700, True, True)
         await self._create(volume)
         binding = {"metadata": {"annotations": _BOUND}, "spec": {"volumeName": volume_name}}
-        await self._client.patch(PERSISTENT_VOLUME_CLAIMS, name, binding, namespace)
+        await self._client.patch(PERSISTENT_VOLUME_CLAIM, name, binding, namespace)
         status = {"phase": "Bound"} | {key: volume["spec"][key] for key in ("accessModes", "capacity")}
-        await self._client.patch_status(PERSISTENT_VOLUME_CLAIMS, name, status, namespace)
+        await self._client.patch_status(PERSISTENT_VOLUME_CLAIM, name, status, namespace)
         text = f"Successfully provisioned volume {volume_name}"
         self._recorder.normal(claim, "ProvisioningSucceeded", text)
 
     async def _create(self, volume: Object) -> None:
         """An API server without volumes is content with claims that are bound to a name."""
         try:
-            await self._client.create(PERSISTENT_VOLUMES, volume)
-        except ApiError as error:
-            if not error.exists and not error.not_found:
+            await self._client.create(PERSISTENT_VOLUME, volume)
+        except Refused as error:
+            if not error.already_exists and not error.not_found:
                 raise
             if error.not_found:
                 return
-        await self._client.patch_status(PERSISTENT_VOLUMES, volume["metadata"]["name"], {"phase": "Bound"})
+        await self._client.patch_status(PERSISTENT_VOLUME, volume["metadata"]["name"], {"phase": "Bound"})
 
     async def _reclaim(self, uid: str) -> None:
         """Delete the volume and the data of a deleted claim."""
-        await self._client.delete(PERSISTENT_VOLUMES, _name(uid))
+        await self._client.delete(PERSISTENT_VOLUME, _name(uid))
         await asyncio.to_thread(shutil.rmtree, self._folder / uid, ignore_errors=True)
 
 

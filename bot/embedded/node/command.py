@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.node.environment import expand
 from bot.embedded.node.images import Image
 from bot.embedded.node.processes import Command, StartError

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import httpx
-
-from bot.embedded.client import ApiError, Object
+from bot.cluster.client.api import Object
+from bot.cluster.client.errors import Refused
 from bot.embedded.node.logs import ContainerLog
 from bot.embedded.node.preparation import Place, Preparation
 from bot.embedded.node.processes import StartError
 from bot.embedded.node.run import Plan, Run
 from bot.embedded.node.runtime import NotYetError, Runtime
 from bot.embedded.node.status import ContainerState
+from bot.model.errors import Unavailable
 
 RestartPolicy = Literal["Always", "OnFailure", "Never"]
 
@@ -102,7 +102,7 @@ class Container:
             except NotYetError as problem:
                 await self._wait(problem)
                 continue
-            except (ApiError, httpx.TransportError) as error:
+            except (Refused, Unavailable) as error:
                 await self._wait(NotYetError("CreateContainerConfigError", f"failed to sync: {error}"))
                 continue
             if self._content(code):

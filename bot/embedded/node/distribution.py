@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.model.addresses import is_loopback_name
 from bot.model.image_reference import ImageReference, parse_reference
 

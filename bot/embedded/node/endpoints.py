@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 
-from bot.embedded.client import Change, Key, Object
+from bot.cluster.client.api import Object
+from bot.embedded.informer import Change, Key
 from bot.embedded.node.addresses import twin
 
 SERVICE_LABEL = "kubernetes.io/service-name"

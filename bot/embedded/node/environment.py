@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.node.addresses import ServiceAddresses, twin
 
 _VARIABLE = re.compile(r"\$(?:(\$)|\(([^()\s]+)\))")

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import logging
 
-import httpx
-
-from bot.embedded.client import ApiError, Client, Object
-from bot.embedded.client.events import event_body
-from bot.embedded.client.resources import EVENTS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import EVENT
+from bot.embedded.events import event_body
+from bot.model.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ Key = tuple[str, str, str, str]
 class Recorder:
     """Writes events one after the other; the same one again raises the count of the first."""
 
-    def __init__(self, client: Client, component: str, host: str) -> None:
+    def __init__(self, client: KubernetesApi, component: str, host: str) -> None:
         self._client = client
         self._source = {"component": component, "host": host}
         self._queue: asyncio.Queue[Object] = asyncio.Queue()
@@ -37,7 +37,7 @@ class Recorder:
         while True:
             event = await self._queue.get()
             # Its namespace may be on its way out: an event is not worth a second try.
-            with contextlib.suppress(ApiError, httpx.TransportError):
+            with contextlib.suppress(Refused, Unavailable):
                 await self._write(event)
 
     async def _write(self, event: Object) -> None:
@@ -45,11 +45,11 @@ class Recorder:
         key = (about["uid"], about.get("fieldPath", ""), event["reason"], event["message"])
         before = self._written.get(key)
         if before is None:
-            self._written[key] = await self._client.create(EVENTS, event)
+            self._written[key] = await self._client.create(EVENT, event)
             if len(self._written) > _REMEMBERED:
                 del self._written[next(iter(self._written))]
             return
         before["count"] += 1
         again = {"count": before["count"], "lastTimestamp": event["lastTimestamp"]}
         metadata = before["metadata"]
-        await self._client.patch(EVENTS, metadata["name"], again, metadata["namespace"])
+        await self._client.patch(EVENT, metadata["name"], again, metadata["namespace"])

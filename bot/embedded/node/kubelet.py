@@ -6,11 +6,14 @@ import shutil
 from collections.abc import Collection, Coroutine
 from typing import Any
 
-from bot.embedded.client import ApiError, Change, Object, Reconciler
-from bot.embedded.client.resources import PODS
+from bot.cluster.client.api import Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import POD
+from bot.embedded.informer import Change
 from bot.embedded.node.addresses import NoAddressError, PodAddresses
 from bot.embedded.node.pod import Pod
 from bot.embedded.node.runtime import Runtime
+from bot.embedded.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
 
@@ -103,15 +106,17 @@ class Kubelet:
             # With the uid in it the patch cannot meet another pod of the same name.
             body = {"metadata": {"uid": uid}, "status": status}
             try:
-                answer = await self._runtime.client.patch(PODS, name, body, namespace, subresource="status")
-            except ApiError as error:
+                answer = await self._runtime.client.patch(POD, name, body, namespace, subresource="status")
+            except Refused as error:
                 if error.not_found:
                     return  # the watch will report it
                 raise
             self._written[uid] = status
             pod.update(answer)
         if pod.ended and pod.pod["metadata"].get("deletionTimestamp"):
-            await self._runtime.client.delete(PODS, name, namespace, uid=uid, grace_seconds=0)
+            await self._runtime.client.delete(
+                POD, name, namespace, preconditions={"uid": uid}, grace_seconds=0
+            )
 
     async def _forget(self, uid: str) -> None:
         """The object was deleted: end its processes and remove its files."""

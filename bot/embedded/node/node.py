@@ -7,8 +7,9 @@ from typing import Any
 
 import httpx
 
-from bot.embedded.client import Client, Connection, Informer
-from bot.embedded.client.resources import ENDPOINT_SLICES, PERSISTENT_VOLUME_CLAIMS, PODS, SERVICES
+from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.kinds import ENDPOINT_SLICE, PERSISTENT_VOLUME_CLAIM, POD, SERVICE
+from bot.embedded.informer import Informer
 from bot.embedded.node.addresses import PodAddresses, ServiceAddresses, first_unprivileged_port
 from bot.embedded.node.claims import Claims
 from bot.embedded.node.command import python_folder
@@ -31,10 +32,10 @@ class Node:
     """
 
     def __init__(
-        self, connection: Connection, folder: Path, *, name: str = "greenroom", restart_backoff: float = 1.0
+        self, client: KubernetesApi, folder: Path, *, name: str = "greenroom", restart_backoff: float = 1.0
     ) -> None:
         self.name = name
-        self._connection = connection
+        self._client = client
         self.folder = folder
         self._restart_backoff = restart_backoff
         self._tasks: list[asyncio.Task[None]] = []
@@ -48,7 +49,6 @@ class Node:
 
     async def start(self) -> None:
         """Return when the node is registered and ready, and knows what the cluster wants of it."""
-        self._client = Client(self._connection, user_agent="greenroom-node")
         self._addresses = PodAddresses()
         self.services = ServiceAddresses(self._addresses.subnet, first_unprivileged_port())
         # Probes must not be fooled by a certificate that is not meant for them, so none is checked.
@@ -57,7 +57,7 @@ class Node:
         self._recorder = Recorder(self._client, "kubelet", self.name)
         runtime = await self._runtime()
         self._kubelet = Kubelet(runtime, self.name, self._addresses)
-        self._server = LogServer(self._kubelet, tls=self._connection.url.startswith("https:"))
+        self._server = LogServer(self._kubelet, tls=self._client.url.startswith("https:"))
         await self._server.start()
         await register(self._client, self.name, self._server.port)
         informers = self._wire(runtime)
@@ -78,7 +78,6 @@ class Node:
         await self._server.stop()
         for http in (self._probe_http, self._pull_http):
             await http.aclose()
-        await self._client.close()
         self._addresses.close()
 
     async def _runtime(self) -> Runtime:
@@ -100,10 +99,10 @@ class Node:
 
     def _wire(self, runtime: Runtime) -> list[Informer]:
         client, recorder = self._client, self._recorder
-        pods = Informer(client, PODS)
-        claims = Informer(client, PERSISTENT_VOLUME_CLAIMS)
-        services = Informer(client, SERVICES)
-        slices = Informer(client, ENDPOINT_SLICES)
+        pods = Informer(client, POD)
+        claims = Informer(client, PERSISTENT_VOLUME_CLAIM)
+        services = Informer(client, SERVICE)
+        slices = Informer(client, ENDPOINT_SLICE)
         pods.listen(self._kubelet.observe)
         scheduling = Recorder(client, "default-scheduler", self.name)
         scheduler = Scheduler(client, pods, claims, scheduling, node_object(self.name))

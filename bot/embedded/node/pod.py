@@ -5,14 +5,14 @@ import logging
 import shutil
 from collections.abc import Callable
 
-import httpx
-
-from bot.embedded.client import ApiError, Object
+from bot.cluster.client.api import Object
+from bot.cluster.client.errors import Refused
 from bot.embedded.node.container import Container, RestartPolicy
 from bot.embedded.node.preparation import Place, Preparation
 from bot.embedded.node.runtime import Runtime
 from bot.embedded.node.status import ContainerState, Snapshot, now, pod_status
 from bot.embedded.node.volumes import VolumeError, prepare
+from bot.model.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +140,7 @@ class Pod:
             except VolumeError as error:
                 failed = f'MountVolume.SetUp failed for volume "{error.volume}" : {error}'
                 self._runtime.recorder.warning(self.pod, "FailedMount", failed)
-            except (ApiError, httpx.TransportError) as error:
+            except (Refused, Unavailable) as error:
                 log.debug("volumes of %s: %r", self._place.title, error)
             else:
                 return

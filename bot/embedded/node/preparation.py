@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.embedded.client import Object, Resource
-from bot.embedded.client.resources import CONFIG_MAPS, PERSISTENT_VOLUME_CLAIMS, SECRETS, SERVICES
+from bot.cluster.client.api import Object
+from bot.cluster.client.kinds import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SECRET, SERVICE, Kind
 from bot.embedded.node import command as commands
 from bot.embedded.node.addresses import twin
 from bot.embedded.node.distribution import (
@@ -30,10 +30,10 @@ from bot.embedded.node.runtime import NotYetError, Runtime
 from bot.embedded.node.volumes import mounts
 from bot.model.image_reference import ImageReference
 
-_RESOURCES: Mapping[str, Resource] = {
-    "ConfigMap": CONFIG_MAPS,
-    "Secret": SECRETS,
-    "PersistentVolumeClaim": PERSISTENT_VOLUME_CLAIMS,
+_KINDS: Mapping[str, Kind] = {
+    "ConfigMap": CONFIG_MAP,
+    "Secret": SECRET,
+    "PersistentVolumeClaim": PERSISTENT_VOLUME_CLAIM,
 }
 
 
@@ -101,7 +101,7 @@ class Preparation:
     async def fetch(self, source: Source) -> Object | None:
         """An object that the pod refers to."""
         kind, name = source
-        return await self._runtime.client.find(_RESOURCES[kind], name, self._place.namespace)
+        return await self._runtime.client.find(_KINDS[kind], name, self._place.namespace)
 
     def record(self, reason: str, message: str) -> None:
         self._runtime.recorder.normal(self._place.pod, reason, message, container=self._part)
@@ -149,5 +149,5 @@ class Preparation:
     async def _service_variables(self) -> dict[str, str]:
         if self._place.pod["spec"].get("enableServiceLinks") is False:
             return {}
-        listed = await self._runtime.client.list(SERVICES, self._place.namespace)
+        listed = await self._runtime.client.list(SERVICE, self._place.namespace)
         return service_variables(listed.items, self._runtime.services)

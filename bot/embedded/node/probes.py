@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.node.addresses import twin
 
 Execute = Callable[[list[str], float], Awaitable[tuple[int, str]]]

@@ -1,15 +1,18 @@
 """The Node object: what the cluster knows of this node, and that it is alive."""
 
 import asyncio
+import logging
 import os
 import platform
 from datetime import UTC, datetime
 
-import httpx
-
-from bot.embedded.client import ApiError, Client, Object
-from bot.embedded.client.resources import LEASES, NODES
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import LEASE, NODE
 from bot.embedded.node.status import now
+from bot.model.errors import Unavailable
+
+log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 40
 _RENEW_SECONDS = 10
@@ -50,28 +53,30 @@ def node_status(name: str, port: int) -> Object:
     }
 
 
-async def register(client: Client, name: str, port: int) -> Object:
+async def register(client: KubernetesApi, name: str, port: int) -> Object:
     """Make the Node, or take it over, and call it ready; the object as it is then."""
     try:
-        await client.create(NODES, node_object(name))
-    except ApiError as error:
-        if not error.exists:
+        await client.create(NODE, node_object(name))
+    except Refused as error:
+        if not error.already_exists:
             raise
-    return await client.patch_status(NODES, name, node_status(name, port))
+    return await client.patch_status(NODE, name, node_status(name, port))
 
 
-async def keep_alive(client: Client, name: str) -> None:
+async def keep_alive(client: KubernetesApi, name: str) -> None:
     """Renew the node's lease until cancelled. A cluster without the namespace for leases needs none."""
     while True:
         try:
             await _renew(client, name)
-        except (ApiError, httpx.TransportError) as error:
-            if isinstance(error, ApiError) and error.not_found:
+        except Refused as error:
+            if error.not_found:
                 return
+        except Unavailable as error:
+            log.debug("lease of %s: %s", name, error)
         await asyncio.sleep(_RENEW_SECONDS)
 
 
-async def _renew(client: Client, name: str) -> None:
+async def _renew(client: KubernetesApi, name: str) -> None:
     time = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     lease = {
         "apiVersion": "coordination.k8s.io/v1",
@@ -80,8 +85,8 @@ async def _renew(client: Client, name: str) -> None:
         "spec": {"holderIdentity": name, "leaseDurationSeconds": LEASE_SECONDS, "renewTime": time},
     }
     try:
-        await client.patch(LEASES, name, {"spec": lease["spec"]}, _LEASE_NAMESPACE)
-    except ApiError as error:
+        await client.patch(LEASE, name, {"spec": lease["spec"]}, _LEASE_NAMESPACE)
+    except Refused as error:
         if not error.not_found:
             raise
-        await client.create(LEASES, lease)
+        await client.create(LEASE, lease)

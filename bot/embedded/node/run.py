@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.node import probes
 from bot.embedded.node.command import in_container
 from bot.embedded.node.images import Image

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import httpx
 
-from bot.embedded.client import Client
+from bot.cluster.client.api import KubernetesApi
 from bot.embedded.node.addresses import ServiceAddresses
 from bot.embedded.node.events import Recorder
 from bot.embedded.node.images import Images
@@ -16,7 +16,7 @@ from bot.embedded.node.processes import Processes
 class Runtime:
     """The means of a node. `restart_backoff` is the first pause in seconds, which doubles up to a cap."""
 
-    client: Client
+    client: KubernetesApi
     images: Images
     processes: Processes
     recorder: Recorder

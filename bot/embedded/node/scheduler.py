@@ -2,10 +2,13 @@
 
 from collections.abc import Iterable
 
-from bot.embedded.client import ApiError, Change, Client, Informer, Key, Object, Reconciler, key_of
-from bot.embedded.client.resources import PODS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Conflict, Refused
+from bot.cluster.client.kinds import POD
+from bot.embedded.informer import Change, Informer, Key, key_of
 from bot.embedded.node.events import Recorder
 from bot.embedded.node.status import now
+from bot.embedded.reconciler import Reconciler
 
 SCHEDULER = "default-scheduler"
 
@@ -14,7 +17,7 @@ class Scheduler:
     """Wakes for pods without a node, and again when claims change."""
 
     def __init__(
-        self, client: Client, pods: Informer, claims: Informer, recorder: Recorder, node: Object
+        self, client: KubernetesApi, pods: Informer, claims: Informer, recorder: Recorder, node: Object
     ) -> None:
         self._client = client
         self._pods = pods
@@ -52,10 +55,12 @@ class Scheduler:
         binding = {"apiVersion": "v1", "kind": "Binding", "metadata": {"name": name}, "target": target}
         binding["metadata"] = {"name": name, "uid": pod["metadata"]["uid"]}
         try:
-            await self._client.create(PODS, binding, namespace, subresource="binding")
-        except ApiError as error:
-            if error.status in (404, 409):
-                return  # deleted or bound meanwhile
+            await self._client.create(POD, binding, namespace, subresource="binding")
+        except Conflict:
+            return  # bound meanwhile
+        except Refused as error:
+            if error.not_found:
+                return  # deleted meanwhile
             raise
         assigned = f"Successfully assigned {namespace}/{name} to {self._node_name}"
         self._recorder.normal(pod, "Scheduled", assigned)
@@ -75,7 +80,7 @@ class Scheduler:
         }
         others = [c for c in conditions if c["type"] != "PodScheduled"]
         status = {"conditions": [*others, condition]}
-        await self._client.patch_status(PODS, metadata["name"], status, metadata["namespace"])
+        await self._client.patch_status(POD, metadata["name"], status, metadata["namespace"])
 
 
 def obstacle(pod: Object, labels: dict[str, str], claims: Iterable[Object]) -> str:

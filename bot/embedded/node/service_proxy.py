@@ -7,9 +7,11 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
-from bot.embedded.client import Informer, Key, Object, Reconciler
+from bot.cluster.client.api import Object
+from bot.embedded.informer import Informer, Key
 from bot.embedded.node.addresses import ServiceAddresses
 from bot.embedded.node.endpoints import Address, Slices, ready_addresses, remember
+from bot.embedded.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 
 Phase = Literal["Pending", "Running", "Succeeded", "Failed"]
 _OURS = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady")

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.node.environment import ConfigError, Source, expand, field
 
 Fetch = Callable[[Source], Awaitable[Object | None]]

@@ -1,7 +1,6 @@
 """The small client: verbs, caches that stay true, and work that is done once."""
 
 import asyncio
-import base64
 import contextlib
 import itertools
 import time
@@ -10,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from bot.embedded.client import ApiError, Change, Client, Connection, Informer, Object, Reconciler, key_of
-from bot.embedded.client.resources import CONFIG_MAPS, HTTP_ROUTES, NODES, PODS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.connection import connect
+from bot.cluster.client.errors import Conflict, Refused
+from bot.cluster.client.kinds import CONFIG_MAP, HTTP_ROUTE, NODE, POD
+from bot.embedded.informer import Change, Informer, key_of
 from bot.embedded.kubernetes import KubernetesServer
+from bot.embedded.reconciler import Reconciler
 
 HISTORY = 5
 
@@ -66,9 +68,9 @@ async def server() -> AsyncIterator[KubernetesServer]:
 
 
 @pytest.fixture
-async def client(server: KubernetesServer) -> AsyncIterator[Client]:
-    async with Client(Connection(server.url, server.token)) as made:
-        yield made
+async def client(server: KubernetesServer, tmp_path: Path) -> AsyncIterator[KubernetesApi]:
+    async with await connect(server.write_kubeconfig(tmp_path / "kubeconfig"), user_agent="test") as api:
+        yield api
 
 
 def config(name: str, **data: str) -> Object:
@@ -77,68 +79,43 @@ def config(name: str, **data: str) -> Object:
 
 
 def test_resource_paths() -> None:
-    assert PODS.path() == "/api/v1/pods"
-    assert PODS.path("shop", "web", "log") == "/api/v1/namespaces/shop/pods/web/log"
-    assert NODES.path("ignored", "node") == "/api/v1/nodes/node"
-    assert HTTP_ROUTES.path("shop") == "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes"
+    assert POD.path() == "/api/v1/pods"
+    assert POD.path("shop", "web", "log") == "/api/v1/namespaces/shop/pods/web/log"
+    assert NODE.path("ignored", "node") == "/api/v1/nodes/node"
+    assert HTTP_ROUTE.path("shop") == "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes"
 
 
-def test_kubeconfig_is_read_without_showing_secrets(tmp_path: Path) -> None:
-    path = tmp_path / "kubeconfig"
-    (tmp_path / "token").write_text("t0ken\n")
-    clusters = [
-        {
-            "name": "c",
-            "cluster": {
-                "server": "https://h:1/",
-                "certificate-authority-data": base64.b64encode(b"PEM").decode(),
-            },
-        }
-    ]
-    content = {
-        "current-context": "x",
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": clusters,
-        "users": [{"name": "u", "user": {"tokenFile": "token"}}],
-    }
-    path.write_text(yaml.safe_dump(content))
-    connection = Connection.from_kubeconfig(path)
-    assert (connection.url, connection.token, connection.authority) == ("https://h:1", "t0ken", "PEM")
-    assert "t0ken" not in repr(connection)
-    with pytest.raises(ValueError, match="no entry 'y' in contexts"):
-        Connection.from_kubeconfig(path, "y")
-
-
-async def test_verbs(client: Client) -> None:
-    made = await client.create(CONFIG_MAPS, config("a", x="1"))
-    with pytest.raises(ApiError) as refused:
-        await client.create(CONFIG_MAPS, config("a"))
-    assert refused.value.exists
+async def test_verbs(client: KubernetesApi) -> None:
+    made = await client.create(CONFIG_MAP, config("a", x="1"))
+    with pytest.raises(Refused) as refused:
+        await client.create(CONFIG_MAP, config("a"))
+    assert refused.value.already_exists
     assert 'configmaps "a" already exists' in str(refused.value)
-    await client.patch(CONFIG_MAPS, "a", {"data": {"y": "2"}}, "default")
-    with pytest.raises(ApiError) as stale:
-        await client.replace(CONFIG_MAPS, made)
-    assert stale.value.conflict
+    await client.patch(CONFIG_MAP, "a", {"data": {"y": "2"}}, "default")
+    with pytest.raises(Conflict, match="the object has been modified"):
+        await client.replace(CONFIG_MAP, made)
     jumped = [{"op": "replace", "path": "/data/x", "value": "3"}]
-    assert (await client.patch(CONFIG_MAPS, "a", jumped, "default", style="json"))["data"]["x"] == "3"
-    assert (await client.apply(CONFIG_MAPS, config("a", x="4"), field_manager="me"))["data"]["x"] == "4"
-    listed = await client.list(CONFIG_MAPS, "default", fields="metadata.name=a")
+    assert (await client.patch(CONFIG_MAP, "a", jumped, "default", style="json-patch"))["data"]["x"] == "3"
+    assert (await client.apply(config("a", x="4")))["data"]["x"] == "4"
+    listed = await client.list(CONFIG_MAP, "default", fields="metadata.name=a")
     assert [(item["kind"], key_of(item)) for item in listed.items] == [("ConfigMap", ("default", "a"))]
-    with pytest.raises(ApiError) as other:
-        await client.delete(CONFIG_MAPS, "a", "default", uid="another")
-    assert other.value.conflict
-    assert await client.delete(CONFIG_MAPS, "a", "default")
-    assert not await client.delete(CONFIG_MAPS, "a", "default")
-    assert await client.find(CONFIG_MAPS, "a", "default") is None
+    with pytest.raises(Conflict):
+        await client.delete(CONFIG_MAP, "a", "default", preconditions={"uid": "another"})
+    for _ in range(2):
+        await client.delete(CONFIG_MAP, "a", "default")
+    assert await client.find(CONFIG_MAP, "a", "default") is None
+    with pytest.raises(Refused) as absent:
+        await client.get(CONFIG_MAP, "a", "default")
+    assert absent.value.not_found
 
 
-async def test_informer_notifies_changes(client: Client) -> None:
-    await client.create(CONFIG_MAPS, config("old"))
+async def test_informer_notifies_changes(client: KubernetesApi) -> None:
+    await client.create(CONFIG_MAP, config("old"))
     async with watched(client) as (informer, text):
         assert informer.get("old", "default") is not None
-        await client.create(CONFIG_MAPS, config("new"))
-        await client.patch(CONFIG_MAPS, "new", {"data": {"x": "1"}}, "default")
-        await client.delete(CONFIG_MAPS, "old", "default")
+        await client.create(CONFIG_MAP, config("new"))
+        await client.patch(CONFIG_MAP, "new", {"data": {"x": "1"}}, "default")
+        await client.delete(CONFIG_MAP, "old", "default")
         await until(lambda: len(text) == 4)
         assert text == ["ADDED old", "ADDED new", "MODIFIED new", "DELETED old"]
         assert [item["metadata"]["name"] for item in informer.list("default")] == ["new"]
@@ -146,19 +123,20 @@ async def test_informer_notifies_changes(client: Client) -> None:
 
 @pytest.mark.parametrize("missed", [1, HISTORY * 3])
 async def test_informer_catches_up_after_a_disconnect(
-    server: KubernetesServer, client: Client, missed: int
+    server: KubernetesServer, client: KubernetesApi, tmp_path: Path, missed: int
 ) -> None:
     """With few changes it resumes the watch; with many the server has forgotten, and it lists again."""
-    await client.create(CONFIG_MAPS, config("gone"))
-    await client.create(CONFIG_MAPS, config("kept"))
+    await client.create(CONFIG_MAP, config("gone"))
+    await client.create(CONFIG_MAP, config("kept"))
     relay = Relay(int(server.url.rsplit(":", 1)[1]))
     port = await relay.start()
-    connection = Connection(f"http://127.0.0.1:{port}", server.token)
-    async with Client(connection) as far, watched(far) as (informer, text):
+    kubeconfig = server.write_kubeconfig(tmp_path / "relayed")
+    kubeconfig.write_text(kubeconfig.read_text().replace(server.url, f"http://127.0.0.1:{port}"))
+    async with await connect(kubeconfig) as far, watched(far) as (informer, text):
         relay.break_all()
-        await client.delete(CONFIG_MAPS, "gone", "default")
+        await client.delete(CONFIG_MAP, "gone", "default")
         for number in range(missed):
-            await client.patch(CONFIG_MAPS, "kept", {"data": {"n": str(number)}}, "default")
+            await client.patch(CONFIG_MAP, "kept", {"data": {"n": str(number)}}, "default")
         relay.cut = False
         await until(lambda: text[-1] == "MODIFIED kept" and informer.get("gone", "default") is None)
         await until(lambda: (informer.get("kept", "default") or {})["data"]["n"] == str(missed - 1))
@@ -167,8 +145,8 @@ async def test_informer_catches_up_after_a_disconnect(
     await relay.stop()
 
 
-async def test_failing_listener_does_not_stop_others(client: Client) -> None:
-    informer, default = Informer(client, CONFIG_MAPS, "default"), list[str]()
+async def test_failing_listener_does_not_stop_others(client: KubernetesApi) -> None:
+    informer, default = Informer(client, CONFIG_MAP, "default"), list[str]()
 
     def broken(change: Change) -> None:
         raise RuntimeError("listener")
@@ -177,7 +155,7 @@ async def test_failing_listener_does_not_stop_others(client: Client) -> None:
     informer.listen(lambda change: default.append(change.type))
     async with running(informer.run()):
         await informer.synced()
-        await client.create(CONFIG_MAPS, config("a"))
+        await client.create(CONFIG_MAP, config("a"))
         await until(lambda: default == ["ADDED"])
 
 
@@ -210,7 +188,7 @@ async def test_reconciler_retries_with_backoff() -> None:
     async def work(key: str) -> float | None:
         seen.append(time.monotonic())
         if len(seen) < 3:
-            raise ApiError(409, "Conflict", "somebody was quicker")
+            raise Conflict("another writer was faster")
         return 0.05 if len(seen) == 3 else None
 
     reconciler = Reconciler("test", work)
@@ -223,8 +201,8 @@ async def test_reconciler_retries_with_backoff() -> None:
 
 
 @contextlib.asynccontextmanager
-async def watched(client: Client) -> AsyncIterator[tuple[Informer, list[str]]]:
-    informer, default = Informer(client, CONFIG_MAPS, "default"), list[str]()
+async def watched(client: KubernetesApi) -> AsyncIterator[tuple[Informer, list[str]]]:
+    informer, default = Informer(client, CONFIG_MAP, "default"), list[str]()
     informer.listen(lambda change: default.append(f"{change.type} {change.key[1]}"))
     async with running(informer.run()):
         await informer.synced()

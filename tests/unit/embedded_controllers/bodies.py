@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.controllers.objects import find_condition
 
 LABELS = {"app": "shop"}

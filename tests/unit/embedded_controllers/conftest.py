@@ -12,14 +12,20 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from bot.embedded.client import ApiError, Change, Client, Connection, Informer, Key, Object, Reconciler
-from bot.embedded.client.resources import NAMESPACES, NODES, PODS, SERVICE_ACCOUNTS
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.connection import connect
+from bot.cluster.client.errors import Refused
+from bot.cluster.client.kinds import NAMESPACE, NODE, POD, SERVICE_ACCOUNT
 from bot.embedded.controllers import Controllers
 from bot.embedded.controllers.objects import from_time, is_terminating, phase, utc_now
+from bot.embedded.informer import Change, Informer, Key
 from bot.embedded.kubernetes import KubernetesServer
+from bot.embedded.reconciler import Reconciler
+from bot.model.errors import Unavailable
 from tests.kubernetes.control_plane import control_plane
 
 PLACES = ["embedded", pytest.param("real", marks=pytest.mark.cluster)]
@@ -29,14 +35,14 @@ PLACES = ["embedded", pytest.param("real", marks=pytest.mark.cluster)]
 class Kubelet:
     """Binds every pod; its `fate` says what becomes of it: Running, Succeeded, Failed or Stuck."""
 
-    client: Client
+    client: KubernetesApi
     namespace: str
     fate: Callable[[Object], str] = lambda pod: "Running"
     started: list[str] = field(default_factory=list)
     _addresses: int = 0
 
     async def run(self) -> None:
-        pods = Informer(self.client, PODS, self.namespace)
+        pods = Informer(self.client, POD, self.namespace)
         work = Reconciler("kubelet", self.reconcile)
         pods.listen(lambda change: self._wake(work, change))
         async with asyncio.TaskGroup() as group:
@@ -49,11 +55,11 @@ class Kubelet:
 
     async def reconcile(self, key: Key) -> None:
         namespace, name = key
-        pod = await self.client.find(PODS, name, namespace)
+        pod = await self.client.find(POD, name, namespace)
         if pod is None:
             return
         if is_terminating(pod):
-            await self.client.delete(PODS, name, namespace, grace_seconds=0)
+            await self.client.delete(POD, name, namespace, grace_seconds=0)
         elif not pod["spec"].get("nodeName"):
             target = {"apiVersion": "v1", "kind": "Node", "name": self.namespace}
             binding = {
@@ -62,10 +68,10 @@ class Kubelet:
                 "metadata": {"name": name, "namespace": namespace},
                 "target": target,
             }
-            await self.client.create(PODS, binding, subresource="binding")
+            await self.client.create(POD, binding, subresource="binding")
         elif phase(pod) != self.fate(pod) and self.fate(pod) != "Stuck":
             self.started.append(name)
-            await self.client.patch_status(PODS, name, self._status(self.fate(pod)), namespace)
+            await self.client.patch_status(POD, name, self._status(self.fate(pod)), namespace)
 
     def _status(self, fate: str) -> Object:
         self._addresses += 1
@@ -83,7 +89,7 @@ class Kubelet:
 class Cluster:
     """What a test holds in hand."""
 
-    client: Client
+    client: KubernetesApi
     kubelet: Kubelet
     namespace: str
     server: KubernetesServer | None = None
@@ -91,55 +97,61 @@ class Cluster:
     async def until(self, happened: Callable[[], Awaitable[bool]], seconds: float = 10) -> None:
         deadline = time.monotonic() + seconds
         while True:
-            with contextlib.suppress(ApiError):
+            with contextlib.suppress(Refused, Unavailable):
                 if await happened():
                     return
             assert time.monotonic() < deadline, "it did not happen in time"
             await asyncio.sleep(0.01)
 
     async def pods(self) -> list[Object]:
-        return (await self.client.list(PODS, self.namespace)).items
+        return (await self.client.list(POD, self.namespace)).items
 
 
 @pytest.fixture(scope="session")
-def real() -> Iterator[Connection]:
+def real() -> Iterator[Path]:
     """A real control plane, with its own controllers, for all tests of this process."""
     with control_plane() as plane:
-        yield Connection.from_kubeconfig(plane.kubeconfig)
+        yield plane.kubeconfig
 
 
 @pytest.fixture(params=PLACES)
-async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
+async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
     if request.param == "real":
-        async with _cluster(request.getfixturevalue("real")) as cluster:
+        async with (
+            await connect(request.getfixturevalue("real"), user_agent="test") as client,
+            _cluster(client) as cluster,
+        ):
             yield cluster
         return
     async with KubernetesServer() as server:
-        connection = Connection(server.url, token=server.token)
-        async with Controllers(connection), _cluster(connection) as cluster:
+        kubeconfig = server.write_kubeconfig(tmp_path / "kubeconfig")
+        async with (
+            await connect(kubeconfig, user_agent="test") as client,
+            Controllers(client),
+            _cluster(client) as cluster,
+        ):
             cluster.server = server
             yield cluster
 
 
 @contextlib.asynccontextmanager
-async def _cluster(connection: Connection) -> AsyncIterator[Cluster]:
+async def _cluster(client: KubernetesApi) -> AsyncIterator[Cluster]:
     namespace = f"shop-{secrets.token_hex(3)}"
-    async with Client(connection) as client:
-        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
-        await client.create(NAMESPACES, body)
-        # Kubernetes leaves pods of an unknown node out of its EndpointSlices.
-        await client.create(NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": namespace}})
-        kubelet = Kubelet(client, namespace)
-        running = asyncio.create_task(kubelet.run())
-        cluster = Cluster(client, kubelet, namespace)
-        await cluster.until(lambda: _has_account(client, namespace))
-        yield cluster
-        running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
-        await client.delete(NAMESPACES, namespace)
-        await client.delete(NODES, namespace)
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}}
+    await client.create(NAMESPACE, body)
+    # Kubernetes leaves pods of an unknown node out of its EndpointSlices.
+    await client.create(NODE, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": namespace}})
+    kubelet = Kubelet(client, namespace)
+    running = asyncio.create_task(kubelet.run())
+    cluster = Cluster(client, kubelet, namespace)
+    await cluster.until(lambda: _has_account(client, namespace))
+    yield cluster
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    await client.delete(NAMESPACE, namespace)
+    await client.delete(NODE, namespace)
 
 
-async def _has_account(client: Client, namespace: str) -> bool:
-    return await client.find(SERVICE_ACCOUNTS, "default", namespace) is not None
+async def _has_account(client: KubernetesApi, namespace: str) -> bool:
+    return await client.find(SERVICE_ACCOUNT, "default", namespace) is not None

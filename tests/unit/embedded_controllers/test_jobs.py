@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from bot.embedded.client.resources import JOBS
+from bot.cluster.client.kinds import JOB
 
 from .bodies import condition, job
 from .conftest import Cluster
 
 
 async def finished(cluster: Cluster, kind: str) -> bool:
-    return condition(await cluster.client.get(JOBS, "seed", cluster.namespace), kind)[0] == "True"
+    return condition(await cluster.client.get(JOB, "seed", cluster.namespace), kind)[0] == "True"
 
 
 async def test_job_completes(cluster: Cluster) -> None:
     cluster.kubelet.fate = lambda pod: "Succeeded"
-    await cluster.client.create(JOBS, job(completions=3, parallelism=2), cluster.namespace)
+    await cluster.client.create(JOB, job(completions=3, parallelism=2), cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Complete"))
-    item = await cluster.client.get(JOBS, "seed", cluster.namespace)
+    item = await cluster.client.get(JOB, "seed", cluster.namespace)
     assert item["status"]["succeeded"] == 3
     assert item["status"]["completionTime"] >= item["status"]["startTime"]
     assert condition(item, "Complete") == ("True", "CompletionsReached")
@@ -26,9 +26,9 @@ async def test_job_completes(cluster: Cluster) -> None:
 
 async def test_job_fails_past_its_backoff_limit(cluster: Cluster) -> None:
     cluster.kubelet.fate = lambda pod: "Failed"
-    await cluster.client.create(JOBS, job(backoffLimit=0), cluster.namespace)
+    await cluster.client.create(JOB, job(backoffLimit=0), cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Failed"))
-    item = await cluster.client.get(JOBS, "seed", cluster.namespace)
+    item = await cluster.client.get(JOB, "seed", cluster.namespace)
     assert condition(item, "Failed") == ("True", "BackoffLimitExceeded")
     assert item["status"]["failed"] == 1
     assert "completionTime" not in item["status"]
@@ -36,27 +36,27 @@ async def test_job_fails_past_its_backoff_limit(cluster: Cluster) -> None:
 
 
 async def test_job_stops_past_its_deadline(cluster: Cluster) -> None:
-    await cluster.client.create(JOBS, job(activeDeadlineSeconds=1), cluster.namespace)
+    await cluster.client.create(JOB, job(activeDeadlineSeconds=1), cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Failed"))
-    item = await cluster.client.get(JOBS, "seed", cluster.namespace)
+    item = await cluster.client.get(JOB, "seed", cluster.namespace)
     assert condition(item, "Failed") == ("True", "DeadlineExceeded")
     assert not await cluster.pods()
 
 
 async def test_finished_job_is_deleted_after_its_ttl(cluster: Cluster) -> None:
     cluster.kubelet.fate = lambda pod: "Succeeded"
-    await cluster.client.create(JOBS, job(ttlSecondsAfterFinished=0), cluster.namespace)
+    await cluster.client.create(JOB, job(ttlSecondsAfterFinished=0), cluster.namespace)
 
     async def gone() -> bool:
-        return await cluster.client.find(JOBS, "seed", cluster.namespace) is None and not await cluster.pods()
+        return await cluster.client.find(JOB, "seed", cluster.namespace) is None and not await cluster.pods()
 
     await cluster.until(gone)
 
 
 async def test_suspended_job_runs_when_resumed(cluster: Cluster) -> None:
     cluster.kubelet.fate = lambda pod: "Succeeded"
-    await cluster.client.create(JOBS, job(suspend=True), cluster.namespace)
+    await cluster.client.create(JOB, job(suspend=True), cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Suspended"))
     assert not await cluster.pods()
-    await cluster.client.patch(JOBS, "seed", {"spec": {"suspend": False}}, cluster.namespace)
+    await cluster.client.patch(JOB, "seed", {"spec": {"suspend": False}}, cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Complete"))

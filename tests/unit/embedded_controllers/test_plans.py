@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.controllers import job_plan, objects
 from bot.embedded.controllers.job_plan import Counts
 from bot.embedded.controllers.stateful_sets import Plan, next_actions, revision_of

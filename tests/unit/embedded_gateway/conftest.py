@@ -9,8 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.embedded.client import Connection, Object
-from bot.embedded.client.resources import DEPLOYMENTS, GATEWAY_CLASSES, GATEWAYS, HTTP_ROUTES, SERVICES
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.connection import connect
+from bot.cluster.client.kinds import DEPLOYMENT, GATEWAY, GATEWAY_CLASS, HTTP_ROUTE, SERVICE
 from bot.embedded.gateway import CONTROLLER_NAME, Gateway
 from tests.kubernetes.world import World, condition, embedded_cluster, eventually
 from tests.kubernetes.world import world as make_world
@@ -51,13 +52,13 @@ class Street:
         labels = {"app": name}
         template = {"metadata": {"labels": labels}, "spec": spec}
         await self.world.create(
-            SERVICES, name, spec={"selector": labels, "ports": [{"port": 80, "targetPort": 28080}]}
+            SERVICE, name, spec={"selector": labels, "ports": [{"port": 80, "targetPort": 28080}]}
         )
         await self.world.create(
-            DEPLOYMENTS, name, spec={"selector": {"matchLabels": labels}, "template": template}
+            DEPLOYMENT, name, spec={"selector": {"matchLabels": labels}, "template": template}
         )
         await self.world.until(
-            DEPLOYMENTS, name, lambda item: condition(item, "Available").get("status") == "True", "available"
+            DEPLOYMENT, name, lambda item: condition(item, "Available").get("status") == "True", "available"
         )
 
     def hostname(self, name: str) -> str:
@@ -68,8 +69,8 @@ class Street:
         """A route for the hostname of that name, once the gateway has judged it."""
         parent = {"name": "public"}
         spec = {"parentRefs": [parent], "hostnames": [self.hostname(name)], "rules": list(rules)}
-        await self.world.create(HTTP_ROUTES, name, spec=spec)
-        return await self.world.until(HTTP_ROUTES, name, lambda item: bool(parents(item)), "judged")
+        await self.world.create(HTTP_ROUTE, name, spec=spec)
+        return await self.world.until(HTTP_ROUTE, name, lambda item: bool(parents(item)), "judged")
 
     async def ask(self, name: str, path: str = "/", method: str = "GET", **request: Any) -> httpx.Response:
         """What the gateway answers for a name."""
@@ -99,23 +100,23 @@ def verdict(route: Object, kind: str) -> tuple[str, str, str]:
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
 async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
     if request.param == "real":
-        connection = Connection.from_kubeconfig(request.getfixturevalue("real_kubeconfig"))
-        async with _street(connection, tmp_path) as made:
+        kubeconfig = request.getfixturevalue("real_kubeconfig")
+        async with await connect(kubeconfig, user_agent="test") as client, _street(client, tmp_path) as made:
             yield made
     else:
-        async with embedded_cluster() as connection, _street(connection, tmp_path) as made:
+        async with embedded_cluster(tmp_path) as client, _street(client, tmp_path) as made:
             yield made
 
 
 @contextlib.asynccontextmanager
-async def _street(connection: Connection, folder: Path) -> AsyncIterator[Street]:
-    async with make_world(connection, folder) as world, Gateway(connection) as gateway:
+async def _street(client: KubernetesApi, folder: Path) -> AsyncIterator[Street]:
+    async with make_world(client, folder) as world, Gateway(client) as gateway:
         body = {"metadata": {"name": "test"}, "spec": {"controllerName": CONTROLLER_NAME}}
-        kind = {"apiVersion": GATEWAY_CLASSES.api_version, "kind": "GatewayClass"}
-        await world.client.apply(GATEWAY_CLASSES, {**kind, **body}, field_manager="test")
+        kind = {"apiVersion": GATEWAY_CLASS.api_version, "kind": "GatewayClass"}
+        await client.apply({**kind, **body})
         listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": "*.localhost"}
         rooms = {"namespaces": {"from": "All"}}
         spec = {"gatewayClassName": "test", "listeners": [{**listener, "allowedRoutes": rooms}]}
-        await world.create(GATEWAYS, "public", spec=spec)
+        await world.create(GATEWAY, "public", spec=spec)
         async with httpx.AsyncClient(trust_env=False) as http:
             yield Street(world, gateway, http)

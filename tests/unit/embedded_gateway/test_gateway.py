@@ -5,8 +5,8 @@ from collections import Counter
 import httpx
 import pytest
 
-from bot.embedded.client import Object
-from bot.embedded.client.resources import DEPLOYMENTS, GATEWAYS, HTTP_ROUTES, NAMESPACES
+from bot.cluster.client.api import Object
+from bot.cluster.client.kinds import DEPLOYMENT, GATEWAY, HTTP_ROUTE, NAMESPACE
 from tests.kubernetes.world import condition, eventually
 from tests.unit.embedded_gateway.conftest import Street, parents, verdict
 
@@ -24,7 +24,7 @@ async def test_route_is_accepted_and_served(street: Street) -> None:
     assert (await street.ask("shoes")).json()["name"] == "shoes"
 
     gateway = await street.world.until(
-        GATEWAYS,
+        GATEWAY,
         "public",
         lambda item: (item.get("status") or {}).get("listeners", [{}])[0].get("attachedRoutes") == 1,
         "counting its route",
@@ -67,7 +67,7 @@ async def test_service_without_pods_is_unavailable(street: Street) -> None:
     await street.shop("shoes")
     await street.route("shoes", {"backendRefs": [to("shoes")]})
     await street.opened("shoes")
-    await street.world.client.patch(DEPLOYMENTS, "shoes", {"spec": {"replicas": 0}}, street.world.namespace)
+    await street.world.client.patch(DEPLOYMENT, "shoes", {"spec": {"replicas": 0}}, street.world.namespace)
 
     async def unavailable() -> bool:
         try:
@@ -87,7 +87,7 @@ async def test_weights_are_applied_and_changed(street: Street) -> None:
     names = [(await street.ask("shop")).json()["name"] for _ in range(20)]
     assert Counter(names) == {"old": 18, "new": 2}
     moved = {"spec": {"rules": [{"backendRefs": [to("old", 0), to("new", 1)]}]}}
-    await street.world.client.patch(HTTP_ROUTES, "shop", moved, street.world.namespace)
+    await street.world.client.patch(HTTP_ROUTE, "shop", moved, street.world.namespace)
 
     async def all_new() -> bool:
         return {(await street.ask("shop")).json()["name"] for _ in range(3)} == {"new"}
@@ -126,7 +126,7 @@ async def test_hostname_of_another_namespace_is_refused(street: Street) -> None:
     await street.opened("shoes")
     thief = f"{street.world.namespace}-thief"
     client = street.world.client
-    await client.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": thief}})
+    await client.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": thief}})
     parent = {"name": "public", "namespace": street.world.namespace}
     spec = {
         "parentRefs": [parent],
@@ -134,19 +134,19 @@ async def test_hostname_of_another_namespace_is_refused(street: Street) -> None:
         "rules": [{"backendRefs": [to("fake")]}],
     }
     metadata = {"name": "a-thief", "namespace": thief}
-    kind = {"apiVersion": HTTP_ROUTES.api_version, "kind": "HTTPRoute"}
-    await client.create(HTTP_ROUTES, {**kind, "metadata": metadata, "spec": spec})
+    kind = {"apiVersion": HTTP_ROUTE.api_version, "kind": "HTTPRoute"}
+    await client.create(HTTP_ROUTE, {**kind, "metadata": metadata, "spec": spec})
 
     async def refused() -> bool:
-        route = await client.get(HTTP_ROUTES, "a-thief", thief)
+        route = await client.get(HTTP_ROUTE, "a-thief", thief)
         return bool(parents(route)) and verdict(route, "Accepted")[1] == "HostnameConflict"
 
     await eventually(refused)
-    route = await client.get(HTTP_ROUTES, "a-thief", thief)
+    route = await client.get(HTTP_ROUTE, "a-thief", thief)
     owner = f"{street.world.namespace}/shoes"
     assert verdict(route, "Accepted")[2].endswith(f"{street.hostname('shoes')} by {owner}")
     assert (await street.ask("shoes")).json()["name"] == "shoes"
-    await client.delete(NAMESPACES, thief)
+    await client.delete(NAMESPACE, thief)
 
 
 async def test_unsupported_route_is_not_served(street: Street) -> None:

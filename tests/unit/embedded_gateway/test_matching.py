@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.gateway.attachment import attach, covers
 from bot.embedded.gateway.matching import Table
 

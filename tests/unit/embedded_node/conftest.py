@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.embedded.client import Connection
+from bot.cluster.client.connection import connect
 from tests.kubernetes.world import World, embedded_cluster
 from tests.kubernetes.world import world as make_world
 
@@ -14,8 +14,11 @@ from tests.kubernetes.world import world as make_world
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
     if request.param == "real":
         kubeconfig = request.getfixturevalue("real_kubeconfig")
-        async with make_world(Connection.from_kubeconfig(kubeconfig), tmp_path) as made:
+        async with (
+            await connect(kubeconfig, user_agent="test") as client,
+            make_world(client, tmp_path) as made,
+        ):
             yield made
     else:
-        async with embedded_cluster() as connection, make_world(connection, tmp_path) as made:
+        async with embedded_cluster(tmp_path) as client, make_world(client, tmp_path) as made:
             yield made

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.embedded.client import Object
+from bot.cluster.client.api import Object
 from bot.embedded.node.addresses import ServiceAddresses, twin
 from bot.embedded.node.command import command
 from bot.embedded.node.endpoints import ready_addresses

@@ -1,6 +1,6 @@
 """The node itself: how it is known, and what becomes of pods when it stops and starts again."""
 
-from bot.embedded.client.resources import NODES, PODS
+from bot.cluster.client.kinds import NODE, POD
 from bot.embedded.node import Node
 from tests.kubernetes.world import World, condition, container_status, eventually, phase
 
@@ -8,7 +8,7 @@ WAIT = "import time\nprint('up', flush=True)\ntime.sleep(60)"
 
 
 async def test_node_is_registered_and_ready(world: World) -> None:
-    node = await world.client.get(NODES, world.node.name)
+    node = await world.client.get(NODE, world.node.name)
     assert condition(node, "Ready")["status"] == "True"
     assert {"type": "InternalIP", "address": "127.0.0.1"} in node["status"]["addresses"]
     assert node["status"]["daemonEndpoints"]["kubeletEndpoint"]["Port"] > 0
@@ -27,9 +27,9 @@ async def test_restarted_node_restarts_its_pods(world: World) -> None:
     await world.ready("once")
     await eventually(lambda: _up(world))
     await world.node.stop()
-    again = Node(world.connection, world.node.folder, name=world.node.name)
+    again = Node(world.client, world.node.folder, name=world.node.name)
     async with again:
-        server = await world.until(PODS, "server", lambda pod: container_status(pod).get("restartCount") == 1)
+        server = await world.until(POD, "server", lambda pod: container_status(pod).get("restartCount") == 1)
         lost = container_status(server)["lastState"]["terminated"]
         assert (lost["exitCode"], lost["reason"]) == (137, "ContainerStatusUnknown")
         once = await world.ended("once")
@@ -37,8 +37,8 @@ async def test_restarted_node_restarts_its_pods(world: World) -> None:
         assert container_status(once)["state"]["terminated"]["reason"] == "ContainerStatusUnknown"
         assert await world.log("once") == "up\n", "its log is still there"
         for name in ("server", "once"):
-            await world.client.delete(PODS, name, world.namespace)
-            await world.gone(PODS, name)
+            await world.client.delete(POD, name, world.namespace)
+            await world.gone(POD, name)
     await world.node.start()
 
 

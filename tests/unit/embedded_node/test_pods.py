@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from bot.embedded.client import Object
-from bot.embedded.client.resources import CONFIG_MAPS, PODS, SECRETS
+from bot.cluster.client.api import Object
+from bot.cluster.client.kinds import CONFIG_MAP, POD, SECRET
 from tests.kubernetes.world import World, condition, container_status, eventually, phase
 
 SERVER = """
@@ -62,8 +62,8 @@ async def test_deleted_pod_ends_gracefully(world: World) -> None:
     await world.pod("web", await server(world), readinessProbe=HTTP_PROBE)
     await world.ready("web")
     began = time.monotonic()
-    await world.client.delete(PODS, "web", world.namespace)
-    await world.gone(PODS, "web")
+    await world.client.delete(POD, "web", world.namespace)
+    await world.gone(POD, "web")
     assert time.monotonic() - began < 2, "it ended by itself, not by force"
     await world.wait_for_event("web", "Killing", "Stopping container main")
 
@@ -72,11 +72,11 @@ async def test_pod_that_ignores_sigterm_is_killed(world: World) -> None:
     deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nprint('deaf')\ntime.sleep(60)"
     image = await world.image({"deaf.py": deaf}, ["python", "-u", "deaf.py"])
     await world.pod("deaf", image, spec={"terminationGracePeriodSeconds": 1})
-    await world.until(PODS, "deaf", running)
+    await world.until(POD, "deaf", running)
     await eventually(lambda: says(world, "deaf", "deaf"))
     began = time.monotonic()
-    await world.client.delete(PODS, "deaf", world.namespace)
-    await world.gone(PODS, "deaf")
+    await world.client.delete(POD, "deaf", world.namespace)
+    await world.gone(POD, "deaf")
     assert 0.5 < time.monotonic() - began < 4
 
 
@@ -104,7 +104,7 @@ async def test_failed_pod_shows_code_and_output(world: World) -> None:
 async def test_crashing_container_restarts_with_backoff(world: World) -> None:
     image = await world.image({"crash.py": "print('crash')\nraise SystemExit(1)"}, ["python", "crash.py"])
     await world.pod("crash", image)
-    pod = await world.until(PODS, "crash", lambda p: waits_for(p, "CrashLoopBackOff"), "crash looping")
+    pod = await world.until(POD, "crash", lambda p: waits_for(p, "CrashLoopBackOff"), "crash looping")
     assert phase(pod) == "Running"
     status = container_status(pod)
     assert status["restartCount"] >= 1
@@ -129,11 +129,11 @@ async def test_readiness_follows_the_probe(world: World) -> None:
         readinessProbe={**HTTP_PROBE, "periodSeconds": 1, "failureThreshold": 1},
         lifecycle={"postStart": {"exec": {"command": ["touch", "/state/sick"]}}},
     )
-    pod = await world.until(PODS, "web", running)
+    pod = await world.until(POD, "web", running)
     await world.wait_for_event(
         "web", "Unhealthy", "Readiness probe failed: HTTP probe failed with statuscode: 500"
     )
-    pod = await world.client.get(PODS, "web", world.namespace)
+    pod = await world.client.get(POD, "web", world.namespace)
     assert condition(pod, "Ready")["reason"] == "ContainersNotReady"
     folder = world.node.folder / "pods" / pod["metadata"]["uid"] / "volumes" / "state"
     (folder / "sick").unlink()
@@ -144,9 +144,7 @@ async def test_readiness_follows_the_probe(world: World) -> None:
 async def test_failed_liveness_probe_restarts(world: World) -> None:
     alive = {"exec": {"command": ["false"]}, "periodSeconds": 1, "failureThreshold": 1}
     await world.pod("web", await server(world), livenessProbe=alive)
-    pod = await world.until(
-        PODS, "web", lambda p: container_status(p).get("restartCount", 0) > 0, "restarted"
-    )
+    pod = await world.until(POD, "web", lambda p: container_status(p).get("restartCount", 0) > 0, "restarted")
     assert container_status(pod)["lastState"]["terminated"]["exitCode"] == 0, "it was asked to end"
     await world.wait_for_event("web", "Unhealthy", "Liveness probe failed:")
     await world.wait_for_event("web", "Killing", "Container main failed liveness probe, will be restarted")
@@ -180,7 +178,7 @@ async def test_failing_init_container_blocks_the_pod(world: World) -> None:
         waiting = (inits[0].get("state") or {}).get("waiting") or {}
         return bool(waiting.get("reason") == "CrashLoopBackOff")
 
-    pod = await world.until(PODS, "held", crashing, "crash looping")
+    pod = await world.until(POD, "held", crashing, "crash looping")
     assert phase(pod) == "Pending"
     assert condition(pod, "Initialized")["message"] == "containers with incomplete status: [first]"
     assert container_status(pod)["state"]["waiting"]["reason"] == "PodInitializing"
@@ -188,8 +186,8 @@ async def test_failing_init_container_blocks_the_pod(world: World) -> None:
 
 async def test_environment_is_that_of_the_pod(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GREENROOM_WEBHOOK_SECRET", "not for pods")
-    await world.create(CONFIG_MAPS, "settings", data={"COLOUR": "green", "SIZE": "9"})
-    await world.create(SECRETS, "keys", stringData={"TOKEN": "t0ken"})
+    await world.create(CONFIG_MAP, "settings", data={"COLOUR": "green", "SIZE": "9"})
+    await world.create(SECRET, "keys", stringData={"TOKEN": "t0ken"})
     image = await world.image(
         {"env.py": "import json, os\nprint(json.dumps(dict(os.environ)))"}, ["python", "env.py"]
     )
@@ -228,7 +226,7 @@ async def test_unreachable_image_is_reported(
     world: World, image: str, reason: str, event: tuple[str, str]
 ) -> None:
     await world.pod("lost", image)
-    pod = await world.until(PODS, "lost", lambda p: waits_for(p, reason), reason)
+    pod = await world.until(POD, "lost", lambda p: waits_for(p, reason), reason)
     assert phase(pod) == "Pending"
     await world.wait_for_event("lost", *event)
 
@@ -236,7 +234,7 @@ async def test_unreachable_image_is_reported(
 async def test_missing_image_is_reported_by_name(world: World) -> None:
     name = f"{world.registry.host}/acme/none:1"
     await world.pod("lost", name)
-    pod = await world.until(PODS, "lost", lambda p: waits_for(p, "ImagePullBackOff"))
+    pod = await world.until(POD, "lost", lambda p: waits_for(p, "ImagePullBackOff"))
     assert f"{name}: not found" in container_status(pod)["state"]["waiting"]["message"]
 
 
@@ -244,10 +242,10 @@ async def test_pod_waits_for_a_missing_secret(world: World) -> None:
     image = await world.image({"x.py": "print('ran')"}, ["python", "x.py"])
     wants = [{"secretRef": {"name": "later"}}]
     await world.pod("patient", image, spec={"restartPolicy": "Never"}, envFrom=wants)
-    pod = await world.until(PODS, "patient", lambda p: waits_for(p, "CreateContainerConfigError"))
+    pod = await world.until(POD, "patient", lambda p: waits_for(p, "CreateContainerConfigError"))
     assert container_status(pod)["state"]["waiting"]["message"] == 'secret "later" not found'
     await world.wait_for_event("patient", "Failed", 'Error: secret "later" not found')
-    await world.create(SECRETS, "later", stringData={})
+    await world.create(SECRET, "later", stringData={})
     assert phase(await world.ended("patient")) == "Succeeded"
 
 
@@ -264,7 +262,7 @@ async def test_logs_have_limits_timestamps_and_follow(world: World) -> None:
     text = "import time\nfor n in range(5): print(n, flush=True)\ntime.sleep(0.3)\nprint('end', flush=True)"
     image = await world.image({"count.py": text}, ["python", "count.py"])
     await world.pod("count", image, spec={"restartPolicy": "Never"})
-    await world.until(PODS, "count", lambda p: running(p) or phase(p) == "Succeeded")
+    await world.until(POD, "count", lambda p: running(p) or phase(p) == "Succeeded")
     assert await world.log("count", follow="true") == "0\n1\n2\n3\n4\nend\n"
     await world.ended("count")
     assert await world.log("count", tailLines="2") == "4\nend\n"

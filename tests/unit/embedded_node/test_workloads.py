@@ -8,15 +8,8 @@ from collections import Counter
 
 import httpx
 
-from bot.embedded.client import Object
-from bot.embedded.client.resources import (
-    DEPLOYMENTS,
-    JOBS,
-    PERSISTENT_VOLUME_CLAIMS,
-    PERSISTENT_VOLUMES,
-    PODS,
-    SERVICES,
-)
+from bot.cluster.client.api import Object
+from bot.cluster.client.kinds import DEPLOYMENT, JOB, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD, SERVICE
 from tests.kubernetes.world import World, condition, eventually, phase
 
 NAMER = """
@@ -47,8 +40,8 @@ async def deploy(world: World, replicas: int) -> Object:
     image = await world.image({"namer.py": NAMER}, ["python", "namer.py"])
     selector = {"matchLabels": {"app": "web"}}
     spec = {"replicas": replicas, "selector": selector, "template": template(image)}
-    await world.create(DEPLOYMENTS, "web", spec=spec)
-    return await world.until(DEPLOYMENTS, "web", lambda d: ready_replicas(d) == replicas, "ready")
+    await world.create(DEPLOYMENT, "web", spec=spec)
+    return await world.until(DEPLOYMENT, "web", lambda d: ready_replicas(d) == replicas, "ready")
 
 
 async def test_deployment_is_available_and_rolls_out(world: World) -> None:
@@ -57,11 +50,11 @@ async def test_deployment_is_available_and_rolls_out(world: World) -> None:
     print(f"deployment of 2: ready in {(time.monotonic() - began) * 1000:.0f} ms")
     assert condition(deployment, "Available")["status"] == "True"
     image = await world.image({"namer.py": NAMER, "new.txt": "v2"}, ["python", "namer.py"])
-    await world.client.patch(DEPLOYMENTS, "web", {"spec": {"template": template(image)}}, world.namespace)
-    await world.until(DEPLOYMENTS, "web", lambda d: rolled(d, 2), "rolled")
+    await world.client.patch(DEPLOYMENT, "web", {"spec": {"template": template(image)}}, world.namespace)
+    await world.until(DEPLOYMENT, "web", lambda d: rolled(d, 2), "rolled")
 
     async def all_new() -> bool:
-        pods = (await world.client.list(PODS, world.namespace)).items
+        pods = (await world.client.list(POD, world.namespace)).items
         return [pod["spec"]["containers"][0]["image"] for pod in pods] == [image, image]
 
     await eventually(all_new)
@@ -69,7 +62,7 @@ async def test_deployment_is_available_and_rolls_out(world: World) -> None:
 
 async def test_service_balances_over_ready_pods(world: World) -> None:
     ports = [{"name": "http", "port": 80, "targetPort": "http"}]
-    service = await world.create(SERVICES, "web", spec={"selector": {"app": "web"}, "ports": ports})
+    service = await world.create(SERVICE, "web", spec={"selector": {"app": "web"}, "ports": ports})
     await deploy(world, 2)
     host, port = world.node.services.of(service["spec"]["clusterIP"], 80)
     url = f"http://{host}:{port}/"
@@ -92,7 +85,7 @@ async def test_service_balances_over_ready_pods(world: World) -> None:
 
 async def test_service_without_ready_pods_refuses(world: World) -> None:
     service = await world.create(
-        SERVICES, "web", spec={"selector": {"app": "none"}, "ports": [{"port": 8099}]}
+        SERVICE, "web", spec={"selector": {"app": "none"}, "ports": [{"port": 8099}]}
     )
     address = world.node.services.of(service["spec"]["clusterIP"], 8099)
 
@@ -105,7 +98,7 @@ async def test_service_without_ready_pods_refuses(world: World) -> None:
         return await reader.read() == b""
 
     await eventually(listens)
-    await world.client.delete(SERVICES, "web", world.namespace)
+    await world.client.delete(SERVICE, "web", world.namespace)
 
     async def closed() -> bool:
         return not await listens()
@@ -117,26 +110,24 @@ async def test_log_of_a_completed_job_stays(world: World) -> None:
     image = await world.image({"seed.py": "print('seeded 12 products')"}, ["python", "seed.py"])
     pod = {"spec": {"restartPolicy": "Never", "containers": [{"name": "seed", "image": image}]}}
     began = time.monotonic()
-    await world.create(JOBS, "seed", spec={"template": pod, "backoffLimit": 0})
-    await world.until(
-        JOBS, "seed", lambda job: condition(job, "Complete").get("status") == "True", "complete"
-    )
+    await world.create(JOB, "seed", spec={"template": pod, "backoffLimit": 0})
+    await world.until(JOB, "seed", lambda job: condition(job, "Complete").get("status") == "True", "complete")
     print(f"job: complete in {(time.monotonic() - began) * 1000:.0f} ms")
-    pods = await world.client.list(PODS, world.namespace, labels="batch.kubernetes.io/job-name=seed")
+    pods = await world.client.list(POD, world.namespace, labels="batch.kubernetes.io/job-name=seed")
     assert await world.log(pods.items[0]["metadata"]["name"]) == "seeded 12 products\n"
 
 
 async def test_failing_job_is_retried_to_its_limit(world: World) -> None:
     image = await world.image({"seed.py": "raise SystemExit('no database')"}, ["python", "seed.py"])
     pod = {"spec": {"restartPolicy": "Never", "containers": [{"name": "seed", "image": image}]}}
-    await world.create(JOBS, "seed", spec={"template": pod, "backoffLimit": 0})
-    job = await world.until(JOBS, "seed", lambda j: condition(j, "Failed").get("status") == "True", "failed")
+    await world.create(JOB, "seed", spec={"template": pod, "backoffLimit": 0})
+    job = await world.until(JOB, "seed", lambda j: condition(j, "Failed").get("status") == "True", "failed")
     assert condition(job, "Failed")["reason"] == "BackoffLimitExceeded"
 
 
 async def test_claim_keeps_data_until_deleted(world: World) -> None:
     requested = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    await world.create(PERSISTENT_VOLUME_CLAIMS, "data", spec=requested)
+    await world.create(PERSISTENT_VOLUME_CLAIM, "data", spec=requested)
     script = "import os, sys\npath = os.environ['FILE']\n" + (
         "open(path, 'w').write('kept') if sys.argv[1:] else print(open(path).read())"
     )
@@ -152,15 +143,15 @@ async def test_claim_keeps_data_until_deleted(world: World) -> None:
         assert phase(await world.ended(name)) == "Succeeded"
     assert await world.log("reader") == "kept\n"
 
-    claim = await world.client.get(PERSISTENT_VOLUME_CLAIMS, "data", world.namespace)
+    claim = await world.client.get(PERSISTENT_VOLUME_CLAIM, "data", world.namespace)
     assert claim["status"]["phase"] == "Bound"
     assert claim["status"]["capacity"] == {"storage": "1Gi"}
     folder = world.node.folder / "claims" / claim["metadata"]["uid"]
     assert (folder / "file").read_text() == "kept"
     for name in ("writer", "reader"):
-        await world.client.delete(PODS, name, world.namespace)
-    await world.client.delete(PERSISTENT_VOLUME_CLAIMS, "data", world.namespace)
-    await world.gone(PERSISTENT_VOLUME_CLAIMS, "data")
+        await world.client.delete(POD, name, world.namespace)
+    await world.client.delete(PERSISTENT_VOLUME_CLAIM, "data", world.namespace)
+    await world.gone(PERSISTENT_VOLUME_CLAIM, "data")
     await eventually(lambda: no_volume(world, claim["spec"]["volumeName"]))
     await eventually(lambda: asyncio.to_thread(lambda: not folder.exists()))
 
@@ -170,10 +161,10 @@ async def test_pod_waits_for_a_missing_claim(world: World) -> None:
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     await world.pod("early", image, spec={"restartPolicy": "Never", "volumes": [volume]})
     message = 'persistentvolumeclaim "data" not found'
-    await world.until(PODS, "early", lambda p: message in condition(p, "PodScheduled").get("message", ""))
+    await world.until(POD, "early", lambda p: message in condition(p, "PodScheduled").get("message", ""))
     await world.wait_for_event("early", "FailedScheduling", message)
     requested = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-    await world.create(PERSISTENT_VOLUME_CLAIMS, "data", spec=requested)
+    await world.create(PERSISTENT_VOLUME_CLAIM, "data", spec=requested)
     assert phase(await world.ended("early")) == "Succeeded"
 
 
@@ -195,7 +186,7 @@ async def test_containers_of_a_pod_share_a_volume(world: World) -> None:
     ]
     volumes = [{"name": "shared", "emptyDir": {}}]
     spec = {"containers": containers, "volumes": volumes, "restartPolicy": "Never"}
-    await world.create(PODS, "pair", spec=spec)
+    await world.create(POD, "pair", spec=spec)
     assert phase(await world.ended("pair")) == "Succeeded"
     assert json.loads(await world.log("pair", container="reader")) == "hi"
 
@@ -218,4 +209,4 @@ async def answer(url: str) -> str:
 
 
 async def no_volume(world: World, name: str) -> bool:
-    return await world.client.find(PERSISTENT_VOLUMES, name) is None
+    return await world.client.find(PERSISTENT_VOLUME, name) is None

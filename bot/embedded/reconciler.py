@@ -5,9 +5,8 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-import httpx
-
-from bot.embedded.client.connection import ApiError
+from bot.cluster.client.errors import Refused
+from bot.model.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -87,8 +86,8 @@ class Reconciler(Generic[K]):
     async def _reconcile_key(self, key: K) -> None:
         try:
             after = await self._reconcile(key)
-        except (ApiError, httpx.TransportError) as error:
-            usual = not isinstance(error, ApiError) or error.conflict or error.not_found
+        except (Refused, Unavailable) as error:
+            usual = isinstance(error, Unavailable) or error.not_found
             log.log(logging.DEBUG if usual else logging.WARNING, "%s %s: %s", self.name, key, error)
             self._retry(key)
         except Exception:

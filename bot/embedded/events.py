@@ -3,7 +3,7 @@
 import secrets
 from datetime import UTC, datetime
 
-from bot.embedded.client.resources import Object
+from bot.cluster.client.api import Object
 
 _LONGEST_MESSAGE = 1024
 

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import httpx
-
-from bot.embedded.client.api import Client
-from bot.embedded.client.connection import ApiError
-from bot.embedded.client.resources import Object, Resource
+from bot.cluster.client.api import KubernetesApi, Object
+from bot.cluster.client.errors import Expired, Refused
+from bot.cluster.client.kinds import Kind
+from bot.model.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +52,14 @@ class Informer:
 
     def __init__(
         self,
-        client: Client,
-        resource: Resource,
+        client: KubernetesApi,
+        kind: Kind,
         namespace: str | None = None,
         *,
         labels: str = "",
         fields: str = "",
     ) -> None:
-        self.resource = resource
+        self.kind = kind
         self._client = client
         self._namespace = namespace
         self._labels = labels
@@ -99,22 +98,20 @@ class Informer:
                     await self._list()
                 await self._watch()
                 pause = _FIRST_PAUSE
-            except ApiError as error:
-                if error.gone:
-                    self._version = ""
-                    continue
-                log.warning("watching %s: %s", self.resource.plural, error)
-            except httpx.HTTPError as error:
-                log.debug("watching %s: %r", self.resource.plural, error)
+            except Expired:
+                self._version = ""
+                continue
+            except Refused as error:
+                log.warning("watching %s: %s", self.kind.plural, error)
+            except Unavailable as error:
+                log.debug("watching %s: %s", self.kind.plural, error)
             else:
                 continue
             await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 (spreads clients, no secret)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _list(self) -> None:
-        listed = await self._client.list(
-            self.resource, self._namespace, labels=self._labels, fields=self._fields
-        )
+        listed = await self._client.list(self.kind, self._namespace, labels=self._labels, fields=self._fields)
         current = {key_of(item): item for item in listed.items}
         vanished = [item for key, item in self._cache.items() if key not in current]
         for item in vanished:
@@ -126,7 +123,7 @@ class Informer:
 
     async def _watch(self) -> None:
         events = self._client.watch(
-            self.resource,
+            self.kind,
             self._namespace,
             resource_version=self._version,
             labels=self._labels,
@@ -134,11 +131,12 @@ class Informer:
         )
         async with contextlib.aclosing(events):
             async for event in events:
-                if event.type == "DELETED":
-                    self._forget(event.object)
-                elif event.type != "BOOKMARK":
-                    self._remember(event.object)
-                self._version = event.object["metadata"]["resourceVersion"]
+                item = event["object"]
+                if event["type"] == "DELETED":
+                    self._forget(item)
+                elif event["type"] != "BOOKMARK":
+                    self._remember(item)
+                self._version = item["metadata"]["resourceVersion"]
 
     def _remember(self, item: Object) -> None:
         before = self._cache.get(key_of(item))
@@ -157,7 +155,7 @@ class Informer:
             try:
                 listener(change)
             except Exception:
-                log.exception("a listener of %s failed", self.resource.plural)
+                log.exception("a listener of %s failed", self.kind.plural)
 
 
 def _version(item: Object) -> str:
