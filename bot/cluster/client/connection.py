@@ -6,6 +6,7 @@ import ssl
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 from kubernetes.aio.client import ApiClient, Configuration
@@ -13,6 +14,7 @@ from kubernetes.aio.config import ConfigException, load_incluster_config, load_k
 
 from bot.cluster.client.api import ApiTelemetry, KubernetesApi, NoApiTelemetry
 from bot.cluster.names import FIELD_MANAGER
+from bot.model.addresses import is_loopback_name
 from bot.model.errors import GreenroomError
 
 
@@ -37,6 +39,9 @@ async def connect(
             await _from_file(_existing(kubeconfig), configuration, folder)
         else:
             _from_pod(configuration)
+        if is_loopback_name(urlsplit(configuration.host).hostname or ""):
+            # A proxy of the environment does not reach this machine's loopback address.
+            configuration.client_session_kwargs = {"trust_env": False}
         try:
             client = ApiClient(configuration)
         except (OSError, ssl.SSLError, ValueError) as error:

@@ -1,28 +1,24 @@
-"""The small client: verbs, caches that stay true, and work that is done once."""
+"""Informers: caches that follow the API server, also over disconnects."""
 
 import asyncio
 import contextlib
-import itertools
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from bot.cluster.client.api import KubernetesApi, Object
 from bot.cluster.client.connection import connect
-from bot.cluster.client.errors import Conflict, Refused
-from bot.cluster.client.kinds import CONFIG_MAP, HTTP_ROUTE, NODE, POD
-from bot.embedded.informer import Change, Informer, key_of
+from bot.cluster.client.kinds import CONFIG_MAP
+from bot.embedded.informer import Change, Informer
 from bot.embedded.kubernetes import KubernetesServer
-from bot.embedded.reconciler import Reconciler
+from tests.unit.embedded_controllers.loops import running, until
 
 HISTORY = 5
 
 
 class Relay:
-    """A line to the server that can be cut."""
+    """A TCP proxy that the test can interrupt."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -78,37 +74,6 @@ def config(name: str, **data: str) -> Object:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
-def test_resource_paths() -> None:
-    assert POD.path() == "/api/v1/pods"
-    assert POD.path("shop", "web", "log") == "/api/v1/namespaces/shop/pods/web/log"
-    assert NODE.path("ignored", "node") == "/api/v1/nodes/node"
-    assert HTTP_ROUTE.path("shop") == "/apis/gateway.networking.k8s.io/v1/namespaces/shop/httproutes"
-
-
-async def test_verbs(client: KubernetesApi) -> None:
-    made = await client.create(CONFIG_MAP, config("a", x="1"))
-    with pytest.raises(Refused) as refused:
-        await client.create(CONFIG_MAP, config("a"))
-    assert refused.value.already_exists
-    assert 'configmaps "a" already exists' in str(refused.value)
-    await client.patch(CONFIG_MAP, "a", {"data": {"y": "2"}}, "default")
-    with pytest.raises(Conflict, match="the object has been modified"):
-        await client.replace(CONFIG_MAP, made)
-    jumped = [{"op": "replace", "path": "/data/x", "value": "3"}]
-    assert (await client.patch(CONFIG_MAP, "a", jumped, "default", style="json-patch"))["data"]["x"] == "3"
-    assert (await client.apply(config("a", x="4")))["data"]["x"] == "4"
-    listed = await client.list(CONFIG_MAP, "default", fields="metadata.name=a")
-    assert [(item["kind"], key_of(item)) for item in listed.items] == [("ConfigMap", ("default", "a"))]
-    with pytest.raises(Conflict):
-        await client.delete(CONFIG_MAP, "a", "default", preconditions={"uid": "another"})
-    for _ in range(2):
-        await client.delete(CONFIG_MAP, "a", "default")
-    assert await client.find(CONFIG_MAP, "a", "default") is None
-    with pytest.raises(Refused) as absent:
-        await client.get(CONFIG_MAP, "a", "default")
-    assert absent.value.not_found
-
-
 async def test_informer_notifies_changes(client: KubernetesApi) -> None:
     await client.create(CONFIG_MAP, config("old"))
     async with watched(client) as (informer, text):
@@ -159,47 +124,6 @@ async def test_failing_listener_does_not_stop_others(client: KubernetesApi) -> N
         await until(lambda: default == ["ADDED"])
 
 
-async def test_reconciler_runs_a_key_once_at_a_time() -> None:
-    at_work: list[str] = []
-    most, runs = 0, 0
-    gate = asyncio.Event()
-
-    async def work(key: str) -> None:
-        nonlocal most, runs
-        at_work.append(key)
-        most, runs = max(most, at_work.count(key)), runs + 1
-        await gate.wait()
-        at_work.remove(key)
-
-    reconciler = Reconciler("test", work)
-    async with running(reconciler.run()):
-        reconciler.add("a")
-        await until(lambda: runs == 1)
-        for _ in range(5):
-            reconciler.add("a")
-        gate.set()
-        await until(lambda: runs == 2 and not at_work)
-    assert (most, runs) == (1, 2)
-
-
-async def test_reconciler_retries_with_backoff() -> None:
-    seen: list[float] = []
-
-    async def work(key: str) -> float | None:
-        seen.append(time.monotonic())
-        if len(seen) < 3:
-            raise Conflict("another writer was faster")
-        return 0.05 if len(seen) == 3 else None
-
-    reconciler = Reconciler("test", work)
-    async with running(reconciler.run()):
-        reconciler.add("a")
-        await until(lambda: len(seen) == 4)
-    least = [0.02, 0.04, 0.05]
-    for pause, (earlier, later) in zip(least, itertools.pairwise(seen), strict=True):
-        assert later - earlier > pause * 0.9
-
-
 @contextlib.asynccontextmanager
 async def watched(client: KubernetesApi) -> AsyncIterator[tuple[Informer, list[str]]]:
     informer, default = Informer(client, CONFIG_MAP, "default"), list[str]()
@@ -207,18 +131,3 @@ async def watched(client: KubernetesApi) -> AsyncIterator[tuple[Informer, list[s
     async with running(informer.run()):
         await informer.synced()
         yield informer, default
-
-
-@contextlib.asynccontextmanager
-async def running(work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(work)
-    yield
-    task.cancel()
-    await asyncio.wait([task])
-
-
-async def until(check: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not check():
-        assert time.monotonic() < deadline, "it did not come to be"
-        await asyncio.sleep(0.005)
