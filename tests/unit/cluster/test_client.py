@@ -14,9 +14,9 @@ from bot.embedded.kubernetes import KubernetesServer
 
 @pytest.fixture
 async def client(tmp_path: Path) -> AsyncIterator[KubernetesApi]:
-    async with KubernetesServer() as server:
-        async with await connect(server.write_kubeconfig(tmp_path / "kubeconfig"), user_agent="test") as api:
-            yield api
+    path = tmp_path / "kubeconfig"
+    async with KubernetesServer() as server, await connect(server.write_kubeconfig(path)) as api:
+        yield api
 
 
 def config(name: str, **data: str) -> Object:
