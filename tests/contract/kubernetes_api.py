@@ -111,7 +111,7 @@ async def _http_client(kubeconfig: Path) -> httpx.AsyncClient:
     configuration: Any = Configuration()
     await load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
     headers = {"User-Agent": "story/1", "Accept": "application/json"}
-    if token := configuration.get_api_key_with_prefix("BearerToken"):
+    if token := await configuration.get_api_key_with_prefix("BearerToken"):
         headers["Authorization"] = token
     tls = RESTClientObject(configuration).ssl_context
     return httpx.AsyncClient(base_url=configuration.host, headers=headers, verify=tls, timeout=15)

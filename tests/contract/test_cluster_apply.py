@@ -65,7 +65,7 @@ SCALER = {
         "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
         "metrics": [
             {
-                "type": "Kind",
+                "type": "Resource",
                 "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}},
             }
         ],
