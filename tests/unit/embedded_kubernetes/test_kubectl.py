@@ -1,18 +1,18 @@
-"""The real kubectl against the embedded API server."""
+"""The real kubectl, built with the control plane, against the embedded API server."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
 from bot.embedded.kubernetes import KubernetesServer
+from tests.kubernetes import binaries
 
-pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+pytestmark = pytest.mark.cluster
 
 MANIFEST = """
 apiVersion: apps/v1
@@ -46,7 +46,7 @@ class Kubectl:
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
         pipe = asyncio.subprocess.PIPE
         return await asyncio.create_subprocess_exec(
-            "kubectl",
+            binaries.locate() / "kubectl",
             *arguments,
             stdin=pipe,
             stdout=pipe,
@@ -88,7 +88,7 @@ async def test_apply_get_describe_and_delete(kubectl: Kubectl) -> None:
     assert row[1].split()[5:] == ["web", "shop:1", "app=shop"]
     assert json.loads(await kubectl("get", "svc", "shop", "-o", "json"))["spec"]["clusterIP"]
     assert "RollingUpdateStrategy:  25% max unavailable" in await kubectl("describe", "deployment", "shop")
-    assert await kubectl("delete", "deployment/shop") == 'deployment.apps "shop" deleted\n'
+    assert await kubectl("delete", "deployment/shop") == 'deployment.apps "shop" deleted from default namespace\n'
     code, out = await kubectl.run("get", "deployment", "shop")
     assert (code, out) == (1, 'Error from server (NotFound): deployments.apps "shop" not found\n')
 

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from tests.unit.project.files import ROOT, tracked
 
 _MACHINE = re.compile(rb"(?<![\w./-])/(?:work|root|home/(?!me/)[a-z]\w*|Users/\w+)/")
@@ -35,7 +33,6 @@ def test_no_file_names_a_registry_host() -> None:
     assert _matches(_REGISTRY_HOSTS) == []
 
 
-@pytest.mark.skipif(not _DEPTRY.exists(), reason="deptry is not installed beside Python")
 def test_every_imported_package_is_declared() -> None:
     result = subprocess.run(
         [_DEPTRY, "--no-ansi", "bot"], cwd=ROOT, capture_output=True, text=True, check=False
