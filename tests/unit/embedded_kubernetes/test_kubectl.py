@@ -88,7 +88,8 @@ async def test_apply_get_describe_and_delete(kubectl: Kubectl) -> None:
     assert row[1].split()[5:] == ["web", "shop:1", "app=shop"]
     assert json.loads(await kubectl("get", "svc", "shop", "-o", "json"))["spec"]["clusterIP"]
     assert "RollingUpdateStrategy:  25% max unavailable" in await kubectl("describe", "deployment", "shop")
-    assert await kubectl("delete", "deployment/shop") == 'deployment.apps "shop" deleted from default namespace\n'
+    deleted = await kubectl("delete", "deployment/shop")
+    assert deleted == 'deployment.apps "shop" deleted from default namespace\n'
     code, out = await kubectl.run("get", "deployment", "shop")
     assert (code, out) == (1, 'Error from server (NotFound): deployments.apps "shop" not found\n')
 
