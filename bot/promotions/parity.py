@@ -53,9 +53,9 @@ def _variables(left: Side, right: Side) -> Iterator[Difference]:
 
 def _objects(left: Side, right: Side) -> Iterator[Difference]:
     ours, theirs = left.comparable.objects, right.comparable.objects
-    for about in ours.keys() | theirs.keys():
-        first, other = ours.get(about), theirs.get(about)
-        kind, _, name = about.partition("/")
+    for identity in ours.keys() | theirs.keys():
+        first, other = ours.get(identity), theirs.get(identity)
+        kind, _, name = identity.partition("/")
         if first is None or other is None:
             whole = [None if side is None else "the whole object" for side in (first, other)]
             yield Difference(kind, _safe(name), "", whole[0], whole[1], Category.OBJECT)
@@ -85,7 +85,7 @@ def _entries(first: list[Any], other: list[Any]) -> tuple[Any, Any]:
     if not all(isinstance(entry, Mapping) for entry in (*first, *other)):
         return first, other
     key = next((key for key in _KEYS if _is_unique_key(key, first) and _is_unique_key(key, other)), None)
-    return _named(key, first), _named(key, other)
+    return _by_key(key, first), _by_key(key, other)
 
 
 def _is_unique_key(key: str, entries: list[Any]) -> bool:
@@ -93,7 +93,7 @@ def _is_unique_key(key: str, entries: list[Any]) -> bool:
     return all(isinstance(name, str | int) for name in names) and len(set(map(str, names))) == len(names)
 
 
-def _named(key: str | None, entries: list[Any]) -> Mapping[str, Any]:
+def _by_key(key: str | None, entries: list[Any]) -> Mapping[str, Any]:
     return {f"[{index if key is None else entry[key]}]": entry for index, entry in enumerate(entries)}
 
 

@@ -1,4 +1,4 @@
-"""Commands carried out for real: the embedded GitHub over HTTP, a store on disk, the handler in between."""
+"""Harness for commands: the embedded GitHub over HTTP, a store on disk, and the handler between them."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ LONGEST = timedelta(days=14)
 
 
 class Killed(Exception):
-    """A process ended here."""
+    """Stands for the end of the process."""
 
 
 @dataclass
 class CrashingCommandStore:
-    """What a process has of the store's commands; it may die before it writes down what it decided."""
+    """The store's commands; the process can be killed before it stores an outcome."""
 
     commands: CommandStore
     dies: bool
@@ -76,7 +76,7 @@ class CrashingCommandStore:
 
 
 class CommandHarness:
-    """A repository with people in every role, a pull request (1) and one from a fork (2)."""
+    """A repository with a user per role, a pull request (1) and one from a fork (2)."""
 
     own, fork = 1, 2
 
@@ -88,10 +88,10 @@ class CommandHarness:
         self.repository = Repository(shop.id, installation, "acme", "shop")
         self._guids = itertools.count()
         self.dies = False
-        """Whoever works is killed between a stage's change and the command's outcome."""
+        """Kill the worker between a stage's change and the command's outcome."""
 
     def process(self) -> GitHubApp:
-        """A bot that was just started: nothing but the store and GitHub remembers anything."""
+        """A new process: only the store and GitHub keep state."""
         credentials = self.github.credentials
         return GitHubApp(
             api_url=self.github.api_url,
@@ -104,7 +104,7 @@ class CommandHarness:
         return self.github.pulls.get(SHOP, number).head_sha
 
     async def record_heads(self) -> None:
-        """As the deliveries of `opened` and `synchronize` tell."""
+        """Record the heads, as the deliveries `opened` and `synchronize` do."""
         hints = [
             PullRequestHint(self.repository, number, self.head(number), open=True)
             for number in (self.own, self.fork)
@@ -115,7 +115,7 @@ class CommandHarness:
         return self.github.comments.create(SHOP, number, body, by=login)
 
     async def deliver(self, comment: Comment, action: str = "created", **changed: Any) -> None:
-        """The webhook of the comment, under a guid of its own each time."""
+        """Deliver the comment's webhook with a new GUID."""
         kind = self.github.world.account(comment.author).kind
         payload = {
             "action": action,
@@ -129,10 +129,10 @@ class CommandHarness:
         await self.store.deliveries.record(reading.delivery, reading.effects)
 
     async def work(self) -> int:
-        """What a worker does about all commands that wait, each in a new process; how many there were."""
+        """Process all waiting commands, each in a new process; returns their number."""
         claims = await self.store.queue.claim("test", 100, 30)
         for claim in claims:
-            if claim.key.kind != "command":  # nobody reconciles here
+            if claim.key.kind != "command":  # environments are not reconciled here
                 await self.store.queue.finish(claim)
                 continue
             app = self.process()
@@ -173,7 +173,7 @@ class CommandHarness:
         return CommandHandler(ports, LONGEST)
 
     async def type(self, number: int, login: str, body: str) -> Outcome | None:
-        """From the comment to what became of it; None when nothing did."""
+        """Post and process a comment; returns the outcome, or None if there is none."""
         comment = self.comment(number, login, body)
         await self.deliver(comment)
         await self.work()
@@ -199,7 +199,7 @@ class CommandHarness:
         return [decision for decision in await self._journal(number) if decision.action == "asked"]
 
     async def refused(self, number: int) -> list[tuple[str, str]]:
-        """Why, and who had typed it; the newest first."""
+        """Reason and user of each refused command, the newest first."""
         return [
             (decision.reason, decision.by)
             for decision in await self._journal(number)
@@ -224,7 +224,7 @@ ROLES = ("read", "triage", "write", "maintain", "admin")
 
 @asynccontextmanager
 async def command_harness(folder: Path) -> AsyncIterator[CommandHarness]:
-    """People are called as their role; `stranger` has none, and `mallory` has the fork."""
+    """Users are named after their role; `stranger` has none, and `mallory` owns the fork."""
     store = await Store.open(f"sqlite:///{folder / 'greenroom.db'}")
     await store.migrate()
     with GitHubServer() as github:

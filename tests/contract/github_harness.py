@@ -1,4 +1,4 @@
-"""The GitHub room at the embedded GitHub over HTTP, with one pull request to report on."""
+"""Harness for the GitHub client: the embedded GitHub over HTTP, with one pull request to report on."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ FILES = {
 
 
 class Clock:
-    """Real time, moved by hand."""
+    """Real time plus an offset."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
@@ -43,7 +43,7 @@ class Clock:
 
 
 class GitHubHarness:
-    """One environment's worker: keeps the receipt as the store would, and reports."""
+    """The worker of one environment: stores the receipt and reports."""
 
     def __init__(self, github: GitHubServer) -> None:
         self.github = github
@@ -57,7 +57,7 @@ class GitHubHarness:
         self.repository = Repository(shop.id, installation, "acme", "shop")
 
     async def restart(self) -> None:
-        """Another process: nothing but the store and GitHub remembers anything."""
+        """Start a new process: only the store and GitHub keep state."""
         await self.app.close()
         self.app = self._process()
 
@@ -97,7 +97,7 @@ class GitHubHarness:
         return [comment.body for comment in self.github.comments.on("acme/shop", 1)]
 
     def checks(self, sha: str) -> Mapping[str, str]:
-        """Conclusion, or status while there is none, by name."""
+        """The conclusion of each check run, or its status until it is completed."""
         runs = self.github.checks.runs("acme/shop", sha)
         ours = [run for run in runs if run.app == self.github.credentials.slug]
         assert len(ours) == len({run.name for run in ours}), "a check run was created twice"
@@ -105,11 +105,11 @@ class GitHubHarness:
 
     @property
     def deployments(self) -> list[tuple[str, str]]:
-        """Commit and state of each."""
+        """Commit and state of each deployment."""
         return [(deployment.sha, deployment.state) for deployment in self.github.deployments.of("acme/shop")]
 
     def api_calls(self) -> list[str]:
-        """What counts against the rate limit; the archive itself comes from another service."""
+        """Calls that count against the rate limit; another service delivers the archive."""
         calls = self.github.requests.calls()
         return [f"{call.method} {call.path}" for call in calls if not call.path.startswith("/_codeload")]
 

@@ -1,4 +1,4 @@
-"""Commands as people type them, on a GitHub that answers over HTTP."""
+"""Commands from the comment to the answer, on a GitHub over HTTP."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MATRIX: dict[str, tuple[str, int, set[Verb]]] = {
 
 
 STAGED = {"requested", "rejected", "locked", "unlocked", "hold", "unhold"}
-"""What the commands about stages do there, one after another, where nothing runs yet."""
+"""Audit actions of all stage commands in order, on an empty stage."""
 
 
 @pytest.mark.parametrize("role", MATRIX)
@@ -274,7 +274,7 @@ async def test_preview_of_a_closed_pull_request_is_refused(harness: CommandHarne
 
 
 async def settle(harness: CommandHarness, number: int, **status: object) -> None:
-    """The reconcile came so far."""
+    """Store a status as the reconciler does."""
     key = EnvironmentKey.preview(harness.repository.id, number)
     await harness.store.queue.enqueue([WorkKey.environment(key)])
     claims = await harness.store.queue.claim("reconciler", 10, 60)
@@ -419,7 +419,7 @@ stages:
 
 
 async def wait_on_staging(harness: CommandHarness, *, moving: bool) -> None:
-    """A promotion of ada's waits there for an approval, or has got it and moves the stage."""
+    """A promotion of ada that awaits approval, or that is approved and active."""
     key, now = EnvironmentKey.stage(harness.repository.id, "staging"), datetime.now(UTC)
     requested = replace(
         promotion("staging", "ada", "p1", now), stage=key, repository=harness.repository, number=1

@@ -1,4 +1,4 @@
-"""A day of sweeps at a GitHub over HTTP that is away, lists nothing, or refuses: nothing is taken away."""
+"""A day of sweeps while GitHub is unavailable, lists nothing or rejects requests: nothing is deleted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LIMIT = 100  # the breaker shall not be what saves them
 
 
 class Day:
-    """The bot's own GitHub room, reconciler, store and sweeps; the cluster is in memory."""
+    """The GitHub client, reconciler, store and sweeps of the bot; the cluster is in memory."""
 
     def __init__(self, harness: GitHubHarness, store: Store, clock: ManualClock) -> None:
         self.harness, self.store, self.clock = harness, store, clock
@@ -61,7 +61,7 @@ class Day:
         self.handlers = handlers(reconciler, store, self.cluster, clock, FakeMetrics())
 
     async def look(self) -> None:
-        """As if somebody had told that something changed."""
+        """Apply hints that every pull request changed."""
         numbers = range(1, PREVIEWS + 1)
         hints = [PullRequestHint(self.harness.repository, number, None, open=None) for number in numbers]
         await self.store.deliveries.apply_hints(hints)
@@ -128,7 +128,7 @@ def fault(kind: FaultKind, status: int = 502) -> Callable[[GitHubServer], object
 
 
 def uninstall(github: GitHubServer) -> None:
-    """And the delivery that tells it is lost."""
+    """The delivery of the event is lost."""
     [installation] = github.world.state.installations
     github.apps.uninstall(installation, by="ben")
 

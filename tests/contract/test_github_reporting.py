@@ -196,7 +196,7 @@ async def test_pull_request_closed_early_gets_no_comment(harness: GitHubHarness)
 
 async def test_fork_gets_a_comment_about_the_approval(harness: GitHubHarness) -> None:
     pull = await harness.pull()
-    cause = StatusMessage("Somebody with write access to acme/shop can allow it.")
+    cause = StatusMessage("A user with write access to acme/shop can approve it.")
     refused = Status(EnvironmentState.REFUSED, commit=pull.head_sha, cause=cause, end=EndReason.FORK)
     await harness.report(pull, refused)
     assert harness.checks(pull.head_sha) == {PREVIEW: "action_required"}
@@ -243,7 +243,7 @@ async def test_error_after_a_successful_write_creates_no_duplicate(harness: GitH
 
 
 class _Killed(BaseException):
-    """kill -9, as far as the process can tell."""
+    """Stands for kill -9."""
 
 
 @pytest.mark.parametrize("survives", [0, 1])

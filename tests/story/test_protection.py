@@ -87,7 +87,7 @@ async def test_environment_wait_timer_delays_the_promotion(small: Scenario) -> N
         number = await small.open("spring", small.hello("Spring."))
         await small.wait_until_ready(number)
         await stages.comment(number, "/promote production")
-        await stages.comment_with(number, "⏳ Release", "makes it wait until", "UTC")
+        await stages.comment_with(number, "⏳ Release", "requires a wait until", "UTC")
         [promotion] = await stages.promotions("production")
         await _protect(stages)
         await stages.configure(f"{PIPELINE}# As before.\n")

@@ -186,5 +186,5 @@ def test_visible_commands_are_lines_of_the_text(lines: list[str]) -> None:
     "piece", ["`\n\n", "<!--\n-->\n", "` `` ``` \n", "> a\n", "<pre>\n</pre>\n", "/x\n", "<\n"]
 )
 def test_parser_is_linear_for_hostile_text(piece: str) -> None:
-    """Linear: a quadratic reader takes minutes here, and the test's time would be up."""
+    """A quadratic parser takes minutes here and exceeds the test's timeout."""
     parse((piece * 70_000)[:65_000] + "\n\n/preview")

@@ -1,4 +1,4 @@
-"""Who may give which command: the code and its documentation say the same."""
+"""Roles that each command requires, in the code and in its documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can happen to a preview, for the snapshots of what people then read."""
+"""Statuses of a preview, for the snapshots of its messages."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ GATING = replace(
     gates=(
         GateResult("after", True),
         GateResult("checks", False, "waiting for the checks build"),
-        GateResult("freeze", False, "frozen until 30 November, 08:00 Europe/Berlin (nobody is there)"),
+        GateResult("freeze", False, "frozen until 30 November, 08:00 Europe/Berlin (on-call handover)"),
     ),
 )
 AWAITING = replace(
@@ -69,16 +69,17 @@ AWAITING = replace(
 )
 PROTECTED = replace(
     AWAITING,
-    missing=("the GitHub Environment production wants the yes of dora or a member of ops",),
+    missing=("the GitHub Environment production requires approval from dora or a member of ops",),
     gates=(
         GateResult(
-            "wait", False, "the GitHub Environment production makes it wait until 30 November, 09:00 UTC"
+            "wait", False, "the GitHub Environment production requires a wait until 30 November, 09:00 UTC"
         ),
     ),
     timeline=(
         *ASKED.timeline,
         TimelineEntry(
-            NOW, "The GitHub Environment production asks for a yes of dora or a member of ops, a wait of 1d"
+            NOW,
+            "The GitHub Environment production requires approval from dora or a member of ops, a wait of 1d",
         ),
         TimelineEntry(NOW, "Awaiting approval"),
     ),

@@ -1,4 +1,4 @@
-"""A pipeline in the middle of its day, for the snapshots of what `/status` and `/why` tell of it."""
+"""A pipeline with activity, for the snapshots of `/status` and `/why`."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ AWAITING = _promotion(
     gates=(
         GateResult("after", True),
         GateResult("parity", True, mismatch_reason(DIFFERS)),
-        GateResult("freeze", False, "frozen until 30 November, 08:00 Europe/Berlin (nobody is there)"),
+        GateResult("freeze", False, "frozen until 30 November, 08:00 Europe/Berlin (on-call handover)"),
     ),
     parity=(DIFFERS,),
     timeline=(
@@ -128,12 +128,10 @@ STAGING = stage_view(
         since=NOW,
         active_promotion=SOAKING.id,
         verified=(VerifiedTarget(_target(OLDER, 4), "0ld0ld1234", _EARLIER),),
-        lock=Lock("bea", NOW, NOW + timedelta(hours=2), "load test | nobody else"),
+        lock=Lock("bea", NOW, NOW + timedelta(hours=2), "load test | until noon"),
         hold=Hold("", _EARLIER, "release badbad123456 failed: the check smoke failed"),
     ),
-    _environment(
-        "staging", EnvironmentState.WAITING, StatusMessage("The image of `worker` is not there yet.")
-    ),
+    _environment("staging", EnvironmentState.WAITING, StatusMessage("Waiting for the image of `worker`.")),
     (SOAKING,),
     NOW,
 )

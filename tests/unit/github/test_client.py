@@ -1,4 +1,4 @@
-"""Tokens, rate limits, conditional reads, and what each refusal tells the person who reads it."""
+"""Tokens, rate limits, conditional reads and the sentences of rejections."""
 
 from __future__ import annotations
 

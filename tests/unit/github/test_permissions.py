@@ -1,4 +1,4 @@
-"""What the App must be allowed: one table, the manifest, and what is said when something lacks."""
+"""Permissions and events of the App: the table, the manifest and the messages about missing ones."""
 
 from __future__ import annotations
 

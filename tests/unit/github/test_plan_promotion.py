@@ -1,4 +1,4 @@
-"""What GitHub should say of a promotion."""
+"""Planned reports about a promotion."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stages and their workers on a real store, GitHub and the cluster in memory: any worker may be killed."""
+"""Stages and their workers on a real store, with GitHub and the cluster in memory; workers can be killed."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ stages:
   production: {protected: true, approvals: {count: 1}, soak: 10m}
 """
 UNREVIEWED, OWN, FORK = "d", "e", "f"
-"""Reviewed by nobody; by who wrote it with ada; by grace, but built for a fork."""
+"""Without a review; reviewed by a second author; reviewed by grace, but built for a fork."""
 UNFIT = frozenset({UNREVIEWED, OWN, FORK})
 RELEASES = {commit: release(commit, fork=commit == FORK) for commit in ("a", "b", *sorted(UNFIT))}
 SILENT = Unavailable("GitHub does not answer.")
@@ -71,7 +71,7 @@ REFUSES = Rejected("GitHub does not show it.")
 
 
 class Fuse:
-    """Kills whoever works after so many steps."""
+    """Kills the worker after a number of steps."""
 
     def __init__(self) -> None:
         self.left = 0
@@ -88,11 +88,11 @@ class GitHub(fakes.FakeGitHub):
         self.fuse = fuse
         self.configuration = PIPELINE
         self.away = False
-        """It gives no files."""
+        """It returns no files."""
         self.pushed = "a"
         """The pull request's head."""
         self.base = "main"
-        """Where the pull requests go to."""
+        """Base branch of the pull requests."""
         self.main = ["0" * 40]
         """The history of the default branch, the newest last."""
         self.changed = Commit("0" * 40, "ada", ("ada",))
@@ -106,9 +106,9 @@ class GitHub(fakes.FakeGitHub):
         """Of commits whose content is that of another one."""
         self.trouble: GreenroomError | None = None
         self.unseen = ""
-        """What it refuses to show, whatever else it shows."""
+        """A resource that it refuses to show."""
         self.reports: list[str] = []
-        """What was told of promotions."""
+        """Reported states of promotions."""
 
     def _check(self, resource: str) -> None:
         if self.trouble is not None:
@@ -196,7 +196,7 @@ class GitHub(fakes.FakeGitHub):
     ) -> None:
         self._check("report")
         if deferrable and self.busy_until is not None:
-            raise Unavailable("Other things are told to GitHub first.", self.busy_until)
+            raise Unavailable("Other reports come first.", self.busy_until)
         self.fuse.burn()
         await fence()
         await save(promotion.state.value)
@@ -212,11 +212,11 @@ class Cluster(fakes.FakeCluster):
         self.pods: dict[str, str] = {}
         self.broken: set[str] = set()
         self.left: list[str] = []
-        """Images of pods that have not gone yet."""
+        """Images of pods that still terminate."""
         self.ran: list[tuple[str, str]] = []
-        """Every namespace and image that pods were ever made of."""
+        """Every namespace and image that ever ran."""
         self.shaky = False
-        """Pods restart all the time."""
+        """Pods restart repeatedly."""
 
     async def render(self, request: RenderRequest) -> Bundle:
         [image] = request.images.values()
@@ -277,7 +277,7 @@ class PromotionSimulation:
         policy: Policy = _POLICY,
         hosts: HostGrants = NO_HOSTS,
     ) -> None:
-        """`hosts` are granted when a promotion is judged, those of the policy when it is carried out."""
+        """`hosts` are granted at the gates, those of the policy at the rollout."""
         self.store, self.clock, self.fuse = store, clock, Fuse()
         self.github, self.cluster = GitHub(self.fuse), Cluster(self.fuse)
         github = self.github
@@ -288,7 +288,7 @@ class PromotionSimulation:
         self.gateway = fakes.FakeGateway()
         self.asked = 0
         self.configured: list[tuple[datetime, str]] = []
-        """What the default branch had when."""
+        """When the default branch got which configuration."""
         self.registry = registry = fakes.FakeRegistry()
         environment_ports = EnvironmentPorts(
             environments=store.environments,
@@ -318,7 +318,7 @@ class PromotionSimulation:
         }
 
     def configure(self, text: str) -> None:
-        """The default branch has another configuration from now on."""
+        """Change the configuration on the default branch."""
         self.github.configuration = text
         self.configured.append((self.clock(), text))
 
@@ -331,7 +331,7 @@ class PromotionSimulation:
         return Requester(SHOP, by, f"comment/{self.asked}", 7)
 
     async def command(self, action: str, stage: str, by: str, commit: str) -> None:
-        """What a person says; refused or not."""
+        """Run a command of a user; refusals are ignored."""
         service, requester = self.service, self.requester(by)
         actions: Mapping[str, Callable[[], Awaitable[object]]] = {
             "promote": lambda: service.promote(requester, stage, RELEASES[commit].id),
@@ -358,7 +358,7 @@ class PromotionSimulation:
             await self._run(claims[0])
 
     async def kill_after(self, steps: int) -> None:
-        """A worker dies at some step of its work; another one takes up what it left."""
+        """Kill a worker after a number of steps; another one continues."""
         self.fuse.left = steps
         await self.work(10)
         self.fuse.left = 0
@@ -376,7 +376,7 @@ class PromotionSimulation:
             await self.store.queue.finish(claim, again)
 
     async def check_pods_match_store(self) -> None:
-        """Wherever a stage is said to be ready, or gone."""
+        """Compare the pods of each stage that is ready or deleted with the store."""
         for record in await self.store.promotions.stages(SHOP.id):
             environment = await self.store.environments.get(record.key)
             if environment is None:
@@ -392,7 +392,7 @@ class PromotionSimulation:
                 assert pods is None
 
     async def check_images_were_targets(self) -> None:
-        """Each image that ever came to a stage is one of a release that the store had decided on."""
+        """Each image that ever ran on a stage belongs to a release that was its target."""
         for record in await self.store.promotions.stages(SHOP.id):
             entries = await self.store.audit.entries(SHOP.id, stage=record.name, limit=10_000)
             ids = {entry.after for entry in entries if entry.action == "target"} - {"nothing"}

@@ -1,4 +1,4 @@
-"""A small team's pipeline, and stages that are moved without a store: the pure core alone."""
+"""A pipeline, and stages without a store: the pure core alone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def release(commit: str = "a", *, fork: bool = False, origin: Origin = Origin.PR
 
 
 def facts(release_of_facts: PromotableRelease | None = None, text: str = PIPELINE, **fields: Any) -> Facts:
-    """All is well, unless said otherwise: grace approved the head, ada wrote it."""
+    """Facts with which every gate passes by default: grace approved the head, ada wrote it."""
     subject = release_of_facts or release()
     defaults: dict[str, Any] = {
         "configuration": ConfigurationSnapshot(text, parse_configuration(text)),
@@ -131,7 +131,7 @@ class Stages:
         self.aggregates[name] = stage_actions.request(self.aggregate(name), requested, self.now)
 
     def step(self, name: str, observed: Facts, id: str = "p1") -> PromotionState:
-        """The progress that is seen is the one of the present target."""
+        """Run one step; the observed progress is that of the current target."""
         before = self.aggregate(name)
         observed = replace(observed, progress=replace(observed.progress, serial=before.stage.serial))
         self.aggregates[name] = step(before, id, observed, self.now)
@@ -163,7 +163,7 @@ class Stages:
     def run(
         self, name: str, about: PromotableRelease, id: str, by: str = "ada", text: str = PIPELINE
     ) -> None:
-        """A promotion from beginning to end, with approvals where they are needed."""
+        """Run a promotion until it succeeds, with the required approvals."""
         self.request(name, by, id)
         self.step(name, facts(about, text), id)
         for person in ("bea", "cem"):

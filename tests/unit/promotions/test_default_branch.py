@@ -1,4 +1,4 @@
-"""What is pushed to the default branch goes to the stages with which an automatic pipeline begins."""
+"""Pushes to the default branch are promoted to the first automatic stages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def push(simulation: PromotionSimulation, commit: str = PUSHED) -> None:
 
 
 async def wake(simulation: PromotionSimulation) -> None:
-    """A delivery, a sweep: whatever makes it look."""
+    """Wake the pipeline, as a delivery or a sweep does."""
     await simulation.store.deliveries.wake_pipelines([SHOP])
     await simulation.work(60)
 
@@ -150,7 +150,7 @@ async def test_merge_to_another_branch_is_rejected(simulation: PromotionSimulati
     assert refused is not None
     assert refused.state is State.REJECTED
     assert "2222222 is on next only" in refused.reason
-    simulation.github.main.append(merge)  # by now it is there as well
+    simulation.github.main.append(merge)  # later it is merged there, too
     again = await simulation.service.promote(Requester(SHOP, "bea", "comment/2", 7, "a" * 40), "integration")
     await simulation.work(60)
     taken = await simulation.store.promotions.get(again.id)

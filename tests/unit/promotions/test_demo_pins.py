@@ -1,4 +1,4 @@
-"""Demos: pinned in the file or moved by command, and by nothing else."""
+"""Demos move only by a pin in the file or by command."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ UNPINNED = f"{PIPELINE}demo:\n  sales: {{}}\n"
 
 
 class TickingClock(ManualClock):
-    """No two looks at it show the same, as with a real one."""
+    """Advances with every call, as a real clock does."""
 
     def __call__(self) -> datetime:
         return self.advance(0.000001)
@@ -52,7 +52,7 @@ async def simulation(store: Store, clock: ManualClock) -> PromotionSimulation:
 
 
 async def change_file(simulation: PromotionSimulation, text: str, by: str = "ada") -> None:
-    """Merged or pushed by somebody."""
+    """Change the configuration on the default branch."""
     simulation.clock.advance(1)
     simulation.github.configuration = text
     commit = f"{len(simulation.github.main):040x}"
@@ -76,7 +76,7 @@ async def promotions_of_sales(simulation: PromotionSimulation) -> list[Promotion
 
 
 async def verified_commit(simulation: PromotionSimulation) -> str:
-    """The commit, once it is verified."""
+    """The commit of the verified target."""
     await simulation.check_pods_match_store()
     record = await sales_record(simulation)
     assert record.target is not None
@@ -306,7 +306,7 @@ async def test_removed_demo_returns_with_its_pin(
         await simulation.service.remove(simulation.requester("op"), "sales")
     await change_file(simulation, PIPELINE)
     await simulation.service.remove(simulation.requester("op"), "sales")
-    simulation.cluster.pods.clear()  # the namespace is gone
+    simulation.cluster.pods.clear()  # the namespace was deleted
     await simulation.work(60)
     environment = await simulation.store.environments.get(SALES)
     assert environment is not None

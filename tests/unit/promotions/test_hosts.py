@@ -1,4 +1,4 @@
-"""A stage at a host of its own: granted when it is judged, and again when it is carried out."""
+"""A stage with its own host: the grant is checked at the gates and again at the rollout."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GRANTED = HostGrants({"acme/shop": (HOST,)})
 
 
 async def promoted(simulation: PromotionSimulation, subject: PromotableRelease = OURS) -> Promotion:
-    """What becomes of a promotion to the stage with the host."""
+    """The ended promotion to the stage with the host."""
     await simulation.store.releases.keep(subject)
     simulation.github.configuration = HOSTED
     simulation.gateway.answer = Answer(200, Release(subject.commit, subject.images, "{}").id)

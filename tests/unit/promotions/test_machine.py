@@ -1,4 +1,4 @@
-"""The way of a promotion from state to state."""
+"""State transitions of a promotion."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Whatever people, pushes, failures and time do: the rules that hold in every order of events."""
+"""Invariants of promotions in every order of commands, pushes, failures and timeouts."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Promotions(RuleBasedStateMachine):
 
     @initialize(verified=st.booleans())
     def begin(self, verified: bool) -> None:
-        """In half of the runs everything stands at production's door already."""
+        """In half of the runs, all releases have passed every stage before production."""
         for about in RELEASES if verified else ():
             for name in STAGES[:-1]:
                 self.stages.run(name, about, f"{name}-{about.id}")
@@ -83,7 +83,7 @@ class Promotions(RuleBasedStateMachine):
         readable=st.sampled_from((True, True, True, False)),
     )
     def work(self, name: str, progress: RolloutProgress, readable: bool) -> None:
-        """The workers look at every promotion of the stage."""
+        """Workers step every promotion of the stage."""
         for pending in list(self.stages.aggregate(name).promotions.values()):
             if pending.state in ENDED:
                 continue
@@ -99,7 +99,7 @@ class Promotions(RuleBasedStateMachine):
 
     @rule(name=names, by=st.sampled_from(("", *PEOPLE)), about=st.sampled_from(RELEASES))
     def push_through(self, name: str, by: str, about: PromotableRelease) -> None:
-        """Everybody does what they can to get it there."""
+        """Request the release and approve it by everyone."""
         self.request(name, by, about)
         self.work(name, UNDER_WAY, readable=True)
         for person in PEOPLE:
@@ -168,31 +168,31 @@ class Promotions(RuleBasedStateMachine):
 
     @precondition(lambda self: any(item.promotions for item in self.stages.aggregates.values()))
     @rule()
-    def forget_what_ended(self) -> None:
-        """The store gives only those that have not ended."""
+    def drop_ended_promotions(self) -> None:
+        """The store returns only promotions that have not ended."""
         for name, aggregate in self.stages.aggregates.items():
             kept = {id: item for id, item in aggregate.promotions.items() if item.state not in ENDED}
             self.stages.aggregates[name] = replace(aggregate, promotions=kept, audit=())
 
     @invariant()
-    def one_promotion_at_most_has_the_stage(self) -> None:
+    def at_most_one_promotion_is_active(self) -> None:
         for aggregate in self.stages.aggregates.values():
             moving = [item.id for item in aggregate.promotions.values() if item.state in ACTIVE]
             assert moving == ([aggregate.stage.active_promotion] if aggregate.stage.active_promotion else [])
 
     @invariant()
-    def nothing_supersedes_a_persons(self) -> None:
+    def user_promotions_are_not_superseded(self) -> None:
         for aggregate in self.stages.aggregates.values():
             for checked in aggregate.promotions.values():
                 assert checked.automatic or checked.state is not PromotionState.SUPERSEDED
 
     @invariant()
-    def a_protected_stage_runs_only_what_was_reviewed(self) -> None:
+    def protected_stage_runs_only_reviewed_releases(self) -> None:
         running = self.stages.running("production") if "production" in self.stages.aggregates else None
         assert running not in (UNREVIEWED, FORKED)
 
     @invariant()
-    def nothing_begins_without_its_approvals(self) -> None:
+    def rollouts_start_with_their_approvals(self) -> None:
         for checked, had_enough in self.started:
             assert had_enough
             needed = policy(checked).approvals
@@ -207,16 +207,16 @@ class Promotions(RuleBasedStateMachine):
                 assert len(yes - {checked.requested_by, *checked.authors}) >= needed.count
 
     @invariant()
-    def nothing_begins_against_the_rules_of_its_environment(self) -> None:
+    def rollouts_follow_the_protection_rules(self) -> None:
         for checked, rules, at in self.admitted:
-            assert rules is not None, "what cannot be read lets nothing in"
+            assert rules is not None, "unreadable rules admit nothing"
             assert at >= checked.requested_at + rules.wait
             if rules.reviewers is not None:
                 yes = {item.by for item in checked.approvals} - {checked.requested_by, *checked.authors}
                 assert any(by in rules.reviewers.users or set(TEAMS[by]) & {"ops"} for by in yes)
 
     @invariant()
-    def what_a_stage_goes_back_to_was_verified_there(self) -> None:
+    def rollback_targets_are_verified(self) -> None:
         for aggregate in self.stages.aggregates.values():
             for checked in aggregate.promotions.values():
                 if checked.state is PromotionState.ROLLING_BACK:
@@ -225,7 +225,7 @@ class Promotions(RuleBasedStateMachine):
                     assert aggregate.stage.target.release == checked.rollback_target.release
 
     @invariant()
-    def whatever_has_not_ended_is_looked_at_again_and_ends(self) -> None:
+    def open_promotions_have_a_next_check(self) -> None:
         for aggregate in self.stages.aggregates.values():
             for checked in aggregate.promotions.values():
                 assert (next_check(checked, self.stages.now) is None) == (checked.state in ENDED)

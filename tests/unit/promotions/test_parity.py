@@ -1,4 +1,4 @@
-"""In what two stages may differ, and how it is told where they differ in more."""
+"""Allowed differences of two stages, and the report about others."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EVERYTHING = (deployment(), service(), config_map("shop", PRICES="low"))
 
 @dataclass
 class GitHub:
-    """Commits by the letter that they are made of."""
+    """Files by the first letter of the commit."""
 
     commits: dict[str, Mapping[str, bytes]] = field(default_factory=lambda: {"a": files(*EVERYTHING)})
 
@@ -56,7 +56,7 @@ def next_commit(stage: Mapping[str, Any] | None = None) -> ParityInput:
 def compare(left: ParityInput, right: ParityInput, **commits: Mapping[str, bytes]) -> tuple[Difference, ...]:
     github = GitHub()
     github.commits |= commits
-    parity_service = ParityService(github, ManifestRenderer(POLICY, Tools()))  # type: ignore[arg-type]  # what it asks for is there
+    parity_service = ParityService(github, ManifestRenderer(POLICY, Tools()))  # type: ignore[arg-type]  # has what is used
     return asyncio.run(parity_service.compare(SHOP, left, right))
 
 
@@ -71,7 +71,7 @@ def container(**fields: Any) -> dict[str, Any]:
 
 
 def against(*manifests: object) -> list[str]:
-    """What is told of the next commit, which has these instead of the shop's Deployment."""
+    """Diff lines of the next commit, which has these objects instead of the shop's Deployment."""
     rest = EVERYTHING[1:]
     return diff_lines(compare(parity_input("staging", {}), next_commit(), b=files(*manifests, *rest)))
 

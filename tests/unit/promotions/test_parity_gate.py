@@ -1,4 +1,4 @@
-"""What would run otherwise than where it was verified is let through with a warning, or not at all."""
+"""A release that would run differently than verified gets a warning or is rejected."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ALIKE = BLOCK.replace("{parity", "{config: {COLOUR: red}, parity")
 
 @dataclass
 class FakeReaders:
-    """GitHub and the renderer; counts what is read, and refuses when told to."""
+    """GitHub and the renderer; counts reads, and rejects with `refuse`."""
 
     read: int = 0
     refuse: str = ""
@@ -50,7 +50,7 @@ class FakeReaders:
 
 @dataclass
 class World(Stages):
-    """Stages whose promotions are compared as the promoter does it."""
+    """Stages whose promotions are compared as the reconciler does it."""
 
     readers: FakeReaders = field(default_factory=FakeReaders)
 
@@ -75,7 +75,7 @@ def world() -> World:
 
 
 def requested_world(readers: FakeReaders) -> World:
-    """The release is verified on integration, and somebody asked for it on staging."""
+    """The release is verified on integration and requested for staging."""
     world = World(readers=readers)
     world.run("integration", release(), "p1", text=WARN)
     world.request("staging", id="p2")

@@ -1,4 +1,4 @@
-"""Whatever happens meanwhile, a pinned demo ends with what the file says; people asked for each move."""
+"""Random events: a demo converges to its pin, and each move has a requester."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.unit.promotions.test_demo_pins import (
 )
 
 COMMITS = {RELEASES["a"].id: RELEASES["a"].commit, RELEASES["b"].id: RELEASES["b"].commit, "v1": TAGGED}
-"""What a pin leads to."""
+"""Expected commit of each pin."""
 UNPINNED = f"{PIPELINE}demo:\n  sales: {{}}\n"
 COMMANDS = ("promote", "rollback", "lock", "unlock", "hold", "unhold", "abort", "pause", "resume")
 
@@ -79,7 +79,7 @@ async def random_event(simulation: PromotionSimulation, random: Random) -> None:
 
 
 async def repair(simulation: PromotionSimulation) -> None:
-    """Nothing is broken, nobody keeps the demo, and what was under way comes to its end."""
+    """End all faults, holds and open promotions."""
     simulation.registry.digest, simulation.cluster.broken = fakes.DIGEST, set()
     simulation.github.tags["v1"] = TAGGED
     await change_file(simulation, UNPINNED)

@@ -1,4 +1,4 @@
-"""What is told of a promotion while much else is told to GitHub: what lasts, and in time."""
+"""Reports about a promotion while other writes to GitHub are deferred."""
 
 from __future__ import annotations
 

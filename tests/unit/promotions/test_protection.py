@@ -1,4 +1,4 @@
-"""A GitHub Environment's rules beside those of the pipeline: both are kept."""
+"""Rules of a GitHub Environment, which apply in addition to those of the pipeline."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random sequences of what people say, pushes, failures, kills and a GitHub that says no, on a real store."""
+"""Random sequences of commands, pushes, failures, kills and GitHub errors on a real store."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ USERS = ("ada", "bea", "cem", "eve")
 COMMITS = ("a", "b", *RELEASES)
 
 FREEZE = "[{from: sun 12:10, until: sun 12:30, zone: UTC}, {from: mon 13:10, until: mon 13:40, zone: UTC}]"
-"""The town's clock begins at noon on a Sunday."""
+"""The clock of the simulation starts at noon on a Sunday."""
 BUSY = PIPELINE.replace(
     "staging: {after: [integration], automatic: true, parity: block}",
     """staging:
@@ -167,7 +167,7 @@ def _wait(random: Random) -> Action:
 
 
 def _change_of(random: Random) -> Action:
-    """Something in the world changes; more often than not it is mended."""
+    """A random change of the surroundings; more often a repair than a fault."""
     some = random.choice(COMMITS)
     return random.choice(
         (
@@ -211,7 +211,7 @@ async def _push_through(
     meanwhile: Action,
     smooth: bool,
 ) -> None:
-    """Asked for, approved by somebody, and carried out, while something else happens, or nothing does."""
+    """Request, approve and carry out a promotion, with at most one other event during it."""
     if smooth:
         simulation.github.trouble, simulation.github.unseen = None, ""
         simulation.cluster.broken, simulation.cluster.shaky = set(), False
@@ -264,7 +264,7 @@ async def _check_stages(simulation: PromotionSimulation) -> None:
 
 
 async def _check_audit(simulation: PromotionSimulation) -> None:
-    """What the audit tells, which forgets nothing."""
+    """Check the complete history in the audit log."""
     await simulation.check_images_were_targets()
     entries = await simulation.store.audit.entries(SHOP.id, limit=10_000)
     for item in await simulation.store.promotions.find(SHOP.id, limit=1000):
@@ -275,25 +275,25 @@ async def _check_audit(simulation: PromotionSimulation) -> None:
     _check_exclusive_access(entries)
     for index, entry in enumerate(entries):
         if entry.after == PromotionState.SUPERSEDED:
-            assert not _requester(entry, entries), "a person's was superseded"
-            assert entry.before not in ACTIVE - {PromotionState.SOAKING}, "in the midst of it"
+            assert not _requester(entry, entries), "a user's promotion was superseded"
+            assert entry.before not in ACTIVE - {PromotionState.SOAKING}, "it was rolling out"
         if entry.after == PromotionState.SUPERSEDED and entry.before in ACTIVE:
             later = (item for item in reversed(entries[:index]) if item.stage == entry.stage)
             newer = next(item for item in later if item.after in ACTIVE)
-            assert not _requester(newer, entries), "a person's waits for what moves the stage"
+            assert not _requester(newer, entries), "a user's promotion waits for the active one"
     requested = Counter(item.promotion for item in entries if item.action == "requested")
     assert set(requested.values()) <= {1}
 
 
 def _requester(entry: AuditEntry, entries: Sequence[AuditEntry]) -> str:
-    """Who asked for the promotion that the entry is about; "" is nobody."""
+    """Requester of the entry's promotion; "" if it is automatic."""
     return next(
         other.actor for other in entries if (other.promotion, other.action) == (entry.promotion, "requested")
     )
 
 
 def _check_approvals(promotion: Promotion, entries: Sequence[AuditEntry]) -> None:
-    """What came to production had an approval at that moment that counts: for this, and not too old."""
+    """A rollout to production had a valid approval: for this release, and not expired."""
     began = [entry.at for entry in entries if entry.after == PromotionState.DEPLOYING]
     assert len(began) <= 1, "it began twice"
     if promotion.stage.name != "production" or promotion.kind is PromotionKind.ROLLBACK or not began:
@@ -306,11 +306,11 @@ def _check_approvals(promotion: Promotion, entries: Sequence[AuditEntry]) -> Non
         if (approval.release_id, approval.configuration_digest) == bound
         and began[0] - VALIDITY < approval.at <= began[0]
         and approval.by not in (promotion.requested_by, "ada", "eve")
-    }, "nobody who may approve it has"
+    }, "a valid approval is missing"
 
 
 def _check_pauses_and_soaks(entries: Sequence[AuditEntry]) -> None:
-    """Paused it went no further, and it soaked as long as its stage asks for."""
+    """A paused promotion did not advance, and the soak took its full time."""
     forward = ("queued", "deploying", "verifying", "soaking", "succeeded")
     paused, soaking = False, None
     for entry in reversed(entries):
@@ -327,7 +327,7 @@ def _check_pauses_and_soaks(entries: Sequence[AuditEntry]) -> None:
 def _check_configuration(
     simulation: PromotionSimulation, promotion: Promotion, entries: Sequence[AuditEntry]
 ) -> None:
-    """What began had the configuration of its stage that the default branch had at that moment."""
+    """A rollout used the configuration of the default branch at that moment."""
     name = promotion.stage.name
     digests = [
         (at, configuration_digest(parse_configuration(text), name)) for at, text in simulation.configured
@@ -338,7 +338,7 @@ def _check_configuration(
 
 
 def _check_exclusive_access(entries: Sequence[AuditEntry]) -> None:
-    """What the audit tells: who moved a stage was alone with it, and it was theirs to move."""
+    """One promotion at a time moved a stage, and no lock or hold blocked it."""
     holders: dict[str, str] = {}
     held: set[str] = set()
     locked: dict[str, AuditEntry] = {}
@@ -361,13 +361,13 @@ def _check_exclusive_access(entries: Sequence[AuditEntry]) -> None:
                 assert requester or stage not in held, "automatic, and the stage was on hold"
                 lock = locked.get(stage)
                 late = lock is None or entry.at >= lock.at + timedelta(hours=1)
-                assert late or (lock is not None and lock.actor == requester), "somebody else had locked it"
+                assert late or (lock is not None and lock.actor == requester), "another user had locked it"
             case _ if entry.after in ENDED and holders.get(stage) == entry.promotion:
                 del holders[stage]
 
 
 async def _check_convergence(simulation: PromotionSimulation) -> None:
-    """Nothing is stuck, whatever GitHub says: what is left alone ends, and pods run what the store says."""
+    """Without further events, every promotion ends, and pods match the store."""
     simulation.cluster.broken, simulation.cluster.shaky = set(), False
     for _ in range(12):
         simulation.clock.advance(2 * 24 * 3600)

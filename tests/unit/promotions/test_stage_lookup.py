@@ -1,4 +1,4 @@
-"""Which stage somebody means, also when they mistyped it, or the file has it no more."""
+"""Lookup of a stage by name, also of mistyped and of removed ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.unit.promotions.stage_fixtures import PIPELINE, SHOP, refused
 
 TEXT = f"{PIPELINE}demo:\n  sales: {{release: v1}}\n  training: {{}}\n"
 PERF = EnvironmentKey.stage(SHOP.id, "perf")
-"""It was promoted to, and left the file."""
+"""It has a target but is no longer configured."""
 SALES = EnvironmentKey.demo(SHOP.id, "sales")
 
 
