@@ -222,7 +222,7 @@ def lock(aggregate: StageAggregate, by: str, until: datetime, reason: str, now: 
     if active is not None and active.requested_by.lower() != by.lower():
         raise Refusal(StageActive(aggregate.stage.name, active.id, active.requested_by))
     stage = replace(aggregate.stage, lock=Lock(by, now, until, reason))
-    after = f"until {format_time(until)}"
+    after = f"until {format_time(until, year=True)}"
     return aggregate.with_stage(stage).record("", now, "locked", by=by, reason=reason, after=after)
 
 

@@ -53,7 +53,9 @@ async def test_push_promotes_the_branch_build_through_automatic_stages(
         assert promotion.release is not None
         assert (promotion.release.commit, promotion.release.origin) == (PUSHED, Origin.DEFAULT_BRANCH)
     [first] = await promotions_of(simulation, "integration")
-    assert first.note == "no pull request brought 1111111, so it is the default branch's own build"
+    assert (
+        first.note == "no pull request brought 1111111, so CI's build of the default branch's 1111111 is used"
+    )
 
 
 async def test_repeated_wakeups_promote_once(simulation: PromotionSimulation) -> None:
@@ -95,7 +97,7 @@ async def test_newer_head_supersedes_a_waiting_promotion(simulation: PromotionSi
     simulation.clock.advance(61)
     await simulation.work(60)
     newer, older = await promotions_of(simulation, "integration")
-    assert (older.state, older.reason) == (State.SUPERSEDED, "a newer release came")
+    assert (older.state, older.reason) == (State.SUPERSEDED, "a newer release was requested")
     assert (newer.state, newer.commit) == (State.SUCCEEDED, "3" * 40)
 
 
@@ -107,7 +109,7 @@ async def test_direct_push_is_unreviewed(simulation: PromotionSimulation) -> Non
     await simulation.work(20)
     [promotion] = await promotions_of(simulation, "production")
     assert promotion.state is State.REJECTED
-    assert "no pull request brought 1111111, so nobody reviewed it" in promotion.reason
+    assert "no pull request brought 1111111, so it has no review" in promotion.reason
 
 
 async def test_manual_or_invalid_pipeline_starts_nothing(simulation: PromotionSimulation) -> None:
@@ -149,7 +151,7 @@ async def test_merge_to_another_branch_is_rejected(simulation: PromotionSimulati
     refused = await simulation.store.promotions.get(promotion.id)
     assert refused is not None
     assert refused.state is State.REJECTED
-    assert "2222222 is on next only" in refused.reason
+    assert "2222222 is only on next, not on main" in refused.reason
     simulation.github.main.append(merge)  # later it is merged there, too
     again = await simulation.service.promote(Requester(SHOP, "bea", "comment/2", 7, "a" * 40), "integration")
     await simulation.work(60)
