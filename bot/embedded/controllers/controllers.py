@@ -24,6 +24,14 @@ from bot.embedded.controllers.replica_sets import ReplicaSets
 from bot.embedded.controllers.stateful_sets import StatefulSets
 from bot.embedded.informer import Change, Informer, Key, key_of
 from bot.embedded.reconciler import Reconciler
+from bot.embedded.recorder import Recorder
+
+_CONTROLLERS: dict[Kind, type[Deployments | ReplicaSets | StatefulSets | Jobs]] = {
+    DEPLOYMENT: Deployments,
+    REPLICA_SET: ReplicaSets,
+    STATEFUL_SET: StatefulSets,
+    JOB: Jobs,
+}
 
 
 class Controllers:
@@ -34,12 +42,13 @@ class Controllers:
 
     def __init__(self, client: KubernetesApi) -> None:
         self._client = client
-        self._owners: dict[str, Reconciler[Key]] = {
-            "Deployment": Reconciler("deployment", Deployments(client).reconcile),
-            "ReplicaSet": Reconciler("replicaset", ReplicaSets(client).reconcile),
-            "StatefulSet": Reconciler("statefulset", StatefulSets(client).reconcile),
-            "Job": Reconciler("job", Jobs(client).reconcile),
-        }
+        self._owners: dict[str, Reconciler[Key]] = {}
+        self._recorders: list[Recorder] = []
+        for kind, controller in _CONTROLLERS.items():
+            name = kind.name.lower()
+            recorder = Recorder(client, f"{name}-controller")
+            self._recorders.append(recorder)
+            self._owners[kind.name] = Reconciler(name, controller(client, recorder).reconcile)
         self._slices = Reconciler("endpointslice", EndpointSlices(client).reconcile)
         self._services = Informer(client, SERVICE)
         self._informers = [
@@ -54,6 +63,7 @@ class Controllers:
     async def start(self) -> None:
         """Watch and work; returns once everything that exists has been seen."""
         loops = [reconciler.run() for reconciler in (*self._owners.values(), self._slices)]
+        loops += [recorder.run() for recorder in self._recorders]
         self._tasks = [_task(loop) for loop in (*loops, *(informer.run() for informer in self._informers))]
         await asyncio.gather(*(informer.synced() for informer in self._informers))
 

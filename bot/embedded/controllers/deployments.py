@@ -13,9 +13,9 @@ from bot.embedded.controllers.deployment_status import (
     is_complete,
     seconds_to_deadline,
 )
-from bot.embedded.controllers.recorder import Recorder
 from bot.embedded.controllers.rollout import Limits, Size, step
 from bot.embedded.informer import Key
+from bot.embedded.recorder import Recorder
 
 HASH_LABEL = "pod-template-hash"
 REVISION = "deployment.kubernetes.io/revision"
@@ -25,9 +25,9 @@ DEFAULT_HISTORY = 10
 class Deployments:
     """Keeps the ReplicaSets of Deployments."""
 
-    def __init__(self, client: KubernetesApi) -> None:
+    def __init__(self, client: KubernetesApi, recorder: Recorder) -> None:
         self._client = client
-        self._recorder = Recorder(client, "deployment-controller")
+        self._recorder = recorder
 
     async def reconcile(self, key: Key) -> float | None:
         """Move one Deployment a step towards its template."""
@@ -85,10 +85,10 @@ class Deployments:
                 await self._salt(deployment)
                 raise
             message = f'Failed to create new replica set "{name}": {error.detail}'
-            await self._recorder.warning(deployment, "ReplicaSetCreateError", message)
+            self._recorder.warning(deployment, "ReplicaSetCreateError", message)
             return Observed(None, old, created=False, failure=error.detail)
         if replicas:
-            await self._record_size(deployment, name, 0, replicas)
+            self._record_size(deployment, name, 0, replicas)
         return Observed(created, old, created=True)
 
     async def _salt(self, deployment: Object) -> None:
@@ -121,12 +121,12 @@ class Deployments:
         change = {"metadata": {"annotations": annotations}, "spec": {"replicas": replicas}}
         written = await self._client.patch(REPLICA_SET, name, change, item["metadata"]["namespace"])
         item.update(written)
-        await self._record_size(deployment, name, before, replicas)
+        self._record_size(deployment, name, before, replicas)
 
-    async def _record_size(self, deployment: Object, name: str, before: int, replicas: int) -> None:
+    def _record_size(self, deployment: Object, name: str, before: int, replicas: int) -> None:
         way = "up" if replicas > before else "down"
         message = f"Scaled {way} replica set {name} from {before} to {replicas}"
-        await self._recorder.normal(deployment, "ScalingReplicaSet", message)
+        self._recorder.normal(deployment, "ScalingReplicaSet", message)
 
     async def _scale_paused(self, deployment: Object, sets: Sequence[Object]) -> None:
         """A paused Deployment follows its number of replicas, but moves to no other template."""

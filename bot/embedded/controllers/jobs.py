@@ -8,8 +8,8 @@ from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import JOB, POD
 from bot.embedded.controllers import job_plan, objects
 from bot.embedded.controllers.job_plan import Counts
-from bot.embedded.controllers.recorder import Recorder
 from bot.embedded.informer import Key
+from bot.embedded.recorder import Recorder
 
 UID_LABEL = "batch.kubernetes.io/controller-uid"
 NAME_LABEL = "batch.kubernetes.io/job-name"
@@ -18,9 +18,9 @@ NAME_LABEL = "batch.kubernetes.io/job-name"
 class Jobs:
     """Creates and counts the pods of Jobs; deletes finished Jobs whose time is over."""
 
-    def __init__(self, client: KubernetesApi) -> None:
+    def __init__(self, client: KubernetesApi, recorder: Recorder) -> None:
         self._client = client
-        self._recorder = Recorder(client, "job-controller")
+        self._recorder = recorder
 
     async def reconcile(self, key: Key) -> float | None:
         """Move one Job a step on."""
@@ -58,9 +58,9 @@ class Jobs:
         if job_plan.is_finished(written):
             failed = objects.find_condition(written, "Failed")
             if failed:
-                await self._recorder.warning(written, failed["reason"], failed["message"])
+                self._recorder.warning(written, failed["reason"], failed["message"])
             else:
-                await self._recorder.normal(written, "Completed", "Job completed")
+                self._recorder.normal(written, "Completed", "Job completed")
         return written
 
     async def _scale(
@@ -93,9 +93,9 @@ class Jobs:
         try:
             created = await self._client.create(POD, pod)
         except Refused as error:
-            await self._recorder.warning(job, "FailedCreate", f"Error creating: {error.detail}")
+            self._recorder.warning(job, "FailedCreate", f"Error creating: {error.detail}")
             raise
-        await self._recorder.normal(job, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}")
+        self._recorder.normal(job, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}")
 
     async def _expire(self, job: Object, now: datetime) -> float | None:
         left = job_plan.seconds_to_live(job, now) if job_plan.is_finished(job) else None

@@ -7,16 +7,16 @@ from bot.cluster.client.api import KubernetesApi, Object
 from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import POD, REPLICA_SET
 from bot.embedded.controllers import objects
-from bot.embedded.controllers.recorder import Recorder
 from bot.embedded.informer import Key
+from bot.embedded.recorder import Recorder
 
 
 class ReplicaSets:
     """Creates and deletes the pods of ReplicaSets, and counts them."""
 
-    def __init__(self, client: KubernetesApi) -> None:
+    def __init__(self, client: KubernetesApi, recorder: Recorder) -> None:
         self._client = client
-        self._recorder = Recorder(client, "replicaset-controller")
+        self._recorder = recorder
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring one ReplicaSet to its number of pods."""
@@ -46,9 +46,7 @@ class ReplicaSets:
         surplus = sorted(active, key=worth)[: max(0, -missing)]
         for pod in surplus:
             await self._client.delete(POD, pod["metadata"]["name"], pod["metadata"]["namespace"])
-            await self._recorder.normal(
-                replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}"
-            )
+            self._recorder.normal(replica_set, "SuccessfulDelete", f"Deleted pod: {pod['metadata']['name']}")
         gone = {pod["metadata"]["uid"] for pod in surplus}
         return [pod for pod in pods if pod["metadata"]["uid"] not in gone] + created
 
@@ -58,11 +56,9 @@ class ReplicaSets:
         try:
             created = await self._client.create(POD, pod)
         except Refused as error:
-            await self._recorder.warning(replica_set, "FailedCreate", f"Error creating: {error.detail}")
+            self._recorder.warning(replica_set, "FailedCreate", f"Error creating: {error.detail}")
             raise
-        await self._recorder.normal(
-            replica_set, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}"
-        )
+        self._recorder.normal(replica_set, "SuccessfulCreate", f"Created pod: {created['metadata']['name']}")
         return created
 
     async def _write_status(self, replica_set: Object, status: Object) -> None:

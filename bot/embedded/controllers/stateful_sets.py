@@ -8,8 +8,8 @@ from bot.cluster.client.api import KubernetesApi, Object
 from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import PERSISTENT_VOLUME_CLAIM, POD, STATEFUL_SET
 from bot.embedded.controllers import objects
-from bot.embedded.controllers.recorder import Recorder
 from bot.embedded.informer import Key
+from bot.embedded.recorder import Recorder
 
 REVISION_LABEL = "controller-revision-hash"
 INDEX_LABEL = "apps.kubernetes.io/pod-index"
@@ -174,9 +174,9 @@ def status(stateful_set: Object, pods: Sequence[Object], now: datetime) -> Objec
 class StatefulSets:
     """Keeps the pods and claims of StatefulSets."""
 
-    def __init__(self, client: KubernetesApi) -> None:
+    def __init__(self, client: KubernetesApi, recorder: Recorder) -> None:
         self._client = client
-        self._recorder = Recorder(client, "statefulset-controller")
+        self._recorder = recorder
 
     async def reconcile(self, key: Key) -> float | None:
         """Move one StatefulSet a step towards its template."""
@@ -209,7 +209,7 @@ class StatefulSets:
                 pod["metadata"]["namespace"],
                 preconditions={"uid": pod["metadata"]["uid"]},
             )
-            await self._record(stateful_set, "SuccessfulDelete", f"Delete Pod {pod['metadata']['name']}")
+            self._record(stateful_set, "SuccessfulDelete", f"Delete Pod {pod['metadata']['name']}")
         return [by_ordinal[number] for number in sorted(by_ordinal)]
 
     async def _create(self, stateful_set: Object, number: int) -> Object:
@@ -221,14 +221,14 @@ class StatefulSets:
         except Refused as error:
             owner = stateful_set["metadata"]["name"]
             message = f"create Pod {name} in StatefulSet {owner} failed error: {error.detail}"
-            await self._recorder.warning(stateful_set, "FailedCreate", message)
+            self._recorder.warning(stateful_set, "FailedCreate", message)
             raise
-        await self._record(stateful_set, "SuccessfulCreate", f"Create Pod {name}")
+        self._record(stateful_set, "SuccessfulCreate", f"Create Pod {name}")
         return created
 
-    async def _record(self, stateful_set: Object, reason: str, action: str) -> None:
+    def _record(self, stateful_set: Object, reason: str, action: str) -> None:
         message = f"{action} in StatefulSet {stateful_set['metadata']['name']} successful"
-        await self._recorder.normal(stateful_set, reason, message)
+        self._recorder.normal(stateful_set, reason, message)
 
     async def _claim(self, stateful_set: Object, claim: Object, pod: str) -> None:
         metadata = claim["metadata"]
@@ -237,4 +237,4 @@ class StatefulSets:
             action = (
                 f"Create Claim {metadata['name']} Pod {pod} in StatefulSet {stateful_set['metadata']['name']}"
             )
-            await self._recorder.normal(stateful_set, "SuccessfulCreate", f"{action} success")
+            self._recorder.normal(stateful_set, "SuccessfulCreate", f"{action} success")

@@ -8,8 +8,8 @@ from bot.cluster.client.api import KubernetesApi, Object
 from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM
 from bot.embedded.informer import Change, Informer, Key
-from bot.embedded.node.events import Recorder
 from bot.embedded.reconciler import Reconciler
+from bot.embedded.recorder import Recorder
 
 _LABEL = "greenroom.dev/node"
 _BOUND = {"pv.kubernetes.io/bind-completed": "yes", "pv.kubernetes.io/bound-by-controller": "yes"}

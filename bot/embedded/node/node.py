@@ -13,7 +13,6 @@ from bot.embedded.informer import Informer
 from bot.embedded.node.addresses import PodAddresses, ServiceAddresses, first_unprivileged_port
 from bot.embedded.node.claims import Claims
 from bot.embedded.node.command import python_folder
-from bot.embedded.node.events import Recorder
 from bot.embedded.node.images import Images
 from bot.embedded.node.kubelet import Kubelet
 from bot.embedded.node.processes import Processes
@@ -22,6 +21,7 @@ from bot.embedded.node.runtime import Runtime
 from bot.embedded.node.scheduler import Scheduler
 from bot.embedded.node.server import LogServer
 from bot.embedded.node.service_proxy import ServiceProxy
+from bot.embedded.recorder import Recorder
 
 
 class Node:

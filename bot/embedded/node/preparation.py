@@ -104,10 +104,10 @@ class Preparation:
         return await self._runtime.client.find(_KINDS[kind], name, self._place.namespace)
 
     def record(self, reason: str, message: str) -> None:
-        self._runtime.recorder.normal(self._place.pod, reason, message, container=self._part)
+        self._runtime.recorder.normal(self._place.pod, reason, message, field_path=self._part)
 
     def warn(self, reason: str, message: str) -> None:
-        self._runtime.recorder.warning(self._place.pod, reason, message, container=self._part)
+        self._runtime.recorder.warning(self._place.pod, reason, message, field_path=self._part)
 
     async def _pull(self, reference: ImageReference, name: str) -> Image:
         self.record("Pulling", f'Pulling image "{name}"')

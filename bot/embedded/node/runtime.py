@@ -7,9 +7,9 @@ import httpx
 
 from bot.cluster.client.api import KubernetesApi
 from bot.embedded.node.addresses import ServiceAddresses
-from bot.embedded.node.events import Recorder
 from bot.embedded.node.images import Images
 from bot.embedded.node.processes import Processes
+from bot.embedded.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from bot.cluster.client.api import KubernetesApi, Object
 from bot.cluster.client.errors import Conflict, Refused
 from bot.cluster.client.kinds import POD
 from bot.embedded.informer import Change, Informer, Key, key_of
-from bot.embedded.node.events import Recorder
 from bot.embedded.node.status import now
 from bot.embedded.reconciler import Reconciler
+from bot.embedded.recorder import Recorder
 
 SCHEDULER = "default-scheduler"
 

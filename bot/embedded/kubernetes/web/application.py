@@ -155,6 +155,8 @@ def _document(path: str) -> Object | None:
             return discovery.version()
         case ["api" | "apis" as root]:
             return discovery.aggregated(root == "api")
+        case ["apis", group, version]:
+            return discovery.resources(f"{group}/{version}")
         case ["openapi", "v3"]:
             return discovery.openapi_index()
         case ["openapi", "v3", *rest]:

@@ -77,6 +77,18 @@ def aggregated(core: bool) -> Object:
 
 
 @cache
+def resources(api_version: str) -> Object | None:
+    """The resources of one group version; None if it is not served."""
+    served = [
+        {"name": resource.plural, "kind": resource.kind, "namespaced": resource.namespaced}
+        for resource in RESOURCES
+        if resource.api_version == api_version
+    ]
+    listing = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": api_version}
+    return {**listing, "resources": served} if served else None
+
+
+@cache
 def openapi_index() -> Object:
     paths = {"api/v1": {"serverRelativeURL": "/openapi/v3/api/v1"}}
     for group, group_version in groups().items():
