@@ -31,7 +31,7 @@ async def test_missing_fields_are_listed(api: Api) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (pod("web", {"image": ""}), "spec.containers[0].image: Required value"),
         (
