@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -37,7 +38,7 @@ from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories, stages
 
 _COLLECTION_SECONDS = 0.001
-"""Deliveries that arrive within this time share a transaction: a commit costs the same for one as for all."""
+"""How long a transaction waits for as many deliveries as the one before it had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,9 @@ class SqlDeliveryStore:
         self._clock = clock
         self._waiting: list[_Entry] = []
         self._recording: asyncio.Task[None] | None = None
+        self._expected = 1
+        """Number of deliveries in the last transaction."""
+        self._collected = asyncio.Event()
 
     async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect] = ()) -> None:
         """Returns once the delivery and its work are on disk; a repeated guid has no second effect.
@@ -61,6 +65,8 @@ class SqlDeliveryStore:
         """
         entry = _Entry(delivery, effects, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
+        if len(self._waiting) >= self._expected:
+            self._collected.set()
         if self._recording is None:
             self._recording = asyncio.create_task(self._record_waiting(), name="record-deliveries")
         try:
@@ -73,8 +79,10 @@ class SqlDeliveryStore:
     async def _record_waiting(self) -> None:
         """While deliveries wait: stores all of them in one transaction, and wakes their callers."""
         while self._waiting:
-            await asyncio.sleep(_COLLECTION_SECONDS)
+            await self._collect()
             entries, self._waiting = self._waiting, []
+            self._expected = len(entries)
+            self._collected.clear()
             try:
                 await self._record(entries)
             except Exception as error:
@@ -84,6 +92,12 @@ class SqlDeliveryStore:
             else:
                 _resolve(entries, None)
         self._recording = None
+
+    async def _collect(self) -> None:
+        """Senders that were just answered send again: one commit for all costs as much as one for some."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_COLLECTION_SECONDS):
+                await self._collected.wait()
 
     async def _record(self, entries: Sequence[_Entry]) -> None:
         now = self._clock()
