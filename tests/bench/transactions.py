@@ -15,7 +15,7 @@ MOST_FOR_PROMOTED = 20
 _PIPELINE = b"\nstages:\n  staging: {}\n"
 _EXCLUDED = frozenset(
     {
-        "SqlDeliveryStore._record_waiting",  # the acknowledgement itself
+        "SqlDeliveryStore._record",  # the acknowledgement itself
         "SqlStatistics.read",  # the bench reads /metrics
         "SqlWorkQueue.depth",
         "SqlWorkQueue.heartbeat",  # every 4 s while something runs

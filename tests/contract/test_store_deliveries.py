@@ -72,6 +72,15 @@ async def test_delivery_repeated_has_no_second_effect(store: Store, clock: Manua
     assert await store.deliveries.recorded(["one", "two"]) == {"one"}
 
 
+async def test_concurrent_deliveries_share_transactions(store: Store, clock: ManualClock) -> None:
+    async def send(number: int) -> None:
+        for _ in range(5):
+            await deliver(store, clock, head(FIRST, number=number))
+
+    await asyncio.gather(*(send(1 + number) for number in range(16)))
+    assert store.transactions["SqlDeliveryStore._record"] == 5
+
+
 async def test_generation_rises_once_per_push(store: Store, clock: ManualClock) -> None:
     generations = []
     for hint in (head(FIRST), head(SECOND), head(SECOND), head(SECOND, opened=False), head(SECOND)):
