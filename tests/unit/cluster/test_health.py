@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.cluster.health.events import admission_refusal, newest_first, related_events
-from bot.cluster.health.fingerprint import fingerprint, initial_fingerprint
+from bot.cluster.health.fingerprint import Fingerprint, fingerprint, initial_fingerprint
 from bot.cluster.health.health import Health, assess
 from bot.cluster.health.observe import printable
 from bot.cluster.pod_failures import ContainerLog
@@ -319,18 +319,42 @@ def test_printable_removes_controls_and_truncates():
 
 
 def test_fingerprint_changes_only_with_relevant_status():
-    quiet = live(DEPLOYMENT, rolled(conditions=[{**ACCEPTED, "lastUpdateTime": "1", "message": "a"}]))
-    noisy = live(
-        DEPLOYMENT, rolled(conditions=[{**ACCEPTED, "lastUpdateTime": "2", "message": "b"}]), generation=4
-    )
-    assert fingerprint(quiet) == fingerprint(noisy)
-    assert fingerprint(quiet) != fingerprint(live(DEPLOYMENT, rolled(availableReplicas=1)))
+    quiet = rolled(conditions=[{**ACCEPTED, "lastUpdateTime": "1", "message": "a"}])
+    noisy = rolled(conditions=[{**ACCEPTED, "lastUpdateTime": "2", "message": "b"}])
+    assert of_deployment(quiet) == of_deployment(noisy)
+    assert of_deployment(rolled(availableReplicas=0)) == of_deployment(rolled(availableReplicas=1))
+    assert of_deployment(quiet).is_news(of_deployment(rolled(availableReplicas=1)))
+    assert of_deployment(rolled(availableReplicas=1)).is_news(of_deployment(quiet))
 
-    def of_pod(*statuses: Object, **more: Any) -> int:
-        return fingerprint({"kind": "Pod", **pod(DEPLOYMENT, *statuses, **more)})
 
+def test_fingerprint_of_a_new_spec_is_news_once_it_is_complete():
+    before = of_deployment(rolled())
+    applied = of_deployment(rolled(), generation=4)
+    assert not applied.is_news(before)
+    assert of_deployment(rolled(observedGeneration=4), generation=4).is_news(before)
+    created = of_deployment({}, generation=1)
+    assert not created.is_news(initial_fingerprint("Deployment"))
+    assert before.is_news(initial_fingerprint("Deployment"))
+
+
+def test_fingerprint_of_a_pod_changes_with_restarts():
     starting = of_pod(container(waiting={"reason": "ContainerCreating"}))
-    assert starting == of_pod(container(running={})) == initial_fingerprint("Pod")
-    ready = of_pod(container(ready=True, running={}), conditions=[condition("Ready", "True")])
-    crashed = of_pod(container(1, waiting={"reason": "CrashLoopBackOff"}))
-    assert len({starting, ready, crashed}) == 3
+    assert starting == of_pod(container(running={}))
+    assert starting == of_pod(container(ready=True, running={}), conditions=[condition("Ready", "True")])
+    assert starting != of_pod(container(1, waiting={"reason": "CrashLoopBackOff"}))
+    assert not starting.is_news(initial_fingerprint("Pod"))
+
+
+def test_fingerprint_of_a_pod_without_controller_changes_with_readiness():
+    ready = fingerprint(
+        {"kind": "Pod", "metadata": {}, "status": {"conditions": [condition("Ready", "True")]}}
+    )
+    assert ready.is_news(initial_fingerprint("Pod"))
+
+
+def of_deployment(status: Object, generation: int = 3) -> Fingerprint:
+    return fingerprint({**live(DEPLOYMENT, status, generation), "kind": "Deployment"})
+
+
+def of_pod(*statuses: Object, **more: Any) -> Fingerprint:
+    return fingerprint({"kind": "Pod", **pod(DEPLOYMENT, *statuses, **more)})
