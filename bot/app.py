@@ -56,7 +56,7 @@ class App:
         self.web = _web_application(dependencies)
         self._worker = Worker(queue, handlers(dependencies), settings.workers, metrics.worked)
         self._worker.start()
-        self._watch = asyncio.create_task(_enqueue_changed_environments(dependencies))
+        self._watch = asyncio.create_task(_wake_changed_environments(dependencies))
         schedule = Schedule(intervals(settings), queue.enqueue)
         schedule.start()
         self._stack.callback(schedule.stop)
@@ -75,13 +75,13 @@ class App:
         await self._stack.aclose()
 
 
-async def _enqueue_changed_environments(dependencies: Dependencies) -> None:
-    """Watches the cluster, and enqueues every environment whose objects change."""
+async def _wake_changed_environments(dependencies: Dependencies) -> None:
+    """Watches the cluster, and wakes every environment whose objects change."""
 
-    async def enqueue(key: EnvironmentKey) -> None:
-        await dependencies.store.queue.enqueue([WorkKey.environment(key)])
+    def wake(key: EnvironmentKey) -> None:
+        dependencies.store.queue.wake(WorkKey.environment(key))
 
-    await Watcher(dependencies.kubernetes).run(enqueue)
+    await Watcher(dependencies.kubernetes).run(wake)
 
 
 def _web_application(dependencies: Dependencies) -> ASGIApp:

@@ -36,7 +36,7 @@ from bot.promotions.default_branch import DefaultBranchFollower
 from bot.promotions.demo_pins import DemoPins
 from bot.promotions.facts_reader import FactsReader
 from bot.promotions.parity_service import ParityService
-from bot.promotions.promotion_reconciler import PromotionReconciler, StageEvents
+from bot.promotions.promotion_reconciler import PromotionReconciler
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import PromotionService
 from bot.promotions.view_reader import StageViewReader
@@ -124,7 +124,6 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         clock=utc_now,
         describe=environment_reasons.describe,
         telemetry=metrics,
-        promotions=StageEvents(store.promotions, store.releases),
     )
     return Dependencies(settings, metrics, store, github, kubernetes, namespaces, renderer, ports)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -13,7 +13,7 @@ import structlog
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.errors import Expired
 from bot.cluster.client.kinds import DEPLOYMENT, HTTP_ROUTE, JOB, NAMESPACE, POD, STATEFUL_SET, Kind
-from bot.cluster.health.fingerprint import fingerprint, initial_fingerprint
+from bot.cluster.health.fingerprint import Fingerprint, fingerprint, initial_fingerprint
 from bot.cluster.names import ENVIRONMENT
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import GreenroomError
@@ -21,7 +21,7 @@ from bot.model.errors import GreenroomError
 log = structlog.get_logger()
 
 Object = dict[str, Any]
-Changed = Callable[[EnvironmentKey], Awaitable[None]]
+Changed = Callable[[EnvironmentKey], None]
 
 _KINDS = (DEPLOYMENT, STATEFUL_SET, JOB, POD, HTTP_ROUTE, NAMESPACE)
 _MIN_PAUSE = 0.5
@@ -51,7 +51,7 @@ class _Watch:
         self._api = api
         self._kind = kind
         self._changed = changed
-        self._seen: dict[str, tuple[int, str]] = {}
+        self._seen: dict[str, tuple[Fingerprint, str]] = {}
         self._version = ""
         self._pause = _MIN_PAUSE
 
@@ -76,44 +76,44 @@ class _Watch:
         events = self._api.watch(self._kind, labels=ENVIRONMENT, resource_version=self._version)
         async with aclosing(events):
             async for event in events:
-                await self._process(event)
+                self._process(event)
 
     async def _list(self) -> None:
         objects = await self._api.list(self._kind, labels=ENVIRONMENT)
         uids = {live["metadata"]["uid"] for live in objects.items}
         for live in objects.items:
-            await self._note(live)
+            self._note(live)
         for uid in self._seen.keys() - uids:
             _, label = self._seen.pop(uid)
-            await self._report(label)
+            self._report(label)
         self._version = objects.resource_version
 
-    async def _process(self, event: Object) -> None:
+    def _process(self, event: Object) -> None:
         live = event["object"]
         metadata = live["metadata"]
         if event["type"] == "DELETED":
             self._seen.pop(metadata["uid"], None)
-            await self._report(metadata["labels"][ENVIRONMENT])
+            self._report(metadata["labels"][ENVIRONMENT])
         elif event["type"] != "BOOKMARK":
-            await self._note(live)
+            self._note(live)
         self._version = metadata["resourceVersion"]
         self._pause = _MIN_PAUSE
 
-    async def _note(self, live: Object) -> None:
-        """Reports the environment if the object's fingerprint changed."""
+    def _note(self, live: Object) -> None:
+        """Reports the environment if the change is relevant."""
         uid, label = live["metadata"]["uid"], live["metadata"]["labels"][ENVIRONMENT]
         now = fingerprint({**live, "kind": self._kind.name})
         before, _ = self._seen.get(uid, (initial_fingerprint(self._kind.name), label))
         self._seen[uid] = (now, label)
-        if now != before:
-            await self._report(label)
+        if now.is_news(before):
+            self._report(label)
 
-    async def _report(self, label: str) -> None:
+    def _report(self, label: str) -> None:
         try:
             key = EnvironmentKey.parse(label)
         except ValueError:
             return
-        await self._changed(key)
+        self._changed(key)
 
     async def _pause_before_retry(self) -> None:
         """Sleeps with exponential backoff and jitter, so that replicas do not reconnect at the same time."""

@@ -47,7 +47,7 @@ class CommandHandler:
         self._longest_ttl = longest_ttl
 
     async def __call__(self, claim: Claim) -> None:
-        stored = await self._ports.commands.get(int(claim.key.subject), claim)
+        stored = await self._ports.commands.claimed(claim)
         if stored is None or stored[0].finished:
             return
         recorded, outcome = stored
@@ -119,7 +119,7 @@ class CommandHandler:
             return Role.NONE
 
     async def _acknowledge(self, recorded: RecordedCommand) -> None:
-        """The reaction is idempotent, so it needs no fence beyond the claim's check by `get`."""
+        """The reaction is idempotent, so it needs no fence beyond the claim."""
 
         async def fence() -> None:
             return

@@ -39,10 +39,8 @@ class CommentPort(Protocol):
 
 
 class CommandStore(Protocol):
-    async def get(
-        self, comment_id: int, claim: Claim | None = None
-    ) -> tuple[RecordedCommand, Outcome | None] | None:
-        """The command and its stored outcome; Superseded when the claim is lost."""
+    async def claimed(self, claim: Claim) -> tuple[RecordedCommand, Outcome | None] | None:
+        """The claim's command and its stored outcome, as read in the transaction of the claim."""
 
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is still held."""
@@ -59,12 +57,14 @@ class CommandStore(Protocol):
         """Stores the outcome and changes the environment in one transaction.
 
         A command that a later comment has overtaken changes nothing and gets the result OVERTAKEN. One with
-        a refusal note is recorded as "refused". STARTED finishes the command: it has no answer.
+        a refusal note is recorded as "refused". STARTED finishes the command, which has no answer, in the
+        transaction that ends the claim.
         """
 
     async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None: ...
 
-    async def finish(self, claim: Claim, command: RecordedCommand) -> None: ...
+    async def finish(self, claim: Claim, command: RecordedCommand) -> None:
+        """In the transaction that ends the claim."""
 
 
 class EnvironmentReader(Protocol):

@@ -24,9 +24,7 @@ from bot.environments.ports import (
     ImageResolver,
     InstallationReader,
     NamespaceManager,
-    NoPromotionHooks,
     NoTelemetry,
-    PromotionHooks,
     PullRequestReader,
     Renderer,
     SecretProvider,
@@ -53,13 +51,13 @@ from bot.model.manifest import Bundle
 from bot.model.naming import host_label
 from bot.model.pull_request import PullRequest
 from bot.model.quota import Caps
+from bot.model.release import PromotableRelease
 from bot.model.size import Size
 from bot.model.work import Claim
 
 _SIZE = Size()
 _NO_CAPS = Caps()
 _NO_TELEMETRY = NoTelemetry()
-_NO_PROMOTION_HOOKS = NoPromotionHooks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,6 @@ class Ports:
     telemetry: Telemetry = _NO_TELEMETRY
     fork_gateway: Gateway | None = None
     """For the separate domain of forks, if one is configured."""
-    promotions: PromotionHooks = _NO_PROMOTION_HOOKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +125,8 @@ class ReconcileContext:
         """Whether this run read the pull request: after a hint, or when a user requested it."""
         self._stored = environment
         self._decisions: list[Decision] = []
+        self._release: PromotableRelease | None = None
+        self._reported = False
 
     @property
     def status(self) -> Status:
@@ -251,6 +250,10 @@ class ReconcileContext:
         summary = f"{self.describe(reason)} {detail}".rstrip()
         self._decisions.append(Decision(self.environment.key, self.ports.clock(), action, summary))
 
+    def keep(self, release: PromotableRelease) -> None:
+        """Stores the release with the next save, for promotions."""
+        self._release = release
+
     def start_expiry(self) -> None:
         """Starts the time to live now."""
         configured = self.loaded_configuration.preview.ttl
@@ -296,25 +299,33 @@ class ReconcileContext:
             environment = self.environment
             await self.ports.environments.check(self.claim, environment.key, environment.generation)
 
-    async def save(self) -> None:
+    async def save(self, *, last: bool = False) -> None:
         """Stores the record and the new decisions in one transaction."""
         environment = replace(self.environment, updated_at=self.ports.clock())
-        await self.ports.environments.save(self.claim, environment, decisions=tuple(self._decisions))
+        await self.ports.environments.save(
+            self.claim,
+            environment,
+            decisions=tuple(self._decisions),
+            release=self._release,
+            wakes_promotions=self._reported,
+            last=last,
+        )
         self.environment = self._stored = environment
         self._decisions.clear()
+        self._release, self._reported = None, False
 
-    async def save_changes(self) -> None:
+    async def finish(self) -> None:
+        """Stores what changed in the transaction that ends the claim."""
         if self._decisions or self.environment != self._stored:
-            await self.save()
+            await self.save(last=True)
 
     async def report(self) -> None:
-        """Brings GitHub in line with the status; for a stage, wakes the promotion that reports it.
+        """Brings GitHub in line with the status. A stage's promotion does that: the next save wakes it.
 
         Without effect for a pull request that was never read.
         """
         if not self.is_preview:
-            await self.save_changes()  # the promotion reads it
-            await self.ports.promotions.wake(self.environment.key)
+            self._reported = True
         elif self.attempt.pull_request is not None:
             await self._report_preview(deferrable=False)
 
@@ -342,9 +353,7 @@ class ReconcileContext:
             self._keep_receipt,
             deferrable=deferrable,
         )
-        if self.environment.receipt != self._stored.receipt:
-            await self.save()
 
     async def _keep_receipt(self, receipt: str) -> None:
-        """Stored by the fence of the next write, and after the last one."""
+        """Stored by the fence of the next write, and at the end of the run."""
         self.environment = replace(self.environment, receipt=receipt)

@@ -9,7 +9,6 @@ import structlog
 from bot.environments.context import Policy, Ports, ReconcileContext
 from bot.environments.preview_reconciler import PreviewReconciler
 from bot.environments.stage_reconciler import StageReconciler
-from bot.model.environment import EnvironmentKey
 from bot.model.errors import GreenroomError, Superseded
 from bot.model.work import Claim
 
@@ -24,12 +23,12 @@ class EnvironmentHandler:
     async def __call__(self, claim: Claim) -> datetime | None:
         """Reconciles as far as possible; returns when to run again unless woken before, None when settled.
 
-        What was done is stored at the end, also when a service failed in between.
+        What was done is stored with the end of the claim, also when a service failed in between.
         """
-        key = EnvironmentKey.parse(claim.key.subject)
-        environment = await self._ports.environments.get(key)
+        environment = await self._ports.environments.claimed(claim)
         if environment is None:
             return None
+        key = environment.key
         structlog.contextvars.bind_contextvars(environment=str(key), generation=environment.generation)
         context = ReconcileContext(self._ports, self._policy, claim, environment)
         try:
@@ -37,7 +36,7 @@ class EnvironmentHandler:
         except Superseded:
             raise
         except GreenroomError:
-            await context.save_changes()
+            await context.finish()
             raise
-        await context.save_changes()
+        await context.finish()
         return again_at

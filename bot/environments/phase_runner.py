@@ -146,7 +146,7 @@ class PhaseRunner:
     async def _ready(self, context: ReconcileContext) -> None:
         first = context.status.state is not EnvironmentState.READY
         if first and context.is_preview:
-            await _keep_release(context)
+            _keep_release(context)
         context.update_status(transitions.ready(context.status))
         context.update_attempt(transitions.settled(context.attempt))
         if first:
@@ -199,7 +199,7 @@ def _unavailable(context: ReconcileContext, phase: Phase, error: Unavailable) ->
     return Waiting(Reported(str(error)), again, until=datetime.max.replace(tzinfo=UTC))
 
 
-async def _keep_release(context: ReconcileContext) -> None:
+def _keep_release(context: ReconcileContext) -> None:
     """What reviewers see from now on can be promoted."""
     pull = context.pull_request
     release = PromotableRelease(
@@ -212,7 +212,7 @@ async def _keep_release(context: ReconcileContext) -> None:
         from_fork=pull.from_fork,
         made_at=context.ports.clock(),
     )
-    await context.ports.promotions.keep(release)
+    context.keep(release)
 
 
 def _differs(status: Status, state: EnvironmentState, cause: StatusMessage) -> bool:

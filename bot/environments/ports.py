@@ -199,22 +199,6 @@ class NoTelemetry:
     def leaked(self, cause: str, minutes: float) -> None: ...
 
 
-class PromotionHooks(Protocol):
-    async def wake(self, stage: EnvironmentKey) -> None:
-        """A stage's environment changed: its promotions are reconciled."""
-
-    async def keep(self, release: PromotableRelease) -> None:
-        """Stores a release that a preview ran, so that the same artifact can be promoted."""
-
-
-class NoPromotionHooks:
-    """No-op implementation."""
-
-    async def wake(self, stage: EnvironmentKey) -> None: ...
-
-    async def keep(self, release: PromotableRelease) -> None: ...
-
-
 class Gateway(Protocol):
     def host(self, label: str) -> str:
         """The full host name, without port, that starts with an environment's label."""
@@ -227,6 +211,9 @@ class Gateway(Protocol):
 
 
 class EnvironmentStore(Protocol):
+    async def claimed(self, claim: Claim) -> Environment | None:
+        """The claim's environment, as read in the transaction of the claim."""
+
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
 
     async def check(self, claim: Claim, key: EnvironmentKey, generation: int) -> None:
@@ -238,9 +225,15 @@ class EnvironmentStore(Protocol):
         environment: Environment,
         *,
         decisions: Sequence[Decision] = (),
+        release: PromotableRelease | None = None,
+        wakes_promotions: bool = False,
+        last: bool = False,
     ) -> None:
         """Writes observed_generation, status, attempt and receipt of the given record, and appends the
-        decisions, in one transaction.
+        decisions, in one transaction; in the transaction that ends the claim if it is the `last` write.
+
+        Stores a `release` that a preview ran, so that the same artifact can be promoted; enqueues the
+        stage's open promotions if it `wakes_promotions`.
 
         Raises Superseded unless the claim is held and the stored generation is `environment.generation`.
         """

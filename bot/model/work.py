@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from bot.model.environment import EnvironmentKey
 
@@ -71,3 +73,7 @@ class Claim:
     attempts: int
     """Number of consecutive failed runs before this one."""
     leased_until: datetime
+    record: object = field(default=None, compare=False, repr=False)
+    """What the store read about the key in the transaction of the claim; its stores return it."""
+    last_writes: list[Callable[[Any], object]] = field(default_factory=list, compare=False, repr=False)
+    """Writes of the store that belong to the transaction that ends the claim."""

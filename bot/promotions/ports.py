@@ -138,8 +138,6 @@ class ReleaseStore(Protocol):
     async def of_commit(self, repository_id: int, commit: str) -> PromotableRelease | None:
         """The one that was made last."""
 
-    async def learn_tree(self, release: PromotableRelease, tree: str) -> PromotableRelease: ...
-
 
 class PromotionStore(Protocol):
     async def change(
@@ -158,8 +156,10 @@ class PromotionStore(Protocol):
         has a token is done once: afterwards the aggregate is given as it is.
         """
 
-    async def load(self, id: str) -> tuple[Promotion, str, Environment | None] | None:
-        """A promotion, its receipt and its stage's environment, in one transaction."""
+    async def claimed(self, claim: Claim) -> tuple[Promotion, str, Environment | None] | None:
+        """The claim's promotion, its receipt and its stage's environment, as read in the transaction of the
+        claim.
+        """
 
     async def carried_out(self, repository_id: int, token: str) -> str | None:
         """Which promotion a comment or call was about ("" for none), if it was carried out already."""
@@ -179,8 +179,8 @@ class PromotionStore(Protocol):
 
     async def stages(self, repository_id: int | None = None) -> Sequence[StageRecord]: ...
 
-    async def wake(self, stage: EnvironmentKey) -> None: ...
+    async def check(self, claim: Claim) -> None:
+        """Raises Superseded unless the claim is current."""
 
-    async def check(self, claim: Claim) -> None: ...
-
-    async def save_receipt(self, claim: Claim, id: str, receipt: str) -> None: ...
+    async def save_receipt(self, claim: Claim, id: str, receipt: str, *, last: bool = False) -> None:
+        """In the transaction that ends the claim if it is the `last` write."""

@@ -8,14 +8,13 @@ from datetime import datetime
 import structlog
 
 from bot.config.loader import parse_configuration
-from bot.model.environment import EnvironmentKey, EnvironmentKind
+from bot.model.environment import EnvironmentKind
 from bot.model.errors import Rejected, Unavailable
 from bot.model.promotion import Promotion, PromotionState
-from bot.model.release import PromotableRelease
 from bot.model.work import Claim
 from bot.promotions.facts_reader import OUTAGE_RETRY, FactsReader
 from bot.promotions.pipeline import next_stages, stages_by_name
-from bot.promotions.ports import PromotionReporter, PromotionStore, ReleaseStore
+from bot.promotions.ports import PromotionReporter
 from bot.promotions.service import PromotionService
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import next_check, step
@@ -37,7 +36,7 @@ class PromotionReconciler:
     async def __call__(self, claim: Claim) -> datetime | None:
         """Returns when to run again unless woken before; None when the promotion has ended."""
         service, id = self.service, claim.key.subject
-        loaded = await service.promotions.load(id)
+        loaded = await service.promotions.claimed(claim)
         if loaded is None:
             return None
         promotion, receipt, environment = loaded
@@ -91,33 +90,24 @@ class PromotionReconciler:
             if pull is None:
                 return
 
-        just_saved = False
+        unsaved: str | None = None
 
         async def fence() -> None:
-            # A transaction that required the claim just before the write is a fence, too.
-            nonlocal just_saved
-            if not just_saved:
+            nonlocal unsaved
+            if unsaved is None:
                 await promotions.check(claim)
-            just_saved = False
+            else:
+                await promotions.save_receipt(claim, promotion.id, unsaved)
+                unsaved = None
 
         async def save(receipt: str) -> None:
-            nonlocal just_saved
-            await promotions.save_receipt(claim, promotion.id, receipt)
-            just_saved = True
+            """Stored by the fence of the next write, and at the end of the run."""
+            nonlocal unsaved
+            unsaved = receipt
 
         deferrable = promotion.state in _DEFERRABLE
-        await self.reporter.report_promotion(promotion, pull, receipt, fence, save, deferrable=deferrable)
-
-
-@dataclass(frozen=True, slots=True)
-class StageEvents:
-    """What environments report to promotions: `bot.environments.ports.PromotionHooks`."""
-
-    promotions: PromotionStore
-    releases: ReleaseStore
-
-    async def wake(self, stage: EnvironmentKey) -> None:
-        await self.promotions.wake(stage)
-
-    async def keep(self, release: PromotableRelease) -> None:
-        await self.releases.keep(release)
+        try:
+            await self.reporter.report_promotion(promotion, pull, receipt, fence, save, deferrable=deferrable)
+        finally:
+            if unsaved is not None:
+                await promotions.save_receipt(claim, promotion.id, unsaved, last=True)

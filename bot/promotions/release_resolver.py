@@ -170,4 +170,4 @@ class ReleaseResolver:
         if release.tree:
             return release
         tree = await self.github.commits.tree(promotion.repository, release.commit)
-        return await self.releases.learn_tree(release, tree)
+        return replace(release, tree=tree)  # stored with the promotion

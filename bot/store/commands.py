@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,23 +30,31 @@ Change = Callable[[UserOverrides], UserOverrides]
 _read_outcome = decoder(Outcome)
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimedCommand:
+    """A command as of its claim."""
+
+    stored: tuple[RecordedCommand, Outcome | None] | None
+
+
 class SqlCommandStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
 
-    async def get(
-        self, comment_id: int, claim: Claim | None = None
-    ) -> tuple[RecordedCommand, Outcome | None] | None:
-        statement = select(commands).where(commands.c.comment_id == comment_id)
+    async def get(self, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None:
+        return await self._database.run(lambda connection: _read_command(connection, comment_id))
 
-        def read(connection: Connection) -> Row[Any] | None:
-            if claim is not None:
-                require_claim(connection, claim)
-            return connection.execute(statement).one_or_none()
+    async def claimed(self, claim: Claim) -> tuple[RecordedCommand, Outcome | None] | None:
+        """The claim's command, as read in the transaction of the claim."""
+        record = claim.record
+        if not isinstance(record, ClaimedCommand):
+            return await self.get(int(claim.key.subject))
+        return record.stored
 
-        row = await self._database.run(read)
-        return (_command(row), _read_outcome(row.outcome) if row.outcome else None) if row else None
+    def read_claimed(self, connection: Connection, comment_id: str) -> ClaimedCommand:
+        """Within the transaction of the claim."""
+        return ClaimedCommand(_read_command(connection, int(comment_id)))
 
     async def check(self, claim: Claim) -> None:
         await self._database.run(lambda connection: require_claim(connection, claim))
@@ -80,25 +88,36 @@ class SqlCommandStore:
             require_claim(connection, claim)
             return decided
 
+        if change is None and outcome.result is Result.STARTED:
+            claim.last_writes.append(settle)
+            return outcome
         return await self._database.run(settle)
 
     async def answered(self, claim: Claim, command: RecordedCommand, answer: str) -> None:
-        await self._write(claim, command, {"answer": answer})
+        await self._database.run(_update(claim, command, {"answer": answer}))
 
     async def finish(self, claim: Claim, command: RecordedCommand) -> None:
-        await self._write(claim, command, {"finished": True})
+        claim.last_writes.append(_update(claim, command, {"finished": True}))
 
     async def purge(self, before: datetime) -> int:
         """Deletes finished commands received before; GitHub redelivers nothing that old."""
         statement = delete(commands).where(commands.c.finished, commands.c.received_at < before)
         return await self._database.run(lambda connection: connection.execute(statement).rowcount)
 
-    async def _write(self, claim: Claim, command: RecordedCommand, values: Mapping[str, object]) -> None:
-        def write(connection: Connection) -> None:
-            connection.execute(update(commands).where(_is(command)).values(values))
-            require_claim(connection, claim)
 
-        await self._database.run(write)
+def _update(
+    claim: Claim, command: RecordedCommand, values: Mapping[str, object]
+) -> Callable[[Connection], None]:
+    def write(connection: Connection) -> None:
+        connection.execute(update(commands).where(_is(command)).values(values))
+        require_claim(connection, claim)
+
+    return write
+
+
+def _read_command(connection: Connection, comment_id: int) -> tuple[RecordedCommand, Outcome | None] | None:
+    row = connection.execute(select(commands).where(commands.c.comment_id == comment_id)).one_or_none()
+    return (_command(row), _read_outcome(row.outcome) if row.outcome else None) if row else None
 
 
 def insert_commands(connection: Connection, comments: Sequence[CommandPosted], now: datetime) -> None:

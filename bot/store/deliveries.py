@@ -33,7 +33,7 @@ from bot.store.commands import insert_commands
 from bot.store.database import Database, insert
 from bot.store.environments import update_overrides
 from bot.store.hints import apply_hints
-from bot.store.promotions import wake_all, wake_pending
+from bot.store.promotion_wakeups import wake_all, wake_pending
 from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories, stages
 
@@ -208,6 +208,8 @@ def _wake_commit(connection: Connection, change: CommitStatusChanged, now: datet
         environments.c.repository_id == change.repository_id,
         or_(environments.c.commit == change.sha, environments.c.hinted_head == change.sha),
         environments.c.state != EnvironmentState.GONE,
+        # A ready environment has its images; the report of its own check run ends here.
+        or_(environments.c.state != EnvironmentState.READY, environments.c.commit != change.sha),
     )
     keys = [EnvironmentKey.parse(key) for key in connection.scalars(wanting)]
     enqueue(connection, map(WorkKey.environment, keys), now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -22,13 +22,16 @@ from bot.model.environment import (
 )
 from bot.model.errors import Superseded
 from bot.model.quota import Admission, Caps, QueuePosition
+from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store import quota, removals
 from bot.store.database import Database
 from bot.store.journal import append_decisions
+from bot.store.promotion_wakeups import wake_stage
 from bot.store.queue import enqueue, holds
 from bot.store.records import decoder, encode
+from bot.store.releases import insert_release
 from bot.store.tables import Moment, environments, work
 
 _ENDED = (EnvironmentState.GONE, EnvironmentState.REFUSED)
@@ -43,15 +46,42 @@ _read_attempt = decoder(Attempt)
 _read_overrides = decoder(UserOverrides)
 
 
+FenceState = tuple[int, datetime]
+"""The work signal's count of changes, and the time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedEnvironment:
+    """An environment as of its claim, which counts as a passed check."""
+
+    environment: Environment | None
+    fence_state: FenceState
+
+
 class SqlEnvironmentStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._fences: dict[tuple[EnvironmentKey, int, int], tuple[int, datetime]] = {}
+        self._fences: dict[tuple[EnvironmentKey, int, int], FenceState] = {}
         """Key, generation and token of the last checks, with the work signal's count and the time."""
 
     async def get(self, key: EnvironmentKey) -> Environment | None:
         return await self._database.run(lambda connection: read_environment(connection, str(key)))
+
+    async def claimed(self, claim: Claim) -> Environment | None:
+        """The claim's environment, as read in the transaction of the claim."""
+        record = claim.record
+        if not isinstance(record, ClaimedEnvironment):
+            return await self.get(EnvironmentKey.parse(claim.key.subject))
+        environment = record.environment
+        if environment is not None:
+            self._remember_fence((environment.key, environment.generation, claim.token), record.fence_state)
+        return environment
+
+    def read_claimed(self, connection: Connection, subject: str) -> ClaimedEnvironment:
+        """Within the transaction of the claim."""
+        state = self._fence_state()
+        return ClaimedEnvironment(read_environment(connection, subject), state)
 
     async def find(
         self,
@@ -96,12 +126,28 @@ class SqlEnvironmentStore:
         self._remember_fence(fence, state)
 
     async def save(
-        self, claim: Claim, environment: Environment, *, decisions: Sequence[Decision] = ()
+        self,
+        claim: Claim,
+        environment: Environment,
+        *,
+        decisions: Sequence[Decision] = (),
+        release: PromotableRelease | None = None,
+        wakes_promotions: bool = False,
+        last: bool = False,
     ) -> None:
         state = self._fence_state()
-        await self._database.run(
-            lambda connection: _save(connection, claim, environment, decisions, state[1])
-        )
+
+        def save(connection: Connection) -> None:
+            _save(connection, claim, environment, decisions, state[1])
+            if release is not None:
+                insert_release(connection, release)
+            if wakes_promotions:
+                wake_stage(connection, environment.key, state[1])
+
+        if last:
+            claim.last_writes.append(save)
+            return
+        await self._database.run(save)
         self._remember_fence((environment.key, environment.generation, claim.token), state)
 
     async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
@@ -121,11 +167,11 @@ class SqlEnvironmentStore:
         self._remember_fence((environment.key, environment.generation, claim.token), state)
         return position
 
-    def _fence_state(self) -> tuple[int, datetime]:
+    def _fence_state(self) -> FenceState:
         """Read before a transaction, so that a change during it counts as one after it."""
         return self._database.work_signal.changes, self._clock()
 
-    def _remember_fence(self, fence: tuple[EnvironmentKey, int, int], state: tuple[int, datetime]) -> None:
+    def _remember_fence(self, fence: tuple[EnvironmentKey, int, int], state: FenceState) -> None:
         if len(self._fences) >= _MAX_FENCES:
             self._fences.clear()
         self._fences[fence] = state

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -19,8 +19,10 @@ from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import audit, journal
 from bot.store.database import Database, insert
 from bot.store.environments import new_row, read_environment
+from bot.store.promotion_wakeups import open_promotions
 from bot.store.queue import enqueue, require_claim
 from bot.store.records import decoder, encode
+from bot.store.releases import update_release
 from bot.store.tables import environments, promotions, stages
 
 _read_promotion = decoder(Promotion)
@@ -30,10 +32,28 @@ _read_overrides = decoder(UserOverrides)
 Change = Callable[[StageAggregate], StageAggregate]
 
 
+_CHECK_VALIDITY = timedelta(seconds=5)
+"""How long a passed check of a claim is valid: a third of the lease, for clocks of replicas that differ."""
+_MAX_CHECKS = 1000
+
+LoadedPromotion = tuple[Promotion, str, Environment | None]
+"""A promotion, its receipt and its stage's environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedPromotion:
+    """A promotion as of its claim, which counts as a passed check."""
+
+    loaded: LoadedPromotion | None
+    read_at: datetime
+
+
 class SqlPromotionStore:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
+        self._checks: dict[Claim, datetime] = {}
+        """When each claim was last known to be current."""
 
     async def change(
         self,
@@ -65,26 +85,27 @@ class SqlPromotionStore:
                 _write(connection, before, after, now, claim, token)
             return after
 
-        return await self._database.run(transaction)
+        aggregate = await self._database.run(transaction)
+        if claim is not None:
+            self._remember_check(claim, now)
+        return aggregate
 
     async def get(self, id: str) -> Promotion | None:
         statement = select(promotions.c.body).where(promotions.c.id == id)
         body = await self._database.run(lambda connection: connection.scalar(statement))
         return _read_promotion(body) if body is not None else None
 
-    async def load(self, id: str) -> tuple[Promotion, str, Environment | None] | None:
-        """A promotion, its receipt and its stage's environment, in one transaction."""
-        statement = select(promotions.c.body, promotions.c.receipt, promotions.c.stage).where(
-            promotions.c.id == id
-        )
+    async def claimed(self, claim: Claim) -> LoadedPromotion | None:
+        """The claim's promotion, as read in the transaction of the claim."""
+        record = claim.record
+        if not isinstance(record, ClaimedPromotion):
+            return await self._database.run(lambda connection: _load_promotion(connection, claim.key.subject))
+        self._remember_check(claim, record.read_at)
+        return record.loaded
 
-        def read(connection: Connection) -> tuple[Promotion, str, Environment | None] | None:
-            row = connection.execute(statement).one_or_none()
-            if row is None:
-                return None
-            return _read_promotion(row.body), row.receipt or "", read_environment(connection, row.stage)
-
-        return await self._database.run(read)
+    def read_claimed(self, connection: Connection, id: str) -> ClaimedPromotion:
+        """Within the transaction of the claim."""
+        return ClaimedPromotion(_load_promotion(connection, id), self._clock())
 
     async def carried_out(self, repository_id: int, token: str) -> str | None:
         """Which promotion a comment or call was about ("" for none), if it was carried out already."""
@@ -122,43 +143,45 @@ class SqlPromotionStore:
         bodies = await self._database.run(lambda connection: list(connection.scalars(statement)))
         return [_read_stage(body) for body in bodies]
 
-    async def wake(self, stage: EnvironmentKey) -> None:
-        """Enqueues the stage's open promotions after a change of its environment."""
+    async def check(self, claim: Claim) -> None:
+        """Raises Superseded unless the claim is current.
+
+        A check or write that passed is not repeated for some seconds: no other worker gets the key before
+        the lease of the claim ends.
+        """
+        now, checked_at = self._clock(), self._checks.get(claim)
+        if checked_at is not None and now < min(checked_at + _CHECK_VALIDITY, claim.leased_until):
+            return
+        await self._database.run(lambda connection: require_claim(connection, claim))
+        self._remember_check(claim, now)
+
+    async def save_receipt(self, claim: Claim, id: str, receipt: str, *, last: bool = False) -> None:
         now = self._clock()
 
-        def transaction(connection: Connection) -> None:
-            enqueue(connection, [WorkKey.promotion(id) for id in _open_promotions(connection, stage)], now)
-
-        await self._database.run(transaction)
-
-    async def check(self, claim: Claim) -> None:
-        """Raises Superseded unless the claim is current."""
-        await self._database.run(lambda connection: require_claim(connection, claim))
-
-    async def save_receipt(self, claim: Claim, id: str, receipt: str) -> None:
         def transaction(connection: Connection) -> None:
             require_claim(connection, claim)
             connection.execute(update(promotions).where(promotions.c.id == id).values(receipt=receipt))
 
+        if last:
+            claim.last_writes.append(transaction)
+            return
         await self._database.run(transaction)
+        self._remember_check(claim, now)
+
+    def _remember_check(self, claim: Claim, at: datetime) -> None:
+        if len(self._checks) >= _MAX_CHECKS:
+            self._checks.clear()
+        self._checks[claim] = at
 
 
-def wake_all(connection: Connection, repository_id: int, now: datetime) -> None:
-    """Within a transaction: enqueues all open promotions of a repository."""
-    statement = select(promotions.c.id).where(
-        promotions.c.repository_id == repository_id, promotions.c.ended.is_(False)
+def _load_promotion(connection: Connection, id: str) -> LoadedPromotion | None:
+    statement = select(promotions.c.body, promotions.c.receipt, promotions.c.stage).where(
+        promotions.c.id == id
     )
-    enqueue(connection, [WorkKey.promotion(id) for id in connection.scalars(statement)], now)
-
-
-def wake_pending(connection: Connection, repository_id: int, now: datetime) -> None:
-    """Within a transaction: enqueues the promotions that wait for their gates."""
-    statement = select(promotions.c.id).where(
-        promotions.c.repository_id == repository_id,
-        promotions.c.ended.is_(False),
-        promotions.c.moving.is_(False),
-    )
-    enqueue(connection, [WorkKey.promotion(id) for id in connection.scalars(statement)], now)
+    row = connection.execute(statement).one_or_none()
+    if row is None:
+        return None
+    return _read_promotion(row.body), row.receipt or "", read_environment(connection, row.stage)
 
 
 def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository) -> StageRecord:
@@ -203,6 +226,9 @@ def _write(
     # Promotions that release the stage come first: the unique index allows one active promotion.
     for promotion in sorted(changed, key=lambda promotion: promotion.state in ACTIVE):
         _upsert(connection, promotion)
+        release, earlier = promotion.release, before.promotions.get(promotion.id)
+        if release is not None and (earlier is None or earlier.release != release):
+            update_release(connection, release)
     if after.stage != before.stage:
         own = stages.c.key == str(after.stage.key)
         connection.execute(update(stages).where(own).values(_columns(after.stage)))
@@ -212,7 +238,7 @@ def _write(
         _set_target(connection, after.stage, now)
         keys.add(WorkKey.environment(after.stage.key))
     if after.stage != before.stage:
-        keys |= {WorkKey.promotion(id) for id in _open_promotions(connection, after.stage.key)}
+        keys |= {WorkKey.promotion(id) for id in open_promotions(connection, after.stage.key)}
     freed = after.stage != before.stage or any(promotion.state in ENDED for promotion in changed)
     if after.stage.key.kind is EnvironmentKind.DEMO and freed:
         # A pin of the default branch may be possible now.
@@ -273,8 +299,3 @@ def _set_target(connection: Connection, stage: StageRecord, now: datetime) -> No
     )
     reason = f"deploy release {target.release.id}" if target is not None else "delete the deployment"
     journal.append_decisions(connection, [Decision(key, now, "asked", reason)])
-
-
-def _open_promotions(connection: Connection, stage: EnvironmentKey) -> Sequence[str]:
-    statement = select(promotions.c.id).where(promotions.c.stage == str(stage), promotions.c.ended.is_(False))
-    return list(connection.scalars(statement))

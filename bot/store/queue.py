@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy import (
     ColumnElement,
@@ -45,6 +46,13 @@ LONGEST_SETTLING = timedelta(seconds=15)
 """… and at most this long in total."""
 
 
+_TRAILING = timedelta(seconds=1)
+"""A settled key that was woken during its run is due again after this time, with all hints until then."""
+
+Reader = Callable[[Connection, str], object]
+"""Reads the record of a claimed subject, for `Claim.record`."""
+
+
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
     """Numbers of keys, and how long the oldest due one has waited; for metrics."""
@@ -56,9 +64,18 @@ class QueueDepth:
 
 
 class SqlWorkQueue:
-    def __init__(self, database: Database, clock: Clock) -> None:
+    """`readers`: by kind of work, what a claim reads in its transaction."""
+
+    def __init__(
+        self, database: Database, clock: Clock, readers: Mapping[str, Reader] = MappingProxyType({})
+    ) -> None:
         self._database = database
         self._clock = clock
+        self._readers = readers
+        self._running: dict[WorkKey, int] = {}
+        """Tokens of the claims that this process has not ended."""
+        self._woken: set[WorkKey] = set()
+        self._woken_in_run: set[WorkKey] = set()
         self._notifications_before_claim = 0
         self._next_due: datetime | None = None
         """When the first waiting key is due, as of the last `claim` and the calls since."""
@@ -75,8 +92,19 @@ class SqlWorkQueue:
         at = not_before or self._clock()
         await self._database.run(lambda connection: enqueue(connection, work_keys, at))
 
+    def wake(self, key: WorkKey) -> None:
+        """Makes a key due now, without a transaction: a hint that ends with the process.
+
+        The next claim stores it. A key that this process runs is due again when its run ends.
+        """
+        if key in self._running:
+            self._woken_in_run.add(key)
+        else:
+            self._woken.add(key)
+            self._note_due(self._clock())
+
     async def claim(self, owner: str, limit: int, lease_seconds: float) -> list[Claim]:
-        """Leases up to `limit` keys that are due, or whose lease has expired.
+        """Leases up to `limit` keys that are due, or whose lease has expired, and reads their records.
 
         Fewer than `limit` claims mean that no other key is due now.
         """
@@ -84,11 +112,26 @@ class SqlWorkQueue:
         now = self._clock()
         until = now + timedelta(seconds=lease_seconds)
         self._next_due = None
-        claims, due = await self._database.run(
-            lambda connection: _claim(connection, owner, limit, now, until)
-        )
+        woken, self._woken = self._woken, set()
+
+        def claim(connection: Connection) -> tuple[list[Claim], datetime | None]:
+            if woken:
+                _store_due(connection, woken, now)
+            claims, due = _claim(connection, owner, limit, now, until)
+            return [self._with_record(connection, claim) for claim in claims], due
+
+        try:
+            claims, due = await self._database.run(claim)
+        except BaseException:
+            self._woken |= woken
+            raise
+        self._running |= {claim.key: claim.token for claim in claims}
         self._note_due(due)
         return claims
+
+    def _with_record(self, connection: Connection, claim: Claim) -> Claim:
+        reader = self._readers.get(claim.key.kind)
+        return replace(claim, record=reader(connection, claim.key.subject)) if reader is not None else claim
 
     async def heartbeat(self, claims: Sequence[Claim], lease_seconds: float) -> list[Claim]:
         """Extends the leases; returns the claims that are lost: their work must stop."""
@@ -116,18 +159,41 @@ class SqlWorkQueue:
     async def finish(self, claim: Claim, again_at: datetime | None = None) -> bool:
         """Ends a successful run: the key runs again at `again_at`, or when it was enqueued meanwhile.
 
-        False when the claim was lost before; then nothing changes.
+        Makes the claim's last writes in the same transaction. False when the claim was lost before, which
+        changes nothing, or when the last writes are superseded, which ends the run without them.
         """
-        finished, due = await self._database.run(lambda connection: _finish(connection, claim, again_at))
+        if self._end_run(claim):
+            now = self._clock()
+            again_at = now + _TRAILING if again_at is None else now
+
+        def finish(connection: Connection) -> tuple[bool, datetime | None]:
+            _write_last(connection, claim)
+            return _finish(connection, claim, again_at)
+
+        try:
+            finished, due = await self._database.run(finish)
+        except Superseded:
+            finished = False
+            _, due = await self._database.run(lambda connection: _finish(connection, claim, None))
         self._note_due(due)
         return finished
+
+    def _end_run(self, claim: Claim) -> bool:
+        """Whether the key was woken during the run."""
+        if self._running.get(claim.key) != claim.token:
+            return False
+        del self._running[claim.key]
+        woken = claim.key in self._woken_in_run
+        self._woken_in_run.discard(claim.key)
+        return woken
 
     async def fail(self, claim: Claim, error: str, at: datetime | None = None) -> bool:
         """Ends a failed run: retries at `at`, or after exponential backoff with full jitter, without limit.
 
-        False when the claim was lost before; then nothing changes.
+        Makes the claim's last writes in the same transaction. False as for `finish`.
         """
-        moment = at or self._clock() + backoff(claim.attempts)
+        woken = self._end_run(claim)
+        moment = self._clock() if woken else at or self._clock() + backoff(claim.attempts)
         values = {
             "running": False,
             "not_before": _earlier(work.c.again_at, moment),
@@ -138,7 +204,18 @@ class SqlWorkQueue:
             "leased_until": None,
         }
         statement = update(work).where(holds(claim)).values(values).returning(work.c.not_before)
-        due = await self._database.run(lambda connection: connection.scalar(statement))
+
+        def fail(connection: Connection) -> datetime | None:
+            _write_last(connection, claim)
+            due: datetime | None = connection.scalar(statement)
+            return due
+
+        try:
+            due = await self._database.run(fail)
+        except Superseded:
+            claim.last_writes.clear()
+            await self.finish(claim)
+            return False
         self._note_due(due)
         return due is not None
 
@@ -222,6 +299,18 @@ def enqueue(
     connection: Connection, keys: Iterable[WorkKey], at: datetime, settling: Collection[WorkKey] = ()
 ) -> None:
     """Within a transaction; keys in `settling` are not due before they have settled."""
+    running = _store_due(connection, keys, at, settling)
+    if not all(running):  # the end of a run makes its key due again
+        mark_work(connection, WorkMark.DUE)
+        notify(connection)
+    elif running:
+        mark_work(connection, WorkMark.RUNNING)
+
+
+def _store_due(
+    connection: Connection, keys: Iterable[WorkKey], at: datetime, settling: Collection[WorkKey] = ()
+) -> list[bool]:
+    """Whether each of the keys runs."""
     moment, settled = microseconds(at), microseconds(at + SETTLING)
     delayed = {str(key) for key in settling}
     immediate = {str(key) for key in keys} - delayed
@@ -229,12 +318,7 @@ def enqueue(
         (key, moment, moment, settled) if key in delayed else (key, moment, None, None)
         for key in sorted(immediate | delayed)
     ]
-    running = [row[0] for row in _ENQUEUE.run(connection, rows)]
-    if not all(running):  # the end of a run makes its key due again
-        mark_work(connection, WorkMark.DUE)
-        notify(connection)
-    elif running:
-        mark_work(connection, WorkMark.RUNNING)
+    return [bool(row[0]) for row in _ENQUEUE.run(connection, rows)]
 
 
 _ENQUEUE = BulkStatement(
@@ -293,6 +377,11 @@ def _claim(
 def _first_due(connection: Connection) -> datetime | None:
     first = func.min(_due(), type_=work.c.not_before.type)
     return connection.scalar(select(first).where(work.c.running.is_(False)))
+
+
+def _write_last(connection: Connection, claim: Claim) -> None:
+    for write in claim.last_writes:
+        write(connection)
 
 
 def _finish(connection: Connection, claim: Claim, again_at: datetime | None) -> tuple[bool, datetime | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
@@ -26,18 +25,7 @@ class SqlReleaseStore:
 
     async def keep(self, release: PromotableRelease) -> None:
         """Stores a release; one that is stored already stays unchanged."""
-        row = {
-            "id": release.id,
-            "repository_id": release.repository_id,
-            "commit": release.commit,
-            "body": encode(release),
-            "made_at": release.made_at,
-        }
-
-        def write(connection: Connection) -> None:
-            connection.execute(insert(connection, releases).values(row).on_conflict_do_nothing())
-
-        await self._database.run(write)
+        await self._database.run(lambda connection: insert_release(connection, release))
 
     async def get(self, repository_id: int, id: str) -> PromotableRelease | None:
         statement = select(releases.c.body).where(
@@ -65,13 +53,6 @@ class SqlReleaseStore:
         bodies = await self._database.run(lambda connection: list(connection.scalars(statement)))
         return [_read(body) for body in bodies]
 
-    async def learn_tree(self, release: PromotableRelease, tree: str) -> PromotableRelease:
-        """Adds the commit's tree, which never changes."""
-        with_tree = replace(release, tree=tree)
-        statement = update(releases).where(releases.c.id == release.id).values(body=encode(with_tree))
-        await self._database.run(lambda connection: connection.execute(statement))
-        return with_tree
-
     async def purge(self, before: datetime, most: int) -> int:
         """Deletes at most `most` releases made before that nothing refers to, oldest first.
 
@@ -94,6 +75,23 @@ class SqlReleaseStore:
     async def _read_one(self, statement: Select[str]) -> PromotableRelease | None:
         body = await self._database.run(lambda connection: connection.scalar(statement))
         return _read(body) if body is not None else None
+
+
+def insert_release(connection: Connection, release: PromotableRelease) -> None:
+    """Within a transaction; a release that is stored already stays unchanged."""
+    row = {
+        "id": release.id,
+        "repository_id": release.repository_id,
+        "commit": release.commit,
+        "body": encode(release),
+        "made_at": release.made_at,
+    }
+    connection.execute(insert(connection, releases).values(row).on_conflict_do_nothing())
+
+
+def update_release(connection: Connection, release: PromotableRelease) -> None:
+    """Within a transaction: adds what was read about a stored release later, such as the commit's tree."""
+    connection.execute(update(releases).where(releases.c.id == release.id).values(body=encode(release)))
 
 
 def _referred_to(connection: Connection) -> set[str]:

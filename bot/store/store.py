@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from bot.store.environments import SqlEnvironmentStore
 from bot.store.journal import SqlDecisionJournal
 from bot.store.postgresql import PostgresqlDatabase
 from bot.store.promotions import SqlPromotionStore
-from bot.store.queue import SqlWorkQueue
+from bot.store.queue import Reader, SqlWorkQueue
 from bot.store.releases import SqlReleaseStore
 from bot.store.sqlite import SqliteDatabase
 from bot.store.statistics import SqlStatistics
@@ -47,11 +48,16 @@ class Store:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self.deliveries = SqlDeliveryStore(database, clock)
-        self.queue = SqlWorkQueue(database, clock)
         self.environments = SqlEnvironmentStore(database, clock)
         self.journal = SqlDecisionJournal(database)
         self.commands = SqlCommandStore(database, clock)
         self.promotions = SqlPromotionStore(database, clock)
+        readers: Mapping[str, Reader] = {
+            "command": self.commands.read_claimed,
+            "environment": self.environments.read_claimed,
+            "promotion": self.promotions.read_claimed,
+        }
+        self.queue = SqlWorkQueue(database, clock, readers)
         self.releases = SqlReleaseStore(database)
         self.audit = SqlAuditLog(database)
         self.statistics = SqlStatistics(database, clock)

@@ -47,10 +47,8 @@ class CrashingCommandStore:
     commands: CommandStore
     dies: bool
 
-    async def get(
-        self, comment_id: int, claim: Claim | None = None
-    ) -> tuple[RecordedCommand, Outcome | None] | None:
-        return await self.commands.get(comment_id, claim)
+    async def claimed(self, claim: Claim) -> tuple[RecordedCommand, Outcome | None] | None:
+        return await self.commands.claimed(claim)
 
     async def check(self, claim: Claim) -> None:
         await self.commands.check(claim)

@@ -23,7 +23,7 @@ class Woken:
         self._key = harness.key
         self.keys: list[EnvironmentKey] = []
 
-    async def __call__(self, key: EnvironmentKey) -> None:
+    def __call__(self, key: EnvironmentKey) -> None:
         self.keys.append(key)
 
     @property

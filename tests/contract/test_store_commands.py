@@ -138,6 +138,7 @@ async def test_finished_commands_are_purged(store: Store, clock: ManualClock) ->
     claim, command = await claimed(store, 900)
     await store.commands.answered(claim, command, "1")
     await store.commands.finish(claim, command)
+    assert await store.queue.finish(claim)
     stored = await store.commands.get(900)
     assert stored is not None
     assert (stored[0].answer, stored[0].finished) == ("1", True)

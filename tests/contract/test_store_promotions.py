@@ -192,9 +192,20 @@ async def test_releases_are_stored_once_and_found_by_commit(store: Store, clock:
     assert await store.releases.get(SHOP.id, first.id) == first
     assert await store.releases.of_commit(SHOP.id, first.commit) == newer
     assert await store.releases.get(SHOP.id + 1, first.id) is None
-    stored = await store.releases.learn_tree(newer, "f" * 40)
-    assert await store.releases.get(SHOP.id, newer.id) == stored
-    assert stored.id == newer.id
+
+
+async def test_tree_of_a_release_is_stored_with_its_promotion(store: Store, clock: ManualClock) -> None:
+    await store.releases.keep(replace(release(), tree=""))
+    await request(store, clock)
+
+    def resolve(aggregate: StageAggregate) -> StageAggregate:
+        resolved = replace(aggregate.promotions["p1"], release=replace(release(), tree="f" * 40))
+        return aggregate.with_promotion(resolved)
+
+    await store.promotions.change(STAGING, SHOP, resolve)
+    stored = await store.releases.get(SHOP.id, release().id)
+    assert stored is not None
+    assert stored.tree == "f" * 40
 
 
 async def test_audit_has_actor_action_reason_before_and_after(store: Store, clock: ManualClock) -> None:

@@ -29,7 +29,7 @@ from bot.model.manifest import (
 )
 from bot.model.pull_request import PullRequest
 from bot.model.quota import Caps, QueuePosition
-from bot.model.release import Release
+from bot.model.release import PromotableRelease, Release
 from bot.model.repository import Repository
 from bot.model.role import Role
 from bot.model.size import Size
@@ -336,6 +336,9 @@ class RecordedStore:
         self._environments = environments
         self._moment = moment
 
+    async def claimed(self, claim: Claim) -> Environment | None:
+        return await self._environments.claimed(claim)
+
     async def get(self, key: EnvironmentKey) -> Environment | None:
         return await self._environments.get(key)
 
@@ -343,10 +346,24 @@ class RecordedStore:
         await self._environments.check(claim, key, generation)
 
     async def save(
-        self, claim: Claim, environment: Environment, *, decisions: Sequence[Decision] = ()
+        self,
+        claim: Claim,
+        environment: Environment,
+        *,
+        decisions: Sequence[Decision] = (),
+        release: PromotableRelease | None = None,
+        wakes_promotions: bool = False,
+        last: bool = False,
     ) -> None:
         await self._moment()
-        await self._environments.save(claim, environment, decisions=decisions)
+        await self._environments.save(
+            claim,
+            environment,
+            decisions=decisions,
+            release=release,
+            wakes_promotions=wakes_promotions,
+            last=last,
+        )
         await self._moment()
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:

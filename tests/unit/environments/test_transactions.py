@@ -15,7 +15,7 @@ from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.fakes import DIGEST, FakeGitHub, Harness
 
-LIMIT = 15
+LIMIT = 10
 
 
 class WritingGitHub(FakeGitHub):
@@ -57,7 +57,7 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
 async def test_opened_pull_request_with_its_image(harness: Harness) -> None:
     await _opened(harness)
     assert (await harness.status()).state is EnvironmentState.READY
-    assert harness.store.transactions.total() <= 10
+    assert harness.store.transactions.total() <= 6
 
 
 async def test_opened_pull_request_that_waits_for_ci(harness: Harness) -> None:

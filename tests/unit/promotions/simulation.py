@@ -41,7 +41,7 @@ from bot.promotions.demo_pins import DemoPins
 from bot.promotions.facts_reader import FactsReader
 from bot.promotions.parity_service import ParityService
 from bot.promotions.ports import GitHubReaders
-from bot.promotions.promotion_reconciler import PromotionReconciler, StageEvents
+from bot.promotions.promotion_reconciler import PromotionReconciler
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.service import PromotionService, Requester
 from bot.store import Store
@@ -302,7 +302,6 @@ class PromotionSimulation:
             secrets={},
             clock=clock,
             describe=environment_reasons.describe,
-            promotions=StageEvents(store.promotions, store.releases),
             **fakes.github_ports(github),
         )
         release_resolver = ReleaseResolver(readers, registry, self.cluster, store.releases, clock)
