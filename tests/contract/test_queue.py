@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.model.errors import Superseded
 from bot.model.work import ScheduledWork, WorkKey
 from bot.store import Store
 from bot.store.queue import LONGEST_BACKOFF, backoff
@@ -57,6 +58,47 @@ async def test_enqueue_while_running_runs_once_more(store: Store) -> None:
     [second] = await store.queue.claim("you", 1, 30)
     assert second.token > first.token
     await store.queue.finish(second)
+    assert await store.queue.next_due() is None
+
+
+async def test_woken_keys_are_stored_by_the_next_claim(store: Store) -> None:
+    store.queue.wake(A)
+    store.queue.wake(A)
+    before = store.transactions.total()
+    [claim] = await store.queue.claim("me", 10, 30)
+    assert claim.key == A
+    await store.queue.finish(claim)
+    assert await store.queue.claim("me", 10, 30) == []
+    assert store.transactions.total() == before + 3
+
+
+async def test_key_that_was_woken_in_its_run_runs_once_more(store: Store, clock: ManualClock) -> None:
+    await store.queue.enqueue([A])
+    for again_at, pause in ((None, 1), (clock() + timedelta(seconds=20), 0)):
+        [claim] = await store.queue.claim("me", 1, 30)
+        store.queue.wake(A)
+        assert await store.queue.claim("you", 1, 30) == []
+        await store.queue.finish(claim, again_at)
+        assert await store.queue.next_due() == clock() + timedelta(seconds=pause)
+        clock.advance(pause)
+    [claim] = await store.queue.claim("me", 1, 30)
+    await store.queue.finish(claim)
+    assert await store.queue.next_due() is None
+
+
+async def test_last_writes_belong_to_the_end_of_the_claim(store: Store) -> None:
+    await store.queue.enqueue([A, B])
+    claims = {claim.key: claim for claim in await store.queue.claim("me", 2, 30)}
+    written = []
+    claims[A].last_writes.append(lambda _: written.append("a"))
+
+    def superseded(_: object) -> None:
+        raise Superseded("The desired state has changed.")
+
+    claims[B].last_writes.append(superseded)
+    assert await store.queue.finish(claims[A])
+    assert not await store.queue.fail(claims[B], "error")
+    assert written == ["a"]
     assert await store.queue.next_due() is None
 
 

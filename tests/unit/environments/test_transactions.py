@@ -56,8 +56,9 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
 
 async def test_opened_pull_request_with_its_image(harness: Harness) -> None:
     await _opened(harness)
+    counted = harness.store.transactions.total()
     assert (await harness.status()).state is EnvironmentState.READY
-    assert harness.store.transactions.total() <= 6
+    assert counted <= 6
 
 
 async def test_opened_pull_request_that_waits_for_ci(harness: Harness) -> None:

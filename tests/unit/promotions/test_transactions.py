@@ -26,7 +26,7 @@ from tests.stores import ManualClock
 from tests.unit.promotions.simulation import PIPELINE, PromotionSimulation
 from tests.unit.promotions.stage_fixtures import SHOP
 
-MOST = 24
+MOST = 13
 """With the reconcile of the stage's environment, and every claim and finish."""
 TEXT = "/promote integration"
 COMMENT = 42
