@@ -57,24 +57,22 @@ class Informer:
         namespace: str | None = None,
         *,
         labels: str = "",
-        fields: str = "",
     ) -> None:
         self.kind = kind
         self._client = client
         self._namespace = namespace
         self._labels = labels
-        self._fields = fields
         self._cache: dict[Key, Object] = {}
         self._listeners: list[Listener] = []
         self._listed = asyncio.Event()
         self._version = ""
 
     def listen(self, listener: Listener) -> None:
-        """Have `listener` called with every change; call this before `run`."""
+        """Calls `listener` with every change; add it before `run`."""
         self._listeners.append(listener)
 
     async def synced(self) -> None:
-        """Return once the first list is in the cache."""
+        """Returns once the first list is in the cache."""
         await self._listed.wait()
 
     @property
@@ -90,7 +88,7 @@ class Informer:
         return [item for key, item in self._cache.items() if namespace is None or key[0] == namespace]
 
     async def run(self) -> None:
-        """Keep the cache true until cancelled. A server that is away is asked again, less and less often."""
+        """Keeps the cache current until cancelled; retries with backoff when the server is unavailable."""
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -111,7 +109,7 @@ class Informer:
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _list(self) -> None:
-        listed = await self._client.list(self.kind, self._namespace, labels=self._labels, fields=self._fields)
+        listed = await self._client.list(self.kind, self._namespace, labels=self._labels)
         current = {key_of(item): item for item in listed.items}
         vanished = [item for key, item in self._cache.items() if key not in current]
         for item in vanished:
@@ -127,7 +125,6 @@ class Informer:
             self._namespace,
             resource_version=self._version,
             labels=self._labels,
-            fields=self._fields,
         )
         async with contextlib.aclosing(events):
             async for event in events:

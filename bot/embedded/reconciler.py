@@ -1,4 +1,4 @@
-"""The loop of a controller: keys that were asked for are reconciled, one at a time per key."""
+"""The work queue of a controller: reconciles added keys, each key at most once at a time."""
 
 import asyncio
 import logging
@@ -19,8 +19,8 @@ class Reconciler(Generic[K]):
     """Runs `reconcile(key)` for every key that was added.
 
     A key that is added while it waits runs once; while it runs, once more. When `reconcile` returns a number,
-    the key runs again after that many seconds; when it raises, after a growing pause. Conflicts and broken
-    lines are part of the work and are retried in silence; anything else is logged with its trace.
+    the key runs again after that many seconds; when it raises, with backoff. Conflicts, absent objects and
+    an unavailable server are logged at debug level; other refusals as warnings, other errors with a trace.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Reconciler(Generic[K]):
         self._wake = asyncio.Semaphore(0)
 
     def add(self, key: K) -> None:
-        """Have the key reconciled soon."""
+        """Adds the key; cancels its timer."""
         if timer := self._timers.pop(key, None):
             timer.cancel()
         if key in self._running:
@@ -47,7 +47,7 @@ class Reconciler(Generic[K]):
             self._wake.release()
 
     def add_after(self, key: K, seconds: float) -> None:
-        """Have the key reconciled in a while; the earliest wish counts."""
+        """Adds the key after a delay; the earliest of several delays counts."""
         loop = asyncio.get_running_loop()
         if timer := self._timers.get(key):
             if timer.when() <= loop.time() + seconds:
@@ -56,7 +56,7 @@ class Reconciler(Generic[K]):
         self._timers[key] = loop.call_later(seconds, self._due, key)
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Reconciles until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._workers):

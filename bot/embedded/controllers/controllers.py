@@ -60,28 +60,20 @@ class Controllers:
         ]
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def start(self) -> None:
-        """Watch and work; returns once everything that exists has been seen."""
+    async def __aenter__(self) -> Self:
+        """Starts; returns once all existing objects are in the caches."""
         loops = [reconciler.run() for reconciler in (*self._owners.values(), self._slices)]
         loops += [recorder.run() for recorder in self._recorders]
         self._tasks = [_task(loop) for loop in (*loops, *(informer.run() for informer in self._informers))]
         await asyncio.gather(*(informer.synced() for informer in self._informers))
+        return self
 
-    async def stop(self) -> None:
-        """Stop watching and working; what was begun is taken up by the next start."""
+    async def __aexit__(self, *_: object) -> None:
         for task in self._tasks:
             task.cancel()
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        self._tasks = []
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
 
     def _owner_informer(self, kind: Kind) -> Informer:
         """Changes of an object wake its own reconcile."""

@@ -33,7 +33,7 @@ class Gateway:
     """Serves the HTTPRoutes of every Gateway whose class names `CONTROLLER_NAME`.
 
     All listeners are served on one loopback port, whatever port they name: `port`, a free one when it is 0,
-    known once it is started. Use it as an asynchronous context manager or call `start` and `stop`.
+    known once it is started. Use it as an asynchronous context manager.
     """
 
     def __init__(self, client: KubernetesApi, *, port: int = 0) -> None:
@@ -42,14 +42,7 @@ class Gateway:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> "Gateway":
-        await self.start()
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self.stop()
-
-    async def start(self) -> None:
-        """Return when every route that exists is served."""
+        """Starts; returns once every existing route is served."""
         watched = (GATEWAY_CLASS, GATEWAY, HTTP_ROUTE, SERVICE, NAMESPACE, ENDPOINT_SLICE)
         self._informers = {kind.name: Informer(self._client, kind) for kind in watched}
         self._slices: Slices = {}
@@ -67,13 +60,13 @@ class Gateway:
         self._run(self._work.run())
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
         self.port = int(self._runner.addresses[0][1])
+        return self
 
-    async def stop(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._runner.cleanup()
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
-        self._tasks.clear()
         await self._proxy.stop()
 
     def _wake(self, change: Change) -> None:
