@@ -1,4 +1,4 @@
-"""Which repository's stages may have which host."""
+"""Hosts that stages may use."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GRANTS = HostGrants(
 
 
 @pytest.mark.parametrize(
-    ("host", "repository", "told"),
+    ("host", "repository", "reason"),
     [
         ("shop.example.com", SHOP, None),
         ("blue.shop.example.com", SHOP, None),
@@ -33,18 +33,18 @@ GRANTS = HostGrants(
         ("shop.example.com", WEB, "granted to another repository"),
         ("a.b.shop.example.com", SHOP, "GREENROOM_HOSTS=Acme/Shop=a.b.shop.example.com"),
         ("example.com", WEB, "not granted"),
-        ("greenroom.example.com", WEB, "Greenroom's own pages"),
-        ("preview.example.com", WEB, "another environment"),
-        ("forks.example.com", WEB, "another environment"),
-        ("pr-7-shop-7.preview.example.com", WEB, "another environment"),
+        ("greenroom.example.com", WEB, "Greenroom's web pages"),
+        ("preview.example.com", WEB, "reserved for generated hosts"),
+        ("forks.example.com", WEB, "reserved for generated hosts"),
+        ("pr-7-shop-7.preview.example.com", WEB, "reserved for generated hosts"),
     ],
 )
-def test_a_host_is_one_repositorys(host: str, repository: Repository, told: str | None) -> None:
-    found = GRANTS.objection(host, repository)
-    assert found is None if told is None else told in (found or "")
+def test_host_belongs_to_one_repository(host: str, repository: Repository, reason: str | None) -> None:
+    objection = GRANTS.objection(host, repository)
+    assert objection is None if reason is None else reason in (objection or "")
 
 
-def test_nobody_has_a_host_unless_somebody_says_so() -> None:
+def test_no_host_is_granted_by_default() -> None:
     assert NO_HOSTS.objection("shop.example.com", SHOP) is not None
 
 
@@ -53,7 +53,7 @@ def test_nobody_has_a_host_unless_somebody_says_so() -> None:
     st.from_regex(r"[A-Za-z0-9._-]{1,40}", fullmatch=True),
     st.from_regex(r"[a-z]([a-z0-9-]{0,28}[a-z0-9])?", fullmatch=True) | st.integers(1, 10**6),
 )
-def test_no_grant_gives_away_the_name_of_an_environment(id: int, name: str, place: str | int) -> None:
+def test_no_grant_covers_a_generated_host(id: int, name: str, place: str | int) -> None:
     other = Repository(id, 1, "acme", name)
     key = EnvironmentKey.preview(id, place) if isinstance(place, int) else EnvironmentKey.stage(id, place)
     host = f"{host_label(key, other)}.preview.example.com"
