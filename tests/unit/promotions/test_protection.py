@@ -26,11 +26,6 @@ WAITS = Protection(wait=timedelta(minutes=30))
 COUNTED = PIPELINE.replace("integration: {}", "integration: {approvals: {count: 2, teams: [web]}}")
 
 
-@pytest.fixture
-def stages() -> Stages:
-    return Stages()
-
-
 def seen(protection: Protection | None, **fields: Any) -> Facts:
     return facts(protection=protection, **fields)
 
