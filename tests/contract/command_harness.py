@@ -6,7 +6,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from bot.commands.outcome import Outcome
 from bot.commands.ports import Change, CommandStore
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
+from bot.commands.table import Verb
 from bot.embedded.github import GitHubServer
 from bot.embedded.github.state.records import Comment
 from bot.github.app import GitHubApp
@@ -24,7 +25,14 @@ from bot.github.messages.promotion_reasons import describe
 from bot.intake.parser import parse_delivery
 from bot.model.command import RecordedCommand
 from bot.model.delivery import PullRequestHint
-from bot.model.environment import Decision, Environment, EnvironmentKey, UserOverrides
+from bot.model.environment import (
+    Decision,
+    Environment,
+    EnvironmentKey,
+    EnvironmentState,
+    Status,
+    UserOverrides,
+)
 from bot.model.promotion import AuditEntry
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
@@ -244,3 +252,41 @@ async def command_harness(folder: Path) -> AsyncIterator[CommandHarness]:
         await harness.record_heads()
         yield harness
     await store.close()
+
+
+READ = {Verb.STATUS, Verb.WHY, Verb.HELP}
+MANAGE = READ | {Verb.SLEEP, Verb.EXTEND, Verb.DESTROY}
+COMMANDS_OF_WRITERS = set(Verb)
+MATRIX: dict[str, tuple[str, int, set[Verb]]] = {
+    "none": ("stranger", CommandHarness.own, set()),
+    "read": ("read", CommandHarness.own, READ),
+    "triage": ("triage", CommandHarness.own, MANAGE),
+    "write": ("write", CommandHarness.own, COMMANDS_OF_WRITERS),
+    "maintain": ("maintain", CommandHarness.own, COMMANDS_OF_WRITERS),
+    "admin": ("admin", CommandHarness.own, COMMANDS_OF_WRITERS),
+    "bot": ("helper[bot]", CommandHarness.own, set()),
+    "fork author": ("mallory", CommandHarness.fork, READ | {Verb.SLEEP, Verb.DESTROY}),
+}
+"""Login, pull request and permitted commands of each role."""
+
+STAGES = """version: 1
+images: {shop: ghcr.io/acme/shop}
+manifests: {plain: deploy/}
+stages:
+  production: {after: [staging], approvals: {count: 2}}
+  staging: {}
+"""
+
+
+async def save_status(harness: CommandHarness, number: int, **status: object) -> None:
+    """Store a status as the reconciler does."""
+    key = EnvironmentKey.preview(harness.repository.id, number)
+    await harness.store.queue.enqueue([WorkKey.environment(key)])
+    claims = await harness.store.queue.claim("reconciler", 10, 60)
+    [claim] = [claim for claim in claims if claim.key == WorkKey.environment(key)]
+    environment = await harness.environment(number)
+    ready = Status(EnvironmentState.READY, commit=harness.head(number))
+    settled = replace(environment, status=replace(ready, **status))  # type: ignore[arg-type]  # its fields
+    await harness.store.environments.save(claim, settled)
+    for claim in claims:
+        await harness.store.queue.finish(claim)
