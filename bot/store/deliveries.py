@@ -38,7 +38,7 @@ from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories, stages
 
 _COLLECTION_SECONDS = 0.001
-"""How long a transaction waits for as many deliveries as the one before it had."""
+"""How long a transaction waits for the expected number of deliveries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class SqlDeliveryStore:
         self._waiting: list[_Entry] = []
         self._recording: asyncio.Task[None] | None = None
         self._expected = 1
-        """Number of deliveries in the last transaction."""
+        """Number of deliveries in the last transaction, and of those that arrived meanwhile."""
         self._collected = asyncio.Event()
 
     async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect] = ()) -> None:
@@ -81,8 +81,6 @@ class SqlDeliveryStore:
         while self._waiting:
             await self._collect()
             entries, self._waiting = self._waiting, []
-            self._expected = len(entries)
-            self._collected.clear()
             try:
                 await self._record(entries)
             except Exception as error:
@@ -91,6 +89,8 @@ class SqlDeliveryStore:
                 _resolve(entries, error)
             else:
                 _resolve(entries, None)
+            self._expected = len(entries) + len(self._waiting)
+            self._collected.clear()
         self._recording = None
 
     async def _collect(self) -> None:
