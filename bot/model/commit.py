@@ -11,4 +11,4 @@ class Commit:
     by: str
     """The author's login, or the name in Git if GitHub has no account for it."""
     authors: tuple[str, ...]
-    """Logins of author and committer, as far as GitHub has accounts for them."""
+    """Logins of author, co-authors and committer, as far as GitHub has accounts for them."""

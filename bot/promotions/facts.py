@@ -11,8 +11,8 @@ from bot.model.ci import CiState
 from bot.model.environment import CheckResult
 from bot.model.parity import Comparison
 from bot.model.protection import Branch, Protection
-from bot.model.pull_request import Review
 from bot.model.release import PromotableRelease
+from bot.promotions.provenance import Provenance
 from bot.promotions.reasons import Note, PromotionReason
 
 
@@ -63,17 +63,10 @@ class Facts:
     resolved: ResolvedRelease | None = None
     refusal: PromotionReason | None = None
     """Why no release or configuration exists; rejects the promotion."""
-    head: str | None = None
-    """The head of the release's pull request."""
-    author: str = ""
-    """Of the pull request."""
+    provenance: Provenance | None = None
+    """Of the release's commit."""
     closed: bool = False
     """The pull request of the request was closed without being merged."""
-    other_base: str = ""
-    """The pull request's base, where that is not the default branch."""
-    authors: tuple[str, ...] | None = None
-    """Of its commits."""
-    reviews: tuple[Review, ...] | None = None
     checks: Mapping[str, CiState] | None = None
     """States of the commit's check runs and statuses by name."""
     parity: tuple[Comparison, ...] = ()
@@ -86,3 +79,8 @@ class Facts:
     """Why the stage cannot use its host; "" when it can."""
     progress: RolloutProgress = field(default_factory=lambda: RolloutProgress(RolloutState.IN_PROGRESS))
     """Of the stage's environment with its present target."""
+
+    @property
+    def authors(self) -> tuple[str, ...] | None:
+        """Of the release's commits."""
+        return self.provenance.authors if self.provenance is not None else None

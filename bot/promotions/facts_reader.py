@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
 
 import structlog
 
@@ -18,20 +16,19 @@ from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.parity import Comparison
 from bot.model.promotion import PENDING, Promotion
 from bot.model.protection import Branch
-from bot.model.pull_request import PullRequest
 from bot.model.reason import Reported
 from bot.model.release import Origin, PromotableRelease
 from bot.promotions.facts import ConfigurationSnapshot, Facts
 from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import is_admissible, policy, stages_by_name
 from bot.promotions.ports import GitHubReaders, PromotionStore
+from bot.promotions.provenance import Provenance, corrected
+from bot.promotions.provenance_reader import ProvenanceReader, or_none
 from bot.promotions.refusals import NoConfiguration, Refusal
 from bot.promotions.release_resolver import ReleaseResolver
 from bot.promotions.rollout_progress import rollout_progress
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 OUTAGE_RETRY = timedelta(seconds=30)
 
@@ -94,38 +91,30 @@ class FactsReader:
         self, promotion: Promotion, release: PromotableRelease, stage: Stage, facts: Facts
     ) -> Facts:
         """Reads about the release's pull request and commit; what GitHub does not show stays None."""
-        github, repository, number = self.github, promotion.repository, release.number
-        protection = await _or_none(github.protections.protection(repository, promotion.stage.name))
-        pull = (
-            await _or_none(github.pull_requests.pull_request(repository, number))
-            if number is not None
-            else None
+        github, repository = self.github, promotion.repository
+        provenance = await ProvenanceReader(github).read(
+            repository, release, with_reviews=stage.protected or bool(stage.required.reviews)
         )
-        facts = replace(
-            facts, protection=protection, host_objection=self._host(promotion, facts.configuration)
-        )
+        release = corrected(release, provenance)
+        resolved = replace(facts.resolved, release=release) if facts.resolved is not None else None
+        protection = await or_none(github.protections.protection(repository, promotion.stage.name))
+        branch = None
         if protection is not None and protection.restricts_branches:
-            facts = replace(facts, branch=await _or_none(self._branch(promotion, release, pull)))
-        facts = replace(facts, parity=await self._parity(promotion, release, stage, facts.configuration))
+            branch = await or_none(self._branch(promotion, release, provenance))
         checks = (
-            await _or_none(github.checks.check_states(repository, release.commit))
+            await or_none(github.checks.check_states(repository, release.commit))
             if stage.required.checks
             else None
         )
-        if number is None:
-            commit = await _or_none(github.commits.commit(repository, release.commit))
-            return replace(facts, checks=checks, authors=commit.authors if commit is not None else None)
-        reviewed = stage.protected or bool(stage.required.reviews)
-        reviews = await _or_none(github.pull_requests.reviews(repository, number)) if reviewed else None
-        authors = await _or_none(github.pull_requests.authors(repository, number))
         return replace(
             facts,
+            resolved=resolved,
+            provenance=provenance,
+            protection=protection,
+            branch=branch,
             checks=checks,
-            head=pull.head_sha if pull is not None else None,
-            author=pull.author if pull is not None else "",
-            other_base=pull.base_ref if pull is not None and pull.base_ref != pull.default_branch else "",
-            authors=tuple(authors) if authors is not None else None,
-            reviews=tuple(reviews) if reviews is not None else None,
+            host_objection=self._host(promotion, facts.configuration),
+            parity=await self._parity(promotion, release, stage, facts.configuration),
         )
 
     async def _parity(
@@ -155,10 +144,13 @@ class FactsReader:
         return host_objection(*configured, promotion.stage, promotion.repository, self.host_grants) or ""
 
     async def _branch(
-        self, promotion: Promotion, release: PromotableRelease, pull: PullRequest | None
+        self, promotion: Promotion, release: PromotableRelease, provenance: Provenance | None
     ) -> Branch:
         """The release's branch; the base branch only when merging left the content unchanged."""
         github, repository = self.github, promotion.repository
+        if provenance is None:
+            raise Rejected("GitHub does not show the release's pull request.")
+        pull = provenance.pull
         merged = pull.merge_commit if pull is not None and pull.merged else None
         if release.origin is Origin.DEFAULT_BRANCH:
             name = pull.base_ref if pull is not None and merged is not None else None
@@ -174,12 +166,3 @@ class FactsReader:
         ):
             return await github.protections.branch(repository, pull.base_ref)
         return await github.protections.branch(repository, pull.head_ref)
-
-
-async def _or_none(reading: Awaitable[T]) -> T | None:
-    """None when GitHub refuses."""
-    try:
-        return await reading
-    except Rejected as error:
-        log.warning("fact unreadable", reason=str(error))
-        return None

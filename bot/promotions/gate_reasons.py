@@ -9,7 +9,9 @@ from enum import StrEnum
 from bot.model.parity import Comparison
 from bot.model.promotion import PromotionKind
 from bot.model.protection import Branch, Protection
+from bot.model.pull_request import PullRequest
 from bot.model.reason import Reported
+from bot.promotions.provenance import Doubt
 
 
 class Unreadable(StrEnum):
@@ -19,7 +21,7 @@ class Unreadable(StrEnum):
     BRANCH = "branch of the release"
     AUTHORS = "authors of the commits"
     REVIEWS = "reviews of the pull request"
-    HEAD = "head of the pull request"
+    SOURCE = "pull request that brought the commit"
     CHECKS = "checks of the commit"
 
 
@@ -55,18 +57,13 @@ class BuiltForFork:
 
 
 @dataclass(frozen=True, slots=True)
-class NoPullRequest:
-    """No pull request brought the commit, so it has no reviews."""
+class NotReviewed:
+    """No review covers the commit."""
 
     commit: str
-
-
-@dataclass(frozen=True, slots=True)
-class OtherBase:
-    """The pull request goes to another branch than the default one."""
-
-    number: int
-    branch: str
+    doubt: Doubt
+    pull: PullRequest | None
+    """The pull request that brought the commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ class ReviewRequired:
 
     required: int | None
     """None: the stage is protected."""
-    problem: BuiltForFork | NoPullRequest | OtherBase | TooFewReviews
+    problem: BuiltForFork | NotReviewed | TooFewReviews
 
 
 @dataclass(frozen=True, slots=True)

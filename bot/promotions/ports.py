@@ -30,7 +30,7 @@ class ReviewReader(Protocol):
         """The last review of each reviewer; an approval counts only from a user with write access."""
 
     async def authors(self, repository: Repository, number: int) -> Sequence[str]:
-        """Logins of those who opened the pull request, or wrote or committed one of its commits."""
+        """Logins of those who opened the pull request, and of authors, co-authors and committers."""
 
 
 class CommitReader(Protocol):
@@ -44,6 +44,9 @@ class CommitReader(Protocol):
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
         """The pull request that brought the commit into its base branch; None when none did."""
+
+    async def pull_requests(self, repository: Repository, sha: str) -> Sequence[PullRequest]:
+        """The repository's pull requests that GitHub associates with the commit."""
 
     async def tag(self, repository: Repository, name: str) -> str | None:
         """The commit that the tag names now; None without such a tag."""

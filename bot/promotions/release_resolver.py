@@ -16,6 +16,7 @@ from bot.model.pull_request import PullRequest
 from bot.model.release import Image, Origin, PromotableRelease
 from bot.promotions.facts import ResolvedRelease
 from bot.promotions.ports import GitHubReaders, ImageResolver, ReleaseStore
+from bot.promotions.provenance import built_from_fork, source
 from bot.promotions.reasons import BuildCause, DefaultBranchBuild, SameContent, TagNamed
 from bot.promotions.refusals import NoRelease, Refusal, ReleaseProblem, UnknownPullRequest
 
@@ -42,7 +43,8 @@ class ReleaseResolver:
         if pull is None:
             raise Refusal(UnknownPullRequest(promotion.number))
         if pull.merged and pull.merge_commit is not None:
-            return await self._merged(promotion, pull, pull.merge_commit, configuration)
+            from_fork = built_from_fork(pull.merge_commit, [pull])
+            return await self._merged(promotion, pull, pull.merge_commit, configuration, from_fork)
         return await self._unmerged(promotion, pull)
 
     async def _by_name(
@@ -75,16 +77,18 @@ class ReleaseResolver:
         """The reviewed release of a commit of the default branch, where a pull request brought it."""
         repository = promotion.repository
         existing = await self.releases.of_commit(repository.id, commit)
-        if existing is not None:
+        if existing is not None and existing.origin is Origin.PREVIEW:
             return ResolvedRelease(await self._with_tree(promotion, existing), number=existing.number)
-        number = promotion.number or await self.github.commits.merged_by(repository, commit)
-        pull = (
-            await self.github.pull_requests.pull_request(repository, number) if number is not None else None
-        )
+        # Not the pull request on which the command was typed: it may have nothing to do with the commit.
+        pulls = await self.github.commits.pull_requests(repository, commit)
+        pull, from_fork = source(commit, pulls), built_from_fork(commit, pulls)
+        if existing is not None:
+            number = pull.number if pull is not None else None
+            return ResolvedRelease(await self._with_tree(promotion, existing), number=number)
         if pull is not None and pull.merged:
-            resolved = await self._merged(promotion, pull, commit, configuration)
+            resolved = await self._merged(promotion, pull, commit, configuration, from_fork)
             return replace(resolved, number=pull.number) if resolved is not None else None
-        release = await self._built(promotion, commit, configuration, None)
+        release = await self._built(promotion, commit, configuration, None, from_fork)
         if release is None:
             return None
         return ResolvedRelease(release, DefaultBranchBuild(BuildCause.NO_PULL_REQUEST, commit))
@@ -100,7 +104,12 @@ class ReleaseResolver:
         return ResolvedRelease(await self._with_tree(promotion, release))
 
     async def _merged(
-        self, promotion: Promotion, pull: PullRequest, merge: str, configuration: Configuration
+        self,
+        promotion: Promotion,
+        pull: PullRequest,
+        merge: str,
+        configuration: Configuration,
+        from_fork: bool,
     ) -> ResolvedRelease | None:
         """The reviewed release if merging left its content unchanged, otherwise CI's build of the merge."""
         seen = await self.releases.of_commit(pull.repository.id, pull.head_sha)
@@ -116,13 +125,18 @@ class ReleaseResolver:
         note = DefaultBranchBuild(cause, merge, main, pull.head_sha, trees)
         if pull.base_ref != main and not await self.github.commits.in_default_branch(pull.repository, merge):
             raise Refusal(NoRelease(ReleaseProblem.OTHER_BRANCH, merge, branches=(pull.base_ref, main)))
-        release = await self._built(promotion, merge, configuration, pull.number)
+        release = await self._built(promotion, merge, configuration, pull.number, from_fork)
         if release is None:
             return None
         return ResolvedRelease(release, note)
 
     async def _built(
-        self, promotion: Promotion, commit: str, configuration: Configuration, number: int | None
+        self,
+        promotion: Promotion,
+        commit: str,
+        configuration: Configuration,
+        number: int | None,
+        from_fork: bool,
     ) -> PromotableRelease | None:
         repository = promotion.repository
         existing = await self.releases.of_commit(repository.id, commit)
@@ -159,7 +173,7 @@ class ReleaseResolver:
             manifests_digest=bundle.manifests_digest,
             origin=Origin.DEFAULT_BRANCH,
             number=number,
-            from_fork=False,
+            from_fork=from_fork,
             made_at=self.clock(),
             tree=await self.github.commits.tree(repository, commit),
         )

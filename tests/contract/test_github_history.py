@@ -67,6 +67,31 @@ async def test_merged_pull_request_of_a_commit(harness: GitHubHarness, method: s
     merge = harness.github.pulls.merge("acme/shop", 1, by="ben", method=method)  # type: ignore[arg-type]  # one of the three
     assert await harness.app.commits.merged_by(shop, merge) == 1
     assert await harness.app.commits.merged_by(shop, pushed) is None
+    for commit, numbers in ((head, [1]), (merge, [1]), (pushed, [])):
+        pulls = await harness.app.commits.pull_requests(shop, commit)
+        assert [pull.number for pull in pulls] == numbers
+    [pull] = await harness.app.commits.pull_requests(shop, merge)
+    assert (pull.merged, pull.merge_commit, pull.head_sha, pull.from_fork) == (True, merge, head, False)
+    assert (pull.base_ref, pull.default_branch, pull.author) == ("main", "main", "ben")
+
+
+async def test_pull_requests_of_commits_that_are_not_merged(harness: GitHubHarness) -> None:
+    github, shop = harness.github, harness.repository
+    github.repositories.fork("acme/shop", by="eve")
+    first = github.repositories.push("eve/shop", "main", {"one.txt": "1\n"}, by="eve")
+    theirs = github.repositories.push("eve/shop", "main", {"two.txt": "2\n"}, by="eve")
+    number = github.pulls.open("acme/shop", "eve:main", by="eve").number
+    for commit in (first, theirs):
+        [pull] = await harness.app.commits.pull_requests(shop, commit)
+        assert (pull.number, pull.merged, pull.from_fork) == (number, False, True)
+    github.pulls.close("acme/shop", number, by="eve")
+    assert await harness.app.commits.pull_requests(shop, first) == []
+    github.pulls.reopen("acme/shop", number, by="eve")
+    github.pulls.merge("acme/shop", number, by="ben", method="merge")
+    later = github.repositories.push("acme/shop", "main", {"later.txt": "1\n"}, by="ben")
+    [pull] = await harness.app.commits.pull_requests(shop, first)
+    assert (pull.number, pull.merged, pull.from_fork) == (number, True, True)
+    assert await harness.app.commits.pull_requests(shop, later) == []
 
 
 @pytest.mark.parametrize("message", [None, "The first"])

@@ -208,6 +208,28 @@ async def test_protected_stage_refuses_forks_and_unreviewed_commits(
         assert "CI's build of main's" in comment
 
 
+async def test_reviews_cover_only_the_commits_of_their_pull_request(small: Scenario) -> None:
+    async with staged(small, "\nstages:\n  production: {protected: true}\n") as stages:
+        number = await stages.open("feature", "Reviewed.")
+        await stages.review(number, by="bea")
+        merge = await stages.merge(number, "merge")
+        pushed = await small.push("main", await stages.files("Unreviewed."))
+        await stages.comment(number, f"/promote production {pushed}")
+        reason = f"no pull request brought {pushed[:7]}, so it has no review"
+        await stages.comment_with(number, "⛔ The promotion to", reason)
+
+        fork = await stages.fork("Theirs.")
+        head = small.head(fork)
+        await stages.review(fork, by="bea")
+        await stages.merge(fork, "merge")
+        await stages.comment(fork, f"/promote production {head}")
+        await stages.comment_with(fork, "⛔ The promotion to", "this release was built for a fork")
+        assert await stages.digests("production") == set()
+        await stages.comment(fork, f"/promote production {merge}")
+        await stages.comment_with(fork, "✅ Release", "**production**")
+        assert (await stages.page("production")).text == "Reviewed."
+
+
 @pytest.mark.fault
 @pytest.mark.timeout(300)
 async def test_promotion_continues_after_a_freeze_or_lock(small: Scenario) -> None:

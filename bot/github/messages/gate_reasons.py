@@ -9,9 +9,11 @@ from typing import assert_never
 from bot.github.messages.parity import mismatch_reason
 from bot.model.durations import format_duration
 from bot.model.protection import Protection, Reviewers
+from bot.model.pull_request import PullRequest
 from bot.model.reason import Reported
 from bot.model.times import format_time
 from bot.promotions import gate_reasons as gates
+from bot.promotions.provenance import Doubt
 
 
 def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per reason
@@ -70,18 +72,36 @@ def _reviews_required(required: int) -> str:
 
 
 def _review_problem(
-    problem: gates.BuiltForFork | gates.NoPullRequest | gates.OtherBase | gates.TooFewReviews,
+    problem: gates.BuiltForFork | gates.NotReviewed | gates.TooFewReviews,
 ) -> str:
     match problem:
         case gates.BuiltForFork():
             return "and this release was built for a fork"
-        case gates.NoPullRequest(commit):
-            return f"and no pull request brought {commit[:7]}, so it has no review"
-        case gates.OtherBase(number, branch):
-            return f"and #{number} targets {branch}, whose other changes were not reviewed there"
+        case gates.NotReviewed(commit, doubt, pull):
+            return f"and {_doubt(commit[:7], doubt, pull)}"
         case gates.TooFewReviews(commit, approving):
             return f"and {commit[:7]} has {approving or 'no'} approving review{'s' * (approving != 1)}"
     assert_never(problem)
+
+
+def _doubt(commit: str, doubt: Doubt, pull: PullRequest | None) -> str:
+    """Why no review covers the commit, and the next step."""
+    if pull is None or doubt is Doubt.NO_PULL_REQUEST:
+        return f"no pull request brought {commit}, so it has no review; open one for this change"
+    number, base, branch = pull.number, pull.base_ref, pull.default_branch
+    match doubt:
+        case Doubt.OTHER_BRANCH:
+            problem = f"#{number} targets {base}, whose other changes were not reviewed there"
+            return f"{problem}; open a pull request from {base} to {branch}"
+        case Doubt.NOT_THE_HEAD:
+            problem = f"the reviews of #{number} are for {pull.head_sha[:7]}, not for {commit}"
+            return f"{problem}; promote {pull.head_sha[:7]} instead"
+        case Doubt.CONTENT_CHANGED:
+            problem = f"merging #{number} changed the content that was reviewed"
+            return f"{problem}; promote before the merge, or update branches from {branch} before a review"
+        case Doubt.UNREADABLE:
+            return f"the reviews of #{number} cannot be read"
+    assert_never(doubt)
 
 
 def locked(stage: str, by: str, until: datetime, reason: str) -> str:

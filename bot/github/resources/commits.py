@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from bot.github.client.failures import NotFound
 from bot.github.client.github_client import GitHubClient
-from bot.github.client.json_fields import number, required_text, text
+from bot.github.client.json_fields import required_text, text
+from bot.github.resources.authorship import commit_logins
 from bot.github.resources.contents import Contents
+from bot.github.resources.pull_requests import read_pull_request
 from bot.github.resources.visibility import require_visible
 from bot.model.commit import Commit
 from bot.model.errors import Unavailable
+from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
 _MAX_TAG_DEPTH = 5
@@ -54,12 +58,18 @@ class Commits:
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
         """Number of the merged pull request that contains the commit; None without one."""
+        merged = (pull.number for pull in await self.pull_requests(repository, sha) if pull.merged)
+        return next(merged, None)
+
+    async def pull_requests(self, repository: Repository, sha: str) -> Sequence[PullRequest]:
+        """The repository's pull requests that GitHub associates with the commit."""
         path = f"/repos/{repository.full_name}/commits/{quote(sha, safe='')}/pulls"
+        pulls: list[PullRequest] = []
         async for page in self._client.pages(repository.installation_id, path):
-            for pull in page if isinstance(page, list) else ():
-                if text(pull, "merged_at") and number(pull, "base", "repo", "id") == repository.id:
-                    return number(pull, "number")
-        return None
+            if not isinstance(page, list):
+                raise Unavailable("GitHub's response is not a list of pull requests.")
+            pulls += [read_pull_request(item, repository.installation_id) for item in page]
+        return [pull for pull in pulls if pull.repository.id == repository.id]
 
     async def tag(self, repository: Repository, name: str) -> str | None:
         """The commit of the tag; None when the tag does not exist."""
@@ -95,6 +105,5 @@ class Commits:
 
 
 def read_commit(data: object) -> Commit:
-    author, committer = text(data, "author", "login"), text(data, "committer", "login")
-    by = author or text(data, "commit", "author", "name") or "unknown"
-    return Commit(required_text(data, "sha"), by, tuple(sorted({author, committer} - {""})))
+    by = text(data, "author", "login") or text(data, "commit", "author", "name") or "unknown"
+    return Commit(required_text(data, "sha"), by, tuple(sorted(commit_logins(data))))

@@ -20,6 +20,7 @@ from bot.github.client.json_fields import (
     text,
     timestamp,
 )
+from bot.github.resources.authorship import commit_logins
 from bot.github.resources.collaborators import Collaborators
 from bot.github.resources.contents import Contents
 from bot.github.resources.visibility import require_visible
@@ -121,7 +122,7 @@ class PullRequests:
         return list(latest.values())
 
     async def authors(self, repository: Repository, number: int) -> Sequence[str]:
-        """Logins of the pull request's author and of the authors and committers of its commits.
+        """Logins of the pull request's author and of the authors, co-authors and committers of its commits.
 
         Rejected when there are more commits than GitHub lists.
         """
@@ -131,7 +132,7 @@ class PullRequests:
         async for page in self._client.pages(repository.installation_id, path):
             if not isinstance(page, list):
                 raise Unavailable("GitHub's response is not a list of commits.")
-            logins |= {text(item, field, "login") for item in page for field in ("author", "committer")}
+            logins.update(*map(commit_logins, page))
             listed += len(page)
         if listed >= _LISTED_COMMITS:
             raise Rejected(

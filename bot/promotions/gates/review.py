@@ -11,27 +11,33 @@ from bot.promotions.gate_reasons import (
     ChecksFailed,
     ChecksPending,
     ForkOnDemo,
-    NoPullRequest,
-    OtherBase,
+    NotReviewed,
     PullRequestClosed,
     ReviewRequired,
     TooFewReviews,
     Unreadable,
 )
 from bot.promotions.gates.case import PASSED, GateInput, Verdict, rejected, unreadable, waiting
+from bot.promotions.provenance import Doubt, reviewed
 
 
 def fork(gate: GateInput) -> Verdict:
-    return rejected(ForkOnDemo()) if shows_fork(gate.promotion.stage, gate.release) else PASSED
+    """A demo runs nothing that a fork's CI may have built."""
+    if gate.promotion.stage.kind is not EnvironmentKind.DEMO:
+        return PASSED
+    if _built_for_fork(gate):
+        return rejected(ForkOnDemo())
+    return unreadable(gate, Unreadable.SOURCE) if gate.facts.provenance is None else PASSED
 
 
 def shows_fork(place: EnvironmentKey, release: PromotableRelease) -> bool:
     """Whether a demo would run what a fork's CI may have built."""
-    return place.kind is EnvironmentKind.DEMO and _built_for_fork(release)
+    return place.kind is EnvironmentKind.DEMO and release.from_fork
 
 
-def _built_for_fork(release: PromotableRelease) -> bool:
-    return release.from_fork and release.origin is not Origin.DEFAULT_BRANCH
+def _built_for_fork(gate: GateInput) -> bool:
+    provenance = gate.facts.provenance
+    return gate.release.from_fork or (provenance is not None and provenance.from_fork)
 
 
 def closed(gate: GateInput) -> Verdict:
@@ -54,7 +60,7 @@ def protected(gate: GateInput) -> Verdict:
     """A protected stage takes only reviewed releases that no fork's CI built."""
     if not gate.stage.protected:
         return PASSED
-    if _built_for_fork(gate.release):
+    if _built_for_fork(gate):
         return rejected(ReviewRequired(None, BuiltForFork()))
     return _reviewed(gate, None)
 
@@ -65,32 +71,16 @@ def reviews(gate: GateInput) -> Verdict:
 
 
 def _reviewed(gate: GateInput, required: int | None) -> Verdict:
-    release, facts = gate.release, gate.facts
-    if release.number is None:
-        return rejected(ReviewRequired(required, NoPullRequest(release.commit)))
-    if facts.other_base:
-        return rejected(ReviewRequired(required, OtherBase(release.number, facts.other_base)))
-    if facts.reviews is None:
+    commit, provenance = gate.release.commit, gate.facts.provenance
+    verdict = reviewed(commit, provenance)
+    if verdict is Doubt.UNREADABLE:
         return unreadable(gate, Unreadable.REVIEWS)
-    if facts.head is None:
-        return unreadable(gate, Unreadable.HEAD)
-    approving = len(_approving_reviewers(gate))
-    if approving < (required or 1):
-        return rejected(ReviewRequired(required, TooFewReviews(release.commit, approving)))
+    if isinstance(verdict, Doubt):
+        pull = provenance.pull if provenance is not None else None
+        return rejected(ReviewRequired(required, NotReviewed(commit, verdict, pull)))
+    if len(verdict.by) < (required or 1):
+        return rejected(ReviewRequired(required, TooFewReviews(commit, len(verdict.by))))
     return PASSED
-
-
-def _approving_reviewers(gate: GateInput) -> set[str]:
-    """Reviewers, without the authors, who approved the exact head from which the release was built."""
-    facts, release = gate.facts, gate.release
-    if release.commit != facts.head and release.origin is not Origin.DEFAULT_BRANCH:
-        return set()
-    authors = {facts.author.lower(), *(author.lower() for author in facts.authors or ())}
-    return {
-        review.by.lower()
-        for review in facts.reviews or ()
-        if review.approved and review.commit == facts.head and review.by.lower() not in authors
-    }
 
 
 def checks(gate: GateInput) -> Verdict:

@@ -72,6 +72,9 @@ async def test_authors_of_too_many_commits_are_rejected() -> None:
         pulls = _pull_requests(client)
         commits.respond(json=[{"author": {"login": "bea"}, "committer": None}] * 249)
         assert await pulls.authors(SHOP, 7) == ["ada", "bea"]
+        trailers = "Co-authored-by: Cem <12+cem@users.noreply.github.com>\nco-authored-by: D <d@e.f>\n"
+        commits.respond(json=[{"author": None, "commit": {"message": f"Paint\n\n{trailers}"}}])
+        assert await pulls.authors(SHOP, 7) == ["ada", "cem"]
         commits.respond(json=[{"author": {"login": "bea"}, "committer": None}] * 250)
         with pytest.raises(Rejected, match="250 commits"):
             await pulls.authors(SHOP, 7)

@@ -97,6 +97,8 @@ class GitHub(fakes.FakeGitHub):
         """The history of the default branch, the newest last."""
         self.changed = Commit("0" * 40, "ada", ("ada",))
         """The last commit that changed the configuration."""
+        self.forks: set[int] = set()
+        """Pull requests from forks."""
         self.merged: dict[str, int] = {}
         """Pull requests by the commit that they became."""
         self.tags: dict[str, str] = {}
@@ -124,7 +126,9 @@ class GitHub(fakes.FakeGitHub):
         self._check("pull")
         merge = next((commit for commit, pull in self.merged.items() if pull == number), None)
         pull = replace(PULL, repository=SHOP, number=number, head_sha=self.pushed * 40, author="ada")
-        pull = replace(pull, base_ref=self.base)
+        pull = replace(pull, base_ref=self.base, default_branch="main")
+        if number in self.forks:
+            pull = replace(pull, head_repository_id=SHOP.id + 1)
         return replace(pull, open=merge is None, merged=merge is not None, merge_commit=merge)
 
     async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
@@ -148,6 +152,13 @@ class GitHub(fakes.FakeGitHub):
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
         self._check("merged")
         return self.merged.get(sha)
+
+    async def pull_requests(self, repository: Repository, sha: str) -> Sequence[PullRequest]:
+        """Those that have the commit as their merge commit or head."""
+        self._check("merged")
+        numbers = {*self.merged.values(), 7}
+        pulls = [await self.pull_request(repository, number) for number in sorted(numbers)]
+        return [pull for pull in pulls if pull is not None and sha in (pull.merge_commit, pull.head_sha)]
 
     async def tag(self, repository: Repository, name: str) -> str | None:
         self._check("tag")

@@ -23,9 +23,11 @@ from bot.model.release import Image, Origin, PromotableRelease
 from bot.model.repository import Repository
 from bot.promotions import stage_actions
 from bot.promotions.facts import ConfigurationSnapshot, Facts, ResolvedRelease, RolloutProgress, RolloutState
+from bot.promotions.provenance import Provenance
 from bot.promotions.refusals import Refusal
 from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
 from bot.promotions.state_machine import step
+from tests.unit.environments.test_desire import PULL
 
 
 @contextmanager
@@ -61,13 +63,20 @@ def release(commit: str = "a", *, fork: bool = False, origin: Origin = Origin.PR
 def facts(release_of_facts: PromotableRelease | None = None, text: str = PIPELINE, **fields: Any) -> Facts:
     """Facts with which every gate passes by default: grace approved the head, ada wrote it."""
     subject = release_of_facts or release()
+    pull = replace(
+        PULL,
+        repository=SHOP,
+        number=7,
+        author="ada",
+        head_sha=fields.pop("head", subject.commit),
+        base_ref=fields.pop("other_base", "") or "main",
+    )
+    reviews = fields.pop("reviews", (Review("grace", True, pull.head_sha),))
+    authors = fields.pop("authors", ("ada",))
     defaults: dict[str, Any] = {
         "configuration": ConfigurationSnapshot(text, parse_configuration(text)),
         "resolved": ResolvedRelease(subject),
-        "head": subject.commit,
-        "author": "ada",
-        "authors": ("ada",),
-        "reviews": (Review("grace", True, subject.commit),),
+        "provenance": Provenance(pull, subject.from_fork, authors, reviews),
         "checks": {},
         "protection": UNPROTECTED,
     }

@@ -92,7 +92,7 @@ def test_approvals_require_the_named_teams(stages: Stages) -> None:
     [
         ({"reviews": ()}, "aaaaaaa has no approving reviews"),
         ({"reviews": None}, "cannot be read"),
-        ({"head": "f" * 40}, "aaaaaaa has no approving reviews"),
+        ({"head": "f" * 40}, "the reviews of #7 are for fffffff, not for aaaaaaa; promote fffffff instead"),
         ({"other_base": "next"}, "#7 targets next, whose other changes were not reviewed there"),
     ],
 )

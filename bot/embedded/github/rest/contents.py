@@ -11,7 +11,7 @@ from bot.embedded.github.render import commits, pulls
 from bot.embedded.github.render import repositories as render
 from bot.embedded.github.render.basics import Json
 from bot.embedded.github.state.objects import DIRECTORY, EXECUTABLE, SYMLINK, Commit, Entry, Objects
-from bot.embedded.github.state.records import Repository
+from bot.embedded.github.state.records import Pull, Repository
 
 from .call import Answer, Call, Routes, paged
 
@@ -45,14 +45,20 @@ def get_commit(call: Call) -> Answer:
 
 @ROUTES.get(f"{REPO}/commits/{{ref:path}}/pulls", "pull_requests:read")
 def pulls_of_commit(call: Call) -> Answer:
+    """Merged pull requests that brought the commit; open ones only while the default branch lacks it."""
     repository = call.repository
     sha, objects = _commit(call, call.params["ref"]).sha, call.world.git(repository)
-    matching_pulls = [
-        pull
-        for pull in call.world.pulls(repository)
-        if sha == pull.merge_commit_sha
-        or any(c.sha == sha for c in objects.between(pull.base_sha, pull.head_sha))
-    ]
+    on_default_branch = sha in objects.ancestors(repository.branches[repository.default_branch])
+
+    def has(pull: Pull, tip: str) -> bool:
+        return any(commit.sha == sha for commit in objects.between(pull.base_sha, tip))
+
+    def brought(pull: Pull) -> bool:
+        if not pull.merged_at:
+            return pull.state == "open" and not on_default_branch and has(pull, pull.head_sha)
+        return any(has(pull, tip) for tip in (pull.merge_commit_sha, pull.head_sha) if tip)
+
+    matching_pulls = [pull for pull in call.world.pulls(repository) if brought(pull)]
     return paged(call, matching_pulls, lambda p: pulls.simple(call.world, repository, p))
 
 

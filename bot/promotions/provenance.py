@@ -1,0 +1,124 @@
+"""Who reviewed a release, and how that is known. Pure; no other module decides it.
+
+A review covers a commit only if the commit is the exact head that was reviewed, or the pull request's own
+merge commit with an equal tree. Which pull request brought a commit is what GitHub reports, never where a
+command was typed. What cannot be read never counts as reviewed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from bot.model.pull_request import PullRequest, Review
+from bot.model.release import Origin, PromotableRelease
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What GitHub reports about the origin of a commit."""
+
+    pull: PullRequest | None = None
+    """The pull request that brought the commit; None without one."""
+    from_fork: bool = False
+    """Whether the CI of a fork may have built the commit's images."""
+    authors: tuple[str, ...] | None = None
+    """Authors, committers and co-authors; None when they cannot be read."""
+    reviews: tuple[Review, ...] | None = None
+    """Last review of each reviewer; None when they were not or cannot be read."""
+    tree: str = ""
+    """Git tree of the commit; "" while it is unknown."""
+    head_tree: str = ""
+    """Git tree of the pull request's head; "" while it is unknown."""
+
+
+class Doubt(StrEnum):
+    """Why no review covers a commit."""
+
+    UNREADABLE = "the pull request or its reviews cannot be read"
+    NO_PULL_REQUEST = "no pull request brought the commit"
+    OTHER_BRANCH = "the pull request targets another branch"
+    NOT_THE_HEAD = "the commit is neither the reviewed head nor the merge commit"
+    CONTENT_CHANGED = "merging changed the content"
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """The reviewers whose approval covers the commit; none is possible."""
+
+    by: frozenset[str]
+    """Logins in lower case."""
+
+
+def reviewed(commit: str, provenance: Provenance | None) -> Reviewed | Doubt:
+    """The approvals that cover a commit, or why none can. None stands for an unreadable provenance."""
+    if provenance is None:
+        return Doubt.UNREADABLE
+    pull = provenance.pull
+    if pull is None:
+        return Doubt.NO_PULL_REQUEST
+    if pull.base_ref != pull.default_branch:
+        return Doubt.OTHER_BRANCH
+    if commit != pull.head_sha:
+        if not _is_merge_commit(commit, pull):
+            return Doubt.NOT_THE_HEAD
+        if not provenance.tree or not provenance.head_tree:
+            return Doubt.UNREADABLE
+        if provenance.tree != provenance.head_tree:
+            return Doubt.CONTENT_CHANGED
+    if provenance.reviews is None or provenance.authors is None:
+        return Doubt.UNREADABLE
+    authors = {pull.author.lower(), *(author.lower() for author in provenance.authors)}
+    approving = {
+        review.by.lower()
+        for review in provenance.reviews
+        if review.approved and review.commit == pull.head_sha
+    }
+    return Reviewed(frozenset(approving - authors))
+
+
+def needs_trees(commit: str, pull: PullRequest) -> bool:
+    """Whether a review counts only if the trees of head and commit are equal."""
+    return commit != pull.head_sha and _is_merge_commit(commit, pull)
+
+
+def source(commit: str, pulls: Sequence[PullRequest]) -> PullRequest | None:
+    """The pull request that brought the commit, of those that GitHub lists for it."""
+
+    def rank(pull: PullRequest) -> tuple[bool, bool, bool, bool]:
+        return (
+            pull.merged,
+            pull.base_ref == pull.default_branch,
+            _is_merge_commit(commit, pull),
+            commit == pull.head_sha,
+        )
+
+    return max(pulls, key=rank, default=None)
+
+
+def built_from_fork(commit: str, pulls: Sequence[PullRequest]) -> bool:
+    """Whether the CI of a fork may have built a commit, given the pull requests that GitHub lists for it.
+
+    GitHub creates merge commits in the repository itself. A merge by fast-forward has no commit of its own.
+    """
+    forks = [pull for pull in pulls if pull.from_fork]
+    if any(commit == pull.head_sha for pull in forks):
+        return True
+    return bool(forks) and not any(_is_merge_commit(commit, pull) for pull in pulls)
+
+
+def corrected(release: PromotableRelease, provenance: Provenance | None) -> PromotableRelease:
+    """The release with what GitHub reports now, where the stored values may be wrong.
+
+    The bot made a preview's release from its pull request. The number of a build of the default branch can
+    be that of the pull request on which the command was typed.
+    """
+    if release.origin is not Origin.DEFAULT_BRANCH or provenance is None:
+        return release
+    number = provenance.pull.number if provenance.pull is not None else None
+    return replace(release, number=number, from_fork=release.from_fork or provenance.from_fork)
+
+
+def _is_merge_commit(commit: str, pull: PullRequest) -> bool:
+    return pull.merged and commit == pull.merge_commit

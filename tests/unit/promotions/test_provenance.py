@@ -1,0 +1,280 @@
+"""Random histories: no commit counts as reviewed unless a second person saw exactly its content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.model.pull_request import PullRequest, Review
+from bot.model.release import Origin
+from bot.promotions.provenance import (
+    Doubt,
+    Provenance,
+    Reviewed,
+    built_from_fork,
+    corrected,
+    needs_trees,
+    reviewed,
+    source,
+)
+from tests.unit.environments.test_desire import PULL
+from tests.unit.promotions.stage_fixtures import SHOP, release
+
+PEOPLE = ("ada", "bea", "cem")
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    sha: str
+    tree: str
+    author: str | None
+    """None: GitHub links the author's address to no account."""
+    co_authors: tuple[str | None, ...] = ()
+    built_by_fork: bool = False
+
+    @property
+    def logins(self) -> set[str]:
+        return {login for login in (self.author, *self.co_authors) if login is not None}
+
+
+@dataclass
+class Pull:
+    number: int
+    author: str
+    from_fork: bool
+    base: str
+    commits: list[Commit] = field(default_factory=list)
+    reviews: list[Review] = field(default_factory=list)
+    merge: Commit | None = None
+
+    @property
+    def head(self) -> Commit:
+        return self.commits[-1]
+
+    def as_read(self) -> PullRequest:
+        return replace(
+            PULL,
+            repository=SHOP,
+            number=self.number,
+            author=self.author,
+            head_sha=self.head.sha,
+            head_repository_id=None if self.from_fork else SHOP.id,
+            base_ref=self.base,
+            merged=self.merge is not None,
+            merge_commit=self.merge.sha if self.merge is not None else None,
+        )
+
+
+class History:
+    """People open, push, review and merge pull requests, or push to the default branch."""
+
+    def __init__(self) -> None:
+        self.commits: dict[str, Commit] = {}
+        self.pulls: list[Pull] = []
+        self.brought_by: dict[str, list[Pull]] = {}
+        self._serial = 0
+
+    def commit(
+        self, author: str | None, *co_authors: str | None, tree: str = "", fork: bool = False
+    ) -> Commit:
+        self._serial += 1
+        commit = Commit(f"c{self._serial}", tree or f"t{self._serial}", author, co_authors, fork)
+        self.commits[commit.sha] = commit
+        return commit
+
+    def push(self, pull: Pull, author: str | None, *co_authors: str | None, force: bool = False) -> None:
+        if force:
+            for dropped in pull.commits:
+                self.brought_by.pop(dropped.sha, None)
+            pull.commits = []
+        commit = self.commit(author, *co_authors, fork=pull.from_fork)
+        pull.commits.append(commit)
+        self.brought_by[commit.sha] = [pull]
+
+    def merge(self, pull: Pull, method: str, by: str, behind: bool) -> None:
+        """If the base moved, the merge has another tree than the head."""
+        if method == "fast-forward":  # GitHub marks it as merged
+            pull.merge = pull.head
+            return
+        tree = f"merged-{pull.head.tree}" if behind else pull.head.tree
+        if method == "rebase":
+            for commit in pull.commits[:-1]:
+                copy = self.commit(commit.author, *commit.co_authors, tree=f"rebased-{commit.tree}")
+                self.brought_by[copy.sha] = [pull]
+        pull.merge = self.commit(by if method == "merge" else pull.head.author, tree=tree)
+        self.brought_by[pull.merge.sha] = [pull]
+
+    def reopen_elsewhere(self, pull: Pull, author: str, base: str) -> None:
+        """A second pull request with the same commits."""
+        second = Pull(len(self.pulls) + 1, author, pull.from_fork, base, list(pull.commits))
+        self.pulls.append(second)
+        for commit in second.commits:
+            self.brought_by[commit.sha] = [*self.brought_by.get(commit.sha, []), second]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    history = History()
+    person = st.sampled_from(PEOPLE)
+    author = st.one_of(st.none(), person)
+    base = st.sampled_from(("main", "main", "develop"))
+    for _ in range(draw(st.integers(1, 4))):
+        if draw(st.sampled_from((True, False, False))):
+            history.commit(draw(author))  # a direct push
+            continue
+        pull = Pull(len(history.pulls) + 1, draw(person), draw(st.booleans()), draw(base))
+        history.pulls.append(pull)
+        history.push(pull, draw(author))
+        for _ in range(draw(st.integers(0, 4))):
+            action = draw(st.sampled_from(("push", "force", "review", "review", "co-author")))
+            if action == "review":
+                pull.reviews.append(Review(draw(person), draw(st.booleans()), pull.head.sha))
+            else:
+                co_authors = [draw(author)] if action == "co-author" else []
+                history.push(pull, draw(author), *co_authors, force=action == "force")
+        if draw(st.booleans()):
+            method = draw(st.sampled_from(("merge", "squash", "rebase", "fast-forward")))
+            history.merge(pull, method, draw(person), draw(st.booleans()))
+        if draw(st.booleans()):
+            history.reopen_elsewhere(pull, draw(person), draw(base))
+    return history
+
+
+def listed(history: History, sha: str) -> Sequence[PullRequest]:
+    """What GitHub lists for a commit."""
+    return [pull.as_read() for pull in history.brought_by.get(sha, ())]
+
+
+def provenance(history: History, sha: str) -> Provenance:
+    """What the bot reads about a commit."""
+    pulls = listed(history, sha)
+    pull = source(sha, pulls)
+    if pull is None:
+        return Provenance(authors=tuple(history.commits[sha].logins))
+    record = history.pulls[pull.number - 1]
+    authors = tuple(login for commit in record.commits for login in commit.logins)
+    latest = {review.by: review for review in record.reviews}
+    read = Provenance(pull, built_from_fork(sha, pulls), authors, tuple(latest.values()))
+    if not needs_trees(sha, pull):
+        return read
+    return replace(read, tree=history.commits[sha].tree, head_tree=record.head.tree)
+
+
+@given(histories())
+def test_reviewers_saw_exactly_the_content_and_wrote_none_of_it(history: History) -> None:
+    for sha, commit in history.commits.items():
+        read = provenance(history, sha)
+        verdict = reviewed(sha, read)
+        if isinstance(verdict, Doubt) or not verdict.by:
+            continue
+        assert read.pull is not None
+        record = history.pulls[read.pull.number - 1]
+        assert record.base == "main"
+        assert commit.tree == record.head.tree
+        for reviewer in verdict.by:
+            assert Review(reviewer, True, record.head.sha) in record.reviews
+            assert reviewer != record.author
+            assert all(reviewer not in written.logins for written in record.commits)
+
+
+@given(histories())
+def test_direct_pushes_are_never_reviewed(history: History) -> None:
+    for sha in history.commits:
+        if not history.brought_by.get(sha):
+            assert reviewed(sha, provenance(history, sha)) is Doubt.NO_PULL_REQUEST
+
+
+@given(histories(), st.data())
+def test_reviews_of_another_pull_request_never_count(history: History, data: st.DataObject) -> None:
+    """A pull request that did not bring the commit does not cover it, whichever it is."""
+    for sha in history.commits:
+        for pull in history.pulls:
+            if pull not in history.brought_by.get(sha, ()):
+                claimed = replace(provenance(history, pull.head.sha), pull=pull.as_read())
+                assert isinstance(reviewed(sha, claimed), Doubt)
+
+
+@given(histories())
+def test_builds_of_forks_are_recognised(history: History) -> None:
+    for sha, commit in history.commits.items():
+        if commit.built_by_fork and history.brought_by.get(sha):
+            assert built_from_fork(sha, listed(history, sha))
+
+
+@given(histories())
+def test_merge_commits_are_builds_of_the_repository(history: History) -> None:
+    for pull in history.pulls:
+        if pull.merge is not None and pull.merge.sha != pull.head.sha:
+            assert not built_from_fork(pull.merge.sha, listed(history, pull.merge.sha))
+
+
+@given(histories())
+def test_unreadable_facts_never_count_as_reviewed(history: History) -> None:
+    for sha in history.commits:
+        read = provenance(history, sha)
+        assert reviewed(sha, None) is Doubt.UNREADABLE
+        assert isinstance(reviewed(sha, replace(read, reviews=None)), Doubt)
+        assert isinstance(reviewed(sha, replace(read, authors=None)), Doubt)
+        if read.pull is not None and needs_trees(sha, read.pull):
+            assert isinstance(reviewed(sha, replace(read, tree="", head_tree="")), Doubt)
+
+
+@given(histories(), st.one_of(st.none(), st.sampled_from(PEOPLE)), st.booleans())
+def test_push_after_the_review_voids_it(history: History, author: str | None, force: bool) -> None:
+    for pull in list(history.pulls):
+        if pull.merge is None:
+            old = pull.head.sha
+            history.push(pull, author, force=force)
+            verdict = reviewed(pull.head.sha, provenance(history, pull.head.sha))
+            assert isinstance(verdict, Doubt) or not verdict.by
+            assert isinstance(
+                reviewed(old, Provenance(pull.as_read(), False, (), tuple(pull.reviews))), Doubt
+            )
+
+
+HEAD, MERGE = "head", "merge"
+MERGED = replace(PULL, number=7, author="ada", head_sha=HEAD, merged=True, merge_commit=MERGE)
+READ = Provenance(MERGED, False, ("ada",), (Review("Bea", True, HEAD),), "tree", "tree")
+BY_BEA = Reviewed(frozenset({"bea"}))
+
+
+@pytest.mark.parametrize(
+    ("commit", "read", "expected"),
+    [
+        (HEAD, READ, BY_BEA),
+        (MERGE, READ, BY_BEA),
+        ("between", READ, Doubt.NOT_THE_HEAD),
+        (MERGE, replace(READ, pull=replace(MERGED, merged=False)), Doubt.NOT_THE_HEAD),
+        (HEAD, replace(READ, pull=None), Doubt.NO_PULL_REQUEST),
+        (MERGE, replace(READ, tree="other"), Doubt.CONTENT_CHANGED),
+        (MERGE, replace(READ, head_tree=""), Doubt.UNREADABLE),
+        (HEAD, replace(READ, pull=replace(MERGED, base_ref="next")), Doubt.OTHER_BRANCH),
+        (HEAD, replace(READ, authors=("ada", "BEA")), Reviewed(frozenset())),
+    ],
+)
+def test_review_covers_only_the_head_and_its_own_merge(
+    commit: str, read: Provenance, expected: Reviewed | Doubt
+) -> None:
+    assert reviewed(commit, read) == expected
+
+
+def test_source_prefers_the_pull_request_that_merged_the_commit() -> None:
+    opened = replace(MERGED, number=8, merged=False, merge_commit=None)
+    contains = replace(MERGED, number=9, merge_commit="other", head_sha="newer")
+    assert source(MERGE, [opened, contains, MERGED]) == MERGED
+    assert source(HEAD, [opened, contains]) == contains
+    assert source(HEAD, []) is None
+
+
+@pytest.mark.parametrize("origin", Origin)
+def test_number_of_a_branch_build_is_what_github_reports(origin: Origin) -> None:
+    stored = release(origin=origin)
+    fork = Provenance(replace(MERGED, number=8), from_fork=True)
+    assert corrected(stored, None) == stored
+    assert corrected(stored, fork).number == (7 if origin is Origin.PREVIEW else 8)
+    assert corrected(stored, fork).from_fork is (origin is Origin.DEFAULT_BRANCH)
+    assert corrected(stored, Provenance()).number == (7 if origin is Origin.PREVIEW else None)

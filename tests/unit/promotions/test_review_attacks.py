@@ -1,0 +1,107 @@
+"""Attempts to bring unreviewed commits to a protected stage, on a real store."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.model.promotion import Promotion, PromotionState
+from bot.model.release import Origin
+from bot.store import Store
+from tests.stores import ManualClock
+from tests.unit.promotions.simulation import PIPELINE, PromotionSimulation
+from tests.unit.promotions.stage_fixtures import release
+
+State = PromotionState
+MERGE, PUSHED, HEAD = "2" * 40, "3" * 40, "a" * 40
+DEMO = "demo: {sales: {}}\n"
+
+
+@pytest.fixture
+async def simulation(store: Store, clock: ManualClock) -> PromotionSimulation:
+    """#7 with the head a was reviewed by grace and merged as 2."""
+    simulation = PromotionSimulation(store, clock)
+    pipeline = PIPELINE.replace("approvals: {count: 1}, soak: 10m", "")
+    simulation.configure(pipeline.replace("{protected: true, }", "{protected: true}") + DEMO)
+    github = simulation.github
+    github.merged[MERGE] = 7
+    github.trees[MERGE] = HEAD
+    github.main += [HEAD, MERGE, PUSHED]
+    return simulation
+
+
+async def promote(simulation: PromotionSimulation, release: str, stage: str = "production") -> Promotion:
+    """Types the command on #7."""
+    requested = await simulation.service.promote(simulation.requester("bea"), stage, release)
+    await simulation.work(40)
+    promotion = await simulation.store.promotions.get(requested.id)
+    assert promotion is not None
+    return promotion
+
+
+async def test_reviewed_merge_reaches_a_protected_stage(simulation: PromotionSimulation) -> None:
+    promotion = await promote(simulation, MERGE)
+    assert promotion.state is State.SUCCEEDED, promotion.reason
+
+
+async def test_direct_push_is_not_covered_by_reviews_of_another_pull_request(
+    simulation: PromotionSimulation,
+) -> None:
+    promotion = await promote(simulation, PUSHED)
+    assert promotion.state is State.REJECTED
+    assert "no pull request brought 3333333, so it has no review" in promotion.reason
+    stored = await simulation.store.releases.of_commit(7, PUSHED)
+    assert stored is not None
+    assert stored.number is None
+
+
+async def test_direct_push_of_the_merged_content_is_not_reviewed(simulation: PromotionSimulation) -> None:
+    simulation.github.trees[PUSHED] = HEAD
+    promotion = await promote(simulation, PUSHED)
+    assert promotion.state is State.REJECTED
+
+
+async def test_merge_that_changed_the_content_is_not_reviewed(simulation: PromotionSimulation) -> None:
+    simulation.github.trees[MERGE] = "other"
+    promotion = await promote(simulation, MERGE)
+    assert promotion.state is State.REJECTED
+    assert "merging #7 changed the content that was reviewed" in promotion.reason
+
+
+async def test_head_of_a_merged_fork_counts_as_built_by_the_fork(simulation: PromotionSimulation) -> None:
+    simulation.github.forks.add(7)
+    promotion = await promote(simulation, HEAD)
+    assert promotion.state is State.REJECTED
+    assert "built for a fork" in promotion.reason
+    assert promotion.release is not None
+    assert promotion.release.from_fork
+    promotion = await promote(simulation, HEAD, "sales")
+    assert promotion.state is State.REJECTED
+    promotion = await promote(simulation, MERGE)
+    assert promotion.state is State.SUCCEEDED, promotion.reason
+
+
+@pytest.mark.parametrize("fork", [False, True])
+async def test_stored_number_of_a_branch_build_is_not_trusted(
+    simulation: PromotionSimulation, fork: bool
+) -> None:
+    """Older versions stored the pull request on which the command was typed, and no build of a fork."""
+    commit = HEAD if fork else PUSHED
+    simulation.github.forks |= {7} if fork else set()
+    stored = replace(release(origin=Origin.DEFAULT_BRANCH), commit=commit, number=7)
+    await simulation.store.releases.keep(stored)
+    for stage in ("production", "sales") if fork else ("production",):
+        for name in (stored.id, commit):
+            promotion = await promote(simulation, name, stage)
+            assert promotion.state is State.REJECTED, (stage, name)
+
+
+async def test_unreadable_source_is_not_reviewed(simulation: PromotionSimulation) -> None:
+    stored = replace(release(origin=Origin.DEFAULT_BRANCH), commit=MERGE)
+    await simulation.store.releases.keep(stored)
+    simulation.github.unseen = "merged"
+    for stage in ("production", "sales"):
+        promotion = await promote(simulation, stored.id, stage)
+        assert promotion.state is State.GATING
+        assert any("cannot be read" in gate.reason for gate in promotion.gates)
