@@ -81,6 +81,9 @@ class _Watch:
     async def _list(self) -> None:
         objects = await self._api.list(self._kind, labels=ENVIRONMENT)
         uids = {live["metadata"]["uid"] for live in objects.items}
+        if not self._seen:  # at the start, whatever their state
+            for label in {live["metadata"]["labels"][ENVIRONMENT] for live in objects.items}:
+                self._report(label)
         for live in objects.items:
             self._note(live)
         for uid in self._seen.keys() - uids:
