@@ -64,11 +64,14 @@ async def test_existing_environment_is_reported_once_at_start(harness: Harness):
         await woken.again(0)
 
 
-async def test_workload_progress_is_reported(harness: Harness):
+async def test_failed_rollout_is_reported(harness: Harness):
     await harness.prepare()
     async with watching(harness) as woken:
         before = await quiet(woken)
         await harness.apply(harness.render(deployment(), service()))
+        late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
+        status = {"observedGeneration": 1, "conditions": [late]}
+        await harness.observer.patch_status(DEPLOYMENT, "shop", status, harness.namespace)
         await woken.again(before)
 
 
@@ -119,15 +122,16 @@ async def test_interrupted_and_expired_watches_resume(harness: Harness):
     faults = harness.server.faults.active
     await harness.prepare()
     async with watching(harness) as woken:
-        before = await quiet(woken)
         await harness.apply(harness.render(deployment(), service()))
-        await woken.again(before)
+        await quiet(woken)
     faults.append(Fault(match="GET /apis/apps/v1/deployments", fail_status=410, times=2))
     faults.append(Fault(match="GET /api/v1/pods", fail_status=503, times=2))
     async with watching(harness) as woken:
         before = await quiet(woken)
         late = {"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}
-        await harness.observer.patch_status(DEPLOYMENT, "shop", {"conditions": [late]}, harness.namespace)
+        await harness.observer.patch_status(
+            DEPLOYMENT, "shop", {"observedGeneration": 1, "conditions": [late]}, harness.namespace
+        )
         await woken.again(before)
         before = await quiet(woken)
         for pod in (await harness.observer.list(POD, harness.namespace)).items:
