@@ -24,9 +24,10 @@ from bot.cluster.secrets import read_secret
 from bot.commands.handler import CommandHandler, CommandPorts
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
-from bot.environments.context import Policy, Ports
+from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
+from bot.environments.policy import Policy
 from bot.github.app import GitHubApp
 from bot.github.messages import environment_reasons, promotion_reasons
 from bot.github.messages.command_reasons import refusal_note

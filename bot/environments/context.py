@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.config.schema import Configuration, Data, OnPush, Preview
 from bot.config.stages import Stage
 from bot.environments import expiry, transitions
 from bot.environments.outcome import Waiting
+from bot.environments.policy import Policy
 from bot.environments.ports import (
     CheckReader,
     Clock,
@@ -46,17 +46,13 @@ from bot.model.environment import (
     UserOverrides,
 )
 from bot.model.errors import Unavailable
-from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
 from bot.model.pull_request import PullRequest
-from bot.model.quota import Caps
 from bot.model.release import PromotableRelease
 from bot.model.size import Size
 from bot.model.work import Claim
 
-_SIZE = Size()
-_NO_CAPS = Caps()
 _NO_TELEMETRY = NoTelemetry()
 
 
@@ -86,23 +82,6 @@ class Ports:
     telemetry: Telemetry = _NO_TELEMETRY
     fork_gateway: Gateway | None = None
     """For the separate domain of forks, if one is configured."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """The operator's settings for all repositories."""
-
-    default_ttl: timedelta = timedelta(days=3)
-    longest_ttl: timedelta = timedelta(days=14)
-    caps: Caps = _NO_CAPS
-    default_size: Size = _SIZE
-    largest_size: Size = _SIZE
-    fork_size: Size = _SIZE
-    """The limit for forks, regardless of their configuration."""
-    hosts: HostGrants = NO_HOSTS
-    """The stages that may have their own host."""
-    digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
-    """Key of the digest that shows whether secrets changed."""
 
 
 class ReconcileContext:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.config.loader import parse_configuration
-from bot.environments.context import Policy, ReconcileContext
+from bot.environments.context import ReconcileContext
 from bot.environments.desired_state import Absent
 from bot.environments.outcome import Failed
 from bot.environments.phase_runner import PhaseRunner
+from bot.environments.policy import Policy
 from bot.environments.reasons import PlainReason, ReleaseTargeted
 from bot.environments.teardown import teardown
 from bot.model.environment import Attempt, EndReason, EnvironmentState, Status

@@ -21,9 +21,9 @@ from bot.store.database import Database, insert
 from bot.store.environments import update_overrides
 from bot.store.hints import apply_hints
 from bot.store.journal import append_decisions
-from bot.store.queue import enqueue, require_claim
 from bot.store.records import decoder, encode
 from bot.store.tables import commands, environments
+from bot.store.work_rows import enqueue, require_claim
 
 Change = Callable[[UserOverrides], UserOverrides]
 

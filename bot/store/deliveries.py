@@ -34,8 +34,8 @@ from bot.store.database import Database, insert
 from bot.store.environments import update_overrides
 from bot.store.hints import apply_hints
 from bot.store.promotion_wakeups import wake_all, wake_pending
-from bot.store.queue import enqueue
 from bot.store.tables import deliveries, environments, microseconds, repositories, stages
+from bot.store.work_rows import enqueue
 
 _COLLECTION_SECONDS = 0.001
 """How long a transaction waits for the expected number of deliveries."""

@@ -29,10 +29,10 @@ from bot.store import quota, removals
 from bot.store.database import Database
 from bot.store.journal import append_decisions
 from bot.store.promotion_wakeups import wake_stage
-from bot.store.queue import enqueue, holds
 from bot.store.records import decoder, encode
 from bot.store.releases import insert_release
 from bot.store.tables import Moment, environments, work
+from bot.store.work_rows import enqueue, holds
 
 _ENDED = (EnvironmentState.GONE, EnvironmentState.REFUSED)
 _SUPERSEDED = "The desired state of {} has changed, or another worker has taken over."

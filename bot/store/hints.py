@@ -17,8 +17,8 @@ from bot.model.work import WorkKey
 from bot.store.bulk import BulkStatement
 from bot.store.database import insert
 from bot.store.environments import new_row
-from bot.store.queue import enqueue
 from bot.store.tables import environments, microseconds
+from bot.store.work_rows import enqueue
 
 _QUICK_SUCCESSION = 2_000_000
 """Microseconds; the queue delays work on environments whose desired state changes faster than this."""

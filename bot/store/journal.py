@@ -10,8 +10,8 @@ from sqlalchemy import Connection, Row, and_, insert, select
 from bot.model.environment import Decision, EnvironmentKey
 from bot.model.work import Claim
 from bot.store.database import Database
-from bot.store.queue import require_claim
 from bot.store.tables import decisions, storable
+from bot.store.work_rows import require_claim
 
 _REFUSED = 3
 

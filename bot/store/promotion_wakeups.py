@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select
 
 from bot.model.environment import EnvironmentKey
 from bot.model.work import WorkKey
-from bot.store.queue import enqueue
 from bot.store.tables import promotions
+from bot.store.work_rows import enqueue
 
 
 def wake_stage(connection: Connection, stage: EnvironmentKey, now: datetime) -> None:

@@ -20,10 +20,10 @@ from bot.store import audit, journal
 from bot.store.database import Database, insert
 from bot.store.environments import new_row, read_environment
 from bot.store.promotion_wakeups import open_promotions
-from bot.store.queue import enqueue, require_claim
 from bot.store.records import decoder, encode
 from bot.store.releases import update_release
 from bot.store.tables import environments, promotions, stages
+from bot.store.work_rows import enqueue, require_claim
 
 _read_promotion = decoder(Promotion)
 _read_stage = decoder(StageRecord)

@@ -10,20 +10,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     and_,
     case,
-    delete,
     func,
-    literal,
-    or_,
     select,
     type_coerce,
     update,
@@ -32,19 +28,21 @@ from sqlalchemy import (
 from bot.environments.ports import Clock
 from bot.model.errors import Superseded
 from bot.model.work import Claim, ScheduledWork, WorkKey
-from bot.store.bulk import BulkStatement
-from bot.store.database import Database, WorkMark, mark_work
-from bot.store.postgresql import notify
-from bot.store.tables import Moment, microseconds, storable, tokens, work
+from bot.store.database import Database
+from bot.store.tables import Moment, storable, work
+from bot.store.work_rows import (
+    claim_due,
+    due_at,
+    earlier,
+    enqueue,
+    finish_claim,
+    holds,
+    store_due,
+    write_last,
+)
 
 FIRST_BACKOFF = timedelta(seconds=1)
 LONGEST_BACKOFF = timedelta(minutes=5)
-
-SETTLING = timedelta(seconds=1)
-"""A key whose desired state changes in quick succession waits until no change came for this long …"""
-LONGEST_SETTLING = timedelta(seconds=15)
-"""… and at most this long in total."""
-
 
 _TRAILING = timedelta(seconds=1)
 """A settled key that was woken during its run is due again after this time, with all hints until then."""
@@ -116,8 +114,8 @@ class SqlWorkQueue:
 
         def claim(connection: Connection) -> tuple[list[Claim], datetime | None]:
             if woken:
-                _store_due(connection, woken, now)
-            claims, due = _claim(connection, owner, limit, now, until)
+                store_due(connection, woken, now)
+            claims, due = claim_due(connection, owner, limit, now, until)
             return [self._with_record(connection, claim) for claim in claims], due
 
         try:
@@ -167,14 +165,14 @@ class SqlWorkQueue:
             again_at = now + _TRAILING if again_at is None else now
 
         def finish(connection: Connection) -> tuple[bool, datetime | None]:
-            _write_last(connection, claim)
-            return _finish(connection, claim, again_at)
+            write_last(connection, claim)
+            return finish_claim(connection, claim, again_at)
 
         try:
             finished, due = await self._database.run(finish)
         except Superseded:
             finished = False
-            _, due = await self._database.run(lambda connection: _finish(connection, claim, None))
+            _, due = await self._database.run(lambda connection: finish_claim(connection, claim, None))
         self._note_due(due)
         return finished
 
@@ -196,7 +194,7 @@ class SqlWorkQueue:
         moment = self._clock() if woken else at or self._clock() + backoff(claim.attempts)
         values = {
             "running": False,
-            "not_before": _earlier(work.c.again_at, moment),
+            "not_before": earlier(work.c.again_at, moment),
             "again_at": None,
             "attempts": work.c.attempts + 1,
             "error": storable(error),
@@ -206,7 +204,7 @@ class SqlWorkQueue:
         statement = update(work).where(holds(claim)).values(values).returning(work.c.not_before)
 
         def fail(connection: Connection) -> datetime | None:
-            _write_last(connection, claim)
+            write_last(connection, claim)
             due: datetime | None = connection.scalar(statement)
             return due
 
@@ -221,13 +219,13 @@ class SqlWorkQueue:
 
     async def next_due(self) -> datetime | None:
         """When the next key can be claimed, possibly in the past; None when there is no work at all."""
-        moment = case((work.c.running, work.c.leased_until), else_=_due())
+        moment = case((work.c.running, work.c.leased_until), else_=due_at())
         statement = select(func.min(moment, type_=work.c.not_before.type))
         return await self._database.run(lambda connection: connection.scalar(statement))
 
     async def look(self, key: WorkKey) -> ScheduledWork | None:
         """State of a key; None when it is not in the queue."""
-        moment = case((work.c.running, work.c.leased_until), else_=_due())
+        moment = case((work.c.running, work.c.leased_until), else_=due_at())
         statement = select(work.c.running, type_coerce(moment, Moment), work.c.attempts, work.c.error).where(
             work.c.key == str(key)
         )
@@ -238,10 +236,10 @@ class SqlWorkQueue:
         now = self._clock()
         waiting = work.c.running.is_(False)
         statement = select(
-            func.count().filter(and_(waiting, _due() <= now)),
-            func.count().filter(and_(waiting, _due() > now)),
+            func.count().filter(and_(waiting, due_at() <= now)),
+            func.count().filter(and_(waiting, due_at() > now)),
             func.count().filter(work.c.running),
-            func.min(_due(), type_=work.c.not_before.type).filter(and_(waiting, _due() <= now)),
+            func.min(due_at(), type_=work.c.not_before.type).filter(and_(waiting, due_at() <= now)),
         )
         row = await self._database.run(lambda connection: connection.execute(statement).one())
         due, later, running, oldest = row
@@ -281,132 +279,3 @@ def backoff(attempts: int) -> timedelta:
     """Full jitter: anything up to a bound that doubles with each failure."""
     bound = min(LONGEST_BACKOFF, FIRST_BACKOFF * (1 << min(attempts, 16)))
     return bound * random.random()  # noqa: S311 - spreads load, keeps no secret
-
-
-def holds(claim: Claim) -> ColumnElement[bool]:
-    """True for the row of a claim that is still the current one."""
-    return and_(work.c.key == str(claim.key), work.c.token == claim.token, work.c.running)
-
-
-def require_claim(connection: Connection, claim: Claim) -> None:
-    """Within a transaction: locks the claim's row; Superseded when the claim is no longer held."""
-    held = select(work.c.key).where(holds(claim)).with_for_update()
-    if connection.execute(held).one_or_none() is None:
-        raise Superseded(f"Another worker has taken over {claim.key}.")
-
-
-def enqueue(
-    connection: Connection, keys: Iterable[WorkKey], at: datetime, settling: Collection[WorkKey] = ()
-) -> None:
-    """Within a transaction; keys in `settling` are not due before they have settled."""
-    running = _store_due(connection, keys, at, settling)
-    if not all(running):  # the end of a run makes its key due again
-        mark_work(connection, WorkMark.DUE)
-        notify(connection)
-    elif running:
-        mark_work(connection, WorkMark.RUNNING)
-
-
-def _store_due(
-    connection: Connection, keys: Iterable[WorkKey], at: datetime, settling: Collection[WorkKey] = ()
-) -> list[bool]:
-    """Whether each of the keys runs."""
-    moment, settled = microseconds(at), microseconds(at + SETTLING)
-    delayed = {str(key) for key in settling}
-    immediate = {str(key) for key in keys} - delayed
-    rows = [
-        (key, moment, moment, settled) if key in delayed else (key, moment, None, None)
-        for key in sorted(immediate | delayed)
-    ]
-    return [bool(row[0]) for row in _ENQUEUE.run(connection, rows)]
-
-
-_ENQUEUE = BulkStatement(
-    """
-    INSERT INTO work (key, running, not_before, settling_since, settled_at, attempts, token, error)
-    SELECT rows.key, false, rows.at, rows.since, rows.settled, 0, 0, '' FROM {rows} WHERE true
-    ON CONFLICT (key) DO UPDATE SET
-        not_before = CASE WHEN work.running OR work.not_before <= excluded.not_before
-                     THEN work.not_before ELSE excluded.not_before END,
-        again_at = CASE WHEN NOT work.running THEN NULL
-                   WHEN work.again_at <= excluded.not_before THEN work.again_at
-                   ELSE excluded.not_before END,
-        settling_since = coalesce(work.settling_since, excluded.settling_since),
-        settled_at = CASE WHEN excluded.settled_at IS NULL THEN work.settled_at
-                     WHEN work.settling_since + {longest} <= excluded.settled_at THEN work.settled_at
-                     ELSE excluded.settled_at END
-    RETURNING running
-    """.replace("{longest}", str(LONGEST_SETTLING // timedelta(microseconds=1))),
-    {"key": "text", "at": "bigint", "since": "bigint", "settled": "bigint"},
-)
-
-
-def _claim(
-    connection: Connection, owner: str, limit: int, now: datetime, until: datetime
-) -> tuple[list[Claim], datetime | None]:
-    """The claims, and when the next waiting key is due."""
-    claimable = or_(
-        and_(work.c.running.is_(False), work.c.not_before <= now, _due() <= now),
-        and_(work.c.running, work.c.leased_until <= now),
-    )
-    chosen = (
-        select(work.c.key, work.c.attempts, work.c.running).where(claimable).order_by(_due()).limit(limit)
-    )
-    rows = connection.execute(chosen.with_for_update(skip_locked=True)).all()
-    if not rows:
-        return [], _first_due(connection)
-    token = connection.execute(
-        update(tokens).values(last=tokens.c.last + 1).returning(tokens.c.last)
-    ).scalar_one()
-    values = {
-        "running": True,
-        "token": token,
-        "owner": owner,
-        "leased_until": until,
-        # An expired lease counts as a failed run.
-        "attempts": case((work.c.running, work.c.attempts + 1), else_=work.c.attempts),
-        "again_at": None,
-        "settling_since": None,
-        "settled_at": None,
-    }
-    connection.execute(update(work).where(work.c.key.in_([row.key for row in rows])).values(values))
-    claims = [Claim(WorkKey.parse(row.key), token, row.attempts + row.running, until) for row in rows]
-    return claims, _first_due(connection)
-
-
-def _first_due(connection: Connection) -> datetime | None:
-    first = func.min(_due(), type_=work.c.not_before.type)
-    return connection.scalar(select(first).where(work.c.running.is_(False)))
-
-
-def _write_last(connection: Connection, claim: Claim) -> None:
-    for write in claim.last_writes:
-        write(connection)
-
-
-def _finish(connection: Connection, claim: Claim, again_at: datetime | None) -> tuple[bool, datetime | None]:
-    """Whether the claim was held, and when its key is due again."""
-    if again_at is None:
-        removed = delete(work).where(holds(claim), work.c.again_at.is_(None))
-        if connection.execute(removed).rowcount == 1:
-            return True, None
-    values = {
-        "running": False,
-        "not_before": _earlier(work.c.again_at, again_at) if again_at else work.c.again_at,
-        "again_at": None,
-        "attempts": 0,
-        "error": "",
-        "owner": None,
-        "leased_until": None,
-    }
-    statement = update(work).where(holds(claim)).values(values).returning(work.c.not_before)
-    due = connection.scalar(statement)
-    return due is not None, due
-
-
-def _due() -> ColumnElement[datetime]:
-    return case((work.c.settled_at > work.c.not_before, work.c.settled_at), else_=work.c.not_before)
-
-
-def _earlier(column: ColumnElement[datetime | None], moment: datetime) -> ColumnElement[datetime | None]:
-    return case((column <= moment, column), else_=literal(moment, Moment))

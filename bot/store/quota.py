@@ -9,8 +9,8 @@ from sqlalchemy import Connection, select, text, update
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.quota import Admission, Candidate, Caps, QueuePosition, queue_position
 from bot.model.work import WorkKey
-from bot.store.queue import enqueue
 from bot.store.tables import environments
+from bot.store.work_rows import enqueue
 
 _LOCK = 0x67726E7071  # any number that no other program uses
 

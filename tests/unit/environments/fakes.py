@@ -8,8 +8,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from bot.environments.context import Policy, Ports
+from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
+from bot.environments.policy import Policy
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.messages.environment_reasons import describe
 from bot.model.ci import Ci, CiState

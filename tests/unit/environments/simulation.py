@@ -7,9 +7,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.environments.context import Policy, Ports
+from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.orphaned_namespace import OrphanedNamespaces
+from bot.environments.policy import Policy
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.messages.environment_reasons import describe
 from bot.model.delivery import FailedDelivery, PullRequestHint

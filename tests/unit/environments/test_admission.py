@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.context import Policy
+from bot.environments.policy import Policy
 from bot.environments.reasons import Queued
 from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EnvironmentState

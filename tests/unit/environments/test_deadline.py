@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.context import Policy
 from bot.environments.expiry import apply_extension, start
+from bot.environments.policy import Policy
 from bot.model.environment import EnvironmentKey, EnvironmentState, Status, UserOverrides
 from bot.store import Store
 from bot.sweeps.expiry import needs_warning

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.context import Policy
+from bot.environments.policy import Policy
 from bot.model.environment import EnvironmentState, StatusMessage
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Answer, Condition, ObjectState, Wave

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.environments.context import Policy
+from bot.environments.policy import Policy
 from bot.model.delivery import Delivery, PullRequestHint, RepositoryRemoved, ResyncRequested
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Rejected, Unavailable

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.environments.context import Policy
 from bot.environments.context import Ports as EnvironmentPorts
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
+from bot.environments.policy import Policy
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.messages import environment_reasons, promotion_reasons
 from bot.model.ci import CiState

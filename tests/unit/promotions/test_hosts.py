@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.environments.context import Policy
+from bot.environments.policy import Policy
 from bot.model.environment import EnvironmentKey
 from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.manifest import Answer

@@ -1,0 +1,31 @@
+"""The operator's settings for environments."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from bot.model.hosts import NO_HOSTS, HostGrants
+from bot.model.quota import Caps
+from bot.model.size import Size
+
+_SIZE = Size()
+_NO_CAPS = Caps()
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The operator's settings for all repositories."""
+
+    default_ttl: timedelta = timedelta(days=3)
+    longest_ttl: timedelta = timedelta(days=14)
+    caps: Caps = _NO_CAPS
+    default_size: Size = _SIZE
+    largest_size: Size = _SIZE
+    fork_size: Size = _SIZE
+    """The limit for forks, regardless of their configuration."""
+    hosts: HostGrants = NO_HOSTS
+    """The stages that may have their own host."""
+    digest_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    """Key of the digest that shows whether secrets changed."""
