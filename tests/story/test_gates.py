@@ -77,7 +77,7 @@ async def test_lock_blocks_other_users(small: Scenario) -> None:
         )
         await stages.comment(number, "/unlock staging", by="cem")
         await stages.comment_with(
-            number, "bea locked staging: only bea or a user with the role `maintain` can unlock it"
+            number, "Bea locked staging: only bea or a user with the role `maintain` can unlock it"
         )
         await stages.configure("\nstages:\n  staging: {automatic: true}\n")
         await stages.merge(number, "squash")

@@ -52,9 +52,7 @@ async def test_foreign_namespace_is_reported_and_not_changed(small: Scenario) ->
     await small.world.client.create(NAMESPACE, body)
     try:
         number = await small.open("spring", small.hello("Spring."))
-        await small.comment_with(
-            number, "failed", "does not belong to this environment, so it is not changed"
-        )
+        await small.comment_with(number, "failed", "exists but does not belong to this environment")
         await small.close(number)
         await small.comment_with(number, "The preview was deleted")
         namespace = await small.world.client.find(NAMESPACE, name)

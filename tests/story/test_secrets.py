@@ -112,7 +112,7 @@ async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Sce
     await small.push("main", {".greenroom.yml": small.hello()[".greenroom.yml"] + CONFIGURED})
     others = await small.open("spring", {"sentence.txt": b"Spring."})
     comment = await small.comment_with(others, "secrets `MAIL`, `TOKEN` are unavailable")
-    assert f"does not name {small.repository}" in comment
+    assert f"does not contain {small.repository}" in comment
     assert await small.namespaces() == []
 
     shown += [_everything(canary), _everything(small), canary.bot.log.read_text(errors="replace")]
