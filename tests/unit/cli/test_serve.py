@@ -66,6 +66,7 @@ async def settings(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
                 "GREENROOM_PUBLIC_URL": "https://greenroom.example.com",
                 "GREENROOM_BASE_DOMAIN": "http://preview.localhost:8080",
                 "GREENROOM_GATEWAY": "gateways/public",
+                "GREENROOM_DATABASE_URL": f"sqlite:///{tmp_path / 'greenroom.db'}",
             }
 
 
