@@ -274,9 +274,8 @@ class ReconcileContext:
         """Runs before every outward write; raises Superseded when claim or generation is not current."""
         if self._decisions or self.environment.receipt != self._stored.receipt:
             await self.save()
-        else:
-            environment = self.environment
-            await self.ports.environments.check(self.claim, environment.key, environment.generation)
+        environment = self.environment
+        await self.ports.environments.check(self.claim, environment.key, environment.generation)
 
     async def save(self, *, last: bool = False) -> None:
         """Stores the record and the new decisions in one transaction."""

@@ -135,6 +135,8 @@ class PreviewReconciler:
             context.update_status(transitions.pending(context.status))
         for action, reason in _changes(before, pull) if before is not None else ():
             context.decide(action, reason)
+        # The store compares later deliveries with what was read: a hint that differs raises the generation.
+        await context.save()
         return None
 
     def _apply_overrides(self, context: ReconcileContext) -> None:

@@ -58,7 +58,7 @@ async def test_opened_pull_request_with_its_image(harness: Harness) -> None:
     await _opened(harness)
     counted = harness.store.transactions.total()
     assert (await harness.status()).state is EnvironmentState.READY
-    assert counted <= 6
+    assert counted <= 7
 
 
 async def test_opened_pull_request_that_waits_for_ci(harness: Harness) -> None:
