@@ -63,7 +63,7 @@ async def test_stage_page_shows_a_promotion(visit: Visit) -> None:
     await wait_for_text(page, "#timeline", "is verified on integration")
     await visit.comment(number, "/hold integration no more today")
     await visit.comment(number, "/status")
-    await wait_for_text(page, "#timeline", "of this pull request")
+    await wait_for_text(page, "#timeline", "This pull request")
     await visit.screenshot("pull-request-status")
 
     repository = visit.world.github.world.repository(REPOSITORY).id
