@@ -13,6 +13,8 @@ from bot.promotions.views import PipelineView, StageView
 
 
 class Result(StrEnum):
+    """What a command led to. The values are stored; they keep the words of the first release."""
+
     ACCEPTED = "asked"
     """The desired state changed; the reconcile follows."""
     REPORTED = "told"

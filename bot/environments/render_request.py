@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Required, TypedDict, Unpack
 
 from bot.config.fields import Job
 from bot.config.loader import CONFIG_FILE
@@ -13,6 +13,28 @@ from bot.config.schema import Configuration, Seed
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Backend, JobRequest, RenderRequest
+from bot.model.release import Image
+from bot.model.repository import Repository
+
+
+class RunFields(TypedDict, total=False):
+    """The fields of a request that neither the configuration nor the caller's own arguments decide."""
+
+    repository: Required[Repository]
+    namespace: Required[str]
+    commit: Required[str]
+    images: Required[Mapping[str, Image]]
+    secrets: str
+    resets: str
+    refreshes: int
+    asleep: bool
+    fork: bool
+    serial: int
+
+
+class RequestFields(RunFields, total=False):
+    environment: Required[EnvironmentKey]
+    files: Required[Mapping[str, bytes]]
 
 
 def render_request(
@@ -21,7 +43,7 @@ def render_request(
     environment: EnvironmentKey,
     host: str,
     files: Mapping[str, bytes],
-    **fields: Any,
+    **fields: Unpack[RunFields],
 ) -> RenderRequest:
     """`files` are those of the commit; `fields` are the request's fields that no configuration decides."""
     section, data = configuration.section_of(environment), configuration.data_of(environment)
@@ -34,7 +56,7 @@ def render_request(
     )
 
 
-def common_request(configuration: Configuration, **fields: Any) -> RenderRequest:
+def common_request(configuration: Configuration, **fields: Unpack[RequestFields]) -> RenderRequest:
     """The part of a request that is the same for all environments."""
     route, data = configuration.route, configuration.data
     return replace(
@@ -44,7 +66,7 @@ def common_request(configuration: Configuration, **fields: Any) -> RenderRequest
     )
 
 
-def manifests_request(configuration: Configuration, **fields: Any) -> RenderRequest:
+def manifests_request(configuration: Configuration, **fields: Unpack[RequestFields]) -> RenderRequest:
     """The commit's manifests, without anything that the bot adds."""
     manifests = configuration.manifests
     return RenderRequest(

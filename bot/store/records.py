@@ -74,7 +74,8 @@ def _stored(value: Any) -> Any:
 def _renamer(kind: Any) -> Callable[[Any], Any] | None:
     """A function that gives stored fields their present names; None where no field was renamed."""
     if is_dataclass(kind):
-        present = {stored: name for name, stored in _STORED_NAMES.get(kind, {}).items()}  # type: ignore[arg-type]
+        stored_names: Mapping[str, str] = _STORED_NAMES.get(kind, {})  # type: ignore[arg-type]  # it is a class
+        present = {stored: name for name, stored in stored_names.items()}
         hints = get_type_hints(kind)
         within = {name: rename for name, hint in hints.items() if (rename := _renamer(hint)) is not None}
 
