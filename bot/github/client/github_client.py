@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -135,19 +136,29 @@ class GitHubClient:
         except RateLimited as limited:
             raise self._limited(installation, limited) from None
 
-    async def _send(self, installation: int | None, method: str, path: str, **request: Any) -> Reply:
+    async def _send(
+        self,
+        installation: int | None,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        params: Params | None = None,
+        body: object = None,
+    ) -> Reply:
+        send = partial(self._connection.send, method, path, headers=headers, params=params, body=body)
         self._rate_limits.check(installation)
         authorization = await self._authorization(installation)
         try:
             try:
-                reply = await self._connection.send(method, path, authorization, **request)
+                reply = await send(authorization)
             except Unauthorized:
                 if installation is None:
                     raise
                 # A rejected request was not executed, so a write may be sent again.
                 self._tokens.forget(installation, authorization)
                 authorization = await self._authorization(installation)
-                reply = await self._connection.send(method, path, authorization, **request)
+                reply = await send(authorization)
         except RateLimited as limited:
             raise self._limited(installation, limited) from None
         remaining = reply.headers.get("x-ratelimit-remaining", "")
