@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.cluster.names import GENERATION, INSTALLATION, OWN_NAME, own_annotations, own_labels
 from bot.cluster.policy import ClusterPolicy
-from bot.model.addresses import NON_PUBLIC
+from bot.model.addresses import closed_networks
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Manifest
 from bot.model.repository import Repository
@@ -109,8 +109,7 @@ def _network(policy: ClusterPolicy) -> dict[str, Any]:
 
 
 def _public(cidr: str, *, version: int) -> dict[str, Any]:
-    excepted = [str(network) for network in NON_PUBLIC if network.version == version]
-    return {"ipBlock": {"cidr": cidr, "except": excepted}}
+    return {"ipBlock": {"cidr": cidr, "except": closed_networks(version)}}
 
 
 def _account() -> dict[str, Any]:
