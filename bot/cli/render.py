@@ -136,16 +136,14 @@ def _notes(placeholders: list[str], secrets: bool) -> list[str]:
 
 
 def _as_yaml(bundle: Bundle, notes: list[str]) -> str:
-    import yaml
+    from bot.config.yaml_text import yaml_text
 
     parts = ["".join(f"# {note}\n" for note in notes)]
     waves = {str(wave): objects for wave, objects in bundle.waves.items()}
     checks = {f"check {name}": (job,) for name, job in bundle.checks.items()}
     for title, objects in {**waves, **checks}.items():
         for manifest in objects:
-            # A copy by JSON, so that equal parts do not become anchors.
-            text = yaml.safe_dump(json.loads(json.dumps(manifest)), sort_keys=False, allow_unicode=True)
-            parts.append(f"---\n# {title}\n{text}")
+            parts.append(f"---\n# {title}\n{yaml_text(manifest)}")
     return "".join(parts)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from bot.config.scalars import Scalar, scalar
+from bot.config.scalars import Scalar, json_number, key_text, scalar
 
 Path = tuple[str | int, ...]
 """Keys and indexes that lead from a document's root to a value."""
@@ -89,6 +89,8 @@ class _Composer:
         self._count(event, 1)
         if isinstance(event, yaml.ScalarEvent):
             value: Any = self._scalar(event)
+            if isinstance(value, float):
+                value = json_number(value)
         elif len(path) >= MAX_DEPTH:
             raise _error(event, f"it is nested deeper than {MAX_DEPTH} levels")
         elif event.tag not in _COLLECTION_TAGS:
@@ -136,7 +138,7 @@ class _Composer:
         value = self._scalar(event)
         if value is None:
             raise _error(event, "a key must not be empty")
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        return key_text(value)
 
     def _alias(self, event: Any) -> Any:
         if event.anchor not in self._anchors:

@@ -22,6 +22,7 @@ CONFIG_FILE = ".greenroom.yml"
 
 _MAX_CHARACTERS = 64 * 1024
 _EXPONENT = re.compile(r"[-+]?[0-9]+[eE][-+]?[0-9]+")
+_LETTERS = frozenset("yYnN")
 _MAX_PROBLEMS = 10
 """More are usually consequences of the first ones."""
 
@@ -97,8 +98,8 @@ def _read(text: str) -> Document:
 
 
 def _resolve(text: str, tag: str | None, plain: bool) -> Scalar:
-    """As in manifests, but an unquoted release id such as 4123e5678901 is text and not a number."""
-    if plain and tag is None and _EXPONENT.fullmatch(text):
+    """As in manifests, but unquoted release ids such as 4123e5678901 and names such as `y` are text."""
+    if plain and tag is None and (_EXPONENT.fullmatch(text) or text in _LETTERS):
         return text
     return scalar(text, tag, plain)
 

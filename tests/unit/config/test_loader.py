@@ -225,6 +225,11 @@ def test_unquoted_release_id_with_an_exponent_is_text() -> None:
     assert parse_configuration(text).demo["sales"].release == "4123e5678901"
 
 
+def test_single_letters_are_text_and_no_booleans() -> None:
+    configuration = parse_configuration(MINIMAL + "preview: {config: {Y: n}}\n")
+    assert configuration.preview.config == {"Y": "n"}
+
+
 def test_host_without_grant_names_line_field_and_setting() -> None:
     text = ROUTED + "stages:\n  production:\n    host: shop.example.com"
     shop, grants = Repository(7, 1, "acme", "shop"), HostGrants({"acme/shop": ("shop.example.com",)})
