@@ -286,6 +286,7 @@ class ReconcileContext:
             decisions=tuple(self._decisions),
             release=self._release,
             wakes_promotions=self._reported,
+            caps=self.policy.caps,
             last=last,
         )
         self.environment = self._stored = environment

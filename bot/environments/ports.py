@@ -12,7 +12,7 @@ from bot.model.delivery import RemovalNotice
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
 from bot.model.pull_request import PullRequest
-from bot.model.quota import Caps, QueuePosition
+from bot.model.quota import NO_CAPS, Caps, QueuePosition
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.role import Role
@@ -227,10 +227,13 @@ class EnvironmentStore(Protocol):
         decisions: Sequence[Decision] = (),
         release: PromotableRelease | None = None,
         wakes_promotions: bool = False,
+        caps: Caps = NO_CAPS,
         last: bool = False,
     ) -> None:
         """Writes observed_generation, status, attempt and receipt of the given record, and appends the
         decisions, in one transaction; in the transaction that ends the claim if it is the `last` write.
+
+        A record that releases its slot or position wakes the previews that can start within `caps`.
 
         Stores a `release` that a preview ran, so that the same artifact can be promoted; enqueues the
         stage's open promotions if it `wakes_promotions`.
@@ -244,6 +247,6 @@ class EnvironmentStore(Protocol):
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
         """Assigns a slot on the cluster and returns None, or returns the position in the queue.
 
-        The slot is kept until a record is saved whose `admission` is NONE; that wakes the queue. Raises
+        The slot is kept until a record is saved whose `admission` is NONE. Raises
         Superseded like `save`.
         """

@@ -21,7 +21,7 @@ from bot.model.environment import (
     UserOverrides,
 )
 from bot.model.errors import Superseded
-from bot.model.quota import Admission, Caps, QueuePosition
+from bot.model.quota import NO_CAPS, Admission, Candidate, Caps, QueuePosition
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
@@ -133,12 +133,13 @@ class SqlEnvironmentStore:
         decisions: Sequence[Decision] = (),
         release: PromotableRelease | None = None,
         wakes_promotions: bool = False,
+        caps: Caps = NO_CAPS,
         last: bool = False,
     ) -> None:
         state = self._fence_state()
 
         def save(connection: Connection) -> None:
-            _save(connection, claim, environment, decisions, state[1])
+            _save(connection, claim, environment, decisions, caps, state[1])
             if release is not None:
                 insert_release(connection, release)
             if wakes_promotions:
@@ -154,6 +155,10 @@ class SqlEnvironmentStore:
         return await self._database.run(
             lambda connection: removals.find_notice(connection, repository, before)
         )
+
+    async def candidates(self) -> list[Candidate]:
+        """Previews that have a slot or wait for one."""
+        return await self._database.run(quota.read_candidates)
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
         state = self._fence_state()
@@ -220,11 +225,14 @@ def _save(
     claim: Claim,
     environment: Environment,
     made: Sequence[Decision],
+    caps: Caps,
     now: datetime,
 ) -> None:
     status = environment.status
-    left = environment.admission is Admission.NONE and quota.has_slot(connection, environment.key)
-    if left:
+    left = None
+    if environment.admission is Admission.NONE:
+        left = quota.read_candidate(connection, environment.key)
+    if left is not None:
         quota.lock_quota(connection)
     values: dict[str, Any] = {
         "observed_generation": environment.observed_generation,
@@ -260,8 +268,8 @@ def _save(
     if not written or connection.execute(held).one_or_none() is None:
         raise Superseded(_SUPERSEDED.format(environment.key))
     append_decisions(connection, made)
-    if left:
-        quota.wake_queue(connection, now)
+    if left is not None:
+        quota.wake_affected(connection, left, caps, now)
 
 
 def _require_current(connection: Connection, claim: Claim, environment: Environment) -> None:

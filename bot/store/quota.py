@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, select, text, update
+from sqlalchemy import Connection, Row, Select, select, text, update
 
 from bot.model.environment import Environment, EnvironmentKey
-from bot.model.quota import Admission, Candidate, Caps, QueuePosition, queue_position
+from bot.model.quota import Admission, Candidate, Caps, QueuePosition, affected_by, queue_position
 from bot.model.work import WorkKey
 from bot.store.tables import environments
 from bot.store.work_rows import enqueue
@@ -19,7 +20,7 @@ def request_slot(
     connection: Connection, environment: Environment, caps: Caps, now: datetime
 ) -> QueuePosition | None:
     """Within a transaction that holds the claim. None when the environment has a slot."""
-    candidates = _candidates(connection)
+    candidates = read_candidates(connection)
     key = str(environment.key)
     own = next((candidate for candidate in candidates if candidate.key == key), None)
     was_queued, overtakes = own is not None, False
@@ -34,7 +35,7 @@ def request_slot(
     statement = update(environments).where(environments.c.key == key)
     connection.execute(statement.values(admission=admission, asked_at=own.requested_at, author=own.author))
     if overtakes or (waits is None and was_queued):
-        wake_queue(connection, now)
+        wake_affected(connection, own, caps, now)
     return waits
 
 
@@ -44,32 +45,34 @@ def lock_quota(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
-def has_slot(connection: Connection, key: EnvironmentKey) -> bool:
-    """Whether it has a slot, or waits for one."""
-    statement = select(environments.c.admission).where(environments.c.key == str(key))
-    return connection.scalar(statement) not in (None, Admission.NONE)
-
-
-def wake_queue(connection: Connection, now: datetime) -> None:
-    """Enqueues all environments that wait for a slot: their positions have changed."""
-    queued = select(environments.c.key).where(environments.c.admission == Admission.QUEUED)
-    keys = [EnvironmentKey.parse(key) for key in connection.scalars(queued)]
+def wake_affected(connection: Connection, changed: Candidate, caps: Caps, now: datetime) -> None:
+    """Enqueues the queued previews that can start, or whose shown position may have changed."""
+    candidates = read_candidates(connection)
+    keys = [EnvironmentKey.parse(key) for key in affected_by(changed, candidates, caps) if key != changed.key]
     enqueue(connection, map(WorkKey.environment, keys), now)
 
 
-def _candidates(connection: Connection) -> list[Candidate]:
-    columns = (
-        environments.c.key,
-        environments.c.repository_id,
-        environments.c.author,
-        environments.c.asked_at,
-        environments.c.admission,
-    )
-    rows = connection.execute(select(*columns).where(environments.c.admission != Admission.NONE))
-    return [
-        Candidate(row.key, row.repository_id, row.author, row.asked_at, Admission(row.admission))
-        for row in rows
-    ]
+def read_candidate(connection: Connection, key: EnvironmentKey) -> Candidate | None:
+    """None when it has no slot and waits for none."""
+    rows = connection.execute(_CANDIDATES.where(environments.c.key == str(key)))
+    return next(map(_candidate, rows), None)
+
+
+def read_candidates(connection: Connection) -> list[Candidate]:
+    return [_candidate(row) for row in connection.execute(_CANDIDATES)]
+
+
+_CANDIDATES: Select[Any] = select(
+    environments.c.key,
+    environments.c.repository_id,
+    environments.c.author,
+    environments.c.asked_at,
+    environments.c.admission,
+).where(environments.c.admission.in_((Admission.QUEUED, Admission.ADMITTED)))
+
+
+def _candidate(row: Row[Any]) -> Candidate:
+    return Candidate(row.key, row.repository_id, row.author, row.asked_at, Admission(row.admission))
 
 
 def _new_candidate(connection: Connection, environment: Environment, now: datetime) -> Candidate:

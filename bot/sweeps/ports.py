@@ -10,6 +10,7 @@ from bot.model.delivery import FailedDelivery, PullRequestHint
 from bot.model.environment import Environment, EnvironmentState
 from bot.model.manifest import OwnedNamespace
 from bot.model.pull_request import PullRequest
+from bot.model.quota import Candidate
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
 
@@ -52,6 +53,11 @@ class EnvironmentFinder(Protocol):
         lost_before: datetime | None = None,
     ) -> Sequence[Environment]:
         """Environments that match every given condition."""
+
+
+class CandidateReader(Protocol):
+    async def candidates(self) -> Sequence[Candidate]:
+        """Previews that have a slot or wait for one."""
 
 
 class DeliveryRecords(Protocol):

@@ -10,7 +10,7 @@ import pytest
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Attempt, Environment, EnvironmentKey, EnvironmentState
 from bot.model.errors import Superseded
-from bot.model.quota import Admission, Caps, QueuePosition, Scope
+from bot.model.quota import SHOWN_POSITIONS, Admission, Caps, QueuePosition, Scope
 from bot.model.release import Release
 from bot.model.work import Claim
 from bot.store import Store
@@ -44,7 +44,8 @@ async def read(store: Store, number: int) -> Environment:
 async def leave(store: Store, claim: Claim, number: int) -> None:
     environment = await read(store, number)
     gone = replace(environment.status, state=EnvironmentState.GONE)
-    await store.environments.save(claim, replace(environment, status=gone, admission=Admission.NONE))
+    left = replace(environment, status=gone, admission=Admission.NONE)
+    await store.environments.save(claim, left, caps=TWO)
     await store.queue.finish(claim)
 
 
@@ -137,3 +138,28 @@ async def test_slot_survives_its_worker(store: Store, clock: ManualClock) -> Non
         number = int(EnvironmentKey.parse(claim.key.subject).name)
         turn = await store.environments.admit(claim, await read(store, number), TWO)
         assert (turn is None) is (number != 3)
+
+
+async def test_departure_wakes_only_those_that_it_affects(store: Store, clock: ManualClock) -> None:
+    comers = await prepared(store, clock, 1, 2)
+    for number in (1, 2):
+        assert await store.environments.admit(*comers[number], TWO) is None
+    for start in range(3, 403, 100):
+        some = await prepared(store, clock, *range(start, start + 100))
+        for _, (claim, environment) in sorted(some.items()):
+            await store.environments.admit(claim, environment, TWO)
+            await store.queue.finish(claim)
+            clock.advance(1)
+    assert await store.queue.claim("me", 999, 60) == []
+    gone = replace(await read(store, 1), admission=Admission.NONE)
+    await store.environments.save(comers[1][0], gone, caps=TWO)
+    await store.queue.finish(comers[1][0])
+    runs = 0
+    while claims := await store.queue.claim("me", 999, 60):
+        for claim in claims:
+            runs += 1
+            number = int(EnvironmentKey.parse(claim.key.subject).name)
+            position = await store.environments.admit(claim, await read(store, number), TWO)
+            assert (position is None) is (number == 3)
+            await store.queue.finish(claim)
+    assert runs <= 2 * (SHOWN_POSITIONS + 1)

@@ -28,7 +28,7 @@ from bot.model.manifest import (
     Wave,
 )
 from bot.model.pull_request import PullRequest
-from bot.model.quota import Caps, QueuePosition
+from bot.model.quota import NO_CAPS, Caps, QueuePosition
 from bot.model.release import PromotableRelease, Release
 from bot.model.repository import Repository
 from bot.model.role import Role
@@ -353,6 +353,7 @@ class RecordedStore:
         decisions: Sequence[Decision] = (),
         release: PromotableRelease | None = None,
         wakes_promotions: bool = False,
+        caps: Caps = NO_CAPS,
         last: bool = False,
     ) -> None:
         await self._moment()
@@ -362,6 +363,7 @@ class RecordedStore:
             decisions=decisions,
             release=release,
             wakes_promotions=wakes_promotions,
+            caps=caps,
             last=last,
         )
         await self._moment()

@@ -20,7 +20,9 @@ that create content is 80."""
 _RESERVED = 6
 """Burst tokens reserved for writes that must not be deferred."""
 _LONGEST_WAIT = 10.0
-"""Seconds. A write that would wait longer is deferred instead."""
+"""Seconds. A write that would wait longer is deferred instead, also for a call that does not return."""
+_RETRY = timedelta(seconds=5)
+"""How soon a write that was deferred for a slow call is tried again."""
 
 
 class RateLimits:
@@ -78,9 +80,18 @@ class WritePacer:
             at = self._clock() + timedelta(seconds=start - now)
             raise Unavailable("Deferred because too many writes to GitHub are pending.", at)
         schedule.due = max(schedule.due, now) + _SPACING
-        async with schedule.lock:
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT):
+                await schedule.lock.acquire()
+        except TimeoutError:
+            schedule.due -= _SPACING
+            at = self._clock() + _RETRY
+            raise Unavailable("Deferred because another write to GitHub does not return.", at) from None
+        try:
             await asyncio.sleep(max(0.0, start - self._monotonic()))
             yield
+        finally:
+            schedule.lock.release()
 
     def _schedule(self, installation: int) -> _Schedule:
         return self._schedules.setdefault(installation, _Schedule())

@@ -55,14 +55,12 @@ from bot.environments.views import EnvironmentView
 from bot.model.ci import CiState
 from bot.model.durations import format_duration
 from bot.model.environment import EnvironmentState
-from bot.model.quota import Scope
+from bot.model.quota import SHOWN_POSITIONS, Scope
 from bot.model.reason import Reported
 from bot.model.work import ScheduledWork
 
 _MAX_NAMES = 10
 _MAX_COMMAND = 80
-_MAX_POSITION = 10
-"""Larger positions are not shown: each change would be a write for every pull request in the queue."""
 
 
 def describe(reason: EnvironmentReason) -> str:
@@ -212,8 +210,8 @@ def _queued(reason: Queued) -> str:
             scope = ""
     ordinal = {1: "1st", 2: "2nd", 3: "3rd"}.get(position.position, f"{position.position}th")
     place = f"{ordinal} in the queue"
-    if position.position > _MAX_POSITION:
-        place = f"In the queue behind {_MAX_POSITION} others"
+    if position.position > SHOWN_POSITIONS:
+        place = f"In the queue behind {SHOWN_POSITIONS} others"
     running = f"{position.running} of {position.cap} previews{scope} run"
     return f"{place}: {running}. It starts automatically when a slot is free."
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from bot.github.client import rate_limit
 from bot.github.client.rate_limit import WritePacer
 from bot.model.errors import Unavailable
 
@@ -57,6 +58,22 @@ async def test_writes_above_the_limit_are_deferred() -> None:
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_write_behind_a_call_that_hangs_waits_no_longer_than_promised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rate_limit, "_LONGEST_WAIT", 0.1)
+    pacer = WritePacer(_now)
+    async with pacer.acquire(1):
+        started = time.monotonic()
+        with pytest.raises(Unavailable) as refused:
+            async with pacer.acquire(1):
+                raise AssertionError("two writes at once")
+        assert time.monotonic() - started < 1
+    assert refused.value.retry_at is not None
+    async with pacer.acquire(1):
+        pass
 
 
 async def test_deferrable_writes_leave_reserved_capacity() -> None:

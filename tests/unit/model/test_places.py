@@ -8,7 +8,17 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.quota import Admission, Candidate, Caps, QueuePosition, Scope, queue_position
+from bot.model.quota import (
+    SHOWN_POSITIONS,
+    Admission,
+    Candidate,
+    Caps,
+    QueuePosition,
+    Scope,
+    affected_by,
+    queue_position,
+    queue_positions,
+)
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 ADMITTED, QUEUED = Admission.ADMITTED, Admission.QUEUED
@@ -66,6 +76,16 @@ def test_a_lowered_cap_takes_no_place_away() -> None:
     assert queue_position("c", queue, Caps(installation=1)) == QueuePosition(1, Scope.INSTALLATION, 2, 1)
 
 
+def test_departure_affects_the_shown_positions_of_its_scopes() -> None:
+    leaver = preview("leaver", ADMITTED)
+    running = preview("running", ADMITTED, author="bob", repository=8)
+    hers = [preview(f"hers-{number:02}", QUEUED, number) for number in range(1, 30)]
+    his = [preview(f"his-{number:02}", QUEUED, number, author="bob", repository=8) for number in range(1, 30)]
+    assert affected_by(leaver, [running, *hers, *his], Caps(author=1)) == [
+        preview.key for preview in hers[: SHOWN_POSITIONS + 1]
+    ]
+
+
 caps = st.builds(Caps, *[st.none() | st.integers(1, 4)] * 3)
 previews = st.lists(
     st.tuples(st.sampled_from("ab"), st.integers(1, 2), st.sampled_from([ADMITTED, QUEUED])), max_size=12
@@ -89,3 +109,41 @@ def test_letting_in_whoever_may_come_never_exceeds_a_cap_and_leaves_no_place_emp
             cap = caps.of(scope[0])
             assert cap is None or sum(scope in other.scopes for other in admitted) <= cap
         assert each in admitted or queue_position(each.key, everybody.values(), caps) is not None
+
+
+queues = st.lists(
+    st.tuples(st.sampled_from("ab"), st.integers(1, 2), st.sampled_from([ADMITTED, QUEUED])),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(caps, queues, st.data())
+def test_departure_leaves_no_slot_empty_and_no_shown_position_outdated(
+    caps: Caps, drawn: list[tuple[str, int, Admission]], data: st.DataObject
+) -> None:
+    candidates = {
+        str(index): preview(str(index), QUEUED, index, author, repository)
+        for index, (author, repository, _) in enumerate(drawn)
+    }
+    shown: dict[str, QueuePosition | None] = {}
+
+    def reconcile(keys: list[str]) -> None:
+        """Workers in any order, as the store wakes them."""
+        waiting = list(keys)
+        while waiting:
+            key = waiting.pop(data.draw(st.integers(0, len(waiting) - 1)))
+            own = candidates[key]
+            if own.admission is ADMITTED:
+                continue
+            shown[key] = queue_position(key, candidates.values(), caps)
+            if shown[key] is None:
+                candidates[key] = replace(own, admission=ADMITTED)
+                waiting += affected_by(own, list(candidates.values()), caps)
+
+    reconcile(list(candidates))
+    leaver = candidates.pop(data.draw(st.sampled_from(sorted(candidates))))
+    reconcile(affected_by(leaver, list(candidates.values()), caps))
+    for key, position in queue_positions(candidates.values(), caps).items():
+        assert position is not None
+        assert shown[key] == position or position.position > SHOWN_POSITIONS
