@@ -35,6 +35,8 @@ from bot.model.manifest import Bundle, Manifest
 from bot.model.repository import Repository
 
 _CONCURRENCY = 8
+_WITHDRAWN = (CONFIG_MAP, ROLE, ROLE_BINDING, SECRET, SERVICE_ACCOUNT)
+"""What earlier releases could read or do, and a fork's release must not."""
 _APPLIED_LAST = frozenset(("RoleBinding",))
 """The API server checks a binding against its Role, which must exist before."""
 _PRUNED = (
@@ -86,16 +88,31 @@ class KubernetesWorkloads:
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         """Deletes objects of ours that the bundle does not contain; volume claims and guard rails stay."""
         objects = [manifest for wave in bundle.waves.values() for manifest in wave]
-        kept = {
-            (manifest["kind"], manifest["metadata"]["name"])
-            for manifest in (*objects, *bundle.checks.values())
-        }
-        if bundle.secrets:
-            kept.add(("Secret", SECRETS))
         environment = next((manifest["metadata"]["labels"][ENVIRONMENT] for manifest in objects), None)
-        if environment is None:
-            return
+        if environment is not None:
+            await self._delete_leftovers(_PRUNED, namespace, environment, _kept(bundle), fence)
 
+    async def withdraw(
+        self, namespace: str, environment: EnvironmentKey, bundle: Bundle, fence: Fence, *, fork: bool
+    ) -> None:
+        """Deletes the Secret of injected values if the bundle has none.
+
+        For a fork, also deletes all configuration, Secrets, accounts and permissions of earlier releases.
+        """
+        if fork:
+            await self._delete_leftovers(_WITHDRAWN, namespace, environment.label, _kept(bundle), fence)
+        elif not bundle.secrets:
+            await fence()
+            await self._api.delete(SECRET, SECRETS, namespace)
+
+    async def _delete_leftovers(
+        self,
+        kinds: Sequence[Kind],
+        namespace: str,
+        environment: str,
+        kept: Collection[tuple[str, str]],
+        fence: Fence,
+    ) -> None:
         async def delete_leftovers(kind: Kind) -> None:
             live = await self._api.list(kind, namespace, labels=f"{ENVIRONMENT}={environment}")
             for leftover in _leftovers(kind, live.items, kept):
@@ -104,7 +121,7 @@ class KubernetesWorkloads:
                 preconditions = {"uid": metadata["uid"]}
                 await self._api.delete(kind, metadata["name"], namespace, preconditions=preconditions)
 
-        await _run_parallel(_PRUNED, delete_leftovers)
+        await _run_parallel(kinds, delete_leftovers)
 
 
 async def apply_all(api: KubernetesApi, objects: Sequence[Manifest], fence: Fence) -> None:
@@ -135,6 +152,15 @@ async def _delete_failing_pods(api: KubernetesApi, manifest: Manifest, fence: Fe
             await fence()
             preconditions = {"uid": pod["metadata"]["uid"]}
             await api.delete(POD, pod["metadata"]["name"], metadata["namespace"], preconditions=preconditions)
+
+
+def _kept(bundle: Bundle) -> set[tuple[str, str]]:
+    """Kind and name of all objects of the bundle."""
+    objects = [manifest for wave in bundle.waves.values() for manifest in wave]
+    kept = {
+        (manifest["kind"], manifest["metadata"]["name"]) for manifest in (*objects, *bundle.checks.values())
+    }
+    return kept | {("Secret", SECRETS)} if bundle.secrets else kept
 
 
 def _leftovers(

@@ -147,6 +147,14 @@ class WorkloadApplier(Protocol):
     ) -> None:
         """Writes the Secret that the containers of a bundle with secrets read variables from."""
 
+    async def withdraw(
+        self, namespace: str, environment: EnvironmentKey, bundle: Bundle, fence: Fence, *, fork: bool
+    ) -> None:
+        """Deletes what earlier releases were given and the bundle is not, before it is applied.
+
+        This is the Secret of injected values; for a fork, all that its pods could read or use.
+        """
+
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         """Deletes objects of earlier releases that the bundle does not contain; never volumes or data."""
 

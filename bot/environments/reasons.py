@@ -167,6 +167,13 @@ class SecretsWithheld:
 
 
 @dataclass(frozen=True, slots=True)
+class ForkWithSecrets:
+    """A stage with secrets runs no release that was built for a fork."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AccountsWithheld:
     """A fork gets no service accounts."""
 
@@ -287,6 +294,7 @@ class TimedOut:
 PhaseReason = (
     TtlLimited
     | SecretsWithheld
+    | ForkWithSecrets
     | AccountsWithheld
     | SecretsUnavailable
     | CiFailed

@@ -47,6 +47,13 @@ class ForkOnDemo:
 
 
 @dataclass(frozen=True, slots=True)
+class ForkWithSecrets:
+    """A stage with secrets runs no release that a fork's CI built."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
 class PullRequestClosed:
     number: int | None
 
@@ -164,6 +171,7 @@ GateReason = (
     CannotRead
     | NotVerified
     | ForkOnDemo
+    | ForkWithSecrets
     | PullRequestClosed
     | ReviewRequired
     | ChecksFailed

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bot.cluster.client import kinds
 from bot.cluster.client.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -20,7 +21,7 @@ from bot.cluster.client.kinds import (
     Kind,
 )
 from bot.model.errors import Rejected, Superseded, Unavailable
-from bot.model.manifest import Wave
+from bot.model.manifest import Bundle, Wave
 from tests.contract.cluster_harness import Harness, open_fence
 from tests.unit.cluster.manifests import config_map, deployment, job, service, stateful_set
 
@@ -251,6 +252,33 @@ async def test_prune_deletes_only_dropped_objects(harness: Harness):
     assert await names(SERVICE_ACCOUNT) == ["default"]
     assert "files" in await names(PERSISTENT_VOLUME_CLAIM)
     assert await names(HTTP_ROUTE) == ["greenroom-route"]
+
+
+async def test_withdraw_deletes_what_a_release_is_not_given(harness: Harness):
+    await harness.prepare()
+    given = harness.render(*EVERYTHING, config={"B": "2"}, secrets="digest")
+    await harness.apply(given)
+    await harness.workloads.inject(
+        harness.namespace, harness.key, harness.repository, {"TOKEN": "hunter22"}, open_fence
+    )
+
+    async def withdraw(bundle: Bundle, *, fork: bool) -> set[str]:
+        await harness.workloads.withdraw(harness.namespace, harness.key, bundle, open_fence, fork=fork)
+        withheld = (CONFIG_MAP, kinds.ROLE, kinds.ROLE_BINDING, SECRET, SERVICE_ACCOUNT)
+        lists = [await harness.observer.list(kind, harness.namespace) for kind in withheld]
+        found = {
+            f"{kind.name}/{live['metadata']['name']}"
+            for kind, objects in zip(withheld, lists, strict=True)
+            for live in objects.items
+        }
+        return found - {"ConfigMap/kube-root-ca.crt", "ServiceAccount/default"}
+
+    everything = await withdraw(given, fork=False)
+    assert "Secret/greenroom-secrets" in everything
+    own = harness.render(deployment(), service(), config_map(A="2"))
+    assert await withdraw(own, fork=False) == everything - {"Secret/greenroom-secrets"}
+    assert await withdraw(own, fork=True) == {"ConfigMap/shop"}
+    assert await harness.observer.find(STATEFUL_SET, "db", harness.namespace), "workloads are pruned later"
 
 
 async def test_prune_keeps_objects_of_the_release(harness: Harness):

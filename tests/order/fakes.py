@@ -287,6 +287,12 @@ class ModelCluster:
     async def run_data_job(self, job: Manifest, fence: Fence) -> None:
         raise AssertionError("there is no data")
 
+    async def withdraw(
+        self, namespace: str, environment: EnvironmentKey, bundle: Bundle, fence: Fence, *, fork: bool
+    ) -> None:
+        await self._moment()
+        await fence()
+
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:
         await self._moment()
         await fence()

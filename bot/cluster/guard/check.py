@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from bot.cluster.guard.network import policy_findings, service_findings
 from bot.cluster.guard.objects import kind_finding, metadata_findings, reserved_findings
 from bot.cluster.guard.pods import claim_findings, pod_findings
+from bot.cluster.guard.references import reference_findings
 from bot.cluster.guard.roles import binding_findings, role_findings
 from bot.cluster.manifests import Source
 from bot.cluster.node import Finding, InvalidShape, Node
@@ -50,6 +51,7 @@ def _findings(source: Source, context: _Context) -> Iterator[Finding]:
             yield refused
             return
         yield from metadata_findings(manifest, context.namespace)
+        yield from reference_findings(manifest)
         check_kind = _CHECKS_BY_KIND.get(source.manifest["kind"])
         if check_kind is not None:
             yield from check_kind(manifest, context)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bot.config.loader import host_objection, parse_configuration
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
-from bot.environments.reasons import SecretsWithheld, TtlLimited
+from bot.environments.reasons import ForkWithSecrets, SecretsWithheld, TtlLimited
 from bot.environments.secrets import read_secrets
 from bot.model.reason import Reported
 
@@ -28,6 +28,8 @@ async def configuration(context: ReconcileContext) -> Outcome:
     if ttl is not None and ttl > longest and target is None:
         context.add_note(TtlLimited(ttl, longest))
     references = context.section.secrets
+    if references and context.from_fork and target is not None:
+        return Failed(ForkWithSecrets(tuple(sorted(references))), final=True)
     if references and context.from_fork:
         context.add_note(SecretsWithheld(tuple(sorted(references))))
         return Done()

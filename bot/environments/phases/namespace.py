@@ -10,7 +10,7 @@ from bot.environments.reasons import ForeignNamespace, PlainReason
 from bot.model.environment import Phase
 from bot.model.manifest import NamespaceState, Wave
 
-GUARD_RAILS, SECRETS = "rails", "secrets"
+GUARD_RAILS, SECRETS, _WITHDRAWN = "rails", "secrets", "withdrawn"
 """Names under which an attempt records what it applied besides the waves."""
 
 
@@ -27,6 +27,7 @@ async def namespace(context: ReconcileContext) -> Outcome:
         context.update_attempt(transitions.steps_cleared(context.attempt))
         context.update_status(transitions.namespace_lost(context.status))
     await _prepare(context)
+    await _withdraw(context, is_new=view.state is NamespaceState.ABSENT)
     await _inject_secrets(context)
     await apply(context, Wave.CONFIGURATION)
     return Done()
@@ -46,6 +47,19 @@ async def _prepare(context: ReconcileContext) -> None:
         context.fence,
     )
     context.mark_applied(GUARD_RAILS, rails)
+
+
+async def _withdraw(context: ReconcileContext, *, is_new: bool) -> None:
+    """No pod of this release may see what only earlier releases were given."""
+    bundle, fork = context.rendered, context.from_fork
+    state = f"{bundle.release.id} {bundle.secrets} {fork}"
+    if context.attempt.applied.get(_WITHDRAWN) == state:
+        return
+    if not is_new:
+        await context.ports.workloads.withdraw(
+            context.namespace, context.environment.key, bundle, context.fence, fork=fork
+        )
+    context.mark_applied(_WITHDRAWN, state)
 
 
 async def _inject_secrets(context: ReconcileContext) -> None:

@@ -24,6 +24,7 @@ from bot.environments.reasons import (
     Expiring,
     ForeignNamespace,
     ForkNotAllowed,
+    ForkWithSecrets,
     GatewayMismatch,
     HeadChanged,
     HttpResult,
@@ -223,6 +224,8 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"`preview.ttl` is `{format_duration(requested)}`; the operator allows at most `{limit}`."
         case SecretsWithheld(names):
             return f"A fork gets no secrets, so it runs without {_names(names)}."
+        case ForkWithSecrets(names):
+            return f"This stage has secrets ({_names(names)}), so it does not run releases built for a fork."
         case AccountsWithheld(names):
             return f"A fork gets no service accounts, so it runs without {_names(names)}."
         case SecretsUnavailable(names):

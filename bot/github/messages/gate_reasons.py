@@ -28,6 +28,8 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             return f"{release_id} must pass {join(stages, 'or' if any_of else 'and')} first: {first}"
         case gates.ForkOnDemo():
             return "a demo does not run releases that were built for a fork"
+        case gates.ForkWithSecrets(stage):
+            return f"{stage} has secrets, so it does not run releases that were built for a fork"
         case gates.PullRequestClosed(number):
             return f"#{number} was closed without being merged"
         case gates.ReviewRequired(required, problem):

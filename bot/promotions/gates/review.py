@@ -11,6 +11,7 @@ from bot.promotions.gate_reasons import (
     ChecksFailed,
     ChecksPending,
     ForkOnDemo,
+    ForkWithSecrets,
     NotReviewed,
     PullRequestClosed,
     ReviewRequired,
@@ -18,15 +19,17 @@ from bot.promotions.gate_reasons import (
     Unreadable,
 )
 from bot.promotions.gates.case import PASSED, GateInput, Verdict, rejected, unreadable, waiting
+from bot.promotions.pipeline import stage_in
 from bot.promotions.provenance import Doubt, reviewed
 
 
 def fork(gate: GateInput) -> Verdict:
-    """A demo runs nothing that a fork's CI may have built."""
-    if gate.promotion.stage.kind is not EnvironmentKind.DEMO:
+    """A demo, and a stage with secrets, runs nothing that a fork's CI may have built."""
+    name, is_demo = gate.aggregate.stage.name, gate.promotion.stage.kind is EnvironmentKind.DEMO
+    if not is_demo and not stage_in(gate.promotion.configuration, name).secrets:
         return PASSED
     if _built_for_fork(gate):
-        return rejected(ForkOnDemo())
+        return rejected(ForkOnDemo() if is_demo else ForkWithSecrets(name))
     return unreadable(gate, Unreadable.SOURCE) if gate.facts.provenance is None else PASSED
 
 

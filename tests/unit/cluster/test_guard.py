@@ -149,6 +149,63 @@ def test_guard_rejects_unsafe_pod_fields(path: str, value: object):
     assert message.endswith(".")
 
 
+_OURS = "greenroom-secrets"
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (f"{CONTAINER}.env[0]", {"name": "A", "valueFrom": {"secretKeyRef": {"name": _OURS, "key": "A"}}}),
+        (f"{CONTAINER}.env[0]", {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "greenroom"}}}),
+        (f"{CONTAINER}.envFrom[0]", {"secretRef": {"name": _OURS, "optional": True}}),
+        (f"{CONTAINER}.envFrom[0]", {"configMapRef": {"name": "greenroom-data"}}),
+        (
+            f"{POD}.initContainers[0]",
+            {"name": "i", "image": "x", "envFrom": [{"secretRef": {"name": _OURS}}]},
+        ),
+        (f"{POD}.volumes[0]", {"name": "v", "secret": {"secretName": _OURS}}),
+        (f"{POD}.volumes[0]", {"name": "v", "configMap": {"name": "greenroom-config"}}),
+        (f"{POD}.volumes[0]", {"name": "v", "projected": {"sources": [{"secret": {"name": _OURS}}]}}),
+        (f"{POD}.volumes[0]", {"name": "v", "persistentVolumeClaim": {"claimName": "greenroom-x"}}),
+        (f"{POD}.volumes[0]", {"name": "v", "future": {"anySecretName": _OURS}}),
+        (f"{POD}.imagePullSecrets[0]", {"name": _OURS}),
+        (f"{POD}.serviceAccountName", "greenroom"),
+        (f"{POD}.serviceAccount", "greenroom"),
+    ],
+)
+def test_guard_rejects_references_to_objects_of_greenroom(path: str, value: object):
+    assert "belong to objects of Greenroom" in refusal(put(deployment(), path, value))
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "a"},
+            "secrets": [{"name": _OURS}],
+        },
+        {
+            **ROLE,
+            "rules": [rule(resources=["configmaps"], resourceNames=["a", "greenroom-data"])["rules"][0]],
+        },
+        {**BINDING, "subjects": [{"kind": "ServiceAccount", "name": "greenroom"}]},
+        put(CRON, "spec.jobTemplate.spec.template.spec.imagePullSecrets[0]", {"name": _OURS}),
+    ],
+    ids=lambda manifest: manifest["kind"],
+)
+def test_guard_rejects_references_of_other_kinds_to_objects_of_greenroom(manifest: Object):
+    assert "belong to objects of Greenroom" in refusal(manifest)
+
+
+def test_guard_accepts_local_names_and_values_that_mention_greenroom():
+    manifest = put(deployment(), f"{CONTAINER}.name", "greenroom")
+    manifest = put(manifest, f"{CONTAINER}.env[0]", {"name": "greenroom-url", "value": "greenroom-secrets"})
+    manifest = put(manifest, f"{POD}.volumes[0]", {"name": "greenroom-cache", "emptyDir": {}})
+    guard(manifest)
+
+
 @pytest.mark.parametrize(
     "manifest",
     [

@@ -120,6 +120,10 @@ class FakeCluster:
         self.error: Unavailable | Rejected | None = None
         self.rendered: list[RenderRequest] = []
         self.injected: list[Mapping[str, str]] = []
+        self.secret: Mapping[str, str] | None = None
+        """The values that the namespace contains."""
+        self.seen: list[Mapping[str, str] | None] = []
+        """The values that were in the namespace when a wave was applied."""
         self.waves: dict[Wave, tuple[Manifest, ...]] = {}
         self.record: DataRecord | None = None
         self.stuck: list[str] = []
@@ -143,7 +147,7 @@ class FakeCluster:
         self.rendered.append(request)
         left_out = self.left_out if request.fork else ()
         release = Release(request.commit, request.images, request.secrets)
-        return Bundle(release, self.waves, left_out=left_out)
+        return Bundle(release, self.waves, left_out=left_out, secrets=bool(request.secrets))
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         if self.error:
@@ -172,6 +176,14 @@ class FakeCluster:
     ) -> None:
         await fence()
         self.injected.append(values)
+        self.secret = values
+
+    async def withdraw(
+        self, namespace: str, environment: EnvironmentKey, bundle: Bundle, fence: Fence, *, fork: bool
+    ) -> None:
+        await fence()
+        if not bundle.secrets:
+            self.secret = None
 
     async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
         return self.record
@@ -195,6 +207,7 @@ class FakeCluster:
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
         await fence()
         self.applied += 1
+        self.seen.append(self.secret)
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
         return [

@@ -14,6 +14,7 @@ from bot.environments.reasons import SecretsUnavailable
 from bot.environments.secrets import HIDDEN, InjectedSecrets, read_secrets
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import Unavailable
+from bot.model.manifest import Wave
 from bot.model.repository import Repository
 from bot.store import Store
 from tests.stores import ManualClock
@@ -138,3 +139,19 @@ async def test_a_new_value_is_injected_and_rendered_without_a_push(harness: Harn
     assert not any(
         VALUE in repr(request) or "hunter" in repr(request) for request in harness.cluster.rendered
     )
+
+
+async def test_withdrawn_secrets_are_deleted_before_the_release_is_applied(harness: Harness) -> None:
+    deployment = {"kind": "Deployment", "metadata": {"name": "shop"}}
+    harness.cluster.waves = {Wave.CONFIGURATION: (deployment,), Wave.WORKLOADS: (deployment,)}
+    harness.github.configuration = CONFIGURED
+    harness.secrets.values = values = {"STRIPE": VALUE, "MAIL": "hunter22"}
+    await harness.run()
+    assert harness.cluster.seen[-1] == {"STRIPE_KEY": VALUE, "MAIL": values["MAIL"]}
+
+    harness.cluster.seen.clear()
+    harness.github.configuration = CONFIGURATION
+    harness.pull(head_sha="b" * 40)
+    await harness.run()
+    assert harness.cluster.seen
+    assert set(harness.cluster.seen) == {None}

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
+from bot.model.environment import EnvironmentKey, EnvironmentState, UserOverrides
 from bot.model.promotion import Promotion, PromotionState
-from bot.model.release import Origin
+from bot.model.release import Origin, Target
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.promotions.simulation import PIPELINE, PromotionSimulation
-from tests.unit.promotions.stage_fixtures import release
+from tests.unit.promotions.simulation import FORK, PIPELINE, PromotionSimulation
+from tests.unit.promotions.stage_fixtures import SHOP, release
 
 State = PromotionState
 MERGE, PUSHED, HEAD = "2" * 40, "3" * 40, "a" * 40
@@ -105,3 +106,28 @@ async def test_unreadable_source_is_not_reviewed(simulation: PromotionSimulation
         promotion = await promote(simulation, stored.id, stage)
         assert promotion.state is State.GATING
         assert any("cannot be read" in gate.reason for gate in promotion.gates)
+
+
+async def test_environment_with_secrets_never_runs_a_release_of_a_fork(
+    simulation: PromotionSimulation,
+) -> None:
+    """Whatever the gates accepted, such as a target that an older version stored."""
+    await promote(simulation, MERGE, "integration")
+    environments, key = simulation.store.environments, EnvironmentKey.stage(SHOP.id, "integration")
+    stage = "integration: {secrets: {TOKEN: 'env:TOKEN'}}"
+    configuration = PIPELINE.replace("integration: {}", stage)
+    ran = len(simulation.cluster.ran)
+
+    def target_fork(overrides: UserOverrides) -> UserOverrides:
+        return replace(overrides, target=Target(release(FORK, fork=True), configuration, 99))
+
+    await environments.update_overrides(key, target_fork, "an older version", by="")
+    await simulation.work(20)
+    environment = await environments.get(key)
+    assert environment is not None
+    assert environment.status.state is EnvironmentState.FAILED
+    assert environment.status.cause is not None
+    assert (
+        "secrets (`TOKEN`), so it does not run releases built for a fork" in environment.status.cause.summary
+    )
+    assert len(simulation.cluster.ran) == ran

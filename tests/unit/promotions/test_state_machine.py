@@ -50,6 +50,20 @@ def test_one_of_accepts_any_predecessor(stages: Stages) -> None:
     stages.run("staging", release(), "p2", text=text)
 
 
+def test_stage_with_secrets_rejects_releases_of_forks(stages: Stages) -> None:
+    text = PIPELINE.replace("security: {}", "security: {secrets: {TOKEN: 'env:TOKEN'}}")
+    theirs = release(fork=True)
+    stages.run("integration", theirs, "p1", text=text)
+    stages.run("security", release(), "p2", text=text)
+    stages.request("security", id="p3")
+    assert stages.step("security", facts(theirs, text), "p3") is State.REJECTED
+    reason = "security has secrets, so it does not run releases that were built for a fork"
+    assert stages.promotion("security", "p3").reason == reason
+    stages.request("security", id="p4")
+    unknown = facts(release(), text, provenance=None)
+    assert stages.step("security", unknown, "p4") is State.GATING, "the source is unknown"
+
+
 def test_unknown_stage_lists_the_stages(stages: Stages) -> None:
     stages.request("stagin")
     assert stages.step("stagin", facts()) is State.REJECTED
