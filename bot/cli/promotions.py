@@ -56,9 +56,21 @@ def rollback(repository: RepositoryName, stage: StageName, as_json: Json = False
     _show(run(repository, lambda service, requester: service.rollback(requester, stage)), as_json)
 
 
-def approve(repository: RepositoryName, stage: StageName, as_json: Json = False) -> None:
+def approve(
+    repository: RepositoryName,
+    stage: StageName,
+    release: Annotated[
+        str, typer.Option(help="The release to approve: its id, or at least 7 digits of its commit.")
+    ],
+    as_json: Json = False,
+) -> None:
     """Approve the waiting promotion. Approvals of teams or reviewers require a comment on GitHub."""
-    _show(run(repository, lambda service, requester: service.approve(requester, stage)), as_json)
+    _show(
+        run(
+            repository, lambda service, requester: service.approve(requester, stage, service.clock(), release)
+        ),
+        as_json,
+    )
 
 
 def reject(repository: RepositoryName, stage: StageName, reason: Reason = "", as_json: Json = False) -> None:

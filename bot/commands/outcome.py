@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from bot.commands.table import Verb
 from bot.environments.views import EnvironmentView
+from bot.model.release import PromotableRelease
 from bot.model.role import Role
 from bot.promotions.views import PipelineView, StageView
 
@@ -65,6 +66,8 @@ class Outcome:
     fork: bool = False
     stage: str = ""
     """What it was about, where it was not the preview, as it was typed."""
+    release: PromotableRelease | None = None
+    """The release that was approved."""
     reason: str = ""
     """What keeps the preview away, or why it was refused, in a sentence; may quote what people typed."""
 

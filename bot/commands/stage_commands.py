@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import assert_never
 
 from bot.commands.decision import Situation
@@ -73,13 +74,16 @@ class StageCommands:
             case Verb.UNHOLD:
                 await service.unhold(requester, name)
                 return replace(done, stage=name)
-            case Verb.APPROVE | Verb.REJECT | Verb.PAUSE | Verb.RESUME | Verb.ABORT:
+            case Verb.APPROVE:
+                lookup = await service.lookup(requester.repository)
+                stage, release = lookup.parse_approval(command.words)
+                promotion = await service.approve(requester, stage, _written_at(situation), release)
+                return replace(done, stage=promotion.stage.name, release=promotion.release)
+            case Verb.REJECT | Verb.PAUSE | Verb.RESUME | Verb.ABORT:
                 lookup = await service.lookup(requester.repository)
                 reasoned = COMMANDS[verb].takes_reason
                 stage, reason = lookup.parse_target(command.words, reasoned=reasoned)
                 match verb:
-                    case Verb.APPROVE:
-                        promotion = await service.approve(requester, stage)
                     case Verb.REJECT:
                         promotion = await service.reject(requester, stage, reason)
                     case Verb.PAUSE:
@@ -92,6 +96,11 @@ class StageCommands:
                         assert_never(verb)
                 return replace(done, stage=promotion.stage.name)
         assert_never(verb)
+
+
+def _written_at(situation: Situation) -> datetime:
+    """The earliest time at which the comment can have been written: GitHub leaves out parts of a second."""
+    return min(situation.recorded.received_at, situation.comment.created_at)
 
 
 def _token(recorded: RecordedCommand) -> str:

@@ -132,7 +132,12 @@ COMMANDS: Mapping[Verb, Entry] = {
     Verb.ROLLBACK: Entry(
         "/rollback staging", "rolls a stage back to the previous verified release", _WRITERS, words=_ONE_STAGE
     ),
-    Verb.APPROVE: Entry("/approve staging", "approves the pending promotion", _WRITERS, words=_STAGE),
+    Verb.APPROVE: Entry(
+        "/approve staging",
+        "approves the pending promotion; optionally name the release that you approve",
+        _WRITERS,
+        words=(0, 2),
+    ),
     Verb.REJECT: Entry(
         "/reject staging not today",
         "rejects the pending promotion; a reason is optional",

@@ -129,6 +129,8 @@ class Promotion:
     """`.greenroom.yml` at the time of the deployment."""
     configuration_digest: str = ""
     """Digest of the stage's section; approvals are bound to it."""
+    content_since: datetime | None = None
+    """Since when it has this release and this digest: an older approval is for something else."""
     authors: tuple[str, ...] = ()
     """Authors of the release's commits; they cannot approve it."""
     approvals: tuple[Approval, ...] = ()

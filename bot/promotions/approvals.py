@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.model.promotion import Approval, Promotion
 from bot.model.protection import Reviewers
+from bot.model.release import PromotableRelease
 from bot.promotions.pipeline import policy
 from bot.promotions.reasons import ApprovalsMissing, EnvironmentApprovalMissing, MissingApproval
-from bot.promotions.refusals import ApprovalInvalid, Objection
+from bot.promotions.refusals import ApprovalForOther, ApprovalInvalid, Objection
 
 VALIDITY = timedelta(hours=24)
+_DIGITS = re.compile(r"[0-9a-f]{7,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalRequest:
+    """What a user typed to approve a promotion."""
+
+    by: str
+    written_at: datetime
+    """The earliest time at which it can have been written."""
+    teams: tuple[str, ...] = ()
+    """The user's teams among the relevant ones."""
+    release: str = ""
+    """The release that it names: its id, or at least seven digits of its commit; "" for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,24 @@ def relevant_teams(promotion: Promotion) -> list[str]:
         return []
     reviewers = needed.reviewers.teams if needed.reviewers is not None else ()
     return list(dict.fromkeys([*needed.teams, *reviewers]))
+
+
+def for_other(promotion: Promotion, given: ApprovalRequest) -> ApprovalForOther | None:
+    """Why this does not approve what the promotion deploys; None when it does."""
+    release, since = promotion.release, promotion.content_since or promotion.since
+    assert release is not None, "only a promotion with a release is approved"
+    if given.release and not _names(given.release.lower(), release):
+        return ApprovalForOther(promotion.stage.name, release, named=given.release)
+    return None if since < given.written_at else ApprovalForOther(promotion.stage.name, release)
+
+
+def is_release_name(word: str) -> bool:
+    """Whether an approval can name a release so: by its id, or by at least seven digits of its commit."""
+    return _DIGITS.fullmatch(word.lower()) is not None
+
+
+def _names(name: str, release: PromotableRelease) -> bool:
+    return name == release.id or (is_release_name(name) and release.commit.startswith(name))
 
 
 def objection(

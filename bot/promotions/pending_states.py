@@ -49,6 +49,7 @@ def requested(aggregate: StageAggregate, promotion: Promotion, facts: Facts, now
         policy=facts.configuration.text,
         configuration=facts.configuration.text,
         configuration_digest=configuration_digest(configuration, promotion.stage.name),
+        content_since=now,
         authors=facts.authors or (),
         ephemeral=place.ephemeral,
     )
@@ -155,6 +156,7 @@ def _follow_configuration(
     revoked = needed is not None and bool(valid_approvals(promotion, needed, now))
     event = ConfigurationChanged(name, revoked)
     text = aggregate.describe(event)
-    changed = replace(promotion, configuration=facts.configuration.text, configuration_digest=digest)
+    text_now = facts.configuration.text
+    changed = replace(promotion, configuration=text_now, configuration_digest=digest, content_since=now)
     aggregate = aggregate.record(promotion.id, now, "configuration", reason=text, before=before, after=digest)
     return aggregate.with_event(changed, now, event)

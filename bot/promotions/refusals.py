@@ -10,6 +10,7 @@ from bot.model.errors import GreenroomError
 from bot.model.promotion import PromotionState
 from bot.model.protection import Reviewers
 from bot.model.reason import Reported
+from bot.model.release import PromotableRelease
 
 
 class StageProblem(StrEnum):
@@ -139,6 +140,17 @@ class ApprovalInvalid:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalForOther:
+    """The approver was not shown what the promotion deploys now."""
+
+    stage: str
+    release: PromotableRelease
+    """The one of the promotion."""
+    named: str = ""
+    """The release that the approver named; "" when the comment is older than the promotion's content."""
+
+
+@dataclass(frozen=True, slots=True)
 class OtherPullRequest:
     """The promotion belongs to another pull request."""
 
@@ -218,6 +230,7 @@ RefusalReason = (
     | AlreadyOnHold
     | AlreadyPaused
     | ApprovalInvalid
+    | ApprovalForOther
     | OtherPullRequest
     | UnknownPullRequest
     | NoPromotion

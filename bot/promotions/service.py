@@ -18,7 +18,7 @@ from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.promotions import stage_actions
-from bot.promotions.approvals import relevant_teams
+from bot.promotions.approvals import ApprovalRequest, relevant_teams
 from bot.promotions.ports import GitHubReaders, PromotionStore, ReleaseStore
 from bot.promotions.reasons import Describe
 from bot.promotions.refusals import (
@@ -105,18 +105,22 @@ class PromotionService:
         rollback = aggregate.promotions.get(new.id) or aggregate.active_promotion
         return rollback or max(aggregate.promotions.values(), key=lambda promotion: promotion.since)
 
-    async def approve(self, requester: Requester, stage: str | None) -> Promotion:
+    async def approve(
+        self, requester: Requester, stage: str | None, written_at: datetime, release: str = ""
+    ) -> Promotion:
+        """Approves what the promotion deploys; `release` names it, by its id or its commit's first digits."""
         promotion = await self._select(requester, stage, PENDING, "approve")
         number = promotion.number
         if requester.number is not None and number is not None and number != requester.number:
             raise Refusal(OtherPullRequest(promotion.stage.name, number))
         protection = await self._protection(requester, promotion)
         teams = await self._teams(requester, replace(promotion, protection=protection))
-        by, now = requester.by, self.clock()
+        given = ApprovalRequest(requester.by, written_at, tuple(teams), release)
+        now = self.clock()
         return await self._act(
             requester,
             promotion,
-            lambda stage, current: stage_actions.approve(stage, current, by, teams, protection, now),
+            lambda stage, current: stage_actions.approve(stage, current, given, protection, now),
         )
 
     async def reject(self, requester: Requester, stage: str | None, reason: str) -> Promotion:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -13,7 +12,9 @@ from bot.model.times import format_time
 from bot.promotions import protection as environment
 from bot.promotions.active_states import roll_back
 from bot.promotions.approvals import (
+    ApprovalRequest,
     approval_count,
+    for_other,
     missing_approvals,
     objection,
     requirement,
@@ -139,30 +140,31 @@ def begin_rollback(aggregate: StageAggregate, promotion: Promotion, now: datetim
 def approve(
     aggregate: StageAggregate,
     promotion: Promotion,
-    by: str,
-    teams: Sequence[str],
+    given: ApprovalRequest,
     protection: Protection,
     now: datetime,
 ) -> StageAggregate:
-    """`teams`: the user's teams among the relevant ones; `protection`: the present rules."""
-    release = promotion.release
+    """`protection`: the present rules."""
+    release, by, teams = promotion.release, given.by, given.teams
     if promotion.state in PENDING and release is not None:
         aggregate = environment.follow(aggregate, promotion, protection, now)
         promotion = aggregate.promotions[promotion.id]
     needed = requirement(promotion)
     if needed is None or release is None or promotion.state not in PENDING:
         raise _refusal(PromotionProblem.NOT_AWAITING_APPROVAL, promotion)
+    if (other := for_other(promotion, given)) is not None:
+        raise Refusal(other)
     if (invalid := objection(promotion, needed, by, teams)) is not None:
         raise Refusal(invalid)
     own = [valid for valid in valid_approvals(promotion, needed, now) if valid.by.lower() == by.lower()]
     if any(set(teams) <= set(approval.teams) for approval in own):
         return aggregate
-    approval = Approval(by, now, release.id, promotion.configuration_digest, tuple(teams))
+    approval = Approval(by, now, release.id, promotion.configuration_digest, teams)
     others = tuple(other for other in promotion.approvals if other.by.lower() != by.lower())
     promotion = replace(promotion, approvals=(*others, approval))
-    given = approval_count(promotion, needed, now)
+    number = approval_count(promotion, needed, now)
     count = needed.count if needed.of_pipeline(teams) else 0
-    event = Approved(given, count, promotion.stage.name if needed.of_environment(by, teams) else "")
+    event = Approved(number, count, promotion.stage.name if needed.of_environment(by, teams) else "")
     missing = tuple(map(aggregate.describe, missing_approvals(promotion, now)))
     text = aggregate.describe(event)
     aggregate = aggregate.record(promotion.id, now, "approved", by=by, reason=text, after=release.id)

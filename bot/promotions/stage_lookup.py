@@ -13,6 +13,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.errors import ConfigurationError, GreenroomError, Rejected, Unavailable
 from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
+from bot.promotions.approvals import is_release_name
 from bot.promotions.pipeline import in_order, unknown_place
 from bot.promotions.ports import PromotionStore
 from bot.promotions.refusals import ConfigurationUnusable, DemoIsPinned, NoConfiguration, Refusal
@@ -87,6 +88,13 @@ class StageLookup:
         if not reasoned or near is not None or self.problem is not None:
             raise self._unknown(first, near or "")
         return None, " ".join(words)
+
+    def parse_approval(self, words: Sequence[str]) -> tuple[str | None, str]:
+        """Stage and release of an approval; each is optional."""
+        if words and words[0] not in self._names() and is_release_name(words[0]):
+            return None, words[0]
+        stage, _ = self.parse_target(words[:1], reasoned=False)
+        return stage, " ".join(words[1:])
 
     def _names(self) -> list[str]:
         configured = self.configuration.stages_and_demos if self.configuration is not None else ()

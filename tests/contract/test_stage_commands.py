@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import EnvironmentKey
 from bot.model.protection import UNPROTECTED
 from bot.promotions import stage_actions
+from bot.promotions.approvals import ApprovalRequest
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
 from tests.contract.command_harness import (
@@ -104,7 +105,8 @@ stages:
 
 async def wait_on_staging(harness: CommandHarness, *, moving: bool) -> None:
     """A promotion of ada that awaits approval, or that is approved and active."""
-    key, now = EnvironmentKey.stage(harness.repository.id, "staging"), datetime.now(UTC)
+    key = EnvironmentKey.stage(harness.repository.id, "staging")
+    now = datetime.now(UTC) - timedelta(minutes=1)
     requested = replace(
         promotion("staging", "ada", "p1", now), stage=key, repository=harness.repository, number=1
     )
@@ -113,9 +115,8 @@ async def wait_on_staging(harness: CommandHarness, *, moving: bool) -> None:
         aggregate = replace(aggregate, describe=describe)
         aggregate = step(stage_actions.request(aggregate, requested, now), "p1", facts(text=ONE_STAGE), now)
         if moving:
-            aggregate = stage_actions.approve(
-                aggregate, aggregate.promotions["p1"], "bea", (), UNPROTECTED, now
-            )
+            given = ApprovalRequest("bea", now + timedelta(seconds=1))
+            aggregate = stage_actions.approve(aggregate, aggregate.promotions["p1"], given, UNPROTECTED, now)
             aggregate = step(aggregate, "p1", facts(text=ONE_STAGE), now)
         return aggregate
 

@@ -125,7 +125,10 @@ def _done(outcome: Outcome, verb: StageVerb) -> str:  # noqa: C901  # one case p
         case Verb.ROLLBACK:
             return f"↩️ Rolling back the unfinished promotion to {stage}."
         case Verb.APPROVE:
-            return f"👍 Approved the promotion to {stage}."
+            release = outcome.release
+            if release is None:
+                return f"👍 Approved the promotion to {stage}."
+            return f"👍 Approved release {code(release.id)} ({code(release.commit[:7])}) for {stage}."
         case Verb.REJECT:
             return f"⛔ Rejected the promotion to {stage}."
         case Verb.ABORT:

@@ -205,11 +205,12 @@ def _next_steps(promotion: Promotion) -> list[str]:
 
 def _approval_steps(promotion: Promotion) -> list[str]:
     name, digest = promotion.stage.name, promotion.configuration_digest
+    approve = (
+        f"/approve {name} {promotion.release.id}" if promotion.release is not None else f"/approve {name}"
+    )
     excluded = dict.fromkeys(filter(None, (promotion.requested_by, *promotion.authors)))
     except_for = f" (not {' or '.join(map(plain, excluded))})" if excluded else ""
-    steps = (
-        f"To approve: {code(f'/approve {name}')}{except_for}. To reject: {code(f'/reject {name} REASON')}."
-    )
+    steps = f"To approve: {code(approve)}{except_for}. To reject: {code(f'/reject {name} REASON')}."
     approvers = [
         plain(approval.by) for approval in promotion.approvals if approval.configuration_digest == digest
     ]

@@ -53,6 +53,11 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
             return f"promotion {promotion} is already paused by {by}"
         case refusals.ApprovalInvalid():
             return f"this does not count as an approval: {_objection(reason)}"
+        case refusals.ApprovalForOther(stage, release, named):
+            promoted = f"the promotion to {stage} is now for release {release.id} ({release.commit[:7]})"
+            cause_text = f"not for {named}" if named else "and your comment is not younger than that"
+            approve = f"`/approve {stage} {release.id}`"
+            return f"this does not count as an approval: {promoted}, {cause_text}; review it, then {approve}"
         case refusals.OtherPullRequest(stage, number):
             return f"the promotion to {stage} belongs to #{number}: review and approve it there"
         case refusals.UnknownPullRequest(number, repository):

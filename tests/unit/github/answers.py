@@ -9,6 +9,7 @@ from datetime import timedelta
 from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import STAGE_VERBS, Verb
 from bot.environments.views import EnvironmentView, environment_view
+from bot.github.messages.promotion_reasons import describe
 from bot.model.environment import (
     Attempt,
     Decision,
@@ -20,9 +21,11 @@ from bot.model.environment import (
 from bot.model.repository import Repository
 from bot.model.role import Role
 from bot.model.work import ScheduledWork
+from bot.promotions.refusals import ApprovalForOther
 from bot.promotions.views import PipelineView, StageView
 from tests.unit.github import stages
 from tests.unit.github.previews import CHECKS, HOSTILE, KEY, LOG, NEW, NOW, OLD, PENDING, READY
+from tests.unit.promotions.stage_fixtures import release
 
 COMMENT = 2_811_000_417
 
@@ -93,6 +96,19 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
         for verb in sorted(STAGE_VERBS - {Verb.PROMOTE})
     },
     "stage-lock": (Outcome(Result.DONE, Verb.LOCK, stage="staging", until=NOW + timedelta(hours=2)), None),
+    "stage-approve": (Outcome(Result.DONE, Verb.APPROVE, stage="staging", release=release()), None),
+    "stage-approve-of-another-release": (
+        Outcome(
+            Result.REFUSED,
+            Verb.APPROVE,
+            reason=describe(ApprovalForOther("production", release(), "4a5b6c7")),
+        ),
+        None,
+    ),
+    "stage-approve-too-old": (
+        Outcome(Result.REFUSED, Verb.APPROVE, reason=describe(ApprovalForOther("production", release()))),
+        None,
+    ),
     "stage-refused": (Outcome(Result.REFUSED, Verb.APPROVE, reason=f"There is no stage {HOSTILE}."), None),
     "forbidden": (replace(ASKED, result=Result.FORBIDDEN, role=Role.READ), None),
     "edited": (Outcome(Result.EDITED), None),

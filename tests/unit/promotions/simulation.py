@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.environments.context import Ports as EnvironmentPorts
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
@@ -347,7 +347,7 @@ class PromotionSimulation:
             "promote": lambda: service.promote(requester, stage, RELEASES[commit].id),
             "promote what is there": lambda: service.promote(replace(requester, head=commit * 40), stage),
             "rollback": lambda: service.rollback(requester, stage),
-            "approve": lambda: service.approve(requester, stage),
+            "approve": lambda: service.approve(requester, stage, self.clock() + timedelta(seconds=1)),
             "reject": lambda: service.reject(requester, stage, ""),
             "abort": lambda: service.abort(requester, stage, ""),
             "pause": lambda: service.pause(requester, stage),

@@ -22,6 +22,7 @@ from bot.model.reason import Reported
 from bot.model.release import Image, Origin, PromotableRelease
 from bot.model.repository import Repository
 from bot.promotions import stage_actions
+from bot.promotions.approvals import ApprovalRequest
 from bot.promotions.facts import ConfigurationSnapshot, Facts, ResolvedRelease, RolloutProgress, RolloutState
 from bot.promotions.provenance import Provenance
 from bot.promotions.refusals import Refusal
@@ -153,10 +154,15 @@ class Stages:
         by: str,
         teams: Sequence[str] = (),
         protection: Protection = UNPROTECTED,
+        *,
+        written_at: datetime | None = None,
+        release: str = "",
     ) -> None:
+        """Written a second after the promotion's last change, unless given."""
         subject = self.promotion(name, id)
+        given = ApprovalRequest(by, written_at or self.now + timedelta(seconds=1), tuple(teams), release)
         self.aggregates[name] = stage_actions.approve(
-            self.aggregate(name), subject, by, teams, protection, self.now
+            self.aggregate(name), subject, given, protection, self.now
         )
 
     def state(self, name: str, id: str = "p1") -> PromotionState:

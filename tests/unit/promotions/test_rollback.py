@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from bot.model.promotion import PromotionState as State
-from bot.model.protection import UNPROTECTED
 from bot.promotions import stage_actions
 from bot.promotions.state_machine import next_check
 from tests.unit.promotions.stage_fixtures import (
@@ -162,9 +161,7 @@ def test_abort_works_in_every_state(stages: Stages, state: str) -> None:
         stages.step("integration", facts(text=text), "p2")
     if state in ("deploying", "verifying", "soaking"):
         pending = stages.promotion("integration", "p2")
-        stages.aggregates["integration"] = stage_actions.approve(
-            stages.aggregate("integration"), pending, "bea", [], UNPROTECTED, stages.now
-        )
+        stages.approve("integration", pending.id, "bea")
         stages.step("integration", facts(text=text), "p2")
     if state in ("verifying", "soaking"):
         stages.step("integration", facts(text=text, progress=LIVE), "p2")
