@@ -97,6 +97,9 @@ _CLUSTER_SCOPED = {
 _BOMB = "a0: &a0 [x]\n" + "".join(
     f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * 9)}]\n" for level in range(1, 12)
 )
+_MANY_OBJECTS = "---\n".join(
+    f"{{apiVersion: v1, kind: ConfigMap, metadata: {{name: c{number}}}}}\n" for number in range(10_000)
+)
 _CHART = b"apiVersion: v2\nname: shop\nversion: 1.0.0\n"
 
 CLUSTER_SCOPED = [
@@ -194,7 +197,7 @@ TEXTS = [
     Case("a deep nest of JSON", {"deploy/a.json": b"[" * 100_000}, "nested deeper than 40 levels"),
     Case(
         "10,000 objects",
-        _files(*(config_map(f"c{number}") for number in range(10_000))),
+        {"deploy/shop.yaml": _MANY_OBJECTS.encode()},
         "more than 300 objects",
     ),
     Case(

@@ -193,7 +193,9 @@ async def eventually(read: Callable[[], T | None], otherwise: Callable[[], str],
 
 
 embedded_only = pytest.mark.parametrize("site", ["embedded"], indirect=True)
-"""For scenarios with faults, which only the embedded cluster has."""
+"""For scenarios about GitHub and the store, and for faults, which only the embedded servers have."""
+real_only = pytest.mark.parametrize("site", [pytest.param("real", marks=pytest.mark.cluster)], indirect=True)
+"""For scenarios about the cluster's own behaviour, which a real control plane proves."""
 
 
 @pytest.fixture(scope="package", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])

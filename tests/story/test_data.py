@@ -5,7 +5,9 @@ from __future__ import annotations
 import httpx
 
 from bot.embedded.samples import SEED
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, real_only
+
+pytestmark = real_only
 
 MIGRATED = b"""
 data:

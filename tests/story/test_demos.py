@@ -7,8 +7,10 @@ import pytest
 
 from bot.config.loader import CONFIG_FILE
 from bot.model.promotion import PromotionState as State
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, embedded_only
 from tests.story.stages import Stages, staged
+
+pytestmark = embedded_only
 
 STAGES = "\nstages:\n  integration: {}\n"
 

@@ -9,7 +9,9 @@ import pytest
 
 from bot.cluster.client.kinds import CONFIG_MAP, RESOURCE_QUOTA
 from bot.embedded.world import DOMAIN
-from tests.story.conftest import Scenario, Site, eventually, new_scenario, operated
+from tests.story.conftest import Scenario, Site, eventually, new_scenario, operated, real_only
+
+pytestmark = real_only
 
 FORKS = f"forks.{DOMAIN}"
 HELD = "example.com/hold"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from bot.cluster.client.kinds import NAMESPACE
-from tests.story.conftest import Scenario, Site, new_scenario
+from tests.story.conftest import Scenario, Site, new_scenario, real_only
+
+pytestmark = real_only
 
 LONGEST = "a-Very_long.name-for-a-shop" * 3 + "-of-100-characters1"
 """GitHub's maximum length of a repository's name."""

@@ -6,7 +6,9 @@ from typing import Any
 
 import httpx
 
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, embedded_only
+
+pytestmark = embedded_only
 
 
 async def test_metrics_cover_every_part_of_a_preview(small: Scenario) -> None:

@@ -7,8 +7,10 @@ import contextlib
 
 from bot.embedded.github.errors import GitHubError
 from bot.model.promotion import PromotionState as State
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, embedded_only
 from tests.story.stages import Stages, staged
+
+pytestmark = embedded_only
 
 PIPELINE = "\nstages:\n  production: {}\n"
 

@@ -29,6 +29,8 @@ SERVE = b"""
 import hashlib, os
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+pytestmark = real_only
+
 TOKEN = os.environ.get("TOKEN", "")
 
 

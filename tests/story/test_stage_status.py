@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, embedded_only
 from tests.story.stages import staged
+
+pytestmark = embedded_only
 
 PIPELINE = """
 stages:

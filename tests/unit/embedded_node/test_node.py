@@ -27,19 +27,23 @@ async def test_restarted_node_restarts_its_pods(world: World) -> None:
     await world.ready("once")
     await eventually(lambda: _up(world))
     await world.node.stop()
-    again = Node(world.client, world.node.folder, name=world.node.name)
-    async with again:
-        server = await world.until(POD, "server", lambda pod: container_status(pod).get("restartCount") == 1)
-        lost = container_status(server)["lastState"]["terminated"]
-        assert (lost["exitCode"], lost["reason"]) == (137, "ContainerStatusUnknown")
-        once = await world.ended("once")
-        assert phase(once) == "Failed"
-        assert container_status(once)["state"]["terminated"]["reason"] == "ContainerStatusUnknown"
-        assert await world.log("once") == "up\n", "its log is still there"
-        for name in ("server", "once"):
-            await world.client.delete(POD, name, world.namespace)
-            await world.gone(POD, name)
-    await world.node.start()
+    try:
+        again = Node(world.client, world.node.folder, name=world.node.name)
+        async with again:
+            server = await world.until(
+                POD, "server", lambda pod: container_status(pod).get("restartCount") == 1
+            )
+            lost = container_status(server)["lastState"]["terminated"]
+            assert (lost["exitCode"], lost["reason"]) == (137, "ContainerStatusUnknown")
+            once = await world.ended("once")
+            assert phase(once) == "Failed"
+            assert container_status(once)["state"]["terminated"]["reason"] == "ContainerStatusUnknown"
+            assert await world.log("once") == "up\n", "its log is still there"
+            for name in ("server", "once"):
+                await world.client.delete(POD, name, world.namespace)
+                await world.gone(POD, name)
+    finally:
+        await world.node.start()  # the fixture stops it
 
 
 async def _up(world: World) -> bool:
