@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 
 import structlog
 from starlette.routing import BaseRoute, Route
@@ -12,6 +13,8 @@ from starlette.types import ASGIApp
 
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.watch import Watcher
+from bot.github.app import GitHubApp
+from bot.model.delivery import Delivery, PermissionsAccepted, WebhookEffect
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.promotion import PromotionState
 from bot.model.work import WorkKey
@@ -29,7 +32,7 @@ from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignInPages
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
-from bot.web.webhooks import WebhookEndpoint
+from bot.web.webhooks import Recorder, WebhookEndpoint
 from bot.wiring import Dependencies, handlers, intervals, open_dependencies, view_reader
 from bot.worker import Worker
 
@@ -75,6 +78,20 @@ class App:
         await self._stack.aclose()
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryRecorder:
+    """Records deliveries. First drops tokens that lack the permissions which a delivery reports."""
+
+    deliveries: Recorder
+    github: GitHubApp
+
+    async def record(self, delivery: Delivery, effects: Sequence[WebhookEffect]) -> None:
+        for effect in effects:
+            if isinstance(effect, PermissionsAccepted):
+                self.github.client.permissions_changed(effect.installation_id)
+        await self.deliveries.record(delivery, effects)
+
+
 async def _wake_changed_environments(dependencies: Dependencies) -> None:
     """Watches the cluster, and wakes every environment whose objects change."""
 
@@ -91,7 +108,8 @@ def _web_application(dependencies: Dependencies) -> ASGIApp:
         await store.ping()
         return None
 
-    webhooks = WebhookEndpoint(store.deliveries, dependencies.settings.webhook_secrets, metrics)
+    recorder = DeliveryRecorder(store.deliveries, dependencies.github)
+    webhooks = WebhookEndpoint(recorder, dependencies.settings.webhook_secrets, metrics)
     return create_application(
         [
             webhooks.route(),

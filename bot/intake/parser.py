@@ -18,6 +18,7 @@ from bot.model.delivery import (
     ConfigurationChanged,
     DefaultBranchPushed,
     Delivery,
+    PermissionsAccepted,
     PullRequestHint,
     RepositoryRemoved,
     RerunRequested,
@@ -30,6 +31,8 @@ _LARGEST_ID = 2**63 - 1
 _LARGEST_NUMBER = 2**31 - 1
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NAME = re.compile(r"[^\x00-\x20/\x7f\ud800-\udfff]{1,255}")
+_PREVIEW_CHECK = re.compile(r"preview/([0-9]{1,19})/([0-9]{1,10})(?:/.*)?")
+"""Our check run's `external_id` starts with the environment's key."""
 _ACTION = re.compile(r"[a-z_]{1,64}")
 
 _HEAD_ACTIONS = frozenset({"opened", "synchronize", "reopened", "closed"})
@@ -85,9 +88,11 @@ def _rerequested(payload: Payload, _: str, repository: Repository | None) -> Seq
     run = payload.check_run or payload.check_suite
     if run is None or repository is None:
         return ()
-    login = payload.sender.login if payload.sender else None
-    numbers = (_number(pull.number) for pull in run.pull_requests or ())
-    return tuple(RerunRequested(repository, number, login or "") for number in numbers if number is not None)
+    login = (payload.sender.login if payload.sender else None) or ""
+    preview = _PREVIEW_CHECK.fullmatch(run.external_id or "")
+    number = _number(int(preview[2])) if preview and int(preview[1]) == repository.id else None
+    commit = _sha(run.head_sha)
+    return (RerunRequested(repository, number, login, commit),) if number or commit else ()
 
 
 def _status(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
@@ -133,6 +138,13 @@ def _repository_changed(_: Payload, __: str, repository: Repository | None) -> S
 
 def _installation(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
     return _resync_all(payload, payload.repositories)
+
+
+def _permissions_accepted(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
+    installation = payload.installation.id if payload.installation else None
+    if not _is_id(installation):
+        return ()
+    return (PermissionsAccepted(installation), *_resync_all(payload, payload.repositories))
 
 
 def _installation_repositories(payload: Payload, _: str, __: Repository | None) -> Sequence[WebhookEffect]:
@@ -208,6 +220,7 @@ EFFECT_READERS: Mapping[str, EffectReader] = {
     "check_suite.rerequested": _rerequested,
     "installation.created": _installation,
     "installation.deleted": _uninstalled,
+    "installation.new_permissions_accepted": _permissions_accepted,
     "installation.unsuspend": _installation,
     "installation_repositories.added": _installation_repositories,
     "installation_repositories.removed": _removed,

@@ -56,7 +56,8 @@ class Run(_Fields, frozen=True, gc=False):
     """A check run or check suite."""
 
     head_sha: str | None = None
-    pull_requests: list[PullRequest] | None = None
+    external_id: str | None = None
+    """The environment of one of our check runs; `pull_requests` is empty for a fork's pull request."""
 
 
 class Commit(_Fields, frozen=True, gc=False):

@@ -18,3 +18,5 @@ class Ci:
     state: CiState
     failed: tuple[str, ...] = ()
     """Names of the checks that failed."""
+    settled: bool = True
+    """Whether no check is pending, so that the result is final."""

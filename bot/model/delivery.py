@@ -97,8 +97,17 @@ class RerunRequested:
     """A user pressed "Re-run" on one of our checks. The preview runs all phases again."""
 
     repository: Repository
-    number: int
+    number: int | None
+    """None for "Re-run all checks": all previews of the commit."""
     by: str
+    commit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PermissionsAccepted:
+    """An owner accepted new permissions of the App: tokens that were created before lack them."""
+
+    installation_id: int
 
 
 WebhookEffect = (
@@ -110,6 +119,7 @@ WebhookEffect = (
     | RerunRequested
     | CommandPosted
     | RepositoryRemoved
+    | PermissionsAccepted
 )
 """The effect of a delivery."""
 

@@ -7,8 +7,9 @@ import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select
+from sqlalchemy import Connection, Select, delete, or_, select
 
 from bot.environments.ports import Clock
 from bot.model.delivery import (
@@ -162,12 +163,31 @@ def _record(connection: Connection, entries: Sequence[_Entry], now: datetime) ->
     apply_hints(connection, hints, now)
     for effect in effects:
         if isinstance(effect, RerunRequested):
-            key = EnvironmentKey.preview(effect.repository.id, effect.number)
-            update_overrides(connection, key, _with_refresh, "Re-run requested on a check.", effect.by, now)
+            _rerun(connection, effect, now)
     removals.record(connection, [effect for effect in effects if isinstance(effect, RepositoryRemoved)], now)
     _resync(connection, [effect.repository for effect in effects if isinstance(effect, ResyncRequested)], now)
     _wake_pipelines(connection, _changed_pipelines(connection, effects), now)
     insert_commands(connection, [effect for effect in effects if isinstance(effect, CommandPosted)], now)
+
+
+def _rerun(connection: Connection, effect: RerunRequested, now: datetime) -> None:
+    repository = effect.repository.id
+    if effect.number is not None:
+        keys = [str(EnvironmentKey.preview(repository, effect.number))]
+    else:
+        keys = sorted(connection.scalars(_of_commit(repository, effect.commit)))
+    for key in map(EnvironmentKey.parse, keys):
+        if key.kind is EnvironmentKind.PREVIEW:
+            update_overrides(connection, key, _with_refresh, "Re-run requested on a check.", effect.by, now)
+
+
+def _of_commit(repository_id: int, commit: str | None) -> Select[Any]:
+    """Existing environments that run the commit, or are about to."""
+    return select(environments.c.key).where(
+        environments.c.repository_id == repository_id,
+        or_(environments.c.commit == commit, environments.c.hinted_head == commit),
+        environments.c.state != EnvironmentState.GONE,
+    )
 
 
 def _with_refresh(overrides: UserOverrides) -> UserOverrides:
@@ -204,10 +224,7 @@ _INSERT = BulkStatement(
 
 
 def _wake_commit(connection: Connection, change: CommitStatusChanged, now: datetime) -> None:
-    wanting = select(environments.c.key).where(
-        environments.c.repository_id == change.repository_id,
-        or_(environments.c.commit == change.sha, environments.c.hinted_head == change.sha),
-        environments.c.state != EnvironmentState.GONE,
+    wanting = _of_commit(change.repository_id, change.sha).where(
         # A ready environment has its images; the report of its own check run ends here.
         or_(environments.c.state != EnvironmentState.READY, environments.c.commit != change.sha),
     )

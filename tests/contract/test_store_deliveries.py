@@ -319,6 +319,21 @@ async def test_rerun_request_refreshes_the_preview(store: Store, clock: ManualCl
     assert (decision.action, decision.by) == ("asked", "ada")
 
 
+async def test_rerun_of_a_suite_refreshes_the_previews_of_its_commit(
+    store: Store, clock: ManualClock
+) -> None:
+    await deliver(store, clock, head(FIRST))
+    await deliver(store, clock, PullRequestHint(SHOP, 8, FIRST, open=True))
+    await deliver(store, clock, PullRequestHint(SHOP, 9, SECOND, open=True))
+    await deliver(store, clock, RerunRequested(SHOP, None, "ada", FIRST))
+    refreshes = {}
+    for number in (7, 8, 9):
+        environment = await store.environments.get(EnvironmentKey.preview(SHOP.id, number))
+        assert environment is not None
+        refreshes[number] = environment.overrides.refreshes
+    assert refreshes == {7: 1, 8: 1, 9: 0}
+
+
 async def test_default_branch_push_wakes_only_staged_repositories(store: Store, clock: ManualClock) -> None:
     pipeline = WorkKey.pipeline(SHOP.id)
     await deliver(store, clock, DefaultBranchPushed(SHOP))

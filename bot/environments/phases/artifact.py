@@ -37,7 +37,7 @@ async def artifact(context: ReconcileContext) -> Outcome:
         return Done()
     ci = await context.ports.checks.ci(context.environment.repository, commit)
     if ci.state is CiState.FAILED:
-        return Failed(CiFailed(commit, tuple(ci.failed), tuple(missing)), final=True)
+        return Failed(CiFailed(commit, tuple(ci.failed), tuple(missing)), final=ci.settled)
     return context.wait(Phase.ARTIFACT, ImageMissing(tuple(missing), ci.state))
 
 

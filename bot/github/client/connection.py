@@ -54,6 +54,8 @@ class Reply:
     status: int
     headers: Mapping[str, str]
     content: bytes
+    cached: bool = False
+    """Unchanged since an earlier read, whose headers these are."""
 
     def json(self) -> Any:
         """Raises Unavailable when the body is not JSON: it comes from a proxy, not from GitHub."""

@@ -30,6 +30,10 @@ class Unauthorized(Rejected):
     """401: the token or key was rejected."""
 
 
+class Forbidden(Rejected):
+    """403: the token lacks a permission, perhaps one that was granted after its creation."""
+
+
 def failure(
     request: str, status: int, headers: Mapping[str, str], content: bytes, now: datetime
 ) -> GreenroomError:
@@ -46,7 +50,7 @@ def failure(
     if status == 403 and "suspended" in message.lower():
         return Rejected("The App's installation is suspended. An owner of the account must unsuspend it.")
     if status == 403:
-        return Rejected(f"GitHub refused {request}: {message}. {_permission_advice(headers)}")
+        return Forbidden(f"GitHub refused {request}: {message}. {_permission_advice(headers)}")
     if status == 404:
         return NotFound(
             f"{request} returned 404: the object was deleted, or the App is no longer installed there."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -14,7 +14,8 @@ import httpx
 from cachetools import LRUCache
 
 from bot.github.client.connection import NO_METRICS, CallMetrics, Connection, Params, Reply
-from bot.github.client.failures import RateLimited, Unauthorized
+from bot.github.client.failures import Forbidden, RateLimited, Unauthorized
+from bot.github.client.json_fields import dig, number
 from bot.github.client.rate_limit import RateLimits, WritePacer
 from bot.github.client.tokens import InstallationTokens
 from bot.model.errors import Rejected, Unavailable
@@ -26,6 +27,11 @@ Clock = Callable[[], datetime]
 _CACHE_BYTES = 16 * 1024 * 1024
 """Responses cached for conditional requests."""
 _ENTRY_OVERHEAD = 500
+_PAGE = 100
+_MAX_PAGES = 10_000
+"""Ends an endless list; a list that is not read completely is an error."""
+_PERMISSIONS_SETTLE = timedelta(minutes=1)
+"""A token that was refused for a permission is replaced once it is this old."""
 _GRAPHQL_PAUSE = timedelta(minutes=1)
 _AS_IT_IS = {"Accept-Encoding": "identity"}
 
@@ -57,35 +63,50 @@ class GitHubClient:
         )
 
     async def get(
-        self, installation: int | None, path: str, params: Params | None = None, accept: str | None = None
+        self,
+        installation: int | None,
+        path: str,
+        params: Params | None = None,
+        accept: str | None = None,
+        *,
+        conditional: bool = True,
     ) -> Reply:
-        """A conditional read: an unchanged resource is served from the cache and costs no rate limit."""
+        """A read, by default conditional: an unchanged resource is cached and costs no rate limit."""
         key = (installation, path, tuple(sorted((params or {}).items())), accept)
-        stored = self._replies.get(key)
+        stored = self._replies.get(key) if conditional else None
         headers = {} if accept is None else {"Accept": accept}
         if stored is not None:
             headers["If-None-Match"] = stored.headers["etag"]
         reply = await self._send(installation, "GET", path, headers=headers, params=params)
         if reply.status == 304 and stored is not None:
-            return stored
+            return replace(stored, cached=True)
         if "etag" in reply.headers:
             with suppress(ValueError):  # larger than the cache
                 self._replies[key] = reply
         return reply
 
     async def pages(
-        self, installation: int | None, path: str, params: Params | None = None, *, max_pages: int = 50
-    ) -> AsyncIterator[Any]:
-        """The body of each page of a list. Raises when one cannot be read; ends after `max_pages`."""
-        query: dict[str, str | int] = {"per_page": 100, **(params or {})}
-        for _ in range(max_pages):
+        self, installation: int | None, path: str, params: Params | None = None, *, key: str | None = None
+    ) -> AsyncIterator[list[Any]]:
+        """The pages of a list, which is the body or its field `key`. Raises unless the list is complete."""
+        query: dict[str, str | int] = {"per_page": _PAGE, **(params or {})}
+        listed = 0
+        for _ in range(_MAX_PAGES):
             reply = await self.get(installation, path, query)
-            yield reply.json()
-            next_url = httpx.Response(200, headers=dict(reply.headers)).links.get("next", {}).get("url")
-            if next_url is None:
+            page, total = _page(path, reply, key)
+            following = _next_query(reply)
+            if following is None and reply.cached and len(page) >= _PAGE:
+                # An unchanged page may have a next one since; its cached header does not show it.
+                reply = await self.get(installation, path, query, conditional=False)
+                (page, total), following = _page(path, reply, key), _next_query(reply)
+            listed += len(page)
+            if following is None and total is not None and listed < total:
+                raise Unavailable(f"GitHub's list {path} is incomplete: {listed} of {total}. Retrying.")
+            yield page
+            if following is None:
                 return
-            # Only the query of the link is used, so the token is never sent to another host.
-            query = {**query, **dict(parse_qsl(urlsplit(next_url).query))}
+            query |= following
+        raise Unavailable(f"GitHub's list {path} has more than {_MAX_PAGES} pages.")
 
     def require_write_capacity(self, installation: int) -> None:
         """Raises Unavailable when a write would delay other writes."""
@@ -114,6 +135,8 @@ class GitHubClient:
         errors = [error for error in listed if isinstance(error, dict)] if isinstance(listed, list) else []
         if any(_is_rate_limit(error) for error in errors):
             raise self._limited(installation, self._graphql_limit(reply))
+        if any(error.get("type") == "FORBIDDEN" for error in errors):
+            self._tokens.renew(installation, None, _PERMISSIONS_SETTLE)
         data = answer.get("data")
         if isinstance(data, dict):
             return GraphQLResult(data, errors)
@@ -130,8 +153,9 @@ class GitHubClient:
         try:
             async with self._connection.open("GET", path, authorization, headers=_AS_IT_IS) as answer:
                 yield answer
-        except Unauthorized as error:
-            self._tokens.forget(installation, authorization)
+        except (Unauthorized, Forbidden) as error:
+            if not self._renewed(installation, authorization, error):
+                raise
             raise Unavailable(f"The token was rejected; retrying with a new one. {error}") from None
         except RateLimited as limited:
             raise self._limited(installation, limited) from None
@@ -152,11 +176,10 @@ class GitHubClient:
         try:
             try:
                 reply = await send(authorization)
-            except Unauthorized:
-                if installation is None:
+            except (Unauthorized, Forbidden) as error:
+                if installation is None or not self._renewed(installation, authorization, error):
                     raise
                 # A rejected request was not executed, so a write may be sent again.
-                self._tokens.forget(installation, authorization)
                 authorization = await self._authorization(installation)
                 reply = await send(authorization)
         except RateLimited as limited:
@@ -165,6 +188,15 @@ class GitHubClient:
         if installation is not None and remaining.isdecimal():
             self._metrics.github_rate_limit(installation, int(remaining))
         return reply
+
+    def permissions_changed(self, installation: int) -> None:
+        """The next request uses a token that has the permissions of now."""
+        self._tokens.forget(installation)
+
+    def _renewed(self, installation: int, authorization: str, error: Unauthorized | Forbidden) -> bool:
+        """Drops the token, unless it is too young to lack a permission; whether another one may succeed."""
+        minimum_age = timedelta(0) if isinstance(error, Unauthorized) else _PERMISSIONS_SETTLE
+        return self._tokens.renew(installation, authorization, minimum_age)
 
     async def _authorization(self, installation: int | None) -> str:
         if installation is None:
@@ -190,3 +222,18 @@ class GitHubClient:
 def _is_rate_limit(error: Mapping[str, Any]) -> bool:
     kind, message = str(error.get("type", "")), str(error.get("message", ""))
     return kind.startswith("RATE_LIMIT") or "secondary rate limit" in message.lower()
+
+
+def _page(path: str, reply: Reply, key: str | None) -> tuple[list[Any], int | None]:
+    """The rows of a page, and the length of the whole list, if it is part of the response."""
+    body = reply.json()
+    rows = body if key is None else dig(body, key)
+    if not isinstance(rows, list):
+        raise Unavailable(f"GitHub's response to {path} is not a list.")
+    return rows, number(body, "total_count")
+
+
+def _next_query(reply: Reply) -> Mapping[str, str] | None:
+    """The query of the next page's link. Its host is ignored, so that the token is sent nowhere else."""
+    url = httpx.Response(200, headers=dict(reply.headers)).links.get("next", {}).get("url")
+    return None if url is None else dict(parse_qsl(urlsplit(url).query))

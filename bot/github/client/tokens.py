@@ -7,45 +7,59 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.clients.cache import VersionedCache
 from bot.github.client.connection import Connection
 from bot.github.client.failures import NotFound, Unauthorized
 from bot.model.errors import Rejected, Unavailable
 
 _MARGIN = timedelta(minutes=2)
 """A token must not expire between the check and its use."""
+_INSTALLATIONS = 10_000
 
 
-@dataclass
-class _Slot:
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    token: str = field(default="", repr=False)
-    expires_at: datetime | None = None
+@dataclass(frozen=True, slots=True)
+class _Token:
+    authorization: str = field(repr=False)
+    minted_at: datetime
 
 
 class InstallationTokens:
-    """Creates and caches access tokens of installations."""
+    """Creates and caches access tokens of installations. A token has the permissions of its creation."""
 
     def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
         self._connection = connection
         self._clock = clock
-        self._slots: dict[int, _Slot] = {}
+        self._tokens: VersionedCache[_Token] = VersionedCache(
+            _INSTALLATIONS, clock=lambda: clock().timestamp()
+        )
+        self._locks: dict[int, asyncio.Lock] = {}
 
     async def authorization(self, installation: int) -> str:
         """Header value for requests as this installation; Rejected when it is uninstalled or suspended."""
-        slot = self._slots.setdefault(installation, _Slot())
-        async with slot.lock:
-            if slot.expires_at is None or self._clock() >= slot.expires_at - _MARGIN:
-                slot.token, slot.expires_at = await self._mint(installation)
-            return f"Bearer {slot.token}"
+        async with self._locks.setdefault(installation, asyncio.Lock()):
+            token = await self._tokens.get(installation, None, lambda: self._mint(installation))
+        return token.authorization
 
-    def forget(self, installation: int, authorization: str) -> None:
-        """Drops a rejected token, unless it was replaced in the meantime."""
-        slot = self._slots.get(installation)
-        if slot is not None and authorization == f"Bearer {slot.token}":
-            slot.expires_at = None
+    def forget(self, installation: int) -> None:
+        """Drops the token, also one that is being created: its permissions may be outdated."""
+        self._tokens.forget(installation)
 
-    async def _mint(self, installation: int) -> tuple[str, datetime]:
+    def renew(self, installation: int, authorization: str | None, minimum_age: timedelta) -> bool:
+        """Drops a refused token, or the current one, unless it is younger.
+
+        Returns whether the next token is another one.
+        """
+        token = self._tokens.peek(installation, None)
+        if token is None or authorization not in (None, token.authorization):
+            return True
+        if self._clock() < token.minted_at + minimum_age:
+            return False
+        self.forget(installation)
+        return True
+
+    async def _mint(self, installation: int) -> tuple[_Token, float]:
         path = f"/app/installations/{installation}/access_tokens"
+        now = self._clock()
         try:
             reply = await self._connection.send("POST", path, self._connection.app_authorization())
         except NotFound:
@@ -57,7 +71,7 @@ class InstallationTokens:
             ) from None
         answer = reply.json()
         try:
-            expires_at = datetime.fromisoformat(answer["expires_at"])
-            return str(answer["token"]), expires_at
+            lifetime = datetime.fromisoformat(answer["expires_at"]) - _MARGIN - now
+            return _Token(f"Bearer {answer['token']}", now), lifetime.total_seconds()
         except (KeyError, TypeError, ValueError):
             raise Unavailable("GitHub's response to the token request contains no token.") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.github.client.github_client import GitHubClient
-from bot.github.client.json_fields import dig, items, number, required_text, text
+from bot.github.client.json_fields import dig, number, required_text, text
 from bot.github.reporter.pending_writes import Receipt, ReceiptEntry, Slot, WriteKind
 from bot.github.reporter.subject import Subject
 from bot.model.repository import Repository
@@ -53,8 +53,8 @@ class Recovery:
         query = {"check_name": slot.name, "filter": "all"}
         runs = [
             run
-            async for page in self._client.pages(repository.installation_id, path, query)
-            for run in items(page, "check_runs")
+            async for page in self._client.pages(repository.installation_id, path, query, key="check_runs")
+            for run in page
             if number(run, "app", "id") == self._app_id
             and text(run, "external_id") == subject.external_id(slot)
         ]

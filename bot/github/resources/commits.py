@@ -66,8 +66,6 @@ class Commits:
         path = f"/repos/{repository.full_name}/commits/{quote(sha, safe='')}/pulls"
         pulls: list[PullRequest] = []
         async for page in self._client.pages(repository.installation_id, path):
-            if not isinstance(page, list):
-                raise Unavailable("GitHub's response is not a list of pull requests.")
             pulls += [read_pull_request(item, repository.installation_id) for item in page]
         return [pull for pull in pulls if pull.repository.id == repository.id]
 

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 from cachetools import LRUCache
 
+from bot.clients.cache import VersionedCache
 from bot.github.client.failures import NotFound
 from bot.github.client.github_client import GitHubClient
 from bot.github.resources.tarball import LIMITS, MIB, unpack
@@ -37,11 +38,10 @@ class Contents:
 
     def __init__(self, client: GitHubClient, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._client = client
-        self._monotonic = monotonic
-        self._texts: LRUCache[int, dict[str, tuple[float, str | None]]] = LRUCache(
-            8 * MIB, lambda texts: sum(len(text or "") + 200 for _, text in texts.values())
+        self._texts: VersionedCache[str | None] = VersionedCache(
+            8 * MIB, lambda text: len(text or "") + 200, monotonic
         )
-        """By repository: expiry and text of each file of the default branch."""
+        """By repository: the texts of files of the default branch."""
         self._commits: LRUCache[tuple[int, str], Files] = LRUCache(
             _MAX_CACHED_BYTES, lambda files: sum(len(path) + len(data) + 100 for path, data in files.items())
         )
@@ -52,18 +52,16 @@ class Contents:
 
         None only when the App can see the repository and it has no such file.
         """
-        cached = self._texts.get(repository.id) or {}
-        if path in cached and self._monotonic() < cached[path][0]:
-            return cached[path][1]
-        text = await self._read(repository, path)
-        seconds = _CACHE_SECONDS if text is not None else _MISSING_CACHE_SECONDS
-        with suppress(ValueError):  # larger than the cache
-            self._texts[repository.id] = {**cached, path: (self._monotonic() + seconds, text)}
-        return text
+
+        async def read() -> tuple[str | None, float]:
+            text = await self._read(repository, path)
+            return text, _CACHE_SECONDS if text is not None else _MISSING_CACHE_SECONDS
+
+        return await self._texts.get(repository.id, path, read)
 
     def forget(self, repository: Repository) -> None:
         """The next read of a file of the default branch asks GitHub, by a conditional request."""
-        self._texts.pop(repository.id, None)
+        self._texts.forget(repository.id)
 
     async def _read(self, repository: Repository, path: str) -> str | None:
         endpoint = f"/repos/{repository.full_name}/contents/{quote(path)}"

@@ -16,7 +16,6 @@ from bot.github.messages import environment as texts
 from bot.github.reporter.plan import preview_environment
 from bot.github.reporter.recovery import Recovery
 from bot.model.environment import EnvironmentKey
-from bot.model.errors import Unavailable
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
@@ -71,8 +70,6 @@ class Deployments:
     async def _pages(self, repository: Repository, query: Params) -> AsyncIterator[list[Any]]:
         path = f"/repos/{repository.full_name}/deployments"
         async for page in self._client.pages(repository.installation_id, path, query):
-            if not isinstance(page, list):
-                raise Unavailable("GitHub's response is not a list of Deployments.")
             yield page
 
     async def _is_active(self, repository: Repository, deployment: object) -> bool:

@@ -26,7 +26,8 @@ class Installations:
         self._client = client
 
     async def list_all(self) -> Sequence[Installation]:
-        return [read_installation(item) for item in await self._list("/app/installations")]
+        pages = self._client.pages(None, "/app/installations")
+        return [read_installation(item) async for page in pages for item in page]
 
     async def exists(self, installation_id: int) -> bool:
         """False only when GitHub accepts the App's key and returns 404 for the installation."""
@@ -65,18 +66,15 @@ class Installations:
 
     async def repositories_of(self, installation_id: int) -> Sequence[Repository]:
         repositories: list[Repository] = []
-        async for page in self._client.pages(installation_id, "/installation/repositories"):
-            if not isinstance(dig(page, "repositories"), list):
-                raise Unavailable("GitHub's response is not a list of repositories.")
-            repositories += [_repository(item, installation_id) for item in items(page, "repositories")]
+        path = "/installation/repositories"
+        async for page in self._client.pages(installation_id, path, key="repositories"):
+            repositories += [_repository(item, installation_id) for item in page]
         return repositories
 
     async def failed_deliveries(self, since: datetime) -> Sequence[FailedDelivery]:
         """The latest attempt of each undelivered webhook since then, oldest first."""
         attempts: list[Any] = []
         async for page in self._client.pages(None, "/app/hook/deliveries"):
-            if not isinstance(page, list):
-                raise Unavailable("GitHub's response is not a list of deliveries.")
             recent = [item for item in page if _at(item) >= since]
             attempts += recent
             if len(recent) < len(page):
@@ -85,14 +83,6 @@ class Installations:
 
     async def redeliver(self, delivery: FailedDelivery) -> None:
         await self._client.post_as_app(f"/app/hook/deliveries/{delivery.id}/attempts")
-
-    async def _list(self, path: str) -> list[Any]:
-        objects: list[Any] = []
-        async for page in self._client.pages(None, path):
-            if not isinstance(page, list):
-                raise Unavailable(f"GitHub's response to {path} is not a list.")
-            objects += page
-        return objects
 
 
 def undelivered(attempts: Sequence[Mapping[str, Any]]) -> Sequence[FailedDelivery]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 from urllib.parse import quote
 
 from bot.github.client.failures import NotFound
@@ -80,11 +79,10 @@ class Protections:
 
     async def _patterns(self, repository: Repository, path: str) -> tuple[str, ...]:
         """Branch patterns; tag patterns are ignored."""
-        policies: list[Any] = []
-        async for page in self._client.pages(
-            repository.installation_id, f"{path}/deployment-branch-policies"
-        ):
-            policies += items(page, "branch_policies")
+        pages = self._client.pages(
+            repository.installation_id, f"{path}/deployment-branch-policies", key="branch_policies"
+        )
+        policies = [policy async for page in pages for policy in page]
         return tuple(
             filter(
                 None, (text(policy, "name") for policy in policies if text(policy, "type") in ("", "branch"))
@@ -93,12 +91,13 @@ class Protections:
 
     async def _apps(self, repository: Repository, path: str) -> Sequence[str]:
         """Custom deployment protection rules, which other Apps implement."""
-        rules: list[Any] = []
+        pages = self._client.pages(
+            repository.installation_id,
+            f"{path}/deployment_protection_rules",
+            key="custom_deployment_protection_rules",
+        )
         try:
-            async for page in self._client.pages(
-                repository.installation_id, f"{path}/deployment_protection_rules"
-            ):
-                rules += items(page, "custom_deployment_protection_rules")
+            rules = [rule async for page in pages for rule in page]
         except NotFound:
             # The environment exists, so this server does not support custom rules.
             return ()

@@ -24,7 +24,7 @@ from bot.github.resources.authorship import commit_logins
 from bot.github.resources.collaborators import Collaborators
 from bot.github.resources.contents import Contents
 from bot.github.resources.visibility import require_visible
-from bot.model.errors import Rejected, Unavailable
+from bot.model.errors import Rejected
 from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
 
@@ -78,19 +78,13 @@ class PullRequests:
         async for page in self._client.pages(
             repository.installation_id, path, {"state": "open", "sort": "created", "direction": "asc"}
         ):
-            if not isinstance(page, list):
-                raise Unavailable("GitHub's response is not a list of pull requests.")
             pull_requests += [read_pull_request(item, repository.installation_id) for item in page]
         return [pull for pull in pull_requests if pull.repository.id == repository.id]
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
         """Old and new paths; empty when there are more files than GitHub lists."""
         path = f"/repos/{repository.full_name}/pulls/{number}/files"
-        files = [
-            item
-            async for page in self._client.pages(repository.installation_id, path)
-            for item in (page if isinstance(page, list) else ())
-        ]
+        files = [item async for page in self._client.pages(repository.installation_id, path) for item in page]
         if len(files) >= _LISTED_FILES:
             return ()
         both = [text(item, name) for item in files for name in ("filename", "previous_filename")]
@@ -113,8 +107,6 @@ class PullRequests:
         path = f"/repos/{repository.full_name}/pulls/{number}/reviews"
         latest: dict[str, Review] = {}
         async for page in self._client.pages(repository.installation_id, path):
-            if not isinstance(page, list):
-                raise Unavailable("GitHub's response is not a list of reviews.")
             for item in page:
                 state, by = text(item, "state"), text(item, "user", "login")
                 if by and state != "COMMENTED":
@@ -130,8 +122,6 @@ class PullRequests:
         logins, listed = {pull.author} if pull is not None else set(), 0
         path = f"/repos/{repository.full_name}/pulls/{number}/commits"
         async for page in self._client.pages(repository.installation_id, path):
-            if not isinstance(page, list):
-                raise Unavailable("GitHub's response is not a list of commits.")
             logins.update(*map(commit_logins, page))
             listed += len(page)
         if listed >= _LISTED_COMMITS:

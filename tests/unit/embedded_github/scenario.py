@@ -85,6 +85,7 @@ def _owners(github: GitHub, installed: int) -> None:
     owner = "marta-lund"
     github.apps.suspend(installed, by=owner)
     github.apps.unsuspend(installed, by=owner)
+    github.apps.accept_permissions(installed, by=owner)
     github.repositories.create("larkfield/orchard-map", by=owner)
     github.repositories.archive("larkfield/orchard-map", by=owner)
     github.repositories.delete("larkfield/orchard-map", by=owner)

@@ -55,6 +55,85 @@ async def test_revoked_token_is_replaced_once(method: str) -> None:
         assert (mint.call_count, route.call_count) == (3, 4)
 
 
+FORBIDDEN = httpx.Response(403, json={"message": "Resource not accessible by integration"})
+
+
+@respx.mock
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_permission_that_was_just_accepted_counts_at_once(method: str) -> None:
+    """A token has the permissions of its creation, so a new one is created for a refused call."""
+    clock = Clock()
+    mint = mints_tokens(clock)
+    route = respx.route(method=method, url=REPO).respond(json={})
+    async with client_at(clock) as client:
+        await _ask(client, method)
+        clock.pass_by(minutes=2)
+        route.mock(side_effect=[FORBIDDEN, httpx.Response(200, json={})])
+        await _ask(client, method)
+        assert route.calls.last.request.headers["Authorization"] == "Bearer token-2"
+        route.mock(return_value=FORBIDDEN)
+        for _ in range(3):
+            with pytest.raises(Rejected, match="may lack a permission"):
+                await _ask(client, method)
+        assert mint.call_count == 2, "a permission that is missing still does not cost a token for each call"
+
+
+@respx.mock
+async def test_archive_and_graphql_drop_a_token_without_a_permission() -> None:
+    clock = Clock()
+    mint = mints_tokens(clock)
+    respx.get(f"{REPO}/tarball/x").mock(return_value=FORBIDDEN)
+    refusal = {"data": {"w0": None}, "errors": [{"type": "FORBIDDEN", "path": ["w0"]}]}
+    respx.post("https://github.example.com/api/graphql").respond(json=refusal)
+    async with client_at(clock) as client:
+
+        async def download() -> None:
+            async with client.stream(INSTALLATION, "/repos/acme/shop/tarball/x"):
+                raise AssertionError("the download is refused")
+
+        with pytest.raises(Rejected):
+            await download()
+        clock.pass_by(minutes=2)
+        with pytest.raises(Unavailable, match="retrying with a new one"):
+            await download()
+        with pytest.raises(Rejected):
+            await download()
+        assert mint.call_count == 2
+        clock.pass_by(minutes=2)
+        await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced)
+        await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced)
+        assert mint.call_count == 3
+
+
+@respx.mock
+async def test_token_that_is_created_during_a_change_of_permissions_is_not_kept() -> None:
+    clock = Clock()
+    asked, answer = asyncio.Event(), asyncio.Event()
+    minted = 0
+
+    async def slow(_: httpx.Request) -> httpx.Response:
+        nonlocal minted
+        minted += 1
+        name = f"token-{minted}"
+        asked.set()
+        await answer.wait()
+        expires_at = (clock() + timedelta(hours=1)).isoformat()
+        return httpx.Response(201, json={"token": name, "expires_at": expires_at})
+
+    respx.post(f"{API}/app/installations/20/access_tokens").mock(side_effect=slow)
+    route = respx.get(REPO).respond(json={})
+    async with client_at(clock) as client:
+        first = asyncio.create_task(_ask(client, "GET"))
+        await asked.wait()
+        client.permissions_changed(INSTALLATION)
+        answer.set()
+        await first
+        await _ask(client, "GET")
+        assert route.calls.last.request.headers["Authorization"] == "Bearer token-2"
+        await _ask(client, "GET")
+        assert minted == 2
+
+
 async def _ask(client: GitHubClient, method: str) -> None:
     if method == "GET":
         await client.get(INSTALLATION, "/repos/acme/shop")
@@ -237,16 +316,3 @@ async def test_graphql_errors(answer: object, error: type[Exception]) -> None:
     async with client_at(clock) as client:
         with pytest.raises(error):
             await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced)
-
-
-@respx.mock
-async def test_pages_use_only_the_query_of_the_link() -> None:
-    clock = Clock()
-    mints_tokens(clock)
-    path = f"{REPO}/pulls"
-    elsewhere = '<https://evil.example/repositories/10/pulls?per_page=100&page=2>; rel="next"'
-    respx.get(path, params={"per_page": 100, "page": 2}).respond(json=[2])
-    respx.get(path, params={"per_page": 100}).respond(json=[1], headers={"Link": elsewhere})
-    async with client_at(clock) as client:
-        pages = [page async for page in client.pages(INSTALLATION, "/repos/acme/shop/pulls")]
-    assert pages == [[1], [2]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -10,15 +11,13 @@ import pytest
 import respx
 
 from bot.github.client.github_client import GitHubClient
-from bot.github.resources.checks import CheckOutcome, Checks, overall_state
 from bot.github.resources.collaborators import Collaborators
 from bot.github.resources.contents import Contents
 from bot.github.resources.installations import Installations, undelivered
 from bot.github.resources.pull_requests import PullRequests, read_pull_request
-from bot.model.ci import Ci, CiState
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
-from tests.unit.github.github_api import API, APP_ID, REPO, SHOP, Clock, client_at, mints_tokens, pull_json
+from tests.unit.github.github_api import API, REPO, SHOP, Clock, client_at, mints_tokens, pull_json
 
 
 def _pull_requests(client: GitHubClient) -> PullRequests:
@@ -104,40 +103,6 @@ async def test_changed_paths_are_empty_above_githubs_limit() -> None:
         assert await _pull_requests(client).changed_paths(SHOP, 7) == ()
 
 
-VERDICTS: list[tuple[list[str], Ci]] = [
-    ([], Ci(CiState.NONE)),
-    (["success", "neutral", "skipped"], Ci(CiState.PASSED)),
-    (["success", "pending"], Ci(CiState.PENDING)),
-    (["failure", "pending"], Ci(CiState.PENDING)),
-    (["success", "failure"], Ci(CiState.FAILED, ("check-1",))),
-    (["timed_out", "error", "cancelled"], Ci(CiState.FAILED, ("check-0", "check-1", "check-2"))),
-]
-
-
-@pytest.mark.parametrize(("states", "expected"), VERDICTS)
-def test_ci_state_of_several_results(states: list[str], expected: Ci) -> None:
-    assert overall_state([CheckOutcome(f"check-{n}", state) for n, state in enumerate(states)]) == expected
-
-
-@respx.mock
-async def test_ci_ignores_our_own_check_runs() -> None:
-    clock = Clock()
-    mints_tokens(clock)
-
-    def run(app: int, status: str, conclusion: str | None) -> dict[str, Any]:
-        return {"name": f"by-{app}", "app": {"id": app}, "status": status, "conclusion": conclusion}
-
-    runs = respx.get(f"{REPO}/commits/{'a' * 40}/check-runs")
-    statuses = respx.get(f"{REPO}/commits/{'a' * 40}/status")
-    async with client_at(clock) as client:
-        runs.respond(json={"check_runs": [run(APP_ID, "in_progress", None)]})
-        statuses.respond(json={"state": "pending", "statuses": []})
-        assert (await Checks(client, APP_ID).ci(SHOP, "a" * 40)).state is CiState.NONE
-        runs.respond(json={"check_runs": [run(APP_ID, "in_progress", None), run(1, "completed", "success")]})
-        statuses.respond(json={"statuses": [{"context": "lint", "state": "failure"}]})
-        assert await Checks(client, APP_ID).ci(SHOP, "a" * 40) == Ci(CiState.FAILED, ("lint",))
-
-
 @respx.mock
 async def test_default_branch_file_is_cached_for_a_minute() -> None:
     clock, monotonic = Clock(), 0.0
@@ -154,6 +119,30 @@ async def test_default_branch_file_is_cached_for_a_minute() -> None:
         assert await contents.default_branch_file(SHOP, ".greenroom.yml") == "version: 1\n"
         contents.forget(SHOP)
         route.respond(text="version: 2\n")
+        assert await contents.default_branch_file(SHOP, ".greenroom.yml") == "version: 2\n"
+
+
+@respx.mock
+async def test_read_in_progress_during_an_invalidation_is_not_cached() -> None:
+    """A push arrives while the file is being read: the old text must not count as fresh."""
+    clock = Clock()
+    mints_tokens(clock)
+    asked, answer = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: httpx.Request) -> httpx.Response:
+        asked.set()
+        await answer.wait()
+        return httpx.Response(200, text="version: 1\n")
+
+    route = respx.get(f"{REPO}/contents/.greenroom.yml").mock(side_effect=slow)
+    async with client_at(clock) as client:
+        contents = Contents(client)
+        reading = asyncio.create_task(contents.default_branch_file(SHOP, ".greenroom.yml"))
+        await asked.wait()
+        contents.forget(SHOP)
+        answer.set()
+        assert await reading == "version: 1\n"
+        route.mock(return_value=httpx.Response(200, text="version: 2\n"))
         assert await contents.default_branch_file(SHOP, ".greenroom.yml") == "version: 2\n"
 
 

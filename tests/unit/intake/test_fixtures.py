@@ -15,6 +15,7 @@ from bot.model.delivery import (
     CommandPosted,
     CommitStatusChanged,
     Delivery,
+    PermissionsAccepted,
     PullRequestHint,
     RepositoryRemoved,
     RerunRequested,
@@ -33,15 +34,19 @@ PUSHED = "490b634785d4a35c206920ea38acbc359cb38046"
 ASKS: dict[str, Sequence[WebhookEffect]] = {
     "check_run.completed": [CommitStatusChanged(SHOP.id, PUSHED)],
     "check_run.created": [],
-    "check_run.rerequested": [RerunRequested(SHOP, 1, "tomasz-wolny")],
+    "check_run.rerequested": [RerunRequested(SHOP, None, "tomasz-wolny", PUSHED)],
     "check_suite.completed": [CommitStatusChanged(SHOP.id, PUSHED)],
     "check_suite.requested": [],
-    "check_suite.rerequested": [RerunRequested(SHOP, 1, "tomasz-wolny")],
+    "check_suite.rerequested": [RerunRequested(SHOP, None, "tomasz-wolny", PUSHED)],
     "installation.created": [ResyncRequested(SHOP)],
     "installation.deleted": [
         RepositoryRemoved(
             SHOP.installation_id, None, "The App was uninstalled from the repository's account."
         )
+    ],
+    "installation.new_permissions_accepted": [
+        PermissionsAccepted(SHOP.installation_id),
+        ResyncRequested(SHOP),
     ],
     "installation.suspend": [],
     "installation.unsuspend": [ResyncRequested(SHOP)],

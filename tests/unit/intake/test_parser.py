@@ -19,8 +19,10 @@ from bot.model.delivery import (
     CommitStatusChanged,
     ConfigurationChanged,
     DefaultBranchPushed,
+    PermissionsAccepted,
     PullRequestHint,
     RepositoryRemoved,
+    RerunRequested,
     ResyncRequested,
     WebhookEffect,
 )
@@ -106,6 +108,32 @@ def test_edited_base_has_an_effect_and_edited_title_none() -> None:
     assert asks("pull_request", changed("pull_request.edited", changes={"title": {"from": "x"}})) == ()
     # A server that does not tell what changed: better once too often.
     assert len(asks("pull_request", changed("pull_request.edited", changes=...))) == 1
+
+
+def rerun(**fields: Any) -> Sequence[WebhookEffect]:
+    run = fixture("check_run.rerequested").payload["check_run"] | fields
+    return asks("check_run", changed("check_run.rerequested", check_run=run))
+
+
+def test_rerun_reads_the_preview_from_the_external_id() -> None:
+    """For a fork's pull request, GitHub sends an empty `pull_requests`."""
+    repository = fixture("check_run.rerequested").payload["repository"]["id"]
+    for suffix in ("", "/greenroom/other"):
+        [ask] = rerun(external_id=f"preview/{repository}/31{suffix}", pull_requests=[])
+        assert isinstance(ask, RerunRequested)
+        assert ask.number == 31
+
+
+@pytest.mark.parametrize(
+    "external_id",
+    ["", "preview/1/31", "stage/661172494/31", "preview/661172494/0", f"preview/661172494/{2**31}", 7, None],
+)
+def test_rerun_without_a_preview_names_the_commit(external_id: object) -> None:
+    [ask] = rerun(external_id=external_id, pull_requests=[])
+    assert isinstance(ask, RerunRequested)
+    head = fixture("check_run.rerequested").payload["check_run"]["head_sha"]
+    assert (ask.number, ask.commit) == (None, head)
+    assert rerun(external_id=external_id, head_sha="x") == ()
 
 
 def test_pending_commit_status_has_no_effect() -> None:
@@ -230,6 +258,9 @@ def assert_sensible(ask: WebhookEffect) -> None:
         case RepositoryRemoved(installation_id, repository_id, _):
             assert 0 < installation_id < 2**63
             assert repository_id is None or 0 < repository_id < 2**63
+            return
+        case PermissionsAccepted(installation_id):
+            assert 0 < installation_id < 2**63
             return
         case PullRequestHint(_, number, head, _):
             assert 0 < number < 2**31

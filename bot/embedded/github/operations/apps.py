@@ -99,6 +99,15 @@ class Apps:
             seen = world.installed(installation)
             events.installation_changed(world, installation, "unsuspend", by, seen)
 
+    def accept_permissions(self, installation_id: int, *, by: str) -> None:
+        """An owner accepts the App's permissions of now. Existing tokens keep those of their creation."""
+        world = self._world
+        with world.lock:
+            installation = world.state.installations[installation_id]
+            installation.permissions, installation.events = dict(self.app.permissions), list(self.app.events)
+            seen = world.installed(installation)
+            events.installation_changed(world, installation, "new_permissions_accepted", by, seen)
+
     def add_repository(self, installation_id: int, full_name: str, *, by: str) -> None:
         world = self._world
         with world.lock:

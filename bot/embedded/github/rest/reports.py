@@ -1,5 +1,6 @@
 """Check runs, commit statuses, comments, reactions and deployments."""
 
+from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
 from bot.embedded.github.errors import not_found
@@ -80,17 +81,16 @@ def combined_status(call: Call) -> Answer:
     states = {s.state for s in latest.values()}
     state = "failure" if states & {"error", "failure"} else "success" if states == {"success"} else "pending"
     api = repositories.url(call.world, repository)
-    return Answer(
-        {
-            "state": state,
-            "statuses": [results.status(call.world, repository, s) for s in latest.values()],
-            "sha": sha,
-            "total_count": len(latest),
-            "repository": repositories.minimal(call.world, repository),
-            "commit_url": f"{api}/commits/{sha}",
-            "url": f"{api}/commits/{sha}/status",
-        }
-    )
+    listed = paged(call, latest.values(), lambda s: results.status(call.world, repository, s), key="statuses")
+    assert isinstance(listed.body, dict)
+    combined = {
+        "state": state,
+        "sha": sha,
+        "repository": repositories.minimal(call.world, repository),
+        "commit_url": f"{api}/commits/{sha}",
+        "url": f"{api}/commits/{sha}/status",
+    }
+    return replace(listed, body={**combined, **listed.body})
 
 
 @ROUTES.get(f"{ISSUES}/{{number}}/comments", *READ_COMMENTS)

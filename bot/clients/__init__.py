@@ -1,0 +1,1 @@
+"""What the clients of external services share: the cache, and the choice of a proxy."""
