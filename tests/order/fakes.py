@@ -1,6 +1,6 @@
-"""Small models of what a reconcile talks to: they do what the ports promise, at once and in memory.
+"""In-memory models of the ports of a reconcile.
 
-Between any two things that happen the world may change: that is what `moment` is for.
+GitHub or the cluster may change between any two calls: each call awaits `moment`.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ preview:
 """
 
 _START = timedelta(seconds=1)
-"""How long what was applied needs to be ready, and a namespace to be gone."""
+"""How long an applied object takes to become ready, and a namespace to be deleted."""
 
 
 @dataclass(frozen=True)
 class Reported:
-    """What stands on the pull request."""
+    """The report on the pull request."""
 
     state: EnvironmentState
     commit: str | None
@@ -64,7 +64,7 @@ class Reported:
 
 
 class ModelGitHub:
-    """One pull request as people made it, and what was said on it."""
+    """One pull request and its report."""
 
     def __init__(self, repository: Repository, moment: Moment, before_write: Callable[[], None]) -> None:
         self._repository = repository
@@ -72,16 +72,16 @@ class ModelGitHub:
         self._before_write = before_write
         self.pull: PullRequest | None = None
         self.read: PullRequest | None = None
-        """As the bot read it last."""
+        """The pull request as last read by the bot."""
         self.configuration: str | None = CONFIGURATION
         self.paths: dict[str, Sequence[str]] = {}
         """Changed paths, by base branch."""
         self.reported: Reported | None = None
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
-        self.read = found = self.pull
+        self.read = pull = self.pull
         await self._moment()
-        return found
+        return pull
 
     async def repositories(self) -> Sequence[Repository]:
         return [self._repository]
@@ -125,20 +125,20 @@ class ModelGitHub:
     ) -> None:
         checks = tuple(f"{check.name}: {check.state}" for check in status.checks)
         cause = status.cause.summary if status.cause else ""
-        said = Reported(status.state, status.commit, status.url, checks, cause)
-        receipt = _digest(said)
+        reported = Reported(status.state, status.commit, status.url, checks, cause)
+        receipt = _digest(reported)
         if environment.receipt == receipt:
             return
         await self._moment()
         await fence()
         self._before_write()
-        self.reported = said
+        self.reported = reported
         await self._moment()
         await save(receipt)
 
 
 class ModelRegistry:
-    """Every image is there."""
+    """Every image exists."""
 
     def __init__(self, moment: Moment) -> None:
         self._moment = moment
@@ -155,12 +155,12 @@ class FakeNamespace:
     environment: EnvironmentKey
     objects: dict[str, Manifest] = field(default_factory=dict)
     changed_at: dict[str, datetime] = field(default_factory=dict)
-    gone_at: datetime | None = None
+    deleted_at: datetime | None = None
     data: DataRecord | None = None
 
     @property
     def commits(self) -> set[str]:
-        return {str(each["commit"]) for each in self.objects.values()}
+        return {str(manifest["commit"]) for manifest in self.objects.values()}
 
 
 class ModelCluster:
@@ -173,28 +173,28 @@ class ModelCluster:
     @property
     def namespaces(self) -> dict[str, FakeNamespace]:
         now = self._clock()
-        gone = [
+        deleted = [
             name
-            for name, place in self._namespaces.items()
-            if place.gone_at is not None and place.gone_at <= now
+            for name, live in self._namespaces.items()
+            if live.deleted_at is not None and live.deleted_at <= now
         ]
-        for name in gone:
+        for name in deleted:
             del self._namespaces[name]
         return self._namespaces
 
     async def render(self, request: RenderRequest) -> Bundle:
-        told = (request.commit, sorted(request.config.items()))
-        release = Release(request.commit, request.images, _digest(told))
+        content = (request.commit, sorted(request.config.items()))
+        release = Release(request.commit, request.images, _digest(content))
 
-        def made(kind: str) -> Manifest:
+        def manifest(kind: str) -> Manifest:
             metadata = {"name": "shop", "namespace": request.namespace}
-            content = {"commit": request.commit, "release": release.id, "config": dict(request.config)}
-            return {"kind": kind, "metadata": metadata, **content}
+            fields = {"commit": request.commit, "release": release.id, "config": dict(request.config)}
+            return {"kind": kind, "metadata": metadata, **fields}
 
         waves: dict[Wave, tuple[Manifest, ...]] = {
-            Wave.CONFIGURATION: (made("ConfigMap"),),
-            Wave.WORKLOADS: (made("Deployment"),),
-            Wave.ROUTE: (made("HTTPRoute"),),
+            Wave.CONFIGURATION: (manifest("ConfigMap"),),
+            Wave.WORKLOADS: (manifest("Deployment"),),
+            Wave.ROUTE: (manifest("HTTPRoute"),),
         }
         digests = {
             wave: hashlib.sha256(repr(objects).encode()).hexdigest() for wave, objects in waves.items()
@@ -202,13 +202,13 @@ class ModelCluster:
         return Bundle(release, waves, digests=digests)
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
-        place = self.namespaces.get(name)
+        live = self.namespaces.get(name)
         await self._moment()
-        if place is None:
+        if live is None:
             return NamespaceView(NamespaceState.ABSENT)
-        if place.environment != environment:
+        if live.environment != environment:
             return NamespaceView(NamespaceState.FOREIGN)
-        return NamespaceView(NamespaceState.OURS if place.gone_at is None else NamespaceState.TERMINATING)
+        return NamespaceView(NamespaceState.OURS if live.deleted_at is None else NamespaceState.TERMINATING)
 
     async def prepare(
         self,
@@ -222,38 +222,38 @@ class ModelCluster:
         await self._moment()
         await fence()
         self._before_write()
-        place = self.namespaces.setdefault(name, FakeNamespace(environment))
-        if place.environment != environment:
-            raise Rejected(f"There is a namespace {name} that is not this environment's.")
-        if place.gone_at is not None:
+        live = self.namespaces.setdefault(name, FakeNamespace(environment))
+        if live.environment != environment:
+            raise Rejected(f"Namespace {name} belongs to another environment.")
+        if live.deleted_at is not None:
             raise Unavailable(f"Namespace {name} is still being deleted.")
         await self._moment()
 
     async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
-        for each in objects:
+        for manifest in objects:
             await self._moment()
             await fence()
-            place = self.namespaces.get(namespace)
-            if place is None or place.gone_at is not None:
-                raise Unavailable(f"Namespace {namespace} is not there.")
+            live = self.namespaces.get(namespace)
+            if live is None or live.deleted_at is not None:
+                raise Unavailable(f"Namespace {namespace} does not exist.")
             self._before_write()
-            kind = str(each["kind"])
-            if place.objects.get(kind) != each:
-                place.objects[kind] = each
-                place.changed_at[kind] = self._clock()
+            kind = str(manifest["kind"])
+            if live.objects.get(kind) != manifest:
+                live.objects[kind] = manifest
+                live.changed_at[kind] = self._clock()
             await self._moment()
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
-        place = self.namespaces.get(namespace)
+        live = self.namespaces.get(namespace)
         await self._moment()
-        return [self._state(place, each) for each in objects]
+        return [self._state(live, manifest) for manifest in objects]
 
-    def _state(self, place: FakeNamespace | None, wanted: Manifest) -> ObjectState:
-        kind = str(wanted["kind"])
-        if place is None or place.objects.get(kind) != wanted:
-            return ObjectState(kind, "shop", Condition.PROGRESSING, "it is not there")
-        if self._clock() < place.changed_at[kind] + _START:
-            return ObjectState(kind, "shop", Condition.PROGRESSING, "it starts")
+    def _state(self, live: FakeNamespace | None, expected: Manifest) -> ObjectState:
+        kind = str(expected["kind"])
+        if live is None or live.objects.get(kind) != expected:
+            return ObjectState(kind, "shop", Condition.PROGRESSING, "it does not exist")
+        if self._clock() < live.changed_at[kind] + _START:
+            return ObjectState(kind, "shop", Condition.PROGRESSING, "it is starting")
         return ObjectState(kind, "shop", Condition.READY)
 
     # The model's configuration names neither data nor secrets.
@@ -269,8 +269,8 @@ class ModelCluster:
         raise AssertionError("there are no secrets")
 
     async def data(self, namespace: str, environment: EnvironmentKey) -> DataRecord | None:
-        place = self.namespaces.get(namespace)
-        return place.data if place is not None else None
+        live = self.namespaces.get(namespace)
+        return live.data if live is not None else None
 
     async def record_data(
         self, namespace: str, environment: EnvironmentKey, record: DataRecord, fence: Fence
@@ -278,8 +278,8 @@ class ModelCluster:
         await self._moment()
         await fence()
         self._before_write()
-        if (place := self.namespaces.get(namespace)) is not None:
-            place.data = record
+        if (live := self.namespaces.get(namespace)) is not None:
+            live.data = record
 
     async def reset_data(self, namespace: str, environment: EnvironmentKey, fence: Fence) -> Sequence[str]:
         raise AssertionError("there is no data")
@@ -304,17 +304,17 @@ class ModelCluster:
         return ()
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
-        place = self.namespaces.get(name)
+        live = self.namespaces.get(name)
         await self._moment()
         await fence()
         self._before_write()
-        if place is not None and place.environment == environment and place.gone_at is None:
-            place.gone_at = self._clock() + _START
+        if live is not None and live.environment == environment and live.deleted_at is None:
+            live.deleted_at = self._clock() + _START
         await self._moment()
 
 
 class ModelGateway:
-    """Carries what the cluster's route says."""
+    """Serves the release of the cluster's route."""
 
     def __init__(self, cluster: ModelCluster, moment: Moment) -> None:
         self._cluster = cluster
@@ -328,15 +328,15 @@ class ModelGateway:
 
     async def get(self, host: str, path: str) -> Answer:
         label = host.partition(".")[0]
-        place, _, repository = label.removeprefix("pr-").partition("-")
-        found = self._cluster.namespaces.get(f"gr-{repository}-pr-{place}")
-        route = found.objects.get("HTTPRoute") if found is not None and found.gone_at is None else None
+        number, _, repository = label.removeprefix("pr-").partition("-")
+        live = self._cluster.namespaces.get(f"gr-{repository}-pr-{number}")
+        route = live.objects.get("HTTPRoute") if live is not None and live.deleted_at is None else None
         await self._moment()
         return Answer(404) if route is None else Answer(200, str(route["release"]))
 
 
 class RecordedStore:
-    """The store's environments, with the world changing before and after each write."""
+    """The store's environments; GitHub and the cluster may change before and after each write."""
 
     def __init__(self, environments: SqlEnvironmentStore, moment: Moment) -> None:
         self._environments = environments
@@ -376,9 +376,9 @@ class RecordedStore:
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
         await self._moment()
-        turn = await self._environments.admit(claim, environment, caps)
+        position = await self._environments.admit(claim, environment, caps)
         await self._moment()
-        return turn
+        return position
 
     async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
         return await self._environments.removal(repository, before)

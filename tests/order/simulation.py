@@ -1,4 +1,4 @@
-"""The real store, queue and reconciler among modelled peers, with a world that changes while they work."""
+"""The real store, queue and reconciler with models of GitHub and the cluster that change during a run."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ from tests.unit.environments.fakes import github_ports
 
 NUMBER = 7
 IDLE = 10_000
-"""A gap in which all work that there is comes to its end."""
+"""A gap in which all queued work finishes."""
 LEASE_SECONDS = 60
-MOST_RUNS = 300
-"""What has not settled after so many runs never will."""
+MAX_RUNS = 300
+"""Work that has not settled after this many runs never settles."""
 
 
 class Killed(BaseException):
-    """The process ends here: nothing after it is done."""
+    """The process ends here."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happens `gap` moments after the step before, or as soon as nothing runs."""
+    """An action, `gap` moments after the step before it or as soon as nothing runs."""
 
     gap: int
-    happens: Callable[[], Awaitable[None]]
+    run: Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ _ids = count(1000)
 
 
 class Simulation:
-    """A repository of its own with one pull request. One store serves any number, one after the other."""
+    """One repository with one pull request. Simulations may share a store, one after another."""
 
     def __init__(self, store: Store, clock: ManualClock) -> None:
         self.repository = Repository(next(_ids), 20, "acme", "shop")
@@ -74,13 +74,13 @@ class Simulation:
         self.moments = 0
         self._steps: deque[Step] = deque()
         self._due = 0
-        self._told: PullRequest | None = None
+        self._delivered: PullRequest | None = None
         self._events = 0
         self.start()
 
     def start(self) -> None:
-        """A new process: nothing but the store remembers anything."""
-        peers = Ports(
+        """Starts a new process: only the store keeps state."""
+        ports = Ports(
             environments=RecordedStore(self.store.environments, self._moment),
             registry=ModelRegistry(self._moment),
             renderer=self.cluster,
@@ -94,9 +94,9 @@ class Simulation:
             describe=describe,
             **github_ports(self.github),
         )
-        self._reconciler = EnvironmentHandler(peers, Policy())
+        self._reconciler = EnvironmentHandler(ports, Policy())
 
-    # What people do
+    # Actions of users
 
     def open(self) -> Event:
         pull = replace(pull_request("", self.clock()), repository=self.repository, number=NUMBER)
@@ -113,19 +113,19 @@ class Simulation:
         return self.edit("reopened", open=True)
 
     def edit(self, action: str, **to: object) -> Event:
-        assert self.github.pull is not None, "it is opened first"
+        assert self.github.pull is not None, "open it first"
         self._events += 1
         pull = replace(self.github.pull, **to)  # type: ignore[arg-type]  # its fields
         self.github.pull = pull = replace(
             pull, updated_at=self.clock() + timedelta(microseconds=self._events)
         )
-        told = {"state": "open" if pull.open else "closed", "head": {"sha": pull.head_sha}}
-        body = self._payload(action=action, number=NUMBER, pull_request=told, changes={"base": {}})
+        shown = {"state": "open" if pull.open else "closed", "head": {"sha": pull.head_sha}}
+        body = self._payload(action=action, number=NUMBER, pull_request=shown, changes={"base": {}})
         return Event("pull_request", self._guid(), body, pull)
 
     def configure(self, configuration: str) -> Event:
         """Pushes another `.greenroom.yml` to the default branch."""
-        assert self.github.pull is not None, "it is opened first"
+        assert self.github.pull is not None, "open it first"
         self._events += 1
         self.github.configuration = configuration
         body = self._payload(ref="refs/heads/main", commits=[{"modified": [CONFIG_FILE]}])
@@ -139,53 +139,53 @@ class Simulation:
 
     def _payload(self, **content: object) -> bytes:
         repository, owner = self.repository, {"login": self.repository.owner}
-        told = {"id": repository.id, "name": repository.name, "owner": owner, "default_branch": "main"}
+        listed = {"id": repository.id, "name": repository.name, "owner": owner, "default_branch": "main"}
         installation = {"id": repository.installation_id}
-        return json.dumps({**content, "repository": told, "installation": installation}).encode()
+        return json.dumps({**content, "repository": listed, "installation": installation}).encode()
 
-    # What the network and the machine do
+    # Actions of the network and the machine
 
     async def deliver(self, event: Event) -> None:
         reading = parse_delivery(event.name, event.guid, event.body, self.clock())
         await self.store.deliveries.record(reading.delivery, reading.effects)
-        if self._told is None or self._told.updated_at < event.pull.updated_at:
-            self._told = event.pull
+        if self._delivered is None or self._delivered.updated_at < event.pull.updated_at:
+            self._delivered = event.pull
 
     async def kill(self) -> None:
         raise Killed
 
     async def stall(self) -> None:
-        """The process stands still; its leases run out, and another one takes over."""
+        """Suspends the process; its leases expire and another process takes over."""
         self.clock.advance(LEASE_SECONDS + 1)
         await self.work(1)
 
     async def sweep(self) -> None:
         github: Any = self.github  # a resync asks for pull requests only
         await Resync(
-            github, github, github, self.store.environments, self.store.deliveries, 10, _Silent()
+            github, github, github, self.store.environments, self.store.deliveries, 10, _NoMetrics()
         ).all_repositories()
 
-    # The work
+    # Work
 
     async def play(self, steps: Iterable[Step]) -> None:
-        """Lets the steps happen while the work goes on, and returns when nothing is left to do."""
+        """Runs the steps during the work; returns when no work is left."""
         self._steps.extend(steps)
         self._due = self.moments
         await self.settle()
 
     async def settle(self) -> None:
-        """Works until nothing is left to do, moving the clock to whatever is waited for."""
-        for _ in range(MOST_RUNS):
+        """Works until no work is left; moves the clock to the next due key."""
+        for _ in range(MAX_RUNS):
             try:
                 if not await self.work(1) and not await self._time_passes():
                     return
             except Killed:
                 self.start()
                 self.clock.advance(LEASE_SECONDS + 1)
-        raise AssertionError(f"it does not settle: {await self.environment()}")
+        raise AssertionError(f"not settled: {await self.environment()}")
 
     async def _time_passes(self) -> bool:
-        """To the next step, or to the next work when the step is for when there is none."""
+        """Moves to the next step or the next due key; False when neither exists."""
         due = await self.store.queue.next_due()
         if self._steps and (due is None or self._steps[0].gap < IDLE):
             await self._next_step()
@@ -196,7 +196,7 @@ class Simulation:
         return True
 
     async def work(self, runs: int) -> int:
-        """Runs keys that are due, as the worker does; gives how many."""
+        """Runs keys that are due, as the worker does; returns their number."""
         done = 0
         while done < runs:
             claims = await self.store.queue.claim("me", 1, LEASE_SECONDS)
@@ -204,7 +204,7 @@ class Simulation:
                 break
             if claims[0].key == WorkKey.environment(self.key):
                 await self._run(claims[0])
-            else:  # left by a stage whose story went wrong
+            else:  # left by a stage of a failed test
                 await self.store.queue.finish(claims[0])
             done += 1
         return done
@@ -229,45 +229,47 @@ class Simulation:
     async def _next_step(self) -> None:
         step = self._steps.popleft()
         self._due = self.moments
-        await step.happens()
+        await step.run()
 
     def _before_write(self) -> None:
-        """Once a newer desire was acknowledged, nothing is written that was decided without it."""
-        told, read = self._told, self.github.read
+        """After a newer state was acknowledged, nothing is written that was decided without it."""
+        delivered, read = self._delivered, self.github.read
         assert read is not None, "nothing is written before the pull request was read"
-        if told is not None and told.updated_at > read.updated_at:
-            assert (told.head_sha, told.open) == (read.head_sha, read.open), "written for an older desire"
+        if delivered is not None and delivered.updated_at > read.updated_at:
+            assert (delivered.head_sha, delivered.open) == (read.head_sha, read.open), (
+                "written for an older state"
+            )
 
-    # What is seen at the end
+    # Results
 
     async def environment(self) -> Environment | None:
         return await self.store.environments.get(self.key)
 
-    async def is_exactly_right(self) -> None:
-        """Preview, pull request and record say what GitHub says, and nothing else is there."""
-        pull, said = self.github.pull, self.github.reported
+    async def assert_converged(self) -> None:
+        """Namespace, report and record match the pull request, and no other namespace exists."""
+        pull, reported = self.github.pull, self.github.reported
         environment = await self.environment()
-        places = list(self.cluster.namespaces.values())
+        namespaces = list(self.cluster.namespaces.values())
         if pull is None or not pull.open:
-            assert places == []
+            assert namespaces == []
             assert environment is None or environment.status.state is EnvironmentState.GONE
-            assert said is None or said.state is EnvironmentState.GONE
+            assert reported is None or reported.state is EnvironmentState.GONE
             return
         assert environment is not None
         assert environment.status.state is EnvironmentState.READY
         assert environment.status.commit == environment.status.live_commit == pull.head_sha
-        assert said is not None
-        assert (said.state, said.commit) == (EnvironmentState.READY, pull.head_sha)
-        assert said.url == environment.status.url
-        assert [place.commits for place in places] == [{pull.head_sha}]
-        assert set(places[0].objects) == {"ConfigMap", "Deployment", "HTTPRoute"}
+        assert reported is not None
+        assert (reported.state, reported.commit) == (EnvironmentState.READY, pull.head_sha)
+        assert reported.url == environment.status.url
+        assert [namespace.commits for namespace in namespaces] == [{pull.head_sha}]
+        assert set(namespaces[0].objects) == {"ConfigMap", "Deployment", "HTTPRoute"}
 
 
-class _Silent:
-    """Telemetry that nobody reads."""
+class _NoMetrics:
+    """Discards metrics."""
 
     def swept(self, sweep: str, enqueued: int) -> None:
         pass
 
     def breaker_tripped(self, sweep: str) -> None:
-        raise AssertionError("nothing is taken away here")
+        raise AssertionError("the breaker tripped")

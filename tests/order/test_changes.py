@@ -1,4 +1,4 @@
-"""What changes besides the head: the configuration, labels, draft, the base branch."""
+"""Changes of the configuration, the labels, the draft state and the base branch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LABELS = CONFIGURATION + "  skip: {labels: [wip]}\n"
 PATHS = CONFIGURATION + "  skip: {paths_only: [docs/**]}\n"
 
 
-async def happen(simulation: Simulation, action: str, **to: object) -> None:
+async def edit(simulation: Simulation, action: str, **to: object) -> None:
     await simulation.deliver(simulation.edit(action, **to))
     await simulation.settle()
 
@@ -21,10 +21,10 @@ async def ready(simulation: Simulation, configuration: str = CONFIGURATION) -> N
     simulation.github.configuration = configuration
     await simulation.deliver(simulation.open())
     await simulation.settle()
-    await simulation.is_exactly_right()
+    await simulation.assert_converged()
 
 
-async def is_skipped(simulation: Simulation, rule: str) -> None:
+async def assert_skipped(simulation: Simulation, rule: str) -> None:
     environment = await simulation.environment()
     assert environment is not None
     assert (environment.status.state, environment.status.end) == (EnvironmentState.REFUSED, EndReason.SKIPPED)
@@ -34,11 +34,11 @@ async def is_skipped(simulation: Simulation, rule: str) -> None:
 
 
 def colour(simulation: Simulation) -> str:
-    [place] = simulation.cluster.namespaces.values()
-    return str(place.objects["Deployment"]["config"]["COLOUR"])
+    [namespace] = simulation.cluster.namespaces.values()
+    return str(namespace.objects["Deployment"]["config"]["COLOUR"])
 
 
-async def test_a_healthy_preview_follows_the_configuration_on_the_default_branch(
+async def test_ready_preview_follows_the_default_branch_configuration(
     simulation: Simulation,
 ) -> None:
     await ready(simulation)
@@ -46,7 +46,7 @@ async def test_a_healthy_preview_follows_the_configuration_on_the_default_branch
     assert colour(simulation) == "blue"
     await simulation.deliver(simulation.configure(GREEN))
     await simulation.settle()
-    await simulation.is_exactly_right()
+    await simulation.assert_converged()
     assert colour(simulation) == "green"
     assert simulation.github.reported == before, "the same commit is ready at the same address"
     environment = await simulation.environment()
@@ -55,7 +55,7 @@ async def test_a_healthy_preview_follows_the_configuration_on_the_default_branch
     assert environment.status.release_id == environment.attempt.release.id
 
 
-async def test_a_check_that_the_configuration_adds_is_run(simulation: Simulation) -> None:
+async def test_added_check_runs(simulation: Simulation) -> None:
     await ready(simulation)
     await simulation.deliver(simulation.configure(CONFIGURATION.replace("[{", "[{http: /shelf}, {")))
     await simulation.settle()
@@ -63,7 +63,7 @@ async def test_a_check_that_the_configuration_adds_is_run(simulation: Simulation
     assert simulation.github.reported.checks == ("http-shelf: passed", "http-healthz: passed")
 
 
-async def test_a_configuration_that_breaks_is_told_and_mended(simulation: Simulation) -> None:
+async def test_invalid_configuration_is_reported_and_recovers(simulation: Simulation) -> None:
     await ready(simulation)
     await simulation.deliver(simulation.configure("version: 1\ncolour: blue\n"))
     await simulation.work(1)
@@ -71,19 +71,19 @@ async def test_a_configuration_that_breaks_is_told_and_mended(simulation: Simula
     assert simulation.github.reported.state is EnvironmentState.FAILED
     await simulation.deliver(simulation.configure(CONFIGURATION))
     await simulation.settle()
-    await simulation.is_exactly_right()
+    await simulation.assert_converged()
 
 
-async def test_the_newest_configuration_wins_while_the_preview_is_brought_up(simulation: Simulation) -> None:
+async def test_newest_configuration_wins_during_a_deployment(simulation: Simulation) -> None:
     await simulation.deliver(simulation.open())
     await simulation.work(1)
     await simulation.deliver(simulation.configure(GREEN))
     await simulation.settle()
-    await simulation.is_exactly_right()
+    await simulation.assert_converged()
     assert colour(simulation) == "green"
 
 
-async def test_a_push_to_the_default_branch_that_leaves_the_file_alone_changes_nothing(
+async def test_push_without_a_configuration_change_has_no_effect(
     simulation: Simulation,
 ) -> None:
     await ready(simulation)
@@ -96,73 +96,73 @@ async def test_a_push_to_the_default_branch_that_leaves_the_file_alone_changes_n
     assert after.status == before.status
 
 
-async def test_a_draft_waits_until_it_is_ready_for_review(simulation: Simulation) -> None:
+async def test_draft_is_skipped_until_ready_for_review(simulation: Simulation) -> None:
     await ready(simulation, DRAFTS)
-    await happen(simulation, "converted_to_draft", draft=True)
-    await is_skipped(simulation, "preview.skip.drafts")
-    await happen(simulation, "ready_for_review", draft=False)
-    await simulation.is_exactly_right()
+    await edit(simulation, "converted_to_draft", draft=True)
+    await assert_skipped(simulation, "preview.skip.drafts")
+    await edit(simulation, "ready_for_review", draft=False)
+    await simulation.assert_converged()
 
 
-async def test_a_label_takes_the_preview_away_and_its_removal_brings_it_back(simulation: Simulation) -> None:
+async def test_skip_label_removes_the_preview_until_unlabeled(simulation: Simulation) -> None:
     await ready(simulation, LABELS)
-    await happen(simulation, "labeled", labels=("bug",))
-    await simulation.is_exactly_right()
-    await happen(simulation, "labeled", labels=("bug", "wip"))
-    await is_skipped(simulation, "preview.skip.labels")
-    await happen(simulation, "unlabeled", labels=("bug",))
-    await simulation.is_exactly_right()
+    await edit(simulation, "labeled", labels=("bug",))
+    await simulation.assert_converged()
+    await edit(simulation, "labeled", labels=("bug", "wip"))
+    await assert_skipped(simulation, "preview.skip.labels")
+    await edit(simulation, "unlabeled", labels=("bug",))
+    await simulation.assert_converged()
 
 
-async def test_another_base_branch_may_change_which_paths_count(simulation: Simulation) -> None:
+async def test_base_branch_changes_which_paths_are_compared(simulation: Simulation) -> None:
     simulation.github.paths = {"release": ("docs/a.md",)}
     await ready(simulation, PATHS)
-    await happen(simulation, "edited", base_ref="release")
-    await is_skipped(simulation, "preview.skip.paths_only")
-    await happen(simulation, "edited", base_ref="main")
-    await simulation.is_exactly_right()
+    await edit(simulation, "edited", base_ref="release")
+    await assert_skipped(simulation, "preview.skip.paths_only")
+    await edit(simulation, "edited", base_ref="main")
+    await simulation.assert_converged()
 
 
-async def test_a_rule_that_the_configuration_drops_lets_the_preview_come(simulation: Simulation) -> None:
+async def test_removed_skip_rule_restores_the_preview(simulation: Simulation) -> None:
     simulation.github.configuration = DRAFTS
     await simulation.deliver(simulation.open())
     await simulation.settle()
-    await happen(simulation, "converted_to_draft", draft=True)
-    await is_skipped(simulation, "preview.skip.drafts")
+    await edit(simulation, "converted_to_draft", draft=True)
+    await assert_skipped(simulation, "preview.skip.drafts")
     await simulation.deliver(simulation.configure(CONFIGURATION))
     await simulation.settle()
-    await simulation.is_exactly_right()
+    await simulation.assert_converged()
 
 
-async def test_closed_and_reopened_again_and_again(simulation: Simulation) -> None:
+async def test_closed_and_reopened_repeatedly(simulation: Simulation) -> None:
     await ready(simulation)
     for _ in range(3):
         await simulation.deliver(simulation.close())
         await simulation.settle()
-        await simulation.is_exactly_right()
+        await simulation.assert_converged()
         await simulation.deliver(simulation.reopen())
         await simulation.settle()
-        await simulation.is_exactly_right()
+        await simulation.assert_converged()
 
 
-async def test_what_nobody_told_is_found_by_the_sweep(simulation: Simulation) -> None:
-    """Each of the deliveries is lost."""
+async def test_sweep_finds_lost_deliveries(simulation: Simulation) -> None:
+    """Every delivery is lost."""
     await ready(simulation, LABELS)
     simulation.configure(GREEN)
     await swept(simulation)
-    await simulation.is_exactly_right()
+    await simulation.assert_converged()
     assert colour(simulation) == "green"
     simulation.configure(LABELS)
     await swept(simulation)
     simulation.edit("labeled", labels=("wip",))
     await swept(simulation)
-    await is_skipped(simulation, "preview.skip.labels")
+    await assert_skipped(simulation, "preview.skip.labels")
     simulation.configure(DRAFTS)
     await swept(simulation)
-    await simulation.is_exactly_right()
+    await simulation.assert_converged()
     simulation.edit("converted_to_draft", draft=True)
     await swept(simulation)
-    await is_skipped(simulation, "preview.skip.drafts")
+    await assert_skipped(simulation, "preview.skip.drafts")
 
 
 async def swept(simulation: Simulation) -> None:
