@@ -132,7 +132,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
 def registry_client(settings: Settings) -> RegistryClient:
     path = settings.registry_credentials
     try:
-        credentials = Credentials.from_docker_config(Path(path).read_text()) if path else None
+        credentials = Credentials.from_file(Path(path)) if path else None
     except (OSError, ValueError) as error:
         raise GreenroomError(f"GREENROOM_REGISTRY_CREDENTIALS is invalid: {error}") from None
     return RegistryClient(credentials, settings.private_registries)

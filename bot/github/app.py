@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from bot.clients.proxies import Proxies
 from bot.github.client.connection import NO_METRICS, CallMetrics, Connection
 from bot.github.client.github_client import GitHubClient
 from bot.github.reporter.recovery import Recovery
@@ -43,8 +44,9 @@ class GitHubApp:
         ca_file: str | None = None,
         clock: Callable[[], datetime] = _now,
         metrics: CallMetrics = NO_METRICS,
+        proxies: Proxies | None = None,
     ) -> None:
-        self.connection = Connection(api_url, app_id, private_key, clock, ca_file, metrics)
+        self.connection = Connection(api_url, app_id, private_key, clock, ca_file, metrics, proxies)
         self.client = GitHubClient(self.connection, clock, metrics)
         self.web_url = web_url(api_url)
         recovery = Recovery(self.client, app_id)

@@ -6,7 +6,6 @@ import asyncio
 import hashlib
 import json
 import ssl
-import time
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Self
@@ -14,11 +13,13 @@ from typing import Self
 import httpx
 from cachetools import LRUCache
 
+from bot.clients.cache import VersionedCache
+from bot.clients.proxies import Proxies
 from bot.model.addresses import is_loopback_name
 from bot.model.errors import Rejected, Unavailable
 from bot.model.image_reference import DIGEST, TAG, ImageReference, parse_reference
 from bot.registry.challenge import Challenge, parse_challenge
-from bot.registry.credentials import Credentials
+from bot.registry.credentials import Credential, Credentials, IdentityToken, Login
 from bot.registry.transport import Resolver, Response, Transport, resolve_host
 
 ACCEPT = ", ".join(
@@ -49,11 +50,13 @@ class RegistryClient:
         *,
         resolver: Resolver = resolve_host,
         verify: ssl.SSLContext | None = None,
+        proxies: Proxies | None = None,
     ) -> None:
         self._credentials = credentials or Credentials()
-        self._transport = Transport(allowed_hosts, resolver, verify)
+        self._transport = Transport(allowed_hosts, resolver, verify, proxies)
         self._challenges: LRUCache[tuple[str, str], Challenge] = LRUCache(_CACHE_SIZE)
-        self._tokens: LRUCache[tuple[str, Challenge], tuple[str, float]] = LRUCache(_CACHE_SIZE)
+        self._tokens: VersionedCache[str] = VersionedCache(_CACHE_SIZE)
+        """By registry and repository: the tokens by challenge and credential."""
 
     async def aclose(self) -> None:
         await self._transport.aclose()
@@ -94,7 +97,7 @@ class RegistryClient:
             raise Rejected(f"the registry {reference.registry} requires an unsupported authentication scheme")
         if challenge.scheme == "bearer":
             self._challenges[reference.registry, reference.repository] = challenge
-        self._tokens.pop((reference.registry, challenge), None)
+        self._tokens.forget((reference.registry, reference.repository))
         return await self._authorized(method, url, reference, challenge)
 
     async def _authorized(
@@ -104,28 +107,50 @@ class RegistryClient:
         if challenge and challenge.scheme == "bearer":
             headers["Authorization"] = f"Bearer {await self._token(challenge, reference)}"
         elif challenge:
-            headers["Authorization"] = self._credentials.header(reference.registry) or ""
-        if headers.get("Authorization") == "":
-            raise _access_denied(reference)
-        return await self._transport.send(method, url, headers, _base(reference))
+            credential = await self._credentials.find(reference)
+            if not isinstance(credential, Login):
+                raise _access_denied(reference)
+            headers["Authorization"] = credential.header
+        response = await self._transport.send(method, url, headers, _base(reference))
+        if response.status in (401, 403) and challenge:
+            self._credentials.forget(reference)
+        return response
 
     async def _token(self, challenge: Challenge, reference: ImageReference) -> str:
-        """A valid token. The cache's key contains the registry, so that no token is sent to another one."""
-        token, expires = self._tokens.get((reference.registry, challenge), ("", 0.0))
-        if time.monotonic() < expires:
-            return token
+        """A valid token. The cache's scope contains the registry, so that no token is sent to another one."""
+        credential = await self._credentials.find(reference)
+
+        async def request() -> tuple[str, float]:
+            response = await self._request_token(challenge, reference, credential)
+            if response.status in (400, 401, 403) and credential is not None:
+                self._credentials.forget(reference)
+                raise _access_denied(reference)
+            _raise_for_status(reference, response)
+            token, seconds = _parse_token(reference, response)
+            return token, min(seconds, MAX_TOKEN_SECONDS) - MARGIN
+
+        scope = (reference.registry, reference.repository)
+        return await self._tokens.get(scope, (challenge, credential), request)
+
+    async def _request_token(
+        self, challenge: Challenge, reference: ImageReference, credential: Credential | None
+    ) -> Response:
+        """With an identity token by OAuth 2.0 (POST), otherwise by the distribution protocol (GET)."""
         realm, base = _realm(challenge, reference), _base(reference)
         scope = challenge.scope or f"repository:{reference.repository}:pull"
         parameters = {"service": challenge.service, "scope": scope}
-        realm = realm.copy_merge_params({name: value for name, value in parameters.items() if value})
-        login = self._credentials.header(reference.registry)
-        headers = {"Accept": "application/json"} | ({"Authorization": login} if login else {})
-        response = await self._transport.send("GET", realm, headers, base)
-        _raise_for_status(reference, response)
-        token, seconds = _parse_token(reference, response)
-        lifetime = min(seconds, MAX_TOKEN_SECONDS) - MARGIN
-        self._tokens[reference.registry, challenge] = (token, time.monotonic() + lifetime)
-        return token
+        parameters = {name: value for name, value in parameters.items() if value}
+        headers = {"Accept": "application/json"}
+        if isinstance(credential, IdentityToken):
+            grant = {
+                "grant_type": "refresh_token",
+                "client_id": "greenroom",
+                "refresh_token": credential.token,
+            }
+            return await self._transport.send("POST", realm, headers, base, {**parameters, **grant})
+        if credential is not None:
+            headers["Authorization"] = credential.header
+        return await self._transport.send("GET", realm.copy_merge_params(parameters), headers, base)
 
 
 def _reference(image: str, tag: str) -> ImageReference:

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.clients.proxies import InvalidProxy, Proxies
 from bot.model.hosts import HostGrants
 from bot.model.size import Size
 from bot.settings.values import (
@@ -122,12 +123,14 @@ class Settings(BaseModel):
     )
     registry_credentials: File | None = Field(
         default=None,
-        description="File in the format of Docker's `config.json` with credentials for registries.",
+        description="File with credentials for registries, in the format of Docker's `config.json` or of "
+        "`containers-auth.json(5)`. It is read again when it changes.",
     )
     private_registries: Hosts = Field(
         default=(),
-        description="Registries with private addresses from which images may come: `HOST` or `HOST:PORT`, "
-        "separated by commas. Registries with public addresses need no entry.",
+        description="Registries with private or loopback addresses from which images may come: `HOST` or "
+        "`HOST:PORT`, separated by commas. Registries with public addresses need no entry; all others are "
+        "refused.",
     )
     render_hosts: Hosts = Field(
         default=(),
@@ -251,10 +254,18 @@ class _FromEnvironment(Settings, BaseSettings):
 
 def read_settings() -> Settings:
     """The settings from the environment; SettingsError names every missing and invalid one."""
+    problems: list[str] = []
     try:
-        return _FromEnvironment.model_validate({})
+        Proxies.from_environment()
+    except InvalidProxy as error:
+        problems = [str(error)]
+    try:
+        settings = _FromEnvironment.model_validate({})
     except ValidationError as error:
-        raise SettingsError([_problem(details) for details in error.errors(include_input=False)]) from None
+        problems = [*(_problem(details) for details in error.errors(include_input=False)), *problems]
+    if problems:
+        raise SettingsError(problems)
+    return settings
 
 
 def variable(field: str) -> str:

@@ -141,7 +141,7 @@ async def test_registry_redirect_to_a_private_address_is_rejected(
     harness: Harness, tmp_path: Path, realm: str
 ) -> None:
     before = len(harness.server.calls) if harness.server else 0
-    async with registry_that_sends_to(realm) as host, RegistryClient() as registry:
+    async with registry_that_sends_to(realm) as host, RegistryClient(allowed_hosts=["127.0.0.1"]) as registry:
         text = f"version: 1\nimages: {{shop: '{host}/acme/shop'}}\nmanifests: {PLAIN}\n"
         comment = await comment_on(harness, tmp_path, GitHub(text, {}), registry)
     assert "registry" in comment

@@ -6,15 +6,14 @@ import ssl
 import tempfile
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
+from bot.clients.proxies import Proxies
 from bot.cluster.client.api import ApiTelemetry, KubernetesApi, NoApiTelemetry
 from bot.cluster.names import FIELD_MANAGER
-from bot.model.addresses import is_loopback_name
 from bot.model.errors import GreenroomError
 
 
@@ -30,8 +29,12 @@ async def connect(
     telemetry: ApiTelemetry = _NO_TELEMETRY,
     *,
     user_agent: str = FIELD_MANAGER,
+    proxies: Proxies | None = None,
 ) -> KubernetesApi:
-    """Reads the connection's settings without a request to the cluster. Raises ConnectionFailed."""
+    """Reads the connection's settings without a request to the cluster. Raises ConnectionFailed.
+
+    `proxy-url` of the kubeconfig has priority over the environment's proxies.
+    """
     configuration = Configuration()
     # The library writes inline keys to files; they are deleted once the client has loaded them.
     with tempfile.TemporaryDirectory(prefix="greenroom-") as folder:
@@ -39,9 +42,10 @@ async def connect(
             await _from_file(_existing(kubeconfig), configuration, folder)
         else:
             _from_pod(configuration)
-        if is_loopback_name(urlsplit(configuration.host).hostname or ""):
-            # A proxy of the environment does not reach this machine's loopback address.
-            configuration.client_session_kwargs = {"trust_env": False}
+        # The library's own choice ignores networks in NO_PROXY.
+        configuration.client_session_kwargs = {"trust_env": False}
+        if not configuration.proxy:
+            configuration.proxy = (proxies or Proxies.from_environment()).for_url(configuration.host)
         try:
             client = ApiClient(configuration)
         except (OSError, ssl.SSLError, ValueError) as error:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.clients.proxies import proxy_variables
+
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _MAX_STDERR = 4000
 _CHUNK = 64 * 1024
@@ -81,6 +83,7 @@ def _environment(program: str, home: Path, limits: Limits, online: bool) -> dict
         **{f"XDG_{name}_HOME": str(home / name.lower()) for name in ("CACHE", "CONFIG", "DATA", "STATE")},
         # Kustomize runs git to fetch remote bases.
         "PATH": os.environ.get("PATH", os.defpath) if online else str(Path(program).parent),
+        **(proxy_variables() if online else {}),
         "LANG": "C.UTF-8",
         # Both tools are written in Go: collect garbage below the limit, and use few threads.
         "GOMEMLIMIT": str(limits.memory * 3 // 4),

@@ -8,6 +8,8 @@ from types import TracebackType
 
 import httpx
 
+from bot.clients.proxies import Proxies
+from bot.clients.transport import ProxyTransport
 from bot.model.manifest import RELEASE_HEADER, Answer
 from bot.model.plain_text import plain_text
 from bot.settings import Domain
@@ -20,18 +22,26 @@ _LOOPBACK = "127.0.0.1"
 class HttpGateway:
     """Sends requests to hosts of a domain.
 
-    `address` (HOST:PORT) is connected to instead of the host, for domains that the bot cannot resolve; the
-    Host header and TLS name remain the environment's. `ca_file` contains certificates in PEM.
+    `address` (HOST:PORT) is connected to instead of the host, for domains that the bot cannot resolve, and
+    without a proxy; the Host header and TLS name remain the environment's. `ca_file` contains certificates in
+    PEM.
     """
 
-    def __init__(self, domain: Domain, address: str | None = None, ca_file: str | None = None) -> None:
+    def __init__(
+        self,
+        domain: Domain,
+        address: str | None = None,
+        ca_file: str | None = None,
+        proxies: Proxies | None = None,
+    ) -> None:
         self._domain = domain
         self._address = address
         trust = ssl.create_default_context(cafile=ca_file) if domain.scheme == "https" else False
-        # A bare transport: no cookies, redirects or proxies. Each request has its own connection, so that
-        # consecutive requests can reach different replicas.
+        # A bare transport: no cookies or redirects. Each request has its own connection, so that consecutive
+        # requests can reach different replicas.
         limits = httpx.Limits(max_keepalive_connections=0)
-        self._http = httpx.AsyncHTTPTransport(verify=trust, limits=limits, trust_env=False)
+        chosen = Proxies() if address else proxies or Proxies.from_environment()
+        self._http = ProxyTransport(chosen, trust, limits)
 
     async def __aenter__(self) -> HttpGateway:
         return self

@@ -4,7 +4,7 @@ import base64
 import binascii
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -23,6 +23,8 @@ class Tokens:
 
     users: Mapping[str, str] = field(default_factory=dict, repr=False)
     seconds: int = 300
+    identity_tokens: Collection[str] = field(default=(), repr=False)
+    """Refresh tokens that are accepted as OAuth 2.0 grants."""
     issued: int = 0
     _granted: dict[str, tuple[float, str]] = field(default_factory=dict, repr=False)
 
@@ -41,6 +43,12 @@ class Tokens:
             and bool(user)
             and secrets.compare_digest(user.encode(), password.encode())
         )
+
+    def may_refresh(self, form: Mapping[str, object]) -> bool:
+        """Whether this OAuth 2.0 request gets a token."""
+        token = str(form.get("refresh_token", "")).encode()
+        accepted = any(secrets.compare_digest(token, other.encode()) for other in self.identity_tokens)
+        return form.get("grant_type") == "refresh_token" and bool(form.get("client_id")) and accepted
 
     def issue(self, scope: str) -> dict[str, object]:
         """A token for `scope`, as the token endpoint answers."""
@@ -86,10 +94,11 @@ class RegistryServer:
         anonymous: bool = False,
         users: Mapping[str, str] | None = None,
         token_seconds: int = 300,
+        identity_tokens: Collection[str] = (),
     ) -> None:
         self._root, self._port, self._anonymous = root, port, anonymous
         self._runner: web.AppRunner | None = None
-        self.tokens = Tokens(users or {}, token_seconds)
+        self.tokens = Tokens(users or {}, token_seconds, identity_tokens)
         self.faults = Faults()
         self.requests: list[tuple[str, str, int]] = []
         """Method, path and status of every request that was answered."""
@@ -112,6 +121,7 @@ class RegistryServer:
             [
                 web.route("*", FAULTS_PATH, self.faults.handle),
                 web.get("/token", self._token),
+                web.post("/token", self._refresh),
                 web.get("/v2/", self._base),
                 web.get("/v2/{name:.+}/tags/list", self._tags),
                 web.get("/v2/{name:.+}/manifests/{reference}", self._manifest),
@@ -150,6 +160,13 @@ class RegistryServer:
         if not self.tokens.may_ask(request.headers.get("Authorization", "")):
             return _error(401, "UNAUTHORIZED", "authentication required")
         return web.json_response(self.tokens.issue(" ".join(request.query.getall("scope", []))))
+
+    async def _refresh(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        if not self.tokens.may_refresh(form):
+            return web.json_response({"error": "invalid_grant"}, status=400)
+        answer = self.tokens.issue(str(form.get("scope", "")))
+        return web.json_response({name: value for name, value in answer.items() if name != "token"})
 
     def _authorize(self, request: web.Request, scope: str) -> None:
         if self._anonymous or self.tokens.allows(request.headers.get("Authorization", ""), scope):

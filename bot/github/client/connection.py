@@ -18,6 +18,8 @@ from githubkit.cache import MemCacheStrategy
 from githubkit.core import GitHubCore
 from githubkit.exception import GitHubException, RequestError, RequestFailed, RequestTimeout
 
+from bot.clients.proxies import Proxies
+from bot.clients.transport import ProxyTransport
 from bot.github.client.failures import failure
 from bot.model.errors import Rejected, Unavailable
 
@@ -95,17 +97,18 @@ class Connection:
         clock: Callable[[], datetime],
         ca_file: str | None = None,
         metrics: CallMetrics = NO_METRICS,
+        proxies: Proxies | None = None,
     ) -> None:
-        verify: bool | ssl.SSLContext = True
+        verify = httpx.create_ssl_context() if ca_file is None else ssl.create_default_context()
         if ca_file is not None:
-            verify = ssl.create_default_context()
             verify.load_verify_locations(cafile=ca_file)
         self._core = _Core(
             UnauthAuthStrategy(),
             base_url=api_url,
             user_agent="greenroom",
             timeout=_SECONDS,
-            ssl_verify=verify,
+            trust_env=False,
+            async_transport=ProxyTransport(proxies or Proxies.from_environment(), verify),
             # By default githubkit shares signed tokens of an App id across the process.
             cache_strategy=MemCacheStrategy(),
             http_cache=False,
@@ -209,6 +212,8 @@ async def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
 
 def _unreachable(error: RequestError[Any]) -> Unavailable:
     # Only connection errors are quoted: other messages could contain parts of the request.
+    if isinstance(error.exc, httpx.ProxyError):
+        return Unavailable(f"GitHub cannot be reached: the proxy answered {error.exc}.")
     if isinstance(error.exc, httpx.ConnectError):
         return Unavailable(f"GitHub cannot be reached: {error.exc}.")
     return Unavailable(f"GitHub cannot be reached ({type(error.exc).__name__}).")

@@ -68,6 +68,14 @@ async def test_run_has_a_minimal_environment(tmp_path: Path, monkeypatch: pytest
     assert "SSH_AUTH_SOCK" not in environment
 
 
+async def test_only_an_online_tool_gets_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://proxy.example.com:3128")
+    tool = program(tmp_path, "import json, os; print(json.dumps(dict(os.environ)))")
+    for online in (True, False):
+        environment = json.loads(await run(tool, (), tmp_path, PATIENT, online=online))
+        assert ("https_proxy" in environment) == online
+
+
 async def test_run_has_no_network_where_possible(tmp_path: Path) -> None:
     tool = program(tmp_path, "import os; print(os.readlink('/proc/self/ns/net'))")
     inside = await run(tool, (), tmp_path, PATIENT)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,15 +18,21 @@ from bot.embedded.registry.faults import Fault
 from bot.model.errors import Rejected, Unavailable
 from bot.registry import client as client_module
 from bot.registry.client import RegistryClient
-from bot.registry.credentials import Credentials
+from bot.registry.credentials import Credential, Credentials, DockerConfig, IdentityToken, Login
 
 DIGEST = f"sha256:{'ab' * 32}"
+ROBOT = Login("robot", "canary")
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def client_on_loopback(auths: Mapping[str, Credential] | None = None) -> RegistryClient:
+    """A client whose operator allows registries on this machine."""
+    return RegistryClient(Credentials(DockerConfig(auths or {})), ["127.0.0.1"])
 
 
 @pytest.fixture
 async def client() -> AsyncIterator[RegistryClient]:
-    async with RegistryClient() as client:
+    async with client_on_loopback() as client:
         yield client
 
 
@@ -74,7 +79,7 @@ async def test_token_is_cached_until_revoked(
 
 async def test_short_lived_token_is_not_cached(tmp_path: Path) -> None:
     await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
-    async with RegistryServer(tmp_path, token_seconds=5) as registry, RegistryClient() as client:
+    async with RegistryServer(tmp_path, token_seconds=5) as registry, client_on_loopback() as client:
         for _ in range(2):
             assert await client.resolve(f"{registry.host}/acme/shop", "abc")
         assert registry.tokens.issued == 2
@@ -93,13 +98,92 @@ async def test_credentials_give_access_to_a_private_registry(tmp_path: Path) -> 
     digest = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
     async with RegistryServer(tmp_path, users={"robot": "canary"}) as registry:
         image = f"{registry.host}/acme/shop"
-        async with RegistryClient() as anonymous:
+        async with client_on_loopback() as anonymous:
             with pytest.raises(Rejected, match="configure registry credentials"):
                 await anonymous.resolve(image, "abc")
-        auth = base64.b64encode(b"robot:canary").decode()
-        credentials = Credentials.from_docker_config(json.dumps({"auths": {registry.host: {"auth": auth}}}))
-        async with RegistryClient(credentials) as authenticated:
+        async with client_on_loopback({registry.host: ROBOT}) as authenticated:
             assert await authenticated.resolve(image, "abc") == digest
+
+
+async def test_identity_token_is_exchanged_by_post(tmp_path: Path) -> None:
+    digest = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
+    async with RegistryServer(tmp_path, users={"robot": "x"}, identity_tokens=["canary"]) as registry:
+        image = f"{registry.host}/acme/shop"
+        async with client_on_loopback({registry.host: IdentityToken("canary")}) as client:
+            for _ in range(3):
+                assert await client.resolve(image, "abc") == digest
+        assert registry.tokens.issued == 1
+        assert ("POST", "/token", 200) in registry.requests
+        async with client_on_loopback({registry.host: IdentityToken("expired")}) as client:
+            with pytest.raises(Rejected, match="denies") as caught:
+                await client.resolve(image, "abc")
+        assert "expired" not in str(caught.value)
+
+
+async def test_token_request_with_a_secret_is_not_redirected() -> None:
+    seen: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        if request.path == "/token":
+            return web.Response(status=307, headers={"Location": f"http://{request.host}/elsewhere"})
+        realm = f'Bearer realm="http://{request.host}/token"'
+        return web.Response(status=401, headers={"WWW-Authenticate": realm})
+
+    async with answering(answer) as host, client_on_loopback({host: IdentityToken("canary")}) as client:
+        with pytest.raises(Rejected, match="redirects a request for a token"):
+            await client.resolve(f"{host}/shop", "a")
+    assert "/elsewhere" not in seen
+
+
+async def test_repositories_of_one_registry_use_their_own_credentials() -> None:
+    """The entry with the longest path applies, for the token and for nothing else."""
+    logins: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        authorization = request.headers.get("Authorization", "")
+        if request.path == "/token":
+            logins.append((request.query["scope"], authorization))
+            return web.json_response({"token": f"for-{len(logins)}"})
+        if authorization:
+            return web.Response(headers={"Docker-Content-Digest": DIGEST})
+        realm = f'Bearer realm="http://{request.host}/token"'  # the same challenge for each repository
+        return web.Response(status=401, headers={"WWW-Authenticate": realm})
+
+    async with answering(answer) as host:
+        acme, other = Login("acme", "canary"), Login("other", "canary")
+        auths = {f"{host}/acme": acme, f"{host}/acme/private": other}
+        async with client_on_loopback(auths) as client:
+            for image in ("acme/shop", "acme/private/shop", "acmeshop/shop"):
+                await client.resolve(f"{host}/{image}", "a")
+    assert logins == [
+        ("repository:acme/shop:pull", acme.header),
+        ("repository:acme/private/shop:pull", other.header),
+        ("repository:acmeshop/shop:pull", ""),
+    ]
+
+
+async def test_rotated_credentials_are_read_again(tmp_path: Path) -> None:
+    digest = await Builder(tmp_path / "images").build("acme/shop", "abc", samples.shop_files())
+    users = {"robot": "second"}
+    async with RegistryServer(tmp_path / "images", users=users, token_seconds=1) as registry:
+        file = tmp_path / "config.json"
+
+        def write(password: str) -> None:
+            login = {"username": "robot", "password": password}
+            replacement = tmp_path / "new.json"
+            replacement.write_text(json.dumps({"auths": {registry.host: login}}))
+            replacement.replace(file)
+
+        write("first!")
+        async with RegistryClient(Credentials.from_file(file), ["127.0.0.1"]) as client:
+            with pytest.raises(Rejected, match="denies"):
+                await client.resolve(f"{registry.host}/acme/shop", "abc")
+            write("second")
+            assert await client.resolve(f"{registry.host}/acme/shop", "abc") == digest
+            file.write_text("{")
+            with pytest.raises(Unavailable, match="GREENROOM_REGISTRY_CREDENTIALS is invalid"):
+                await client.resolve(f"{registry.host}/acme/shop", "abc")
 
 
 async def test_basic_authentication_without_tokens() -> None:
@@ -109,10 +193,10 @@ async def test_basic_authentication_without_tokens() -> None:
         return web.Response(headers={"Docker-Content-Digest": DIGEST})
 
     async with answering(answer) as host:
-        async with RegistryClient() as anonymous:
+        async with client_on_loopback() as anonymous:
             with pytest.raises(Rejected, match="configure registry credentials"):
                 await anonymous.resolve(f"{host}/shop", "a")
-        async with RegistryClient(Credentials({host: "Basic cm9ib3Q6Y2FuYXJ5"})) as authenticated:
+        async with client_on_loopback({host: ROBOT}) as authenticated:
             assert await authenticated.resolve(f"{host}/shop", "a") == DIGEST
 
 
@@ -232,16 +316,17 @@ async def test_realm_in_a_private_network_is_rejected(
 
 
 @pytest.mark.parametrize(
-    ("addresses", "allowed"),
-    [(["127.0.0.1"], False), (["169.254.169.254"], False), (["93.184.216.34", "169.254.169.254"], False)],
+    "addresses",
+    ["127.0.0.1", "10.0.0.1", "fd00::1", "169.254.169.254", "93.184.216.34 169.254.169.254"],
 )
-async def test_registry_with_forbidden_address_is_rejected(addresses: list[str], allowed: bool) -> None:
+async def test_registry_that_the_operator_does_not_list_must_be_public(addresses: str) -> None:
     async def resolver(host: str, port: int) -> Sequence[str]:
-        return addresses
+        return addresses.split()
 
     async with RegistryClient(resolver=resolver) as client:
-        with pytest.raises(Rejected, match="has an address that is not allowed"):
-            await client.resolve("registry.example/shop", "a")
+        for registry in ("registry.example", "localhost:5000", "127.0.0.1:5000"):
+            with pytest.raises(Rejected, match="has an address that is not allowed"):
+                await client.resolve(f"{registry}/shop", "a")
 
 
 async def test_allowed_host_can_have_any_address(registry: RegistryServer) -> None:
@@ -266,10 +351,10 @@ async def test_redirects_drop_the_token_and_are_checked() -> None:
         target = f"http://localhost:{request.host.rpartition(':')[2]}/elsewhere"
         return web.Response(status=307, headers={"Location": target})
 
-    async with answering(answer) as host, RegistryClient(Credentials({host: "Basic canary"})) as client:
+    async with answering(answer) as host, client_on_loopback({host: ROBOT}) as client:
         assert await client.resolve(f"{host}/shop", "a") == DIGEST
     assert seen[-1][0].startswith("localhost:")
-    assert [authorization for _, authorization in seen] == ["", "Basic canary", ""]
+    assert [authorization for _, authorization in seen] == ["", ROBOT.header, ""]
 
 
 @pytest.mark.parametrize(
@@ -297,8 +382,7 @@ async def test_token_is_not_sent_to_another_registry(tmp_path: Path) -> None:
             challenge = f'Bearer realm="{good.url}/token",service="{good.host}",scope="{scope}"'
             return web.Response(status=401, headers={"WWW-Authenticate": challenge})
 
-        login = f"Basic {base64.b64encode(b'robot:canary').decode()}"
-        async with answering(answer) as hostile, RegistryClient(Credentials({good.host: login})) as client:
+        async with answering(answer) as hostile, client_on_loopback({good.host: ROBOT}) as client:
             assert await client.resolve(f"{good.host}/acme/shop", "abc")
             with pytest.raises(Rejected):
                 await client.resolve(f"{hostile}/acme/shop", "abc")

@@ -56,6 +56,13 @@ def _problem(start: Start, **changes: str | None) -> str:
     return caught.value.problems[0]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("HTTPS_PROXY", "socks5://proxy:1080"), ("NO_PROXY", "10.0.0.0/99")]
+)
+def test_invalid_proxy_is_a_problem_of_the_settings(start: Start, name: str, value: str) -> None:
+    assert _problem(start, **{name: value}).startswith(f"{name} is invalid: ")
+
+
 def test_defaults_with_only_required_settings(start: Start) -> None:
     settings = start()
     assert settings.github_api_url == "https://api.github.com"
