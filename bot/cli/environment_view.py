@@ -17,6 +17,7 @@ from bot.model.times import format_timestamp
 
 _STATES = {
     EnvironmentState.READY: "bold green",
+    EnvironmentState.CHECKS_FAILED: "bold red",
     EnvironmentState.FAILED: "bold red",
     EnvironmentState.ASLEEP: "dim",
     EnvironmentState.GONE: "dim",
@@ -33,7 +34,9 @@ def show_list(views: Sequence[EnvironmentView]) -> None:
         return
     rows = []
     for view in views:
-        detail = view.url or (view.cause.summary if view.cause else headline(view))
+        detail = " ".join(filter(None, (view.url, view.cause.summary if view.cause else ""))) or headline(
+            view
+        )
         expires = format_timestamp(view.expires_at) if view.expires_at else ""
         rows.append((text(view.name, "bold"), _state(view), (view.commit or "")[:7], expires, detail))
     Console().print(table(("environment", "state", "commit", "expires", "URL or reason"), rows))

@@ -31,13 +31,13 @@ def show_stages(stages: Sequence[StageRecord]) -> None:
         print("No stages: nothing was promoted yet.")
         return
     now = datetime.now(UTC)
-    columns = ("repository", "stage", "kind", "release", "commit", "notes")
+    columns = ("repository", "stage", "kind", "desired release", "commit", "notes")
     rows = []
     for stage in stages:
         release = stage.target.release if stage.target is not None else None
-        running = (release.id, release.commit[:7]) if release is not None else ("", "")
+        desired = (release.id, release.commit[:7]) if release is not None else ("", "")
         rows.append(
-            (stage.repository.full_name, stage.name, stage.key.kind.value, *running, _notes(stage, now))
+            (stage.repository.full_name, stage.name, stage.key.kind.value, *desired, _notes(stage, now))
         )
     Console().print(table(columns, rows))
 
@@ -158,10 +158,18 @@ def _facts(view: StageView) -> list[tuple[str, str]]:
         ("kind", demo_policy(view)),
         ("since", format_time(view.since) if view.since is not None else ""),
         ("URL", view.url or "" if release is not None else ""),
+        ("running", _running(view)),
         ("commit", release.commit if release is not None else ""),
         *((f"image {name}", image.digest) for name, image in images),
         ("blocked", _blocked_by(view.lock, view.hold)),
     ]
+
+
+def _running(view: StageView) -> str:
+    """What runs, if it is not the desired release."""
+    if view.release is None or view.running == view.release:
+        return ""
+    return f"{view.running.id} of {view.running.commit[:7]}" if view.running is not None else "nothing"
 
 
 def _pending(pending: PendingPromotion) -> tuple[Text, Text, Text]:

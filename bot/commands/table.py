@@ -185,6 +185,7 @@ PREVIEW_STATE_VERBS = frozenset(verb for verb, entry in COMMANDS.items() if entr
 
 _OFFERED: Mapping[EnvironmentState, tuple[Verb, ...]] = {
     EnvironmentState.READY: (Verb.EXTEND, Verb.DESTROY, Verb.HELP),
+    EnvironmentState.CHECKS_FAILED: (Verb.REFRESH, Verb.WHY, Verb.DESTROY, Verb.HELP),
     EnvironmentState.ASLEEP: (Verb.PREVIEW, Verb.DESTROY, Verb.HELP),
     EnvironmentState.WAITING: (Verb.WHY, Verb.HELP),
     EnvironmentState.FAILED: (Verb.REFRESH, Verb.WHY, Verb.HELP),

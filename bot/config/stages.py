@@ -162,8 +162,8 @@ class Required(Strict):
     reviews: int = Field(default=0, ge=0, le=20)
 
 
-class Parity(StrEnum):
-    """What happens to a release whose objects differ from those of the stage where it was verified."""
+class Enforcement(StrEnum):
+    """What a finding about a release does to its promotion."""
 
     WARN = "warn"
     BLOCK = "block"
@@ -178,7 +178,10 @@ class StageBase(EnvironmentSection):
 
 class Stage(StageBase):
     after: After = After()
-    parity: Parity = Parity.WARN
+    parity: Enforcement = Enforcement.WARN
+    """For a release whose objects differ from those of the stage where it was verified."""
+    preview_checks: Enforcement | None = None
+    """For a release whose preview has failed checks; without it, a protected stage blocks."""
     automatic: bool = False
     soak: Soak = timedelta(0)
     ephemeral: bool = False
@@ -202,6 +205,11 @@ class Stage(StageBase):
     def follows_default_branch(self) -> bool:
         """Whether each new head of the default branch is promoted here automatically."""
         return self.automatic and not self.after.names
+
+    @property
+    def requires_preview_checks(self) -> bool:
+        default = Enforcement.BLOCK if self.protected else Enforcement.WARN
+        return (self.preview_checks or default) is Enforcement.BLOCK
 
     @property
     def seeded(self) -> bool:

@@ -49,7 +49,7 @@ from bot.model.errors import Unavailable
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
 from bot.model.pull_request import PullRequest
-from bot.model.release import PromotableRelease
+from bot.model.release import CheckedRelease
 from bot.model.size import Size
 from bot.model.work import Claim
 
@@ -104,7 +104,7 @@ class ReconcileContext:
         """Whether this run read the pull request: after a hint, or when a user requested it."""
         self._stored = environment
         self._decisions: list[Decision] = []
-        self._release: PromotableRelease | None = None
+        self._release: CheckedRelease | None = None
         self._reported = False
 
     @property
@@ -229,7 +229,7 @@ class ReconcileContext:
         summary = f"{self.describe(reason)} {detail}".rstrip()
         self._decisions.append(Decision(self.environment.key, self.ports.clock(), action, summary))
 
-    def keep(self, release: PromotableRelease) -> None:
+    def keep(self, release: CheckedRelease) -> None:
         """Stores the release with the next save, for promotions."""
         self._release = release
 

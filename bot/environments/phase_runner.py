@@ -21,7 +21,7 @@ from bot.environments.phases.probe import probe
 from bot.environments.phases.render import render
 from bot.environments.phases.route import route
 from bot.environments.phases.workloads import workloads
-from bot.environments.reasons import Asleep, EnvironmentReason, Serving, TimedOut
+from bot.environments.reasons import Asleep, ChecksFailed, EnvironmentReason, Serving, TimedOut
 from bot.environments.waiting import (
     OUTAGE,
     POLICIES,
@@ -30,12 +30,20 @@ from bot.environments.waiting import (
     RETRY_OUTAGE,
     VERIFY_AGAIN,
 )
-from bot.model.environment import EnvironmentKey, EnvironmentState, Phase, Status, StatusMessage
+from bot.model.environment import (
+    RUNNING,
+    CheckState,
+    EnvironmentKey,
+    EnvironmentState,
+    Phase,
+    Status,
+    StatusMessage,
+)
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Bundle
 from bot.model.quota import Admission
 from bot.model.reason import Reported
-from bot.model.release import Origin, PromotableRelease
+from bot.model.release import CheckedRelease, Origin, PromotableRelease
 
 Step = Callable[[ReconcileContext], Awaitable[Outcome]]
 
@@ -52,7 +60,7 @@ PHASES: dict[Phase, Step] = {
 }
 
 _MAX_BUNDLES = 64
-_STEADY = (EnvironmentState.READY, EnvironmentState.ASLEEP)
+_STEADY = RUNNING | {EnvironmentState.ASLEEP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +128,7 @@ class PhaseRunner:
             context.decide("failed", failed.reason, failed.detail if unconfigured else "")
         elif context.status.cause is not None:
             cause = context.status.cause  # a crash loop is reported once, not with each restart
-        status = transitions.failed(context.status, context.commit, cause)
+        status = transitions.failed(context.status, context.commit, cause, context.ports.clock())
         context.update_status(replace(status, phase=None) if unconfigured else status)
         context.update_attempt(replace(context.attempt, wait=None))
         await context.report()
@@ -144,13 +152,18 @@ class PhaseRunner:
         return outcome
 
     async def _ready(self, context: ReconcileContext) -> None:
-        first = context.status.state is not EnvironmentState.READY
+        first = context.status.state not in RUNNING
         if first and context.is_preview:
             _keep_release(context)
-        context.update_status(transitions.ready(context.status))
+        failed = tuple(check.name for check in context.status.failed_checks)
+        cause = context.message(ChecksFailed(failed)) if failed else None
+        context.update_status(transitions.running(context.status, cause))
         context.update_attempt(transitions.settled(context.attempt))
         if first:
-            context.decide("ready", Serving(context.commit, context.status.url))
+            action = context.status.state.value
+            context.decide(
+                action, ChecksFailed(failed) if failed else Serving(context.commit, context.status.url)
+            )
         await context.report()
 
     async def _asleep(self, context: ReconcileContext) -> None:
@@ -212,7 +225,8 @@ def _keep_release(context: ReconcileContext) -> None:
         from_fork=pull.from_fork,
         made_at=context.ports.clock(),
     )
-    context.keep(release)
+    checks = {check.name: check.state is CheckState.PASSED for check in context.status.checks}
+    context.keep(CheckedRelease(release, checks))
 
 
 def _differs(status: Status, state: EnvironmentState, cause: StatusMessage) -> bool:

@@ -13,7 +13,7 @@ from bot.model.environment import Decision, Environment, EnvironmentKey, Status
 from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
 from bot.model.pull_request import PullRequest
 from bot.model.quota import NO_CAPS, Caps, QueuePosition
-from bot.model.release import PromotableRelease
+from bot.model.release import CheckedRelease
 from bot.model.repository import Repository
 from bot.model.role import Role
 from bot.model.size import Size
@@ -233,7 +233,7 @@ class EnvironmentStore(Protocol):
         environment: Environment,
         *,
         decisions: Sequence[Decision] = (),
-        release: PromotableRelease | None = None,
+        release: CheckedRelease | None = None,
         wakes_promotions: bool = False,
         caps: Caps = NO_CAPS,
         last: bool = False,

@@ -33,7 +33,7 @@ from bot.environments.reasons import (
 )
 from bot.environments.teardown import teardown
 from bot.environments.waiting import RETRY_CONFIGURATION, RETRY_PULL_REQUEST
-from bot.model.environment import Attempt, EndReason, EnvironmentState, Status
+from bot.model.environment import RUNNING, Attempt, EndReason, EnvironmentState, Status
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.pull_request import PullRequest
 from bot.model.quota import Admission
@@ -42,7 +42,7 @@ from bot.model.reason import Reported
 log = structlog.get_logger()
 
 _RESTARTED = (
-    EnvironmentState.READY,
+    *RUNNING,
     EnvironmentState.FAILED,
     EnvironmentState.WAITING,
     EnvironmentState.ASLEEP,

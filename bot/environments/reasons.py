@@ -287,6 +287,13 @@ class CheckFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ChecksFailed:
+    """It runs, but these checks failed."""
+
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class TimedOut:
     reason: EnvironmentReason
 
@@ -313,6 +320,7 @@ PhaseReason = (
     | UnexpectedImage
     | HttpResult
     | CheckFailed
+    | ChecksFailed
     | TimedOut
 )
 """Reasons that the phases of a reconcile give."""

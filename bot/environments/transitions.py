@@ -8,6 +8,7 @@ from datetime import datetime
 
 from bot.environments.expiry import clear
 from bot.model.environment import (
+    RUNNING,
     Attempt,
     CheckResult,
     EndReason,
@@ -36,30 +37,49 @@ def queued(status: Status, cause: StatusMessage) -> Status:
     return clear(replace(waiting(status, cause), phase=None))
 
 
-def ready(status: Status) -> Status:
-    return replace(status, state=EnvironmentState.READY, phase=None, cause=None, live_commit=status.commit)
+def running(status: Status, failed_checks: StatusMessage | None) -> Status:
+    """All phases are finished; the cause is the message about failed checks, if there are any."""
+    state = EnvironmentState.READY if failed_checks is None else EnvironmentState.CHECKS_FAILED
+    return replace(status, state=state, phase=None, cause=failed_checks, live_commit=status.commit)
 
 
 def asleep(status: Status, cause: StatusMessage) -> Status:
-    return replace(status, state=EnvironmentState.ASLEEP, phase=None, cause=cause)
+    """Nothing responds while the workloads are stopped."""
+    return replace(status, state=EnvironmentState.ASLEEP, phase=None, cause=cause, url=None, live_commit=None)
 
 
-def failed(status: Status, commit: str, cause: StatusMessage) -> Status:
+def failed(status: Status, commit: str, cause: StatusMessage, now: datetime) -> Status:
+    """Stops the clock of the phase that failed."""
+    record = status.phases.get(status.phase) if status.phase is not None else None
+    if record is not None and status.phase is not None and record.finished_at is None:
+        retried = status.state is EnvironmentState.FAILED and record.failed_at is not None
+        failed_at = record.failed_at if retried else now
+        status = replace(status, phases={**status.phases, status.phase: replace(record, failed_at=failed_at)})
     return replace(status, state=EnvironmentState.FAILED, commit=commit, cause=cause, end=None)
 
 
 def deleting(status: Status, end: EndReason, cause: StatusMessage) -> Status:
-    return replace(status, state=EnvironmentState.DELETING, end=end, cause=cause)
+    """Of what ran, nothing may be shown as if it still ran."""
+    return Status(
+        EnvironmentState.DELETING, commit=status.commit, cause=cause, end=end, expires_at=status.expires_at
+    )
 
 
 def data_reset(status: Status, cause: StatusMessage, now: datetime) -> Status:
-    """The data phase starts again; URL and check results no longer apply."""
+    """The data phase starts again; what used the data is deleted."""
     restarted = phase_restarted(status, Phase.DATA, now)
-    return replace(restarted, state=EnvironmentState.PENDING, cause=cause, url=None, checks=())
+    return replace(
+        restarted, state=EnvironmentState.PENDING, cause=cause, url=None, live_commit=None, checks=()
+    )
 
 
-def namespace_lost(status: Status) -> Status:
-    return replace(status, url=None, checks=())
+def namespace_lost(status: Status, cause: StatusMessage, now: datetime) -> Status:
+    """Nothing runs any more; what ran is deployed again."""
+    if status.state in RUNNING:
+        status = replace(
+            phase_restarted(status, Phase.NAMESPACE, now), state=EnvironmentState.PENDING, cause=cause
+        )
+    return replace(status, url=None, live_commit=None, checks=())
 
 
 def phase_started(status: Status, phase: Phase, now: datetime) -> Status:

@@ -145,6 +145,6 @@ def _step(phase: Phase, record: PhaseRecord | None, status: Status, now: datetim
     if record.finished_at is not None:
         return Step(phase, StepState.DONE, record.seconds)
     doing = {EnvironmentState.FAILED: StepState.FAILED, EnvironmentState.WAITING: StepState.WAITING}
-    return Step(
-        phase, doing.get(status.state, StepState.RUNNING), max((now - record.started_at).total_seconds(), 0.0)
-    )
+    state = doing.get(status.state, StepState.RUNNING)
+    until = record.failed_at or now if state is StepState.FAILED else now
+    return Step(phase, state, max((until - record.started_at).total_seconds(), 0.0))

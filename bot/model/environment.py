@@ -79,6 +79,8 @@ class EnvironmentState(StrEnum):
     WAITING = "waiting"
     """Waiting for an external condition; the status names it and its deadline."""
     READY = "ready"
+    CHECKS_FAILED = "checks failed"
+    """It runs and responds, but one of its checks failed."""
     ASLEEP = "asleep"
     """A user stopped the workloads; data and namespace remain."""
     FAILED = "failed"
@@ -88,6 +90,10 @@ class EnvironmentState(StrEnum):
     GONE = "gone"
 
 
+RUNNING = frozenset({EnvironmentState.READY, EnvironmentState.CHECKS_FAILED})
+"""The desired commit is deployed and responds, whatever the results of its checks."""
+
+
 @dataclass(frozen=True, slots=True)
 class PhaseRecord:
     """One phase of the current attempt."""
@@ -95,6 +101,8 @@ class PhaseRecord:
     started_at: datetime
     finished_at: datetime | None = None
     """None while it runs or waits, or when it failed."""
+    failed_at: datetime | None = None
+    """When it failed last, if it did."""
 
     @property
     def seconds(self) -> float | None:
@@ -179,6 +187,10 @@ class Status:
     """When the pull request starts to warn about the expiry."""
     expiring: bool = False
     """Whether the pull request shows the warning."""
+
+    @property
+    def failed_checks(self) -> tuple[CheckResult, ...]:
+        return tuple(check for check in self.checks if check.state is CheckState.FAILED)
 
 
 @dataclass(frozen=True, slots=True)

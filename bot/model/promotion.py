@@ -98,6 +98,15 @@ class TimelineEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class Successor:
+    """What followed a verified release on its stage."""
+
+    release_id: str
+    rolled_back_by: str = ""
+    """The user who rolled the stage back to it; "" when it was promoted."""
+
+
+@dataclass(frozen=True, slots=True)
 class Promotion:
     id: str
     """Ten hexadecimal digits, derived from the request: the same request is the same promotion."""
@@ -153,6 +162,8 @@ class Promotion:
     """The stage exists for this promotion only."""
     removed_by: str = ""
     """The user who deleted the stage with this release."""
+    successor: Successor | None = None
+    """What replaced the verified release; None while it is the stage's verified release."""
     pinned: bool = False
     """Requested because `.greenroom.yml` pins the demo to the release."""
     placed_hold: bool = False

@@ -79,6 +79,15 @@ class PromotableRelease:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckedRelease:
+    """A release as its preview ran it."""
+
+    release: PromotableRelease
+    checks: Mapping[str, bool]
+    """Name of each check of the preview to whether it passed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """The desired release of a stage: code and configuration, which are rolled back together."""
 

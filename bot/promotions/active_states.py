@@ -125,6 +125,8 @@ def rolling_back(
         return _wait(aggregate, promotion, facts)
     back = replace(promotion, url=facts.progress.url)
     cause = Reported(promotion.reason) if promotion.reason else None
+    if promotion.rollback_target is not None:
+        aggregate = aggregate.restore(promotion.rollback_target)
     return aggregate.transition(back, State.ROLLED_BACK, now, cause)
 
 

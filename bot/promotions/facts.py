@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -58,6 +58,24 @@ class RolloutProgress:
 
 
 @dataclass(frozen=True, slots=True)
+class PreviewChecks:
+    """Results of the configured checks of the release's preview."""
+
+    commit: str
+    """The commit that the preview ran."""
+    failed: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    """Checks without a result."""
+
+    @classmethod
+    def of(cls, commit: str, names: Sequence[str], results: Mapping[str, bool] | None) -> PreviewChecks:
+        """`results` is None when no preview ran the release."""
+        passed = results or {}
+        failed = tuple(name for name in names if passed.get(name) is False)
+        return cls(commit, failed, tuple(name for name in names if name not in passed))
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     configuration: ConfigurationSnapshot | None = None
     resolved: ResolvedRelease | None = None
@@ -69,6 +87,7 @@ class Facts:
     """The pull request of the request was closed without being merged."""
     checks: Mapping[str, CiState] | None = None
     """States of the commit's check runs and statuses by name."""
+    preview_checks: PreviewChecks | None = None
     parity: tuple[Comparison, ...] = ()
     """Comparisons with the previous stages."""
     protection: Protection | None = None

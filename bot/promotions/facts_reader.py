@@ -18,7 +18,7 @@ from bot.model.promotion import PENDING, Promotion
 from bot.model.protection import Branch
 from bot.model.reason import Reported
 from bot.model.release import Origin, PromotableRelease
-from bot.promotions.facts import ConfigurationSnapshot, Facts
+from bot.promotions.facts import ConfigurationSnapshot, Facts, PreviewChecks
 from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import is_admissible, policy, stages_by_name
 from bot.promotions.ports import GitHubReaders, PromotionStore
@@ -113,9 +113,31 @@ class FactsReader:
             protection=protection,
             branch=branch,
             checks=checks,
+            preview_checks=await self._preview_checks(promotion, release, provenance, facts.configuration),
             host_objection=self._host(promotion, facts.configuration),
             parity=await self._parity(promotion, release, stage, facts.configuration),
         )
+
+    async def _preview_checks(
+        self,
+        promotion: Promotion,
+        release: PromotableRelease,
+        provenance: Provenance | None,
+        snapshot: ConfigurationSnapshot | None,
+    ) -> PreviewChecks | None:
+        """Those of the release, or for a build of the default branch those of its pull request's head."""
+        if snapshot is None or (provenance is None and release.origin is Origin.DEFAULT_BRANCH):
+            return None
+        text = promotion.policy or snapshot.text
+        names = [check.title for check in parse_configuration(text).preview.checks]
+        if not names:
+            return PreviewChecks(release.commit)
+        releases, repository = self.release_resolver.releases, release.repository_id
+        pull = provenance.pull if provenance is not None else None
+        if release.origin is Origin.DEFAULT_BRANCH and pull is not None:
+            reviewed = await releases.of_commit(repository, pull.head_sha)
+            release = reviewed or release
+        return PreviewChecks.of(release.commit, names, await releases.checks(repository, release.id))
 
     async def _parity(
         self,

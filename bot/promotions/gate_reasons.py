@@ -23,6 +23,7 @@ class Unreadable(StrEnum):
     REVIEWS = "reviews of the pull request"
     SOURCE = "pull request that brought the commit"
     CHECKS = "checks of the commit"
+    PREVIEW = "checks of the preview"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,22 @@ class ChecksFailed:
 
 @dataclass(frozen=True, slots=True)
 class ChecksPending:
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewChecksFailed:
+    """Checks failed in the preview of the commit."""
+
+    commit: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewChecksUnknown:
+    """These checks have no result for the release: no preview ran them."""
+
+    commit: str
     names: tuple[str, ...]
 
 
@@ -176,6 +193,8 @@ GateReason = (
     | ReviewRequired
     | ChecksFailed
     | ChecksPending
+    | PreviewChecksFailed
+    | PreviewChecksUnknown
     | UnsupportedRules
     | BranchNotAllowed
     | WaitTimer

@@ -141,6 +141,9 @@ class ReleaseStore(Protocol):
     async def of_commit(self, repository_id: int, commit: str) -> PromotableRelease | None:
         """The one that was made last."""
 
+    async def checks(self, repository_id: int, id: str) -> Mapping[str, bool] | None:
+        """Name of each check of the release's preview to whether it passed; None if no preview ran it."""
+
 
 class PromotionStore(Protocol):
     async def change(

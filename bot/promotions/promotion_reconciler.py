@@ -51,7 +51,7 @@ class PromotionReconciler:
             promotion.stage, promotion.repository, advance, promotion_id=id, claim=claim
         )
         promotion = aggregate.promotions[id]
-        if promotion.state is PromotionState.SUCCEEDED:
+        if promotion.state is PromotionState.SUCCEEDED and promotion.successor is None:
             await self._promote_onward(promotion)
         report_again = await self._report(claim, promotion, receipt)
         moments = (next_check(promotion, now), read_again, report_again)

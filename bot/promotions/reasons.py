@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from bot.model.environment import EnvironmentKind
-from bot.model.promotion import PromotionKind, PromotionState
+from bot.model.promotion import PromotionKind, PromotionState, Successor
 from bot.model.protection import Protection, Reviewers
 from bot.model.reason import Reported
 from bot.promotions.gate_reasons import GateReason
@@ -136,6 +136,13 @@ class StateEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """Another release followed the verified one."""
+
+    successor: Successor
+
+
+@dataclass(frozen=True, slots=True)
 class StageDeleted:
     stage: str
 
@@ -183,6 +190,7 @@ class Resumed:
 Event = (
     RequestedEvent
     | StateEvent
+    | Replaced
     | StageDeleted
     | ConfigurationChanged
     | RulesChanged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.model.environment import Environment, EnvironmentState, Phase
+from bot.model.environment import RUNNING, Environment, EnvironmentState, Phase
 from bot.model.reason import Reported
 from bot.promotions.facts import RolloutProgress, RolloutState
 from bot.promotions.reasons import RolloutFailed
@@ -24,7 +24,7 @@ def rollout_progress(environment: Environment | None) -> RolloutProgress:
     steady = environment.attempt.unstable_since is None
     if status.state is EnvironmentState.READY and steady:
         return RolloutProgress(RolloutState.VERIFIED, serial, checks=status.checks, url=status.url)
-    live = status.phase is Phase.CHECKS or status.state is EnvironmentState.READY
+    live = status.phase is Phase.CHECKS or status.state in RUNNING
     rollout = RolloutState.LIVE if live else RolloutState.IN_PROGRESS
     cause = status.cause if status.state is EnvironmentState.WAITING else None
     waiting_for = Reported(cause.summary.rstrip(".")) if cause is not None else None

@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.model.promotion import ACTIVE, PENDING, Approval, Lock, Pin, Promotion, PromotionKind, PromotionState
+from bot.model.promotion import (
+    ACTIVE,
+    PENDING,
+    Approval,
+    Lock,
+    Pin,
+    Promotion,
+    PromotionKind,
+    PromotionState,
+    Successor,
+)
 from bot.model.protection import Protection
 from bot.model.reason import Reported
 from bot.model.times import format_time
@@ -131,7 +141,8 @@ def begin_rollback(aggregate: StageAggregate, promotion: Promotion, now: datetim
         if other.automatic and other.state in PENDING:
             reason = EndedBy(by, UserAction.ROLLED_BACK, name)
             aggregate = aggregate.transition(other, State.REJECTED, now, reason)
-    aggregate = aggregate.revoke_verification(running)
+    if aggregate.is_verified(running):
+        aggregate = aggregate.succeed(Successor(target.release.id, by), now).revoke_verification(running)
     aggregate = aggregate.hold(now, RolledBackFrom(by, running.release.id), by, promotion.id)
     aggregate = aggregate.set_target(target, now, promotion.id)
     return aggregate.transition(aggregate.promotions[promotion.id], State.ROLLING_BACK, now, by=by)

@@ -15,11 +15,12 @@ from bot.model.promotion import (
     Promotion,
     PromotionState,
     StageRecord,
+    Successor,
     TimelineEntry,
     VerifiedTarget,
 )
 from bot.model.release import Target
-from bot.promotions.reasons import Describe, Event, PromotionReason, StateEvent
+from bot.promotions.reasons import Describe, Event, PromotionReason, Replaced, StateEvent
 
 _VERIFIED = 10
 """Verified targets that a stage keeps."""
@@ -48,7 +49,7 @@ class StageAggregate:
 
     stage: StageRecord
     promotions: Mapping[str, Promotion] = field(default_factory=dict)
-    """Promotions that have not ended, and the one that is processed, by id."""
+    """Promotions that have not ended, those that verified a release, and the one that is processed, by id."""
     siblings: Mapping[str, StageRecord] = field(default_factory=dict)
     """The repository's other stages by name; read-only."""
     audit: tuple[AuditEntry, ...] = ()
@@ -132,9 +133,29 @@ class StageAggregate:
         """Marks the present target as verified: the stage returns to it from now on."""
         target = self.stage.target
         assert target is not None, "only a running target is verified"
+        aggregate = self.succeed(Successor(target.release.id), now, except_for=promotion.id)
         others = [entry for entry in self.stage.verified if not same_target(entry.target, target)]
         verified = (*others, VerifiedTarget(target, promotion.id, now))[-_VERIFIED:]
-        return self.with_stage(replace(self.stage, verified=verified))
+        return aggregate.with_stage(replace(self.stage, verified=verified))
+
+    def succeed(self, successor: Successor, now: datetime, *, except_for: str = "") -> StageAggregate:
+        """Marks the releases that promotions verified before as replaced."""
+        aggregate = self
+        for entry in self.stage.verified:
+            earlier = self.promotions.get(entry.promotion)
+            if earlier is None or earlier.ephemeral or earlier.successor or earlier.id == except_for:
+                continue
+            replaced = replace(earlier, successor=successor)
+            aggregate = aggregate.with_event(replaced, now, Replaced(successor), successor.rolled_back_by)
+        return aggregate
+
+    def restore(self, target: Target) -> StageAggregate:
+        """The stage has returned to a verified target."""
+        ids = {entry.promotion for entry in self.stage.verified if same_target(entry.target, target)}
+        aggregate = self
+        for id in ids & self.promotions.keys():
+            aggregate = aggregate.with_promotion(replace(self.promotions[id], successor=None))
+        return aggregate
 
     def revoke_verification(self, target: Target) -> StageAggregate:
         kept = tuple(entry for entry in self.stage.verified if not same_target(entry.target, target))

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.model.environment import Environment, EnvironmentState
+from bot.model.environment import RUNNING, Environment, EnvironmentState
 from bot.model.promotion import PENDING, AuditEntry, Promotion, PromotionState, StageRecord
+from bot.model.release import PromotableRelease
 from bot.promotions.active_states import soak_ends_at
 from bot.promotions.approvals import missing_approvals, requirement
 from bot.promotions.stage_aggregate import same_target
 from bot.promotions.views import PendingPromotion, StageView
 
-_PROBLEM_STATES = (EnvironmentState.WAITING, EnvironmentState.FAILED)
+_PROBLEM_STATES = (EnvironmentState.WAITING, EnvironmentState.CHECKS_FAILED, EnvironmentState.FAILED)
 
 
 def stage_view(
@@ -27,6 +28,7 @@ def stage_view(
 ) -> StageView:
     """`unfinished`: the stage's promotions that have not ended; `promotions`: the newest of all."""
     target, status = record.target, environment.status if environment is not None else None
+    state = _state(environment)
     verified_at = [
         entry.at for entry in record.verified if target is not None and same_target(entry.target, target)
     ]
@@ -36,10 +38,11 @@ def stage_view(
         key=record.key,
         repository=record.repository.full_name,
         configured=configured,
-        state=status.state if status is not None else None,
-        problem=status.cause.summary if status and status.cause and status.state in _PROBLEM_STATES else "",
-        url=status.url if status is not None else None,
+        state=state,
+        problem=status.cause.summary if status and status.cause and state in _PROBLEM_STATES else "",
+        url=status.url if status is not None and state is not EnvironmentState.PENDING else None,
         release=target.release if target is not None else None,
+        running=_running(record, environment, state),
         since=record.since,
         verified_at=verified_at[-1] if verified_at else None,
         active=pending.get(record.active_promotion or ""),
@@ -51,6 +54,26 @@ def stage_view(
         promotions=tuple(promotions),
         audit=tuple(audit),
     )
+
+
+def _state(environment: Environment | None) -> EnvironmentState | None:
+    if environment is None:
+        return None
+    # The status is about the target before, until a worker starts the present one.
+    is_current = environment.observed_generation == environment.generation
+    return environment.status.state if is_current else EnvironmentState.PENDING
+
+
+def _running(
+    record: StageRecord, environment: Environment | None, state: EnvironmentState | None
+) -> PromotableRelease | None:
+    if environment is None or record.target is None:
+        return None
+    live, desired = environment.status.live_commit, record.target.release
+    if live == desired.commit and (state in RUNNING or environment.status.url is not None):
+        return desired
+    verified = (entry.target.release for entry in reversed(record.verified))
+    return next((release for release in verified if release.commit == live), None)
 
 
 def pending_promotion(promotion: Promotion, now: datetime) -> PendingPromotion:

@@ -41,6 +41,8 @@ class StageView:
     url: str | None
     release: PromotableRelease | None
     """Desired release; None when the stage has none."""
+    running: PromotableRelease | None
+    """Release that responded last; differs from the desired one during a rollout. None when unknown."""
     since: datetime | None
     """Time of the last change of the desired release."""
     verified_at: datetime | None

@@ -24,7 +24,7 @@ from bot.model.delivery import (
     ResyncRequested,
     WebhookEffect,
 )
-from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState, UserOverrides
+from bot.model.environment import RUNNING, EnvironmentKey, EnvironmentKind, EnvironmentState, UserOverrides
 from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
@@ -225,8 +225,8 @@ _INSERT = BulkStatement(
 
 def _wake_commit(connection: Connection, change: CommitStatusChanged, now: datetime) -> None:
     wanting = _of_commit(change.repository_id, change.sha).where(
-        # A ready environment has its images; the report of its own check run ends here.
-        or_(environments.c.state != EnvironmentState.READY, environments.c.commit != change.sha),
+        # A running environment has its images; the report of its own check run ends here.
+        or_(environments.c.state.not_in(RUNNING), environments.c.commit != change.sha),
     )
     keys = [EnvironmentKey.parse(key) for key in connection.scalars(wanting)]
     enqueue(connection, map(WorkKey.environment, keys), now)

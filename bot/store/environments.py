@@ -22,7 +22,7 @@ from bot.model.environment import (
 )
 from bot.model.errors import Superseded
 from bot.model.quota import NO_CAPS, Admission, Candidate, Caps, QueuePosition
-from bot.model.release import PromotableRelease
+from bot.model.release import CheckedRelease
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store import quota, removals
@@ -30,7 +30,7 @@ from bot.store.database import Database
 from bot.store.journal import append_decisions
 from bot.store.promotion_wakeups import wake_stage
 from bot.store.records import decoder, encode
-from bot.store.releases import insert_release
+from bot.store.releases import insert_checked
 from bot.store.tables import Moment, environments, work
 from bot.store.work_rows import enqueue, holds
 
@@ -131,7 +131,7 @@ class SqlEnvironmentStore:
         environment: Environment,
         *,
         decisions: Sequence[Decision] = (),
-        release: PromotableRelease | None = None,
+        release: CheckedRelease | None = None,
         wakes_promotions: bool = False,
         caps: Caps = NO_CAPS,
         last: bool = False,
@@ -141,7 +141,7 @@ class SqlEnvironmentStore:
         def save(connection: Connection) -> None:
             _save(connection, claim, environment, decisions, caps, state[1])
             if release is not None:
-                insert_release(connection, release)
+                insert_checked(connection, release)
             if wakes_promotions:
                 wake_stage(connection, environment.key, state[1])
 

@@ -68,8 +68,8 @@ class SqlPromotionStore:
         """Changes a stage aggregate in one transaction and enqueues the work that follows.
 
         `change` is pure and may be called again; an exception from it rolls everything back. The aggregate
-        holds the promotions that have not ended and `promotion_id`. With a claim, raises Superseded when the
-        claim is lost. A change with a token is applied once.
+        holds the promotions that have not ended, those that verified a release, and `promotion_id`. With a
+        claim, raises Superseded when the claim is lost. A change with a token is applied once.
         """
         now = self._clock()
 
@@ -195,8 +195,9 @@ def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository)
 
 
 def _load_aggregate(connection: Connection, record: StageRecord, promotion_id: str | None) -> StageAggregate:
+    ids = {promotion_id or "", *(entry.promotion for entry in record.verified)}
     matches = (promotions.c.stage == str(record.key)) & (
-        promotions.c.ended.is_(False) | (promotions.c.id == promotion_id)
+        promotions.c.ended.is_(False) | promotions.c.id.in_(ids)
     )
     bodies = connection.scalars(select(promotions.c.body).where(matches).order_by(promotions.c.requested_at))
     own = [_read_promotion(body) for body in bodies]

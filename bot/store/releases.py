@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
 
 from bot.model.environment import EnvironmentKind, EnvironmentState, UserOverrides
 from bot.model.promotion import Promotion, StageRecord
-from bot.model.release import PromotableRelease
+from bot.model.release import CheckedRelease, PromotableRelease
 from bot.store.database import Database, insert
 from bot.store.records import decoder, encode
 from bot.store.tables import environments, promotions, releases, stages
@@ -43,6 +45,14 @@ class SqlReleaseStore:
         )
         return await self._read_one(statement)
 
+    async def checks(self, repository_id: int, id: str) -> Mapping[str, bool] | None:
+        """Name of each check of the release's preview to whether it passed; None if no preview ran it."""
+        statement = select(releases.c.checks).where(
+            releases.c.id == id, releases.c.repository_id == repository_id
+        )
+        text = await self._database.run(lambda connection: connection.scalar(statement))
+        return json.loads(text) if text is not None else None
+
     async def newest(self, repository_id: int, limit: int = 20) -> list[PromotableRelease]:
         statement = (
             select(releases.c.body)
@@ -75,6 +85,13 @@ class SqlReleaseStore:
     async def _read_one(self, statement: Select[str]) -> PromotableRelease | None:
         body = await self._database.run(lambda connection: connection.scalar(statement))
         return _read(body) if body is not None else None
+
+
+def insert_checked(connection: Connection, checked: CheckedRelease) -> None:
+    """Within a transaction: the release, and the latest results of its preview's checks."""
+    insert_release(connection, checked.release)
+    checks = json.dumps(dict(checked.checks))
+    connection.execute(update(releases).where(releases.c.id == checked.release.id).values(checks=checks))
 
 
 def insert_release(connection: Connection, release: PromotableRelease) -> None:

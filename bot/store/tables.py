@@ -174,6 +174,7 @@ releases = Table(
     Column("commit", Text, nullable=False),
     Column("body", Text, nullable=False),
     Column("made_at", Moment, nullable=False),
+    Column("checks", Text),  # results of its preview's checks; NULL for a release that no preview ran
 )
 Index("releases_by_commit", releases.c.repository_id, releases.c.commit)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.model.delivery import PullRequestHint
-from bot.model.environment import Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
+from bot.model.environment import RUNNING, Environment, EnvironmentKey, EnvironmentKind
 from bot.model.manifest import OwnedNamespace
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
@@ -85,6 +85,6 @@ def without_namespace(
         PullRequestHint(environment.repository, int(environment.key.name), None, open=None)
         for environment in environments.values()
         if environment.key.kind is EnvironmentKind.PREVIEW
-        and environment.status.state is EnvironmentState.READY
+        and environment.status.state in RUNNING
         and environment.namespace not in names
     ]

@@ -29,7 +29,7 @@ from bot.model.manifest import (
 )
 from bot.model.pull_request import PullRequest
 from bot.model.quota import NO_CAPS, Caps, QueuePosition
-from bot.model.release import PromotableRelease, Release
+from bot.model.release import CheckedRelease, Release
 from bot.model.repository import Repository
 from bot.model.role import Role
 from bot.model.size import Size
@@ -357,7 +357,7 @@ class RecordedStore:
         environment: Environment,
         *,
         decisions: Sequence[Decision] = (),
-        release: PromotableRelease | None = None,
+        release: CheckedRelease | None = None,
         wakes_promotions: bool = False,
         caps: Caps = NO_CAPS,
         last: bool = False,

@@ -97,7 +97,7 @@ async def canary(site: Site, vault: None) -> AsyncIterator[Scenario]:
 
 async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Scenario) -> None:
     number = await canary.open("spring", {"sentence.txt": b"Spring."})
-    await canary.comment_with(number, "is ready", "❌ `leak`", "❌ `tell`")
+    await canary.comment_with(number, "its checks failed", "❌ `leak`", "❌ `tell`")
     assert (await canary.page(number)).text == hashlib.sha256(CANARY.encode()).hexdigest()
     [shown_by_job] = canary.github.checks.runs(canary.repository, name="greenroom/tell")
     assert "I was given [hidden] [hidden]" in str(shown_by_job.output.text)

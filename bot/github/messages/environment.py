@@ -6,9 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.github.messages.markdown import block, code, link, one_line, plain, short_digest, timestamp
+from bot.github.messages.markdown import (
+    block,
+    bullet_list,
+    code,
+    link,
+    one_line,
+    plain,
+    short_digest,
+    timestamp,
+)
 from bot.model.durations import format_elapsed
 from bot.model.environment import (
+    RUNNING,
     CheckResult,
     CheckState,
     EndReason,
@@ -19,6 +29,7 @@ from bot.model.environment import (
     Status,
 )
 
+_NO_ROUTE = "It has no URL, because it has no route."
 _COMMENT_DETAIL = 4_000
 _CHECK_DETAIL = 60_000
 _LONGEST_TITLE = 120
@@ -57,6 +68,7 @@ def comment(status: Status, place: Location, commands: Mapping[str, str] | None 
         EnvironmentState.PENDING: _pending,
         EnvironmentState.WAITING: _waiting,
         EnvironmentState.READY: _ready,
+        EnvironmentState.CHECKS_FAILED: _checks_failed,
         EnvironmentState.ASLEEP: _asleep,
         EnvironmentState.FAILED: _failed,
         EnvironmentState.REFUSED: _refused,
@@ -102,12 +114,24 @@ def _ready(status: Status, place: Location) -> list[str]:
     if status.url:
         paragraphs = [f"✅ **The preview of {commit} is ready**: {link(status.url)}"]
     else:
-        paragraphs = [f"✅ **The preview of {commit} is ready.** It has no URL, because it has no route."]
+        paragraphs = [f"✅ **The preview of {commit} is ready.** {_NO_ROUTE}"]
+    return [*paragraphs, *_running(status, place)]
+
+
+def _checks_failed(status: Status, place: Location) -> list[str]:
+    headline = f"❌ **The preview of {_commit(status.commit)} runs, but its checks failed"
+    headline += f"**: {link(status.url)}" if status.url else f".** {_NO_ROUTE}"
+    failed = (
+        f"{check_symbol(check)} {code(check.name)}: {plain(check.summary)}" for check in status.failed_checks
+    )
+    return [headline, bullet_list(failed), *_running(status, place)]
+
+
+def _running(status: Status, place: Location) -> list[str]:
     facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(status.images.items())]
     if status.expires_at is not None:
         facts.append(f"expires at {timestamp(status.expires_at)} (a push resets the timer)")
-    paragraphs.append(" · ".join([*facts, _details(place)]))
-    paragraphs += _notes(status)
+    paragraphs = [" · ".join([*facts, _details(place)]), *_notes(status)]
     if status.checks:
         results = " · ".join(f"{check_symbol(check)} {code(check.name)}" for check in status.checks)
         paragraphs.append(f"Checks: {results}")
@@ -159,13 +183,14 @@ def check(status: Status, place: Location) -> Output:
         EnvironmentState.WAITING: cause or "Waiting",
         EnvironmentState.ASLEEP: "Asleep",
         EnvironmentState.READY: f"Ready: {status.url}" if status.url else "Ready",
+        EnvironmentState.CHECKS_FAILED: f"Failed checks: {_names(status)}",
         EnvironmentState.FAILED: f"Failed: {cause}",
         EnvironmentState.REFUSED: cause or "No preview",
         EnvironmentState.DELETING: "Deleting",
-        EnvironmentState.GONE: "Deleted",
+        EnvironmentState.GONE: _DELETED.get(status.end, "Deleted"),
     }[status.state]
     paragraphs = []
-    if status.state is EnvironmentState.READY and status.url:
+    if status.state in RUNNING and status.url:
         paragraphs.append(f"{_commit(status.commit)} responds at {link(status.url)}.")
     if status.cause is not None:
         paragraphs.append(_cause(status) + _deadline(status))
@@ -175,13 +200,26 @@ def check(status: Status, place: Location) -> Output:
     images = [f"- {code(name)} {code(digest)}" for name, digest in sorted(status.images.items())]
     if images:
         paragraphs.append("\n".join(["Images:", "", *images]))
-    paragraphs += [_phase_table(status.phases)] if status.phases else []
+    failed = status.state is EnvironmentState.FAILED
+    paragraphs += [_phase_table(status.phases, failed=failed)] if status.phases else []
     detail = status.cause.detail if status.cause is not None else ""
     return Output(
         one_line(title, _LONGEST_TITLE),
         "\n\n".join([*paragraphs, _details(place)]),
         block(detail, _CHECK_DETAIL) if detail else None,
     )
+
+
+_DELETED: Mapping[EndReason | None, str] = {
+    EndReason.CLOSED: "Deleted: the pull request was closed",
+    EndReason.MERGED: "Deleted: the pull request was merged",
+}
+
+
+def replaced(place: Location) -> Output:
+    """The check run of a commit that the preview no longer runs."""
+    text = "The preview no longer runs this commit."
+    return Output("Replaced by a newer commit", f"{text}\n\n{_details(place)}")
 
 
 def cancelled(ended: bool, commit: str | None) -> Output:
@@ -215,11 +253,14 @@ def deployment(status: Status) -> str:
     """Description of a Deployment's status, in at most 140 characters."""
     if status.state is EnvironmentState.FAILED:
         return one_line(f"Failed: {status.cause.summary if status.cause else ''}", _LONGEST_DESCRIPTION)
-    return f"Serving {(status.commit or '')[:7]}"
+    commit = (status.commit or "")[:7]
+    if status.state is EnvironmentState.CHECKS_FAILED:
+        return one_line(f"Serving {commit}; failed checks: {_names(status)}", _LONGEST_DESCRIPTION)
+    return f"Serving {commit}" if status.state is EnvironmentState.READY else f"Deploying {commit}"
 
 
 def deployment_ended(status: Status) -> str:
-    if status.state is EnvironmentState.READY:
+    if status.state in RUNNING:
         return f"Replaced by {(status.commit or '')[:7]}"
     return one_line(status.cause.summary if status.cause else "No longer requested", _LONGEST_DESCRIPTION)
 
@@ -244,6 +285,10 @@ def _still_served(status: Status, place: Location) -> str:
 
 def _notes(status: Status) -> list[str]:
     return [f"💡 {plain(note)}" for note in status.notes]
+
+
+def _names(status: Status) -> str:
+    return ", ".join(check.name for check in status.failed_checks)
 
 
 def _commit(sha: str | None) -> str:
@@ -272,7 +317,15 @@ def check_symbol(result: CheckResult) -> str:
     return {CheckState.PASSED: "✅", CheckState.FAILED: "❌"}.get(result.state, "🔄")
 
 
-def _phase_table(phases: Mapping[Phase, PhaseRecord]) -> str:
+def _duration(record: PhaseRecord, *, failed: bool) -> str:
+    if record.seconds is not None:
+        return format_elapsed(record.seconds)
+    if failed and record.failed_at is not None:
+        return f"failed after {format_elapsed((record.failed_at - record.started_at).total_seconds())}"
+    return "failed" if failed else "running"
+
+
+def _phase_table(phases: Mapping[Phase, PhaseRecord], *, failed: bool) -> str:
     rows = ["| Phase | Duration |", "|---|--:|"]
     total = 0.0
     for phase in Phase:
@@ -280,7 +333,5 @@ def _phase_table(phases: Mapping[Phase, PhaseRecord]) -> str:
         if record is None:
             continue
         total += record.seconds or 0.0
-        rows.append(
-            f"| {phase} | {'running' if record.seconds is None else format_elapsed(record.seconds)} |"
-        )
+        rows.append(f"| {phase} | {_duration(record, failed=failed)} |")
     return "\n".join([*rows, f"| **total** | **{format_elapsed(total)}** |"])

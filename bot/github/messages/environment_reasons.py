@@ -15,6 +15,7 @@ from bot.environments.reasons import (
     AttemptStarted,
     BaseChanged,
     CheckFailed,
+    ChecksFailed,
     ChecksRunning,
     CiFailed,
     DeletingData,
@@ -85,6 +86,8 @@ def headline(view: EnvironmentView) -> str:
             return f"{commit} is waiting.{still}"
         case EnvironmentState.READY:
             return f"{commit} is ready."
+        case EnvironmentState.CHECKS_FAILED:
+            return f"{commit} runs, but its checks failed."
         case EnvironmentState.ASLEEP:
             return f"{commit} is asleep."
         case EnvironmentState.FAILED:
@@ -247,6 +250,8 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             )
         case CheckFailed(name, summary):
             return f"The check {name} failed: {summary}"
+        case ChecksFailed(names):
+            return f"Failed checks: {_names(names)}."
         case ChecksRunning(names):
             return f"Waiting for the checks: {', '.join(names)}."
         case UnexpectedImage(reference):

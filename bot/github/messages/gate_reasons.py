@@ -39,6 +39,11 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             return f"required checks failed: {', '.join(names)}"
         case gates.ChecksPending(names):
             return f"required checks have not succeeded yet: {', '.join(names)}"
+        case gates.PreviewChecksFailed(commit, names):
+            again = "`/preview refresh` runs them again"
+            return f"checks failed in the preview of {commit[:7]}: {', '.join(names)} ({again})"
+        case gates.PreviewChecksUnknown(commit, names):
+            return f"no preview ran these checks for {commit[:7]}: {', '.join(names)}"
         case gates.UnsupportedRules(environment, rules):
             text = f"the GitHub Environment {environment} has rules that only GitHub's own workflows can keep"
             return f"{text}: {', '.join(rules)}"

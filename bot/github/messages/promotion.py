@@ -8,7 +8,15 @@ from bot.github.messages.environment import check_symbol
 from bot.github.messages.markdown import block, bullet_list, code, diff_block, link, one_line, plain, sentence
 from bot.github.messages.parity import diff, mismatch_reason
 from bot.model.parity import PARITY_GATE, Comparison
-from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionKind, PromotionState, TimelineEntry
+from bot.model.promotion import (
+    ACTIVE,
+    PENDING,
+    Promotion,
+    PromotionKind,
+    PromotionState,
+    Successor,
+    TimelineEntry,
+)
 from bot.model.release import PromotableRelease
 from bot.model.times import format_time
 
@@ -41,6 +49,7 @@ def comment(promotion: Promotion) -> str:
     if promotion.waiting_for:
         paragraphs.append(f"⏳ {plain(sentence(promotion.waiting_for))}")
     paragraphs += _closed_gates(promotion)
+    paragraphs += _warnings(promotion)
     paragraphs += parity(promotion)
     if promotion.checks:
         checks = " · ".join(f"{check_symbol(check)} {code(check.name)}" for check in promotion.checks)
@@ -54,6 +63,8 @@ def deployment(promotion: Promotion) -> str:
     description = promotion.state.value[:1].upper() + promotion.state.value[1:]
     if promotion.removed_by:
         description = f"Deleted by {promotion.removed_by}"
+    elif promotion.successor is not None:
+        description = f"Was verified; {_succession(promotion.successor).replace('`', '')}"
     elif promotion.reason and promotion.state not in ACTIVE | {State.SUCCEEDED}:
         description = f"{description}: {promotion.reason}"
     return one_line(description, _LONGEST_DESCRIPTION)
@@ -64,6 +75,10 @@ def headline(promotion: Promotion) -> str:
     if promotion.removed_by:
         user, stage = plain(promotion.removed_by), promotion.stage.name
         return f"🧹 {user} deleted **{stage}** and its data. It ran {_release(promotion.release)}."
+    if promotion.successor is not None:
+        symbol = "↩️" if promotion.successor.rolled_back_by else "⏭️"
+        verified = f"Release {_release(promotion.release)} was verified on **{promotion.stage.name}**"
+        return f"{symbol} {verified}; {plain(_succession(promotion.successor))}."
     headlines = _EPHEMERAL if promotion.ephemeral else _HEADLINES
     if promotion.kind is PromotionKind.ROLLBACK:
         headlines = _ROLLBACKS
@@ -110,6 +125,12 @@ _ROLLBACKS: Mapping[PromotionState, str] = {
 }
 
 
+def _succession(successor: Successor) -> str:
+    if successor.rolled_back_by:
+        return f"rolled back to release `{successor.release_id}` by {successor.rolled_back_by}"
+    return f"replaced by release `{successor.release_id}`"
+
+
 def release_note(promotion: Promotion) -> str:
     """Why the promotion deploys this release and not another one."""
     return f"Why this release: {plain(promotion.note)}."
@@ -147,6 +168,17 @@ def _closed_gates(promotion: Promotion) -> list[str]:
     return [bullet_list(f"🚧 {plain(sentence(gate.reason))}" for gate in closed)]
 
 
+def _warnings(promotion: Promotion) -> list[str]:
+    """Of gates that passed; `parity` shows its own."""
+    if promotion.state in _NOT_DEPLOYED:
+        return []
+    return [
+        f"⚠️ {plain(sentence(gate.reason))}"
+        for gate in promotion.gates
+        if gate.passed and gate.reason and gate.name != PARITY_GATE
+    ]
+
+
 def parity(promotion: Promotion) -> list[str]:
     """Differences from earlier stages, if they block the promotion or are worth a warning."""
     blocked = any(gate.name == PARITY_GATE and not gate.passed for gate in promotion.gates)
@@ -177,7 +209,7 @@ def _differences(comparison: Comparison, longest: int) -> str:
 def _next_steps(promotion: Promotion) -> list[str]:
     """What users can do now."""
     name, state = promotion.stage.name, promotion.state
-    if promotion.removed_by:
+    if promotion.removed_by or promotion.successor is not None:
         return []
     if promotion.paused_by:
         return [f"To continue: {code(f'/resume {name}')}."]

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from bot.github.messages.gate_reasons import gate_reason, join, reviewers, rules
 from bot.github.messages.refusals import refusal_reason
-from bot.model.promotion import PromotionKind
+from bot.model.promotion import PromotionKind, Successor
 from bot.model.reason import Reported
 from bot.promotions import gate_reasons, reasons
 from bot.promotions.reasons import BuildCause, UserAction
@@ -88,6 +88,8 @@ def _event(event: reasons.Event) -> str:  # noqa: C901  # one case per reason
             return f"Promotion to {stage} requested"
         case reasons.StateEvent(state, cause_text):
             return f"{state.value.capitalize()}{f': {cause_text}' if cause_text else ''}"
+        case reasons.Replaced(Successor(release_id, rolled_back_by)):
+            return f"{'Rolled back to' if rolled_back_by else 'Replaced by'} release {release_id}"
         case reasons.StageDeleted(stage):
             return f"Deleted {stage} with its data"
         case reasons.ConfigurationChanged(stage, revoked):

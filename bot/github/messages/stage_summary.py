@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from bot.github.messages.gate_reasons import join, reviewers
 from bot.github.messages.promotion_reasons import missing_approval
 from bot.github.messages.refusals import refusal
-from bot.model.environment import CheckState, EnvironmentKind, EnvironmentState
+from bot.model.environment import RUNNING, CheckState, EnvironmentKind, EnvironmentState
 from bot.model.promotion import PENDING, PromotionState
 from bot.model.release import PromotableRelease
 from bot.promotions.views import PendingPromotion, PipelineView, StageView
@@ -22,10 +22,18 @@ def stage_headline(stage: StageView) -> str:
         last = f" Last verified: {_release(stage.verified[0].target.release)}." if stage.verified else ""
         return f"Nothing runs on {name}.{last}"
     release = f"Release {_release(stage.release)}"
+    others = stage.running if stage.running != stage.release else None
+    still = f" Release {_release(others)} still runs." if others is not None else ""
+    if stage.active is not None and stage.active.promotion.state is State.ROLLING_BACK:
+        return f"{name} is being rolled back to release {_release(stage.release)}.{still}"
     if stage.active is not None:
-        return f"{release} is being promoted to {name}: {stage.active.promotion.state}."
+        return f"{release} is being promoted to {name}: {stage.active.promotion.state}.{still}"
     if stage.state is EnvironmentState.FAILED:
-        return f"{release} does not start on {name}."
+        return f"{release} failed on {name}.{still}"
+    if stage.state is EnvironmentState.CHECKS_FAILED:
+        return f"{release} runs on {name}, but its checks failed."
+    if stage.state not in RUNNING:
+        return f"{release} is being deployed to {name}.{still}"
     return f"{release} runs on {name}{'' if stage.verified_at is not None else ' (not verified)'}."
 
 

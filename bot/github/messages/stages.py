@@ -16,7 +16,6 @@ from bot.github.messages.stage_summary import (
     stage_headline,
     waits_for,
 )
-from bot.model.environment import EnvironmentState
 from bot.model.promotion import AuditEntry, GateResult, Hold, Lock, Promotion, PromotionState
 from bot.model.release import PromotableRelease
 from bot.promotions.views import PendingPromotion, PipelineView, StageView
@@ -101,8 +100,10 @@ def pending_from(status: StatusAnswer) -> list[str]:
 
 
 def _row(stage: StageView, pipeline: PipelineView) -> str:
-    release = _release(stage.release) if stage.release is not None else "none"
-    if stage.release is not None and stage.since is not None:
+    release = _release(stage.running) if stage.running is not None else "none"
+    if stage.release is not None and stage.release != stage.running:
+        release += f"<br>desired: {_release(stage.release)}"
+    elif stage.since is not None and stage.release is not None:
         release += f"<br>since {timestamp(stage.since)}"
     details = [*_details(stage, _REASON_IN_TABLE), *map(_pending, stage.pending_promotions)]
     cells = [code(stage.name), release, _own_state(stage, pipeline), "<br>".join(details)]
@@ -119,14 +120,15 @@ def _own_state(stage: StageView, pipeline: PipelineView) -> str:
         for view in stage.pending_promotions
     ):
         return "in progress"
-    return "deployed, not verified" if stage.release is not None and stage.release.id in ids else ""
+    return "deployed, not verified" if stage.running is not None and stage.running.id in ids else ""
 
 
 def _headline(stage: StageView) -> str:
     headline = f"**{plain(stage_headline(stage).removesuffix('.'))}**"
     if stage.release is None:
         return f"{headline}."
-    since = f", since {timestamp(stage.since)}" if stage.since is not None else ""
+    settled = stage.since is not None and stage.running == stage.release
+    since = f", since {timestamp(stage.since)}" if stage.since is not None and settled else ""
     return f"{headline}{since}: {link(stage.url)}" if stage.url else f"{headline}{since}."
 
 
@@ -195,7 +197,7 @@ def _verified(stage: StageView) -> list[str]:
     """Verified releases, with the current one and the target of `/rollback` marked."""
     is_current = [verified.at == stage.verified_at for verified in stage.verified]
     previous = is_current.index(False) if False in is_current else None
-    label = "desired" if stage.state is EnvironmentState.FAILED else "running"
+    label = "running" if stage.running == stage.release else "desired"
     marks = {is_current.index(True): f" ({label})"} if True in is_current else {}
     if previous is not None and stage.pin is None:
         marks[previous] = f" (target of {code(f'/rollback {stage.name}')})"

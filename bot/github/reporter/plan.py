@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
 
 from bot.commands.table import suggested_commands
 from bot.github.messages import environment as texts
 from bot.github.reporter.pending_writes import COMMENT, Receipt, Slot, WriteKind
 from bot.github.reporter.subject import MAX_COMMENTS, PREVIEW_CHECK, Subject, Write, outdated
-from bot.model.environment import CheckResult, CheckState, EndReason, EnvironmentKey, EnvironmentState, Status
+from bot.model.environment import (
+    RUNNING,
+    CheckResult,
+    CheckState,
+    EndReason,
+    EnvironmentKey,
+    EnvironmentState,
+    Status,
+)
 from bot.model.pull_request import PullRequest
 
 _ENDED = (EnvironmentState.REFUSED, EnvironmentState.DELETING, EnvironmentState.GONE)
 _COMMENTED = (
-    EnvironmentState.READY,
+    *RUNNING,
     EnvironmentState.ASLEEP,
     EnvironmentState.FAILED,
     EnvironmentState.REFUSED,
@@ -54,13 +62,20 @@ def plan(key: EnvironmentKey, subject: Subject, status: Status, receipt: Receipt
 def _checks(subject: Subject, status: Status, receipt: Receipt, location: texts.Location) -> list[Write]:
     assert subject.pull is not None, "a preview is of a pull request"
     commit = status.commit or subject.pull.head_sha
+    live = status.live_commit if status.state not in _ENDED else None
     writes = []
     conclusion = _conclusion(status)
+    slot = Slot(WriteKind.CHECK, commit, PREVIEW_CHECK)
+    entry = receipt.entries.get(slot)
     if conclusion is not None:
-        slot = Slot(WriteKind.CHECK, commit, PREVIEW_CHECK)
         # The end of a preview updates an existing check run; only a refusal creates one.
-        if status.state not in (EnvironmentState.DELETING, EnvironmentState.GONE) or slot in receipt.entries:
-            writes.append(_check(subject, slot, conclusion, texts.check(status, location)))
+        if status.state not in (EnvironmentState.DELETING, EnvironmentState.GONE) or entry is not None:
+            check = _check(subject, slot, conclusion, texts.check(status, location))
+            runs = status.state in RUNNING or status.state is EnvironmentState.ASLEEP
+            writes.append(replace(check, url=subject.page) if runs else check)
+    elif entry is not None and entry.url:
+        text = _text(subject, slot, texts.check(status, location))
+        writes.append(replace(text, url=entry.url) if status.state is EnvironmentState.DELETING else text)
     if status.state not in _ENDED:
         writes += [
             _check(
@@ -71,6 +86,11 @@ def _checks(subject: Subject, status: Status, receipt: Receipt, location: texts.
             )
             for result in status.checks
         ]
+    writes += [
+        _text(subject, other, texts.replaced(location))
+        for other, entry in receipt.of(WriteKind.CHECK)
+        if other.name == PREVIEW_CHECK and other.commit not in (commit, live) and entry.url
+    ]
     planned = {write.slot for write in writes}
     ended = status.state in _ENDED
     left = [slot for slot, entry in receipt.of(WriteKind.CHECK) if entry.open and slot not in planned]
@@ -87,18 +107,18 @@ def check_name(name: str) -> str:
 
 
 def _conclusion(status: Status) -> str | None:
-    """An empty string while in progress; None when the check run is not updated."""
+    """An empty string while in progress; None when the check run keeps its conclusion."""
     if status.state in (EnvironmentState.PENDING, EnvironmentState.WAITING):
         return ""
     if status.state is EnvironmentState.READY:
         return "SUCCESS"
-    if status.state is EnvironmentState.FAILED:
+    if status.state in (EnvironmentState.CHECKS_FAILED, EnvironmentState.FAILED):
         return "FAILURE"
     if status.state is EnvironmentState.ASLEEP:
         return "NEUTRAL"
     if status.end is EndReason.FORK:
         return "ACTION_REQUIRED"
-    # A commit keeps its successful check when the pull request is closed or merged.
+    # A commit keeps the conclusion of its check when the pull request is closed or merged.
     return "NEUTRAL" if status.end in (EndReason.SKIPPED, EndReason.EXPIRED, EndReason.DESTROYED) else None
 
 
@@ -107,15 +127,18 @@ def _named_conclusion(result: CheckResult) -> str:
 
 
 def _check(subject: Subject, slot: Slot, conclusion: str, output: texts.Output) -> Write:
-    shown = {"title": output.title, "summary": output.summary}
-    fields: dict[str, Any] = {
-        "detailsUrl": subject.page,
-        "status": "COMPLETED" if conclusion else "IN_PROGRESS",
-        "output": shown if output.text is None else {**shown, "text": output.text},
-    }
+    fields = {**_text(subject, slot, output).fields, "status": "COMPLETED" if conclusion else "IN_PROGRESS"}
     if conclusion:
         fields["conclusion"] = conclusion
     return Write(slot, fields, open=not conclusion)
+
+
+def _text(subject: Subject, slot: Slot, output: texts.Output) -> Write:
+    """Changes only the text of a completed check run; GitHub keeps its conclusion."""
+    shown = {"title": output.title, "summary": output.summary}
+    if output.text is not None:
+        shown["text"] = output.text
+    return Write(slot, {"detailsUrl": subject.page, "output": shown}, open=False)
 
 
 def _deployments(subject: Subject, status: Status, receipt: Receipt) -> list[Write]:
@@ -123,16 +146,20 @@ def _deployments(subject: Subject, status: Status, receipt: Receipt) -> list[Wri
     active = [(slot, entry) for slot, entry in receipt.of(WriteKind.DEPLOYMENT) if entry.open]
     if status.state in (*_ENDED, EnvironmentState.ASLEEP):
         return [_inactive(subject, slot, status) for slot, _ in active]
-    if status.state is EnvironmentState.READY and status.url:
+    if status.state in RUNNING and status.url:
         older = [_inactive(subject, slot, status) for slot, _ in active if slot != current]
-        return [_deployed(subject, current, "SUCCESS", status, status.url), *older]
-    if status.state is EnvironmentState.FAILED:
-        return [
-            _deployed(subject, slot, "FAILURE", status, entry.url)
-            for slot, entry in active
-            if slot == current
-        ]
-    return []
+        state = "SUCCESS" if status.state is EnvironmentState.READY else "FAILURE"
+        return [_deployed(subject, current, state, status, status.url), *older]
+    if status.state in RUNNING:
+        return [_inactive(subject, slot, status) for slot, _ in active]
+    state = "FAILURE" if status.state is EnvironmentState.FAILED else "IN_PROGRESS"
+    return [
+        _deployed(subject, slot, state, status, entry.url)
+        if slot == current
+        else _inactive(subject, slot, status)
+        for slot, entry in active
+        if slot.commit != status.live_commit or (slot == current and state == "FAILURE")
+    ]
 
 
 def _deployed(subject: Subject, slot: Slot, state: str, status: Status, url: str) -> Write:

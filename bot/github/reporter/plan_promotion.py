@@ -65,7 +65,7 @@ def _deployment(subject: Subject, promotion: Promotion, receipt: Receipt) -> lis
 
 
 def _state(promotion: Promotion) -> str | None:
-    if promotion.removed_by:
+    if promotion.removed_by or promotion.successor is not None:
         return "INACTIVE"
     if promotion.kind is PromotionKind.ROLLBACK:
         return {

@@ -70,5 +70,5 @@ def outdated(desired: Sequence[Write], receipt: Receipt) -> list[Write]:
         if entry is None:
             writes.append(write)
         elif entry.digest != write.digest:
-            writes.append(replace(write, id=entry.id, url=write.url or entry.url))
+            writes.append(replace(write, id=entry.id))
     return writes

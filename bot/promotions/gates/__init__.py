@@ -21,6 +21,7 @@ GATES: Mapping[str, Gate] = {
     "protected": review.protected,
     "reviews": review.reviews,
     "checks": review.checks,
+    "preview.checks": review.preview_checks,
     "environment": environment.environment,
     "branches": environment.branches,
     "host": stage.host,

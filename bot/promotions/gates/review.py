@@ -13,6 +13,8 @@ from bot.promotions.gate_reasons import (
     ForkOnDemo,
     ForkWithSecrets,
     NotReviewed,
+    PreviewChecksFailed,
+    PreviewChecksUnknown,
     PullRequestClosed,
     ReviewRequired,
     TooFewReviews,
@@ -98,3 +100,20 @@ def checks(gate: GateInput) -> Verdict:
         return rejected(ChecksFailed(failed))
     pending = tuple(name for name in required if states.get(name) is not CiState.PASSED)
     return waiting(ChecksPending(pending)) if pending else PASSED
+
+
+def preview_checks(gate: GateInput) -> Verdict:
+    """No check failed in the release's preview. Where the stage does not block, a failure is a warning."""
+    results, blocks = gate.facts.preview_checks, gate.stage.requires_preview_checks
+    if results is None:
+        return unreadable(gate, Unreadable.PREVIEW) if blocks else PASSED
+    if results.failed:
+        reason = PreviewChecksFailed(results.commit, results.failed)
+        return rejected(reason) if blocks else Verdict(passed=True, reason=reason)
+    if not results.unknown:
+        return PASSED
+    unknown = PreviewChecksUnknown(results.commit, results.unknown)
+    if gate.release.origin is Origin.DEFAULT_BRANCH:
+        # A build of the default branch runs in no preview, so no action could make this gate pass.
+        return Verdict(passed=True, reason=unknown) if blocks else PASSED
+    return rejected(unknown) if blocks else Verdict(passed=True, reason=unknown)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.config.stages import Parity
+from bot.config.stages import Enforcement
 from bot.model.promotion import PromotionState
 from bot.model.reason import Reported
 from bot.promotions.gate_reasons import (
@@ -38,7 +38,7 @@ def parity(gate: GateInput) -> Verdict:
     unequal = tuple(
         comparison for comparison in comparisons.values() if comparison is not None and not comparison.equal
     )
-    if gate.stage.parity is Parity.WARN:
+    if gate.stage.parity is Enforcement.WARN:
         return Verdict(passed=True, reason=ParityMismatch(unequal) if unequal else None)
     if unequal:
         return rejected(ParityMismatch(unequal))

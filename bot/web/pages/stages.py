@@ -120,8 +120,8 @@ def badge(stage: StageView) -> Badge:
         return Badge(EnvironmentState.PENDING, stage.active.promotion.state)
     if stage.release is None:
         return Badge(EnvironmentState.ASLEEP, "empty")
-    if stage.state is EnvironmentState.FAILED:
-        return Badge(EnvironmentState.FAILED, "failed")
+    if stage.state is not None and stage.state is not EnvironmentState.READY:
+        return Badge(stage.state, stage.state.value)
     if stage.verified_at is None:
         return Badge(EnvironmentState.WAITING, "not verified")
     return Badge(EnvironmentState.READY, "verified")

@@ -19,7 +19,7 @@ from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
 from bot.store import Store
 from tests.unit.cli.runner import Operator
-from tests.unit.promotions.stage_fixtures import SHOP, VERIFIED, facts, promotion, release
+from tests.unit.promotions.stage_fixtures import SHOP, VERIFIED, deploy, facts, promotion, release
 
 NOW = datetime.now(UTC)
 INTEGRATION = EnvironmentKey.stage(SHOP.id, "integration")
@@ -52,6 +52,7 @@ async def fill(url: str) -> None:
         )
 
     await store.promotions.change(INTEGRATION, SHOP, verified)
+    await deploy(store, INTEGRATION)
     await store.close()
 
 

@@ -53,7 +53,7 @@ async def test_nothing_is_told_twice(harness: Harness) -> None:
     assert [what for what, _ in await harness.journal()] == ["opened", "ready"]
 
 
-async def test_a_check_that_fails_is_told_once(harness: Harness) -> None:
+async def test_failed_check_is_recorded_once(harness: Harness) -> None:
     harness.github.configuration = CONFIGURATION + "preview: {checks: [{name: healthy, http: /healthz}]}\n"
     harness.gateway.answer = Answer(503)
     for _ in range(5):
@@ -61,7 +61,7 @@ async def test_a_check_that_fails_is_told_once(harness: Harness) -> None:
     assert await harness.journal() == [
         ("opened", "Deploying aaaaaaa."),
         ("failed", "The check healthy failed: `GET /healthz` returned 503; 3 attempts."),
-        ("ready", "aaaaaaa runs; no route is configured"),
+        ("checks failed", "Failed checks: `healthy`."),
     ]
 
 

@@ -10,6 +10,7 @@ from bot.commands.table import suggested_commands
 from bot.environments.reasons import (
     AccountsWithheld,
     Asleep,
+    ChecksFailed,
     Destroyed,
     ForkNotAllowed,
     HttpResult,
@@ -156,7 +157,16 @@ PREVIEWS: Mapping[str, tuple[Status, texts.Location]] = {
         PLACE,
     ),
     "ready": (READY, PLACE),
-    "ready-with-checks": (replace(READY, checks=CHECKS), PLACE),
+    "ready-with-checks": (replace(READY, checks=CHECKS[:1]), PLACE),
+    "ready-with-failed-checks": (
+        replace(
+            READY,
+            state=EnvironmentState.CHECKS_FAILED,
+            checks=CHECKS[:2],
+            cause=StatusMessage(describe(ChecksFailed(("smoke",)))),
+        ),
+        PLACE,
+    ),
     "ready-and-expiring": (replace(READY, expiring=True), PLACE),
     "ready-without-a-route": (replace(READY, url=None, images={}, expires_at=None), PLACE),
     "ready-with-notes": (
@@ -179,7 +189,10 @@ PREVIEWS: Mapping[str, tuple[Status, texts.Location]] = {
             cause=StatusMessage(
                 "The container web of Deployment shop exits with 1 as soon as it starts.", LOG
             ),
-            phases={**_took(0.04, 0.3, 0.2, 1.1, 12.4), Phase.WORKLOADS: RUNNING},
+            phases={
+                **_took(0.04, 0.3, 0.2, 1.1, 12.4),
+                Phase.WORKLOADS: PhaseRecord(NOW, failed_at=NOW + timedelta(seconds=34)),
+            },
         ),
         BESIDE_OLDER,
     ),

@@ -99,9 +99,13 @@ def _audit(stage: str) -> tuple[AuditEntry, ...]:
     )
 
 
-def _environment(stage: str, state: EnvironmentState, cause: StatusMessage | None = None) -> Environment:
+def _environment(
+    stage: str, state: EnvironmentState, live: PromotableRelease, cause: StatusMessage | None = None
+) -> Environment:
+    """`live` responds there; the URL is known when the desired release does."""
     key = EnvironmentKey.stage(SHOP.id, stage)
-    status = Status(state, url=f"https://{stage}-shop-k2x9f1.preview.example.com", cause=cause)
+    url = f"https://{stage}-shop-k2x9f1.preview.example.com" if state is EnvironmentState.READY else None
+    status = Status(state, live_commit=live.commit, url=url, cause=cause)
     return Environment(key, SHOP, "ns", 1, 1, status, Attempt(), UserOverrides(), "", NOW, NOW)
 
 
@@ -116,7 +120,7 @@ INTEGRATION = stage_view(
             VerifiedTarget(_target(RELEASE, 2), "f1f1f1f1f1", NOW - timedelta(hours=1)),
         ),
     ),
-    _environment("integration", EnvironmentState.READY),
+    _environment("integration", EnvironmentState.READY, RELEASE),
     (),
     NOW,
 )
@@ -131,7 +135,9 @@ STAGING = stage_view(
         lock=Lock("bea", NOW, NOW + timedelta(hours=2), "load test | until noon"),
         hold=Hold("", _EARLIER, "release badbad123456 failed: the check smoke failed"),
     ),
-    _environment("staging", EnvironmentState.WAITING, StatusMessage("Waiting for the image of `worker`.")),
+    _environment(
+        "staging", EnvironmentState.WAITING, OLDER, StatusMessage("Waiting for the image of `worker`.")
+    ),
     (SOAKING,),
     NOW,
 )
@@ -143,7 +149,7 @@ PRODUCTION = stage_view(
         since=_EARLIER,
         verified=(VerifiedTarget(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
     ),
-    _environment("production", EnvironmentState.READY),
+    _environment("production", EnvironmentState.READY, OLDER),
     (AWAITING,),
     NOW,
     promotions=(AWAITING, GONE_BACK),
@@ -167,7 +173,7 @@ DEMO = stage_view(
         verified=(VerifiedTarget(_target(OLDER, 3), "0ld0ld1234", _EARLIER),),
         pin=Pin("v2.3.47", "d1", problem="there is no release, tag or commit v2.3.47"),
     ),
-    None,
+    _environment("sales", EnvironmentState.READY, OLDER),
     (),
     NOW,
 )

@@ -59,6 +59,51 @@ def test_one_round_of_writes_is_enough(statuses: list[Status]) -> None:
             assert open_checks == []
 
 
+def test_closed_pull_request_keeps_conclusion_but_not_the_text_of_its_check() -> None:
+    ready = Status(EnvironmentState.READY, commit=COMMITS[0], live_commit=COMMITS[0], url=URL)
+    gone = Status(EnvironmentState.GONE, commit=COMMITS[0], end=EndReason.MERGED)
+    [check] = [
+        write
+        for write in plan(KEY, SUBJECT, gone, _performed(Receipt(), ready))
+        if write.slot.kind is WriteKind.CHECK
+    ]
+    assert check.fields["output"]["title"] == "Deleted: the pull request was merged"
+    assert check.fields.keys() == {"detailsUrl", "output"}, "GitHub keeps status and conclusion"
+    assert URL not in str(check.fields)
+
+
+def test_check_of_an_older_head_is_corrected_when_the_newer_one_runs() -> None:
+    old, new = COMMITS[:2]
+    receipt = _performed(Receipt(), Status(EnvironmentState.READY, commit=old, live_commit=old, url=URL))
+    deploying = Status(EnvironmentState.PENDING, commit=new, live_commit=old)
+    assert old not in {write.slot.commit for write in plan(KEY, SUBJECT, deploying, receipt)}
+    receipt = _performed(receipt, deploying)
+    ready = Status(EnvironmentState.READY, commit=new, live_commit=new, url=URL)
+    [check] = [
+        write
+        for write in plan(KEY, SUBJECT, ready, receipt)
+        if write.slot == Slot(WriteKind.CHECK, old, PREVIEW_CHECK)
+    ]
+    assert check.fields["output"]["title"] == "Replaced by a newer commit"
+
+
+def test_failed_check_is_red_in_check_run_and_deployment() -> None:
+    results = (CheckResult("smoke", CheckState.FAILED, "It is down."), CheckResult("e2e", CheckState.PASSED))
+    failed = Status(
+        EnvironmentState.CHECKS_FAILED,
+        commit=COMMITS[0],
+        live_commit=COMMITS[0],
+        url=URL,
+        checks=results,
+        cause=StatusMessage("Failed checks: `smoke`."),
+    )
+    writes = {(write.slot.kind, write.slot.name): write for write in plan(KEY, SUBJECT, failed, Receipt())}
+    check = writes[WriteKind.CHECK, PREVIEW_CHECK].fields
+    assert (check["conclusion"], check["output"]["title"]) == ("FAILURE", "Failed checks: smoke")
+    assert writes[WriteKind.DEPLOYMENT, ""].fields["state"] == "FAILURE"
+    assert "❌" in writes[WriteKind.COMMENT, ""].fields["body"]
+
+
 def test_named_check_cannot_take_the_name_of_the_preview_check() -> None:
     assert check_name("smoke") == "greenroom/smoke"
     assert check_name("preview") != PREVIEW_CHECK
@@ -79,7 +124,7 @@ def test_removed_configuration_updates_the_existing_comment() -> None:
         cause=StatusMessage("None there."),
     )
     kinds = [write.slot.kind for write in plan(KEY, SUBJECT, gone, receipt)]
-    assert kinds == [WriteKind.DEPLOYMENT, WriteKind.COMMENT]
+    assert kinds == [WriteKind.CHECK, WriteKind.DEPLOYMENT, WriteKind.COMMENT]
 
 
 def test_receipt_drops_only_old_closed_entries() -> None:

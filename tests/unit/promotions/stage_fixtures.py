@@ -14,20 +14,39 @@ import pytest
 from bot.config.loader import parse_configuration
 from bot.github.messages.promotion_reasons import describe
 from bot.github.messages.refusals import refusal
-from bot.model.environment import CheckResult, CheckState, EnvironmentKey, EnvironmentKind
+from bot.model.environment import (
+    Attempt,
+    CheckResult,
+    CheckState,
+    Environment,
+    EnvironmentKey,
+    EnvironmentKind,
+    EnvironmentState,
+    Status,
+    UserOverrides,
+)
 from bot.model.promotion import Promotion, PromotionKind, PromotionState, StageRecord
 from bot.model.protection import UNPROTECTED, Protection
 from bot.model.pull_request import Review
 from bot.model.reason import Reported
 from bot.model.release import Image, Origin, PromotableRelease
 from bot.model.repository import Repository
+from bot.model.work import WorkKey
 from bot.promotions import stage_actions
 from bot.promotions.approvals import ApprovalRequest
-from bot.promotions.facts import ConfigurationSnapshot, Facts, ResolvedRelease, RolloutProgress, RolloutState
+from bot.promotions.facts import (
+    ConfigurationSnapshot,
+    Facts,
+    PreviewChecks,
+    ResolvedRelease,
+    RolloutProgress,
+    RolloutState,
+)
 from bot.promotions.provenance import Provenance
 from bot.promotions.refusals import Refusal
 from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
 from bot.promotions.state_machine import step
+from bot.store import Store
 from tests.unit.environments.test_desire import PULL
 
 
@@ -79,6 +98,7 @@ def facts(release_of_facts: PromotableRelease | None = None, text: str = PIPELIN
         "resolved": ResolvedRelease(subject),
         "provenance": Provenance(pull, subject.from_fork, authors, reviews),
         "checks": {},
+        "preview_checks": PreviewChecks(subject.commit),
         "protection": UNPROTECTED,
     }
     return Facts(**{**defaults, **fields})
@@ -115,6 +135,29 @@ def promotion(
 def aggregate(stage: str = "integration", **fields: Any) -> StageAggregate:
     record = StageRecord(EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, stage), SHOP, **fields)
     return StageAggregate(record, describe=describe)
+
+
+def environment_of(record: StageRecord) -> Environment | None:
+    """The stage's environment after it deployed the target."""
+    if record.target is None:
+        return None
+    commit, url = record.target.release.commit, "http://staging"
+    status = Status(EnvironmentState.READY, commit=commit, live_commit=commit, url=url)
+    return Environment(record.key, SHOP, "ns", 1, 1, status, Attempt(), UserOverrides(), "", NOW, NOW)
+
+
+async def deploy(store: Store, key: EnvironmentKey) -> None:
+    """Brings the stage's stored environment to its target."""
+    record = next(record for record in await store.promotions.stages(key.repository_id) if record.key == key)
+    deployed, stored = environment_of(record), await store.environments.get(key)
+    assert deployed is not None
+    assert stored is not None
+    claims = await store.queue.claim("test", 10, 60)
+    [claim] = [claim for claim in claims if claim.key == WorkKey.environment(key)]
+    observed = replace(stored, status=deployed.status, observed_generation=stored.generation)
+    await store.environments.save(claim, observed)
+    for claim in claims:
+        await store.queue.finish(claim)
 
 
 @dataclass

@@ -7,13 +7,24 @@ from datetime import timedelta
 
 from bot.config.loader import parse_configuration
 from bot.github.messages.stage_summary import approvers, deadline_label, stage_headline, waits_for
-from bot.model.environment import CheckResult, CheckState, EnvironmentState
+from bot.model.environment import CheckResult, CheckState, Environment, EnvironmentState, Status
 from bot.model.promotion import ACTIVE, PENDING, Approval, GateResult, Lock, Promotion
 from bot.model.promotion import PromotionState as State
+from bot.model.release import PromotableRelease
 from bot.promotions.pipeline import configuration_digest, in_order
 from bot.promotions.view_builder import pending_promotion, stage_view
 from bot.promotions.views import StageView
-from tests.unit.promotions.stage_fixtures import NOW, PIPELINE, Stages, aggregate, facts, promotion, release
+from bot.web.pages.stages import Badge, badge
+from tests.unit.promotions.stage_fixtures import (
+    NOW,
+    PIPELINE,
+    Stages,
+    aggregate,
+    environment_of,
+    facts,
+    promotion,
+    release,
+)
 
 CONFIGURATION = parse_configuration(PIPELINE)
 DIGEST = configuration_digest(CONFIGURATION, "production")
@@ -23,7 +34,7 @@ def view_of(stages: Stages, name: str) -> StageView:
     selected = stages.aggregate(name)
     ended = (State.SUCCEEDED, State.ROLLED_BACK)
     under_way = [pending for pending in selected.promotions.values() if pending.state not in ended]
-    return stage_view(selected.stage, None, under_way, stages.now)
+    return stage_view(selected.stage, environment_of(selected.stage), under_way, stages.now)
 
 
 def waiting(**fields: object) -> Promotion:
@@ -88,7 +99,8 @@ def test_view_shows_a_restored_release_as_verified() -> None:
 def test_view_marks_an_unverified_release() -> None:
     stages = Stages()
     stages.run("integration", release(), "p1")
-    view = stage_view(replace(stages.aggregate("integration").stage, verified=()), None, (), stages.now)
+    record = replace(stages.aggregate("integration").stage, verified=())
+    view = stage_view(record, environment_of(record), (), stages.now)
     assert stage_headline(view).endswith("runs on integration (not verified).")
 
 
@@ -96,7 +108,43 @@ def test_view_of_a_failed_stage() -> None:
     stages = Stages()
     stages.run("integration", release(), "p1")
     view = replace(view_of(stages, "integration"), state=EnvironmentState.FAILED)
-    assert stage_headline(view).endswith("of `aaaaaaa` does not start on integration.")
+    assert stage_headline(view).endswith("of `aaaaaaa` failed on integration.")
+
+
+def test_view_shows_what_runs_while_a_release_is_deployed() -> None:
+    stages = Stages()
+    stages.run("integration", release("a"), "p1")
+    running = environment_of(stages.aggregate("integration").stage)
+    assert running is not None
+    stages.request("integration", id="p2")
+    stages.step("integration", facts(release("b")), "p2")
+    record = stages.aggregate("integration").stage
+    promotions = [stages.promotion("integration", "p2")]
+    for environment in (replace(running, generation=2), _deploying(running, release("b"))):
+        view = stage_view(record, environment, promotions, stages.now)
+        assert (view.release, view.running) == (release("b"), release("a"))
+        assert stage_headline(view) == (
+            f"Release `{release('b').id}` of `bbbbbbb` is being promoted to integration: deploying. "
+            f"Release `{release('a').id}` of `aaaaaaa` still runs."
+        )
+    live = replace(running.status, commit=release("b").commit, live_commit=release("b").commit)
+    view = stage_view(record, replace(running, status=live), promotions, stages.now)
+    assert view.running == release("b")
+
+
+def test_stage_with_failed_checks_is_not_shown_as_verified() -> None:
+    stages = Stages()
+    stages.run("integration", release(), "p1")
+    view = replace(view_of(stages, "integration"), state=EnvironmentState.CHECKS_FAILED)
+    assert stage_headline(view).endswith("runs on integration, but its checks failed.")
+    assert badge(view) == Badge(EnvironmentState.CHECKS_FAILED, "checks failed")
+
+
+def _deploying(environment: Environment, desired: PromotableRelease) -> Environment:
+    status = Status(
+        EnvironmentState.PENDING, commit=desired.commit, live_commit=environment.status.live_commit
+    )
+    return replace(environment, status=status)
 
 
 def test_view_omits_an_expired_lock() -> None:

@@ -12,7 +12,7 @@ from bot.model.environment import EnvironmentKey
 from bot.promotions import stage_actions
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.promotions.state_machine import step
-from tests.unit.promotions.stage_fixtures import BROKEN, PIPELINE, VERIFIED, facts, promotion, release
+from tests.unit.promotions.stage_fixtures import BROKEN, PIPELINE, VERIFIED, deploy, facts, promotion, release
 from tests.unit.promotions.stage_fixtures import SHOP as REPOSITORY
 from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, WebFixture
 from tests.unit.web.pages.test_environments import HOSTILE, Parts, words
@@ -39,7 +39,9 @@ async def staged(web: WebFixture) -> WebFixture:
             aggregate, promotion("integration", "cem", "p3", now + timedelta(seconds=1)), now
         )
 
-    await web.store.promotions.change(EnvironmentKey.stage(REPOSITORY.id, "integration"), REPOSITORY, done)
+    integration = EnvironmentKey.stage(REPOSITORY.id, "integration")
+    await web.store.promotions.change(integration, REPOSITORY, done)
+    await deploy(web.store, integration)
     web.github.readers = {REPOSITORY.id: {"ada"}}
     web.github.configuration = PIPELINE
     return web
