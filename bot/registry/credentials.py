@@ -63,6 +63,8 @@ class DockerConfig:
             raise ValueError("the registry credentials are not JSON: provide a Docker config.json") from None
         if not isinstance(config, dict):
             raise ValueError("the registry credentials are not an object: provide a Docker config.json")
+        if not config.keys() & {"auths", "credHelpers", "credsStore"}:
+            raise ValueError("the registry credentials have neither `auths` nor a credential helper")
         auths, helpers = config.get("auths") or {}, config.get("credHelpers") or {}
         if not isinstance(auths, dict) or not isinstance(helpers, dict):
             raise ValueError("`auths` and `credHelpers` of the registry credentials must be objects")

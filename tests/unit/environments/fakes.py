@@ -13,7 +13,8 @@ from bot.environments.handler import EnvironmentHandler
 from bot.environments.policy import Policy
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.messages.environment_reasons import describe
-from bot.model.ci import Ci, CiState
+from bot.github.resources.checks import CheckOutcome, overall_state
+from bot.model.ci import Ci
 from bot.model.data import DataRecord
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
@@ -46,6 +47,7 @@ class FakeGitHub:
     def __init__(self) -> None:
         self.pull: PullRequest | None = PULL
         self.configuration: str | None = CONFIGURATION
+        self.checks = [CheckOutcome("build", "pending", "actions")]
         self.reported: list[Status] = []
         self.roles: dict[str, Role] = {}
         self.busy_until: datetime | None = None
@@ -73,7 +75,7 @@ class FakeGitHub:
         return {}
 
     async def ci(self, repository: Repository, commit: str) -> Ci:
-        return Ci(CiState.PENDING)
+        return overall_state(self.checks)
 
     async def report(
         self,

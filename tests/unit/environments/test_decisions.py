@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.environments.policy import Policy
+from bot.github.resources.checks import CheckOutcome
 from bot.model.environment import EnvironmentState, StatusMessage
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Answer, Condition, ObjectState, Wave
@@ -82,6 +83,22 @@ async def test_a_wait_is_told_with_its_reason_and_the_record_says_until_when(har
     assert found is not None
     assert found.status.state is EnvironmentState.READY
     assert found.attempt.wait is None
+
+
+async def test_failed_ci_is_reported_beside_a_pending_check_of_another_source(harness: Harness) -> None:
+    harness.registry.digest = None
+    license = CheckOutcome("license", "pending", "bot")
+    harness.github.checks = [CheckOutcome("build", "failure", "actions"), license]
+    await harness.run()
+    environment = await harness.store.environments.get(harness.key)
+    assert environment is not None
+    assert environment.status.state is EnvironmentState.FAILED
+    assert "CI failed for aaaaaaa (build)" in (await harness.journal())[-1][1]
+    # The other source may be the one that builds the image.
+    harness.registry.digest = DIGEST
+    harness.clock.advance(60)
+    await harness.again()
+    assert (await harness.journal())[-1][0] == "ready"
 
 
 async def test_an_outage_is_a_wait_first_and_a_failure_when_it_lasts(harness: Harness) -> None:

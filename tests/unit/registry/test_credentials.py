@@ -99,6 +99,7 @@ def test_repr_contains_no_password() -> None:
     [
         ("canary", "not JSON"),
         ("[]", "not an object"),
+        ('{"https://index.docker.io/v1/": {"auth": "canary"}}', "neither `auths` nor"),
         ('{"auths": ["canary"]}', "must be objects"),
         ('{"credsStore": "desktop-of-nobody"}', "docker-credential-desktop-of-nobody is not on PATH"),
         ('{"credHelpers": {"ghcr.io": "../canary"}}', "invalid name"),
