@@ -112,7 +112,8 @@ class WebFixture:
             clock,
         )
         stages = StagePages(site, sessions, access, store.promotions, views)
-        self.web = create_application(page_routes(SignInPages(site, self.github, sessions), pages, stages))
+        self.pages = page_routes(SignInPages(site, self.github, sessions), pages, stages)
+        self.web = create_application(self.pages)
         parts = urlsplit(public_url)
         self._url = f"{parts.scheme}://{parts.netloc}"  # a reverse proxy strips the path
 
