@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -11,11 +13,14 @@ import structlog
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
+from bot.cluster.client.api import KubernetesApi
+from bot.cluster.confinement import await_confinement, prove_confinement
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.watch import Watcher
 from bot.github.app import GitHubApp
 from bot.model.delivery import Delivery, PermissionsAccepted, WebhookEffect
 from bot.model.environment import EnvironmentKey, EnvironmentState
+from bot.model.errors import GreenroomError, Unavailable
 from bot.model.promotion import PromotionState
 from bot.model.work import WorkKey
 from bot.settings import Settings
@@ -38,6 +43,10 @@ from bot.worker import Worker
 
 log = structlog.get_logger()
 
+_POLICY_SECONDS = 15
+"""A policy that was applied with the bot takes some seconds to take effect."""
+_PROOF_PAUSE = 10
+
 
 class App:
     """Receives webhooks, works and sweeps. Any number of processes can share one store."""
@@ -50,11 +59,13 @@ class App:
         self._metrics = Metrics()
         self._worker: Worker | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._proof: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Raises a GreenroomError when a setting or a service prevents the start."""
         settings, metrics = self._settings, self._metrics
         dependencies = await open_dependencies(settings, metrics, self._stack)
+        await self._require_confinement(dependencies.kubernetes)
         queue = dependencies.store.queue
         self.web = _web_application(dependencies)
         self._worker = Worker(queue, handlers(dependencies), settings.workers, metrics.worked)
@@ -65,14 +76,24 @@ class App:
         self._stack.callback(schedule.stop)
         log.info("started", github=settings.github_api_url, gateway=settings.gateway)
 
+    async def _require_confinement(self, kubernetes: KubernetesApi) -> None:
+        """Raises NotConfined. While the API server does not answer, the proof is repeated until it does."""
+        app_id = self._settings.github_app_id
+        try:
+            await await_confinement(kubernetes, app_id, _POLICY_SECONDS)
+        except Unavailable as error:
+            log.warning("admission policy not tested yet", reason=str(error))
+            self._proof = asyncio.create_task(_prove_later(kubernetes, app_id))
+
     async def drain(self, timeout_seconds: float) -> None:
         """Finishes running work, returns the rest to the queue and closes all clients.
 
         Also cleans up after an incomplete start.
         """
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+        background = [task for task in (self._watch, self._proof) if task is not None]
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         if self._worker is not None:
             await self._worker.drain(timeout_seconds)
         await self._stack.aclose()
@@ -90,6 +111,20 @@ class DeliveryRecorder:
             if isinstance(effect, PermissionsAccepted):
                 self.github.client.permissions_changed(effect.installation_id)
         await self.deliveries.record(delivery, effects)
+
+
+async def _prove_later(kubernetes: KubernetesApi, app_id: int) -> None:
+    """Ends the process, by the signal that drains it, when the cluster does not confine the bot."""
+    while True:
+        await asyncio.sleep(_PROOF_PAUSE)
+        try:
+            await prove_confinement(kubernetes, app_id)
+        except Unavailable:
+            continue
+        except GreenroomError as error:
+            log.critical("stopping", reason=str(error))
+            os.kill(os.getpid(), signal.SIGTERM)
+        return
 
 
 async def _wake_changed_environments(dependencies: Dependencies) -> None:
@@ -146,7 +181,10 @@ def _pages(dependencies: Dependencies) -> list[BaseRoute]:
     sign_in = SignInPages(site, github.sign_in(settings.github_client_id, secret), sessions)
     access = Access(github.collaborators)
     ports = PagePorts(
-        store.environments, store.journal, store.queue, DiagnosticsReader(dependencies.kubernetes)
+        store.environments,
+        store.journal,
+        store.queue,
+        DiagnosticsReader(dependencies.kubernetes, settings.github_app_id),
     )
     stages = StagePages(site, sessions, access, store.promotions, view_reader(store, github))
     return page_routes(sign_in, EnvironmentPages(site, sessions, access, ports, utc_now), stages)

@@ -20,7 +20,7 @@ from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
 from bot.cluster.routing.gateway import HttpGateway
-from bot.cluster.secrets import read_secret
+from bot.cluster.secrets import read_operator_secret
 from bot.commands.handler import CommandHandler, CommandPorts
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
@@ -98,7 +98,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
     kubernetes = await stack.enter_async_context(await connect(settings.kubeconfig, metrics))
     policy = ClusterPolicy.of(settings)
     renderer = ManifestRenderer(policy, Tools(settings.render_hosts))
-    namespaces = KubernetesNamespaces(kubernetes, policy)
+    namespaces = KubernetesNamespaces(kubernetes, policy, settings.github_app_id)
     ports = Ports(
         environments=store.environments,
         pull_requests=github.pull_requests,
@@ -120,7 +120,9 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         ),
         secrets={
             "env": EnvironmentSecrets(os.environ),
-            "kubernetes": KubernetesSecrets(partial(read_secret, kubernetes), settings.secrets_namespaces),
+            "kubernetes": KubernetesSecrets(
+                partial(read_operator_secret, kubernetes), settings.secrets_namespaces
+            ),
         },
         clock=utc_now,
         describe=environment_reasons.describe,

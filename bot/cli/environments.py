@@ -167,7 +167,8 @@ def _diagnose(settings: Settings, environment: Environment, lines: int) -> Names
 
     async def read() -> NamespaceDiagnostics:
         async with await connect(settings.kubeconfig) as api:
-            return await DiagnosticsReader(api).look(environment.namespace, environment.key, lines)
+            reader = DiagnosticsReader(api, settings.github_app_id)
+            return await reader.look(environment.namespace, environment.key, lines)
 
     try:
         return asyncio.run(read())

@@ -166,7 +166,12 @@ def _kept(bundle: Bundle) -> set[tuple[str, str]]:
 def _leftovers(
     kind: Kind, live: Iterable[dict[str, Any]], kept: Collection[tuple[str, str]]
 ) -> list[dict[str, Any]]:
-    reserved = {("NetworkPolicy", OWN_NAME), ("ServiceAccount", "default"), ("ConfigMap", RECORD)}
+    reserved = {
+        ("NetworkPolicy", OWN_NAME),
+        ("RoleBinding", OWN_NAME),
+        ("ServiceAccount", "default"),
+        ("ConfigMap", RECORD),
+    }
     return [
         candidate
         for candidate in live

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.cluster.names import GENERATION, INSTALLATION, OWN_NAME, own_annotations, own_labels
+from bot.cluster.names import APP, GENERATION, INSTALLATION, OWN_NAME, own_annotations, own_labels
 from bot.cluster.policy import ClusterPolicy
 from bot.model.addresses import closed_networks
 from bot.model.environment import EnvironmentKey
@@ -18,7 +18,12 @@ _NODE_LOCAL_DNS = "169.254.20.10/32"
 
 
 def namespace_object(
-    name: str, environment: EnvironmentKey, repository: Repository, generation: int, policy: ClusterPolicy
+    name: str,
+    environment: EnvironmentKey,
+    repository: Repository,
+    generation: int,
+    policy: ClusterPolicy,
+    app_id: int,
 ) -> dict[str, Any]:
     return {
         "apiVersion": "v1",
@@ -27,6 +32,7 @@ def namespace_object(
             "name": name,
             "labels": {
                 **own_labels(environment),
+                APP: str(app_id),
                 "pod-security.kubernetes.io/enforce": policy.pod_security.value,
                 "pod-security.kubernetes.io/enforce-version": "latest",
             },

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bot.cluster.account import environment_binding, own_account
 from bot.cluster.apply import apply_all
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.errors import Refused
 from bot.cluster.client.kinds import NAMESPACE
 from bot.cluster.guard_rails import guard_rails
 from bot.cluster.guard_rails import namespace_object as namespace_object
-from bot.cluster.names import ENVIRONMENT, GENERATION, INSTALLATION, MANAGED_BY, MANAGER, REPOSITORY
+from bot.cluster.names import APP, ENVIRONMENT, GENERATION, INSTALLATION, MANAGED_BY, MANAGER, REPOSITORY
 from bot.cluster.policy import ClusterPolicy
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
@@ -31,11 +32,11 @@ _BLOCKERS = (
 )
 
 
-def view(live: Object | None, environment: EnvironmentKey) -> NamespaceView:
+def view(live: Object | None, environment: EnvironmentKey, app_id: int) -> NamespaceView:
     """The state of a namespace from the point of view of an environment; `live` is None when it is absent."""
     if live is None:
         return NamespaceView(NamespaceState.ABSENT)
-    if not _is_ours(live, environment):
+    if not _is_ours(live, environment, app_id):
         return NamespaceView(NamespaceState.FOREIGN)
     if live["metadata"].get("deletionTimestamp"):
         return NamespaceView(NamespaceState.TERMINATING, _blockers(live))
@@ -45,12 +46,14 @@ def view(live: Object | None, environment: EnvironmentKey) -> NamespaceView:
 class KubernetesNamespaces:
     """Raises Unavailable when the API server does not answer, Rejected when it refuses."""
 
-    def __init__(self, api: KubernetesApi, policy: ClusterPolicy) -> None:
+    def __init__(self, api: KubernetesApi, policy: ClusterPolicy, app_id: int) -> None:
         self._api = api
         self._policy = policy
+        self._app_id = app_id
+        self._account: dict[str, str] | None = None
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
-        return view(await self._api.find(NAMESPACE, name), environment)
+        return self._view(await self._api.find(NAMESPACE, name), environment)
 
     async def prepare(
         self,
@@ -61,13 +64,14 @@ class KubernetesNamespaces:
         size: Size,
         fence: Fence,
     ) -> None:
-        """Creates or updates the namespace and its guard rails.
+        """Creates or updates the namespace, the bot's rights in it, and its guard rails.
 
         Superseded when the namespace was prepared for a newer generation.
         """
-        body = namespace_object(name, environment, repository, generation, self._policy)
+        body = namespace_object(name, environment, repository, generation, self._policy, self._app_id)
+        self._account = self._account or await own_account(self._api)
         live = await self._api.find(NAMESPACE, name)
-        state = view(live, environment).state
+        state = self._view(live, environment).state
         await fence()
         if live is None:
             await _create(self._api, body)
@@ -79,33 +83,40 @@ class KubernetesNamespaces:
             _not_newer(live, generation)
             body["metadata"]["resourceVersion"] = live["metadata"]["resourceVersion"]
             await self._api.apply(body)
+        self._api.expect_rights(name)
+        await apply_all(self._api, [environment_binding(name, environment, self._account)], fence)
         await apply_all(self._api, guard_rails(name, environment, size, self._policy), fence)
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         """Starts the deletion of exactly the namespace that was read and found to be ours."""
         live = await self._api.find(NAMESPACE, name)
-        state = view(live, environment).state
+        state = self._view(live, environment).state
         if live is None or state is NamespaceState.TERMINATING:
             return
         if state is NamespaceState.FOREIGN:
             raise _foreign(name)
         await fence()
         metadata = live["metadata"]
+        if APP not in metadata["labels"]:
+            claimed = {"resourceVersion": metadata["resourceVersion"], "labels": {APP: str(self._app_id)}}
+            metadata = (await self._api.patch(NAMESPACE, name, {"metadata": claimed}))["metadata"]
         # The version is a precondition too: a label may have changed since the read.
         preconditions = {"uid": metadata["uid"], "resourceVersion": metadata["resourceVersion"]}
         await self._api.delete(NAMESPACE, name, preconditions=preconditions)
 
     async def owned_namespaces(self) -> Sequence[OwnedNamespace]:
-        """All namespaces that carry our label, except those with an invalid label or annotation."""
+        """All namespaces of our App, except those with an invalid label or annotation."""
         namespaces = await self._api.list(NAMESPACE, labels=f"{MANAGED_BY}={MANAGER},{ENVIRONMENT}")
-        parsed = [_owned(live) for live in namespaces.items]
+        parsed = [_owned(live) for live in namespaces.items if _is_of_app(live, self._app_id)]
         return [namespace for namespace in parsed if namespace is not None]
 
     async def owned_namespace(self, name: str) -> OwnedNamespace | None:
-        """The namespace of that name; None when it is absent or does not carry our label."""
+        """The namespace of that name; None when it is absent or does not belong to our App."""
         live = await self._api.find(NAMESPACE, name)
-        labels = (live["metadata"].get("labels") or {}) if live else {}
-        return _owned(live) if live and labels.get(MANAGED_BY) == MANAGER and ENVIRONMENT in labels else None
+        return _owned(live) if live and _is_of_app(live, self._app_id) else None
+
+    def _view(self, live: Object | None, environment: EnvironmentKey) -> NamespaceView:
+        return view(live, environment, self._app_id)
 
 
 def _owned(live: Object) -> OwnedNamespace | None:
@@ -138,9 +149,15 @@ async def _create(api: KubernetesApi, body: Object) -> None:
         raise Unavailable(f"Namespace {name} was created by another client at the same time.") from None
 
 
-def _is_ours(live: Object, environment: EnvironmentKey) -> bool:
+def _is_ours(live: Object, environment: EnvironmentKey, app_id: int) -> bool:
+    return _is_of_app(live, app_id) and live["metadata"]["labels"][ENVIRONMENT] == environment.label
+
+
+def _is_of_app(live: Object, app_id: int) -> bool:
+    """Whether our App created the namespace. Earlier versions did not record the App."""
     labels = live["metadata"].get("labels") or {}
-    return labels.get(MANAGED_BY) == MANAGER and labels.get(ENVIRONMENT) == environment.label
+    app = labels.get(APP, str(app_id))
+    return labels.get(MANAGED_BY) == MANAGER and ENVIRONMENT in labels and app == str(app_id)
 
 
 def _not_newer(live: Object, generation: int) -> None:

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.forbidden import lacks_right
 from bot.cluster.client.kinds import SECRET
 from bot.cluster.names import SECRETS, own_annotations, own_labels
 from bot.model.environment import EnvironmentKey
+from bot.model.errors import Rejected
 from bot.model.manifest import Manifest
 from bot.model.repository import Repository
 
@@ -39,3 +41,21 @@ async def read_secret(api: KubernetesApi, namespace: str, name: str) -> Mapping[
     """
     secrets = await api.list(SECRET, namespace, fields=f"metadata.name={name}")
     return secrets.items[0] if secrets.items else None
+
+
+async def read_operator_secret(api: KubernetesApi, namespace: str, name: str) -> Mapping[str, Any] | None:
+    """Like `read_secret`, for a namespace in which the operator must let the bot read Secrets."""
+    try:
+        return await read_secret(api, namespace, name)
+    except Rejected as error:
+        if lacks_right(error):
+            raise Rejected(unreadable(namespace)) from None
+        raise
+
+
+def unreadable(namespace: str) -> str:
+    """The message for an operator who has not let the bot read a namespace's Secrets."""
+    return (
+        f"Greenroom may not read Secrets in the namespace {namespace}. "
+        "The operator must bind the ClusterRole greenroom-secrets there, as docs/secrets.md describes."
+    )

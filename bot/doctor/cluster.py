@@ -1,16 +1,21 @@
-"""Checks the cluster: version, rights, secrets, Gateway API and gateway."""
+"""Checks the cluster: version, rights, confinement, secrets, Gateway API and gateway."""
 
 from __future__ import annotations
 
 import os
 from typing import Self
 
-from bot.cluster.client.access import gateway_problem, missing_rights
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.connection import connect
 from bot.cluster.client.errors import Refused
+from bot.cluster.client.forbidden import lacks_right
 from bot.cluster.client.kinds import GATEWAY, SECRET
+from bot.cluster.confinement import prove_confinement
+from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
+from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, missing_rights
+from bot.cluster.routing.gateway_check import gateway_problem
+from bot.cluster.secrets import unreadable
 from bot.doctor.checks import CheckFailed
 from bot.secrets.environment import GRANT, PREFIX, EnvironmentSecrets
 from bot.secrets.kubernetes import REPOSITORIES
@@ -43,14 +48,22 @@ class ClusterChecks:
         return f"Kubernetes {version.get('gitVersion', '')}"
 
     async def rights(self) -> str:
-        missing = await missing_rights(self._api)
+        """Rights in all namespaces, and in one environment's namespace if there is one."""
+        missing = list(await missing_rights(self._api, CLUSTER_RIGHTS))
+        app_id = self._settings.github_app_id
+        namespaces = await KubernetesNamespaces(self._api, self._policy, app_id).owned_namespaces()
+        namespace = next((owned.name for owned in namespaces if not owned.terminating), None)
+        if namespace is not None:
+            missing += await missing_rights(self._api, ENVIRONMENT_RIGHTS, namespace)
         if missing:
-            rights = [
-                f"{', '.join(right.verbs)} {right.resource} ({right.group or 'core'})" for right in missing
-            ]
+            rights = [f"{right.verb} {right.resource} ({right.group or 'core'})" for right in missing]
             advice = "Apply deploy/base/rights.yaml; its binding must name the bot's service account."
             raise CheckFailed("\n".join(["The bot's service account lacks these rights:", *rights, advice]))
-        return "complete"
+        return "complete" if namespace is None else f"complete, also in the namespace {namespace}"
+
+    async def confinement(self) -> str:
+        await prove_confinement(self._api, self._settings.github_app_id)
+        return f"writes are limited to namespaces of the App {self._settings.github_app_id}"
 
     async def secrets(self) -> str:
         """Every secret for environments must name its repositories."""
@@ -62,7 +75,13 @@ class ClusterChecks:
         ]
         secrets = sorted(f"env:{name}" for name in grants)
         for namespace in self._settings.secrets_namespaces:
-            listed = await self._api.list(SECRET, namespace)
+            try:
+                listed = await self._api.list(SECRET, namespace)
+            except Refused as error:
+                if not lacks_right(error):
+                    raise
+                problems.append(unreadable(namespace))
+                continue
             names = [
                 secret["metadata"]["name"]
                 for secret in listed.items

@@ -34,6 +34,7 @@ async def _run_checks(settings: Settings) -> list[Finding]:
                 Check("manifests", lambda: check_manifest_tools(github.client), needs="GitHub App"),
                 Check("cluster", cluster.version),
                 Check("rights", cluster.rights, needs="cluster"),
+                Check("confinement", cluster.confinement, needs="rights"),
                 Check("secrets", cluster.secrets, needs="cluster"),
                 Check("Gateway API", cluster.gateway_api, needs="cluster"),
                 Check("gateway", cluster.gateway, needs="Gateway API"),

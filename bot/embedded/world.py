@@ -16,6 +16,7 @@ from bot.cluster.client.connection import connect
 from bot.embedded.controllers import Controllers
 from bot.embedded.gateway import CONTROLLER_NAME, Gateway
 from bot.embedded.github import GitHubServer
+from bot.embedded.installation import install
 from bot.embedded.kubernetes import KubernetesServer
 from bot.embedded.node import Node
 from bot.embedded.registry import Builder, BuildError, RegistryServer
@@ -66,6 +67,10 @@ class World:
             await stack.enter_async_context(Controllers(self.client))
         await stack.enter_async_context(Node(self.client, folder / "node"))
         await self._apply_gateway()
+        app_id = self.github.credentials.app_id
+        self.bot_kubeconfig = await install(
+            self.client, app_id, self.kubeconfig, folder / "bot-kubeconfig", self.kubernetes
+        )
         self.gateway = await stack.enter_async_context(Gateway(self.client))
 
     def settings(self, public_url: str, database: Path) -> Mapping[str, str]:
@@ -84,7 +89,7 @@ class World:
             "GREENROOM_GATEWAY": GATEWAY,
             "GREENROOM_GATEWAY_ADDRESS": f"127.0.0.1:{self.gateway.port}",
             "GREENROOM_PRIVATE_REGISTRIES": self.registry.host,
-            "KUBECONFIG": str(self.kubeconfig),
+            "KUBECONFIG": str(self.bot_kubeconfig),
             "PATH": os.environ.get("PATH", ""),
         }
 

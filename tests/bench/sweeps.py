@@ -17,6 +17,7 @@ from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.github import GitHubServer
+from bot.embedded.installation import install
 from bot.embedded.kubernetes import KubernetesServer
 from bot.github.app import GitHubApp
 from bot.model.delivery import PullRequestHint
@@ -65,7 +66,10 @@ async def _rounds(previews: int) -> tuple[Snapshot, Snapshot]:
         folder = Path(temporary)
         await asyncio.to_thread(_populate, github, previews)
         async with KubernetesServer() as cluster:
-            kubeconfig = cluster.write_kubeconfig(folder / "kubeconfig")
+            administrator = cluster.write_kubeconfig(folder / "kubeconfig")
+            app_id, own = github.credentials.app_id, folder / "bot-kubeconfig"
+            async with await connect(administrator) as client:
+                kubeconfig = await install(client, app_id, administrator, own, cluster)
             database = f"sqlite:///{folder / 'bot.db'}"
             await _deploy_all(github, kubeconfig, database)
             settings = _settings(github, kubeconfig, database)
@@ -121,9 +125,8 @@ async def _deploy_all(github: GitHubServer, kubeconfig: Path, database: str) -> 
     )
     await _save_ready(store, {str(_key(pull)): pull for pull in pulls})
     async with await connect(str(kubeconfig)) as api:
-        namespaces = KubernetesNamespaces(
-            api, ClusterPolicy("gateways", "public", Domain("https", "preview.localhost", None))
-        )
+        policy = ClusterPolicy("gateways", "public", Domain("https", "preview.localhost", None))
+        namespaces = KubernetesNamespaces(api, policy, github.credentials.app_id)
         for start in range(0, len(pulls), _NAMESPACES_AT_ONCE):
             together = pulls[start : start + _NAMESPACES_AT_ONCE]
             await asyncio.gather(*(_prepare(namespaces, store, pull) for pull in together))

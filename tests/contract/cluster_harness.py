@@ -8,23 +8,27 @@ import json
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from bot.cluster.apply import KubernetesWorkloads
 from bot.cluster.client.api import KubernetesApi, Object
 from bot.cluster.client.connection import connect
-from bot.cluster.client.kinds import GATEWAY, GATEWAY_CLASS, NAMESPACE, POD, Kind
+from bot.cluster.client.kinds import GATEWAY, GATEWAY_CLASS, NAMESPACE, POD, ROLE_BINDING, Kind
+from bot.cluster.confinement import await_confinement
 from bot.cluster.data import KubernetesData
 from bot.cluster.health.observe import KubernetesHealth
 from bot.cluster.namespaces import KubernetesNamespaces
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import Tools
+from bot.cluster.rights import Right, missing_rights
 from bot.cluster.routing.gateway import HttpGateway
 from bot.embedded.controllers import Controllers
 from bot.embedded.gateway import CONTROLLER_NAME, Gateway
+from bot.embedded.installation import ACCOUNT, ACCOUNT_NAMESPACE, install
 from bot.embedded.kubernetes import KubernetesServer
 from bot.embedded.node import Node
 from bot.embedded.registry import Builder, RegistryServer
@@ -38,11 +42,16 @@ from tests.unit.cluster.manifests import render, request
 
 DEADLINE_SECONDS = 40
 SIZE = Size()
+APP_ID = 1
+"""The App's id in deploy/base."""
 
 
 @dataclass(frozen=True)
 class Harness:
-    """A new environment. `observer` is a second client; `server` is None on a real control plane."""
+    """A new environment. `api` and `kubeconfig` have the bot's rights; `observer` is the administrator.
+
+    `server` is None on a real control plane.
+    """
 
     api: KubernetesApi
     renderer: ManifestRenderer
@@ -108,6 +117,23 @@ class Running:
         return Image(f"{self.registry.host}/acme/shop", digest)
 
 
+def with_api(harness: Harness, api: KubernetesApi) -> Harness:
+    """The harness with another client of the bot."""
+    namespaces, workloads, data, health = _clients(api, harness.policy)
+    return replace(harness, api=api, namespaces=namespaces, workloads=workloads, data=data, health=health)
+
+
+def _clients(
+    api: KubernetesApi, policy: ClusterPolicy
+) -> tuple[KubernetesNamespaces, KubernetesWorkloads, KubernetesData, KubernetesHealth]:
+    return (
+        KubernetesNamespaces(api, policy, APP_ID),
+        KubernetesWorkloads(api),
+        KubernetesData(api),
+        KubernetesHealth(api),
+    )
+
+
 async def open_fence() -> None:
     """Lets every write through."""
 
@@ -118,20 +144,19 @@ async def harness_on(kubeconfig: Path, server: KubernetesServer | None) -> Async
     repository = Repository(key.repository_id, 99, "acme", "shop")
     gateways = f"gateways-{secrets.token_hex(4)}"
     policy = ClusterPolicy(gateways, "main", Domain("http", "preview.test", None))
-    async with (
-        await connect(kubeconfig) as api,
-        await connect(kubeconfig, user_agent="test") as observer,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        observer = await stack.enter_async_context(await connect(kubeconfig, user_agent="test"))
+        folder = Path(stack.enter_context(TemporaryDirectory()))
+        own = await install(observer, APP_ID, kubeconfig, folder / "kubeconfig", server)
+        api = await stack.enter_async_context(await connect(own))
+        await await_confinement(api, APP_ID, DEADLINE_SECONDS)
         harness = Harness(
             api,
             ManifestRenderer(policy, Tools()),
-            KubernetesNamespaces(api, policy),
-            KubernetesWorkloads(api),
-            KubernetesData(api),
-            KubernetesHealth(api),
+            *_clients(api, policy),
             observer,
             policy,
-            kubeconfig,
+            own,
             key,
             repository,
             f"gr-test-{secrets.token_hex(4)}-pr-7",
@@ -171,6 +196,19 @@ async def running_on(harness: Harness, folder: Path) -> AsyncIterator[Running]:
                 await harness.observer.delete(
                     POD, pod["metadata"]["name"], harness.namespace, grace_seconds=0
                 )
+
+
+async def bind(harness: Harness, namespace: str, role: str) -> None:
+    """Binds a ClusterRole to the bot's account as the operator does, and waits until it is in effect."""
+    reference = {"apiGroup": ROLE_BINDING.group, "kind": "ClusterRole", "name": role}
+    account = {"kind": "ServiceAccount", "namespace": ACCOUNT_NAMESPACE, "name": ACCOUNT}
+    body = {"metadata": {"name": "greenroom"}, "roleRef": reference, "subjects": [account]}
+    await harness.observer.create(ROLE_BINDING, body, namespace)
+
+    async def in_effect() -> bool:
+        return not await missing_rights(harness.api, [Right("", "secrets", "list")], namespace)
+
+    await eventually(in_effect)
 
 
 async def make_gateway(harness: Harness, **listener: object) -> None:

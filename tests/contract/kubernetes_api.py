@@ -97,7 +97,7 @@ async def opened(place: str, request: pytest.FixtureRequest) -> AsyncIterator[Ap
             server = await stack.enter_async_context(KubernetesServer())
             folder = stack.enter_context(TemporaryDirectory())
             kubeconfig = server.write_kubeconfig(Path(folder) / "kubeconfig")
-        http = await stack.enter_async_context(await _http_client(kubeconfig))
+        http = await stack.enter_async_context(await http_client(kubeconfig))
         api = Api(http, f"story-{secrets.token_hex(4)}", server)
         await api.call("POST", "/api/v1/namespaces", {"metadata": {"name": api.namespace}})
         account = api.path("serviceaccounts", "default")
@@ -106,7 +106,7 @@ async def opened(place: str, request: pytest.FixtureRequest) -> AsyncIterator[Ap
         await api.call("DELETE", f"/api/v1/namespaces/{api.namespace}")
 
 
-async def _http_client(kubeconfig: Path) -> httpx.AsyncClient:
+async def http_client(kubeconfig: Path) -> httpx.AsyncClient:
     """Plain HTTP with the credentials of a kubeconfig."""
     configuration: Any = Configuration()
     await load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)

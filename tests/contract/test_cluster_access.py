@@ -11,29 +11,31 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.cluster.client.access import RIGHTS, Right, gateway_problem, missing_rights
 from bot.cluster.client.connection import ConnectionFailed, connect
 from bot.cluster.client.kinds import GATEWAY, NAMESPACE
+from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, Right, missing_rights
+from bot.cluster.routing.gateway_check import gateway_problem
 from bot.embedded.kubernetes.faults import Fault
 from bot.model.errors import Rejected, Unavailable
 from tests.contract.cluster_harness import Harness, make_gateway
 
 
-async def test_administrator_has_all_rights(harness: Harness):
-    assert await missing_rights(harness.api) == []
+async def test_bot_has_its_rights_after_preparation(harness: Harness):
+    assert await missing_rights(harness.api, CLUSTER_RIGHTS) == []
+    await harness.prepare()
+    assert await missing_rights(harness.api, ENVIRONMENT_RIGHTS, harness.namespace) == []
 
 
 @pytest.mark.parametrize("harness", ["embedded"], indirect=True)
 async def test_missing_rights_are_listed(harness: Harness):
     assert harness.server is not None
     harness.server.deny("delete", "namespaces")
-    harness.server.deny("get", "pods/log")
-    assert await missing_rights(harness.api) == [
-        Right("", "namespaces", ("delete",)),
-        Right("", "pods/log", ("get",)),
+    harness.server.deny("get", "gateways")
+    assert await missing_rights(harness.api, CLUSTER_RIGHTS) == [
+        Right("", "namespaces", "delete"),
+        Right("gateway.networking.k8s.io", "gateways", "get"),
     ]
     harness.server.access.denials.clear()
-    assert len(harness.server.calls) >= sum(len(right.verbs) for right in RIGHTS)
 
 
 async def test_gateway_problem_has_the_reason(harness: Harness):

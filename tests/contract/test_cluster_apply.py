@@ -83,7 +83,7 @@ NIGHTLY = {
                 "template": {
                     "spec": {
                         "restartPolicy": "Never",
-                        "containers": [{"name": "n", "image": "ghcr.io/acme/shop"}],
+                        "containers": [{"name": "nightly", "image": "ghcr.io/acme/shop"}],
                     }
                 }
             }
@@ -214,7 +214,7 @@ async def test_refusal_of_a_secret_hides_its_values(harness: Harness):
 
 
 async def test_apply_without_namespace_is_unavailable(harness: Harness):
-    with pytest.raises(Unavailable, match="not found"):
+    with pytest.raises(Unavailable, match="does not exist"):
         await harness.apply(harness.render(deployment(), service()))
 
 
@@ -271,7 +271,7 @@ async def test_withdraw_deletes_what_a_release_is_not_given(harness: Harness):
             for kind, objects in zip(withheld, lists, strict=True)
             for live in objects.items
         }
-        return found - {"ConfigMap/kube-root-ca.crt", "ServiceAccount/default"}
+        return found - {"ConfigMap/kube-root-ca.crt", "RoleBinding/greenroom", "ServiceAccount/default"}
 
     everything = await withdraw(given, fork=False)
     assert "Secret/greenroom-secrets" in everything

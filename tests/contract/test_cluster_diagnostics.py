@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.cluster.health.diagnostics import DiagnosticsReader
 from bot.cluster.secrets import injected
-from tests.contract.cluster_harness import Harness, Running, eventually, of_image
+from tests.contract.cluster_harness import APP_ID, Harness, Running, eventually, of_image
 from tests.contract.test_cluster_observe import FAIL
 from tests.unit.cluster.manifests import deployment, service
 
@@ -15,7 +15,7 @@ async def test_diagnostics_show_events_and_logs_of_a_crash(running: Running) -> 
     bundle = harness.render(of_image(deployment(), image, "serve"), service(), images={"shop": image})
     await harness.prepare()
     await harness.apply(bundle)
-    reader = DiagnosticsReader(harness.api)
+    reader = DiagnosticsReader(harness.api, APP_ID)
 
     async def is_reported() -> bool:
         diagnostics = await reader.look(harness.namespace, harness.key, 40)
@@ -28,7 +28,7 @@ async def test_diagnostics_show_events_and_logs_of_a_crash(running: Running) -> 
 
 
 async def test_diagnostics_reject_absent_and_foreign_namespaces(harness: Harness) -> None:
-    reader = DiagnosticsReader(harness.api)
+    reader = DiagnosticsReader(harness.api, APP_ID)
     absent = await reader.look(harness.namespace, harness.key, 40)
     assert absent.unavailable == f"The namespace {harness.namespace} does not exist."
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": harness.namespace}}
@@ -50,7 +50,7 @@ async def test_diagnostics_redact_injected_secrets(running: Running) -> None:
     secret = injected(harness.namespace, harness.key, harness.repository, {"KEY": "hunter2-hunter2"})
     await harness.api.apply(secret)
     await harness.apply(bundle)
-    reader = DiagnosticsReader(harness.api)
+    reader = DiagnosticsReader(harness.api, APP_ID)
     seen: list[str] = []
 
     async def is_reported() -> bool:

@@ -11,13 +11,14 @@ from bot.cluster.client.kinds import (
     NETWORK_POLICY,
     POD,
     RESOURCE_QUOTA,
+    ROLE_BINDING,
     SERVICE_ACCOUNT,
 )
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded, Unavailable
 from bot.model.manifest import Condition, NamespaceState, OwnedNamespace, Wave
 from bot.model.size import Size
-from tests.contract.cluster_harness import SIZE, Harness, eventually, open_fence
+from tests.contract.cluster_harness import APP_ID, SIZE, Harness, eventually, open_fence
 from tests.unit.cluster.manifests import deployment, service
 
 
@@ -132,6 +133,44 @@ async def test_namespace_of_another_environment_is_foreign(harness: Harness):
     labels = {"app.kubernetes.io/managed-by": "greenroom", "greenroom.dev/environment": other.label}
     await create_foreign(harness, labels=labels)
     assert await state(harness) is NamespaceState.FOREIGN
+
+
+async def test_namespace_of_another_app_is_not_used_listed_or_deleted(harness: Harness):
+    labels = _labels(harness) | {"greenroom.dev/app": str(APP_ID + 1)}
+    annotations = {"greenroom.dev/repository": "acme/shop", "greenroom.dev/installation": "99"}
+    await create_foreign(harness, labels=labels, annotations=annotations)
+    before = await harness.observer.get(NAMESPACE, harness.namespace)
+    assert await state(harness) is NamespaceState.FOREIGN
+    with pytest.raises(Rejected, match="does not belong to this environment"):
+        await harness.prepare()
+    with pytest.raises(Rejected, match="is not changed"):
+        await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
+    assert harness.namespace not in [owned.name for owned in await harness.namespaces.owned_namespaces()]
+    assert await harness.namespaces.owned_namespace(harness.namespace) is None
+    assert await harness.observer.get(NAMESPACE, harness.namespace) == before
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+async def test_namespace_of_an_earlier_version_gets_the_app_and_rights(harness: Harness, deleted: bool):
+    await create_foreign(harness, labels=_labels(harness))
+    assert await state(harness) is NamespaceState.OURS
+    if deleted:
+        await harness.namespaces.delete_namespace(harness.namespace, harness.key, open_fence)
+        assert await state(harness) in (NamespaceState.TERMINATING, NamespaceState.ABSENT)
+        return
+    await harness.prepare()
+    live = await harness.observer.get(NAMESPACE, harness.namespace)
+    assert live["metadata"]["labels"]["greenroom.dev/app"] == str(APP_ID)
+    assert await harness.observer.find(ROLE_BINDING, "greenroom", harness.namespace)
+
+
+def _labels(harness: Harness) -> dict[str, str]:
+    """The labels that earlier versions set."""
+    return {
+        "app.kubernetes.io/managed-by": "greenroom",
+        "greenroom.dev/environment": harness.key.label,
+        "pod-security.kubernetes.io/enforce": "restricted",
+    }
 
 
 async def test_closed_fence_prevents_all_writes(harness: Harness):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bot.cluster.client.access import gateway_problem
 from bot.cluster.client.kinds import JOB, POD
+from bot.cluster.routing.gateway_check import gateway_problem
 from bot.model.manifest import Bundle, Condition, Manifest, Wave
 from tests.contract.cluster_harness import Harness, Running, eventually, of_image, open_fence
 from tests.unit.cluster.manifests import Object, deployment, job, service, stateful_set

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from bot.cluster.client.kinds import NAMESPACE, SECRET
-from bot.cluster.secrets import read_secret
+from bot.cluster.secrets import read_operator_secret
 from bot.model.errors import Rejected, Superseded
 from bot.secrets.kubernetes import REPOSITORIES, KubernetesSecrets
-from tests.contract.cluster_harness import Harness, open_fence
+from tests.contract.cluster_harness import Harness, bind, open_fence
 from tests.unit.cluster.manifests import deployment, service
 
 VALUES = {"STRIPE_KEY": "sk_test_4711", "MAIL": "hünter\n22"}
@@ -69,7 +69,10 @@ async def test_operator_secret_is_read_by_granted_repository(harness: Harness):
         SECRET, body | {"metadata": metadata, "stringData": {"key": "sk_test_others"}}
     )
     try:
-        provider = KubernetesSecrets(partial(read_secret, harness.api), [vault])
+        provider = KubernetesSecrets(partial(read_operator_secret, harness.api), [vault])
+        with pytest.raises(Rejected, match="must bind the ClusterRole greenroom-secrets there"):
+            await provider.read(f"{vault}/stripe#key", harness.repository)
+        await bind(harness, vault, "greenroom-secrets")
         assert await provider.read(f"{vault}/stripe#key", harness.repository) == "sk_test_4711"
         for path in (f"{vault}/stripe-of-others#key", f"{vault}/absent#key", "default/stripe#key"):
             with pytest.raises(Rejected):

@@ -13,9 +13,11 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.cluster.client.kinds import NAMESPACE, SECRET
-from tests.story.conftest import CANARY, VAULT, Scenario, Site, organize
+from bot.cluster.client.kinds import NAMESPACE, ROLE_BINDING, SECRET
+from tests.story.conftest import CANARY, VAULT, Scenario, Site, organize, real_only
 from tests.unit.cli.process import run_process
+
+pytestmark = real_only
 
 MAIL = "canary in the vault, 22"
 CONFIGURED = b"""
@@ -28,8 +30,6 @@ preview:
 SERVE = b"""
 import hashlib, os
 from http.server import BaseHTTPRequestHandler, HTTPServer
-
-pytestmark = real_only
 
 TOKEN = os.environ.get("TOKEN", "")
 
@@ -82,6 +82,16 @@ async def vault(site: Site) -> AsyncIterator[None]:
         "data": {"password": base64.b64encode(MAIL.encode()).decode()},
     }
     await client.create(SECRET, secret)
+    binding = {
+        "metadata": {"name": "greenroom", "namespace": VAULT},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "greenroom-secrets",
+        },
+        "subjects": [{"kind": "ServiceAccount", "namespace": "greenroom", "name": "greenroom"}],
+    }
+    await client.create(ROLE_BINDING, binding)
     await asyncio.to_thread(organize, site.world, "canary")
     yield
     await client.delete(NAMESPACE, VAULT)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 from urllib.parse import urlencode
 
 import aiohttp
-from kubernetes.aio.client import ApiClient
-from kubernetes.aio.config import ConfigException
 
 from bot.cluster.client.errors import Expired, Refused, error_of
-from bot.cluster.client.kinds import POD, SECRET, Kind, kind_of
+from bot.cluster.client.forbidden import PAUSE_SECONDS, NewRights, lacks_right, namespace_of
+from bot.cluster.client.kinds import NAMESPACE, POD, SECRET, Kind, kind_of
+from bot.cluster.client.transport import CONNECT_SECONDS, LOST, TOTAL_SECONDS, Transport, describe
 from bot.cluster.names import object_name
 from bot.model.errors import Unavailable
 from bot.model.manifest import Manifest
@@ -24,22 +25,9 @@ Object = dict[str, Any]
 Body = Manifest | list[Object]
 PatchStyle = Literal["merge-patch", "json-patch", "strategic-merge-patch"]
 
-_CONNECT_SECONDS = 5
-_TOTAL_SECONDS = 15
 _PAGE = 500
 _WATCH_SECONDS = 120
 _MAX_LOG_BYTES = 64 * 1024
-
-
-class ApiTelemetry(Protocol):
-    def cluster_call(self, method: str, status: int | None) -> None:
-        """Counts a call; `status` is None when there was no answer."""
-
-
-class NoApiTelemetry:
-    """Counts nothing."""
-
-    def cluster_call(self, method: str, status: int | None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +44,10 @@ class KubernetesApi:
     Writes carry the client's user agent as field manager.
     """
 
-    def __init__(self, client: ApiClient, telemetry: ApiTelemetry) -> None:
-        self._client = client
-        self._telemetry = telemetry
-        self._manager = {"fieldManager": client.user_agent}
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+        self._manager = {"fieldManager": transport.user_agent}
+        self._new_rights = NewRights()
 
     async def __aenter__(self) -> KubernetesApi:
         return self
@@ -70,12 +58,16 @@ class KubernetesApi:
         await self.close()
 
     async def close(self) -> None:
-        await self._client.close()  # type: ignore[no-untyped-call]  # the library has no types here
+        await self._transport.close()
 
     @property
     def url(self) -> str:
         """The address of the API server."""
-        return str(self._client.configuration.host)
+        return self._transport.url
+
+    def expect_rights(self, namespace: str) -> None:
+        """Retries refusals in this namespace for some seconds, until new rights there are in effect."""
+        self._new_rights.expect(namespace)
 
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object:
         return await self._send("GET", kind.path(namespace, name), f"{kind.name}/{name}")
@@ -92,12 +84,22 @@ class KubernetesApi:
     async def list(
         self, kind: Kind, namespace: str | None = None, *, labels: str = "", fields: str = ""
     ) -> Collection:
-        """All objects of a kind that match the selectors; without `namespace`, of all namespaces."""
+        """All objects of a kind that match the selectors; without `namespace`, of all namespaces.
+
+        Empty when the namespace does not exist.
+        """
         items: list[Object] = []
         typed = {"apiVersion": kind.api_version, "kind": kind.name}
         query = {"limit": str(_PAGE), "labelSelector": labels, "fieldSelector": fields}
         while True:
-            answer = await self._send("GET", kind.path(namespace), f"the list of {kind.plural}", query=query)
+            try:
+                answer = await self._send(
+                    "GET", kind.path(namespace), f"the list of {kind.plural}", query=query
+                )
+            except Refused as error:
+                if error.of_namespace and error.not_found:
+                    return Collection([], "")
+                raise
             items += ({**typed, **item} for item in answer.get("items") or [])
             metadata = answer.get("metadata") or {}
             if not metadata.get("continue"):
@@ -105,13 +107,20 @@ class KubernetesApi:
             query["continue"] = metadata["continue"]
 
     async def create(
-        self, kind: Kind, body: Object, namespace: str | None = None, *, subresource: str | None = None
+        self,
+        kind: Kind,
+        body: Object,
+        namespace: str | None = None,
+        *,
+        subresource: str | None = None,
+        dry_run: bool = False,
     ) -> Object:
         """Creates an object, by default in the namespace that it names, or a subresource of that object."""
         metadata = body.get("metadata") or {}
         name = metadata.get("name", "")
         path = kind.path(namespace or metadata.get("namespace"), subresource and name, subresource)
-        return await self._send("POST", path, f"{kind.name}/{name}", query=self._manager, body=body)
+        query = {**self._manager, "dryRun": "All" if dry_run else ""}
+        return await self._send("POST", path, f"{kind.name}/{name}", query=query, body=body)
 
     async def replace(self, kind: Kind, body: Object, *, subresource: str | None = None) -> Object:
         """Writes the whole object. Raises Conflict if its resource version is not the current one."""
@@ -217,11 +226,12 @@ class KubernetesApi:
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
         timeout = aiohttp.ClientTimeout(
-            total=None, sock_connect=_CONNECT_SECONDS, sock_read=_WATCH_SECONDS + _TOTAL_SECONDS
+            total=None, sock_connect=CONNECT_SECONDS, sock_read=_WATCH_SECONDS + TOTAL_SECONDS
         )
         subject = f"the watch of {kind.plural}"
         try:
-            response = await self._request("GET", f"{kind.path(namespace)}?{urlencode(query)}", timeout)
+            url = f"{kind.path(namespace)}?{urlencode(query)}"
+            response = await self._transport.open("GET", url, timeout)
             try:
                 if response.status != 200:
                     raise error_of(subject, response.status, await response.read(), response.headers)
@@ -230,8 +240,8 @@ class KubernetesApi:
                         yield _event(subject, json.loads(line))
             finally:
                 response.response.close()
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Unavailable(f"The cluster's API server interrupted {subject}: {_describe(error)}") from None
+        except (*LOST, ValueError) as error:
+            raise Unavailable(f"The cluster's API server interrupted {subject}: {describe(error)}") from None
 
     async def post(self, path: str, body: Object) -> Object:
         """Creates a review: a query in the form of an object that the server does not store."""
@@ -274,39 +284,27 @@ class KubernetesApi:
         body: Body | None = None,
         content: str = "application/json",
     ) -> bytes:
-        timeout = aiohttp.ClientTimeout(total=_TOTAL_SECONDS, sock_connect=_CONNECT_SECONDS)
-        try:
-            response = await self._request(method, url, timeout, body, content)
-            answer: bytes = await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"The cluster's API server does not answer: {_describe(error)}") from None
-        if not 200 <= response.status < 300:
-            raise error_of(subject, response.status, answer, response.headers)
-        return answer
+        while True:
+            answer = await self._transport.exchange(method, url, body, content)
+            if 200 <= answer.status < 300:
+                return answer.body
+            error = error_of(subject, answer.status, answer.body, answer.headers)
+            namespace = namespace_of(url)
+            if not namespace or not lacks_right(error):
+                raise error
+            if not self._new_rights.are_expected(namespace):
+                raise await self._without_rights(namespace, error)
+            await asyncio.sleep(PAUSE_SECONDS)
 
-    async def _request(
-        self,
-        method: str,
-        url: str,
-        limits: aiohttp.ClientTimeout,
-        body: Body | None = None,
-        content: str = "application/json",
-    ) -> Any:
-        try:
-            _, address, headers, _, _ = await self._client.param_serialize(
-                method, url, header_params={"Content-Type": content}, auth_settings=["BearerToken"]
-            )
-        except (ConfigException, OSError) as error:
-            raise Unavailable(f"Greenroom's credentials for the cluster cannot be read: {error}") from None
-        try:
-            response = await self._client.call_api(
-                method, address, header_params=headers, body=body, _request_timeout=limits
-            )
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            self._telemetry.cluster_call(method, None)
-            raise
-        self._telemetry.cluster_call(method, response.status)
-        return response
+    async def _without_rights(self, namespace: str, error: Exception) -> Exception:
+        """The bot's rights in a namespace are deleted with it."""
+        live = await self.find(NAMESPACE, namespace)
+        if live is None:
+            message = f"Namespace {namespace} does not exist."
+            return Refused(message, 404, "NotFound", of_namespace=True)
+        if live["metadata"].get("deletionTimestamp"):
+            return Unavailable(f"Namespace {namespace} is being deleted.")
+        return error
 
 
 def _event(subject: str, event: Object) -> Object:
@@ -316,9 +314,3 @@ def _event(subject: str, event: Object) -> Object:
             raise Expired
         raise Unavailable(f"The cluster's API server ended {subject}: {status.get('message')}")
     return event
-
-
-def _describe(error: BaseException) -> str:
-    return str(error) or (
-        "the request timed out" if isinstance(error, TimeoutError) else type(error).__name__
-    )

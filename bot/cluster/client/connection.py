@@ -12,7 +12,8 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.config import ConfigException, load_incluster_config, load_kube_config
 
 from bot.clients.proxies import Proxies
-from bot.cluster.client.api import ApiTelemetry, KubernetesApi, NoApiTelemetry
+from bot.cluster.client.api import KubernetesApi
+from bot.cluster.client.transport import ApiTelemetry, NoApiTelemetry, Transport
 from bot.cluster.names import FIELD_MANAGER
 from bot.model.errors import GreenroomError
 
@@ -52,7 +53,7 @@ async def connect(
             source = kubeconfig or "the Pod's ServiceAccount"
             raise ConnectionFailed(f"The certificates of {source} are invalid: {error}") from None
     client.user_agent = user_agent
-    return KubernetesApi(client, telemetry)
+    return KubernetesApi(Transport(client, telemetry))
 
 
 def _existing(kubeconfig: str | Path) -> Path:

@@ -101,3 +101,15 @@ def binding_findings(binding: Node, namespace: str, roles: Collection[str]) -> I
             yield subject["namespace"].finding(
                 "a subject must be a ServiceAccount of this environment; remove this field"
             )
+
+
+def grantable() -> Iterator[tuple[str, str, str]]:
+    """Every right that a Role may contain: API group, resource, verb.
+
+    Kubernetes lets the bot create a Role only with rights that the bot holds.
+    """
+    for table, verbs in ((_READABLE, _READING), (_WRITABLE, _WRITING)):
+        for group, resources in table.items():
+            for resource in resources:
+                yield from ((group, resource, verb) for verb in verbs)
+    yield "", "secrets", "get"

@@ -33,13 +33,15 @@ _MAX_LOG_CHARACTERS = 64_000
 class DiagnosticsReader:
     """Reads diagnostics; errors become part of the result."""
 
-    def __init__(self, api: KubernetesApi) -> None:
+    def __init__(self, api: KubernetesApi, app_id: int) -> None:
         self._api = api
+        self._app_id = app_id
 
     async def look(self, namespace: str, environment: EnvironmentKey, lines: int) -> NamespaceDiagnostics:
         """Events and the last `lines` of each log. A namespace of another owner is not read."""
         try:
-            view = namespaces.view(await self._api.find(NAMESPACE, namespace), environment)
+            live = await self._api.find(NAMESPACE, namespace)
+            view = namespaces.view(live, environment, self._app_id)
             if view.state is NamespaceState.ABSENT:
                 return NamespaceDiagnostics(unavailable=f"The namespace {namespace} does not exist.")
             if view.state is NamespaceState.FOREIGN:

@@ -14,7 +14,7 @@ from bot.embedded.kubernetes.storage.store import Store
 GROUP = "rbac.authorization.k8s.io"
 _EVERYTHING: Object = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
 _EVERY_URL: Object = {"nonResourceURLs": ["*"], "verbs": ["*"]}
-_ACCOUNT = "system:serviceaccount:"
+ACCOUNT = "system:serviceaccount:"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class User:
     @classmethod
     def impersonated(cls, name: str, groups: Iterable[str]) -> User:
         """The user of the Impersonate-User and Impersonate-Group headers."""
-        account = name.removeprefix(_ACCOUNT).split(":") if name.startswith(_ACCOUNT) else []
+        account = name.removeprefix(ACCOUNT).split(":") if name.startswith(ACCOUNT) else []
         added = ("system:serviceaccounts", f"system:serviceaccounts:{account[0]}") if account else ()
         return cls(name, (*groups, *added, "system:authenticated"))
 
@@ -147,5 +147,5 @@ def _is_subject(subject: Object, user: User, binding: Object) -> bool:
             return subject.get("name") in user.groups
         case "ServiceAccount":
             namespace = subject.get("namespace") or namespace_of(binding)
-            return user.name == f"{_ACCOUNT}{namespace}:{subject.get('name')}"
+            return user.name == f"{ACCOUNT}{namespace}:{subject.get('name')}"
     return False

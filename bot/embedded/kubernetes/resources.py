@@ -40,7 +40,10 @@ class Resource:
 _S = ("status",)
 _SS = ("status", "scale")
 _APPS, _BATCH, _NET = "apps", "batch", "networking.k8s.io"
-_GATEWAY, _RBAC, _AUTHZ = "gateway.networking.k8s.io", "rbac.authorization.k8s.io", "authorization.k8s.io"
+_GATEWAY, _RBAC = "gateway.networking.k8s.io", "rbac.authorization.k8s.io"
+_AUTHZ, _AUTHN = "authorization.k8s.io", "authentication.k8s.io"
+REVIEWS: Final = frozenset({_AUTHZ, _AUTHN})
+"""Groups whose objects are queries about the user, which every user may make."""
 
 RESOURCES: Final[tuple[Resource, ...]] = (
     Resource("", "v1", "namespaces", "Namespace", False, ("ns",), _S),
@@ -49,7 +52,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     Resource("", "v1", "services", "Service", True, ("svc",), _S, in_all=True),
     Resource("", "v1", "configmaps", "ConfigMap", True, ("cm",)),
     Resource("", "v1", "secrets", "Secret"),
-    Resource("", "v1", "serviceaccounts", "ServiceAccount", True, ("sa",)),
+    Resource("", "v1", "serviceaccounts", "ServiceAccount", True, ("sa",), ("token",)),
     Resource("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", True, ("pvc",), _S),
     Resource("", "v1", "events", "Event", True, ("ev",)),
     Resource("", "v1", "resourcequotas", "ResourceQuota", True, ("quota",), _S),
@@ -72,6 +75,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     Resource(_GATEWAY, "v1", "gateways", "Gateway", True, ("gtw",), _S, custom=True),
     Resource(_GATEWAY, "v1", "httproutes", "HTTPRoute", True, (), _S, custom=True),
     Resource(_AUTHZ, "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview", False, verbs=CREATE_ONLY),
+    Resource(_AUTHN, "v1", "selfsubjectreviews", "SelfSubjectReview", False, verbs=CREATE_ONLY),
 )
 
 _BY_PATH: Final = {(item.group, item.version, item.plural): item for item in RESOURCES}

@@ -13,18 +13,19 @@ from typing import Self
 import uvicorn
 import yaml
 
-from bot.embedded.kubernetes.access import Access, Denial
+from bot.embedded.kubernetes.access import Access, Denial, Tokens
 from bot.embedded.kubernetes.admission import plugins
+from bot.embedded.kubernetes.admission.confinement import Confinement
 from bot.embedded.kubernetes.background.claims import ClaimProtection
 from bot.embedded.kubernetes.background.garbage import GarbageCollector
 from bot.embedded.kubernetes.background.namespaces import NamespaceController
 from bot.embedded.kubernetes.faults import Faults
-from bot.embedded.kubernetes.rbac import Rules
+from bot.embedded.kubernetes.rbac import SUPERUSER, Rules
 from bot.embedded.kubernetes.registry.registry import Registry
 from bot.embedded.kubernetes.registry.requests import Target, Write
 from bot.embedded.kubernetes.resources import resource_of
 from bot.embedded.kubernetes.storage.store import Store
-from bot.embedded.kubernetes.web.application import Application, Call
+from bot.embedded.kubernetes.web.application import TOKEN_PATH, Application, Call
 from bot.embedded.kubernetes.web.collections import Collections
 from bot.embedded.kubernetes.web.logs import Logs
 from bot.embedded.kubernetes.web.resources import Resources
@@ -43,7 +44,8 @@ class KubernetesServer:
         self.token = token or secrets.token_urlsafe(24)
         self.store = Store(history)
         self.access = Access(Rules(self.store))
-        self.registry = Registry(self.store, plugins(self.store, self.access))
+        self.confinement = Confinement(self.store)
+        self.registry = Registry(self.store, [*plugins(self.store, self.access), self.confinement])
         GarbageCollector(self.registry)
         NamespaceController(self.registry)
         ClaimProtection(self.registry)
@@ -51,7 +53,10 @@ class KubernetesServer:
         self._collections = Collections(self.store, set())
         self._logs = Logs(self.registry)
         resources = Resources(self.registry, self._collections)
-        self._application = Application(resources, self._logs, self.access, self.faults, self.token)
+        tokens = Tokens({self.token: SUPERUSER})
+        self._application = Application(
+            resources, self._logs, self.access, self.faults, tokens, self.confinement
+        )
         self._port = port
         self._socket: socket.socket | None = None
         self._server: _Server | None = None
@@ -115,27 +120,28 @@ class KubernetesServer:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
-    def kubeconfig(self) -> dict[str, object]:
-        """The content of a kubeconfig file for this server.
+    def kubeconfig(self, token: str = "") -> dict[str, object]:
+        """The content of a kubeconfig file for this server: the superuser's, or that of a token.
 
         kubectl sends no bearer token over plain HTTP, so the server's URL carries it as well.
         """
+        token = token or self.token
         return {
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": _CONTEXT,
-            "clusters": [{"name": _CONTEXT, "cluster": {"server": self.url + self._application.prefix}}],
-            "users": [{"name": _CONTEXT, "user": {"token": self.token}}],
+            "clusters": [{"name": _CONTEXT, "cluster": {"server": f"{self.url}{TOKEN_PATH}{token}"}}],
+            "users": [{"name": _CONTEXT, "user": {"token": token}}],
             "contexts": [{"name": _CONTEXT, "context": {"cluster": _CONTEXT, "user": _CONTEXT}}],
         }
 
-    def write_kubeconfig(self, path: str | Path) -> Path:
+    def write_kubeconfig(self, path: str | Path, token: str = "") -> Path:
         """Write a kubeconfig that only its owner can read."""
         place = Path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w") as file:
-            yaml.safe_dump(self.kubeconfig(), file, sort_keys=False)
+            yaml.safe_dump(self.kubeconfig(token), file, sort_keys=False)
         return place
 
     def _create_first_namespaces(self) -> None:

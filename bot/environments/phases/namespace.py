@@ -10,6 +10,9 @@ from bot.environments.reasons import ForeignNamespace, PlainReason
 from bot.model.environment import Phase
 from bot.model.manifest import NamespaceState, Wave
 
+_PREPARATION = 2
+"""Raise it when `prepare` writes something else, so that existing environments are prepared again."""
+
 GUARD_RAILS, SECRETS, _WITHDRAWN = "rails", "secrets", "withdrawn"
 """Names under which an attempt records what it applied besides the waves."""
 
@@ -35,7 +38,7 @@ async def namespace(context: ReconcileContext) -> Outcome:
 
 
 async def _prepare(context: ReconcileContext) -> None:
-    rails = f"{context.rendered.release.id} {context.size}"
+    rails = f"{_PREPARATION} {context.rendered.release.id} {context.size}"
     if context.attempt.applied.get(GUARD_RAILS) == rails:
         return
     environment = context.environment

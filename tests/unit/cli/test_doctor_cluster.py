@@ -11,10 +11,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot.cluster.client.connection import ConnectionFailed
+from bot.cluster.client.connection import ConnectionFailed, connect
+from bot.cluster.confinement import NotConfined
 from bot.doctor.checks import CheckFailed
 from bot.doctor.cluster import ClusterChecks
+from bot.embedded.installation import install
 from bot.embedded.kubernetes import KubernetesServer
+from bot.model.errors import Rejected
 from bot.settings import Settings
 
 _READY = [{"type": kind, "status": "True"} for kind in ("Accepted", "Programmed")]
@@ -52,8 +55,16 @@ async def server() -> AsyncIterator[KubernetesServer]:
 
 
 @pytest.fixture
-async def checks(server: KubernetesServer, tmp_path: Path) -> AsyncIterator[ClusterChecks]:
-    async with ClusterChecks(_settings(server.write_kubeconfig(tmp_path / "kubeconfig"))) as connected:
+async def installed(server: KubernetesServer, tmp_path: Path) -> Path:
+    """The kubeconfig of the bot, installed for the App 1."""
+    administrator = server.write_kubeconfig(tmp_path / "kubeconfig")
+    async with await connect(administrator) as client:
+        return await install(client, 1, administrator, tmp_path / "bot-kubeconfig", server)
+
+
+@pytest.fixture
+async def checks(installed: Path) -> AsyncIterator[ClusterChecks]:
+    async with ClusterChecks(_settings(installed)) as connected:
         assert (await connected.version()).startswith("Kubernetes v1.")
         yield connected
 
@@ -115,6 +126,39 @@ async def test_missing_rights_are_named_with_advice(server: KubernetesServer, ch
     assert "delete namespaces (core)" in message
     assert "watch httproutes (gateway.networking.k8s.io)" in message
     assert "deploy/base/rights.yaml" in message
+
+
+async def test_confined_account_passes(checks: ClusterChecks) -> None:
+    assert await checks.confinement() == "writes are limited to namespaces of the App 1"
+
+
+async def test_account_without_policy_fails(server: KubernetesServer, checks: ClusterChecks) -> None:
+    server.confinement.confine("nobody:nobody", 1)
+    with pytest.raises(NotConfined) as caught:
+        await checks.confinement()
+    assert "it may create rights in the namespace default" in str(caught.value)
+    assert "Apply deploy/base/rights.yaml and deploy/base/policy.yaml" in str(caught.value)
+    assert "must name greenroom in the namespace greenroom" in str(caught.value)
+
+
+async def test_policy_for_another_app_fails(server: KubernetesServer, checks: ClusterChecks) -> None:
+    server.confinement.confine("greenroom:greenroom", 2)
+    with pytest.raises(NotConfined, match="GREENROOM_GITHUB_APP_ID"):
+        await checks.confinement()
+
+
+async def test_administrator_is_refused(server: KubernetesServer, tmp_path: Path) -> None:
+    async with ClusterChecks(_settings(server.write_kubeconfig(tmp_path / "kubeconfig"))) as checks:
+        await checks.version()
+        with pytest.raises(Rejected, match="must use a ServiceAccount"):
+            await checks.confinement()
+
+
+async def test_unreadable_secrets_namespace_is_explained(installed: Path) -> None:
+    async with ClusterChecks(_settings(installed, secrets_namespaces="default")) as checks:
+        await checks.version()
+        with pytest.raises(CheckFailed, match="must bind the ClusterRole greenroom-secrets there"):
+            await checks.secrets()
 
 
 async def test_secrets_without_repositories_fail(

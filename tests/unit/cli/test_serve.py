@@ -11,8 +11,11 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
+from bot.cluster.client.connection import connect
 from bot.embedded.github import GitHubServer
+from bot.embedded.installation import install
 from bot.embedded.kubernetes import KubernetesServer
 from tests.unit.cli.process import BARE_ENVIRONMENT, GREENROOM, imported_modules, run_process
 
@@ -56,9 +59,13 @@ class Bot:
 @pytest.fixture
 async def settings(tmp_path: Path) -> AsyncIterator[dict[str, str]]:
     async with KubernetesServer() as kubernetes:
+        administrator = kubernetes.write_kubeconfig(tmp_path / "kubeconfig")
         with GitHubServer() as github:
+            async with await connect(administrator) as client:
+                own = tmp_path / "bot-kubeconfig"
+                await install(client, github.credentials.app_id, administrator, own, kubernetes)
             yield {
-                "KUBECONFIG": str(kubernetes.write_kubeconfig(tmp_path / "kubeconfig")),
+                "KUBECONFIG": str(own),
                 "GREENROOM_GITHUB_API_URL": github.api_url,
                 "GREENROOM_GITHUB_APP_ID": str(github.credentials.app_id),
                 "GREENROOM_GITHUB_PRIVATE_KEY": github.credentials.private_key,
@@ -101,6 +108,29 @@ async def test_log_contains_no_secret(bot: Bot, settings: dict[str, str]) -> Non
     log = bot.log.read_text()
     assert settings["GREENROOM_WEBHOOK_SECRET"] not in log
     assert "PRIVATE KEY" not in log
+
+
+async def test_unconfined_account_does_not_start(settings: dict[str, str], tmp_path: Path) -> None:
+    administrator = {**settings, "KUBECONFIG": str(tmp_path / "kubeconfig")}
+    done = await asyncio.to_thread(run_process, "serve", "--port", "0", **administrator)
+    assert done.returncode == 2
+    assert "Greenroom must use a ServiceAccount in the cluster" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+async def test_starts_while_the_cluster_does_not_answer(settings: dict[str, str], tmp_path: Path) -> None:
+    bot = Bot({**settings, "KUBECONFIG": str(_without_cluster(tmp_path))}, tmp_path)
+    assert "does not answer" in str((await bot.line("admission policy not tested yet"))["reason"])
+    await bot.url()
+    assert await bot.stop() == 0
+
+
+def _without_cluster(folder: Path) -> Path:
+    config = yaml.safe_load((folder / "bot-kubeconfig").read_text())
+    config["clusters"][0]["cluster"]["server"] = "http://127.0.0.1:1"
+    path = folder / "nowhere"
+    path.write_text(yaml.safe_dump(config))
+    return path
 
 
 async def test_used_port_is_reported(bot: Bot, settings: dict[str, str]) -> None:

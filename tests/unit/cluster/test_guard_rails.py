@@ -12,7 +12,7 @@ from tests.unit.cluster.manifests import KEY, NAMESPACE, POLICY, REPOSITORY
 
 
 def test_namespace_has_ownership_and_pod_security_labels():
-    metadata = namespace_object(NAMESPACE, KEY, REPOSITORY, 5, POLICY)["metadata"]
+    metadata = namespace_object(NAMESPACE, KEY, REPOSITORY, 5, POLICY, 1)["metadata"]
     assert metadata["labels"]["app.kubernetes.io/managed-by"] == "greenroom"
     assert metadata["labels"]["greenroom.dev/environment"] == KEY.label
     assert metadata["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
@@ -26,7 +26,7 @@ def test_namespace_has_ownership_and_pod_security_labels():
 
 def test_namespace_level_follows_the_policy():
     policy = ClusterPolicy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
-    labels = namespace_object(NAMESPACE, KEY, REPOSITORY, 5, policy)["metadata"]["labels"]
+    labels = namespace_object(NAMESPACE, KEY, REPOSITORY, 5, policy, 1)["metadata"]["labels"]
     assert labels["pod-security.kubernetes.io/enforce"] == "baseline"
 
 

@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from bot.cluster.client.access import RIGHTS
+from bot.cluster.rights import CLUSTER_RIGHTS, ENVIRONMENT_RIGHTS, Right
 from bot.server import DRAIN_SECONDS
 from bot.settings import Settings, variable
 from tests.unit.deploy.manifests import DEPLOY, objects, settings, single
@@ -51,26 +51,40 @@ def test_route_of_the_bot_uses_the_gateway() -> None:
     assert settings()["GREENROOM_PUBLIC_URL"] == f"https://{single('HTTPRoute')['spec']['hostnames'][0]}"
 
 
-def test_only_webhook_and_pages_are_routed() -> None:
-    (rule,) = single("HTTPRoute")["spec"]["rules"]
-    exact = {match["path"]["value"] for match in rule["matches"] if match["path"]["type"] == "Exact"}
-    below = {match["path"]["value"] for match in rule["matches"] if match["path"]["type"] == "PathPrefix"}
-    assert exact == {"/webhooks", "/", "/sign-out"}
-    assert below == {"/environments", "/sign-in", "/static"}
-
-
-def test_role_grants_exactly_the_required_rights() -> None:
-    rules = single("ClusterRole")["rules"]
+@pytest.mark.parametrize(
+    ("role", "rights"), [("greenroom", CLUSTER_RIGHTS), ("greenroom-environment", ENVIRONMENT_RIGHTS)]
+)
+def test_roles_grant_exactly_the_required_rights(role: str, rights: frozenset[Right]) -> None:
+    (rules,) = (
+        item["rules"]
+        for item in objects("base")
+        if item["kind"] == "ClusterRole" and item["metadata"]["name"] == role
+    )
     granted = [
-        (group, resource, verb)
+        Right(group, resource, verb, name)
         for rule in rules
         for group in rule["apiGroups"]
         for resource in rule["resources"]
         for verb in rule["verbs"]
+        for name in rule.get("resourceNames", [""])
     ]
-    assert sorted(granted) == sorted(
-        (right.group, right.resource, verb) for right in RIGHTS for verb in right.verbs
-    )
+    assert sorted(granted) == sorted(rights)
+
+
+def test_policy_confines_the_account_and_app_of_the_deployment() -> None:
+    spec = single("ValidatingAdmissionPolicy")["spec"]
+    account = single("ServiceAccount")["metadata"]["name"]
+    namespace = yaml.safe_load((DEPLOY / "base" / "kustomization.yaml").read_text())["namespace"]
+    condition, *_ = spec["matchConditions"]
+    assert condition["expression"].endswith(f'"system:serviceaccount:{namespace}:{account}"')
+    # docs/running.md patches the first variable.
+    app, *_ = spec["variables"]
+    assert app == {"name": "app", "expression": f'"{settings()["GREENROOM_GITHUB_APP_ID"]}"'}
+    assert spec["failurePolicy"] == "Fail"
+    assert single("ValidatingAdmissionPolicyBinding")["spec"] == {
+        "policyName": single("ValidatingAdmissionPolicy")["metadata"]["name"],
+        "validationActions": ["Deny"],
+    }
 
 
 def test_grace_period_covers_draining() -> None:

@@ -3,18 +3,20 @@
 import asyncio
 import logging
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from bot.embedded.kubernetes.access import Access, check_token
+from bot.embedded.kubernetes.access import Access, Tokens, check_impersonation
+from bot.embedded.kubernetes.admission.confinement import Confinement
 from bot.embedded.kubernetes.errors import ApiError, method_not_allowed, no_such_path
 from bot.embedded.kubernetes.faults import Faults
 from bot.embedded.kubernetes.objects import Object
-from bot.embedded.kubernetes.rbac import SUPERUSER, User
+from bot.embedded.kubernetes.rbac import User
 from bot.embedded.kubernetes.registry.requests import Target
+from bot.embedded.kubernetes.resources import REVIEWS
 from bot.embedded.kubernetes.web import discovery
 from bot.embedded.kubernetes.web.bodies import answer, failure, read
 from bot.embedded.kubernetes.web.collections import is_true
@@ -24,6 +26,7 @@ from bot.embedded.kubernetes.web.resources import Resources
 
 _log = logging.getLogger(__name__)
 _REMEMBERED = 100_000
+TOKEN_PATH = "/token/"  # noqa: S105, no secret
 _HEALTH = frozenset({"/healthz", "/livez", "/readyz"})
 
 
@@ -42,27 +45,21 @@ class Application:
     logs: Logs
     access: Access
     faults: Faults
-    token: str
+    tokens: Tokens
+    confinement: Confinement
     calls: deque[Call] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
-
-    @property
-    def prefix(self) -> str:
-        """A path that authenticates instead of a header: kubectl sends no token over plain HTTP."""
-        return f"/token/{self.token}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        path: str = scope["path"]
-        value = path.startswith(self.prefix)
-        if value:
-            scope = {**scope, "path": path.removeprefix(self.prefix)}
+        token, path = _token_in(scope["path"])
+        scope = {**scope, "path": path}
         request = Request(scope, receive)
         request.state.warnings = []
-        request.state.user = SUPERUSER
         try:
-            if not value and path not in _HEALTH:
-                check_token(request.headers.get("authorization", ""), self.token)
+            if path not in _HEALTH:
+                scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+                request.state.user = self.tokens.user(token or (bearer if scheme == "Bearer" else ""))
             response = await self._answer(request)
         except ApiError as error:
             response = failure(error)
@@ -92,10 +89,11 @@ class Application:
         return await self._serve(request)
 
     def _user(self, request: Request) -> User:
-        """The superuser, whom the token stands for, or the user that it impersonates."""
-        if name := request.headers.get("impersonate-user"):
-            request.state.user = User.impersonated(name, request.headers.getlist("impersonate-group"))
+        """The user of the token, or the one that the superuser impersonates."""
         user: User = request.state.user
+        if name := request.headers.get("impersonate-user"):
+            check_impersonation(user, name)
+            request.state.user = user = User.impersonated(name, request.headers.getlist("impersonate-group"))
         return user
 
     async def _serve(self, request: Request) -> Response:
@@ -113,8 +111,13 @@ class Application:
         self.access.check(user, verb, target)
         if target.subresource == "log":
             return await self.logs.serve(target, request)
-        if target.resource.group == "authorization.k8s.io":
+        if target.resource.group in REVIEWS:
             return await self._review(user, target, request)
+        if target.subresource == "token":
+            self.resources.registry.get(replace(target, subresource=""))
+            return answer(self.tokens.request(target), 201)
+        if verb in {"delete", "deletecollection"}:
+            self.confinement.check_deletion(user, target)
         if verb not in target.resource.verbs:
             raise method_not_allowed()
         return await self.resources.serve(verb, target, request)
@@ -141,6 +144,17 @@ class Application:
         else:
             self.faults.add(read(await request.body(), ""))
         return answer({"active": len(self.faults.active)})
+
+
+def _token_in(path: str) -> tuple[str, str]:
+    """The token in a path that authenticates instead of a header, and the rest of the path.
+
+    kubectl sends no bearer token over plain HTTP.
+    """
+    if not path.startswith(TOKEN_PATH):
+        return "", path
+    token, slash, rest = path.removeprefix(TOKEN_PATH).partition("/")
+    return token, slash + rest
 
 
 def _quoted(warning: str) -> str:

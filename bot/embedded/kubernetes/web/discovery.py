@@ -12,6 +12,7 @@ _SCALE = {"group": "autoscaling", "version": "v1", "kind": "Scale"}
 _SUBRESOURCE_VERBS = {
     "log": ["get"],
     "binding": ["create"],
+    "token": ["create"],
     "scale": ["get", "patch", "update"],
     "status": ["get", "patch", "update"],
 }

@@ -1,0 +1,95 @@
+"""HTTP requests to the API server, with the credentials and limits of the client."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import aiohttp
+from kubernetes.aio.client import ApiClient
+from kubernetes.aio.config import ConfigException
+
+from bot.model.errors import Unavailable
+
+CONNECT_SECONDS = 5
+TOTAL_SECONDS = 15
+LOST = (aiohttp.ClientError, TimeoutError, OSError)
+"""Errors of a request without an answer."""
+
+
+class ApiTelemetry(Protocol):
+    def cluster_call(self, method: str, status: int | None) -> None:
+        """Counts a call; `status` is None when there was no answer."""
+
+
+class NoApiTelemetry:
+    """Counts nothing."""
+
+    def cluster_call(self, method: str, status: int | None) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class Transport:
+    def __init__(self, client: ApiClient, telemetry: ApiTelemetry) -> None:
+        self._client = client
+        self._telemetry = telemetry
+
+    @property
+    def url(self) -> str:
+        return str(self._client.configuration.host)
+
+    @property
+    def user_agent(self) -> str:
+        return str(self._client.user_agent)
+
+    async def close(self) -> None:
+        await self._client.close()  # type: ignore[no-untyped-call]  # the library has no types here
+
+    async def exchange(
+        self, method: str, url: str, body: object = None, content: str = "application/json"
+    ) -> Answer:
+        """The whole answer, whatever its status. Raises Unavailable when there is none."""
+        limits = aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS)
+        try:
+            response = await self.open(method, url, limits, body, content)
+            return Answer(response.status, await response.read(), response.headers)
+        except LOST as error:
+            raise Unavailable(f"The cluster's API server does not answer: {describe(error)}") from None
+
+    async def open(
+        self,
+        method: str,
+        url: str,
+        limits: aiohttp.ClientTimeout,
+        body: object = None,
+        content: str = "application/json",
+    ) -> Any:
+        """The response before its body is read. Raises the errors in `LOST`."""
+        try:
+            _, address, headers, _, _ = await self._client.param_serialize(
+                method, url, header_params={"Content-Type": content}, auth_settings=["BearerToken"]
+            )
+        except (ConfigException, OSError) as error:
+            raise Unavailable(f"Greenroom's credentials for the cluster cannot be read: {error}") from None
+        try:
+            response = await self._client.call_api(
+                method, address, header_params=headers, body=body, _request_timeout=limits
+            )
+        except LOST:
+            self._telemetry.cluster_call(method, None)
+            raise
+        self._telemetry.cluster_call(method, response.status)
+        return response
+
+
+def describe(error: BaseException) -> str:
+    return str(error) or (
+        "the request timed out" if isinstance(error, TimeoutError) else type(error).__name__
+    )
