@@ -104,8 +104,13 @@ def kubernetes(
     kubeconfig: Annotated[
         Path | None, typer.Option(help="File to write the kubeconfig to; a temporary file by default.")
     ] = None,
+    app_id: Annotated[
+        int | None, typer.Option(help="Id of the bot's App: also write a kubeconfig with the bot's rights.")
+    ] = None,
 ) -> None:
     """Run a Kubernetes API server. Pods run once a node joins."""
+    from bot.cluster.client.connection import connect
+    from bot.embedded.installation import install
     from bot.embedded.kubernetes import KubernetesServer
 
     async def serve() -> None:
@@ -113,6 +118,10 @@ def kubernetes(
             async with KubernetesServer(port) as server:
                 path = kubeconfig or folder / "kubeconfig"
                 server.write_kubeconfig(path)
+                if app_id is not None:
+                    own = path.with_name(f"{path.name}-bot")
+                    async with await connect(path) as client:
+                        path = await install(client, app_id, path, own, server)
                 _print_settings(server.url, KUBECONFIG=path.resolve())
                 await _until_signal()
 

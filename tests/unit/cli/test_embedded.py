@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
 from tests.unit.cli.process import GREENROOM
 
@@ -80,6 +81,17 @@ def test_node_joins_kubernetes(start: Start) -> None:
     assert gateway == f"http://{node_settings['GREENROOM_GATEWAY_ADDRESS']}"
     assert httpx.get(gateway).status_code == 404
     _terminate(node)
+    _terminate(kubernetes)
+
+
+def test_kubernetes_writes_a_kubeconfig_with_the_rights_of_the_bot(start: Start, tmp_path: Path) -> None:
+    file = tmp_path / "cluster"
+    kubernetes, url, settings = start("kubernetes", "--app-id", "1", "--kubeconfig", str(file), lines=1)
+    users = [yaml.safe_load(Path(path).read_text())["users"] for path in (file, settings["KUBECONFIG"])]
+    [administrator, bot] = [{"Authorization": f"Bearer {user[0]['user']['token']}"} for user in users]
+    assert httpx.get(f"{url}/api/v1/secrets", headers=administrator).status_code == 200
+    assert httpx.get(f"{url}/api/v1/secrets", headers=bot).status_code == 403
+    assert httpx.get(f"{url}/api/v1/namespaces", headers=bot).status_code == 200
     _terminate(kubernetes)
 
 
