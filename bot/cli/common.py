@@ -35,12 +35,14 @@ def load_settings(log_level: str | None = None) -> Settings:
     """The settings, with logging configured. Exits with 2 when a setting is missing or invalid."""
     import os
 
+    from bot.cluster.guard.kind_fields import check_settings
     from bot.logging import set_up_logging
     from bot.secrets.environment import EnvironmentSecrets
     from bot.settings import SettingsError, read_settings
 
     try:
         settings = read_settings()
+        check_settings(settings)
     except SettingsError as error:
         fail(*error.problems, "See docs/settings.md; `greenroom doctor` checks the settings.")
     injected = EnvironmentSecrets(os.environ).values

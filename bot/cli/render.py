@@ -59,7 +59,7 @@ def render(
     except Rejected as error:
         fail(str(error), error.detail, code=1)
     placeholders = [name for name in configuration.images if name not in given]
-    notes = _notes(placeholders, bool(configuration.preview.secrets))
+    notes = _notes(placeholders, bool(configuration.preview.secrets), bundle)
     typer.echo(_as_json(bundle, notes) if as_json else _as_yaml(bundle, notes), nl=False)
 
 
@@ -122,8 +122,11 @@ def _files(directory: Path) -> Mapping[str, bytes]:
     return files
 
 
-def _notes(placeholders: list[str], secrets: bool) -> list[str]:
-    """What differs from the objects that Greenroom applies."""
+def _notes(placeholders: list[str], secrets: bool, bundle: Bundle) -> list[str]:
+    """What differs from the objects that Greenroom applies, and from the objects in the manifests."""
+    from bot.cli.terminal import plain
+    from bot.github.messages.field_changes import field_change
+
     notes = ["Namespace, host, gateway, commit and pull request are placeholders."]
     if placeholders:
         notes.append(
@@ -132,6 +135,7 @@ def _notes(placeholders: list[str], secrets: bool) -> list[str]:
         )
     if secrets:
         notes.append("The values of secrets are added when the objects are applied.")
+    notes += (plain(field_change(change)) for change in bundle.changes)
     return notes
 
 

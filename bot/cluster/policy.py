@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bot.settings import Domain, PodSecurity, Settings
 
@@ -13,12 +14,20 @@ class ClusterPolicy:
     gateway_name: str
     domain: Domain
     pod_security: PodSecurity = PodSecurity.RESTRICTED
-    node_ports: bool = False
-    """Whether manifests may contain Services of type LoadBalancer and NodePort."""
     hosts: tuple[str, ...] = ()
     """Hosts outside of the domain that stages may use."""
     fork_domain: Domain | None = None
     """Domain of previews of forks; None when it is the same."""
+    allowed_annotations: tuple[str, ...] = ()
+    """Keys of labels and annotations besides the harmless ones; prefixes end with `/`."""
+    allowed_fields: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Allowed values by `TYPE.FIELD`, for fields that are otherwise removed or refused; empty for any."""
+    allowed_storage_classes: tuple[str, ...] = ()
+    allowed_networks: tuple[str, ...] = ()
+    """Private networks that NetworkPolicies in manifests may open."""
+    allowed_resources: Mapping[str, str] = field(default_factory=dict)
+    """Extended resources, such as GPUs, with their quota for one environment."""
+    longest_grace_seconds: int = 300
 
     @classmethod
     def of(cls, settings: Settings) -> ClusterPolicy:
@@ -29,6 +38,12 @@ class ClusterPolicy:
             hosts=tuple(host for hosts in settings.hosts.values() for host in hosts),
             fork_domain=settings.fork_base_domain,
             pod_security=settings.pod_security,
+            allowed_annotations=settings.allowed_annotations,
+            allowed_fields=settings.allowed_fields,
+            allowed_storage_classes=settings.allowed_storage_classes,
+            allowed_networks=settings.allowed_networks,
+            allowed_resources=settings.allowed_resources,
+            longest_grace_seconds=int(settings.longest_grace_period.total_seconds()),
         )
 
     def domain_of(self, fork: bool) -> Domain:

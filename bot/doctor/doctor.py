@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bot.cluster.guard.kind_fields import check_settings
 from bot.doctor.checks import Check, CheckFailed, Finding, State, run
 from bot.doctor.cluster import ClusterChecks
 from bot.doctor.github import GitHubChecks
@@ -17,6 +18,7 @@ def run_all_checks() -> list[Finding]:
     """Reads the settings from the environment and checks that they work."""
     try:
         settings = read_settings()
+        check_settings(settings)
     except SettingsError as error:
         return [Finding("settings", State.FAILED, "\n".join(error.problems))]
     return [Finding("settings", State.PASSED, "complete"), *asyncio.run(_run_checks(settings))]

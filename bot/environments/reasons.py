@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from bot.model.ci import CiState
+from bot.model.manifest import FieldChange
 from bot.model.quota import QueuePosition
 from bot.model.reason import Reported
 
@@ -181,6 +182,13 @@ class AccountsWithheld:
 
 
 @dataclass(frozen=True, slots=True)
+class FieldsChanged:
+    """Fields of the manifests that are removed or replaced for the same reason."""
+
+    changes: tuple[FieldChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SecretsUnavailable:
     names: tuple[str, ...]
 
@@ -303,6 +311,7 @@ PhaseReason = (
     | SecretsWithheld
     | ForkWithSecrets
     | AccountsWithheld
+    | FieldsChanged
     | SecretsUnavailable
     | CiFailed
     | ImageMissing

@@ -84,6 +84,20 @@ class RenderRequest:
     """Identifies the target of a stage: checks run again for a new one."""
 
 
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field of the manifests that is removed or replaced, because an environment must not have it."""
+
+    object: str
+    """Kind and name, such as `Deployment/shop`."""
+    field: str
+    """"" for the object itself."""
+    reason: str
+    """Completes the sentence "Removed FIELD of OBJECT: REASON."."""
+    value: str = ""
+    """The new value; "" if the field is removed."""
+
+
 class Wave(StrEnum):
     """Groups of objects, applied in this order; each is ready before the next one is applied."""
 
@@ -109,6 +123,8 @@ class Bundle:
     """The Jobs of checks by name; applied one by one when the release is live."""
     left_out: tuple[str, ...] = ()
     """Objects of the manifests that are removed for a fork, such as `ServiceAccount/shop`."""
+    changes: tuple[FieldChange, ...] = ()
+    """Fields of the manifests that are removed or replaced."""
     secrets: bool = False
     """Whether containers use the Secret of injected values."""
     digests: Mapping[Wave, str] = field(default_factory=dict)

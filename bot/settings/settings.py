@@ -17,15 +17,20 @@ from bot.model.hosts import HostGrants
 from bot.model.size import Size
 from bot.settings.values import (
     Address,
+    AllowedFields,
     BaseDomain,
     DatabaseUrl,
     Duration,
     File,
     HostNames,
     Hosts,
+    Keys,
+    Names,
     NamespacedName,
     Namespaces,
+    Networks,
     PrivateKey,
+    Resources,
     Secret,
     SizeText,
     Url,
@@ -140,6 +145,37 @@ class Settings(BaseModel):
     pod_security: PodSecurity = Field(
         default=PodSecurity.RESTRICTED,
         description="Pod Security Standard for environments: `restricted` or `baseline`.",
+    )
+    allowed_annotations: Keys = Field(
+        default=(),
+        description="Labels and annotations that manifests may contain besides those that no controller acts "
+        "on: keys such as `example.com/team` and prefixes such as `prometheus.io/`, separated by commas.",
+    )
+    allowed_storage_classes: Names = Field(
+        default=(),
+        description="Storage classes that volume claims may name, separated by commas. Others become the "
+        "default class.",
+    )
+    allowed_networks: Networks = Field(
+        default=(),
+        description="Private networks that NetworkPolicies of manifests may open, such as `10.20.0.0/16`, "
+        "separated by commas.",
+    )
+    allowed_resources: Resources = Field(
+        default={},
+        description="Extended resources that containers may request, with the quota of one environment: "
+        "`nvidia.com/gpu=2`, separated by commas.",
+    )
+    allowed_fields: AllowedFields = Field(
+        default={},
+        description="Fields of manifests that are otherwise removed or refused, for example "
+        "`PodSpec.nodeSelector,PodSpec.priorityClassName=preview,Volume.csi`. A value after `=` allows only "
+        "that value.",
+    )
+    longest_grace_period: Duration = Field(
+        default=timedelta(minutes=5),
+        description="Upper bound for termination grace periods and `preStop` pauses. Longer times are "
+        "reduced to it.",
     )
     default_size: SizeText = Field(
         default=Size(),

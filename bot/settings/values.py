@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BeforeValidator, Field, SecretStr
 
+from bot.model.addresses import parse_network
 from bot.model.durations import parse_duration
 from bot.model.size import Size
 
@@ -26,6 +27,10 @@ _NAMESPACED_NAME = re.compile(rf"{_NAMESPACE.pattern}/[a-z0-9]([a-z0-9.-]{{0,251
 _REPOSITORY = re.compile(r"[a-z0-9_.-]+/[a-z0-9_.-]+")
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:]+\]|[^\s:/]+):[0-9]{1,5}")
 _HOST_AND_PORT = re.compile(r"[^\s:/]+(:[0-9]{1,5})?")
+_KEY = re.compile(r"[a-z0-9][a-z0-9.-]*/([A-Za-z0-9][A-Za-z0-9_.-]*)?")
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_RESOURCE = re.compile(r"[a-z0-9][a-z0-9.-]*/[A-Za-z0-9][A-Za-z0-9_.-]*|hugepages-[A-Za-z0-9]+")
+_FIELD = re.compile(r"[A-Z][A-Za-z0-9]*\.[a-z][A-Za-z0-9]*")
 _SIZES = {"cpu", "memory", "storage", "pods"}
 
 
@@ -119,6 +124,48 @@ def _namespaces(text: str) -> tuple[str, ...]:
     return names
 
 
+def _keys(text: str) -> tuple[str, ...]:
+    keys = _entries(text)
+    if not all(map(_KEY.fullmatch, keys)):
+        raise ValueError("expected keys and prefixes such as example.com/team,prometheus.io/")
+    return keys
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = _entries(text)
+    if not all(map(_NAME.fullmatch, names)):
+        raise ValueError("expected names, separated by commas")
+    return names
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    networks = _entries(text)
+    try:
+        return tuple(str(parse_network(network)) for network in networks)
+    except ValueError:
+        raise ValueError("expected networks such as 10.20.0.0/16, separated by commas") from None
+
+
+def _resources(text: str) -> Mapping[str, str]:
+    parts = [part.partition("=") for part in _entries(text)]
+    if not all(_RESOURCE.fullmatch(name) and quantity.isdecimal() for name, _, quantity in parts):
+        raise ValueError("expected quotas such as nvidia.com/gpu=2, separated by commas")
+    return {name: quantity for name, _, quantity in parts}
+
+
+def _allowed_fields(text: str) -> Mapping[str, frozenset[str]]:
+    """`PodSpec.nodeSelector,PodSpec.priorityClassName=low` to values by field; no value allows any."""
+    allowed: dict[str, frozenset[str]] = {}
+    for entry in _entries(text):
+        name, equals, value = entry.partition("=")
+        if not _FIELD.fullmatch(name) or (equals and not value):
+            raise ValueError("expected fields such as PodSpec.nodeSelector,PodSpec.priorityClassName=preview")
+        if name in allowed and not (equals and allowed[name]):
+            raise ValueError(f"{name} appears twice, with a value and without")
+        allowed[name] = allowed.get(name, frozenset()) | ({value} if equals else set())
+    return allowed
+
+
 def _entries(text: str) -> tuple[str, ...]:
     return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
@@ -176,3 +223,8 @@ Hosts = Annotated[tuple[str, ...], _parsed_by(_hosts)]
 HostNames = Annotated[Mapping[str, tuple[str, ...]], _parsed_by(_host_grants)]
 Namespaces = Annotated[tuple[str, ...], _parsed_by(_namespaces)]
 SizeText = Annotated[Size, _parsed_by(_size)]
+Keys = Annotated[tuple[str, ...], _parsed_by(_keys)]
+Names = Annotated[tuple[str, ...], _parsed_by(_names)]
+Networks = Annotated[tuple[str, ...], _parsed_by(_networks)]
+Resources = Annotated[Mapping[str, str], _parsed_by(_resources)]
+AllowedFields = Annotated[Mapping[str, frozenset[str]], _parsed_by(_allowed_fields)]

@@ -1,24 +1,41 @@
-"""The guard: checks all objects of a commit before anything is written."""
+"""The guard: decides on all objects of a commit before anything is written."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from bot.cluster.guard.network import policy_findings, service_findings
-from bot.cluster.guard.objects import kind_finding, metadata_findings, reserved_findings
-from bot.cluster.guard.pods import claim_findings, pod_findings
+from bot.cluster.guard import disruption
+from bot.cluster.guard.decisions import Scope
+from bot.cluster.guard.kind_fields import TYPES
+from bot.cluster.guard.objects import kind_finding, name_findings
 from bot.cluster.guard.references import reference_findings
 from bot.cluster.guard.roles import binding_findings, role_findings
+from bot.cluster.guard.selectors import labels_of, selected_labels
+from bot.cluster.guard.walk import Change, Walk
 from bot.cluster.manifests import Source
+from bot.cluster.names import object_name
 from bot.cluster.node import Finding, InvalidShape, Node
 from bot.cluster.pod_templates import POD_TEMPLATES, references
 from bot.cluster.policy import ClusterPolicy
+from bot.config.documents import Path
 from bot.model.errors import ManifestRefused
+from bot.model.manifest import FieldChange
 
 _MAX_REPORTED = 10
 """Refusals in one message; further ones usually repeat the same mistake."""
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Guarded:
+    """What the guard lets through: the objects without removed fields, and the changes."""
+
+    manifests: list[Object]
+    changes: tuple[FieldChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,79 +43,108 @@ class _Context:
     """Values that the checks of one object need from the others."""
 
     namespace: str
-    policy: ClusterPolicy
     secrets: Collection[str]
     roles: Collection[str]
 
 
-def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> None:
+def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> Guarded:
     """Raises ManifestRefused with one line for each of the first refusals, unless all are allowed."""
-    context = _Context(namespace, policy, _names(sources, "Secret"), _names(sources, "Role"))
-    refused = itertools.chain(
-        (_message(source, finding) for source in sources for finding in _findings(source, context)),
-        _duplicates(sources),
-    )
-    lines = list(itertools.islice(refused, _MAX_REPORTED))
-    if lines:
-        raise ManifestRefused("\n".join(lines))
+    scope = Scope(namespace, policy)
+    context = _Context(namespace, _names(sources, "Secret"), _names(sources, "Role"))
+    refused: list[str] = []
+    manifests: list[tuple[Source, Object]] = []
+    changes: list[FieldChange] = []
+    for source in sources:
+        manifest, walk = _clean(source, scope)
+        findings = itertools.chain(walk.refused, _structure_findings(source, manifest, context))
+        refused += [_message(source, finding) for finding in findings]
+        changes += [_change(source, change) for change in walk.changed]
+        manifests.append((source, manifest))
+    refused += _duplicates(sources)
+    if not refused:
+        refused += _removed_labels(manifests)
+    if refused:
+        raise ManifestRefused("\n".join(refused[:_MAX_REPORTED]))
+    return _without_blocking_budgets([manifest for _, manifest in manifests], changes)
 
 
-def _findings(source: Source, context: _Context) -> Iterator[Finding]:
+def _clean(source: Source, scope: Scope) -> tuple[Object, Walk]:
+    walk = Walk(TYPES, scope)
     manifest = Node(source.manifest)
     try:
         refused = kind_finding(manifest)
-        if refused is not None:
-            yield refused
-            return
-        yield from metadata_findings(manifest, context.namespace)
+        if refused is None:
+            return walk.clean(manifest, source.manifest["kind"]), walk
+        walk.refused.append(refused)
+    except InvalidShape as error:
+        walk.refused.append(error.finding)
+    return {}, walk
+
+
+def _structure_findings(source: Source, cleaned: Object, context: _Context) -> Iterator[Finding]:
+    """What concerns several fields or several objects."""
+    if not cleaned:
+        return
+    kind = source.manifest["kind"]
+    manifest = Node(source.manifest)
+    try:
+        yield from name_findings(manifest)
         yield from reference_findings(manifest)
-        check_kind = _CHECKS_BY_KIND.get(source.manifest["kind"])
-        if check_kind is not None:
+        if (check_kind := _CHECKS_BY_KIND.get(kind)) is not None:
             yield from check_kind(manifest, context)
-        yield from _template_findings(source.manifest["kind"], manifest, context)
+        if kind in POD_TEMPLATES:
+            yield from _template_findings(manifest.at(*POD_TEMPLATES[kind]))
     except InvalidShape as error:
         yield error.finding
 
 
-def _template_findings(kind: str, manifest: Node, context: _Context) -> Iterator[Finding]:
-    path = POD_TEMPLATES.get(kind)
-    if path is None:
-        return
-    template = manifest.at(*path)
-    if path:
-        yield from reserved_findings(template["metadata"])
-        namespace = template.at("metadata", "namespace")
-        if namespace.text() not in ("", context.namespace):
-            yield namespace.finding("objects are created in the environment's namespace; remove this field")
+def _template_findings(template: Node) -> Iterator[Finding]:
     if not any(True for _ in template.at("spec", "containers").items()):
         yield template.at("spec", "containers").finding("a pod requires at least one container")
+    for group in ("initContainers", "containers"):
+        for container in template.at("spec", group).items():
+            if not container["image"].text():
+                yield container["image"].finding("a container requires an image")
     for _ in references(template):
         # The iteration raises InvalidShape for values that the transforms cannot read.
         pass
-    yield from pod_findings(template["metadata"], template["spec"], context.policy.restricted)
 
 
-def _secret(manifest: Node, _: _Context) -> Iterator[Finding]:
-    if manifest["type"].value == "kubernetes.io/service-account-token":
-        yield manifest["type"].finding(
-            "long-lived tokens of ServiceAccounts are not allowed; remove this Secret"
-        )
+def _service(manifest: Node, _: _Context) -> Iterator[Finding]:
+    if not manifest["spec"]:
+        yield manifest["spec"].finding("a Service requires a `spec`")
 
 
-def _stateful_set(manifest: Node, _: _Context) -> Iterator[Finding]:
-    for claim in manifest.at("spec", "volumeClaimTemplates").items():
-        yield from claim_findings(claim["spec"])
-
-
-_CHECKS_BY_KIND: dict[str, Callable[[Node, _Context], Iterator[Finding]]] = {
-    "NetworkPolicy": lambda manifest, _: policy_findings(manifest["spec"]),
-    "PersistentVolumeClaim": lambda manifest, _: claim_findings(manifest["spec"]),
+_CHECKS_BY_KIND: Mapping[str, Callable[[Node, _Context], Iterator[Finding]]] = {
     "Role": lambda manifest, context: role_findings(manifest, context.secrets),
     "RoleBinding": lambda manifest, context: binding_findings(manifest, context.namespace, context.roles),
-    "Secret": _secret,
-    "Service": lambda manifest, context: service_findings(manifest["spec"], context.policy.node_ports),
-    "StatefulSet": _stateful_set,
+    "Service": _service,
 }
+
+
+def _removed_labels(manifests: Sequence[tuple[Source, Object]]) -> Iterator[str]:
+    """Selectors of labels that were removed: they would select nothing."""
+    kept = {label for _, manifest in manifests for label in labels_of(manifest)}
+    removed = {label for source, _ in manifests for label in labels_of(source.manifest)} - kept
+    for source, manifest in manifests:
+        for path, label in selected_labels(manifest):
+            if label in removed:
+                reason = (
+                    f"it selects by the label `{label}`, which is removed because other controllers may act "
+                    "on it; use another label, or ask the operator to add it to "
+                    "`GREENROOM_ALLOWED_ANNOTATIONS`"
+                )
+                yield _message(source, Finding(path, reason))
+
+
+def _without_blocking_budgets(manifests: list[Object], changes: list[FieldChange]) -> Guarded:
+    blocking = [
+        manifest
+        for manifest in manifests
+        if manifest["kind"] == "PodDisruptionBudget" and disruption.blocks_eviction(manifest, manifests)
+    ]
+    changes += [FieldChange(object_name(budget), "", disruption.REASON) for budget in blocking]
+    return Guarded([manifest for manifest in manifests if manifest not in blocking], tuple(changes))
 
 
 def _names(sources: Sequence[Source], kind: str) -> frozenset[str]:
@@ -120,9 +166,27 @@ def _duplicates(sources: Sequence[Source]) -> Iterator[str]:
             yield _message(source, Finding(("metadata", "name"), reason))
 
 
+def _change(source: Source, change: Change) -> FieldChange:
+    value = "" if change.value is None else str(change.value)
+    return FieldChange(_subject(source), _field(change.finding.path), change.finding.reason, value)
+
+
 def _message(source: Source, finding: Finding) -> str:
+    field = _field(finding.path) or "the object"
+    return f"{source.where(finding.path)}, {_subject(source)}, {field}: {finding.reason}."
+
+
+def _subject(source: Source) -> str:
+    return f"{source.manifest['kind']}/{_name(source) or '(unnamed)'}"
+
+
+def _field(path: Path) -> str:
     field = ""
-    for part in finding.path:
-        field += f"[{part}]" if isinstance(part, int) else f".{part}" if field else part
-    subject = f"{source.manifest['kind']}/{_name(source) or '(unnamed)'}"
-    return f"{source.where(finding.path)}, {subject}, {field or 'the object'}: {finding.reason}."
+    for part in path:
+        if isinstance(part, int):
+            field += f"[{part}]"
+        elif "." in part or "/" in part:
+            field += f'["{part}"]'
+        else:
+            field += f".{part}" if field else part
+    return field

@@ -1,4 +1,4 @@
-"""Checks of kind, name, namespace, labels and annotations of an object."""
+"""Checks of kind and name of an object."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from bot.cluster.client.kinds import GATEWAY_GROUP, IN_MANIFESTS
-from bot.cluster.names import MANAGED_BY, MANAGER, PREFIX, is_reserved_name
 from bot.cluster.node import Finding, Node
 
 _KINDS = {kind.name: kind for kind in IN_MANIFESTS}
@@ -56,34 +55,11 @@ def kind_finding(manifest: Node) -> Finding | None:
     return manifest["kind"].finding(f"objects of this kind are not allowed; allowed kinds: {allowed}")
 
 
-def metadata_findings(manifest: Node, namespace: str) -> Iterator[Finding]:
-    metadata = manifest["metadata"]
-    name = metadata["name"].text()
+def name_findings(manifest: Node) -> Iterator[Finding]:
+    """Judges the name of an object. Other fields of `metadata` have rules."""
+    name_field = manifest["metadata"]["name"]
+    name = name_field.text()
     if not _NAME.fullmatch(name):
-        yield metadata["name"].finding("a name consists of lower-case letters, digits, `-` and `.`")
-    elif is_reserved_name(name):
-        yield metadata["name"].finding("names that begin with `greenroom` are reserved; rename the object")
+        yield name_field.finding("a name consists of lower-case letters, digits, `-` and `.`")
     elif (manifest["kind"].value, name) in (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")):
-        yield metadata["name"].finding("Kubernetes creates this object in each namespace; rename yours")
-    if metadata["namespace"].text() not in ("", namespace):
-        yield metadata["namespace"].finding(
-            "objects are created in the environment's namespace; remove this field"
-        )
-    for field in ("finalizers", "ownerReferences"):
-        if metadata[field].value not in (None, []):
-            yield metadata[field].finding(
-                "this could block the deletion of the environment; remove this field"
-            )
-    yield from reserved_findings(metadata)
-
-
-def reserved_findings(metadata: Node) -> Iterator[Finding]:
-    """Labels and annotations of an object or pod template that only Greenroom sets."""
-    for field in ("labels", "annotations"):
-        for key, value in metadata[field].pairs():
-            if key.startswith(PREFIX):
-                yield value.finding(
-                    f"labels and annotations that begin with `{PREFIX}` are reserved; remove this one"
-                )
-            elif field == "labels" and (key, value.value) == (MANAGED_BY, MANAGER):
-                yield value.finding("this label value is reserved; remove this label")
+        yield name_field.finding("Kubernetes creates this object in each namespace; rename yours")

@@ -1,18 +1,13 @@
-"""Checks of pods and volume claims: no access to the node and no privileges.
+"""Rules for pods: no access to the node, no privileges, no influence on other workloads.
 
 Includes all fields that Pod Security would refuse later, when the error is harder to find.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bot.cluster.guard.decisions import Outcome, Refuse, Remove, Replace, Scope, key_of
+from bot.cluster.node import Node
 
-from bot.cluster.node import Finding, Node
-
-_VOLUMES = frozenset(
-    ("configMap", "secret", "emptyDir", "projected", "downwardAPI", "persistentVolumeClaim", "ephemeral")
-)
-_PROJECTED = frozenset(("configMap", "secret", "downwardAPI", "serviceAccountToken"))
 _SAFE_SYSCTLS = frozenset(
     (
         "kernel.shm_rmid_forced",
@@ -29,128 +24,104 @@ _SAFE_SYSCTLS = frozenset(
         "net.ipv4.tcp_wmem",
     )
 )
-_SELINUX_TYPES = frozenset(("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"))
-_PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
-_HOOKS = ("postStart", "preStop")
-_CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
-_OLD_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_SELINUX_TYPES = ("", "container_t", "container_init_t", "container_kvm_t", "container_engine_t")
+_RESTRICTED_CAPABILITIES = frozenset(("NET_BIND_SERVICE",))
+_BASELINE_CAPABILITIES = _RESTRICTED_CAPABILITIES | {
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+}
+_RESOURCES = frozenset(("cpu", "memory", "ephemeral-storage"))
+_NODE_LABELS = ("kubernetes.io/arch", "kubernetes.io/os")
+_DEFAULT_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+PLACEMENT = "the cluster decides where pods run, unless the operator allows it (`GREENROOM_ALLOWED_FIELDS`)"
 
 
-def pod_findings(metadata: Node, spec: Node, restricted: bool) -> Iterator[Finding]:
-    """Checks metadata and spec of a Pod or pod template; `restricted` is the Pod Security level."""
-    yield from _node(spec)
-    for key, annotation in metadata["annotations"].pairs():
-        if key.startswith(_OLD_APPARMOR) and annotation.value == "unconfined":
-            yield annotation.finding("AppArmor must not be disabled; remove this annotation")
-    for volume in spec["volumes"].items():
-        yield from _volume(volume)
-    yield from _security(spec["securityContext"], restricted)
-    for sysctl in spec.at("securityContext", "sysctls").items():
-        if sysctl["name"].text() not in _SAFE_SYSCTLS:
-            yield sysctl.finding("only sysctls that Kubernetes lists as safe are allowed")
-    for group in _CONTAINERS:
-        for container in spec[group].items():
-            yield from _container(container, restricted)
+def node_selector(node: Node, _: Scope) -> Outcome:
+    node.text()
+    return None if key_of(node) in _NODE_LABELS else Remove(PLACEMENT)
 
 
-def _node(spec: Node) -> Iterator[Finding]:
-    """Fields that give a pod access to its node."""
-    for name in ("hostNetwork", "hostPID", "hostIPC"):
-        if spec[name].value not in (None, False):
-            yield spec[name].finding(
-                "a pod must not share the network, processes or memory of its node; remove this field"
-            )
-    if spec["nodeName"]:
-        yield spec["nodeName"].finding("the scheduler selects the node; remove this field")
-    if spec["priorityClassName"].text().startswith("system-"):
-        yield spec["priorityClassName"].finding(
-            "system priority classes are reserved for the cluster; remove this field"
-        )
+def toleration(node: Node, _: Scope) -> Outcome:
+    """Allows the tolerations that Kubernetes adds to each pod, with another time."""
+    key, effect = node["key"].text(), node["effect"].text()
+    return None if key in _DEFAULT_TOLERATIONS and effect == "NoExecute" else Remove(PLACEMENT)
 
 
-def _volume(volume: Node) -> Iterator[Finding]:
-    for kind, source in volume.pairs():
-        if kind == "name":
-            continue
-        if kind == "hostPath":
-            yield source.finding("a pod must not mount files of its node; use another volume type")
-        elif kind not in _VOLUMES:
-            yield source.finding(f"this volume type is not allowed; allowed types: {_listed(_VOLUMES)}")
-    for source in volume.at("projected", "sources").items():
-        for kind, part in source.pairs():
-            if kind not in _PROJECTED:
-                yield part.finding(f"this source is not allowed; allowed sources: {_listed(_PROJECTED)}")
-    template = volume.at("ephemeral", "volumeClaimTemplate", "spec")
-    if template:
-        yield from claim_findings(template)
+def priority_class(node: Node, _: Scope) -> Outcome:
+    if node.text().startswith("system-"):
+        return Refuse("system priority classes are reserved for the cluster; remove this field")
+    return Remove(PLACEMENT) if node.text() else None
 
 
-def _container(container: Node, restricted: bool) -> Iterator[Finding]:
-    if not container["image"].text():
-        yield container["image"].finding("a container requires an image")
-    for port in container["ports"].items():
-        if port["hostPort"].value not in (None, 0):
-            yield port["hostPort"].finding("a pod must not claim a port of its node; use a Service")
-    yield from _handlers(container)
-    security = container["securityContext"]
-    yield from _security(security, restricted)
-    if security["privileged"].value not in (None, False):
-        yield security["privileged"].finding("privileged containers are not allowed; remove this field")
-    if security["allowPrivilegeEscalation"].value not in (None, False):
-        yield security["allowPrivilegeEscalation"].finding(
-            "privilege escalation is not allowed; remove this field"
-        )
-    if security["procMount"].value not in (None, "Default"):
-        yield security["procMount"].finding("only the default mount of /proc is allowed; remove this field")
-    for capability in security.at("capabilities", "add").items():
-        if capability.value != "NET_BIND_SERVICE":
-            yield capability.finding("NET_BIND_SERVICE is the only capability that may be added")
+def grace_period(node: Node, scope: Scope) -> Outcome:
+    """Caps a time for which a container can delay its termination."""
+    longest = scope.policy.longest_grace_seconds
+    if not isinstance(node.value, int):
+        return Refuse("expected a whole number of seconds")
+    if node.value <= longest:
+        return None
+    return Replace(longest, "longer times delay the deletion (`GREENROOM_LONGEST_GRACE_PERIOD`)")
 
 
-def _handlers(container: Node) -> Iterator[Finding]:
-    """Checks probes and hooks, which the kubelet runs in the network of the node."""
-    handlers = [container[probe] for probe in _PROBES]
-    handlers += [container.at("lifecycle", hook) for hook in _HOOKS]
-    for handler in handlers:
-        for protocol in ("httpGet", "tcpSocket"):
-            host = handler.at(protocol, "host")
-            if host.text():
-                yield host.finding("probes and hooks must address their own pod; remove `host`")
+def resource(node: Node, scope: Scope) -> Outcome:
+    """Judges an entry of `requests` or `limits`."""
+    name = key_of(node)
+    if name in _RESOURCES or name in scope.policy.allowed_resources:
+        return None
+    allowed = ", ".join(sorted({*_RESOURCES, *scope.policy.allowed_resources}))
+    return Refuse(
+        f"allowed resources: {allowed}; the operator can allow others with `GREENROOM_ALLOWED_RESOURCES`"
+    )
 
 
-def _security(context: Node, restricted: bool) -> Iterator[Finding]:
-    """Checks the fields that the security contexts of pods and containers share."""
-    for profile in ("seccompProfile", "appArmorProfile"):
-        kind = context.at(profile, "type")
-        if kind.value == "Unconfined":
-            yield kind.finding("this profile must not be disabled; remove this field")
-    selinux = context["seLinuxOptions"]
-    if selinux["type"].text() not in _SELINUX_TYPES or selinux["user"].text() or selinux["role"].text():
-        yield selinux.finding(
-            "only the SELinux types of ordinary containers are allowed; remove these options"
-        )
-    host_process = context.at("windowsOptions", "hostProcess")
-    if host_process.value not in (None, False):
-        yield host_process.finding("a pod must not run as a process of its node; remove this field")
-    if not restricted:
-        return
-    if context["runAsNonRoot"].value is False:
-        yield context["runAsNonRoot"].finding("containers must not run as root; remove this field")
-    if context["runAsUser"].value == 0:
-        yield context["runAsUser"].finding("containers must not run as root; use another user ID")
+def run_as_user(node: Node, scope: Scope) -> Outcome:
+    if scope.policy.restricted and node.value == 0:
+        return Refuse("containers must not run as root; use another user ID")
+    return None
 
 
-def claim_findings(spec: Node) -> Iterator[Finding]:
-    """Checks the spec of a PersistentVolumeClaim or of a claim template: new volumes only."""
-    if spec["volumeName"]:
-        yield spec["volumeName"].finding(
-            "a claim must not request a specific volume, which may belong to others; remove this field"
-        )
-    if spec.at("dataSourceRef", "namespace"):
-        yield spec.at("dataSourceRef", "namespace").finding(
-            "data must not come from another namespace; remove this field"
-        )
+def run_as_non_root(node: Node, scope: Scope) -> Outcome:
+    if scope.policy.restricted and node.value is not True:
+        return Refuse("containers must not run as root; remove this field")
+    return None
 
 
-def _listed(words: frozenset[str]) -> str:
-    return ", ".join(sorted(words))
+def privilege_escalation(node: Node, scope: Scope) -> Outcome:
+    if node.value is False or not scope.policy.restricted:
+        return None
+    return Refuse("privilege escalation is not allowed; remove this field")
+
+
+def capability(node: Node, scope: Scope) -> Outcome:
+    allowed = _RESTRICTED_CAPABILITIES if scope.policy.restricted else _BASELINE_CAPABILITIES
+    if node.text() in allowed:
+        return None
+    return Refuse(f"capabilities that may be added: {', '.join(sorted(allowed))}")
+
+
+def sysctl(node: Node, _: Scope) -> Outcome:
+    if node["name"].text() in _SAFE_SYSCTLS:
+        return None
+    return Refuse("only sysctls that Kubernetes lists as safe are allowed")
+
+
+def selinux_type(node: Node, _: Scope) -> Outcome:
+    if node.text() in _SELINUX_TYPES:
+        return None
+    return Refuse("only the SELinux types of ordinary containers are allowed; remove this field")
+
+
+def profile_type(node: Node, _: Scope) -> Outcome:
+    if node.value in ("RuntimeDefault", "Localhost"):
+        return None
+    return Refuse("this profile must not be disabled; remove this field")

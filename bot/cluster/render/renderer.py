@@ -62,8 +62,8 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: ClusterPol
     Raises ManifestRefused with place and reason.
     """
     kept = [manifest for manifest in sources if not _is_replaced(manifest)]
-    check(kept, request.namespace, policy)
-    manifests = [source.manifest for source in kept]
+    guarded = check(kept, request.namespace, policy)
+    manifests = guarded.manifests
     selector = backend_selector(request.backend, manifests) if request.backend else {}
     # Jobs copy settings of the first container with their image: pods behind the route come first.
     manifests.sort(key=lambda manifest: not selects(selector, manifest))
@@ -94,6 +94,7 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: ClusterPol
         waves={wave: tuple(waves[wave]) for wave in Wave},
         checks=_checks(request, policy, manifests),
         left_out=left_out,
+        changes=guarded.changes,
         secrets=bool(request.secrets),
         digests={wave: digest(waves[wave]) for wave in Wave},
         manifests_digest=_manifests_digest(kept, request),

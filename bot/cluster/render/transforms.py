@@ -31,7 +31,6 @@ _ACCOUNT_KINDS = frozenset(("ServiceAccount", "Role", "RoleBinding"))
 _SCALED_KINDS = frozenset(("Deployment", "StatefulSet"))
 _UNSTOPPABLE_KINDS = frozenset(("Job", "Pod"))
 """Kinds that cannot be stopped and started: existing objects stay, and new ones are not applied."""
-_SERVER_FIELDS = ("creationTimestamp", "generation", "managedFields", "resourceVersion", "selfLink", "uid")
 
 
 def transform(manifests: Sequence[Manifest], request: RenderRequest, policy: ClusterPolicy) -> list[Object]:
@@ -39,7 +38,8 @@ def transform(manifests: Sequence[Manifest], request: RenderRequest, policy: Clu
     objects = [_copy(manifest) for manifest in manifests]
     contents = _contents(objects, request)
     for manifest in objects:
-        _clean(manifest, request.namespace)
+        for subject in manifest.get("subjects") or []:
+            subject["namespace"] = request.namespace
         template = pod_template(manifest)
         if template is not None:
             _configure_pods(template, request, policy)
@@ -142,18 +142,6 @@ def pin_image(image: str, by_repository: Mapping[str, Image]) -> str:
     """An image of the release by its digest, regardless of the tag; other images unchanged."""
     pinned_image = by_repository.get(split_reference(image)[0])
     return pinned_image.reference if pinned_image else image
-
-
-def _clean(manifest: Object, namespace: str) -> None:
-    """Removes fields that the server sets, and the TTL that would delete a finished Job."""
-    manifest.pop("status", None)
-    for field in _SERVER_FIELDS:
-        manifest["metadata"].pop(field, None)
-    if manifest["kind"] == "Job":
-        manifest["spec"].pop("ttlSecondsAfterFinished", None)
-    if manifest["kind"] == "RoleBinding":
-        for subject in manifest.get("subjects") or []:
-            subject["namespace"] = namespace
 
 
 def _confine_pod(spec: Object, policy: ClusterPolicy) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
-from bot.environments.reasons import AccountsWithheld, ManifestsDiffer
+from bot.environments.reasons import AccountsWithheld, FieldsChanged, ManifestsDiffer
 from bot.environments.render_request import render_request
 from bot.model.manifest import Bundle
 
@@ -19,6 +19,9 @@ async def render(context: ReconcileContext) -> Outcome:
         return Failed(ManifestsDiffer(context.commit, target.release.id), final=True)
     if bundle.left_out:
         context.add_note(AccountsWithheld(tuple(sorted(bundle.left_out))))
+    for reason in dict.fromkeys(change.reason for change in bundle.changes):
+        changes = tuple(change for change in bundle.changes if change.reason == reason)
+        context.add_note(FieldsChanged(changes))
     context.update_status(replace(context.status, release_id=bundle.release.id))
     context.update_attempt(replace(context.attempt, release=bundle.release))
     return Done()

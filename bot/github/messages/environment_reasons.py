@@ -23,6 +23,7 @@ from bot.environments.reasons import (
     Destroyed,
     EnvironmentReason,
     Expiring,
+    FieldsChanged,
     ForeignNamespace,
     ForkNotAllowed,
     ForkWithSecrets,
@@ -54,6 +55,7 @@ from bot.environments.reasons import (
     UnexpectedImage,
 )
 from bot.environments.views import EnvironmentView
+from bot.github.messages.field_changes import field_changes
 from bot.model.ci import CiState
 from bot.model.durations import format_duration
 from bot.model.environment import EnvironmentState
@@ -231,6 +233,8 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"This stage has secrets ({_names(names)}), so it does not run releases built for a fork."
         case AccountsWithheld(names):
             return f"A fork gets no service accounts, so it runs without {_names(names)}."
+        case FieldsChanged(changes):
+            return field_changes(changes)
         case SecretsUnavailable(names):
             noun, verb = ("secret", "is") if len(names) == 1 else ("secrets", "are")
             return f"Not started: {noun} {_names(names)} {verb} unavailable. Retrying every minute."

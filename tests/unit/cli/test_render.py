@@ -60,6 +60,21 @@ def test_rejected_object_names_file_and_line(tmp_path: Path) -> None:
     assert "a pod must not mount files of its node" in result.stderr
 
 
+def test_removed_fields_are_notes(tmp_path: Path) -> None:
+    files = shop_files()
+    files["deploy/extra.yaml"] = (
+        b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: extra\n"
+        b'  annotations: {"example.com/a\\rkind: Secret": x}\n'
+    )
+    result = render(checkout(tmp_path, files))
+    note = (
+        '# Removed `metadata.annotations["example.com/a kind: Secret"]` in `ConfigMap/extra`: other '
+        "controllers may act on it; the operator can allow it with `GREENROOM_ALLOWED_ANNOTATIONS`.\n"
+    )
+    assert note in result.stdout
+    assert "Secret" not in {document["kind"] for document in yaml.safe_load_all(result.stdout) if document}
+
+
 def test_invalid_configuration_names_line_and_field(tmp_path: Path) -> None:
     result = render(checkout(tmp_path, {**shop_files(), ".greenroom.yml": b"version: 1\ncolour: blue\n"}))
     assert result.exit_code == 1

@@ -343,12 +343,12 @@ def test_baseline_level_allows_root():
 
 
 def test_other_fields_of_a_manifest_are_unchanged():
-    manifest = deployment(terminationGracePeriodSeconds=5, tolerations=[{"key": "x"}])
+    manifest = deployment(terminationGracePeriodSeconds=5, dnsPolicy="Default")
     manifest["spec"]["strategy"] = {"type": "Recreate"}
-    manifest["metadata"]["annotations"] = {"example.com/owner": "shop"}
+    manifest["metadata"]["annotations"] = {"owner": "shop"}
     rendered = find(render(request(manifest, service()), POLICY), "Deployment")
     assert rendered["spec"]["strategy"] == {"type": "Recreate"}
-    assert rendered["metadata"]["annotations"]["example.com/owner"] == "shop"
+    assert rendered["metadata"]["annotations"]["owner"] == "shop"
     assert pod(rendered)["terminationGracePeriodSeconds"] == 5
     assert find(render(request(), POLICY), "Service")["spec"] == service()["spec"]
 

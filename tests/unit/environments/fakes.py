@@ -23,6 +23,7 @@ from bot.model.manifest import (
     Answer,
     Bundle,
     Condition,
+    FieldChange,
     Manifest,
     NamespaceState,
     NamespaceView,
@@ -133,6 +134,7 @@ class FakeCluster:
         self.states: dict[str, ObjectState] = {}
         """Of objects that are not ready, by name."""
         self.left_out: tuple[str, ...] = ()
+        self.changes: tuple[FieldChange, ...] = ()
         """What a fork does not get."""
         self.applied = 0
         self.log: list[str] = []
@@ -149,7 +151,13 @@ class FakeCluster:
         self.rendered.append(request)
         left_out = self.left_out if request.fork else ()
         release = Release(request.commit, request.images, request.secrets)
-        return Bundle(release, self.waves, left_out=left_out, secrets=bool(request.secrets))
+        return Bundle(
+            release,
+            self.waves,
+            left_out=left_out,
+            secrets=bool(request.secrets),
+            changes=self.changes,
+        )
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         if self.error:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.model.manifest import FieldChange
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.fakes import CONFIGURATION, Harness
@@ -44,3 +45,19 @@ async def test_what_a_fork_does_not_get_is_told(harness: Harness) -> None:
     assert without_secrets == "A fork gets no secrets, so it runs without `KEY`."
     assert without_accounts.startswith("A fork gets no service accounts, so it runs without")
     assert without_accounts.endswith("`ServiceAccount/a09`, 2 more.")
+
+
+async def test_removed_fields_are_noted_by_reason(harness: Harness) -> None:
+    harness.cluster.changes = (
+        FieldChange("Service/a", "spec.type", "environments are reached through their route"),
+        FieldChange("Service/b", "spec.type", "environments are reached through their route"),
+        FieldChange("Deployment/a", "spec.template.spec.nodeSelector", "the cluster decides"),
+        FieldChange("Deployment/b", "seconds", "longer times delay the deletion", "300"),
+    )
+    for _ in range(2):
+        await harness.run()
+        assert (await harness.status()).notes == (
+            "Removed `spec.type` in `Service/a`, `Service/b`: environments are reached through their route.",
+            "Removed `spec.template.spec.nodeSelector` in `Deployment/a`: the cluster decides.",
+            "Set `seconds` to `300` in `Deployment/b`: longer times delay the deletion.",
+        )

@@ -12,6 +12,7 @@ from bot.environments.reasons import (
     Asleep,
     ChecksFailed,
     Destroyed,
+    FieldsChanged,
     ForkNotAllowed,
     HttpResult,
     ImageMissing,
@@ -35,6 +36,7 @@ from bot.model.environment import (
     Status,
     StatusMessage,
 )
+from bot.model.manifest import FieldChange
 from bot.model.quota import QueuePosition, Scope
 
 OLD, NEW = "0d1e2f3" + "0" * 33, "4a5b6c7" + "0" * 33
@@ -52,6 +54,25 @@ Traceback (most recent call last):
     price = prices[article]
 KeyError: 'teapot'
 """
+_OBEYED = "other controllers may act on it; the operator can allow it with `GREENROOM_ALLOWED_ANNOTATIONS`"
+REMOVED = (
+    *(
+        FieldChange(f"Service/{name}", 'metadata.annotations["prometheus.io/scrape"]', _OBEYED)
+        for name in "abcde"
+    ),
+    *(FieldChange("Deployment/shop", f'metadata.labels["`@acme/{number}`"]', _OBEYED) for number in range(8)),
+)
+REDUCED = FieldChange(
+    "Deployment/shop",
+    "spec.template.spec.terminationGracePeriodSeconds",
+    "longer times delay the deletion (`GREENROOM_LONGEST_GRACE_PERIOD`)",
+    "300",
+)
+BUDGET = FieldChange(
+    "PodDisruptionBudget/shop",
+    "",
+    "it allows no pod to be evicted, which would block the maintenance of nodes",
+)
 HOSTILE = (
     "@acme/everyone <img src=x onerror=alert(1)> [click](https://evil.example) # not a heading\n"
     "```\n</details> | **bold** `code` $x$ #12 GH-3 www.evil.example <!-- greenroom preview/1/1 -->"
@@ -176,6 +197,9 @@ PREVIEWS: Mapping[str, tuple[Status, texts.Location]] = {
                 describe(TtlLimited(timedelta(days=30), timedelta(days=14))),
                 describe(SecretsWithheld(("STRIPE_KEY",))),
                 describe(AccountsWithheld(("ServiceAccount/shop",))),
+                describe(FieldsChanged(REMOVED)),
+                describe(FieldsChanged((REDUCED,))),
+                describe(FieldsChanged((BUDGET,))),
             ),
         ),
         PLACE,

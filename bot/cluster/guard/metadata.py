@@ -1,0 +1,92 @@
+"""Rules for `metadata`, the outer one and those of templates: names, labels, annotations, finalizers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from bot.cluster.guard.decisions import Fixed, Outcome, Refuse, Remove, Scope, fields, key_of, refuse, remove
+from bot.cluster.names import MANAGED_BY, MANAGER, PREFIX, is_reserved_name
+from bot.cluster.node import Node
+
+LABELS = ("app.kubernetes.io/", "helm.sh/")
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+ANNOTATIONS = (
+    *LABELS,
+    "checksum/",
+    "config.kubernetes.io/",
+    "meta.helm.sh/",
+    "controller.kubernetes.io/pod-deletion-cost",
+    "kubectl.kubernetes.io/default-container",
+    "kubectl.kubernetes.io/default-logs-container",
+    "kubectl.kubernetes.io/restartedAt",
+    "kubernetes.io/change-cause",
+    "kubernetes.io/description",
+    _APPARMOR,
+)
+"""Allowed besides keys without a prefix. An entry that ends with `/` is a prefix."""
+
+_OBEYED = "other controllers may act on it; the operator can allow it with `GREENROOM_ALLOWED_ANNOTATIONS`"
+_BLOCKS_DELETION = "this could block the deletion of the environment; remove this field"
+_SERVER = "the API server sets this field"
+
+
+def _label(node: Node, scope: Scope) -> Outcome:
+    value = node.text()
+    if key_of(node).startswith(PREFIX):
+        return Refuse(_reserved())
+    if (key_of(node), value) == (MANAGED_BY, MANAGER):
+        return Refuse("this label value is reserved; remove this label")
+    return _listed(key_of(node), (*LABELS, *scope.policy.allowed_annotations))
+
+
+def _annotation(node: Node, scope: Scope) -> Outcome:
+    value, key = node.text(), key_of(node)
+    if key.startswith(PREFIX):
+        return Refuse(_reserved())
+    if key.startswith(_APPARMOR) and value == "unconfined":
+        return Refuse("AppArmor must not be disabled; remove this annotation")
+    return _listed(key, (*ANNOTATIONS, *scope.policy.allowed_annotations))
+
+
+def _listed(key: str, allowed: Collection[str]) -> Outcome:
+    if "/" not in key or key in allowed:
+        return None
+    if any(entry.endswith("/") and key.startswith(entry) for entry in allowed):
+        return None
+    return Remove(_OBEYED)
+
+
+def _reserved() -> str:
+    return f"labels and annotations that begin with `{PREFIX}` are reserved; remove this one"
+
+
+def _name(node: Node, _: Scope) -> Outcome:
+    if is_reserved_name(node.text()):
+        return Refuse("names that begin with `greenroom` are reserved; rename the object")
+    return None
+
+
+def _namespace(node: Node, scope: Scope) -> Outcome:
+    if node.text() in ("", scope.namespace):
+        return None
+    return Refuse("objects are created in the environment's namespace; remove this field")
+
+
+OBJECT_META = fields(
+    "name namespace labels{} annotations{} finalizers[]",
+    name=Fixed(_name),
+    namespace=Fixed(_namespace),
+    labels=Fixed(_label),
+    annotations=Fixed(_annotation),
+    finalizers=Fixed(refuse(_BLOCKS_DELETION)),
+    ownerReferences=Fixed(refuse(_BLOCKS_DELETION, unless=([],))),
+    generateName=Fixed(refuse("each object requires a fixed name; use `name`", unless=("",))),
+    creationTimestamp=Fixed(remove(_SERVER)),
+    deletionGracePeriodSeconds=Fixed(remove(_SERVER)),
+    deletionTimestamp=Fixed(remove(_SERVER)),
+    generation=Fixed(remove(_SERVER)),
+    managedFields=Fixed(remove(_SERVER)),
+    resourceVersion=Fixed(remove(_SERVER)),
+    selfLink=Fixed(remove(_SERVER)),
+    uid=Fixed(remove(_SERVER)),
+)
