@@ -10,7 +10,7 @@ from bot.model.addresses import closed_networks
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Manifest
 from bot.model.repository import Repository
-from bot.model.size import Size, smaller
+from bot.model.size import Size, parse_quantity, smaller
 
 _NAMESPACE_NAME = "kubernetes.io/metadata.name"
 """A label that Kubernetes sets on every namespace."""
@@ -49,26 +49,35 @@ def guard_rails(
     name: str, environment: EnvironmentKey, size: Size, policy: ClusterPolicy
 ) -> tuple[Manifest, ...]:
     """The objects inside a new namespace, in the order of their application."""
-    objects = (_quota(size), _limits(size), _network(policy), _account())
+    objects = (_quota(size, policy), _limits(size), _network(policy), _account())
     return tuple(
         {**body, "metadata": {**body["metadata"], "namespace": name, "labels": own_labels(environment)}}
         for body in objects
     )
 
 
-def _quota(size: Size) -> dict[str, Any]:
-    """Quota without Services, Secrets and the like.
+def _quota(size: Size, policy: ClusterPolicy) -> dict[str, Any]:
+    """Quota on resources, and on the number of objects, which fill the cluster's database.
 
-    Kubernetes refuses objects with a quota until it has counted them, and those are created at once.
+    Kubernetes refuses objects with a quota until it has counted them: see KubernetesNamespaces.prepare.
     """
     hard = {
         "requests.cpu": size.cpu,
         "requests.memory": size.memory,
         "requests.storage": size.storage,
+        "requests.ephemeral-storage": _ephemeral_storage(size),
         "pods": size.pods,
         "persistentvolumeclaims": "10",
+        "count/configmaps": "500",
         "count/jobs.batch": "60",
+        "count/leases.coordination.k8s.io": "50",
+        "count/pods": "1000",
+        "count/secrets": "500",
+        "count/services": "300",
+        **{f"requests.{resource}": amount for resource, amount in policy.allowed_resources.items()},
     }
+    if "ServiceSpec.type" not in policy.allowed_fields:
+        hard |= {"services.loadbalancers": "0", "services.nodeports": "0"}
     return {
         "apiVersion": "v1",
         "kind": "ResourceQuota",
@@ -79,10 +88,15 @@ def _quota(size: Size) -> dict[str, Any]:
 
 def _limits(size: Size) -> dict[str, Any]:
     """Limits without a default, which would refuse containers that request more; the maximum replaces it."""
+    disk = _ephemeral_storage(size)
     container = {
         "type": "Container",
-        "defaultRequest": {"cpu": smaller("50m", size.cpu), "memory": smaller("128Mi", size.memory)},
-        "max": {"cpu": size.cpu, "memory": size.memory},
+        "defaultRequest": {
+            "cpu": smaller("50m", size.cpu),
+            "memory": smaller("128Mi", size.memory),
+            "ephemeral-storage": smaller("128Mi", disk),
+        },
+        "max": {"cpu": size.cpu, "memory": size.memory, "ephemeral-storage": disk},
     }
     return {
         "apiVersion": "v1",
@@ -90,6 +104,11 @@ def _limits(size: Size) -> dict[str, Any]:
         "metadata": {"name": OWN_NAME},
         "spec": {"limits": [container]},
     }
+
+
+def _ephemeral_storage(size: Size) -> str:
+    """Disk space of nodes for all containers together: 1 GiB for each pod."""
+    return f"{max(int(parse_quantity(size.pods)), 1)}Gi"
 
 
 def _network(policy: ClusterPolicy) -> dict[str, Any]:

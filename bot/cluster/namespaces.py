@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.cluster.account import environment_binding, own_account
@@ -17,12 +18,13 @@ from bot.cluster.policy import ClusterPolicy
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Superseded, Unavailable
-from bot.model.manifest import NamespaceState, NamespaceView, OwnedNamespace
+from bot.model.manifest import Manifest, NamespaceState, NamespaceView, OwnedNamespace
 from bot.model.repository import Repository
 from bot.model.size import Size
 
 Object = dict[str, Any]
 
+_QUOTA_RETRY = timedelta(seconds=1)
 _BLOCKERS = (
     "NamespaceDeletionDiscoveryFailure",
     "NamespaceDeletionGroupVersionParsingFailure",
@@ -66,7 +68,8 @@ class KubernetesNamespaces:
     ) -> None:
         """Creates or updates the namespace, the bot's rights in it, and its guard rails.
 
-        Superseded when the namespace was prepared for a newer generation.
+        Superseded when the namespace was prepared for a newer generation; Unavailable until Kubernetes has
+        counted the objects for the quota, because it refuses further ones until then.
         """
         body = namespace_object(name, environment, repository, generation, self._policy, self._app_id)
         self._account = self._account or await own_account(self._api)
@@ -85,7 +88,17 @@ class KubernetesNamespaces:
             await self._api.apply(body)
         self._api.expect_rights(name)
         await apply_all(self._api, [environment_binding(name, environment, self._account)], fence)
-        await apply_all(self._api, guard_rails(name, environment, size, self._policy), fence)
+        await self._apply_guard_rails(name, guard_rails(name, environment, size, self._policy), fence)
+
+    async def _apply_guard_rails(self, name: str, rails: Sequence[Manifest], fence: Fence) -> None:
+        """Raises Unavailable until Kubernetes has counted the objects for a new quota."""
+        await apply_all(self._api, rails, fence)
+        await fence()
+        quota = await self._api.apply(rails[0])
+        counted = (quota.get("status") or {}).get("hard") or {}
+        if not quota["spec"]["hard"].keys() <= counted.keys():
+            at = datetime.now(UTC) + _QUOTA_RETRY
+            raise Unavailable(f"Kubernetes has not counted the objects of namespace {name} yet.", at)
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         """Starts the deletion of exactly the namespace that was read and found to be ours."""

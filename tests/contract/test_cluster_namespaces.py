@@ -85,7 +85,7 @@ async def test_prepare_updates_the_quota(harness: Harness):
     quota = await harness.observer.get(RESOURCE_QUOTA, "greenroom", harness.namespace)
     assert quota["spec"]["hard"]["pods"] == "2"
     limits = await harness.observer.get(LIMIT_RANGE, "greenroom", harness.namespace)
-    assert limits["spec"]["limits"][0]["max"] == {"cpu": "1", "memory": "1Gi"}
+    assert limits["spec"]["limits"][0]["max"] == {"cpu": "1", "memory": "1Gi", "ephemeral-storage": "2Gi"}
 
 
 async def test_pods_above_the_quota_are_reported(harness: Harness):

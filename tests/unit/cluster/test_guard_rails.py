@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 
 from bot.cluster.guard_rails import guard_rails, namespace_object
 from bot.cluster.policy import ClusterPolicy
@@ -85,4 +86,17 @@ def test_quota_and_limits_follow_the_size():
     assert quota["spec"]["hard"]["requests.storage"] == "1Gi"
     assert quota["spec"]["hard"]["pods"] == "3"
     (container,) = limits["spec"]["limits"]
-    assert container["defaultRequest"] == container["max"] == {"cpu": "20m", "memory": "64Mi"}
+    assert container["max"] == {"cpu": "20m", "memory": "64Mi", "ephemeral-storage": "3Gi"}
+    assert container["defaultRequest"] == {"cpu": "20m", "memory": "64Mi", "ephemeral-storage": "128Mi"}
+
+
+def test_quota_limits_objects_disk_and_devices():
+    policy = replace(POLICY, allowed_resources={"nvidia.com/gpu": "2"})
+    hard = guard_rails(NAMESPACE, KEY, Size(), policy)[0]["spec"]["hard"]
+    assert hard["requests.ephemeral-storage"] == "40Gi"
+    assert hard["requests.nvidia.com/gpu"] == "2"
+    assert hard.keys() >= {"count/configmaps", "count/leases.coordination.k8s.io", "count/pods"}
+    assert (hard["services.loadbalancers"], hard["services.nodeports"]) == ("0", "0")
+    open_policy = replace(POLICY, allowed_fields={"ServiceSpec.type": frozenset()})
+    open_hard = guard_rails(NAMESPACE, KEY, Size(), open_policy)[0]["spec"]["hard"]
+    assert "services.loadbalancers" not in open_hard

@@ -27,10 +27,21 @@ def usage_of(resource: Resource, obj: Object) -> Usage:
         return usage | _pod_usage(obj)
     if resource.plural in _COUNTED_BY_NAME:
         usage[resource.plural] = _ONE
+    if resource.plural == "services":
+        usage |= _service_usage(obj)
     if resource.plural == "persistentvolumeclaims":
         storage = dig(obj, "spec", "resources", "requests", "storage")
         usage["requests.storage"] = amount(storage) if storage is not None else Decimal(0)
     return usage
+
+
+def _service_usage(service: Object) -> Usage:
+    kind = dig(service, "spec", "type")
+    ports = Decimal(len(rows(service, "spec", "ports")))
+    return {
+        "services.loadbalancers": _ONE if kind == "LoadBalancer" else Decimal(0),
+        "services.nodeports": ports if kind in {"LoadBalancer", "NodePort"} else Decimal(0),
+    }
 
 
 def _pod_usage(pod: Object) -> Usage:
