@@ -48,23 +48,21 @@ from bot.secrets.kubernetes import KubernetesSecrets
 from bot.settings import Domain, Settings
 from bot.store import Store
 from bot.store.store import utc_now
-from bot.sweeps.deployments import sweep_stale_deployments
 from bot.sweeps.expiry import sweep_expired, sweep_expiry_warnings
 from bot.sweeps.orphans import OrphanPorts, sweep_orphans
 from bot.sweeps.queue_wakeup import wake_queued_previews
 from bot.sweeps.redelivery import sweep_failed_deliveries
 from bot.sweeps.removed_repositories import sweep_removed_repositories
-from bot.sweeps.resync import Resync
+from bot.sweeps.resync import Resync, ResyncPorts
 from bot.sweeps.schedule import Sweeper
 from bot.web.metrics import Metrics
 from bot.worker import Handler
 
 _KEEP_DELIVERIES = timedelta(days=7)
 """GitHub redelivers deliveries of the last three days, so their ids must be stored for longer."""
-_KEEP_RELEASES = timedelta(days=90)
-"""For releases that run nowhere. Older ones of the default branch can be resolved again."""
-_RELEASES_PER_PURGE = 500
-"""Bounds the length of the transaction; the next sweep deletes more."""
+_RELEASES_PER_PURGE = 250
+"""Bounds the length of the transaction; the next one deletes more."""
+_HOUSEKEEPING_INTERVAL = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,11 +150,16 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
     store, settings, metrics = dependencies.store, dependencies.settings, dependencies.metrics
     github = dependencies.github
     resync = Resync(
-        github.installations,
-        github.pull_requests,
-        github.contents,
-        store.environments,
-        store.deliveries,
+        ResyncPorts(
+            github.installations,
+            github.pull_requests,
+            github.contents,
+            github.deployments,
+            store.environments,
+            store.deliveries,
+            store.queue,
+        ),
+        settings.resync_interval,
         settings.max_deletions_per_sweep,
         metrics,
     )
@@ -171,8 +174,9 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
             environment_reasons.describe,
             metrics,
         ),
+        "installation": resync.one_installation,
         "resync": resync.one_repository,
-        "sweep": Sweeper({"resync": resync.all_repositories, **_sweeps(dependencies)}),
+        "sweep": Sweeper({"resync": resync.all_installations, **_sweeps(dependencies)}),
         **_promotions(dependencies),
     }
 
@@ -190,9 +194,9 @@ def intervals(settings: Settings) -> Mapping[str, timedelta]:
         "expiry": settings.expiry_interval,
         "queue": settings.expiry_interval,
         "redelivery": settings.redelivery_interval,
+        "housekeeping": _HOUSEKEEPING_INTERVAL,
         "orphans": settings.orphans_interval,
         "lost": settings.orphans_interval,
-        "deployments": settings.orphans_interval,
     }
 
 
@@ -244,14 +248,15 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
 
     async def redeliver() -> None:
         await sweep_failed_deliveries(github.installations, store.deliveries, utc_now(), metrics)
+
+    async def delete_history() -> None:
+        before = utc_now() - settings.history_retention
         await store.deliveries.purge(utc_now() - _KEEP_DELIVERIES)
         await store.commands.purge(utc_now() - _KEEP_DELIVERIES)
-        await store.releases.purge(utc_now() - _KEEP_RELEASES, _RELEASES_PER_PURGE)
-
-    async def delete_deployments() -> None:
-        await sweep_stale_deployments(
-            github.installations, github.deployments, store.environments, store.deliveries, metrics
-        )
+        await store.releases.purge(before, _RELEASES_PER_PURGE)
+        await store.history.purge_environments(before)
+        await store.history.purge_decisions(before)
+        metrics.swept("housekeeping", 0)
 
     async def remove_repositories() -> None:
         await sweep_removed_repositories(store.environments, store.deliveries, utc_now(), limit, metrics)
@@ -266,10 +271,10 @@ def _sweeps(dependencies: Dependencies) -> Mapping[str, Callable[[], Awaitable[N
     return {
         "expiry": expire,
         "redelivery": redeliver,
+        "housekeeping": delete_history,
         "orphans": delete_orphans,
         "queue": wake_queue,
         "lost": remove_repositories,
-        "deployments": delete_deployments,
     }
 
 

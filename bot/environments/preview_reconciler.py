@@ -32,7 +32,7 @@ from bot.environments.reasons import (
     PlainReason,
 )
 from bot.environments.teardown import teardown
-from bot.environments.waiting import RETRY_CONFIGURATION, RETRY_PULL_REQUEST
+from bot.environments.waiting import RETRY_CONFIGURATION, pull_request_pause
 from bot.model.environment import RUNNING, Attempt, EndReason, EnvironmentState, Status
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.pull_request import PullRequest
@@ -106,8 +106,9 @@ class PreviewReconciler:
             context.update_status(replace(context.status, expires_at=now + self._policy.longest_ttl))
         if context.attempt.wait != cause:
             context.decide("unseen", reason)
-        context.update_attempt(replace(context.attempt, wait=cause))
-        return now + RETRY_PULL_REQUEST
+        since = context.attempt.unseen_since or now
+        context.update_attempt(replace(context.attempt, wait=cause, unseen_since=since))
+        return now + pull_request_pause(now - since)
 
     async def _read_pull_request(self, context: ReconcileContext) -> EnvironmentReason | None:
         """Reads it once for each generation; a relevant change starts a new attempt.
@@ -125,7 +126,7 @@ class PreviewReconciler:
             environment, observed_generation=environment.generation, repository=pull.repository
         )
         if before is not None and not _differs(before, pull):
-            context.update_attempt(replace(context.attempt, pull_request=pull, wait=None))
+            context.update_attempt(replace(context.attempt, pull_request=pull, wait=None, unseen_since=None))
             return None
         attempt = context.attempt
         context.update_attempt(

@@ -17,13 +17,18 @@ VERIFY_AGAIN = timedelta(seconds=30)
 RETRY_OUTAGE = timedelta(minutes=1)
 RETRY_CONFIGURATION = timedelta(minutes=5)
 """How soon a missing or invalid configuration is read again."""
-RETRY_PULL_REQUEST = timedelta(minutes=10)
-"""How soon a pull request that GitHub did not show is read again."""
+_RETRY_PULL_REQUEST = timedelta(minutes=10)
+_RARE_RETRY_PULL_REQUEST = timedelta(hours=12)
 DELETION_REPORT_AFTER = timedelta(seconds=5)
 """A longer deletion is reported on the pull request, with what blocks it."""
 DELETION_CHECK_AGAIN = timedelta(seconds=10)
 DELETION_OVERDUE = timedelta(minutes=5)
 """A namespace is deleted within seconds; one that exists longer than this was leaked."""
+
+
+def pull_request_pause(unseen: timedelta) -> timedelta:
+    """How soon a pull request that GitHub has not shown for so long is read again."""
+    return min(max(unseen, _RETRY_PULL_REQUEST), _RARE_RETRY_PULL_REQUEST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -237,6 +237,8 @@ class Attempt:
     unstable_since: datetime | None = None
     """Since when ready objects are not ready: a pod restarts, a node is lost."""
     deleting_since: datetime | None = None
+    unseen_since: datetime | None = None
+    """Since when GitHub shows no pull request."""
     overrides: UserOverrides = UserOverrides()
     """The user overrides when it started."""
     author_trusted: bool | None = None
@@ -268,6 +270,16 @@ class Environment:
     admission: Admission = Admission.NONE
     requested_at: datetime | None = None
     """When it first requested a slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSummary:
+    """What sweeps compare with the cluster."""
+
+    key: EnvironmentKey
+    repository: Repository
+    namespace: str
+    state: EnvironmentState
 
 
 @dataclass(frozen=True, slots=True)

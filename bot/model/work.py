@@ -47,6 +47,10 @@ class WorkKey:
         return cls("pipeline", str(repository_id))
 
     @classmethod
+    def installation(cls, installation_id: int) -> WorkKey:
+        return cls("installation", str(installation_id))
+
+    @classmethod
     def resync(cls, repository_id: int) -> WorkKey:
         return cls("resync", str(repository_id))
 

@@ -221,6 +221,10 @@ class Settings(BaseModel):
         default=timedelta(minutes=15),
         description="Interval of the sweep that deletes orphaned namespaces.",
     )
+    history_retention: Duration = Field(
+        default=timedelta(days=90),
+        description="How long deleted previews, decisions and unused releases stay in the store.",
+    )
     max_previews: int | None = Field(
         default=None,
         ge=1,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, or_, select
@@ -24,7 +24,7 @@ from bot.model.delivery import (
     ResyncRequested,
     WebhookEffect,
 )
-from bot.model.environment import RUNNING, EnvironmentKey, EnvironmentKind, EnvironmentState, UserOverrides
+from bot.model.environment import RUNNING, EnvironmentKey, EnvironmentKind, UserOverrides
 from bot.model.errors import StoreUnavailable
 from bot.model.repository import Repository
 from bot.model.work import WorkKey
@@ -35,7 +35,7 @@ from bot.store.database import Database, insert
 from bot.store.environments import update_overrides
 from bot.store.hints import apply_hints
 from bot.store.promotion_wakeups import wake_all, wake_pending
-from bot.store.tables import deliveries, environments, microseconds, repositories, stages
+from bot.store.tables import NOT_DELETED, deliveries, environments, microseconds, repositories, stages
 from bot.store.work_rows import enqueue
 
 _COLLECTION_SECONDS = 0.001
@@ -108,6 +108,17 @@ class SqlDeliveryStore:
         """Applies what a sweep found, with the same effect as a delivery."""
         now = self._clock()
         await self._database.run(lambda connection: apply_hints(connection, hints, now))
+
+    async def resync(self, repositories: Sequence[Repository], spacing: timedelta) -> None:
+        """Stores the repositories' present names and enqueues their keys, the first one now."""
+        now, keys = self._clock(), [WorkKey.resync(repository.id) for repository in repositories]
+
+        def store(connection: Connection) -> None:
+            _upsert_repositories(connection, repositories)
+            enqueue(connection, keys, now, spacing=spacing)
+
+        if repositories:
+            await self._database.run(store)
 
     async def wake_pipelines(self, repositories: Sequence[Repository]) -> None:
         """Enqueues the pipelines of these repositories, which read the default branch."""
@@ -186,7 +197,7 @@ def _of_commit(repository_id: int, commit: str | None) -> Select[Any]:
     return select(environments.c.key).where(
         environments.c.repository_id == repository_id,
         or_(environments.c.commit == commit, environments.c.hinted_head == commit),
-        environments.c.state != EnvironmentState.GONE,
+        environments.c.state.in_(NOT_DELETED),
     )
 
 
@@ -236,7 +247,7 @@ def _wake_commit(connection: Connection, change: CommitStatusChanged, now: datet
 def _hints_for_previews(connection: Connection, effect: ConfigurationChanged) -> list[PullRequestHint]:
     standing = select(environments.c.key).where(
         environments.c.repository_id == effect.repository.id,
-        environments.c.state != EnvironmentState.GONE,
+        environments.c.state.in_(NOT_DELETED),
     )
     keys = [EnvironmentKey.parse(key) for key in connection.scalars(standing)]
     previews = [key for key in keys if key.kind is EnvironmentKind.PREVIEW]

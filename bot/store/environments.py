@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, literal, select, update
+from sqlalchemy import Connection, case, literal, select, update
 
 from bot.environments.ports import Clock
-from bot.model.delivery import RemovalNotice
 from bot.model.environment import (
-    Attempt,
     Decision,
+    EndReason,
     Environment,
     EnvironmentKey,
     EnvironmentState,
-    Status,
     UserOverrides,
 )
 from bot.model.errors import Superseded
-from bot.model.quota import NO_CAPS, Admission, Candidate, Caps, QueuePosition
+from bot.model.quota import NO_CAPS, Admission, Caps, QueuePosition
 from bot.model.release import CheckedRelease
-from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
-from bot.store import quota, removals
+from bot.store import quota
 from bot.store.database import Database
+from bot.store.documents import keeper
+from bot.store.environment_queries import EnvironmentQueries
+from bot.store.environment_rows import read_environment, read_row
 from bot.store.journal import append_decisions
 from bot.store.promotion_wakeups import wake_stage
-from bot.store.records import decoder, encode
+from bot.store.records import encode
 from bot.store.releases import insert_checked
 from bot.store.tables import Moment, environments, work
 from bot.store.work_rows import enqueue, holds
@@ -40,11 +40,6 @@ _SUPERSEDED = "The desired state of {} has changed, or another worker has taken 
 _FENCE_VALIDITY = timedelta(seconds=1)
 """How long a passed check of claim and generation is valid, unless work was enqueued meanwhile."""
 _MAX_FENCES = 1000
-
-_read_status = decoder(Status)
-_read_attempt = decoder(Attempt)
-_read_overrides = decoder(UserOverrides)
-
 
 FenceState = tuple[int, datetime]
 """The work signal's count of changes, and the time."""
@@ -58,15 +53,12 @@ class ClaimedEnvironment:
     fence_state: FenceState
 
 
-class SqlEnvironmentStore:
+class SqlEnvironmentStore(EnvironmentQueries):
     def __init__(self, database: Database, clock: Clock) -> None:
-        self._database = database
+        super().__init__(database)
         self._clock = clock
         self._fences: dict[tuple[EnvironmentKey, int, int], FenceState] = {}
         """Key, generation and token of the last checks, with the work signal's count and the time."""
-
-    async def get(self, key: EnvironmentKey) -> Environment | None:
-        return await self._database.run(lambda connection: read_environment(connection, str(key)))
 
     async def claimed(self, claim: Claim) -> Environment | None:
         """The claim's environment, as read in the transaction of the claim."""
@@ -82,27 +74,6 @@ class SqlEnvironmentStore:
         """Within the transaction of the claim."""
         state = self._fence_state()
         return ClaimedEnvironment(read_environment(connection, subject), state)
-
-    async def find(
-        self,
-        *,
-        states: Collection[EnvironmentState] = (),
-        repository_id: int | None = None,
-        expires_before: datetime | None = None,
-        lost_before: datetime | None = None,
-    ) -> list[Environment]:
-        """Environments that match every given condition, oldest first."""
-        statement = select(environments).order_by(environments.c.created_at, environments.c.key)
-        if states:
-            statement = statement.where(environments.c.state.in_(states))
-        if repository_id is not None:
-            statement = statement.where(environments.c.repository_id == repository_id)
-        if expires_before is not None:
-            statement = statement.where(environments.c.expires_at < expires_before)
-        if lost_before is not None:
-            statement = statement.where(removals.removed_before(lost_before))
-        rows = await self._database.run(lambda connection: connection.execute(statement).all())
-        return [_environment(row) for row in rows]
 
     async def check(self, claim: Claim, key: EnvironmentKey, generation: int) -> None:
         """Raises Superseded unless claim and generation are current.
@@ -150,15 +121,6 @@ class SqlEnvironmentStore:
             return
         await self._database.run(save)
         self._remember_fence((environment.key, environment.generation, claim.token), state)
-
-    async def removal(self, repository: Repository, before: datetime) -> RemovalNotice | None:
-        return await self._database.run(
-            lambda connection: removals.find_notice(connection, repository, before)
-        )
-
-    async def candidates(self) -> list[Candidate]:
-        """Previews that have a slot or wait for one."""
-        return await self._database.run(quota.read_candidates)
 
     async def admit(self, claim: Claim, environment: Environment, caps: Caps) -> QueuePosition | None:
         state = self._fence_state()
@@ -208,12 +170,16 @@ def update_overrides(
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
-    before = _environment(row)
+    before = read_row(connection, row)
     after = replace(before, overrides=change(before.overrides), generation=before.generation + 1)
     connection.execute(
         update(environments)
         .where(environments.c.key == str(key))
-        .values(wishes=encode(after.overrides), generation=after.generation, desired_at=now)
+        .values(
+            overrides=encode(after.overrides, keeper(connection)),
+            generation=after.generation,
+            desired_at=now,
+        )
     )
     append_decisions(connection, [Decision(key, now, "asked", reason, by)])
     enqueue(connection, [WorkKey.environment(key)], now)
@@ -241,7 +207,7 @@ def _save(
         "commit": status.commit,
         "expires_at": status.expires_at,
         "status": encode(status),
-        "attempt": encode(environment.attempt),
+        "progress": encode(environment.attempt, keeper(connection)),
         "receipt": environment.receipt,
         "updated_at": now,
     }
@@ -255,6 +221,8 @@ def _save(
         same = environments.c.hinted_head == pull.head_sha
         since = case((same, environments.c.head_since), else_=literal(now, Moment))
         values |= {"hinted_head": pull.head_sha, "hinted_open": pull.open, "head_since": since}
+    if status.end is EndReason.REMOVED:
+        values["hinted_open"] = False  # so that housekeeping deletes it
     # The environment first, then the key: recording a delivery locks them in the same order.
     statement = (
         update(environments)
@@ -281,53 +249,3 @@ def _require_current(connection: Connection, claim: Claim, environment: Environm
     for statement in (record, held):
         if connection.execute(statement.with_for_update()).one_or_none() is None:
             raise Superseded(_SUPERSEDED.format(environment.key))
-
-
-def read_environment(connection: Connection, key: str) -> Environment | None:
-    row = connection.execute(select(environments).where(environments.c.key == key)).one_or_none()
-    return _environment(row) if row else None
-
-
-def _environment(row: Row[Any]) -> Environment:
-    return Environment(
-        key=EnvironmentKey.parse(row.key),
-        repository=Repository(row.repository_id, row.installation_id, row.owner, row.repository),
-        namespace=row.namespace,
-        generation=row.generation,
-        observed_generation=row.observed_generation,
-        status=_read_status(row.status),
-        attempt=_read_attempt(row.attempt),
-        overrides=_read_overrides(row.wishes),
-        receipt=row.receipt,
-        created_at=row.created_at,
-        updated_at=row.updated_at,
-        admission=Admission(row.admission),
-        requested_at=row.asked_at,
-    )
-
-
-def new_row(key: EnvironmentKey, repository: Repository, namespace: str, now: datetime) -> Mapping[str, Any]:
-    """The row of an environment that has not been reconciled yet."""
-    return {
-        "key": str(key),
-        "repository_id": repository.id,
-        "installation_id": repository.installation_id,
-        "owner": repository.owner,
-        "repository": repository.name,
-        "namespace": namespace,
-        "generation": 1,
-        "observed_generation": 0,
-        "hinted_head": None,
-        "head_since": None,
-        "hinted_open": None,
-        "desired_at": now,
-        "author": "",
-        "state": EnvironmentState.PENDING,
-        "admission": Admission.NONE,
-        "status": encode(Status(EnvironmentState.PENDING)),
-        "attempt": encode(Attempt()),
-        "wishes": encode(UserOverrides()),
-        "receipt": "",
-        "created_at": now,
-        "updated_at": now,
-    }

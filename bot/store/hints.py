@@ -16,7 +16,7 @@ from bot.model.repository import Repository
 from bot.model.work import WorkKey
 from bot.store.bulk import BulkStatement
 from bot.store.database import insert
-from bot.store.environments import new_row
+from bot.store.environment_rows import new_row
 from bot.store.tables import environments, microseconds
 from bot.store.work_rows import enqueue
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Select, select, update
 
 from bot.environments.ports import Clock
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, UserOverrides
@@ -18,7 +18,8 @@ from bot.model.work import Claim, WorkKey
 from bot.promotions.stage_aggregate import StageAggregate
 from bot.store import audit, journal
 from bot.store.database import Database, insert
-from bot.store.environments import new_row, read_environment
+from bot.store.documents import keeper, resolver
+from bot.store.environment_rows import new_row, read_environment
 from bot.store.promotion_wakeups import open_promotions
 from bot.store.records import decoder, encode
 from bot.store.releases import update_release
@@ -91,9 +92,10 @@ class SqlPromotionStore:
         return aggregate
 
     async def get(self, id: str) -> Promotion | None:
-        statement = select(promotions.c.body).where(promotions.c.id == id)
-        body = await self._database.run(lambda connection: connection.scalar(statement))
-        return _read_promotion(body) if body is not None else None
+        matches = await self._database.run(
+            lambda connection: _read_promotions(connection, _PROMOTIONS.where(promotions.c.id == id))
+        )
+        return matches[0] if matches else None
 
     async def claimed(self, claim: Claim) -> LoadedPromotion | None:
         """The claim's promotion, as read in the transaction of the claim."""
@@ -123,7 +125,7 @@ class SqlPromotionStore:
         limit: int = 50,
     ) -> list[Promotion]:
         """Promotions that match every given condition, newest first."""
-        statement = select(promotions.c.body).order_by(promotions.c.requested_at.desc(), promotions.c.id)
+        statement = _PROMOTIONS.order_by(promotions.c.requested_at.desc(), promotions.c.id)
         if repository_id is not None:
             statement = statement.where(promotions.c.repository_id == repository_id)
         if stage is not None:
@@ -133,15 +135,13 @@ class SqlPromotionStore:
         if ended is not None:
             statement = statement.where(promotions.c.ended.is_(ended))
         limited = statement.limit(limit)
-        bodies = await self._database.run(lambda connection: list(connection.scalars(limited)))
-        return [_read_promotion(body) for body in bodies]
+        return await self._database.run(lambda connection: _read_promotions(connection, limited))
 
     async def stages(self, repository_id: int | None = None) -> list[StageRecord]:
-        statement = select(stages.c.body).order_by(stages.c.key)
+        statement = _STAGES.order_by(stages.c.key)
         if repository_id is not None:
             statement = statement.where(stages.c.repository_id == repository_id)
-        bodies = await self._database.run(lambda connection: list(connection.scalars(statement)))
-        return [_read_stage(body) for body in bodies]
+        return await self._database.run(lambda connection: _read_stages(connection, statement))
 
     async def check(self, claim: Claim) -> None:
         """Raises Superseded unless the claim is current.
@@ -175,40 +175,53 @@ class SqlPromotionStore:
 
 
 def _load_promotion(connection: Connection, id: str) -> LoadedPromotion | None:
-    statement = select(promotions.c.body, promotions.c.receipt, promotions.c.stage).where(
+    statement = select(promotions.c.record, promotions.c.receipt, promotions.c.stage).where(
         promotions.c.id == id
     )
     row = connection.execute(statement).one_or_none()
     if row is None:
         return None
-    return _read_promotion(row.body), row.receipt or "", read_environment(connection, row.stage)
+    promotion = _read_promotion(row.record, resolver(connection))
+    return promotion, row.receipt or "", read_environment(connection, row.stage)
+
+
+_PROMOTIONS = select(promotions.c.record)
+_STAGES = select(stages.c.record)
+
+
+def _read_promotions(connection: Connection, statement: Select[str]) -> list[Promotion]:
+    records, resolve = connection.scalars(statement), resolver(connection)
+    return [_read_promotion(record, resolve) for record in records.all()]
+
+
+def _read_stages(connection: Connection, statement: Select[str]) -> list[StageRecord]:
+    records, resolve = connection.scalars(statement), resolver(connection)
+    return [_read_stage(record, resolve) for record in records.all()]
 
 
 def _lock(connection: Connection, stage: EnvironmentKey, repository: Repository) -> StageRecord:
     """The stage's record, created when missing and locked until the transaction ends."""
     new = StageRecord(stage, repository)
-    row = {"key": str(stage), "repository_id": repository.id, **_columns(new)}
+    row = {"key": str(stage), "repository_id": repository.id, **_columns(connection, new)}
     connection.execute(insert(connection, stages).values(row).on_conflict_do_nothing())
-    statement = select(stages.c.body).where(stages.c.key == str(stage)).with_for_update()
+    statement = _STAGES.where(stages.c.key == str(stage)).with_for_update()
+    [record] = _read_stages(connection, statement)
     # The repository may have been renamed since.
-    return replace(_read_stage(connection.execute(statement).scalar_one()), repository=repository)
+    return replace(record, repository=repository)
 
 
 def _load_aggregate(connection: Connection, record: StageRecord, promotion_id: str | None) -> StageAggregate:
     ids = {promotion_id or "", *(entry.promotion for entry in record.verified)}
-    matches = (promotions.c.stage == str(record.key)) & (
-        promotions.c.ended.is_(False) | promotions.c.id.in_(ids)
+    own_stage = _PROMOTIONS.where(promotions.c.stage == str(record.key)).order_by(promotions.c.requested_at)
+    unfinished = _read_promotions(connection, own_stage.where(promotions.c.ended.is_(False)))
+    named = _read_promotions(connection, own_stage.where(promotions.c.id.in_(ids)))
+    own = {promotion.id: promotion for promotion in (*named, *unfinished)}
+    others = _read_stages(
+        connection,
+        _STAGES.where(stages.c.repository_id == record.repository.id, stages.c.key != str(record.key)),
     )
-    bodies = connection.scalars(select(promotions.c.body).where(matches).order_by(promotions.c.requested_at))
-    own = [_read_promotion(body) for body in bodies]
-    others = connection.scalars(
-        select(stages.c.body).where(
-            stages.c.repository_id == record.repository.id, stages.c.key != str(record.key)
-        )
-    )
-    stages_only = (_read_stage(body) for body in others)
-    siblings = {stage.name: stage for stage in stages_only if stage.key.kind is EnvironmentKind.STAGE}
-    return StageAggregate(record, {promotion.id: promotion for promotion in own}, siblings)
+    siblings = {stage.name: stage for stage in others if stage.key.kind is EnvironmentKind.STAGE}
+    return StageAggregate(record, own, siblings)
 
 
 def _write(
@@ -232,7 +245,7 @@ def _write(
             update_release(connection, release)
     if after.stage != before.stage:
         own = stages.c.key == str(after.stage.key)
-        connection.execute(update(stages).where(own).values(_columns(after.stage)))
+        connection.execute(update(stages).where(own).values(_columns(connection, after.stage)))
     audit.append_entries(connection, after.audit, token)
     keys = {WorkKey.promotion(promotion.id) for promotion in changed}
     if after.stage.target != before.stage.target:
@@ -247,11 +260,11 @@ def _write(
     enqueue(connection, keys - ({claim.key} if claim is not None else set()), now)
 
 
-def _columns(stage: StageRecord) -> Mapping[str, Any]:
+def _columns(connection: Connection, stage: StageRecord) -> Mapping[str, Any]:
     return {
         "held": stage.hold is not None,
         "locked_until": stage.lock.until if stage.lock is not None else None,
-        "body": encode(stage),
+        "record": encode(stage, keeper(connection)),
     }
 
 
@@ -263,7 +276,7 @@ def _upsert(connection: Connection, promotion: Promotion) -> None:
         "since": promotion.since,
         "ended": promotion.state in ENDED,
         "moving": promotion.state in ACTIVE,
-        "body": encode(promotion),
+        "record": encode(promotion, keeper(connection)),
     }
     row = {
         "id": promotion.id,
@@ -283,8 +296,8 @@ def _set_target(connection: Connection, stage: StageRecord, now: datetime) -> No
     namespace = stage.namespace or namespace_name(key, repository)
     row = new_row(key, repository, namespace, now)
     connection.execute(insert(connection, environments).values(row).on_conflict_do_nothing())
-    statement = select(environments.c.wishes).where(environments.c.key == str(key)).with_for_update()
-    overrides = _read_overrides(connection.execute(statement).scalar_one())
+    statement = select(environments.c.overrides).where(environments.c.key == str(key)).with_for_update()
+    overrides = _read_overrides(connection.execute(statement).scalar_one(), resolver(connection))
     connection.execute(
         update(environments)
         .where(environments.c.key == str(key))
@@ -295,7 +308,7 @@ def _set_target(connection: Connection, stage: StageRecord, now: datetime) -> No
             installation_id=repository.installation_id,
             owner=repository.owner,
             repository=repository.name,
-            wishes=encode(replace(overrides, target=target)),
+            overrides=encode(replace(overrides, target=target), keeper(connection)),
         )
     )
     reason = f"deploy release {target.release.id}" if target is not None else "delete the deployment"

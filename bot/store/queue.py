@@ -79,8 +79,14 @@ class SqlWorkQueue:
         """When the first waiting key is due, as of the last `claim` and the calls since."""
         self._due_changed = asyncio.Event()
 
-    async def enqueue(self, keys: Iterable[WorkKey], not_before: datetime | None = None) -> None:
-        """Makes keys due now, or at `not_before`.
+    async def enqueue(
+        self,
+        keys: Iterable[WorkKey],
+        not_before: datetime | None = None,
+        *,
+        spacing: timedelta = timedelta(),
+    ) -> None:
+        """Makes keys due now, or at `not_before`, each one `spacing` later than the one before.
 
         A waiting key keeps the earlier time; a running one runs once more.
         """
@@ -88,7 +94,7 @@ class SqlWorkQueue:
         if not work_keys:
             return
         at = not_before or self._clock()
-        await self._database.run(lambda connection: enqueue(connection, work_keys, at))
+        await self._database.run(lambda connection: enqueue(connection, work_keys, at, spacing=spacing))
 
     def wake(self, key: WorkKey) -> None:
         """Makes a key due now, without a transaction: a hint that ends with the process.

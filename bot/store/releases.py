@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 
-from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
+from sqlalchemy import Connection, Select, delete, literal_column, select, update
 
-from bot.model.environment import EnvironmentKind, EnvironmentState, UserOverrides
+from bot.model.environment import UserOverrides
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import CheckedRelease, PromotableRelease
 from bot.store.database import Database, insert
+from bot.store.documents import resolver
 from bot.store.records import decoder, encode
-from bot.store.tables import environments, promotions, releases, stages
+from bot.store.tables import NOT_DELETED, environments, promotions, releases, stages
 
 _read = decoder(PromotableRelease)
 _read_stage = decoder(StageRecord)
@@ -72,12 +74,9 @@ class SqlReleaseStore:
 
         def drop(connection: Connection) -> int:
             kept = _referred_to(connection)
-            statement = (
-                select(releases.c.id, releases.c.commit)
-                .where(releases.c.made_at < before, ~_has_open_preview())
-                .order_by(releases.c.made_at, releases.c.id)
-            )
-            old = [id for id, commit in connection.execute(statement) if not kept & {id, commit}][:most]
+            statement = select(releases.c.id, releases.c.commit).where(releases.c.made_at < before)
+            rows = connection.execute(statement.order_by(releases.c.made_at, releases.c.id))
+            old = list(islice((id for id, commit in rows if not kept & {id, commit}), most))
             return connection.execute(delete(releases).where(releases.c.id.in_(old))).rowcount
 
         return await self._database.run(drop)
@@ -112,14 +111,17 @@ def update_release(connection: Connection, release: PromotableRelease) -> None:
 
 
 def _referred_to(connection: Connection) -> set[str]:
-    """Ids and commits that stages, pinned environments and open promotions refer to."""
+    """Ids and commits that stages, pinned environments, open promotions and open previews refer to."""
+    resolve = resolver(connection)
     references: set[str] = set()
-    for record in map(_read_stage, connection.scalars(select(stages.c.body))):
-        references |= {verification.target.release.id for verification in record.verified}
-    pinned = select(environments.c.wishes).where(~_is_preview())
-    targets = [_read_overrides(text).target for text in connection.scalars(pinned)]
-    under_way = select(promotions.c.body).where(promotions.c.ended.is_(False))
-    for promotion in map(_read_promotion, connection.scalars(under_way)):
+    for record in connection.scalars(select(stages.c.record)).all():
+        verified = _read_stage(record, resolve).verified
+        references |= {verification.target.release.id for verification in verified}
+    pinned = select(environments.c.overrides).where(environments.c.kind != literal_column("'preview'"))
+    targets = [_read_overrides(text, resolve).target for text in connection.scalars(pinned).all()]
+    under_way = select(promotions.c.record).where(promotions.c.ended.is_(False))
+    for text in connection.scalars(under_way).all():
+        promotion = _read_promotion(text, resolve)
         targets.append(promotion.rollback_target)
         references |= {promotion.release.id} if promotion.release is not None else set()
         references |= {
@@ -127,22 +129,14 @@ def _referred_to(connection: Connection) -> set[str]:
             for name in (promotion.requested_release, promotion.commit, promotion.head)
             if name is not None
         }
-    return references | {target.release.id for target in targets if target is not None}
+    references |= {target.release.id for target in targets if target is not None}
+    return references | _commits_of_previews(connection)
 
 
-def _is_preview() -> ColumnElement[bool]:
-    return environments.c.key.startswith(f"{EnvironmentKind.PREVIEW}/")
-
-
-def _has_open_preview() -> ColumnElement[bool]:
-    """Including an expired preview of an open pull request: its release can still be promoted."""
-    return (
-        select(environments.c.key)
-        .where(
-            _is_preview(),
-            environments.c.repository_id == releases.c.repository_id,
-            (environments.c.commit == releases.c.commit) | (environments.c.hinted_head == releases.c.commit),
-            (environments.c.state != EnvironmentState.GONE) | environments.c.hinted_open,
-        )
-        .exists()
-    )
+def _commits_of_previews(connection: Connection) -> set[str]:
+    """Of existing previews, and of deleted ones whose pull request is open: they can still be promoted."""
+    columns = select(environments.c.commit, environments.c.hinted_head)
+    existing = columns.where(environments.c.state.in_(NOT_DELETED))
+    open_ones = columns.where(environments.c.hinted_open.is_(True))
+    rows = connection.execute(existing.union_all(open_ones))
+    return {commit for row in rows for commit in row if commit is not None}

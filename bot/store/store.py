@@ -16,6 +16,7 @@ from bot.store.commands import SqlCommandStore
 from bot.store.database import Database, StoreUnusable
 from bot.store.deliveries import SqlDeliveryStore
 from bot.store.environments import SqlEnvironmentStore
+from bot.store.history import SqlHistory
 from bot.store.journal import SqlDecisionJournal
 from bot.store.postgresql import PostgresqlDatabase
 from bot.store.promotions import SqlPromotionStore
@@ -44,6 +45,7 @@ class Store:
     releases: SqlReleaseStore
     audit: SqlAuditLog
     statistics: SqlStatistics
+    history: SqlHistory
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -61,6 +63,7 @@ class Store:
         self.releases = SqlReleaseStore(database)
         self.audit = SqlAuditLog(database)
         self.statistics = SqlStatistics(database, clock)
+        self.history = SqlHistory(database)
 
     @classmethod
     async def open(cls, url: str, clock: Clock = utc_now, *, create: bool = True) -> Store:

@@ -16,8 +16,11 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    and_,
     literal_column,
 )
+
+from bot.model.environment import EnvironmentState
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -67,10 +70,20 @@ repositories = Table(
     Column("name", Text, nullable=False),
 )
 
+documents = Table(
+    "documents",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+"""Texts that records refer to by their SHA-256."""
+
 environments = Table(
     "environments",
     metadata,
     Column("key", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
     Column("repository_id", BigInteger, nullable=False),
     Column("installation_id", BigInteger, nullable=False),
     Column("owner", Text, nullable=False),
@@ -89,15 +102,21 @@ environments = Table(
     Column("commit", Text),
     Column("expires_at", Moment),
     Column("status", Text, nullable=False),
-    Column("attempt", Text, nullable=False),
-    Column("wishes", Text, nullable=False),
+    Column("progress", Text, nullable=False),
+    Column("overrides", Text, nullable=False),
     Column("receipt", Text, nullable=False),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
 )
-Index("environments_by_repository", environments.c.repository_id)
+Index("environments_by_repository", environments.c.repository_id, environments.c.state)
 Index("environments_by_admission", environments.c.admission)
 Index("environments_by_state", environments.c.state, environments.c.expires_at)
+_pinned = environments.c.kind != literal_column("'preview'")
+Index("environments_pinned", environments.c.kind, sqlite_where=_pinned, postgresql_where=_pinned)
+_open = environments.c.hinted_open.is_(True)
+Index("environments_open", environments.c.repository_id, sqlite_where=_open, postgresql_where=_open)
+_deleted = and_(environments.c.state == literal_column("'gone'"), environments.c.hinted_open.is_(False))
+Index("environments_deleted", environments.c.updated_at, sqlite_where=_deleted, postgresql_where=_deleted)
 
 removals = Table(
     "removals",
@@ -165,6 +184,7 @@ decisions = Table(
     Column("by", Text, nullable=False),
 )
 Index("decisions_by_environment", decisions.c.environment, decisions.c.id)
+Index("decisions_by_time", decisions.c.at)
 
 releases = Table(
     "releases",
@@ -177,6 +197,8 @@ releases = Table(
     Column("checks", Text),  # results of its preview's checks; NULL for a release that no preview ran
 )
 Index("releases_by_commit", releases.c.repository_id, releases.c.commit)
+Index("releases_by_repository", releases.c.repository_id, releases.c.made_at)
+Index("releases_by_time", releases.c.made_at)
 
 stages = Table(
     "stages",
@@ -185,7 +207,7 @@ stages = Table(
     Column("repository_id", BigInteger, nullable=False),
     Column("held", Boolean, nullable=False),
     Column("locked_until", Moment),
-    Column("body", Text, nullable=False),
+    Column("record", Text, nullable=False),
 )
 Index("stages_by_repository", stages.c.repository_id)
 
@@ -201,13 +223,16 @@ promotions = Table(
     Column("since", Moment, nullable=False),
     Column("ended", Boolean, nullable=False),
     Column("moving", Boolean, nullable=False),
-    Column("body", Text, nullable=False),
+    Column("record", Text, nullable=False),
     Column("receipt", Text, nullable=False),
     Column("requested_at", Moment, nullable=False),
 )
 Index("promotions_by_repository", promotions.c.repository_id, promotions.c.requested_at)
 Index("promotions_by_state", promotions.c.state, promotions.c.since)
-Index("promotions_by_stage", promotions.c.stage, promotions.c.ended)
+Index("promotions_by_stage", promotions.c.stage, promotions.c.requested_at)
+_unfinished = promotions.c.ended.is_(False)
+Index("promotions_open", promotions.c.repository_id, sqlite_where=_unfinished, postgresql_where=_unfinished)
+Index("promotions_open_of_stage", promotions.c.stage, sqlite_where=_unfinished, postgresql_where=_unfinished)
 Index(
     "promotions_moving",
     promotions.c.stage,
@@ -233,8 +258,13 @@ audit = Table(
     Column("token", Text, nullable=False),  # of the comment or call behind it
 )
 Index("audit_by_repository", audit.c.repository_id, audit.c.id)
+Index("audit_by_stage", audit.c.repository_id, audit.c.stage, audit.c.id)
 _asked = audit.c.token != literal_column("''")
 Index("audit_by_token", audit.c.token, sqlite_where=_asked, postgresql_where=_asked)
+
+
+NOT_DELETED = frozenset(EnvironmentState) - {EnvironmentState.GONE}
+"""Conditions list these states: an index cannot find all rows that do not have a value."""
 
 
 def storable(text: str, limit: int = 4000) -> str:

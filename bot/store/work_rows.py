@@ -33,10 +33,17 @@ def require_claim(connection: Connection, claim: Claim) -> None:
 
 
 def enqueue(
-    connection: Connection, keys: Iterable[WorkKey], at: datetime, settling: Collection[WorkKey] = ()
+    connection: Connection,
+    keys: Iterable[WorkKey],
+    at: datetime,
+    settling: Collection[WorkKey] = (),
+    spacing: timedelta = timedelta(),
 ) -> None:
-    """Within a transaction; keys in `settling` are not due before they have settled."""
-    running = store_due(connection, keys, at, settling)
+    """Within a transaction; keys in `settling` are not due before they have settled.
+
+    With a spacing, the first key is due at `at`, and each further one so much later.
+    """
+    running = store_due(connection, keys, at, settling, spacing)
     if not all(running):  # the end of a run makes its key due again
         mark_work(connection, WorkMark.DUE)
         notify(connection)
@@ -45,15 +52,20 @@ def enqueue(
 
 
 def store_due(
-    connection: Connection, keys: Iterable[WorkKey], at: datetime, settling: Collection[WorkKey] = ()
+    connection: Connection,
+    keys: Iterable[WorkKey],
+    at: datetime,
+    settling: Collection[WorkKey] = (),
+    spacing: timedelta = timedelta(),
 ) -> list[bool]:
     """Whether each of the keys runs."""
     moment, settled = microseconds(at), microseconds(at + SETTLING)
     delayed = {str(key) for key in settling}
     immediate = {str(key) for key in keys} - delayed
+    step = spacing // timedelta(microseconds=1)
     rows = [
-        (key, moment, moment, settled) if key in delayed else (key, moment, None, None)
-        for key in sorted(immediate | delayed)
+        (key, moment, moment, settled) if key in delayed else (key, moment + number * step, None, None)
+        for number, key in enumerate(sorted(immediate | delayed))
     ]
     return [bool(row[0]) for row in _ENQUEUE.run(connection, rows)]
 

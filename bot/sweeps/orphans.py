@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.model.delivery import PullRequestHint
-from bot.model.environment import RUNNING, Environment, EnvironmentKey, EnvironmentKind
+from bot.model.environment import RUNNING, EnvironmentKey, EnvironmentKind, EnvironmentSummary
 from bot.model.manifest import OwnedNamespace
 from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
 from bot.sweeps.ports import (
     STANDING,
     DeliveryRecords,
-    EnvironmentFinder,
+    EnvironmentSummaries,
     NamespaceLister,
     SweepTelemetry,
     WorkEnqueuer,
@@ -23,7 +23,7 @@ from bot.sweeps.ports import (
 @dataclass(frozen=True, slots=True)
 class OrphanPorts:
     namespaces: NamespaceLister
-    environments: EnvironmentFinder
+    environments: EnvironmentSummaries
     deliveries: DeliveryRecords
     queue: WorkEnqueuer
 
@@ -31,7 +31,9 @@ class OrphanPorts:
 async def sweep_orphans(ports: OrphanPorts, limit: int, telemetry: SweepTelemetry) -> None:
     """A worker reads the pull request before it deletes anything: a namespace alone proves nothing."""
     namespaces = await ports.namespaces.owned_namespaces()
-    environments = {environment.key: environment for environment in await ports.environments.find()}
+    present = {namespace.environment for namespace in namespaces}
+    summaries = await ports.environments.summaries(STANDING, present)
+    environments = {environment.key: environment for environment in summaries}
     orphans = [
         *without_environment(namespaces, environments),
         *duplicate_namespaces(namespaces, environments),
@@ -47,7 +49,7 @@ async def sweep_orphans(ports: OrphanPorts, limit: int, telemetry: SweepTelemetr
 
 
 def without_environment(
-    namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, Environment]
+    namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, EnvironmentSummary]
 ) -> list[PullRequestHint]:
     """Namespaces whose environment is missing or deleted in the store."""
     return [
@@ -57,13 +59,13 @@ def without_environment(
         and not namespace.terminating
         and (
             namespace.environment not in environments
-            or environments[namespace.environment].status.state not in STANDING
+            or environments[namespace.environment].state not in STANDING
         )
     ]
 
 
 def duplicate_namespaces(
-    namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, Environment]
+    namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, EnvironmentSummary]
 ) -> list[WorkKey]:
     """Namespaces under an older name, left when a store was lost and the repository renamed."""
     return [
@@ -77,7 +79,7 @@ def duplicate_namespaces(
 
 
 def without_namespace(
-    namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, Environment]
+    namespaces: Sequence[OwnedNamespace], environments: Mapping[EnvironmentKey, EnvironmentSummary]
 ) -> list[PullRequestHint]:
     """Ready previews whose namespace was deleted."""
     names = {namespace.name for namespace in namespaces}
@@ -85,6 +87,6 @@ def without_namespace(
         PullRequestHint(environment.repository, int(environment.key.name), None, open=None)
         for environment in environments.values()
         if environment.key.kind is EnvironmentKind.PREVIEW
-        and environment.status.state in RUNNING
+        and environment.state in RUNNING
         and environment.namespace not in names
     ]

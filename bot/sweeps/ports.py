@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from bot.model.delivery import FailedDelivery, PullRequestHint
-from bot.model.environment import Environment, EnvironmentState
+from bot.model.environment import Environment, EnvironmentKey, EnvironmentState, EnvironmentSummary
+from bot.model.installation import Installation
 from bot.model.manifest import OwnedNamespace
 from bot.model.pull_request import PullRequest
 from bot.model.quota import Candidate
@@ -15,11 +16,12 @@ from bot.model.repository import Repository
 from bot.model.work import WorkKey
 
 
-class RepositoryLister(Protocol):
+class InstallationReader(Protocol):
     """Like all readers of GitHub: raises Unavailable when GitHub does not answer, which ends the sweep."""
 
-    async def repositories(self) -> Sequence[Repository]:
-        """Repositories of all installations that are not suspended."""
+    async def list_all(self) -> Sequence[Installation]: ...
+
+    async def repositories_of(self, installation_id: int) -> Sequence[Repository]: ...
 
 
 class PullRequestLister(Protocol):
@@ -54,6 +56,16 @@ class EnvironmentFinder(Protocol):
     ) -> Sequence[Environment]:
         """Environments that match every given condition."""
 
+    async def get_all(self, keys: Collection[EnvironmentKey]) -> Sequence[Environment]:
+        """The environments with these keys, as far as they exist."""
+
+
+class EnvironmentSummaries(Protocol):
+    async def summaries(
+        self, states: Collection[EnvironmentState], keys: Collection[EnvironmentKey] = ()
+    ) -> Sequence[EnvironmentSummary]:
+        """Environments in these states, and those with these keys."""
+
 
 class CandidateReader(Protocol):
     async def candidates(self) -> Sequence[Candidate]:
@@ -67,6 +79,9 @@ class DeliveryRecords(Protocol):
     async def wake_pipelines(self, repositories: Sequence[Repository]) -> None:
         """Enqueues the repositories' pipelines, as a push to the default branch does."""
 
+    async def resync(self, repositories: Sequence[Repository], spacing: timedelta) -> None:
+        """Stores the repositories' present names and enqueues their keys, the first one now."""
+
     async def recorded(self, guids: Collection[str]) -> set[str]:
         """The guids that were recorded already."""
 
@@ -75,7 +90,7 @@ class DeliveryRecords(Protocol):
 
 
 class WorkEnqueuer(Protocol):
-    async def enqueue(self, keys: Iterable[WorkKey]) -> None: ...
+    async def enqueue(self, keys: Iterable[WorkKey], *, spacing: timedelta = timedelta()) -> None: ...
 
 
 class SweepTelemetry(Protocol):

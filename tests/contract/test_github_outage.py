@@ -16,11 +16,10 @@ from bot.environments.policy import Policy
 from bot.github.messages.environment_reasons import describe
 from bot.model.delivery import PullRequestHint
 from bot.store import Store
-from bot.sweeps.deployments import sweep_stale_deployments
 from bot.sweeps.expiry import sweep_expired
 from bot.sweeps.orphans import OrphanPorts, sweep_orphans
 from bot.sweeps.removed_repositories import sweep_removed_repositories
-from bot.sweeps.resync import Resync
+from bot.sweeps.resync import Resync, ResyncPorts
 from tests.contract.github_harness import GitHubHarness
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
@@ -75,29 +74,36 @@ class Day:
         app, store = self.harness.app, self.store
         ports = OrphanPorts(self.cluster, store.environments, store.deliveries, store.queue)
         resync = Resync(
-            app.installations,
-            app.pull_requests,
-            app.contents,
-            store.environments,
-            store.deliveries,
+            ResyncPorts(
+                app.installations,
+                app.pull_requests,
+                app.contents,
+                app.deployments,
+                store.environments,
+                store.deliveries,
+                store.queue,
+            ),
+            timedelta(seconds=1),
             LIMIT,
             FakeMetrics(),
         )
+        handlers = {
+            **self.handlers,
+            "installation": resync.one_installation,
+            "resync": resync.one_repository,
+        }
         for _ in range(24):
             self.clock.advance(3600)
             await work_off(
                 store,
                 self.clock,
-                self.handlers,
+                handlers,
                 self.look,
-                resync.all_repositories,
+                resync.all_installations,
                 lambda: sweep_expired(store.environments, store.queue, self.clock(), LIMIT, FakeMetrics()),
                 lambda: sweep_orphans(ports, LIMIT, FakeMetrics()),
                 lambda: sweep_removed_repositories(
                     store.environments, store.deliveries, self.clock(), LIMIT, FakeMetrics()
-                ),
-                lambda: sweep_stale_deployments(
-                    app.installations, app.deployments, store.environments, store.deliveries, FakeMetrics()
                 ),
             )
 

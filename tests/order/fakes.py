@@ -6,7 +6,7 @@ GitHub or the cluster may change between any two calls: each call awaits `moment
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -100,6 +100,10 @@ class ModelGitHub:
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:
         return self.paths.get(self.pull.base_ref if self.pull else "", ("shop/web.py",))
+
+    async def active_deployments(self, repository: Repository, standing: Collection[int]) -> set[int]:
+        """This GitHub has no Deployments."""
+        return set()
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         text = self.configuration

@@ -22,7 +22,7 @@ from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.store import Store
-from bot.sweeps.resync import Resync
+from bot.sweeps.resync import Resync, ResyncPorts
 from tests.contract.shop import pull_request
 from tests.order.fakes import ModelCluster, ModelGateway, ModelGitHub, ModelRegistry, RecordedStore
 from tests.stores import ManualClock
@@ -161,9 +161,9 @@ class Simulation:
 
     async def sweep(self) -> None:
         github: Any = self.github  # a resync asks for pull requests only
-        await Resync(
-            github, github, github, self.store.environments, self.store.deliveries, 10, _NoMetrics()
-        ).all_repositories()
+        store = self.store
+        ports = ResyncPorts(github, github, github, github, store.environments, store.deliveries, store.queue)
+        await Resync(ports, timedelta(minutes=10), 10, _NoMetrics()).compare(self.repository)
 
     # Work
 

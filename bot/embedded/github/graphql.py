@@ -1,4 +1,4 @@
-"""The GraphQL API that the bot writes through: five mutations and `viewer`."""
+"""The GraphQL API as far as the bot uses it: five mutations, `viewer` and the Deployments of a repository."""
 
 import asyncio
 import base64
@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from .core import GitHub
 from .errors import GitHubError
-from .render.basics import Json, node_id
+from .render.basics import Json, node_id, stamp
 from .rest.api import broken, refused, respond
 from .rest.auth import Limits, authenticate, authorize
 from .rest.call import Answer, Call, Entry, Principal
@@ -32,6 +32,7 @@ LOGGED = "/graphql"
 """The path in faults and in the request log."""
 
 _TYPES = {403: "FORBIDDEN", 404: "NOT_FOUND"}
+_LARGEST_PAGE = 100
 _COMMENTS = ("issues:write", "pull_requests:write")
 
 
@@ -97,12 +98,46 @@ class Root:
     def fields(self) -> dict[str, Callable[..., Json]]:
         return {
             "viewer": lambda _info: {"login": self._principal.login},
+            "repository": self._repository,
             "createCheckRun": self._create_check_run,
             "updateCheckRun": self._update_check_run,
             "addComment": self._add_comment,
             "updateIssueComment": self._update_comment,
             "createDeploymentStatus": self._create_deployment_status,
         }
+
+    def _repository(self, _info: object, owner: str, name: str) -> Json:
+        try:
+            repository = self._world.repository(f"{owner}/{name}")
+            self._allowed(repository, node_id("Repository", repository.id), "deployments:read")
+        except GitHubError as error:
+            if error.status != 404:
+                raise
+            message = f"Could not resolve to a Repository with the name '{owner}/{name}'."
+            raise GitHubError(404, message) from None
+
+        def deployments(
+            _info: object, *, first: int | None = None, after: str | None = None, **order: Json
+        ) -> Json:
+            if first is None or not 1 <= first <= _LARGEST_PAGE:
+                raise GitHubError(422, "You must provide a `first` value of 1 to 100 on `deployments`.")
+            every = self._github.deployments.of(repository.id)
+            every.sort(key=lambda d: (d.created_at, d.id), reverse=order["orderBy"]["direction"] == "DESC")
+            cursors = [base64.b64encode(f"deployment:{d.id}".encode()).decode() for d in every]
+            if after is not None and after not in cursors:
+                raise GitHubError(422, f"`{after}` does not appear to be a valid cursor.")
+            start = cursors.index(after) + 1 if after is not None else 0
+            page = cursors[start : start + first]
+            return {
+                "nodes": [_listed_deployment(d) for d in every[start : start + first]],
+                "pageInfo": {
+                    "hasNextPage": start + first < len(every),
+                    "endCursor": page[-1] if page else None,
+                },
+                "totalCount": len(every),
+            }
+
+        return {"id": node_id("Repository", repository.id), "deployments": deployments}
 
     def _create_check_run(self, _info: object, input: Json) -> Json:
         repository = self._node(input["repositoryId"], "Repository", self._world.state.repositories)
@@ -258,6 +293,20 @@ def _deployment(deployment: Deployment) -> Json:
         "id": node_id("Deployment", deployment.id),
         "databaseId": None,  # GitHub's Int ends at 2 147 483 647, and its ids do not
         "environment": deployment.environment,
+    }
+
+
+def _listed_deployment(deployment: Deployment) -> Json:
+    status = deployment.statuses[-1] if deployment.statuses else None
+    return _deployment(deployment) | {
+        "createdAt": stamp(deployment.created_at),
+        # As on GitHub, the logins of bots have no suffix here.
+        "creator": {
+            "__typename": "Bot" if deployment.app else "User",
+            "login": deployment.author.removesuffix("[bot]"),
+        },
+        "latestStatus": status
+        and {"id": node_id("DeploymentStatus", status.id), "state": status.state.upper()},
     }
 
 

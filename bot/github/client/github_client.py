@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -108,6 +108,10 @@ class GitHubClient:
             query |= following
         raise Unavailable(f"GitHub's list {path} has more than {_MAX_PAGES} pages.")
 
+    def forget_refusals(self, installations: Iterable[int]) -> None:
+        """After GitHub listed these installations as active: requests of theirs are sent again."""
+        self._tokens.forget_refusals(installations)
+
     def require_write_capacity(self, installation: int) -> None:
         """Raises Unavailable when a write would delay other writes."""
         self._write_pacer.require_capacity(installation)
@@ -128,6 +132,20 @@ class GitHubClient:
         """Executes the mutations; single ones may fail, see `errors`. Raises when none was executed."""
         body = {"query": document, "variables": variables}
         reply = await self.post(installation, self._connection.graphql_url, body, fence)
+        return self._graphql_result(installation, reply)
+
+    async def graphql_query(
+        self, installation: int, document: str, variables: Mapping[str, object]
+    ) -> Mapping[str, Any]:
+        """Executes a query, which is not paced. Raises unless GitHub returns all of the data."""
+        body = {"query": document, "variables": variables}
+        reply = await self._send(installation, "POST", self._connection.graphql_url, body=body)
+        result = self._graphql_result(installation, reply)
+        if result.errors:
+            raise Rejected(f"GitHub refused a GraphQL query: {_messages(result.errors)}")
+        return result.data
+
+    def _graphql_result(self, installation: int, reply: Reply) -> GraphQLResult:
         answer = reply.json()
         if not isinstance(answer, dict):
             raise Unavailable("GitHub's GraphQL response is not an object.")
@@ -140,10 +158,10 @@ class GitHubClient:
         data = answer.get("data")
         if isinstance(data, dict):
             return GraphQLResult(data, errors)
-        messages = "; ".join(str(error.get("message", "")) for error in errors)[:500]
         if any(error.get("type") or error.get("extensions") for error in errors):
-            raise Rejected(f"GitHub refused a GraphQL document: {messages}")
-        raise Unavailable(f"GitHub did not execute a GraphQL document: {messages or 'no reason given'}")
+            raise Rejected(f"GitHub refused a GraphQL document: {_messages(errors)}")
+        reason = _messages(errors) or "no reason given"
+        raise Unavailable(f"GitHub did not execute a GraphQL document: {reason}")
 
     @asynccontextmanager
     async def stream(self, installation: int, path: str) -> AsyncIterator[httpx.Response]:
@@ -237,3 +255,7 @@ def _next_query(reply: Reply) -> Mapping[str, str] | None:
     """The query of the next page's link. Its host is ignored, so that the token is sent nowhere else."""
     url = httpx.Response(200, headers=dict(reply.headers)).links.get("next", {}).get("url")
     return None if url is None else dict(parse_qsl(urlsplit(url).query))
+
+
+def _messages(errors: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(str(error.get("message", "")) for error in errors)[:500]

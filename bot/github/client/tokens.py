@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -15,6 +15,12 @@ from bot.model.errors import Rejected, Unavailable
 _MARGIN = timedelta(minutes=2)
 """A token must not expire between the check and its use."""
 _INSTALLATIONS = 10_000
+_REFUSAL = timedelta(minutes=1)
+"""How long a refusal is valid: many environments of a deleted installation cause one request."""
+
+
+class AppKeyRejected(Rejected):
+    """GitHub rejected the App's key, for any installation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,28 @@ class InstallationTokens:
             _INSTALLATIONS, clock=lambda: clock().timestamp()
         )
         self._locks: dict[int, asyncio.Lock] = {}
+        self._refusals: dict[int, tuple[str, datetime]] = {}
+        """Why GitHub refuses tokens of an installation, and until when that is assumed."""
 
     async def authorization(self, installation: int) -> str:
         """Header value for requests as this installation; Rejected when it is uninstalled or suspended."""
         async with self._locks.setdefault(installation, asyncio.Lock()):
-            token = await self._tokens.get(installation, None, lambda: self._mint(installation))
+            reason, until = self._refusals.get(installation, ("", None))
+            if until is not None and self._clock() < until:
+                raise Rejected(reason)
+            try:
+                token = await self._tokens.get(installation, None, lambda: self._mint(installation))
+            except AppKeyRejected:
+                raise
+            except Rejected as error:
+                self._refusals[installation] = (str(error), self._clock() + _REFUSAL)
+                raise
         return token.authorization
+
+    def forget_refusals(self, installations: Iterable[int]) -> None:
+        """After GitHub listed these installations as active."""
+        for installation in installations:
+            self._refusals.pop(installation, None)
 
     def forget(self, installation: int) -> None:
         """Drops the token, also one that is being created: its permissions may be outdated."""
@@ -65,7 +87,7 @@ class InstallationTokens:
         except NotFound:
             raise Rejected(f"The App is no longer installed (installation {installation}).") from None
         except Unauthorized:
-            raise Rejected(
+            raise AppKeyRejected(
                 "GitHub rejected the App's key. Check GREENROOM_GITHUB_APP_ID, "
                 "GREENROOM_GITHUB_PRIVATE_KEY and this machine's clock."
             ) from None

@@ -17,7 +17,7 @@ class Recovery:
     def __init__(self, client: GitHubClient, app_id: int) -> None:
         self._client = client
         self._app_id = app_id
-        self._login = ""
+        self._slug = ""
 
     async def recover(self, subject: Subject, receipt: Receipt) -> Receipt:
         """The receipt without unconfirmed slots: existing objects get their id, absent ones are dropped."""
@@ -78,7 +78,14 @@ class Recovery:
             return number(app, "id") == self._app_id
         if text(data, author, "type") != "Bot":
             return False
-        if not self._login:
-            app = (await self._client.get(None, "/app")).json()
-            self._login = f"{required_text(app, 'slug')}[bot]"
-        return text(data, author, "login") == self._login
+        return text(data, author, "login") == f"{await self._app_slug()}[bot]"
+
+    async def is_our_bot(self, actor: object) -> bool:
+        """Whether an actor of the GraphQL API is our App, with or without the suffix of bots."""
+        login = text(actor, "login").removesuffix("[bot]")
+        return text(actor, "__typename") == "Bot" and login == await self._app_slug()
+
+    async def _app_slug(self) -> str:
+        if not self._slug:
+            self._slug = required_text((await self._client.get(None, "/app")).json(), "slug")
+        return self._slug

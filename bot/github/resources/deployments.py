@@ -11,16 +11,27 @@ from cachetools import LRUCache
 from bot.environments.ports import Fence
 from bot.github.client.connection import Params
 from bot.github.client.github_client import GitHubClient
-from bot.github.client.json_fields import required_number, text
+from bot.github.client.json_fields import dig, flag, items, required_number, required_text, text
 from bot.github.messages import environment as texts
 from bot.github.reporter.plan import preview_environment
 from bot.github.reporter.recovery import Recovery
 from bot.model.environment import EnvironmentKey
+from bot.model.errors import Unavailable
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
 _PREVIEW = re.compile(r"preview/pr-([1-9][0-9]{0,9})")
 _REMEMBERED = 50_000
+_NEWEST_FIRST = """
+query($owner: String!, $name: String!, $after: String) {
+  repository(owner: $owner, name: $name) {
+    deployments(first: 100, after: $after, orderBy: {field: CREATED_AT, direction: DESC}) {
+      nodes { environment createdAt creator { __typename login } latestStatus { state } }
+      pageInfo { hasNextPage endCursor }
+    }
+  }
+}
+"""
 
 
 class Deployments:
@@ -29,25 +40,44 @@ class Deployments:
     def __init__(self, client: GitHubClient, recovery: Recovery) -> None:
         self._client = client
         self._recovery = recovery
-        self._inactive: LRUCache[int, bool] = LRUCache(_REMEMBERED)
-        """Ids of inactive Deployments, which are not read again."""
+        self._settled: LRUCache[int, str] = LRUCache(_REMEMBERED)
+        """By repository: our Deployments that were created before this time are inactive for good."""
 
     async def active_deployments(self, repository: Repository, standing: Collection[int]) -> set[int]:
-        """Numbers of pull requests with an active Deployment of ours, without those in `standing`."""
+        """Numbers of pull requests with an active Deployment of ours, without those in `standing`.
+
+        The first call reads all Deployments, later calls the newest ones.
+        """
         numbers: set[int] = set()
-        async for page in self._pages(repository, {}):
-            for deployment in page:
-                match = _PREVIEW.fullmatch(text(deployment, "environment"))
-                if match is None or int(match[1]) in standing or int(match[1]) in numbers:
-                    continue
-                id = required_number(deployment, "id")
-                if self._inactive.get(id):
-                    continue
-                if await self._is_active(repository, deployment):
-                    numbers.add(int(match[1]))
-                else:
-                    self._inactive[id] = True
+        settled, newest, unsettled = self._settled.get(repository.id, ""), "", []
+        async for deployment in self._newest_first(repository):
+            created_at, state = text(deployment, "createdAt"), text(deployment, "latestStatus", "state")
+            newest = newest or created_at
+            if created_at < settled:
+                break
+            match = _PREVIEW.fullmatch(text(deployment, "environment"))
+            if match is None or state == "INACTIVE":
+                continue
+            if not await self._recovery.is_our_bot(dig(deployment, "creator")):
+                continue
+            unsettled.append(created_at)
+            if state and int(match[1]) not in standing:
+                numbers.add(int(match[1]))
+        self._settled[repository.id] = min([*unsettled, newest or settled])
         return numbers
+
+    async def _newest_first(self, repository: Repository) -> AsyncIterator[object]:
+        variables: dict[str, object] = {"owner": repository.owner, "name": repository.name, "after": None}
+        while True:
+            data = await self._client.graphql_query(repository.installation_id, _NEWEST_FIRST, variables)
+            page = dig(data, "repository", "deployments")
+            if not isinstance(dig(page, "nodes"), list):
+                raise Unavailable("GitHub's response is not a list of Deployments.")
+            for deployment in items(page, "nodes"):
+                yield deployment
+            if not flag(page, "pageInfo", "hasNextPage"):
+                return
+            variables["after"] = required_text(page, "pageInfo", "endCursor")
 
     async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
         """Sets our Deployments of the environment to inactive; returns how many were active."""

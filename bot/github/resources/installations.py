@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from cachetools import LRUCache
 
 from bot.github.client.failures import NotFound
 from bot.github.client.github_client import GitHubClient
@@ -18,23 +19,32 @@ from bot.model.repository import Repository
 
 log = structlog.get_logger()
 
+_REMEMBERED = 10_000
+
 
 class Installations:
     """Reads complete lists: a call raises when a part cannot be read."""
 
     def __init__(self, client: GitHubClient) -> None:
         self._client = client
+        self._deleted: LRUCache[int, bool] = LRUCache(_REMEMBERED)
+        """Installations that no longer exist; GitHub uses no id twice."""
 
     async def list_all(self) -> Sequence[Installation]:
         pages = self._client.pages(None, "/app/installations")
-        return [read_installation(item) async for page in pages for item in page]
+        installations = [read_installation(item) async for page in pages for item in page]
+        self._client.forget_refusals(item.id for item in installations if not item.suspended)
+        return installations
 
     async def exists(self, installation_id: int) -> bool:
         """False only when GitHub accepts the App's key and returns 404 for the installation."""
+        if installation_id in self._deleted:
+            return False
         try:
             await self._client.get(None, f"/app/installations/{installation_id}")
         except NotFound:
             required_number((await self._client.get(None, "/app")).json(), "id")
+            self._deleted[installation_id] = True
             return False
         return True
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from cachetools import LRUCache
+from cachetools import LRUCache, TTLCache
 
 from bot.github.client.failures import NotFound
 from bot.github.client.github_client import GitHubClient
@@ -33,6 +33,8 @@ _LISTED_FILES = 3000
 _LISTED_COMMITS = 250
 """GitHub's limit of listed commits per pull request."""
 _REMEMBERED_HEADS = 10_000
+_INVISIBLE_SECONDS = 60
+"""Many environments of a deleted repository cause one request."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,6 +45,8 @@ class PullRequests:
         self._client = client
         self._contents = contents
         self._collaborators = collaborators
+        self._invisible: TTLCache[int, str] = TTLCache(_REMEMBERED_HEADS, _INVISIBLE_SECONDS)
+        """By repository: why the App cannot see it."""
         self._heads: LRUCache[tuple[int, int], str] = LRUCache(_REMEMBERED_HEADS)
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
@@ -51,6 +55,8 @@ class PullRequests:
         When the head is the same as in the last read, the configuration may be what changed: the next read
         of the default branch asks GitHub again.
         """
+        if (reason := self._invisible.get(repository.id)) is not None:
+            raise Rejected(reason)
         pull_request = await self._read(repository, number)
         if pull_request is not None:
             key = (repository.id, number)
@@ -65,7 +71,11 @@ class PullRequests:
                 repository.installation_id, f"/repos/{repository.full_name}/pulls/{number}"
             )
         except NotFound:
-            await require_visible(self._client, repository)
+            try:
+                await require_visible(self._client, repository)
+            except Rejected as error:
+                self._invisible[repository.id] = str(error)
+                raise
             return None
         pull = read_pull_request(reply.json(), repository.installation_id)
         # Another repository may have taken the name.
@@ -79,6 +89,7 @@ class PullRequests:
             repository.installation_id, path, {"state": "open", "sort": "created", "direction": "asc"}
         ):
             pull_requests += [read_pull_request(item, repository.installation_id) for item in page]
+        self._invisible.pop(repository.id, None)
         return [pull for pull in pull_requests if pull.repository.id == repository.id]
 
     async def changed_paths(self, repository: Repository, number: int) -> Sequence[str]:

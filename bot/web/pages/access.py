@@ -9,7 +9,6 @@ from typing import Protocol
 
 import structlog
 
-from bot.model.environment import Environment
 from bot.model.errors import GreenroomError
 from bot.model.person import Person
 from bot.model.repository import Repository
@@ -50,11 +49,7 @@ class Access:
         self._cached[key] = (answer, self._clock() + KEPT_SECONDS)
         return answer
 
-    async def visible(self, environments: Sequence[Environment], person: Person) -> list[Environment]:
-        """Environments whose repositories the person can read, in the given order."""
-        repositories = {environment.repository.id: environment.repository for environment in environments}
-        answers = await asyncio.gather(
-            *(self.may_read(repository, person) for repository in repositories.values())
-        )
-        readable = dict(zip(repositories, answers, strict=True))
-        return [environment for environment in environments if readable[environment.repository.id]]
+    async def visible(self, repositories: Sequence[Repository], person: Person) -> list[Repository]:
+        """Repositories that the person can read, in the given order."""
+        answers = await asyncio.gather(*(self.may_read(repository, person) for repository in repositories))
+        return [repository for repository, answer in zip(repositories, answers, strict=True) if answer]

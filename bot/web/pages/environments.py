@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -18,6 +18,7 @@ from bot.environments.views import EnvironmentView, environment_view
 from bot.model.diagnostics import NamespaceDiagnostics
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.person import Person
+from bot.model.repository import Repository
 from bot.model.work import ScheduledWork, WorkKey
 from bot.web.pages.access import Access
 from bot.web.pages.session import Sessions
@@ -26,14 +27,20 @@ from bot.web.pages.site import Site
 _LOG_LINES = 60
 _TRANSITIONAL = (EnvironmentState.PENDING, EnvironmentState.WAITING, EnvironmentState.DELETING)
 _SHOWN = frozenset(EnvironmentState) - {EnvironmentState.GONE}
-_LIMIT = 500
-"""The dashboard's limit."""
+_PAGE = 50
+"""Environments on a page of the dashboard."""
 
 
 class EnvironmentQueries(Protocol):
     async def get(self, key: EnvironmentKey) -> Environment | None: ...
 
-    async def find(self, *, states: frozenset[EnvironmentState]) -> Sequence[Environment]: ...
+    async def repositories(self, states: Collection[EnvironmentState]) -> Sequence[tuple[Repository, int]]:
+        """Repositories with environments in these states, and how many."""
+
+    async def page(
+        self, repository_ids: Collection[int], states: Collection[EnvironmentState], limit: int, offset: int
+    ) -> Sequence[Environment]:
+        """By repository, newest first."""
 
 
 class JournalReader(Protocol):
@@ -78,16 +85,21 @@ class EnvironmentPages:
         person = self._sessions.person(request)
         if person is None:
             return self._site.redirect("/sign-in")
-        environments = await self._access.visible(await self._ports.environments.find(states=_SHOWN), person)
-        environments.sort(key=_dashboard_order)
-        shown = environments[:_LIMIT]
+        repositories = dict(await self._ports.environments.repositories(_SHOWN))
+        visible = await self._access.visible(list(repositories), person)
+        pages = -(-sum(repositories[repository] for repository in visible) // _PAGE)
+        page = _page_number(request, pages)
+        shown = await self._ports.environments.page(
+            [repository.id for repository in visible], _SHOWN, _PAGE, (page - 1) * _PAGE
+        )
         views = [environment_view(environment, (), None, self._clock()) for environment in shown]
         groups = groupby(zip(shown, views, strict=True), lambda pair: pair[0].repository.full_name)
         return self._site.page(
             "dashboard.html",
             person,
             groups=[_group(name, list(pairs)) for name, pairs in groups],
-            hidden=len(environments) - len(shown),
+            page=page,
+            pages=pages,
         )
 
     async def environment(self, request: Request) -> Response:
@@ -138,9 +150,11 @@ class EnvironmentPages:
         return await self._ports.diagnostics.look(environment.namespace, environment.key, _LOG_LINES)
 
 
-def _dashboard_order(environment: Environment) -> tuple[str, float]:
-    """By repository, newest first."""
-    return environment.repository.full_name.lower(), -environment.created_at.timestamp()
+def _page_number(request: Request, pages: int) -> int:
+    """The requested page, or the nearest one."""
+    text = request.query_params.get("page", "1")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
+    return min(max(number, 1), max(pages, 1))
 
 
 def _group(

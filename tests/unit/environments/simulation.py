@@ -16,18 +16,18 @@ from bot.github.messages.environment_reasons import describe
 from bot.model.delivery import FailedDelivery, PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
 from bot.model.errors import GreenroomError, Unavailable
+from bot.model.installation import Installation
 from bot.model.manifest import NamespaceState, NamespaceView, OwnedNamespace
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 from bot.model.size import Size
 from bot.store import Store
-from bot.sweeps.deployments import sweep_stale_deployments
 from bot.sweeps.expiry import sweep_expired, sweep_expiry_warnings
 from bot.sweeps.orphans import OrphanPorts, sweep_orphans
 from bot.sweeps.queue_wakeup import wake_queued_previews
 from bot.sweeps.redelivery import sweep_failed_deliveries
 from bot.sweeps.removed_repositories import sweep_removed_repositories
-from bot.sweeps.resync import Resync
+from bot.sweeps.resync import Resync, ResyncPorts
 from bot.sweeps.schedule import Sweep
 from bot.worker import Handler
 from tests.stores import ManualClock
@@ -77,7 +77,12 @@ class SimulatedGitHub(fakes.FakeGitHub):
             raise self.error
         return self.removed
 
-    async def repositories(self) -> Sequence[Repository]:
+    async def list_all(self) -> Sequence[Installation]:
+        if self.error:
+            raise self.error
+        return [Installation(SHOP.installation_id, SHOP.owner, False)]
+
+    async def repositories_of(self, installation_id: int) -> Sequence[Repository]:
         if self.error:
             raise self.error
         return [SHOP]
@@ -248,11 +253,11 @@ class Simulation:
     async def sweep(self) -> None:
         """Every sweep that there is, and whatever work it asks for."""
         store, limit = self.store, 10
-        resync = Resync(
-            self.github, self.github, self.github, store.environments, store.deliveries, limit, FakeMetrics()
-        )
+        github = self.github
+        ports = ResyncPorts(github, github, github, github, store.environments, store.deliveries, store.queue)
+        resync = Resync(ports, timedelta(minutes=10), limit, FakeMetrics())
         sweeps: tuple[Sweep, ...] = (
-            resync.all_repositories,
+            lambda: resync.compare(SHOP),
             lambda: sweep_expired(store.environments, store.queue, self.clock(), limit, FakeMetrics()),
             lambda: sweep_expiry_warnings(store.environments, store.queue, self.clock(), FakeMetrics()),
             lambda: sweep_failed_deliveries(self.github, store.deliveries, self.clock(), FakeMetrics()),
@@ -260,9 +265,6 @@ class Simulation:
                 OrphanPorts(self.cluster, store.environments, store.deliveries, store.queue),
                 limit,
                 FakeMetrics(),
-            ),
-            lambda: sweep_stale_deployments(
-                self.github, self.github, store.environments, store.deliveries, FakeMetrics()
             ),
             lambda: sweep_removed_repositories(
                 store.environments, store.deliveries, self.clock(), limit, FakeMetrics()

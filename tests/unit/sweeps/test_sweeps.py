@@ -12,6 +12,7 @@ from bot.model.environment import (
     EnvironmentKey,
     EnvironmentKind,
     EnvironmentState,
+    EnvironmentSummary,
     Status,
     UserOverrides,
 )
@@ -46,6 +47,15 @@ def environment(
         created_at=NOW,
         updated_at=NOW,
     )
+
+
+def summaries(*environments: Environment) -> dict[EnvironmentKey, EnvironmentSummary]:
+    return {
+        environment.key: EnvironmentSummary(
+            environment.key, environment.repository, environment.namespace, environment.status.state
+        )
+        for environment in environments
+    }
 
 
 def namespace(number: int, terminating: bool = False) -> OwnedNamespace:
@@ -112,18 +122,18 @@ def test_sweeps_ignore_demos() -> None:
     there = OwnedNamespace(demo.namespace, key, SHOP, False)
     assert unlisted_hints(SHOP, [], [demo]) == []
     assert without_environment([there], {}) == []
-    assert without_namespace([], {key: demo}) == []
-    assert duplicate_namespaces([replace(there, name="gr-older")], {key: demo}) == []
+    assert without_namespace([], summaries(demo)) == []
+    assert duplicate_namespaces([replace(there, name="gr-older")], summaries(demo)) == []
 
 
 def test_orphans_are_namespaces_without_environment() -> None:
-    environments = {e.key: e for e in (environment(1), environment(2, EnvironmentState.GONE))}
+    environments = summaries(environment(1), environment(2, EnvironmentState.GONE))
     result = without_environment([namespace(1), namespace(2), namespace(3), namespace(4, True)], environments)
     assert numbers(result) == [2, 3]
 
 
 def test_duplicate_namespaces_are_found_for_previews_only() -> None:
-    environments = {e.key: e for e in (environment(1), environment(2))}
+    environments = summaries(environment(1), environment(2))
     older = replace(namespace(1), name="gr-older-a-pr-1")
     stage = replace(older, environment=EnvironmentKey(EnvironmentKind.STAGE, SHOP.id, "staging"))
     going = replace(older, terminating=True)
@@ -133,9 +143,7 @@ def test_duplicate_namespaces_are_found_for_previews_only() -> None:
 
 
 def test_preview_without_namespace_is_found() -> None:
-    environments = {
-        e.key: e for e in (environment(1), environment(2), environment(3, EnvironmentState.PENDING))
-    }
+    environments = summaries(environment(1), environment(2), environment(3, EnvironmentState.PENDING))
     assert numbers(without_namespace([namespace(1)], environments)) == [2]
 
 

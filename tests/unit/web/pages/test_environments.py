@@ -140,6 +140,23 @@ async def test_dashboard_shows_only_readable_environments(web: WebFixture, clock
     assert "acme/secrets" not in shown
 
 
+async def test_dashboard_has_pages(web: WebFixture, clock: ManualClock) -> None:
+    for number in range(1, 121):
+        await web.environment(ready(clock), pull=replace(PULL, number=number, title=f"Change <{number}>"))
+        clock.advance(1)
+    web.github.readers = {SHOP.id: {"ada"}}
+    browser = await web.signed_in(ADA)
+    titles = []
+    for page in (1, 2, 3):
+        text = (await browser.get("/", params={"page": page})).text
+        titles += [int(number) for number in re.findall(r"Change &lt;(\d+)&gt;", text)]
+        assert f"Page {page} of 3" in text
+        assert ('rel="prev"' in text, 'rel="next"' in text) == (page > 1, page < 3)
+    assert titles == list(range(120, 0, -1))
+    for senseless in ("0", "-1", "99999999999", "four", "\u0663"):
+        assert "of 3" in (await browser.get("/", params={"page": senseless})).text
+
+
 async def test_access_fails_closed_and_is_cached_for_a_minute(web: WebFixture, clock: ManualClock) -> None:
     await web.environment(ready(clock))
     web.github.readers[SHOP.id] = {"ada"}
