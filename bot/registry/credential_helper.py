@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 from collections.abc import Mapping
 
 from bot.model.errors import Unavailable
@@ -33,15 +34,18 @@ def find_helper(name: object) -> str:
 async def ask_helper(program: str, registry: str) -> tuple[str, str] | None:
     """User name and secret for the registry; None when the helper has none. Raises Unavailable."""
     name = os.path.basename(program)
-    process = await asyncio.create_subprocess_exec(
-        program,
-        "get",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env=_environment(os.environ),
-        start_new_session=True,
-    )
+    try:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            "get",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_environment(os.environ),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise Unavailable(f"the credential helper {name} could not be started: {error.strerror}") from None
     server = _HUB_KEY if registry == DOCKER_HUB else registry
     try:
         async with asyncio.timeout(_SECONDS):
@@ -51,7 +55,7 @@ async def ask_helper(program: str, registry: str) -> tuple[str, str] | None:
     finally:
         if process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                process.kill()
+                os.killpg(process.pid, signal.SIGKILL)  # a shell script has children
             await process.wait()
     if process.returncode != 0 and _NOT_FOUND in output.decode(errors="replace").lower():
         return None

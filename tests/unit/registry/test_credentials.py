@@ -190,6 +190,10 @@ async def test_failing_helper_is_reported_without_its_output(
 
 async def test_hanging_helper_is_stopped(helper_log: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bot.registry.credential_helper._SECONDS", 0.2)
-    (helper_log.parent / "docker-credential-vault").write_text("#!/bin/sh\nexec sleep 60\n")
+    (helper_log.parent / "docker-credential-vault").write_text("#!/bin/sh\nsleep 60\n")
+    stored = credentials(credsStore="vault")
     with pytest.raises(Unavailable, match="did not finish"):
-        await credentials(credsStore="vault").find(reference("ghcr.io"))
+        await stored.find(reference("ghcr.io"))
+    (helper_log.parent / "docker-credential-vault").unlink()
+    with pytest.raises(Unavailable, match="could not be started"):
+        await stored.find(reference("ghcr.io"))
