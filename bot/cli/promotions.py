@@ -41,13 +41,21 @@ def promote(
         str | None,
         typer.Option(help="Promote this release: an id from `release list`, a tag or a commit."),
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Recreate objects whose immutable fields changed.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Promote a release to a stage or demo. Requires either --pull or --release."""
     if (pull is None) == (release is None):
         fail("Give the release: either --pull NUMBER or --release ID.")
     _show(
-        run(repository, lambda service, requester: service.promote(requester, stage, release), pull), as_json
+        run(
+            repository,
+            lambda service, requester: service.promote(requester, stage, release, replaces_objects=replace),
+            pull,
+        ),
+        as_json,
     )
 
 

@@ -27,6 +27,7 @@ from bot.cluster.client.kinds import (
 )
 from bot.cluster.names import ENVIRONMENT, OWN_NAME, RECORD, SECRETS, TEMPLATE, data_job
 from bot.cluster.pod_failures import is_failing
+from bot.cluster.replacement import apply_or_replace
 from bot.cluster.secrets import injected
 from bot.environments.ports import Fence
 from bot.model.environment import EnvironmentKey
@@ -67,11 +68,13 @@ class KubernetesWorkloads:
     def __init__(self, api: KubernetesApi) -> None:
         self._api = api
 
-    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+    async def apply(
+        self, namespace: str, objects: Sequence[Manifest], fence: Fence, *, replaces: bool = False
+    ) -> None:
         """Applies the objects of a wave; ValueError for one that was rendered for another namespace."""
         if any(manifest["metadata"]["namespace"] != namespace for manifest in objects):
             raise ValueError(f"an object was rendered for another namespace than {namespace}")
-        await apply_all(self._api, objects, fence)
+        await apply_all(self._api, objects, fence, replaces=replaces)
 
     async def inject(
         self,
@@ -124,12 +127,13 @@ class KubernetesWorkloads:
         await _run_parallel(kinds, delete_leftovers)
 
 
-async def apply_all(api: KubernetesApi, objects: Sequence[Manifest], fence: Fence) -> None:
+async def apply_all(
+    api: KubernetesApi, objects: Sequence[Manifest], fence: Fence, *, replaces: bool = False
+) -> None:
     """Applies the objects of a wave. If several writes fail, raises the most significant error."""
 
     async def write(manifest: Manifest) -> None:
-        await fence()
-        await api.apply(manifest)
+        await apply_or_replace(api, manifest, fence, replaces=replaces)
         if manifest["kind"] == "StatefulSet":
             await _delete_failing_pods(api, manifest, fence)
 

@@ -53,8 +53,9 @@ class StageCommands:
         done, name = replace(accepted, result=Result.DONE), " ".join(command.words[:1])
         reason = " ".join(command.words[1:])
         match verb:
-            case Verb.PROMOTE:
-                promotion = await service.promote(requester, name, reason or None)
+            case Verb.PROMOTE | Verb.REPLACE:
+                replaces = verb is Verb.REPLACE
+                promotion = await service.promote(requester, name, reason or None, replaces_objects=replaces)
                 return replace(accepted, result=Result.STARTED, stage=promotion.stage.name)
             case Verb.ROLLBACK:
                 promotion = await service.rollback(requester, name)

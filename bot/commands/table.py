@@ -21,6 +21,7 @@ class Verb(StrEnum):
     DESTROY = "/destroy"
     RESEED = "/reseed"
     PROMOTE = "/promote"
+    REPLACE = "/replace"
     ROLLBACK = "/rollback"
     APPROVE = "/approve"
     REJECT = "/reject"
@@ -39,6 +40,7 @@ class Verb(StrEnum):
 PreviewVerb = Literal[Verb.PREVIEW, Verb.REFRESH, Verb.SLEEP, Verb.EXTEND, Verb.DESTROY, Verb.RESEED]
 StageVerb = Literal[
     Verb.PROMOTE,
+    Verb.REPLACE,
     Verb.ROLLBACK,
     Verb.APPROVE,
     Verb.REJECT,
@@ -94,6 +96,7 @@ _STAGE, _ONE_STAGE, _REASON, _STAGE_AND_REASON = (0, 1), (1, 1), (0, _REASON_WOR
 _READERS = frozenset(Role) - {Role.NONE}
 _TENDERS = _READERS - {Role.READ}
 _WRITERS = _TENDERS - {Role.TRIAGE}
+_MAINTAINERS = _WRITERS - {Role.WRITE}
 
 COMMANDS: Mapping[Verb, Entry] = {
     Verb.PREVIEW: Entry(
@@ -126,6 +129,13 @@ COMMANDS: Mapping[Verb, Entry] = {
         "/promote staging",
         "deploys this pull request's build to a stage or demo; optionally name a release or tag",
         _WRITERS,
+        bound=True,
+        words=(1, 2),
+    ),
+    Verb.REPLACE: Entry(
+        "/replace staging",
+        "promotes like `/promote`, and recreates objects whose immutable fields changed",
+        _MAINTAINERS,
         bound=True,
         words=(1, 2),
     ),

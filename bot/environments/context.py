@@ -128,6 +128,12 @@ class ReconcileContext:
         return self.environment.key.kind is EnvironmentKind.PREVIEW
 
     @property
+    def replaces_objects(self) -> bool:
+        """Whether objects may be deleted and created again to change immutable fields."""
+        target = self.overrides.target
+        return target is None or target.replaces_objects
+
+    @property
     def namespace(self) -> str:
         return self.environment.namespace
 

@@ -21,7 +21,14 @@ from bot.environments.phases.probe import probe
 from bot.environments.phases.render import render
 from bot.environments.phases.route import route
 from bot.environments.phases.workloads import workloads
-from bot.environments.reasons import Asleep, ChecksFailed, EnvironmentReason, Serving, TimedOut
+from bot.environments.reasons import (
+    Asleep,
+    ChecksFailed,
+    EnvironmentReason,
+    ImmutableFieldsChanged,
+    Serving,
+    TimedOut,
+)
 from bot.environments.waiting import (
     OUTAGE,
     POLICIES,
@@ -39,7 +46,7 @@ from bot.model.environment import (
     Status,
     StatusMessage,
 )
-from bot.model.errors import Rejected, Unavailable
+from bot.model.errors import ImmutableField, Rejected, Unavailable
 from bot.model.manifest import Bundle
 from bot.model.quota import Admission
 from bot.model.reason import Reported
@@ -143,6 +150,9 @@ class PhaseRunner:
             context.bundle = self._bundles.get(_RenderInputs.of(context))
         try:
             outcome = await step(context)
+        except ImmutableField as error:
+            reason = ImmutableFieldsChanged(error.kind, error.name, error.fields, context.environment.key)
+            outcome = Failed(reason, True)
         except Rejected as error:
             outcome = Failed(Reported(str(error)), True, error.detail)
         except Unavailable as error:

@@ -134,8 +134,14 @@ class NamespaceManager(Protocol):
 class WorkloadApplier(Protocol):
     """Calls raise Unavailable when the API server does not answer, Rejected when it refuses an object."""
 
-    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
-        """Applies the objects of one wave, all rendered for `namespace`."""
+    async def apply(
+        self, namespace: str, objects: Sequence[Manifest], fence: Fence, *, replaces: bool = False
+    ) -> None:
+        """Applies the objects of one wave, all rendered for `namespace`.
+
+        An object whose changed fields are immutable is deleted and created again if `replaces`; otherwise,
+        and always for data, raises ImmutableField.
+        """
 
     async def inject(
         self,

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from bot.model.ci import CiState
+from bot.model.environment import EnvironmentKey
 from bot.model.manifest import FieldChange
 from bot.model.quota import QueuePosition
 from bot.model.reason import Reported
@@ -262,6 +263,14 @@ class ObjectFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class ImmutableFieldsChanged:
+    kind: str
+    name: str
+    fields: tuple[str, ...]
+    environment: EnvironmentKey
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayMismatch:
     """The gateway did not respond from this release."""
 
@@ -296,8 +305,6 @@ class CheckFailed:
 
 @dataclass(frozen=True, slots=True)
 class ChecksFailed:
-    """It runs, but these checks failed."""
-
     names: tuple[str, ...]
 
 
@@ -324,6 +331,7 @@ PhaseReason = (
     | Seeded
     | ObjectWaiting
     | ObjectFailed
+    | ImmutableFieldsChanged
     | GatewayMismatch
     | ChecksRunning
     | UnexpectedImage

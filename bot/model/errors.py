@@ -32,6 +32,16 @@ class Rejected(GreenroomError):
         self.detail = detail
 
 
+class ImmutableField(Rejected):
+    """Kubernetes does not change fields of an existing object."""
+
+    def __init__(self, message: str, kind: str, name: str, fields: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.name = name
+        self.fields = fields
+
+
 class ConfigurationError(Rejected):
     """`.greenroom.yml` is invalid; the message names line and field."""
 

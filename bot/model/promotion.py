@@ -130,6 +130,8 @@ class Promotion:
     commit: str | None = None
     """The head of the default branch that the pipeline promotes."""
     release: PromotableRelease | None = None
+    replaces_objects: bool = False
+    """Whether it deletes and recreates objects whose immutable fields changed."""
     note: str = ""
     """Why it is not the pull request's own release."""
     policy: str = ""
@@ -163,7 +165,7 @@ class Promotion:
     removed_by: str = ""
     """The user who deleted the stage with this release."""
     successor: Successor | None = None
-    """What replaced the verified release; None while it is the stage's verified release."""
+    """What followed the verified release on its stage; None until then."""
     pinned: bool = False
     """Requested because `.greenroom.yml` pins the demo to the release."""
     placed_hold: bool = False

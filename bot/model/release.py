@@ -96,3 +96,5 @@ class Target:
     """The text of `.greenroom.yml` that it runs with."""
     serial: int
     """Incremented with each new target; each target is verified."""
+    replaces_objects: bool = False
+    """Whether objects whose immutable fields changed are deleted and created again."""

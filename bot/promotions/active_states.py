@@ -25,7 +25,7 @@ def begin(aggregate: StageAggregate, promotion: Promotion, now: datetime) -> Sta
     assert promotion.release is not None, "gates pass only with a release"
     stage = stage_in(promotion.configuration, promotion.stage.name)
     rollback_target = None if stage.ephemeral else aggregate.last_verified()
-    target = Target(promotion.release, promotion.configuration, 0)
+    target = Target(promotion.release, promotion.configuration, 0, promotion.replaces_objects)
     return (
         aggregate.with_stage(replace(aggregate.stage, namespace=_namespace(aggregate, promotion)))
         .set_target(target, now, promotion.id)
@@ -111,8 +111,14 @@ def roll_back(
     aggregate = aggregate.hold(now, reason, by, promotion.id).with_promotion(promotion)
     if promotion.rollback_target is None:
         return aggregate
-    aggregate = aggregate.set_target(promotion.rollback_target, now, promotion.id)
+    target = returning(promotion.rollback_target, aggregate.stage.target)
+    aggregate = aggregate.set_target(target, now, promotion.id)
     return aggregate.transition(promotion, State.ROLLING_BACK, now, Reported(promotion.reason), by)
+
+
+def returning(target: Target, running: Target | None) -> Target:
+    """The target of a rollback: what replaced objects is undone by replacing them."""
+    return replace(target, replaces_objects=running is not None and running.replaces_objects)
 
 
 def rolling_back(
@@ -125,8 +131,6 @@ def rolling_back(
         return _wait(aggregate, promotion, facts)
     back = replace(promotion, url=facts.progress.url)
     cause = Reported(promotion.reason) if promotion.reason else None
-    if promotion.rollback_target is not None:
-        aggregate = aggregate.restore(promotion.rollback_target)
     return aggregate.transition(back, State.ROLLED_BACK, now, cause)
 
 

@@ -66,13 +66,15 @@ class PromotionService:
     clock: Clock
     describe: Describe
 
-    async def promote(self, requester: Requester, stage: str, release: str | None = None) -> Promotion:
+    async def promote(
+        self, requester: Requester, stage: str, release: str | None = None, *, replaces_objects: bool = False
+    ) -> Promotion:
         """Requests a promotion, which the worker then carries out."""
         lookup = await read_configured_stages(self.github.contents, requester.repository)
         key = lookup.configured(stage)
         await self._require_pull_request(requester)
         promotion = draft_promotion(requester, key, PromotionKind.PROMOTION, self.clock(), release)
-        return await self._request(requester, promotion)
+        return await self._request(requester, replace(promotion, replaces_objects=replaces_objects))
 
     async def promote_automatically(
         self, repository: Repository, stage: str, release: PromotableRelease, number: int | None

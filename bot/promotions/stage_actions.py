@@ -20,7 +20,7 @@ from bot.model.protection import Protection
 from bot.model.reason import Reported
 from bot.model.times import format_time
 from bot.promotions import protection as environment
-from bot.promotions.active_states import roll_back
+from bot.promotions.active_states import returning, roll_back
 from bot.promotions.approvals import (
     ApprovalRequest,
     approval_count,
@@ -144,7 +144,7 @@ def begin_rollback(aggregate: StageAggregate, promotion: Promotion, now: datetim
     if aggregate.is_verified(running):
         aggregate = aggregate.succeed(Successor(target.release.id, by), now).revoke_verification(running)
     aggregate = aggregate.hold(now, RolledBackFrom(by, running.release.id), by, promotion.id)
-    aggregate = aggregate.set_target(target, now, promotion.id)
+    aggregate = aggregate.set_target(returning(target, running), now, promotion.id)
     return aggregate.transition(aggregate.promotions[promotion.id], State.ROLLING_BACK, now, by=by)
 
 

@@ -149,14 +149,6 @@ class StageAggregate:
             aggregate = aggregate.with_event(replaced, now, Replaced(successor), successor.rolled_back_by)
         return aggregate
 
-    def restore(self, target: Target) -> StageAggregate:
-        """The stage has returned to a verified target."""
-        ids = {entry.promotion for entry in self.stage.verified if same_target(entry.target, target)}
-        aggregate = self
-        for id in ids & self.promotions.keys():
-            aggregate = aggregate.with_promotion(replace(self.promotions[id], successor=None))
-        return aggregate
-
     def revoke_verification(self, target: Target) -> StageAggregate:
         kept = tuple(entry for entry in self.stage.verified if not same_target(entry.target, target))
         return self.with_stage(replace(self.stage, verified=kept))

@@ -33,6 +33,7 @@ from bot.embedded.kubernetes import KubernetesServer
 from bot.embedded.node import Node
 from bot.embedded.registry import Builder, RegistryServer
 from bot.model.environment import EnvironmentKey
+from bot.model.errors import Unavailable
 from bot.model.manifest import Bundle, Condition, Manifest, ObjectState, RenderRequest
 from bot.model.release import Image
 from bot.model.repository import Repository
@@ -80,7 +81,20 @@ class Harness:
         return render(self.request(*manifests, **changes), self.policy)
 
     async def prepare(self, generation: int = 1, size: Size = SIZE) -> None:
-        await self.namespaces.prepare(self.namespace, self.key, self.repository, generation, size, open_fence)
+        """As the phase does, repeats until Kubernetes has counted the objects for a new quota."""
+
+        async def prepared() -> bool:
+            try:
+                await self.namespaces.prepare(
+                    self.namespace, self.key, self.repository, generation, size, open_fence
+                )
+            except Unavailable as error:
+                if "has not counted" in str(error):
+                    return False
+                raise
+            return True
+
+        await eventually(prepared)
 
     async def apply(self, bundle: Bundle) -> None:
         for objects in bundle.waves.values():

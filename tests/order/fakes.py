@@ -233,7 +233,9 @@ class ModelCluster:
             raise Unavailable(f"Namespace {name} is still being deleted.")
         await self._moment()
 
-    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+    async def apply(
+        self, namespace: str, objects: Sequence[Manifest], fence: Fence, *, replaces: bool = False
+    ) -> None:
         for manifest in objects:
             await self._moment()
             await fence()

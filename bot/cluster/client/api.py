@@ -170,7 +170,12 @@ class KubernetesApi:
                 raise
             message = f"Kubernetes refused {object_name(manifest)} ({error.reason})."
             hidden = "Its message is hidden because it may contain a value of the Secret."
-            raise Refused(f"{message} {hidden}", error.status, error.reason) from None
+            raise Refused(
+                f"{message} {hidden}",
+                error.status,
+                error.reason,
+                immutable_fields=error.immutable_fields,
+            ) from None
 
     async def delete(
         self,
@@ -180,12 +185,16 @@ class KubernetesApi:
         *,
         preconditions: Mapping[str, str] | None = None,
         grace_seconds: int | None = None,
+        orphans: bool = False,
     ) -> None:
-        """Starts the deletion of the object that the preconditions (uid, resourceVersion) identify."""
+        """Starts the deletion of the object that the preconditions (uid, resourceVersion) identify.
+
+        What it owns is deleted with it, or stays as `orphans`.
+        """
         options: Object = {
             "apiVersion": "v1",
             "kind": "DeleteOptions",
-            "propagationPolicy": "Background",
+            "propagationPolicy": "Orphan" if orphans else "Background",
             "preconditions": dict(preconditions or {}),
         }
         if grace_seconds is not None:

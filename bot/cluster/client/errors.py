@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,17 +19,33 @@ _INVALID_FIELD = ("failed to create typed patch object", "failed to convert new 
 """Messages with which server-side apply refuses a field of the wrong type or name, with status 500."""
 
 
+_IMMUTABLE = re.compile(
+    r"\bis immutable\b|may not change once set|cannot change roleRef|may not be changed in an update"
+    r"|updates to [a-z]+ spec for fields other than|pod updates may not change fields"
+)
+"""Messages of Kubernetes' validations for a field of an existing object that cannot change."""
+
+
 class Refused(Rejected):
     """The API server refused: HTTP status and Kubernetes' reason, such as `NotFound`; its words as detail."""
 
     def __init__(
-        self, message: str, status: int, reason: str, detail: str = "", *, of_namespace: bool = False
+        self,
+        message: str,
+        status: int,
+        reason: str,
+        detail: str = "",
+        *,
+        of_namespace: bool = False,
+        immutable_fields: tuple[str, ...] = (),
     ) -> None:
         super().__init__(message, detail)
         self.status = status
         self.reason = reason
         self.of_namespace = of_namespace
         """Whether the status concerns the namespace, not the object in it."""
+        self.immutable_fields = immutable_fields
+        """Paths of the fields that cannot change, if nothing else is wrong with the object."""
 
     @property
     def not_found(self) -> bool:
@@ -67,7 +84,21 @@ def error_of(subject: str, status: int, body: bytes, headers: Mapping[str, str])
             f"The cluster does not serve the kind of {subject}. The operator must install it: {message}"
         )
     of_namespace = answer.get("details", {}).get("kind") == "namespaces"
-    return Refused(sentence, status, reason, message, of_namespace=of_namespace)
+    immutable = _immutable_fields(answer) if reason == "Invalid" else ()
+    return Refused(sentence, status, reason, message, of_namespace=of_namespace, immutable_fields=immutable)
+
+
+def _immutable_fields(answer: Object) -> tuple[str, ...]:
+    """Empty if one of the causes is another one: a new object would be refused as well."""
+    causes = (answer.get("details") or {}).get("causes") or []
+    if not all(_IMMUTABLE.search(_without_value(str(cause.get("message")))) for cause in causes):
+        return ()
+    return tuple(dict.fromkeys(str(cause.get("field")) for cause in causes))
+
+
+def _without_value(message: str) -> str:
+    """The message without the value that it quotes, which the author of the manifest chose."""
+    return message.rpartition(": ")[2] if message.startswith("Invalid value") else message
 
 
 def _is_temporary(answer: Object, message: str) -> bool:

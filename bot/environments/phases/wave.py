@@ -17,7 +17,9 @@ async def apply(context: ReconcileContext, wave: Wave) -> None:
     objects = context.rendered.waves.get(wave, ())
     digest = context.rendered.digests.get(wave, "")
     if objects and context.attempt.applied.get(wave) != digest:
-        await context.ports.workloads.apply(context.namespace, objects, context.fence)
+        await context.ports.workloads.apply(
+            context.namespace, objects, context.fence, replaces=context.replaces_objects
+        )
         context.mark_applied(wave, digest)
 
 

@@ -120,7 +120,7 @@ def _done(outcome: Outcome, verb: StageVerb) -> str:  # noqa: C901  # one case p
     stage = code(outcome.stage)
     until = f" until {timestamp(outcome.until)}" if outcome.until is not None else ""
     match verb:
-        case Verb.PROMOTE:
+        case Verb.PROMOTE | Verb.REPLACE:
             return f"🚀 Requested the promotion to {stage}."
         case Verb.ROLLBACK:
             return f"↩️ Rolling back the unfinished promotion to {stage}."

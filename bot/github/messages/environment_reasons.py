@@ -31,6 +31,7 @@ from bot.environments.reasons import (
     HeadChanged,
     HttpResult,
     ImageMissing,
+    ImmutableFieldsChanged,
     JobFailed,
     JobWaiting,
     LabelsChanged,
@@ -58,7 +59,7 @@ from bot.environments.views import EnvironmentView
 from bot.github.messages.field_changes import field_changes
 from bot.model.ci import CiState
 from bot.model.durations import format_duration
-from bot.model.environment import EnvironmentState
+from bot.model.environment import EnvironmentKind, EnvironmentState
 from bot.model.quota import SHOWN_POSITIONS, Scope
 from bot.model.reason import Reported
 from bot.model.work import ScheduledWork
@@ -266,6 +267,8 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"Waiting for {kind} {name}: {message}".rstrip(": ")
         case ObjectFailed(kind, name, message):
             return f"{kind} {name}: {message}"
+        case ImmutableFieldsChanged():
+            return _immutable(reason)
         case GatewayMismatch(error, status, release):
             response = error or f"HTTP {status} from release {release or 'unknown'}"
             return f"Waiting for the gateway: {response}."
@@ -277,6 +280,17 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return _data(reason)
         case unknown:
             assert_never(unknown)
+
+
+def _immutable(reason: ImmutableFieldsChanged) -> str:
+    fields, kind, stage = _names(reason.fields), reason.kind, reason.environment.name
+    changed = f"Kubernetes cannot change {fields} of {kind} {reason.name}."
+    if kind == "PersistentVolumeClaim":
+        advice = "Data is never replaced: restore the old value, or use a claim with another name."
+        if reason.environment.kind is EnvironmentKind.PREVIEW:
+            return f"{changed} {advice} `/reseed` starts again with new data."
+        return f"{changed} {advice}"
+    return f"{changed} `/replace {stage}` deletes and recreates the object, which restarts its pods."
 
 
 def _data(reason: DeletingData | JobWaiting | JobFailed | MigrationsPassed | Seeded) -> str:

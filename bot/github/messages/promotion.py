@@ -44,6 +44,10 @@ def comment(promotion: Promotion) -> str:
         paragraphs.append(_images(release))
     if promotion.note and release is not None and release == promotion.release:
         paragraphs.append(release_note(promotion))
+    if promotion.replaces_objects and promotion.state in PENDING | ACTIVE:
+        paragraphs.append(
+            "⚠️ It deletes and recreates objects whose immutable fields changed; their pods restart."
+        )
     if promotion.detail:
         paragraphs.append(block(promotion.detail, _DETAIL))
     if promotion.waiting_for:

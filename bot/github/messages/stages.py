@@ -114,7 +114,8 @@ def _own_state(stage: StageView, pipeline: PipelineView) -> str:
     """The state of the pull request's own releases on the stage."""
     ids = {release.id for release in pipeline.own_releases}
     if stage.has_verified(ids):
-        return "✅ verified"
+        followed = stage.release is not None and stage.release.id not in ids
+        return "was verified; another release followed" if followed else "✅ verified"
     if any(
         view.promotion.release is not None and view.promotion.release.id in ids
         for view in stage.pending_promotions

@@ -214,7 +214,9 @@ class FakeCluster:
         await fence()
         self.record_step(f"run {job['metadata']['name']}")
 
-    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+    async def apply(
+        self, namespace: str, objects: Sequence[Manifest], fence: Fence, *, replaces: bool = False
+    ) -> None:
         await fence()
         self.applied += 1
         self.seen.append(self.secret)

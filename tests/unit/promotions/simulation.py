@@ -255,7 +255,9 @@ class Cluster(fakes.FakeCluster):
         self.fuse.burn()
         self.pods.setdefault(name, "")
 
-    async def apply(self, namespace: str, objects: Sequence[Manifest], fence: Fence) -> None:
+    async def apply(
+        self, namespace: str, objects: Sequence[Manifest], fence: Fence, *, replaces: bool = False
+    ) -> None:
         await fence()
         self.fuse.burn()
         self.pods[namespace] = str(objects[0]["image"])
