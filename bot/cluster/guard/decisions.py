@@ -21,7 +21,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """The application works without the field. `reason` completes the note "Removed FIELD: REASON."."""
+    """The application works without the field.
+
+    `reason` completes the note "Removed FIELD: REASON."; without a reason there is no note.
+    """
 
     reason: str
 

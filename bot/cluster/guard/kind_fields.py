@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from typing import Any
 
 from bot.cluster.guard.claims import CLAIM_SPEC
 from bot.cluster.guard.decisions import (
@@ -27,7 +28,19 @@ from bot.cluster.guard.pod_fields import POD_TYPES
 from bot.cluster.node import Node
 from bot.settings import Settings, SettingsError, variable
 
-_STATUS = Fixed(remove("the cluster sets this field"))
+
+def _status(node: Node, _: Scope) -> Outcome:
+    """Judges `status`. Charts and `kubectl create --dry-run` write empty ones, which need no note."""
+    return Remove("the cluster sets this field" if _has_content(node.value) else "")
+
+
+def _has_content(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_content(content) for content in value.values())
+    return value not in (None, "", [])
+
+
+_STATUS = Fixed(_status)
 _INSIDE = remove(INSIDE)
 _CONTROLLER = remove("only the controllers of Kubernetes run Jobs")
 _SECRET_TYPES = (

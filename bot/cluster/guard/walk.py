@@ -11,7 +11,7 @@ from bot.cluster.guard.decisions import Field, Fields, Outcome, Refuse, Remove, 
 from bot.cluster.node import Finding, InvalidShape, Node
 
 _REMOVED = object()
-_EMPTY: tuple[object, ...] = (None, "", [], {})
+_EMPTY: tuple[object, ...] = ("", [])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Walk:
                 self.refused.append(node.finding(reason))
                 return _REMOVED
             case Remove(reason):
-                if described.container or node.value not in _EMPTY:
+                if reason and (described.container or node.value not in _EMPTY):
                     self.changed.append(Change(node.finding(reason)))
                 return _REMOVED
             case Replace(value, reason):

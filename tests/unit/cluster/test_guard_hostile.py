@@ -186,6 +186,13 @@ REMOVED: list[tuple[Object, str, object, str]] = [
         f"Deployment/shop {POD}.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]"
         ".namespaces",
     ),
+    (
+        deployment(),
+        f"{POD}.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]",
+        {"topologyKey": "kubernetes.io/hostname", "namespaceSelector": {}},
+        f"Deployment/shop {POD}.affinity.podAntiAffinity.requiredDuringSchedulingIgnoredDuringExecution[0]"
+        ".namespaceSelector",
+    ),
     (deployment(), f"{POD}.priorityClassName", "critical", f"Deployment/shop {POD}.priorityClassName"),
     (deployment(), f"{POD}.priority", 1000, f"Deployment/shop {POD}.priority"),
     (deployment(), f"{POD}.runtimeClassName", "kata", f"Deployment/shop {POD}.runtimeClassName"),
@@ -296,6 +303,11 @@ def test_guard_removes_egress_rules_that_open_private_networks(rule: Object) -> 
     guarded = guard(policy)
     assert [change.field for change in guarded.changes] == ["spec.egress[0]"]
     assert guarded.manifests[0]["spec"] == {"podSelector": {}, "egress": []}
+
+
+def test_empty_status_is_removed_without_a_note() -> None:
+    manifest = put(service(), "status", {"loadBalancer": {"ingress": []}})
+    assert (guard(manifest).manifests, changes(manifest)) == ([service()], [])
 
 
 def test_removed_fields_are_not_in_the_objects() -> None:
