@@ -132,13 +132,13 @@ def next_availability(owner: Object, pods: Iterable[Object], now: datetime) -> f
 def pod_from_template(template: Object, owner: Object, name: Object) -> Object:
     """A pod of `owner`; `name` holds either name or generateName."""
     metadata = template.get("metadata") or {}
-    annotations = {"annotations": metadata["annotations"]} if metadata.get("annotations") else {}
+    copied = {field: metadata[field] for field in ("annotations", "finalizers") if metadata.get(field)}
     return {
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
             **name,
-            **annotations,
+            **copied,
             "namespace": owner["metadata"]["namespace"],
             "labels": dict(metadata.get("labels") or {}),
             "ownerReferences": [owner_reference(owner)],

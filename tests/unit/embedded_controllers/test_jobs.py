@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.cluster.client.kinds import JOB
+from bot.cluster.client.kinds import JOB, POD
 
 from .bodies import condition, job
 from .conftest import Cluster
@@ -60,3 +60,16 @@ async def test_suspended_job_runs_when_resumed(cluster: Cluster) -> None:
     assert not await cluster.pods()
     await cluster.client.patch(JOB, "seed", {"spec": {"suspend": False}}, cluster.namespace)
     await cluster.until(lambda: finished(cluster, "Complete"))
+
+
+async def test_finalizers_of_the_template_hold_up_its_pods(cluster: Cluster) -> None:
+    cluster.kubelet.fate = lambda pod: "Succeeded"
+    body = job()
+    body["spec"]["template"]["metadata"]["finalizers"] = ["example.com/never"]
+    await cluster.client.create(JOB, body, cluster.namespace)
+    await cluster.until(lambda: finished(cluster, "Complete"))
+    [pod] = await cluster.pods()
+    assert pod["metadata"]["finalizers"] == ["example.com/never"]
+    await cluster.client.delete(POD, pod["metadata"]["name"], cluster.namespace)
+    [held] = await cluster.pods()
+    assert held["metadata"]["deletionTimestamp"]
