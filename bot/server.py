@@ -16,6 +16,8 @@ import uvicorn
 import uvloop
 from starlette.types import ASGIApp
 
+from bot.connections import Connection, close_late
+
 DRAIN_SECONDS = 30.0
 """The time from the first signal until the process ends."""
 _REQUEST_SECONDS = 5
@@ -86,6 +88,7 @@ async def _serve(web: ASGIApp, listener: socket.socket, stopping: asyncio.Future
     server = _Server(
         uvicorn.Config(
             web,
+            http=Connection,
             ws="none",
             lifespan="off",
             access_log=False,
@@ -97,9 +100,11 @@ async def _serve(web: ASGIApp, listener: socket.socket, stopping: asyncio.Future
         )
     )
     serving = asyncio.create_task(server.serve([listener]))
+    limiting = asyncio.create_task(close_late(server.server_state.connections))
     await _first(serving, stopping)
     server.should_exit = True
     await serving
+    limiting.cancel()
 
 
 def _limit_garbage_collection() -> None:

@@ -9,7 +9,7 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -25,17 +25,18 @@ from bot.intake.payload import InvalidPayload
 from bot.intake.signature import verify
 from bot.model.delivery import Delivery, WebhookEffect
 from bot.model.errors import GreenroomError, StoreUnavailable
+from bot.web.bodies import BodyTooLarge, Headers, MemoryExhausted, UnverifiedBodies
 
 LARGEST_BODY = 25 * 1024 * 1024
 """Bytes; GitHub's own limit."""
 
-_LARGE_BODY = 1024 * 1024
-"""Bytes; larger bodies are verified and decoded in a thread, so that they do not block other requests."""
+_LARGE_BODY = 64 * 1024
+"""Bytes; larger bodies, and comments with their Markdown, are verified and parsed in a thread, so that they
+do not block other requests."""
+
+_RETRY = {"Retry-After": "10"}
 
 _HEADER = re.compile(rb"[\x21-\x7e]{1,100}")
-
-Headers = Mapping[bytes, bytes]
-"""Names are in lower case."""
 
 _log = structlog.get_logger(__name__)
 _level = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class WebhookEndpoint:
         self._recorder = recorder
         self._secrets = tuple(secret.encode() for secret in secrets)
         self._telemetry = telemetry
+        self._bodies = UnverifiedBodies()
 
     def route(self) -> Route:
         return Route("/webhooks", self, methods=["POST"])
@@ -98,7 +100,7 @@ class WebhookEndpoint:
 
     async def _respond(self, headers: Headers, receive: Receive) -> Response:
         try:
-            parsed = await self._parse(headers, await _body(headers, receive))
+            parsed = await self._read(headers, receive)
             await self._record(parsed)
         except _Refused as refusal:
             guid = headers.get(b"x-github-delivery", b"")
@@ -108,13 +110,20 @@ class WebhookEndpoint:
                 status=refusal.status,
                 reason=str(refusal),
             )
-            return _json({"error": str(refusal)}, refusal.status)
+            return _json({"error": str(refusal)}, refusal.status, _RETRY if refusal.status == 503 else None)
         return _json({"recorded": parsed.delivery.guid}, 202)
 
-    async def _parse(self, headers: Headers, body: bytes) -> ParsedDelivery:
-        if len(body) > _LARGE_BODY:
-            return await asyncio.to_thread(_verify_and_parse, self._secrets, headers, body)
-        return _verify_and_parse(self._secrets, headers, body)
+    async def _read(self, headers: Headers, receive: Receive) -> ParsedDelivery:
+        with self._bodies.body() as unverified:
+            try:
+                body = await unverified.read(headers, receive, LARGEST_BODY)
+            except BodyTooLarge:
+                raise _Refused(413, f"The body exceeds {LARGEST_BODY // 1024**2} MB.") from None
+            except MemoryExhausted:
+                raise _Refused(503, "Too many large requests at once. Redeliver it.") from None
+            if len(body) > _LARGE_BODY or headers.get(b"x-github-event") == b"issue_comment":
+                return await asyncio.to_thread(_verify_and_parse, self._secrets, headers, body)
+            return _verify_and_parse(self._secrets, headers, body)
 
     async def _record(self, parsed: ParsedDelivery) -> None:
         delivery = parsed.delivery
@@ -144,29 +153,5 @@ def _header(headers: Headers, name: str) -> str:
     return value.decode()
 
 
-async def _body(headers: Headers, receive: Receive) -> bytes:
-    """The whole body; stops reading at the limit, whatever the Content-Length."""
-    announced = headers.get(b"content-length", b"")
-    if announced.isdigit() and int(announced[:20]) > LARGEST_BODY:
-        raise _too_large()
-    chunks: list[bytes] = []
-    size = 0
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientDisconnect
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > LARGEST_BODY:
-            raise _too_large()
-        more = message.get("more_body", False)
-    return b"".join(chunks)
-
-
-def _json(content: dict[str, str], status: int) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")
-
-
-def _too_large() -> _Refused:
-    return _Refused(413, f"The body exceeds {LARGEST_BODY // 1024**2} MB.")
+def _json(content: dict[str, str], status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(msgspec.json.encode(content), status, headers, media_type="application/json")

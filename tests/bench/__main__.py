@@ -9,12 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import calls, deliveries, rollout, sweeps, transactions
+from tests.bench import calls, deliveries, flood, rollout, sweeps, transactions
 from tests.bench.figures import Figures
 
 BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Figures]]] = {
     "deliveries": deliveries.bench,
     "calls": calls.bench,
+    "flood": flood.bench,
     "rollout": rollout.bench,
     "sweeps": sweeps.bench,
     "transactions": transactions.bench,

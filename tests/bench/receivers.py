@@ -18,6 +18,7 @@ from bot.logging import set_up_logging
 from bot.server import listen, run
 from bot.store import Store
 from bot.web.application import create_application
+from bot.web.health import health_routes
 from bot.web.metrics import Metrics
 from bot.web.webhooks import WebhookEndpoint
 from tests.bench.load import SECRET
@@ -41,7 +42,7 @@ class Verify:
 
 
 class Greenroom:
-    """The webhook route with metrics and store."""
+    """The webhook route with health, metrics and store."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -50,7 +51,7 @@ class Greenroom:
         self._store = await Store.open(self._url)
         await self._store.migrate()
         endpoint = WebhookEndpoint(self._store.deliveries, [SECRET.decode()], Metrics())
-        self.web = create_application([endpoint.route()])
+        self.web = create_application([endpoint.route(), *health_routes({})])
 
     async def drain(self, timeout_seconds: float) -> None:
         await self._store.close()

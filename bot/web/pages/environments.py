@@ -21,6 +21,7 @@ from bot.model.person import Person
 from bot.model.repository import Repository
 from bot.model.work import ScheduledWork, WorkKey
 from bot.web.pages.access import Access
+from bot.web.pages.parameters import NAME, REPOSITORY
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
 
@@ -78,7 +79,7 @@ class EnvironmentPages:
     def routes(self) -> list[Route]:
         return [
             Route("/", self.dashboard),
-            Route("/environments/{kind}/{repository:int}/{name}", self.environment),
+            Route(f"/environments/{{kind}}/{REPOSITORY}/{NAME}", self.environment),
         ]
 
     async def dashboard(self, request: Request) -> Response:

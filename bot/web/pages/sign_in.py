@@ -53,11 +53,10 @@ class SignInPages:
         return self._site.page("sign_in.html", None, next_path=next_path)
 
     async def begin(self, request: Request) -> Response:
-        form = await request.form(max_files=0, max_fields=5, max_part_size=4096)
         attempt = SignInAttempt(
             state=secrets.token_urlsafe(32),
             verifier=secrets.token_urlsafe(48),
-            next_path=own_path(str(form.get("next", "/"))),
+            next_path=own_path(request.query_params.get("next", "/")),
         )
         digest = hashlib.sha256(attempt.verifier.encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

@@ -18,6 +18,7 @@ from bot.model.promotion import StageRecord
 from bot.model.repository import Repository
 from bot.promotions.views import PipelineView, StageView
 from bot.web.pages.access import Access
+from bot.web.pages.parameters import NAME, REPOSITORY
 from bot.web.pages.session import Sessions
 from bot.web.pages.site import Site
 
@@ -57,8 +58,8 @@ class StagePages:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/stages/{repository:int}", self.pipeline),
-            Route("/stages/{repository:int}/{name}", self.stage),
+            Route(f"/stages/{REPOSITORY}", self.pipeline),
+            Route(f"/stages/{REPOSITORY}/{NAME}", self.stage),
         ]
 
     async def pipeline(self, request: Request) -> Response:

@@ -16,6 +16,7 @@ from bot.model.environment import EnvironmentKey
 from bot.model.work import WorkKey
 from bot.store import Store
 from bot.web.application import create_application
+from bot.web.bodies import UNVERIFIED_BYTES
 from bot.web.metrics import Metrics
 from bot.web.webhooks import LARGEST_BODY, NoSecret, WebhookEndpoint
 from tests.webhooks import SECRET, Webhook, changed, fixture, signed
@@ -143,6 +144,26 @@ async def test_webhook_rejects_large_body_while_reading(bot: Bot, announced: dic
     answer = await bot.client.post("/webhooks", content=endless(), headers=announced)
     assert answer.status_code == 413
     assert sent <= 26
+
+
+async def test_webhooks_beyond_the_memory_of_unverified_bodies_are_retried(
+    bot: Bot,
+) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def large() -> AsyncIterator[bytes]:
+        yield b" " * (UNVERIFIED_BYTES // 4 - 1000)
+        started.set()
+        await go_on.wait()
+        yield b" "
+
+    floods = [asyncio.create_task(bot.client.post("/webhooks", content=large())) for _ in range(5)]
+    await started.wait()
+    assert (await bot.post(fixture("ping"))).status_code == 202
+    go_on.set()
+    answers = await asyncio.gather(*floods)
+    assert sorted(answer.status_code for answer in answers) == [401, 401, 401, 401, 503]
+    assert [answer.headers["Retry-After"] for answer in answers if answer.status_code == 503] == ["10"]
 
 
 async def test_webhook_of_disconnected_client_has_no_effect(bot: Bot) -> None:

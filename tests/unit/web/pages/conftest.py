@@ -81,7 +81,7 @@ class FakeDiagnostics:
 class Browser(httpx.AsyncClient):
     async def begin(self, next_path: str = "/") -> str:
         """Starts a sign-in; returns the state sent to GitHub."""
-        sent = await self.post("/sign-in", data={"next": next_path})
+        sent = await self.post("/sign-in", params={"next": next_path})
         assert sent.status_code == 303
         return parse_qs(urlsplit(sent.headers["location"]).query)["state"][0]
 

@@ -31,7 +31,7 @@ async def test_sign_in_returns_to_the_requested_page(
 
 
 async def test_sign_in_sends_redirect_uri_and_challenge(web: WebFixture) -> None:
-    sent = await web.browser().post("/sign-in", data={"next": "/"})
+    sent = await web.browser().post("/sign-in", params={"next": "/"})
     query = parse_qs(urlsplit(sent.headers["location"]).query)
     assert query["redirect_uri"] == [f"{URL}/sign-in/callback"]
     assert len(query["code_challenge"][0]) == 43
@@ -123,7 +123,7 @@ async def test_links_and_cookies_keep_the_path_prefix(web: WebFixture) -> None:
     below = WebFixture(web.store, web.clock, f"{URL}/greenroom")
     browser = below.browser()
     assert (await browser.get("/")).headers["location"] == "/greenroom/sign-in"
-    assert 'action="/greenroom/sign-in"' in (await browser.get("/sign-in")).text
+    assert 'action="/greenroom/sign-in?next=/"' in (await browser.get("/sign-in")).text
     sent = await browser.post("/sign-in")
     assert "Path=/greenroom;" in sent.headers["set-cookie"]
     assert "greenroom.example.com%2Fgreenroom%2Fsign-in%2Fcallback" in sent.headers["location"]

@@ -98,12 +98,22 @@ async def test_stages_of_unreadable_repository_are_not_found(staged: WebFixture,
 
 
 @pytest.mark.parametrize(
-    "path", ["/stages/999", "/stages/999/integration", f"/stages/{REPOSITORY.id}/nowhere"]
+    "path",
+    [
+        "/stages/999",
+        "/stages/999/integration",
+        f"/stages/{REPOSITORY.id}/nowhere",
+        f"/stages/{2**63}",
+        f"/stages/{2**70}/integration",
+        f"/stages/{REPOSITORY.id}/%00",
+        f"/environments/stage/{2**70}/integration",
+        f"/environments/preview/{REPOSITORY.id}/%00",
+    ],
 )
 async def test_missing_stage_is_not_found(staged: WebFixture, path: str) -> None:
     answer = await (await staged.signed_in(ADA)).get(path)
     assert answer.status_code == 404
-    assert "Not found" in answer.text
+    assert "not found" in answer.text.lower()
 
 
 async def test_empty_stage_is_shown_as_empty(staged: WebFixture) -> None:

@@ -1,0 +1,200 @@
+"""HTTP connections with limits on what a peer can hold before its request is verified.
+
+uvicorn limits neither size nor time of a header that httptools parses, nor the time of a body.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Iterable
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_CONNECTIONS = 512
+"""Then the connection whose peer has been silent for longest is closed for a new one."""
+MAX_HEADER_BYTES = 32 * 1024
+MAX_HEADERS = 100
+_MAX_PIPELINED = 8
+"""Requests of one connection that wait for the response to the one before."""
+
+HEADER_SECONDS = 10.0
+"""From the start of the connection, or of the next request on it."""
+BODY_SECONDS = 10.0
+"""Grows by one second for each `BODY_RATE` bytes received, up to `LONGEST_BODY_SECONDS`."""
+BODY_RATE = 16 * 1024
+LONGEST_BODY_SECONDS = 60.0
+WRITE_SECONDS = 30.0
+"""For a peer that does not read its response."""
+_CHECK_SECONDS = 1.0
+
+_log = structlog.get_logger(__name__)
+
+
+class _State(Enum):
+    HEADER = auto()
+    BODY = auto()
+    RESPONSE = auto()
+    """The request is complete, and its response is not."""
+    IDLE = auto()
+    """Between two requests; uvicorn's keep-alive timeout applies."""
+
+
+class _Refused(Exception):
+    """Ends the parsing of a request."""
+
+
+class Connection(HttpToolsProtocol):
+    """The callbacks of asyncio and of httptools' parser, which follow the state of the connection."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._stalled: float | None = None
+        """Since when the peer reads nothing of a response."""
+        self._refusal = HTTPStatus.BAD_REQUEST
+        self._begun = False
+        """Whether a part of a header was received."""
+        self._enter(_State.HEADER)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        _make_room(self.connections)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        # In pieces, so that a header is refused before all that was read of it is parsed.
+        for start in range(0, len(data), MAX_HEADER_BYTES):
+            if self.transport.is_closing():
+                return
+            piece = data[start : start + MAX_HEADER_BYTES]
+            if self._state is _State.IDLE:
+                self._enter(_State.HEADER)
+            in_header = self._state is _State.HEADER
+            super().data_received(piece)
+            if in_header and self._state is _State.HEADER:
+                self._begun = True
+                self._unparsed += len(piece)
+                if self._unparsed > MAX_HEADER_BYTES:
+                    self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        if len(self.pipeline) >= _MAX_PIPELINED:
+            raise _Refused
+        self._enter(_State.HEADER)
+        self._begun = True
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        self._count(len(url))
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count(len(name) + len(value))
+        if len(self.headers) >= MAX_HEADERS:
+            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise _Refused
+        super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._enter(_State.BODY)
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._received += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._enter(_State.IDLE if self.cycle.response_complete else _State.RESPONSE)
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._state is _State.RESPONSE and self.cycle.response_complete:
+            self._enter(_State.IDLE)
+
+    def pause_writing(self) -> None:
+        self._stalled = self.loop.time()
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        self._stalled = None
+        super().resume_writing()
+
+    def send_400_response(self, msg: str) -> None:
+        """uvicorn calls it when the parser failed, for which `_refusal` is the reason."""
+        self._refuse(self._refusal)
+
+    def close_if_late(self, now: float) -> bool:
+        """Closes the connection if its peer has exceeded a deadline."""
+        waited = now - self._since
+        if self.transport.is_closing() or self._stalled is not None:
+            late = now - (self._stalled or self._since) > WRITE_SECONDS
+        elif self._state is _State.BODY:
+            late = waited > min(BODY_SECONDS + self._received / BODY_RATE, LONGEST_BODY_SECONDS)
+        else:
+            late = self._state is _State.HEADER and waited > HEADER_SECONDS
+        if late:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        return late
+
+    @property
+    def waiting_since(self) -> float | None:
+        """Since when the connection waits for its peer; None while a response is due."""
+        return None if self._state is _State.RESPONSE else self._since
+
+    def _enter(self, state: _State) -> None:
+        self._state = state
+        self._since = self.loop.time()
+        self._received = self._unparsed = 0
+        self._begun = False
+
+    def _count(self, size: int) -> None:
+        self._received += size
+        if self._received > MAX_HEADER_BYTES:
+            self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            raise _Refused
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Closes the connection, with a response if the peer expects one now and can read it."""
+        if self.transport.is_closing() or self.transport.get_write_buffer_size():
+            self.transport.abort()
+            return
+        if self._expects_response():
+            message = f"{status.phrase}\n"
+            self.transport.write(
+                f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
+                f"content-length: {len(message)}\r\nconnection: close\r\n\r\n{message}".encode()
+            )
+        self.transport.close()
+
+    def _expects_response(self) -> bool:
+        if self._state is _State.HEADER:
+            return self._begun and (self.cycle is None or self.cycle.response_complete)
+        return self._state is _State.BODY and not self.cycle.response_started
+
+
+async def close_late(connections: Iterable[object]) -> None:
+    """Closes connections that exceed a deadline, until it is cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(_CHECK_SECONDS)
+        now = loop.time()
+        own = [connection for connection in connections if isinstance(connection, Connection)]
+        closed = sum(connection.close_if_late(now) for connection in own)
+        if closed:
+            _log.info("slow connections closed", count=closed)
+
+
+def _make_room(connections: Collection[object]) -> None:
+    if len(connections) < MAX_CONNECTIONS:
+        return
+    waiting = {
+        connection: connection.waiting_since
+        for connection in connections
+        if isinstance(connection, Connection) and not connection.transport.is_closing()
+    }
+    since = {connection: time for connection, time in waiting.items() if time is not None}
+    if since:
+        min(since, key=since.__getitem__).transport.abort()
