@@ -53,10 +53,12 @@ def line_of(lines: Mapping[Path, int], path: Path) -> int:
     return lines.get(path, 1)
 
 
-def yaml_documents(text: str, nodes: int = 0, resolve: Resolve = scalar) -> Iterator[Document]:
+def yaml_documents(
+    text: str, nodes: int = 0, resolve: Resolve = scalar, limit: int = MAX_NODES
+) -> Iterator[Document]:
     """The documents of a YAML text. `nodes` is the number of values read before. Raises DocumentError."""
     try:
-        yield from _Composer(text, nodes, resolve).documents()
+        yield from _Composer(text, nodes, resolve, limit).documents()
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise DocumentError(str(error.problem), line) from None
@@ -67,8 +69,9 @@ def yaml_documents(text: str, nodes: int = 0, resolve: Resolve = scalar) -> Iter
 class _Composer:
     """Builds values from parser events, so that limits apply before aliases are expanded."""
 
-    def __init__(self, text: str, nodes: int, resolve: Resolve) -> None:
+    def __init__(self, text: str, nodes: int, resolve: Resolve, limit: int) -> None:
         self._resolve = resolve
+        self._limit = limit
         self._events: Iterator[Any] = yaml.parse(text, Loader=_Loader)
         self._nodes = nodes
         self._anchors: dict[str, tuple[Any, int]] = {}
@@ -158,8 +161,8 @@ class _Composer:
 
     def _count(self, event: Any, size: int) -> None:
         self._nodes += size
-        if self._nodes > MAX_NODES:
-            raise _error(event, f"more than {MAX_NODES} values, with aliases counted in full")
+        if self._nodes > self._limit:
+            raise _error(event, f"more than {self._limit} values, with aliases counted in full")
 
 
 def _error(event: Any, problem: str) -> yaml.MarkedYAMLError:

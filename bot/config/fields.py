@@ -52,6 +52,8 @@ def _quantity(value: object) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 Quantity = Annotated[str, BeforeValidator(_quantity)]
+Pattern = Annotated[str, Field(min_length=1, max_length=200)]
+"""A glob pattern; see patterns.py."""
 RelativePath = Annotated[str, AfterValidator(_relative_path)]
 Label = Annotated[
     str,

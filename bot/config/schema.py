@@ -8,7 +8,16 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from bot.config.fields import Duration, EnvironmentSection, Job, Label, RelativePath, Strict, matching
+from bot.config.fields import (
+    Duration,
+    EnvironmentSection,
+    Job,
+    Label,
+    Pattern,
+    RelativePath,
+    Strict,
+    matching,
+)
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.image_reference import split_reference
@@ -97,7 +106,7 @@ class Route(Strict):
 
 
 class Seed(Job):
-    files: tuple[str, ...] = Field(default=(), max_length=20)
+    files: tuple[Pattern, ...] = Field(default=(), max_length=20)
     """Glob patterns of files in the commit."""
 
 
@@ -115,7 +124,7 @@ class Data(Strict):
 class Skip(Strict):
     drafts: bool = False
     bots: bool = True
-    paths_only: tuple[str, ...] = ()
+    paths_only: tuple[Pattern, ...] = Field(default=(), max_length=50)
     """A pull request is skipped when every changed path matches one of these patterns."""
     labels: tuple[str, ...] = ()
 

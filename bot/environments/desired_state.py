@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from bot.config.patterns import path_matches
+from bot.config.patterns import any_path_matcher
 from bot.config.schema import Configuration, Skip
 from bot.environments.reasons import Destroyed, EnvironmentReason, ForkNotAllowed, PlainReason, SkippedLabel
 from bot.model.delivery import RemovalNotice
@@ -102,8 +102,6 @@ def _skip_reason(
     for label in skip.labels:
         if label in pull.labels:
             return SkippedLabel(label)
-    if changed_paths and all(
-        any(path_matches(path, pattern) for pattern in skip.paths_only) for path in changed_paths
-    ):
+    if changed_paths and all(map(any_path_matcher(skip.paths_only).fullmatch, changed_paths)):
         return PlainReason.SKIPPED_PATHS
     return None

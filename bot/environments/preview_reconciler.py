@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 
@@ -188,7 +189,8 @@ class PreviewReconciler:
         paths = None
         if unread and needs_paths(context.configuration):
             paths = await self._ports.pull_requests.changed_paths(pull.repository, pull.number)
-        desired = after_configuration(pull, context.configuration, paths)
+        # In a thread: up to 3000 paths and 50 patterns.
+        desired = await asyncio.to_thread(after_configuration, pull, context.configuration, paths)
         if isinstance(desired, Absent):
             context.update_attempt(replace(context.attempt, configuration=text))
         elif unread:

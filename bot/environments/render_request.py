@@ -8,7 +8,7 @@ from typing import Required, TypedDict, Unpack
 
 from bot.config.fields import Job
 from bot.config.loader import CONFIG_FILE
-from bot.config.patterns import path_matches
+from bot.config.patterns import any_path_matcher
 from bot.config.schema import Configuration, Seed
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import ManifestRefused
@@ -82,7 +82,8 @@ def manifests_request(configuration: Configuration, **fields: Unpack[RequestFiel
 def _seed(seed: Seed, files: Mapping[str, bytes]) -> JobRequest:
     selected: dict[str, bytes] = {}
     for pattern in seed.files:
-        matching = {path: content for path, content in files.items() if path_matches(path, pattern)}
+        matches = any_path_matcher((pattern,)).fullmatch
+        matching = {path: content for path, content in files.items() if matches(path)}
         if not matching:
             problem = "matches no file of this commit (files above 5 MiB are ignored)"
             raise ManifestRefused(f"{CONFIG_FILE}, data.seed.files: {pattern!r} {problem}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from bot.environments.context import ReconcileContext
@@ -29,7 +30,8 @@ async def render(context: ReconcileContext) -> Outcome:
 
 async def _render(context: ReconcileContext) -> Bundle:
     environment, target, commit = context.environment, context.overrides.target, context.commit
-    request = render_request(
+    request = await asyncio.to_thread(  # patterns of seed files, on all files of the commit
+        render_request,
         context.loaded_configuration,
         host=context.host,
         environment=environment.key,
