@@ -5,8 +5,10 @@ from __future__ import annotations
 import difflib
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import Enum, auto
 
 from bot.commands.comment_text import visible_commands
 from bot.commands.table import COMMANDS, STAGE_VERBS, Verb
@@ -14,7 +16,10 @@ from bot.commands.table import COMMANDS, STAGE_VERBS, Verb
 LONGEST = 65_536
 """Longest comment on GitHub."""
 
-_LINE = re.compile(r"/([A-Za-z][A-Za-z-]{0,39})(?:[ \t]+(.*?))?[ \t]*")
+MAX_COMMANDS = 50
+"""Most lines of a comment that can be commands; suggestions for a mistyped one take long to find."""
+
+_LINE = re.compile(r"/([A-Za-z][A-Za-z-]{0,39})(?:[ \t](.*))?")
 _DURATION = re.compile(r"([1-9][0-9]{0,4})(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _NEAR = 0.7
@@ -38,11 +43,20 @@ class UnknownCommand:
     """Suggestions."""
 
 
+class TooManyCommands(Enum):
+    """A comment with more than MAX_COMMANDS lines that can be commands, of which at least one is."""
+
+    TOO_MANY_COMMANDS = auto()
+
+
+TOO_MANY_COMMANDS = TooManyCommands.TOO_MANY_COMMANDS
+
+
 @dataclass(frozen=True, slots=True)
 class ParsedComment:
     """The first command of a comment, and the number of further ones, which are ignored."""
 
-    first: Command | UnknownCommand
+    first: Command | UnknownCommand | TooManyCommands
     more: int = 0
 
 
@@ -50,9 +64,14 @@ def parse(body: str) -> ParsedComment | None:
     """None for ordinary text, such as a path at the start of a line, and for commands of other bots."""
     if len(body) > LONGEST or "/" not in body:
         return None
-    if not any(_parse_line(line) for line in re.split(r"[\r\n]", body) if line.startswith("/")):
+    written = _candidates(re.split(r"[\r\n]", body))
+    if len(written) <= MAX_COMMANDS and not any(map(_parse_line, written)):
         return None  # Most comments end here, before their Markdown is parsed.
-    commands = [command for line in visible_commands(body) if (command := _parse_line(line)) is not None]
+    visible = _candidates(visible_commands(body))
+    if len(visible) > MAX_COMMANDS:
+        has_command = any(match[1].lower() in _WORDS for match in visible)
+        return ParsedComment(TOO_MANY_COMMANDS) if has_command else None
+    commands = [command for match in visible if (command := _parse_line(match)) is not None]
     return ParsedComment(commands[0], len(commands) - 1) if commands else None
 
 
@@ -61,10 +80,12 @@ def digest(body: str) -> str:
     return hashlib.sha256(body.encode(errors="replace")).hexdigest()[:32]
 
 
-def _parse_line(line: str) -> Command | UnknownCommand | None:
-    match = _LINE.fullmatch(line)
-    if match is None:
-        return None
+def _candidates(lines: Iterable[str]) -> list[re.Match[str]]:
+    """Lines of the form of a command."""
+    return [match for line in lines if line.startswith("/") and (match := _LINE.fullmatch(line))]
+
+
+def _parse_line(match: re.Match[str]) -> Command | UnknownCommand | None:
     word, rest = match[1].lower(), " ".join((match[2] or "").lower().split())
     verbs = _WORDS.get(word)
     if verbs is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -9,7 +10,7 @@ from datetime import timedelta
 import structlog
 
 from bot.commands.decision import CommandDecision, Situation, decide
-from bot.commands.grammar import UnknownCommand, digest, parse
+from bot.commands.grammar import TOO_MANY_COMMANDS, UnknownCommand, digest, parse
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import CommandStore, CommentPort, EnvironmentReader
 from bot.commands.stage_commands import StageCommands
@@ -78,12 +79,14 @@ class CommandHandler:
         )
 
     async def _decide(self, recorded: RecordedCommand, comment: PostedComment) -> CommandDecision | None:
-        parsed = parse(comment.body)
+        parsed = await asyncio.to_thread(parse, comment.body)  # hostile Markdown takes long
         if parsed is None or digest(comment.body) != recorded.digest:
             return CommandDecision(Outcome(Result.EDITED))
         command = parsed.first
         if isinstance(command, UnknownCommand):
             return CommandDecision(Outcome(Result.UNKNOWN, typed=command.typed, nearest=command.nearest))
+        if command is TOO_MANY_COMMANDS:
+            return CommandDecision(Outcome(Result.TOO_MANY))
         ports, key = self._ports, EnvironmentKey.preview(recorded.repository.id, recorded.number)
         pull = await ports.pull_requests.pull_request(recorded.repository, recorded.number)
         if pull is None:

@@ -43,6 +43,8 @@ class Result(StrEnum):
     """Not executed; the outcome has the reason."""
     FORBIDDEN = "forbidden"
     UNKNOWN = "mistyped"
+    TOO_MANY = "too_many"
+    """The comment has more lines that can be commands than are parsed."""
     EDITED = "edited"
 
 

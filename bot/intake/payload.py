@@ -7,6 +7,8 @@ versions can be read.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar, get_args
 
 import msgspec
@@ -143,12 +145,14 @@ def _reject_constant(constant: str) -> None:
 
 def _lenient(kind: type[_F], value: dict[str, Any]) -> _F:
     """Builds the struct from the valid fields; the others keep their default."""
-    fields = {
-        field.name: _converted(field.type, value[field.encode_name])
-        for field in msgspec.structs.fields(kind)
-        if field.encode_name in value
-    }
-    return kind(**fields)
+    types = _types(kind)
+    return kind(**{types[name][0]: _converted(types[name][1], value[name]) for name in types.keys() & value})
+
+
+@cache
+def _types(kind: type[_Fields]) -> Mapping[str, tuple[str, Any]]:
+    """Attribute and type of each field by its name in JSON."""
+    return {field.encode_name: (field.name, field.type) for field in msgspec.structs.fields(kind)}
 
 
 def _converted(kind: Any, value: Any) -> Any:

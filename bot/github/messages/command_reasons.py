@@ -42,6 +42,7 @@ def _reason(outcome: Outcome, verb: Verb) -> str:  # one case per result
             | Result.STARTED
             | Result.DONE
             | Result.UNKNOWN
+            | Result.TOO_MANY
             | Result.EDITED
         ):
             return ""

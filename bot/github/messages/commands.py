@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
+from bot.commands.grammar import MAX_COMMANDS
 from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import COMMANDS, StageVerb, Verb, required_role
 from bot.environments.views import EnvironmentView
@@ -165,6 +166,13 @@ def _unknown(outcome: Outcome) -> str:
     return f"{unknown} {bullet_list(suggestions, 'Did you mean:')}"
 
 
+def _too_many(_: Outcome) -> str:
+    return (
+        f"More than {MAX_COMMANDS} lines of the comment begin with `/`, so no command was executed. "
+        "Post the command in a comment of its own."
+    )
+
+
 def _edited(_: Outcome) -> str:
     return (
         "The comment was edited before it was processed, so no command was executed. "
@@ -186,6 +194,7 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
     Result.REFUSED: _refused,
     Result.FORBIDDEN: _forbidden,
     Result.UNKNOWN: _unknown,
+    Result.TOO_MANY: _too_many,
     Result.EDITED: _edited,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import timedelta
 
 import pytest
@@ -9,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.commands.comment_text import visible_commands
-from bot.commands.grammar import Command, ParsedComment, UnknownCommand, parse
+from bot.commands.grammar import (
+    LONGEST,
+    MAX_COMMANDS,
+    TOO_MANY_COMMANDS,
+    Command,
+    ParsedComment,
+    UnknownCommand,
+    parse,
+)
 from bot.commands.table import COMMANDS, Verb
 
 
@@ -136,6 +145,37 @@ def test_first_command_counts_and_others_are_counted() -> None:
     assert parse("/extend 24h\n/status\nand\n/why") == ParsedComment(
         Command(Verb.EXTEND, timedelta(days=1)), more=2
     )
+
+
+@pytest.mark.parametrize("line", ["/preview", "/p", "/previw", "/lock a"])
+def test_number_of_commands_is_capped(line: str) -> None:
+    allowed = "\n".join([*[line] * (MAX_COMMANDS - 1), "/why"])
+    assert parse(allowed) is not None
+    too_many = ParsedComment(TOO_MANY_COMMANDS)
+    assert parse(f"{allowed}\n/why") == too_many
+    assert parse("\n".join([line] * 20_000)) in (too_many, None)
+
+
+def test_many_lines_with_slashes_that_are_no_commands_are_ordinary_text() -> None:
+    assert parse("\n".join(["/users", "/orders"] * 100)) is None
+    assert parse("\n".join(["/var/lib"] * 1000 + ["", "/why"])) == ParsedComment(Command(Verb.WHY))
+    hidden = "\n".join(["```", *["/users"] * 1000, "/help", "```", "/why"])
+    assert parse(hidden) == ParsedComment(Command(Verb.WHY))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/p\n" * 21_845,
+        "/preview\n" * 7000,
+        "/previw\n" * 8000,
+        "/preview" + " " * 40_000 + "x" + " " * 20_000,
+    ],
+)
+def test_commands_without_number_take_little_time(text: str) -> None:
+    started = time.process_time()
+    parse(text[:LONGEST])
+    assert time.process_time() - started < 0.8, "Markdown included; the intake parses comments in a thread"
 
 
 def test_usages_in_the_table_are_parsed() -> None:

@@ -112,6 +112,7 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     "stage-refused": (Outcome(Result.REFUSED, Verb.APPROVE, reason=f"There is no stage {HOSTILE}."), None),
     "forbidden": (replace(ASKED, result=Result.FORBIDDEN, role=Role.READ), None),
     "edited": (Outcome(Result.EDITED), None),
+    "too-many": (Outcome(Result.TOO_MANY), None),
     "mistyped": (Outcome(Result.UNKNOWN, typed="/prevew", nearest=(Verb.PREVIEW, Verb.REFRESH)), None),
     "mistyped-with-hostile-words": (
         Outcome(Result.UNKNOWN, typed=f"/extend {HOSTILE}", nearest=(Verb.EXTEND,)),

@@ -1,0 +1,36 @@
+"""Measures what occupies an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class LongestCallback:
+    """Processor time of the longest callback in this thread; what runs in other threads does not count."""
+
+    seconds = 0.0
+    callback = ""
+
+
+@contextmanager
+def longest_callback() -> Iterator[LongestCallback]:
+    """Each step of a coroutine is a callback."""
+    longest, run = LongestCallback(), asyncio.events.Handle._run
+
+    def measured(handle: Any) -> None:
+        started = time.thread_time()
+        run(handle)
+        seconds = time.thread_time() - started
+        if seconds > longest.seconds:
+            longest.seconds, longest.callback = seconds, repr(handle)
+
+    with_time: Any = asyncio.events.Handle
+    with_time._run = measured
+    try:
+        yield longest
+    finally:
+        with_time._run = run
