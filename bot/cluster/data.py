@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import msgspec
+
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import (
     CONFIG_MAP,
@@ -21,7 +23,7 @@ from bot.cluster.client.kinds import (
 from bot.cluster.names import ENVIRONMENT, RECORD, data_job, own_labels
 from bot.cluster.pod_templates import claims
 from bot.environments.ports import Fence
-from bot.model.data import DataRecord, JobRecord
+from bot.model.data import DataRecord
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Manifest
 
@@ -110,10 +112,8 @@ def _names(objects: Sequence[Object]) -> list[str]:
 
 def _parse(config_map: Object) -> DataRecord | None:
     try:
-        value = json.loads((config_map.get("data") or {})[_KEY])
-        migrations, seed = JobRecord(**value.pop("migrations")), JobRecord(**value.pop("seed"))
-        return DataRecord(**value, migrations=migrations, seed=seed)
-    except (KeyError, TypeError, ValueError):
+        return msgspec.json.decode((config_map.get("data") or {})[_KEY], type=DataRecord)
+    except (KeyError, msgspec.MsgspecError, RecursionError):
         return None
 
 

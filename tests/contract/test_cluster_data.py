@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import pytest
+
 from bot.cluster.client.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
@@ -14,6 +16,7 @@ from bot.cluster.client.kinds import (
     SERVICE,
     STATEFUL_SET,
 )
+from bot.cluster.names import RECORD
 from bot.model.data import DataRecord, JobRecord
 from bot.model.manifest import Bundle, Wave
 from tests.contract.cluster_harness import Harness, Running, eventually, open_fence
@@ -78,6 +81,29 @@ async def test_data_record_is_stored_in_the_namespace(harness: Harness):
     assert await harness.data.data(harness.namespace, harness.key) == record
     await harness.workloads.prune(harness.namespace, harness.render(), open_fence)
     assert await harness.data.data(harness.namespace, harness.key) == record
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "null",
+        "7",
+        "[]",
+        "{}",
+        "{",
+        '{"reseeds": "2", "commit": "c"}',
+        '{"reseeds": 2, "commit": "c", "seed": null}',
+        '{"reseeds": 2, "commit": "c", "unknown": ' + "[" * 100_000,
+    ],
+)
+async def test_invalid_data_record_counts_as_absent(harness: Harness, content: str):
+    await harness.prepare()
+    record = DataRecord(2, "c" * 40)
+    await harness.data.record_data(harness.namespace, harness.key, record, open_fence)
+    [stored] = (await harness.api.list(CONFIG_MAP, harness.namespace, fields=f"metadata.name={RECORD}")).items
+    metadata = {name: stored["metadata"][name] for name in ("name", "namespace", "labels")}
+    await harness.api.apply({**stored, "metadata": metadata, "data": {"record.json": content}})
+    assert await harness.data.data(harness.namespace, harness.key) is None
 
 
 async def test_data_survives_a_push_until_the_namespace_is_deleted(harness: Harness):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ _MAX_STDERR = 4000
 _CHUNK = 64 * 1024
 _STOP_SECONDS = 5.0
 MIB = 2**20
+_CRASH = re.compile(r"^(?:fatal error|panic): (.*)$", re.MULTILINE)
+"""What Go's runtime prints before the stacks of all goroutines."""
+_MEMORY = re.compile(r"out of memory|cannot allocate memory|failed to create new OS thread")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,7 @@ async def run(
     )
     assert process.stdout is not None, "it is a pipe"
     assert process.stderr is not None, "it is a pipe"
-    stderr = asyncio.create_task(_read_tail(process.stderr))
+    stderr = asyncio.create_task(_read_ends(process.stderr))
     try:
         async with asyncio.timeout(limits.seconds):
             output = await _read_limited(process.stdout, limits.output)
@@ -66,11 +70,19 @@ async def run(
     finally:
         await _stop(process, stderr)
     if code:
-        raise ToolFailed(_failure(code, limits), await stderr)
+        beginning, end = await stderr
+        crash = _CRASH.search(beginning)
+        raise ToolFailed(_crash(crash[1], limits)) if crash else ToolFailed(_failure(code), end)
     return output
 
 
-def _failure(code: int, limits: Limits) -> str:
+def _crash(error: str, limits: Limits) -> str:
+    if _MEMORY.search(error):
+        return f"needs more than {limits.memory // MIB} MiB of memory"
+    return f"crashed ({error[:200]})"
+
+
+def _failure(code: int) -> str:
     if code == 127:
         return "could not be started"
     return f"was terminated by signal {code - 128}" if code > 128 else "failed"
@@ -100,14 +112,16 @@ async def _read_limited(stream: asyncio.StreamReader, limit: int) -> bytes:
     return bytes(output)
 
 
-async def _read_tail(stream: asyncio.StreamReader) -> str:
-    output = b""
+async def _read_ends(stream: asyncio.StreamReader) -> tuple[str, str]:
+    """The beginning and the end."""
+    beginning = end = b""
     while chunk := await stream.read(_CHUNK):
-        output = (output + chunk)[-_MAX_STDERR:]
-    return output.decode(errors="replace").strip()
+        beginning += chunk[: _MAX_STDERR - len(beginning)]
+        end = (end + chunk)[-_MAX_STDERR:]
+    return beginning.decode(errors="replace"), end.decode(errors="replace").strip()
 
 
-async def _stop(process: asyncio.subprocess.Process, stderr: asyncio.Task[str]) -> str:
+async def _stop(process: asyncio.subprocess.Process, stderr: asyncio.Task[tuple[str, str]]) -> str:
     """Stops a running process; the launcher ends its descendants. Returns the error output."""
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
@@ -122,4 +136,4 @@ async def _stop(process: asyncio.subprocess.Process, stderr: asyncio.Task[str]) 
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
             await process.wait()
-    return await stderr
+    return (await stderr)[1]

@@ -34,7 +34,7 @@ def unpack(archive: IO[bytes], limits: Limits = LIMITS) -> Mapping[str, bytes]:
     Unavailable for an incomplete one.
     """
     files: dict[str, bytes] = {}
-    entries = 0
+    entries = size = 0
     try:
         with tarfile.open(
             fileobj=_LimitedReader(archive, limits.unpacked), mode="r|", bufsize=64 * 1024
@@ -46,6 +46,9 @@ def unpack(archive: IO[bytes], limits: Limits = LIMITS) -> Mapping[str, bytes]:
                 path = _path(member.name)
                 if path is None or not member.isreg() or member.size > limits.file:
                     continue
+                size += member.size  # of a sparse file, more than was read
+                if size > limits.unpacked:
+                    raise _too_large()
                 content = tar.extractfile(member)
                 assert content is not None, "it is a regular file"
                 files[path] = content.read()
@@ -65,8 +68,12 @@ class _LimitedReader(io.RawIOBase):
         chunk = self._unpacked.read(size if size >= 0 else self._left + 1)
         self._left -= len(chunk)
         if self._left < 0:
-            raise Rejected("The commit unpacks to more than 200 MiB.")
+            raise _too_large()
         return chunk
+
+
+def _too_large() -> Rejected:
+    return Rejected("The commit unpacks to more than 200 MiB.")
 
 
 def _path(name: str) -> str | None:

@@ -127,6 +127,22 @@ async def test_run_limits_memory(tmp_path: Path) -> None:
     assert "MemoryError" in error.stderr
 
 
+@pytest.mark.parametrize(
+    ("printed", "message"),
+    [
+        ("fatal error: runtime: out of memory", "needs more than 768 MiB of memory"),
+        ("fatal error: runtime: cannot allocate memory", "needs more than 768 MiB of memory"),
+        ("fatal error: out of memory allocating heap arena metadata", "needs more than 768 MiB of memory"),
+        ("warning: old\\nfatal error: stack overflow", "crashed (stack overflow)"),
+        ("panic: index out of range", "crashed (index out of range)"),
+    ],
+)
+async def test_run_reports_a_crash_of_go_without_stacks(tmp_path: Path, printed: str, message: str) -> None:
+    stacks = "\\n\\ngoroutine 1 [running]:\\nmain.main()" * 400
+    error = await failure(tmp_path, f"import sys; sys.stderr.write('{printed}{stacks}'); sys.exit(2)")
+    assert (str(error), error.stderr) == (message, "")
+
+
 async def test_run_limits_file_sizes(tmp_path: Path) -> None:
     text = f"open({str(tmp_path / 'large')!r}, 'wb').truncate(2**40)"
     error = await failure(tmp_path, text)

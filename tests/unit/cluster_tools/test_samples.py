@@ -134,6 +134,14 @@ async def test_endless_template_times_out() -> None:
     assert message.startswith("`helm template` ")
 
 
+async def test_template_that_needs_much_memory_is_refused_without_a_stack() -> None:
+    files = helm_shop_files()
+    files["chart/templates/bomb.yaml"] = b"{{- range until 100000000 }}{{- end }}"
+    refused = await refusal(files)
+    assert str(refused) == "`helm template` needs more than 768 MiB of memory."
+    assert refused.detail == ""
+
+
 @pytest.mark.parametrize(
     "text",
     [

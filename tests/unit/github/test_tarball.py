@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 
@@ -76,6 +77,24 @@ def test_gzip_bomb_is_rejected_while_unpacking() -> None:
     assert len(bomb.getvalue()) < 10_000
     with pytest.raises(Rejected, match="unpacks to more"):
         unpack(bomb, Limits(unpacked=1_000_000))
+
+
+def _sparse(name: str, size: int) -> bytes:
+    """The header of a file of GNU's old sparse format that is one hole."""
+    header = bytearray(tarfile.TarInfo(name).tobuf(format=tarfile.GNU_FORMAT))
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[483:495] = b"%011o\0" % size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+def test_sparse_files_are_rejected_by_their_unpacked_size() -> None:
+    packed = gzip.compress(b"".join(_sparse(f"{TOP}/{n}", 100_000) for n in range(20)) + bytes(1024))
+    assert len(packed) < 1_000
+    assert unpack(io.BytesIO(packed), Limits(unpacked=2_000_000)).keys() == {str(n) for n in range(20)}
+    with pytest.raises(Rejected, match="unpacks to more"):
+        unpack(io.BytesIO(packed), Limits(unpacked=1_999_999))
 
 
 def test_too_many_files_are_rejected() -> None:
