@@ -57,13 +57,12 @@ class FactsReader:
             return Facts(), retry_at or self.clock() + OUTAGE_RETRY
 
     async def _read(self, promotion: Promotion) -> Facts:
-        # This read makes the next one of the configuration fresh, so no approval is for an older one.
+        # A promotion is never judged by a cached configuration.
+        self.github.contents.forget(promotion.repository)
         closed = False
         if promotion.number is not None:
             pull = await self.github.pull_requests.pull_request(promotion.repository, promotion.number)
             closed = pull is not None and not pull.open and not pull.merged
-        else:
-            await self.github.commits.head(promotion.repository)
         text = await self.github.contents.default_branch_file(promotion.repository, CONFIG_FILE)
         if text is None:
             return Facts(refusal=NoConfiguration())

@@ -63,6 +63,11 @@ class CheckStateReader(CheckReader, Protocol):
         """The state of each check run and commit status by name."""
 
 
+class ConfigurationReader(ContentReader, Protocol):
+    def forget(self, repository: Repository) -> None:
+        """The next read of a file of the default branch asks GitHub, not a cache."""
+
+
 class ProtectionReader(Protocol):
     async def protection(self, repository: Repository, environment: str) -> Protection:
         """The rules of a GitHub Environment; none where there is no such environment."""
@@ -100,7 +105,7 @@ class GitHubReaders:
 
     pull_requests: ReviewReader
     commits: CommitReader
-    contents: ContentReader
+    contents: ConfigurationReader
     checks: CheckStateReader
     protections: ProtectionReader
     teams: TeamReader

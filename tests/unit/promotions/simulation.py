@@ -87,6 +87,8 @@ class GitHub(fakes.FakeGitHub):
         super().__init__()
         self.fuse = fuse
         self.configuration = PIPELINE
+        self.cached: str | None = None
+        """The configuration that reads return until they are made to ask again."""
         self.away = False
         """It returns no files."""
         self.pushed = "a"
@@ -120,7 +122,12 @@ class GitHub(fakes.FakeGitHub):
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         self._check("file")
+        if self.cached is not None:
+            return self.cached
         return await super().default_branch_file(repository, path)
+
+    def forget(self, repository: Repository) -> None:
+        self.cached = None
 
     async def pull_request(self, repository: Repository, number: int) -> PullRequest | None:
         self._check("pull")

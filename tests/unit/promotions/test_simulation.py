@@ -57,6 +57,20 @@ async def test_random_events_keep_the_invariants(seed: int, clock: ManualClock, 
     await _run(Random(seed), clock, tmp_path)
 
 
+async def test_promotion_is_not_judged_by_a_cached_configuration(store: Store, clock: ManualClock) -> None:
+    """Also when the pull request's head changed since its last read."""
+    simulation = PromotionSimulation(store, clock)
+    await simulation.begin()
+    simulation.github.cached = PIPELINE.replace("automatic: true, ", "")
+    simulation.github.configuration = simulation.github.cached.replace(
+        "integration: {}", "integration: {approvals: {count: 1}}"
+    )
+    await simulation.command("promote", "integration", "ada", "a")
+    await simulation.work(20)
+    [promotion] = await simulation.store.promotions.find(SHOP.id)
+    assert promotion.state is PromotionState.AWAITING_APPROVAL
+
+
 async def test_outage_of_github_postpones_the_comparison(store: Store, clock: ManualClock) -> None:
     simulation = PromotionSimulation(store, clock)
     await simulation.begin()
