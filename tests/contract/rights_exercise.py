@@ -74,6 +74,8 @@ class Exercise:
 
         await eventually(in_effect)
         everything = harness.render(*EVERYTHING, POD, seed=job(), checks=(job("smoke"),))
+        kinds = {manifest["kind"] for manifest in (*_objects(everything), *everything.checks.values())}
+        assert {kind.name for kind in IN_MANIFESTS} <= kinds, "a note drops one of the manifests"
         return cls(harness, refusals, everything, harness.render(service(), backend=None))
 
     async def is_refused(self) -> bool:

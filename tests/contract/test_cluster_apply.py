@@ -55,7 +55,7 @@ BUDGET = {
     "apiVersion": "policy/v1",
     "kind": "PodDisruptionBudget",
     "metadata": {"name": "shop"},
-    "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "shop"}}},
+    "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "shop"}}},
 }
 SCALER = {
     "apiVersion": "autoscaling/v2",
