@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,7 +16,9 @@ from bot.cli.common import Json, fail
 
 if TYPE_CHECKING:
     from bot.config.schema import Configuration
+    from bot.github.resources.selection import Member
     from bot.model.manifest import Bundle
+    from bot.model.repository import Repository
 
 _UNKNOWN_DIGEST = "sha256:" + "0" * 64
 _UNKNOWN_COMMIT = "0" * 40
@@ -47,15 +49,15 @@ def render(
     from bot.model.errors import Rejected
 
     given = dict(_image(text) for text in image or ())
-    files = _files(directory)
-    if CONFIG_FILE not in files:
+    file = directory / CONFIG_FILE
+    if not file.is_file():
         fail(f"{directory} has no {CONFIG_FILE}.")
     try:
-        configuration = parse_configuration(files[CONFIG_FILE].decode("utf-8-sig", errors="replace"))
+        configuration = parse_configuration(file.read_text("utf-8-sig", errors="replace"))
         unknown = given.keys() - configuration.images.keys()
         if unknown:
             fail(f"{CONFIG_FILE} has no image {', '.join(sorted(unknown))}.")
-        bundle = asyncio.run(_bundle(directory.resolve().name, configuration, given, files))
+        bundle = asyncio.run(_bundle(directory.resolve(), configuration, given))
     except Rejected as error:
         fail(str(error), error.detail, code=1)
     placeholders = [name for name in configuration.images if name not in given]
@@ -63,12 +65,28 @@ def render(
     typer.echo(_as_json(bundle, notes) if as_json else _as_yaml(bundle, notes), nl=False)
 
 
-async def _bundle(
-    name: str, configuration: Configuration, given: Mapping[str, str], files: Mapping[str, bytes]
-) -> Bundle:
+class _Checkout:
+    """Reads files of a checkout like those of a commit."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    async def default_branch_file(self, repository: Repository, path: str) -> str | None:
+        return (self._directory / path).read_text("utf-8-sig", errors="replace")
+
+    async def files(
+        self, repository: Repository, commit: str, folders: Collection[str]
+    ) -> Mapping[str, bytes]:
+        from bot.github.resources.selection import select
+
+        return select(lambda: _members(self._directory), folders)
+
+
+async def _bundle(directory: Path, configuration: Configuration, given: Mapping[str, str]) -> Bundle:
     from bot.cluster.policy import ClusterPolicy
     from bot.cluster.render import renderer as rendering
     from bot.cluster.render.tools import Tools
+    from bot.environments.commit_files import with_files
     from bot.environments.render_request import render_request
     from bot.model.environment import EnvironmentKey
     from bot.model.naming import host_label, namespace_name
@@ -76,26 +94,29 @@ async def _bundle(
     from bot.model.repository import Repository
     from bot.settings import Domain
 
-    repository = Repository(0, 0, "local", name)
+    repository = Repository(0, 0, "local", directory.name)
     key = EnvironmentKey.preview(0, 0)
     domain = Domain("https", "preview.example.com", None)
-    request = render_request(
-        configuration,
-        host=f"{host_label(key, repository)}.{domain.host}",
-        environment=key,
-        repository=repository,
-        namespace=namespace_name(key, repository),
-        commit=_UNKNOWN_COMMIT,
-        images={
-            image: Image(source.repository, given.get(image, _UNKNOWN_DIGEST))
-            for image, source in configuration.images.items()
-        },
-        files=files,
-        secrets="unknown" if configuration.preview.secrets else "",
-    )
-    return rendering.render(
-        request, await Tools().sources(request), ClusterPolicy("gateways", "public", domain)
-    )
+
+    async def render_files(files: Mapping[str, bytes]) -> Bundle:
+        request = render_request(
+            configuration,
+            host=f"{host_label(key, repository)}.{domain.host}",
+            environment=key,
+            repository=repository,
+            namespace=namespace_name(key, repository),
+            commit=_UNKNOWN_COMMIT,
+            images={
+                image: Image(source.repository, given.get(image, _UNKNOWN_DIGEST))
+                for image, source in configuration.images.items()
+            },
+            files=files,
+            secrets="unknown" if configuration.preview.secrets else "",
+        )
+        policy = ClusterPolicy("gateways", "public", domain)
+        return rendering.render(request, await Tools().sources(request), policy)
+
+    return await with_files(_Checkout(directory), repository, _UNKNOWN_COMMIT, configuration, render_files)
 
 
 def _image(text: str) -> tuple[str, str]:
@@ -105,21 +126,21 @@ def _image(text: str) -> tuple[str, str]:
     return name, digest
 
 
-def _files(directory: Path) -> Mapping[str, bytes]:
-    """The regular files by path, within the limits for commits."""
-    from bot.github.resources.tarball import LIMITS
+def _members(directory: Path) -> Iterator[Member]:
+    """The files and links of a checkout."""
+    from bot.github.resources.selection import Kind, Member
 
-    files: dict[str, bytes] = {}
     for folder, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if name != ".git")
-        for name in sorted(names):
-            path = Path(folder, name)
-            if path.is_symlink() or not path.is_file() or path.stat().st_size > LIMITS.file:
-                continue
-            files[path.relative_to(directory).as_posix()] = path.read_bytes()
-            if len(files) > LIMITS.entries:
-                fail(f"{directory} has more than {LIMITS.entries:,} files. Use a fresh checkout.")
-    return files
+        for name in sorted([*names, *(name for name in folders if Path(folder, name).is_symlink())]):
+            file = Path(folder, name)
+            path = file.relative_to(directory).as_posix()
+            if file.is_symlink():
+                yield Member(path, Kind.LINK, target=os.readlink(file))
+            elif file.is_file():
+                yield Member(path, Kind.FILE, file.stat().st_size, read=file.read_bytes)
+            else:
+                yield Member(path, Kind.OTHER)
 
 
 def _notes(placeholders: list[str], secrets: bool, bundle: Bundle) -> list[str]:

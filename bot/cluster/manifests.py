@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.config.documents import Document, DocumentError, Path, json_document, line_of, yaml_documents
+from bot.model.commit_files import broken_links
 from bot.model.errors import ManifestRefused
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -88,6 +89,7 @@ def _select(files: Mapping[str, bytes], directory: str) -> list[str]:
     if not folder:
         # With manifests at the root, hidden files are configuration, not manifests.
         paths = [path for path in paths if not path.startswith(".")]
+    paths += broken_links(files, folder)  # reading them raises
     where = f"`{folder}/`" if folder else "the repository's root"
     if not paths:
         raise ManifestRefused(f"No manifests (*.yaml, *.yml or *.json) in {where} of this commit.")

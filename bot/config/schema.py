@@ -151,6 +151,13 @@ class Configuration(Strict):
         return pinned or any(stage.follows_default_branch for stage in self.stages.values())
 
     @property
+    def job_images(self) -> tuple[str, ...]:
+        """The images of all Jobs, as written."""
+        data, sections = self.data or Data(), (self.preview, *self.stages_and_demos.values())
+        jobs = [data.migrate, data.seed, *(check.job for section in sections for check in section.checks)]
+        return tuple(dict.fromkeys(job.image for job in jobs if job is not None))
+
+    @property
     def stages_and_demos(self) -> Mapping[str, Stage]:
         """All stages by name, with demos as stages. Names are unique across both."""
         return {**self.stages, **{name: demo.as_stage for name, demo in self.demo.items()}}

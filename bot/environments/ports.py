@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,7 +10,15 @@ from bot.model.ci import Ci
 from bot.model.data import DataRecord
 from bot.model.delivery import RemovalNotice
 from bot.model.environment import Decision, Environment, EnvironmentKey, Status
-from bot.model.manifest import Answer, Bundle, Manifest, NamespaceView, ObjectState, RenderRequest
+from bot.model.manifest import (
+    Answer,
+    Bundle,
+    Manifest,
+    NamespaceView,
+    ObjectState,
+    RenderRequest,
+    RunningContainer,
+)
 from bot.model.pull_request import PullRequest
 from bot.model.quota import NO_CAPS, Caps, QueuePosition
 from bot.model.release import CheckedRelease
@@ -45,8 +53,13 @@ class ContentReader(Protocol):
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         """The file's text on the default branch; None when there is none."""
 
-    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
-        """All regular files of the commit by path; size-capped, links and `..` left out or refused."""
+    async def files(
+        self, repository: Repository, commit: str, folders: Collection[str]
+    ) -> Mapping[str, bytes]:
+        """The files of these files and folders of the commit, perhaps with others, behind links as well.
+
+        Reading one that cannot be used raises ManifestRefused. Raises Rejected above the limits of a folder.
+        """
 
 
 class CheckReader(Protocol):
@@ -87,7 +100,17 @@ class StatusReporter(Protocol):
 
 class ImageResolver(Protocol):
     async def resolve(self, image: str, tag: str) -> str | None:
-        """The digest behind a tag; None while there is no such manifest."""
+        """The digest behind a tag; None while there is no such manifest.
+
+        Raises Unavailable while the registry does not answer or denies access, Rejected for a name or address
+        that is never allowed.
+        """
+
+    async def digests(self, image: str, digest: str) -> Collection[str]:
+        """All digests by which a node may name an image: its own, its platforms', and their configurations'.
+
+        Raises Unavailable and Rejected like `resolve`.
+        """
 
 
 class SecretProvider(Protocol):
@@ -191,8 +214,8 @@ class HealthReader(Protocol):
     async def old_pods(self, namespace: str, release_id: str) -> bool:
         """Whether pods of another release still run or terminate behind the route's Service."""
 
-    async def running(self, namespace: str) -> Sequence[str]:
-        """The image references of all running and starting containers, as pods and as nodes name them."""
+    async def running(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[RunningContainer]:
+        """All running and starting containers; `objects` are those of the release."""
 
 
 class Telemetry(Protocol):

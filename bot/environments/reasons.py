@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from bot.model.ci import CiState
+from bot.environments.image_reasons import ImageReason
 from bot.model.environment import EnvironmentKey
 from bot.model.manifest import FieldChange
 from bot.model.quota import QueuePosition
@@ -195,19 +195,6 @@ class SecretsUnavailable:
 
 
 @dataclass(frozen=True, slots=True)
-class CiFailed:
-    commit: str
-    checks: tuple[str, ...]
-    images: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ImageMissing:
-    images: tuple[str, ...]
-    ci: CiState
-
-
-@dataclass(frozen=True, slots=True)
 class ManifestsDiffer:
     commit: str
     release: str
@@ -285,11 +272,6 @@ class ChecksRunning:
 
 
 @dataclass(frozen=True, slots=True)
-class UnexpectedImage:
-    reference: str
-
-
-@dataclass(frozen=True, slots=True)
 class HttpResult:
     path: str
     status: int | None
@@ -314,14 +296,13 @@ class TimedOut:
 
 
 PhaseReason = (
-    TtlLimited
+    ImageReason
+    | TtlLimited
     | SecretsWithheld
     | ForkWithSecrets
     | AccountsWithheld
     | FieldsChanged
     | SecretsUnavailable
-    | CiFailed
-    | ImageMissing
     | ManifestsDiffer
     | ForeignNamespace
     | DeletingData
@@ -334,7 +315,6 @@ PhaseReason = (
     | ImmutableFieldsChanged
     | GatewayMismatch
     | ChecksRunning
-    | UnexpectedImage
     | HttpResult
     | CheckFailed
     | ChecksFailed

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Required, TypedDict, Unpack
 
 from bot.config.fields import Job
@@ -15,6 +17,8 @@ from bot.model.errors import ManifestRefused
 from bot.model.manifest import Backend, JobRequest, RenderRequest
 from bot.model.release import Image
 from bot.model.repository import Repository
+
+_WILDCARD = re.compile(r"[][*?{}()!|\\\\]")
 
 
 class RunFields(TypedDict, total=False):
@@ -75,18 +79,33 @@ def manifests_request(configuration: Configuration, **fields: Unpack[RequestFiel
         values=manifests.values,
         backend=None,
         host="",
+        job_images=configuration.job_images,
         **fields,
     )
+
+
+def needed_folders(configuration: Configuration) -> frozenset[str]:
+    """The files and folders of a commit that the configuration names."""
+    manifests, data = configuration.manifests, configuration.data
+    patterns = data.seed.files if data is not None and data.seed is not None else ()
+    return frozenset((manifests.directory, *manifests.values, *map(_folder_of, patterns)))
+
+
+def _folder_of(pattern: str) -> str:
+    """The part of a glob pattern before the first wildcard."""
+    parts = takewhile(lambda part: not _WILDCARD.search(part), pattern.split("/"))
+    return "/".join(part for part in parts if part not in ("", "."))
 
 
 def _seed(seed: Seed, files: Mapping[str, bytes]) -> JobRequest:
     selected: dict[str, bytes] = {}
     for pattern in seed.files:
         matches = any_path_matcher((pattern,)).fullmatch
-        matching = {path: content for path, content in files.items() if matches(path)}
+        matching = {path: files[path] for path in files if matches(path)}
         if not matching:
-            problem = "matches no file of this commit (files above 5 MiB are ignored)"
-            raise ManifestRefused(f"{CONFIG_FILE}, data.seed.files: {pattern!r} {problem}.")
+            raise ManifestRefused(
+                f"{CONFIG_FILE}, data.seed.files: {pattern!r} matches no file of this commit."
+            )
         selected |= matching
     return replace(_job("seed", seed), files=selected)
 

@@ -58,6 +58,18 @@ def parse_reference(text: str) -> ImageReference:
     return ImageReference(registry, repository, tag, digest)
 
 
+def repository_key(text: str) -> str:
+    """Registry and path of a reference as registries compare them: `acme/web` is `docker.io/acme/web`.
+
+    The name as written for an invalid reference.
+    """
+    try:
+        reference = parse_reference(text)
+    except ValueError:
+        return split_reference(text)[0]
+    return f"{reference.registry}/{reference.repository}"
+
+
 def split_reference(text: str) -> tuple[str, str | None, str | None]:
     """Name, tag and digest of a reference as written, without validation."""
     name, at, digest = text.partition("@")

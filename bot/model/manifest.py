@@ -71,6 +71,8 @@ class RenderRequest:
     """Digest of the injected secrets; "" when there are none. Values are not part of the request."""
     migrations: JobRequest | None = None
     seed: JobRequest | None = None
+    job_images: tuple[str, ...] = ()
+    """The images of all Jobs in the configuration, those of other environments as well, as written."""
     resets: str = ""
     """Identifies the data: another value restarts pods after a reset, within the same release."""
     checks: tuple[JobRequest, ...] = ()
@@ -150,6 +152,20 @@ class ObjectState:
     """What the object waits for, or why it failed."""
     detail: str = ""
     """Last log lines of the failing container, or events; plain text."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningContainer:
+    """A container that runs or starts, with the image that it has and the one that it should have."""
+
+    pod: str
+    name: str
+    image: str
+    """The image in the pod's specification."""
+    digest: str
+    """The digest that the node reports; "" until it has pulled the image."""
+    expected: str
+    """The image that the release gives this container; "" for a container that is not of the release."""
 
 
 class NamespaceState(StrEnum):

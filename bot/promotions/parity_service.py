@@ -9,13 +9,13 @@ from typing import Any
 
 from bot.config.loader import CONFIG_FILE, parse_configuration
 from bot.config.stages import Stage
+from bot.environments.commit_files import with_files
 from bot.environments.ports import ContentReader
 from bot.environments.render_request import common_request
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected, Unavailable
-from bot.model.manifest import RenderRequest
 from bot.model.naming import namespace_name
-from bot.model.parity import Comparison, Difference, first_differences
+from bot.model.parity import Comparable, Comparison, Difference, first_differences
 from bot.model.promotion import Promotion, StageRecord
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
@@ -97,17 +97,23 @@ class ParityService:
         own = stage_in(right.configuration, right.stage)
         place = EnvironmentKey.stage(repository.id, right.stage)
         namespace = own.namespace or namespace_name(place, repository)
-        commits = dict.fromkeys(side.release.commit for side in (left, right))
-        # Sequential: concurrent reads of one commit would download it twice.
-        files = {commit: await self.contents.files(repository, commit) for commit in commits}
         where = {"environment": place, "repository": repository, "namespace": namespace}
-        requests = (_request(side, files[side.release.commit], where) for side in (left, right))
-        comparables = await asyncio.gather(*(self.renderer.comparable(request) for request in requests))
-        sides = (
-            Side(comparable, injected(stage_in(side.configuration, side.stage)))
-            for comparable, side in zip(comparables, (left, right), strict=True)
-        )
+        # Sequential: concurrent reads of one commit would download it twice.
+        sides = [await self._side(repository, side, where) for side in (left, right)]
         return await asyncio.to_thread(differences, *sides)
+
+    async def _side(self, repository: Repository, side: ParityInput, where: Mapping[str, Any]) -> Side:
+        configuration = parse_configuration(side.configuration)
+
+        async def comparable(files: Mapping[str, bytes]) -> Comparable:
+            release = side.release
+            request = common_request(
+                configuration, commit=release.commit, images=release.images, files=files, **where
+            )
+            return await self.renderer.comparable(request)
+
+        compared = await with_files(self.contents, repository, side.release.commit, configuration, comparable)
+        return Side(compared, injected(stage_in(side.configuration, side.stage)))
 
     async def compare_with_previous(
         self,
@@ -139,13 +145,3 @@ class ParityService:
                 first, more = first_differences(compared, _MOST // len(before))
                 comparisons.append(Comparison(other, name, first, more, compared_key=key))
         return tuple(comparisons)
-
-
-def _request(standing: ParityInput, files: Mapping[str, bytes], where: Mapping[str, Any]) -> RenderRequest:
-    return common_request(
-        parse_configuration(standing.configuration),
-        commit=standing.release.commit,
-        images=standing.release.images,
-        files=files,
-        **where,
-    )

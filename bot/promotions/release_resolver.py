@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from bot.config.schema import Configuration
+from bot.environments.commit_files import with_files
 from bot.environments.ports import Clock, Renderer
 from bot.environments.render_request import manifests_request
 from bot.model.ci import CiState
+from bot.model.manifest import Bundle
 from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
@@ -156,16 +159,20 @@ class ReleaseResolver:
             if ci.state is CiState.FAILED:
                 raise Refusal(NoRelease(ReleaseProblem.CI_FAILED, commit, failed=tuple(ci.failed)))
             return None
-        request = manifests_request(
-            configuration,
-            environment=promotion.stage,
-            repository=repository,
-            namespace=namespace_name(promotion.stage, repository),
-            commit=commit,
-            images=images,
-            files=await self.github.contents.files(repository, commit),
-        )
-        bundle = await self.renderer.render(request)
+
+        async def render(files: Mapping[str, bytes]) -> Bundle:
+            request = manifests_request(
+                configuration,
+                environment=promotion.stage,
+                repository=repository,
+                namespace=namespace_name(promotion.stage, repository),
+                commit=commit,
+                images=images,
+                files=files,
+            )
+            return await self.renderer.render(request)
+
+        bundle = await with_files(self.github.contents, repository, commit, configuration, render)
         made = PromotableRelease(
             repository_id=repository.id,
             commit=commit,

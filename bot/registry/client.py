@@ -7,6 +7,7 @@ import hashlib
 import json
 import ssl
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
@@ -20,6 +21,7 @@ from bot.model.errors import Rejected, Unavailable
 from bot.model.image_reference import DIGEST, TAG, ImageReference, parse_reference
 from bot.registry.challenge import Challenge, parse_challenge
 from bot.registry.credentials import Credential, Credentials, IdentityToken, Login
+from bot.registry.manifests import parse_manifest
 from bot.registry.transport import Resolver, Response, Transport, resolve_host
 
 ACCEPT = ", ".join(
@@ -55,6 +57,7 @@ class RegistryClient:
         self._credentials = credentials or Credentials()
         self._transport = Transport(allowed_hosts, resolver, verify, proxies)
         self._challenges: LRUCache[tuple[str, str], Challenge] = LRUCache(_CACHE_SIZE)
+        self._digests: LRUCache[tuple[str, str, str], frozenset[str]] = LRUCache(_CACHE_SIZE)
         self._tokens: VersionedCache[str] = VersionedCache(_CACHE_SIZE)
         """By registry and repository: the tokens by challenge and credential."""
 
@@ -70,31 +73,58 @@ class RegistryClient:
     async def resolve(self, image: str, tag: str) -> str | None:
         """The digest of `image:tag`; None while the registry has no such manifest.
 
-        Raises Unavailable when the registry does not answer or limits the rate, Rejected for an invalid
-        name, a missing right to pull, or an address that is not allowed.
+        Raises Unavailable when the registry does not answer, limits the rate or denies access, which may
+        pass; Rejected for an invalid name, or an address that is not allowed.
         """
-        reference = _reference(image, tag)
+        reference = _reference(image, tag=tag)
         try:
             async with asyncio.timeout(DEADLINE):
                 response = await self._request("HEAD", reference)
                 if _needs_body(response):
                     response = await self._request("GET", reference)
         except TimeoutError:
-            raise Unavailable(
-                f"the registry {reference.registry} did not answer within {DEADLINE:.0f} s"
-            ) from None
+            raise _timed_out(reference) from None
         return _digest(reference, response)
+
+    async def digests(self, image: str, digest: str) -> Collection[str]:
+        """The digests by which nodes name an image: those of index, platforms and configurations.
+
+        Raises Unavailable and Rejected like `resolve`.
+        """
+        reference = _reference(image, digest=digest)
+        key = (reference.registry, reference.repository, digest)
+        if key not in self._digests:
+            try:
+                async with asyncio.timeout(DEADLINE):
+                    self._digests[key] = await self._names(reference)
+            except TimeoutError:
+                raise _timed_out(reference) from None
+        return self._digests[key]
+
+    async def _names(self, reference: ImageReference, *, nested: bool = False) -> frozenset[str]:
+        response = await self._request("GET", reference)
+        digest = _digest(reference, response)
+        if digest is None or digest != reference.digest:
+            raise Unavailable(f"the registry {reference.registry} has no manifest {reference}")
+        children, names = parse_manifest(response.body)
+        if nested:
+            return frozenset((digest, *children, *names))
+        platforms = (self._names(replace(reference, digest=child), nested=True) for child in children)
+        return frozenset((digest, *names)).union(*await asyncio.gather(*platforms))
 
     async def _request(self, method: str, reference: ImageReference) -> Response:
         """Requests the manifest with the authorization that the registry requires."""
-        url = _base(reference).join(f"/v2/{reference.repository}/manifests/{reference.tag}")
+        version = reference.digest or reference.tag
+        url = _base(reference).join(f"/v2/{reference.repository}/manifests/{version}")
         challenge = self._challenges.get((reference.registry, reference.repository))
         response = await self._authorized(method, url, reference, challenge)
         if response.status != 401:
             return response
         challenge = parse_challenge(response.headers.get("WWW-Authenticate", ""))
         if challenge is None:
-            raise Rejected(f"the registry {reference.registry} requires an unsupported authentication scheme")
+            raise Unavailable(
+                f"the registry {reference.registry} requires an unsupported authentication scheme"
+            )
         if challenge.scheme == "bearer":
             self._challenges[reference.registry, reference.repository] = challenge
         self._tokens.forget((reference.registry, reference.repository))
@@ -153,16 +183,20 @@ class RegistryClient:
         return await self._transport.send("GET", realm.copy_merge_params(parameters), headers, base)
 
 
-def _reference(image: str, tag: str) -> ImageReference:
+def _reference(image: str, *, tag: str | None = None, digest: str | None = None) -> ImageReference:
     try:
         reference = parse_reference(image)
     except ValueError as error:
         raise Rejected(str(error)) from None
     if reference.tag or reference.digest:
         raise Rejected(f"the image {image!r} must not have a tag or digest; Greenroom adds them")
-    if not TAG.fullmatch(tag):
+    if tag is not None and not TAG.fullmatch(tag):
         raise Rejected(f"{tag!r} is not a valid tag")
-    return ImageReference(reference.registry, reference.repository, tag)
+    return replace(reference, tag=tag, digest=digest)
+
+
+def _timed_out(reference: ImageReference) -> Unavailable:
+    return Unavailable(f"the registry {reference.registry} did not answer within {DEADLINE:.0f} s")
 
 
 def _base(reference: ImageReference) -> httpx.URL:
@@ -221,8 +255,9 @@ def _raise_for_status(reference: ImageReference, response: Response) -> None:
     )
 
 
-def _access_denied(reference: ImageReference) -> Rejected:
-    return Rejected(
+def _access_denied(reference: ImageReference) -> Unavailable:
+    """Registries deny access also to an image that is not pushed yet, and for a moment after a change."""
+    return Unavailable(
         f"the registry {reference.registry} denies Greenroom access to {reference.repository}: "
         "check the name of the image, make it public, or configure registry credentials that can pull it"
     )

@@ -207,9 +207,9 @@ def _join(url: httpx.URL, location: str) -> httpx.URL:
         raise Rejected(f"{url.host} redirects to an invalid URL") from None
 
 
-def _unreachable(url: httpx.URL, error: httpx.ConnectError) -> Rejected | Unavailable:
+def _unreachable(url: httpx.URL, error: httpx.ConnectError) -> Unavailable:
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return Rejected(
+        return Unavailable(
             f"the certificate of {url.host} is not trusted: "
             "set SSL_CERT_FILE to a file with the authority that signed it"
         )

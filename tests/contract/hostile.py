@@ -214,15 +214,15 @@ TEXTS = [
     Case("a key twice", {"deploy/a.yaml": b"kind: Service\nkind: Namespace"}, "duplicate key 'kind'"),
 ]
 ARCHIVES = [
-    Case("a link to a file", _archive(_link("top/deploy/a.yaml", "../README.md")), "No manifests"),
-    Case("a link out", _archive(_link("top/deploy/a.yaml", "/etc/passwd")), "No manifests"),
-    Case("a linked folder", _archive(_link("top/deploy", "/etc")), "No manifests"),
+    Case("a link up", _archive(_link("top/deploy/a.yaml", "../../README.md")), "outside of the repository"),
+    Case("a link out", _archive(_link("top/deploy/a.yaml", "/etc/passwd")), "outside of the repository"),
+    Case("a linked folder", _archive(_link("top/deploy", "/etc")), "outside of the repository"),
     Case(
         "a hard link",
         _archive(_link("top/deploy/a.yaml", "top/README.md", tarfile.LNKTYPE)),
-        "No manifests",
+        "is not a regular file",
     ),
-    Case("a device", _archive(_link("top/deploy/a.yaml", "", tarfile.CHRTYPE)), "No manifests"),
+    Case("a device", _archive(_link("top/deploy/a.yaml", "", tarfile.CHRTYPE)), "is not a regular file"),
     Case("a way out", _archive(tarfile.TarInfo("top/../deploy/a.yaml")), "No manifests"),
     Case("a way in and out", _archive(tarfile.TarInfo("top/deploy/x/../a.yaml")), "No manifests"),
     Case("an absolute path", _archive(tarfile.TarInfo("/deploy/a.yaml")), "No manifests"),

@@ -37,11 +37,11 @@ async def test_pull_request_files_and_paths(harness: GitHubHarness) -> None:
     assert (pull.author, pull.head_ref, pull.open, pull.from_fork) == ("ben", "price", True, False)
     assert await harness.app.pull_requests.open_pull_requests(harness.repository) == [pull]
     assert await harness.app.pull_requests.changed_paths(harness.repository, 1) == ["preis/größe.txt"]
-    files = await harness.app.contents.files(harness.repository, pull.head_sha)
+    files = await harness.app.contents.files(harness.repository, pull.head_sha, {""})
     assert files["preis/größe.txt"] == b"2\n"
     assert set(FILES) < set(files)
     harness.github.requests.clear()
-    assert await harness.app.contents.files(harness.repository, pull.head_sha) is files
+    assert await harness.app.contents.files(harness.repository, pull.head_sha, {""}) is files
     assert harness.api_calls() == []
 
 
@@ -49,7 +49,7 @@ async def test_missing_objects_differ_from_invisible_ones(harness: GitHubHarness
     assert await harness.app.pull_requests.pull_request(harness.repository, 99) is None
     assert await harness.app.contents.default_branch_file(harness.repository, "missing.yml") is None
     with pytest.raises(Rejected):
-        await harness.app.contents.files(harness.repository, "f" * 40)
+        await harness.app.contents.files(harness.repository, "f" * 40, {""})
     unseen = Repository(1, harness.repository.installation_id, "acme", "unseen")
     for ask in (
         harness.app.pull_requests.pull_request(unseen, 1),

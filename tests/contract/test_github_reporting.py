@@ -57,14 +57,14 @@ async def test_lifecycle_of_a_preview_takes_at_most_14_calls(harness: GitHubHarn
     first = await harness.pull()
     await app.contents.default_branch_file(shop, ".greenroom.yml")
     await harness.report(first, pending(first.head_sha))
-    assert await app.contents.files(shop, first.head_sha)
+    assert await app.contents.files(shop, first.head_sha, {""})
     await harness.report(first, ready(first.head_sha))
 
     push(harness, "3\n")
     second = await harness.pull()
     await app.contents.default_branch_file(shop, ".greenroom.yml")
     await harness.report(second, pending(second.head_sha, first.head_sha))
-    assert await app.contents.files(shop, second.head_sha)
+    assert await app.contents.files(shop, second.head_sha, {""})
     await harness.report(second, ready(second.head_sha))
 
     harness.github.pulls.close("acme/shop", 1, by="ben")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,9 @@ class GitHub(fakes.FakeGitHub):
         self.configuration = configuration
         self._files = files
 
-    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+    async def files(
+        self, repository: Repository, commit: str, folders: Collection[str]
+    ) -> Mapping[str, bytes]:
         return self._files
 
 

@@ -25,6 +25,7 @@ from bot.model.manifest import (
     NamespaceView,
     ObjectState,
     RenderRequest,
+    RunningContainer,
     Wave,
 )
 from bot.model.pull_request import PullRequest
@@ -110,7 +111,9 @@ class ModelGitHub:
         await self._moment()
         return text
 
-    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+    async def files(
+        self, repository: Repository, commit: str, folders: Collection[str]
+    ) -> Mapping[str, bytes]:
         await self._moment()
         return {}
 
@@ -150,6 +153,9 @@ class ModelRegistry:
     async def resolve(self, image: str, tag: str) -> str | None:
         await self._moment()
         return f"sha256:{_digest((image, tag))}"
+
+    async def digests(self, image: str, digest: str) -> Collection[str]:
+        raise AssertionError("no node reports another digest")
 
 
 @dataclass
@@ -306,7 +312,7 @@ class ModelCluster:
     async def old_pods(self, namespace: str, release_id: str) -> bool:
         return False
 
-    async def running(self, namespace: str) -> Sequence[str]:
+    async def running(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[RunningContainer]:
         return ()
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,11 @@ from bot.cluster.client.api import Collection, KubernetesApi
 from bot.cluster.client.kinds import EVENT, POD, Kind, kind_of
 from bot.cluster.health.events import admission_refusal, newest_first, related_events
 from bot.cluster.health.health import ASSESSORS, Health, assess, pods_of
-from bot.cluster.names import ENVIRONMENT, RELEASE
+from bot.cluster.names import ENVIRONMENT, RELEASE, TEMPLATE
 from bot.cluster.pod_failures import ContainerLog
+from bot.cluster.pod_templates import containers, pod_template
 from bot.model.errors import Rejected, Unavailable
-from bot.model.manifest import Condition, Manifest, ObjectState
+from bot.model.manifest import Condition, Manifest, ObjectState, RunningContainer
 from bot.model.plain_text import plain_text
 
 Object = Mapping[str, Any]
@@ -21,6 +23,7 @@ Object = Mapping[str, Any]
 _LOG_LINES = 20
 _MAX_DETAIL = 4000
 _EVENTS = 5
+_DIGEST = re.compile(r"([0-9a-f]{64})$")
 _RUNNING = frozenset(("Deployment", "StatefulSet", "Job"))
 
 
@@ -58,10 +61,11 @@ class KubernetesHealth:
         phases = [(pod.get("status") or {}).get("phase") for pod in pods.items]
         return any(phase not in ("Succeeded", "Failed") for phase in phases)
 
-    async def running(self, namespace: str) -> Sequence[str]:
-        """Image references of all running and starting pods, as requested and as reported by nodes."""
+    async def running(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[RunningContainer]:
+        """The containers of all running and starting pods, with their images in `objects`."""
         pods = await self._api.list(POD, namespace, labels=ENVIRONMENT)
-        return [reference for pod in pods.items if not _ends(pod) for reference in _references(pod)]
+        images = _images_by_revision(objects)
+        return [container for pod in pods.items if not _ends(pod) for container in _running(pod, images)]
 
 
 def _ends(pod: Object) -> bool:
@@ -69,13 +73,33 @@ def _ends(pod: Object) -> bool:
     return ended or bool(pod["metadata"].get("deletionTimestamp"))
 
 
-def _references(pod: Object) -> Iterator[str]:
-    spec, status = pod["spec"], pod.get("status") or {}
-    for container in (*(spec.get("initContainers") or ()), *spec["containers"]):
-        yield container["image"]
-    for container in (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())):
-        # Some runtimes prefix the transport: `docker-pullable://ghcr.io/acme/shop@sha256:…`
-        yield str(container.get("imageID") or "").rpartition("//")[2]
+def _images_by_revision(objects: Sequence[Manifest]) -> dict[str, dict[str, str]]:
+    """The image of each container, by the revision of its pod template."""
+    templates = [template for manifest in objects if (template := pod_template(manifest)) is not None]
+    return {
+        template["metadata"]["annotations"][TEMPLATE]: {
+            container["name"]: container["image"] for container in containers(template)
+        }
+        for template in templates
+    }
+
+
+def _running(pod: Object, images: Mapping[str, Mapping[str, str]]) -> Iterator[RunningContainer]:
+    metadata, status = pod["metadata"], pod.get("status") or {}
+    expected = images.get((metadata.get("annotations") or {}).get(TEMPLATE, ""), {})
+    statuses = (*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ()))
+    reported = {of_container["name"]: str(of_container.get("imageID") or "") for of_container in statuses}
+    for container in containers(pod):
+        name = container["name"]
+        # `ghcr.io/acme/shop@sha256:…`, `docker-pullable://…@sha256:…`, `docker://sha256:…` or digits alone
+        digest = _DIGEST.search(reported.get(name, ""))
+        yield RunningContainer(
+            metadata["name"],
+            name,
+            container["image"],
+            f"sha256:{digest[1]}" if digest else "",
+            expected.get(name, ""),
+        )
 
 
 def printable(text: str, limit: int = _MAX_DETAIL) -> str:

@@ -112,8 +112,8 @@ class _Chart:
         """The files by their paths on the disk, including charts of the repository that it depends on."""
         prefix = f"{self._folder}/" if self._folder else ""
         files = {
-            posixpath.join(self._target, path.removeprefix(prefix)): content
-            for path, content in self._tree.files.items()
+            posixpath.join(self._target, path.removeprefix(prefix)): self._tree.files[path]
+            for path in self._tree.files
             if path.startswith(prefix)
         }
         for path, dependency in self._dependencies():

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, REFRESH, RESETS, SEED, SERIAL
 from bot.cluster.pod_templates import containers, pod_template
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.seed_files import mount
-from bot.cluster.render.transforms import pin_image
+from bot.cluster.render.transforms import images_by_repository, pin_image
 from bot.model.manifest import JobRequest, Manifest, RenderRequest
+from bot.model.release import Image
 
 Object = dict[str, Any]
 
@@ -70,10 +71,15 @@ def _job(name: str, label: str, retries: int, job: JobRequest, template: Object)
     }
 
 
+def job_image(image: str, images: Mapping[str, Image]) -> str:
+    """The image of a Job, which is the name of an image of the release or a reference."""
+    release_image = images.get(image)
+    return release_image.reference if release_image else pin_image(image, images_by_repository(images))
+
+
 def _template(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
-    by_repository = {image.repository: image for image in request.images.values()}
-    release_image = request.images.get(job.image)
-    image = release_image.reference if release_image else pin_image(job.image, by_repository)
+    by_repository = images_by_repository(request.images)
+    image = job_image(job.image, request.images)
     pod: Object = {"restartPolicy": "Never", "activeDeadlineSeconds": job.timeout_seconds}
     container: Object = {"name": "job", "image": image, "command": list(job.command)}
     for manifest in manifests:

@@ -13,6 +13,7 @@ from bot.cluster.manifests import Source, documents, objects
 from bot.cluster.render.folder import COMMIT
 from bot.cluster.render.references import CommitTree, remote_host
 from bot.config.documents import Document, Path, line_of
+from bot.model.commit_files import CommitFiles, is_inside
 from bot.model.errors import ManifestRefused
 
 Files = Mapping[str, bytes]
@@ -45,10 +46,12 @@ class KustomizePlan:
     nodes: int = 0
 
     def files(self, files: Files) -> dict[str, bytes]:
+        """Those that can be used: the plan refuses references to others."""
+        contents = files.contents if isinstance(files, CommitFiles) else files
         return {
             path: content
-            for path, content in files.items()
-            if "" in self.folders or any(path.startswith(f"{folder}/") for folder in self.folders)
+            for path, content in contents.items()
+            if any(is_inside(path, folder) for folder in self.folders)
         }
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
+from bot.model.commit_files import require_read
 from bot.model.errors import ManifestRefused
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -67,6 +68,9 @@ class CommitTree:
             elif part not in ("", "."):
                 parts.append(part)
         path = "/".join(parts)
+        require_read(self.files, path)
+        if path in self.files:
+            self.files[path]  # raises for one that cannot be used
         if path not in self.files and path not in self._folders:
             raise ManifestRefused(f"{place}: `{path}` does not exist in this commit.")
         return path

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.cluster.client.kinds import REPLACED
@@ -29,13 +30,17 @@ from bot.cluster.render.jobs import check_job, migrations_job, seed_job
 from bot.cluster.render.seed_files import config_maps
 from bot.cluster.render.tools import Tools
 from bot.cluster.render.transforms import account_names, hibernated, remove_accounts, transform
+from bot.cluster.render.used_images import require_used
 from bot.cluster.render.waves import assign_waves
 from bot.cluster.routing.route import backend_selector, http_route, selects
-from bot.model.manifest import Bundle, Manifest, RenderRequest, Wave
+from bot.model.manifest import Bundle, Manifest, RenderRequest, Tool, Wave
 from bot.model.parity import Comparable
 from bot.model.release import Release
 
 Object = dict[str, Any]
+
+NEUTRAL_NAMESPACE = "greenroom-release"
+"""The namespace for which the manifests of a release are rendered for their digest."""
 
 
 class ManifestRenderer:
@@ -47,23 +52,34 @@ class ManifestRenderer:
 
     async def render(self, request: RenderRequest) -> Bundle:
         sources = await self._tools.sources(request)
+        neutral = None
+        if request.tool is Tool.HELM:
+            neutral = await self._tools.sources(replace(request, namespace=NEUTRAL_NAMESPACE))
         # Large manifests would block the event loop.
-        return await asyncio.to_thread(render, request, sources, self._policy)
+        return await asyncio.to_thread(render, request, sources, self._policy, neutral)
 
     async def comparable(self, request: RenderRequest) -> Comparable:
         """The comparable form of a request; see comparable()."""
-        bundle = await self.render(request)
+        sources = await self._tools.sources(request)
+        bundle = await asyncio.to_thread(render, request, sources, self._policy)
         return await asyncio.to_thread(comparable, bundle)
 
 
-def render(request: RenderRequest, sources: Sequence[Source], policy: ClusterPolicy) -> Bundle:
+def render(
+    request: RenderRequest,
+    sources: Sequence[Source],
+    policy: ClusterPolicy,
+    neutral: Sequence[Source] | None = None,
+) -> Bundle:
     """The bundle of a request; `sources` are the objects of the request's files. Pure.
 
+    `neutral` are the objects for NEUTRAL_NAMESPACE if the tool inserts the namespace into them.
     Raises ManifestRefused with place and reason.
     """
     kept = [manifest for manifest in sources if not _is_replaced(manifest)]
     guarded = check(kept, request.namespace, policy)
     manifests = guarded.manifests
+    require_used(request, manifests)
     selector = backend_selector(request.backend, manifests) if request.backend else {}
     # Jobs copy settings of the first container with their image: pods behind the route come first.
     manifests.sort(key=lambda manifest: not selects(selector, manifest))
@@ -97,7 +113,7 @@ def render(request: RenderRequest, sources: Sequence[Source], policy: ClusterPol
         changes=guarded.changes,
         secrets=bool(request.secrets),
         digests={wave: digest(waves[wave]) for wave in Wave},
-        manifests_digest=_manifests_digest(kept, request),
+        manifests_digest=manifests_digest(sources if neutral is None else neutral),
     )
 
 
@@ -142,10 +158,13 @@ def _configuration_digest(objects: Sequence[Manifest], request: RenderRequest) -
     return f"sha256:{digest([ordered, route])}"
 
 
-def _manifests_digest(sources: Sequence[Source], request: RenderRequest) -> str:
-    """Digest of the commit's manifests without the namespace, which a chart may have inserted."""
-    texts = (json.dumps(source.manifest, sort_keys=True) for source in sources)
-    return f"sha256:{digest(sorted(text.replace(request.namespace, '') for text in texts))}"
+def manifests_digest(sources: Sequence[Source]) -> str:
+    """Digest of the commit's manifests, which must be rendered for the same namespace in all environments.
+
+    Routes do not count, since the environment's route replaces them.
+    """
+    kept = (source.manifest for source in sources if not _is_replaced(source))
+    return f"sha256:{digest(sorted(json.dumps(manifest, sort_keys=True) for manifest in kept))}"
 
 
 def _label_release(manifest: Object, release_id: str) -> None:

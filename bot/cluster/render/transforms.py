@@ -21,7 +21,7 @@ from bot.cluster.node import Node
 from bot.cluster.pod_templates import containers, pod_template, references
 from bot.cluster.policy import ClusterPolicy
 from bot.model.errors import ManifestRefused
-from bot.model.image_reference import split_reference
+from bot.model.image_reference import repository_key
 from bot.model.manifest import Manifest, RenderRequest
 from bot.model.release import Image
 
@@ -116,7 +116,7 @@ def _contents(objects: Sequence[Object], request: RenderRequest) -> dict[tuple[s
 
 def _configure_pods(template: Object, request: RenderRequest, policy: ClusterPolicy) -> None:
     """Sets images, configuration and security context of a pod template."""
-    by_repository = {image.repository: image for image in request.images.values()}
+    by_repository = images_by_repository(request.images)
     for container in containers(template):
         container["image"] = pin_image(container["image"], by_repository)
         injected = [{"configMapRef": {"name": CONFIG}}] if request.config else []
@@ -138,9 +138,14 @@ def _annotate_digest(template: Object, identity: object, contents: Mapping[tuple
     annotations[TEMPLATE] = digest([identity, template, used_contents])[:16]
 
 
+def images_by_repository(images: Mapping[str, Image]) -> dict[str, Image]:
+    """The images of a release by registry and path."""
+    return {repository_key(image.repository): image for image in images.values()}
+
+
 def pin_image(image: str, by_repository: Mapping[str, Image]) -> str:
     """An image of the release by its digest, regardless of the tag; other images unchanged."""
-    pinned_image = by_repository.get(split_reference(image)[0])
+    pinned_image = by_repository.get(repository_key(image))
     return pinned_image.reference if pinned_image else image
 
 

@@ -37,6 +37,8 @@ class Images:
         self._digests: dict[str, str] = {}
         """Which digest a name and tag had when they were last pulled."""
         self._locks: dict[str, asyncio.Lock] = {}
+        self._names: dict[str, set[str]] = {}
+        """Repository and digest of each reference that was used for an image, by its config's digest."""
 
     def present(self, reference: ImageReference) -> Image | None:
         """The image, if it is here already."""
@@ -66,8 +68,10 @@ class Images:
             config = json.loads((place / "image.json").read_text())
         except FileNotFoundError:
             return None
+        names = self._names.setdefault(config["digest"], set())
+        names.add(f"{repository_name(reference)}@{digest}")
         return Image(
-            identity=f"{repository_name(reference)}@{digest}",
+            identity=min(names),  # containerd reports the first of all names of the image
             root=place / "root",
             entrypoint=tuple(config.get("Entrypoint") or ()),
             command=tuple(config.get("Cmd") or ()),
@@ -83,14 +87,15 @@ class Images:
             names = [manifest.config, *manifest.layers]
             blobs = [scratch / f"blob-{number}" for number in range(len(names))]
             await asyncio.gather(*(registry.blob(*pair) for pair in zip(names, blobs, strict=True)))
-            await asyncio.to_thread(_assemble, scratch, blobs[0], blobs[1:], self._place(manifest.digest))
+            place = self._place(manifest.digest)
+            await asyncio.to_thread(_assemble, scratch, manifest.config, blobs[0], blobs[1:], place)
         except (LayerError, OSError) as error:
             raise PullError(str(error)) from None
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _assemble(scratch: Path, config: Path, layers: list[Path], place: Path) -> None:
+def _assemble(scratch: Path, digest: str, config: Path, layers: list[Path], place: Path) -> None:
     root = scratch / "root"
     root.mkdir()
     size = sum(unpack(layer, root) for layer in layers)
@@ -98,7 +103,7 @@ def _assemble(scratch: Path, config: Path, layers: list[Path], place: Path) -> N
         settings: dict[str, Any] = json.loads(config.read_bytes()).get("config") or {}
     except (ValueError, AttributeError):
         raise LayerError("the image's config is not a JSON object") from None
-    (scratch / "image.json").write_text(json.dumps({**settings, "size": size}))
+    (scratch / "image.json").write_text(json.dumps({**settings, "size": size, "digest": digest}))
     for blob in (config, *layers):
         blob.unlink()
     scratch.rename(place)  # from now on the image is there

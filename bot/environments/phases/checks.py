@@ -9,8 +9,9 @@ from typing import assert_never
 
 from bot.config.fields import Check, HttpCheck, JobCheck
 from bot.environments.context import ReconcileContext
+from bot.environments.images import unexpected_image
 from bot.environments.outcome import Done, Outcome
-from bot.environments.reasons import CheckFailed, ChecksRunning, HttpResult, PlainReason, UnexpectedImage
+from bot.environments.reasons import CheckFailed, ChecksRunning, HttpResult, PlainReason
 from bot.environments.waiting import WATCHED
 from bot.model.environment import CheckResult, CheckState, Phase
 from bot.model.manifest import Condition
@@ -38,15 +39,9 @@ async def checks(context: ReconcileContext) -> Outcome:
 
 
 async def _verify_images(context: ReconcileContext) -> Outcome:
-    """A stage is verified only while its pods run exactly the release's digests."""
-    if context.overrides.target is None:
-        return Done()
-    digests = {image.repository: image.digest for image in context.attempt.images.values()}
-    for reference in await context.ports.health.running(context.namespace):
-        repository, _, digest = reference.partition("@")
-        if digests.get(repository, digest) != digest:
-            return context.wait(Phase.CHECKS, UnexpectedImage(reference), pause=_BETWEEN_ATTEMPTS)
-    return Done()
+    """An environment is ready, and a stage verified, only while its pods run exactly the release's images."""
+    unexpected = await unexpected_image(context)
+    return context.wait(Phase.CHECKS, unexpected, pause=_BETWEEN_ATTEMPTS) if unexpected else Done()
 
 
 async def _result(context: ReconcileContext, check: Check) -> CheckResult:

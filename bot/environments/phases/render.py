@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
+from bot.environments.commit_files import with_files
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
 from bot.environments.reasons import AccountsWithheld, FieldsChanged, ManifestsDiffer
@@ -30,21 +32,26 @@ async def render(context: ReconcileContext) -> Outcome:
 
 async def _render(context: ReconcileContext) -> Bundle:
     environment, target, commit = context.environment, context.overrides.target, context.commit
-    request = await asyncio.to_thread(  # patterns of seed files, on all files of the commit
-        render_request,
-        context.loaded_configuration,
-        host=context.host,
-        environment=environment.key,
-        repository=environment.repository,
-        namespace=context.namespace,
-        commit=commit,
-        images=context.attempt.images,
-        files=await context.ports.contents.files(environment.repository, commit),
-        secrets=context.secrets.digest,
-        resets=context.reset_token,
-        refreshes=context.overrides.refreshes,
-        asleep=context.asleep,
-        fork=context.from_fork,
-        serial=target.serial if target is not None else 0,
-    )
-    return await context.ports.renderer.render(request)
+
+    async def render_files(files: Mapping[str, bytes]) -> Bundle:
+        request = await asyncio.to_thread(  # patterns of seed files, on all files of the commit
+            render_request,
+            context.loaded_configuration,
+            host=context.host,
+            environment=environment.key,
+            repository=environment.repository,
+            namespace=context.namespace,
+            commit=commit,
+            images=context.attempt.images,
+            files=files,
+            secrets=context.secrets.digest,
+            resets=context.reset_token,
+            refreshes=context.overrides.refreshes,
+            asleep=context.asleep,
+            fork=context.from_fork,
+            serial=target.serial if target is not None else 0,
+        )
+        return await context.ports.renderer.render(request)
+
+    repository, configuration = environment.repository, context.loaded_configuration
+    return await with_files(context.ports.contents, repository, commit, configuration, render_files)

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from bot.config.loader import CONFIG_FILE
+from bot.environments.image_reasons import CiFailed, ImageMissing, RegistryUnavailable, UnexpectedImage
 from bot.environments.reasons import (
     AccountsWithheld,
     Asleep,
@@ -17,7 +18,6 @@ from bot.environments.reasons import (
     CheckFailed,
     ChecksFailed,
     ChecksRunning,
-    CiFailed,
     DeletingData,
     DeploymentsDeactivated,
     Destroyed,
@@ -30,7 +30,6 @@ from bot.environments.reasons import (
     GatewayMismatch,
     HeadChanged,
     HttpResult,
-    ImageMissing,
     ImmutableFieldsChanged,
     JobFailed,
     JobWaiting,
@@ -53,7 +52,6 @@ from bot.environments.reasons import (
     SkippedLabel,
     TimedOut,
     TtlLimited,
-    UnexpectedImage,
 )
 from bot.environments.views import EnvironmentView
 from bot.github.messages.field_changes import field_changes
@@ -243,6 +241,9 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"CI failed for {commit[:7]} ({', '.join(checks)}): no image {', '.join(images)}."
         case ImageMissing(images, ci):
             return f"Waiting for the image {', '.join(images)}: {_ci(ci)}."
+        case RegistryUnavailable(message, failed):
+            failure = f" CI failed for this commit ({', '.join(failed)})." if failed else ""
+            return f"Waiting for the image: {message}.{failure}"
         case ManifestsDiffer(commit, release):
             return (
                 f"The manifests of {commit[:7]} render differently from those of release {release}, so this "
@@ -259,8 +260,8 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"Failed checks: {_names(names)}."
         case ChecksRunning(names):
             return f"Waiting for the checks: {', '.join(names)}."
-        case UnexpectedImage(reference):
-            return f"A pod still runs {reference}."
+        case UnexpectedImage(pod, container, image):
+            return f"Container {container} of pod {pod} runs {image}, which is not the release's image."
         case TimedOut(waited):
             return f"Timed out. {describe(waited)}"
         case ObjectWaiting(kind, name, message):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import IO
 from urllib.parse import quote
@@ -16,8 +16,10 @@ from cachetools import LRUCache
 from bot.clients.cache import VersionedCache
 from bot.github.client.failures import NotFound
 from bot.github.client.github_client import GitHubClient
-from bot.github.resources.tarball import LIMITS, MIB, unpack
+from bot.github.resources.selection import LIMITS, MIB
+from bot.github.resources.tarball import unpack
 from bot.github.resources.visibility import require_visible
+from bot.model.commit_files import CommitFiles
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 
@@ -30,8 +32,6 @@ _MAX_CACHED_BYTES = 64 * MIB
 _MAX_IN_MEMORY = 4 * MIB
 """A larger archive is written to an unnamed temporary file until it is unpacked."""
 
-Files = Mapping[str, bytes]
-
 
 class Contents:
     """Reads and caches files."""
@@ -42,9 +42,7 @@ class Contents:
             8 * MIB, lambda text: len(text or "") + 200, monotonic
         )
         """By repository: the texts of files of the default branch."""
-        self._commits: LRUCache[tuple[int, str], Files] = LRUCache(
-            _MAX_CACHED_BYTES, lambda files: sum(len(path) + len(data) + 100 for path, data in files.items())
-        )
+        self._commits: LRUCache[tuple[int, str], CommitFiles] = LRUCache(_MAX_CACHED_BYTES, _size)
         self._unpacking = asyncio.Semaphore(2)
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
@@ -78,17 +76,21 @@ class Contents:
         except UnicodeDecodeError:
             raise Rejected(f"{path} on the default branch is not UTF-8 text.") from None
 
-    async def files(self, repository: Repository, commit: str) -> Files:
-        """All regular files of the commit by path; Rejected when it exceeds a limit."""
+    async def files(self, repository: Repository, commit: str, folders: Collection[str]) -> CommitFiles:
+        """The files of these files and folders of the commit, and of others that were read with them.
+
+        Raises Rejected when a folder exceeds a limit.
+        """
         key = (repository.id, commit)
         cached = self._commits.get(key)
         if cached is not None:
-            return cached
+            if all(cached.covers(folder) for folder in folders):
+                return cached
+            folders = {*folders, *filter(None, cached.folders)}
         async with self._unpacking:
             with tempfile.SpooledTemporaryFile(max_size=_MAX_IN_MEMORY) as archive:
                 await self._download(repository, commit, archive)
-                archive.seek(0)
-                files = await asyncio.to_thread(unpack, archive)
+                files = await asyncio.to_thread(unpack, archive, folders)
         with suppress(ValueError):  # larger than the cache
             self._commits[key] = files
         return files
@@ -101,10 +103,14 @@ class Contents:
                 # Raw, because a second layer of compression could be a bomb.
                 async for chunk in response.aiter_raw():
                     size += len(chunk)
-                    if size > LIMITS.compressed:
-                        raise Rejected("The commit's archive is larger than 50 MiB.")
+                    if size > LIMITS.archive:
+                        raise Rejected(f"The commit's archive is larger than {LIMITS.archive // MIB} MiB.")
                     archive.write(chunk)
             except httpx.HTTPError as error:
                 raise Unavailable(
                     f"The download of the commit was interrupted ({type(error).__name__})."
                 ) from None
+
+
+def _size(files: CommitFiles) -> int:
+    return sum(len(path) + len(content) + 100 for path, content in files.contents.items())

@@ -6,55 +6,47 @@ import gzip
 import io
 import tarfile
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
 from typing import IO
 
+from bot.github.resources.selection import LIMITS, MIB, Kind, Limits, Member, select
+from bot.model.commit_files import CommitFiles
 from bot.model.errors import Rejected, Unavailable
 
-MIB = 1024 * 1024
 
+def unpack(archive: IO[bytes], folders: Collection[str] = ("",), limits: Limits = LIMITS) -> CommitFiles:
+    """The files of the folders by path below GitHub's top folder; see `select`.
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    compressed: int = 50 * MIB
-    unpacked: int = 200 * MIB
-    entries: int = 20_000
-    file: int = 5 * MIB
-    """Larger files are skipped: no manifest is that large."""
-
-
-LIMITS = Limits()
-
-
-def unpack(archive: IO[bytes], limits: Limits = LIMITS) -> Mapping[str, bytes]:
-    """The regular files by path below GitHub's top folder.
-
-    Links, devices and paths outside the folder are skipped. Raises Rejected for an archive over the limits,
-    Unavailable for an incomplete one.
+    Raises Rejected for folders or an archive over the limits, Unavailable for an incomplete archive.
     """
-    files: dict[str, bytes] = {}
-    entries = size = 0
     try:
-        with tarfile.open(
-            fileobj=_LimitedReader(archive, limits.unpacked), mode="r|", bufsize=64 * 1024
-        ) as tar:
-            for member in tar:
-                entries += 1
-                if entries > limits.entries:
-                    raise Rejected(f"The commit has more than {limits.entries:,} files and folders.")
-                path = _path(member.name)
-                if path is None or not member.isreg() or member.size > limits.file:
-                    continue
-                size += member.size  # of a sparse file, more than was read
-                if size > limits.unpacked:
-                    raise _too_large()
-                content = tar.extractfile(member)
-                assert content is not None, "it is a regular file"
-                files[path] = content.read()
+        return select(lambda: _members(archive, limits), folders, limits)
     except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
         raise Unavailable(f"The commit's archive cannot be read ({type(error).__name__}).") from None
-    return files
+
+
+def _members(archive: IO[bytes], limits: Limits) -> Iterator[Member]:
+    archive.seek(0)
+    stream = _LimitedReader(archive, limits.archive_unpacked)
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=64 * 1024) as tar:
+        for info in tar:
+            path = _path(info.name)
+            if path is not None and not info.isdir():
+                yield _member(tar, info, path)
+
+
+def _member(tar: tarfile.TarFile, info: tarfile.TarInfo, path: str) -> Member:
+    def read() -> bytes:
+        content = tar.extractfile(info)
+        assert content is not None, "it is a regular file"
+        return content.read()
+
+    portable = "\\" not in path and "\N{REPLACEMENT CHARACTER}" not in path
+    if info.issym() and portable:
+        return Member(path, Kind.LINK, target=info.linkname)
+    # A sparse file of 1 kB can have any size.
+    regular = info.isreg() and not info.issparse() and portable
+    return Member(path, Kind.FILE if regular else Kind.OTHER, info.size if regular else 0, read=read)
 
 
 class _LimitedReader(io.RawIOBase):
@@ -62,29 +54,21 @@ class _LimitedReader(io.RawIOBase):
 
     def __init__(self, archive: IO[bytes], limit: int) -> None:
         self._unpacked = gzip.GzipFile(fileobj=archive, mode="rb")
-        self._left = limit
+        self._left = self._limit = limit
 
     def read(self, size: int = -1) -> bytes:
         chunk = self._unpacked.read(size if size >= 0 else self._left + 1)
         self._left -= len(chunk)
         if self._left < 0:
-            raise _too_large()
+            raise Rejected(f"The commit unpacks to more than {self._limit // MIB:,} MiB.")
         return chunk
 
 
-def _too_large() -> Rejected:
-    return Rejected("The commit unpacks to more than 200 MiB.")
-
-
 def _path(name: str) -> str | None:
-    """The path below the top folder; None for the folder itself and for unsafe paths."""
+    """The path below the top folder; None for the folder itself and for paths that git does not allow."""
     parts = name.split("/")[1:]
     if not parts or not parts[-1] or name.startswith("/"):
         return None
-    if any(part in ("", ".", "..") for part in parts) or "\\" in name or "\0" in name:
+    if any(part in ("", ".", "..") for part in parts) or "\0" in name:
         return None
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return None
-    return "/".join(parts)
+    return "/".join(parts).encode(errors="surrogateescape").decode(errors="replace")

@@ -16,6 +16,8 @@ from tests.unit.cli.runner import greenroom
 
 DIGEST = "sha256:" + "a" * 64
 
+_MORE = b"{apiVersion: v1, kind: ConfigMap, metadata: {name: more}}"
+
 
 def checkout(folder: Path, files: Files) -> str:
     for path, content in files.items():
@@ -81,12 +83,21 @@ def test_invalid_configuration_names_line_and_field(tmp_path: Path) -> None:
     assert ".greenroom.yml, line 2, colour: unknown field" in result.stderr
 
 
-def test_symbolic_links_are_ignored(tmp_path: Path) -> None:
+def test_symbolic_links_are_followed_inside_of_the_checkout(tmp_path: Path) -> None:
+    folder = checkout(tmp_path / "shop", {**shop_files(), "common/more.yaml": _MORE})
+    (tmp_path / "shop/deploy/more").symlink_to("../common")
+    assert "name: more" in render(folder).stdout
+
+
+def test_symbolic_links_out_of_the_checkout_are_refused(tmp_path: Path) -> None:
     folder = checkout(tmp_path / "shop", shop_files())
     secret = tmp_path / "secret.yaml"
     secret.write_text("{apiVersion: v1, kind: ConfigMap, metadata: {name: stolen}}")
     (tmp_path / "shop/deploy/link.yaml").symlink_to(secret)
-    assert "stolen" not in render(folder).stdout
+    result = render(folder)
+    assert result.exit_code == 1
+    assert "stolen" not in result.stdout
+    assert f"deploy/link.yaml is a symbolic link to {secret}, which is outside" in result.stderr
 
 
 @pytest.mark.parametrize(

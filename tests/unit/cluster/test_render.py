@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bot.cluster.policy import ClusterPolicy
 from bot.model.errors import ManifestRefused
@@ -32,6 +34,14 @@ from tests.unit.cluster.manifests import (
 SECRET = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "db"}, "stringData": {"url": "x"}}
 INGRESS = {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "shop"}}
 HTTP_ROUTE = {"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "shop"}}
+
+
+@given(namespace=st.sampled_from(["shop", "app", "v1", "ghcr.io", "kind"]))
+def test_manifests_digest_does_not_depend_on_the_namespace(namespace: str):
+    other = render(request(namespace=namespace))
+    assert other.manifests_digest == render(request()).manifests_digest
+    changed = render(request(deployment("shop2"), service("shop2"), backend=Backend("shop2", 80)))
+    assert changed.manifests_digest != other.manifests_digest
 
 
 def names(bundle: Bundle, wave: Wave) -> list[str]:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from bot.cluster.render.folder import private_folder
 from bot.cluster.render.process import Limits
+from bot.cluster.render.renderer import ManifestRenderer
 from bot.cluster.render.tools import ToolMissing, Tools
 from bot.model.errors import ManifestRefused
-from bot.model.manifest import Tool
-from tests.unit.cluster.manifests import request
+from bot.model.manifest import Tool, Wave
+from tests.unit.cluster.manifests import POLICY, request
 
 CHART = {"chart/Chart.yaml": b"name: shop\n", "chart/templates/a.yaml": b"x"}
 KUSTOMIZATION = {"deploy/kustomization.yaml": b"resources: [a.yaml]\n", "deploy/a.yaml": b"a: 1\n"}
@@ -113,3 +117,36 @@ async def test_version_returns_the_tools_version(path: Path) -> None:
     install(path, "helm", "print('v4.3.1')")
     assert await Tools().version(Tool.HELM) == "v4.3.1"
     assert os.listdir(path) == ["helm"]
+
+
+_TEMPLATE = """import sys
+namespace = next(word.partition("=")[2] for word in sys.argv if word.startswith("--namespace="))
+print('''# Source: shop/templates/a.yaml
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop, namespace: %s, labels: {app: shop}}
+spec:
+  selector: {matchLabels: {app: shop}}
+  template:
+    metadata: {labels: {app: shop}}
+    spec: {containers: [{name: shop, image: ghcr.io/acme/shop, args: [--as=%s]}]}'''
+% (namespace, namespace))"""
+
+
+@given(
+    namespace=st.sampled_from(["shop", "app", "name", "gr-acme-shop-pr-7"])
+    | st.from_regex("[a-z]{1,20}", fullmatch=True)
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_digest_of_a_chart_is_the_same_in_all_namespaces(path: Path, namespace: str) -> None:
+    install(path, "helm", _TEMPLATE)
+    renderer = ManifestRenderer(POLICY, Tools())
+    chart = replace(HELM, backend=None)
+    expected = await renderer.render(chart)
+    bundle = await renderer.render(replace(chart, namespace=namespace))
+    [deployment] = bundle.waves[Wave.WORKLOADS]
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["args"] == [f"--as={namespace}"]
+    assert bundle.manifests_digest == expected.manifests_digest
+    install(path, "helm", _TEMPLATE.replace("--as", "--for"))
+    changed = await renderer.render(replace(chart, namespace=namespace))
+    assert changed.manifests_digest != expected.manifests_digest

@@ -80,6 +80,17 @@ async def test_image_is_pulled_once_per_digest(tmp_path: Path, platforms: list[s
         assert images.present(by_tag) == image
 
 
+async def test_image_id_is_the_first_name_of_the_content(tmp_path: Path) -> None:
+    """As by containerd: what was pulled under several names has one of them, whichever the pod wants."""
+    builder = Builder(tmp_path / "registry")
+    digests = {name: await builder.build(f"acme/{name}", "1", FILES) for name in ("shop", "older")}
+    async with RegistryServer(tmp_path / "registry") as registry, httpx.AsyncClient() as http:
+        images = Images(tmp_path / "images", http)
+        for name in ("shop", "older", "shop"):
+            image = await images.pull(parse_image(f"{registry.host}/acme/{name}@{digests[name]}"))
+        assert image.identity == f"{registry.host}/acme/older@{digests['older']}"
+
+
 async def test_private_registry_needs_a_pull_secret(tmp_path: Path) -> None:
     await Builder(tmp_path / "registry").build("acme/shop", "1", FILES)
     server = RegistryServer(tmp_path / "registry", users={"ann": "secret"})

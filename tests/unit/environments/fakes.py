@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -29,6 +30,7 @@ from bot.model.manifest import (
     NamespaceView,
     ObjectState,
     RenderRequest,
+    RunningContainer,
     Wave,
 )
 from bot.model.pull_request import PullRequest
@@ -42,6 +44,7 @@ from tests.unit.environments.test_desire import PULL
 
 CONFIGURATION = "version: 1\nimages: {shop: acme/shop}\nmanifests: {plain: deploy}\n"
 DIGEST = "sha256:" + "1" * 64
+PARTS = (b"manifest ", b"configuration ")
 
 
 class FakeGitHub:
@@ -72,7 +75,9 @@ class FakeGitHub:
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         return self.configuration
 
-    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+    async def files(
+        self, repository: Repository, commit: str, folders: Collection[str]
+    ) -> Mapping[str, bytes]:
         return {}
 
     async def ci(self, repository: Repository, commit: str) -> Ci:
@@ -110,9 +115,16 @@ def github_ports(github: object) -> Mapping[str, Any]:
 class FakeRegistry:
     def __init__(self) -> None:
         self.digest: str | None = DIGEST
+        self.error: Unavailable | Rejected | None = None
 
     async def resolve(self, image: str, tag: str) -> str | None:
+        if self.error is not None:
+            raise self.error
         return self.digest
+
+    async def digests(self, image: str, digest: str) -> Collection[str]:
+        """An image of one platform, whose manifest and configuration have digests of their own."""
+        return [digest, *(f"sha256:{hashlib.sha256(part + digest.encode()).hexdigest()}" for part in PARTS)]
 
 
 class FakeCluster:
@@ -122,6 +134,8 @@ class FakeCluster:
         self.state = NamespaceState.ABSENT
         self.error: Unavailable | Rejected | None = None
         self.rendered: list[RenderRequest] = []
+        self.containers: list[RunningContainer] = []
+        """What runs."""
         self.injected: list[Mapping[str, str]] = []
         self.secret: Mapping[str, str] | None = None
         """The values that the namespace contains."""
@@ -234,8 +248,8 @@ class FakeCluster:
     async def old_pods(self, namespace: str, release_id: str) -> bool:
         return False
 
-    async def running(self, namespace: str) -> Sequence[str]:
-        return ()
+    async def running(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[RunningContainer]:
+        return self.containers
 
     async def delete_namespace(self, name: str, environment: EnvironmentKey, fence: Fence) -> None:
         await fence()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.commands.table import suggested_commands
+from bot.environments.image_reasons import ImageMissing
 from bot.environments.reasons import (
     AccountsWithheld,
     Asleep,
@@ -15,7 +16,6 @@ from bot.environments.reasons import (
     FieldsChanged,
     ForkNotAllowed,
     HttpResult,
-    ImageMissing,
     PlainReason,
     Queued,
     SecretsUnavailable,

@@ -11,10 +11,12 @@ import pytest
 import respx
 
 from bot.github.client.github_client import GitHubClient
+from bot.github.resources import contents
 from bot.github.resources.collaborators import Collaborators
 from bot.github.resources.contents import Contents
 from bot.github.resources.installations import Installations, undelivered
 from bot.github.resources.pull_requests import PullRequests, read_pull_request
+from bot.github.resources.selection import MIB, Limits
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 from tests.unit.github.github_api import API, REPO, SHOP, Clock, client_at, mints_tokens, pull_json
@@ -168,12 +170,13 @@ async def test_token_is_not_sent_to_another_host() -> None:
     elsewhere = respx.get(archive).respond(content=b"no archive")
     async with client_at(clock) as client:
         with pytest.raises(Unavailable):
-            await Contents(client).files(SHOP, "a" * 40)
+            await Contents(client).files(SHOP, "a" * 40, {""})
     assert "Authorization" not in elsewhere.calls.last.request.headers
 
 
 @respx.mock
-async def test_archive_download_stops_at_the_limit() -> None:
+async def test_archive_download_stops_at_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contents, "LIMITS", Limits(archive=50 * MIB))
     clock = Clock()
     mints_tokens(clock)
     sent = 0
@@ -187,7 +190,7 @@ async def test_archive_download_stops_at_the_limit() -> None:
     respx.get(f"{REPO}/tarball/{'a' * 40}").mock(return_value=httpx.Response(200, content=endless()))
     async with client_at(clock) as client:
         with pytest.raises(Rejected, match="50 MiB"):
-            await Contents(client).files(SHOP, "a" * 40)
+            await Contents(client).files(SHOP, "a" * 40, {""})
     assert sent == 51
 
 

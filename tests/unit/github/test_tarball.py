@@ -8,8 +8,11 @@ import tarfile
 
 import pytest
 
-from bot.github.resources.tarball import Limits, unpack
-from bot.model.errors import Rejected, Unavailable
+from bot.cluster.manifests import read
+from bot.github.resources.selection import Limits
+from bot.github.resources.tarball import unpack
+from bot.model.commit_files import FilesNeeded, require_read
+from bot.model.errors import ManifestRefused, Rejected, Unavailable
 
 TOP = "acme-shop-0d1e2f3"
 
@@ -50,7 +53,6 @@ def test_top_folder_is_stripped() -> None:
         f"/{TOP}/absolute",
         f"{TOP}/./here",
         f"{TOP}//double",
-        f"{TOP}/windows\\path",
         TOP,
         "file-without-a-folder",
     ],
@@ -59,24 +61,52 @@ def test_paths_outside_the_folder_are_skipped(name: str) -> None:
     assert unpack(_archive(_file(name), _file(f"{TOP}/kept"))) == {"kept": b"x"}
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE]
-)
-def test_links_and_devices_are_skipped(kind: bytes) -> None:
-    link = _special(f"{TOP}/link", kind, f"{TOP}/secret")
-    assert unpack(_archive(_file(f"{TOP}/secret", b"s"), link)) == {"secret": b"s"}
+@pytest.mark.parametrize("kind", [tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_devices_and_hard_links_cannot_be_read(kind: bytes) -> None:
+    files = unpack(_archive(_file(f"{TOP}/secret", b"s"), _special(f"{TOP}/link", kind, f"{TOP}/secret")))
+    assert files["secret"] == b"s"
+    with pytest.raises(ManifestRefused, match="link is not a regular file"):
+        files["link"]
 
 
-def test_large_files_are_skipped() -> None:
-    files = unpack(_archive(_file(f"{TOP}/video", b"v" * 101), _file(f"{TOP}/kept")), Limits(file=100))
-    assert files == {"kept": b"x"}
+def test_sparse_file_is_never_read() -> None:
+    """1 kB that claims to be 600 MiB."""
+    info = tarfile.TarInfo(f"{TOP}/deploy/a.yaml")
+    size = str(600 * 2**20)
+    info.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": size}
+    files = unpack(_archive((info, b"0\n".ljust(512, b"\0"))), {"deploy"})
+    with pytest.raises(ManifestRefused, match="not a regular file"):
+        files["deploy/a.yaml"]
+
+
+@pytest.mark.parametrize("name", ["deploy/a\\b.yaml", "deploy/\udcff.yaml"])
+def test_unsupported_name_is_reported(name: str) -> None:
+    files = unpack(_archive(_file(f"{TOP}/{name}")), {"deploy"})
+    [path] = files
+    with pytest.raises(ManifestRefused, match="portable name"):
+        files[path]
+
+
+def test_large_file_is_refused_where_it_is_read() -> None:
+    archive = _archive(_file(f"{TOP}/video", b"v" * 101), _file(f"{TOP}/kept"))
+    files = unpack(archive, ("",), Limits(file=100))
+    assert files["kept"] == b"x"
+    with pytest.raises(ManifestRefused, match="video is larger than"):
+        files["video"]
+
+
+def test_git_lfs_pointer_is_named() -> None:
+    pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"
+    files = unpack(_archive(_file(f"{TOP}/deploy/a.yaml", pointer)))
+    with pytest.raises(ManifestRefused, match=r"deploy/a\.yaml is a Git LFS pointer"):
+        read(files, "deploy")
 
 
 def test_gzip_bomb_is_rejected_while_unpacking() -> None:
     bomb = _archive(_file(f"{TOP}/bomb", b"\0" * 5_000_000))
     assert len(bomb.getvalue()) < 10_000
     with pytest.raises(Rejected, match="unpacks to more"):
-        unpack(bomb, Limits(unpacked=1_000_000))
+        unpack(bomb, limits=Limits(archive_unpacked=1_000_000))
 
 
 def _sparse(name: str, size: int) -> bytes:
@@ -89,17 +119,30 @@ def _sparse(name: str, size: int) -> bytes:
     return bytes(header)
 
 
-def test_sparse_files_are_rejected_by_their_unpacked_size() -> None:
+def test_sparse_files_of_the_old_format_are_never_read() -> None:
     packed = gzip.compress(b"".join(_sparse(f"{TOP}/{n}", 100_000) for n in range(20)) + bytes(1024))
-    assert len(packed) < 1_000
-    assert unpack(io.BytesIO(packed), Limits(unpacked=2_000_000)).keys() == {str(n) for n in range(20)}
-    with pytest.raises(Rejected, match="unpacks to more"):
-        unpack(io.BytesIO(packed), Limits(unpacked=1_999_999))
+    files = unpack(io.BytesIO(packed), limits=Limits(unpacked=1_000))
+    assert set(files) == {str(n) for n in range(20)}
+    with pytest.raises(ManifestRefused, match="not a regular file"):
+        files["0"]
 
 
-def test_too_many_files_are_rejected() -> None:
-    with pytest.raises(Rejected, match="more than 10"):
-        unpack(_archive(*(_file(f"{TOP}/{n}") for n in range(11))), Limits(entries=10))
+def test_limits_are_per_folder_that_is_needed() -> None:
+    large = [_file(f"{TOP}/assets/{number:02}", b"a" * 100) for number in range(11)]
+    archive = _archive(*large, _file(f"{TOP}/deploy/a.yaml"), _file(f"{TOP}/base/b.yaml"))
+    for limits in (Limits(files=10), Limits(unpacked=1000)):
+        files = unpack(archive, {"deploy"}, limits)
+        assert dict(files) == {"deploy/a.yaml": b"x"}
+        assert not files.covers("base")
+        with pytest.raises(FilesNeeded):
+            require_read(files, "base/b.yaml")
+        assert set(unpack(archive, {"deploy", "base"}, limits)) == {"deploy/a.yaml", "base/b.yaml"}
+        for folders in ({"assets"}, {""}):
+            with pytest.raises(Rejected, match="has more than"):
+                unpack(archive, folders, limits)
+    assert len(unpack(archive, {"deploy"}, Limits(files=12))) == 13, "a small repository is read whole"
+    with pytest.raises(Rejected, match="more than 10 files"):
+        unpack(archive, {"deploy"}, Limits(archive_files=10))
 
 
 def test_incomplete_archive_raises_unavailable() -> None:

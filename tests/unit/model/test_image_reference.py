@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.model.image_reference import ImageReference, parse_reference
+from bot.model.image_reference import ImageReference, parse_reference, repository_key
 
 DIGEST = "sha256:" + "0a" * 32
 
@@ -80,3 +80,22 @@ def test_parse_reference_raises_only_value_error(text: str) -> None:
         return
     assert parse_reference(str(reference)) == reference
     assert ".." not in reference.repository
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        (
+            "acme/web",
+            "docker.io/acme/web:latest",
+            "index.docker.io/acme/web:1",
+            f"registry-1.docker.io/acme/web@{DIGEST}",
+        ),
+        ("nginx", "library/nginx:1", "docker.io/nginx", f"docker.io/library/nginx@{DIGEST}"),
+        ("GHCR.io/acme/web", "ghcr.io/acme/web:1", f"ghcr.io/acme/web:1@{DIGEST}"),
+        ("localhost:5000/web", "localhost:5000/web:1"),
+    ],
+)
+def test_repository_key_compares_as_registries_do(same: tuple[str, ...]) -> None:
+    assert len({repository_key(text) for text in same}) == 1
+    assert repository_key(same[0]) != repository_key(f"{same[0]}-other")

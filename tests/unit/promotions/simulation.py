@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from bot.cluster.manifests import read
+from bot.cluster.render.renderer import manifests_digest
 from bot.environments.context import Ports as EnvironmentPorts
 from bot.environments.handler import EnvironmentHandler as EnvironmentHandler
 from bot.environments.policy import Policy
@@ -26,6 +28,7 @@ from bot.model.manifest import (
     NamespaceView,
     ObjectState,
     RenderRequest,
+    RunningContainer,
     Wave,
 )
 from bot.model.parity import Comparable
@@ -49,7 +52,7 @@ from bot.worker import Handler
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
 from tests.unit.environments.test_desire import PULL
-from tests.unit.promotions.stage_fixtures import SHOP, release
+from tests.unit.promotions.stage_fixtures import FILES, SHOP, release
 
 STAGES = ("integration", "security", "staging", "production")
 PIPELINE = """
@@ -60,7 +63,7 @@ stages:
   integration: {}
   security: {after: [integration], automatic: true, ephemeral: true}
   staging: {after: [integration], automatic: true, parity: block}
-  production: {protected: true, approvals: {count: 1}, soak: 10m}
+  production: {namespace: shop, protected: true, approvals: {count: 1}, soak: 10m}
 """
 UNREVIEWED, OWN, FORK = "d", "e", "f"
 """Without a review; reviewed by a second author; reviewed by grace, but built for a fork."""
@@ -138,11 +141,13 @@ class GitHub(fakes.FakeGitHub):
             pull = replace(pull, head_repository_id=SHOP.id + 1)
         return replace(pull, open=merge is None, merged=merge is not None, merge_commit=merge)
 
-    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+    async def files(
+        self, repository: Repository, commit: str, folders: Collection[str]
+    ) -> Mapping[str, bytes]:
         self._check("files")
         if self.away:
             raise Unavailable("GitHub is away.")
-        return {}
+        return FILES
 
     async def head(self, repository: Repository) -> Commit | None:
         self._check("head")
@@ -241,7 +246,8 @@ class Cluster(fakes.FakeCluster):
         deployment = {"kind": "Deployment", "metadata": {"name": "shop"}, "image": image.reference}
         made = Release(request.commit, request.images, str(request.config))
         digests = {Wave.WORKLOADS: image.digest}
-        return Bundle(made, {Wave.WORKLOADS: (deployment,)}, digests=digests, manifests_digest="sha256:0")
+        of_commit = manifests_digest(read(request.files, request.directory))
+        return Bundle(made, {Wave.WORKLOADS: (deployment,)}, digests=digests, manifests_digest=of_commit)
 
     async def comparable(self, request: RenderRequest) -> Comparable:
         return Comparable({})
@@ -281,8 +287,12 @@ class Cluster(fakes.FakeCluster):
         self.fuse.burn()
         del self.pods[name]
 
-    async def running(self, namespace: str) -> Sequence[str]:
-        return [self.pods[namespace], *self.left]
+    async def running(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[RunningContainer]:
+        expected = {str(manifest["image"]) for manifest in objects}
+        return [
+            RunningContainer("shop-1", "shop", image, image.partition("@")[2], image * (image in expected))
+            for image in (self.pods[namespace], *self.left)
+        ]
 
 
 _POLICY = Policy()

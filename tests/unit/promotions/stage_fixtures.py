@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from bot.cluster.manifests import read
+from bot.cluster.render.renderer import manifests_digest
 from bot.config.loader import parse_configuration
 from bot.github.messages.promotion_reasons import describe
 from bot.github.messages.refusals import refusal
@@ -62,6 +64,16 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 """A Wednesday."""
 SHOP = Repository(7, 1, "acme", "shop")
 
+FILES = {
+    "deploy/shop.yaml": b"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: shop, labels: {app: shop}}
+spec: {template: {spec: {containers: [{name: shop, image: ghcr.io/acme/shop}]}}}
+"""
+}
+"""The files of all commits."""
+
 PIPELINE = """
 version: 1
 images: {shop: ghcr.io/acme/shop}
@@ -77,7 +89,8 @@ stages:
 
 def release(commit: str = "a", *, fork: bool = False, origin: Origin = Origin.PREVIEW) -> PromotableRelease:
     images = {"shop": Image("ghcr.io/acme/shop", f"sha256:{commit * 64}"[:71])}
-    return PromotableRelease(SHOP.id, commit * 40, images, "sha256:0", origin, 7, fork, NOW, commit * 40)
+    digest = manifests_digest(read(FILES, "deploy"))
+    return PromotableRelease(SHOP.id, commit * 40, images, digest, origin, 7, fork, NOW, commit * 40)
 
 
 def facts(release_of_facts: PromotableRelease | None = None, text: str = PIPELINE, **fields: Any) -> Facts:

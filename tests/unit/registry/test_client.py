@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -15,6 +16,7 @@ from aiohttp import web
 from bot.embedded import samples
 from bot.embedded.registry import Builder, RegistryServer
 from bot.embedded.registry.faults import Fault
+from bot.embedded.registry.layout import Layout
 from bot.model.errors import Rejected, Unavailable
 from bot.registry import client as client_module
 from bot.registry.client import RegistryClient
@@ -94,12 +96,34 @@ async def test_resolve_returns_the_digest_of_an_index(
     assert await client.resolve(f"{registry.host}/acme/shop", "abc") == built
 
 
+async def test_digests_name_index_platforms_and_configurations(
+    registry: RegistryServer, client: RegistryClient, tmp_path: Path
+) -> None:
+    platforms = ("linux/amd64", "linux/arm64")
+    index = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files(), platforms)
+
+    def blob(digest: str) -> Any:
+        path = Layout(tmp_path, "acme/shop").blob(digest)
+        assert path is not None
+        return json.loads(path.read_bytes())
+
+    children = [entry["digest"] for entry in blob(index)["manifests"]]
+    configurations = [blob(child)["config"]["digest"] for child in children]
+    expected = {index, *children, *configurations}
+    assert len(expected) == 5
+    image = f"{registry.host}/acme/shop"
+    assert await client.digests(image, index) == expected
+    assert await client.digests(image, children[0]) == {children[0], configurations[0]}
+    with pytest.raises(Unavailable, match="has no manifest"):
+        await client.digests(image, DIGEST)
+
+
 async def test_credentials_give_access_to_a_private_registry(tmp_path: Path) -> None:
     digest = await Builder(tmp_path).build("acme/shop", "abc", samples.shop_files())
     async with RegistryServer(tmp_path, users={"robot": "canary"}) as registry:
         image = f"{registry.host}/acme/shop"
         async with client_on_loopback() as anonymous:
-            with pytest.raises(Rejected, match="configure registry credentials"):
+            with pytest.raises(Unavailable, match="configure registry credentials"):
                 await anonymous.resolve(image, "abc")
         async with client_on_loopback({registry.host: ROBOT}) as authenticated:
             assert await authenticated.resolve(image, "abc") == digest
@@ -115,7 +139,7 @@ async def test_identity_token_is_exchanged_by_post(tmp_path: Path) -> None:
         assert registry.tokens.issued == 1
         assert ("POST", "/token", 200) in registry.requests
         async with client_on_loopback({registry.host: IdentityToken("expired")}) as client:
-            with pytest.raises(Rejected, match="denies") as caught:
+            with pytest.raises(Unavailable, match="denies") as caught:
                 await client.resolve(image, "abc")
         assert "expired" not in str(caught.value)
 
@@ -177,7 +201,7 @@ async def test_rotated_credentials_are_read_again(tmp_path: Path) -> None:
 
         write("first!")
         async with RegistryClient(Credentials.from_file(file), ["127.0.0.1"]) as client:
-            with pytest.raises(Rejected, match="denies"):
+            with pytest.raises(Unavailable, match="denies"):
                 await client.resolve(f"{registry.host}/acme/shop", "abc")
             write("second")
             assert await client.resolve(f"{registry.host}/acme/shop", "abc") == digest
@@ -194,7 +218,7 @@ async def test_basic_authentication_without_tokens() -> None:
 
     async with answering(answer) as host:
         async with client_on_loopback() as anonymous:
-            with pytest.raises(Rejected, match="configure registry credentials"):
+            with pytest.raises(Unavailable, match="configure registry credentials"):
                 await anonymous.resolve(f"{host}/shop", "a")
         async with client_on_loopback({host: ROBOT}) as authenticated:
             assert await authenticated.resolve(f"{host}/shop", "a") == DIGEST
@@ -384,7 +408,7 @@ async def test_token_is_not_sent_to_another_registry(tmp_path: Path) -> None:
 
         async with answering(answer) as hostile, client_on_loopback({good.host: ROBOT}) as client:
             assert await client.resolve(f"{good.host}/acme/shop", "abc")
-            with pytest.raises(Rejected):
+            with pytest.raises(Unavailable):
                 await client.resolve(f"{hostile}/acme/shop", "abc")
     assert shown == [""]
 

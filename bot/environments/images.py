@@ -1,0 +1,52 @@
+"""Compares the images that run with those of the release."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.environments.context import ReconcileContext
+from bot.environments.image_reasons import UnexpectedImage
+from bot.environments.ports import ImageResolver
+from bot.model.image_reference import repository_key, split_reference
+from bot.model.manifest import RunningContainer
+from bot.model.release import Image
+
+
+async def unexpected_image(context: ReconcileContext) -> UnexpectedImage | None:
+    """The first container that does not run the release's image.
+
+    In a stage, pods of earlier releases count as well.
+    """
+    objects = [manifest for wave in context.rendered.waves.values() for manifest in wave]
+    images = context.attempt.images
+    for container in await context.ports.health.running(context.namespace, objects):
+        wrong = ""
+        if container.expected:
+            wrong = await _difference(container, images, context.ports.registry)
+        elif not context.is_preview and _is_earlier(container, images):
+            wrong = container.image
+        if wrong:
+            return UnexpectedImage(container.pod, container.name, wrong)
+    return None
+
+
+async def _difference(
+    container: RunningContainer, images: Mapping[str, Image], registry: ImageResolver
+) -> str:
+    """What a container runs instead of the release's image; "" if it runs that, or is not built by CI."""
+    image = next((image for image in images.values() if image.reference == container.expected), None)
+    if image is None:
+        return ""
+    if split_reference(container.image)[2] != image.digest:
+        return container.image
+    if container.digest in ("", image.digest):
+        return ""
+    names = await registry.digests(image.repository, image.digest)
+    return "" if container.digest in names else f"{image.repository}@{container.digest}"
+
+
+def _is_earlier(container: RunningContainer, images: Mapping[str, Image]) -> bool:
+    """Whether the container runs another build of an image of the release."""
+    key = repository_key(container.image)
+    digests = [image.digest for image in images.values() if repository_key(image.repository) == key]
+    return bool(digests) and split_reference(container.image)[2] not in digests
