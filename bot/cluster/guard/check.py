@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cluster.guard import disruption
 from bot.cluster.guard.decisions import Scope
+from bot.cluster.guard.disruption import blocking_budgets
 from bot.cluster.guard.kind_fields import TYPES
 from bot.cluster.guard.objects import kind_finding, name_findings
 from bot.cluster.guard.references import reference_findings
@@ -138,13 +138,10 @@ def _removed_labels(manifests: Sequence[tuple[Source, Object]]) -> Iterator[str]
 
 
 def _without_blocking_budgets(manifests: list[Object], changes: list[FieldChange]) -> Guarded:
-    blocking = [
-        manifest
-        for manifest in manifests
-        if manifest["kind"] == "PodDisruptionBudget" and disruption.blocks_eviction(manifest, manifests)
-    ]
-    changes += [FieldChange(object_name(budget), "", disruption.REASON) for budget in blocking]
-    return Guarded([manifest for manifest in manifests if manifest not in blocking], tuple(changes))
+    reasons = {object_name(budget): reason for budget, reason in blocking_budgets(manifests)}
+    changes += [FieldChange(name, "", reason) for name, reason in reasons.items()]
+    kept = [manifest for manifest in manifests if object_name(manifest) not in reasons]
+    return Guarded(kept, tuple(changes))
 
 
 def _names(sources: Sequence[Source], kind: str) -> frozenset[str]:

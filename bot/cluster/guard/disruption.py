@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bot.cluster.pod_templates import pod_template
@@ -13,18 +13,37 @@ Object = Mapping[str, Any]
 _AMOUNT = re.compile(r"(?P<number>[0-9]+)(?P<percent>%)?")
 _MAX_LENGTH = 20
 _SCALED = ("Deployment", "StatefulSet")
-REASON = "it allows no pod to be evicted, which would block the maintenance of nodes"
+_BLOCKS = "it allows no pod to be evicted, which would block the maintenance of nodes"
+_OVERLAPS = "another budget selects the same pods, and Kubernetes evicts no pod with two budgets"
 
 
-def blocks_eviction(budget: Object, manifests: Sequence[Object]) -> bool:
-    """Whether the budget never allows the eviction of a pod of the manifests."""
-    spec = budget.get("spec") or {}
-    replicas = max(_replicas(spec.get("selector") or {}, manifests), 1)
-    if spec.get("maxUnavailable") is not None:
-        return _amount(spec["maxUnavailable"], replicas) == 0
-    if spec.get("minAvailable") is None:
+def blocking_budgets(manifests: Sequence[Object]) -> Iterator[tuple[Object, str]]:
+    """The budgets of guarded manifests that never allow the eviction of some pod, with the reason."""
+    selected: set[tuple[str, str]] = set()
+    for budget in manifests:
+        if budget["kind"] != "PodDisruptionBudget":
+            continue
+        selector = (budget.get("spec") or {}).get("selector") or {}
+        workloads = [manifest for manifest in manifests if _matches(selector, pod_template(manifest))]
+        identities = {(workload["kind"], workload["metadata"]["name"]) for workload in workloads}
+        if _blocks(budget.get("spec") or {}, workloads, manifests):
+            yield budget, _BLOCKS
+        elif identities & selected:
+            yield budget, _OVERLAPS
+        else:
+            selected |= identities
+
+
+def _blocks(spec: Object, workloads: Sequence[Object], manifests: Sequence[Object]) -> bool:
+    limit, minimum = spec.get("maxUnavailable"), spec.get("minAvailable")
+    if limit is None and minimum is None:
         return False
-    return _amount(spec["minAvailable"], replicas) >= replicas
+    unscaled = any(workload["kind"] not in _SCALED for workload in workloads)
+    if unscaled and (limit is not None or str(minimum).endswith("%")):
+        # Kubernetes does not know how many of these pods there should be.
+        return True
+    replicas = max(sum(_replicas(workload, manifests) for workload in workloads), 1)
+    return _amount(limit, replicas) == 0 if limit is not None else _amount(minimum, replicas) >= replicas
 
 
 def _amount(value: Any, replicas: int) -> int:
@@ -36,25 +55,21 @@ def _amount(value: Any, replicas: int) -> int:
     return -(-number * replicas // 100) if match["percent"] else number
 
 
-def _replicas(selector: Object, manifests: Sequence[Object]) -> int:
-    """The lowest number of pods that the selector matches."""
-    lowest = {
-        (target.get("kind"), target.get("name")): spec.get("minReplicas") or 1
-        for manifest in manifests
-        if manifest["kind"] == "HorizontalPodAutoscaler"
-        for spec in [manifest.get("spec") or {}]
-        for target in [spec.get("scaleTargetRef") or {}]
-    }
-    total = 0
+def _replicas(workload: Object, manifests: Sequence[Object]) -> int:
+    """The lowest number of pods of a workload."""
+    replicas = workload["spec"].get("replicas")
     for manifest in manifests:
-        if manifest["kind"] in _SCALED and _matches(selector, pod_template(manifest)):
-            replicas = lowest.get((manifest["kind"], manifest["metadata"]["name"]))
-            replicas = manifest["spec"].get("replicas") if replicas is None else replicas
-            total += replicas if isinstance(replicas, int) else 1
-    return total
+        if manifest["kind"] == "HorizontalPodAutoscaler":
+            spec = manifest.get("spec") or {}
+            target = spec.get("scaleTargetRef") or {}
+            if (target.get("kind"), target.get("name")) == (workload["kind"], workload["metadata"]["name"]):
+                replicas = spec.get("minReplicas")
+    return replicas if isinstance(replicas, int) else 1
 
 
-def _matches(selector: Object, template: Object) -> bool:
+def _matches(selector: Object, template: Object | None) -> bool:
+    if template is None:
+        return False
     labels = (template.get("metadata") or {}).get("labels") or {}
     matched = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
     return matched and all(

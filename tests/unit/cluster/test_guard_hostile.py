@@ -349,6 +349,22 @@ def test_budget_counts_the_lowest_number_of_pods() -> None:
     assert changes(budget, deployment(), put(scaler, "spec.minReplicas", 2)) == []
 
 
+def test_second_budget_of_the_same_pods_is_removed() -> None:
+    budgets = [put(put(BUDGET, "spec.minAvailable", 1), "metadata.name", name) for name in ("a", "b")]
+    assert changes(deployment(), *budgets) == ["PodDisruptionBudget/b"]
+    other = put(
+        budgets[1],
+        "spec.selector",
+        {"matchExpressions": [{"key": "app", "operator": "In", "values": ["db"]}]},
+    )
+    assert changes(deployment(), put(stateful_set(), "spec.replicas", 2), budgets[0], other) == []
+
+
+@pytest.mark.parametrize(("field", "value"), [("maxUnavailable", 1), ("minAvailable", "10%")])
+def test_budget_of_pods_without_a_scale_is_removed(field: str, value: object) -> None:
+    assert changes(put(BUDGET, f"spec.{field}", value), JOB, deployment()) == ["PodDisruptionBudget/b"]
+
+
 def test_operator_allows_more() -> None:
     policy = replace(
         POLICY,
