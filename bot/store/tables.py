@@ -116,7 +116,13 @@ Index("environments_pinned", environments.c.kind, sqlite_where=_pinned, postgres
 _open = environments.c.hinted_open.is_(True)
 Index("environments_open", environments.c.repository_id, sqlite_where=_open, postgresql_where=_open)
 _deleted = and_(environments.c.state == literal_column("'gone'"), environments.c.hinted_open.is_(False))
-Index("environments_deleted", environments.c.updated_at, sqlite_where=_deleted, postgresql_where=_deleted)
+Index(
+    "environments_deleted",
+    environments.c.state,
+    environments.c.updated_at,
+    sqlite_where=_deleted,
+    postgresql_where=_deleted,
+)
 
 removals = Table(
     "removals",
@@ -230,9 +236,12 @@ promotions = Table(
 Index("promotions_by_repository", promotions.c.repository_id, promotions.c.requested_at)
 Index("promotions_by_state", promotions.c.state, promotions.c.since)
 Index("promotions_by_stage", promotions.c.stage, promotions.c.requested_at)
-_unfinished = promotions.c.ended.is_(False)
-Index("promotions_open", promotions.c.repository_id, sqlite_where=_unfinished, postgresql_where=_unfinished)
-Index("promotions_open_of_stage", promotions.c.stage, sqlite_where=_unfinished, postgresql_where=_unfinished)
+_unfinished: Any = {
+    "sqlite_where": promotions.c.ended.is_(False),
+    "postgresql_where": promotions.c.ended.is_(False),
+}
+Index("promotions_open", promotions.c.repository_id, promotions.c.requested_at, **_unfinished)
+Index("promotions_open_of_stage", promotions.c.stage, promotions.c.requested_at, **_unfinished)
 Index(
     "promotions_moving",
     promotions.c.stage,

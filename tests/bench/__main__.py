@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import calls, deliveries, flood, rollout, sweeps, transactions
+from tests.bench import calls, deliveries, flood, history, installations, rollout, sweeps, transactions
 from tests.bench.figures import Figures
 
 BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Figures]]] = {
@@ -19,6 +19,8 @@ BENCHES: dict[str, Callable[[], Coroutine[Any, Any, Figures]]] = {
     "rollout": rollout.bench,
     "sweeps": sweeps.bench,
     "transactions": transactions.bench,
+    "history": history.bench,
+    "installations": installations.bench,
 }
 
 

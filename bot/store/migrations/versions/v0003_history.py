@@ -44,15 +44,18 @@ def _create_indexes() -> None:
     _partial_index("environments_pinned", "environments", ["kind"], "kind != 'preview'")
     _partial_index("environments_open", "environments", ["repository_id"], "hinted_open IS true")
     _partial_index(
-        "environments_deleted", "environments", ["updated_at"], "state = 'gone' AND hinted_open IS false"
+        "environments_deleted",
+        "environments",
+        ["state", "updated_at"],
+        "state = 'gone' AND hinted_open IS false",
     )
     op.create_index("decisions_by_time", "decisions", ["at"])
     op.create_index("releases_by_repository", "releases", ["repository_id", "made_at"])
     op.create_index("releases_by_time", "releases", ["made_at"])
     op.drop_index("promotions_by_stage", "promotions")
     op.create_index("promotions_by_stage", "promotions", ["stage", "requested_at"])
-    _partial_index("promotions_open", "promotions", ["repository_id"], "ended IS false")
-    _partial_index("promotions_open_of_stage", "promotions", ["stage"], "ended IS false")
+    _partial_index("promotions_open", "promotions", ["repository_id", "requested_at"], "ended IS false")
+    _partial_index("promotions_open_of_stage", "promotions", ["stage", "requested_at"], "ended IS false")
     op.create_index("audit_by_stage", "audit", ["repository_id", "stage", "id"])
 
 
