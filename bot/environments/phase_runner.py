@@ -162,14 +162,14 @@ class PhaseRunner:
         return outcome
 
     async def _ready(self, context: ReconcileContext) -> None:
-        first = context.status.state not in RUNNING
-        if first and context.is_preview:
-            _keep_release(context)
+        before = context.status.state
         failed = tuple(check.name for check in context.status.failed_checks)
         cause = context.message(ChecksFailed(failed)) if failed else None
         context.update_status(transitions.running(context.status, cause))
         context.update_attempt(transitions.settled(context.attempt))
-        if first:
+        if context.is_preview and context.status.state is not before:
+            _keep_release(context)
+        if before not in RUNNING:
             action = context.status.state.value
             context.decide(
                 action, ChecksFailed(failed) if failed else Serving(context.commit, context.status.url)

@@ -258,3 +258,26 @@ async def test_promotion_continues_after_a_freeze_or_lock(small: Scenario) -> No
         await stages.comment_with(number, "✅ Release", "**frozen**")
         assert datetime.now(zone) >= ends
         await stages.comment_with(number, "✅ Release", "**locked**")
+
+
+async def test_failed_preview_check_warns_or_blocks(small: Scenario) -> None:
+    pipeline = """
+preview: {checks: [{name: tell, job: {image: hello, command: [python, -c, raise SystemExit(3)]}}]}
+stages:
+  integration: {}
+  staging: {preview_checks: block}
+"""
+    async with staged(small, pipeline) as stages:
+        number = await small.open("one", small.hello("One."))
+        await small.comment_with(number, "runs, but its checks failed", "❌ `tell`")
+        assert small.runs(small.head(number)) == ["failure"]
+        assert [deployment.state for deployment in small.deployments()] == ["failure"]
+        await stages.comment(number, "/promote staging")
+        await stages.comment_with(number, "rejected", "checks failed in the preview", "tell")
+        await stages.comment(number, "/promote integration")
+        await stages.comment_with(number, "is verified on **integration**", "⚠️ Checks failed in the preview")
+        await small.close(number)
+        await small.comment_with(number, "The preview was deleted")
+        assert small.runs(small.head(number)) == ["failure"]
+        [run] = small.github.checks.runs(small.repository, small.head(number), "greenroom/preview")
+        assert run.output.title == "Deleted: the pull request was closed"

@@ -147,7 +147,7 @@ async def test_fork_runs_without_secrets_and_its_comment_shows_that(canary: Scen
     # A fork's CI cannot write where the repository's images are, so a maintainer has it built there.
     await canary.world.builder.build(canary.repository, canary.head(number), files(canary))
     await canary.comment(number, "/preview")
-    await canary.comment_with(number, "is ready", "A fork gets no secrets", "`MAIL`, `TOKEN`")
+    await canary.comment_with(number, "its checks failed", "A fork gets no secrets", "`MAIL`, `TOKEN`")
     assert (await canary.page(number)).text == hashlib.sha256(b"").hexdigest()
     assert await canary.world.client.find(SECRET, "greenroom-secrets", canary.namespace(number)) is None
 

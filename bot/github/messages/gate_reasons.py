@@ -43,7 +43,8 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             again = "`/preview refresh` runs them again"
             return f"checks failed in the preview of {commit[:7]}: {', '.join(names)} ({again})"
         case gates.PreviewChecksUnknown(commit, names):
-            return f"no preview ran these checks for {commit[:7]}: {', '.join(names)}"
+            run = "`/preview refresh` runs them"
+            return f"no preview ran these checks for {commit[:7]}: {', '.join(names)} ({run})"
         case gates.UnsupportedRules(environment, rules):
             text = f"the GitHub Environment {environment} has rules that only GitHub's own workflows can keep"
             return f"{text}: {', '.join(rules)}"

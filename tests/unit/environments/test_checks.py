@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,6 +25,37 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
     harness.gateway.answer = Answer(503)
     yield harness
     await store.close()
+
+
+async def test_release_keeps_the_latest_results_of_its_checks(harness: Harness) -> None:
+    for _ in range(4):
+        await harness.run()
+    assert (await harness.status()).state is EnvironmentState.CHECKS_FAILED
+    releases, repository = harness.store.releases, harness.key.repository_id
+    release = await releases.of_commit(repository, "a" * 40)
+    assert release is not None
+    assert await releases.checks(repository, release.id) == {"healthy": False}
+    harness.gateway.answer = Answer(200)
+    await harness.override(refreshes=1)
+    for _ in range(4):
+        await harness.run()
+    assert (await harness.status()).state is EnvironmentState.READY
+    assert await releases.checks(repository, release.id) == {"healthy": True}
+    assert await releases.checks(repository, "0" * 12) is None
+
+
+async def test_failed_check_that_an_older_version_stored_as_ready_is_corrected(harness: Harness) -> None:
+    for _ in range(4):
+        await harness.run()
+    store, ready = harness.store, replace(await harness.status(), state=EnvironmentState.READY, cause=None)
+    await harness.hint()
+    [claim] = await store.queue.claim("test", 1, 60)
+    stored = await store.environments.get(harness.key)
+    assert stored is not None
+    await store.environments.save(claim, replace(stored, status=ready))
+    await store.queue.finish(claim)
+    await harness.run()
+    assert (await harness.status()).state is EnvironmentState.CHECKS_FAILED
 
 
 def _checks_told(harness: Harness) -> list[CheckState]:
