@@ -30,6 +30,8 @@ LONGEST_BODY_SECONDS = 60.0
 WRITE_SECONDS = 30.0
 """For a peer that does not read its response."""
 _CHECK_SECONDS = 1.0
+_DISCARD_SECONDS = 0.25
+"""Between two reads of a body whose response has been sent."""
 
 _log = structlog.get_logger(__name__)
 
@@ -104,6 +106,14 @@ class Connection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._received += len(body)
         super().on_body(body)
+        if self.cycle.response_complete:
+            # Not closed at once, so that the peer can read the response; not read at full speed either.
+            self.flow.pause_reading()
+            self.loop.call_later(_DISCARD_SECONDS, self._resume)
+
+    def _resume(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         self._enter(_State.IDLE if self.cycle.response_complete else _State.RESPONSE)
