@@ -105,7 +105,7 @@ async def test_hostile_commit_is_rejected_before_any_write(
     harness: Harness, tmp_path: Path, case: Case
 ) -> None:
     before = len(harness.server.calls) if harness.server else 0
-    text = f"version: 1\nimages: {{shop: acme/shop}}\nmanifests: {case.manifests}\n{case.more}"
+    text = f"version: 1\nimages: {{shop: ghcr.io/acme/shop}}\nmanifests: {case.manifests}\n{case.more}"
     comment = await comment_on(harness, tmp_path, GitHub(text, case.files))
     assert case.expected in comment.replace("\\", "").replace("&nbsp;", " "), comment
     assert "Traceback" not in comment
