@@ -22,22 +22,42 @@ _MARKED = re.compile(f"{_MARK}([0-9]+){_MARK}")
 _HTML = re.compile(r"<!--|<(pre|code|blockquote|script|style|textarea)\b", re.IGNORECASE)
 
 
+_INVISIBLE = "\u200b\u2060\ufeff"
+_START = re.compile(rf"( {{0,3}})(?:(?:[^\S\t\n ]|[{_INVISIBLE}])(?:[^\S\t\n]|[{_INVISIBLE}]){{0,7}})?/")
+"""Some spaces, fewer than Markdown's four of a code block, and a slash."""
+
+
+def begins_command(line: str) -> bool:
+    return _START.match(line) is not None
+
+
 def visible_commands(body: str) -> Iterator[str]:
-    """Lines that begin with a slash, outside quotes, code, HTML blocks and HTML comments, in order."""
+    """Lines that begin with a slash, outside quotes, code, HTML blocks and HTML comments, in order.
+
+    Spaces may precede the slash, except in a list, where indented lines belong to the text of an item.
+    """
     lines = body.replace("\r\n", "\n").replace("\r", "\n").replace(_MARK, "\ufffd").split("\n")
-    if not any(line.startswith("/") for line in lines):
+    if not any(map(begins_command, lines)):
         return
-    marked = (f"{_MARK}{i}{_MARK}{line}" if line.startswith("/") else line for i, line in enumerate(lines))
-    for number in _visible_numbers(_MARKDOWN.parse("\n".join(marked))):
-        yield lines[number]
+    marked = (_marked(i, line) for i, line in enumerate(lines))
+    for number, in_list in _visible_numbers(_MARKDOWN.parse("\n".join(marked))):
+        if lines[number].startswith("/") or not in_list:
+            yield lines[number]
 
 
-def _visible_numbers(tokens: Sequence[Token]) -> Iterator[int]:
-    quotes = 0
+def _marked(number: int, line: str) -> str:
+    match = _START.match(line)
+    return f"{match[1]}{_MARK}{number}{_MARK}{line[match.end(1) :]}" if match is not None else line
+
+
+def _visible_numbers(tokens: Sequence[Token]) -> Iterator[tuple[int, bool]]:
+    """Numbers of the marked lines that show, and whether they are in a list."""
+    quotes = lists = 0
     closing = ""
     """What ends the HTML element or comment that hides the text; "" outside of one."""
     for token in tokens:
         quotes += token.nesting if token.type.startswith("blockquote") else 0
+        lists += token.nesting if token.type.startswith("list_item") else 0
         if quotes:
             continue
         if token.type == "html_block":
@@ -46,7 +66,7 @@ def _visible_numbers(tokens: Sequence[Token]) -> Iterator[int]:
         for child in token.children or ():
             match = _MARKED.match(child.content) if child.type == "text" and starts_line else None
             if match is not None and not closing:
-                yield int(match[1])
+                yield int(match[1]), lists > 0
             # A comment that is never closed is text for the parser; what follows it stays hidden.
             if child.type in ("text", "html_inline"):
                 closing = _open_html(child.content, closing)

@@ -149,7 +149,10 @@ def _extend(
     expires_at = max(environment.status.expires_at or now, environment.overrides.extended_until or now, now)
     until = min(expires_at + extension, now + situation.longest_ttl)
     if until - expires_at < _LEAST_EXTENSION:
-        return CommandDecision(replace(accepted, result=Result.MAXIMUM, until=expires_at))
+        longest = situation.longest_ttl
+        return CommandDecision(replace(accepted, result=Result.MAXIMUM, until=expires_at, maximum=longest))
+    maximum = situation.longest_ttl if until < expires_at + extension else None
     return CommandDecision(
-        replace(accepted, until=until), lambda overrides: replace(overrides, extended_until=until)
+        replace(accepted, until=until, maximum=maximum),
+        lambda overrides: replace(overrides, extended_until=until),
     )

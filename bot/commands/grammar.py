@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import Enum, auto
+from enum import Enum, StrEnum, auto
 
-from bot.commands.comment_text import visible_commands
-from bot.commands.table import COMMANDS, STAGE_VERBS, Verb
+from bot.commands.comment_text import begins_command, visible_commands
+from bot.commands.table import COMMANDS, Argument, Verb
+from bot.model.durations import parse_duration
+from bot.promotions.approvals import is_release_name
 
 LONGEST = 65_536
 """Longest comment on GitHub."""
@@ -19,10 +21,14 @@ LONGEST = 65_536
 MAX_COMMANDS = 50
 """Most lines of a comment that can be commands; suggestions for a mistyped one take long to find."""
 
-_LINE = re.compile(r"/([A-Za-z][A-Za-z-]{0,39})(?:[ \t](.*))?")
-_DURATION = re.compile(r"([1-9][0-9]{0,4})(m|h|d)")
-_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_SPACES = re.compile(r"[\s\u200b\u2060\ufeff]+")
+"""Also those that do not show, and those that do not break."""
+_LINE = re.compile(r"/([A-Za-z][A-Za-z-]{0,39})([.,:;!?]*)(?: (.*))?")
 _NEAR = 0.7
+_REASON_WORDS = 100
+"""Longest reason."""
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SHORTEST = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +40,26 @@ class Command:
     """What follows a command about stages, as it was typed; the stage that `/status` or `/why` is about."""
 
 
+class UsageProblem(StrEnum):
+    STAGE_MISSING = "stage missing"
+    DURATION_MISSING = "duration missing"
+    NO_DURATION = "no duration"
+    NO_RELEASE = "no release"
+    NO_COMMIT = "no commit"
+    UNEXPECTED = "unexpected"
+    REASON_TOO_LONG = "reason too long"
+
+
+@dataclass(frozen=True, slots=True)
+class Misuse:
+    """A known command with missing or wrong arguments."""
+
+    verb: Verb
+    problem: UsageProblem
+    typed: str = ""
+    """The words that are wrong."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnknownCommand:
     """A line that resembles a command."""
@@ -41,6 +67,8 @@ class UnknownCommand:
     typed: str
     nearest: tuple[Verb, ...]
     """Suggestions."""
+    corrected: str = ""
+    """The whole line with the nearest command; "" where its arguments do not fit."""
 
 
 class TooManyCommands(Enum):
@@ -56,7 +84,7 @@ TOO_MANY_COMMANDS = TooManyCommands.TOO_MANY_COMMANDS
 class ParsedComment:
     """The first command of a comment, and the number of further ones, which are ignored."""
 
-    first: Command | UnknownCommand | TooManyCommands
+    first: Command | Misuse | UnknownCommand | TooManyCommands
     more: int = 0
 
 
@@ -69,7 +97,7 @@ def parse(body: str) -> ParsedComment | None:
         return None  # Most comments end here, before their Markdown is parsed.
     visible = _candidates(visible_commands(body))
     if len(visible) > MAX_COMMANDS:
-        has_command = any(match[1].lower() in _WORDS for match in visible)
+        has_command = any(match[1].lower() in _FAMILIES for match in visible)
         return ParsedComment(TOO_MANY_COMMANDS) if has_command else None
     commands = [command for match in visible if (command := _parse_line(match)) is not None]
     return ParsedComment(commands[0], len(commands) - 1) if commands else None
@@ -82,67 +110,113 @@ def digest(body: str) -> str:
 
 def _candidates(lines: Iterable[str]) -> list[re.Match[str]]:
     """Lines of the form of a command."""
-    return [match for line in lines if line.startswith("/") and (match := _LINE.fullmatch(line))]
+    return [
+        match
+        for line in lines
+        if begins_command(line) and (match := _LINE.fullmatch(_SPACES.sub(" ", line).strip()))
+    ]
 
 
-def _parse_line(match: re.Match[str]) -> Command | UnknownCommand | None:
-    word, rest = match[1].lower(), " ".join((match[2] or "").lower().split())
-    verbs = _WORDS.get(word)
-    if verbs is None:
-        near = _nearest(word)
-        return UnknownCommand(f"/{word}", _WORDS[near]) if near else None
-    words = tuple((match[2] or "").split())
-    return _command(word, rest) or _worded(word, words) or UnknownCommand(f"/{word} {rest}".strip(), verbs)
+def _parse_line(match: re.Match[str]) -> Command | Misuse | UnknownCommand | None:
+    word, words = match[1].lower(), tuple((match[3] or "").split())
+    name = word if word in _FAMILIES else None if match[2] else _nearest(word)
+    if name is None:
+        return None
+    if name == word and not match[2]:
+        return _parse_words(word, words)
+    corrected = " ".join([f"/{name}", *words])
+    fits = isinstance(_parse_words(name, words), Command)
+    typed = " ".join([f"/{word}{match[2]}", *words])
+    return UnknownCommand(typed, _FAMILIES[name], corrected if fits else "")
 
 
 def _nearest(word: str) -> str | None:
     """The most similar command with the same first letter: `/review` belongs to another bot."""
     likeness = {
-        name: difflib.SequenceMatcher(None, name, word).ratio() for name in _WORDS if name[0] == word[0]
+        name: difflib.SequenceMatcher(None, name, word).ratio() for name in _FAMILIES if name[0] == word[0]
     }
     best = max(likeness, key=likeness.__getitem__, default="")
     return best if likeness.get(best, 0) >= _NEAR else None
 
 
-def _command(word: str, rest: str) -> Command | None:
-    if word == "extend":
-        length = _DURATION.fullmatch(rest)
-        return Command(Verb.EXTEND, timedelta(**{_UNITS[length[2]]: int(length[1])})) if length else None
-    words = f"/{word} {rest}".strip()
-    verb = Verb.PREVIEW if words == "/preview up" else next((verb for verb in Verb if verb == words), None)
-    return Command(verb) if verb is not None and verb not in STAGE_VERBS else None
+def _parse_words(name: str, words: tuple[str, ...]) -> Command | Misuse:
+    family = _FAMILIES[name]
+    if len(family) > 1:
+        rest = " ".join(words).lower()
+        verb = (
+            family[0] if rest == "up" else next((v for v in family if v == f"/{name} {rest}".strip()), None)
+        )
+        return Command(verb) if verb else Misuse(family[0], UsageProblem.UNEXPECTED, " ".join(words))
+    [verb] = family
+    if Argument.DURATION in COMMANDS[verb].arguments:
+        return _extend(words) if verb is Verb.EXTEND else _lock(verb, words)
+    return _about_stage(verb, words)
 
 
-def _worded(word: str, words: tuple[str, ...]) -> Command | None:
-    verb = next((verb for verb, entry in COMMANDS.items() if verb == f"/{word}" and entry.words[1]), None)
-    if verb is None:
-        return None
-    least, most = COMMANDS[verb].words
-    if not least <= len(words) <= most:
-        return None
-    if verb is Verb.LOCK:
-        return _lock(words)
+def _extend(words: tuple[str, ...]) -> Command | Misuse:
+    if not words:
+        return Misuse(Verb.EXTEND, UsageProblem.DURATION_MISSING)
+    duration, rest = _duration(words)
+    if duration is None:
+        return Misuse(Verb.EXTEND, UsageProblem.NO_DURATION, " ".join(words))
+    if rest:
+        return Misuse(Verb.EXTEND, UsageProblem.UNEXPECTED, " ".join(rest))
+    return Command(Verb.EXTEND, duration)
+
+
+def _lock(verb: Verb, words: tuple[str, ...]) -> Command | Misuse:
+    """The stage, then perhaps `2h` or `for 2h`, then perhaps a reason."""
+    if not words:
+        return Misuse(verb, UsageProblem.STAGE_MISSING)
+    stage, rest = words[0], words[1:]
+    timed = rest[1:] if rest and rest[0].lower() == "for" else rest
+    if rest and not timed:
+        return Misuse(verb, UsageProblem.DURATION_MISSING)
+    duration = None
+    if timed and timed[0][0].isdigit():
+        # A wrong duration is not taken for a reason: the lock would have another length than its user thinks.
+        duration, rest = _duration(timed)
+        if duration is None:
+            return Misuse(verb, UsageProblem.NO_DURATION, timed[0])
+    if len(rest) > _REASON_WORDS:
+        return Misuse(verb, UsageProblem.REASON_TOO_LONG)
+    return Command(verb, duration, (stage, *rest))
+
+
+def _about_stage(verb: Verb, words: tuple[str, ...]) -> Command | Misuse:
+    entry = COMMANDS[verb]
+    if entry.required and not words:
+        return Misuse(verb, UsageProblem.STAGE_MISSING)
+    if Argument.REASON in entry.arguments:
+        too_long = len(words) > _REASON_WORDS
+        return Misuse(verb, UsageProblem.REASON_TOO_LONG) if too_long else Command(verb, words=words)
+    most = len(entry.arguments)
+    if len(words) > most:
+        return Misuse(verb, UsageProblem.UNEXPECTED, " ".join(words[most:]))
+    if verb is Verb.VOUCH and words and not _COMMIT.fullmatch(words[0]):
+        return Misuse(verb, UsageProblem.NO_COMMIT, words[0])
+    if verb is Verb.APPROVE and len(words) == most and not is_release_name(words[-1]):
+        return Misuse(verb, UsageProblem.NO_RELEASE, words[-1])
     return Command(verb, words=words)
 
 
-def _lock(words: tuple[str, ...]) -> Command | None:
-    """The stage, then perhaps `for 2h`, then perhaps a reason."""
-    stage, reason = words[0], words[1:]
-    if reason and reason[0].lower() == "for":
-        length = _DURATION.fullmatch(reason[1].lower()) if len(reason) > 1 else None
-        if length is None:
-            return None
-        return Command(Verb.LOCK, timedelta(**{_UNITS[length[2]]: int(length[1])}), (stage, *reason[2:]))
-    return Command(Verb.LOCK, words=(stage, *reason))
+def _duration(words: tuple[str, ...]) -> tuple[timedelta | None, tuple[str, ...]]:
+    """The duration at the start, such as `24h` or `24 h`, and the words after it."""
+    split = 2 if words[0].isdigit() else 1
+    try:
+        duration = parse_duration("".join(words[:split]).lower())
+    except ValueError:
+        return None, words
+    return (duration if duration >= _SHORTEST else None), words[split:]
 
 
-def _words() -> dict[str, tuple[Verb, ...]]:
-    words: dict[str, tuple[Verb, ...]] = {}
+def _families() -> dict[str, tuple[Verb, ...]]:
+    families: dict[str, tuple[Verb, ...]] = {}
     for verb in COMMANDS:
         word = verb.removeprefix("/").partition(" ")[0]
-        words[word] = (*words.get(word, ()), verb)
-    return words
+        families[word] = (*families.get(word, ()), verb)
+    return families
 
 
-_WORDS = _words()
+_FAMILIES = _families()
 """First word to the commands that begin with it."""

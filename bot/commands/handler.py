@@ -10,12 +10,19 @@ from datetime import timedelta
 import structlog
 
 from bot.commands.decision import CommandDecision, Situation, decide
-from bot.commands.grammar import TOO_MANY_COMMANDS, UnknownCommand, digest, parse
+from bot.commands.grammar import (
+    TOO_MANY_COMMANDS,
+    Command,
+    Misuse,
+    UnknownCommand,
+    digest,
+    parse,
+)
 from bot.commands.outcome import Outcome, Result
 from bot.commands.ports import CommandStore, CommentPort, EnvironmentReader
 from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
-from bot.commands.table import stage_verb
+from bot.commands.table import Verb, stage_verb
 from bot.environments.ports import Clock, CollaboratorReader, PullRequestReader
 from bot.model.command import PostedComment, RecordedCommand
 from bot.model.environment import EnvironmentKey
@@ -83,10 +90,10 @@ class CommandHandler:
         if parsed is None or digest(comment.body) != recorded.digest:
             return CommandDecision(Outcome(Result.EDITED))
         command = parsed.first
-        if isinstance(command, UnknownCommand):
-            return CommandDecision(Outcome(Result.UNKNOWN, typed=command.typed, nearest=command.nearest))
         if command is TOO_MANY_COMMANDS:
             return CommandDecision(Outcome(Result.TOO_MANY))
+        if not isinstance(command, Command):
+            return CommandDecision(await self._hint(recorded, command))
         ports, key = self._ports, EnvironmentKey.preview(recorded.repository.id, recorded.number)
         pull = await ports.pull_requests.pull_request(recorded.repository, recorded.number)
         if pull is None:
@@ -105,7 +112,24 @@ class CommandHandler:
         if verb is not None and await self._may_execute(decision, recorded):
             executed = await ports.stage_commands.execute(verb, command, decision.outcome, situation)
             decision = CommandDecision(executed)
-        return replace(decision, outcome=replace(decision.outcome, ignored=parsed.more))
+        outcome = replace(decision.outcome, ignored=parsed.more)
+        if outcome.verb is Verb.HELP:
+            outcome = replace(outcome, stages=await ports.stage_commands.names(recorded.repository))
+        return replace(decision, outcome=outcome)
+
+    async def _hint(self, recorded: RecordedCommand, mistake: Misuse | UnknownCommand) -> Outcome:
+        stages = await self._ports.stage_commands.names(recorded.repository)
+        if isinstance(mistake, Misuse):
+            return Outcome(
+                Result.MISUSED, mistake.verb, typed=mistake.typed, problem=mistake.problem, stages=stages
+            )
+        return Outcome(
+            Result.UNKNOWN,
+            typed=mistake.typed,
+            nearest=mistake.nearest,
+            corrected=mistake.corrected,
+            stages=stages,
+        )
 
     async def _may_execute(self, decision: CommandDecision, recorded: RecordedCommand) -> bool:
         """A command that was executed before a crash was allowed then, whatever has changed since."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.commands.grammar import UsageProblem
 from bot.commands.table import Verb
 from bot.environments.views import EnvironmentView
 from bot.model.release import PromotableRelease
@@ -45,6 +46,8 @@ class Result(StrEnum):
     UNKNOWN = "mistyped"
     TOO_MANY = "too_many"
     """The comment has more lines that can be commands than are parsed."""
+    MISUSED = "misused"
+    """A known command with missing or wrong arguments."""
     EDITED = "edited"
 
 
@@ -56,6 +59,12 @@ class Outcome:
     typed: str = ""
     """What was mistyped; hostile, like everything that people type."""
     nearest: tuple[Verb, ...] = ()
+    corrected: str = ""
+    """The line with the nearest command, where its arguments fit."""
+    problem: UsageProblem | None = None
+    """What is wrong with the arguments; `typed` has the wrong words."""
+    stages: tuple[str, ...] = ()
+    """The repository's stages and demos, in pipeline order, for hints."""
     ignored: int = 0
     """How many further commands of the comment were not run."""
     role: Role = Role.NONE
@@ -63,6 +72,8 @@ class Outcome:
     """The pull request's head when it was decided."""
     seen: str | None = None
     """The head that the commenter could see, where it is another one."""
+    maximum: timedelta | None = None
+    """How long a preview may live from now, where the extension was shortened to that."""
     until: datetime | None = None
     """When the preview, or the lock of a stage, expires."""
     fork: bool = False

@@ -9,8 +9,9 @@ from typing import assert_never
 from bot.commands.decision import Situation
 from bot.commands.grammar import Command
 from bot.commands.outcome import Outcome, Result
-from bot.commands.table import COMMANDS, StageVerb, Verb
+from bot.commands.table import COMMANDS, Argument, StageVerb, Verb
 from bot.model.command import RecordedCommand
+from bot.model.repository import Repository
 from bot.model.role import Role
 from bot.promotions.refusals import Refusal
 from bot.promotions.service import PromotionService, Requester
@@ -35,6 +36,10 @@ class StageCommands:
         except Refusal as refusal:
             text = self.service.describe(refusal.reason)
             return replace(accepted, result=Result.REFUSED, reason=text)
+
+    async def names(self, repository: Repository) -> tuple[str, ...]:
+        """The configured stages and demos; none while they cannot be read."""
+        return tuple(key.name for key in (await self.service.lookup(repository)).keys)
 
     async def carried_out(self, recorded: RecordedCommand) -> bool:
         """Whether the command was executed before a crash."""
@@ -62,6 +67,10 @@ class StageCommands:
                 own = promotion.number == requester.number
                 result = Result.STARTED if own else Result.DONE
                 return replace(accepted, result=result, stage=promotion.stage.name)
+            case Verb.VOUCH:
+                commit = name or situation.pull_request.head_sha
+                await service.vouch(requester, commit)
+                return replace(done, head=commit)
             case Verb.LOCK:
                 record = await service.lock(requester, name, command.duration, reason)
                 until = record.lock.until if record.lock is not None else None
@@ -82,7 +91,7 @@ class StageCommands:
                 return replace(done, stage=promotion.stage.name, release=promotion.release)
             case Verb.REJECT | Verb.PAUSE | Verb.RESUME | Verb.ABORT:
                 lookup = await service.lookup(requester.repository)
-                reasoned = COMMANDS[verb].takes_reason
+                reasoned = Argument.REASON in COMMANDS[verb].arguments
                 stage, reason = lookup.parse_target(command.words, reasoned=reasoned)
                 match verb:
                     case Verb.REJECT:

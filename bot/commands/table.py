@@ -28,6 +28,7 @@ class Verb(StrEnum):
     PAUSE = "/pause"
     RESUME = "/resume"
     ABORT = "/abort"
+    VOUCH = "/vouch"
     LOCK = "/lock"
     UNLOCK = "/unlock"
     HOLD = "/hold"
@@ -47,6 +48,7 @@ StageVerb = Literal[
     Verb.PAUSE,
     Verb.RESUME,
     Verb.ABORT,
+    Verb.VOUCH,
     Verb.LOCK,
     Verb.UNLOCK,
     Verb.HOLD,
@@ -54,14 +56,24 @@ StageVerb = Literal[
 ]
 STAGE_VERBS: frozenset[Verb] = frozenset(get_args(StageVerb))
 
-_REASON_WORDS = 100
-"""Longest reason."""
+
+class Argument(StrEnum):
+    """What may follow a command, in this order."""
+
+    STAGE = "stage"
+    """A stage or demo."""
+    RELEASE = "release"
+    DURATION = "duration"
+    """After a stage, optional."""
+    COMMIT = "commit"
+    REASON = "reason"
+    """The rest of the line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     usage: str
-    """Example in the help."""
+    """Example in the help; STAGE stands for a stage."""
     does: str
     """Follows the usage in the help; begins in lower case."""
     roles: frozenset[Role]
@@ -69,15 +81,15 @@ class Entry:
     """The author of a fork's pull request may use it there, whatever the role."""
     bound: bool = False
     """It applies to the head that the user saw, and is refused for another head."""
-    words: tuple[int, int] = (0, 0)
-    """Least and largest number of words that may follow."""
+    arguments: tuple[Argument, ...] = ()
+    required: bool = False
+    """Whether the first argument is."""
     sets_preview_state: bool = False
     """Of several such commands, the one that was typed last counts, in whatever order they arrive."""
 
-    @property
-    def takes_reason(self) -> bool:
-        """The stage is optional, and a reason may follow."""
-        return self.words == _REASON
+    def example(self, stage: str) -> str:
+        """The usage with a stage of the repository; "" for none."""
+        return self.usage.replace("STAGE", stage) if stage else self.usage
 
 
 def stage_verb(verb: Verb) -> StageVerb | None:
@@ -91,7 +103,8 @@ def stage_verb(verb: Verb) -> StageVerb | None:
             return verb
 
 
-_STAGE, _ONE_STAGE, _REASON, _STAGE_AND_REASON = (0, 1), (1, 1), (0, _REASON_WORDS), (1, _REASON_WORDS)
+_STAGE, _STAGE_AND_REASON = (Argument.STAGE,), (Argument.STAGE, Argument.REASON)
+_STAGE_AND_RELEASE = (Argument.STAGE, Argument.RELEASE)
 
 _READERS = frozenset(Role) - {Role.NONE}
 _TENDERS = _READERS - {Role.READ}
@@ -120,71 +133,97 @@ COMMANDS: Mapping[Verb, Entry] = {
         fork_author=True,
         sets_preview_state=True,
     ),
-    Verb.EXTEND: Entry("/extend 24h", "extends the preview's lifetime (`90m`, `24h`, `3d`)", _TENDERS),
+    Verb.EXTEND: Entry(
+        "/extend 24h",
+        "extends the preview's lifetime (`90m`, `24h`, `3d`)",
+        _TENDERS,
+        arguments=(Argument.DURATION,),
+        required=True,
+    ),
     Verb.DESTROY: Entry(
         "/destroy", "deletes the preview and its data", _TENDERS, fork_author=True, sets_preview_state=True
     ),
     Verb.RESEED: Entry("/reseed", "resets the data to the seed", _WRITERS, bound=True),
     Verb.PROMOTE: Entry(
-        "/promote staging",
+        "/promote STAGE",
         "deploys this pull request's build to a stage or demo; optionally name a release or tag",
         _WRITERS,
         bound=True,
-        words=(1, 2),
+        arguments=_STAGE_AND_RELEASE,
+        required=True,
     ),
     Verb.REPLACE: Entry(
-        "/replace staging",
+        "/replace STAGE",
         "promotes like `/promote`, and recreates objects whose immutable fields changed",
         _MAINTAINERS,
         bound=True,
-        words=(1, 2),
+        arguments=_STAGE_AND_RELEASE,
+        required=True,
     ),
     Verb.ROLLBACK: Entry(
-        "/rollback staging", "rolls a stage back to the previous verified release", _WRITERS, words=_ONE_STAGE
+        "/rollback STAGE",
+        "rolls a stage back to the previous verified release",
+        _WRITERS,
+        arguments=_STAGE,
+        required=True,
     ),
     Verb.APPROVE: Entry(
-        "/approve staging",
+        "/approve STAGE",
         "approves the pending promotion; optionally name the release that you approve",
         _WRITERS,
-        words=(0, 2),
+        arguments=_STAGE_AND_RELEASE,
     ),
     Verb.REJECT: Entry(
-        "/reject staging not today",
+        "/reject STAGE not today",
         "rejects the pending promotion; a reason is optional",
         _WRITERS,
-        words=_REASON,
+        arguments=_STAGE_AND_REASON,
     ),
-    Verb.PAUSE: Entry("/pause staging", "pauses a promotion", _WRITERS, words=_STAGE),
-    Verb.RESUME: Entry("/resume staging", "continues a paused promotion", _WRITERS, words=_STAGE),
+    Verb.PAUSE: Entry("/pause STAGE", "pauses a promotion", _WRITERS, arguments=_STAGE),
+    Verb.RESUME: Entry("/resume STAGE", "continues a paused promotion", _WRITERS, arguments=_STAGE),
     Verb.ABORT: Entry(
-        "/abort staging", "cancels a promotion and undoes its changes", _WRITERS, words=_REASON
+        "/abort STAGE", "cancels a promotion and undoes its changes", _WRITERS, arguments=_STAGE_AND_REASON
+    ),
+    Verb.VOUCH: Entry(
+        "/vouch",
+        "takes responsibility for commits whose author GitHub does not know; you then count as their author",
+        _MAINTAINERS,
+        bound=True,
+        arguments=(Argument.COMMIT,),
     ),
     Verb.LOCK: Entry(
-        "/lock staging for 2h load test",
+        "/lock STAGE 2h load test",
         "locks a stage for you until the lock expires",
         _WRITERS,
-        words=_STAGE_AND_REASON,
+        arguments=(Argument.STAGE, Argument.DURATION, Argument.REASON),
+        required=True,
     ),
     Verb.UNLOCK: Entry(
-        "/unlock staging",
+        "/unlock STAGE",
         "releases the lock; unlocking someone else's requires `maintain`",
         _WRITERS,
-        words=_ONE_STAGE,
+        arguments=_STAGE,
+        required=True,
     ),
     Verb.HOLD: Entry(
-        "/hold staging", "blocks automatic promotions to a stage", _WRITERS, words=_STAGE_AND_REASON
+        "/hold STAGE",
+        "blocks automatic promotions to a stage",
+        _WRITERS,
+        arguments=_STAGE_AND_REASON,
+        required=True,
     ),
     Verb.UNHOLD: Entry(
-        "/unhold staging",
+        "/unhold STAGE",
         "allows automatic promotions again, also after a rollback",
         _WRITERS,
-        words=_ONE_STAGE,
+        arguments=_STAGE,
+        required=True,
     ),
     Verb.STATUS: Entry(
-        "/status", "shows what runs where, and until when", _READERS, fork_author=True, words=_STAGE
+        "/status", "shows what runs where, and until when", _READERS, fork_author=True, arguments=_STAGE
     ),
     Verb.WHY: Entry(
-        "/why", "shows recent decisions and their reasons", _READERS, fork_author=True, words=_STAGE
+        "/why", "shows recent decisions and their reasons", _READERS, fork_author=True, arguments=_STAGE
     ),
     Verb.HELP: Entry("/help", "lists the commands", _READERS, fork_author=True),
 }

@@ -1,8 +1,32 @@
-"""A commit as GitHub shows it."""
+"""A commit as GitHub shows it, and its authors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class UnknownRole(StrEnum):
+    AUTHOR = "author"
+    COMMITTER = "committer"
+    CO_AUTHOR = "co-author"
+    PUSHER = "pusher"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class UnknownAuthor:
+    """Somebody who took part in a commit, and whom GitHub attributes to no account."""
+
+    commit: str
+    role: UnknownRole
+
+
+@dataclass(frozen=True, slots=True)
+class Authors:
+    """Everyone who wrote or pushed some commits."""
+
+    logins: tuple[str, ...] = ()
+    unknown: tuple[UnknownAuthor, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,5 +34,4 @@ class Commit:
     sha: str
     by: str
     """The author's login, or the name in Git if GitHub has no account for it."""
-    authors: tuple[str, ...]
-    """Logins of author, co-authors and committer, as far as GitHub has accounts for them."""
+    authors: Authors

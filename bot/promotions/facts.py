@@ -101,5 +101,8 @@ class Facts:
 
     @property
     def authors(self) -> tuple[str, ...] | None:
-        """Of the release's commits."""
-        return self.provenance.authors if self.provenance is not None else None
+        """Of the release's commits, with the maintainers who vouched for unknown ones."""
+        provenance = self.provenance
+        if provenance is None or provenance.authors is None:
+            return None
+        return tuple(dict.fromkeys((*provenance.authors, *provenance.vouched_by)))

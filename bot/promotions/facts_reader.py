@@ -91,7 +91,7 @@ class FactsReader:
     ) -> Facts:
         """Reads about the release's pull request and commit; what GitHub does not show stays None."""
         github, repository = self.github, promotion.repository
-        provenance = await ProvenanceReader(github).read(
+        provenance = await ProvenanceReader(github, self.promotions).read(
             repository, release, with_reviews=stage.protected or bool(stage.required.reviews)
         )
         release = corrected(release, provenance)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.model.commit import UnknownAuthor
 from bot.model.parity import Comparison
 from bot.model.promotion import PromotionKind
 from bot.model.protection import Branch, Protection
@@ -78,6 +79,17 @@ class NotReviewed:
 class TooFewReviews:
     commit: str
     approving: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownAuthors:
+    """Somebody may review or approve what they wrote themselves, until a maintainer vouches for it."""
+
+    unknown: tuple[UnknownAuthor, ...]
+    commit: str
+    """For which a maintainer vouches."""
+    number: int | None
+    """The pull request that brought it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +202,7 @@ GateReason = (
     | ForkOnDemo
     | ForkWithSecrets
     | PullRequestClosed
+    | UnknownAuthors
     | ReviewRequired
     | ChecksFailed
     | ChecksPending

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from bot.environments.ports import CheckReader, ContentReader, Fence, SaveReceipt
 from bot.model.ci import CiState
-from bot.model.commit import Commit
+from bot.model.commit import Authors, Commit
 from bot.model.environment import Environment, EnvironmentKey
 from bot.model.manifest import RenderRequest
 from bot.model.parity import Comparable
@@ -29,8 +29,8 @@ class ReviewReader(Protocol):
     async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
         """The last review of each reviewer; an approval counts only from a user with write access."""
 
-    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
-        """Logins of those who opened the pull request, and of authors, co-authors and committers."""
+    async def authors(self, repository: Repository, number: int) -> Authors:
+        """The user who opened the pull request, and everyone who wrote or pushed its commits."""
 
 
 class CommitReader(Protocol):
@@ -41,6 +41,9 @@ class CommitReader(Protocol):
         """The last commit of the default branch that changed the path."""
 
     async def commit(self, repository: Repository, sha: str) -> Commit: ...
+
+    async def authors(self, repository: Repository, sha: str) -> Authors:
+        """Of one commit, with the user who pushed it to the default branch."""
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
         """The pull request that brought the commit into its base branch; None when none did."""
@@ -171,6 +174,12 @@ class PromotionStore(Protocol):
         """The claim's promotion, its receipt and its stage's environment, as read in the transaction of the
         claim.
         """
+
+    async def vouch(self, repository: Repository, commit: str, by: str, token: str) -> None:
+        """Records that the user vouches for a commit; wakes the promotions that wait. Idempotent."""
+
+    async def vouchers(self, repository_id: int, commit: str) -> Sequence[str]:
+        """Users who vouched for the commit."""
 
     async def carried_out(self, repository_id: int, token: str) -> str | None:
         """Which promotion a comment or call was about ("" for none), if it was carried out already."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bot.model.commit import UnknownAuthor
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import Origin, PromotableRelease
 
@@ -31,6 +32,10 @@ class Provenance:
     """Git tree of the commit; "" while it is unknown."""
     head_tree: str = ""
     """Git tree of the pull request's head; "" while it is unknown."""
+    unknown: tuple[UnknownAuthor, ...] = ()
+    """Whom GitHub attributes to no account."""
+    vouched_by: tuple[str, ...] = ()
+    """Maintainers who vouched for the unknown ones; they count as authors in their place."""
 
 
 class Doubt(StrEnum):
@@ -40,6 +45,7 @@ class Doubt(StrEnum):
     NO_PULL_REQUEST = "no pull request brought the commit"
     OTHER_BRANCH = "the pull request targets another branch"
     NOT_THE_HEAD = "the commit is neither the reviewed head nor the merge commit"
+    UNKNOWN_AUTHOR = "GitHub does not know who wrote or pushed a commit"
     CONTENT_CHANGED = "merging changed the content"
 
 
@@ -69,7 +75,10 @@ def reviewed(commit: str, provenance: Provenance | None) -> Reviewed | Doubt:
             return Doubt.CONTENT_CHANGED
     if provenance.reviews is None or provenance.authors is None:
         return Doubt.UNREADABLE
-    authors = {pull.author.lower(), *(author.lower() for author in provenance.authors)}
+    if not is_attributed(provenance):
+        return Doubt.UNKNOWN_AUTHOR
+    written_by = (pull.author, *provenance.authors, *provenance.vouched_by)
+    authors = {author.lower() for author in written_by}
     approving = {
         review.by.lower()
         for review in provenance.reviews
@@ -81,6 +90,21 @@ def reviewed(commit: str, provenance: Provenance | None) -> Reviewed | Doubt:
 def needs_trees(commit: str, pull: PullRequest) -> bool:
     """Whether a review counts only if the trees of head and commit are equal."""
     return commit != pull.head_sha and _is_merge_commit(commit, pull)
+
+
+def is_attributed(provenance: Provenance) -> bool:
+    """Whether everyone who wrote or pushed a commit is known, or a maintainer vouched for them."""
+    return not provenance.unknown or bool(provenance.vouched_by)
+
+
+def is_last_content(commit: str, pull: PullRequest) -> bool:
+    """Whether the commit is the pull request's head or merge commit: its listed commits led to it."""
+    return commit == pull.head_sha or _is_merge_commit(commit, pull)
+
+
+def vouched_commit(commit: str, pull: PullRequest | None) -> str:
+    """The commit for which a maintainer vouches: the pull request's head, also after its merge."""
+    return pull.head_sha if pull is not None and _is_merge_commit(commit, pull) else commit
 
 
 def source(commit: str, pulls: Sequence[PullRequest]) -> PullRequest | None:

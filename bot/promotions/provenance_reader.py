@@ -8,12 +8,20 @@ from typing import TypeVar
 
 import structlog
 
+from bot.model.commit import Authors, UnknownAuthor, UnknownRole
 from bot.model.errors import Rejected
 from bot.model.pull_request import PullRequest
 from bot.model.release import Origin, PromotableRelease
 from bot.model.repository import Repository
-from bot.promotions.ports import GitHubReaders
-from bot.promotions.provenance import Provenance, built_from_fork, needs_trees, source
+from bot.promotions.ports import GitHubReaders, PromotionStore
+from bot.promotions.provenance import (
+    Provenance,
+    built_from_fork,
+    is_last_content,
+    needs_trees,
+    source,
+    vouched_commit,
+)
 
 log = structlog.get_logger()
 
@@ -23,6 +31,7 @@ T = TypeVar("T")
 @dataclass(frozen=True, slots=True)
 class ProvenanceReader:
     github: GitHubReaders
+    promotions: PromotionStore
 
     async def read(
         self, repository: Repository, release: PromotableRelease, *, with_reviews: bool
@@ -36,7 +45,15 @@ class ProvenanceReader:
         if release.origin is Origin.DEFAULT_BRANCH:
             from_fork = from_fork or built_from_fork(commit, pulls)
         authors = await or_none(self._authors(repository, commit, pull))
-        provenance = Provenance(pull, from_fork, tuple(authors) if authors is not None else None)
+        provenance = Provenance(pull, from_fork)
+        if authors is not None:
+            vouched_by = await self._vouchers(repository, commit, pull) if authors.unknown else ()
+            provenance = replace(
+                provenance,
+                authors=authors.logins,
+                unknown=authors.unknown,
+                vouched_by=tuple(vouched_by),
+            )
         if pull is None or not with_reviews:
             return provenance
         return await self._with_reviews(repository, release, pull, provenance)
@@ -52,10 +69,19 @@ class ProvenanceReader:
             raise Rejected(f"GitHub does not show #{release.number}.")
         return [pull]
 
-    async def _authors(self, repository: Repository, commit: str, pull: PullRequest | None) -> Sequence[str]:
-        if pull is not None:
-            return await self.github.pull_requests.authors(repository, pull.number)
-        return (await self.github.commits.commit(repository, commit)).authors
+    async def _authors(self, repository: Repository, commit: str, pull: PullRequest | None) -> Authors:
+        if pull is None:
+            return await self.github.commits.authors(repository, commit)
+        authors = await self.github.pull_requests.authors(repository, pull.number)
+        if is_last_content(commit, pull):
+            return authors
+        # The pull request may no longer contain the commit, and then not its authors either.
+        others = (await self.github.commits.commit(repository, commit)).authors
+        unknown = UnknownAuthor(commit, UnknownRole.PUSHER)
+        return Authors((*authors.logins, *others.logins), (*authors.unknown, *others.unknown, unknown))
+
+    async def _vouchers(self, repository: Repository, commit: str, pull: PullRequest | None) -> Sequence[str]:
+        return await self.promotions.vouchers(repository.id, vouched_commit(commit, pull))
 
     async def _with_reviews(
         self, repository: Repository, release: PromotableRelease, pull: PullRequest, provenance: Provenance

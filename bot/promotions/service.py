@@ -157,6 +157,10 @@ class PromotionService:
             requester, promotion, lambda stage, current: stage_actions.resume(stage, current, by, now)
         )
 
+    async def vouch(self, requester: Requester, commit: str) -> None:
+        """The user counts as an author of the commit, and of those before it, in place of unknown ones."""
+        await self.promotions.vouch(requester.repository, commit, requester.by, requester.token)
+
     async def lock(
         self, requester: Requester, stage: str, length: timedelta | None, reason: str
     ) -> StageRecord:
@@ -179,8 +183,19 @@ class PromotionService:
         )
 
     async def unhold(self, requester: Requester, stage: str) -> StageRecord:
+        """Also requests the newest automatic promotion again that the hold ended."""
+        key = (await self.lookup(requester.repository)).existing(stage)
         by, now = requester.by, self.clock()
-        return await self._change_stage(requester, stage, lambda stage: stage_actions.unhold(stage, by, now))
+        latest = next((item for item in await self.promotions.find(stage=key) if item.automatic), None)
+        again: Promotion | None = None
+        if latest is not None:
+            pipeline = replace(requester, by="", token=f"unhold/{requester.token}", number=latest.number)
+            again = draft_promotion(pipeline, key, latest.kind, now, latest.requested_release)
+            again = replace(again, commit=latest.commit, head=None)
+        aggregate = await self._change(
+            requester, key, lambda stage: stage_actions.unhold(stage, by, now, latest, again)
+        )
+        return aggregate.stage
 
     async def remove(self, requester: Requester, name: str) -> StageRecord:
         """Deletes a stage or demo, with its data, that is no longer configured."""

@@ -9,11 +9,13 @@ from bot.model.promotion import (
     ACTIVE,
     PENDING,
     Approval,
+    Hold,
     Lock,
     Pin,
     Promotion,
     PromotionKind,
     PromotionState,
+    StageRecord,
     Successor,
 )
 from bot.model.protection import Protection
@@ -140,7 +142,7 @@ def begin_rollback(aggregate: StageAggregate, promotion: Promotion, now: datetim
     for other in list(aggregate.promotions.values()):
         if other.automatic and other.state in PENDING:
             reason = EndedBy(by, UserAction.ROLLED_BACK, name)
-            aggregate = aggregate.transition(other, State.REJECTED, now, reason)
+            aggregate = aggregate.transition(other, State.SUPERSEDED, now, reason)
     if aggregate.is_verified(running):
         aggregate = aggregate.succeed(Successor(target.release.id, by), now).revoke_verification(running)
     aggregate = aggregate.hold(now, RolledBackFrom(by, running.release.id), by, promotion.id)
@@ -256,7 +258,14 @@ def hold(aggregate: StageAggregate, by: str, reason: str, now: datetime) -> Stag
     return aggregate.hold(now, Reported(reason) if reason else HeldBy(by), by, "")
 
 
-def unhold(aggregate: StageAggregate, by: str, now: datetime) -> StageAggregate:
+def unhold(
+    aggregate: StageAggregate,
+    by: str,
+    now: datetime,
+    latest: Promotion | None = None,
+    again: Promotion | None = None,
+) -> StageAggregate:
+    """`latest`: the newest automatic promotion; `again` repeats it if only the hold kept it away."""
     stage = aggregate.stage
     if stage.hold is None:
         raise Refusal(StageRefusal(StageProblem.NOT_ON_HOLD, stage.name))
@@ -264,7 +273,23 @@ def unhold(aggregate: StageAggregate, by: str, now: datetime) -> StageAggregate:
     # A pinned release that failed is tried again.
     pin = stage.pin if stage.pin is None or stage.pin.promotion == last else None
     lifted = aggregate.with_stage(replace(stage, hold=None, pin=pin))
-    return lifted.record("", now, "unhold", by=by, before=stage.hold.reason)
+    lifted = lifted.record("", now, "unhold", by=by, before=stage.hold.reason)
+    missed = latest is not None and _was_held(latest, stage.hold) and not _runs(stage, latest)
+    return request(lifted, again, now) if again is not None and missed else lifted
+
+
+def _was_held(promotion: Promotion, hold: Hold) -> bool:
+    """Whether it ended during the hold, without a decision of a user about it or about its release."""
+    if promotion.pinned or promotion.since < hold.since:
+        return False
+    if promotion.state is State.REJECTED:
+        return any(gate.name == "hold" and not gate.passed for gate in promotion.gates)
+    return promotion.state in (State.SUPERSEDED, State.EXPIRED)
+
+
+def _runs(stage: StageRecord, promotion: Promotion) -> bool:
+    release, target = promotion.release, stage.target
+    return release is not None and target is not None and target.release.id == release.id
 
 
 def _require_unlocked(aggregate: StageAggregate, by: str, now: datetime) -> None:

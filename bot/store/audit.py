@@ -10,6 +10,9 @@ from bot.model.promotion import AuditEntry
 from bot.store.database import Database
 from bot.store.tables import audit, storable
 
+VOUCHED = "vouched"
+"""Action of a user who vouches for the unknown authors of a commit."""
+
 
 class SqlAuditLog:
     def __init__(self, database: Database) -> None:
@@ -68,6 +71,14 @@ def append_entries(connection: Connection, entries: Sequence[AuditEntry], token:
     ]
     if rows:
         connection.execute(insert(audit), rows)
+
+
+def vouchers(connection: Connection, repository_id: int, commit: str) -> list[str]:
+    """Users who vouched for a commit."""
+    statement = select(audit.c.who).where(
+        audit.c.repository_id == repository_id, audit.c.what == VOUCHED, audit.c.after == commit
+    )
+    return sorted(set(connection.scalars(statement)))
 
 
 def carried_out(

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Select, select, update
 from bot.environments.ports import Clock
 from bot.model.environment import Decision, Environment, EnvironmentKey, EnvironmentKind, UserOverrides
 from bot.model.naming import namespace_name
-from bot.model.promotion import ACTIVE, ENDED, Promotion, StageRecord
+from bot.model.promotion import ACTIVE, ENDED, AuditEntry, Promotion, StageRecord
 from bot.model.repository import Repository
 from bot.model.work import Claim, WorkKey
 from bot.promotions.stage_aggregate import StageAggregate
@@ -20,7 +20,7 @@ from bot.store import audit, journal
 from bot.store.database import Database, insert
 from bot.store.documents import keeper, resolver
 from bot.store.environment_rows import new_row, read_environment
-from bot.store.promotion_wakeups import open_promotions
+from bot.store.promotion_wakeups import open_promotions, wake_pending
 from bot.store.records import decoder, encode
 from bot.store.releases import update_release
 from bot.store.tables import environments, promotions, stages
@@ -108,6 +108,22 @@ class SqlPromotionStore:
     def read_claimed(self, connection: Connection, id: str) -> ClaimedPromotion:
         """Within the transaction of the claim."""
         return ClaimedPromotion(_load_promotion(connection, id), self._clock())
+
+    async def vouch(self, repository: Repository, commit: str, by: str, token: str) -> None:
+        """Records that the user vouches for a commit, and wakes the promotions that wait for their gates."""
+        now = self._clock()
+        entry = AuditEntry(now, repository.id, "", "", by, audit.VOUCHED, after=commit)
+
+        def transaction(connection: Connection) -> None:
+            if audit.carried_out(connection, repository.id, token) is None:
+                audit.append_entries(connection, [entry], token)
+                wake_pending(connection, repository.id, now)
+
+        await self._database.run(transaction)
+
+    async def vouchers(self, repository_id: int, commit: str) -> list[str]:
+        """Users who vouched for the commit."""
+        return await self._database.run(lambda connection: audit.vouchers(connection, repository_id, commit))
 
     async def carried_out(self, repository_id: int, token: str) -> str | None:
         """Which promotion a comment or call was about ("" for none), if it was carried out already."""

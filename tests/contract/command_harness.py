@@ -256,14 +256,14 @@ async def command_harness(folder: Path) -> AsyncIterator[CommandHarness]:
 
 READ = {Verb.STATUS, Verb.WHY, Verb.HELP}
 MANAGE = READ | {Verb.SLEEP, Verb.EXTEND, Verb.DESTROY}
-COMMANDS_OF_WRITERS = set(Verb)
+COMMANDS_OF_WRITERS = set(Verb) - {Verb.VOUCH}
 MATRIX: dict[str, tuple[str, int, set[Verb]]] = {
     "none": ("stranger", CommandHarness.own, set()),
     "read": ("read", CommandHarness.own, READ),
     "triage": ("triage", CommandHarness.own, MANAGE),
     "write": ("write", CommandHarness.own, COMMANDS_OF_WRITERS),
-    "maintain": ("maintain", CommandHarness.own, COMMANDS_OF_WRITERS),
-    "admin": ("admin", CommandHarness.own, COMMANDS_OF_WRITERS),
+    "maintain": ("maintain", CommandHarness.own, set(Verb)),
+    "admin": ("admin", CommandHarness.own, set(Verb)),
     "bot": ("helper[bot]", CommandHarness.own, set()),
     "fork author": ("mallory", CommandHarness.fork, READ | {Verb.SLEEP, Verb.DESTROY}),
 }

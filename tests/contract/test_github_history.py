@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from bot.embedded.github import GitHubServer
+from bot.model.commit import Authors, UnknownAuthor, UnknownRole
 from bot.model.errors import Rejected
 from bot.model.promotion import PromotionState
 from bot.model.repository import Repository
@@ -43,10 +44,30 @@ async def test_head_and_last_change_of_a_file(harness: GitHubHarness) -> None:
     )
     assert head is not None
     assert last is not None
-    assert (head.sha, head.by, head.authors) == (newest, "eve", ("eve",))
+    assert (head.sha, head.by, head.authors) == (newest, "eve", Authors(("eve",)))
     assert (last.sha, last.by) == (changed, "ben")
     assert await harness.app.commits.last_change(shop, "nowhere") is None
     assert await harness.app.commits.commit(shop, changed) == last
+
+
+async def test_authors_include_the_pusher_and_name_the_unknown(harness: GitHubHarness) -> None:
+    shop, pulls = harness.repository, harness.app.pull_requests
+    assert await pulls.authors(shop, 1) == Authors(("ben",))
+    world, push = harness.github.world, harness.github.repositories.push
+    push("acme/shop", "price", {"price.txt": "3\n"}, by="eve", author=world.signature("ben"))
+    assert await pulls.authors(shop, 1) == Authors(("ben", "eve"))
+    somebody = replace(world.signature("eve"), email="eve@home.example.com", login=None)
+    head = push("acme/shop", "price", {"price.txt": "4\n"}, by="ben", author=somebody)
+    roles = (UnknownRole.AUTHOR, UnknownRole.COMMITTER)
+    unknown = tuple(UnknownAuthor(head, role) for role in roles)
+    assert await pulls.authors(shop, 1) == Authors(("ben", "eve"), unknown)
+
+
+async def test_authors_of_a_direct_push_include_the_pusher(harness: GitHubHarness) -> None:
+    shop, world = harness.repository, harness.github.world
+    push = harness.github.repositories.push
+    first = push("acme/shop", "main", {"NOTES.md": "1\n"}, by="eve", author=world.signature("ben"))
+    assert await harness.app.commits.authors(shop, first) == Authors(("ben", "eve"))
 
 
 async def test_reading_the_head_refreshes_the_configuration(harness: GitHubHarness) -> None:

@@ -18,7 +18,7 @@ from bot.cluster.client.kinds import IN_MANIFESTS
 from bot.cluster.pod_templates import containers, pod_template
 from bot.cluster.render import helm, kustomize
 from bot.cluster.render.comparable import comparable
-from bot.commands.grammar import Command, UnknownCommand, parse
+from bot.commands.grammar import Command, Misuse, UnknownCommand, parse
 from bot.config.loader import parse_configuration
 from bot.github.messages import environment as texts
 from bot.github.messages.parity import diff
@@ -146,7 +146,7 @@ def test_charts(text: bytes) -> None:
 @given(inputs.comments)
 def test_comments(text: str) -> None:
     spoken = parse(text)
-    assert spoken is None or isinstance(spoken.first, Command | UnknownCommand)
+    assert spoken is None or isinstance(spoken.first, Command | Misuse | UnknownCommand)
     quoted = "\n".join(f"> {line}" for line in re.split(r"\r\n|\r|\n", text))
     assert parse(quoted) is None
     assert parse(f"<!--{text.replace('-->', '')}") is None

@@ -43,6 +43,7 @@ def _reason(outcome: Outcome, verb: Verb) -> str:  # one case per result
             | Result.DONE
             | Result.UNKNOWN
             | Result.TOO_MANY
+            | Result.MISUSED
             | Result.EDITED
         ):
             return ""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import assert_never
 
-from bot.commands.grammar import MAX_COMMANDS
+from bot.commands.grammar import MAX_COMMANDS, UsageProblem
 from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import COMMANDS, StageVerb, Verb, required_role
 from bot.environments.views import EnvironmentView
 from bot.github.messages import stages
 from bot.github.messages.environment_reasons import headline, last_error
+from bot.github.messages.gate_reasons import join
 from bot.github.messages.markdown import (
     block,
     bullet_list,
@@ -21,6 +22,7 @@ from bot.github.messages.markdown import (
     short_digest,
     timestamp,
 )
+from bot.model.durations import format_duration
 from bot.model.environment import Decision
 
 _DECISIONS = 10
@@ -58,7 +60,10 @@ def _accepted(outcome: Outcome) -> str:  # one case per verb
         case Verb.SLEEP:
             return "😴 Putting the preview to sleep: workloads stop, data stays. `/preview` wakes it."
         case Verb.EXTEND:
-            return f"⏱️ The preview now expires at {until}."
+            expires = f"⏱️ The preview now expires at {until}"
+            if outcome.maximum is None:
+                return f"{expires}."
+            return f"{expires}. That is the maximum, {format_duration(outcome.maximum)} from now."
         case Verb.DESTROY:
             return "🧹 Deleting the preview and its data. `/preview` deploys it again."
         case Verb.RESEED:
@@ -89,7 +94,8 @@ def _disabled(outcome: Outcome) -> str:
 def _maximum(outcome: Outcome) -> str:
     if outcome.until is None:
         return "The preview already has the maximum lifetime."
-    return f"The preview already expires at {timestamp(outcome.until)}, which is the maximum."
+    longest = f", {format_duration(outcome.maximum)} from now" if outcome.maximum is not None else ""
+    return f"The preview already expires at {timestamp(outcome.until)}, which is the maximum{longest}."
 
 
 def _closed(_: Outcome) -> str:
@@ -138,6 +144,11 @@ def _done(outcome: Outcome, verb: StageVerb) -> str:  # noqa: C901  # one case p
             return f"⏸️ Paused the promotion to {stage}. {_command('/resume', outcome)} continues it."
         case Verb.RESUME:
             return f"▶️ Resumed the promotion to {stage}."
+        case Verb.VOUCH:
+            text = f"✍️ You vouch for {_short(outcome.head)} and the commits before it"
+            return (
+                f"{text}. You count as one of their authors: your reviews and approvals of them do not count."
+            )
         case Verb.LOCK:
             return f"🔒 Locked {stage} for you{until}. {_command('/unlock', outcome)} releases the lock."
         case Verb.UNLOCK:
@@ -160,10 +171,51 @@ def _forbidden(outcome: Outcome) -> str:
 
 def _unknown(outcome: Outcome) -> str:
     unknown = f"Unknown command {code(outcome.typed)}."
+    if outcome.corrected:
+        return f"{unknown} Did you mean {code(outcome.corrected)}?"
     if not outcome.nearest:
         return f"{unknown} `/help` lists the commands."
-    suggestions = [f"{code(COMMANDS[verb].usage)} {COMMANDS[verb].does}" for verb in outcome.nearest]
-    return f"{unknown} {bullet_list(suggestions, 'Did you mean:')}"
+    return f"{unknown} {bullet_list(_examples(outcome, outcome.nearest), 'Did you mean:')}"
+
+
+def _misused(outcome: Outcome) -> str:
+    verb = outcome.verb or Verb.HELP
+    family = [other for other in Verb if other.split()[0] == verb]
+    if len(family) > 1:
+        return f"{_usage_problem(outcome)} {bullet_list(_examples(outcome, family), 'Did you mean:')}"
+    usage = _example(outcome, verb) + " RELEASE" * (outcome.problem is UsageProblem.NO_RELEASE)
+    return f"{_usage_problem(outcome)} Usage: {code(usage)}"
+
+
+def _usage_problem(outcome: Outcome) -> str:
+    name, typed, stages = _name(outcome), code(outcome.typed), [plain(stage) for stage in outcome.stages]
+    match outcome.problem:
+        case UsageProblem.STAGE_MISSING:
+            return f"{name} needs a stage: {join(stages, 'or')}." if stages else f"{name} needs a stage."
+        case UsageProblem.DURATION_MISSING:
+            return f"{name} needs a duration: {_DURATIONS}."
+        case UsageProblem.NO_DURATION:
+            return f"{typed} is not a duration. {name} takes {_DURATIONS}."
+        case UsageProblem.NO_RELEASE:
+            return f"{typed} is not a release: give its id, or at least 7 digits of its commit."
+        case UsageProblem.NO_COMMIT:
+            return f"{typed} is not a full commit SHA."
+        case UsageProblem.REASON_TOO_LONG:
+            return f"The reason of {name} is too long."
+        case UsageProblem.UNEXPECTED | None:
+            return f"{name} does not take {typed}."
+    assert_never(outcome.problem)
+
+
+_DURATIONS = "whole minutes, hours or days, such as `90m`, `24h` or `3d`"
+
+
+def _examples(outcome: Outcome, verbs: Sequence[Verb]) -> list[str]:
+    return [f"{code(_example(outcome, verb))} {COMMANDS[verb].does}" for verb in verbs]
+
+
+def _example(outcome: Outcome, verb: Verb) -> str:
+    return COMMANDS[verb].example(next(iter(outcome.stages), ""))
 
 
 def _too_many(_: Outcome) -> str:
@@ -195,6 +247,7 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
     Result.FORBIDDEN: _forbidden,
     Result.UNKNOWN: _unknown,
     Result.TOO_MANY: _too_many,
+    Result.MISUSED: _misused,
     Result.EDITED: _edited,
 }
 
@@ -202,7 +255,7 @@ _SENTENCES: Mapping[Result, Callable[[Outcome], str]] = {
 def _report(outcome: Outcome, status: StatusAnswer | None) -> list[str]:
     """The answer to `/help`, `/status` or `/why`."""
     if status is None:
-        return [_help()]
+        return [_help(outcome)]
     is_why, preview, stage = outcome.verb is Verb.WHY, status.preview, status.stage
     if stage is not None:
         return stages.decisions(stage) if is_why else stages.status(stage)
@@ -215,10 +268,11 @@ def _report(outcome: Outcome, status: StatusAnswer | None) -> list[str]:
     return [*about_preview, *stages.pipeline(status)]
 
 
-def _help() -> str:
-    rows = [f"| {code(entry.usage)} | {entry.does} |" for entry in COMMANDS.values()]
+def _help(outcome: Outcome) -> str:
+    rows = [f"| {code(_example(outcome, verb))} | {entry.does} |" for verb, entry in COMMANDS.items()]
     table = "\n".join(["| Command | Effect |", "|---|---|", *rows])
-    return f"{table}\n\n`/status staging` and `/why staging` show one stage in detail."
+    stage = next(iter(outcome.stages), "STAGE")
+    return f"{table}\n\n{code(f'/status {stage}')} and {code(f'/why {stage}')} show one stage in detail."
 
 
 def _preview_status(preview: EnvironmentView) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 from bot.github.messages.parity import mismatch_reason
+from bot.model.commit import UnknownAuthor
 from bot.model.durations import format_duration
 from bot.model.protection import Protection, Reviewers
 from bot.model.pull_request import PullRequest
@@ -32,6 +33,11 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             return f"{stage} has secrets, so it does not run releases that were built for a fork"
         case gates.PullRequestClosed(number):
             return f"#{number} was closed without being merged"
+        case gates.UnknownAuthors(unknown, commit, number):
+            people = join([f"the {role} of {sha[:7]}" for sha, role in _roles(unknown)])
+            vouch = f"`/vouch` on #{number}" if number is not None else f"`/vouch {commit}`"
+            text = f"GitHub attributes {people} to no account, so nobody knows whose approval counts"
+            return f"{text}; a maintainer who takes responsibility comments {vouch}"
         case gates.ReviewRequired(required, problem):
             rule = "the stage is protected" if required is None else _reviews_required(required)
             return f"{rule}, {_review_problem(problem)}"
@@ -75,6 +81,13 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
     assert_never(reason)
 
 
+_UNKNOWN_SHOWN = 3
+
+
+def _roles(unknown: Sequence[UnknownAuthor]) -> list[tuple[str, str]]:
+    return [(author.commit, author.role) for author in unknown[:_UNKNOWN_SHOWN]]
+
+
 def _reviews_required(required: int) -> str:
     return f"{required} approving review{'s' if required > 1 else ''} of this commit required"
 
@@ -107,6 +120,8 @@ def _doubt(commit: str, doubt: Doubt, pull: PullRequest | None) -> str:
         case Doubt.CONTENT_CHANGED:
             problem = f"merging #{number} changed the content that was reviewed"
             return f"{problem}; promote before the merge, or update branches from {branch} before a review"
+        case Doubt.UNKNOWN_AUTHOR:
+            return f"an author of #{number} is unknown"
         case Doubt.UNREADABLE:
             return f"the reviews of #{number} cannot be read"
     assert_never(doubt)

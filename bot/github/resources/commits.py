@@ -8,11 +8,12 @@ from urllib.parse import quote
 from bot.github.client.failures import NotFound
 from bot.github.client.github_client import GitHubClient
 from bot.github.client.json_fields import required_text, text
-from bot.github.resources.authorship import commit_logins
+from bot.github.resources.activities import list_pushes
+from bot.github.resources.authorship import commit_authors, with_pushers
 from bot.github.resources.contents import Contents
 from bot.github.resources.pull_requests import read_pull_request
 from bot.github.resources.visibility import require_visible
-from bot.model.commit import Commit
+from bot.model.commit import Authors, Commit
 from bot.model.errors import Unavailable
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
@@ -55,6 +56,13 @@ class Commits:
     async def commit(self, repository: Repository, sha: str) -> Commit:
         path = f"/repos/{repository.full_name}/commits/{quote(sha, safe='')}"
         return read_commit((await self._client.get(repository.installation_id, path)).json())
+
+    async def authors(self, repository: Repository, sha: str) -> Authors:
+        """Of one commit, with the user who pushed it to the default branch."""
+        authors, name = (await self.commit(repository, sha)).authors, repository.full_name
+        found = (await self._client.get(repository.installation_id, f"/repos/{name}")).json()
+        branch = required_text(found, "default_branch")
+        return with_pushers(authors, await list_pushes(self._client, repository, name, branch, {sha}), sha)
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
         """Number of the merged pull request that contains the commit; None without one."""
@@ -104,4 +112,4 @@ class Commits:
 
 def read_commit(data: object) -> Commit:
     by = text(data, "author", "login") or text(data, "commit", "author", "name") or "unknown"
-    return Commit(required_text(data, "sha"), by, tuple(sorted(commit_logins(data))))
+    return Commit(required_text(data, "sha"), by, commit_authors([data]))

@@ -20,10 +20,12 @@ from bot.github.client.json_fields import (
     text,
     timestamp,
 )
-from bot.github.resources.authorship import commit_logins
+from bot.github.resources.activities import list_pushes
+from bot.github.resources.authorship import commit_authors, with_pushers
 from bot.github.resources.collaborators import Collaborators
 from bot.github.resources.contents import Contents
 from bot.github.resources.visibility import require_visible
+from bot.model.commit import Authors
 from bot.model.errors import Rejected
 from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
@@ -124,22 +126,36 @@ class PullRequests:
                     latest[by.lower()] = Review(by, state == "APPROVED", text(item, "commit_id"))
         return list(latest.values())
 
-    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
-        """Logins of the pull request's author and of the authors, co-authors and committers of its commits.
+    async def authors(self, repository: Repository, number: int) -> Authors:
+        """The user who opened the pull request, and everyone who wrote or pushed its commits.
 
         Rejected when there are more commits than GitHub lists.
         """
-        pull = await self._read(repository, number)
-        logins, listed = {pull.author} if pull is not None else set(), 0
-        path = f"/repos/{repository.full_name}/pulls/{number}/commits"
-        async for page in self._client.pages(repository.installation_id, path):
-            logins.update(*map(commit_logins, page))
-            listed += len(page)
-        if listed >= _LISTED_COMMITS:
+        path = f"/repos/{repository.full_name}/pulls/{number}"
+        pull = (await self._client.get(repository.installation_id, path)).json()
+        commits: list[object] = []
+        async for page in self._client.pages(repository.installation_id, f"{path}/commits"):
+            commits += page
+        if len(commits) >= _LISTED_COMMITS:
             raise Rejected(
-                f"#{number} has {listed} commits or more; GitHub lists no more, so its authors are unknown."
+                f"#{number} has {len(commits)} commits or more; GitHub lists no more, "
+                "so its authors are unknown."
             )
-        return sorted(logins - {""})
+        head = required_text(pull, "head", "sha")
+        pushes = await self._pushes(repository, pull, {head, *(text(commit, "sha") for commit in commits)})
+        authors = with_pushers(commit_authors(commits), pushes, head)
+        opened_by = text(pull, "user", "login") or "ghost"
+        return replace(authors, logins=tuple(sorted({*authors.logins, opened_by})))
+
+    async def _pushes(self, repository: Repository, pull: object, commits: set[str]) -> Sequence[object]:
+        """Pushes of the commits to the pull request's branch; none where GitHub does not show them."""
+        full_name, branch = text(pull, "head", "repo", "full_name"), text(pull, "head", "ref")
+        if not full_name:
+            return ()
+        try:
+            return await list_pushes(self._client, repository, full_name, branch, commits)
+        except Rejected:
+            return ()
 
 
 def read_pull_request(data: object, installation_id: int) -> PullRequest:

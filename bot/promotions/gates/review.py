@@ -18,11 +18,12 @@ from bot.promotions.gate_reasons import (
     PullRequestClosed,
     ReviewRequired,
     TooFewReviews,
+    UnknownAuthors,
     Unreadable,
 )
 from bot.promotions.gates.case import PASSED, GateInput, Verdict, rejected, unreadable, waiting
 from bot.promotions.pipeline import stage_in
-from bot.promotions.provenance import Doubt, reviewed
+from bot.promotions.provenance import Doubt, Provenance, is_attributed, reviewed, vouched_commit
 
 
 def fork(gate: GateInput) -> Verdict:
@@ -55,10 +56,21 @@ def closed(gate: GateInput) -> Verdict:
 
 
 def authors(gate: GateInput) -> Verdict:
-    """The commits' authors are known where their approval must not count."""
-    stage = gate.stage
-    matters = stage.protected or stage.required.reviews or requirement(gate.promotion) is not None
-    return unreadable(gate, Unreadable.AUTHORS) if matters and gate.facts.authors is None else PASSED
+    """Where approvals or reviews are required, it is known whose do not count."""
+    stage, provenance = gate.stage, gate.facts.provenance
+    reviewed_here = stage.protected or bool(stage.required.reviews)
+    if not (reviewed_here or requirement(gate.promotion) is not None):
+        return PASSED
+    if gate.facts.authors is None or provenance is None:
+        return unreadable(gate, Unreadable.AUTHORS)
+    # The gates about reviews give the reason themselves.
+    return PASSED if reviewed_here or is_attributed(provenance) else _unknown_authors(gate, provenance)
+
+
+def _unknown_authors(gate: GateInput, provenance: Provenance) -> Verdict:
+    number = provenance.pull.number if provenance.pull is not None else None
+    commit = vouched_commit(gate.release.commit, provenance.pull)
+    return waiting(UnknownAuthors(provenance.unknown, commit, number))
 
 
 def protected(gate: GateInput) -> Verdict:
@@ -80,6 +92,8 @@ def _reviewed(gate: GateInput, required: int | None) -> Verdict:
     verdict = reviewed(commit, provenance)
     if verdict is Doubt.UNREADABLE:
         return unreadable(gate, Unreadable.REVIEWS)
+    if verdict is Doubt.UNKNOWN_AUTHOR and provenance is not None:
+        return _unknown_authors(gate, provenance)
     if isinstance(verdict, Doubt):
         pull = provenance.pull if provenance is not None else None
         return rejected(ReviewRequired(required, NotReviewed(commit, verdict, pull)))

@@ -15,11 +15,13 @@ from bot.commands.grammar import (
     MAX_COMMANDS,
     TOO_MANY_COMMANDS,
     Command,
+    Misuse,
     ParsedComment,
     UnknownCommand,
     parse,
 )
-from bot.commands.table import COMMANDS, Verb
+from bot.commands.grammar import UsageProblem as Problem
+from bot.commands.table import COMMANDS, STAGE_VERBS, Entry, Verb
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,17 @@ from bot.commands.table import COMMANDS, Verb
         ("/Preview  Refresh ", Command(Verb.REFRESH)),
         ("/preview sleep", Command(Verb.SLEEP)),
         ("/extend 24h", Command(Verb.EXTEND, timedelta(hours=24))),
+        ("/extend 24 h", Command(Verb.EXTEND, timedelta(hours=24))),
+        ("/extend 90M", Command(Verb.EXTEND, timedelta(minutes=90))),
+        (" /preview", Command(Verb.PREVIEW)),
+        ("   /preview", Command(Verb.PREVIEW)),
+        ("\u00a0/preview", Command(Verb.PREVIEW)),
+        ("\ufeff/preview", Command(Verb.PREVIEW)),
+        (" \u2003 /preview", Command(Verb.PREVIEW)),
+        ("text\n  /preview", Command(Verb.PREVIEW)),
+        ("/promote\u00a0production", Command(Verb.PROMOTE, words=("production",))),
+        ("/promote\u3000production\u200b", Command(Verb.PROMOTE, words=("production",))),
+        ("/approve production 1a2b3c4", Command(Verb.APPROVE, words=("production", "1a2b3c4"))),
         ("/extend 3d", Command(Verb.EXTEND, timedelta(days=3))),
         ("/destroy", Command(Verb.DESTROY)),
         ("/reseed", Command(Verb.RESEED)),
@@ -61,8 +74,12 @@ def test_command_must_start_a_line(typed: str, command: Command) -> None:
         "",
         "nothing to see",
         "please type /preview to see it",
-        " /preview",
         "    /preview",
+        "\t/preview",
+        "   \t/preview",
+        " > /preview",
+        "- item\n  /preview",
+        "1. step\n\n   /preview",
         "> /preview",
         "> as Ada wrote\n/preview",
         "```\n/preview\n```",
@@ -109,36 +126,84 @@ def test_ordinary_text_is_no_command(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "nearest"),
+    ("typed", "corrected"),
     [
         ("/prevew", "/preview"),
-        ("/previw refresh", "/preview"),
+        ("/previw refresh", "/preview refresh"),
         ("/reset", "/reseed"),
         ("/destory", "/destroy"),
-        ("/preview please", "/preview"),
-        ("/extend", "/extend"),
-        ("/extend forever", "/extend"),
-        ("/extend 0h", "/extend"),
-        ("/status of the shop", "/status"),
-        ("/why staging is red", "/why"),
-        ("/help staging", "/help"),
+        ("/promot production", "/promote production"),
+        ("/Promot  production v2", "/promote production v2"),
+        ("/extnd 24h", "/extend 24h"),
+        ("/lok production 2h load test", "/lock production 2h load test"),
+        ("/approve. production", "/approve production"),
+        ("/promot", ""),
+        ("/extnd forever", ""),
     ],
 )
-def test_mistyped_command_suggests_the_nearest(typed: str, nearest: str) -> None:
+def test_mistyped_command_suggests_the_nearest_with_its_arguments(typed: str, corrected: str) -> None:
     spoken = parse(typed)
     assert spoken is not None
     assert isinstance(spoken.first, UnknownCommand)
-    assert spoken.first.nearest[0] == nearest
+    assert spoken.first.corrected == corrected
+    assert spoken.first.nearest
+
+
+@pytest.mark.parametrize(
+    ("typed", "misuse"),
+    [
+        ("/promote", Misuse(Verb.PROMOTE, Problem.STAGE_MISSING)),
+        ("/promote\u00a0", Misuse(Verb.PROMOTE, Problem.STAGE_MISSING)),
+        ("/rollback", Misuse(Verb.ROLLBACK, Problem.STAGE_MISSING)),
+        ("/lock", Misuse(Verb.LOCK, Problem.STAGE_MISSING)),
+        ("/hold", Misuse(Verb.HOLD, Problem.STAGE_MISSING)),
+        ("/promote production v1 now", Misuse(Verb.PROMOTE, Problem.UNEXPECTED, "now")),
+        ("/unlock production please now", Misuse(Verb.UNLOCK, Problem.UNEXPECTED, "please now")),
+        ("/preview please", Misuse(Verb.PREVIEW, Problem.UNEXPECTED, "please")),
+        ("/preview refresh all", Misuse(Verb.PREVIEW, Problem.UNEXPECTED, "refresh all")),
+        ("/destroy it", Misuse(Verb.DESTROY, Problem.UNEXPECTED, "it")),
+        ("/extend", Misuse(Verb.EXTEND, Problem.DURATION_MISSING)),
+        ("/extend forever", Misuse(Verb.EXTEND, Problem.NO_DURATION, "forever")),
+        ("/extend 0h", Misuse(Verb.EXTEND, Problem.NO_DURATION, "0h")),
+        ("/extend 30s", Misuse(Verb.EXTEND, Problem.NO_DURATION, "30s")),
+        ("/extend 24", Misuse(Verb.EXTEND, Problem.NO_DURATION, "24")),
+        ("/extend 24h please", Misuse(Verb.EXTEND, Problem.UNEXPECTED, "please")),
+        ("/lock production 2x", Misuse(Verb.LOCK, Problem.NO_DURATION, "2x")),
+        ("/lock production for", Misuse(Verb.LOCK, Problem.DURATION_MISSING)),
+        ("/lock production for 2hh", Misuse(Verb.LOCK, Problem.NO_DURATION, "2hh")),
+        ("/lock production" + " x" * 101, Misuse(Verb.LOCK, Problem.REASON_TOO_LONG)),
+        ("/approve production latest", Misuse(Verb.APPROVE, Problem.NO_RELEASE, "latest")),
+        ("/approve production abc123", Misuse(Verb.APPROVE, Problem.NO_RELEASE, "abc123")),
+        ("/status of the shop", Misuse(Verb.STATUS, Problem.UNEXPECTED, "the shop")),
+        ("/why staging is red", Misuse(Verb.WHY, Problem.UNEXPECTED, "is red")),
+        ("/help staging", Misuse(Verb.HELP, Problem.UNEXPECTED, "staging")),
+    ],
+)
+def test_wrong_arguments_are_usage_errors(typed: str, misuse: Misuse) -> None:
+    assert parse(typed) == ParsedComment(misuse)
+
+
+@pytest.mark.parametrize(
+    ("typed", "duration", "words"),
+    [
+        ("/lock production", None, ("production",)),
+        ("/lock production 2h", 2, ("production",)),
+        ("/lock production 2 h", 2, ("production",)),
+        ("/lock production for 2h", 2, ("production",)),
+        ("/Lock staging For 2H", 2, ("staging",)),
+        ("/lock production 2h load test", 2, ("production", "load", "test")),
+        ("/lock production for 2h load test", 2, ("production", "load", "test")),
+        ("/lock production load test 2h", None, ("production", "load", "test", "2h")),
+        ("/lock production for lunch", None, ("production", "for", "lunch")),
+    ],
+)
+def test_lock_takes_a_duration_and_a_reason(typed: str, duration: int | None, words: tuple[str, ...]) -> None:
+    length = timedelta(hours=duration) if duration is not None else None
+    assert parse(typed) == ParsedComment(Command(Verb.LOCK, length, words))
 
 
 def test_commands_of_other_bots_are_ignored() -> None:
     assert parse("/lgtm\n/preview\n/cc @ada") == ParsedComment(Command(Verb.PREVIEW))
-
-
-def test_lock_duration_ignores_case() -> None:
-    assert parse("/Lock staging For 2H") == ParsedComment(
-        Command(Verb.LOCK, timedelta(hours=2), ("staging",))
-    )
 
 
 def test_first_command_counts_and_others_are_counted() -> None:
@@ -193,6 +258,58 @@ _MARKDOWN = st.lists(st.sampled_from([*_TEXT, *_MARKUP]), max_size=30)
 _COMMANDS = st.sampled_from([entry.usage for entry in COMMANDS.values()])
 
 
+SPACE = st.text(st.sampled_from(" \t\u00a0\u2003\u202f\u3000\u200b\ufeff"), min_size=1, max_size=3)
+WORD = st.text(st.characters(codec="ascii", categories=("Ll", "Nd")), min_size=1, max_size=9)
+
+
+@given(st.sampled_from(list(COMMANDS.values())), st.data())
+def test_any_spaces_separate_words(entry: Entry, data: st.DataObject) -> None:
+    words = entry.usage.split(" ")
+    typed = words[0] + "".join(data.draw(SPACE) + word for word in words[1:]) + data.draw(SPACE | st.just(""))
+    assert parse(typed) == parse(entry.usage)
+
+
+@given(st.sampled_from(list(Verb)), st.lists(WORD, max_size=6))
+def test_every_line_of_a_known_command_is_answered(verb: Verb, words: list[str]) -> None:
+    """It is a command whose words are all used, or a usage error."""
+    spoken = parse(" ".join([verb, *words]))
+    assert spoken is not None
+    command = spoken.first
+    if isinstance(command, Command):
+        assert len(command.words) <= len(words)
+        assert command.words[:1] == tuple(words[:1]) or command.verb not in STAGE_VERBS
+        used = "".join([command.verb, *command.words])
+        left_out = "".join([verb, *words]).replace(" ", "").lower()
+        assert command.duration is not None or used.replace(" ", "").lower() in (left_out, left_out[:-2])
+    else:
+        assert isinstance(command, Misuse)
+
+
+@given(
+    st.integers(1, 99_999), st.sampled_from("mhd"), st.booleans(), st.booleans(), st.lists(WORD, max_size=3)
+)
+def test_lock_has_the_duration_that_was_typed(
+    number: int, unit: str, spaced: bool, preposition: bool, reason: list[str]
+) -> None:
+    length = f"{number} {unit}" if spaced else f"{number}{unit}"
+    typed = ["/lock production", *(["for"] if preposition else []), length, *reason]
+    spoken = parse(" ".join(typed))
+    names = {"m": "minutes", "h": "hours", "d": "days"}
+    expected = Command(Verb.LOCK, timedelta(**{names[unit]: number}), ("production", *reason))
+    assert spoken == ParsedComment(expected)
+
+
+@given(st.sampled_from(sorted(STAGE_VERBS - {Verb.VOUCH})), st.integers(0, 7), st.data())
+def test_correction_of_a_typing_error_keeps_the_arguments(verb: Verb, at: int, data: st.DataObject) -> None:
+    """One letter is missing, not the first one."""
+    at = min(at, len(verb) - 3) + 2
+    wrong, rest = verb[:at] + verb[at + 1 :], f"stage-{data.draw(WORD)}"
+    spoken = parse(f"{wrong} {rest}")
+    if spoken is not None and isinstance(spoken.first, UnknownCommand):
+        assert spoken.first.corrected.partition(" ")[2] == rest
+        assert parse(spoken.first.corrected) is not None
+
+
 @given(st.text(alphabet=st.characters(), max_size=400))
 def test_parser_accepts_any_text(text: str) -> None:
     parse(text)
@@ -223,8 +340,8 @@ def test_visible_commands_are_lines_of_the_text(lines: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["`\n\n", "<!--\n-->\n", "` `` ``` \n", "> a\n", "<pre>\n</pre>\n", "/x\n", "<\n"]
+    "piece", ["  ", " a  ", "`\n\n", "<!--\n-->\n", "` `` ``` \n", "> a\n", "<pre>\n</pre>\n", "/x\n", "<\n"]
 )
 def test_parser_is_linear_for_hostile_text(piece: str) -> None:
     """A quadratic parser takes minutes here and exceeds the test's timeout."""
-    parse((piece * 70_000)[:65_000] + "\n\n/preview")
+    parse("/x " + (piece * 70_000)[:65_000] + "\n\n/preview")

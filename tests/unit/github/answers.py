@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+from bot.commands.grammar import UsageProblem
 from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import STAGE_VERBS, Verb
 from bot.environments.views import EnvironmentView, environment_view
@@ -62,6 +63,7 @@ def _account(
 ASKED = Outcome(Result.ACCEPTED, Verb.PREVIEW, role=Role.WRITE, head=NEW)
 CRASHED = StatusMessage("The container web of Deployment shop exits with 1 as soon as it starts.", LOG)
 
+STAGE_NAMES = ("integration", "security", "staging", "production")
 STATUS, WHY = Outcome(Result.REPORTED, Verb.STATUS), Outcome(Result.REPORTED, Verb.WHY)
 
 ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
@@ -92,7 +94,7 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     "moved": (replace(ASKED, result=Result.MOVED, seen=OLD), None),
     "unseen": (replace(ASKED, result=Result.UNSEEN), None),
     **{
-        f"stage-{verb.removeprefix('/')}": (Outcome(Result.DONE, verb, stage="staging"), None)
+        f"stage-{verb.removeprefix('/')}": (Outcome(Result.DONE, verb, stage="staging", head=NEW), None)
         for verb in sorted(STAGE_VERBS - {Verb.PROMOTE})
     },
     "stage-lock": (Outcome(Result.DONE, Verb.LOCK, stage="staging", until=NOW + timedelta(hours=2)), None),
@@ -113,12 +115,47 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
     "forbidden": (replace(ASKED, result=Result.FORBIDDEN, role=Role.READ), None),
     "edited": (Outcome(Result.EDITED), None),
     "too-many": (Outcome(Result.TOO_MANY), None),
-    "mistyped": (Outcome(Result.UNKNOWN, typed="/prevew", nearest=(Verb.PREVIEW, Verb.REFRESH)), None),
+    "extend-shortened": (
+        replace(ASKED, verb=Verb.EXTEND, until=NOW + timedelta(days=14), maximum=timedelta(days=14)),
+        None,
+    ),
+    "mistyped": (
+        Outcome(
+            Result.UNKNOWN,
+            typed="/promot production",
+            nearest=(Verb.PROMOTE,),
+            corrected="/promote production",
+            stages=STAGE_NAMES,
+        ),
+        None,
+    ),
+    "mistyped-without-a-stage": (
+        Outcome(Result.UNKNOWN, typed="/promot", nearest=(Verb.PROMOTE,), stages=STAGE_NAMES),
+        None,
+    ),
+    **{
+        f"misused-{problem.replace(' ', '-')}": (
+            Outcome(Result.MISUSED, verb, typed=typed, problem=problem, stages=STAGE_NAMES),
+            None,
+        )
+        for problem, verb, typed in (
+            (UsageProblem.STAGE_MISSING, Verb.PROMOTE, ""),
+            (UsageProblem.DURATION_MISSING, Verb.EXTEND, ""),
+            (UsageProblem.NO_DURATION, Verb.LOCK, "2x"),
+            (UsageProblem.NO_RELEASE, Verb.APPROVE, "latest"),
+            (UsageProblem.UNEXPECTED, Verb.PREVIEW, HOSTILE),
+            (UsageProblem.REASON_TOO_LONG, Verb.HOLD, ""),
+        )
+    },
+    "misused-without-stages": (
+        Outcome(Result.MISUSED, Verb.PROMOTE, problem=UsageProblem.STAGE_MISSING),
+        None,
+    ),
     "mistyped-with-hostile-words": (
         Outcome(Result.UNKNOWN, typed=f"/extend {HOSTILE}", nearest=(Verb.EXTEND,)),
         None,
     ),
-    "help": (Outcome(Result.REPORTED, Verb.HELP), None),
+    "help": (Outcome(Result.REPORTED, Verb.HELP, stages=STAGE_NAMES), None),
     "status": (STATUS, _account(_environment_view(EnvironmentState.READY))),
     "status-failed": (STATUS, _account(_environment_view(EnvironmentState.FAILED, CRASHED))),
     "status-unknown": (STATUS, _account(None)),

@@ -17,6 +17,7 @@ from bot.github.resources.contents import Contents
 from bot.github.resources.installations import Installations, undelivered
 from bot.github.resources.pull_requests import PullRequests, read_pull_request
 from bot.github.resources.selection import MIB, Limits
+from bot.model.commit import Authors, UnknownAuthor, UnknownRole
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 from tests.unit.github.github_api import API, REPO, SHOP, Clock, client_at, mints_tokens, pull_json
@@ -67,15 +68,25 @@ async def test_missing_pull_request_requires_a_visible_repository() -> None:
 async def test_authors_of_too_many_commits_are_rejected() -> None:
     clock = Clock()
     mints_tokens(clock)
-    respx.get(f"{REPO}/pulls/7").respond(json=pull_json(user__login="ada"))
+    head = {"head__repo__full_name": "acme/shop", "head__ref": "branch", "head__sha": "a" * 40}
+    respx.get(f"{REPO}/pulls/7").respond(json=pull_json(user__login="ada", **head))
     commits = respx.get(f"{REPO}/pulls/7/commits")
+    pushes = respx.get(f"{REPO}/activity").respond(json=[{"after": "a" * 40, "actor": {"login": "eve"}}])
     async with client_at(clock) as client:
         pulls = _pull_requests(client)
         commits.respond(json=[{"author": {"login": "bea"}, "committer": None}] * 249)
-        assert await pulls.authors(SHOP, 7) == ["ada", "bea"]
+        assert await pulls.authors(SHOP, 7) == Authors(
+            ("ada", "bea", "eve"), (UnknownAuthor("", UnknownRole.COMMITTER),)
+        )
         trailers = "Co-authored-by: Cem <12+cem@users.noreply.github.com>\nco-authored-by: D <d@e.f>\n"
         commits.respond(json=[{"author": None, "commit": {"message": f"Paint\n\n{trailers}"}}])
-        assert await pulls.authors(SHOP, 7) == ["ada", "cem"]
+        authors = await pulls.authors(SHOP, 7)
+        assert authors.logins == ("ada", "cem", "eve")
+        roles = {UnknownRole.AUTHOR, UnknownRole.COMMITTER, UnknownRole.CO_AUTHOR}
+        assert {unknown.role for unknown in authors.unknown} == roles
+        pushes.respond(404, json={"message": "Not Found"})
+        respx.get(REPO).respond(json={"id": SHOP.id})
+        assert UnknownAuthor("a" * 40, UnknownRole.PUSHER) in (await pulls.authors(SHOP, 7)).unknown
         commits.respond(json=[{"author": {"login": "bea"}, "committer": None}] * 250)
         with pytest.raises(Rejected, match="250 commits"):
             await pulls.authors(SHOP, 7)

@@ -16,7 +16,7 @@ from bot.environments.policy import Policy
 from bot.environments.ports import Fence, SaveReceipt
 from bot.github.messages import environment_reasons, promotion_reasons
 from bot.model.ci import CiState
-from bot.model.commit import Commit
+from bot.model.commit import Authors, Commit, UnknownAuthor
 from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Rejected, Superseded, Unavailable
 from bot.model.hosts import NO_HOSTS, HostGrants
@@ -100,7 +100,7 @@ class GitHub(fakes.FakeGitHub):
         """Base branch of the pull requests."""
         self.main = ["0" * 40]
         """The history of the default branch, the newest last."""
-        self.changed = Commit("0" * 40, "ada", ("ada",))
+        self.changed = Commit("0" * 40, "ada", Authors(("ada",)))
         """The last commit that changed the configuration."""
         self.forks: set[int] = set()
         """Pull requests from forks."""
@@ -111,6 +111,8 @@ class GitHub(fakes.FakeGitHub):
         """Of all GitHub Environments."""
         self.trees: dict[str, str] = {}
         """Of commits whose content is that of another one."""
+        self.unknown: tuple[UnknownAuthor, ...] = ()
+        """Of all commits."""
         self.trouble: GreenroomError | None = None
         self.unseen = ""
         """A resource that it refuses to show."""
@@ -159,7 +161,7 @@ class GitHub(fakes.FakeGitHub):
 
     async def commit(self, repository: Repository, sha: str) -> Commit:
         self._check("commit")
-        return Commit(sha, "ada", ("ada",))
+        return Commit(sha, "ada", Authors(("ada",), self.unknown))
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:
         self._check("merged")
@@ -189,9 +191,10 @@ class GitHub(fakes.FakeGitHub):
         by = {UNREVIEWED: (), OWN: ("eve",)}.get(self.pushed, ("grace",))
         return tuple(Review(reviewer, True, self.pushed * 40) for reviewer in by)
 
-    async def authors(self, repository: Repository, number: int) -> Sequence[str]:
+    async def authors(self, repository: Repository, subject: int | str) -> Authors:
+        """Of a pull request or of a commit."""
         self._check("authors")
-        return ("ada", "eve")
+        return Authors(("ada", "eve") if isinstance(subject, int) else ("ada",), self.unknown)
 
     async def check_states(self, repository: Repository, commit: str) -> Mapping[str, CiState]:
         self._check("checks")

@@ -127,6 +127,68 @@ async def test_stage_on_hold_rejects_automatic_promotions(simulation: PromotionS
     assert "on hold" in promotion.reason
 
 
+async def end_of_hold(simulation: PromotionSimulation, stage: str = "integration") -> None:
+    simulation.clock.advance(1)
+    await simulation.service.unhold(simulation.requester("bea"), stage)
+    simulation.clock.advance(1)
+    await simulation.work(120)
+
+
+async def test_end_of_a_hold_promotes_the_newest_head(simulation: PromotionSimulation) -> None:
+    await simulation.service.hold(simulation.requester("bea"), "integration", "load test")
+    for commit in ("2" * 40, "3" * 40):
+        simulation.clock.advance(1)
+        await push(simulation, commit)
+    await end_of_hold(simulation)
+    promoted, *rejected = await promotions_of(simulation, "integration")
+    assert (promoted.state, promoted.commit, promoted.automatic) == (State.SUCCEEDED, "3" * 40, True)
+    assert [promotion.state for promotion in rejected] == [State.REJECTED] * 2
+    await wake(simulation)
+    assert len(await promotions_of(simulation, "integration")) == 3
+
+
+async def test_end_of_a_hold_continues_the_pipeline(simulation: PromotionSimulation) -> None:
+    await simulation.service.hold(simulation.requester("bea"), "staging", "")
+    await push(simulation)
+    assert (await promotions_of(simulation, "staging"))[0].state is State.REJECTED
+    await end_of_hold(simulation, "staging")
+    assert (await promotions_of(simulation, "staging"))[0].state is State.SUCCEEDED
+
+
+async def test_end_of_a_hold_promotes_what_a_rollback_ended(simulation: PromotionSimulation) -> None:
+    await push(simulation, "2" * 40)
+    simulation.clock.advance(1)
+    await push(simulation, "3" * 40)
+    simulation.registry.digest = None
+    simulation.clock.advance(1)
+    await push(simulation, "4" * 40)
+    simulation.clock.advance(1)
+    await simulation.service.rollback(simulation.requester("bea"), "integration")
+    await simulation.work(60)
+    rollback, ended, *_ = await promotions_of(simulation, "integration")
+    assert (rollback.state, ended.state) == (State.ROLLED_BACK, State.SUPERSEDED)
+    simulation.registry.digest = fakes.DIGEST
+    await end_of_hold(simulation)
+    [promoted, *_] = await promotions_of(simulation, "integration")
+    assert (promoted.state, promoted.commit) == (State.SUCCEEDED, "4" * 40)
+
+
+async def test_end_of_a_hold_repeats_nothing_that_a_user_ended_or_that_ran(
+    simulation: PromotionSimulation,
+) -> None:
+    await push(simulation)
+    await simulation.service.hold(simulation.requester("bea"), "integration", "")
+    await end_of_hold(simulation)
+    assert len(await promotions_of(simulation, "integration")) == 1
+    simulation.registry.digest = None
+    simulation.clock.advance(1)
+    await push(simulation, "2" * 40)
+    await simulation.service.hold(simulation.requester("bea"), "integration", "")
+    await simulation.service.abort(simulation.requester("bea"), "integration", "")
+    await end_of_hold(simulation)
+    assert len(await promotions_of(simulation, "integration")) == 2
+
+
 @pytest.mark.parametrize("steps", range(1, 8))
 async def test_crash_at_any_step_promotes_once(simulation: PromotionSimulation, steps: int) -> None:
     simulation.github.main.append(PUSHED)

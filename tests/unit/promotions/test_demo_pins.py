@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from bot.model.commit import Commit
+from bot.model.commit import Authors, Commit
 from bot.model.environment import EnvironmentKey, EnvironmentKind, EnvironmentState
 from bot.model.promotion import Promotion, PromotionState, StageRecord
 from bot.model.protection import UNPROTECTED, Protection
@@ -57,7 +57,7 @@ async def change_file(simulation: PromotionSimulation, text: str, by: str = "ada
     simulation.github.configuration = text
     commit = f"{len(simulation.github.main):040x}"
     simulation.github.main.append(commit)
-    simulation.github.changed = Commit(commit, by, (by,))
+    simulation.github.changed = Commit(commit, by, Authors((by,)))
     await wake(simulation)
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.github.resources.authorship import commit_authors, with_pushers
+from bot.model.commit import UnknownAuthor, UnknownRole
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import Origin
 from bot.promotions.provenance import (
@@ -20,25 +23,47 @@ from bot.promotions.provenance import (
     needs_trees,
     reviewed,
     source,
+    vouched_commit,
 )
 from tests.unit.environments.test_desire import PULL
 from tests.unit.promotions.stage_fixtures import SHOP, release
 
 PEOPLE = ("ada", "bea", "cem")
+Writer = tuple[str, bool]
+"""A person, and whether GitHub attributes what they do to their account."""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
     sha: str
     tree: str
-    author: str | None
-    """None: GitHub links the author's address to no account."""
-    co_authors: tuple[str | None, ...] = ()
+    author: Writer
+    co_authors: tuple[Writer, ...] = ()
+    pushed_by: Writer = ("ada", True)
     built_by_fork: bool = False
 
     @property
-    def logins(self) -> set[str]:
-        return {login for login in (self.author, *self.co_authors) if login is not None}
+    def people(self) -> set[str]:
+        """Everyone who took part, whether GitHub knows them or not."""
+        return {login for login, _ in (self.author, *self.co_authors, self.pushed_by)}
+
+    def as_json(self) -> dict[str, Any]:
+        """As GitHub shows it: whose address belongs to no account has no login."""
+        login, linked = self.author
+        address = f"{login}@{'work' if linked else 'home'}.example.com"
+        trailers = (
+            f"Co-authored-by: {name} <{f'1+{name}@users.noreply.github.com' if known else f'{name}@home'}>"
+            for name, known in self.co_authors
+        )
+        account = {"login": login} if linked else None
+        text = {"author": {"email": address}, "committer": {"email": address}}
+        message = "\n".join(["Change", "", *trailers])
+        return {
+            "sha": self.sha,
+            "author": account,
+            "committer": account,
+            "commit": {**text, "message": message},
+        }
 
 
 @dataclass
@@ -76,22 +101,32 @@ class History:
         self.commits: dict[str, Commit] = {}
         self.pulls: list[Pull] = []
         self.brought_by: dict[str, list[Pull]] = {}
+        self.vouched: dict[str, set[str]] = {}
+        """Who vouched for which commit."""
         self._serial = 0
 
     def commit(
-        self, author: str | None, *co_authors: str | None, tree: str = "", fork: bool = False
+        self,
+        author: Writer,
+        *co_authors: Writer,
+        by: Writer | None = None,
+        tree: str = "",
+        fork: bool = False,
     ) -> Commit:
         self._serial += 1
-        commit = Commit(f"c{self._serial}", tree or f"t{self._serial}", author, co_authors, fork)
+        tree = tree or f"t{self._serial}"
+        commit = Commit(f"c{self._serial}", tree, author, co_authors, by or author, fork)
         self.commits[commit.sha] = commit
         return commit
 
-    def push(self, pull: Pull, author: str | None, *co_authors: str | None, force: bool = False) -> None:
+    def push(
+        self, pull: Pull, author: Writer, *co_authors: Writer, by: Writer | None = None, force: bool = False
+    ) -> None:
         if force:
             for dropped in pull.commits:
                 self.brought_by.pop(dropped.sha, None)
             pull.commits = []
-        commit = self.commit(author, *co_authors, fork=pull.from_fork)
+        commit = self.commit(author, *co_authors, by=by, fork=pull.from_fork)
         pull.commits.append(commit)
         self.brought_by[commit.sha] = [pull]
 
@@ -105,7 +140,8 @@ class History:
             for commit in pull.commits[:-1]:
                 copy = self.commit(commit.author, *commit.co_authors, tree=f"rebased-{commit.tree}")
                 self.brought_by[copy.sha] = [pull]
-        pull.merge = self.commit(by if method == "merge" else pull.head.author, tree=tree)
+        author = (by, True) if method == "merge" else pull.head.author
+        pull.merge = self.commit(author, by=(by, True), tree=tree)
         self.brought_by[pull.merge.sha] = [pull]
 
     def reopen_elsewhere(self, pull: Pull, author: str, base: str) -> None:
@@ -120,7 +156,7 @@ class History:
 def histories(draw: st.DrawFn) -> History:
     history = History()
     person = st.sampled_from(PEOPLE)
-    author = st.one_of(st.none(), person)
+    author = st.tuples(person, st.booleans())
     base = st.sampled_from(("main", "main", "develop"))
     for _ in range(draw(st.integers(1, 4))):
         if draw(st.sampled_from((True, False, False))):
@@ -135,7 +171,10 @@ def histories(draw: st.DrawFn) -> History:
                 pull.reviews.append(Review(draw(person), draw(st.booleans()), pull.head.sha))
             else:
                 co_authors = [draw(author)] if action == "co-author" else []
-                history.push(pull, draw(author), *co_authors, force=action == "force")
+                by = draw(author)
+                history.push(pull, draw(author), *co_authors, by=by, force=action == "force")
+        if draw(st.booleans()):
+            history.vouched.setdefault(pull.head.sha, set()).add(draw(person))
         if draw(st.booleans()):
             method = draw(st.sampled_from(("merge", "squash", "rebase", "fast-forward")))
             history.merge(pull, method, draw(person), draw(st.booleans()))
@@ -153,15 +192,25 @@ def provenance(history: History, sha: str) -> Provenance:
     """What the bot reads about a commit."""
     pulls = listed(history, sha)
     pull = source(sha, pulls)
-    if pull is None:
-        return Provenance(authors=tuple(history.commits[sha].logins))
-    record = history.pulls[pull.number - 1]
-    authors = tuple(login for commit in record.commits for login in commit.logins)
+    record = history.pulls[pull.number - 1] if pull is not None else None
+    commits = record.commits if record is not None else [history.commits[sha]]
+    pushes = [{"after": commit.sha, "actor": _actor(commit.pushed_by)} for commit in commits]
+    authors = with_pushers(commit_authors([commit.as_json() for commit in commits]), pushes, commits[-1].sha)
+    vouched_by = tuple(history.vouched.get(vouched_commit(sha, pull), ()))
+    read = Provenance(authors=authors.logins, unknown=authors.unknown, vouched_by=vouched_by)
+    if pull is None or record is None:
+        return read
     latest = {review.by: review for review in record.reviews}
-    read = Provenance(pull, built_from_fork(sha, pulls), authors, tuple(latest.values()))
+    from_fork = built_from_fork(sha, pulls)
+    read = replace(read, pull=pull, from_fork=from_fork, reviews=tuple(latest.values()))
     if not needs_trees(sha, pull):
         return read
     return replace(read, tree=history.commits[sha].tree, head_tree=record.head.tree)
+
+
+def _actor(pushed_by: Writer) -> dict[str, str] | None:
+    login, known = pushed_by
+    return {"login": login} if known else None
 
 
 @given(histories())
@@ -178,7 +227,22 @@ def test_reviewers_saw_exactly_the_content_and_wrote_none_of_it(history: History
         for reviewer in verdict.by:
             assert Review(reviewer, True, record.head.sha) in record.reviews
             assert reviewer != record.author
-            assert all(reviewer not in written.logins for written in record.commits)
+            wrote = {person for written in record.commits for person in written.people}
+            vouchers = history.vouched.get(record.head.sha, set())
+            assert reviewer not in (vouchers if reviewer in wrote else wrote)
+            assert reviewer not in wrote or vouchers, "a maintainer answers for the unknown author"
+
+
+@given(histories())
+def test_unknown_authors_and_pushers_are_reviewed_only_with_a_voucher(history: History) -> None:
+    for sha in history.commits:
+        read = provenance(history, sha)
+        if read.pull is None or history.vouched.get(vouched_commit(sha, read.pull)):
+            continue
+        commits = history.pulls[read.pull.number - 1].commits
+        people = [who for commit in commits for who in (commit.author, *commit.co_authors)]
+        if not all(known for _, known in (*people, commits[-1].pushed_by)):
+            assert isinstance(reviewed(sha, read), Doubt)
 
 
 @given(histories())
@@ -223,8 +287,8 @@ def test_unreadable_facts_never_count_as_reviewed(history: History) -> None:
             assert isinstance(reviewed(sha, replace(read, tree="", head_tree="")), Doubt)
 
 
-@given(histories(), st.one_of(st.none(), st.sampled_from(PEOPLE)), st.booleans())
-def test_push_after_the_review_voids_it(history: History, author: str | None, force: bool) -> None:
+@given(histories(), st.tuples(st.sampled_from(PEOPLE), st.booleans()), st.booleans())
+def test_push_after_the_review_voids_it(history: History, author: Writer, force: bool) -> None:
     for pull in list(history.pulls):
         if pull.merge is None:
             old = pull.head.sha
@@ -239,6 +303,7 @@ def test_push_after_the_review_voids_it(history: History, author: str | None, fo
 HEAD, MERGE = "head", "merge"
 MERGED = replace(PULL, number=7, author="ada", head_sha=HEAD, merged=True, merge_commit=MERGE)
 READ = Provenance(MERGED, False, ("ada",), (Review("Bea", True, HEAD),), "tree", "tree")
+UNKNOWN = (UnknownAuthor(HEAD, UnknownRole.AUTHOR),)
 BY_BEA = Reviewed(frozenset({"bea"}))
 
 
@@ -254,6 +319,9 @@ BY_BEA = Reviewed(frozenset({"bea"}))
         (MERGE, replace(READ, head_tree=""), Doubt.UNREADABLE),
         (HEAD, replace(READ, pull=replace(MERGED, base_ref="next")), Doubt.OTHER_BRANCH),
         (HEAD, replace(READ, authors=("ada", "BEA")), Reviewed(frozenset())),
+        (HEAD, replace(READ, unknown=UNKNOWN), Doubt.UNKNOWN_AUTHOR),
+        (HEAD, replace(READ, unknown=UNKNOWN, vouched_by=("cem",)), BY_BEA),
+        (HEAD, replace(READ, unknown=UNKNOWN, vouched_by=("BEA",)), Reviewed(frozenset())),
     ],
 )
 def test_review_covers_only_the_head_and_its_own_merge(

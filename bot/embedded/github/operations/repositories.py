@@ -6,8 +6,8 @@ from bot.embedded.github.errors import GitHubError
 from bot.embedded.github.hooks import events
 from bot.embedded.github.hooks.events import NO_COMMIT
 from bot.embedded.github.render.accounts import organization, user
-from bot.embedded.github.state.objects import Files, Objects
-from bot.embedded.github.state.records import Protection, Repository, Role
+from bot.embedded.github.state.objects import Files, Objects, Signature
+from bot.embedded.github.state.records import Protection, Push, Repository, Role
 from bot.embedded.github.state.world import World
 
 from .checks import open_suites
@@ -38,6 +38,7 @@ class Repositories:
             first = objects.write_commit(tree, [], signature, "Initial commit")
             repository = self._record(owner.login, name, default_branch, private, repository_id)
             repository.branches[default_branch] = first.sha
+            self._record_push(repository, default_branch, NO_COMMIT, first.sha, author or "ghost")
             self._world.state.objects[repository.network] = objects
             self._notify_installations(repository, author or "ghost")
             self._world.pushed(repository.full_name, first.sha, objects.files(first.sha))
@@ -95,8 +96,12 @@ class Repositories:
         by: str,
         message: str = "Update",
         delete: Iterable[str] = (),
+        author: Signature | None = None,
     ) -> str:
-        """Commit FILES over the branch (made from the default branch when it is new). Returns the SHA."""
+        """Commit FILES over the branch (made from the default branch when it is new). Returns the SHA.
+
+        AUTHOR is what Git was told, if it is not the account that pushes.
+        """
         with self._world.lock:
             repository = self._world.repository(full_name)
             objects = self._world.git(repository)
@@ -105,7 +110,8 @@ class Repositories:
             for path in delete:
                 del paths[path]
             tree = objects.write_tree(paths)
-            commit = objects.write_commit(tree, [start], self._world.signature(by), message)
+            signature = author or self._world.signature(by)
+            commit = objects.write_commit(tree, [start], signature, message)
             self.move(repository, branch, commit.sha, by=by)
             return commit.sha
 
@@ -119,6 +125,7 @@ class Repositories:
         with self._world.lock:
             repository = self._world.repository(full_name)
             before = repository.branches.pop(branch)
+            self._record_push(repository, branch, before, NO_COMMIT, by)
             events.push(self._world, repository, branch, before, NO_COMMIT, by)
 
     def tag(
@@ -144,6 +151,7 @@ class Repositories:
             return
         repository.branches[branch] = sha
         repository.pushed_at = repository.updated_at = world.now()
+        self._record_push(repository, branch, before, sha, by, forced=forced)
         events.push(world, repository, branch, before, sha, by, forced=forced)
         open_suites(world, repository, branch, before, sha, by)
         for base, pull in list(world.pulls_from(repository, branch)):
@@ -152,6 +160,19 @@ class Repositories:
             extra = {"before": before, "after": sha}
             events.pull_request(world, base, pull, "synchronize", by, extra)
         world.pushed(repository.full_name, sha, world.git(repository).files(sha))
+
+    def _record_push(
+        self,
+        repository: Repository,
+        branch: str,
+        before: str,
+        after: str,
+        by: str,
+        *,
+        forced: bool = False,
+    ) -> None:
+        identity, now = self._world.next_id("push"), self._world.now()
+        repository.pushes.append(Push(identity, branch, before, after, by, now, forced))
 
     def rename(self, full_name: str, name: str, *, by: str) -> None:
         with self._world.lock:

@@ -2,11 +2,11 @@
 
 from bot.embedded.github.state.changes import Change, changes, commit_changes
 from bot.embedded.github.state.objects import Commit, Signature, Tag
-from bot.embedded.github.state.records import Repository
+from bot.embedded.github.state.records import Push, Repository
 from bot.embedded.github.state.world import World
 
 from .accounts import user
-from .basics import Json, fill, stamp
+from .basics import Json, fill, node_id, stamp
 from .repositories import page, url
 
 
@@ -87,6 +87,21 @@ def pushed(world: World, repository: Repository, commit: Commit) -> Json:
         "added": [c.path for c in changed if c.status in ("added", "renamed")],
         "removed": [c.path for c in changed if c.status == "removed"],
         "modified": [c.path for c in changed if c.status == "modified"],
+    }
+
+
+def activity(world: World, push: Push) -> Json:
+    """An entry of GET /activity."""
+    kinds = {push.before: "branch_creation", push.after: "branch_deletion"}
+    return {
+        "id": push.id,
+        "node_id": node_id("PUSH", push.id),
+        "before": push.before,
+        "after": push.after,
+        "ref": f"refs/heads/{push.branch}",
+        "timestamp": stamp(push.at),
+        "activity_type": kinds.get("0" * 40, "force_push" if push.forced else "push"),
+        "actor": user(world, push.by),
     }
 
 

@@ -35,6 +35,14 @@ def list_commits(call: Call) -> Answer:
     return paged(call, ancestors, lambda c: commits.commit(call.world, call.repository, c))
 
 
+@ROUTES.get(f"{REPO}/activity", "contents:read")
+def list_activities(call: Call) -> Answer:
+    """The newest first; REF names one branch."""
+    branch = call.query.get("ref", "").removeprefix("refs/heads/")
+    pushes = [push for push in call.repository.pushes if branch in ("", push.branch)]
+    return paged(call, reversed(pushes), lambda push: commits.activity(call.world, push))
+
+
 @ROUTES.get(f"{REPO}/commits/{{ref:path}}", "contents:read")
 def get_commit(call: Call) -> Answer:
     commit = _commit(call, call.params["ref"])

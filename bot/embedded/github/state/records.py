@@ -69,6 +69,19 @@ class Environment:
     apps: list[str] = field(default_factory=list)  # slugs of the Apps that have a rule of their own here
 
 
+@dataclass(frozen=True)
+class Push:
+    """A change of a branch, with the account that made it."""
+
+    id: int
+    branch: str
+    before: str
+    after: str
+    by: str
+    at: datetime
+    forced: bool = False
+
+
 @dataclass
 class Repository:
     id: int
@@ -84,6 +97,7 @@ class Repository:
     fork_of: int | None = None
     archived: bool = False
     branches: dict[str, str] = field(default_factory=dict)
+    pushes: list[Push] = field(default_factory=list)  # the newest last
     tags: dict[str, str] = field(default_factory=dict)  # name → commit, or annotated tag
     protections: dict[str, Protection] = field(default_factory=dict)
     environments: dict[str, Environment] = field(default_factory=dict)  # by name in lower case

@@ -1,0 +1,85 @@
+"""Who wrote and pushed commits, from GitHub's responses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.github.resources.authorship import commit_authors, with_pushers
+from bot.model.commit import Authors, UnknownAuthor, UnknownRole
+
+HEAD = "a" * 40
+
+
+def commit(login: str | None = "ada", message: str = "Paint", **fields: Any) -> dict[str, Any]:
+    account, address = {"login": login} if login else None, f"{login or 'somebody'}@example.com"
+    people = {"author": {"email": address}, "committer": {"email": address}}
+    return {
+        "sha": HEAD,
+        "author": account,
+        "committer": account,
+        "commit": people | {"message": message},
+        **fields,
+    }
+
+
+def test_author_without_an_account_is_unknown() -> None:
+    authors = commit_authors([commit(None), commit("bea")])
+    assert authors.logins == ("bea",)
+    assert {unknown.role for unknown in authors.unknown} == {UnknownRole.AUTHOR, UnknownRole.COMMITTER}
+
+
+@pytest.mark.parametrize("account", [None, {}, {"login": ""}])
+def test_empty_accounts_are_unknown(account: object) -> None:
+    same_address = commit_authors([commit(committer=account)])
+    assert same_address == Authors(("ada",)), "the address of the author, whom GitHub knows"
+    elsewhere = {"author": {"email": "ada@example.com"}, "committer": {"email": "x@y"}, "message": ""}
+    changed = commit(committer=account, commit=elsewhere)
+    assert commit_authors([changed]).unknown == (UnknownAuthor(HEAD, UnknownRole.COMMITTER),)
+
+
+@pytest.mark.parametrize(
+    ("trailer", "logins", "unknown"),
+    [
+        ("Co-authored-by: Bea <12+bea@users.noreply.github.com>", ("ada", "bea"), False),
+        ("co-authored-by: Bea <bea@users.noreply.github.com>", ("ada", "bea"), False),
+        ("Co-Authored-By: Ada <ADA@example.com>", ("ada",), False),
+        ("Co-authored-by: Bea <bea@home.example.com>", ("ada",), True),
+        ("Co-authored-by: Bea", ("ada",), True),
+        ("Co-authored-by:", ("ada",), True),
+        (
+            "Co-authored-by: bot <1+dependabot[bot]@users.noreply.github.com>",
+            ("ada", "dependabot[bot]"),
+            False,
+        ),
+        ("Signed-off-by: Bea <12+bea@users.noreply.github.com>", ("ada", "bea"), False),
+        ("Signed-off-by: dependabot[bot] <support@github.com>", ("ada",), False),
+        ("Reviewed-by: Bea <12+bea@users.noreply.github.com>", ("ada",), False),
+    ],
+)
+def test_trailers_name_authors(trailer: str, logins: tuple[str, ...], unknown: bool) -> None:
+    authors = commit_authors([commit(message=f"Paint\n\n{trailer}\n")])
+    assert authors.logins == logins
+    assert authors.unknown == ((UnknownAuthor(HEAD, UnknownRole.CO_AUTHOR),) if unknown else ())
+
+
+def test_address_that_github_attributes_elsewhere_is_known() -> None:
+    trailer = "Paint\n\nCo-authored-by: Bea <bea@example.com>"
+    assert commit_authors([commit(message=trailer), commit("bea")]) == Authors(("ada", "bea"))
+
+
+@pytest.mark.parametrize(
+    ("pushes", "logins", "known"),
+    [
+        ([{"after": HEAD, "actor": {"login": "eve"}}], ("ada", "eve"), True),
+        ([{"after": HEAD, "actor": {"login": "eve"}}, {"after": "b", "actor": {"login": "bea"}}], None, True),
+        ([{"after": HEAD, "actor": None}], ("ada",), False),
+        ([{"after": "b" * 40, "actor": {"login": "eve"}}], ("ada", "eve"), False),
+        ([], ("ada",), False),
+    ],
+)
+def test_pusher_of_the_head_must_be_known(pushes: list[object], logins: tuple[str, ...], known: bool) -> None:
+    authors = with_pushers(Authors(("ada",)), pushes, HEAD)
+    assert authors.logins == (logins or ("ada", "bea", "eve"))
+    assert authors.unknown == (() if known else (UnknownAuthor(HEAD, UnknownRole.PUSHER),))
