@@ -89,6 +89,7 @@ async def open_dependencies(settings: Settings, metrics: Metrics, stack: AsyncEx
         app_id=settings.github_app_id,
         private_key=settings.github_private_key.get_secret_value(),
         public_url=settings.public_url,
+        preview_environment=settings.preview_environment,
         ca_file=settings.github_ca_file,
         metrics=metrics,
     )

@@ -106,6 +106,7 @@ def github_app(settings: Settings) -> GitHubApp:
         app_id=settings.github_app_id,
         private_key=settings.github_private_key.get_secret_value(),
         public_url=settings.public_url,
+        preview_environment=settings.preview_environment,
         ca_file=settings.github_ca_file,
     )
 

@@ -99,8 +99,9 @@ def _skip_reason(
         return PlainReason.SKIPPED_DRAFT
     if skip.bots and pull.author_is_bot:
         return PlainReason.SKIPPED_BOT
+    labels = {label.casefold() for label in pull.labels}
     for label in skip.labels:
-        if label in pull.labels:
+        if label.casefold() in labels:  # as GitHub compares names of labels
             return SkippedLabel(label)
     if changed_paths and all(map(any_path_matcher(skip.paths_only).fullmatch, changed_paths)):
         return PlainReason.SKIPPED_PATHS

@@ -20,6 +20,7 @@ from bot.github.resources.installations import Installations
 from bot.github.resources.protections import Protections
 from bot.github.resources.pull_requests import PullRequests
 from bot.github.resources.sign_in import SignIn, web_url
+from bot.model.naming import PREVIEW_ENVIRONMENT
 from bot.promotions.ports import GitHubReaders
 
 
@@ -34,13 +35,14 @@ class GitHubApp:
     it refuses. `api_url` may have a path (Enterprise Server); `public_url` is where users reach the bot.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # keywords
         self,
         *,
         api_url: str,
         app_id: int,
         private_key: str,
         public_url: str,
+        preview_environment: str = PREVIEW_ENVIRONMENT,
         ca_file: str | None = None,
         clock: Callable[[], datetime] = _now,
         metrics: CallMetrics = NO_METRICS,
@@ -59,7 +61,7 @@ class GitHubApp:
         self.installations = Installations(self.client)
         self.comments = Comments(self.client, recovery)
         self.deployments = Deployments(self.client, recovery)
-        self.reporter = Reporter(self.client, recovery, public_url)
+        self.reporter = Reporter(self.client, recovery, public_url, preview_environment)
 
     @property
     def promotion_readers(self) -> GitHubReaders:

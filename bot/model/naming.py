@@ -12,6 +12,9 @@ _LONGEST_LABEL = 63
 _LONGEST_NAME = 32
 """Leaves room in a DNS label (63) for prefix, repository id, and a pull request's or stage's name."""
 
+PREVIEW_ENVIRONMENT = "preview"
+"""GitHub Environment of the Deployments of previews, unless the operator names another one."""
+
 
 def repository_slug(repository: Repository) -> str:
     """Such as `shop-k2x9f1`: at most 46 characters of a DNS label, readable first, unique by its ending."""

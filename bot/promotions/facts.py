@@ -94,6 +94,8 @@ class Facts:
     """Of the GitHub Environment of the stage's name; without rules where there is none."""
     branch: Branch | None = None
     """The release's branch; read where the environment restricts branches."""
+    behind: int = 0
+    """How many commits that run on the stage the release lacks; 0 also where that cannot be read."""
     host_objection: str = ""
     """Why the stage cannot use its host; "" when it can."""
     progress: RolloutProgress = field(default_factory=lambda: RolloutProgress(RolloutState.IN_PROGRESS))

@@ -22,7 +22,7 @@ from bot.promotions.facts import ConfigurationSnapshot, Facts, PreviewChecks
 from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import is_admissible, policy, stages_by_name
 from bot.promotions.ports import GitHubReaders, PromotionStore
-from bot.promotions.provenance import Provenance, corrected
+from bot.promotions.provenance import Provenance, corrected, merged_as, source
 from bot.promotions.provenance_reader import ProvenanceReader, or_none
 from bot.promotions.refusals import NoConfiguration, Refusal
 from bot.promotions.release_resolver import ReleaseResolver
@@ -50,7 +50,11 @@ class FactsReader:
         if promotion.state not in PENDING:
             return Facts(progress=rollout_progress(environment)), None
         try:
-            return await self._read(promotion), None
+            facts = await self._read(promotion)
+            target = environment.overrides.target if environment is not None else None
+            if target is not None:
+                facts = replace(facts, behind=await self._behind(promotion, facts, target.release))
+            return facts, None
         except (Rejected, Unavailable) as error:
             log.warning("facts unavailable", reason=str(error))
             retry_at = error.retry_at if isinstance(error, Unavailable) else None
@@ -137,6 +141,20 @@ class FactsReader:
             reviewed = await releases.of_commit(repository, pull.head_sha)
             release = reviewed or release
         return PreviewChecks.of(release.commit, names, await releases.checks(repository, release.id))
+
+    async def _behind(self, promotion: Promotion, facts: Facts, running: PromotableRelease) -> int:
+        """How many commits of the running release this one lacks; the content of a merge counts as merged."""
+        resolved = facts.resolved.release if facts.resolved is not None else None
+        release = promotion.release or resolved
+        if release is None or facts.provenance is None or release.commit == running.commit:
+            return 0
+        repository, commits = promotion.repository, self.github.commits
+        pulls = await or_none(commits.pull_requests(repository, running.commit))
+        if pulls is None:
+            return 0
+        there = merged_as(running.commit, source(running.commit, pulls))
+        here = merged_as(release.commit, facts.provenance.pull)
+        return await or_none(commits.behind(repository, here, there)) or 0
 
     async def _parity(
         self,

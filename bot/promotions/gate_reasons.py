@@ -159,6 +159,16 @@ class ParityPending:
 
 
 @dataclass(frozen=True, slots=True)
+class Behind:
+    """The release lacks commits that run on the stage."""
+
+    stage: str
+    running: str
+    """The commit that runs there."""
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
 class HostTaken:
     host: str
     stage: str
@@ -213,6 +223,7 @@ GateReason = (
     | WaitTimer
     | ParityMismatch
     | ParityPending
+    | Behind
     | HostTaken
     | OnHold
     | StageLocked

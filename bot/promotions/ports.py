@@ -57,6 +57,9 @@ class CommitReader(Protocol):
     async def in_default_branch(self, repository: Repository, sha: str) -> bool:
         """Whether the default branch has the commit in its history."""
 
+    async def behind(self, repository: Repository, sha: str, other: str) -> int:
+        """Number of commits that the other one has in its history and this one lacks."""
+
     async def tree(self, repository: Repository, commit: str) -> str:
         """SHA of the commit's tree."""
 

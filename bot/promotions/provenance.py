@@ -107,6 +107,12 @@ def vouched_commit(commit: str, pull: PullRequest | None) -> str:
     return pull.head_sha if pull is not None and _is_merge_commit(commit, pull) else commit
 
 
+def merged_as(commit: str, pull: PullRequest | None) -> str:
+    """The commit of the base branch that has what the pull request's head brought."""
+    merged = pull is not None and pull.merged and commit == pull.head_sha
+    return (pull.merge_commit or commit) if pull is not None and merged else commit
+
+
 def source(commit: str, pulls: Sequence[PullRequest]) -> PullRequest | None:
     """The pull request that brought the commit, of those that GitHub lists for it."""
 

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.clients.proxies import InvalidProxy, Proxies
 from bot.model.hosts import HostGrants
+from bot.model.naming import PREVIEW_ENVIRONMENT
 from bot.model.size import Size
 from bot.settings.values import (
     Address,
@@ -108,6 +109,12 @@ class Settings(BaseModel):
         default=None,
         description="Separate wildcard domain for previews of forks, so that they share neither cookies nor "
         "origin with other previews. Default: the base domain.",
+    )
+    preview_environment: str = Field(
+        default=PREVIEW_ENVIRONMENT,
+        pattern=r"^[^\s,][^\n,]{0,200}$",
+        description="Name of the GitHub Environment in which Deployments of previews are shown. `{number}` "
+        "stands for the number of the pull request; then each one leaves an environment on GitHub.",
     )
     hosts: HostNames = Field(
         default={},

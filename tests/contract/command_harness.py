@@ -256,7 +256,7 @@ async def command_harness(folder: Path) -> AsyncIterator[CommandHarness]:
 
 READ = {Verb.STATUS, Verb.WHY, Verb.HELP}
 MANAGE = READ | {Verb.SLEEP, Verb.EXTEND, Verb.DESTROY}
-COMMANDS_OF_WRITERS = set(Verb) - {Verb.VOUCH}
+COMMANDS_OF_WRITERS = set(Verb) - {Verb.VOUCH, Verb.REPLACE}
 MATRIX: dict[str, tuple[str, int, set[Verb]]] = {
     "none": ("stranger", CommandHarness.own, set()),
     "read": ("read", CommandHarness.own, READ),

@@ -63,6 +63,17 @@ async def test_authors_include_the_pusher_and_name_the_unknown(harness: GitHubHa
     assert await pulls.authors(shop, 1) == Authors(("ben", "eve"), unknown)
 
 
+async def test_commits_behind_another_one_are_counted(harness: GitHubHarness) -> None:
+    shop, commits = harness.repository, harness.app.commits
+    push = harness.github.repositories.push
+    branch = harness.github.pulls.get("acme/shop", 1).head_sha
+    assert await commits.behind(shop, branch, branch) == 0
+    for number in range(3):
+        newest = push("acme/shop", "main", {"NOTES.md": f"{number}\n"}, by="ben")
+    assert await commits.behind(shop, branch, newest) == 3
+    assert await commits.behind(shop, newest, branch) == 1
+
+
 async def test_authors_of_a_direct_push_include_the_pusher(harness: GitHubHarness) -> None:
     shop, world = harness.repository, harness.github.world
     push = harness.github.repositories.push

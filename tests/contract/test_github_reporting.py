@@ -159,7 +159,7 @@ async def test_deployment_has_commit_and_url(harness: GitHubHarness) -> None:
     pull = await harness.pull()
     await harness.report(pull, ready(pull.head_sha))
     [deployment] = harness.github.deployments.of("acme/shop")
-    assert deployment.environment == "preview/pr-1"
+    assert deployment.environment == "preview"
     assert deployment.ref == deployment.sha == pull.head_sha
     assert deployment.transient
     assert not deployment.production
@@ -333,6 +333,20 @@ async def test_deployments_without_receipt_are_set_to_inactive(harness: GitHubHa
     assert harness.deployments == [(pull.head_sha, "inactive")]
     assert await harness.app.deployments.retire(key, pull, harness.fence) == 0
     assert await harness.app.deployments.active_deployments(harness.repository, set()) == set()
+
+
+async def test_deployments_of_other_previews_are_unchanged(harness: GitHubHarness) -> None:
+    """All previews share one environment on GitHub; older versions gave each its own."""
+    pull = await harness.pull()
+    await harness.report(pull, ready(pull.head_sha))
+    harness.receipt = ""
+    other = EnvironmentKey.preview(pull.repository.id, 2)
+    assert await harness.app.deployments.retire(other, pull, harness.fence) == 0
+    [deployment] = harness.github.deployments.of("acme/shop")
+    deployment.environment = "preview/pr-1"
+    assert await harness.app.deployments.active_deployments(harness.repository, set()) == {1}
+    own = EnvironmentKey.preview(pull.repository.id, 1)
+    assert await harness.app.deployments.retire(own, pull, harness.fence) == 1
 
 
 async def test_deployments_of_others_are_unchanged(harness: GitHubHarness) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import contextlib
+import json
 import re
 import uuid
 from collections.abc import Callable
@@ -300,6 +301,7 @@ def _listed_deployment(deployment: Deployment) -> Json:
     status = deployment.statuses[-1] if deployment.statuses else None
     return _deployment(deployment) | {
         "createdAt": stamp(deployment.created_at),
+        "payload": json.dumps(deployment.payload),
         # As on GitHub, the logins of bots have no suffix here.
         "creator": {
             "__typename": "Bot" if deployment.app else "User",

@@ -64,6 +64,9 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
             return "; ".join(map(mismatch_reason, comparisons))
         case gates.ParityPending(stages):
             return f"the comparison with {join(stages)} is not complete"
+        case gates.Behind(stage, running, count):
+            commits = f"{count} commit{'s' * (count > 1)} behind {running[:7]}, which it replaces on {stage}"
+            return f"this release is {commits}: update the branch, unless {stage} is to lose their changes"
         case gates.HostTaken(host, stage):
             return f"stage {stage} uses the host {host}"
         case gates.OnHold(stage, cause_text):

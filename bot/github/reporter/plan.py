@@ -31,18 +31,14 @@ _COMMENTED = (
 """States in which a comment is created; in the others an existing one is only updated."""
 
 
-def preview_environment(number: int) -> str:
-    """Name of the GitHub environment of a pull request's Deployments."""
-    return f"preview/pr-{number}"
-
-
-def preview_subject(key: EnvironmentKey, pull: PullRequest, public_url: str) -> Subject:
+def preview_subject(key: EnvironmentKey, pull: PullRequest, public_url: str, environment: str) -> Subject:
+    """`environment`: name of the GitHub Environment, in which `{number}` stands for the pull request's."""
     return Subject(
         name=str(key),
         repository=pull.repository,
         pull=pull,
         page=f"{public_url.rstrip('/')}/environments/{key}",
-        deployment_environment=preview_environment(pull.number),
+        deployment_environment=environment.replace("{number}", str(pull.number)),
         deployment_description=f"Preview of pull request {pull.number}",
         transient=True,
     )

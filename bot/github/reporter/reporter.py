@@ -60,10 +60,13 @@ class _WriteRound:
 class Reporter:
     """Reports environments and promotions on GitHub."""
 
-    def __init__(self, client: GitHubClient, recovery: Recovery, public_url: str) -> None:
+    def __init__(
+        self, client: GitHubClient, recovery: Recovery, public_url: str, preview_environment: str
+    ) -> None:
         self._client = client
         self._recovery = recovery
         self._public_url = public_url
+        self._preview_environment = preview_environment
 
     async def report(
         self,
@@ -76,7 +79,7 @@ class Reporter:
         deferrable: bool = False,
     ) -> None:
         """Raises the first error after all other writes were executed and stored."""
-        subject = preview_subject(environment.key, pull, self._public_url)
+        subject = preview_subject(environment.key, pull, self._public_url, self._preview_environment)
 
         def writes(receipt: Receipt) -> Sequence[Write]:
             return plan(environment.key, subject, status, receipt)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from bot.github.client.failures import NotFound
 from bot.github.client.github_client import GitHubClient
-from bot.github.client.json_fields import required_text, text
+from bot.github.client.json_fields import required_number, required_text, text
 from bot.github.resources.activities import list_pushes
 from bot.github.resources.authorship import commit_authors, with_pushers
 from bot.github.resources.contents import Contents
@@ -95,6 +95,13 @@ class Commits:
                 return sha if text(reference, "object", "type") == "commit" else None
             reference = (await self._client.get(repository.installation_id, f"{base}/tags/{sha}")).json()
         return None
+
+    async def behind(self, repository: Repository, sha: str, other: str) -> int:
+        """Number of commits that the other one has in its history and this one lacks."""
+        compared = f"{quote(other, safe='')}...{quote(sha, safe='')}"
+        path = f"/repos/{repository.full_name}/compare/{compared}"
+        reply = await self._client.get(repository.installation_id, path, {"per_page": 1})
+        return required_number(reply.json(), "behind_by")
 
     async def in_default_branch(self, repository: Repository, sha: str) -> bool:
         """Whether the history of the default branch contains the commit; commits of forks do not count."""

@@ -44,6 +44,8 @@ class Contents:
         """By repository: the texts of files of the default branch."""
         self._commits: LRUCache[tuple[int, str], CommitFiles] = LRUCache(_MAX_CACHED_BYTES, _size)
         self._unpacking = asyncio.Semaphore(2)
+        self._reads: dict[tuple[int, str, frozenset[str]], asyncio.Task[CommitFiles]] = {}
+        """Downloads under way, by repository, commit and folders."""
 
     async def default_branch_file(self, repository: Repository, path: str) -> str | None:
         """The file's text, at most a minute old.
@@ -87,12 +89,23 @@ class Contents:
             if all(cached.covers(folder) for folder in folders):
                 return cached
             folders = {*folders, *filter(None, cached.folders)}
+        request = (*key, frozenset(folders))
+        read = self._reads.get(request)
+        if read is None:
+            read = self._reads[request] = asyncio.create_task(self._read_commit(repository, commit, folders))
+            read.add_done_callback(lambda _: self._reads.pop(request, None))
+        # A cancelled reader does not end the download for the others.
+        return await asyncio.shield(read)
+
+    async def _read_commit(
+        self, repository: Repository, commit: str, folders: Collection[str]
+    ) -> CommitFiles:
         async with self._unpacking:
             with tempfile.SpooledTemporaryFile(max_size=_MAX_IN_MEMORY) as archive:
                 await self._download(repository, commit, archive)
                 files = await asyncio.to_thread(unpack, archive, folders)
         with suppress(ValueError):  # larger than the cache
-            self._commits[key] = files
+            self._commits[repository.id, commit] = files
         return files
 
     async def _download(self, repository: Repository, commit: str, archive: IO[bytes]) -> None:

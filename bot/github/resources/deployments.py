@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import AsyncIterator, Collection
 from typing import Any
 
@@ -13,20 +13,18 @@ from bot.github.client.connection import Params
 from bot.github.client.github_client import GitHubClient
 from bot.github.client.json_fields import dig, flag, items, required_number, required_text, text
 from bot.github.messages import environment as texts
-from bot.github.reporter.plan import preview_environment
 from bot.github.reporter.recovery import Recovery
-from bot.model.environment import EnvironmentKey
+from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.errors import Unavailable
 from bot.model.pull_request import PullRequest
 from bot.model.repository import Repository
 
-_PREVIEW = re.compile(r"preview/pr-([1-9][0-9]{0,9})")
 _REMEMBERED = 50_000
 _NEWEST_FIRST = """
 query($owner: String!, $name: String!, $after: String) {
   repository(owner: $owner, name: $name) {
     deployments(first: 100, after: $after, orderBy: {field: CREATED_AT, direction: DESC}) {
-      nodes { environment createdAt creator { __typename login } latestStatus { state } }
+      nodes { payload createdAt creator { __typename login } latestStatus { state } }
       pageInfo { hasNextPage endCursor }
     }
   }
@@ -55,14 +53,14 @@ class Deployments:
             newest = newest or created_at
             if created_at < settled:
                 break
-            match = _PREVIEW.fullmatch(text(deployment, "environment"))
-            if match is None or state == "INACTIVE":
+            key = _preview(repository, _decoded(text(deployment, "payload")))
+            if key is None or state == "INACTIVE":
                 continue
             if not await self._recovery.is_our_bot(dig(deployment, "creator")):
                 continue
             unsettled.append(created_at)
-            if state and int(match[1]) not in standing:
-                numbers.add(int(match[1]))
+            if state and int(key.name) not in standing:
+                numbers.add(int(key.name))
         self._settled[repository.id] = min([*unsettled, newest or settled])
         return numbers
 
@@ -81,11 +79,12 @@ class Deployments:
 
     async def retire(self, key: EnvironmentKey, pull: PullRequest, fence: Fence) -> int:
         """Sets our Deployments of the environment to inactive; returns how many were active."""
-        environment = preview_environment(int(key.name))
         repository, retired = pull.repository, 0
-        async for page in self._pages(repository, {"environment": environment}):
+        async for page in self._pages(repository, {}):
             for deployment in page:
-                if await self._is_active(repository, deployment):
+                if _preview(repository, dig(deployment, "payload")) == key and await self._is_active(
+                    repository, deployment
+                ):
                     body = {
                         "state": "inactive",
                         "description": texts.deployment_retired(),
@@ -109,6 +108,25 @@ class Deployments:
         statuses = (await self._client.get(repository.installation_id, path, {"per_page": 1})).json()
         newest = statuses[0] if isinstance(statuses, list) and statuses else None
         return newest is not None and text(newest, "state") != "inactive"
+
+
+def _preview(repository: Repository, payload: object) -> EnvironmentKey | None:
+    """The preview that a payload names, in whatever GitHub Environment; anybody can write a payload."""
+    try:
+        key = EnvironmentKey.parse(text(payload, "greenroom"))
+    except ValueError:
+        return None
+    is_preview = key.kind is EnvironmentKind.PREVIEW and key.repository_id == repository.id
+    return key if is_preview and key.name.isdecimal() else None
+
+
+def _decoded(payload: str) -> object:
+    """GraphQL returns a payload as JSON text, on some servers in a JSON string."""
+    try:
+        decoded = json.loads(payload)
+        return json.loads(decoded) if isinstance(decoded, str) else decoded
+    except ValueError:
+        return None
 
 
 def _statuses(repository: Repository, deployment: object) -> str:

@@ -24,6 +24,7 @@ GATES: Mapping[str, Gate] = {
     "preview.checks": review.preview_checks,
     "environment": environment.environment,
     "branches": environment.branches,
+    "behind": stage.behind,
     "host": stage.host,
     "hold": stage.hold,
     "lock": stage.lock,

@@ -6,6 +6,7 @@ from bot.config.stages import Enforcement
 from bot.model.promotion import PromotionState
 from bot.model.reason import Reported
 from bot.promotions.gate_reasons import (
+    Behind,
     HostTaken,
     NotVerified,
     OnHold,
@@ -44,6 +45,14 @@ def parity(gate: GateInput) -> Verdict:
         return rejected(ParityMismatch(unequal))
     pending = tuple(name for name, comparison in comparisons.items() if comparison is None)
     return waiting(ParityPending(pending)) if pending else PASSED
+
+
+def behind(gate: GateInput) -> Verdict:
+    """Passes; warns where the release lacks commits that run on the stage."""
+    target, count = gate.aggregate.stage.target, gate.facts.behind
+    if target is None or not count:
+        return PASSED
+    return Verdict(passed=True, reason=Behind(gate.aggregate.stage.name, target.release.commit, count))
 
 
 def host(gate: GateInput) -> Verdict:

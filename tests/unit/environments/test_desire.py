@@ -106,6 +106,8 @@ def test_a_deletion_that_began_on_time_goes_on() -> None:
         ("bots: true", replace(PULL, author_is_bot=True), "bot"),
         ("bots: false", replace(PULL, author_is_bot=True), None),
         ("labels: [wip]", replace(PULL, labels=("wip",)), "'wip'"),
+        ("labels: [wip]", replace(PULL, labels=("WIP",)), "'wip'"),
+        ("labels: [No-Preview]", replace(PULL, labels=("bug", "no-preview")), "'No-Preview'"),
         ("labels: [wip]", replace(PULL, labels=("bug",)), None),
     ],
 )

@@ -120,6 +120,17 @@ PROMOTIONS: Mapping[str, Promotion] = {
     "requested": ASKED,
     "gating": GATING,
     "awaiting-approval": AWAITING,
+    "behind-the-stage": replace(
+        AWAITING,
+        gates=(
+            GateResult(
+                "behind",
+                True,
+                "this release is 2 commits behind 4a5b6c7, which it replaces on production: update the branch, "
+                "unless production is to lose their changes",
+            ),
+        ),
+    ),
     "awaiting-a-reviewer-of-the-environment": PROTECTED,
     "queued-and-paused": replace(AWAITING, state=PromotionState.QUEUED, paused_by="cem"),
     "deploying": RUNNING,

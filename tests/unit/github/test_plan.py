@@ -16,7 +16,8 @@ from bot.model.environment import CheckResult, CheckState, EndReason, Environmen
 from tests.unit.github.github_api import pull_json
 from tests.unit.github.previews import KEY, URL
 
-SUBJECT = preview_subject(KEY, read_pull_request(pull_json(), 20), "https://greenroom.example.com/")
+PUBLIC_URL = "https://greenroom.example.com/"
+SUBJECT = preview_subject(KEY, read_pull_request(pull_json(), 20), PUBLIC_URL, "preview/pr-{number}")
 COMMITS = ["a" * 40, "b" * 40, "c" * 40]
 
 STATUSES = st.builds(

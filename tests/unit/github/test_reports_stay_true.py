@@ -23,7 +23,8 @@ from bot.model.environment import (
 from tests.unit.github.github_api import pull_json
 from tests.unit.github.previews import KEY, URL
 
-SUBJECT = preview_subject(KEY, read_pull_request(pull_json(), 20), "https://greenroom.example.com/")
+PUBLIC_URL = "https://greenroom.example.com/"
+SUBJECT = preview_subject(KEY, read_pull_request(pull_json(), 20), PUBLIC_URL, "preview")
 OLD, NEW = "a" * 40, "b" * 40
 CAUSE = StatusMessage("It has a reason.")
 SMOKE = CheckResult("smoke", CheckState.FAILED, "It is down.")

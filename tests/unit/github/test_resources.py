@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import tarfile
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +20,7 @@ from bot.github.resources.installations import Installations, undelivered
 from bot.github.resources.pull_requests import PullRequests, read_pull_request
 from bot.github.resources.selection import MIB, Limits
 from bot.model.commit import Authors, UnknownAuthor, UnknownRole
+from bot.model.commit_files import CommitFiles
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
 from tests.unit.github.github_api import API, REPO, SHOP, Clock, client_at, mints_tokens, pull_json
@@ -203,6 +206,43 @@ async def test_archive_download_stops_at_the_limit(monkeypatch: pytest.MonkeyPat
         with pytest.raises(Rejected, match="50 MiB"):
             await Contents(client).files(SHOP, "a" * 40, {""})
     assert sent == 51
+
+
+def _archive(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"top/{name}")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+@respx.mock
+async def test_concurrent_readers_of_a_commit_share_one_download() -> None:
+    """Also when the reader that began it is cancelled; a failed download is repeated by the next reader."""
+    clock, goes_on = Clock(), asyncio.Event()
+    mints_tokens(clock)
+
+    async def slowly(request: httpx.Request) -> httpx.Response:
+        await goes_on.wait()
+        return httpx.Response(200 if seen.call_count else 502, content=_archive({"a.txt": b"1"}))
+
+    seen = respx.get(f"{REPO}/tarball/{'a' * 40}").mock(side_effect=slowly)
+    async with client_at(clock) as client:
+        contents = Contents(client)
+        for failed in (True, False):
+            goes_on.clear()
+            before = seen.call_count
+            readers = [asyncio.create_task(contents.files(SHOP, "a" * 40, {""})) for _ in range(3)]
+            await asyncio.sleep(0.05)
+            readers[0].cancel()
+            goes_on.set()
+            cancelled, *results = await asyncio.gather(*readers, return_exceptions=True)
+            assert isinstance(cancelled, asyncio.CancelledError)
+            assert seen.call_count == before + 1
+            for result in results:
+                assert isinstance(result, Unavailable if failed else CommitFiles)
 
 
 def _attempt(id: int, guid: str, status_code: int, at: str) -> dict[str, Any]:

@@ -182,6 +182,10 @@ class GitHub(fakes.FakeGitHub):
         self._check("branch")
         return sha in self.main
 
+    async def behind(self, repository: Repository, sha: str, other: str) -> int:
+        self._check("behind")
+        return max(self.main.index(other) - self.main.index(sha), 0) if {sha, other} <= set(self.main) else 0
+
     async def tree(self, repository: Repository, commit: str) -> str:
         self._check("tree")
         return self.trees.get(commit, commit)
