@@ -26,6 +26,7 @@ from bot.commands.stage_commands import StageCommands
 from bot.commands.status_query import StatusQuery
 from bot.environments.context import Ports
 from bot.environments.handler import EnvironmentHandler
+from bot.environments.merge_queue import MergeQueue
 from bot.environments.orphaned_namespace import OrphanedNamespaces
 from bot.environments.policy import Policy
 from bot.github.app import GitHubApp
@@ -176,6 +177,9 @@ def handlers(dependencies: Dependencies) -> dict[str, Handler]:
             metrics,
         ),
         "installation": resync.one_installation,
+        "merge-group": MergeQueue(
+            store.deliveries, github.contents, github.merge_groups, store.commands.check
+        ),
         "resync": resync.one_repository,
         "sweep": Sweeper({"resync": resync.all_installations, **_sweeps(dependencies)}),
         **_promotions(dependencies),

@@ -81,6 +81,18 @@ class DeploymentWriter(Protocol):
         """Sets our Deployments of the environment to inactive; returns how many were active."""
 
 
+class RepositoryReader(Protocol):
+    async def repository(self, repository_id: int) -> Repository | None:
+        """The repository as it was named last."""
+
+
+class MergeGroupReporter(Protocol):
+    async def report_merge_group(
+        self, repository: Repository, commit: str, checks: Sequence[str], fence: Fence
+    ) -> None:
+        """Creates the completed check runs of previews on a merge group's commit; idempotent."""
+
+
 class StatusReporter(Protocol):
     async def report(
         self,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from bot.clients.proxies import Proxies
 from bot.github.client.connection import NO_METRICS, CallMetrics, Connection
 from bot.github.client.github_client import GitHubClient
+from bot.github.reporter.merge_group import MergeGroups
 from bot.github.reporter.recovery import Recovery
 from bot.github.reporter.reporter import Reporter
 from bot.github.resources.checks import Checks
@@ -61,6 +62,7 @@ class GitHubApp:
         self.installations = Installations(self.client)
         self.comments = Comments(self.client, recovery)
         self.deployments = Deployments(self.client, recovery)
+        self.merge_groups = MergeGroups(self.client, app_id)
         self.reporter = Reporter(self.client, recovery, public_url, preview_environment)
 
     @property

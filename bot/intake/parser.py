@@ -18,6 +18,7 @@ from bot.model.delivery import (
     ConfigurationChanged,
     DefaultBranchPushed,
     Delivery,
+    MergeGroupCreated,
     PermissionsAccepted,
     PullRequestHint,
     RepositoryRemoved,
@@ -132,6 +133,11 @@ def _comment(payload: Payload, _: str, repository: Repository | None) -> Sequenc
     return (CommandPosted(repository, number, comment.id, digest(text)),)
 
 
+def _merge_group(payload: Payload, _: str, repository: Repository | None) -> Sequence[WebhookEffect]:
+    commit = _sha(payload.merge_group.head_sha if payload.merge_group else None)
+    return (MergeGroupCreated(repository, commit),) if repository is not None and commit else ()
+
+
 def _repository_changed(_: Payload, __: str, repository: Repository | None) -> Sequence[WebhookEffect]:
     return (ResyncRequested(repository),) if repository is not None else ()
 
@@ -225,6 +231,7 @@ EFFECT_READERS: Mapping[str, EffectReader] = {
     "installation_repositories.added": _installation_repositories,
     "installation_repositories.removed": _removed,
     "issue_comment.created": _comment,
+    "merge_group.checks_requested": _merge_group,
     "push": _push,
     "repository.archived": _repository_changed,
     "repository.deleted": _deleted,

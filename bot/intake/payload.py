@@ -62,6 +62,10 @@ class Run(_Fields, frozen=True, gc=False):
     """The environment of one of our check runs; `pull_requests` is empty for a fork's pull request."""
 
 
+class MergeGroup(_Fields, frozen=True, gc=False):
+    head_sha: str | None = None
+
+
 class Commit(_Fields, frozen=True, gc=False):
     added: list[str] | None = None
     modified: list[str] | None = None
@@ -96,6 +100,7 @@ class Payload(_Fields, frozen=True, gc=False):
     changes: Changes | None = None
     check_run: Run | None = None
     check_suite: Run | None = None
+    merge_group: MergeGroup | None = None
     sha: str | None = None
     state: str | None = None
     ref: str | None = None

@@ -73,6 +73,14 @@ class CommandPosted:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeGroupCreated:
+    """GitHub asks for checks on a merge queue's commit. The work key is `merge-group:REPOSITORY_ID/SHA`."""
+
+    repository: Repository
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
 class RepositoryRemoved:
     """A signed delivery: the App lost access to a repository, or with None to a whole installation.
 
@@ -118,6 +126,7 @@ WebhookEffect = (
     | ConfigurationChanged
     | RerunRequested
     | CommandPosted
+    | MergeGroupCreated
     | RepositoryRemoved
     | PermissionsAccepted
 )

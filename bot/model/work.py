@@ -51,6 +51,11 @@ class WorkKey:
         return cls("installation", str(installation_id))
 
     @classmethod
+    def merge_group(cls, repository_id: int, commit: str) -> WorkKey:
+        """A commit of a merge queue, on which checks are reported."""
+        return cls("merge-group", f"{repository_id}/{commit}")
+
+    @classmethod
     def resync(cls, repository_id: int) -> WorkKey:
         return cls("resync", str(repository_id))
 

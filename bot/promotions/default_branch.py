@@ -8,11 +8,11 @@ from datetime import datetime
 import structlog
 
 from bot.config.loader import CONFIG_FILE, parse_configuration
+from bot.environments.ports import RepositoryReader
 from bot.model.errors import ConfigurationError, Rejected
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.promotions.demo_pins import DemoPins
-from bot.promotions.ports import RepositoryReader
 from bot.promotions.service import PromotionService
 
 log = structlog.get_logger()

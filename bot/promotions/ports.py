@@ -117,11 +117,6 @@ class GitHubReaders:
     teams: TeamReader
 
 
-class RepositoryReader(Protocol):
-    async def repository(self, repository_id: int) -> Repository | None:
-        """The repository as it was named last."""
-
-
 class ImageResolver(Protocol):
     async def resolve(self, image: str, tag: str) -> str | None:
         """The digest behind a tag; None while there is no such manifest."""

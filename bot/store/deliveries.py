@@ -18,6 +18,7 @@ from bot.model.delivery import (
     ConfigurationChanged,
     DefaultBranchPushed,
     Delivery,
+    MergeGroupCreated,
     PullRequestHint,
     RepositoryRemoved,
     RerunRequested,
@@ -171,6 +172,8 @@ def _record(connection: Connection, entries: Sequence[_Entry], now: datetime) ->
         elif isinstance(effect, ConfigurationChanged):
             hints += _hints_for_previews(connection, effect)
             wake_all(connection, effect.repository.id, now)
+        elif isinstance(effect, MergeGroupCreated):
+            enqueue(connection, [WorkKey.merge_group(effect.repository.id, effect.sha)], now)
     apply_hints(connection, hints, now)
     for effect in effects:
         if isinstance(effect, RerunRequested):

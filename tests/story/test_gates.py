@@ -206,6 +206,9 @@ async def test_protected_stage_refuses_forks_and_unreviewed_commits(
 
         await stages.merge(fork, "squash")
         await stages.comment(fork, "/promote production", by="bea")
+        await stages.comment_with(fork, "🚧 GitHub does not show who pushed", "`/vouch` on")
+        small.github.repositories.set_role(small.repository, "cem", "maintain")
+        await stages.comment(fork, "/vouch", by="cem")
         comment = await stages.comment_with(fork, "✅ Release", "**production**", "was built for a fork")
         assert "CI's build of main's" in comment
 

@@ -54,6 +54,12 @@ class Output:
     text: str | None = None
 
 
+def merge_group() -> Output:
+    """Output of the check runs on a commit of the merge queue."""
+    summary = "A merge queue's commit has no preview. Its pull requests had theirs before they were queued."
+    return Output("Checked on the pull requests", summary)
+
+
 def marker(name: object) -> str:
     """Identifies our comment. No proof of authorship: anybody can write it."""
     return f"<!-- greenroom {name} -->"

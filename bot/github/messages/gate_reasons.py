@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import assert_never
 
 from bot.github.messages.parity import mismatch_reason
-from bot.model.commit import UnknownAuthor
+from bot.model.commit import UnknownAuthor, UnknownRole
 from bot.model.durations import format_duration
 from bot.model.protection import Protection, Reviewers
 from bot.model.pull_request import PullRequest
@@ -34,9 +34,8 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
         case gates.PullRequestClosed(number):
             return f"#{number} was closed without being merged"
         case gates.UnknownAuthors(unknown, commit, number):
-            people = join([f"the {role} of {sha[:7]}" for sha, role in _roles(unknown)])
             vouch = f"`/vouch` on #{number}" if number is not None else f"`/vouch {commit}`"
-            text = f"GitHub attributes {people} to no account, so nobody knows whose approval counts"
+            text = f"{_unknown_authors(unknown)}, so it is unknown whose reviews and approvals count"
             return f"{text}; a maintainer who takes responsibility comments {vouch}"
         case gates.ReviewRequired(required, problem):
             rule = "the stage is protected" if required is None else _reviews_required(required)
@@ -87,8 +86,13 @@ def gate_reason(reason: gates.GateReason) -> str:  # noqa: C901  # one case per 
 _UNKNOWN_SHOWN = 3
 
 
-def _roles(unknown: Sequence[UnknownAuthor]) -> list[tuple[str, str]]:
-    return [(author.commit, author.role) for author in unknown[:_UNKNOWN_SHOWN]]
+def _unknown_authors(unknown: Sequence[UnknownAuthor]) -> str:
+    pushers = [author.commit for author in unknown if author.role is UnknownRole.PUSHER]
+    others = [author for author in unknown if author.role is not UnknownRole.PUSHER][:_UNKNOWN_SHOWN]
+    people = join([f"the {author.role} of {author.commit[:7]}" for author in others])
+    texts = [f"GitHub attributes {people} to no account"] if others else []
+    texts += [f"GitHub does not show who pushed {pushers[0][:7]}"] if pushers else []
+    return join(texts)
 
 
 def _reviews_required(required: int) -> str:

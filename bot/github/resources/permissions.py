@@ -15,6 +15,7 @@ PERMISSIONS: Mapping[str, str] = {
     "deployments": "write",
     "issues": "read",
     "members": "read",
+    "merge_queues": "read",
     "metadata": "read",
     "pull_requests": "write",
     "statuses": "read",
@@ -28,13 +29,23 @@ PURPOSES: Mapping[str, str] = {
     "deployments": "show previews and stages as deployments",
     "issues": "receive comments, which contain commands",
     "members": "check whether an approver is a member of a required team",
+    "merge_queues": "receive the commits of merge queues, which need the checks of previews",
     "metadata": "mandatory for every App",
     "pull_requests": "read pull requests, comment, answer commands",
     "statuses": "read CI's results",
 }
 
 EVENTS = frozenset(
-    {"check_run", "check_suite", "issue_comment", "pull_request", "push", "repository", "status"}
+    {
+        "check_run",
+        "check_suite",
+        "issue_comment",
+        "merge_group",
+        "pull_request",
+        "push",
+        "repository",
+        "status",
+    }
 )
 """Events to subscribe to. GitHub sends events about installations to every App."""
 

@@ -15,6 +15,7 @@ from bot.model.delivery import (
     CommandPosted,
     CommitStatusChanged,
     Delivery,
+    MergeGroupCreated,
     PermissionsAccepted,
     PullRequestHint,
     RepositoryRemoved,
@@ -30,6 +31,7 @@ SHOP = Repository(661172494, 48213907, "larkfield", "greengrocer")
 MAP = Repository(661172495, 48213907, "larkfield", "orchard-map")
 OPENED_AT = "7ac83415aed372bf89c102c101eac4807c541563"
 PUSHED = "490b634785d4a35c206920ea38acbc359cb38046"
+QUEUED = "682f1077c614e34474addc628c37e6faa828e6a3"
 
 ASKS: dict[str, Sequence[WebhookEffect]] = {
     "check_run.completed": [CommitStatusChanged(SHOP.id, PUSHED)],
@@ -59,6 +61,7 @@ ASKS: dict[str, Sequence[WebhookEffect]] = {
     "issue_comment.created": [CommandPosted(SHOP, 1, 691651245, digest("/preview"))],
     "issue_comment.deleted": [],
     "issue_comment.edited": [],
+    "merge_group.checks_requested": [MergeGroupCreated(SHOP, QUEUED)],
     "ping": [],
     "pull_request.closed": [PullRequestHint(SHOP, 1, PUSHED, open=False)],
     "pull_request.converted_to_draft": [PullRequestHint(SHOP, 1, None, open=True)],

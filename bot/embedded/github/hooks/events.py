@@ -113,6 +113,20 @@ def check_run(world: World, repository: Repository, run: CheckRun, action: str, 
     _send(world, "check_run", repository, sender, payload)
 
 
+def merge_group(
+    world: World, repository: Repository, branch: str, base_ref: str, sha: str, sender: str
+) -> None:
+    group = {
+        "head_sha": sha,
+        "head_ref": f"refs/heads/{branch}",
+        "base_sha": repository.branches[base_ref],
+        "base_ref": f"refs/heads/{base_ref}",
+        "head_commit": commits.head_commit(world.git(repository).commits[sha]),
+    }
+    payload = {"action": "checks_requested", "merge_group": group}
+    _send(world, "merge_group", repository, sender, payload)
+
+
 def check_suite(world: World, repository: Repository, suite: CheckSuite, action: str, sender: str) -> None:
     payload = {"action": action, "check_suite": results.webhook_suite(world, repository, suite)}
     _send(world, "check_suite", repository, sender, payload)

@@ -195,6 +195,17 @@ class Pulls:
                 self._repositories.delete_branch(repository.full_name, pull.head_ref, by=by)
             return sha
 
+    def queue(self, full_name: str, number: int, *, by: str) -> str:
+        """Put it into the merge queue: a commit on a branch of its own that needs the required checks."""
+        with self._world.lock:
+            repository, pull = self._find(full_name, number)
+            sha = self._merged(repository, pull, by, "merge")
+            before = repository.branches[pull.base_ref]
+            branch = f"gh-readonly-queue/{pull.base_ref}/pr-{number}-{before}"
+            self._repositories.move(repository, branch, sha, by=by)
+            events.merge_group(self._world, repository, branch, pull.base_ref, sha, by)
+            return sha
+
     def _merged(self, repository: Repository, pull: Pull, by: str, method: MergeMethod) -> str:
         world, objects = self._world, self._world.git(repository)
         base = objects.commits[repository.branches[pull.base_ref]]
