@@ -126,8 +126,8 @@ PROMOTIONS: Mapping[str, Promotion] = {
             GateResult(
                 "behind",
                 True,
-                "this release is 2 commits behind 4a5b6c7, which it replaces on production: update the branch, "
-                "unless production is to lose their changes",
+                "this release is 2 commits behind 4a5b6c7, which it replaces on production: "
+                "update the branch, unless production is to lose their changes",
             ),
         ),
     ),
