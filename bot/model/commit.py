@@ -15,7 +15,7 @@ class UnknownRole(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class UnknownAuthor:
-    """Somebody who took part in a commit, and whom GitHub attributes to no account."""
+    """A person who took part in a commit, and whom GitHub attributes to no account."""
 
     commit: str
     role: UnknownRole

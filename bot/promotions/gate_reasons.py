@@ -83,7 +83,7 @@ class TooFewReviews:
 
 @dataclass(frozen=True, slots=True)
 class UnknownAuthors:
-    """Somebody may review or approve what they wrote themselves, until a maintainer vouches for it."""
+    """An unknown person may review or approve their own work, until a maintainer vouches for it."""
 
     unknown: tuple[UnknownAuthor, ...]
     commit: str

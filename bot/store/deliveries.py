@@ -173,6 +173,7 @@ def _record(connection: Connection, entries: Sequence[_Entry], now: datetime) ->
             hints += _hints_for_previews(connection, effect)
             wake_all(connection, effect.repository.id, now)
         elif isinstance(effect, MergeGroupCreated):
+            _upsert_repositories(connection, [effect.repository])
             enqueue(connection, [WorkKey.merge_group(effect.repository.id, effect.sha)], now)
     apply_hints(connection, hints, now)
     for effect in effects:

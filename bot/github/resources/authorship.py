@@ -21,9 +21,9 @@ def commit_authors(commits: Sequence[object]) -> Authors:
     for commit in commits:
         sha = text(commit, "sha")
         for role, login, address in _people(commit):
-            known = login or accounts.get(address.lower()) or _noreply_login(address)
-            if known:
-                logins.add(known)
+            account = login or accounts.get(address.lower()) or _noreply_login(address)
+            if account:
+                logins.add(account)
             elif role is not None:
                 unknown.add(UnknownAuthor(sha, role))
     return Authors(tuple(sorted(logins)), tuple(sorted(unknown)))
@@ -32,8 +32,8 @@ def commit_authors(commits: Sequence[object]) -> Authors:
 def with_pushers(authors: Authors, pushes: Sequence[object], head: str) -> Authors:
     """Adds the users who made the pushes; it must be known who pushed the head."""
     logins = {*authors.logins, *(text(push, "actor", "login") for push in pushes)} - {""}
-    known = any(text(push, "after") == head and text(push, "actor", "login") for push in pushes)
-    unknown = authors.unknown if known else (*authors.unknown, UnknownAuthor(head, UnknownRole.PUSHER))
+    attributed = any(text(push, "after") == head and text(push, "actor", "login") for push in pushes)
+    unknown = authors.unknown if attributed else (*authors.unknown, UnknownAuthor(head, UnknownRole.PUSHER))
     return Authors(tuple(sorted(logins)), unknown)
 
 
@@ -47,7 +47,7 @@ def _known_addresses(commits: Iterable[object]) -> Iterator[tuple[str, str]]:
 
 
 def _people(commit: object) -> Iterator[tuple[UnknownRole | None, str, str]]:
-    """Role, login and address; without a role where it does not matter that somebody is unknown."""
+    """Role, login and address; no role where an unknown person does not matter."""
     for field, role in (("author", UnknownRole.AUTHOR), ("committer", UnknownRole.COMMITTER)):
         yield role, text(commit, field, "login"), text(commit, "commit", field, "email")
     for kind, person in _TRAILER.findall(text(commit, "commit", "message")):

@@ -60,8 +60,8 @@ class Commits:
     async def authors(self, repository: Repository, sha: str) -> Authors:
         """Of one commit, with the user who pushed it to the default branch."""
         authors, name = (await self.commit(repository, sha)).authors, repository.full_name
-        found = (await self._client.get(repository.installation_id, f"/repos/{name}")).json()
-        branch = required_text(found, "default_branch")
+        reply = await self._client.get(repository.installation_id, f"/repos/{name}")
+        branch = required_text(reply.json(), "default_branch")
         return with_pushers(authors, await list_pushes(self._client, repository, name, branch, {sha}), sha)
 
     async def merged_by(self, repository: Repository, sha: str) -> int | None:

@@ -100,7 +100,7 @@ class Repositories:
     ) -> str:
         """Commit FILES over the branch (made from the default branch when it is new). Returns the SHA.
 
-        AUTHOR is what Git was told, if it is not the account that pushes.
+        AUTHOR is the commit's author in Git, if it is not the account that pushes.
         """
         with self._world.lock:
             repository = self._world.repository(full_name)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, NotRequired, TypedDict
 
-from bot.embedded.github.errors import not_found
+from bot.embedded.github.errors import GitHubError, not_found
 from bot.embedded.github.render import pulls, repositories, results
 from bot.embedded.github.state.records import Comment
 from bot.embedded.github.state.results import CheckRun, Deployment, Status
@@ -11,6 +11,7 @@ from bot.embedded.github.state.results import CheckRun, Deployment, Status
 from .call import Answer, Call, Routes, paged
 
 ROUTES = Routes()
+REPO = "/repos/{owner}/{repo}"
 COMMITS = "/repos/{owner}/{repo}/commits"
 ISSUES = "/repos/{owner}/{repo}/issues"
 DEPLOYMENTS = "/repos/{owner}/{repo}/deployments"
@@ -24,6 +25,22 @@ class CommentBody(TypedDict):
 
 class ReactionBody(TypedDict):
     content: str
+
+
+class CheckRunOutputBody(TypedDict):
+    title: str
+    summary: str
+    text: NotRequired[str]
+
+
+class CheckRunBody(TypedDict):
+    name: str
+    head_sha: str
+    external_id: NotRequired[str]
+    details_url: NotRequired[str]
+    status: NotRequired[str]
+    conclusion: NotRequired[str]
+    output: NotRequired[CheckRunOutputBody]
 
 
 class DeploymentBody(TypedDict):
@@ -55,6 +72,20 @@ def list_check_runs(call: Call) -> Answer:
     runs = call.github.checks.runs(repository.full_name, sha, call.query.get("check_name"))
     selected = _filtered(call, runs)
     return paged(call, selected, lambda r: results.check_run(call.world, repository, r), key="check_runs")
+
+
+@ROUTES.post(f"{REPO}/check-runs", "checks:write")
+def create_check_run(call: Call) -> Answer:
+    fields = dict(call.body(CheckRunBody))
+    repository, actor = call.repository, call.actor
+    sha, name = str(fields.pop("head_sha")), str(fields["name"])
+    if actor.app is None:
+        raise GitHubError(403, "You must authenticate via a GitHub App.")
+    run = call.github.checks.create_run(
+        repository.full_name, sha, name, app=actor.app, by=actor.login, fields=fields
+    )
+    answer = results.check_run(call.world, repository, run)
+    return Answer(answer, 201, {"Location": answer["url"]})
 
 
 def _filtered(call: Call, runs: list[CheckRun]) -> list[CheckRun]:
