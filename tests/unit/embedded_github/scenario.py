@@ -29,6 +29,7 @@ def play(github: GitHub) -> None:
     github.apps.install("larkfield-archive", by="marta-lund")
     number = _pull_request(github)
     _reports(github, number)
+    github.pulls.queue(SHOP, number, by="marta-lund")
     github.pulls.close(SHOP, number, by="tomasz-wolny")
     github.pulls.reopen(SHOP, number, by="tomasz-wolny")
     github.pulls.merge(SHOP, number, by="marta-lund", method="squash", delete_branch=True)
