@@ -146,16 +146,12 @@ class PromotionService:
     async def pause(self, requester: Requester, stage: str | None) -> Promotion:
         promotion = await self._select(requester, stage, _OPEN, "pause")
         by, now = requester.by, self.clock()
-        return await self._act(
-            requester, promotion, lambda stage, current: stage_actions.pause(stage, current, by, now)
-        )
+        return await self._act(requester, promotion, lambda stage, p: stage_actions.pause(stage, p, by, now))
 
     async def resume(self, requester: Requester, stage: str | None) -> Promotion:
         promotion = await self._select(requester, stage, _OPEN, "resume")
         by, now = requester.by, self.clock()
-        return await self._act(
-            requester, promotion, lambda stage, current: stage_actions.resume(stage, current, by, now)
-        )
+        return await self._act(requester, promotion, lambda stage, p: stage_actions.resume(stage, p, by, now))
 
     async def vouch(self, requester: Requester, commit: str) -> None:
         """The user counts as an author of the commit, and of those before it, in place of unknown ones."""
