@@ -25,7 +25,7 @@ from tests.contract.cluster_harness import Harness, harness_on
 from tests.contract.hostile import CASES, PLAIN, Case
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 from tests.unit.github.previews import PLACE
 
 READING = frozenset(("GET", "HEAD"))

@@ -24,7 +24,7 @@ from bot.model.environment import (
 from bot.model.repository import Repository
 from bot.store import Store
 from tests.unit.cli.runner import Operator
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 
 NOW = datetime.now(UTC)
 SEVEN = EnvironmentKey.preview(7, 7)

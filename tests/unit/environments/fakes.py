@@ -1,4 +1,4 @@
-"""A GitHub, a registry, a cluster and a gateway in memory: the reconciler with a real store in between."""
+"""Fakes of GitHub, registry, cluster and gateway around a reconciler with a real store."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from bot.model.role import Role
 from bot.model.size import Size
 from bot.store import Store
 from tests.stores import ManualClock
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 
 CONFIGURATION = "version: 1\nimages: {shop: acme/shop}\nmanifests: {plain: deploy}\n"
 DIGEST = "sha256:" + "1" * 64
@@ -94,7 +94,7 @@ class FakeGitHub:
         deferrable: bool = False,
     ) -> None:
         if deferrable and self.busy_until is not None:
-            raise Unavailable("Other things are told to GitHub first.", self.busy_until)
+            raise Unavailable("Writes that cannot be deferred go to GitHub first.", self.busy_until)
         self.reported.append(status)
 
 
@@ -144,7 +144,7 @@ class FakeCluster:
         self.waves: dict[Wave, tuple[Manifest, ...]] = {}
         self.record: DataRecord | None = None
         self.stuck: list[str] = []
-        """What a reset finds still there, once each."""
+        """Objects that one reset finds still present, each reported once."""
         self.states: dict[str, ObjectState] = {}
         """Of objects that are not ready, by name."""
         self.left_out: tuple[str, ...] = ()
@@ -237,9 +237,9 @@ class FakeCluster:
 
     async def observe(self, namespace: str, objects: Sequence[Manifest]) -> Sequence[ObjectState]:
         return [
-            self.states.get(name, ObjectState(each["kind"], name, Condition.READY))
-            for each in objects
-            for name in [each["metadata"]["name"]]
+            self.states.get(name, ObjectState(manifest["kind"], name, Condition.READY))
+            for manifest in objects
+            for name in [manifest["metadata"]["name"]]
         ]
 
     async def prune(self, namespace: str, bundle: Bundle, fence: Fence) -> None:

@@ -1,4 +1,4 @@
-"""Several pull requests at once, and a GitHub that can go away. The store in between is a real one."""
+"""Simulates several pull requests with a fake GitHub that can fail and a real store."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from bot.sweeps.schedule import Sweep
 from bot.worker import Handler
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 
 SHOP = PULL.repository
 
 
 class FakeMetrics:
-    """Metrics: nobody looks at them but for the leaks."""
+    """Metrics that record only leaks."""
 
     def __init__(self) -> None:
         self.leaks: list[tuple[str, int]] = []
@@ -55,7 +55,7 @@ class FakeMetrics:
 
 
 class SimulatedGitHub(fakes.FakeGitHub):
-    """`trouble` is what it says instead of an answer."""
+    """Raises `error`, if set, in place of an answer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class SimulatedGitHub(fakes.FakeGitHub):
         self.error: GreenroomError | None = None
         self.statuses: dict[int, Status] = {}
         self.active: set[int] = set()
-        """Pull requests with a Deployment of ours that is active."""
+        """Pull requests with an active Deployment of ours."""
         self.removed = False
         """GitHub confirms that the App has lost the repository."""
 
@@ -126,13 +126,13 @@ class SimulatedGitHub(fakes.FakeGitHub):
 
 
 class SimulatedCluster(fakes.FakeCluster):
-    """Namespaces by name; what begins to be deleted is gone at once."""
+    """Namespaces by name; deletion completes at once unless `blockers` is set."""
 
     def __init__(self) -> None:
         super().__init__()
         self.namespaces: dict[str, tuple[EnvironmentKey, Size]] = {}
         self.blockers = ""
-        """What keeps a namespace that is being deleted."""
+        """The message of a namespace that stays terminating."""
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         if name not in self.namespaces:
@@ -160,7 +160,7 @@ class SimulatedCluster(fakes.FakeCluster):
         return [OwnedNamespace(name, key, SHOP, False) for name, (key, _) in self.namespaces.items()]
 
     async def owned_namespace(self, name: str) -> OwnedNamespace | None:
-        return next((each for each in await self.owned_namespaces() if each.name == name), None)
+        return next((owned for owned in await self.owned_namespaces() if owned.name == name), None)
 
 
 def handlers(
@@ -170,16 +170,16 @@ def handlers(
     clock: ManualClock,
     telemetry: FakeMetrics,
 ) -> Mapping[str, Handler]:
-    """For everything that sweeps and hints ask for."""
-    second = OrphanedNamespaces(store.environments, store.journal, cluster, clock, describe, telemetry)
-    return {"environment": reconciler, "namespace": second}
+    """Handlers of every kind of key that sweeps and hints enqueue."""
+    orphans = OrphanedNamespaces(store.environments, store.journal, cluster, clock, describe, telemetry)
+    return {"environment": reconciler, "namespace": orphans}
 
 
 async def work_off(store: Store, clock: ManualClock, by_kind: Mapping[str, Handler], *sweeps: Sweep) -> None:
-    """The sweeps, and everything that is due; a run that fails is tried again as the queue says."""
-    for each in sweeps:
+    """Runs the sweeps and all due work; the queue schedules retries of failed runs."""
+    for sweep in sweeps:
         with contextlib.suppress(GreenroomError):
-            await each()
+            await sweep()
     for _ in range(50):
         claims = await store.queue.claim("simulation", 9, 60)
         if not claims:
@@ -192,7 +192,7 @@ async def work_off(store: Store, clock: ManualClock, by_kind: Mapping[str, Handl
             else:
                 await store.queue.finish(claim, again)
         clock.advance(1)
-    raise AssertionError("there is no end of it")
+    raise AssertionError("the queue does not become empty")
 
 
 class Simulation:
@@ -226,7 +226,7 @@ class Simulation:
         self.handlers = handlers(reconciler, store, self.cluster, clock, self.telemetry)
 
     async def open(self, *numbers: int, author: str = "ada") -> None:
-        """One after the other, each worked on before the next one comes."""
+        """Opens pull requests and settles after each."""
         for number in numbers:
             self.github.pulls[number] = replace(PULL, number=number, author=author)
             await self.wake(number)
@@ -238,7 +238,7 @@ class Simulation:
 
     async def close(self, number: int) -> None:
         await self.change(number, open=False)
-        await self.settle()  # it looks again whether the namespace is gone
+        await self.settle()  # a later run verifies the deletion
 
     async def wake(self, *numbers: int) -> None:
         await self.store.deliveries.apply_hints(
@@ -251,7 +251,7 @@ class Simulation:
         await work_off(self.store, self.clock, self.handlers)
 
     async def sweep(self) -> None:
-        """Every sweep that there is, and whatever work it asks for."""
+        """Runs every sweep and the work that it enqueues."""
         store, limit = self.store, 10
         github = self.github
         ports = ResyncPorts(github, github, github, github, store.environments, store.deliveries, store.queue)
@@ -275,7 +275,7 @@ class Simulation:
         await work_off(store, self.clock, self.handlers, *sweeps)
 
     async def pass_time(self, time: timedelta) -> None:
-        """With all sweeps at its end."""
+        """Advances the clock, then runs all sweeps."""
         self.clock.advance(time.total_seconds())
         await self.sweep()
         await self.settle()
@@ -286,7 +286,7 @@ class Simulation:
         return environment
 
     async def journal(self, number: int) -> list[str]:
-        """What was decided, the oldest first."""
+        """Actions of the decisions, oldest first."""
         made = await self.store.journal.decisions(EnvironmentKey.preview(SHOP.id, number))
         return [decision.action for decision in reversed(made)]
 

@@ -1,4 +1,4 @@
-"""When there is not room for all: the queue, as the people of the pull requests see it."""
+"""Previews beyond a cap wait in the queue; their pull requests show the position."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -30,17 +30,17 @@ def simulation(store: Store, clock: ManualClock) -> Simulation:
     return Simulation(store, clock, Policy(caps=Caps(installation=2)))
 
 
-async def test_the_third_waits_and_is_told_its_place(simulation: Simulation) -> None:
+async def test_preview_beyond_the_cap_shows_its_position(simulation: Simulation) -> None:
     await simulation.open(1, 2, 3, 4)
     assert (simulation.reported(1), simulation.reported(2)) == ("ready", "ready")
     assert simulation.reported(3).startswith("waiting: 1st in the queue: 2 of 2 previews run.")
     assert simulation.reported(4).startswith("waiting: 2nd in the queue: 2 of 2 previews run.")
     assert len(simulation.cluster.namespaces) == 2
     assert await simulation.journal(3) == ["opened", "queued"]
-    assert await simulation.store.queue.next_due() is None  # nobody looks again and again
+    assert await simulation.store.queue.next_due() is None  # no polling
 
 
-async def test_it_starts_as_soon_as_another_leaves_and_the_rest_move_up(simulation: Simulation) -> None:
+async def test_free_slot_starts_the_first_and_moves_the_others(simulation: Simulation) -> None:
     await simulation.open(1, 2, 3, 4)
     await simulation.close(1)
     assert simulation.reported(3) == "ready"
@@ -49,7 +49,7 @@ async def test_it_starts_as_soon_as_another_leaves_and_the_rest_move_up(simulati
     assert len(simulation.cluster.namespaces) == 2
 
 
-async def test_one_that_is_closed_in_the_queue_lets_the_next_one_up(simulation: Simulation) -> None:
+async def test_closed_pull_request_leaves_the_queue(simulation: Simulation) -> None:
     await simulation.open(1, 2, 3, 4)
     await simulation.close(3)
     assert simulation.reported(4).startswith("waiting: 1st in the queue")
@@ -57,7 +57,7 @@ async def test_one_that_is_closed_in_the_queue_lets_the_next_one_up(simulation: 
     assert simulation.reported(4) == "ready"
 
 
-async def test_its_time_begins_when_it_gets_its_place(simulation: Simulation) -> None:
+async def test_ttl_begins_at_admission(simulation: Simulation) -> None:
     await simulation.open(1, 2, 3)
     assert (await simulation.record(3)).status.expires_at is None
     simulation.clock.advance(timedelta(days=30).total_seconds())
@@ -69,7 +69,7 @@ async def test_its_time_begins_when_it_gets_its_place(simulation: Simulation) ->
     assert timedelta(days=2.9) < expires_at - simulation.clock() <= timedelta(days=3)
 
 
-async def test_a_push_keeps_the_place_of_one_that_runs_and_of_one_that_waits(simulation: Simulation) -> None:
+async def test_push_keeps_slot_and_position(simulation: Simulation) -> None:
     await simulation.open(1, 2, 3, 4)
     await simulation.change(1, head_sha="b" * 40)
     assert simulation.reported(1) == "ready"
@@ -80,7 +80,7 @@ async def test_a_push_keeps_the_place_of_one_that_runs_and_of_one_that_waits(sim
     assert simulation.reported(3) == "ready"
 
 
-async def test_one_that_comes_back_stands_at_the_end(simulation: Simulation) -> None:
+async def test_reopened_pull_request_queues_at_the_end(simulation: Simulation) -> None:
     await simulation.open(1, 2, 3)
     await simulation.close(1)
     await simulation.change(1, open=True)
@@ -89,7 +89,7 @@ async def test_one_that_comes_back_stands_at_the_end(simulation: Simulation) -> 
     assert simulation.reported(1) == "ready"
 
 
-async def test_an_author_with_many_does_not_hold_up_the_others(store: Store, clock: ManualClock) -> None:
+async def test_author_cap_does_not_block_other_authors(store: Store, clock: ManualClock) -> None:
     simulation = Simulation(store, clock, Policy(caps=Caps(author=1, installation=5)))
     await simulation.open(1, 2, author="ada")
     await simulation.open(3, author="bob")
@@ -97,7 +97,7 @@ async def test_an_author_with_many_does_not_hold_up_the_others(store: Store, clo
     assert simulation.reported(3) == "ready"
 
 
-async def test_killed_with_a_place_in_hand_it_goes_on_from_there(simulation: Simulation) -> None:
+async def test_admitted_preview_continues_after_a_kill(simulation: Simulation) -> None:
     await simulation.open(1, 2, 3)
     await simulation.close(1)
     record = await simulation.record(3)
@@ -110,7 +110,7 @@ async def test_killed_with_a_place_in_hand_it_goes_on_from_there(simulation: Sim
     assert simulation.reported(4).startswith("waiting: 1st")
 
 
-async def test_a_raised_cap_is_noticed_by_a_sweep(simulation: Simulation) -> None:
+async def test_sweep_wakes_previews_after_a_cap_is_raised(simulation: Simulation) -> None:
     await simulation.open(1, 2, 3, 4, 5)
 
     async def sweep(cap: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The named checks of a preview: run side by side, and told as far as there is room for it."""
+"""Named checks of a preview run concurrently and are reported as the rate limit allows."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_release_keeps_the_latest_results_of_its_checks(harness: Harness) 
     assert await releases.checks(repository, "0" * 12) is None
 
 
-async def test_failed_check_that_an_older_version_stored_as_ready_is_corrected(harness: Harness) -> None:
+async def test_failed_check_stored_as_ready_is_corrected(harness: Harness) -> None:
     for _ in range(4):
         await harness.run()
     store, ready = harness.store, replace(await harness.status(), state=EnvironmentState.READY, cause=None)
@@ -58,29 +58,29 @@ async def test_failed_check_that_an_older_version_stored_as_ready_is_corrected(h
     assert (await harness.status()).state is EnvironmentState.CHECKS_FAILED
 
 
-def _checks_told(harness: Harness) -> list[CheckState]:
+def _reported_checks(harness: Harness) -> list[CheckState]:
     return [check.state for status in harness.github.reported for check in status.checks]
 
 
-async def test_a_check_that_takes_its_time_is_told_while_it_runs(harness: Harness) -> None:
+async def test_running_check_is_reported(harness: Harness) -> None:
     await harness.run()
-    assert _checks_told(harness) == [CheckState.RUNNING]
+    assert _reported_checks(harness) == [CheckState.RUNNING]
 
 
-async def test_checks_go_on_while_github_has_no_room_for_them(harness: Harness) -> None:
+async def test_checks_run_while_reports_are_deferred(harness: Harness) -> None:
     harness.github.busy_until = harness.clock() + timedelta(hours=1)
     await harness.run()
-    assert _checks_told(harness) == []
+    assert _reported_checks(harness) == []
     harness.gateway.answer = Answer(200)
     await harness.again()
     assert (await harness.status()).state is EnvironmentState.READY
-    assert _checks_told(harness) == [CheckState.PASSED]
+    assert _reported_checks(harness) == [CheckState.PASSED]
 
 
-async def test_what_was_not_told_is_told_when_there_is_room(harness: Harness) -> None:
+async def test_deferred_check_is_reported_later(harness: Harness) -> None:
     harness.github.busy_until = harness.clock() + timedelta(seconds=5)
     await harness.run()
     harness.github.busy_until = None
     harness.clock.advance(5)
     await harness.again()
-    assert _checks_told(harness) == [CheckState.RUNNING]
+    assert _reported_checks(harness) == [CheckState.RUNNING]

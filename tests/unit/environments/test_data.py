@@ -1,4 +1,4 @@
-"""What becomes of the data: seeded once for each content, kept or reset by a push, never half reset."""
+"""Data are seeded once per seed, kept or reset by a push, and a reset always completes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
 
 async def reseed(harness: Harness) -> None:
     await harness.store.environments.update_overrides(
-        harness.key, lambda wishes: replace(wishes, reseeds=wishes.reseeds + 1), "reseed", "ada"
+        harness.key, lambda overrides: replace(overrides, reseeds=overrides.reseeds + 1), "reseed", "ada"
     )
 
 
@@ -49,7 +49,7 @@ def ran(harness: Harness) -> list[str]:
     return [step.removeprefix("run ") for step in harness.cluster.log if step.startswith("run ")]
 
 
-def told(harness: Harness) -> str:
+def shown(harness: Harness) -> str:
     cause = harness.github.reported[-1].cause
     return f"{cause.summary}\n{cause.detail}" if cause else ""
 
@@ -64,13 +64,13 @@ def told(harness: Harness) -> str:
         (1, OnPush.KEEP, FIRST, True),
     ],
 )
-def test_data_stays_unless_somebody_said_otherwise(
+def test_reset_needs_a_reseed_or_a_push_with_reset(
     reseeds: int, on_push: OnPush, commit: str, reset: bool
 ) -> None:
     assert (reset_reason(DataRecord(0, FIRST), reseeds, on_push, commit) is not None) is reset
 
 
-async def test_a_seed_runs_once_for_each_content(harness: Harness) -> None:
+async def test_seed_runs_once_per_content(harness: Harness) -> None:
     await harness.run()
     harness.pull(head_sha=SECOND)
     await harness.run()
@@ -84,11 +84,11 @@ async def test_a_seed_runs_once_for_each_content(harness: Harness) -> None:
     harness.pull(head_sha=FIRST)
     harness.cluster.waves = {Wave.SEED: (job("seed-1"),)}
     await harness.run()
-    assert ran(harness) == ["seed-1-1", "seed-2-2", "seed-1-3"], "what the data hold now is the other seed"
+    assert ran(harness) == ["seed-1-1", "seed-2-2", "seed-1-3"], "the data hold the other seed"
     assert "reset" not in harness.cluster.log
 
 
-async def test_what_was_done_is_known_although_the_store_was_lost(harness: Harness, tmp_path: Path) -> None:
+async def test_seed_is_not_repeated_after_loss_of_the_store(harness: Harness, tmp_path: Path) -> None:
     await harness.run()
     record = harness.cluster.record
     store = await Store.open(f"sqlite:///{tmp_path / 'other.db'}", harness.clock)
@@ -101,7 +101,7 @@ async def test_what_was_done_is_known_although_the_store_was_lost(harness: Harne
     await store.close()
 
 
-async def test_reset_on_push_starts_over_with_each_commit_and_only_then(harness: Harness) -> None:
+async def test_reset_on_push_resets_once_per_commit(harness: Harness) -> None:
     harness.github.configuration = RESET
     await harness.run()
     await harness.run()
@@ -112,38 +112,36 @@ async def test_reset_on_push_starts_over_with_each_commit_and_only_then(harness:
     assert harness.cluster.log.count("reset") == 1
     assert ran(harness) == ["seed-1-1", "seed-1-2"]
     first, second = (request.resets for request in harness.cluster.rendered)
-    assert first != second, "what uses the data starts anew with it"
+    assert first != second, "users of the data restart with it"
 
 
-async def test_reseed_resets_tells_it_and_is_ready_again(harness: Harness) -> None:
+async def test_reseed_resets_and_is_reported(harness: Harness) -> None:
     await harness.run()
     harness.cluster.stuck = ["PersistentVolumeClaim data-db-0"]
     await reseed(harness)
     await harness.again()
     assert harness.github.reported[-1].state is EnvironmentState.PENDING
-    assert told(harness).startswith("The data is reset and seeded again, as requested by `/reseed`.")
+    assert shown(harness).startswith("The data is reset and seeded again, as requested by `/reseed`.")
     assert harness.github.reported[-1].url is None
     environment = await harness.store.environments.get(harness.key)
     assert environment is not None
     assert environment.attempt.wait is not None
     assert "PersistentVolumeClaim data-db-0" in environment.attempt.wait.summary
-    assert ran(harness) == ["seed-1-1"], "nothing is made before everything is gone"
+    assert ran(harness) == ["seed-1-1"], "nothing is created before everything is deleted"
 
     await harness.again()
     assert harness.github.reported[-1].state is EnvironmentState.READY
     assert ran(harness) == ["seed-1-1", "seed-1-2"]
     await harness.again()
     await harness.run()
-    assert harness.cluster.log.count("reset") == 2, "once while it was stuck, once to see that all is gone"
-    assert [what for what, _ in await harness.journal()] == [
+    assert harness.cluster.log.count("reset") == 2, "once while stuck, once to verify the deletion"
+    assert [action for action, _ in await harness.journal()] == [
         "opened", "seeded", "ready", "asked", "resetting", "seeded", "ready",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("steps", range(1, 8))
-async def test_killed_anywhere_in_a_reset_it_is_finished_and_seeded_once(
-    harness: Harness, steps: int
-) -> None:
+async def test_killed_reset_is_completed_and_seeded_once(harness: Harness, steps: int) -> None:
     await harness.run()
     harness.cluster.log.clear()
     harness.cluster.stuck = ["PersistentVolumeClaim data-db-0"]
@@ -161,21 +159,21 @@ async def test_killed_anywhere_in_a_reset_it_is_finished_and_seeded_once(
     assert (record.reseeds, record.resetting, record.seed.done) == (1, False, True)
     assert set(ran(harness)) == {"seed-1-2"}
     assert harness.github.reported[-1].state is EnvironmentState.READY
-    resets = [index for index, each in enumerate(harness.cluster.log) if each == "reset"]
+    resets = [index for index, step in enumerate(harness.cluster.log) if step == "reset"]
     assert max(resets) < harness.cluster.log.index("run seed-1-2"), "new data is never deleted"
 
 
-async def test_a_failing_seed_says_why_and_the_next_attempt_tries_again(harness: Harness) -> None:
+async def test_failed_seed_is_reported_and_retried_by_a_push(harness: Harness) -> None:
     failure = ObjectState("Job", "seed-1-1", Condition.FAILED, "it ended with exit code 1", "no cents")
     harness.cluster.states["seed-1-1"] = failure
     await harness.run()
     assert harness.github.reported[-1].state is EnvironmentState.FAILED
-    assert told(harness) == "The seed `seed` failed: it ended with exit code 1.\nno cents"
+    assert shown(harness) == "The seed `seed` failed: it ended with exit code 1.\nno cents"
     assert harness.github.reported[-1].notes == (
         "Push a fix, or run the seed again on empty data with `/reseed`.",
     )
     await harness.run()
-    assert ran(harness) == ["seed-1-1"], "looking again is no new attempt"
+    assert ran(harness) == ["seed-1-1"], "another run starts no new attempt"
 
     harness.pull(head_sha=SECOND)
     await harness.run()
@@ -184,7 +182,7 @@ async def test_a_failing_seed_says_why_and_the_next_attempt_tries_again(harness:
     assert harness.github.reported[-1].notes == ()
 
 
-async def test_a_seed_that_fails_over_kept_data_is_told_what_to_do(harness: Harness) -> None:
+async def test_failed_seed_on_kept_data_has_advice(harness: Harness) -> None:
     await harness.run()
     harness.pull(head_sha=SECOND)
     harness.cluster.waves = {Wave.SEED: (job("seed-2"),)}
@@ -195,7 +193,7 @@ async def test_a_seed_that_fails_over_kept_data_is_told_what_to_do(harness: Harn
     )
 
 
-async def test_migrations_are_a_check_and_stop_the_preview_before_its_workloads(harness: Harness) -> None:
+async def test_failed_migrations_stop_before_workloads(harness: Harness) -> None:
     harness.github.configuration = MIGRATED
     harness.cluster.waves = {Wave.MIGRATIONS: (job("migrations-1"),), Wave.WORKLOADS: (job("web"),)}
     await harness.run()
@@ -222,5 +220,5 @@ async def test_migrations_are_a_check_and_stop_the_preview_before_its_workloads(
     assert (check.state, check.detail) == (CheckState.FAILED, "null values")
     assert harness.github.reported[-1].state is EnvironmentState.FAILED
     assert harness.github.reported[-1].live_commit == SECOND
-    assert told(harness) == "The migrations `migrate` failed: it ended with exit code 1.\nnull values"
+    assert shown(harness) == "The migrations `migrate` failed: it ended with exit code 1.\nnull values"
     assert harness.cluster.applied == applied, "no workload was replaced"

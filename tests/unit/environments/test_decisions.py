@@ -1,4 +1,4 @@
-"""Every decision is written down with its reason when it is taken, and once."""
+"""The journal records each decision once, with its reason."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -24,7 +24,7 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
     await store.close()
 
 
-async def test_a_preview_from_opening_to_closing(harness: Harness) -> None:
+async def test_journal_from_opening_to_reopening(harness: Harness) -> None:
     await harness.run()
     harness.pull(head_sha="b" * 40)
     await harness.run()
@@ -47,11 +47,11 @@ async def test_a_preview_from_opening_to_closing(harness: Harness) -> None:
     ]
 
 
-async def test_nothing_is_told_twice(harness: Harness) -> None:
+async def test_repeated_runs_record_nothing_new(harness: Harness) -> None:
     for _ in range(3):
         await harness.run()
         await harness.again()
-    assert [what for what, _ in await harness.journal()] == ["opened", "ready"]
+    assert [action for action, _ in await harness.journal()] == ["opened", "ready"]
 
 
 async def test_failed_check_is_recorded_once(harness: Harness) -> None:
@@ -66,26 +66,26 @@ async def test_failed_check_is_recorded_once(harness: Harness) -> None:
     ]
 
 
-async def test_a_wait_is_told_with_its_reason_and_the_record_says_until_when(harness: Harness) -> None:
+async def test_wait_is_recorded_with_reason_and_end(harness: Harness) -> None:
     harness.registry.digest = None
     await harness.run()
     await harness.again()
-    (waiting,) = [why for what, why in await harness.journal() if what == "waiting"]
+    (waiting,) = [reason for action, reason in await harness.journal() if action == "waiting"]
     assert "CI is still running" in waiting
-    found = await harness.store.environments.get(harness.key)
-    assert found is not None
-    assert found.attempt.wait is not None
-    assert found.attempt.wait.until is not None
+    environment = await harness.store.environments.get(harness.key)
+    assert environment is not None
+    assert environment.attempt.wait is not None
+    assert environment.attempt.wait.until is not None
     harness.registry.digest = DIGEST
     harness.clock.advance(60)
     await harness.again()
-    found = await harness.store.environments.get(harness.key)
-    assert found is not None
-    assert found.status.state is EnvironmentState.READY
-    assert found.attempt.wait is None
+    environment = await harness.store.environments.get(harness.key)
+    assert environment is not None
+    assert environment.status.state is EnvironmentState.READY
+    assert environment.attempt.wait is None
 
 
-async def test_failed_ci_is_reported_beside_a_pending_check_of_another_source(harness: Harness) -> None:
+async def test_failed_ci_is_reported_beside_another_pending_check(harness: Harness) -> None:
     harness.registry.digest = None
     license = CheckOutcome("license", "pending", "bot")
     harness.github.checks = [CheckOutcome("build", "failure", "actions"), license]
@@ -101,31 +101,31 @@ async def test_failed_ci_is_reported_beside_a_pending_check_of_another_source(ha
     assert (await harness.journal())[-1][0] == "ready"
 
 
-async def test_an_outage_is_a_wait_first_and_a_failure_when_it_lasts(harness: Harness) -> None:
+async def test_outage_is_a_wait_and_then_a_failure(harness: Harness) -> None:
     harness.cluster.error = Unavailable("The cluster's API server does not answer.")
     await harness.run()
     for _ in range(2):
         harness.clock.advance(timedelta(minutes=6).total_seconds())
         await harness.again()
-    told = [decision for decision in await harness.journal() if decision[0] != "opened"]
-    assert told == [("failed", "The cluster's API server does not answer.")]
+    decisions = [decision for decision in await harness.journal() if decision[0] != "opened"]
+    assert decisions == [("failed", "The cluster's API server does not answer.")]
     harness.cluster.error = None
     harness.clock.advance(60)
     await harness.again()
     assert (await harness.journal())[-1][0] == "ready"
 
 
-async def test_what_stood_for_long_and_stumbles_has_time_to_get_up(harness: Harness) -> None:
+async def test_unready_workload_has_a_new_timeout_after_recovery(harness: Harness) -> None:
     harness.cluster.waves = {Wave.WORKLOADS: ({"kind": "Deployment", "metadata": {"name": "shop"}},)}
     restarts = ObjectState("Deployment", "shop", Condition.PROGRESSING, "0 of 1 pods are ready")
     await harness.run()
     harness.clock.advance(timedelta(days=1).total_seconds())
-    for trouble in (restarts, None, restarts, None):
-        harness.cluster.states = {"shop": trouble} if trouble else {}
+    for state in (restarts, None, restarts, None):
+        harness.cluster.states = {"shop": state} if state else {}
         await harness.run()
         harness.clock.advance(timedelta(minutes=9).total_seconds())
         await harness.run()
-    assert [what for what, _ in await harness.journal()] == ["opened", "ready"]
+    assert [action for action, _ in await harness.journal()] == ["opened", "ready"]
     harness.cluster.states = {"shop": restarts}
     for _ in range(2):
         await harness.run()
@@ -136,25 +136,25 @@ async def test_what_stood_for_long_and_stumbles_has_time_to_get_up(harness: Harn
     )
 
 
-async def test_an_outage_long_after_it_came_up_is_no_failure_at_once(harness: Harness) -> None:
+async def test_outage_after_a_day_is_a_wait_first(harness: Harness) -> None:
     await harness.run()
     harness.clock.advance(timedelta(days=1).total_seconds())
     harness.cluster.error = Unavailable("The cluster's API server does not answer.")
     await harness.run()
-    found = await harness.store.environments.get(harness.key)
-    assert found is not None
-    assert found.attempt.wait is not None
+    environment = await harness.store.environments.get(harness.key)
+    assert environment is not None
+    assert environment.attempt.wait is not None
     harness.cluster.error = None
     harness.clock.advance(60)
     await harness.again()
-    assert [what for what, _ in await harness.journal()] == ["opened", "ready"]
+    assert [action for action, _ in await harness.journal()] == ["opened", "ready"]
 
 
-async def test_each_mistake_in_a_configuration_is_told_with_line_and_field(harness: Harness) -> None:
-    for mistake in ("colour: blue", "colour: blue", "shape: round"):
-        harness.github.configuration = CONFIGURATION + mistake
+async def test_configuration_error_names_line_and_field(harness: Harness) -> None:
+    for error in ("colour: blue", "colour: blue", "shape: round"):
+        harness.github.configuration = CONFIGURATION + error
         await harness.run()
-        assert (await harness.status()).phase is None, "it failed before the first one"
+        assert (await harness.status()).phase is None, "it fails before the first phase"
     first, second = await harness.journal()
     assert first[0] == second[0] == "failed"
     assert "line 4, colour" in first[1]
@@ -162,42 +162,40 @@ async def test_each_mistake_in_a_configuration_is_told_with_line_and_field(harne
 
 
 @pytest.mark.parametrize(
-    ("pull", "what", "why"),
+    ("pull", "action", "text"),
     [
         ({"head_repository_id": 8}, "refused", "comes from a fork"),
         ({"author_is_bot": True}, "skipped", "preview.skip.bots"),
     ],
 )
-async def test_what_runs_nothing_says_why(
-    harness: Harness, pull: dict[str, object], what: str, why: str
+async def test_refused_or_skipped_preview_has_a_reason(
+    harness: Harness, pull: dict[str, object], action: str, text: str
 ) -> None:
     harness.pull(**pull)
     await harness.run()
     await harness.run()
-    ((told, reason),) = await harness.journal()
-    assert told == what
-    assert why in reason
+    ((recorded, reason),) = await harness.journal()
+    assert recorded == action
+    assert text in reason
 
 
-async def test_another_rule_that_skips_is_another_decision(harness: Harness) -> None:
+async def test_other_skip_rule_is_a_new_decision(harness: Harness) -> None:
     harness.github.configuration = CONFIGURATION + "preview: {skip: {drafts: true}}"
     harness.pull(author_is_bot=True)
     await harness.run()
     harness.pull(draft=True)
     await harness.run()
-    assert [(what, why.split("`")[1]) for what, why in await harness.journal() if what == "skipped"] == [
-        ("skipped", "preview.skip.bots"),
-        ("skipped", "preview.skip.drafts"),
-    ]
+    rules = [reason.split("`")[1] for action, reason in await harness.journal() if action == "skipped"]
+    assert rules == ["preview.skip.bots", "preview.skip.drafts"]
 
 
-async def test_a_repository_without_configuration_is_skipped(harness: Harness) -> None:
+async def test_repository_without_configuration_is_skipped(harness: Harness) -> None:
     harness.github.configuration = None
     await harness.run()
     assert await harness.journal() == [("skipped", "The default branch has no `.greenroom.yml`.")]
 
 
-async def test_what_a_person_changes_beside_the_commit_is_told(harness: Harness) -> None:
+async def test_changed_draft_labels_and_base_are_recorded(harness: Harness) -> None:
     await harness.run()
     harness.pull(draft=True, labels=("wip",), base_ref="next")
     await harness.run()
@@ -208,35 +206,35 @@ async def test_what_a_person_changes_beside_the_commit_is_told(harness: Harness)
     ]
 
 
-async def test_a_pull_request_that_github_does_not_show_changes_nothing_and_is_told_once(
+async def test_invisible_pull_request_is_recorded_once(
     harness: Harness,
 ) -> None:
     await harness.run()
     harness.github.pull = None
     await harness.run()
     await harness.run()
-    assert [what for what, _ in await harness.journal()] == ["opened", "ready", "unseen"]
-    found = await harness.store.environments.get(harness.key)
-    assert found is not None
-    assert found.status.state is EnvironmentState.READY
+    assert [action for action, _ in await harness.journal()] == ["opened", "ready", "unseen"]
+    environment = await harness.store.environments.get(harness.key)
+    assert environment is not None
+    assert environment.status.state is EnvironmentState.READY
 
 
-async def test_a_preview_whose_time_is_up_says_so_before_it_goes(harness: Harness) -> None:
+async def test_expired_preview_has_a_reason(harness: Harness) -> None:
     await harness.run()
     harness.clock.advance(Policy().default_ttl.total_seconds())
     await harness.run()
     await harness.again()
     last_two = (await harness.journal())[-2:]
-    assert [what for what, _ in last_two] == ["deleting", "gone"]
-    assert all("expired" in why for _, why in last_two)
+    assert [action for action, _ in last_two] == ["deleting", "gone"]
+    assert all("expired" in reason for _, reason in last_two)
 
 
-async def test_a_counter_that_moves_on_is_no_news_and_changes_nothing_on_github(harness: Harness) -> None:
+async def test_changed_restart_count_is_not_reported_again(harness: Harness) -> None:
     for times in (2, 3, 4):
-        harness.cluster.error = Rejected(f"The container keeps ending, restarted {times} times.")
+        harness.cluster.error = Rejected(f"The container is crash-looping, restarted {times} times.")
         await harness.run()
-    told = [decision for decision in await harness.journal() if decision[0] != "opened"]
-    assert told == [("failed", "The container keeps ending, restarted 2 times.")]
+    decisions = [decision for decision in await harness.journal() if decision[0] != "opened"]
+    assert decisions == [("failed", "The container is crash-looping, restarted 2 times.")]
     assert {status.cause for status in harness.github.reported if status.cause} == {
-        StatusMessage("The container keeps ending, restarted 2 times.")
+        StatusMessage("The container is crash-looping, restarted 2 times.")
     }

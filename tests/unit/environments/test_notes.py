@@ -1,4 +1,4 @@
-"""What else a person should know of how a preview runs: it is shown with it, and stays."""
+"""Notes on a preview: limits, withheld objects and removed fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.model.manifest import FieldChange
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.fakes import CONFIGURATION, Harness
-from tests.unit.environments.test_wishes import FORK
+from tests.unit.environments.test_overrides import FORK
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
     await store.close()
 
 
-async def test_a_life_that_is_longer_than_the_operator_allows_is_cut_short_and_told(harness: Harness) -> None:
+async def test_ttl_above_the_maximum_is_capped_and_noted(harness: Harness) -> None:
     harness.github.configuration = CONFIGURATION + "preview: {ttl: 72h}\n"
     await harness.run()
     assert (await harness.status()).notes == ()
@@ -35,7 +35,7 @@ async def test_a_life_that_is_longer_than_the_operator_allows_is_cut_short_and_t
         assert (status.expires_at - harness.clock()).days < 15
 
 
-async def test_what_a_fork_does_not_get_is_told(harness: Harness) -> None:
+async def test_objects_withheld_from_a_fork_are_noted(harness: Harness) -> None:
     harness.github.configuration = CONFIGURATION + "preview: {secrets: {KEY: 'env:KEY'}}\n"
     harness.cluster.left_out = tuple(f"ServiceAccount/a{number:02}" for number in range(12))
     harness.pull(**FORK)

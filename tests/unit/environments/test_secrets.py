@@ -1,4 +1,4 @@
-"""Secrets of an environment: all or nothing, told to nobody, and a new value is noticed."""
+"""Secrets of an environment are read all or none, never shown, and updated on change."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def injection(key: bytes = KEY, environment: EnvironmentKey = SEVEN, **val
     return secrets
 
 
-async def test_all_that_cannot_be_had_is_named_at_once_and_nothing_of_what_can() -> None:
+async def test_failure_names_every_unavailable_secret() -> None:
     provider = FakeSecrets()
     provider.values = {"A": VALUE, "SHORT": "on", "NUL": "abc\0defg"}
     references = {"A": "env:A", "B": "env:B", "C": "vault:kv/c#key", "D": "env:SHORT", "E": "env:NUL"}
@@ -50,16 +50,16 @@ async def test_all_that_cannot_be_had_is_named_at_once_and_nothing_of_what_can()
     assert VALUE not in f"{failed!r}"
 
 
-async def test_a_place_that_does_not_answer_is_an_outage_and_no_refusal() -> None:
-    class Away:
+async def test_unreachable_provider_is_an_outage() -> None:
+    class Unreachable:
         async def read(self, path: str, repository: Repository) -> str:
             raise Unavailable("it does not answer")
 
     with pytest.raises(Unavailable):
-        await read_secrets({"env": Away()}, {"A": "env:A"}, SHOP, SEVEN, KEY)
+        await read_secrets({"env": Unreachable()}, {"A": "env:A"}, SHOP, SEVEN, KEY)
 
 
-async def test_the_digest_tells_whether_a_value_changed_and_nothing_else() -> None:
+async def test_digest_changes_with_name_value_key_and_environment() -> None:
     first = await injection(A=VALUE)
     assert first.digest == (await injection(A=VALUE)).digest
     others = [
@@ -73,7 +73,7 @@ async def test_the_digest_tells_whether_a_value_changed_and_nothing_else() -> No
     assert VALUE not in repr(first)
 
 
-def test_values_are_hidden_wherever_they_stand() -> None:
+def test_values_are_hidden_anywhere_in_a_text() -> None:
     injected = InjectedSecrets({"A": VALUE, "KEY": "-----BEGIN-----\nfirst-line\nsecond-line\n-----END-----"})
     assert injected.hide(f"key={VALUE}, again {VALUE}!") == f"key={HIDDEN}, again {HIDDEN}!"
     assert injected.hide("| second-line |") == f"| {HIDDEN} |"
@@ -81,11 +81,11 @@ def test_values_are_hidden_wherever_they_stand() -> None:
     assert injected.hide("") == ""
 
 
-def test_a_value_that_was_cut_off_is_hidden_too() -> None:
+def test_truncated_value_is_hidden() -> None:
     injected = InjectedSecrets({"A": VALUE})
-    assert injected.hide("test_4711 is what it said") == f"{HIDDEN} is what it said"
-    assert injected.hide("it said sk_test") == f"it said {HIDDEN}"
-    assert injected.hide("4711 is no secret by itself") == "4711 is no secret by itself"
+    assert injected.hide("test_4711 is in the log") == f"{HIDDEN} is in the log"
+    assert injected.hide("the log has sk_test") == f"the log has {HIDDEN}"
+    assert injected.hide("4711 alone is not a secret") == "4711 alone is not a secret"
 
 
 @given(
@@ -93,7 +93,7 @@ def test_a_value_that_was_cut_off_is_hidden_too() -> None:
     st.text(alphabet="abc", min_size=6, max_size=12),
     st.text(alphabet="ab", max_size=30),
 )
-def test_no_text_shows_a_value(before: str, value: str, after: str) -> None:
+def test_value_is_hidden_in_any_text(before: str, value: str, after: str) -> None:
     assert value not in InjectedSecrets({"A": value}).hide(before + value + after)
 
 
@@ -105,15 +105,15 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
     await store.close()
 
 
-async def test_a_missing_secret_stops_before_anything_is_applied_and_is_tried_again(harness: Harness) -> None:
+async def test_missing_secret_blocks_apply_and_is_retried(harness: Harness) -> None:
     harness.github.configuration = CONFIGURED
     harness.secrets.values = {"STRIPE": VALUE}
     await harness.run()
-    told = harness.github.reported[-1]
-    assert told.state is EnvironmentState.FAILED
-    assert told.cause is not None
-    assert "`MAIL`" in told.cause.summary
-    assert "`STRIPE_KEY`" not in told.cause.summary
+    status = harness.github.reported[-1]
+    assert status.state is EnvironmentState.FAILED
+    assert status.cause is not None
+    assert "`MAIL`" in status.cause.summary
+    assert "`STRIPE_KEY`" not in status.cause.summary
     assert harness.cluster.injected == []
     assert harness.cluster.rendered == []
 
@@ -124,7 +124,7 @@ async def test_a_missing_secret_stops_before_anything_is_applied_and_is_tried_ag
     assert harness.cluster.injected == [{"STRIPE_KEY": VALUE, "MAIL": "hunter22"}]
 
 
-async def test_a_new_value_is_injected_and_rendered_without_a_push(harness: Harness) -> None:
+async def test_new_value_is_injected_without_a_push(harness: Harness) -> None:
     harness.github.configuration = CONFIGURED
     harness.secrets.values = {"STRIPE": VALUE, "MAIL": "hunter22"}
     await harness.run()
@@ -141,7 +141,7 @@ async def test_a_new_value_is_injected_and_rendered_without_a_push(harness: Harn
     )
 
 
-async def test_withdrawn_secrets_are_deleted_before_the_release_is_applied(harness: Harness) -> None:
+async def test_withdrawn_secrets_are_deleted_before_apply(harness: Harness) -> None:
     deployment = {"kind": "Deployment", "metadata": {"name": "shop"}}
     harness.cluster.waves = {Wave.CONFIGURATION: (deployment,), Wave.WORKLOADS: (deployment,)}
     harness.github.configuration = CONFIGURED

@@ -51,7 +51,7 @@ from bot.store import Store
 from bot.worker import Handler
 from tests.stores import ManualClock
 from tests.unit.environments import fakes
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 from tests.unit.promotions.stage_fixtures import FILES, SHOP, release
 
 STAGES = ("integration", "security", "staging", "production")

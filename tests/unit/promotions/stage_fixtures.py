@@ -49,7 +49,7 @@ from bot.promotions.refusals import Refusal
 from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
 from bot.promotions.state_machine import step
 from bot.store import Store
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 
 
 @contextmanager

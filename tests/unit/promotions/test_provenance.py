@@ -25,7 +25,7 @@ from bot.promotions.provenance import (
     source,
     vouched_commit,
 )
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 from tests.unit.promotions.stage_fixtures import SHOP, release
 
 PEOPLE = ("ada", "bea", "cem")

@@ -23,7 +23,7 @@ from bot.model.work import WorkKey
 from bot.sweeps.breaker import within_limit
 from bot.sweeps.orphans import duplicate_namespaces, without_environment, without_namespace
 from bot.sweeps.resync import changed_hints, has_pipeline, reconfigured_hints, unlisted_hints
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SHOP = Repository(7, 1, "acme", "shop")

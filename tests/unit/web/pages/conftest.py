@@ -28,7 +28,7 @@ from bot.web.pages.sign_in import SignInPages
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
 from tests.stores import ManualClock
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 
 URL = "https://greenroom.example.com"
 GITHUB = "https://github.example.com"

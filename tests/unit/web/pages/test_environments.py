@@ -21,7 +21,7 @@ from bot.model.environment import (
 )
 from bot.model.repository import Repository
 from tests.stores import ManualClock
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 from tests.unit.web.pages.conftest import ADA, EVE, GITHUB, SHOP, WebFixture
 
 PAGE = f"/environments/preview/{SHOP.id}/{PULL.number}"

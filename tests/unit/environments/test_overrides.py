@@ -1,4 +1,4 @@
-"""What people ask for by command, and what the reconcile makes of it."""
+"""The reconcile applies overrides that users set by command."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
     await store.close()
 
 
-async def test_destroyed_it_stays_away_until_it_is_wanted_again(harness: Harness) -> None:
+async def test_destroyed_preview_stays_deleted_until_requested(harness: Harness) -> None:
     await harness.run()
     await harness.override(destroyed_by="ada")
     await harness.again()
@@ -40,14 +40,14 @@ async def test_destroyed_it_stays_away_until_it_is_wanted_again(harness: Harness
     assert (await harness.status()).state is EnvironmentState.READY
 
 
-async def test_asleep_nothing_runs_and_nothing_is_checked_until_it_is_woken(harness: Harness) -> None:
+async def test_sleeping_preview_runs_nothing_until_woken(harness: Harness) -> None:
     await harness.run()
     harness.github.reported.clear()
     await harness.override(asleep_by="ada")
     status = await harness.status()
     assert (status.state, status.url) == (EnvironmentState.ASLEEP, None)
     assert "Put to sleep by `ada`" in (status.cause.summary if status.cause else "")
-    assert [told.state for told in harness.github.reported] == [EnvironmentState.ASLEEP] * len(
+    assert [status.state for status in harness.github.reported] == [EnvironmentState.ASLEEP] * len(
         harness.github.reported
     )
     assert harness.cluster.rendered[-1].asleep
@@ -62,7 +62,7 @@ async def test_asleep_nothing_runs_and_nothing_is_checked_until_it_is_woken(harn
     assert not harness.cluster.rendered[-1].asleep
 
 
-async def test_refreshed_it_goes_through_all_phases_with_the_same_bytes(harness: Harness) -> None:
+async def test_refresh_repeats_all_phases_with_the_same_images(harness: Harness) -> None:
     await harness.run()
     before = await harness.status()
     harness.registry.digest = "sha256:" + "2" * 64
@@ -77,7 +77,7 @@ async def test_refreshed_it_goes_through_all_phases_with_the_same_bytes(harness:
     assert len(harness.cluster.rendered) == rendered
 
 
-async def test_what_expired_comes_back_with_all_of_its_time(harness: Harness) -> None:
+async def test_expired_preview_is_restored_with_a_full_ttl(harness: Harness) -> None:
     await harness.run()
     harness.clock.advance(timedelta(days=4).total_seconds())
     await harness.run()
@@ -92,7 +92,7 @@ async def test_what_expired_comes_back_with_all_of_its_time(harness: Harness) ->
     assert (await harness.status()).state is EnvironmentState.READY
 
 
-async def test_extended_it_lives_longer_also_after_a_push(harness: Harness) -> None:
+async def test_extension_survives_a_push(harness: Harness) -> None:
     await harness.run()
     until = harness.clock() + timedelta(days=5)
     await harness.override(extended_until=until)
@@ -111,7 +111,7 @@ async def test_extended_it_lives_longer_also_after_a_push(harness: Harness) -> N
     assert (await harness.status()).end is EndReason.EXPIRED
 
 
-async def test_a_fork_runs_what_was_allowed_and_stops_with_the_next_push(harness: Harness) -> None:
+async def test_fork_runs_allowed_commit_until_the_next_push(harness: Harness) -> None:
     harness.pull(**FORK)
     await harness.run()
     assert (await harness.status()).end is EndReason.FORK
@@ -130,11 +130,11 @@ async def test_a_fork_runs_what_was_allowed_and_stops_with_the_next_push(harness
     [
         ("mallory", Role.WRITE, True),
         ("mallory", Role.TRIAGE, False),
-        ("somebody-else", Role.ADMIN, False),
+        ("trent", Role.ADMIN, False),
         ("", Role.ADMIN, False),
     ],
 )
-async def test_the_own_fork_of_an_author_with_write_access_runs_at_once(
+async def test_fork_owned_by_its_writing_author_runs_at_once(
     harness: Harness, owner: str, role: Role, runs: bool
 ) -> None:
     harness.github.roles["mallory"] = role
@@ -144,7 +144,7 @@ async def test_the_own_fork_of_an_author_with_write_access_runs_at_once(
     assert (await harness.status()).state is expected
 
 
-async def test_what_is_rendered_of_a_fork_is_rendered_as_a_forks(harness: Harness) -> None:
+async def test_fork_is_rendered_as_a_fork(harness: Harness) -> None:
     harness.pull(**FORK)
     await harness.run()
     await harness.override(allowed_commit="a" * 40, allowed_by="ada")

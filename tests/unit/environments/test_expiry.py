@@ -1,4 +1,4 @@
-"""How long a preview lives, as its people see it."""
+"""A preview expires after its time to live, with a warning before."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -21,28 +21,24 @@ READY = Status(EnvironmentState.READY)
 
 
 @pytest.mark.parametrize(
-    ("time_to_live", "warned_before"), [(4 * HOUR, HOUR), (2 * DAY, 12 * HOUR), (14 * DAY, DAY)]
+    ("time_to_live", "warning"), [(4 * HOUR, HOUR), (2 * DAY, 12 * HOUR), (14 * DAY, DAY)]
 )
-def test_the_last_quarter_but_at_most_a_day_carries_a_warning(
-    time_to_live: timedelta, warned_before: timedelta
-) -> None:
+def test_warning_covers_last_quarter_up_to_a_day(time_to_live: timedelta, warning: timedelta) -> None:
     status = start(READY, NOW, time_to_live)
     assert status.expires_at == NOW + time_to_live
-    assert not apply_extension(
-        status, UserOverrides(), NOW + time_to_live - warned_before - HOUR / 60
-    ).expiring
-    assert apply_extension(status, UserOverrides(), NOW + time_to_live - warned_before).expiring
+    assert not apply_extension(status, UserOverrides(), NOW + time_to_live - warning - HOUR / 60).expiring
+    assert apply_extension(status, UserOverrides(), NOW + time_to_live - warning).expiring
 
 
-def test_who_extends_it_moves_deadline_and_warning() -> None:
+def test_extension_moves_deadline_and_warning() -> None:
     status = start(READY, NOW, 3 * DAY)
-    wishes = UserOverrides(extended_until=NOW + 5 * DAY)
-    extended = apply_extension(status, wishes, NOW + 2.5 * DAY)
+    overrides = UserOverrides(extended_until=NOW + 5 * DAY)
+    extended = apply_extension(status, overrides, NOW + 2.5 * DAY)
     assert (extended.expires_at, extended.expiring) == (NOW + 5 * DAY, False)
-    assert apply_extension(extended, wishes, NOW + 4.5 * DAY).expiring
+    assert apply_extension(extended, overrides, NOW + 4.5 * DAY).expiring
 
 
-def test_a_wish_that_asks_for_less_shortens_nothing() -> None:
+def test_shorter_extension_changes_nothing() -> None:
     status = start(READY, NOW, 3 * DAY)
     assert apply_extension(status, UserOverrides(extended_until=NOW + DAY), NOW).expires_at == NOW + 3 * DAY
 
@@ -55,7 +51,7 @@ async def simulation(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Simula
     await store.close()
 
 
-async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_brings_it_back(
+async def test_preview_is_warned_expires_and_is_restored_by_a_push(
     simulation: Simulation,
 ) -> None:
     await simulation.open(1)
@@ -73,7 +69,7 @@ async def test_the_pull_request_warns_and_then_the_preview_goes_and_a_push_bring
     assert not simulation.github.statuses[1].expiring
 
 
-async def test_it_is_warned_once(simulation: Simulation) -> None:
+async def test_preview_is_warned_once(simulation: Simulation) -> None:
     await simulation.open(1)
     for _ in range(3):
         await simulation.pass_time(0.8 * DAY)
@@ -81,14 +77,14 @@ async def test_it_is_warned_once(simulation: Simulation) -> None:
     assert not needs_warning(await simulation.record(1), simulation.clock())
 
 
-async def test_who_extends_it_in_the_last_minute_keeps_it(simulation: Simulation) -> None:
+async def test_late_extension_keeps_the_preview(simulation: Simulation) -> None:
     await simulation.open(1)
     await simulation.pass_time(2.9 * DAY)
     until = simulation.clock() + 2 * DAY
     key = EnvironmentKey.preview(SHOP.id, 1)
     simulation.clock.advance((0.2 * DAY).total_seconds())
     await simulation.store.environments.update_overrides(
-        key, lambda all: replace(all, extended_until=until), "/extend", "ada"
+        key, lambda overrides: replace(overrides, extended_until=until), "/extend", "ada"
     )
     await simulation.pass_time(timedelta())
     assert simulation.reported(1) == "ready"

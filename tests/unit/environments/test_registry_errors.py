@@ -1,4 +1,4 @@
-"""Trouble of a registry is a wait, whatever it is, and never final."""
+"""Every error of a registry is a wait and never final."""
 
 from __future__ import annotations
 
@@ -47,7 +47,9 @@ FAULTS.append(Fault(path="/v2/", drop=True, times=2))
 
 
 @pytest.mark.parametrize("fault", [*FAULTS, None], ids=lambda fault: str(fault.status if fault else fault))
-async def test_trouble_waits_and_passes(harness: Harness, tmp_path: Path, fault: Fault | None) -> None:
+async def test_registry_error_is_a_wait_that_ends(
+    harness: Harness, tmp_path: Path, fault: Fault | None
+) -> None:
     error = harness.registry.error = await error_for(fault, tmp_path)
     await harness.run()
     status = harness.github.reported[-1]
@@ -64,7 +66,7 @@ async def test_trouble_waits_and_passes(harness: Harness, tmp_path: Path, fault:
     assert (await harness.status()).state is State.READY
 
 
-async def test_lasting_trouble_is_reported_and_retried(harness: Harness) -> None:
+async def test_lasting_registry_error_is_reported_and_retried(harness: Harness) -> None:
     harness.registry.error = Unavailable("the registry denies access")
     await harness.run()
     harness.clock.advance(3600)
@@ -79,7 +81,7 @@ async def test_lasting_trouble_is_reported_and_retried(harness: Harness) -> None
     assert (await harness.status()).state is State.READY
 
 
-async def test_denied_access_beside_failed_ci_waits_and_names_both(harness: Harness) -> None:
+async def test_denied_access_and_failed_ci_are_both_named(harness: Harness) -> None:
     class FailedCi(FakeGitHub):
         async def ci(self, repository: Repository, commit: str) -> Ci:
             return Ci(CiState.FAILED, ("build",))

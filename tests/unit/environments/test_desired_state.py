@@ -1,4 +1,4 @@
-"""What a pull request should have."""
+"""The desired state of a preview, before and after the configuration is read."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -42,28 +42,28 @@ def configured(skip: str) -> Configuration:
 
 
 def end(pull: PullRequest, status: Status = NEW) -> EndReason | None:
-    desire = before_configuration(pull, status, UserOverrides(), NOW)
-    return desire.end if isinstance(desire, Absent) else None
+    desired = before_configuration(pull, status, UserOverrides(), NOW)
+    return desired.end if isinstance(desired, Absent) else None
 
 
-def test_an_open_pull_request_wants_its_preview() -> None:
+def test_open_pull_request_has_a_preview() -> None:
     assert end(PULL) is None
 
 
-def test_closed_and_merged_ones_want_none() -> None:
+def test_closed_and_merged_pull_requests_have_no_preview() -> None:
     assert end(replace(PULL, open=False)) is EndReason.CLOSED
     assert end(replace(PULL, open=False, merged=True)) is EndReason.MERGED
 
 
 @pytest.mark.parametrize("head", [8, None])
-def test_a_head_that_is_not_provably_in_the_repository_is_a_fork(head: int | None) -> None:
-    desire = before_configuration(replace(PULL, head_repository_id=head), NEW, UserOverrides(), NOW)
-    assert isinstance(desire, Absent)
-    assert desire.end is EndReason.FORK
-    assert "write access to acme/shop" in describe(desire.reason)
+def test_head_outside_the_repository_is_a_fork(head: int | None) -> None:
+    desired = before_configuration(replace(PULL, head_repository_id=head), NEW, UserOverrides(), NOW)
+    assert isinstance(desired, Absent)
+    assert desired.end is EndReason.FORK
+    assert "write access to acme/shop" in describe(desired.reason)
 
 
-def test_a_fork_runs_the_commit_that_was_allowed_or_what_a_trusted_author_pushed() -> None:
+def test_fork_runs_allowed_commit_or_trusted_author() -> None:
     fork = replace(PULL, head_repository_id=8)
     allowed = UserOverrides(allowed_commit=PULL.head_sha, allowed_by="ada")
     assert before_configuration(fork, NEW, allowed, NOW) == Present()
@@ -71,16 +71,16 @@ def test_a_fork_runs_the_commit_that_was_allowed_or_what_a_trusted_author_pushed
     assert before_configuration(fork, NEW, UserOverrides(), NOW, author_trusted=True) == Present()
 
 
-def test_what_somebody_had_taken_away_stays_away_also_after_a_push() -> None:
-    desire = before_configuration(
+def test_destroyed_preview_stays_deleted_after_a_push() -> None:
+    desired = before_configuration(
         replace(PULL, head_sha="b" * 40), NEW, UserOverrides(destroyed_by="ada"), NOW
     )
-    assert isinstance(desire, Absent)
-    assert desire.end is EndReason.DESTROYED
-    assert "`ada`" in describe(desire.reason)
+    assert isinstance(desired, Absent)
+    assert desired.end is EndReason.DESTROYED
+    assert "`ada`" in describe(desired.reason)
 
 
-def test_time_is_up_until_a_push() -> None:
+def test_preview_stays_expired_until_a_push() -> None:
     ready = Status(EnvironmentState.READY, commit=PULL.head_sha, expires_at=NOW - timedelta(seconds=1))
     assert end(PULL, ready) is EndReason.EXPIRED
     gone = Status(EnvironmentState.GONE, commit=PULL.head_sha, end=EndReason.EXPIRED)
@@ -88,7 +88,7 @@ def test_time_is_up_until_a_push() -> None:
     assert end(replace(PULL, head_sha="b" * 40), gone) is None
 
 
-def test_a_deletion_that_began_on_time_goes_on() -> None:
+def test_deletion_of_expired_preview_continues() -> None:
     deleting = Status(
         EnvironmentState.DELETING,
         commit=PULL.head_sha,
@@ -99,7 +99,7 @@ def test_a_deletion_that_began_on_time_goes_on() -> None:
 
 
 @pytest.mark.parametrize(
-    ("skip", "pull", "told"),
+    ("skip", "pull", "rule"),
     [
         ("drafts: true", replace(PULL, draft=True), "draft"),
         ("drafts: false", replace(PULL, draft=True), None),
@@ -111,14 +111,14 @@ def test_a_deletion_that_began_on_time_goes_on() -> None:
         ("labels: [wip]", replace(PULL, labels=("bug",)), None),
     ],
 )
-def test_what_is_skipped_says_which_rule_it_was(skip: str, pull: PullRequest, told: str | None) -> None:
-    desire = after_configuration(pull, configured(skip), None)
-    if told is None:
-        assert desire == Present()
+def test_skip_reason_names_the_rule(skip: str, pull: PullRequest, rule: str | None) -> None:
+    desired = after_configuration(pull, configured(skip), None)
+    if rule is None:
+        assert desired == Present()
     else:
-        assert isinstance(desire, Absent)
-        assert told in describe(desire.reason)
-        assert "preview.skip." in describe(desire.reason)
+        assert isinstance(desired, Absent)
+        assert rule in describe(desired.reason)
+        assert "preview.skip." in describe(desired.reason)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +130,6 @@ def test_what_is_skipped_says_which_rule_it_was(skip: str, pull: PullRequest, to
         ([], False),
     ],
 )
-def test_a_preview_is_skipped_only_when_every_path_may_be(paths: list[str], skipped: bool) -> None:
-    desire = after_configuration(PULL, configured('paths_only: ["docs/**", "*.md"]'), paths)
-    assert isinstance(desire, Absent) is skipped
+def test_preview_is_skipped_if_every_path_matches(paths: list[str], skipped: bool) -> None:
+    desired = after_configuration(PULL, configured('paths_only: ["docs/**", "*.md"]'), paths)
+    assert isinstance(desired, Absent) is skipped

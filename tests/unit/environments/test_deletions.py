@@ -1,4 +1,4 @@
-"""What is taken away, and on which evidence: everything else stays, whatever GitHub says or does not say."""
+"""Environments are deleted on sufficient evidence only, whatever GitHub answers."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -16,7 +16,7 @@ from bot.model.size import Size
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.simulation import SHOP, Simulation
-from tests.unit.environments.test_desire import PULL
+from tests.unit.environments.test_desired_state import PULL
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 OUTAGE = Unavailable("GitHub answered 502 to GET /repos/acme/shop/pulls/1.")
@@ -33,18 +33,20 @@ async def simulation(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Simula
     await store.close()
 
 
-async def told(simulation: Simulation, ask: RepositoryRemoved | ResyncRequested, guid: str = "1") -> None:
-    """A signed delivery."""
+async def deliver(
+    simulation: Simulation, effect: RepositoryRemoved | ResyncRequested, guid: str = "1"
+) -> None:
+    """Records a signed delivery."""
     await simulation.store.deliveries.record(
-        Delivery(guid, "repository", "", simulation.clock(), SHOP), [ask]
+        Delivery(guid, "repository", "", simulation.clock(), SHOP), [effect]
     )
 
 
-def says(trouble: GreenroomError) -> Callable[[Simulation], None]:
-    def go(simulation: Simulation) -> None:
-        simulation.github.error = trouble
+def fails_with(error: GreenroomError) -> Callable[[Simulation], None]:
+    def apply(simulation: Simulation) -> None:
+        simulation.github.error = error
 
-    return go
+    return apply
 
 
 def lists_nothing(simulation: Simulation) -> None:
@@ -52,7 +54,7 @@ def lists_nothing(simulation: Simulation) -> None:
 
 
 def shows_nothing(simulation: Simulation) -> None:
-    """Not even one by one."""
+    """Lists are empty and single reads return nothing."""
     lists_nothing(simulation)
     simulation.github.pulls.clear()
 
@@ -62,15 +64,22 @@ async def _nothing() -> list[object]:
 
 
 @pytest.mark.parametrize(
-    "go_wrong",
-    [says(OUTAGE), says(UNSEEN), says(SUSPENDED), says(UNAUTHORIZED), lists_nothing, shows_nothing],
+    "break_github",
+    [
+        fails_with(OUTAGE),
+        fails_with(UNSEEN),
+        fails_with(SUSPENDED),
+        fails_with(UNAUTHORIZED),
+        lists_nothing,
+        shows_nothing,
+    ],
     ids=["outage", "404", "suspended", "401", "empty lists", "shows nothing"],
 )
-async def test_a_day_of_sweeps_without_github_deletes_nothing(
-    simulation: Simulation, go_wrong: Callable[[Simulation], None]
+async def test_sweeps_without_github_delete_nothing(
+    simulation: Simulation, break_github: Callable[[Simulation], None]
 ) -> None:
     await simulation.open(*range(1, 13))
-    go_wrong(simulation)
+    break_github(simulation)
     for _ in range(24 * 6):
         await simulation.pass_time(timedelta(minutes=10))
     assert len(simulation.cluster.namespaces) == 12
@@ -78,7 +87,7 @@ async def test_a_day_of_sweeps_without_github_deletes_nothing(
         assert "deleting" not in await simulation.journal(number)
 
 
-async def test_when_github_is_back_everything_goes_on(simulation: Simulation) -> None:
+async def test_missed_closing_is_noticed_after_an_outage(simulation: Simulation) -> None:
     await simulation.open(1, 2)
     simulation.github.error = OUTAGE
     simulation.github.pulls[1] = replace(simulation.github.pulls[1], open=False)  # and its delivery is lost
@@ -90,12 +99,10 @@ async def test_when_github_is_back_everything_goes_on(simulation: Simulation) ->
     assert simulation.reported(1) == "gone: The pull request was closed."
 
 
-@pytest.mark.parametrize("trouble", [OUTAGE, UNSEEN], ids=["outage", "404"])
-async def test_a_deadline_that_passed_needs_no_github(
-    simulation: Simulation, trouble: GreenroomError
-) -> None:
+@pytest.mark.parametrize("error", [OUTAGE, UNSEEN], ids=["outage", "404"])
+async def test_expiry_needs_no_github(simulation: Simulation, error: GreenroomError) -> None:
     await simulation.open(1)
-    simulation.github.error = trouble
+    simulation.github.error = error
     await simulation.pass_time(8 * DAY)
     assert simulation.cluster.namespaces == {}
     simulation.github.error = None
@@ -104,54 +111,52 @@ async def test_a_deadline_that_passed_needs_no_github(
 
 
 @pytest.mark.parametrize(
-    "ask",
+    "effect",
     [
         RepositoryRemoved(SHOP.installation_id, SHOP.id, "The repository was deleted."),
         RepositoryRemoved(SHOP.installation_id, None, "The App was uninstalled."),
     ],
     ids=["repository", "installation"],
 )
-async def test_what_was_removed_goes_once_github_confirms_it(
-    simulation: Simulation, ask: RepositoryRemoved
-) -> None:
+async def test_confirmed_removal_deletes_previews(simulation: Simulation, effect: RepositoryRemoved) -> None:
     await simulation.open(1, 2)
     simulation.github.error = UNSEEN
-    await told(simulation, ask)
+    await deliver(simulation, effect)
     await simulation.pass_time(timedelta(minutes=30))
     simulation.github.removed = True
     await simulation.wake(1, 2)
-    assert len(simulation.cluster.namespaces) == 2  # it may be put back at once
+    assert len(simulation.cluster.namespaces) == 2  # access may be restored at once
     await simulation.pass_time(HOUR)
     assert simulation.cluster.namespaces == {}
     assert (await simulation.journal(1))[-3:] == ["deleting", "gone", "reclaimed"]
     assert [cause for cause, _ in simulation.telemetry.leaks] == ["removed", "removed"]
     record = await simulation.record(1)
     assert record.status.cause is not None
-    assert record.status.cause.summary == ask.reason
-    assert await simulation.store.queue.next_due() is None  # nobody asks for ever
+    assert record.status.cause.summary == effect.reason
+    assert await simulation.store.queue.next_due() is None  # no endless polling
 
 
-async def test_a_removal_that_github_does_not_confirm_deletes_nothing(simulation: Simulation) -> None:
+async def test_unconfirmed_removal_deletes_nothing(simulation: Simulation) -> None:
     await simulation.open(1)
     simulation.github.error = UNSEEN
-    await told(simulation, RepositoryRemoved(SHOP.installation_id, SHOP.id, "The repository was deleted."))
+    await deliver(simulation, RepositoryRemoved(SHOP.installation_id, SHOP.id, "The repository was deleted."))
     for _ in range(48):
         await simulation.pass_time(HOUR / 2)
     assert len(simulation.cluster.namespaces) == 1
 
 
-async def test_a_confirmation_without_a_signed_delivery_deletes_nothing(simulation: Simulation) -> None:
+async def test_confirmation_without_delivery_deletes_nothing(simulation: Simulation) -> None:
     await simulation.open(1)
     simulation.github.error, simulation.github.removed = UNSEEN, True
     await simulation.pass_time(DAY)
     assert len(simulation.cluster.namespaces) == 1
 
 
-async def test_a_repository_that_was_put_back_keeps_its_previews(simulation: Simulation) -> None:
+async def test_restored_access_keeps_previews(simulation: Simulation) -> None:
     await simulation.open(1)
-    await told(simulation, RepositoryRemoved(SHOP.installation_id, SHOP.id, "It was taken out."))
+    await deliver(simulation, RepositoryRemoved(SHOP.installation_id, SHOP.id, "The App lost access."))
     await simulation.pass_time(HOUR / 2)
-    await told(simulation, ResyncRequested(SHOP), guid="2")
+    await deliver(simulation, ResyncRequested(SHOP), guid="2")
     for claim in await simulation.store.queue.claim("test", 9, 60):
         await simulation.store.queue.finish(claim)
     simulation.github.error, simulation.github.removed = UNSEEN, True
@@ -159,25 +164,25 @@ async def test_a_repository_that_was_put_back_keeps_its_previews(simulation: Sim
     assert len(simulation.cluster.namespaces) == 1
 
 
-async def test_another_installations_removal_is_another_repositorys(simulation: Simulation) -> None:
-    """Transferred: the account of before has lost it, the new one has it."""
+async def test_removal_from_another_installation_is_ignored(simulation: Simulation) -> None:
+    """After a transfer, the former account lost access and the new one has it."""
     await simulation.open(1)
-    await told(simulation, RepositoryRemoved(SHOP.installation_id + 1, SHOP.id, "It was taken out."))
+    await deliver(simulation, RepositoryRemoved(SHOP.installation_id + 1, SHOP.id, "The App lost access."))
     simulation.github.error, simulation.github.removed = UNSEEN, True
     await simulation.pass_time(DAY)
     assert len(simulation.cluster.namespaces) == 1
 
 
-async def test_many_at_once_stop_at_the_breaker(simulation: Simulation) -> None:
+async def test_breaker_stops_many_removals(simulation: Simulation) -> None:
     await simulation.open(*range(1, 12))
     simulation.github.error, simulation.github.removed = UNSEEN, True
-    await told(simulation, RepositoryRemoved(SHOP.installation_id, None, "The App was uninstalled."))
+    await deliver(simulation, RepositoryRemoved(SHOP.installation_id, None, "The App was uninstalled."))
     for _ in range(12):
         await simulation.pass_time(HOUR)
     assert len(simulation.cluster.namespaces) == 11
 
 
-async def test_an_archived_repository_needs_no_previews_and_gets_them_back(simulation: Simulation) -> None:
+async def test_archived_repository_has_no_previews_until_unarchived(simulation: Simulation) -> None:
     await simulation.open(1)
     simulation.github.pulls[1] = replace(simulation.github.pulls[1], archived=True)
     await simulation.pass_time(HOUR)
@@ -188,7 +193,7 @@ async def test_an_archived_repository_needs_no_previews_and_gets_them_back(simul
     assert simulation.reported(1) == "ready"
 
 
-async def test_a_pull_request_that_goes_elsewhere_is_looked_at_again_and_keeps_its_preview(
+async def test_changed_base_branch_keeps_the_preview(
     simulation: Simulation,
 ) -> None:
     await simulation.open(1)
@@ -203,7 +208,7 @@ async def test_a_pull_request_that_goes_elsewhere_is_looked_at_again_and_keeps_i
     assert "changed" in await simulation.journal(1)
 
 
-async def test_a_namespace_that_nobody_knows_is_looked_up_before_anything_happens(
+async def test_orphaned_namespace_is_looked_up_before_deletion(
     simulation: Simulation,
 ) -> None:
     key = EnvironmentKey.preview(SHOP.id, 9)
@@ -219,8 +224,10 @@ async def test_a_namespace_that_nobody_knows_is_looked_up_before_anything_happen
     assert simulation.reported(9) == "gone: The pull request was closed."
 
 
-async def test_what_was_left_under_an_older_name_goes_whatever_github_says(simulation: Simulation) -> None:
-    """The store was lost, the repository renamed: the record names another namespace."""
+async def test_namespace_of_a_former_name_is_deleted_without_github(
+    simulation: Simulation,
+) -> None:
+    """The store was lost and the repository renamed, so the record has another namespace."""
     await simulation.open(1)
     key = EnvironmentKey.preview(SHOP.id, 1)
     simulation.cluster.namespaces["gr-older-a-pr-1"] = (key, Size())
@@ -235,7 +242,7 @@ async def test_what_was_left_under_an_older_name_goes_whatever_github_says(simul
     assert (await simulation.journal(1)).count("reclaimed") == 1
 
 
-async def test_what_nobody_can_look_up_does_not_stay_for_ever(simulation: Simulation) -> None:
+async def test_orphan_that_github_never_shows_is_deleted_after_two_weeks(simulation: Simulation) -> None:
     key = EnvironmentKey.preview(SHOP.id, 9)
     simulation.cluster.namespaces[namespace_name(key, SHOP)] = (key, Size())
     simulation.github.error = UNSEEN
@@ -246,7 +253,7 @@ async def test_what_nobody_can_look_up_does_not_stay_for_ever(simulation: Simula
     assert simulation.cluster.namespaces == {}
 
 
-async def test_a_preview_whose_namespace_somebody_deleted_is_made_again(simulation: Simulation) -> None:
+async def test_deleted_namespace_is_created_again(simulation: Simulation) -> None:
     await simulation.open(1)
     simulation.cluster.namespaces.clear()
     await simulation.pass_time(HOUR)
@@ -256,13 +263,13 @@ async def test_a_preview_whose_namespace_somebody_deleted_is_made_again(simulati
     assert simulation.telemetry.leaks == [("namespace", 0)]
 
 
-async def test_what_stood_too_long_is_counted_with_its_cause_and_its_minutes(simulation: Simulation) -> None:
+async def test_late_deletion_is_counted_with_cause_and_minutes(simulation: Simulation) -> None:
     await simulation.open(1, 2)
     simulation.github.pulls[1] = replace(
         simulation.github.pulls[1], open=False, closed_at=simulation.clock()
-    )  # unheard
+    )  # no delivery
     simulation.clock.advance(2)
-    await simulation.change(2, open=False, closed_at=simulation.clock())  # heard
+    await simulation.change(2, open=False, closed_at=simulation.clock())  # with its delivery
     await simulation.settle()
     await simulation.pass_time(HOUR)
     assert simulation.cluster.namespaces == {}
@@ -273,7 +280,7 @@ async def test_what_stood_too_long_is_counted_with_its_cause_and_its_minutes(sim
     assert (await simulation.journal(2))[-1] == "gone"
 
 
-async def test_a_deployment_that_looks_alive_is_ended(simulation: Simulation) -> None:
+async def test_active_deployment_of_a_closed_pull_request_is_retired(simulation: Simulation) -> None:
     await simulation.open(1, 2)
     simulation.github.active = {1, 2}
     await simulation.change(1, open=False, closed_at=simulation.clock())
@@ -284,7 +291,7 @@ async def test_a_deployment_that_looks_alive_is_ended(simulation: Simulation) ->
     assert [cause for cause, _ in simulation.telemetry.leaks] == ["deployment"]
 
 
-async def test_what_blocks_a_deletion_is_told_on_the_pull_request(simulation: Simulation) -> None:
+async def test_deletion_blockers_are_reported(simulation: Simulation) -> None:
     await simulation.open(1)
     simulation.cluster.blockers = "Some content in the namespace has finalizers remaining: example.com/hold"
     await simulation.close(1)
@@ -298,10 +305,10 @@ async def test_what_blocks_a_deletion_is_told_on_the_pull_request(simulation: Si
     assert simulation.reported(1) == "gone: The pull request was closed."
 
 
-async def test_a_pull_request_that_was_reopened_before_the_look_keeps_what_is_new(
+async def test_pull_request_reopened_before_its_run_keeps_its_preview(
     simulation: Simulation,
 ) -> None:
-    """Two hints in any order end in what GitHub says."""
+    """Contradictory hints in any order end in the state that GitHub has."""
     await simulation.open(1)
     await simulation.store.deliveries.apply_hints(
         [PullRequestHint(SHOP, 1, None, open=False), PullRequestHint(SHOP, 1, None, open=True)]
