@@ -1,4 +1,4 @@
-"""What each delivery that GitHub sends to the App asks for."""
+"""The effects of each delivery that GitHub sends to the App."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OPENED_AT = "7ac83415aed372bf89c102c101eac4807c541563"
 PUSHED = "490b634785d4a35c206920ea38acbc359cb38046"
 QUEUED = "682f1077c614e34474addc628c37e6faa828e6a3"
 
-ASKS: dict[str, Sequence[WebhookEffect]] = {
+EFFECTS: dict[str, Sequence[WebhookEffect]] = {
     "check_run.completed": [CommitStatusChanged(SHOP.id, PUSHED)],
     "check_run.created": [],
     "check_run.rerequested": [RerunRequested(SHOP, None, "tomasz-wolny", PUSHED)],
@@ -92,7 +92,7 @@ def reading(name: str) -> ParsedDelivery:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_fixture_has_exactly_these_effects(name: str) -> None:
-    assert list(reading(name).effects) == list(ASKS[name])
+    assert list(reading(name).effects) == list(EFFECTS[name])
 
 
 def test_every_handled_event_has_a_fixture() -> None:
@@ -100,13 +100,15 @@ def test_every_handled_event_has_a_fixture() -> None:
 
 
 def test_every_fixture_is_used() -> None:
-    assert sorted(ASKS) == NAMES
+    assert sorted(EFFECTS) == NAMES
 
 
 def test_app_subscribes_to_every_handled_event() -> None:
     manifest = yaml.safe_load((Path(__file__).parents[3] / "app.yml").read_text())
-    unasked = {"installation", "installation_repositories"}  # GitHub tells every App of these
-    assert {name.partition(".")[0] for name in EFFECT_READERS} - unasked == set(manifest["default_events"])
+    unconditional = {"installation", "installation_repositories"}  # every App receives these
+    assert {name.partition(".")[0] for name in EFFECT_READERS} - unconditional == set(
+        manifest["default_events"]
+    )
 
 
 def test_delivery_has_headers_and_repository() -> None:

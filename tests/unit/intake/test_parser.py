@@ -1,4 +1,4 @@
-"""Reading is tolerant: what is not understood asks for nothing, and nothing breaks it."""
+"""The parser is tolerant: unknown events and fields have no effect and raise no error."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.webhooks import NAMES, changed, fixture
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def asks(event: str, body: bytes) -> Sequence[WebhookEffect]:
+def effects(event: str, body: bytes) -> Sequence[WebhookEffect]:
     return parse_delivery(event, "guid", body, NOW).effects
 
 
@@ -41,8 +41,8 @@ def pushed(branch: str, *paths: str, how: str = "modified") -> bytes:
 
 
 def commented(body: str, **comment: Any) -> bytes:
-    known = fixture("issue_comment.created").payload["comment"]
-    return changed("issue_comment.created", comment=known | {"body": body} | comment)
+    template = fixture("issue_comment.created").payload["comment"]
+    return changed("issue_comment.created", comment=template | {"body": body} | comment)
 
 
 @pytest.mark.parametrize(
@@ -60,18 +60,18 @@ def commented(body: str, **comment: Any) -> bytes:
     ],
 )
 def test_other_comments_have_no_effect(body: bytes) -> None:
-    assert asks("issue_comment", body) == ()
+    assert effects("issue_comment", body) == ()
 
 
 def test_misspelled_command_has_an_effect() -> None:
-    [ask] = asks("issue_comment", commented("/prevew"))
-    assert isinstance(ask, CommandPosted)
+    [effect] = effects("issue_comment", commented("/prevew"))
+    assert isinstance(effect, CommandPosted)
 
 
 def test_push_that_changes_the_configuration() -> None:
     for how in ("added", "modified", "removed"):
-        [ask] = asks("push", pushed("main", "README.md", ".greenroom.yml", how=how))
-        assert isinstance(ask, ConfigurationChanged)
+        [effect] = effects("push", pushed("main", "README.md", ".greenroom.yml", how=how))
+        assert isinstance(effect, ConfigurationChanged)
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_push_that_changes_the_configuration() -> None:
     ],
 )
 def test_push_to_another_branch_has_no_effect(body: bytes) -> None:
-    assert asks("push", body) == ()
+    assert effects("push", body) == ()
 
 
 @pytest.mark.parametrize(
@@ -96,32 +96,32 @@ def test_push_to_another_branch_has_no_effect(body: bytes) -> None:
     ],
 )
 def test_push_to_the_default_branch_or_of_a_tag(body: bytes) -> None:
-    [ask] = asks("push", body)
-    assert isinstance(ask, DefaultBranchPushed)
+    [effect] = effects("push", body)
+    assert isinstance(effect, DefaultBranchPushed)
 
 
 def test_edited_base_has_an_effect_and_edited_title_none() -> None:
     base = {"base": {"ref": {"from": "main"}, "sha": {"from": "0" * 40}}}
-    [hint] = asks("pull_request", changed("pull_request.edited", changes=base))
+    [hint] = effects("pull_request", changed("pull_request.edited", changes=base))
     assert isinstance(hint, PullRequestHint)
     assert hint.head_sha is None
-    assert asks("pull_request", changed("pull_request.edited", changes={"title": {"from": "x"}})) == ()
-    # A server that does not tell what changed: better once too often.
-    assert len(asks("pull_request", changed("pull_request.edited", changes=...))) == 1
+    assert effects("pull_request", changed("pull_request.edited", changes={"title": {"from": "x"}})) == ()
+    # A server that omits the changed fields: an extra run does no harm.
+    assert len(effects("pull_request", changed("pull_request.edited", changes=...))) == 1
 
 
 def rerun(**fields: Any) -> Sequence[WebhookEffect]:
     run = fixture("check_run.rerequested").payload["check_run"] | fields
-    return asks("check_run", changed("check_run.rerequested", check_run=run))
+    return effects("check_run", changed("check_run.rerequested", check_run=run))
 
 
 def test_rerun_reads_the_preview_from_the_external_id() -> None:
     """For a fork's pull request, GitHub sends an empty `pull_requests`."""
     repository = fixture("check_run.rerequested").payload["repository"]["id"]
     for suffix in ("", "/greenroom/other"):
-        [ask] = rerun(external_id=f"preview/{repository}/31{suffix}", pull_requests=[])
-        assert isinstance(ask, RerunRequested)
-        assert ask.number == 31
+        [effect] = rerun(external_id=f"preview/{repository}/31{suffix}", pull_requests=[])
+        assert isinstance(effect, RerunRequested)
+        assert effect.number == 31
 
 
 @pytest.mark.parametrize(
@@ -129,44 +129,44 @@ def test_rerun_reads_the_preview_from_the_external_id() -> None:
     ["", "preview/1/31", "stage/661172494/31", "preview/661172494/0", f"preview/661172494/{2**31}", 7, None],
 )
 def test_rerun_without_a_preview_names_the_commit(external_id: object) -> None:
-    [ask] = rerun(external_id=external_id, pull_requests=[])
-    assert isinstance(ask, RerunRequested)
+    [effect] = rerun(external_id=external_id, pull_requests=[])
+    assert isinstance(effect, RerunRequested)
     head = fixture("check_run.rerequested").payload["check_run"]["head_sha"]
-    assert (ask.number, ask.commit) == (None, head)
+    assert (effect.number, effect.commit) == (None, head)
     assert rerun(external_id=external_id, head_sha="x") == ()
 
 
 def test_pending_commit_status_has_no_effect() -> None:
-    assert asks("status", changed("status", state="pending")) == ()
-    [wake] = asks("status", changed("status", state="failure"))
-    assert isinstance(wake, CommitStatusChanged)
+    assert effects("status", changed("status", state="pending")) == ()
+    [effect] = effects("status", changed("status", state="failure"))
+    assert isinstance(effect, CommitStatusChanged)
 
 
 def test_unknown_events_actions_and_fields_have_no_effect() -> None:
     for name in NAMES:
         event = fixture(name).event
-        assert asks("sponsorship", changed(name)) == ()
-        assert asks(event, changed(name, brand_new={"field": [1]})) == asks(event, fixture(name).body)
+        assert effects("sponsorship", changed(name)) == ()
+        assert effects(event, changed(name, brand_new={"field": [1]})) == effects(event, fixture(name).body)
         if "." in name:
-            assert asks(event, changed(name, action="levitated")) == ()
-            assert asks(event, changed(name, action=...)) == ()
+            assert effects(event, changed(name, action="levitated")) == ()
+            assert effects(event, changed(name, action=...)) == ()
 
 
 @pytest.mark.parametrize("name", sorted(EFFECT_READERS))
 def test_event_without_installation_has_no_effect(name: str) -> None:
     event = fixture(name).event
-    for nobody in (..., None, {}, {"id": None}, {"id": 0}, {"id": 2**64}, 7):
-        assert asks(event, changed(name, installation=nobody)) == ()
+    for absent in (..., None, {}, {"id": None}, {"id": 0}, {"id": 2**64}, 7):
+        assert effects(event, changed(name, installation=absent)) == ()
 
 
 def test_payloads_of_old_servers_are_read() -> None:
     old = fixture("push").payload["repository"] | {"owner": {"name": "larkfield", "email": "x@example.com"}}
     body = changed("push", repository=old, commits=[{"added": [".greenroom.yml"]}], ref="refs/heads/main")
-    [ask] = asks("push", body)
-    assert isinstance(ask, ConfigurationChanged)
-    assert ask.repository.owner == "larkfield"
+    [effect] = effects("push", body)
+    assert isinstance(effect, ConfigurationChanged)
+    assert effect.repository.owner == "larkfield"
     # An installation lists its repositories without owners.
-    [named] = asks("installation", changed("installation.created"))
+    [named] = effects("installation", changed("installation.created"))
     assert isinstance(named, ResyncRequested)
     assert named.repository.full_name == "larkfield/greengrocer"
 
@@ -197,14 +197,16 @@ def test_body_that_is_not_an_object_is_invalid(body: bytes) -> None:
 def test_lone_surrogates_and_long_numbers_are_read() -> None:
     body = fixture("pull_request.opened").body.replace(b"Sell quince", b"\\ud83d half", 1)
     body = body.replace(b'"comments": 0', b'"comments": ' + b"9" * 5000)
-    assert asks("pull_request", body) == asks("pull_request", fixture("pull_request.opened").body)
+    assert effects("pull_request", body) == effects("pull_request", fixture("pull_request.opened").body)
 
 
 @pytest.mark.parametrize("field", ["action", "number", "check_run", "repository"])
 def test_field_with_a_lone_surrogate_counts_as_absent(field: str) -> None:
     wrong = changed("pull_request.opened", **{field: "\ud83d"})
     assert b"\\ud83d" in wrong
-    assert asks("pull_request", wrong) == asks("pull_request", changed("pull_request.opened", **{field: ...}))
+    assert effects("pull_request", wrong) == effects(
+        "pull_request", changed("pull_request.opened", **{field: ...})
+    )
 
 
 _JSON: some.SearchStrategy[Any] = some.recursive(
@@ -220,7 +222,7 @@ _JSON: some.SearchStrategy[Any] = some.recursive(
 
 @given(name=some.sampled_from(sorted(EFFECT_READERS)), data=some.data())
 def test_field_of_another_type_counts_as_absent(name: str, data: some.DataObject) -> None:
-    """Wherever the strange value stands, whole and sensible asks come out, or none."""
+    """A value of another type anywhere gives complete effects or none."""
     payload = fixture(name).payload
     place: Any = payload
     while True:
@@ -229,17 +231,17 @@ def test_field_of_another_type_counts_as_absent(name: str, data: some.DataObject
             break
         place = place[key]
     place[key] = data.draw(_JSON)
-    for ask in asks(fixture(name).event, json.dumps(payload).encode()):
-        assert_sensible(ask)
+    for effect in effects(fixture(name).event, json.dumps(payload).encode()):
+        assert_sensible(effect)
 
 
 @given(event=some.sampled_from(sorted({name.partition(".")[0] for name in EFFECT_READERS})), value=_JSON)
 def test_any_object_is_read(event: str, value: Any) -> None:
     try:
-        found = asks(event, json.dumps({"action": "opened", "repository": value, "x": value}).encode())
+        result = effects(event, json.dumps({"action": "opened", "repository": value, "x": value}).encode())
     except InvalidPayload:
-        raise AssertionError(f"{value!r} stands in an object") from None
-    assert found == ()
+        raise AssertionError(f"{value!r} is inside an object") from None
+    assert result == ()
 
 
 @given(body=some.binary(max_size=300))
@@ -248,9 +250,9 @@ def test_any_bytes_are_read_or_invalid(body: bytes) -> None:
         parse_delivery("pull_request", "guid", body, NOW)
 
 
-def assert_sensible(ask: WebhookEffect) -> None:
-    """What the store can take."""
-    match ask:
+def assert_sensible(effect: WebhookEffect) -> None:
+    """Fails unless the store accepts every value of the effect."""
+    match effect:
         case CommitStatusChanged(repository_id, sha):
             assert 0 < repository_id < 2**63
             assert len(sha) in (40, 64)
@@ -265,7 +267,7 @@ def assert_sensible(ask: WebhookEffect) -> None:
         case PullRequestHint(_, number, head, _):
             assert 0 < number < 2**31
             assert head is None or len(head) in (40, 64)
-    repository = ask.repository
+    repository = effect.repository
     assert 0 < repository.id < 2**63
     assert 0 < repository.installation_id < 2**63
     for text in (repository.owner, repository.name):

@@ -128,7 +128,7 @@ def test_public_address_is_globally_reachable_unicast(address: IPv4Address | IPv
 
 
 @given(st.ip_addresses())
-def test_closed_networks_contain_every_address_that_is_not_public(address: IPv4Address | IPv6Address) -> None:
+def test_closed_networks_contain_every_nonpublic_address(address: IPv4Address | IPv6Address) -> None:
     covered = any(address in ip_network(network) for network in closed_networks(address.version))
     (part,) = [parse_network(str(address))]
     if part.version == address.version:

@@ -1,4 +1,4 @@
-"""What the page, the command line and `/why` tell of an environment."""
+"""The view of an environment that pages, the command line and `/why` show."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -43,7 +43,7 @@ def environment(status: Status, attempt: Attempt | None = None, repository: Repo
     )
 
 
-def at_work(state: EnvironmentState, cause: StatusMessage | None = None) -> Status:
+def in_progress(state: EnvironmentState, cause: StatusMessage | None = None) -> Status:
     started = NOW - timedelta(seconds=5)
     phases = {
         Phase.CONFIGURATION: PhaseRecord(started, started + timedelta(seconds=1)),
@@ -54,8 +54,8 @@ def at_work(state: EnvironmentState, cause: StatusMessage | None = None) -> Stat
     )
 
 
-def test_phases_are_told_from_the_first_to_those_that_are_ahead() -> None:
-    steps = environment_view(environment(at_work(EnvironmentState.PENDING)), (), None, NOW).steps
+def test_steps_list_all_phases_in_order() -> None:
+    steps = environment_view(environment(in_progress(EnvironmentState.PENDING)), (), None, NOW).steps
     assert [step.phase for step in steps] == list(Phase)
     assert [(step.state, step.seconds) for step in steps[:3]] == [
         (StepState.DONE, 1.0),
@@ -64,50 +64,52 @@ def test_phases_are_told_from_the_first_to_those_that_are_ahead() -> None:
     ]
 
 
-def test_the_phase_that_stopped_says_how() -> None:
-    for state, told in (
+def test_stopped_phase_is_waiting_or_failed() -> None:
+    for state, expected in (
         (EnvironmentState.WAITING, StepState.WAITING),
         (EnvironmentState.FAILED, StepState.FAILED),
     ):
-        assert environment_view(environment(at_work(state)), (), None, NOW).steps[1].state is told
+        assert environment_view(environment(in_progress(state)), (), None, NOW).steps[1].state is expected
 
 
-def test_what_runs_is_never_taken_for_what_is_wanted() -> None:
-    told = environment_view(environment(at_work(EnvironmentState.PENDING)), (), None, NOW)
-    assert headline(told) == "bbbbbbb is being deployed. aaaaaaa still runs."
+def test_headline_separates_desired_and_live_commit() -> None:
+    view = environment_view(environment(in_progress(EnvironmentState.PENDING)), (), None, NOW)
+    assert headline(view) == "bbbbbbb is being deployed. aaaaaaa still runs."
 
 
-def test_a_wait_is_told_before_it_is_worth_a_word_on_the_pull_request() -> None:
+def test_short_wait_is_shown_before_it_is_a_cause() -> None:
     short = StatusMessage("Waiting for Deployment shop.", until=NOW + timedelta(minutes=10))
-    told = environment_view(
-        environment(at_work(EnvironmentState.PENDING), Attempt(wait=short)), (), None, NOW
+    view = environment_view(
+        environment(in_progress(EnvironmentState.PENDING), Attempt(wait=short)), (), None, NOW
     )
-    assert told.wait == short
-    assert told.cause is None
+    assert view.wait == short
+    assert view.cause is None
     long = StatusMessage("Waiting for the image.", until=NOW + timedelta(hours=1))
-    assert environment_view(environment(at_work(EnvironmentState.WAITING, long)), (), None, NOW).wait == long
+    assert (
+        environment_view(environment(in_progress(EnvironmentState.WAITING, long)), (), None, NOW).wait == long
+    )
 
 
-def test_runs_that_do_not_get_through_are_told() -> None:
+def test_last_error_counts_failed_runs() -> None:
     work = ScheduledWork(False, NOW, 3, "GitHub cannot be reached.")
     assert last_error(work) == "The last run failed (3 times in a row): GitHub cannot be reached."
     assert last_error(None) == ""
 
 
-def test_decisions_are_passed_on_as_they_were_written() -> None:
-    decision = Decision(KEY, NOW, "opened", "bbbbbbb is wanted")
+def test_decisions_are_unchanged() -> None:
+    decision = Decision(KEY, NOW, "opened", "Deploying bbbbbbb.")
     assert environment_view(
-        environment(at_work(EnvironmentState.PENDING)), [decision], None, NOW
+        environment(in_progress(EnvironmentState.PENDING)), [decision], None, NOW
     ).decisions == (decision,)
 
 
-def test_an_environment_is_called_by_key_or_by_name() -> None:
+def test_environment_is_selected_by_key_or_name() -> None:
     status = Status(EnvironmentState.READY)
-    one, other = environment(status), environment(status, repository=Repository(9, 2, "umbrella", "shop"))
-    known = [one, other]
-    assert matching_environments("preview/7/7", known) == [one]
-    assert matching_environments("Acme/Shop#7", known) == [one]
-    assert matching_environments("shop#7", known) == known
-    assert matching_environments("shop", known) == matching_environments("#7", known) == []
-    stage = replace(one, key=EnvironmentKey(EnvironmentKind.STAGE, 7, "staging"))
+    acme, umbrella = environment(status), environment(status, repository=Repository(9, 2, "umbrella", "shop"))
+    environments = [acme, umbrella]
+    assert matching_environments("preview/7/7", environments) == [acme]
+    assert matching_environments("Acme/Shop#7", environments) == [acme]
+    assert matching_environments("shop#7", environments) == environments
+    assert matching_environments("shop", environments) == matching_environments("#7", environments) == []
+    stage = replace(acme, key=EnvironmentKey(EnvironmentKind.STAGE, 7, "staging"))
     assert display_name(stage) == "acme/shop:staging"

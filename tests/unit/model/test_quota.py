@@ -1,4 +1,4 @@
-"""Whose turn it is: first come, first served, under every cap."""
+"""The queue is first come, first served under every cap."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def preview(
     return Candidate(name, repository, author, NOON + timedelta(minutes=minute), admission)
 
 
-def test_without_caps_everybody_may_start() -> None:
-    everybody = [preview(str(number), QUEUED, number) for number in range(50)]
-    assert all(queue_position(each.key, everybody, Caps()) is None for each in everybody)
+def test_no_caps_means_no_queue() -> None:
+    queue = [preview(str(number), QUEUED, number) for number in range(50)]
+    assert all(queue_position(candidate.key, queue, Caps()) is None for candidate in queue)
 
 
-def test_who_came_first_starts_first() -> None:
+def test_first_in_the_queue_starts_first() -> None:
     queue = [preview("a", ADMITTED), preview("c", QUEUED, 3), preview("b", QUEUED, 2)]
     assert queue_position("b", queue, Caps(installation=2)) is None
     assert queue_position("c", queue, Caps(installation=2)) == QueuePosition(1, Scope.INSTALLATION, 2, 2)
     assert queue_position("c", queue, Caps(installation=1)) == QueuePosition(2, Scope.INSTALLATION, 1, 1)
 
 
-def test_who_waits_for_a_cap_of_his_own_holds_up_nobody_else() -> None:
+def test_author_cap_does_not_block_other_authors() -> None:
     queue = [
         preview("running", ADMITTED, author="ada"),
         preview("hers", QUEUED, 1, author="Ada"),
@@ -53,7 +53,7 @@ def test_who_waits_for_a_cap_of_his_own_holds_up_nobody_else() -> None:
     assert queue_position("his", queue, caps) is None
 
 
-def test_a_repository_has_its_own_cap() -> None:
+def test_repository_has_its_own_cap() -> None:
     queue = [
         preview("a", ADMITTED, repository=1),
         preview("b", QUEUED, 1, repository=1),
@@ -63,14 +63,14 @@ def test_a_repository_has_its_own_cap() -> None:
     assert queue_position("c", queue, Caps(repository=1)) is None
 
 
-def test_the_narrowest_full_cap_is_told() -> None:
+def test_narrowest_full_cap_is_reported() -> None:
     queue = [preview("a", ADMITTED), preview("b", QUEUED, 1)]
-    told = queue_position("b", queue, Caps(1, 1, 1))
-    assert told is not None
-    assert told.scope is Scope.AUTHOR
+    position = queue_position("b", queue, Caps(1, 1, 1))
+    assert position is not None
+    assert position.scope is Scope.AUTHOR
 
 
-def test_a_lowered_cap_takes_no_place_away() -> None:
+def test_lowered_cap_revokes_no_slot() -> None:
     queue = [preview("a", ADMITTED), preview("b", ADMITTED), preview("c", QUEUED, 1)]
     assert queue_position("a", queue, Caps(installation=1)) is None
     assert queue_position("c", queue, Caps(installation=1)) == QueuePosition(1, Scope.INSTALLATION, 2, 1)
@@ -93,22 +93,23 @@ previews = st.lists(
 
 
 @given(caps, previews)
-def test_letting_in_whoever_may_come_never_exceeds_a_cap_and_leaves_no_place_empty(
+def test_admission_fills_every_slot_within_the_caps(
     caps: Caps, drawn: list[tuple[str, int, Admission]]
 ) -> None:
-    everybody = {
+    candidates = {
         str(index): preview(str(index), QUEUED, index, author, repository)
         for index, (author, repository, _) in enumerate(drawn)
     }
-    for key in reversed(everybody):  # workers come in any order
-        if queue_position(key, everybody.values(), caps) is None:
-            everybody[key] = replace(everybody[key], admission=ADMITTED)
-    admitted = [each for each in everybody.values() if each.admission is ADMITTED]
-    for each in everybody.values():
-        for scope in each.scopes:
+    for key in reversed(candidates):  # workers come in any order
+        if queue_position(key, candidates.values(), caps) is None:
+            candidates[key] = replace(candidates[key], admission=ADMITTED)
+    admitted = [candidate for candidate in candidates.values() if candidate.admission is ADMITTED]
+    for candidate in candidates.values():
+        for scope in candidate.scopes:
             cap = caps.of(scope[0])
             assert cap is None or sum(scope in other.scopes for other in admitted) <= cap
-        assert each in admitted or queue_position(each.key, everybody.values(), caps) is not None
+        position = queue_position(candidate.key, candidates.values(), caps)
+        assert candidate in admitted or position is not None
 
 
 queues = st.lists(
@@ -119,7 +120,7 @@ queues = st.lists(
 
 
 @given(caps, queues, st.data())
-def test_departure_leaves_no_slot_empty_and_no_shown_position_outdated(
+def test_departure_fills_the_slot_and_updates_positions(
     caps: Caps, drawn: list[tuple[str, int, Admission]], data: st.DataObject
 ) -> None:
     candidates = {
