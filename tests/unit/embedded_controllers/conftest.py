@@ -1,4 +1,4 @@
-"""An API server with controllers, and a kubelet that runs nothing but says that it does.
+"""An API server with controllers, and a fake kubelet that only sets the status of pods.
 
 Every test runs on the embedded API server with our controllers and, where there is one, on the real control
 plane with Kubernetes' own: where they differ, ours are wrong.
@@ -28,12 +28,12 @@ from bot.embedded.reconciler import Reconciler
 from bot.model.errors import Unavailable
 from tests.kubernetes.control_plane import control_plane
 
-PLACES = ["embedded", pytest.param("real", marks=pytest.mark.cluster)]
+SERVERS = ["embedded", pytest.param("real", marks=pytest.mark.cluster)]
 
 
 @dataclass
 class Kubelet:
-    """Binds every pod; its `fate` says what becomes of it: Running, Succeeded, Failed or Stuck."""
+    """Binds every pod; `fate` is its result: Running, Succeeded, Failed or Stuck."""
 
     client: KubernetesApi
     namespace: str
@@ -87,7 +87,7 @@ class Kubelet:
 
 @dataclass
 class Cluster:
-    """What a test holds in hand."""
+    """An API server with a kubelet and a namespace for one test."""
 
     client: KubernetesApi
     kubelet: Kubelet
@@ -114,7 +114,7 @@ def real() -> Iterator[Path]:
         yield plane.kubeconfig
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=SERVERS)
 async def cluster(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Cluster]:
     if request.param == "real":
         async with (

@@ -41,7 +41,7 @@ def test_rollout_limits(spec: dict[str, object], expected: Limits) -> None:
         (Size("new", 4, 4), [Size("old", 1, 1)], {"old": 0}),
         (Size("new", 4, 4), [], {}),
         (Size("new", 6, 6), [], {"new": 4}),
-        # What does not answer goes first, whatever its age.
+        # Unready pods are deleted first, at any age.
         (Size("new", 1, 0), [Size("older", 3, 3), Size("broken", 1, 0)], {"broken": 0}),
     ],
 )

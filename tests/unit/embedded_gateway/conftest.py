@@ -36,7 +36,7 @@ http.server.ThreadingHTTPServer((os.environ["HOST"], 28080), Handler).serve_fore
 
 
 @dataclass(frozen=True)
-class Street:
+class GatewayHarness:
     """A world with a gateway for `*.localhost` and shops behind it."""
 
     world: World
@@ -44,7 +44,7 @@ class Street:
     http: httpx.AsyncClient
 
     async def shop(self, name: str) -> None:
-        """A Deployment and a Service that tells its name."""
+        """Creates a Deployment and a Service whose responses contain the name."""
         image = await self.world.image({"show.py": SHOW}, ["python", "show.py"])
         main = {"name": "main", "image": image, "env": [{"name": "NAME", "value": name}]}
         probe = {"tcpSocket": {"port": 28080}}
@@ -66,23 +66,27 @@ class Street:
         return f"{name}.{self.world.namespace}.localhost"
 
     async def route(self, name: str, *rules: Object) -> Object:
-        """A route for the hostname of that name, once the gateway has judged it."""
+        """A route for the hostname of that name, once the gateway has set its status."""
         parent = {"name": "public"}
         spec = {"parentRefs": [parent], "hostnames": [self.hostname(name)], "rules": list(rules)}
         await self.world.create(HTTP_ROUTE, name, spec=spec)
-        return await self.world.until(HTTP_ROUTE, name, lambda item: bool(parents(item)), "judged")
+        return await self.world.until(
+            HTTP_ROUTE, name, lambda item: bool(parents(item)), "in a parent's status"
+        )
 
-    async def ask(self, name: str, path: str = "/", method: str = "GET", **request: Any) -> httpx.Response:
-        """What the gateway answers for a name."""
-        headers = {"Host": f"{self.hostname(name)}:{self.gateway.port}", **request.pop("headers", {})}
+    async def request(
+        self, name: str, path: str = "/", method: str = "GET", **options: Any
+    ) -> httpx.Response:
+        """The gateway's response for a name."""
+        headers = {"Host": f"{self.hostname(name)}:{self.gateway.port}", **options.pop("headers", {})}
         url = f"http://127.0.0.1:{self.gateway.port}{path}"
-        return await self.http.request(method, url, headers=headers, **request)
+        return await self.http.request(method, url, headers=headers, **options)
 
     async def opened(self, name: str, answers_in_a_row: int = 1) -> None:
         """Return once a shop's pods are known to the gateway, which is shortly after they are ready."""
 
         async def answers() -> bool:
-            return {(await self.ask(name)).status_code for _ in range(answers_in_a_row)} == {200}
+            return {(await self.request(name)).status_code for _ in range(answers_in_a_row)} == {200}
 
         await eventually(answers)
 
@@ -91,32 +95,35 @@ def parents(route: Object) -> list[Object]:
     return list((route.get("status") or {}).get("parents") or [])
 
 
-def verdict(route: Object, kind: str) -> tuple[str, str, str]:
+def parent_condition(route: Object, kind: str) -> tuple[str, str, str]:
     """Status, reason and message of a condition of the route's first parent."""
     value = condition({"status": parents(route)[0]}, kind)
     return value["status"], value["reason"], value["message"]
 
 
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
-async def street(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Street]:
+async def harness(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[GatewayHarness]:
     if request.param == "real":
         kubeconfig = request.getfixturevalue("real_kubeconfig")
-        async with await connect(kubeconfig, user_agent="test") as client, _street(client, tmp_path) as made:
-            yield made
+        async with (
+            await connect(kubeconfig, user_agent="test") as client,
+            _harness(client, tmp_path) as harness,
+        ):
+            yield harness
     else:
-        async with embedded_cluster(tmp_path) as client, _street(client, tmp_path) as made:
-            yield made
+        async with embedded_cluster(tmp_path) as client, _harness(client, tmp_path) as harness:
+            yield harness
 
 
 @contextlib.asynccontextmanager
-async def _street(client: KubernetesApi, folder: Path) -> AsyncIterator[Street]:
+async def _harness(client: KubernetesApi, folder: Path) -> AsyncIterator[GatewayHarness]:
     async with make_world(client, folder) as world, Gateway(client) as gateway:
         body = {"metadata": {"name": "test"}, "spec": {"controllerName": CONTROLLER_NAME}}
         kind = {"apiVersion": GATEWAY_CLASS.api_version, "kind": "GatewayClass"}
         await client.apply({**kind, **body})
         listener = {"name": "http", "port": 80, "protocol": "HTTP", "hostname": "*.localhost"}
-        rooms = {"namespaces": {"from": "All"}}
-        spec = {"gatewayClassName": "test", "listeners": [{**listener, "allowedRoutes": rooms}]}
+        allowed = {"namespaces": {"from": "All"}}
+        spec = {"gatewayClassName": "test", "listeners": [{**listener, "allowedRoutes": allowed}]}
         await world.create(GATEWAY, "public", spec=spec)
         async with httpx.AsyncClient(trust_env=False) as http:
-            yield Street(world, gateway, http)
+            yield GatewayHarness(world, gateway, http)

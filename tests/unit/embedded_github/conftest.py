@@ -1,4 +1,4 @@
-"""A running GitHub with one organisation, two people and one repository."""
+"""A running GitHub with one organisation, two users and one repository."""
 
 from __future__ import annotations
 

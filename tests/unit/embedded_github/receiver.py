@@ -31,7 +31,7 @@ class Received:
 
 
 class Receiver:
-    """Remembers what arrives; `status` and `seconds` say how it answers."""
+    """Records deliveries; responds with `status` after `seconds`."""
 
     def __init__(self) -> None:
         self.received: list[Received] = []

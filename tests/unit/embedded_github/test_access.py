@@ -49,7 +49,7 @@ def test_credentials_are_required(github: GitHubServer, client: Client) -> None:
 def test_token_expires(github: GitHubServer, client: Client) -> None:
     github.settings.token_lifetime = timedelta(seconds=-1)
     assert client.as_app("GET", SHOP, token=client.mint()).status_code == 401
-    assert client.get(SHOP).status_code == 200  # the older one lives on
+    assert client.get(SHOP).status_code == 200  # the older one is still valid
     github.apps.revoke_tokens()
     assert client.get(SHOP).status_code == 401
 

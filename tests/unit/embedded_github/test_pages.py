@@ -1,4 +1,4 @@
-"""The pages: what people see, what they can do, and what cannot be done to them."""
+"""The pages: content, forms and protection against forgery."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_failed_delivery_can_be_redelivered(
     receiver.status = 503
     github.comments.create(SHOP, pull, "/preview", by="ben")
     github.wait_idle()
-    assert len(receiver.received) == 1  # GitHub does not try again by itself
+    assert len(receiver.received) == 1  # GitHub does not retry automatically
     failed = client.as_app("GET", "app/hook/deliveries").json()[0]
     assert (failed["status_code"], failed["status"]) == (503, "Invalid HTTP Response: 503")
 

@@ -1,4 +1,4 @@
-"""What the node decides without a cluster: environment, command, status, placement."""
+"""Decisions of the node, tested without a cluster: environment, command, status, placement."""
 
 import base64
 import sys

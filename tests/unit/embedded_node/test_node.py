@@ -1,4 +1,4 @@
-"""The node itself: how it is known, and what becomes of pods when it stops and starts again."""
+"""The node: registration, private files and restarts."""
 
 from bot.cluster.client.kinds import NODE, POD
 from bot.embedded.node import Node

@@ -1,4 +1,4 @@
-"""What becomes of a pod: it runs, says how it is, can be read, asked and stopped."""
+"""Pods: start, status, probes, logs and termination."""
 
 import json
 import time
@@ -64,7 +64,7 @@ async def test_deleted_pod_ends_gracefully(world: World) -> None:
     began = time.monotonic()
     await world.client.delete(POD, "web", world.namespace)
     await world.gone(POD, "web")
-    assert time.monotonic() - began < 2, "it ended by itself, not by force"
+    assert time.monotonic() - began < 2, "it ended on SIGTERM, not SIGKILL"
     await world.wait_for_event("web", "Killing", "Stopping container main")
 
 
@@ -73,7 +73,7 @@ async def test_pod_that_ignores_sigterm_is_killed(world: World) -> None:
     image = await world.image({"deaf.py": deaf}, ["python", "-u", "deaf.py"])
     await world.pod("deaf", image, spec={"terminationGracePeriodSeconds": 1})
     await world.until(POD, "deaf", running)
-    await eventually(lambda: says(world, "deaf", "deaf"))
+    await eventually(lambda: log_contains(world, "deaf", "deaf"))
     began = time.monotonic()
     await world.client.delete(POD, "deaf", world.namespace)
     await world.gone(POD, "deaf")
@@ -271,7 +271,7 @@ async def test_logs_have_limits_timestamps_and_follow(world: World) -> None:
     assert stamped[4] == "-"
 
 
-async def says(world: World, pod: str, text: str) -> bool:
+async def log_contains(world: World, pod: str, text: str) -> bool:
     return text in await world.log(pod)
 
 

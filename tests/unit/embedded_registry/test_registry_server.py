@@ -1,4 +1,4 @@
-"""The embedded registry answers as the distribution specification says, and builds reproducibly."""
+"""The embedded registry follows the distribution specification and builds reproducibly."""
 
 from __future__ import annotations
 
