@@ -53,7 +53,7 @@ async def bench() -> Figures:
         worker = _worker(store, app)
         worker.start()
         rounds = [await _round(store, github, usable) for _ in range(2)]
-        found = len(await store.environments.repositories(frozenset(EnvironmentState)))
+        repositories = len(await store.environments.repositories(frozenset(EnvironmentState)))
         await worker.drain(10)
         await app.close()
         await store.close()
@@ -64,7 +64,9 @@ async def bench() -> Figures:
         ("calls per hour at the default interval", [str(_counted(c) * _ROUNDS_PER_HOUR) for _, c in rounds]),
     ):
         figures.rows.append((title, *values))
-    figures.goals.append(Goal("repositories whose pull request was found", found, usable, at_least=True))
+    figures.goals.append(
+        Goal("repositories whose pull request was found", repositories, usable, at_least=True)
+    )
     slowest = max(seconds for seconds, _ in rounds)
     figures.goals.append(Goal("seconds of a round", slowest, INTERVAL.total_seconds()))
     calls = _counted(rounds[1][1]) * _ROUNDS_PER_HOUR / usable

@@ -112,7 +112,7 @@ def attacks(own: str, other: str, plain: str, half: str) -> list[Attack]:
             Attack(f"exec in {namespace}", "POST", f"{path}/pods/a/exec?command=sh"),
             Attack(f"token of {namespace}", "POST", f"{path}/serviceaccounts/default/token", {}),
         ]
-    immortal = ("kube-system", "default")  # Kubernetes refuses to delete these, whoever asks
+    immortal = ("kube-system", "default")  # Kubernetes never deletes these
     listed += [
         Attack(f"delete {namespace}", "DELETE", f"/api/v1/namespaces/{namespace}", only=OWNED)
         for namespace in foreign

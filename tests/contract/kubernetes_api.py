@@ -26,7 +26,7 @@ APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
-PLACES = ["embedded", pytest.param("real", marks=pytest.mark.cluster)]
+SERVERS = ["embedded", pytest.param("real", marks=pytest.mark.cluster)]
 
 
 @dataclass

@@ -254,7 +254,7 @@ async def test_prune_deletes_only_dropped_objects(harness: Harness):
     assert await names(HTTP_ROUTE) == ["greenroom-route"]
 
 
-async def test_withdraw_deletes_what_a_release_is_not_given(harness: Harness):
+async def test_withdraw_deletes_withheld_objects(harness: Harness):
     await harness.prepare()
     given = harness.render(*EVERYTHING, config={"B": "2"}, secrets="digest")
     await harness.apply(given)
@@ -266,12 +266,12 @@ async def test_withdraw_deletes_what_a_release_is_not_given(harness: Harness):
         await harness.workloads.withdraw(harness.namespace, harness.key, bundle, open_fence, fork=fork)
         withheld = (CONFIG_MAP, kinds.ROLE, kinds.ROLE_BINDING, SECRET, SERVICE_ACCOUNT)
         lists = [await harness.observer.list(kind, harness.namespace) for kind in withheld]
-        found = {
+        present = {
             f"{kind.name}/{live['metadata']['name']}"
             for kind, objects in zip(withheld, lists, strict=True)
             for live in objects.items
         }
-        return found - {"ConfigMap/kube-root-ca.crt", "RoleBinding/greenroom", "ServiceAccount/default"}
+        return present - {"ConfigMap/kube-root-ca.crt", "RoleBinding/greenroom", "ServiceAccount/default"}
 
     everything = await withdraw(given, fork=False)
     assert "Secret/greenroom-secrets" in everything

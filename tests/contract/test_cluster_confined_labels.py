@@ -87,10 +87,10 @@ async def account(harness: Harness) -> AsyncIterator[Account]:
 
 
 async def test_policy_decides_every_creation(account: Account):
-    wanted = list(combinations("preview.1.1"))
-    allowed = await asyncio.gather(*(account.create(labels) for labels in wanted))
+    created = list(combinations("preview.1.1"))
+    allowed = await asyncio.gather(*(account.create(labels) for labels in created))
     assert dict(enumerate(allowed)) == {
-        index: is_allowed(None, labels) for index, labels in enumerate(wanted)
+        index: is_allowed(None, labels) for index, labels in enumerate(created)
     }
 
 

@@ -1,4 +1,4 @@
-"""What the bot's account cannot do, with exactly the rights and the policy of deploy/."""
+"""Limits of the bot's account under the rights and the policy of deploy/."""
 
 from __future__ import annotations
 
@@ -124,13 +124,13 @@ async def test_each_validation_of_the_policy_is_needed(site: Site, removed: int)
     [body, _] = policy(APP_ID)
     weaker = copy.deepcopy(body)
     del weaker["spec"]["validations"][removed]
-    wanted = [attack for attack in site.attacks if attack.only == removed]
-    assert wanted
+    selected = [attack for attack in site.attacks if attack.only == removed]
+    assert selected
     try:
         await site.harness.observer.patch(POLICIES, "greenroom", weaker)
 
         async def passed() -> bool:
-            return not [attack for attack in wanted if await site.refused(attack)]
+            return not [attack for attack in selected if await site.refused(attack)]
 
         await eventually(passed)
         others = [attack for attack in site.attacks if attack.only != removed]
@@ -139,6 +139,6 @@ async def test_each_validation_of_the_policy_is_needed(site: Site, removed: int)
         await site.harness.observer.patch(POLICIES, "greenroom", body)
 
     async def restored() -> bool:
-        return all([await site.refused(attack) for attack in wanted])
+        return all([await site.refused(attack) for attack in selected])
 
     await eventually(restored)

@@ -32,8 +32,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 
 def find(objects: list[dict[str, Any]], kind: str, name: str) -> dict[str, Any]:
-    [found] = [item for item in objects if (item["kind"], item["metadata"]["name"]) == (kind, name)]
-    return {key: value for key, value in found.items() if key != "metadata"}
+    [body] = [item for item in objects if (item["kind"], item["metadata"]["name"]) == (kind, name)]
+    return {key: value for key, value in body.items() if key != "metadata"}
 
 
 def test_guide_installs_the_tested_rights_and_policy(installed: list[dict[str, Any]]):

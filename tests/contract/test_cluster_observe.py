@@ -81,10 +81,11 @@ async def test_environment_becomes_ready_and_serves_its_release(running: Running
     assert not await harness.health.old_pods(harness.namespace, bundle.release.id)
     objects = [manifest for wave in bundle.waves.values() for manifest in wave]
     containers = await harness.health.running(harness.namespace, objects)
-    assert {(each.image, each.expected, each.digest) for each in containers} == {
+    assert {(container.image, container.expected, container.digest) for container in containers} == {
         (image.reference, image.reference, image.digest)
     }
-    assert {each.expected for each in await harness.health.running(harness.namespace, [])} == {""}
+    undeclared = await harness.health.running(harness.namespace, [])
+    assert {container.expected for container in undeclared} == {""}
 
 
 async def test_push_replaces_pods_and_keeps_the_seed(running: Running):

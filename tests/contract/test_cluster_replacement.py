@@ -122,7 +122,7 @@ async def test_volume_claim_is_never_replaced(harness: Harness) -> None:
     assert "deletionTimestamp" not in now["metadata"]
 
 
-async def test_claims_survive_a_stateful_set_that_would_delete_them(harness: Harness) -> None:
+async def test_claims_survive_replacement_of_their_stateful_set(harness: Harness) -> None:
     await harness.prepare()
     await harness.apply(render(harness, with_claims("1Gi")))
     owner = await harness.observer.get(STATEFUL_SET, "db", harness.namespace)

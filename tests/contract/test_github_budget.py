@@ -1,4 +1,4 @@
-"""Calls to GitHub stay few with many installations, ended Deployments and pull requests that are gone."""
+"""Calls to GitHub stay few with many installations, ended Deployments and invisible pull requests."""
 
 from __future__ import annotations
 
@@ -119,9 +119,7 @@ async def test_unsuspended_installation_is_used_at_once(harness: GitHubHarness) 
     assert (await harness.pull()).number == 1
 
 
-async def test_pull_request_that_github_does_not_show_is_read_less_and_less_often(
-    tmp_path: Path, clock: ManualClock
-) -> None:
+async def test_invisible_pull_request_is_read_with_backoff(tmp_path: Path, clock: ManualClock) -> None:
     store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
     await store.migrate()
     simulation = Simulation(store, clock, Policy(default_ttl=timedelta(days=14)))

@@ -51,9 +51,7 @@ def _last_effects(harness: GitHubHarness) -> tuple[Delivery, Sequence[WebhookEff
 
 
 @pytest.mark.parametrize("delivered", [True, False])
-async def test_accepted_permission_counts_without_waiting_for_the_token(
-    harness: GitHubHarness, delivered: bool
-) -> None:
+async def test_accepted_permission_takes_effect_at_once(harness: GitHubHarness, delivered: bool) -> None:
     apps, installation = harness.github.apps, harness.repository.installation_id
     granted = dict(apps.app.permissions)
     apps.set_permissions({name: level for name, level in granted.items() if name != "statuses"})

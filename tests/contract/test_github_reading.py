@@ -59,7 +59,7 @@ async def test_missing_objects_differ_from_invisible_ones(harness: GitHubHarness
             await ask
 
 
-async def test_reading_a_pull_request_again_refreshes_the_configuration(harness: GitHubHarness) -> None:
+async def test_repeated_read_refreshes_the_configuration(harness: GitHubHarness) -> None:
     await harness.pull()
     assert (
         await harness.app.contents.default_branch_file(harness.repository, ".greenroom.yml") == "version: 1\n"

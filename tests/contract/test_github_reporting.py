@@ -1,4 +1,4 @@
-"""What people see on a pull request, on a GitHub that answers over HTTP, dies and forgets answers."""
+"""Reports on a pull request, on a GitHub that answers over HTTP, crashes and loses responses."""
 
 from __future__ import annotations
 
@@ -248,7 +248,7 @@ class _Killed(BaseException):
 
 @pytest.mark.parametrize("survives", [0, 1])
 async def test_crash_around_a_write_creates_no_duplicate(harness: GitHubHarness, survives: int) -> None:
-    """Either before the first write, or after it and before its answer was remembered."""
+    """Either before the first write, or after it and before its response was stored."""
     pull = await harness.pull()
     remembered, save = 0, harness.save
 
@@ -262,7 +262,7 @@ async def test_crash_around_a_write_creates_no_duplicate(harness: GitHubHarness,
     harness.save = dying  # type: ignore[method-assign]  # the store that dies
     with pytest.raises(_Killed):
         await harness.report(pull, ready(pull.head_sha))
-    harness.save = save  # type: ignore[method-assign]  # the one that lives
+    harness.save = save  # type: ignore[method-assign]  # the running one
     await harness.restart()
     await harness.report(pull, ready(pull.head_sha))
     assert harness.checks(pull.head_sha) == {PREVIEW: "success"}

@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.contract.kubernetes_api import MERGE, PLACES, Api, Json, config_map, deployment, opened
+from tests.contract.kubernetes_api import MERGE, SERVERS, Api, Json, config_map, deployment, opened
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=SERVERS)
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
     async with opened(request.param, request) as opened_api:
         yield opened_api

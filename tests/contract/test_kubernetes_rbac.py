@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.contract.kubernetes_api import MERGE, PLACES, Api, Json, config_map, opened
+from tests.contract.kubernetes_api import MERGE, SERVERS, Api, Json, config_map, opened
 
 RBAC = "rbac.authorization.k8s.io/v1"
 READ_PODS: Json = {"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}
@@ -31,7 +31,7 @@ def binding(name: str, role_name: str, user: str) -> Json:
     }
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=SERVERS)
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
     async with opened(request.param, request) as opened_api:
         yield opened_api

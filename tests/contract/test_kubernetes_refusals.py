@@ -1,4 +1,4 @@
-"""What is refused, and in which words: the embedded API server speaks as Kubernetes does."""
+"""Refused requests and their messages: the embedded API server answers as Kubernetes does."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.contract.kubernetes_api import MERGE, PLACES, Api, Json, config_map, deployment, opened, pod
+from tests.contract.kubernetes_api import MERGE, SERVERS, Api, Json, config_map, deployment, opened, pod
 
 APPS = "apps/v1"
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=SERVERS)
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
     async with opened(request.param, request) as value:
         yield value
@@ -181,10 +181,10 @@ async def test_pod_security_warns_about_deployments(api: Api) -> None:
 
 
 async def test_pod_needs_an_existing_service_account(api: Api) -> None:
-    answer = await api.create("pods", pod("web", serviceAccountName="nobody"))
+    answer = await api.create("pods", pod("web", serviceAccountName="absent"))
     assert answer["message"] == (
         'pods "web" is forbidden: error looking up service account '
-        f'{api.namespace}/nobody: serviceaccount "nobody" not found'
+        f'{api.namespace}/absent: serviceaccount "absent" not found'
     )
 
 

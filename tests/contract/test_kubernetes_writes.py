@@ -9,7 +9,7 @@ import pytest
 from tests.contract.kubernetes_api import (
     JSON_PATCH,
     MERGE,
-    PLACES,
+    SERVERS,
     STRATEGIC,
     Api,
     Json,
@@ -22,7 +22,7 @@ from tests.contract.kubernetes_api import (
 APPS = "apps/v1"
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=SERVERS)
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
     async with opened(request.param, request) as value:
         yield value

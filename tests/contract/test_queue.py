@@ -72,7 +72,7 @@ async def test_woken_keys_are_stored_by_the_next_claim(store: Store) -> None:
     assert store.transactions.total() == before + 3
 
 
-async def test_key_that_was_woken_in_its_run_runs_once_more(store: Store, clock: ManualClock) -> None:
+async def test_key_woken_during_its_run_runs_once_more(store: Store, clock: ManualClock) -> None:
     await store.queue.enqueue([A])
     for again_at, pause in ((None, 1), (clock() + timedelta(seconds=20), 0)):
         [claim] = await store.queue.claim("me", 1, 30)

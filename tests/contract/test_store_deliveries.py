@@ -260,7 +260,7 @@ async def test_extreme_values_are_stored(store: Store, clock: ManualClock) -> No
 
 
 async def test_delivery_that_fails_does_not_fail_others(store: Store, clock: ManualClock) -> None:
-    """Intake lets no such thing through; the store stands up to it all the same."""
+    """Intake rejects such values; the store must accept them without an error."""
     unfit = PullRequestHint(Repository(2**70, 1, "acme", "shop"), 1, FIRST, True)
     results = await asyncio.gather(
         deliver(store, clock, head(FIRST), guid="before"),

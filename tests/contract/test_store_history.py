@@ -64,7 +64,7 @@ async def test_deleted_environments_are_purged_after_the_retention(store: Store,
     assert [environment.key for environment in await store.environments.find()] == [key(999)]
 
 
-async def test_purge_keeps_what_can_still_matter(store: Store, clock: ManualClock) -> None:
+async def test_purge_keeps_history_in_use(store: Store, clock: ManualClock) -> None:
     await end(store, clock, 1, is_open=True, reason=EndReason.EXPIRED)
     await end(store, clock, 2, is_open=True, reason=EndReason.DESTROYED)
     await end(store, clock, 3, is_open=True, state=EnvironmentState.REFUSED, reason=EndReason.FORK)
@@ -85,9 +85,7 @@ async def test_purge_deletes_previews_of_lost_repositories(store: Store, clock: 
     assert await store.history.purge_environments(clock()) == 2
 
 
-async def test_reopened_pull_request_after_the_purge_gets_a_new_environment(
-    store: Store, clock: ManualClock
-) -> None:
+async def test_reopened_after_purge_gets_a_new_environment(store: Store, clock: ManualClock) -> None:
     await end(store, clock, 1)
     clock.advance((100 * DAY).total_seconds())
     assert await store.history.purge_environments(clock()) == 1

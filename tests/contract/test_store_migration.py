@@ -131,10 +131,10 @@ async def test_store_of_the_first_version_is_upgraded(database_url: str, clock: 
     await store.migrate()
     _texts.clear()
 
-    found = {environment.key: environment for environment in await store.environments.find()}
-    assert len(found) == 1202
+    environments = {environment.key: environment for environment in await store.environments.find()}
+    assert len(environments) == 1202
     for key, attempt, overrides in (*previews(), *stages()):
-        assert (found[key].attempt, found[key].overrides) == (attempt, overrides)
+        assert (environments[key].attempt, environments[key].overrides) == (attempt, overrides)
     assert await store.promotions.stages(SHOP.id) == [STAGE]
     assert await store.promotions.get("p1") == PROMOTION
     await store.close()

@@ -140,7 +140,7 @@ async def test_slot_survives_its_worker(store: Store, clock: ManualClock) -> Non
         assert (turn is None) is (number != 3)
 
 
-async def test_departure_wakes_only_those_that_it_affects(store: Store, clock: ManualClock) -> None:
+async def test_departure_wakes_only_affected_previews(store: Store, clock: ManualClock) -> None:
     comers = await prepared(store, clock, 1, 2)
     for number in (1, 2):
         assert await store.environments.admit(*comers[number], TWO) is None

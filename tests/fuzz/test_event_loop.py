@@ -43,7 +43,7 @@ fuzz = [pytest.mark.fuzz, pytest.mark.timeout(1800)]
 
 @pytest.fixture(autouse=True)
 def collected() -> Iterator[None]:
-    """A garbage collection of all that pytest holds is no part of an input's time."""
+    """Excludes garbage collection of pytest's objects from an input's time."""
     gc.collect()
     gc.freeze()
     yield

@@ -19,7 +19,7 @@ PROGRAMS = (*KUBERNETES, "etcd")
 
 
 class BinariesMissingError(Exception):
-    """The control plane's programs are missing; the message says how to get them."""
+    """The control plane's programs are missing; the message explains how to build them."""
 
 
 def pinned(module: str, path: str) -> str:

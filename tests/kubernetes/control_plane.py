@@ -1,7 +1,7 @@
 """A real Kubernetes control plane on loopback: etcd, kube-apiserver and kube-controller-manager.
 
-There is no scheduler and no kubelet: the embedded node binds and runs the pods. RBAC is on. Everything lives
-in one private folder and ends with the `with` block, also when it fails.
+There is no scheduler and no kubelet: the embedded node binds and runs the pods. RBAC is on. All files are
+in one private folder, deleted at the end of the `with` block, also after errors.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _BOUND_TO_US = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(
 
 
 class StartError(Exception):
-    """A part of the control plane did not come up; the message ends with its last words."""
+    """A component of the control plane did not start; the message ends with its last output."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def _start_apiserver(parts: _Parts, folder: Path, authority: Authority, etcd: st
         service_account_key_file=str(service_key),
         service_account_signing_key_file=str(service_key),
         service_cluster_ip_range="10.96.0.0/16",
-        # Loopback is no address that other machines could use as an endpoint.
+        # Other machines cannot use a loopback address as an endpoint.
         endpoint_reconciler_type="none",
         kubelet_preferred_address_types="InternalIP",
         allow_privileged="true",

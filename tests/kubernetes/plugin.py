@@ -1,4 +1,4 @@
-"""What tests need from outside, as fixtures: the real control plane, started once, and Kustomize and Helm."""
+"""Fixtures of external programs: the real control plane, started once, and Kustomize and Helm."""
 
 import os
 from collections.abc import Iterator

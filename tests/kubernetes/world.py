@@ -63,9 +63,13 @@ class World:
         return await self.create(POD, name, spec=body)
 
     async def until(
-        self, kind: Kind, name: str, condition: Callable[[Object], bool], action: str = "as wanted"
+        self,
+        kind: Kind,
+        name: str,
+        condition: Callable[[Object], bool],
+        action: str = "in the expected state",
     ) -> Object:
-        """The object, once it is as wanted; it is watched, not polled."""
+        """The object, once it meets the condition; it is watched, not polled."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         seen: Object | None = None
         while time.monotonic() < deadline:
@@ -114,7 +118,7 @@ class World:
         return [(event["reason"], event["message"]) for event in listed.items]
 
     async def wait_for_event(self, name: str, reason: str, text: str) -> None:
-        """Return once an event about the object says so."""
+        """Return once the object has an event with this reason and text."""
 
         async def recorded() -> bool:
             return any(r == reason and text in message for r, message in await self.events(name))

@@ -16,7 +16,7 @@ _SECONDS = 10.0
 
 @dataclass
 class _Source:
-    """Changes its value with every invalidation, and delivers reads when the test says so."""
+    """Changes its value with every invalidation, and delivers reads on the test's request."""
 
     value: int = 0
     now: float = 0.0

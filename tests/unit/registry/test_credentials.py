@@ -64,8 +64,8 @@ def test_longest_path_applies(image: str, user: str | None) -> None:
         "docker.io/library": "library",
         "registry.example:5000": "port",
     }
-    found = entry({"auths": {key: login(name) for key, name in keys.items()}}, image.lower())
-    assert (found.username if isinstance(found, Login) else None) == user
+    selected = entry({"auths": {key: login(name) for key, name in keys.items()}}, image.lower())
+    assert (selected.username if isinstance(selected, Login) else None) == user
 
 
 _PATHS = st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map("/".join)
@@ -75,8 +75,8 @@ _PATHS = st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map("/".join)
 def test_no_longer_entry_exists_than_the_one_that_applies(keys: set[str], repository: str) -> None:
     config = {"auths": {f"ghcr.io/{key}": login(key) for key in keys}}
     around = [key for key in keys if f"{repository}/".startswith(f"{key}/")]
-    found = entry(config, f"ghcr.io/{repository}")
-    assert (found.username if isinstance(found, Login) else None) == max(around, key=len, default=None)
+    selected = entry(config, f"ghcr.io/{repository}")
+    assert (selected.username if isinstance(selected, Login) else None) == max(around, key=len, default=None)
 
 
 def test_forms_of_an_entry() -> None:
@@ -101,7 +101,7 @@ def test_repr_contains_no_password() -> None:
         ("[]", "not an object"),
         ('{"https://index.docker.io/v1/": {"auth": "canary"}}', "neither `auths` nor"),
         ('{"auths": ["canary"]}', "must be objects"),
-        ('{"credsStore": "desktop-of-nobody"}', "docker-credential-desktop-of-nobody is not on PATH"),
+        ('{"credsStore": "desktop-absent"}', "docker-credential-desktop-absent is not on PATH"),
         ('{"credHelpers": {"ghcr.io": "../canary"}}', "invalid name"),
         ('{"credsStore": ["canary"]}', "invalid name"),
         ('{"auths": {"ghcr.io": {}}}', "docker login ghcr.io"),

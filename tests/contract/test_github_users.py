@@ -1,4 +1,4 @@
-"""Signing in, and what people may read: at a GitHub that answers over HTTP."""
+"""Sign-in and read access of users, at a GitHub that answers over HTTP."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sign_in(harness: GitHubHarness) -> SignIn:
 
 
 async def code_for(harness: GitHubHarness, login: str) -> str:
-    """What GitHub gives a person who agreed."""
+    """The code that GitHub issues to a user who consents."""
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
     address = sign_in(harness).address(state="s", challenge=challenge, redirect_uri=BACK)
     fields = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}

@@ -1,4 +1,4 @@
-"""Watching, deleting, garbage and namespaces: the embedded API server behaves as Kubernetes does."""
+"""Watches, deletion, garbage collection and namespaces, as in Kubernetes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.contract.kubernetes_api import MERGE, PLACES, Api, Json, config_map, deployment, opened, pod
+from tests.contract.kubernetes_api import MERGE, SERVERS, Api, Json, config_map, deployment, opened, pod
 
 APPS = "apps/v1"
 
 
-@pytest.fixture(params=PLACES)
+@pytest.fixture(params=SERVERS)
 async def api(request: pytest.FixtureRequest) -> AsyncIterator[Api]:
     async with opened(request.param, request) as value:
         yield value
@@ -36,7 +36,7 @@ async def test_watch_reports_changes(api: Api) -> None:
         assert (event["type"], event["object"]["data"]) == ("MODIFIED", {"a": "2"})
         await api.call("PATCH", f"{path}/mine", {"metadata": {"labels": {"team": "ops"}}}, MERGE)
         event = await anext(events)
-        assert event["type"] == "DELETED", "what no longer matches is gone for the watcher"
+        assert event["type"] == "DELETED", "an object that no longer matches is deleted for the watcher"
 
 
 async def test_watch_without_version_lists_first(api: Api) -> None:
@@ -78,8 +78,8 @@ async def test_list_is_paged(api: Api) -> None:
 async def test_finalizer_delays_deletion(api: Api) -> None:
     path = api.path("configmaps", "held")
     await api.create("configmaps", config_map("held", finalizers=["shop.test/cleanup"]))
-    doomed = await api.call("DELETE", path)
-    assert doomed["metadata"]["deletionTimestamp"]
+    deleted = await api.call("DELETE", path)
+    assert deleted["metadata"]["deletionTimestamp"]
     refused = await api.call("PATCH", path, {"metadata": {"finalizers": ["shop.test/x"]}}, MERGE)
     assert "no new finalizers can be added if the object is being deleted" in refused["message"]
     await api.call("PATCH", path, {"metadata": {"finalizers": None}}, MERGE)
@@ -89,8 +89,8 @@ async def test_finalizer_delays_deletion(api: Api) -> None:
 async def test_scheduled_pod_waits_for_its_node(api: Api) -> None:
     path = api.path("pods", "web")
     await api.create("pods", pod("web", nodeName="somewhere"))
-    doomed = await api.call("DELETE", path, {"gracePeriodSeconds": 20})
-    assert doomed["metadata"]["deletionGracePeriodSeconds"] == 20
+    deleted = await api.call("DELETE", path, {"gracePeriodSeconds": 20})
+    assert deleted["metadata"]["deletionGracePeriodSeconds"] == 20
     assert not await api.is_gone(path)
     await api.call("DELETE", path, {"gracePeriodSeconds": 0})
     assert await api.is_gone(path)
@@ -128,8 +128,8 @@ async def test_foreground_deletion_removes_the_owner_last(api: Api) -> None:
     async def child_is_dying() -> bool:
         return "deletionTimestamp" in (await api.call("GET", child_path))["metadata"]
 
-    doomed = await api.call("DELETE", parent_path, {"propagationPolicy": "Foreground"})
-    assert doomed["metadata"]["finalizers"] == ["foregroundDeletion"]
+    deleted = await api.call("DELETE", parent_path, {"propagationPolicy": "Foreground"})
+    assert deleted["metadata"]["finalizers"] == ["foregroundDeletion"]
     await api.until(child_is_dying)
     assert not await api.is_gone(parent_path)
     await api.call("PATCH", child_path, {"metadata": {"finalizers": None}}, MERGE)
@@ -149,14 +149,14 @@ async def test_namespace_is_deleted_with_its_content(api: Api) -> None:
     namespace = f"/api/v1/namespaces/{api.namespace}"
     await api.create("deployments", deployment("shop"), APPS)
     await api.create("configmaps", config_map("held", finalizers=["shop.test/cleanup"]))
-    doomed = await api.call("DELETE", namespace)
-    assert doomed["status"]["phase"] == "Terminating"
+    deleted = await api.call("DELETE", namespace)
+    assert deleted["status"]["phase"] == "Terminating"
 
-    async def says_why() -> bool:
+    async def has_finalizers_condition() -> bool:
         conditions = (await api.call("GET", namespace))["status"].get("conditions", [])
         return any(condition["type"] == "NamespaceFinalizersRemaining" for condition in conditions)
 
-    await api.until(says_why)
+    await api.until(has_finalizers_condition)
     value = (await api.call("GET", namespace))["status"]["conditions"]
     conditions = {item["type"]: item for item in value}
     assert conditions["NamespaceContentRemaining"]["status"] == "True"
@@ -184,8 +184,8 @@ async def test_claim_in_use_is_protected(api: Api) -> None:
     volume = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
     await api.create("pods", pod("web", nodeName="somewhere", volumes=[volume]))
     path = api.path("persistentvolumeclaims", "data")
-    doomed = await api.call("DELETE", path)
-    assert doomed["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
+    deleted = await api.call("DELETE", path)
+    assert deleted["metadata"]["finalizers"] == ["kubernetes.io/pvc-protection"]
     assert not await api.is_gone(path)
     await api.call("DELETE", api.path("pods", "web"), {"gracePeriodSeconds": 0})
     await api.until(lambda: api.is_gone(path))

@@ -1,4 +1,4 @@
-"""No text on GitHub contradicts the state: after each change of an environment or a stage, all are read."""
+"""Texts on GitHub never contradict the state, after each change of an environment or a stage."""
 
 from __future__ import annotations
 
