@@ -68,20 +68,20 @@ def registry(path: str) -> Callable[[Scenario], Reached]:
 
 
 def reported(seen: Callable[[Scenario], object]) -> Callable[[Scenario], Reached]:
-    """The moment at which GitHub shows it."""
+    """Reached once GitHub shows it."""
     return lambda scenario: lambda: bool(seen(scenario))
 
 
 BOUNDARIES = {
     "when it reads the pull request": github("GET", "/pulls/1$"),
     "when it reads the configuration": github("GET", "/contents/"),
-    "when it says that it has begun": github("POST", "/graphql"),
+    "when it reports the start": github("POST", "/graphql"),
     "when it has reported the start": reported(lambda scenario: scenario.runs()),
     "when it looks for the image": registry("/manifests/"),
     "when it fetches the commit": github("GET", "/tarball/"),
     "when it makes the namespace": cluster("POST /api/v1/namespaces$"),
     "when it has made the namespace": cluster("POST /api/v1/namespaces$", after=True),
-    "when it makes the rails": cluster("PATCH .*/NAMESPACE/resourcequotas/"),
+    "when it makes the guard rails": cluster("PATCH .*/NAMESPACE/resourcequotas/"),
     "when it applies the configuration": cluster("PATCH .*/NAMESPACE/configmaps/"),
     "when it applies the data": cluster("PATCH .*/NAMESPACE/statefulsets/catalogue$"),
     "when it has applied the data": cluster("PATCH .*/NAMESPACE/statefulsets/catalogue$", after=True),

@@ -244,12 +244,12 @@ async def test_promotion_continues_after_a_freeze_or_lock(small: Scenario) -> No
         now = datetime.now(zone)
         ends = (now + timedelta(seconds=80)).replace(second=0, microsecond=0)
         window = f"from: {now - timedelta(hours=1):%Y-%m-%d %H:%M}, until: {ends:%Y-%m-%d %H:%M}"
-        freeze = f"freeze: [{{{window}, zone: {zone.key}, why: nobody is there}}]"
+        freeze = f"freeze: [{{{window}, zone: {zone.key}, why: holidays}}]"
         frozen = f"\nstages:\n  frozen: {{{freeze}}}\n  locked: {{}}\n"
         await stages.configure(frozen)
         await stages.comment(number, "/promote frozen")
         shown = f"Frozen until {ends:%d %B, %H:%M} Asia/Kolkata"
-        await stages.comment_with(number, "⏳ Release", shown, "nobody is there")
+        await stages.comment_with(number, "⏳ Release", shown, "holidays")
         await stages.comment(number, "/lock locked for 1m", by="bea")
         await stages.comment_with(number, "🔒 Locked `locked` for you")
         await stages.configure(frozen.replace("locked: {}", "locked: {automatic: true}"))
@@ -265,18 +265,18 @@ async def test_promotion_continues_after_a_freeze_or_lock(small: Scenario) -> No
 
 async def test_failed_preview_check_warns_or_blocks(small: Scenario) -> None:
     pipeline = """
-preview: {checks: [{name: tell, job: {image: hello, command: [python, -c, raise SystemExit(3)]}}]}
+preview: {checks: [{name: smoke, job: {image: hello, command: [python, -c, raise SystemExit(3)]}}]}
 stages:
   integration: {}
   staging: {preview_checks: block}
 """
     async with staged(small, pipeline) as stages:
         number = await small.open("one", small.hello("One."))
-        await small.comment_with(number, "runs, but its checks failed", "❌ `tell`")
+        await small.comment_with(number, "runs, but its checks failed", "❌ `smoke`")
         assert small.runs(small.head(number)) == ["failure"]
         assert [deployment.state for deployment in small.deployments()] == ["failure"]
         await stages.comment(number, "/promote staging")
-        await stages.comment_with(number, "rejected", "checks failed in the preview", "tell")
+        await stages.comment_with(number, "rejected", "checks failed in the preview", "smoke")
         await stages.comment(number, "/promote integration")
         await stages.comment_with(number, "is verified on **integration**", "⚠️ Checks failed in the preview")
         await small.close(number)

@@ -17,7 +17,7 @@ def relabelled(files: dict[str, bytes]) -> dict[str, bytes]:
     return {**files, path: text.replace(b"labels: {app: hello}", b"labels: " + labels)}
 
 
-async def test_changed_selector_is_replaced_in_previews_and_by_maintainers_on_stages(small: Scenario) -> None:
+async def test_changed_selector_replaces_the_object_where_allowed(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n") as stages:
         number = await small.open("one", small.hello("One."))
         await small.wait_until_ready(number)

@@ -35,12 +35,10 @@ async def test_merge_with_equal_content_is_promoted_automatically(small: Scenari
 @pytest.mark.parametrize(
     "method", ["merge", *(pytest.param(method, marks=pytest.mark.fault) for method in ("squash", "rebase"))]
 )
-async def test_merge_with_other_content_promotes_the_default_branch_build(
-    small: Scenario, method: str
-) -> None:
+async def test_changed_merge_promotes_the_default_branch_build(small: Scenario, method: str) -> None:
     async with staged(small, "\nstages:\n  integration: {automatic: true}\n") as stages:
         number = await stages.open("feature", "Ours.")
-        await small.push("main", {**await stages.files("Hello."), "NOTES": b"somebody else was here\n"})
+        await small.push("main", {**await stages.files("Hello."), "NOTES": b"a change by another author\n"})
         merge = await stages.merge(number, method)
         comment = await stages.comment_with(number, "✅ Release", "merging changed the content")
         assert merge[:7] in comment

@@ -44,7 +44,7 @@ async def test_failed_seed_is_reported_with_its_log(scenario: Scenario) -> None:
     assert "cents" in comment
 
 
-async def test_fork_runs_nothing_and_its_comment_names_who_can_allow_it(small: Scenario) -> None:
+async def test_fork_runs_nothing_and_its_comment_names_approvers(small: Scenario) -> None:
     def fork() -> int:
         github, mine = small.github, f"{small.organization}-by-mallory"
         github.repositories.fork(small.repository, by="mallory", name=mine)

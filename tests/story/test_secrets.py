@@ -25,7 +25,7 @@ preview:
   secrets: {TOKEN: 'env:CANARY', MAIL: 'kubernetes:canary-vault/mail#password'}
   checks:
     - {name: leak, http: /leak}
-    - {name: tell, job: {image: hello, command: [python, print_secrets.py]}}
+    - {name: print, job: {image: hello, command: [python, print_secrets.py]}}
 """
 SERVE = b"""
 import hashlib, os
@@ -107,9 +107,9 @@ async def canary(site: Site, vault: None) -> AsyncIterator[Scenario]:
 
 async def test_secrets_are_injected_and_never_shown(canary: Scenario, small: Scenario) -> None:
     number = await canary.open("spring", {"sentence.txt": b"Spring."})
-    await canary.comment_with(number, "its checks failed", "❌ `leak`", "❌ `tell`")
+    await canary.comment_with(number, "its checks failed", "❌ `leak`", "❌ `print`")
     assert (await canary.page(number)).text == hashlib.sha256(CANARY.encode()).hexdigest()
-    [shown_by_job] = canary.github.checks.runs(canary.repository, name="greenroom/tell")
+    [shown_by_job] = canary.github.checks.runs(canary.repository, name="greenroom/print")
     assert "I was given [hidden] [hidden]" in str(shown_by_job.output.text)
 
     shown = [await looked_at(canary, number)]
