@@ -56,8 +56,8 @@ async def test_authors_include_the_pusher_and_name_the_unknown(harness: GitHubHa
     world, push = harness.github.world, harness.github.repositories.push
     push("acme/shop", "price", {"price.txt": "3\n"}, by="eve", author=world.signature("ben"))
     assert await pulls.authors(shop, 1) == Authors(("ben", "eve"))
-    somebody = replace(world.signature("eve"), email="eve@home.example.com", login=None)
-    head = push("acme/shop", "price", {"price.txt": "4\n"}, by="ben", author=somebody)
+    unknown_author = replace(world.signature("eve"), email="eve@home.example.com", login=None)
+    head = push("acme/shop", "price", {"price.txt": "4\n"}, by="ben", author=unknown_author)
     roles = (UnknownRole.AUTHOR, UnknownRole.COMMITTER)
     unknown = tuple(UnknownAuthor(head, role) for role in roles)
     assert await pulls.authors(shop, 1) == Authors(("ben", "eve"), unknown)

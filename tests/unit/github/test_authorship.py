@@ -13,7 +13,7 @@ HEAD = "a" * 40
 
 
 def commit(login: str | None = "ada", message: str = "Paint", **fields: Any) -> dict[str, Any]:
-    account, address = {"login": login} if login else None, f"{login or 'somebody'}@example.com"
+    account, address = {"login": login} if login else None, f"{login or 'unknown'}@example.com"
     people = {"author": {"email": address}, "committer": {"email": address}}
     return {
         "sha": HEAD,
@@ -70,7 +70,7 @@ def test_address_that_github_attributes_elsewhere_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("pushes", "logins", "known"),
+    ("pushes", "logins", "identified"),
     [
         ([{"after": HEAD, "actor": {"login": "eve"}}], ("ada", "eve"), True),
         ([{"after": HEAD, "actor": {"login": "eve"}}, {"after": "b", "actor": {"login": "bea"}}], None, True),
@@ -79,7 +79,9 @@ def test_address_that_github_attributes_elsewhere_is_known() -> None:
         ([], ("ada",), False),
     ],
 )
-def test_pusher_of_the_head_must_be_known(pushes: list[object], logins: tuple[str, ...], known: bool) -> None:
+def test_pusher_of_the_head_must_be_known(
+    pushes: list[object], logins: tuple[str, ...], identified: bool
+) -> None:
     authors = with_pushers(Authors(("ada",)), pushes, HEAD)
     assert authors.logins == (logins or ("ada", "bea", "eve"))
-    assert authors.unknown == (() if known else (UnknownAuthor(HEAD, UnknownRole.PUSHER),))
+    assert authors.unknown == (() if identified else (UnknownAuthor(HEAD, UnknownRole.PUSHER),))

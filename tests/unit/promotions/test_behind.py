@@ -38,8 +38,8 @@ async def test_older_release_of_the_default_branch_is_behind(store: Store, clock
         await simulation.service.promote(simulation.requester("bea"), "integration", commit)
         await simulation.work(60)
         simulation.clock.advance(1)
-    found = await store.promotions.find(7)
-    promotions = [promotion for promotion in found if promotion.stage.name == "integration"]
+    every_stage = await store.promotions.find(7)
+    promotions = [promotion for promotion in every_stage if promotion.stage.name == "integration"]
     assert {promotion.state for promotion in promotions} == {State.SUCCEEDED}
     again, newer, older = promotions
     assert "2 commits behind 2222222" in behind(again).reason

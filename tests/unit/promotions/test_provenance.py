@@ -52,8 +52,8 @@ class Commit:
         login, linked = self.author
         address = f"{login}@{'work' if linked else 'home'}.example.com"
         trailers = (
-            f"Co-authored-by: {name} <{f'1+{name}@users.noreply.github.com' if known else f'{name}@home'}>"
-            for name, known in self.co_authors
+            f"Co-authored-by: {name} <{f'1+{name}@users.noreply.github.com' if linked else f'{name}@home'}>"
+            for name, linked in self.co_authors
         )
         account = {"login": login} if linked else None
         text = {"author": {"email": address}, "committer": {"email": address}}
@@ -209,8 +209,8 @@ def provenance(history: History, sha: str) -> Provenance:
 
 
 def _actor(pushed_by: Writer) -> dict[str, str] | None:
-    login, known = pushed_by
-    return {"login": login} if known else None
+    login, linked = pushed_by
+    return {"login": login} if linked else None
 
 
 @given(histories())
@@ -240,8 +240,8 @@ def test_unknown_authors_and_pushers_are_reviewed_only_with_a_voucher(history: H
         if read.pull is None or history.vouched.get(vouched_commit(sha, read.pull)):
             continue
         commits = history.pulls[read.pull.number - 1].commits
-        people = [who for commit in commits for who in (commit.author, *commit.co_authors)]
-        if not all(known for _, known in (*people, commits[-1].pushed_by)):
+        people = [person for commit in commits for person in (commit.author, *commit.co_authors)]
+        if not all(linked for _, linked in (*people, commits[-1].pushed_by)):
             assert isinstance(reviewed(sha, read), Doubt)
 
 

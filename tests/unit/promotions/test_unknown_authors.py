@@ -32,8 +32,8 @@ async def vouch(simulation: PromotionSimulation, by: str, commit: str = HEAD) ->
 
 async def latest(simulation: PromotionSimulation, stage: str) -> Promotion:
     await simulation.work(60)
-    found = await simulation.store.promotions.find(SHOP.id)
-    return next(promotion for promotion in found if promotion.stage.name == stage)
+    promotions = await simulation.store.promotions.find(SHOP.id)
+    return next(promotion for promotion in promotions if promotion.stage.name == stage)
 
 
 def blocking(promotion: Promotion) -> str:
