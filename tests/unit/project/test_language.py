@@ -38,6 +38,12 @@ def test_phrase_findings(source: str, phrases: list[str]) -> None:
     assert [finding.text for finding in phrase_findings("example.py", source)] == phrases
 
 
+def test_only_story_is_a_permitted_module_name() -> None:
+    paths = ("tests/story/test_preview.py", "tests/stories/test_preview.py", "bot/desk.py")
+    modules = [finding.text for path in paths for finding in identifier_findings(path, "")]
+    assert modules == ["stories", "desk"]
+
+
 def test_phrase_findings_name_the_line() -> None:
     (finding,) = phrase_findings("docs/example.md", "One.\nTwo has\nto wait.")
     assert finding.line == 2
