@@ -36,7 +36,7 @@ tools: .venv/installed ## build Kustomize and Helm from Go modules (once, outsid
 
 # Tests spend much of their time waiting, so four processes keep two cores busy.
 TEST := $(BIN)/python -m pytest -n 4 --dist worksteal
-NEEDS_PYTHON_ONLY := not (cluster or tools or postgresql or browser or fault or soak or fuzz)
+NEEDS_PYTHON_ONLY := not (cluster or node or tools or postgresql or browser or fault or soak or fuzz)
 
 .PHONY: check
 check: .venv/installed ## style, types, import rules and declared dependencies
@@ -70,7 +70,7 @@ soak: .venv/installed ## long random series
 
 .PHONY: test-faults
 test-faults: .venv/installed ## faults: killed processes, hanging servers, lost connections
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "fault and not cluster" tests
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "fault and not (cluster or node)" tests
 
 .PHONY: test-postgresql
 test-postgresql: .venv/installed ## store and queue on PostgreSQL, from Debian's package
@@ -83,6 +83,12 @@ test-tools: tools ## the real Kustomize and Helm, on the samples
 .PHONY: test-cluster
 test-cluster: tools $(if $(GREENROOM_TEST_KUBECONFIG),.venv/installed,control-plane) ## cluster contracts and stories on a real control plane
 	@$(BIN)/python -m pytest -m cluster tests
+
+.PHONY: test-node
+test-node: .venv/installed ## stories on a real node with containers, in a network namespace; needs root
+	@tests/node/scripts/build
+	@$(BIN)/python -m tests.node.base_layer
+	@tests/node/scripts/enter $(BIN)/python -m pytest -m node tests
 
 .PHONY: fuzz
 fuzz: .venv/installed ## ten thousand hostile inputs of each kind

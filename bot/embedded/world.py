@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -19,22 +20,34 @@ from bot.embedded.github import GitHubServer
 from bot.embedded.installation import install
 from bot.embedded.kubernetes import KubernetesServer
 from bot.embedded.node import Node
-from bot.embedded.registry import Builder, BuildError, RegistryServer
+from bot.embedded.registry import BaseLayer, Builder, BuildError, RegistryServer
 
 GATEWAY = "greenroom-gateway/public"
 DOMAIN = "localhost"
 
 
-class World:
-    """Use it as an async context manager. With `kubeconfig` the cluster is that one, not an embedded one.
+@dataclass(frozen=True)
+class NodeCluster:
+    """A cluster with nodes that run containers, and with a gateway, `GATEWAY`, for hosts below `DOMAIN`."""
 
-    `folder` keeps images, volumes and logs; a temporary one, removed at the end, when it is not given.
+    kubeconfig: Path
+    gateway_port: int
+    base: BaseLayer
+    """The root file system of images, since containers find nothing else there."""
+
+
+class World:
+    """Use it as an async context manager.
+
+    The cluster is embedded. With a kubeconfig it is a real control plane, with the embedded node and gateway;
+    with a NodeCluster nothing of it is embedded. `folder` keeps images, volumes and logs; a temporary one,
+    removed at the end, when it is not given.
     """
 
-    def __init__(self, folder: Path | None = None, kubeconfig: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, cluster: Path | NodeCluster | None = None) -> None:
         self._stack = AsyncExitStack()
         self._folder = folder
-        self._given = kubeconfig
+        self._given = cluster
         self.kubernetes: KubernetesServer | None = None
 
     async def __aenter__(self) -> Self:
@@ -51,27 +64,40 @@ class World:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
         self.registry = await stack.enter_async_context(RegistryServer(folder / "registry"))
-        self.builder = Builder(folder / "registry")
+        base = self._given.base if isinstance(self._given, NodeCluster) else None
+        self.builder = Builder(folder / "registry", base=base)
         self._loop = asyncio.get_running_loop()
         self.github = GitHubServer(on_push=self._build)
         # Its threads wait for builds on this loop, so it is started and stopped beside it.
         await asyncio.to_thread(self.github.start)
         stack.push_async_callback(asyncio.to_thread, self.github.stop)
-        self.kubeconfig = self._given or folder / "kubeconfig"
-        if self._given is None:
-            self.kubernetes = await stack.enter_async_context(KubernetesServer())
-            self.kubernetes.write_kubeconfig(self.kubeconfig)
+        await self._start_cluster(stack)
+
+    async def _start_cluster(self, stack: AsyncExitStack) -> None:
+        match self._given:
+            case NodeCluster(kubeconfig):
+                self.kubeconfig = kubeconfig
+            case None:
+                self.kubeconfig = self.folder / "kubeconfig"
+                self.kubernetes = await stack.enter_async_context(KubernetesServer())
+                self.kubernetes.write_kubeconfig(self.kubeconfig)
+            case kubeconfig:
+                self.kubeconfig = kubeconfig
         connecting = connect(self.kubeconfig, user_agent="greenroom-embedded")
         self.client = await stack.enter_async_context(await connecting)
+        if isinstance(self._given, NodeCluster):
+            self.gateway_port = self._given.gateway_port
+            return
         if self._given is None:
             await stack.enter_async_context(Controllers(self.client))
-        await stack.enter_async_context(Node(self.client, folder / "node"))
+        await stack.enter_async_context(Node(self.client, self.folder / "node"))
         await self._apply_gateway()
         app_id = self.github.credentials.app_id
         self.bot_kubeconfig = await install(
             self.client, app_id, self.kubeconfig, folder / "bot-kubeconfig", self.kubernetes
         )
         self.gateway = await stack.enter_async_context(Gateway(self.client))
+        self.gateway_port = self.gateway.port
 
     def settings(self, public_url: str, database: Path) -> Mapping[str, str]:
         """The environment variables with which the bot runs in this world."""
@@ -85,9 +111,9 @@ class World:
             "GREENROOM_WEBHOOK_SECRET": credentials.webhook_secret,
             "GREENROOM_PUBLIC_URL": public_url,
             "GREENROOM_DATABASE_URL": f"sqlite:///{database}",
-            "GREENROOM_BASE_DOMAIN": f"http://{DOMAIN}:{self.gateway.port}",
+            "GREENROOM_BASE_DOMAIN": f"http://{DOMAIN}:{self.gateway_port}",
             "GREENROOM_GATEWAY": GATEWAY,
-            "GREENROOM_GATEWAY_ADDRESS": f"127.0.0.1:{self.gateway.port}",
+            "GREENROOM_GATEWAY_ADDRESS": f"127.0.0.1:{self.gateway_port}",
             "GREENROOM_PRIVATE_REGISTRIES": self.registry.host,
             "KUBECONFIG": str(self.bot_kubeconfig),
             "PATH": os.environ.get("PATH", ""),

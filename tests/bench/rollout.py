@@ -110,10 +110,10 @@ async def _kubectl(scenario: MeasuredScenario, plane: ControlPlane, objects: Pat
 
 async def _answered(scenario: MeasuredScenario, host: str, which: int, began: float) -> float:
     """Sends requests through the gateway until the new release responds."""
-    url = f"http://127.0.0.1:{scenario.world.gateway.port}/"
+    url = f"http://127.0.0.1:{scenario.world.gateway_port}/"
     async with asyncio.timeout(_PATIENCE_SECONDS), httpx.AsyncClient(trust_env=False) as visitor:
         while True:
-            answer = await visitor.get(url, headers={"Host": f"{host}:{scenario.world.gateway.port}"})
+            answer = await visitor.get(url, headers={"Host": f"{host}:{scenario.world.gateway_port}"})
             if answer.text == _SENTENCES[which]:
                 return time.perf_counter() - began
             await asyncio.sleep(_LOOK_SECONDS)
@@ -125,7 +125,7 @@ async def _objects(scenario: MeasuredScenario, which: int, folder: Path) -> Path
     repository = scenario.repository.lower()
     digest = await scenario.world.builder.build(repository, f"bench-{which}", files)
     namespace, _, gateway = GATEWAY.partition("/")
-    policy = ClusterPolicy(namespace, gateway, Domain("http", "localhost", scenario.world.gateway.port))
+    policy = ClusterPolicy(namespace, gateway, Domain("http", "localhost", scenario.world.gateway_port))
     request = RenderRequest(
         environment=EnvironmentKey.preview(1, 1),
         repository=Repository(1, 1, "acme", "bench"),

@@ -1,4 +1,4 @@
-"""Fixtures of external programs: the real control plane, started once, and Kustomize and Helm."""
+"""Fixtures for real programs: the control plane and the node, each started once, and Kustomize and Helm."""
 
 import os
 from collections.abc import Iterator
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from bot.embedded.world import NodeCluster
 from tests.kubernetes import tools
 from tests.kubernetes.control_plane import control_plane
+from tests.node import cluster
 
 GIVEN = "GREENROOM_TEST_KUBECONFIG"
 """Names the kubeconfig of a throw-away cluster to take instead. It needs the Gateway API's definitions."""
@@ -21,6 +23,13 @@ def real_kubeconfig() -> Iterator[Path]:
         return
     with control_plane() as running:
         yield running.kubeconfig
+
+
+@pytest.fixture(scope="session")
+def node_cluster() -> Iterator[NodeCluster]:
+    """A real node with a gateway."""
+    with cluster.node_cluster() as running:
+        yield running
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import httpx
 import pytest
@@ -20,7 +20,7 @@ from bot.cluster.client.kinds import NAMESPACE
 from bot.embedded.bot_process import BotProcess, free_port
 from bot.embedded.github.state.results import Deployment
 from bot.embedded.samples import LOOKS, restyle, shop_files
-from bot.embedded.world import DOMAIN, World
+from bot.embedded.world import DOMAIN, NodeCluster, World
 from bot.model.environment import EnvironmentKey
 from bot.model.naming import host_label, namespace_name
 from bot.model.repository import Repository
@@ -141,7 +141,7 @@ class Scenario:
     async def page(self, number: int, domain: str = DOMAIN) -> httpx.Response:
         """The preview's page, through the gateway."""
         key, repository = self._names(number)
-        port = self.world.gateway.port
+        port = self.world.gateway_port
         async with httpx.AsyncClient(trust_env=False) as client:
             headers = {"Host": f"{host_label(key, repository)}.{domain}:{port}"}
             return await client.get(f"http://127.0.0.1:{port}/", headers=headers)
@@ -196,15 +196,29 @@ embedded_only = pytest.mark.parametrize("site", ["embedded"], indirect=True)
 """For scenarios about GitHub and the store, and for faults, which only the embedded servers have."""
 real_only = pytest.mark.parametrize("site", [pytest.param("real", marks=pytest.mark.cluster)], indirect=True)
 """For scenarios about the cluster's own behaviour, which a real control plane proves."""
+_NODE = pytest.param("node", marks=[pytest.mark.node, pytest.mark.timeout(300)])
+also_on_node = pytest.mark.parametrize(
+    "site", ["embedded", pytest.param("real", marks=pytest.mark.cluster), _NODE], indirect=True
+)
+"""For scenarios that containers, kubelet, kube-proxy or a real gateway can change."""
+
+
+def _cluster(request: pytest.FixtureRequest) -> Path | NodeCluster | None:
+    match request.param:
+        case "real":
+            return Path(request.getfixturevalue("real_kubeconfig"))
+        case "node":
+            return cast(NodeCluster, request.getfixturevalue("node_cluster"))
+        case _:
+            return None
 
 
 @pytest.fixture(scope="package", params=["embedded", pytest.param("real", marks=pytest.mark.cluster)])
 async def site(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Site]:
-    real = request.getfixturevalue("real_kubeconfig") if request.param == "real" else None
     folder = tmp_path_factory.mktemp(request.param)
-    async with World(folder / "world", real) as world:
+    async with World(folder / "world", _cluster(request)) as world:
         port = free_port()
         await asyncio.to_thread(_populate, world, f"http://127.0.0.1:{port}/webhooks")
         database = folder / "bot.db"

@@ -130,7 +130,7 @@ class Stages:
 
     async def page(self, stage: str) -> httpx.Response:
         """The stage's page, through the gateway."""
-        port = self.scenario.world.gateway.port
+        port = self.scenario.world.gateway_port
         async with httpx.AsyncClient(trust_env=False) as client:
             label = host_label(self.key(stage), self.repository)
             headers = {"Host": f"{label}.localhost:{port}"}

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tests.story.conftest import Scenario, eventually
+from tests.story.conftest import Scenario, also_on_node, eventually
 
 
 async def type_(scenario: Scenario, number: int, text: str, by: str = "ada") -> int:
@@ -18,6 +18,7 @@ def answers(scenario: Scenario, number: int) -> list[str]:
     return [body for body in scenario.comments(number) if "<!-- greenroom command" in body]
 
 
+@also_on_node
 async def test_preview_is_deleted_put_to_sleep_and_restored_by_command(small: Scenario) -> None:
     number = await small.open("hello", small.hello())
     await small.wait_until_ready(number)
@@ -39,6 +40,7 @@ async def test_preview_is_deleted_put_to_sleep_and_restored_by_command(small: Sc
     assert len(answers(small, number)) == 4
 
 
+@also_on_node
 async def test_fork_runs_only_the_commit_that_was_allowed(
     small: Scenario,
 ) -> None:

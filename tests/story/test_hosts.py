@@ -14,7 +14,7 @@ PIPELINE = f"\nstages:\n  integration: {{}}\n  production:\n    host: {HOST}\n  
 
 
 async def _visit(stages: Stages, host: str) -> httpx.Response:
-    port = stages.scenario.world.gateway.port
+    port = stages.scenario.world.gateway_port
     async with httpx.AsyncClient(trust_env=False) as client:
         return await client.get(f"http://127.0.0.1:{port}/", headers={"Host": f"{host}:{port}"})
 
@@ -28,7 +28,7 @@ async def test_stage_host_is_refused_until_granted(site: Site) -> None:
         async with operated(site, GREENROOM_HOSTS=grants), staged(scenario, PIPELINE) as stages:
             await stages.comment(number, "/promote production")
             comment = await stages.comment_with(number, "✅ Release", "**production**")
-            port = scenario.world.gateway.port
+            port = scenario.world.gateway_port
             assert f"[{HOST}:{port}](http://{HOST}:{port})" in comment
             assert (await _visit(stages, HOST)).text == "Hello."
             assert (await stages.page("production")).status_code == 404

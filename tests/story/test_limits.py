@@ -30,7 +30,7 @@ async def strict(site: Site) -> AsyncIterator[Site]:
         "GREENROOM_MAX_PREVIEWS_PER_REPOSITORY": "1",
         "GREENROOM_LONGEST_TTL": "30m",
         "GREENROOM_EXPIRY_INTERVAL": "1s",
-        "GREENROOM_FORK_BASE_DOMAIN": f"http://{FORKS}:{site.world.gateway.port}",
+        "GREENROOM_FORK_BASE_DOMAIN": f"http://{FORKS}:{site.world.gateway_port}",
         "GREENROOM_FORK_SIZE": "pods=3,memory=1Gi",
     }
     async with operated(site, **limits) as strict:

@@ -3,9 +3,10 @@
 import asyncio
 
 from bot.embedded.samples import broken_seed, broken_start
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, also_on_node
 
 
+@also_on_node
 async def test_preview_from_open_to_close(scenario: Scenario) -> None:
     number = await scenario.open("spring", scenario.files("spring"))
     comment = await scenario.comment_with(number, "is ready", "✅ `http-healthz`", "✅ `smoke`")
@@ -30,6 +31,7 @@ async def test_preview_from_open_to_close(scenario: Scenario) -> None:
     scenario.assert_reported_once(number)
 
 
+@also_on_node
 async def test_crash_is_reported_with_its_log_and_fixed_by_a_push(scenario: Scenario) -> None:
     number = await scenario.open("crash", broken_start(scenario.files()))
     comment = await scenario.comment_with(number, "failed")
@@ -38,6 +40,7 @@ async def test_crash_is_reported_with_its_log_and_fixed_by_a_push(scenario: Scen
     await scenario.wait_until_ready(number)
 
 
+@also_on_node
 async def test_failed_seed_is_reported_with_its_log(scenario: Scenario) -> None:
     number = await scenario.open("seed", broken_seed(scenario.files()))
     comment = await scenario.comment_with(number, "failed", "seed")
@@ -77,6 +80,7 @@ async def test_ready_preview_follows_the_default_branch_configuration(small: Sce
     small.assert_reported_once(number)
 
 
+@also_on_node
 async def test_killed_bot_resumes_and_reports_once(small: Scenario) -> None:
     number = await small.open("spring", small.hello("Spring."))
     for _ in range(2):

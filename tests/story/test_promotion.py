@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bot.model.promotion import PromotionState as State
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, also_on_node
 from tests.story.stages import staged
 
 PIPELINE = """
@@ -17,6 +17,7 @@ stages:
 """
 
 
+@also_on_node
 async def test_reviewed_release_is_promoted_to_production(small: Scenario) -> None:
     async with staged(small, PIPELINE) as stages:
         number = await small.open("spring", small.hello("Spring."))
@@ -57,6 +58,7 @@ async def test_reviewed_release_is_promoted_to_production(small: Scenario) -> No
         assert whats[-1] == ("", "succeeded")
 
 
+@also_on_node
 async def test_failed_promotion_is_rolled_back_and_the_stage_held(small: Scenario) -> None:
     pipeline = "\nstages:\n  staging: {checks: [{name: greeting, http: /}]}\n"
     async with staged(small, pipeline) as stages:
@@ -83,6 +85,7 @@ async def test_failed_promotion_is_rolled_back_and_the_stage_held(small: Scenari
         assert "PLACE" not in record.target.configuration
 
 
+@also_on_node
 async def test_rollback_restores_the_previous_release(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n") as stages:
         number = await small.open("one", small.hello("One."))

@@ -8,7 +8,7 @@ import time
 
 from bot.cluster.client.kinds import REPLICA_SET
 from bot.embedded.kubernetes.faults import Fault
-from tests.story.conftest import Scenario, embedded_only, eventually
+from tests.story.conftest import Scenario, also_on_node, embedded_only, eventually
 
 SETTLED_AT_THE_LATEST = 15
 """Time limit for the pushes, in seconds."""
@@ -54,6 +54,7 @@ async def test_push_stops_writes_about_the_older_head(small: Scenario) -> None:
     small.assert_reported_once(number)
 
 
+@also_on_node
 async def test_pull_request_closed_before_delivery_leaves_nothing(small: Scenario) -> None:
     small.github.faults.add("delay", times=1, seconds=2.0, event="pull_request")
     number = await small.open("spring", small.hello("Spring."))

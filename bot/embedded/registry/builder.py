@@ -16,12 +16,27 @@ class BuildError(Exception):
     """The image cannot be built; the message is what CI would print."""
 
 
-class Builder:
-    """Builds images into the layouts below `root`. `delay` is how long a build takes, in seconds."""
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-    def __init__(self, root: Path, delay: float = 0.0) -> None:
+
+class BaseLayer:
+    """The root file system that `FROM` refers to, from a tar archive."""
+
+    def __init__(self, archive: bytes) -> None:
+        self.blob = gzip.compress(archive, compresslevel=1, mtime=0)
+        self.diff_id = _digest(archive)
+
+
+class Builder:
+    """Builds images into the layouts below `root`. `delay` is how long a build takes, in seconds.
+
+    Without `base`, images contain only their own files, and the embedded node runs them with its own Python.
+    """
+
+    def __init__(self, root: Path, delay: float = 0.0, base: BaseLayer | None = None) -> None:
         self._root = root
         self._lock = asyncio.Lock()
+        self._base = base
         self.delay = delay
 
     async def build(
@@ -34,10 +49,14 @@ class Builder:
         """
         await asyncio.sleep(self.delay)
         async with self._lock:
-            return await asyncio.to_thread(_build, Layout(self._root, name), tag, files, platforms)
+            return await asyncio.to_thread(
+                _build, Layout(self._root, name), tag, files, platforms, self._base
+            )
 
 
-def _build(layout: Layout, tag: str, files: Mapping[str, bytes], platforms: Sequence[str]) -> str:
+def _build(
+    layout: Layout, tag: str, files: Mapping[str, bytes], platforms: Sequence[str], base: BaseLayer | None
+) -> str:
     built = layout.resolve(tag)
     if built:
         return built.digest
@@ -48,9 +67,11 @@ def _build(layout: Layout, tag: str, files: Mapping[str, bytes], platforms: Sequ
     except (dockerfile.DockerfileError, UnicodeDecodeError) as error:
         raise BuildError(str(error)) from None
     archive = layer(recipe.files)
-    blob = layout.put(LAYER, gzip.compress(archive, mtime=0))
-    diff_id = f"sha256:{hashlib.sha256(archive).hexdigest()}"
-    manifests = {platform: _manifest(layout, recipe, platform, blob, diff_id) for platform in platforms}
+    layers = [(layout.put(LAYER, gzip.compress(archive, mtime=0)), _digest(archive))]
+    if base is not None:
+        layers.insert(0, (layout.put(LAYER, base.blob), base.diff_id))
+        recipe.environment.setdefault("PATH", _PATH)
+    manifests = {platform: _manifest(layout, recipe, platform, layers) for platform in platforms}
     image = next(iter(manifests.values())) if len(manifests) == 1 else _index(layout, manifests)
     layout.tag(image, tag)
     return image.digest
@@ -73,7 +94,7 @@ def layer(files: Mapping[str, bytes]) -> bytes:
 
 
 def _manifest(
-    layout: Layout, recipe: dockerfile.Recipe, platform: str, blob: Descriptor, diff_id: str
+    layout: Layout, recipe: dockerfile.Recipe, platform: str, layers: Sequence[tuple[Descriptor, str]]
 ) -> Descriptor:
     system, architecture = platform.split("/")[:2]
     settings = {
@@ -88,13 +109,13 @@ def _manifest(
         "os": system,
         "architecture": architecture,
         "config": {name: value for name, value in settings.items() if value},
-        "rootfs": {"type": "layers", "diff_ids": [diff_id]},
+        "rootfs": {"type": "layers", "diff_ids": [diff_id for _, diff_id in layers]},
     }
     manifest = {
         "schemaVersion": 2,
         "mediaType": MANIFEST,
         "config": layout.put_json(CONFIG, config).as_json(),
-        "layers": [blob.as_json()],
+        "layers": [blob.as_json() for blob, _ in layers],
     }
     return layout.put_json(MANIFEST, manifest)
 
@@ -105,3 +126,7 @@ def _index(layout: Layout, manifests: Mapping[str, Descriptor]) -> Descriptor:
         system, architecture = platform.split("/")[:2]
         entries.append(manifest.as_json(platform={"os": system, "architecture": architecture}))
     return layout.put_json(INDEX, {"schemaVersion": 2, "mediaType": INDEX, "manifests": entries})
+
+
+def _digest(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
