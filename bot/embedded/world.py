@@ -85,19 +85,18 @@ class World:
                 self.kubeconfig = kubeconfig
         connecting = connect(self.kubeconfig, user_agent="greenroom-embedded")
         self.client = await stack.enter_async_context(await connecting)
-        if isinstance(self._given, NodeCluster):
-            self.gateway_port = self._given.gateway_port
-            return
         if self._given is None:
             await stack.enter_async_context(Controllers(self.client))
-        await stack.enter_async_context(Node(self.client, self.folder / "node"))
-        await self._apply_gateway()
         app_id = self.github.credentials.app_id
-        self.bot_kubeconfig = await install(
-            self.client, app_id, self.kubeconfig, folder / "bot-kubeconfig", self.kubernetes
-        )
-        self.gateway = await stack.enter_async_context(Gateway(self.client))
-        self.gateway_port = self.gateway.port
+        if isinstance(self._given, NodeCluster):
+            self.gateway_port = self._given.gateway_port
+        else:
+            await stack.enter_async_context(Node(self.client, self.folder / "node"))
+            await self._apply_gateway()
+            gateway = await stack.enter_async_context(Gateway(self.client))
+            self.gateway_port = gateway.port
+        own = self.folder / "bot-kubeconfig"
+        self.bot_kubeconfig = await install(self.client, app_id, self.kubeconfig, own, self.kubernetes)
 
     def settings(self, public_url: str, database: Path) -> Mapping[str, str]:
         """The environment variables with which the bot runs in this world."""
