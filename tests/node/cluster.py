@@ -11,12 +11,15 @@ from bot.embedded.world import NodeCluster
 from tests.node.base_layer import base_layer
 
 _SCRIPTS = Path(__file__).parent / "scripts"
+_NAMESPACE = Path("/run/netns/greenroom-node")
 _GATEWAY_PORT = 18080
 
 
 @contextlib.contextmanager
 def node_cluster() -> Iterator[NodeCluster]:
     """Starts the cluster, and removes it at the end. The process must be in its network namespace."""
+    if not _NAMESPACE.exists() or not _NAMESPACE.samefile("/proc/self/ns/net"):
+        raise RuntimeError("Tests on the node run in its network namespace: use make test-node.")
     layer = base_layer()
     subprocess.run([_SCRIPTS / "down"], check=True)  # what a killed run left
     try:

@@ -14,6 +14,7 @@ FROM python:3.13-slim
 WORKDIR /app
 COPY serve.py serve.py
 COPY sentence.txt sentence.txt
+USER 10001
 CMD ["python", "serve.py"]
 """
 
@@ -32,7 +33,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-HTTPServer((os.environ["HOST"], 28080), Handler).serve_forever()
+HTTPServer((os.environ.get("HOST", ""), 28080), Handler).serve_forever()
 """
 
 _MANIFESTS = """

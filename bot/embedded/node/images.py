@@ -25,6 +25,7 @@ class Image:
     command: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     working_dir: str = "/"
+    user: str = ""
     size: int = 0
 
 
@@ -75,8 +76,8 @@ class Images:
             root=place / "root",
             entrypoint=tuple(config.get("Entrypoint") or ()),
             command=tuple(config.get("Cmd") or ()),
-            env=tuple(_pair(entry) for entry in config.get("Env") or ()),
             working_dir=config.get("WorkingDir") or "/",
+            user=config.get("User") or "",
             size=config["size"],
         )
 

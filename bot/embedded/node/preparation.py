@@ -90,6 +90,8 @@ class Preparation:
 
     async def command(self, image: Image) -> tuple[Command, dict[str, Path]]:
         """The command and the container's mounts. Raises NotYetError or StartError."""
+        if problem := _root_problem(self._place.pod, self._container, image):
+            raise NotYetError("CreateContainerConfigError", problem)
         try:
             env = await self._environment(image)
             mounted = mounts(self._container, self._place.volumes, env)
@@ -151,3 +153,19 @@ class Preparation:
             return {}
         listed = await self._runtime.client.list(SERVICE, self._place.namespace)
         return service_variables(listed.items, self._runtime.services)
+
+
+def _root_problem(pod: Object, container: Object, image: Image) -> str | None:
+    """Why the kubelet would not start a container that must not run as root; None when it would."""
+    security = {**(pod["spec"].get("securityContext") or {}), **(container.get("securityContext") or {})}
+    if not security.get("runAsNonRoot"):
+        return None
+    if security.get("runAsUser") is not None:
+        return "container's runAsUser breaks non-root policy" if security["runAsUser"] == 0 else None
+    user = image.user.partition(":")[0]
+    if user in ("", "0", "root"):
+        return "container has runAsNonRoot and image will run as root"
+    if not user.isdigit():
+        unclear = f"image has non-numeric user ({user}), cannot verify user is non-root"
+        return f"container has runAsNonRoot and {unclear}"
+    return None

@@ -282,3 +282,17 @@ def running(pod: Object) -> bool:
 def waits_for(pod: Object, reason: str) -> bool:
     waiting = (container_status(pod).get("state") or {}).get("waiting") or {}
     return bool(waiting.get("reason") == reason)
+
+
+async def test_image_of_root_is_refused_for_a_pod_that_must_not_run_as_root(world: World) -> None:
+    image = await world.image({"wait.py": "import time\ntime.sleep(60)"}, ["python", "wait.py"])
+    await world.pod("server", image, spec={"securityContext": {"runAsNonRoot": True}})
+
+    def refused(pod: Object) -> bool:
+        waiting = (container_status(pod).get("state") or {}).get("waiting") or {}
+        return waiting == {
+            "reason": "CreateContainerConfigError",
+            "message": "container has runAsNonRoot and image will run as root",
+        }
+
+    await world.until(POD, "server", refused)
