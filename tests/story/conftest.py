@@ -146,6 +146,13 @@ class Scenario:
             headers = {"Host": f"{host_label(key, repository)}.{domain}:{port}"}
             return await client.get(f"http://127.0.0.1:{port}/", headers=headers)
 
+    async def no_page(self, number: int) -> None:
+        """Waits until the gateway has no route: a real one follows the cluster within seconds."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (status := (await self.page(number)).status_code) != 404:
+            assert time.monotonic() < deadline, f"the gateway responds with {status}"
+            await asyncio.sleep(0.1)
+
     def namespace(self, number: int) -> str:
         return namespace_name(*self._names(number))
 

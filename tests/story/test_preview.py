@@ -21,7 +21,7 @@ async def test_preview_from_open_to_close(scenario: Scenario) -> None:
     await scenario.close(number)
     await scenario.comment_with(number, "The preview was deleted")
     await scenario.no_namespace()
-    assert (await scenario.page(number)).status_code == 404
+    await scenario.no_page(number)
     states = [deployment.statuses[-1].state for deployment in scenario.deployments()]
     assert states == ["inactive", "inactive"]
 
