@@ -47,7 +47,12 @@ async def test_unusable_installations_do_not_delay_the_others(monkeypatch: pytes
 def deploy(harness: GitHubHarness, number: int, state: str, head: str) -> None:
     app = harness.github.apps.app
     actor = Actor(app.bot_login, app.slug)
-    fields = {"environment": f"preview/pr-{number}", "required_contexts": [], "auto_merge": False}
+    fields = {
+        "environment": "preview",
+        "payload": {"greenroom": str(EnvironmentKey.preview(harness.repository.id, number))},
+        "required_contexts": [],
+        "auto_merge": False,
+    }
     made = harness.github.deployments.create("acme/shop", head, actor, fields)
     harness.github.deployments.add_status(made, actor, {"state": state, "auto_inactive": False})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -39,7 +39,9 @@ class GitHub:
 
     commits: dict[str, Mapping[str, bytes]] = field(default_factory=lambda: {"a": files(*EVERYTHING)})
 
-    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+    async def files(
+        self, repository: Repository, commit: str, folders: Collection[str]
+    ) -> Mapping[str, bytes]:
         return self.commits[commit[0]]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,7 +38,9 @@ class FakeReaders:
     read: int = 0
     refuse: str = ""
 
-    async def files(self, repository: Repository, commit: str) -> Mapping[str, bytes]:
+    async def files(
+        self, repository: Repository, commit: str, folders: Collection[str]
+    ) -> Mapping[str, bytes]:
         self.read += 1
         return {}
 
