@@ -143,13 +143,6 @@ def test_differences_hide_values_of_manifests() -> None:
     ("fields", "lines"),
     [
         (
-            {"image": "ghcr.io/other/shop:1"},
-            [
-                "-spec.template.spec.containers[shop].image: " + release("a").images["shop"].reference,
-                "+spec.template.spec.containers[shop].image: ghcr.io/other/shop:1",
-            ],
-        ),
-        (
             {"readinessProbe": {"httpGet": {"path": "/", "port": 80}}},
             ['+spec.template.spec.containers[shop].readinessProbe: {"httpGet": {"path": "/", "port": 80}}'],
         ),
@@ -158,10 +151,27 @@ def test_differences_hide_values_of_manifests() -> None:
             ['+spec.template.spec.containers[shop].resources: {"limits": {"memory": "1Gi"}}'],
         ),
     ],
-    ids=["image", "probe", "limit"],
+    ids=["probe", "limit"],
 )
-def test_differences_show_paths_of_images_probes_and_limits(fields: dict[str, Any], lines: list[str]) -> None:
+def test_differences_show_paths_of_probes_and_limits(fields: dict[str, Any], lines: list[str]) -> None:
     assert against(container(**fields)) == ["@@ Deployment/shop @@", *lines]
+
+
+def with_proxy(tag: str) -> Mapping[str, bytes]:
+    manifest = deployment()
+    manifest["spec"]["template"]["spec"]["containers"].append(
+        {"name": "proxy", "image": f"ghcr.io/other/proxy:{tag}"}
+    )
+    return files(manifest, *EVERYTHING[1:])
+
+
+def test_differences_show_images_that_are_not_of_the_release() -> None:
+    differences = compare(parity_input("staging", {}), next_commit(), a=with_proxy("1"), b=with_proxy("2"))
+    assert diff_lines(differences) == [
+        "@@ Deployment/shop @@",
+        "-spec.template.spec.containers[proxy].image: ghcr.io/other/proxy:1",
+        "+spec.template.spec.containers[proxy].image: ghcr.io/other/proxy:2",
+    ]
 
 
 def test_differences_have_categories() -> None:

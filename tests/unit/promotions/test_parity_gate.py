@@ -127,11 +127,11 @@ def test_comparison_is_repeated_only_after_a_change(world: World) -> None:
     text = WARN.replace("{after", "{approvals: {count: 1}, after")
     for _ in range(5):
         assert world.compare_and_step(text) is State.AWAITING_APPROVAL
-    assert world.readers.read == 1
+    assert world.readers.read == 2, "once for each side"
     changed = text.replace("{approvals", "{config: {LIMIT: '1'}, approvals")
     for _ in range(5):
         assert world.compare_and_step(changed) is State.AWAITING_APPROVAL
-    assert world.readers.read == 2
+    assert world.readers.read == 4
     differences = world.promotion("staging", "p2").parity[0].differences
     assert [difference.path for difference in differences] == ["COLOUR", "LIMIT"]
 
