@@ -68,12 +68,12 @@ def _build(folder: Path) -> None:
         (root / name).symlink_to(target)
     for package in packages.iterdir():
         files = subprocess.run(["dpkg-deb", "--fsys-tarfile", package], check=True, stdout=subprocess.PIPE)
-        unpack = ["tar", "-x", "--keep-directory-symlink", "--exclude=./usr/share/*", "-C", root]
+        unpack = ["tar", "-x", "--keep-directory-symlink", "--exclude=./usr/share/*", "-C", str(root)]
         subprocess.run(unpack, input=files.stdout, check=True)
     (root / "tmp").chmod(0o1777)
     unfinished = _ARCHIVE.with_suffix(".unfinished")
     owner = ["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]
-    subprocess.run(["tar", *owner, "-C", root, "-cf", unfinished, "."], check=True)
+    subprocess.run(["tar", *owner, "-C", str(root), "-cf", str(unfinished), "."], check=True)
     unfinished.replace(_ARCHIVE)
 
 
