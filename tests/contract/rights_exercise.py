@@ -76,7 +76,7 @@ class Exercise:
         everything = harness.render(*EVERYTHING, POD, seed=job(), checks=(job("smoke"),))
         kinds = {manifest["kind"] for manifest in (*_objects(everything), *everything.checks.values())}
         assert {kind.name for kind in IN_MANIFESTS} <= kinds, "a note drops one of the manifests"
-        return cls(harness, refusals, everything, harness.render(service(), backend=None))
+        return cls(harness, refusals, everything, harness.render(service(), backend=None, images={}))
 
     async def is_refused(self) -> bool:
         """Whether the cluster refuses a step; runs the steps until it does."""

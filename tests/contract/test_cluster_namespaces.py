@@ -90,7 +90,11 @@ async def test_prepare_updates_the_quota(harness: Harness):
 
 async def test_pods_above_the_quota_are_reported(harness: Harness):
     await harness.prepare(size=Size("1", "1Gi", "1Gi", "9"))
-    container = {"name": "shop", "image": "x", "resources": {"requests": {"memory": "800Mi"}}}
+    container = {
+        "name": "shop",
+        "image": "ghcr.io/acme/shop:1.0",
+        "resources": {"requests": {"memory": "800Mi"}},
+    }
     bundle = harness.render(deployment(containers=[container]), service())
     await harness.apply(bundle)
     states = await harness.settled(*bundle.waves[Wave.WORKLOADS])

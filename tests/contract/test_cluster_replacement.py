@@ -70,7 +70,7 @@ CHANGES: dict[str, tuple[Kind, tuple[Object, ...], tuple[Object, ...]]] = {
 
 
 def render(harness: Harness, *manifests: Object) -> Bundle:
-    return harness.render(*manifests, backend=None)
+    return harness.render(*manifests, backend=None, images={})
 
 
 async def apply(harness: Harness, bundle: Bundle, *, replaces: bool) -> None:
