@@ -27,6 +27,14 @@ def test_every_page_is_linked_from_the_readme() -> None:
     assert [page.name for page in PAGES if page.name not in readme] == ["CHANGELOG.md", "README.md"]
 
 
+def test_promises_name_tests_that_exist() -> None:
+    table = (ROOT / "docs" / "security.md").read_text().partition("| promise |")[2]
+    tests = re.findall(r"`(\S+\.py)(?:::(\w+))?`", table)
+    assert len(tests) > 40
+    for path, name in tests:
+        assert f"def {name}" in (ROOT / "tests" / path).read_text(), f"{path} has no {name}"
+
+
 def _links(markdown: str) -> Iterator[tuple[str, str]]:
     """Targets and anchors of relative links."""
     for link in re.findall(r"\]\(([^)\s]+)\)", markdown):
