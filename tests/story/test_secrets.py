@@ -171,7 +171,7 @@ async def signed_in_page(scenario: Scenario, number: int) -> str:
     repository = scenario.github.world.repository(scenario.repository)
     path = f"/environments/preview/{repository.id}/{number}"
     async with httpx.AsyncClient(base_url=scenario.bot.url, trust_env=False) as browser:
-        asked = await browser.post("/sign-in", data={"next": path})
+        asked = await browser.post("/sign-in", params={"next": path})
         authorize = httpx.URL(asked.headers["location"])
         agreed = await browser.post(authorize, data={**authorize.params, "login": "ada"})
         page = await browser.get(agreed.headers["location"], follow_redirects=True)
