@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from bot.config.scalars import Scalar, json_number, key_text, scalar
+from bot.config.scalars import NumberError, Scalar, json_float, json_integer, json_number, key_text, scalar
 
 Path = tuple[str | int, ...]
 """Keys and indexes that lead from a document's root to a value."""
@@ -22,6 +23,7 @@ _MAX_CHARACTERS = 2**20
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MERGE = "<<"
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _COLLECTION_TAGS = (None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
@@ -172,7 +174,15 @@ def _error(event: Any, problem: str) -> yaml.MarkedYAMLError:
 def json_document(text: str, nodes: int = 0) -> Document:
     """A JSON text as a document without lines. Raises DocumentError."""
     try:
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse_constant)
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_int=json_integer,
+            parse_float=json_float,
+        )
+    except NumberError as error:
+        raise DocumentError(str(error), text.count("\n", 0, text.find(error.text)) + 1) from None
     except json.JSONDecodeError as error:
         raise DocumentError(f"invalid JSON: {error.msg}", error.lineno) from None
     except RecursionError:
@@ -186,6 +196,12 @@ def json_document(text: str, nodes: int = 0) -> Document:
             )
         level = [child for parent in level for child in _children(parent)]
         depth += 1
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        half = _SURROGATE.search(text)
+        line = text.count("\n", 0, half.start()) + 1 if half else None
+        raise DocumentError("a text contains half of a surrogate pair, which is not Unicode", line) from None
     return Document(value, {(): 1}, nodes)
 
 

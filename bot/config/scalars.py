@@ -50,6 +50,28 @@ def json_number(value: float) -> int | float:
     return int(value) if value.is_integer() and abs(value) < 2**63 else value
 
 
+class NumberError(ValueError):
+    """A number of a JSON text that Kubernetes cannot represent."""
+
+    def __init__(self, text: str, problem: str) -> None:
+        super().__init__(problem)
+        self.text = text
+
+
+def json_integer(text: str) -> int:
+    """An integer of 64 bits. Raises NumberError."""
+    if len(text) > _MAX_NUMBER_LENGTH or not -(2**63) <= (number := int(text)) < 2**64:
+        raise NumberError(text, "an integer must have at most 64 bits")
+    return number
+
+
+def json_float(text: str) -> float:
+    """A finite number. Raises NumberError."""
+    if math.isinf(number := float(text)):
+        raise NumberError(text, "a number must be finite")
+    return number
+
+
 def _resolve_tagged(text: str, tag: str) -> Scalar:
     if tag not in _TYPES:
         raise ValueError(f"the tag {tag.removeprefix(_TAG)!r} is not supported")

@@ -110,6 +110,12 @@ def parse_network(text: str) -> Network:
     return network
 
 
+def is_mapped(text: str) -> bool:
+    """Whether a network in CIDR notation consists of IPv4 addresses mapped into IPv6. Raises ValueError."""
+    network = ip_network(text, strict=False)
+    return isinstance(network, IPv6Network) and network.subnet_of(_MAPPED)
+
+
 def non_public_parts(network: Network, excepted: Iterable[Network]) -> Iterator[Network]:
     """The networks inside `network` that are not public and that no exception covers."""
     exceptions = list(excepted)

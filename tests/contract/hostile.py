@@ -152,6 +152,18 @@ OBJECTS = [
     ),
     plain("an external address", service("evil", externalIPs=["10.0.0.1"]), "must not claim an address"),
     plain(
+        "a policy of another spelling",
+        _object(
+            "networking.k8s.io/v1",
+            "NetworkPolicy",
+            spec={
+                "podSelector": {},
+                "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["::ffff:10.0.0.0/104"]}}]}],
+            },
+        ),
+        "IPv4 not mapped into IPv6",
+    ),
+    plain(
         "a token that lasts",
         _object("v1", "Secret", type="kubernetes.io/service-account-token"),
         "long-lived tokens of ServiceAccounts are not allowed",
@@ -169,7 +181,7 @@ PODS = [
     in_pod("privileged", "privileged containers are not allowed", {"securityContext": {"privileged": True}}),
     in_pod(
         "capabilities",
-        "NET_BIND_SERVICE",
+        "this capability must not be added; allowed: NET_BIND_SERVICE",
         {"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}},
     ),
     in_pod(

@@ -40,6 +40,8 @@ class Refuse:
     """The object is not applied. `reason` completes the message "FIELD: REASON."."""
 
     reason: str
+    by_value: bool = False
+    """Whether GREENROOM_ALLOWED_FIELDS overrides the refusal only with this very value."""
 
 
 Outcome = Remove | Replace | Refuse | None

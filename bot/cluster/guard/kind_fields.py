@@ -23,7 +23,7 @@ from bot.cluster.guard.decisions import (
     remove,
 )
 from bot.cluster.guard.metadata import OBJECT_META
-from bot.cluster.guard.network import INSIDE, egress_rule, service_type, text_value
+from bot.cluster.guard.network import INSIDE, egress_rule, ingress_rule, service_type, text_value
 from bot.cluster.guard.pod_fields import POD_TYPES
 from bot.cluster.node import Node
 from bot.settings import Settings, SettingsError, variable
@@ -179,6 +179,7 @@ _NETWORK: Mapping[str, Fields] = {
         "egress[]:NetworkPolicyEgressRule ingress[]:NetworkPolicyIngressRule podSelector:LabelSelector "
         "policyTypes[]",
         egress=Fixed(egress_rule),
+        ingress=Fixed(ingress_rule),
     ),
     "NetworkPolicyEgressRule": fields("ports[]:NetworkPolicyPort to[]:NetworkPolicyPeer"),
     "NetworkPolicyIngressRule": fields("from[]:NetworkPolicyPeer ports[]:NetworkPolicyPort"),

@@ -23,10 +23,25 @@ ANNOTATIONS = (
     "kubernetes.io/description",
     _APPARMOR,
 )
-"""Allowed besides keys without a prefix. An entry that ends with `/` is a prefix."""
+"""Allowed besides plain keys. An entry that ends with `/` is a prefix."""
+OBEYED_KEYS = ("aadpodidbinding", "istio")
+"""Keys without a domain on which controllers of the whole cluster act."""
+OBEYED_PREFIXES = (
+    "alertmanager_",
+    "grafana_",
+    "istio_",
+    "k8s_sidecar_",
+    "loki_",
+    "prometheus_",
+    "sidecar_",
+    "thanos_",
+)
+"""Beginnings of such keys; `-` counts as `_`."""
+_OBEYED_SUFFIX = "jenkins_config"
 
 _OBEYED = "other controllers may act on it; the operator can allow it with `GREENROOM_ALLOWED_ANNOTATIONS`"
 _BLOCKS_DELETION = "this could block the deletion of the environment; remove this field"
+_OWNERS = "owners are set by controllers; remove this field"
 _SERVER = "the API server sets this field"
 
 
@@ -49,11 +64,26 @@ def _annotation(node: Node, scope: Scope) -> Outcome:
 
 
 def _listed(key: str, allowed: Collection[str]) -> Outcome:
-    if "/" not in key or key in allowed:
+    if key in allowed or _is_plain(key):
         return None
     if any(entry.endswith("/") and key.startswith(entry) for entry in allowed):
         return None
     return Remove(_OBEYED)
+
+
+def _is_plain(key: str) -> bool:
+    """Whether a key is the application's own: no domain, and no controller acts on it.
+
+    Container runtimes act on keys with dots and without `/`, such as `io.katacontainers.config.…`.
+    """
+    word = key.lower().replace("-", "_")
+    return not (
+        "/" in key
+        or "." in key
+        or word in OBEYED_KEYS
+        or word.startswith(OBEYED_PREFIXES)
+        or word.endswith(_OBEYED_SUFFIX)
+    )
 
 
 def _reserved() -> str:
@@ -79,7 +109,7 @@ OBJECT_META = fields(
     labels=Fixed(_label),
     annotations=Fixed(_annotation),
     finalizers=Fixed(refuse(_BLOCKS_DELETION)),
-    ownerReferences=Fixed(refuse(_BLOCKS_DELETION, unless=([],))),
+    ownerReferences=Fixed(refuse(_OWNERS, unless=([],))),
     generateName=Fixed(refuse("each object requires a fixed name; use `name`", unless=("",))),
     creationTimestamp=Fixed(remove(_SERVER)),
     deletionGracePeriodSeconds=Fixed(remove(_SERVER)),

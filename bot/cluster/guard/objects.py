@@ -10,6 +10,7 @@ from bot.cluster.node import Finding, Node
 
 _KINDS = {kind.name: kind for kind in IN_MANIFESTS}
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_ROLE_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._:-]{1,253}")
 _CLUSTER_SCOPED = frozenset(
     [
         "APIService",
@@ -39,7 +40,8 @@ def kind_finding(manifest: Node) -> Finding | None:
     kind = _KINDS.get(name)
     if kind is not None and api_version == kind.api_version:
         return None
-    if kind is not None and api_version.rpartition("/")[0] == kind.group:
+    group = api_version.rpartition("/")[0]
+    if kind is not None and ("." not in group or group.endswith(".k8s.io")):
         return manifest["apiVersion"].finding(f"use `{kind.api_version}` for a {name}")
     if name in _CLUSTER_SCOPED:
         return manifest["kind"].finding(
@@ -59,7 +61,10 @@ def name_findings(manifest: Node) -> Iterator[Finding]:
     """Judges the name of an object. Other fields of `metadata` have rules."""
     name_field = manifest["metadata"]["name"]
     name = name_field.text()
-    if not _NAME.fullmatch(name):
+    if manifest["kind"].value in ("Role", "RoleBinding"):
+        if not _ROLE_NAME.fullmatch(name):
+            yield name_field.finding("a name consists of letters, digits, `-`, `_`, `:` and `.`")
+    elif not _NAME.fullmatch(name):
         yield name_field.finding("a name consists of lower-case letters, digits, `-` and `.`")
     elif (manifest["kind"].value, name) in (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")):
         yield name_field.finding("Kubernetes creates this object in each namespace; rename yours")

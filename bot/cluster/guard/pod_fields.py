@@ -60,7 +60,7 @@ _POD: Mapping[str, Fields] = {
         "securityContext:PodSecurityContext serviceAccount serviceAccountName setHostnameAsFQDN "
         "shareProcessNamespace subdomain terminationGracePeriodSeconds tolerations[]:Toleration "
         "topologySpreadConstraints[]:TopologySpreadConstraint volumes[]:Volume",
-        ephemeralContainers=Fixed(refuse("a pod cannot be created with ephemeral containers")),
+        ephemeralContainers=Fixed(refuse("a pod cannot be created with ephemeral containers", unless=([],))),
         evictionResponders=remove(_EVICTION),
         hostIPC=Fixed(refuse(_NODE, unless=(False,))),
         hostNetwork=Fixed(refuse(_NODE, unless=(False,))),

@@ -59,7 +59,9 @@ def toleration(node: Node, _: Scope) -> Outcome:
 
 def priority_class(node: Node, _: Scope) -> Outcome:
     if node.text().startswith("system-"):
-        return Refuse("system priority classes are reserved for the cluster; remove this field")
+        return Refuse(
+            "system priority classes are reserved for the cluster; remove this field", by_value=True
+        )
     return Remove(PLACEMENT) if node.text() else None
 
 
@@ -80,7 +82,8 @@ def resource(node: Node, scope: Scope) -> Outcome:
         return None
     allowed = ", ".join(sorted({*_RESOURCES, *scope.policy.allowed_resources}))
     return Refuse(
-        f"allowed resources: {allowed}; the operator can allow others with `GREENROOM_ALLOWED_RESOURCES`"
+        f"this resource is not allowed; allowed: {allowed}; the operator can allow others with "
+        "`GREENROOM_ALLOWED_RESOURCES`"
     )
 
 
@@ -106,7 +109,7 @@ def capability(node: Node, scope: Scope) -> Outcome:
     allowed = _RESTRICTED_CAPABILITIES if scope.policy.restricted else _BASELINE_CAPABILITIES
     if node.text() in allowed:
         return None
-    return Refuse(f"capabilities that may be added: {', '.join(sorted(allowed))}")
+    return Refuse(f"this capability must not be added; allowed: {', '.join(sorted(allowed))}")
 
 
 def sysctl(node: Node, _: Scope) -> Outcome:

@@ -74,11 +74,13 @@ def _rule(rule: Node, secrets: Collection[str]) -> Iterator[Finding]:
             if (group, name) == ("", "secrets"):
                 yield from _secrets(rule, verbs, secrets)
             elif name not in _READABLE.get(group, ()):
-                yield resource.finding(
-                    f"the resource {name!r} of API group {group!r} is not allowed in a Role"
-                )
+                yield resource.finding(f"the resource `{name}` of {_group(group)} is not allowed in a Role")
             elif verbs & _WRITING and name not in _WRITABLE.get(group, ()):
-                yield rule["verbs"].finding(f"only get, list and watch are allowed for {name!r}")
+                yield rule["verbs"].finding(f"only get, list and watch are allowed for `{name}`")
+
+
+def _group(name: str) -> str:
+    return f"API group `{name}`" if name else "the core API group"
 
 
 def _secrets(rule: Node, verbs: set[str], secrets: Collection[str]) -> Iterator[Finding]:

@@ -83,7 +83,8 @@ class Walk:
         outcome = described.rule(node, self.scope) if described.rule else None
         if isinstance(outcome, Refuse | Remove) and not described.fixed:
             allowed = self.scope.policy.allowed_fields.get(name)
-            if allowed is not None and (not allowed or str(node.value) in allowed):
+            by_value = isinstance(outcome, Refuse) and outcome.by_value
+            if allowed is not None and ((not allowed and not by_value) or str(node.value) in allowed):
                 return None
         return outcome
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from tests.unit.cluster.guarding import BASELINE, BINDING, CLAIM, CONTAINER, CRON, POD, guard, put, rule
+from tests.unit.cluster.guarding import (
+    BASELINE,
+    BINDING,
+    CLAIM,
+    CONTAINER,
+    CRON,
+    POD,
+    guard,
+    put,
+    refusal,
+    rule,
+)
 from tests.unit.cluster.manifests import POLICY, Object, config_map, deployment, service, stateful_set
 
 TEMPLATE = "spec.template.metadata"
@@ -101,6 +112,7 @@ HARMLESS: list[tuple[Object, str, object]] = [
         [{"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}],
     ),
     (deployment(), f"{POD}.hostNetwork", False),
+    (deployment(), f"{POD}.ephemeralContainers", []),
     (deployment(), f"{POD}.shareProcessNamespace", True),
     (deployment(), f"{POD}.dnsConfig", {"options": [{"name": "ndots", "value": "2"}]}),
     (deployment(), f"{POD}.hostAliases", [{"ip": "127.0.0.1", "hostnames": ["shop.local"]}]),
@@ -179,6 +191,7 @@ HARMLESS: list[tuple[Object, str, object]] = [
     (BUDGET, "spec.maxUnavailable", "10%"),
     (BUDGET, "spec.unhealthyPodEvictionPolicy", "AlwaysAllow"),
     (NETWORK, "spec.ingress", [{"from": [{"namespaceSelector": {}}], "ports": [{"port": 80}]}]),
+    (NETWORK, "spec.ingress", [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["10.1.0.0/16"]}}]}]),
     (NETWORK, "spec.egress", [{"to": [{"podSelector": {"matchLabels": {"app": "db"}}}]}]),
     (NETWORK, "spec.egress", [{"to": [{"ipBlock": {"cidr": "140.82.112.0/20"}}]}]),
     (NETWORK, "spec.egress", [{"to": [{"ipBlock": {"cidr": "2606:50c0::/32"}}]}]),
@@ -201,6 +214,17 @@ def test_guard_passes_harmless_objects_unchanged(manifest: Object, path: str, va
 def test_table_of_harmless_objects_covers_all_kinds() -> None:
     assert len(HARMLESS) >= 60
     assert {manifest["kind"] for manifest, _, _ in HARMLESS} >= {"ConfigMap", "CronJob", "Job", "Service"}
+
+
+def test_guard_passes_names_of_roles_with_colons() -> None:
+    role = put(rule(), "metadata.name", "acme:Reader")
+    binding = put(put(BINDING, "roleRef.name", "acme:Reader"), "metadata.name", "acme:reader")
+    assert guard(role, binding).manifests == [role, binding]
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", ".", "a%2f", "a b", "greenroom-x", ""])
+def test_guard_refuses_names_of_roles_that_are_no_path_segments(name: str) -> None:
+    assert "Role/" in refusal(put(rule(), "metadata.name", name))
 
 
 def test_guard_passes_the_role_of_a_leader_election() -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import string
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from bot.cluster.guard.metadata import OBEYED_PREFIXES
 from tests.unit.cluster.guarding import (
     CLAIM,
     CONTAINER,
@@ -26,6 +30,7 @@ EPHEMERAL = f"{POD}.volumes[0].ephemeral.volumeClaimTemplate"
 FINALIZERS = ["example.com/never"]
 OWNERS = [{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "1", "blockOwnerDeletion": True}]
 DELETION = "could block the deletion"
+CONTROLLERS = "owners are set by controllers"
 EXISTING = "must not request an existing volume"
 NAMESPACE_FIELD = "created in the environment's namespace"
 OWN = "are reserved"
@@ -48,9 +53,9 @@ REFUSED: list[tuple[Object, str, object, str]] = [
     (deployment(), f"{EPHEMERAL}.metadata.finalizers", FINALIZERS, DELETION),
     (CRON, "spec.jobTemplate.metadata.finalizers", FINALIZERS, DELETION),
     (CRON, f"{CRON_POD}.metadata.finalizers", FINALIZERS, DELETION),
-    (JOB, f"{TEMPLATE}.ownerReferences", OWNERS, DELETION),
-    (CRON, "spec.jobTemplate.metadata.ownerReferences", OWNERS, DELETION),
-    (stateful_set(), f"{CLAIM_TEMPLATE}.metadata.ownerReferences", OWNERS, DELETION),
+    (JOB, f"{TEMPLATE}.ownerReferences", OWNERS, CONTROLLERS),
+    (CRON, "spec.jobTemplate.metadata.ownerReferences", OWNERS, CONTROLLERS),
+    (stateful_set(), f"{CLAIM_TEMPLATE}.metadata.ownerReferences", OWNERS, CONTROLLERS),
     (CRON, "spec.jobTemplate.metadata.labels", {"greenroom.dev/job": "seed"}, OWN),
     (CRON, f"{CRON_POD}.metadata.labels", {"greenroom.dev/release": "x"}, OWN),
     (stateful_set(), f"{CLAIM_TEMPLATE}.metadata.labels", {"greenroom.dev/environment": "x"}, OWN),
@@ -71,8 +76,8 @@ REFUSED: list[tuple[Object, str, object, str]] = [
     (deployment(), f"{EPHEMERAL}.spec.storageClassName", "", EXISTING),
     (deployment(), f"{EPHEMERAL}.spec.selector", {"matchLabels": {"a": "b"}}, EXISTING),
     (deployment(), f"{CONTAINER}.resources.limits", {"nvidia.com/gpu": 64}, "GREENROOM_ALLOWED_RESOURCES"),
-    (deployment(), f"{CONTAINER}.resources.requests", {"hugepages-2Mi": "1Gi"}, "allowed resources: cpu"),
-    (deployment(), f"{POD}.resources.limits", {"example.com/fpga": "1"}, "allowed resources: cpu"),
+    (deployment(), f"{CONTAINER}.resources.requests", {"hugepages-2Mi": "1Gi"}, "not allowed; allowed: cpu"),
+    (deployment(), f"{POD}.resources.limits", {"example.com/fpga": "1"}, "not allowed; allowed: cpu"),
     (deployment(), f"{POD}.resourceClaims", [{"name": "gpu"}], "devices of nodes"),
     (deployment(), f"{POD}.os.name", "windows", "pods run on Linux"),
     (deployment(), f"{POD}.volumes[0].image", {"reference": "x"}, "this volume type is not allowed"),
@@ -269,8 +274,9 @@ CLOSED = [
     {"to": [{"ipBlock": {"cidr": "0.0.0.0/0", "except": ["10.0.0.0/8"]}}]},
     {"to": [{"ipBlock": {"cidr": "::/0"}}]},
     {"to": [{"ipBlock": {"cidr": "fd00::/8"}}]},
-    {"to": [{"ipBlock": {"cidr": "::ffff:10.0.0.0/104"}}]},
-    {"to": [{"ipBlock": {"cidr": "::ffff:0:10.0.0.0/104"}}]},
+    {"to": [{"namespaceSelector": {}}], "ports": [{"port": {}}]},
+    {"to": [{"namespaceSelector": {}}], "ports": [{"port": [53]}]},
+    {"to": [{"ipBlock": {"cidr": "::ffff:0:a00:0/104"}}]},
     {"to": [{"ipBlock": {"cidr": "64:ff9b::a00:0/104"}}]},
     {"to": [{"ipBlock": {"cidr": "64:ff9b:1::/48"}}]},
     {"to": [{"ipBlock": {"cidr": "2002:a00::/24"}}]},
@@ -278,6 +284,87 @@ CLOSED = [
     {"to": [{"ipBlock": {"cidr": "2606:50c0::5efe:a00:1/128"}}]},
     {"to": [{"ipBlock": {"cidr": "8.8.8.0/24"}}, {"ipBlock": {"cidr": "192.168.0.0/16"}}]},
 ]
+
+
+SPELLINGS = [
+    {"cidr": "0.0.0.0/0", "except": ["::ffff:10.0.0.0/104"]},
+    {"cidr": "0.0.0.0/0", "except": ["::ffff:a00:0/104"]},
+    {"cidr": "8.8.8.8/0.0.0.255"},
+    {"cidr": "8.8.8.0/255.255.255.0"},
+    {"cidr": "8.8.8.0/024"},
+    {"cidr": "8.8.8.8"},
+    {"cidr": "8.8.0.0/16", "except": ["8.8.8.8/0.0.0.255"]},
+    {"cidr": "8.8.0.0/16", "except": ["2606:50c0::/32"]},
+    {"cidr": "2606:50c0::/32", "except": ["8.8.8.0/24"]},
+    {"cidr": "::ffff:8.8.8.0/120"},
+    {"cidr": "::ffff:808:800/120"},
+    {"cidr": "::ffff:10.0.0.0/104"},
+    {"cidr": "fe80::%eth0/64"},
+    {"cidr": ""},
+    {"except": ["10.0.0.0/8"]},
+]
+OBEYED = [
+    "grafana_dashboard",
+    "grafana_datasource",
+    "grafana-folder",
+    "Grafana_Alert",
+    "k8s-sidecar-target-directory",
+    "aadpodidbinding",
+    "istio",
+    "prometheus_rule",
+    "loki-rule",
+    "release-jenkins-config",
+    "sidecar.inject",
+    "io.katacontainers.config.hypervisor.path",
+    "io.kubernetes.cri-o.Devices",
+    "cpu-quota.crio.io",
+    "org.systemd.property.ExecStart",
+    "run.oci.handler",
+]
+
+
+@pytest.mark.parametrize("block", SPELLINGS)
+@pytest.mark.parametrize(("direction", "side"), [("egress", "to"), ("ingress", "from")])
+def test_guard_refuses_networks_that_plugins_read_differently(
+    block: Object, direction: str, side: str
+) -> None:
+    policy = put(POLICY_OBJECT, "spec", {"podSelector": {}, direction: [{side: [{"ipBlock": block}]}]})
+    assert f"spec.{direction}[0]: expected networks such as" in refusal(policy)
+
+
+@pytest.mark.parametrize("key", OBEYED)
+@pytest.mark.parametrize("field", ["labels", "annotations"])
+@pytest.mark.parametrize(
+    ("manifest", "path"),
+    [(config_map(), "metadata"), (deployment(), TEMPLATE), (CRON, f"{CRON_POD}.metadata")],
+)
+def test_guard_removes_keys_without_a_domain_that_controllers_obey(
+    manifest: Object, path: str, field: str, key: str
+) -> None:
+    labelled = put(manifest, f"{path}.{field}", {key: "1"})
+    (change,) = guard(labelled).changes
+    assert key in change.field
+    assert "other controllers may act on it" in change.reason
+    assert changes(labelled, policy=replace(POLICY, allowed_annotations=(key,))) == []
+
+
+@given(st.text(string.ascii_lowercase + string.digits, min_size=1, max_size=20))
+def test_guard_removes_every_key_with_an_obeyed_beginning(end: str) -> None:
+    for start in OBEYED_PREFIXES:
+        for key in (f"{start}{end}", f"{start}{end}".replace("_", "-").upper()):
+            assert len(changes(put(config_map(), "metadata.labels", {key: "1"}))) == 1
+
+
+@pytest.mark.parametrize("name", ["system-node-critical", "system-cluster-critical"])
+def test_system_priority_class_requires_the_operator_to_name_it(name: str) -> None:
+    manifest = put(deployment(), f"{POD}.priorityClassName", name)
+    for values in (frozenset[str](), frozenset({"preview"})):
+        policy = replace(POLICY, allowed_fields={"PodSpec.priorityClassName": values})
+        assert "reserved for the cluster" in refusal(manifest, policy=policy)
+    policy = replace(POLICY, allowed_fields={"PodSpec.priorityClassName": frozenset({name})})
+    assert changes(manifest, policy=policy) == []
+    any_policy = replace(POLICY, allowed_fields={"PodSpec.priorityClassName": frozenset()})
+    assert changes(put(deployment(), f"{POD}.priorityClassName", "preview"), policy=any_policy) == []
 
 
 @pytest.mark.parametrize(("manifest", "path", "value", "reason"), REFUSED)

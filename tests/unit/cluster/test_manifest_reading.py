@@ -291,3 +291,30 @@ def test_real_manifests_parse_as_with_pyyaml():
     manifests = [deployment(), service(), config_map(A="1")]
     text = yaml.safe_dump_all(manifests)
     assert [source.manifest for source in read({"deploy/a.yaml": text.encode()}, "deploy")] == manifests
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("1" * 5000, "at most 64 bits"),
+        ("-9223372036854775809", "at most 64 bits"),
+        ("18446744073709551616", "at most 64 bits"),
+        ("1e999", "must be finite"),
+        ("-1e999", "must be finite"),
+        ('"\\ud800"', "half of a surrogate pair"),
+        ('{"a/\\udfff": ""}', "half of a surrogate pair"),
+    ],
+)
+def test_json_values_outside_of_kubernetes_types_are_refused_with_their_line(
+    value: str, problem: str
+) -> None:
+    text = f'{{"apiVersion": "v1",\n"kind": "ConfigMap",\n"data":\n{value}}}'
+    with pytest.raises(ManifestRefused, match=problem) as caught:
+        read({"deploy/a.json": text.encode()}, "deploy")
+    assert str(caught.value).startswith("deploy/a.json:4: ")
+
+
+def test_json_text_may_contain_surrogate_pairs_and_64_bits() -> None:
+    text = r'{"apiVersion": "v1", "kind": "ConfigMap", "data": ["\ud83d\ude00", 18446744073709551615, 1e300]}'
+    (source,) = read({"deploy/a.json": text.encode()}, "deploy")
+    assert source.manifest["data"] == ["😀", 2**64 - 1, 1e300]
