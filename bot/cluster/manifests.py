@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.cluster.node import shortened
 from bot.config.documents import Document, DocumentError, Path, json_document, line_of, yaml_documents
 from bot.model.commit_files import broken_links
 from bot.model.errors import ManifestRefused
@@ -19,6 +20,7 @@ MAX_OBJECT = 2**20
 MAX_FILES = 500
 MAX_OBJECTS = 300
 _MAX_LIST_DEPTH = 3
+_LONGEST_PROBLEM = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ def documents(file: str, content: bytes, nodes: int) -> Iterator[Document]:
             yield from yaml_documents(text, nodes)
     except DocumentError as error:
         where = file if error.line is None else f"{file}:{error.line}"
-        raise ManifestRefused(f"{where}: {error}.") from None
+        raise ManifestRefused(f"{where}: {shortened(str(error), _LONGEST_PROBLEM)}.") from None
 
 
 def _select(files: Mapping[str, bytes], directory: str) -> list[str]:

@@ -17,6 +17,11 @@ class Finding:
     reason: str
 
 
+def shortened(text: str, longest: int) -> str:
+    """The beginning and the end of a long text."""
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[-(longest // 2 - 1) :]}"
+
+
 class InvalidShape(Exception):
     """A value does not have the type that Kubernetes requires."""
 
@@ -62,7 +67,7 @@ class Node:
         if self.value is None:
             return ""
         if not isinstance(self.value, str):
-            raise InvalidShape(self.path, "a string")
+            raise InvalidShape(self.path, f"a string{_advice(self.value)}")
         return self.value
 
     def texts(self) -> list[str]:
@@ -81,3 +86,11 @@ class Node:
         if not isinstance(self.value, dict):
             raise InvalidShape(self.path, "a mapping")
         return self.value
+
+
+def _advice(value: Any) -> str:
+    """What to do about an unquoted value that YAML reads as a boolean or a number."""
+    if isinstance(value, bool):
+        words = "`y`, `yes`, `on` and `true`" if value else "`n`, `no`, `off` and `false`"
+        return f"; unquoted {words} are booleans in YAML: quote the value"
+    return f'; quote the value: "{value}"' if isinstance(value, int) else ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bot.cluster.guard.decisions import Scope
-from bot.cluster.guard.disruption import blocking_budgets
+from bot.cluster.guard.disruption import blocking_budgets, evicting
 from bot.cluster.guard.kind_fields import TYPES
 from bot.cluster.guard.objects import kind_finding, name_findings
 from bot.cluster.guard.references import reference_findings
@@ -17,7 +17,7 @@ from bot.cluster.guard.selectors import labels_of, selected_labels
 from bot.cluster.guard.walk import Change, Walk
 from bot.cluster.manifests import Source
 from bot.cluster.names import object_name
-from bot.cluster.node import Finding, InvalidShape, Node
+from bot.cluster.node import Finding, InvalidShape, Node, shortened
 from bot.cluster.pod_templates import POD_TEMPLATES, references
 from bot.cluster.policy import ClusterPolicy
 from bot.config.documents import Path
@@ -26,6 +26,11 @@ from bot.model.manifest import FieldChange
 
 _MAX_REPORTED = 10
 """Refusals in one message; further ones usually repeat the same mistake."""
+_MAX_NOTES = 300
+"""Changes that the notes list."""
+_LONGEST_NAME = 253
+_LONGEST_FIELD = 500
+_LONGEST_REASON = 700
 
 Object = dict[str, Any]
 
@@ -54,18 +59,25 @@ def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> G
     refused: list[str] = []
     manifests: list[tuple[Source, Object]] = []
     changes: list[FieldChange] = []
+    changed = 0
     for source in sources:
         manifest, walk = _clean(source, scope)
         findings = itertools.chain(walk.refused, _structure_findings(source, manifest, context))
-        refused += [_message(source, finding) for finding in findings]
-        changes += [_change(source, change) for change in walk.changed]
+        refused += _messages(source, findings)
+        if len(refused) >= _MAX_REPORTED:
+            break
+        changes += [_change(source, change) for change in walk.changed[: _MAX_NOTES - len(changes)]]
+        changed += len(walk.changed)
         manifests.append((source, manifest))
     refused += _duplicates(sources)
     if not refused:
         refused += _removed_labels(manifests)
     if refused:
         raise ManifestRefused("\n".join(refused[:_MAX_REPORTED]))
-    return _without_blocking_budgets([manifest for _, manifest in manifests], changes)
+    if changed > len(changes):
+        reason = f"the notes list only the first {len(changes)} changes"
+        changes.append(FieldChange(f"{changed - len(changes)} more fields", "", reason))
+    return _with_safe_budgets([manifest for _, manifest in manifests], changes)
 
 
 def _clean(source: Source, scope: Scope) -> tuple[Object, Walk]:
@@ -137,10 +149,11 @@ def _removed_labels(manifests: Sequence[tuple[Source, Object]]) -> Iterator[str]
                 yield _message(source, Finding(path, reason))
 
 
-def _without_blocking_budgets(manifests: list[Object], changes: list[FieldChange]) -> Guarded:
+def _with_safe_budgets(manifests: list[Object], changes: list[FieldChange]) -> Guarded:
+    """Removes budgets that block the maintenance of nodes; the others must not protect pods that fail."""
     reasons = {object_name(budget): reason for budget, reason in blocking_budgets(manifests)}
     changes += [FieldChange(name, "", reason) for name, reason in reasons.items()]
-    kept = [manifest for manifest in manifests if object_name(manifest) not in reasons]
+    kept = [evicting(manifest) for manifest in manifests if object_name(manifest) not in reasons]
     return Guarded(kept, tuple(changes))
 
 
@@ -168,13 +181,21 @@ def _change(source: Source, change: Change) -> FieldChange:
     return FieldChange(_subject(source), _field(change.finding.path), change.finding.reason, value)
 
 
+def _messages(source: Source, findings: Iterable[Finding]) -> list[str]:
+    """The first messages; the checks of fields and of the structure can find the same mistake."""
+    unique = dict.fromkeys(itertools.islice(findings, 2 * _MAX_REPORTED))
+    return [_message(source, finding) for finding in itertools.islice(unique, _MAX_REPORTED)]
+
+
 def _message(source: Source, finding: Finding) -> str:
     field = _field(finding.path) or "the object"
-    return f"{source.where(finding.path)}, {_subject(source)}, {field}: {finding.reason}."
+    reason = shortened(finding.reason, _LONGEST_REASON)
+    return f"{source.where(finding.path)}, {_subject(source)}, {field}: {reason}."
 
 
 def _subject(source: Source) -> str:
-    return f"{source.manifest['kind']}/{_name(source) or '(unnamed)'}"
+    kind, name = source.manifest["kind"], _name(source) or "(unnamed)"
+    return f"{shortened(kind, _LONGEST_NAME)}/{shortened(name, _LONGEST_NAME)}"
 
 
 def _field(path: Path) -> str:
@@ -186,4 +207,4 @@ def _field(path: Path) -> str:
             field += f'["{part}"]'
         else:
             field += f".{part}" if field else part
-    return field
+    return shortened(field, _LONGEST_FIELD)

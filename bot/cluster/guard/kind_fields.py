@@ -16,12 +16,14 @@ from bot.cluster.guard.decisions import (
     Outcome,
     Refuse,
     Remove,
+    Replace,
     Rule,
     Scope,
     fields,
     refuse,
     remove,
 )
+from bot.cluster.guard.disruption import ALWAYS
 from bot.cluster.guard.metadata import OBJECT_META
 from bot.cluster.guard.network import INSIDE, egress_rule, ingress_rule, service_type, text_value
 from bot.cluster.guard.pod_fields import POD_TYPES
@@ -43,6 +45,8 @@ def _has_content(value: Any) -> bool:
 _STATUS = Fixed(_status)
 _INSIDE = remove(INSIDE)
 _CONTROLLER = remove("only the controllers of Kubernetes run Jobs")
+_LONGEST_HISTORY = 10
+"""The default of Kubernetes."""
 _SECRET_TYPES = (
     "",
     "Opaque",
@@ -69,6 +73,21 @@ def _time_to_live(node: Node, _: Scope) -> Outcome:
     if node.path != ("spec", "ttlSecondsAfterFinished"):
         return None
     return Remove("a deleted Job would run again with the next deployment")
+
+
+def _eviction_policy(node: Node, _: Scope) -> Outcome:
+    if node.text() == ALWAYS:
+        return None
+    return Replace(ALWAYS, "pods that fail must not block the maintenance of nodes")
+
+
+def _history(node: Node, _: Scope) -> Outcome:
+    """Caps the number of old ReplicaSets or revisions, which fill the cluster's database."""
+    if not isinstance(node.value, int):
+        return Refuse("expected a whole number")
+    if node.value <= _LONGEST_HISTORY:
+        return None
+    return Replace(_LONGEST_HISTORY, "an environment keeps few old revisions")
 
 
 _CLUSTER_IP = remove("Kubernetes assigns the address", unless=("", "None"))
@@ -100,7 +119,8 @@ _SPECS: Mapping[str, Fields] = {
     "LabelSelectorRequirement": fields("key operator values[]"),
     "DeploymentSpec": fields(
         "minReadySeconds paused progressDeadlineSeconds replicas revisionHistoryLimit "
-        "selector:LabelSelector strategy:DeploymentStrategy template:PodTemplateSpec"
+        "selector:LabelSelector strategy:DeploymentStrategy template:PodTemplateSpec",
+        revisionHistoryLimit=Fixed(_history),
     ),
     "DeploymentStrategy": fields("rollingUpdate:RollingUpdateDeployment type"),
     "RollingUpdateDeployment": fields("maxSurge maxUnavailable"),
@@ -109,7 +129,8 @@ _SPECS: Mapping[str, Fields] = {
         "persistentVolumeClaimRetentionPolicy:StatefulSetPersistentVolumeClaimRetentionPolicy "
         "podManagementPolicy replicas revisionHistoryLimit selector:LabelSelector serviceName "
         "template:PodTemplateSpec updateStrategy:StatefulSetUpdateStrategy "
-        "volumeClaimTemplates[]:PersistentVolumeClaim"
+        "volumeClaimTemplates[]:PersistentVolumeClaim",
+        revisionHistoryLimit=Fixed(_history),
     ),
     "StatefulSetOrdinals": fields("start"),
     "StatefulSetPersistentVolumeClaimRetentionPolicy": fields("whenDeleted whenScaled"),
@@ -141,7 +162,8 @@ _SPECS: Mapping[str, Fields] = {
     "PersistentVolumeClaimSpec": CLAIM_SPEC,
     "VolumeResourceRequirements": fields("limits{} requests{}"),
     "PodDisruptionBudgetSpec": fields(
-        "maxUnavailable minAvailable selector:LabelSelector unhealthyPodEvictionPolicy"
+        "maxUnavailable minAvailable selector:LabelSelector unhealthyPodEvictionPolicy",
+        unhealthyPodEvictionPolicy=Fixed(_eviction_policy),
     ),
     "PolicyRule": fields(
         "apiGroups[] resourceNames[] resources[] verbs[]",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,9 @@ from bot.cluster.guard.decisions import Field, Fields, Outcome, Refuse, Remove, 
 from bot.cluster.node import Finding, InvalidShape, Node
 
 _REMOVED = object()
+_MAX_SUGGESTIONS = 10
+"""In one object: the comparison of names takes time."""
+_LONGEST_NAME = 64
 _EMPTY: tuple[object, ...] = ("", [])
 
 
@@ -37,7 +40,9 @@ class Walk:
         kept: dict[str, Any] = {}
         for name, value in node.pairs():
             if name not in decisions:
-                self.refused.append(value.finding(_undecisions(name, decisions, type_name)))
+                suggest = len(self.refused) < _MAX_SUGGESTIONS and len(name) <= _LONGEST_NAME
+                similar = difflib.get_close_matches(name, decisions, n=1) if suggest else []
+                self.refused.append(value.finding(_unknown(type_name, similar)))
                 continue
             try:
                 content = self._field(value, decisions[name], f"{type_name}.{name}")
@@ -89,7 +94,6 @@ class Walk:
         return outcome
 
 
-def _undecisions(name: str, decisions: Fields, type_name: str) -> str:
-    similar = difflib.get_close_matches(name, decisions, n=1)
+def _unknown(type_name: str, similar: Sequence[str]) -> str:
     suggestion = f"; did you mean `{similar[0]}`?" if similar else ""
     return f"Kubernetes has no such field in a {type_name}{suggestion}"

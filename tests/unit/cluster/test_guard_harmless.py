@@ -25,7 +25,7 @@ BUDGET: Object = {
     "apiVersion": "policy/v1",
     "kind": "PodDisruptionBudget",
     "metadata": {"name": "b"},
-    "spec": {"selector": {"matchLabels": {"app": "shop"}}},
+    "spec": {"selector": {"matchLabels": {"app": "shop"}}, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
 }
 JOB: Object = {**deployment(), "apiVersion": "batch/v1", "kind": "Job"}
 JOB["spec"] = {"template": JOB["spec"]["template"]}

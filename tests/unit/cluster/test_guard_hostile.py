@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import string
+import time
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.cluster.guard.check import check
 from bot.cluster.guard.metadata import OBEYED_PREFIXES
+from bot.cluster.manifests import Source, read
+from bot.model.errors import ManifestRefused
 from tests.unit.cluster.guarding import (
     CLAIM,
     CONTAINER,
@@ -20,8 +24,17 @@ from tests.unit.cluster.guarding import (
     guard,
     put,
     refusal,
+    rule,
 )
-from tests.unit.cluster.manifests import POLICY, Object, config_map, deployment, service, stateful_set
+from tests.unit.cluster.manifests import (
+    NAMESPACE,
+    POLICY,
+    Object,
+    config_map,
+    deployment,
+    service,
+    stateful_set,
+)
 
 TEMPLATE = "spec.template.metadata"
 CRON_POD = "spec.jobTemplate.spec.template"
@@ -41,7 +54,7 @@ BUDGET: Object = {
     "apiVersion": "policy/v1",
     "kind": "PodDisruptionBudget",
     "metadata": {"name": "b"},
-    "spec": {"selector": {"matchLabels": {"app": "shop"}}},
+    "spec": {"selector": {"matchLabels": {"app": "shop"}}, "unhealthyPodEvictionPolicy": "AlwaysAllow"},
 }
 JOB: Object = {**deployment(), "apiVersion": "batch/v1", "kind": "Job"}
 JOB["spec"] = {"template": JOB["spec"]["template"]}
@@ -111,7 +124,10 @@ REFUSED: list[tuple[Object, str, object, str]] = [
     (config_map(), "date", {}, UNKNOWN),
     (config_map(), "spec", {}, UNKNOWN),
     (config_map(), "data", {"a": {"b": "c"}}, "expected a single value"),
-    (deployment(), f"{TEMPLATE}.annotations", {"a": 1}, "expected a string"),
+    (deployment(), f"{TEMPLATE}.annotations", {"a": 1}, 'expected a string; quote the value: "1"'),
+    (config_map(), "metadata.labels", {"a": False}, "unquoted `n`, `no`, `off` and `false` are booleans"),
+    (config_map(), "metadata.labels", {"a": True}, "unquoted `y`, `yes`, `on` and `true` are booleans"),
+    (deployment(), "spec.revisionHistoryLimit", "many", "expected a whole number"),
     (deployment(), f"{POD}.terminationGracePeriodSeconds", "1h", "whole number of seconds"),
 ]
 
@@ -253,6 +269,14 @@ REMOVED: list[tuple[Object, str, object, str]] = [
         "ConfigMap/shop metadata.deletionTimestamp",
     ),
     (deployment(), "status", {"replicas": 1}, "Deployment/shop status"),
+    (deployment(), "spec.revisionHistoryLimit", 2**31 - 1, "Deployment/shop spec.revisionHistoryLimit 10"),
+    (stateful_set(), "spec.revisionHistoryLimit", 11, "StatefulSet/db spec.revisionHistoryLimit 10"),
+    (
+        BUDGET,
+        "spec.unhealthyPodEvictionPolicy",
+        "IfHealthyBudget",
+        "PodDisruptionBudget/b spec.unhealthyPodEvictionPolicy AlwaysAllow",
+    ),
     (BUDGET, "spec.maxUnavailable", 0, "PodDisruptionBudget/b"),
     (BUDGET, "spec.maxUnavailable", "0%", "PodDisruptionBudget/b"),
     (BUDGET, "spec.minAvailable", "100%", "PodDisruptionBudget/b"),
@@ -450,6 +474,119 @@ def test_second_budget_of_the_same_pods_is_removed() -> None:
 @pytest.mark.parametrize(("field", "value"), [("maxUnavailable", 1), ("minAvailable", "10%")])
 def test_budget_of_pods_without_a_scale_is_removed(field: str, value: object) -> None:
     assert changes(put(BUDGET, f"spec.{field}", value), JOB, deployment()) == ["PodDisruptionBudget/b"]
+
+
+LATER_KEYS = [
+    "pod-template-hash",
+    "controller-revision-hash",
+    "job-name",
+    "statefulset.kubernetes.io/pod-name",
+    "batch.kubernetes.io/job-name",
+    "topology.kubernetes.io/zone",
+]
+
+
+@pytest.mark.parametrize("key", LATER_KEYS)
+@pytest.mark.parametrize("operator", ["Exists", "In", "NotIn"])
+def test_budgets_that_select_labels_of_kubernetes_may_select_the_same_pods(key: str, operator: str) -> None:
+    selector = {"matchExpressions": [{"key": key, "operator": operator, "values": ["a"]}]}
+    budgets = [
+        put(put(put(BUDGET, "spec.maxUnavailable", 1), "spec.selector", selector), "metadata.name", name)
+        for name in ("a", "b")
+    ]
+    assert changes(deployment(), *budgets) == ["PodDisruptionBudget/b"]
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "p"},
+        "spec": deployment()["spec"]["template"]["spec"],
+    }
+    assert changes(pod, budgets[0]) == ["PodDisruptionBudget/a"]
+
+
+def test_budgets_of_labels_of_the_application_select_their_own_pods_only() -> None:
+    key = "app.kubernetes.io/component"
+    worker = put(deployment("worker"), f"{TEMPLATE}.labels", {"app": "worker", key: "worker"})
+    other = put(put(BUDGET, "spec.selector", {"matchLabels": {key: "worker"}}), "metadata.name", "other")
+    assert changes(deployment(), worker, BUDGET, other) == []
+
+
+def test_budget_that_selects_labels_of_greenroom_is_removed() -> None:
+    for selector in (
+        {"matchLabels": {"greenroom.dev/environment": "x"}},
+        {"matchExpressions": [{"key": "greenroom.dev/job", "operator": "Exists"}]},
+    ):
+        budget = put(put(BUDGET, "spec.maxUnavailable", 1), "spec.selector", selector)
+        (change,) = guard(deployment(), budget).changes
+        assert "labels that Greenroom sets" in change.reason
+
+
+def test_budget_never_protects_pods_that_fail() -> None:
+    budget = put(BUDGET, "spec", {"selector": {"matchLabels": {"app": "shop"}}, "maxUnavailable": 1})
+    (guarded,) = guard(budget).manifests
+    assert guarded["spec"] == {**budget["spec"], "unhealthyPodEvictionPolicy": "AlwaysAllow"}
+
+
+@pytest.mark.parametrize("version", ["apps/v2", "extensions/v1beta1", "", None])
+def test_autoscaler_of_an_unknown_target_does_not_count(version: str | None) -> None:
+    target = {"apiVersion": version, "kind": "Deployment", "name": "shop"}
+    scaler = {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {"minReplicas": 5, "maxReplicas": 9, "scaleTargetRef": target},
+    }
+    assert changes(put(BUDGET, "spec.minAvailable", 2), deployment(), scaler) == ["PodDisruptionBudget/b"]
+
+
+def test_many_unknown_fields_and_removed_labels_take_little_time() -> None:
+    unknown = [{**deployment(f"d{number}"), **{f"field{n}": 1 for n in range(15_000)}} for number in range(3)]
+    labels = {f"example.com/{number}": "x" for number in range(40_000)}
+    begin = time.process_time()
+    sources = [Source("deploy/all.yaml", manifest, {}) for manifest in unknown]
+    with pytest.raises(ManifestRefused) as caught:
+        check(sources, NAMESPACE, POLICY)
+    assert len(str(caught.value).splitlines()) == 10
+    labelled = Source("deploy/all.yaml", put(config_map(), "metadata.labels", labels), {})
+    guarded = check([labelled], NAMESPACE, POLICY)
+    assert time.process_time() - begin < 2
+    assert len(guarded.changes) == 301
+    assert guarded.changes[-1].object == "39700 more fields"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {**config_map(), "x" * 900_000: 1},
+        config_map("x" * 900_000),
+        {**config_map(), "kind": "x" * 900_000},
+        service(type="x" * 900_000),
+        {**rule(resources=["x" * 900_000])},
+    ],
+)
+def test_long_values_are_shortened_in_messages(manifest: Object) -> None:
+    sources = [Source("deploy/all.yaml", manifest, {})]
+    with pytest.raises(ManifestRefused) as caught:
+        check(sources, NAMESPACE, POLICY)
+    assert len(str(caught.value)) < 2500
+
+
+def test_long_duplicate_key_is_shortened() -> None:
+    key = "x" * 90_000
+    with pytest.raises(ManifestRefused) as caught:
+        read({"deploy/a.yaml": f"{key}: 1\n{key}: 2\n".encode()}, "deploy")
+    assert len(str(caught.value)) < 1000
+
+
+def test_mistake_that_two_checks_find_is_reported_once() -> None:
+    message = refusal(put(deployment(), f"{CONTAINER}.env", "x"))
+    assert len(message.splitlines()) == 1
+
+
+@pytest.mark.parametrize("version", ["extensions/v1beta1", "apps/v1beta1", "v1"])
+def test_old_version_of_an_allowed_kind_names_the_version_to_use(version: str) -> None:
+    assert "use `apps/v1` for a Deployment" in refusal({**deployment(), "apiVersion": version})
+    assert "not allowed" in refusal({**deployment(), "apiVersion": "example.com/v1"})
 
 
 def test_operator_allows_more() -> None:

@@ -96,6 +96,10 @@ def test_quota_limits_objects_disk_and_devices():
     assert hard["requests.ephemeral-storage"] == "40Gi"
     assert hard["requests.nvidia.com/gpu"] == "2"
     assert hard.keys() >= {"count/configmaps", "count/leases.coordination.k8s.io", "count/pods"}
+    assert int(hard["count/configmaps"]) <= 200
+    assert hard.keys() >= {"count/replicasets.apps", "count/controllerrevisions.apps"}
+    # Kubernetes ignores Events in quotas: it would never finish counting them.
+    assert not [name for name in hard if "events" in name]
     assert (hard["services.loadbalancers"], hard["services.nodeports"]) == ("0", "0")
     open_policy = replace(POLICY, allowed_fields={"ServiceSpec.type": frozenset()})
     open_hard = guard_rails(NAMESPACE, KEY, Size(), open_policy)[0]["spec"]["hard"]
