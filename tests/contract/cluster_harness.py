@@ -126,7 +126,7 @@ class Running:
         """An image with Python scripts, `serve` as serve.py; its digest is that of its content."""
         context = {f"files/{name}.py": text.encode() for name, text in scripts.items()}
         command = json.dumps(["python", "serve.py"])
-        dockerfile = f"FROM scratch\nWORKDIR /app\nCOPY files/ .\nCMD {command}\n"
+        dockerfile = f"FROM scratch\nWORKDIR /app\nCOPY files/ .\nUSER 10001\nCMD {command}\n"
         digest = await self.builder.build("acme/shop", "1", {"Dockerfile": dockerfile.encode(), **context})
         return Image(f"{self.registry.host}/acme/shop", digest)
 
