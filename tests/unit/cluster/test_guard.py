@@ -370,6 +370,32 @@ MANIFESTS = [
     CRON,
     CLAIM,
     {**POLICY_OBJECT, "spec": {"egress": [{"to": [{"ipBlock": {"cidr": "8.8.8.8/32"}}]}]}},
+    {
+        **put(POLICY_OBJECT, "metadata.name", "dns"),
+        "spec": {
+            "egress": [{"to": [{"namespaceSelector": {}}], "ports": [{"port": 53}]}],
+            "ingress": [{"from": [{"ipBlock": {"cidr": "8.8.0.0/16", "except": ["8.8.8.0/24"]}}]}],
+        },
+    },
+    {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "b"},
+        "spec": {
+            "minAvailable": 1,
+            "selector": {"matchExpressions": [{"key": "app", "operator": "In", "values": ["shop"]}]},
+        },
+    },
+    {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "h"},
+        "spec": {
+            "minReplicas": 1,
+            "maxReplicas": 4,
+            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
+        },
+    },
 ]
 
 
