@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any
 
 import structlog
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_CONNECTIONS = 512
 """Then the connection whose peer has been silent for longest is closed for a new one."""
@@ -20,6 +21,10 @@ MAX_HEADER_BYTES = 32 * 1024
 MAX_HEADERS = 100
 _MAX_PIPELINED = 8
 """Requests of one connection that wait for the response to the one before."""
+_MAX_CHUNKS = 256
+"""In `MAX_HEADER_BYTES` that were read at once; each costs as much as kilobytes of a body."""
+_FRAMING_RATE = 16
+"""Sizes of chunks, extensions and trailers: `MAX_HEADER_BYTES`, and 1 byte for each 16 bytes of the body."""
 
 HEADER_SECONDS = 10.0
 """From the start of the connection, or of the next request on it."""
@@ -29,9 +34,9 @@ BODY_RATE = 16 * 1024
 LONGEST_BODY_SECONDS = 60.0
 WRITE_SECONDS = 30.0
 """For a peer that does not read its response."""
+CLOSE_SECONDS = 2.0
+"""For a peer to read the response to a request whose body the server has not read."""
 _CHECK_SECONDS = 1.0
-_DISCARD_SECONDS = 0.25
-"""Between two reads of a body whose response has been sent."""
 
 _log = structlog.get_logger(__name__)
 
@@ -43,6 +48,8 @@ class _State(Enum):
     """The request is complete, and its response is not."""
     IDLE = auto()
     """Between two requests; uvicorn's keep-alive timeout applies."""
+    CLOSING = auto()
+    """The response was sent before the whole body arrived. The rest is not read."""
 
 
 class _Refused(Exception):
@@ -59,27 +66,36 @@ class Connection(HttpToolsProtocol):
         self._refusal = HTTPStatus.BAD_REQUEST
         self._begun = False
         """Whether a part of a header was received."""
+        self._running: RequestResponseCycle | None = None
+        """Whose response is next; `cycle` is the one of the last header."""
         self._enter(_State.HEADER)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         _make_room(self.connections)
         super().connection_made(transport)
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disconnect()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> None:
+        # The transport closes after it; a write would raise an error.
+        self._disconnect()
+
     def data_received(self, data: bytes) -> None:
-        # In pieces, so that a header is refused before all that was read of it is parsed.
+        # In pieces, so that a request is refused before all that was read of it is parsed.
         for start in range(0, len(data), MAX_HEADER_BYTES):
-            if self.transport.is_closing():
+            if self.transport.is_closing() or self._state is _State.CLOSING:
                 return
             piece = data[start : start + MAX_HEADER_BYTES]
             if self._state is _State.IDLE:
                 self._enter(_State.HEADER)
-            in_header = self._state is _State.HEADER
+            state = self._state
+            self._content = self._chunks = 0
             super().data_received(piece)
-            if in_header and self._state is _State.HEADER:
-                self._begun = True
-                self._unparsed += len(piece)
-                if self._unparsed > MAX_HEADER_BYTES:
-                    self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+            if self._state is state:
+                self._begun = self._begun or state is _State.HEADER
+                self._count_framing(len(piece) - self._content)
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= _MAX_PIPELINED:
@@ -93,6 +109,8 @@ class Connection(HttpToolsProtocol):
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._state is _State.BODY:
+            return  # a trailer, which nothing uses
         self._count(len(name) + len(value))
         if len(self.headers) >= MAX_HEADERS:
             self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -105,15 +123,11 @@ class Connection(HttpToolsProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._received += len(body)
+        self._content += len(body)
+        self._chunks += 1
+        if self._chunks > _MAX_CHUNKS:
+            raise _Refused
         super().on_body(body)
-        if self.cycle.response_complete:
-            # Not closed at once, so that the peer can read the response; not read at full speed either.
-            self.flow.pause_reading()
-            self.loop.call_later(_DISCARD_SECONDS, self._resume)
-
-    def _resume(self) -> None:
-        if not self.transport.is_closing():
-            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         self._enter(_State.IDLE if self.cycle.response_complete else _State.RESPONSE)
@@ -121,8 +135,15 @@ class Connection(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._state is _State.RESPONSE and self.cycle.response_complete:
+        if self.transport.is_closing() or not self.cycle.response_complete:
+            return
+        if self._state is _State.RESPONSE:
             self._enter(_State.IDLE)
+        elif self._state is _State.BODY:
+            # Not closed at once: with data that was not read, it would be reset and the response lost.
+            self._enter(_State.CLOSING)
+            self.flow.pause_reading()
+            self.transport.write_eof()
 
     def pause_writing(self) -> None:
         self._stalled = self.loop.time()
@@ -143,6 +164,8 @@ class Connection(HttpToolsProtocol):
             late = now - (self._stalled or self._since) > WRITE_SECONDS
         elif self._state is _State.BODY:
             late = waited > min(BODY_SECONDS + self._received / BODY_RATE, LONGEST_BODY_SECONDS)
+        elif self._state is _State.CLOSING:
+            late = waited > CLOSE_SECONDS
         else:
             late = self._state is _State.HEADER and waited > HEADER_SECONDS
         if late:
@@ -154,10 +177,26 @@ class Connection(HttpToolsProtocol):
         """Since when the connection waits for its peer; None while a response is due."""
         return None if self._state is _State.RESPONSE else self._since
 
+    def abort(self) -> None:
+        self._disconnect()
+        self.transport.abort()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _disconnect(self) -> None:
+        """Before the transport closes: nothing writes to it any more. uvicorn stops only the last request."""
+        self._unset_keepalive_if_required()
+        self.pipeline.clear()
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
+
     def _enter(self, state: _State) -> None:
         self._state = state
         self._since = self.loop.time()
-        self._received = self._unparsed = 0
+        self._received = self._framing = 0
         self._begun = False
 
     def _count(self, size: int) -> None:
@@ -166,12 +205,23 @@ class Connection(HttpToolsProtocol):
             self._refusal = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             raise _Refused
 
+    def _count_framing(self, size: int) -> None:
+        """Of what is neither a body nor a complete header."""
+        self._framing += size
+        limit, status = MAX_HEADER_BYTES, HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        if self._state is _State.BODY:
+            limit, status = limit + self._received // _FRAMING_RATE, HTTPStatus.BAD_REQUEST
+        if self._framing > limit:
+            self._refuse(status)
+
     def _refuse(self, status: HTTPStatus) -> None:
         """Closes the connection, with a response if the peer expects one now and can read it."""
         if self.transport.is_closing() or self.transport.get_write_buffer_size():
-            self.transport.abort()
+            self.abort()
             return
-        if self._expects_response():
+        expected = self._expects_response()
+        self._disconnect()
+        if expected:
             message = f"{status.phrase}\n"
             self.transport.write(
                 f"HTTP/1.1 {status} {status.phrase}\r\ncontent-type: text/plain; charset=utf-8\r\n"
@@ -182,7 +232,7 @@ class Connection(HttpToolsProtocol):
     def _expects_response(self) -> bool:
         if self._state is _State.HEADER:
             return self._begun and (self.cycle is None or self.cycle.response_complete)
-        return self._state is _State.BODY and not self.cycle.response_started
+        return self._state is _State.BODY and self.cycle is self._running and not self.cycle.response_started
 
 
 async def close_late(connections: Iterable[object]) -> None:
@@ -207,4 +257,4 @@ def _make_room(connections: Collection[object]) -> None:
     }
     since = {connection: time for connection, time in waiting.items() if time is not None}
     if since:
-        min(since, key=since.__getitem__).transport.abort()
+        min(since, key=since.__getitem__).abort()

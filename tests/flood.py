@@ -43,6 +43,15 @@ def pipelined() -> Iterator[bytes]:
     yield b"GET /readyz HTTP/1.1\r\n\r\n" * 10_000
 
 
+def endless_chunks(method: bytes, path: bytes, chunk: bytes) -> Iterator[bytes]:
+    """A chunked body that consists of framing; `path` may read it or not."""
+    yield method + b" " + path + b" HTTP/1.1\r\nHost: bot\r\nTransfer-Encoding: chunked\r\n\r\n"
+    while True:
+        yield chunk
+
+
+_TINY_CHUNKS = b"1\r\na\r\n" * 20_000
+
 KINDS: dict[str, Request] = {
     "bodies": unfinished_body,
     "bodies of pages": lambda: unfinished_body(path=b"/sign-in"),
@@ -50,6 +59,9 @@ KINDS: dict[str, Request] = {
     "endless headers": endless_header,
     "many headers": many_headers,
     "pipelined requests": pipelined,
+    "tiny chunks": lambda: endless_chunks(b"POST", b"/webhooks", _TINY_CHUNKS),
+    "tiny chunks of pages": lambda: endless_chunks(b"GET", b"/healthz", _TINY_CHUNKS),
+    "chunk extensions": lambda: endless_chunks(b"POST", b"/webhooks", b"5;a=" + b"b" * 100_000),
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from io import BytesIO
 from types import TracebackType
 from typing import Self
 
@@ -59,7 +60,7 @@ class Body:
 
     def __init__(self, bodies: UnverifiedBodies) -> None:
         self._bodies = bodies
-        self._chunks: list[bytes] = []
+        self._content = BytesIO()  # not a list of chunks: a peer chooses their number
         self._dropped = False
         self.size = 0
         self.complete = False
@@ -88,18 +89,16 @@ class Body:
             self._append(message.get("body", b""))
             if self.size > largest:
                 raise BodyTooLarge
-        content = b"".join(self._chunks)
-        self._chunks.clear()
-        return content
+        return self._content.getvalue()
 
     def drop(self) -> None:
         """Frees the memory at once; the reader, which may be waiting for the peer, notices later."""
         self._dropped = True
-        self._chunks.clear()
+        self._content = BytesIO()
 
     def _append(self, chunk: bytes) -> None:
         if not self._dropped:
-            self._chunks.append(chunk)
+            self._content.write(chunk)
             self.size += len(chunk)
             self._bodies.add(self, len(chunk))
         if self._dropped:

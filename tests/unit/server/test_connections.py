@@ -3,73 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
-import uvicorn
-from starlette.types import Receive, Scope, Send
 
 from bot import connections
-from bot.connections import Connection, close_late
-from bot.server import listen
-
-LARGE = b"a" * 4_000_000
-Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-Connect = Callable[[], Awaitable[Stream]]
+from tests.unit.server.conftest import LARGE, Connect, Stream, response
 
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed transport:ResourceWarning")
-
-
-async def application(scope: Scope, receive: Receive, send: Send) -> None:
-    """Reads the body, and responds with the path; with much at /large."""
-    while (await receive()).get("more_body"):
-        pass
-    body = LARGE if scope["path"] == "/large" else scope["path"].encode()
-    length = (b"content-length", b"%d" % len(body))
-    await send({"type": "http.response.start", "status": 200, "headers": [length]})
-    await send({"type": "http.response.body", "body": body, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
-
-
-@pytest.fixture(autouse=True)
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEADER_SECONDS", "BODY_SECONDS", "WRITE_SECONDS"):
-        monkeypatch.setattr(connections, name, 0.5)
-    monkeypatch.setattr(connections, "_CHECK_SECONDS", 0.05)
-
-
-@pytest.fixture
-async def connect() -> AsyncIterator[Connect]:
-    listener = listen("127.0.0.1", 0)
-    server = uvicorn.Server(
-        uvicorn.Config(application, http=Connection, ws="none", lifespan="off", log_config=None)
-    )
-    serving = asyncio.create_task(server._serve([listener]))
-    limiting = asyncio.create_task(close_late(server.server_state.connections))
-    opened: list[asyncio.StreamWriter] = []
-
-    async def open_connection() -> Stream:
-        reader, writer = await asyncio.open_connection(*listener.getsockname()[:2])
-        opened.append(writer)
-        return reader, writer
-
-    yield open_connection
-    for writer in opened:
-        writer.transport.abort()
-    limiting.cancel()
-    server.should_exit = server.force_exit = True
-    await serving
-
-
-async def response(stream: Stream, request: bytes = b"") -> bytes:
-    """What the server sends until it closes the connection."""
-    reader, writer = stream
-    writer.write(request)
-    try:
-        async with asyncio.timeout(5):
-            return await reader.read()
-    except ConnectionResetError:
-        return b"reset"
 
 
 async def ask(stream: Stream, path: bytes = b"/x") -> bytes:
@@ -215,3 +155,21 @@ async def test_oldest_waiting_connection_is_closed_for_a_new_one(
         assert await ask(await connect()) == b"HTTP/1.1 200 OK"
         assert await response(waiting[number]) in (b"", b"reset")
     assert not waiting[3][0].at_eof()
+
+
+@pytest.mark.parametrize(("requests", "sent"), [(1, b""), (5, b""), (9, b""), (12, b""), (3, b"GET / HT")])
+@pytest.mark.parametrize("path", [b"/x", b"/large"])
+@pytest.mark.parametrize("reset", [False, True])
+async def test_peer_that_leaves_before_its_responses_causes_no_error(
+    connect: Connect, caplog: pytest.LogCaptureFixture, requests: int, sent: bytes, path: bytes, reset: bool
+) -> None:
+    for _ in range(5):
+        _, writer = await connect()
+        writer.write(b"GET %s HTTP/1.1\r\n\r\n" % path * requests + sent)
+        if reset:
+            await asyncio.sleep(0.01)
+            writer.transport.abort()
+        else:
+            writer.close()
+    await asyncio.sleep(0.3)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Sequence
 
 import pytest
@@ -80,6 +81,23 @@ async def test_body_counts_until_it_is_verified() -> None:
     third = Peer(b"b" * 300)
     third.go_on()
     assert await reading(bodies, third) == b"b" * 300
+
+
+async def test_many_small_chunks_take_as_much_memory_as_one() -> None:
+    sent = 0
+
+    async def receive() -> Message:
+        nonlocal sent
+        sent += 2
+        return {"type": "http.request", "body": b"%02d" % (sent % 100), "more_body": sent < 1_000_000}
+
+    tracemalloc.start()
+    try:
+        with UnverifiedBodies().body() as body:
+            assert len(await body.read({}, receive, 1_000_000)) == 1_000_000
+            assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
