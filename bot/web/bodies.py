@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from io import BytesIO
 from types import TracebackType
 from typing import Self
 
@@ -12,6 +11,9 @@ from starlette.types import Receive
 
 UNVERIFIED_BYTES = 64 * 1024 * 1024
 """Of all unverified bodies together."""
+
+_SMALL_CHUNK = 4096
+"""Smaller ones are joined: as objects of their own they would take many times the memory that counts."""
 
 Headers = Mapping[bytes, bytes]
 """Names are in lower case."""
@@ -60,7 +62,7 @@ class Body:
 
     def __init__(self, bodies: UnverifiedBodies) -> None:
         self._bodies = bodies
-        self._content = BytesIO()  # not a list of chunks: a peer chooses their number
+        self._chunks: list[bytes] = []
         self._dropped = False
         self.size = 0
         self.complete = False
@@ -89,16 +91,21 @@ class Body:
             self._append(message.get("body", b""))
             if self.size > largest:
                 raise BodyTooLarge
-        return self._content.getvalue()
+        content = b"".join(self._chunks)
+        self._chunks.clear()
+        return content
 
     def drop(self) -> None:
         """Frees the memory at once; the reader, which may be waiting for the peer, notices later."""
         self._dropped = True
-        self._content = BytesIO()
+        self._chunks.clear()
 
     def _append(self, chunk: bytes) -> None:
         if not self._dropped:
-            self._content.write(chunk)
+            if self._chunks and len(self._chunks[-1]) < _SMALL_CHUNK:
+                self._chunks[-1] += chunk
+            else:
+                self._chunks.append(chunk)
             self.size += len(chunk)
             self._bodies.add(self, len(chunk))
         if self._dropped:
