@@ -1,4 +1,4 @@
-"""Limits of what surrounds the bytes of a body, and the end of a connection whose body nobody reads."""
+"""Limits of what surrounds the bytes of a body, and the end of a connection whose body is not read."""
 
 from __future__ import annotations
 
