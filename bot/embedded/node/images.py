@@ -76,6 +76,7 @@ class Images:
             root=place / "root",
             entrypoint=tuple(config.get("Entrypoint") or ()),
             command=tuple(config.get("Cmd") or ()),
+            env=tuple(_pair(entry) for entry in config.get("Env") or ()),
             working_dir=config.get("WorkingDir") or "/",
             user=config.get("User") or "",
             size=config["size"],

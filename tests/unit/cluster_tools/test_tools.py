@@ -124,7 +124,7 @@ namespace = next(word.partition("=")[2] for word in sys.argv if word.startswith(
 print('''# Source: shop/templates/a.yaml
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: shop, namespace: %s, labels: {app: shop}}
+metadata: {name: shop, namespace: "%s", labels: {app: shop}}
 spec:
   selector: {matchLabels: {app: shop}}
   template:
