@@ -8,24 +8,37 @@ from collections.abc import Iterable, Iterator, Sequence
 from bot.github.client.json_fields import text
 from bot.model.commit import Authors, UnknownAuthor, UnknownRole
 
-_TRAILER = re.compile(r"^(co-authored-by|signed-off-by):(.*)$", re.IGNORECASE | re.MULTILINE)
-_ADDRESS = re.compile(r"<([^<>\s]+)>")
+_TRAILER = re.compile(
+    r"^[^\S\n]*(co-authored-by|signed-off-by)[^\S\n]*:([^\n]*)", re.IGNORECASE | re.MULTILINE
+)
+_PERSON = re.compile(r"[^<>@]*<([^<>\s]+)>\s*")
+"""One name and one address."""
+_ADDRESS = re.compile(r"[^<>\s,;]+@[^<>\s,;]+")
 _NOREPLY = re.compile(r"(?:\d+\+)?([a-z0-9][a-z0-9-]*(?:\[bot\])?)@users\.noreply\.[^@\s]+", re.IGNORECASE)
-"""GitHub's noreply addresses name a login."""
+"""Such an address names a login. Anybody can write one, and the login may be invented or outdated."""
 
 
 def commit_authors(commits: Sequence[object]) -> Authors:
-    """Authors, committers and co-authors; signers count where their address belongs to a known account."""
+    """Authors, committers, co-authors and signers.
+
+    A person is known only if GitHub attributes them to an account. The login in a noreply address counts in
+    addition: it can exclude a reviewer, but proves nothing.
+    """
     accounts = dict(_known_addresses(commits))
     logins, unknown = set[str](), set[UnknownAuthor]()
     for commit in commits:
         sha = text(commit, "sha")
-        for role, login, address in _people(commit):
-            account = login or accounts.get(address.lower()) or _noreply_login(address)
-            if account:
-                logins.add(account)
-            elif role is not None:
+        for field, role in (("author", UnknownRole.AUTHOR), ("committer", UnknownRole.COMMITTER)):
+            login, address = text(commit, field, "login"), text(commit, "commit", field, "email")
+            logins.add(login or accounts.get(address.lower()) or _noreply_login(address))
+            if not login:
                 unknown.add(UnknownAuthor(sha, role))
+        for is_author, addresses, is_one_person in _trailers(text(commit, "commit", "message")):
+            known = [accounts.get(address.lower(), "") for address in addresses]
+            logins.update(known, map(_noreply_login, addresses))
+            if is_author and not (is_one_person and all(known)):
+                unknown.add(UnknownAuthor(sha, UnknownRole.CO_AUTHOR))
+    logins.discard("")
     return Authors(tuple(sorted(logins)), tuple(sorted(unknown)))
 
 
@@ -46,14 +59,12 @@ def _known_addresses(commits: Iterable[object]) -> Iterator[tuple[str, str]]:
                 yield address.lower(), login
 
 
-def _people(commit: object) -> Iterator[tuple[UnknownRole | None, str, str]]:
-    """Role, login and address; no role where an unknown person does not matter."""
-    for field, role in (("author", UnknownRole.AUTHOR), ("committer", UnknownRole.COMMITTER)):
-        yield role, text(commit, field, "login"), text(commit, "commit", field, "email")
-    for kind, person in _TRAILER.findall(text(commit, "commit", "message")):
-        address = _ADDRESS.search(person)
-        co_author = UnknownRole.CO_AUTHOR if kind.lower() == "co-authored-by" else None
-        yield co_author, "", address[1] if address is not None else ""
+def _trailers(message: str) -> Iterator[tuple[bool, list[str], bool]]:
+    """Whether each names a co-author, or a signer; its addresses; whether it has the form of one person."""
+    for kind, value in _TRAILER.findall(message.replace("\r", "\n")):
+        person = _PERSON.fullmatch(value)
+        addresses = [person[1]] if person is not None else _ADDRESS.findall(value)
+        yield kind.lower() == "co-authored-by", addresses, person is not None
 
 
 def _noreply_login(address: str) -> str:

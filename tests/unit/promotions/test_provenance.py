@@ -31,6 +31,17 @@ from tests.unit.promotions.stage_fixtures import SHOP, release
 PEOPLE = ("ada", "bea", "cem")
 Writer = tuple[str, bool]
 """A person, and whether GitHub attributes what they do to their account."""
+CoAuthor = tuple[str, int]
+"""A person, and how a trailer names them."""
+TRAILERS = (
+    "Co-authored-by: {name} <{name}@work.example.com>",
+    "Co-authored-by: {name} <{name}@home.example.com>",
+    "Co-authored-by: {name} <1+{name}@users.noreply.github.com>",
+    "Co-authored-by: {name} <1+renamed@users.noreply.github.com>",
+    "Co-authored-by : {name} <{name}@home.example.com>",
+    "Co-authored-by: Ada <ada@work.example.com>, {name} <{name}@home.example.com>",
+)
+"""The first address is known where GitHub attributes a commit of the pull request with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ class Commit:
     sha: str
     tree: str
     author: Writer
-    co_authors: tuple[Writer, ...] = ()
+    co_authors: tuple[CoAuthor, ...] = ()
     pushed_by: Writer = ("ada", True)
     built_by_fork: bool = False
 
@@ -50,11 +61,9 @@ class Commit:
     def as_json(self) -> dict[str, Any]:
         """As GitHub shows it: whose address belongs to no account has no login."""
         login, linked = self.author
-        address = f"{login}@{'work' if linked else 'home'}.example.com"
-        trailers = (
-            f"Co-authored-by: {name} <{f'1+{name}@users.noreply.github.com' if linked else f'{name}@home'}>"
-            for name, linked in self.co_authors
-        )
+        domain = "work.example.com" if linked else "users.noreply.github.com"
+        address = f"{login if linked else 'invented'}@{domain}"
+        trailers = (TRAILERS[form].format(name=name) for name, form in self.co_authors)
         account = {"login": login} if linked else None
         text = {"author": {"email": address}, "committer": {"email": address}}
         message = "\n".join(["Change", "", *trailers])
@@ -108,7 +117,7 @@ class History:
     def commit(
         self,
         author: Writer,
-        *co_authors: Writer,
+        *co_authors: CoAuthor,
         by: Writer | None = None,
         tree: str = "",
         fork: bool = False,
@@ -120,7 +129,7 @@ class History:
         return commit
 
     def push(
-        self, pull: Pull, author: Writer, *co_authors: Writer, by: Writer | None = None, force: bool = False
+        self, pull: Pull, author: Writer, *co_authors: CoAuthor, by: Writer | None = None, force: bool = False
     ) -> None:
         if force:
             for dropped in pull.commits:
@@ -157,6 +166,7 @@ def histories(draw: st.DrawFn) -> History:
     history = History()
     person = st.sampled_from(PEOPLE)
     author = st.tuples(person, st.booleans())
+    co_author = st.tuples(person, st.integers(0, len(TRAILERS) - 1))
     base = st.sampled_from(("main", "main", "develop"))
     for _ in range(draw(st.integers(1, 4))):
         if draw(st.sampled_from((True, False, False))):
@@ -170,7 +180,7 @@ def histories(draw: st.DrawFn) -> History:
             if action == "review":
                 pull.reviews.append(Review(draw(person), draw(st.booleans()), pull.head.sha))
             else:
-                co_authors = [draw(author)] if action == "co-author" else []
+                co_authors = [draw(co_author)] if action == "co-author" else []
                 by = draw(author)
                 history.push(pull, draw(author), *co_authors, by=by, force=action == "force")
         if draw(st.booleans()):
@@ -240,8 +250,12 @@ def test_unknown_authors_and_pushers_are_reviewed_only_with_a_voucher(history: H
         if read.pull is None or history.vouched.get(vouched_commit(sha, read.pull)):
             continue
         commits = history.pulls[read.pull.number - 1].commits
-        people = [person for commit in commits for person in (commit.author, *commit.co_authors)]
-        if not all(linked for _, linked in (*people, commits[-1].pushed_by)):
+        linked = {login for commit in commits for login, known in [commit.author] if known}
+        co_authors = [
+            (name, form == 0 and name in linked) for commit in commits for name, form in commit.co_authors
+        ]
+        people = [*(commit.author for commit in commits), *co_authors, commits[-1].pushed_by]
+        if not all(known for _, known in people):
             assert isinstance(reviewed(sha, read), Doubt)
 
 
