@@ -22,8 +22,9 @@ _MARKED = re.compile(f"{_MARK}([0-9]+){_MARK}")
 _HTML = re.compile(r"<!--|<(pre|code|blockquote|script|style|textarea)\b", re.IGNORECASE)
 
 
-_INVISIBLE = "\u200b\u2060\ufeff"
-_START = re.compile(rf"( {{0,3}})(?:(?:[^\S\t\n ]|[{_INVISIBLE}])(?:[^\S\t\n]|[{_INVISIBLE}]){{0,7}})?/")
+INVISIBLE = r"\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff"
+"""Characters that do not show, as ranges of a regular expression: commands treat them as spaces."""
+_START = re.compile(rf"( {{0,3}})(?:(?:[^\S\t\n ]|[{INVISIBLE}])(?:[^\S\t\n]|[{INVISIBLE}]){{0,7}})?/")
 """Some spaces, fewer than Markdown's four of a code block, and a slash."""
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum, StrEnum, auto
 
-from bot.commands.comment_text import begins_command, visible_commands
+from bot.commands.comment_text import INVISIBLE, begins_command, visible_commands
 from bot.commands.table import COMMANDS, Argument, Verb
 from bot.model.durations import parse_duration
 from bot.promotions.approvals import is_release_name
@@ -21,14 +21,25 @@ LONGEST = 65_536
 MAX_COMMANDS = 50
 """Most lines of a comment that can be commands; suggestions for a mistyped one take long to find."""
 
-_SPACES = re.compile(r"[\s\u200b\u2060\ufeff]+")
+_SPACES = re.compile(rf"[\s{INVISIBLE}]+")
 """Also those that do not show, and those that do not break."""
 _LINE = re.compile(r"/([A-Za-z][A-Za-z-]{0,39})([.,:;!?]*)(?: (.*))?")
 _NEAR = 0.7
-_REASON_WORDS = 100
+REASON_WORDS = 100
 """Longest reason."""
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHORTEST = timedelta(minutes=1)
+_NUMBER_WORD = (
+    r"an?|half(?: an?)?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|few|several|couple of"
+)
+_UNIT_WORD = r"sec(?:ond)?s?|min(?:ute)?s?|h(?:ou)?rs?|hours?|days?|w(?:ee)?ks?|months?"
+_TIME = re.compile(
+    rf"[0-9]+(?:[.,][0-9]+)?[ -]?(?:[smhdw]|{_UNIT_WORD})(?![a-z])"
+    rf"|\b(?:{_NUMBER_WORD})[ -](?:{_UNIT_WORD})\b"
+    r"|\b(?:until|till)\b(?: \S+)?|\b[0-9]{1,2} ?[ap]\.?m\b|\b[0-9]{1,2}:[0-9]{2}\b",
+    re.IGNORECASE,
+)
+"""What a user means as the length of a lock, in forms that are not parsed as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,9 @@ class UsageProblem(StrEnum):
     STAGE_MISSING = "stage missing"
     DURATION_MISSING = "duration missing"
     NO_DURATION = "no duration"
+    DURATION_TOO_SHORT = "duration too short"
+    DURATION_MISPLACED = "duration misplaced"
+    """In the reason of a lock."""
     NO_RELEASE = "no release"
     NO_COMMIT = "no commit"
     UNEXPECTED = "unexpected"
@@ -58,6 +72,8 @@ class Misuse:
     problem: UsageProblem
     typed: str = ""
     """The words that are wrong."""
+    stage: str = ""
+    """As it was typed; "" without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +175,8 @@ def _extend(words: tuple[str, ...]) -> Command | Misuse:
     duration, rest = _duration(words)
     if duration is None:
         return Misuse(Verb.EXTEND, UsageProblem.NO_DURATION, " ".join(words))
+    if duration < _SHORTEST:
+        return Misuse(Verb.EXTEND, UsageProblem.DURATION_TOO_SHORT, " ".join(words[: len(words) - len(rest)]))
     if rest:
         return Misuse(Verb.EXTEND, UsageProblem.UNEXPECTED, " ".join(rest))
     return Command(Verb.EXTEND, duration)
@@ -171,32 +189,52 @@ def _lock(verb: Verb, words: tuple[str, ...]) -> Command | Misuse:
     stage, rest = words[0], words[1:]
     timed = rest[1:] if rest and rest[0].lower() == "for" else rest
     if rest and not timed:
-        return Misuse(verb, UsageProblem.DURATION_MISSING)
-    duration = None
-    if timed and timed[0][0].isdigit():
-        # A wrong duration is not taken for a reason: the lock would have another length than its user thinks.
-        duration, rest = _duration(timed)
-        if duration is None:
-            return Misuse(verb, UsageProblem.NO_DURATION, timed[0])
-    if len(rest) > _REASON_WORDS:
-        return Misuse(verb, UsageProblem.REASON_TOO_LONG)
+        return Misuse(verb, UsageProblem.DURATION_MISSING, stage=stage)
+    # A wrong duration is not taken for a reason: the lock would have another length than its user thinks.
+    duration, after = _duration(timed) if timed else (None, rest)
+    if duration is not None:
+        if duration < _SHORTEST:
+            typed = " ".join(timed[: len(timed) - len(after)])
+            return Misuse(verb, UsageProblem.DURATION_TOO_SHORT, typed, stage)
+        rest = after
+    elif (wrong := _wrong_duration(timed)) is not None:
+        return Misuse(verb, *wrong, stage)
+    if len(rest) > REASON_WORDS:
+        return Misuse(verb, UsageProblem.REASON_TOO_LONG, stage=stage)
     return Command(verb, duration, (stage, *rest))
+
+
+def _wrong_duration(words: tuple[str, ...]) -> tuple[UsageProblem, str] | None:
+    """What looks like a duration but is none, or not at the start; numbers of other things are a reason."""
+    text = " ".join(words)
+    time = _TIME.search(text)
+    if time is not None and time.start() > 0:
+        return UsageProblem.DURATION_MISPLACED, time[0]
+    if time is not None:
+        return UsageProblem.NO_DURATION, time[0]
+    is_number = text.isdigit() or (text[:1].isdigit() and not words[0].isdigit())
+    return (UsageProblem.NO_DURATION, words[0]) if is_number else None
 
 
 def _about_stage(verb: Verb, words: tuple[str, ...]) -> Command | Misuse:
     entry = COMMANDS[verb]
     if entry.required and not words:
         return Misuse(verb, UsageProblem.STAGE_MISSING)
+    stage = words[0] if words and entry.required else ""
     if Argument.REASON in entry.arguments:
-        too_long = len(words) > _REASON_WORDS
-        return Misuse(verb, UsageProblem.REASON_TOO_LONG) if too_long else Command(verb, words=words)
+        too_long = len(words) > REASON_WORDS
+        return (
+            Misuse(verb, UsageProblem.REASON_TOO_LONG, stage=stage)
+            if too_long
+            else Command(verb, words=words)
+        )
     most = len(entry.arguments)
     if len(words) > most:
-        return Misuse(verb, UsageProblem.UNEXPECTED, " ".join(words[most:]))
+        return Misuse(verb, UsageProblem.UNEXPECTED, " ".join(words[most:]), stage)
     if verb is Verb.VOUCH and words and not _COMMIT.fullmatch(words[0]):
         return Misuse(verb, UsageProblem.NO_COMMIT, words[0])
     if verb is Verb.APPROVE and len(words) == most and not is_release_name(words[-1]):
-        return Misuse(verb, UsageProblem.NO_RELEASE, words[-1])
+        return Misuse(verb, UsageProblem.NO_RELEASE, words[-1], words[0])
     return Command(verb, words=words)
 
 
@@ -207,7 +245,7 @@ def _duration(words: tuple[str, ...]) -> tuple[timedelta | None, tuple[str, ...]
         duration = parse_duration("".join(words[:split]).lower())
     except ValueError:
         return None, words
-    return (duration if duration >= _SHORTEST else None), words[split:]
+    return duration, words[split:]
 
 
 def _families() -> dict[str, tuple[Verb, ...]]:

@@ -120,8 +120,9 @@ class CommandHandler:
     async def _hint(self, recorded: RecordedCommand, mistake: Misuse | UnknownCommand) -> Outcome:
         stages = await self._ports.stage_commands.names(recorded.repository)
         if isinstance(mistake, Misuse):
+            typed, problem, stage = mistake.typed, mistake.problem, mistake.stage
             return Outcome(
-                Result.MISUSED, mistake.verb, typed=mistake.typed, problem=mistake.problem, stages=stages
+                Result.MISUSED, mistake.verb, typed=typed, problem=problem, stage=stage, stages=stages
             )
         return Outcome(
             Result.UNKNOWN,

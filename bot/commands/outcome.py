@@ -76,6 +76,8 @@ class Outcome:
     """How long a preview may live from now, where the extension was shortened to that."""
     until: datetime | None = None
     """When the preview, or the lock of a stage, expires."""
+    length: timedelta | None = None
+    """Of the lock of a stage."""
     fork: bool = False
     stage: str = ""
     """What it was about, where it was not the preview, as it was typed."""

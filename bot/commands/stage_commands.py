@@ -73,8 +73,9 @@ class StageCommands:
                 return replace(done, head=commit)
             case Verb.LOCK:
                 record = await service.lock(requester, name, command.duration, reason)
-                until = record.lock.until if record.lock is not None else None
-                return replace(done, stage=name, until=until)
+                lock = record.lock
+                assert lock is not None, "it was locked"
+                return replace(done, stage=name, until=lock.until, length=lock.until - lock.since)
             case Verb.UNLOCK:
                 await service.unlock(requester, name, may_take=situation.role in _MAY_TAKE)
                 return replace(done, stage=name)

@@ -116,15 +116,21 @@ def merged_as(commit: str, pull: PullRequest | None) -> str:
 def source(commit: str, pulls: Sequence[PullRequest]) -> PullRequest | None:
     """The pull request that brought the commit, of those that GitHub lists for it."""
 
-    def rank(pull: PullRequest) -> tuple[bool, bool, bool, bool]:
+    def rank(pull: PullRequest) -> tuple[bool, ...]:
         return (
             pull.merged,
             pull.base_ref == pull.default_branch,
             _is_merge_commit(commit, pull),
             commit == pull.head_sha,
+            pull.open,
         )
 
     return max(pulls, key=rank, default=None)
+
+
+def reviewed_at(commit: str, pulls: Sequence[PullRequest]) -> list[PullRequest]:
+    """Pull requests to the default branch with the commit as their head: a review of any covers it."""
+    return [pull for pull in pulls if pull.head_sha == commit and pull.base_ref == pull.default_branch]
 
 
 def built_from_fork(commit: str, pulls: Sequence[PullRequest]) -> bool:
@@ -141,13 +147,17 @@ def built_from_fork(commit: str, pulls: Sequence[PullRequest]) -> bool:
 def corrected(release: PromotableRelease, provenance: Provenance | None) -> PromotableRelease:
     """The release with what GitHub reports now, where the stored values may be wrong.
 
-    The bot made a preview's release from its pull request. The number of a build of the default branch can
-    be that of the pull request on which the command was typed.
+    The bot made a preview's release from its pull request, but a fork's pull request may have the same head.
+    The number of a build of the default branch can be that of the pull request on which the command was
+    typed.
     """
-    if release.origin is not Origin.DEFAULT_BRANCH or provenance is None:
+    if provenance is None:
+        return release
+    release = replace(release, from_fork=release.from_fork or provenance.from_fork)
+    if release.origin is not Origin.DEFAULT_BRANCH:
         return release
     number = provenance.pull.number if provenance.pull is not None else None
-    return replace(release, number=number, from_fork=release.from_fork or provenance.from_fork)
+    return replace(release, number=number)
 
 
 def _is_merge_commit(commit: str, pull: PullRequest) -> bool:

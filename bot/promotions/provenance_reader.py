@@ -19,6 +19,7 @@ from bot.promotions.provenance import (
     built_from_fork,
     is_last_content,
     needs_trees,
+    reviewed_at,
     source,
     vouched_commit,
 )
@@ -40,11 +41,11 @@ class ProvenanceReader:
         pulls = await or_none(self._pull_requests(repository, release))
         if pulls is None:
             return None
-        commit, pull = release.commit, source(release.commit, pulls)
-        from_fork = release.from_fork
-        if release.origin is Origin.DEFAULT_BRANCH:
-            from_fork = from_fork or built_from_fork(commit, pulls)
-        authors = await or_none(self._authors(repository, commit, pull))
+        commit, pull = release.commit, _source(release, pulls)
+        same = reviewed_at(commit, pulls) if pull is not None and commit == pull.head_sha else []
+        twins = [other for other in same if pull is not None and other.number != pull.number]
+        from_fork = release.from_fork or built_from_fork(commit, pulls)
+        authors = await or_none(self._all_authors(repository, commit, pull, twins))
         provenance = Provenance(pull, from_fork)
         if authors is not None:
             vouched_by = await self._vouchers(repository, commit, pull) if authors.unknown else ()
@@ -56,18 +57,28 @@ class ProvenanceReader:
             )
         if pull is None or not with_reviews:
             return provenance
-        return await self._with_reviews(repository, release, pull, provenance)
+        return await self._with_reviews(repository, release, [pull, *twins], provenance)
 
     async def _pull_requests(
         self, repository: Repository, release: PromotableRelease
     ) -> Sequence[PullRequest]:
-        """A preview's own pull request; for a build of the default branch, those that GitHub lists."""
+        """Those that GitHub lists for the commit, and a preview's own, which it does not list when closed."""
+        listed = await self.github.commits.pull_requests(repository, release.commit)
         if release.origin is Origin.DEFAULT_BRANCH or release.number is None:
-            return await self.github.commits.pull_requests(repository, release.commit)
+            return listed
         pull = await self.github.pull_requests.pull_request(repository, release.number)
         if pull is None:
             raise Rejected(f"GitHub does not show #{release.number}.")
-        return [pull]
+        return [pull, *(other for other in listed if other.number != pull.number)]
+
+    async def _all_authors(
+        self, repository: Repository, commit: str, pull: PullRequest | None, twins: Sequence[PullRequest]
+    ) -> Authors:
+        """Also of other pull requests whose reviews count."""
+        read = [await self._authors(repository, commit, one) for one in (pull, *twins)]
+        logins = {login for authors in read for login in authors.logins}
+        unknown = {person for authors in read for person in authors.unknown}
+        return Authors(tuple(sorted(logins)), tuple(sorted(unknown)))
 
     async def _authors(self, repository: Repository, commit: str, pull: PullRequest | None) -> Authors:
         if pull is None:
@@ -84,16 +95,30 @@ class ProvenanceReader:
         return await self.promotions.vouchers(repository.id, vouched_commit(commit, pull))
 
     async def _with_reviews(
-        self, repository: Repository, release: PromotableRelease, pull: PullRequest, provenance: Provenance
+        self,
+        repository: Repository,
+        release: PromotableRelease,
+        pulls: Sequence[PullRequest],
+        provenance: Provenance,
     ) -> Provenance:
-        github, commit = self.github, release.commit
-        reviews = await or_none(github.pull_requests.reviews(repository, pull.number))
-        provenance = replace(provenance, reviews=tuple(reviews) if reviews is not None else None)
+        """`pulls`: the one that brought the commit, and others with the same head."""
+        github, commit, pull = self.github, release.commit, pulls[0]
+        read = [await or_none(github.pull_requests.reviews(repository, one.number)) for one in pulls]
+        reviews = [review for of_one in read for review in of_one or ()]
+        provenance = replace(provenance, reviews=None if None in read else tuple(reviews))
         if not needs_trees(commit, pull):
             return provenance
         tree = release.tree or await or_none(github.commits.tree(repository, commit))
         head_tree = await or_none(github.commits.tree(repository, pull.head_sha))
         return replace(provenance, tree=tree or "", head_tree=head_tree or "")
+
+
+def _source(release: PromotableRelease, pulls: Sequence[PullRequest]) -> PullRequest | None:
+    """For a preview, a pull request with its commit as the head, otherwise its own, which is the first."""
+    if release.origin is Origin.DEFAULT_BRANCH or release.number is None:
+        return source(release.commit, pulls)
+    at_head = [pull for pull in pulls if pull.head_sha == release.commit]
+    return source(release.commit, at_head or pulls[:1])
 
 
 async def or_none(reading: Awaitable[T]) -> T | None:

@@ -76,8 +76,8 @@ class StageLookup:
     def parse_target(self, words: Sequence[str], *, reasoned: bool) -> tuple[str | None, str]:
         """Stage and reason of a command's arguments.
 
-        With `reasoned`, a first word that names no stage begins the reason, unless it resembles a name:
-        a typing error never selects another promotion.
+        With `reasoned`, a first word that names no stage begins the reason, unless it is the only word or
+        resembles a name: a typing error never selects another promotion.
         """
         if not words:
             return None, ""
@@ -85,7 +85,7 @@ class StageLookup:
         if first in names:
             return first, " ".join(words[1:])
         near = _nearest(first.lower(), names)
-        if not reasoned or near is not None or self.problem is not None:
+        if not reasoned or len(words) == 1 or near is not None or self.problem is not None:
             raise self._unknown(first, near or "")
         return None, " ".join(words)
 
@@ -122,6 +122,7 @@ class StageLookup:
             return Refusal(self.unusable)
         if self.configuration is None:
             return Refusal(NoConfiguration(name))
+        suggestion = suggestion or _nearest(name.lower(), self._names()) or ""
         return Refusal(unknown_place(self.configuration, name, suggestion=suggestion))
 
 

@@ -220,7 +220,7 @@ async def test_reviews_cover_only_the_commits_of_their_pull_request(small: Scena
         merge = await stages.merge(number, "merge")
         pushed = await small.push("main", await stages.files("Unreviewed."))
         await stages.comment(number, f"/promote production {pushed}")
-        reason = f"no pull request brought {pushed[:7]}, so it has no review"
+        reason = f"{pushed[:7]} did not come from a pull request, so it has no review"
         await stages.comment_with(number, "⛔ The promotion to", reason)
 
         fork = await stages.fork("Theirs.")

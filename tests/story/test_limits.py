@@ -107,18 +107,18 @@ async def test_preview_warns_is_extended_and_expires(limited: Scenario) -> None:
     await limited.wait_until_ready(number)
     other = await limited.open("autumn", {"sentence.txt": b"Autumn."})
     await limited.comment_with(other, "1st in the queue")
-    await limited.comment_with(number, "The preview expires at", "`/extend 24h`")
+    await limited.comment_with(number, "The preview expires on", "`/extend 24h`")
     await limited.comment(number, "/extend 20m")
-    await limited.comment_with(number, "The preview now expires at")
+    await limited.comment_with(number, "The preview now expires on")
     await eventually(
-        lambda: not any("The preview expires at" in body for body in limited.comments(number)) or None,
+        lambda: not any("The preview expires on" in body for body in limited.comments(number)) or None,
         lambda: f"it still warns: {limited.comments(number)}",
     )
     await limited.wait_until_ready(number)
 
     await limited.close(number)
     await limited.wait_until_ready(other)  # its time to live starts now
-    await limited.comment_with(other, "The preview expires at")
+    await limited.comment_with(other, "The preview expires on")
     await limited.comment_with(other, "The preview was deleted", "expired")
     await limited.no_namespace()
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import assert_never
 
-from bot.commands.grammar import MAX_COMMANDS, UsageProblem
+from bot.commands.grammar import MAX_COMMANDS, REASON_WORDS, UsageProblem
 from bot.commands.outcome import Outcome, Result, StatusAnswer
 from bot.commands.table import COMMANDS, StageVerb, Verb, required_role
 from bot.environments.views import EnvironmentView
@@ -60,7 +61,7 @@ def _accepted(outcome: Outcome) -> str:  # one case per verb
         case Verb.SLEEP:
             return "😴 Putting the preview to sleep: workloads stop, data stays. `/preview` wakes it."
         case Verb.EXTEND:
-            expires = f"⏱️ The preview now expires at {until}"
+            expires = f"⏱️ The preview now expires on {until}"
             if outcome.maximum is None:
                 return f"{expires}."
             return f"{expires}. That is the maximum, {format_duration(outcome.maximum)} from now."
@@ -95,7 +96,7 @@ def _maximum(outcome: Outcome) -> str:
     if outcome.until is None:
         return "The preview already has the maximum lifetime."
     longest = f", {format_duration(outcome.maximum)} from now" if outcome.maximum is not None else ""
-    return f"The preview already expires at {timestamp(outcome.until)}, which is the maximum{longest}."
+    return f"The preview already expires on {timestamp(outcome.until)}, which is the maximum{longest}."
 
 
 def _closed(_: Outcome) -> str:
@@ -150,7 +151,9 @@ def _done(outcome: Outcome, verb: StageVerb) -> str:  # noqa: C901  # one case p
                 f"{text}. You count as one of their authors: your reviews and approvals of them do not count."
             )
         case Verb.LOCK:
-            return f"🔒 Locked {stage} for you{until}. {_command('/unlock', outcome)} releases the lock."
+            length = f" for {format_duration(outcome.length)}" if outcome.length is not None else ""
+            locked = f"🔒 Locked {stage} for you{length},{until}"
+            return f"{locked}. {_command('/unlock', outcome)} releases the lock."
         case Verb.UNLOCK:
             return f"🔓 Unlocked {stage}."
         case Verb.HOLD:
@@ -183,7 +186,10 @@ def _misused(outcome: Outcome) -> str:
     family = [other for other in Verb if other.split()[0] == verb]
     if len(family) > 1:
         return f"{_usage_problem(outcome)} {bullet_list(_examples(outcome, family), 'Did you mean:')}"
-    usage = _example(outcome, verb) + " RELEASE" * (outcome.problem is UsageProblem.NO_RELEASE)
+    stages = (outcome.stage, *outcome.stages) if outcome.stage else outcome.stages
+    usage = _example(replace(outcome, stages=stages), verb)
+    usage += " RELEASE" * (outcome.problem is UsageProblem.NO_RELEASE)
+    usage += " COMMIT" * (outcome.problem is UsageProblem.NO_COMMIT)
     return f"{_usage_problem(outcome)} Usage: {code(usage)}"
 
 
@@ -196,12 +202,16 @@ def _usage_problem(outcome: Outcome) -> str:
             return f"{name} needs a duration: {_DURATIONS}."
         case UsageProblem.NO_DURATION:
             return f"{typed} is not a duration. {name} takes {_DURATIONS}."
+        case UsageProblem.DURATION_TOO_SHORT:
+            return f"{typed} is too short: at least `1m`."
+        case UsageProblem.DURATION_MISPLACED:
+            return f"{typed} in the reason may be a duration. {name} takes {_DURATIONS} after the stage."
         case UsageProblem.NO_RELEASE:
             return f"{typed} is not a release: give its id, or at least 7 digits of its commit."
         case UsageProblem.NO_COMMIT:
             return f"{typed} is not a full commit SHA."
         case UsageProblem.REASON_TOO_LONG:
-            return f"The reason of {name} is too long."
+            return f"The reason of {name} has more than {REASON_WORDS} words."
         case UsageProblem.UNEXPECTED | None:
             return f"{name} does not take {typed}."
     assert_never(outcome.problem)
@@ -279,7 +289,7 @@ def _preview_status(preview: EnvironmentView) -> list[str]:
     url = f" {link(preview.url)}" if preview.url else ""
     facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(preview.images.items())]
     if preview.expires_at is not None:
-        facts.append(f"expires at {timestamp(preview.expires_at)}")
+        facts.append(f"expires on {timestamp(preview.expires_at)}")
     checks = [f"{code(check.name)} {check.state}" for check in preview.checks]
     paragraphs = [
         f"**{plain(headline(preview))}**{url}",

@@ -136,7 +136,7 @@ def _checks_failed(status: Status, place: Location) -> list[str]:
 def _running(status: Status, place: Location) -> list[str]:
     facts = [f"{code(name)} {code(short_digest(digest))}" for name, digest in sorted(status.images.items())]
     if status.expires_at is not None:
-        facts.append(f"expires at {timestamp(status.expires_at)} (a push resets the timer)")
+        facts.append(f"expires on {timestamp(status.expires_at)} (a push resets the timer)")
     paragraphs = [" · ".join([*facts, _details(place)]), *_notes(status)]
     if status.checks:
         results = " · ".join(f"{check_symbol(check)} {code(check.name)}" for check in status.checks)
@@ -316,7 +316,7 @@ def _details(place: Location) -> str:
 
 def _expiry_warning(expires_at: datetime) -> str:
     advice = f"{code('/extend 24h')} keeps it longer; a push resets the timer."
-    return f"⏰ **The preview expires at {timestamp(expires_at)}.** {advice}"
+    return f"⏰ **The preview expires on {timestamp(expires_at)}.** {advice}"
 
 
 def check_symbol(result: CheckResult) -> str:

@@ -115,7 +115,7 @@ def _review_problem(
 def _doubt(commit: str, doubt: Doubt, pull: PullRequest | None) -> str:
     """Why no review covers the commit, and the next step."""
     if pull is None or doubt is Doubt.NO_PULL_REQUEST:
-        return f"no pull request brought {commit}, so it has no review; open one for this change"
+        return f"{commit} did not come from a pull request, so it has no review; open one for this change"
     number, base, branch = pull.number, pull.base_ref, pull.default_branch
     match doubt:
         case Doubt.OTHER_BRANCH:

@@ -6,7 +6,7 @@ from typing import assert_never
 
 from bot.github.messages.gate_reasons import gate_reason, join, reviewers, rules
 from bot.github.messages.refusals import refusal_reason
-from bot.model.promotion import PromotionKind, Successor
+from bot.model.promotion import PromotionKind, PromotionState, Successor
 from bot.model.reason import Reported
 from bot.promotions import gate_reasons, reasons
 from bot.promotions.reasons import BuildCause, UserAction
@@ -25,7 +25,8 @@ def describe(reason: reasons.PromotionReason) -> str:  # noqa: C901  # one case 
         case reasons.RequirementsNotMet(gates, timed_out):
             return "; ".join([*(["requirements were not met in time"] * timed_out), *gates])
         case reasons.TimedOut(state, waiting_for):
-            return f"timed out while {state}{f'; {waiting_for}' if waiting_for else ''}"
+            doing = "waiting for its gates" if state is PromotionState.GATING else state
+            return f"timed out while {doing}{f'; {waiting_for}' if waiting_for else ''}"
         case reasons.CheckFailed(check, summary):
             return f"the check {check} failed: {summary}".rstrip(".")
         case reasons.RolloutFailed():
@@ -127,7 +128,7 @@ def _note(note: reasons.Note) -> str:
 def _build_cause(note: reasons.DefaultBranchBuild, cause: BuildCause) -> str:
     match cause:
         case BuildCause.NO_PULL_REQUEST:
-            return f"no pull request brought {note.commit[:7]}"
+            return f"{note.commit[:7]} did not come from a pull request"
         case BuildCause.NO_PREVIEW:
             return f"no preview of {note.head[:7]} was ready"
         case BuildCause.FORK:

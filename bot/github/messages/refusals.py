@@ -26,7 +26,9 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
             return _promotion_problem(reason)
         case refusals.UnknownPlace(kind, name, stages, demos, suggestion):
             names = f"stages: {', '.join(stages) or 'none'}" + f"; demos: {', '.join(demos)}" * bool(demos)
-            return f"there is no {kind} {name} ({names})" + f". Did you mean {suggestion}?" * bool(suggestion)
+            return f"there is no {kind} {name} ({names})" + f". Did you mean `{suggestion}`?" * bool(
+                suggestion
+            )
         case refusals.NoConfiguration(name):
             return f"{f'there is no stage {name}: ' * bool(name)}the default branch has no {_FILE}"
         case refusals.ConfigurationUnusable(problem, has_errors):
@@ -55,7 +57,7 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
             return f"this does not count as an approval: {_objection(reason)}"
         case refusals.ApprovalForOther(stage, release, named):
             promoted = f"the promotion to {stage} is now for release {release.id} ({release.commit[:7]})"
-            cause_text = f"not for {named}" if named else "and your comment is not younger than that"
+            cause_text = f"not for {named}" if named else "and your comment was not written after that"
             approve = f"`/approve {stage} {release.id}`"
             return f"this does not count as an approval: {promoted}, {cause_text}; review it, then {approve}"
         case refusals.OtherPullRequest(stage, number):

@@ -34,9 +34,9 @@ def commit_authors(commits: Sequence[object]) -> Authors:
             if not login:
                 unknown.add(UnknownAuthor(sha, role))
         for is_author, addresses, is_one_person in _trailers(text(commit, "commit", "message")):
-            known = [accounts.get(address.lower(), "") for address in addresses]
-            logins.update(known, map(_noreply_login, addresses))
-            if is_author and not (is_one_person and all(known)):
+            accounts_named = [accounts.get(address.lower(), "") for address in addresses]
+            logins.update(accounts_named, map(_noreply_login, addresses))
+            if is_author and not (is_one_person and all(accounts_named)):
                 unknown.add(UnknownAuthor(sha, UnknownRole.CO_AUTHOR))
     logins.discard("")
     return Authors(tuple(sorted(logins)), tuple(sorted(unknown)))

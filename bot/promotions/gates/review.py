@@ -68,8 +68,9 @@ def authors(gate: GateInput) -> Verdict:
 
 
 def _unknown_authors(gate: GateInput, provenance: Provenance) -> Verdict:
-    number = provenance.pull.number if provenance.pull is not None else None
-    commit = vouched_commit(gate.release.commit, provenance.pull)
+    pull, commit = provenance.pull, vouched_commit(gate.release.commit, provenance.pull)
+    # `/vouch` alone is for the head.
+    number = pull.number if pull is not None and pull.head_sha == commit else None
     return waiting(UnknownAuthors(provenance.unknown, commit, number))
 
 

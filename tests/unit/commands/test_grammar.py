@@ -38,6 +38,8 @@ from bot.commands.table import COMMANDS, STAGE_VERBS, Entry, Verb
         ("   /preview", Command(Verb.PREVIEW)),
         ("\u00a0/preview", Command(Verb.PREVIEW)),
         ("\ufeff/preview", Command(Verb.PREVIEW)),
+        ("\u200e/preview", Command(Verb.PREVIEW)),
+        ("\u00ad/preview", Command(Verb.PREVIEW)),
         (" \u2003 /preview", Command(Verb.PREVIEW)),
         ("text\n  /preview", Command(Verb.PREVIEW)),
         ("/promote\u00a0production", Command(Verb.PROMOTE, words=("production",))),
@@ -157,23 +159,26 @@ def test_mistyped_command_suggests_the_nearest_with_its_arguments(typed: str, co
         ("/rollback", Misuse(Verb.ROLLBACK, Problem.STAGE_MISSING)),
         ("/lock", Misuse(Verb.LOCK, Problem.STAGE_MISSING)),
         ("/hold", Misuse(Verb.HOLD, Problem.STAGE_MISSING)),
-        ("/promote production v1 now", Misuse(Verb.PROMOTE, Problem.UNEXPECTED, "now")),
-        ("/unlock production please now", Misuse(Verb.UNLOCK, Problem.UNEXPECTED, "please now")),
+        ("/promote production v1 now", Misuse(Verb.PROMOTE, Problem.UNEXPECTED, "now", "production")),
+        (
+            "/unlock production please now",
+            Misuse(Verb.UNLOCK, Problem.UNEXPECTED, "please now", "production"),
+        ),
         ("/preview please", Misuse(Verb.PREVIEW, Problem.UNEXPECTED, "please")),
         ("/preview refresh all", Misuse(Verb.PREVIEW, Problem.UNEXPECTED, "refresh all")),
         ("/destroy it", Misuse(Verb.DESTROY, Problem.UNEXPECTED, "it")),
         ("/extend", Misuse(Verb.EXTEND, Problem.DURATION_MISSING)),
         ("/extend forever", Misuse(Verb.EXTEND, Problem.NO_DURATION, "forever")),
         ("/extend 0h", Misuse(Verb.EXTEND, Problem.NO_DURATION, "0h")),
-        ("/extend 30s", Misuse(Verb.EXTEND, Problem.NO_DURATION, "30s")),
+        ("/extend 30s", Misuse(Verb.EXTEND, Problem.DURATION_TOO_SHORT, "30s")),
         ("/extend 24", Misuse(Verb.EXTEND, Problem.NO_DURATION, "24")),
         ("/extend 24h please", Misuse(Verb.EXTEND, Problem.UNEXPECTED, "please")),
-        ("/lock production 2x", Misuse(Verb.LOCK, Problem.NO_DURATION, "2x")),
-        ("/lock production for", Misuse(Verb.LOCK, Problem.DURATION_MISSING)),
-        ("/lock production for 2hh", Misuse(Verb.LOCK, Problem.NO_DURATION, "2hh")),
-        ("/lock production" + " x" * 101, Misuse(Verb.LOCK, Problem.REASON_TOO_LONG)),
-        ("/approve production latest", Misuse(Verb.APPROVE, Problem.NO_RELEASE, "latest")),
-        ("/approve production abc123", Misuse(Verb.APPROVE, Problem.NO_RELEASE, "abc123")),
+        ("/lock production 2x", Misuse(Verb.LOCK, Problem.NO_DURATION, "2x", "production")),
+        ("/lock production for", Misuse(Verb.LOCK, Problem.DURATION_MISSING, stage="production")),
+        ("/lock production for 2hh", Misuse(Verb.LOCK, Problem.NO_DURATION, "2hh", "production")),
+        ("/lock production" + " x" * 101, Misuse(Verb.LOCK, Problem.REASON_TOO_LONG, stage="production")),
+        ("/approve production latest", Misuse(Verb.APPROVE, Problem.NO_RELEASE, "latest", "production")),
+        ("/approve production abc123", Misuse(Verb.APPROVE, Problem.NO_RELEASE, "abc123", "production")),
         ("/status of the shop", Misuse(Verb.STATUS, Problem.UNEXPECTED, "the shop")),
         ("/why staging is red", Misuse(Verb.WHY, Problem.UNEXPECTED, "is red")),
         ("/help staging", Misuse(Verb.HELP, Problem.UNEXPECTED, "staging")),
@@ -193,13 +198,42 @@ def test_wrong_arguments_are_usage_errors(typed: str, misuse: Misuse) -> None:
         ("/Lock staging For 2H", 2, ("staging",)),
         ("/lock production 2h load test", 2, ("production", "load", "test")),
         ("/lock production for 2h load test", 2, ("production", "load", "test")),
-        ("/lock production load test 2h", None, ("production", "load", "test", "2h")),
+        ("/lock production 3 tests are running", None, ("production", *["3", "tests", "are", "running"])),
+        ("/lock production day 3 of the audit", None, ("production", *["day", "3", "of", "the", "audit"])),
         ("/lock production for lunch", None, ("production", "for", "lunch")),
     ],
 )
 def test_lock_takes_a_duration_and_a_reason(typed: str, duration: int | None, words: tuple[str, ...]) -> None:
     length = timedelta(hours=duration) if duration is not None else None
     assert parse(typed) == ParsedComment(Command(Verb.LOCK, length, words))
+
+
+@pytest.mark.parametrize(
+    ("reason", "problem", "typed"),
+    [
+        ("load test 2h", Problem.DURATION_MISPLACED, "2h"),
+        ("for two hours", Problem.NO_DURATION, "two hours"),
+        ("-2h", Problem.DURATION_MISPLACED, "2h"),
+        ("(2h)", Problem.DURATION_MISPLACED, "2h"),
+        ("load test, 2h30m", Problem.DURATION_MISPLACED, "2h"),
+        ("until 5pm", Problem.NO_DURATION, "until 5pm"),
+        ("load test till tomorrow", Problem.DURATION_MISPLACED, "till tomorrow"),
+        ("ends at 17:00", Problem.DURATION_MISPLACED, "17:00"),
+        ("2 hours", Problem.NO_DURATION, "2 hours"),
+        ("half an hour", Problem.NO_DURATION, "half an hour"),
+        ("1.5h", Problem.NO_DURATION, "1.5h"),
+        ("2", Problem.NO_DURATION, "2"),
+        ("30s", Problem.DURATION_TOO_SHORT, "30s"),
+        ("for 30 s", Problem.DURATION_TOO_SHORT, "30 s"),
+    ],
+)
+def test_length_that_is_not_parsed_is_never_a_reason(reason: str, problem: Problem, typed: str) -> None:
+    expected = Misuse(Verb.LOCK, problem, typed, "production")
+    parsed = parse(f"/lock production {reason}")
+    assert parsed is not None
+    assert isinstance(parsed.first, Misuse)
+    assert (parsed.first.problem, parsed.first.stage) == (expected.problem, expected.stage)
+    assert parsed.first.typed == typed
 
 
 def test_commands_of_other_bots_are_ignored() -> None:

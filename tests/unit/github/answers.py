@@ -97,7 +97,12 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
         f"stage-{verb.removeprefix('/')}": (Outcome(Result.DONE, verb, stage="staging", head=NEW), None)
         for verb in sorted(STAGE_VERBS - {Verb.PROMOTE})
     },
-    "stage-lock": (Outcome(Result.DONE, Verb.LOCK, stage="staging", until=NOW + timedelta(hours=2)), None),
+    "stage-lock": (
+        Outcome(
+            Result.DONE, Verb.LOCK, stage="staging", until=NOW + timedelta(hours=2), length=timedelta(hours=2)
+        ),
+        None,
+    ),
     "stage-approve": (Outcome(Result.DONE, Verb.APPROVE, stage="staging", release=release()), None),
     "stage-approve-of-another-release": (
         Outcome(
@@ -142,7 +147,10 @@ ANSWERS: Mapping[str, tuple[Outcome, StatusAnswer | None]] = {
             (UsageProblem.STAGE_MISSING, Verb.PROMOTE, ""),
             (UsageProblem.DURATION_MISSING, Verb.EXTEND, ""),
             (UsageProblem.NO_DURATION, Verb.LOCK, "2x"),
+            (UsageProblem.DURATION_TOO_SHORT, Verb.LOCK, "30s"),
+            (UsageProblem.DURATION_MISPLACED, Verb.LOCK, "two hours"),
             (UsageProblem.NO_RELEASE, Verb.APPROVE, "latest"),
+            (UsageProblem.NO_COMMIT, Verb.VOUCH, "abc"),
             (UsageProblem.UNEXPECTED, Verb.PREVIEW, HOSTILE),
             (UsageProblem.REASON_TOO_LONG, Verb.HOLD, ""),
         )

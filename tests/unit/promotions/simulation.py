@@ -104,6 +104,10 @@ class GitHub(fakes.FakeGitHub):
         """The last commit that changed the configuration."""
         self.forks: set[int] = set()
         """Pull requests from forks."""
+        self.opened = {7}
+        """Open pull requests, and those that were merged."""
+        self.reviewed_on: int | None = None
+        """The only pull request with reviews; None for all."""
         self.merged: dict[str, int] = {}
         """Pull requests by the commit that they became."""
         self.tags: dict[str, str] = {}
@@ -141,7 +145,8 @@ class GitHub(fakes.FakeGitHub):
         pull = replace(pull, base_ref=self.base, default_branch="main")
         if number in self.forks:
             pull = replace(pull, head_repository_id=SHOP.id + 1)
-        return replace(pull, open=merge is None, merged=merge is not None, merge_commit=merge)
+        is_open = merge is None and number in self.opened
+        return replace(pull, open=is_open, merged=merge is not None, merge_commit=merge)
 
     async def files(
         self, repository: Repository, commit: str, folders: Collection[str]
@@ -168,9 +173,9 @@ class GitHub(fakes.FakeGitHub):
         return self.merged.get(sha)
 
     async def pull_requests(self, repository: Repository, sha: str) -> Sequence[PullRequest]:
-        """Those that have the commit as their merge commit or head."""
+        """Those that have the commit as their merge commit or head; closed ones are not listed."""
         self._check("merged")
-        numbers = {*self.merged.values(), 7}
+        numbers = {*self.merged.values(), *self.opened}
         pulls = [await self.pull_request(repository, number) for number in sorted(numbers)]
         return [pull for pull in pulls if pull is not None and sha in (pull.merge_commit, pull.head_sha)]
 
@@ -192,6 +197,8 @@ class GitHub(fakes.FakeGitHub):
 
     async def reviews(self, repository: Repository, number: int) -> Sequence[Review]:
         self._check("reviews")
+        if self.reviewed_on not in (None, number):
+            return ()
         by = {UNREVIEWED: (), OWN: ("eve",)}.get(self.pushed, ("grace",))
         return tuple(Review(reviewer, True, self.pushed * 40) for reviewer in by)
 

@@ -44,7 +44,9 @@ def test_approval_of_an_aborted_promotion_does_not_count_for_the_next_one(stages
     stages.later(seconds=1)
     waiting(stages, "b", "p2")
     stages.later(seconds=1)
-    with refused(rf"now for release {OTHER.id} \(bbbbbbb\).*not younger.*`/approve integration {OTHER.id}`"):
+    with refused(
+        rf"now for release {OTHER.id} \(bbbbbbb\).*not written after.*`/approve integration {OTHER.id}`"
+    ):
         stages.approve("integration", "p2", "bea", written_at=written_at)
     assert stages.promotion("integration", "p2").approvals == ()
 
@@ -53,7 +55,7 @@ def test_approval_of_an_aborted_promotion_does_not_count_for_the_next_one(stages
 def test_approval_must_be_younger_than_the_release(stages: Stages, seconds: float, counts: bool) -> None:
     """In doubt, such as within one second of GitHub's clock, it does not count."""
     waiting(stages)
-    with contextlib.nullcontext() if counts else refused("not younger"):
+    with contextlib.nullcontext() if counts else refused("not written after"):
         stages.approve("integration", "p1", "bea", written_at=stages.now + timedelta(seconds=seconds))
 
 
@@ -63,7 +65,7 @@ def test_approval_must_be_younger_than_a_changed_configuration(stages: Stages) -
     written_at = stages.now
     stages.later(seconds=5)
     stages.step("integration", facts(text=CHANGED))
-    with refused("not younger"):
+    with refused("not written after"):
         stages.approve("integration", "p1", "bea", written_at=written_at)
 
 
@@ -72,7 +74,7 @@ def test_promotion_stored_by_an_older_version_counts_from_its_state(stages: Stag
     aggregate = stages.aggregate("integration")
     old = replace(aggregate.promotions["p1"], content_since=None)
     stages.aggregates["integration"] = aggregate.with_promotion(old)
-    with refused("not younger"):
+    with refused("not written after"):
         stages.approve("integration", "p1", "bea", written_at=stages.now)
     stages.approve("integration", "p1", "bea")
 
@@ -94,7 +96,7 @@ def test_approval_that_names_another_release_does_not_count(stages: Stages, name
 def test_named_release_must_be_shown_as_well(stages: Stages) -> None:
     """Seven digits of a commit can be found by trying."""
     waiting(stages)
-    with refused("not younger"):
+    with refused("not written after"):
         stages.approve("integration", "p1", "bea", written_at=stages.now, release=SHOWN.id)
 
 

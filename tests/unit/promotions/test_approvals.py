@@ -42,6 +42,16 @@ def test_repeated_approval_counts_once(stages: Stages) -> None:
     assert stages.step("production", facts(), "p9") is State.AWAITING_APPROVAL
 
 
+def test_command_line_gives_one_approval(stages: Stages) -> None:
+    """Its names are not verified: one operator can use any."""
+    _ready_for_production(stages)
+    for name in ("bob", "cem", "Eve"):
+        stages.approve("production", "p9", f"{name}@command-line")
+    assert stages.step("production", facts(), "p9") is State.AWAITING_APPROVAL
+    stages.approve("production", "p9", "cem")
+    assert stages.step("production", facts(), "p9") is State.DEPLOYING
+
+
 def test_changed_configuration_voids_approvals(stages: Stages) -> None:
     _ready_for_production(stages)
     stages.approve("production", "p9", "bea")

@@ -54,7 +54,8 @@ async def test_push_promotes_the_branch_build_through_automatic_stages(
         assert (promotion.release.commit, promotion.release.origin) == (PUSHED, Origin.DEFAULT_BRANCH)
     [first] = await promotions_of(simulation, "integration")
     assert (
-        first.note == "no pull request brought 1111111, so CI's build of the default branch's 1111111 is used"
+        first.note
+        == "1111111 did not come from a pull request, so CI's build of the default branch's 1111111 is used"
     )
 
 
@@ -109,7 +110,7 @@ async def test_direct_push_is_unreviewed(simulation: PromotionSimulation) -> Non
     await simulation.work(20)
     [promotion] = await promotions_of(simulation, "production")
     assert promotion.state is State.REJECTED
-    assert "no pull request brought 1111111, so it has no review" in promotion.reason
+    assert "1111111 did not come from a pull request, so it has no review" in promotion.reason
 
 
 async def test_manual_or_invalid_pipeline_starts_nothing(simulation: PromotionSimulation) -> None:

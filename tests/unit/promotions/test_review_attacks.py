@@ -51,7 +51,7 @@ async def test_direct_push_is_not_covered_by_reviews_of_another_pull_request(
 ) -> None:
     promotion = await promote(simulation, PUSHED)
     assert promotion.state is State.REJECTED
-    assert "no pull request brought 3333333, so it has no review" in promotion.reason
+    assert "3333333 did not come from a pull request, so it has no review" in promotion.reason
     stored = await simulation.store.releases.of_commit(7, PUSHED)
     assert stored is not None
     assert stored.number is None
@@ -81,6 +81,33 @@ async def test_head_of_a_merged_fork_counts_as_built_by_the_fork(simulation: Pro
     assert promotion.state is State.REJECTED
     promotion = await promote(simulation, MERGE)
     assert promotion.state is State.SUCCEEDED, promotion.reason
+
+
+async def test_preview_with_the_head_of_a_fork_counts_as_built_by_the_fork(
+    simulation: PromotionSimulation,
+) -> None:
+    stored = release()
+    await simulation.store.releases.keep(stored)
+    simulation.github.merged.clear()
+    simulation.github.opened.add(8)
+    simulation.github.forks.add(8)
+    for stage in ("production", "sales"):
+        promotion = await promote(simulation, stored.id, stage)
+        assert promotion.state is State.REJECTED
+        assert "built for a fork" in promotion.reason
+
+
+@pytest.mark.parametrize("reviewed_on", [7, 8, 9])
+async def test_reviews_of_any_pull_request_with_the_head_count(
+    simulation: PromotionSimulation, reviewed_on: int
+) -> None:
+    """The preview of #7 made the release; #7 was closed, and #9 has the same head."""
+    stored, github = release(), simulation.github
+    await simulation.store.releases.keep(stored)
+    github.merged.clear()
+    github.opened, github.reviewed_on = {9}, reviewed_on
+    promotion = await promote(simulation, stored.id)
+    assert promotion.state is (State.REJECTED if reviewed_on == 8 else State.SUCCEEDED), promotion.reason
 
 
 @pytest.mark.parametrize("fork", [False, True])

@@ -28,7 +28,7 @@ def lookup(problem: GreenroomError | None = None) -> StageLookup:
 @pytest.mark.parametrize("reasoned", [False, True])
 @pytest.mark.parametrize("typed", ["stagin", "Staging", "stagging", "prod", "int"])
 def test_mistyped_stage_is_not_found(typed: str, reasoned: bool) -> None:
-    with refused(r"There is no stage .* Did you mean (staging|production|integration)\?"):
+    with refused(r"There is no stage .* Did you mean `(staging|production|integration)`\?"):
         lookup().parse_target((typed, "please"), reasoned=reasoned)
 
 
@@ -38,6 +38,19 @@ def test_reason_needs_no_stage() -> None:
     assert lookup().parse_target(("staging", "not", "today"), reasoned=True) == ("staging", "not today")
     with refused("There is no stage now"):
         lookup().parse_target(("now",), reasoned=False)
+
+
+@pytest.mark.parametrize("word", ["live", "uat", "no", "broken"])
+def test_lone_word_that_is_no_stage_is_refused(word: str) -> None:
+    """It may be the name of a stage of another repository."""
+    with refused(rf"There is no stage {word} \(stages: integration, security"):
+        lookup().parse_target((word,), reasoned=True)
+
+
+def test_names_in_other_case_are_suggested() -> None:
+    for find in (lookup().configured, lookup().existing, lookup().movable):
+        with refused("Did you mean `staging`"):
+            find("STAGING")
 
 
 def test_removed_stage_accepts_no_promotion() -> None:

@@ -54,6 +54,16 @@ async def test_approvals_wait_until_a_maintainer_vouches(simulation: PromotionSi
     assert (await latest(simulation, "integration")).state is State.SUCCEEDED
 
 
+async def test_advice_for_an_older_commit_names_it(simulation: PromotionSimulation) -> None:
+    simulation.configure(APPROVED)
+    simulation.github.pushed = "b"
+    await simulation.service.promote(simulation.requester("dora"), "integration", RELEASES["a"].id)
+    promotion = await latest(simulation, "integration")
+    assert f"comments `/vouch {HEAD}`" in blocking(promotion)
+    await vouch(simulation, "cem")
+    assert (await latest(simulation, "integration")).state is State.AWAITING_APPROVAL
+
+
 async def test_voucher_counts_as_an_author(simulation: PromotionSimulation) -> None:
     """The unknown author may be the very user who vouches."""
     simulation.configure(APPROVED)
