@@ -75,7 +75,7 @@ class ProvenanceReader:
         self, repository: Repository, commit: str, pull: PullRequest | None, twins: Sequence[PullRequest]
     ) -> Authors:
         """Also of other pull requests whose reviews count."""
-        read = [await self._authors(repository, commit, one) for one in (pull, *twins)]
+        read = [await self._authors(repository, commit, brought_by) for brought_by in (pull, *twins)]
         logins = {login for authors in read for login in authors.logins}
         unknown = {person for authors in read for person in authors.unknown}
         return Authors(tuple(sorted(logins)), tuple(sorted(unknown)))
@@ -103,8 +103,8 @@ class ProvenanceReader:
     ) -> Provenance:
         """`pulls`: the one that brought the commit, and others with the same head."""
         github, commit, pull = self.github, release.commit, pulls[0]
-        read = [await or_none(github.pull_requests.reviews(repository, one.number)) for one in pulls]
-        reviews = [review for of_one in read for review in of_one or ()]
+        read = [await or_none(github.pull_requests.reviews(repository, other.number)) for other in pulls]
+        reviews = [review for listed in read for review in listed or ()]
         provenance = replace(provenance, reviews=None if None in read else tuple(reviews))
         if not needs_trees(commit, pull):
             return provenance

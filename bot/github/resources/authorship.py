@@ -21,8 +21,9 @@ _NOREPLY = re.compile(r"(?:\d+\+)?([a-z0-9][a-z0-9-]*(?:\[bot\])?)@users\.norepl
 def commit_authors(commits: Sequence[object]) -> Authors:
     """Authors, committers, co-authors and signers.
 
-    A person is known only if GitHub attributes them to an account. The login in a noreply address counts in
-    addition: it can exclude a reviewer, but proves nothing.
+    An author or committer is known only if GitHub attributes the commit to an account: the login in a noreply
+    address counts in addition, but proves nothing. A co-author, whom nothing but the trailer names, is known
+    by an attributed or a noreply address.
     """
     accounts = dict(_known_addresses(commits))
     logins, unknown = set[str](), set[UnknownAuthor]()
@@ -34,9 +35,9 @@ def commit_authors(commits: Sequence[object]) -> Authors:
             if not login:
                 unknown.add(UnknownAuthor(sha, role))
         for is_author, addresses, is_one_person in _trailers(text(commit, "commit", "message")):
-            accounts_named = [accounts.get(address.lower(), "") for address in addresses]
-            logins.update(accounts_named, map(_noreply_login, addresses))
-            if is_author and not (is_one_person and all(accounts_named)):
+            named = [accounts.get(address.lower()) or _noreply_login(address) for address in addresses]
+            logins.update(named)
+            if is_author and not (is_one_person and all(named)):
                 unknown.add(UnknownAuthor(sha, UnknownRole.CO_AUTHOR))
     logins.discard("")
     return Authors(tuple(sorted(logins)), tuple(sorted(unknown)))

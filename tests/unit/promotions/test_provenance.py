@@ -42,6 +42,7 @@ TRAILERS = (
     "Co-authored-by: Ada <ada@work.example.com>, {name} <{name}@home.example.com>",
 )
 """The first address is known where GitHub attributes a commit of the pull request with it."""
+NOREPLY = (2, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +253,9 @@ def test_unknown_authors_and_pushers_are_reviewed_only_with_a_voucher(history: H
         commits = history.pulls[read.pull.number - 1].commits
         linked = {login for commit in commits for login, is_linked in [commit.author] if is_linked}
         co_authors = [
-            (name, form == 0 and name in linked) for commit in commits for name, form in commit.co_authors
+            (name, form in NOREPLY or (form == 0 and name in linked))
+            for commit in commits
+            for name, form in commit.co_authors
         ]
         people = [*(commit.author for commit in commits), *co_authors, commits[-1].pushed_by]
         if not all(is_linked for _, is_linked in people):
