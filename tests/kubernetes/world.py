@@ -41,9 +41,9 @@ class World:
     registry: RegistryServer
     builder: Builder
 
-    async def image(self, files: Mapping[str, str], command: list[str]) -> str:
+    async def image(self, files: Mapping[str, str], command: list[str], user: str = "10001") -> str:
         """Build an image with these files in its working directory; a reference by digest."""
-        dockerfile = f"FROM scratch\nWORKDIR /app\nCOPY files/ .\nUSER 10001\nCMD {json.dumps(command)}\n"
+        dockerfile = f"FROM scratch\nWORKDIR /app\nCOPY files/ .\nUSER {user}\nCMD {json.dumps(command)}\n"
         context = {f"files/{name}": text.encode() for name, text in files.items()}
         name = f"acme/{secrets.token_hex(4)}"
         digest = await self.builder.build(name, "1", {"Dockerfile": dockerfile.encode(), **context})

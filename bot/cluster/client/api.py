@@ -15,7 +15,7 @@ import aiohttp
 from bot.cluster.client.errors import Expired, Refused, error_of
 from bot.cluster.client.forbidden import PAUSE_SECONDS, NewRights, lacks_right, namespace_of
 from bot.cluster.client.kinds import NAMESPACE, POD, SECRET, Kind, kind_of
-from bot.cluster.client.transport import CONNECT_SECONDS, LOST, TOTAL_SECONDS, Transport, describe
+from bot.cluster.client.transport import CONNECT_SECONDS, LOST, TOTAL_SECONDS, Transport, abort, describe
 from bot.cluster.names import object_name
 from bot.model.errors import Unavailable
 from bot.model.manifest import Manifest
@@ -248,7 +248,7 @@ class KubernetesApi:
                     if line.strip():
                         yield _event(subject, json.loads(line))
             finally:
-                response.response.close()
+                abort(response.response)
         except (*LOST, ValueError) as error:
             raise Unavailable(f"The cluster's API server interrupted {subject}: {describe(error)}") from None
 

@@ -89,6 +89,14 @@ class Transport:
         return response
 
 
+def abort(response: aiohttp.ClientResponse) -> None:
+    """Ends a stream without TLS's closing handshake, which would outlive the client."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()
+    response.close()
+
+
 def describe(error: BaseException) -> str:
     return str(error) or (
         "the request timed out" if isinstance(error, TimeoutError) else type(error).__name__

@@ -285,7 +285,7 @@ def waits_for(pod: Object, reason: str) -> bool:
 
 
 async def test_image_of_root_is_refused_for_a_pod_that_must_not_run_as_root(world: World) -> None:
-    image = await world.image({"wait.py": "import time\ntime.sleep(60)"}, ["python", "wait.py"])
+    image = await world.image({"wait.py": "import time\ntime.sleep(60)"}, ["python", "wait.py"], user="root")
     await world.pod("server", image, spec={"securityContext": {"runAsNonRoot": True}})
 
     def refused(pod: Object) -> bool:
