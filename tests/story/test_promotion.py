@@ -124,7 +124,7 @@ async def test_operator_promotes_on_the_command_line(small: Scenario) -> None:
         number = await small.open("one", small.hello("One."))
         await small.wait_until_ready(number)
         refused = await stages.greenroom("promote", small.repository, "stagin", "--pull", str(number))
-        assert refused == (1, "There is no stage stagin (stages: staging).")
+        assert refused == (1, "There is no stage stagin (stages: staging). Did you mean `staging`?")
         code, _ = await stages.greenroom("promote", small.repository, "staging", "--pull", str(number))
         assert code == 0
         await stages.comment_with(number, "✅ Release", "**staging**")
