@@ -87,7 +87,10 @@ async def failures(presenter: Presenter) -> None:
     await presenter.show_preview_comment(failed)
     await presenter.close(crash)
     presenter.section("A release that fails on a stage is rolled back")
-    await presenter.wait_for_preview(hidden, EnvironmentState.READY)
+    await presenter.show_preview_comment(
+        await presenter.wait_for_preview(hidden, EnvironmentState.CHECKS_FAILED)
+    )
+    presenter.note("an unprotected stage warns about failed checks of the preview, a protected one refuses:")
     await presenter.comment(hidden, "/promote integration", by="ada")
     rolled_back = await presenter.wait_for_promotion(hidden, "integration", PromotionState.ROLLED_BACK)
     await presenter.show_promotion_comment(rolled_back)
