@@ -114,7 +114,7 @@ def _loader(kind: Any) -> _Load | None:
         present = {stored: name for name, stored in stored_names.items()}
         hints = get_type_hints(kind)
         within = {name: load for name, hint in hints.items() if (load := _loader(hint)) is not None}
-        within |= dict.fromkeys(_DOCUMENTS.get(kind, ()), _load_document)  # type: ignore[arg-type]
+        within |= dict.fromkeys(_DOCUMENTS.get(kind, ()), _load_document)  # type: ignore[arg-type]  # it is a class
 
         def load_fields(stored: dict[str, Any], resolve: Resolve) -> dict[str, Any]:
             named = {present.get(name, name): value for name, value in stored.items()}

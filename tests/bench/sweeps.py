@@ -117,7 +117,8 @@ async def _deploy_all(github: GitHubServer, kubeconfig: Path, database: str) -> 
     )
     pulls = [
         pull
-        for repository in await app.installations.repositories()
+        for installation in await app.installations.list_all()
+        for repository in await app.installations.repositories_of(installation.id)
         for pull in await app.pull_requests.open_pull_requests(repository)
     ]
     await store.deliveries.apply_hints(

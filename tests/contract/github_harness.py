@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -134,3 +135,19 @@ def ready(commit: str, checks: tuple[CheckResult, ...] = ()) -> Status:
 
 def failed(commit: str, summary: str, detail: str = "") -> Status:
     return replace(pending(commit), state=EnvironmentState.FAILED, cause=StatusMessage(summary, detail))
+
+
+@asynccontextmanager
+async def shop_harness(changed: str = "price.txt") -> AsyncIterator[GitHubHarness]:
+    """acme/shop with a pull request of ben's that changes one file."""
+    with GitHubServer() as server:
+        server.accounts.create_organization("acme")
+        server.accounts.create_user("ben")
+        server.repositories.create("acme/shop", FILES)
+        server.repositories.set_role("acme/shop", "ben", "write")
+        server.repositories.push("acme/shop", "price", {changed: "2\n"}, by="ben")
+        server.pulls.open("acme/shop", "price", by="ben", title="Raise the price")
+        server.apps.install("acme", by="ben")
+        harness = GitHubHarness(server)
+        yield harness
+        await harness.app.close()

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.embedded.github import GitHubServer
 from bot.embedded.github.operations.deployments import Actor
 from bot.environments.policy import Policy
 from bot.model.delivery import PullRequestHint
@@ -16,24 +15,15 @@ from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
 from bot.store import Store
 from tests.bench import installations
-from tests.contract.github_harness import FILES, GitHubHarness
+from tests.contract.github_harness import GitHubHarness, shop_harness
 from tests.stores import ManualClock
 from tests.unit.environments.simulation import SHOP, Simulation
 
 
 @pytest.fixture
 async def harness() -> AsyncIterator[GitHubHarness]:
-    with GitHubServer() as server:
-        server.accounts.create_organization("acme")
-        server.accounts.create_user("ben")
-        server.repositories.create("acme/shop", FILES)
-        server.repositories.set_role("acme/shop", "ben", "write")
-        server.repositories.push("acme/shop", "price", {"price.txt": "2\n"}, by="ben")
-        server.pulls.open("acme/shop", "price", by="ben", title="Raise the price")
-        server.apps.install("acme", by="ben")
-        harness = GitHubHarness(server)
+    async with shop_harness() as harness:
         yield harness
-        await harness.app.close()
 
 
 async def test_unusable_installations_do_not_delay_the_others(monkeypatch: pytest.MonkeyPatch) -> None:

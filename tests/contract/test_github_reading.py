@@ -9,27 +9,17 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.embedded.github import GitHubServer
 from bot.github.resources.permissions import EVENTS, PERMISSIONS, missing_permissions
 from bot.model.ci import Ci, CiState
 from bot.model.errors import Rejected, Unavailable
 from bot.model.repository import Repository
-from tests.contract.github_harness import FILES, GitHubHarness
+from tests.contract.github_harness import FILES, GitHubHarness, shop_harness
 
 
 @pytest.fixture
 async def harness() -> AsyncIterator[GitHubHarness]:
-    with GitHubServer() as server:
-        server.accounts.create_organization("acme")
-        server.accounts.create_user("ben")
-        server.repositories.create("acme/shop", FILES)
-        server.repositories.set_role("acme/shop", "ben", "write")
-        server.repositories.push("acme/shop", "price", {"preis/größe.txt": "2\n"}, by="ben")
-        server.pulls.open("acme/shop", "price", by="ben", title="Raise the price")
-        server.apps.install("acme", by="ben")
-        harness = GitHubHarness(server)
+    async with shop_harness("preis/größe.txt") as harness:
         yield harness
-        await harness.app.close()
 
 
 async def test_pull_request_files_and_paths(harness: GitHubHarness) -> None:
@@ -87,10 +77,14 @@ async def test_ci_uses_results_of_other_apps(harness: GitHubHarness) -> None:
     assert await harness.app.checks.ci(shop, sha) == Ci(CiState.FAILED, ("build",))
 
 
-async def test_repositories_of_active_installations_are_listed(harness: GitHubHarness) -> None:
-    assert await harness.app.installations.repositories() == [harness.repository]
-    harness.github.apps.suspend(harness.repository.installation_id, by="ben")
-    assert await harness.app.installations.repositories() == []
+async def test_repositories_of_an_active_installation_are_listed(harness: GitHubHarness) -> None:
+    installations = harness.app.installations
+    [installation] = await installations.list_all()
+    assert await installations.repositories_of(installation.id) == [harness.repository]
+    harness.github.apps.suspend(installation.id, by="ben")
+    assert [listed.suspended for listed in await installations.list_all()] == [True]
+    with pytest.raises(Rejected, match="unsuspend"):
+        await installations.repositories_of(installation.id)
     with pytest.raises(Rejected, match="unsuspend"):
         await harness.pull()
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from bot.embedded.github import GitHubServer
 from bot.embedded.github.operations.deployments import Actor
 from bot.model.environment import (
     CheckResult,
@@ -19,24 +18,15 @@ from bot.model.environment import (
     StatusMessage,
 )
 from bot.model.errors import Rejected, Superseded, Unavailable
-from tests.contract.github_harness import FILES, URL, GitHubHarness, failed, pending, ready
+from tests.contract.github_harness import URL, GitHubHarness, failed, pending, ready, shop_harness
 
 PREVIEW = "greenroom/preview"
 
 
 @pytest.fixture
 async def harness() -> AsyncIterator[GitHubHarness]:
-    with GitHubServer() as server:
-        server.accounts.create_organization("acme")
-        server.accounts.create_user("ben")
-        server.repositories.create("acme/shop", FILES)
-        server.repositories.set_role("acme/shop", "ben", "write")
-        server.repositories.push("acme/shop", "price", {"price.txt": "2\n"}, by="ben")
-        server.pulls.open("acme/shop", "price", by="ben", title="Raise the price")
-        server.apps.install("acme", by="ben")
-        harness = GitHubHarness(server)
+    async with shop_harness() as harness:
         yield harness
-        await harness.app.close()
 
 
 def push(harness: GitHubHarness, text: str) -> str:

@@ -62,18 +62,6 @@ class Installations:
             return False
         return bool(visible) and all(listed.id != repository.id for listed in visible)
 
-    async def repositories(self) -> Sequence[Repository]:
-        """Of all active installations; one that refuses to list its repositories is skipped."""
-        repositories: list[Repository] = []
-        for installation in await self.list_all():
-            if installation.suspended:
-                continue
-            try:
-                repositories += await self.repositories_of(installation.id)
-            except Rejected as error:
-                log.warning("installation skipped", account=installation.account, reason=str(error))
-        return repositories
-
     async def repositories_of(self, installation_id: int) -> Sequence[Repository]:
         repositories: list[Repository] = []
         path = "/installation/repositories"
