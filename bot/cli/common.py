@@ -15,9 +15,10 @@ import typer
 if TYPE_CHECKING:
     from bot.github.app import GitHubApp
     from bot.model.repository import Repository
-    from bot.settings import Settings
+    from bot.settings import ManifestSettings, Settings
     from bot.store import Store
 
+SettingsT = TypeVar("SettingsT", bound="ManifestSettings")
 T = TypeVar("T")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -35,18 +36,32 @@ def load_settings(log_level: str | None = None) -> Settings:
     """The settings, with logging configured. Exits with 2 when a setting is missing or invalid."""
     import os
 
-    from bot.cluster.guard.kind_fields import check_settings
     from bot.logging import set_up_logging
     from bot.secrets.environment import EnvironmentSecrets
-    from bot.settings import SettingsError, read_settings
+    from bot.settings import read_settings
+
+    settings = _checked(read_settings)
+    injected = EnvironmentSecrets(os.environ).values
+    set_up_logging(log_level or settings.log_level, (*settings.hidden_values, *injected))
+    return settings
+
+
+def load_manifest_settings() -> ManifestSettings:
+    """The settings for rendering; none is required. Exits with 2 when one is invalid."""
+    from bot.settings import read_manifest_settings
+
+    return _checked(read_manifest_settings)
+
+
+def _checked(read: Callable[[], SettingsT]) -> SettingsT:
+    from bot.cluster.guard.kind_fields import check_settings
+    from bot.settings import SettingsError
 
     try:
-        settings = read_settings()
+        settings = read()
         check_settings(settings)
     except SettingsError as error:
         fail(*error.problems, "See docs/settings.md; `greenroom doctor` checks the settings.")
-    injected = EnvironmentSecrets(os.environ).values
-    set_up_logging(log_level or settings.log_level, (*settings.hidden_values, *injected))
     return settings
 
 

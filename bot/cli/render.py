@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.common import Json, fail
+from bot.cli.common import Json, fail, load_manifest_settings
 
 if TYPE_CHECKING:
     from bot.config.schema import Configuration
     from bot.github.resources.selection import Member
     from bot.model.manifest import Bundle
     from bot.model.repository import Repository
+    from bot.settings import ManifestSettings
 
 _UNKNOWN_DIGEST = "sha256:" + "0" * 64
 _UNKNOWN_COMMIT = "0" * 40
@@ -41,6 +42,7 @@ def render(
 ) -> None:
     """Print the objects of an environment without a cluster or network.
 
+    Allow-lists and other settings for manifests are read from the environment; none is required.
     Exits with 1 when the configuration or an object is rejected; the message names file and line.
     """
     import asyncio
@@ -49,6 +51,7 @@ def render(
     from bot.model.errors import Rejected
 
     given = dict(_image(text) for text in image or ())
+    settings = load_manifest_settings()
     file = directory / CONFIG_FILE
     if not file.is_file():
         fail(f"{directory} has no {CONFIG_FILE}.")
@@ -57,7 +60,7 @@ def render(
         unknown = given.keys() - configuration.images.keys()
         if unknown:
             fail(f"{CONFIG_FILE} has no image {', '.join(sorted(unknown))}.")
-        bundle = asyncio.run(_bundle(directory.resolve(), configuration, given))
+        bundle = asyncio.run(_bundle(directory.resolve(), configuration, given, settings))
     except Rejected as error:
         fail(str(error), error.detail, code=1)
     placeholders = [name for name in configuration.images if name not in given]
@@ -82,7 +85,9 @@ class _Checkout:
         return select(lambda: _members(self._directory), folders)
 
 
-async def _bundle(directory: Path, configuration: Configuration, given: Mapping[str, str]) -> Bundle:
+async def _bundle(
+    directory: Path, configuration: Configuration, given: Mapping[str, str], settings: ManifestSettings
+) -> Bundle:
     from bot.cluster.policy import ClusterPolicy
     from bot.cluster.render import renderer as rendering
     from bot.cluster.render.tools import Tools
@@ -92,16 +97,14 @@ async def _bundle(directory: Path, configuration: Configuration, given: Mapping[
     from bot.model.naming import host_label, namespace_name
     from bot.model.release import Image
     from bot.model.repository import Repository
-    from bot.settings import Domain
 
     repository = Repository(0, 0, "local", directory.name)
     key = EnvironmentKey.preview(0, 0)
-    domain = Domain("https", "preview.example.com", None)
 
     async def render_files(files: Mapping[str, bytes]) -> Bundle:
         request = render_request(
             configuration,
-            host=f"{host_label(key, repository)}.{domain.host}",
+            host=f"{host_label(key, repository)}.{settings.base_domain.host}",
             environment=key,
             repository=repository,
             namespace=namespace_name(key, repository),
@@ -113,8 +116,8 @@ async def _bundle(directory: Path, configuration: Configuration, given: Mapping[
             files=files,
             secrets="unknown" if configuration.preview.secrets else "",
         )
-        policy = ClusterPolicy("gateways", "public", domain)
-        return rendering.render(request, await Tools().sources(request), policy)
+        sources = await Tools(settings.render_hosts).sources(request)
+        return rendering.render(request, sources, ClusterPolicy.of(settings))
 
     return await with_files(_Checkout(directory), repository, _UNKNOWN_COMMIT, configuration, render_files)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bot.settings import Domain, PodSecurity, Settings
+from bot.settings import Domain, ManifestSettings, PodSecurity
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class ClusterPolicy:
     longest_grace_seconds: int = 300
 
     @classmethod
-    def of(cls, settings: Settings) -> ClusterPolicy:
+    def of(cls, settings: ManifestSettings) -> ClusterPolicy:
         return cls(
             gateway_namespace=settings.gateway_namespace,
             gateway_name=settings.gateway_name,

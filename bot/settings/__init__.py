@@ -1,11 +1,12 @@
 """The settings of the bot. docs/settings.md describes each one."""
 
+from bot.settings.manifests import ManifestSettings, PodSecurity
 from bot.settings.settings import (
     PREFIX,
     LogLevel,
-    PodSecurity,
     Settings,
     SettingsError,
+    read_manifest_settings,
     read_settings,
     variable,
 )
@@ -15,9 +16,11 @@ __all__ = [
     "PREFIX",
     "Domain",
     "LogLevel",
+    "ManifestSettings",
     "PodSecurity",
     "Settings",
     "SettingsError",
+    "read_manifest_settings",
     "read_settings",
     "variable",
 ]

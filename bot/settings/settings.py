@@ -9,29 +9,25 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.clients.proxies import InvalidProxy, Proxies
 from bot.model.hosts import HostGrants
 from bot.model.naming import PREVIEW_ENVIRONMENT
 from bot.model.size import Size
+from bot.settings.manifests import ManifestSettings
 from bot.settings.values import (
     Address,
-    AllowedFields,
     BaseDomain,
     DatabaseUrl,
+    Domain,
     Duration,
     File,
-    HostNames,
     Hosts,
-    Keys,
-    Names,
     NamespacedName,
     Namespaces,
-    Networks,
     PrivateKey,
-    Resources,
     Secret,
     SizeText,
     Url,
@@ -48,11 +44,6 @@ class SettingsError(Exception):
         self.problems = problems
 
 
-class PodSecurity(StrEnum):
-    RESTRICTED = "restricted"
-    BASELINE = "baseline"
-
-
 class LogLevel(StrEnum):
     DEBUG = "debug"
     INFO = "info"
@@ -60,10 +51,8 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-class Settings(BaseModel):
+class Settings(ManifestSettings):
     """All settings. `read_settings` reads them from the environment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
 
     github_api_url: Url = Field(
         default="https://api.github.com",
@@ -101,28 +90,12 @@ class Settings(BaseModel):
         description="URL of the database: `sqlite:///PATH` (four slashes for an absolute path) or "
         "`postgresql://USER:PASSWORD@HOST/NAME`. More than one replica requires PostgreSQL.",
     )
-    base_domain: BaseDomain = Field(
-        description="Wildcard domain that resolves to the gateway, such as `preview.example.com`. Links use "
-        "`https://`, unless the value names scheme and port: `http://preview.localhost:8080`.",
-    )
-    fork_base_domain: BaseDomain | None = Field(
-        default=None,
-        description="Separate wildcard domain for previews of forks, so that they share neither cookies nor "
-        "origin with other previews. Default: the base domain.",
-    )
     preview_environment: str = Field(
         default=PREVIEW_ENVIRONMENT,
         pattern=r"^[^\s,][^\n,]{0,200}$",
         description="Name of the GitHub Environment in which Deployments of previews are shown. `{number}` "
         "stands for the number of the pull request; then each one leaves an environment on GitHub.",
     )
-    hosts: HostNames = Field(
-        default={},
-        description="Hosts that stages may use, by repository: "
-        "`acme/shop=shop.example.com,*.shop.example.com,acme/web=www.example.com`. `*.` stands for "
-        "one label. You provide DNS and certificates.",
-    )
-    gateway: NamespacedName = Field(description="Gateway for the routes of environments: `NAMESPACE/NAME`.")
     gateway_address: Address | None = Field(
         default=None,
         description="`HOST:PORT` at which the bot reaches the gateway, "
@@ -143,46 +116,6 @@ class Settings(BaseModel):
         description="Registries with private or loopback addresses from which images may come: `HOST` or "
         "`HOST:PORT`, separated by commas. Registries with public addresses need no entry; all others are "
         "refused.",
-    )
-    render_hosts: Hosts = Field(
-        default=(),
-        description="Hosts from which Kustomize and Helm may fetch bases and charts: `HOST` or `HOST:PORT`, "
-        "separated by commas. The guard checks what they render.",
-    )
-    pod_security: PodSecurity = Field(
-        default=PodSecurity.RESTRICTED,
-        description="Pod Security Standard for environments: `restricted` or `baseline`.",
-    )
-    allowed_annotations: Keys = Field(
-        default=(),
-        description="Labels and annotations that manifests may contain besides those that no controller acts "
-        "on: keys such as `example.com/team` and prefixes such as `prometheus.io/`, separated by commas.",
-    )
-    allowed_storage_classes: Names = Field(
-        default=(),
-        description="Storage classes that volume claims may name, separated by commas. Others become the "
-        "default class.",
-    )
-    allowed_networks: Networks = Field(
-        default=(),
-        description="Private networks that NetworkPolicies of manifests may open, such as `10.20.0.0/16`, "
-        "separated by commas.",
-    )
-    allowed_resources: Resources = Field(
-        default={},
-        description="Extended resources that containers may request, with the quota of one environment: "
-        "`nvidia.com/gpu=2`, separated by commas.",
-    )
-    allowed_fields: AllowedFields = Field(
-        default={},
-        description="Fields of manifests that are otherwise removed or refused, for example "
-        "`PodSpec.nodeSelector,PodSpec.priorityClassName=preview,Volume.csi`. A value after `=` allows only "
-        "that value.",
-    )
-    longest_grace_period: Duration = Field(
-        default=timedelta(minutes=5),
-        description="Upper bound for termination grace periods and `preStop` pauses. Longer times are "
-        "reduced to it.",
     )
     default_size: SizeText = Field(
         default=Size(),
@@ -258,14 +191,6 @@ class Settings(BaseModel):
     )
 
     @property
-    def gateway_namespace(self) -> str:
-        return self.gateway.partition("/")[0]
-
-    @property
-    def gateway_name(self) -> str:
-        return self.gateway.partition("/")[2]
-
-    @property
     def host_grants(self) -> HostGrants:
         domains = filter(None, (self.base_domain, self.fork_base_domain))
         own_host = urlsplit(self.public_url).hostname or ""
@@ -292,11 +217,21 @@ class Settings(BaseModel):
         return tuple(value for value in values if value)
 
 
+# Manifests and .env files often contain variables without a value; they count as not set.
+_FROM_ENVIRONMENT = SettingsConfigDict(
+    env_prefix=PREFIX, env_ignore_empty=True, enable_decoding=False, extra="ignore"
+)
+
+
 class _FromEnvironment(Settings, BaseSettings):
-    # Manifests and .env files often contain variables without a value; they count as not set.
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, enable_decoding=False, extra="ignore"
-    )
+    model_config = _FROM_ENVIRONMENT
+
+
+class _ManifestsFromEnvironment(ManifestSettings, BaseSettings):
+    model_config = _FROM_ENVIRONMENT
+
+    base_domain: BaseDomain = Domain("https", "preview.example.com", None)
+    gateway: NamespacedName = "gateways/public"
 
 
 def read_settings() -> Settings:
@@ -309,16 +244,28 @@ def read_settings() -> Settings:
     try:
         settings = _FromEnvironment.model_validate({})
     except ValidationError as error:
-        problems = [*(_problem(details) for details in error.errors(include_input=False)), *problems]
+        problems = [*_problems(error), *problems]
     if problems:
         raise SettingsError(problems)
     return settings
+
+
+def read_manifest_settings() -> ManifestSettings:
+    """The settings for rendering, with placeholders for the required ones that are not set."""
+    try:
+        return _ManifestsFromEnvironment.model_validate({})
+    except ValidationError as error:
+        raise SettingsError(_problems(error)) from None
 
 
 def variable(field: str) -> str:
     """The environment variable of a field of Settings."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+
+def _problems(error: ValidationError) -> list[str]:
+    return [_problem(details) for details in error.errors(include_input=False)]
 
 
 def _problem(details: Any) -> str:

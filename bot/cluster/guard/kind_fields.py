@@ -28,7 +28,7 @@ from bot.cluster.guard.metadata import OBJECT_META
 from bot.cluster.guard.network import INSIDE, egress_rule, ingress_rule, service_type, text_value
 from bot.cluster.guard.pod_fields import POD_TYPES
 from bot.cluster.node import Node
-from bot.settings import Settings, SettingsError, variable
+from bot.settings import ManifestSettings, SettingsError, variable
 
 
 def _status(node: Node, _: Scope) -> Outcome:
@@ -240,7 +240,7 @@ TYPES: Mapping[str, Fields] = {**_OBJECTS, **_SPECS, **_NETWORK, **_AUTOSCALING}
 """The fields of each type, and the decision on each field."""
 
 
-def check_settings(settings: Settings) -> None:
+def check_settings(settings: ManifestSettings) -> None:
     """Raises SettingsError for names in GREENROOM_ALLOWED_FIELDS that the operator cannot allow."""
     extendable = {
         f"{type_name}.{name}"

@@ -77,6 +77,51 @@ def test_removed_fields_are_notes(tmp_path: Path) -> None:
     assert "Secret" not in {document["kind"] for document in yaml.safe_load_all(result.stdout) if document}
 
 
+def test_settings_of_the_operator_apply(tmp_path: Path) -> None:
+    files = shop_files()
+    files["deploy/extra.yaml"] = (
+        b"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: extra\n"
+        b"  annotations: {example.com/team: shop}\n"
+    )
+    folder = checkout(tmp_path, files)
+    result = render(
+        folder,
+        GREENROOM_ALLOWED_ANNOTATIONS="example.com/team",
+        GREENROOM_BASE_DOMAIN="preview.acme.dev",
+        GREENROOM_GATEWAY="edge/shared",
+        GREENROOM_GITHUB_PRIVATE_KEY="/absent/on/this/machine.pem",
+    )
+    assert result.exit_code == 0, result.stderr
+    assert "example.com/team: shop" in result.stdout
+    [route] = [
+        document
+        for document in yaml.safe_load_all(result.stdout)
+        if document and document["kind"] == "HTTPRoute"
+    ]
+    [parent] = route["spec"]["parentRefs"]
+    assert (parent["namespace"], parent["name"]) == ("edge", "shared")
+    assert route["spec"]["hostnames"][0].endswith(".preview.acme.dev")
+
+
+def test_hosts_of_the_operator_can_be_fetched_from(tmp_path: Path) -> None:
+    files = {
+        **kustomize_shop_files(),
+        "deploy/preview/kustomization.yaml": b"resources: [https://bases.acme.dev/base.yaml]\n",
+    }
+    folder = checkout(tmp_path, files)
+    assert "bases.acme.dev" in (refused := render(folder)).stderr
+    fetched = render(folder, GREENROOM_RENDER_HOSTS="bases.acme.dev", PATH=str(tmp_path))
+    assert refused.exit_code == fetched.exit_code == 1
+    assert "The manifests require Kustomize" in fetched.stderr
+
+
+def test_invalid_settings_exit_with_2(tmp_path: Path) -> None:
+    folder = checkout(tmp_path, shop_files())
+    result = render(folder, GREENROOM_ALLOWED_FIELDS="PodSpec.nodeSelecter")
+    assert result.exit_code == 2
+    assert "did you mean PodSpec.nodeSelector?" in result.stderr
+
+
 def test_invalid_configuration_names_line_and_field(tmp_path: Path) -> None:
     result = render(checkout(tmp_path, {**shop_files(), ".greenroom.yml": b"version: 1\ncolour: blue\n"}))
     assert result.exit_code == 1

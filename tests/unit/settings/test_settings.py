@@ -80,12 +80,12 @@ def test_all_missing_settings_are_reported(monkeypatch: pytest.MonkeyPatch) -> N
         read_settings()
     missing = [problem.split()[0] for problem in caught.value.problems]
     assert missing == [
+        "GREENROOM_BASE_DOMAIN",
+        "GREENROOM_GATEWAY",
         "GREENROOM_GITHUB_APP_ID",
         "GREENROOM_GITHUB_PRIVATE_KEY",
         "GREENROOM_WEBHOOK_SECRET",
         "GREENROOM_PUBLIC_URL",
-        "GREENROOM_BASE_DOMAIN",
-        "GREENROOM_GATEWAY",
     ]
 
 

@@ -1,0 +1,95 @@
+"""The settings that decide how manifests are rendered, which `greenroom render` reads without the others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from bot.settings.values import (
+    AllowedFields,
+    BaseDomain,
+    Duration,
+    HostNames,
+    Hosts,
+    Keys,
+    Names,
+    NamespacedName,
+    Networks,
+    Resources,
+)
+
+
+class PodSecurity(StrEnum):
+    RESTRICTED = "restricted"
+    BASELINE = "baseline"
+
+
+class ManifestSettings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, validate_by_name=True)
+
+    base_domain: BaseDomain = Field(
+        description="Wildcard domain that resolves to the gateway, such as `preview.example.com`. Links use "
+        "`https://`, unless the value names scheme and port: `http://preview.localhost:8080`.",
+    )
+    fork_base_domain: BaseDomain | None = Field(
+        default=None,
+        description="Separate wildcard domain for previews of forks, so that they share neither cookies nor "
+        "origin with other previews. Default: the base domain.",
+    )
+    hosts: HostNames = Field(
+        default={},
+        description="Hosts that stages may use, by repository: "
+        "`acme/shop=shop.example.com,*.shop.example.com,acme/web=www.example.com`. `*.` stands for "
+        "one label. You provide DNS and certificates.",
+    )
+    gateway: NamespacedName = Field(description="Gateway for the routes of environments: `NAMESPACE/NAME`.")
+    render_hosts: Hosts = Field(
+        default=(),
+        description="Hosts from which Kustomize and Helm may fetch bases and charts: `HOST` or `HOST:PORT`, "
+        "separated by commas. The guard checks what they render.",
+    )
+    pod_security: PodSecurity = Field(
+        default=PodSecurity.RESTRICTED,
+        description="Pod Security Standard for environments: `restricted` or `baseline`.",
+    )
+    allowed_annotations: Keys = Field(
+        default=(),
+        description="Labels and annotations that manifests may contain besides those that no controller acts "
+        "on: keys such as `example.com/team` and prefixes such as `prometheus.io/`, separated by commas.",
+    )
+    allowed_storage_classes: Names = Field(
+        default=(),
+        description="Storage classes that volume claims may name, separated by commas. Others become the "
+        "default class.",
+    )
+    allowed_networks: Networks = Field(
+        default=(),
+        description="Private networks that NetworkPolicies of manifests may open, such as `10.20.0.0/16`, "
+        "separated by commas.",
+    )
+    allowed_resources: Resources = Field(
+        default={},
+        description="Extended resources that containers may request, with the quota of one environment: "
+        "`nvidia.com/gpu=2`, separated by commas.",
+    )
+    allowed_fields: AllowedFields = Field(
+        default={},
+        description="Fields of manifests that are otherwise removed or refused, for example "
+        "`PodSpec.nodeSelector,PodSpec.priorityClassName=preview,Volume.csi`. A value after `=` allows only "
+        "that value.",
+    )
+    longest_grace_period: Duration = Field(
+        default=timedelta(minutes=5),
+        description="Upper bound for termination grace periods and `preStop` pauses. Longer times are "
+        "reduced to it.",
+    )
+
+    @property
+    def gateway_namespace(self) -> str:
+        return self.gateway.partition("/")[0]
+
+    @property
+    def gateway_name(self) -> str:
+        return self.gateway.partition("/")[2]
