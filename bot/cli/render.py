@@ -149,7 +149,8 @@ def _members(directory: Path) -> Iterator[Member]:
 def _notes(placeholders: list[str], secrets: bool, bundle: Bundle) -> list[str]:
     """What differs from the objects that Greenroom applies, and from the objects in the manifests."""
     from bot.cli.terminal import plain
-    from bot.github.messages.field_changes import field_change
+    from bot.github.messages.manifest_notes import manifest_notes
+    from bot.model.notes import grouped
 
     notes = ["Namespace, host, gateway, commit and pull request are placeholders."]
     if placeholders:
@@ -159,7 +160,7 @@ def _notes(placeholders: list[str], secrets: bool, bundle: Bundle) -> list[str]:
         )
     if secrets:
         notes.append("The values of secrets are added when the objects are applied.")
-    notes += (plain(field_change(change)) for change in bundle.changes)
+    notes += (plain(manifest_notes(group)) for group in grouped(bundle.notes))
     return notes
 
 

@@ -5,14 +5,14 @@ They contain no sentences: `bot/github/messages/environment_reasons.py` renders 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from bot.environments.image_reasons import ImageReason
 from bot.model.environment import EnvironmentKey
-from bot.model.manifest import FieldChange
+from bot.model.notes import Effect, Note
 from bot.model.quota import QueuePosition
 from bot.model.reason import Reported
 
@@ -176,17 +176,17 @@ class ForkWithSecrets:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountsWithheld:
-    """A fork gets no service accounts."""
+class ManifestNotes:
+    """Differences between manifests and objects with the same effect and reason."""
 
-    names: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class FieldsChanged:
-    """Fields of the manifests that are removed or replaced for the same reason."""
+class ManifestsTransformed:
+    """The number of differences between manifests and objects, by effect."""
 
-    changes: tuple[FieldChange, ...]
+    counts: Mapping[Effect, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,8 +300,8 @@ PhaseReason = (
     | TtlLimited
     | SecretsWithheld
     | ForkWithSecrets
-    | AccountsWithheld
-    | FieldsChanged
+    | ManifestNotes
+    | ManifestsTransformed
     | SecretsUnavailable
     | ManifestsDiffer
     | ForeignNamespace

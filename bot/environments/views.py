@@ -101,7 +101,7 @@ def environment_view(
         namespace=environment.namespace,
         expires_at=status.expires_at,
         steps=_steps(status, now),
-        notes=status.notes,
+        notes=(*status.notes, *status.manifest_notes),
         checks=status.checks,
         decisions=tuple(decisions),
         scheduled=scheduled,

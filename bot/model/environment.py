@@ -181,6 +181,8 @@ class Status:
     """Set in the states refused, deleting and gone."""
     checks: tuple[CheckResult, ...] = ()
     notes: tuple[str, ...] = ()
+    manifest_notes: tuple[str, ...] = ()
+    """How the objects differ from the manifests. The comment only shows their number."""
     """Notes about how it runs, one sentence each."""
     expires_at: datetime | None = None
     warn_at: datetime | None = None

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from bot.model.environment import EnvironmentKey
+from bot.model.notes import Note
 from bot.model.release import Image, Release
 from bot.model.repository import Repository
 
@@ -86,20 +87,6 @@ class RenderRequest:
     """Identifies the target of a stage: checks run again for a new one."""
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
-    """A field of the manifests that is removed or replaced, because an environment must not have it."""
-
-    object: str
-    """Kind and name, such as `Deployment/shop`."""
-    field: str
-    """"" for the object itself."""
-    reason: str
-    """Completes the sentence "Removed FIELD of OBJECT: REASON."."""
-    value: str = ""
-    """The new value; "" if the field is removed."""
-
-
 class Wave(StrEnum):
     """Groups of objects, applied in this order; each is ready before the next one is applied."""
 
@@ -123,10 +110,8 @@ class Bundle:
     waves: Mapping[Wave, tuple[Manifest, ...]]
     checks: Mapping[str, Manifest] = field(default_factory=dict)
     """The Jobs of checks by name; applied one by one when the release is live."""
-    left_out: tuple[str, ...] = ()
-    """Objects of the manifests that are removed for a fork, such as `ServiceAccount/shop`."""
-    changes: tuple[FieldChange, ...] = ()
-    """Fields of the manifests that are removed or replaced."""
+    notes: tuple[Note, ...] = ()
+    """How the objects differ from the manifests."""
     secrets: bool = False
     """Whether containers use the Secret of injected values."""
     digests: Mapping[Wave, str] = field(default_factory=dict)

@@ -22,7 +22,7 @@ from bot.cluster.pod_templates import POD_TEMPLATES, references
 from bot.cluster.policy import ClusterPolicy
 from bot.config.documents import Path
 from bot.model.errors import ManifestRefused
-from bot.model.manifest import FieldChange
+from bot.model.notes import Effect, Note
 
 _MAX_REPORTED = 10
 """Refusals in one message; further ones usually repeat the same mistake."""
@@ -37,10 +37,10 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """What the guard lets through: the objects without removed fields, and the changes."""
+    """What the guard lets through: the objects without removed fields, and the notes."""
 
     manifests: list[Object]
-    changes: tuple[FieldChange, ...]
+    notes: tuple[Note, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> G
     context = _Context(namespace, _names(sources, "Secret"), _names(sources, "Role"))
     refused: list[str] = []
     manifests: list[tuple[Source, Object]] = []
-    changes: list[FieldChange] = []
+    notes: list[Note] = []
     changed = 0
     for source in sources:
         manifest, walk = _clean(source, scope)
@@ -66,7 +66,7 @@ def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> G
         refused += _messages(source, findings)
         if len(refused) >= _MAX_REPORTED:
             break
-        changes += [_change(source, change) for change in walk.changed[: _MAX_NOTES - len(changes)]]
+        notes += [_note(source, change) for change in walk.changed[: _MAX_NOTES - len(notes)]]
         changed += len(walk.changed)
         manifests.append((source, manifest))
     refused += _duplicates(sources)
@@ -74,10 +74,10 @@ def check(sources: Sequence[Source], namespace: str, policy: ClusterPolicy) -> G
         refused += _removed_labels(manifests)
     if refused:
         raise ManifestRefused("\n".join(refused[:_MAX_REPORTED]))
-    if changed > len(changes):
-        reason = f"the notes list only the first {len(changes)} changes"
-        changes.append(FieldChange(f"{changed - len(changes)} more fields", "", reason))
-    return _with_safe_budgets([manifest for _, manifest in manifests], changes)
+    if changed > len(notes):
+        reason = f"the notes list only the first {len(notes)} changes"
+        notes.append(Note(Effect.LEFT_OUT, f"{changed - len(notes)} more fields", reason))
+    return _with_safe_budgets([manifest for _, manifest in manifests], notes)
 
 
 def _clean(source: Source, scope: Scope) -> tuple[Object, Walk]:
@@ -149,12 +149,12 @@ def _removed_labels(manifests: Sequence[tuple[Source, Object]]) -> Iterator[str]
                 yield _message(source, Finding(path, reason))
 
 
-def _with_safe_budgets(manifests: list[Object], changes: list[FieldChange]) -> Guarded:
+def _with_safe_budgets(manifests: list[Object], notes: list[Note]) -> Guarded:
     """Removes budgets that block the maintenance of nodes; the others must not protect pods that fail."""
     reasons = {object_name(budget): reason for budget, reason in blocking_budgets(manifests)}
-    changes += [FieldChange(name, "", reason) for name, reason in reasons.items()]
+    notes += [Note(Effect.LEFT_OUT, name, reason) for name, reason in reasons.items()]
     kept = [evicting(manifest) for manifest in manifests if object_name(manifest) not in reasons]
-    return Guarded(kept, tuple(changes))
+    return Guarded(kept, tuple(notes))
 
 
 def _names(sources: Sequence[Source], kind: str) -> frozenset[str]:
@@ -176,9 +176,10 @@ def _duplicates(sources: Sequence[Source]) -> Iterator[str]:
             yield _message(source, Finding(("metadata", "name"), reason))
 
 
-def _change(source: Source, change: Change) -> FieldChange:
+def _note(source: Source, change: Change) -> Note:
+    effect = Effect.LEFT_OUT if change.value is None else Effect.REWRITTEN
     value = "" if change.value is None else str(change.value)
-    return FieldChange(_subject(source), _field(change.finding.path), change.finding.reason, value)
+    return Note(effect, _subject(source), change.finding.reason, _field(change.finding.path), value)
 
 
 def _messages(source: Source, findings: Iterable[Finding]) -> list[str]:

@@ -9,7 +9,7 @@ from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, REFRESH, RESETS
 from bot.cluster.pod_templates import containers, pod_template
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.seed_files import mount
-from bot.cluster.render.transforms import images_by_repository, pin_image
+from bot.cluster.render.transforms.images import images_by_repository, pin_image
 from bot.model.manifest import JobRequest, Manifest, RenderRequest
 from bot.model.release import Image
 

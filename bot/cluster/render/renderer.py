@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.cluster.client.kinds import REPLACED
 from bot.cluster.guard.check import check
 from bot.cluster.manifests import Source
 from bot.cluster.names import (
@@ -29,7 +28,10 @@ from bot.cluster.render.comparable import comparable
 from bot.cluster.render.jobs import check_job, migrations_job, seed_job
 from bot.cluster.render.seed_files import config_maps
 from bot.cluster.render.tools import Tools
-from bot.cluster.render.transforms import account_names, hibernated, remove_accounts, transform
+from bot.cluster.render.transforms import transform_objects, transform_sources
+from bot.cluster.render.transforms.base import Context
+from bot.cluster.render.transforms.routes import is_route
+from bot.cluster.render.transforms.workloads import hibernated
 from bot.cluster.render.used_images import require_used
 from bot.cluster.render.waves import assign_waves
 from bot.cluster.routing.route import backend_selector, http_route, selects
@@ -76,17 +78,15 @@ def render(
     `neutral` are the objects for NEUTRAL_NAMESPACE if the tool inserts the namespace into them.
     Raises ManifestRefused with place and reason.
     """
-    kept = [manifest for manifest in sources if not _is_replaced(manifest)]
-    guarded = check(kept, request.namespace, policy)
+    context = Context(request, policy)
+    transformed, notes = transform_sources(sources, context)
+    guarded = check(transformed, request.namespace, policy)
     manifests = guarded.manifests
     require_used(request, manifests)
     selector = backend_selector(request.backend, manifests) if request.backend else {}
     # Jobs copy settings of the first container with their image: pods behind the route come first.
     manifests.sort(key=lambda manifest: not selects(selector, manifest))
-    objects = transform([*manifests, *_data_jobs(request, manifests)], request, policy)
-    left_out = account_names(objects) if request.fork else ()
-    if request.fork:
-        objects = remove_accounts(objects)
+    objects, more_notes = transform_objects([*manifests, *_data_jobs(request, manifests)], context)
     objects += _configuration(request)
     release = Release(request.commit, request.images, _configuration_digest(objects, request))
     for manifest in objects:
@@ -108,19 +108,12 @@ def render(
     return Bundle(
         release=release,
         waves={wave: tuple(waves[wave]) for wave in Wave},
-        checks=_checks(request, policy, manifests),
-        left_out=left_out,
-        changes=guarded.changes,
+        checks=_checks(context, manifests),
+        notes=(*notes, *guarded.notes, *more_notes),
         secrets=bool(request.secrets),
         digests={wave: digest(waves[wave]) for wave in Wave},
         manifests_digest=manifests_digest(sources if neutral is None else neutral),
     )
-
-
-def _is_replaced(source: Source) -> bool:
-    """Whether the object is a route, which would claim the host names of production."""
-    group = source.manifest["apiVersion"].rpartition("/")[0]
-    return (group, source.manifest["kind"]) in REPLACED
 
 
 def _data_jobs(request: RenderRequest, manifests: Sequence[Manifest]) -> list[Manifest]:
@@ -163,7 +156,7 @@ def manifests_digest(sources: Sequence[Source]) -> str:
 
     Routes do not count, since the environment's route replaces them.
     """
-    kept = (source.manifest for source in sources if not _is_replaced(source))
+    kept = (source.manifest for source in sources if not is_route(source))
     return f"sha256:{digest(sorted(json.dumps(manifest, sort_keys=True) for manifest in kept))}"
 
 
@@ -187,11 +180,11 @@ def _restart_for_data(manifest: Object, resets: str) -> None:
         manifest["metadata"]["name"] = content_name(manifest["metadata"]["name"], resets)
 
 
-def _checks(
-    request: RenderRequest, policy: ClusterPolicy, manifests: Sequence[Manifest]
-) -> Mapping[str, Manifest]:
-    jobs = [check_job(job, request, policy, manifests) for job in request.checks]
-    objects = transform([*manifests, *jobs], request, policy)[len(manifests) :]
+def _checks(context: Context, manifests: Sequence[Manifest]) -> Mapping[str, Manifest]:
+    request = context.request
+    jobs = [check_job(job, request, context.policy, manifests) for job in request.checks]
+    objects, _ = transform_objects([*manifests, *jobs], context)
+    objects = objects[len(objects) - len(jobs) :]
     return {
         job.name: with_ownership(manifest, request)
         for job, manifest in zip(request.checks, objects, strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bot.cluster.pod_templates import containers, pod_template
 from bot.cluster.render.jobs import job_image
-from bot.cluster.render.transforms import images_by_repository, pin_image
+from bot.cluster.render.transforms.images import images_by_repository, pin_image
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import Manifest, RenderRequest
 

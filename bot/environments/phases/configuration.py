@@ -23,7 +23,7 @@ async def configuration(context: ReconcileContext) -> Outcome:
         )
         if objection is not None:
             return Failed(Reported(f"{objection}."), final=True)
-    context.update_status(replace(context.status, notes=()))
+    context.update_status(replace(context.status, notes=(), manifest_notes=()))
     ttl, longest = context.configuration.preview.ttl, context.policy.longest_ttl
     if ttl is not None and ttl > longest and target is None:
         context.add_note(TtlLimited(ttl, longest))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from bot.environments.commit_files import with_files
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
-from bot.environments.reasons import AccountsWithheld, FieldsChanged, ManifestsDiffer
+from bot.environments.reasons import ManifestNotes, ManifestsDiffer, ManifestsTransformed
 from bot.environments.render_request import render_request
 from bot.model.manifest import Bundle
+from bot.model.notes import Effect, Note, counts, grouped
 
 
 async def render(context: ReconcileContext) -> Outcome:
@@ -20,14 +21,23 @@ async def render(context: ReconcileContext) -> Outcome:
     bundle = context.bundle = context.bundle or await _render(context)
     if target is not None and bundle.manifests_digest != target.release.manifests_digest:
         return Failed(ManifestsDiffer(context.commit, target.release.id), final=True)
-    if bundle.left_out:
-        context.add_note(AccountsWithheld(tuple(sorted(bundle.left_out))))
-    for reason in dict.fromkeys(change.reason for change in bundle.changes):
-        changes = tuple(change for change in bundle.changes if change.reason == reason)
-        context.add_note(FieldsChanged(changes))
+    _note(context, bundle.notes)
     context.update_status(replace(context.status, release_id=bundle.release.id))
     context.update_attempt(replace(context.attempt, release=bundle.release))
     return Done()
+
+
+def _note(context: ReconcileContext, notes: Sequence[Note]) -> None:
+    """Lists what is missing among the notes of the comment, and only the number of everything else."""
+    sentences = []
+    for group in grouped(notes):
+        if group[0].effect is Effect.MISSING:
+            context.add_note(ManifestNotes(group))
+        else:
+            sentences.append(context.describe(ManifestNotes(group)))
+    if sentences:
+        context.add_note(ManifestsTransformed(counts(notes)))
+    context.update_status(replace(context.status, manifest_notes=tuple(sentences)))
 
 
 async def _render(context: ReconcileContext) -> Bundle:

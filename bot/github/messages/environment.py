@@ -200,7 +200,7 @@ def check(status: Status, place: Location) -> Output:
         paragraphs.append(f"{_commit(status.commit)} responds at {link(status.url)}.")
     if status.cause is not None:
         paragraphs.append(_cause(status) + _deadline(status))
-    paragraphs += _notes(status)
+    paragraphs += [*_notes(status), *_manifest_notes(status)]
     if _previous_is_live(status):
         paragraphs.append(_still_served(status, place))
     images = [f"- {code(name)} {code(digest)}" for name, digest in sorted(status.images.items())]
@@ -291,6 +291,12 @@ def _still_served(status: Status, place: Location) -> str:
 
 def _notes(status: Status) -> list[str]:
     return [f"💡 {plain(note)}" for note in status.notes]
+
+
+def _manifest_notes(status: Status) -> list[str]:
+    if not status.manifest_notes:
+        return []
+    return ["What happened to the manifests:\n\n" + bullet_list(map(plain, status.manifest_notes))]
 
 
 def _names(status: Status) -> str:

@@ -11,7 +11,6 @@ from typing import assert_never
 from bot.config.loader import CONFIG_FILE
 from bot.environments.image_reasons import CiFailed, ImageMissing, RegistryUnavailable, UnexpectedImage
 from bot.environments.reasons import (
-    AccountsWithheld,
     Asleep,
     AttemptStarted,
     BaseChanged,
@@ -23,7 +22,6 @@ from bot.environments.reasons import (
     Destroyed,
     EnvironmentReason,
     Expiring,
-    FieldsChanged,
     ForeignNamespace,
     ForkNotAllowed,
     ForkWithSecrets,
@@ -35,7 +33,9 @@ from bot.environments.reasons import (
     JobWaiting,
     LabelsChanged,
     LifecycleReason,
+    ManifestNotes,
     ManifestsDiffer,
+    ManifestsTransformed,
     MigrationsPassed,
     NamespaceRenamed,
     ObjectFailed,
@@ -54,7 +54,7 @@ from bot.environments.reasons import (
     TtlLimited,
 )
 from bot.environments.views import EnvironmentView
-from bot.github.messages.field_changes import field_changes
+from bot.github.messages.manifest_notes import manifest_notes, note_counts
 from bot.model.ci import CiState
 from bot.model.durations import format_duration
 from bot.model.environment import EnvironmentKind, EnvironmentState
@@ -230,10 +230,10 @@ def _phase(reason: PhaseReason) -> str:  # noqa: C901 - one case for each reason
             return f"A fork gets no secrets, so it runs without {_names(names)}."
         case ForkWithSecrets(names):
             return f"This stage has secrets ({_names(names)}), so it does not run releases built for a fork."
-        case AccountsWithheld(names):
-            return f"A fork gets no service accounts, so it runs without {_names(names)}."
-        case FieldsChanged(changes):
-            return field_changes(changes)
+        case ManifestNotes(notes):
+            return manifest_notes(notes)
+        case ManifestsTransformed(counts):
+            return note_counts(counts)
         case SecretsUnavailable(names):
             noun, verb = ("secret", "is") if len(names) == 1 else ("secrets", "are")
             return f"Not started: {noun} {_names(names)} {verb} unavailable. Retrying every minute."

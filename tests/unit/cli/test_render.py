@@ -70,7 +70,7 @@ def test_removed_fields_are_notes(tmp_path: Path) -> None:
     )
     result = render(checkout(tmp_path, files))
     note = (
-        '# Removed `metadata.annotations["example.com/a kind: Secret"]` in `ConfigMap/extra`: other '
+        '# Left out `metadata.annotations["example.com/a kind: Secret"]` in `ConfigMap/extra`: other '
         "controllers may act on it; the operator can allow it with `GREENROOM_ALLOWED_ANNOTATIONS`.\n"
     )
     assert note in result.stdout

@@ -29,7 +29,7 @@ def refusal(*manifests: object, policy: ClusterPolicy = POLICY) -> str:
 
 def changes(*manifests: object, policy: ClusterPolicy = POLICY) -> list[str]:
     """The removed and replaced fields, with object and new value."""
-    changed = guard(*manifests, policy=policy).changes
+    changed = guard(*manifests, policy=policy).notes
     texts = (f"{change.object} {change.field} {change.value}" for change in changed)
     return [text.strip() for text in texts]
 

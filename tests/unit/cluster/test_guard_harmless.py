@@ -208,7 +208,7 @@ def test_guard_passes_harmless_objects_unchanged(manifest: Object, path: str, va
     changed = put(manifest, path, value)
     for policy in (POLICY, BASELINE):
         guarded = guard(changed, policy=policy)
-        assert (guarded.manifests, guarded.changes) == ([changed], ())
+        assert (guarded.manifests, guarded.notes) == ([changed], ())
 
 
 def test_table_of_harmless_objects_covers_all_kinds() -> None:

@@ -366,7 +366,7 @@ def test_guard_removes_keys_without_a_domain_that_controllers_obey(
     manifest: Object, path: str, field: str, key: str
 ) -> None:
     labelled = put(manifest, f"{path}.{field}", {key: "1"})
-    (change,) = guard(labelled).changes
+    (change,) = guard(labelled).notes
     assert key in change.field
     assert "other controllers may act on it" in change.reason
     assert changes(labelled, policy=replace(POLICY, allowed_annotations=(key,))) == []
@@ -412,7 +412,7 @@ def test_guard_removes_or_reduces_hostile_fields(
 def test_guard_removes_egress_rules_that_open_private_networks(rule: Object) -> None:
     policy = put(POLICY_OBJECT, "spec", {"podSelector": {}, "egress": [rule]})
     guarded = guard(policy)
-    assert [change.field for change in guarded.changes] == ["spec.egress[0]"]
+    assert [change.field for change in guarded.notes] == ["spec.egress[0]"]
     assert guarded.manifests[0]["spec"] == {"podSelector": {}, "egress": []}
 
 
@@ -517,7 +517,7 @@ def test_budget_that_selects_labels_of_greenroom_is_removed() -> None:
         {"matchExpressions": [{"key": "greenroom.dev/job", "operator": "Exists"}]},
     ):
         budget = put(put(BUDGET, "spec.maxUnavailable", 1), "spec.selector", selector)
-        (change,) = guard(deployment(), budget).changes
+        (change,) = guard(deployment(), budget).notes
         assert "labels that Greenroom sets" in change.reason
 
 
@@ -550,8 +550,8 @@ def test_many_unknown_fields_and_removed_labels_take_little_time() -> None:
     labelled = Source("deploy/all.yaml", put(config_map(), "metadata.labels", labels), {})
     guarded = check([labelled], NAMESPACE, POLICY)
     assert time.process_time() - begin < 2
-    assert len(guarded.changes) == 301
-    assert guarded.changes[-1].object == "39700 more fields"
+    assert len(guarded.notes) == 301
+    assert guarded.notes[-1].object == "39700 more fields"
 
 
 @pytest.mark.parametrize(
@@ -614,6 +614,6 @@ def test_operator_allows_more() -> None:
     opening = put(POLICY_OBJECT, "spec", {"podSelector": {}, "egress": egress})
     objects = [manifest, claim, opening]
     guarded = guard(*objects, policy=policy)
-    assert (guarded.manifests, guarded.changes) == (objects, ())
+    assert (guarded.manifests, guarded.notes) == (objects, ())
     other = put(manifest, f"{POD}.priorityClassName", "production")
     assert changes(other, policy=policy) == [f"Deployment/shop {POD}.priorityClassName"]

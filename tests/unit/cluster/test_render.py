@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bot.cluster.policy import ClusterPolicy
 from bot.model.errors import ManifestRefused
 from bot.model.manifest import RELEASE_HEADER, Backend, Bundle, Wave
+from bot.model.notes import Effect, Note
 from bot.model.release import Image
 from bot.settings import Domain, PodSecurity
 from tests.unit.cluster.manifests import (
@@ -537,7 +538,8 @@ def test_fork_gets_no_service_account():
     spec = pod(find(theirs, "Deployment"))
     assert "serviceAccountName" not in spec
     assert spec["automountServiceAccountToken"] is False
-    assert (ours.left_out, theirs.left_out) == ((), ("ServiceAccount/shop",))
+    withheld = Note(Effect.LEFT_OUT, "ServiceAccount/shop", "a fork gets no service accounts")
+    assert (withheld in ours.notes, withheld in theirs.notes) == (False, True)
 
 
 def test_fork_with_token_volume_is_refused():

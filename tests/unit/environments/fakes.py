@@ -24,7 +24,6 @@ from bot.model.manifest import (
     Answer,
     Bundle,
     Condition,
-    FieldChange,
     Manifest,
     NamespaceState,
     NamespaceView,
@@ -33,6 +32,7 @@ from bot.model.manifest import (
     RunningContainer,
     Wave,
 )
+from bot.model.notes import Note
 from bot.model.pull_request import PullRequest
 from bot.model.release import Release
 from bot.model.repository import Repository
@@ -147,9 +147,8 @@ class FakeCluster:
         """Objects that one reset finds still present, each reported once."""
         self.states: dict[str, ObjectState] = {}
         """Of objects that are not ready, by name."""
-        self.left_out: tuple[str, ...] = ()
-        self.changes: tuple[FieldChange, ...] = ()
-        """What a fork does not get."""
+        self.notes: tuple[Note, ...] = ()
+        """How the rendered objects differ from the manifests."""
         self.applied = 0
         self.log: list[str] = []
         self.steps_left = 1000
@@ -163,15 +162,8 @@ class FakeCluster:
 
     async def render(self, request: RenderRequest) -> Bundle:
         self.rendered.append(request)
-        left_out = self.left_out if request.fork else ()
         release = Release(request.commit, request.images, request.secrets)
-        return Bundle(
-            release,
-            self.waves,
-            left_out=left_out,
-            secrets=bool(request.secrets),
-            changes=self.changes,
-        )
+        return Bundle(release, self.waves, notes=self.notes, secrets=bool(request.secrets))
 
     async def namespace(self, name: str, environment: EnvironmentKey) -> NamespaceView:
         if self.error:

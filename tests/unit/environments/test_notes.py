@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.model.manifest import FieldChange
+from bot.model.notes import Effect, Note
 from bot.store import Store
 from tests.stores import ManualClock
 from tests.unit.environments.fakes import CONFIGURATION, Harness
@@ -35,29 +35,31 @@ async def test_ttl_above_the_maximum_is_capped_and_noted(harness: Harness) -> No
         assert (status.expires_at - harness.clock()).days < 15
 
 
-async def test_objects_withheld_from_a_fork_are_noted(harness: Harness) -> None:
+async def test_secrets_withheld_from_a_fork_are_noted(harness: Harness) -> None:
     harness.github.configuration = CONFIGURATION + "preview: {secrets: {KEY: 'env:KEY'}}\n"
-    harness.cluster.left_out = tuple(f"ServiceAccount/a{number:02}" for number in range(12))
     harness.pull(**FORK)
     await harness.run()
     await harness.override(allowed_commit="a" * 40, allowed_by="ada")
-    without_secrets, without_accounts = (await harness.status()).notes
-    assert without_secrets == "A fork gets no secrets, so it runs without `KEY`."
-    assert without_accounts.startswith("A fork gets no service accounts, so it runs without")
-    assert without_accounts.endswith("`ServiceAccount/a09`, 2 more.")
+    assert (await harness.status()).notes == ("A fork gets no secrets, so it runs without `KEY`.",)
 
 
-async def test_removed_fields_are_noted_by_reason(harness: Harness) -> None:
-    harness.cluster.changes = (
-        FieldChange("Service/a", "spec.type", "environments are reached through their route"),
-        FieldChange("Service/b", "spec.type", "environments are reached through their route"),
-        FieldChange("Deployment/a", "spec.template.spec.nodeSelector", "the cluster decides"),
-        FieldChange("Deployment/b", "seconds", "longer times delay the deletion", "300"),
+async def test_notes_on_manifests_are_grouped_and_counted(harness: Harness) -> None:
+    harness.cluster.notes = (
+        Note(Effect.LEFT_OUT, "Service/a", "environments are reached through their route", "spec.type"),
+        Note(Effect.REWRITTEN, "Deployment/b", "longer times delay the deletion", "seconds", "300"),
+        Note(Effect.LEFT_OUT, "Service/b", "environments are reached through their route", "spec.type"),
+        Note(Effect.LEFT_OUT, "Deployment/a", "the cluster decides", "spec.template.spec.nodeSelector"),
+        Note(Effect.MISSING, "Secret/shop", "the manifests do not contain it"),
     )
     for _ in range(2):
         await harness.run()
-        assert (await harness.status()).notes == (
-            "Removed `spec.type` in `Service/a`, `Service/b`: environments are reached through their route.",
-            "Removed `spec.template.spec.nodeSelector` in `Deployment/a`: the cluster decides.",
+        status = await harness.status()
+        assert status.notes == (
+            "Missing: `Secret/shop`: the manifests do not contain it.",
+            "Greenroom adapted the manifests: 1 rewritten, 3 left out. The check run lists what and why.",
+        )
+        assert status.manifest_notes == (
             "Set `seconds` to `300` in `Deployment/b`: longer times delay the deletion.",
+            "Left out `spec.type` in `Service/a`, `Service/b`: environments are reached through their route.",
+            "Left out `spec.template.spec.nodeSelector` in `Deployment/a`: the cluster decides.",
         )

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from bot.commands.table import suggested_commands
 from bot.environments.image_reasons import ImageMissing
 from bot.environments.reasons import (
-    AccountsWithheld,
     Asleep,
     ChecksFailed,
     Destroyed,
-    FieldsChanged,
     ForkNotAllowed,
     HttpResult,
+    ManifestNotes,
+    ManifestsTransformed,
     PlainReason,
     Queued,
     SecretsUnavailable,
@@ -36,7 +36,7 @@ from bot.model.environment import (
     Status,
     StatusMessage,
 )
-from bot.model.manifest import FieldChange
+from bot.model.notes import Effect, Note, counts
 from bot.model.quota import QueuePosition, Scope
 
 OLD, NEW = "0d1e2f3" + "0" * 33, "4a5b6c7" + "0" * 33
@@ -57,22 +57,27 @@ KeyError: 'teapot'
 _OBEYED = "other controllers may act on it; the operator can allow it with `GREENROOM_ALLOWED_ANNOTATIONS`"
 REMOVED = (
     *(
-        FieldChange(f"Service/{name}", 'metadata.annotations["prometheus.io/scrape"]', _OBEYED)
+        Note(Effect.LEFT_OUT, f"Service/{name}", _OBEYED, 'metadata.annotations["prometheus.io/scrape"]')
         for name in "abcde"
     ),
-    *(FieldChange("Deployment/shop", f'metadata.labels["`@acme/{number}`"]', _OBEYED) for number in range(8)),
+    *(
+        Note(Effect.LEFT_OUT, "Deployment/shop", _OBEYED, f'metadata.labels["`@acme/{number}`"]')
+        for number in range(8)
+    ),
 )
-REDUCED = FieldChange(
+REDUCED = Note(
+    Effect.REWRITTEN,
     "Deployment/shop",
-    "spec.template.spec.terminationGracePeriodSeconds",
     "longer times delay the deletion (`GREENROOM_LONGEST_GRACE_PERIOD`)",
+    "spec.template.spec.terminationGracePeriodSeconds",
     "300",
 )
-BUDGET = FieldChange(
+BUDGET = Note(
+    Effect.LEFT_OUT,
     "PodDisruptionBudget/shop",
-    "",
     "it allows no pod to be evicted, which would block the maintenance of nodes",
 )
+UNKNOWN_SECRET = Note(Effect.MISSING, "Secret/payment", "the manifests refer to it and do not contain it")
 HOSTILE = (
     "@acme/everyone <img src=x onerror=alert(1)> [click](https://evil.example) # not a heading\n"
     "```\n</details> | **bold** `code` $x$ #12 GH-3 www.evil.example <!-- greenroom preview/1/1 -->"
@@ -196,10 +201,13 @@ PREVIEWS: Mapping[str, tuple[Status, texts.Location]] = {
             notes=(
                 describe(TtlLimited(timedelta(days=30), timedelta(days=14))),
                 describe(SecretsWithheld(("STRIPE_KEY",))),
-                describe(AccountsWithheld(("ServiceAccount/shop",))),
-                describe(FieldsChanged(REMOVED)),
-                describe(FieldsChanged((REDUCED,))),
-                describe(FieldsChanged((BUDGET,))),
+                describe(ManifestNotes((UNKNOWN_SECRET,))),
+                describe(ManifestsTransformed(counts((*REMOVED, REDUCED, BUDGET)))),
+            ),
+            manifest_notes=(
+                describe(ManifestNotes((REDUCED,))),
+                describe(ManifestNotes(REMOVED)),
+                describe(ManifestNotes((BUDGET,))),
             ),
         ),
         PLACE,

@@ -10,6 +10,7 @@ from typing import Any
 from typer.main import get_command
 
 from bot.cli.main import app
+from bot.cluster.render.transforms import OBJECT_TRANSFORMS, SOURCE_TRANSFORMS
 from bot.web.metrics import Metrics
 from tests.unit.project import imports
 from tests.unit.project.files import ROOT
@@ -41,6 +42,15 @@ def metrics() -> str:
     return "\n".join(["| metric | type | meaning |", "|---|---|---|", *rows])
 
 
+def transforms() -> str:
+    """One row for each transform of manifests, in their order, with the first line of its docstring."""
+    rows = [
+        f"| {transform.__name__.replace('_', ' ')} | {_first_line(transform.__doc__)} |"
+        for transform in (*SOURCE_TRANSFORMS, *OBJECT_TRANSFORMS)
+    ]
+    return "\n".join(["| transform | effect |", "|---|---|", *rows])
+
+
 def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0].strip()
 
@@ -48,6 +58,7 @@ def _first_line(text: str | None) -> str:
 TABLES: Mapping[str, Callable[[], str]] = {
     "ARCHITECTURE.md": imports.table,
     "docs/command-line.md": commands,
+    "docs/manifests.md": transforms,
     "docs/metrics.md": metrics,
 }
 _TABLE = re.compile(

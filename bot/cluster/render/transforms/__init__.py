@@ -1,0 +1,60 @@
+"""Transforms: pure functions that turn a commit's manifests into the objects of an environment.
+
+A transform takes the objects and a Context, and returns the objects and its notes. To add one:
+
+1. Write it in the module of its noun. A SourceTransform runs before the guard, so that what it rewrites or
+   leaves out is not refused; an ObjectTransform runs after it.
+2. Add it to SOURCE_TRANSFORMS or OBJECT_TRANSFORMS, which run in their order.
+3. Return a Note for everything that it leaves out, rewrites or generates in the manifests. It then appears in
+   the check run, on the pages, in `greenroom render`, and (counted) in the comment.
+4. Run `make tables`: the first line of its docstring is its row in `docs/manifests.md`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from bot.cluster.manifests import Source
+from bot.cluster.render.transforms.accounts import bind_accounts, withhold_accounts
+from bot.cluster.render.transforms.base import Context, Object, ObjectTransform, SourceTransform
+from bot.cluster.render.transforms.configuration import inject_configuration, mark_pods
+from bot.cluster.render.transforms.images import pin_images
+from bot.cluster.render.transforms.routes import leave_out_routes
+from bot.cluster.render.transforms.security import confine_pods
+from bot.cluster.render.transforms.workloads import label_claims, name_jobs
+from bot.model.manifest import Manifest
+from bot.model.notes import Note
+
+SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (leave_out_routes,)
+"""Applied to the objects of the repository before the guard."""
+OBJECT_TRANSFORMS: tuple[ObjectTransform, ...] = (
+    withhold_accounts,
+    bind_accounts,
+    pin_images,
+    inject_configuration,
+    confine_pods,
+    mark_pods,
+    label_claims,
+    name_jobs,
+)
+"""Applied to guarded objects and the bot's own Jobs. `mark_pods` sees the result of those before it."""
+
+
+def transform_sources(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
+    """The objects for the guard, with the notes of all source transforms."""
+    remaining, notes = list(sources), list[Note]()
+    for transform in SOURCE_TRANSFORMS:
+        remaining, added = transform(remaining, context)
+        notes += added
+    return remaining, notes
+
+
+def transform_objects(manifests: Sequence[Manifest], context: Context) -> tuple[list[Object], list[Note]]:
+    """The environment's objects for guarded manifests, without labels and annotations of ownership."""
+    # The copy has no values shared by YAML aliases.
+    objects, notes = [json.loads(json.dumps(manifest)) for manifest in manifests], list[Note]()
+    for transform in OBJECT_TRANSFORMS:
+        objects, added = transform(objects, context)
+        notes += added
+    return objects, notes

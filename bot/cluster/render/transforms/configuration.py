@@ -1,0 +1,59 @@
+"""Configuration and secrets of the environment: injected into all containers, whose changes restart pods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bot.cluster.names import CONFIG, ENVIRONMENT, REFRESH, SECRETS, TEMPLATE, digest
+from bot.cluster.node import Node
+from bot.cluster.pod_templates import containers, pod_template, references
+from bot.cluster.render.transforms.base import Context, Object, created
+from bot.model.manifest import RenderRequest
+from bot.model.notes import Note
+
+
+def inject_configuration(objects: Sequence[Object], context: Context) -> tuple[list[Object], list[Note]]:
+    """Adds the environment's ConfigMap and Secret to `envFrom` of all containers."""
+    injected = [{"configMapRef": {"name": CONFIG}}] if context.request.config else []
+    if context.request.secrets:
+        injected.append({"secretRef": {"name": SECRETS}})
+    for manifest in objects if injected else ():
+        template = pod_template(manifest)
+        for container in containers(template) if template is not None else ():
+            container["envFrom"] = [*(container.get("envFrom") or []), *injected]
+    return list(objects), []
+
+
+def mark_pods(objects: Sequence[Object], context: Context) -> tuple[list[Object], list[Note]]:
+    """Labels pods with the environment, and annotates the digest of template and configuration.
+
+    A changed digest restarts pods, and identifies them.
+    """
+    request = context.request
+    contents = _contents(objects, request)
+    for manifest in objects:
+        template = pod_template(manifest)
+        if template is None:
+            continue
+        created(created(template, "metadata"), "labels")[ENVIRONMENT] = request.environment.label
+        annotations = created(template["metadata"], "annotations")
+        if request.refreshes and manifest["kind"] == "Deployment":
+            annotations[REFRESH] = str(request.refreshes)
+        used = [contents.get(reference) for reference in sorted(set(references(Node(template))))]
+        annotations.pop(TEMPLATE, None)
+        identity = [manifest["kind"], manifest["metadata"]["name"]]
+        annotations[TEMPLATE] = digest([identity, template, used])[:16]
+    return list(objects), []
+
+
+def _contents(objects: Sequence[Object], request: RenderRequest) -> Mapping[tuple[str, str], object]:
+    """The contents of ConfigMaps and Secrets that pods may read, by kind and name."""
+    contents: dict[tuple[str, str], object] = {
+        ("ConfigMap", CONFIG): dict(request.config),
+        ("Secret", SECRETS): request.secrets,
+    }
+    for manifest in objects:
+        if manifest["kind"] in ("ConfigMap", "Secret"):
+            data = [manifest.get(field) for field in ("data", "binaryData", "stringData")]
+            contents[manifest["kind"], manifest["metadata"]["name"]] = data
+    return contents
