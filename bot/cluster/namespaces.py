@@ -65,13 +65,16 @@ class KubernetesNamespaces:
         generation: int,
         size: Size,
         fence: Fence,
+        *,
+        fork: bool,
     ) -> None:
         """Creates or updates the namespace, the bot's rights in it, and its guard rails.
 
         Superseded when the namespace was prepared for a newer generation; Unavailable until Kubernetes has
         counted the objects for the quota, because it refuses further ones until then.
         """
-        body = namespace_object(name, environment, repository, generation, self._policy, self._app_id)
+        policy = self._policy.within(fork)
+        body = namespace_object(name, environment, repository, generation, policy, self._app_id)
         self._account = self._account or await own_account(self._api)
         live = await self._api.find(NAMESPACE, name)
         state = self._view(live, environment).state
@@ -88,7 +91,7 @@ class KubernetesNamespaces:
             await self._api.apply(body)
         self._api.expect_rights(name)
         await apply_all(self._api, [environment_binding(name, environment, self._account)], fence)
-        await self._apply_guard_rails(name, guard_rails(name, environment, size, self._policy), fence)
+        await self._apply_guard_rails(name, guard_rails(name, environment, size, policy), fence)
 
     async def _apply_guard_rails(self, name: str, rails: Sequence[Manifest], fence: Fence) -> None:
         """Raises Unavailable until Kubernetes has counted the objects for a new quota."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.settings import Domain, ManifestSettings, PodSecurity
 
@@ -13,7 +13,7 @@ class ClusterPolicy:
     gateway_namespace: str
     gateway_name: str
     domain: Domain
-    pod_security: PodSecurity = PodSecurity.RESTRICTED
+    pod_security: PodSecurity = PodSecurity.BASELINE
     hosts: tuple[str, ...] = ()
     """Hosts outside of the domain that stages may use."""
     fork_domain: Domain | None = None
@@ -45,6 +45,10 @@ class ClusterPolicy:
             allowed_resources=settings.allowed_resources,
             longest_grace_seconds=int(settings.longest_grace_period.total_seconds()),
         )
+
+    def within(self, fork: bool) -> ClusterPolicy:
+        """The policy for an environment; one that runs code of a fork is always restricted."""
+        return replace(self, pod_security=PodSecurity.RESTRICTED) if fork else self
 
     def domain_of(self, fork: bool) -> Domain:
         return self.fork_domain if fork and self.fork_domain is not None else self.domain

@@ -155,6 +155,8 @@ class NamespaceManager(Protocol):
         generation: int,
         size: Size,
         fence: Fence,
+        *,
+        fork: bool,
     ) -> None:
         """Creates or updates the namespace with quota, limits, network policy and account.
 

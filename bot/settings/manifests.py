@@ -51,8 +51,9 @@ class ManifestSettings(BaseModel):
         "separated by commas. The guard checks what they render.",
     )
     pod_security: PodSecurity = Field(
-        default=PodSecurity.RESTRICTED,
-        description="Pod Security Standard for environments: `restricted` or `baseline`.",
+        default=PodSecurity.BASELINE,
+        description="Pod Security Standard for environments: `baseline`, which allows containers to run as "
+        "root, or `restricted`. Environments of forks are always `restricted`.",
     )
     allowed_annotations: Keys = Field(
         default=(),

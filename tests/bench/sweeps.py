@@ -162,7 +162,13 @@ async def _prepare(namespaces: KubernetesNamespaces, store: Store, pull: PullReq
     async def fence() -> None: ...
 
     await namespaces.prepare(
-        environment.namespace, environment.key, pull.repository, environment.generation, Size(), fence
+        environment.namespace,
+        environment.key,
+        pull.repository,
+        environment.generation,
+        Size(),
+        fence,
+        fork=False,
     )
 
 

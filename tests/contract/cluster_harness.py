@@ -80,13 +80,13 @@ class Harness:
     def render(self, *manifests: object, **changes: Any) -> Bundle:
         return render(self.request(*manifests, **changes), self.policy)
 
-    async def prepare(self, generation: int = 1, size: Size = SIZE) -> None:
+    async def prepare(self, generation: int = 1, size: Size = SIZE, *, fork: bool = False) -> None:
         """As the phase does, repeats until Kubernetes has counted the objects for a new quota."""
 
         async def prepared() -> bool:
             try:
                 await self.namespaces.prepare(
-                    self.namespace, self.key, self.repository, generation, size, open_fence
+                    self.namespace, self.key, self.repository, generation, size, open_fence, fork=fork
                 )
             except Unavailable as error:
                 if "has not counted" in str(error):

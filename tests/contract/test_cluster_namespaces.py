@@ -41,6 +41,13 @@ async def test_prepare_creates_namespace_and_guard_rails(harness: Harness):
     assert account["automountServiceAccountToken"] is False
 
 
+async def test_namespace_of_a_fork_is_restricted(harness: Harness):
+    for fork, level in ((False, "baseline"), (True, "restricted")):
+        await harness.prepare(fork=fork)
+        live = await harness.observer.get(NAMESPACE, harness.namespace)
+        assert live["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == level
+
+
 async def test_namespace_enforces_pod_security(harness: Harness):
     await harness.prepare()
     pod = {
@@ -182,7 +189,9 @@ async def test_closed_fence_prevents_all_writes(harness: Harness):
         raise Superseded("another worker holds the claim")
 
     with pytest.raises(Superseded):
-        await harness.namespaces.prepare(harness.namespace, harness.key, harness.repository, 1, SIZE, closed)
+        await harness.namespaces.prepare(
+            harness.namespace, harness.key, harness.repository, 1, SIZE, closed, fork=False
+        )
     assert await state(harness) is NamespaceState.ABSENT
     await harness.prepare()
     with pytest.raises(Superseded):

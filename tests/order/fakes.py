@@ -228,6 +228,8 @@ class ModelCluster:
         generation: int,
         size: Size,
         fence: Fence,
+        *,
+        fork: bool,
     ) -> None:
         await self._moment()
         await fence()

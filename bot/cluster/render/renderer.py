@@ -78,6 +78,7 @@ def render(
     `neutral` are the objects for NEUTRAL_NAMESPACE if the tool inserts the namespace into them.
     Raises ManifestRefused with place and reason.
     """
+    policy = policy.within(request.fork)
     context = Context(request, policy)
     transformed, notes = transform_sources(sources, context)
     guarded = check(transformed, request.namespace, policy)

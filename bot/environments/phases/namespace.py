@@ -10,7 +10,7 @@ from bot.environments.reasons import ForeignNamespace, PlainReason
 from bot.model.environment import Phase
 from bot.model.manifest import NamespaceState, Wave
 
-_PREPARATION = 2
+_PREPARATION = 3
 """Raise it when `prepare` writes something else, so that existing environments are prepared again."""
 
 GUARD_RAILS, SECRETS, _WITHDRAWN = "rails", "secrets", "withdrawn"
@@ -38,7 +38,7 @@ async def namespace(context: ReconcileContext) -> Outcome:
 
 
 async def _prepare(context: ReconcileContext) -> None:
-    rails = f"{_PREPARATION} {context.rendered.release.id} {context.size}"
+    rails = f"{_PREPARATION} {context.rendered.release.id} {context.size} {context.from_fork}"
     if context.attempt.applied.get(GUARD_RAILS) == rails:
         return
     environment = context.environment
@@ -49,6 +49,7 @@ async def _prepare(context: ReconcileContext) -> None:
         environment.generation,
         context.size,
         context.fence,
+        fork=context.from_fork,
     )
     context.mark_applied(GUARD_RAILS, rails)
 

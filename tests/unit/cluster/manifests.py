@@ -15,14 +15,16 @@ from bot.model.environment import EnvironmentKey
 from bot.model.manifest import Backend, Bundle, JobRequest, RenderRequest
 from bot.model.release import Image
 from bot.model.repository import Repository
-from bot.settings import Domain
+from bot.settings import Domain, PodSecurity
 
 Object = dict[str, Any]
 
 KEY = EnvironmentKey.preview(4711, 7)
 REPOSITORY = Repository(4711, 99, "acme", "shop")
 NAMESPACE = "gr-shop-3mv-pr-7"
-POLICY = ClusterPolicy("gateways", "main", Domain("https", "preview.example.com", None))
+POLICY = ClusterPolicy(
+    "gateways", "main", Domain("https", "preview.example.com", None), PodSecurity.RESTRICTED
+)
 SHOP = Image("ghcr.io/acme/shop", "sha256:" + "a" * 64)
 
 

@@ -346,11 +346,23 @@ def test_security_defaults_do_not_override_manifests():
     }
 
 
-def test_baseline_level_allows_root():
+def test_baseline_injects_no_security_context():
     policy = ClusterPolicy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.domain, PodSecurity.BASELINE)
     spec = pod(find(render(request(), policy), "Deployment"))
-    assert "runAsNonRoot" not in spec["securityContext"]
-    assert spec["containers"][0]["securityContext"] == {"allowPrivilegeEscalation": False}
+    assert "securityContext" not in spec
+    assert "securityContext" not in spec["containers"][0]
+
+
+def test_forks_are_restricted_whatever_the_setting():
+    policy = replace(POLICY, pod_security=PodSecurity.BASELINE)
+    root = deployment(securityContext={"runAsUser": 0})
+    assert (
+        pod(find(render(request(root, service()), policy), "Deployment"))["securityContext"]["runAsUser"] == 0
+    )
+    with pytest.raises(ManifestRefused, match="must not run as root"):
+        render(request(root, service(), fork=True), policy)
+    spec = pod(find(render(request(fork=True), policy), "Deployment"))
+    assert spec["securityContext"]["runAsNonRoot"] is True
 
 
 def test_other_fields_of_a_manifest_are_unchanged():

@@ -178,6 +178,8 @@ class FakeCluster:
         generation: int,
         size: Size,
         fence: Fence,
+        *,
+        fork: bool,
     ) -> None:
         await fence()
         self.state = NamespaceState.OURS

@@ -148,6 +148,8 @@ class SimulatedCluster(fakes.FakeCluster):
         generation: int,
         size: Size,
         fence: Fence,
+        *,
+        fork: bool,
     ) -> None:
         await fence()
         self.namespaces[name] = (environment, size)

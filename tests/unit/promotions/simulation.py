@@ -277,6 +277,8 @@ class Cluster(fakes.FakeCluster):
         generation: int,
         size: Size,
         fence: Fence,
+        *,
+        fork: bool,
     ) -> None:
         await fence()
         self.fuse.burn()

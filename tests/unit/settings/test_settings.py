@@ -68,7 +68,7 @@ def test_defaults_with_only_required_settings(start: Start) -> None:
     assert settings.github_api_url == "https://api.github.com"
     assert settings.public_url == "https://greenroom.example.com"
     assert (settings.gateway_namespace, settings.gateway_name) == ("gateways", "public")
-    assert settings.pod_security is PodSecurity.RESTRICTED
+    assert settings.pod_security is PodSecurity.BASELINE
     assert settings.default_ttl == timedelta(days=3)
     assert settings.kubeconfig is None
 

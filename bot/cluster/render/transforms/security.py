@@ -1,38 +1,36 @@
-"""Security contexts: what the Pod Security Standard of the environment asks for."""
+"""Security contexts: only what the Pod Security Standard of the environment requires."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from bot.cluster.pod_templates import containers, pod_template
-from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.transforms.base import Context, Object, created
 from bot.model.notes import Note
 
 
 def confine_pods(objects: Sequence[Object], context: Context) -> tuple[list[Object], list[Note]]:
-    """Completes security contexts, and disables tokens of accounts without rights."""
+    """Completes security contexts where `restricted` requires it, and mounts no tokens without rights."""
     for manifest in objects:
         template = pod_template(manifest)
         if template is not None:
-            for container in containers(template):
-                _confine_container(container, context.policy)
-            _confine_pod(template["spec"], context.policy)
+            if context.policy.restricted:
+                _restrict(template["spec"])
+                for container in containers(template):
+                    _restrict_container(container)
+            if template["spec"].get("serviceAccountName", "default") == "default":
+                # Another account has rights from the manifests and needs its token to use them.
+                template["spec"].setdefault("automountServiceAccountToken", False)
     return list(objects), []
 
 
-def _confine_pod(spec: Object, policy: ClusterPolicy) -> None:
+def _restrict(spec: Object) -> None:
     security = created(spec, "securityContext")
     security.setdefault("seccompProfile", {"type": "RuntimeDefault"})
-    if policy.restricted:
-        security.setdefault("runAsNonRoot", True)
-    if spec.get("serviceAccountName", "default") == "default":
-        # Another account has rights from the manifests and needs its token to use them.
-        spec.setdefault("automountServiceAccountToken", False)
+    security.setdefault("runAsNonRoot", True)
 
 
-def _confine_container(container: Object, policy: ClusterPolicy) -> None:
+def _restrict_container(container: Object) -> None:
     security = created(container, "securityContext")
     security.setdefault("allowPrivilegeEscalation", False)
-    if policy.restricted:
-        created(security, "capabilities").setdefault("drop", ["ALL"])
+    created(security, "capabilities").setdefault("drop", ["ALL"])
