@@ -49,3 +49,7 @@ class Review:
     by: str
     approved: bool
     commit: str
+    submitted_at: datetime | None = None
+    """None when GitHub does not show it."""
+    base_changed_at: datetime | None = None
+    """When the pull request last got another base; None if it never did."""

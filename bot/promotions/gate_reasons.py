@@ -79,6 +79,8 @@ class NotReviewed:
 class TooFewReviews:
     commit: str
     approving: int
+    outdated: tuple[str, ...] = ()
+    """Reviewers who approved before the pull request got its present base."""
 
 
 @dataclass(frozen=True, slots=True)

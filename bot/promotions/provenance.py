@@ -1,8 +1,9 @@
 """Who reviewed a release, and how that is known. Pure; no other module decides it.
 
 A review covers a commit only if the commit is the exact head that was reviewed, or the pull request's own
-merge commit with an equal tree. Which pull request brought a commit is what GitHub reports, never where a
-command was typed. What cannot be read never counts as reviewed.
+merge commit with an equal tree, and only if the pull request kept its base since the review. Which pull
+request brought a commit is what GitHub reports, never where a command was typed. What cannot be read never
+counts as reviewed.
 """
 
 from __future__ import annotations
@@ -55,6 +56,8 @@ class Reviewed:
 
     by: frozenset[str]
     """Logins in lower case."""
+    outdated: frozenset[str] = frozenset()
+    """Reviewers whose approval was for another base."""
 
 
 def reviewed(commit: str, provenance: Provenance | None) -> Reviewed | Doubt:
@@ -79,12 +82,16 @@ def reviewed(commit: str, provenance: Provenance | None) -> Reviewed | Doubt:
         return Doubt.UNKNOWN_AUTHOR
     written_by = (pull.author, *provenance.authors, *provenance.vouched_by)
     authors = {author.lower() for author in written_by}
-    approving = {
-        review.by.lower()
-        for review in provenance.reviews
-        if review.approved and review.commit == pull.head_sha
-    }
-    return Reviewed(frozenset(approving - authors))
+    of_head = [review for review in provenance.reviews if review.approved and review.commit == pull.head_sha]
+    approving = {review.by.lower() for review in of_head if is_of_present_base(review)}
+    outdated = {review.by.lower() for review in of_head} - approving
+    return Reviewed(frozenset(approving - authors), frozenset(outdated - authors))
+
+
+def is_of_present_base(review: Review) -> bool:
+    """Whether the reviewer saw the difference to the present base; times are precise to the second."""
+    changed_at, submitted_at = review.base_changed_at, review.submitted_at
+    return changed_at is None or (submitted_at is not None and submitted_at > changed_at)
 
 
 def needs_trees(commit: str, pull: PullRequest) -> bool:

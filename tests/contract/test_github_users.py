@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -16,6 +17,7 @@ from bot.github.resources.sign_in import SignIn, web_url
 from bot.model.errors import Rejected
 from bot.model.person import Person
 from bot.model.role import Role
+from bot.promotions.provenance import is_of_present_base
 from tests.contract.github_harness import FILES, GitHubHarness
 
 BACK = "https://greenroom.example.com/sign-in/callback"
@@ -129,3 +131,39 @@ async def test_approval_requires_write_access(harness: GitHubHarness) -> None:
     assert not any(
         review.approved for review in await harness.app.pull_requests.reviews(harness.repository, number)
     )
+
+
+@pytest.mark.parametrize("change", ["edit", "merge", "force-push"])
+async def test_approval_is_for_the_base_that_the_reviewer_saw(harness: GitHubHarness, change: str) -> None:
+    github, repositories, pulls = harness.github, harness.github.repositories, harness.github.pulls
+    for login in ("ada", "fay"):
+        github.accounts.create_user(login)
+    for login in ("ada", "eve", "fay"):
+        repositories.set_role("acme/shop", login, "write")
+    before = repositories.push("acme/shop", "next", {"next.txt": "next"}, by="ada")
+    repositories.push("acme/shop", "next", {"more.txt": "more"}, by="ada")
+    repositories.push("acme/shop", "spring", {**FILES, "spring.txt": "spring"}, by="ada")
+    number = pulls.open("acme/shop", "spring", by="ada", base="next").number
+    pulls.review("acme/shop", number, by="eve")
+    assert await _current(harness, number) == {"eve"}
+
+    match change:
+        case "edit":
+            pulls.edit("acme/shop", number, by="ada", base="main")
+        case "merge":
+            base = pulls.open("acme/shop", "next", by="ada").number
+            pulls.merge("acme/shop", base, by="ada", delete_branch=True)
+            assert pulls.get("acme/shop", number).base_ref == "main"
+        case "force-push":
+            repositories.reset_branch("acme/shop", "next", before, by="ada")
+    assert await _current(harness, number) == set()
+
+    github.world.clock = lambda: datetime.now(UTC) + timedelta(seconds=2)
+    for login in ("fay", "eve"):
+        pulls.review("acme/shop", number, by=login)
+    assert await _current(harness, number) == {"eve", "fay"}
+
+
+async def _current(harness: GitHubHarness, number: int) -> set[str]:
+    reviews = await harness.app.pull_requests.reviews(harness.repository, number)
+    return {review.by for review in reviews if review.approved and is_of_present_base(review)}

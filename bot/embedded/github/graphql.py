@@ -1,10 +1,9 @@
-"""The GraphQL API as far as the bot uses it: five mutations, `viewer` and the Deployments of a repository."""
+"""The GraphQL API as far as the bot uses it: five mutations, `viewer`, Deployments, and changes of bases."""
 
 import asyncio
 import base64
 import binascii
 import contextlib
-import json
 import re
 import uuid
 from collections.abc import Callable
@@ -19,12 +18,12 @@ from starlette.routing import Route
 
 from .core import GitHub
 from .errors import GitHubError
-from .render.basics import Json, node_id, stamp
+from .render import nodes
+from .render.basics import Json, node_id
 from .rest.api import broken, refused, respond
 from .rest.auth import Limits, authenticate, authorize
 from .rest.call import Answer, Call, Entry, Principal
-from .state.records import Comment, Pull, Repository
-from .state.results import CheckRun, Deployment
+from .state.records import Pull, Repository
 
 SCHEMA = build_schema(Path(__file__).with_name("schema.graphql").read_text())
 PATH = "/api/graphql"
@@ -33,7 +32,6 @@ LOGGED = "/graphql"
 """The path in faults and in the request log."""
 
 _TYPES = {403: "FORBIDDEN", 404: "NOT_FOUND"}
-_LARGEST_PAGE = 100
 _COMMENTS = ("issues:write", "pull_requests:write")
 
 
@@ -110,7 +108,8 @@ class Root:
     def _repository(self, _info: object, owner: str, name: str) -> Json:
         try:
             repository = self._world.repository(f"{owner}/{name}")
-            self._allowed(repository, node_id("Repository", repository.id), "deployments:read")
+            identity = node_id("Repository", repository.id)
+            self._allowed(repository, identity)
         except GitHubError as error:
             if error.status != 404:
                 raise
@@ -120,7 +119,8 @@ class Root:
         def deployments(
             _info: object, *, first: int | None = None, after: str | None = None, **order: Json
         ) -> Json:
-            if first is None or not 1 <= first <= _LARGEST_PAGE:
+            self._allowed(repository, identity, "deployments:read")
+            if first is None or not 1 <= first <= nodes.LARGEST_PAGE:
                 raise GitHubError(422, "You must provide a `first` value of 1 to 100 on `deployments`.")
             every = self._github.deployments.of(repository.id)
             every.sort(key=lambda d: (d.created_at, d.id), reverse=order["orderBy"]["direction"] == "DESC")
@@ -130,7 +130,7 @@ class Root:
             start = cursors.index(after) + 1 if after is not None else 0
             page = cursors[start : start + first]
             return {
-                "nodes": [_listed_deployment(d) for d in every[start : start + first]],
+                "nodes": [nodes.listed_deployment(d) for d in every[start : start + first]],
                 "pageInfo": {
                     "hasNextPage": start + first < len(every),
                     "endCursor": page[-1] if page else None,
@@ -138,7 +138,15 @@ class Root:
                 "totalCount": len(every),
             }
 
-        return {"id": node_id("Repository", repository.id), "deployments": deployments}
+        def pull_request(_info: object, *, number: int) -> Json:
+            self._allowed(repository, identity, "pull_requests:read")
+            pull = self._world.state.pulls.get(repository.id, {}).get(number)
+            if pull is None:
+                message = f"Could not resolve to a PullRequest with the number of {number}."
+                raise GitHubError(404, message)
+            return nodes.pull_request(pull)
+
+        return {"id": identity, "deployments": deployments, "pullRequest": pull_request}
 
     def _create_check_run(self, _info: object, input: Json) -> Json:
         repository = self._node(input["repositoryId"], "Repository", self._world.state.repositories)
@@ -153,7 +161,7 @@ class Root:
             by=call.actor.login,
             fields=_check_fields(input),
         )
-        return {"checkRun": _check_run(run)} | _echo(input)
+        return {"checkRun": nodes.check_run(run)} | _echo(input)
 
     def _update_check_run(self, _info: object, input: Json) -> Json:
         run = self._node(input["checkRunId"], "CheckRun", self._world.state.runs)
@@ -164,7 +172,7 @@ class Root:
         if run.app != call.actor.app:
             raise GitHubError(403, "Check run can only be modified by the GitHub App that created it.")
         self._github.checks.update_run(run, _check_fields(input), by=call.actor.login)
-        return {"checkRun": _check_run(run)} | _echo(input)
+        return {"checkRun": nodes.check_run(run)} | _echo(input)
 
     def _add_comment(self, _info: object, input: Json) -> Json:
         pulls = {pull.id: pull for here in self._world.state.pulls.values() for pull in here.values()}
@@ -174,14 +182,14 @@ class Root:
         made = self._github.comments.create(
             repository.full_name, pull.number, input["body"], by=call.actor.login, app=call.actor.app
         )
-        return {"commentEdge": {"node": _comment(made)}} | _echo(input)
+        return {"commentEdge": {"node": nodes.comment(made)}} | _echo(input)
 
     def _update_comment(self, _info: object, input: Json) -> Json:
         comment = self._node(input["id"], "IssueComment", self._world.state.comments)
         repository = self._world.repository(comment.repository_id)
         call = self._allowed(repository, input["id"], *_COMMENTS)
         changed = self._github.comments.edit(comment.id, input["body"], by=call.actor.login)
-        return {"issueComment": _comment(changed)} | _echo(input)
+        return {"issueComment": nodes.comment(changed)} | _echo(input)
 
     def _create_deployment_status(self, _info: object, input: Json) -> Json:
         deployment = self._node(input["deploymentId"], "Deployment", self._world.state.deployments)
@@ -193,7 +201,7 @@ class Root:
         text = {
             "id": node_id("DeploymentStatus", made.id),
             "state": made.state.upper(),
-            "deployment": _deployment(deployment),
+            "deployment": nodes.deployment(deployment),
         }
         return {"deploymentStatus": text} | _echo(input)
 
@@ -272,44 +280,6 @@ def _check_fields(input: Json) -> Json:
         if name in fields:
             fields[name] = fields[name].lower()
     return fields
-
-
-def _check_run(run: CheckRun) -> Json:
-    return {
-        "id": node_id("CheckRun", run.id),
-        "databaseId": run.id,
-        "name": run.name,
-        "externalId": run.external_id,
-        "status": run.status.upper(),
-        "conclusion": run.conclusion.upper() if run.conclusion else None,
-    }
-
-
-def _comment(comment: Comment) -> Json:
-    return {"id": node_id("IssueComment", comment.id), "databaseId": comment.id, "body": comment.body}
-
-
-def _deployment(deployment: Deployment) -> Json:
-    return {
-        "id": node_id("Deployment", deployment.id),
-        "databaseId": None,  # GitHub's Int ends at 2 147 483 647, and its ids do not
-        "environment": deployment.environment,
-    }
-
-
-def _listed_deployment(deployment: Deployment) -> Json:
-    status = deployment.statuses[-1] if deployment.statuses else None
-    return _deployment(deployment) | {
-        "createdAt": stamp(deployment.created_at),
-        "payload": json.dumps(deployment.payload),
-        # As on GitHub, the logins of bots have no suffix here.
-        "creator": {
-            "__typename": "Bot" if deployment.app else "User",
-            "login": deployment.author.removesuffix("[bot]"),
-        },
-        "latestStatus": status
-        and {"id": node_id("DeploymentStatus", status.id), "state": status.state.upper()},
-    }
 
 
 def _echo(input: Json) -> Json:

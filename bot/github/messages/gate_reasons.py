@@ -107,8 +107,11 @@ def _review_problem(
             return "and this release was built for a fork"
         case gates.NotReviewed(commit, doubt, pull):
             return f"and {_doubt(commit[:7], doubt, pull)}"
-        case gates.TooFewReviews(commit, approving):
-            return f"and {commit[:7]} has {approving or 'no'} approving review{'s' * (approving != 1)}"
+        case gates.TooFewReviews(commit, approving, outdated):
+            count = f"and {commit[:7]} has {approving or 'no'} approving review{'s' * (approving != 1)}"
+            if not outdated:
+                return count
+            return f"{count}; {join(outdated)} approved before the base branch changed and must review again"
     assert_never(problem)
 
 

@@ -26,7 +26,7 @@ from bot.github.resources.collaborators import Collaborators
 from bot.github.resources.contents import Contents
 from bot.github.resources.visibility import require_visible
 from bot.model.commit import Authors
-from bot.model.errors import Rejected
+from bot.model.errors import Rejected, Unavailable
 from bot.model.pull_request import PullRequest, Review
 from bot.model.repository import Repository
 
@@ -37,6 +37,26 @@ _LISTED_COMMITS = 250
 _REMEMBERED_HEADS = 10_000
 _INVISIBLE_SECONDS = 60
 """Many environments of a deleted repository cause one request."""
+_BASE_CHANGES = """
+query ($owner: String!, $name: String!, $number: Int!) {
+  repository(owner: $owner, name: $name) {
+    pullRequest(number: $number) {
+      timelineItems(last: 1, itemTypes: [
+        AUTOMATIC_BASE_CHANGE_SUCCEEDED_EVENT, BASE_REF_CHANGED_EVENT, BASE_REF_DELETED_EVENT,
+        BASE_REF_FORCE_PUSHED_EVENT
+      ]) {
+        nodes {
+          ... on AutomaticBaseChangeSucceededEvent { createdAt }
+          ... on BaseRefChangedEvent { createdAt }
+          ... on BaseRefDeletedEvent { createdAt }
+          ... on BaseRefForcePushedEvent { createdAt }
+        }
+      }
+    }
+  }
+}
+"""
+"""The last change of a pull request's base: by a user, after the base was merged, or of the branch itself."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -108,10 +128,27 @@ class PullRequests:
 
         As on GitHub, an approval counts only if the reviewer has write access.
         """
-        return [
+        reviews = [
             replace(review, approved=review.approved and await self._may_write(repository, review.by))
             for review in await self._last_reviews(repository, number)
         ]
+        if not any(review.approved for review in reviews):
+            return reviews
+        changed_at = await self._base_changed_at(repository, number)
+        return [replace(review, base_changed_at=changed_at) for review in reviews]
+
+    async def _base_changed_at(self, repository: Repository, number: int) -> datetime | None:
+        variables: dict[str, object] = {"owner": repository.owner, "name": repository.name, "number": number}
+        data = await self._client.graphql_query(repository.installation_id, _BASE_CHANGES, variables)
+        changes = dig(data, "repository", "pullRequest", "timelineItems", "nodes")
+        if not isinstance(changes, list):
+            raise Unavailable(f"GitHub's response has no timeline of #{number}.")
+        if not changes:
+            return None
+        changed_at = timestamp(changes[-1], "createdAt")
+        if changed_at is None:
+            raise Unavailable(f"GitHub does not show when #{number} got its base.")
+        return changed_at
 
     async def _may_write(self, repository: Repository, login: str) -> bool:
         return (await self._collaborators.role(repository, login)).may_write
@@ -123,7 +160,9 @@ class PullRequests:
             for item in page:
                 state, by = text(item, "state"), text(item, "user", "login")
                 if by and state != "COMMENTED":
-                    latest[by.lower()] = Review(by, state == "APPROVED", text(item, "commit_id"))
+                    latest[by.lower()] = Review(
+                        by, state == "APPROVED", text(item, "commit_id"), timestamp(item, "submitted_at")
+                    )
         return list(latest.values())
 
     async def authors(self, repository: Repository, number: int) -> Authors:

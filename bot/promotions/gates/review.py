@@ -99,7 +99,8 @@ def _reviewed(gate: GateInput, required: int | None) -> Verdict:
         pull = provenance.pull if provenance is not None else None
         return rejected(ReviewRequired(required, NotReviewed(commit, verdict, pull)))
     if len(verdict.by) < (required or 1):
-        return rejected(ReviewRequired(required, TooFewReviews(commit, len(verdict.by))))
+        too_few = TooFewReviews(commit, len(verdict.by), tuple(sorted(verdict.outdated)))
+        return rejected(ReviewRequired(required, too_few))
     return PASSED
 
 

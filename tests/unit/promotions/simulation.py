@@ -108,6 +108,8 @@ class GitHub(fakes.FakeGitHub):
         """Open pull requests, and those that were merged."""
         self.reviewed_on: int | None = None
         """The only pull request with reviews; None for all."""
+        self.reviewed_at: datetime | None = None
+        self.base_changed_at: datetime | None = None
         self.merged: dict[str, int] = {}
         """Pull requests by the commit that they became."""
         self.tags: dict[str, str] = {}
@@ -200,7 +202,10 @@ class GitHub(fakes.FakeGitHub):
         if self.reviewed_on not in (None, number):
             return ()
         by = {UNREVIEWED: (), OWN: ("eve",)}.get(self.pushed, ("grace",))
-        return tuple(Review(reviewer, True, self.pushed * 40) for reviewer in by)
+        return tuple(
+            Review(reviewer, True, self.pushed * 40, self.reviewed_at, self.base_changed_at)
+            for reviewer in by
+        )
 
     async def authors(self, repository: Repository, subject: int | str) -> Authors:
         """Of a pull request or of a commit."""

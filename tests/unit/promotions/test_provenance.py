@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from bot.promotions.provenance import (
     vouched_commit,
 )
 from tests.unit.environments.test_desired_state import PULL
-from tests.unit.promotions.stage_fixtures import SHOP, release
+from tests.unit.promotions.stage_fixtures import NOW, SHOP, release
 
 PEOPLE = ("ada", "bea", "cem")
 Writer = tuple[str, bool]
@@ -84,6 +85,10 @@ class Pull:
     base: str
     commits: list[Commit] = field(default_factory=list)
     reviews: list[Review] = field(default_factory=list)
+    """With the time, which GitHub shows to the second."""
+    base_changes: list[datetime] = field(default_factory=list)
+    seen: set[tuple[str, str, str]] = field(default_factory=set)
+    """Reviewer, commit and base of each approval."""
     merge: Commit | None = None
 
     @property
@@ -114,6 +119,7 @@ class History:
         self.vouched: dict[str, set[str]] = {}
         """Who vouched for which commit."""
         self._serial = 0
+        self._actions = 0
 
     def commit(
         self,
@@ -139,6 +145,23 @@ class History:
         commit = self.commit(author, *co_authors, by=by, fork=pull.from_fork)
         pull.commits.append(commit)
         self.brought_by[commit.sha] = [pull]
+
+    def review(self, pull: Pull, by: str, approved: bool) -> None:
+        pull.reviews.append(Review(by, approved, pull.head.sha, self.now))
+        if approved:
+            pull.seen.add((by, pull.head.sha, pull.base))
+
+    def retarget(self, pull: Pull, base: str) -> None:
+        if base != pull.base:
+            pull.base = base
+            pull.base_changes.append(self.now)
+            pull.seen.clear()
+
+    @property
+    def now(self) -> datetime:
+        """Two actions per second."""
+        self._actions += 1
+        return NOW + timedelta(seconds=self._actions // 2)
 
     def merge(self, pull: Pull, method: str, by: str, behind: bool) -> None:
         """If the base moved, the merge has another tree than the head."""
@@ -177,9 +200,11 @@ def histories(draw: st.DrawFn) -> History:
         history.pulls.append(pull)
         history.push(pull, draw(author))
         for _ in range(draw(st.integers(0, 4))):
-            action = draw(st.sampled_from(("push", "force", "review", "review", "co-author")))
+            action = draw(st.sampled_from(("push", "force", "review", "review", "co-author", "retarget")))
             if action == "review":
-                pull.reviews.append(Review(draw(person), draw(st.booleans()), pull.head.sha))
+                history.review(pull, draw(person), draw(st.booleans()))
+            elif action == "retarget":
+                history.retarget(pull, draw(base))
             else:
                 co_authors = [draw(co_author)] if action == "co-author" else []
                 by = draw(author)
@@ -211,7 +236,8 @@ def provenance(history: History, sha: str) -> Provenance:
     read = Provenance(authors=authors.logins, unknown=authors.unknown, vouched_by=vouched_by)
     if pull is None or record is None:
         return read
-    latest = {review.by: review for review in record.reviews}
+    changed_at = max(record.base_changes, default=None)
+    latest = {review.by: replace(review, base_changed_at=changed_at) for review in record.reviews}
     from_fork = built_from_fork(sha, pulls)
     read = replace(read, pull=pull, from_fork=from_fork, reviews=tuple(latest.values()))
     if not needs_trees(sha, pull):
@@ -236,7 +262,7 @@ def test_reviewers_saw_exactly_the_content_and_wrote_none_of_it(history: History
         assert record.base == "main"
         assert commit.tree == record.head.tree
         for reviewer in verdict.by:
-            assert Review(reviewer, True, record.head.sha) in record.reviews
+            assert (reviewer, record.head.sha, "main") in record.seen
             assert reviewer != record.author
             wrote = {person for written in record.commits for person in written.people}
             vouchers = history.vouched.get(record.head.sha, set())
@@ -317,11 +343,26 @@ def test_push_after_the_review_voids_it(history: History, author: Writer, force:
             )
 
 
+@given(histories())
+def test_change_of_the_base_after_the_review_voids_it(history: History) -> None:
+    for pull in history.pulls:
+        if pull.merge is None:
+            history.retarget(pull, "develop")
+            history.retarget(pull, "main")
+            verdict = reviewed(pull.head.sha, provenance(history, pull.head.sha))
+            assert isinstance(verdict, Doubt) or not verdict.by
+
+
 HEAD, MERGE = "head", "merge"
 MERGED = replace(PULL, number=7, author="ada", head_sha=HEAD, merged=True, merge_commit=MERGE)
 READ = Provenance(MERGED, False, ("ada",), (Review("Bea", True, HEAD),), "tree", "tree")
 UNKNOWN = (UnknownAuthor(HEAD, UnknownRole.AUTHOR),)
 BY_BEA = Reviewed(frozenset({"bea"}))
+OUTDATED = Reviewed(frozenset(), outdated=frozenset({"bea"}))
+
+
+def approved_at(submitted_at: datetime | None, *, base_changed_at: datetime | None) -> Provenance:
+    return replace(READ, reviews=(Review("Bea", True, HEAD, submitted_at, base_changed_at),))
 
 
 @pytest.mark.parametrize(
@@ -335,6 +376,11 @@ BY_BEA = Reviewed(frozenset({"bea"}))
         (MERGE, replace(READ, tree="other"), Doubt.CONTENT_CHANGED),
         (MERGE, replace(READ, head_tree=""), Doubt.UNREADABLE),
         (HEAD, replace(READ, pull=replace(MERGED, base_ref="next")), Doubt.OTHER_BRANCH),
+        (HEAD, approved_at(NOW, base_changed_at=None), BY_BEA),
+        (HEAD, approved_at(NOW, base_changed_at=NOW - timedelta(seconds=1)), BY_BEA),
+        (HEAD, approved_at(NOW, base_changed_at=NOW), OUTDATED),
+        (MERGE, approved_at(NOW, base_changed_at=NOW + timedelta(days=1)), OUTDATED),
+        (HEAD, approved_at(None, base_changed_at=NOW), OUTDATED),
         (HEAD, replace(READ, authors=("ada", "BEA")), Reviewed(frozenset())),
         (HEAD, replace(READ, unknown=UNKNOWN), Doubt.UNKNOWN_AUTHOR),
         (HEAD, replace(READ, unknown=UNKNOWN, vouched_by=("cem",)), BY_BEA),

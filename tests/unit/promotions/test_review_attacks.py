@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -108,6 +109,17 @@ async def test_reviews_of_any_pull_request_with_the_head_count(
     github.opened, github.reviewed_on = {9}, reviewed_on
     promotion = await promote(simulation, stored.id)
     assert promotion.state is (State.REJECTED if reviewed_on == 8 else State.SUCCEEDED), promotion.reason
+
+
+async def test_review_of_another_base_does_not_count(simulation: PromotionSimulation) -> None:
+    github, reviewed_at = simulation.github, simulation.clock()
+    github.reviewed_at, github.base_changed_at = reviewed_at, reviewed_at + timedelta(minutes=1)
+    promotion = await promote(simulation, MERGE)
+    assert promotion.state is State.REJECTED
+    assert "grace approved before the base branch changed and must review again" in promotion.reason
+    github.reviewed_at = github.base_changed_at + timedelta(minutes=1)
+    promotion = await promote(simulation, MERGE)
+    assert promotion.state is State.SUCCEEDED, promotion.reason
 
 
 @pytest.mark.parametrize("fork", [False, True])

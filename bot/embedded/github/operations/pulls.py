@@ -121,7 +121,8 @@ class Pulls:
                 pull.title = title
             if base is not None and base != pull.base_ref:
                 changes["base"] = {"ref": {"from": pull.base_ref}, "sha": {"from": pull.base_sha}}
-                self._note(pull, by, f"changed the base from {pull.base_ref} to {base}")
+                text = f"changed the base from {pull.base_ref} to {base}"
+                self._note(pull, by, text, "BaseRefChangedEvent")
                 pull.base_ref, pull.base_sha = base, repository.branches[base]
             if changes:
                 events.pull_request(self._world, repository, pull, "edited", by, {"changes": changes})
@@ -244,6 +245,6 @@ class Pulls:
         repository = self._world.repository(full_name)
         return repository, self._world.pull(repository, number)
 
-    def _note(self, pull: Pull, actor: str, text: str) -> None:
+    def _note(self, pull: Pull, actor: str, text: str, kind: str = "") -> None:
         pull.updated_at = self._world.now()
-        pull.timeline.append(TimelineEvent(actor, text, pull.updated_at))
+        pull.timeline.append(TimelineEvent(actor, text, pull.updated_at, kind))

@@ -7,7 +7,7 @@ from bot.embedded.github.hooks import events
 from bot.embedded.github.hooks.events import NO_COMMIT
 from bot.embedded.github.render.accounts import organization, user
 from bot.embedded.github.state.objects import Files, Objects, Signature
-from bot.embedded.github.state.records import Protection, Push, Repository, Role
+from bot.embedded.github.state.records import Protection, Push, Repository, Role, TimelineEvent
 from bot.embedded.github.state.world import World
 
 from .checks import open_suites
@@ -127,6 +127,29 @@ class Repositories:
             before = repository.branches.pop(branch)
             self._record_push(repository, branch, before, NO_COMMIT, by)
             events.push(self._world, repository, branch, before, NO_COMMIT, by)
+            self._retarget_or_close(repository, branch, by)
+
+    def _retarget_or_close(self, repository: Repository, base: str, by: str) -> None:
+        """Pull requests to a deleted branch follow it into the base into which it was merged, or close."""
+        world = self._world
+        merged = [
+            pull
+            for pull in world.pulls(repository)
+            if pull.merged_at and pull.head_ref == base and pull.head_repository_id == repository.id
+        ]
+        following = max(merged, key=lambda pull: pull.merged_at or world.now()).base_ref if merged else ""
+        for pull in list(world.pulls_to(repository, base)):
+            now = pull.updated_at = world.now()
+            if following in repository.branches:
+                changes = {"base": {"ref": {"from": base}, "sha": {"from": pull.base_sha}}}
+                pull.base_ref, pull.base_sha = following, repository.branches[following]
+                text = f"changed the base from {base} to {following}"
+                pull.timeline.append(TimelineEvent(by, text, now, "AutomaticBaseChangeSucceededEvent"))
+                events.pull_request(world, repository, pull, "edited", by, {"changes": changes})
+            else:
+                pull.state, pull.closed_at = "closed", now
+                pull.timeline.append(TimelineEvent(by, f"deleted {base}", now, "BaseRefDeletedEvent"))
+                events.pull_request(world, repository, pull, "closed", by)
 
     def tag(
         self, full_name: str, name: str, *, by: str, at: str | None = None, message: str | None = None
@@ -154,6 +177,9 @@ class Repositories:
         self._record_push(repository, branch, before, sha, by, forced=forced)
         events.push(world, repository, branch, before, sha, by, forced=forced)
         open_suites(world, repository, branch, before, sha, by)
+        for pull in world.pulls_to(repository, branch) if forced else ():
+            text = f"force-pushed {branch} to {sha[:7]}"
+            pull.timeline.append(TimelineEvent(by, text, world.now(), "BaseRefForcePushedEvent"))
         for base, pull in list(world.pulls_from(repository, branch)):
             pull.head_sha, pull.updated_at = sha, world.now()
             pull.base_sha = base.branches.get(pull.base_ref, pull.base_sha)

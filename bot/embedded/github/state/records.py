@@ -128,6 +128,8 @@ class TimelineEvent:
     actor: str
     text: str
     at: datetime
+    kind: str = ""
+    """Type in GraphQL; "" if it is not listed there."""
 
 
 @dataclass

@@ -111,6 +111,12 @@ class World:
                 if same and pull.state == "open" and base_id in self.state.repositories:
                     yield self.repository(base_id), pull
 
+    def pulls_to(self, repository: Repository, branch: str) -> Iterator[Pull]:
+        """The open pull requests whose base is this branch."""
+        for pull in self.pulls(repository):
+            if pull.base_ref == branch and pull.state == "open":
+                yield pull
+
     def app(self, slug: str) -> App:
         return self.state.apps[slug]
 
