@@ -12,7 +12,7 @@ from typing import Protocol
 
 import structlog
 
-from bot.model.errors import GreenroomError, Superseded, Unavailable
+from bot.model.errors import Deferred, GreenroomError, Superseded, Unavailable
 from bot.model.work import Claim
 
 log = structlog.get_logger()
@@ -137,6 +137,10 @@ class Worker:
             log.info("work superseded", reason=str(error))
             await self._queue.finish(claim, None)
             return "superseded"
+        except Deferred as error:
+            log.debug("write deferred", reason=str(error))
+            await self._queue.finish(claim, error.retry_at)
+            return "again"
         except Unavailable as error:
             log.warning("work failed, will be retried", reason=str(error), attempts=claim.attempts + 1)
             await self._queue.fail(claim, str(error), error.retry_at)

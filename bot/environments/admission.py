@@ -33,5 +33,5 @@ async def request_slot(context: ReconcileContext) -> bool:
         context.update_status(transitions.pending(context.status))
         context.start_expiry()
         context.decide("admitted", PlainReason.SLOT_ASSIGNED)
-        await context.report()
+        context.mark_report_due()
     return True

@@ -34,12 +34,13 @@ from bot.environments.ports import (
 )
 from bot.environments.reasons import Describe, EnvironmentReason
 from bot.environments.secrets import InjectedSecrets
-from bot.environments.waiting import POLICIES
+from bot.environments.waiting import POLICIES, RETRY_REPORT
 from bot.model.environment import (
     Attempt,
     Decision,
     Environment,
     EnvironmentKind,
+    EnvironmentState,
     Phase,
     Status,
     StatusMessage,
@@ -249,6 +250,10 @@ class ReconcileContext:
 
     def finish_phase(self, phase: Phase) -> None:
         if self.status.phases[phase].finished_at is None:
+            if self.status.state is EnvironmentState.WAITING:
+                # The wait is over: its sentence must not be shown any longer.
+                self.update_status(transitions.pending(self.status))
+                self.mark_report_due()
             self.update_status(transitions.phase_finished(self.status, phase, self.ports.clock()))
             self.update_attempt(replace(self.attempt, wait=None))
             self.ports.telemetry.phase(phase.value, self.status.phases[phase].seconds or 0.0)
@@ -314,20 +319,28 @@ class ReconcileContext:
         elif self.attempt.pull_request is not None:
             await self._report_preview(deferrable=False)
 
-    async def report_progress(self, *, changed: bool) -> datetime | None:
+    async def report_progress(self) -> datetime | None:
         """Reports a state that will change soon, unless more important writes wait for GitHub's limits.
 
+        A deferred report holds up no phase: it remains due, and a later one shows the state of then.
         Returns when to try again if it was deferred.
         """
         if not self.is_preview:
-            if changed:
-                await self.report()
-            return None
-        try:
-            await self._report_preview(deferrable=True)
-        except Unavailable as error:
-            return error.retry_at
+            self._reported = True
+        elif self.attempt.pull_request is not None:
+            try:
+                await self._report_preview(deferrable=True)
+            except Unavailable as error:
+                self.mark_report_due()
+                return error.retry_at or self.ports.clock() + RETRY_REPORT
         return None
+
+    async def report_if_due(self) -> datetime | None:
+        return await self.report_progress() if self.attempt.report_due else None
+
+    def mark_report_due(self, due: bool = True) -> None:
+        if self.attempt.report_due is not due:
+            self.update_attempt(replace(self.attempt, report_due=due))
 
     async def _report_preview(self, *, deferrable: bool) -> None:
         await self.ports.reporter.report(
@@ -338,6 +351,7 @@ class ReconcileContext:
             self._keep_receipt,
             deferrable=deferrable,
         )
+        self.mark_report_due(False)
 
     async def _keep_receipt(self, receipt: str) -> None:
         """Stored by the fence of the next write, and at the end of the run."""

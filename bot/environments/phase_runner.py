@@ -115,6 +115,8 @@ class PhaseRunner:
         for phase, step in PHASES.items():
             if phase is Phase.NAMESPACE and not await request_slot(context):
                 return None
+            if phase is Phase.RENDER and phase not in context.status.phases:
+                await context.report_if_due()  # nothing has to be waited for any more
             outcome = await self._run(context, phase, step)
             if isinstance(outcome, Waiting):
                 return await self._wait(context, phase, outcome)
@@ -195,12 +197,12 @@ class PhaseRunner:
         if context.status.state in _STEADY and now - since < policy.tolerated:
             return min(outcome.check_again, now + VERIFY_AGAIN)
         if phase is not Phase.ARTIFACT and now - since < REPORT_AFTER:
-            return min(outcome.check_again, since + REPORT_AFTER)
+            again = min(outcome.check_again, since + REPORT_AFTER)
+            return min(again, await context.report_if_due() or again)
         if _differs(context.status, EnvironmentState.WAITING, cause):
             context.decide("waiting", outcome.reason)
         context.update_status(transitions.waiting(context.status, cause))
-        await context.report()
-        return outcome.check_again
+        return min(outcome.check_again, await context.report_progress() or outcome.check_again)
 
     def _remember(self, key: _RenderInputs, bundle: Bundle) -> None:
         self._bundles[key] = bundle

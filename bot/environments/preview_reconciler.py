@@ -228,7 +228,7 @@ class PreviewReconciler:
             context.decide("asleep", reason)
         else:
             context.decide("opened" if status.live_commit is None else "updating", AttemptStarted(head))
-        await context.report()
+        context.mark_report_due()
 
     def _retry_configuration(self, absent: Absent) -> datetime | None:
         return self._ports.clock() + RETRY_CONFIGURATION if absent.end is EndReason.UNCONFIGURED else None

@@ -247,6 +247,8 @@ class Attempt:
     """Whether the author of a fork's pull request has write access; None if not read yet."""
     wait: StatusMessage | None = None
     """What the current phase waits for, also if it is not reported on the pull request yet."""
+    report_due: bool = False
+    """Whether the pull request shows an older state than that of the status."""
 
 
 @dataclass(frozen=True, slots=True)

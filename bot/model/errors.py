@@ -24,6 +24,10 @@ class Unavailable(GreenroomError):
         self.retry_at = at
 
 
+class Deferred(Unavailable):
+    """A write waits for its turn, which is no failure. At `retry_at` it is planned again."""
+
+
 class Rejected(GreenroomError):
     """A service rejected a request; a retry would have the same result. `detail` is plain text to quote."""
 

@@ -65,3 +65,32 @@ async def test_pull_request_closed_before_delivery_leaves_nothing(small: Scenari
     assert small.deployments() == []
     await small.reopen(number)
     await small.wait_until_ready(number)
+
+
+@embedded_only
+async def test_comments_of_pull_requests_opened_at_once_follow_their_previews(small: Scenario) -> None:
+    """Other pull requests' progress delays no result, and no sentence returns once it was overtaken."""
+    branches = ["spring", "summer", "autumn", "winter"]
+    numbers = [await small.open(branch, small.hello(f"It is {branch}.")) for branch in branches]
+    seen: dict[int, list[str]] = {number: [] for number in numbers}
+    late = dict(zip(numbers, await asyncio.gather(*(_lag(small, *of) for of in seen.items())), strict=True))
+    assert max(late.values()) < 1.5, late
+    for sentences in seen.values():
+        assert len(sentences) == len(set(sentences)), sentences
+
+
+async def _lag(small: Scenario, number: int, sentences: list[str]) -> float:
+    """Seconds from the first answer to the comment that says so; collects the comment's first sentences."""
+    answered: float | None = None
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline:
+        if answered is None and (await small.page(number)).status_code == 200:
+            answered = time.monotonic()
+        for body in small.comments(number):
+            headline = body.partition("\n")[0]
+            if sentences[-1:] != [headline]:
+                sentences.append(headline)
+            if "is ready" in headline:
+                return time.monotonic() - (answered or time.monotonic())
+        await asyncio.sleep(0.05)
+    raise AssertionError(f"not ready: {sentences}")

@@ -89,7 +89,9 @@ async def _run_job(context: ReconcileContext, title: str) -> CheckResult:
 
 
 async def _wait(context: ReconcileContext, pending: Sequence[Check], *, changed: bool) -> Outcome:
-    deferred_until = await context.report_progress(changed=changed)
+    if changed:
+        context.mark_report_due()
+    deferred_until = await context.report_if_due()
     jobs = [check.job.timeout for check in context.section.checks if check.job]
     only_jobs = all(check.job is not None for check in pending)
     outcome = context.wait(

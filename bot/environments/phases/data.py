@@ -80,7 +80,7 @@ async def _report_reset(context: ReconcileContext, reason: PlainReason) -> None:
         context.decide("resetting", reason)
     _clear_steps(context)
     context.update_status(transitions.data_reset(context.status, cause, context.ports.clock()))
-    await context.report()
+    await context.report_progress()
 
 
 def _clear_steps(context: ReconcileContext) -> None:
@@ -100,7 +100,7 @@ async def _migrate(context: ReconcileContext, record: DataRecord) -> tuple[DataR
         return record, Done()
     if not any(check.name == MIGRATIONS for check in context.status.checks):
         _update_check(context, CheckState.RUNNING)
-        await context.report_progress(changed=True)
+        await context.report_progress()
     after, state = await _run_job(context, record, Wave.MIGRATIONS)
     if state.condition is Condition.PROGRESSING:
         return after, _wait(context, JobWaiting(MIGRATIONS, state.message), state.detail)

@@ -113,13 +113,25 @@ class GitHubClient:
         self._tokens.forget_refusals(installations)
 
     def require_write_capacity(self, installation: int) -> None:
-        """Raises Unavailable when a write would delay other writes."""
+        """Raises Deferred when a write would delay other writes."""
         self._write_pacer.require_capacity(installation)
 
-    async def post(self, installation: int, path: str, body: object, fence: Fence) -> Reply:
-        """Sends one paced write; the fence is checked immediately before."""
+    async def post(
+        self,
+        installation: int,
+        path: str,
+        body: object,
+        fence: Fence,
+        *,
+        writer: str = "",
+        continues: bool = False,
+    ) -> Reply:
+        """Sends one paced write; the fence is checked immediately before.
+
+        Writes of one `writer` (by default the path) share turns; `continues` what another one began.
+        """
         self._rate_limits.check(installation)
-        async with self._write_pacer.acquire(installation):
+        async with self._write_pacer.acquire(installation, writer or path, continues=continues):
             await fence()
             return await self._send(installation, "POST", path, body=body)
 
@@ -127,11 +139,19 @@ class GitHubClient:
         return await self._send(None, "POST", path)
 
     async def graphql(
-        self, installation: int, document: str, variables: Mapping[str, object], fence: Fence
+        self,
+        installation: int,
+        document: str,
+        variables: Mapping[str, object],
+        fence: Fence,
+        *,
+        writer: str,
+        continues: bool = False,
     ) -> GraphQLResult:
         """Executes the mutations; single ones may fail, see `errors`. Raises when none was executed."""
         body = {"query": document, "variables": variables}
-        reply = await self.post(installation, self._connection.graphql_url, body, fence)
+        url = self._connection.graphql_url
+        reply = await self.post(installation, url, body, fence, writer=writer, continues=continues)
         return self._graphql_result(installation, reply)
 
     async def graphql_query(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.github.client.failures import RateLimited
-from bot.model.errors import Unavailable
+from bot.model.errors import Deferred
 
 _SPACING = 1.0
 """Average seconds between writes of one installation; GitHub's advice for its secondary limits."""
@@ -19,10 +19,15 @@ _BURST = 12
 that create content is 80."""
 _RESERVED = 6
 """Burst tokens reserved for writes that must not be deferred."""
-_LONGEST_WAIT = 10.0
-"""Seconds. A write that would wait longer is deferred instead, also for a call that does not return."""
+_LONGEST_WAIT = 3.0
+"""Seconds. A write whose turn comes later is deferred: it is planned again then, so that nothing is written
+that was overtaken while it waited."""
+_LONGEST_CALL = 10.0
+"""Seconds to wait for another write that does not return."""
 _RETRY = timedelta(seconds=5)
 """How soon a write that was deferred for a slow call is tried again."""
+_UNUSED = 60.0
+"""Seconds after which a turn that nobody used expires."""
 
 
 class RateLimits:
@@ -50,6 +55,25 @@ class _Schedule:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     due: float = 0.0
     """Time of the next write at the average rate."""
+    turns: dict[str, float] = field(default_factory=dict)
+    """Start times that deferred writers have reserved."""
+
+    def start(self, now: float, burst: int = _BURST) -> float:
+        """Time of the next write."""
+        return max(now, self.due - (burst - 1) * _SPACING)
+
+    def take(self, writer: str, now: float) -> float:
+        """The writer's start time: the reserved one, or the next."""
+        self.turns = {other: start for other, start in self.turns.items() if start > now - _UNUSED}
+        reserved = self.turns.pop(writer, None)
+        if reserved is not None:
+            return reserved
+        start = self.start(now)
+        self.count(now)
+        return start
+
+    def count(self, now: float) -> None:
+        self.due = max(self.due, now) + _SPACING
 
 
 class WritePacer:
@@ -63,30 +87,38 @@ class WritePacer:
         self._schedules: dict[int, _Schedule] = {}
 
     def require_capacity(self, installation: int) -> None:
-        """Raises Unavailable when a write would use the reserved burst tokens."""
+        """Raises Deferred when a write would use the reserved burst tokens."""
         now = self._monotonic()
-        wait = _start_time(self._schedule(installation), now, _BURST - _RESERVED) - now
+        wait = self._schedule(installation).start(now, _BURST - _RESERVED) - now
         if wait > 0:
             at = self._clock() + timedelta(seconds=wait)
-            raise Unavailable("Deferred in favour of more urgent writes to GitHub.", at)
+            raise Deferred("Deferred in favour of more urgent writes to GitHub.", at)
 
     @asynccontextmanager
-    async def acquire(self, installation: int) -> AsyncIterator[None]:
-        """Waits for the installation's next write; raises Unavailable when that takes too long."""
+    async def acquire(
+        self, installation: int, writer: str, *, continues: bool = False
+    ) -> AsyncIterator[None]:
+        """Waits for the writer's turn; raises Deferred when that takes too long, and keeps the turn for it.
+
+        `continues`: the write completes what another one began, so it does not wait for a turn.
+        """
         schedule = self._schedule(installation)
-        now = self._monotonic()
-        start = _start_time(schedule, now)
+        now = start = self._monotonic()
+        if continues:
+            schedule.count(now)
+        else:
+            start = schedule.take(writer, now)
         if start - now > _LONGEST_WAIT:
+            schedule.turns[writer] = start
             at = self._clock() + timedelta(seconds=start - now)
-            raise Unavailable("Deferred because too many writes to GitHub are pending.", at)
-        schedule.due = max(schedule.due, now) + _SPACING
+            raise Deferred("Deferred because too many writes to GitHub are pending.", at)
         try:
-            async with asyncio.timeout(_LONGEST_WAIT):
+            async with asyncio.timeout(_LONGEST_CALL):
                 await schedule.lock.acquire()
         except TimeoutError:
-            schedule.due -= _SPACING
+            schedule.turns[writer] = start
             at = self._clock() + _RETRY
-            raise Unavailable("Deferred because another write to GitHub does not return.", at) from None
+            raise Deferred("Deferred because another write to GitHub does not return.", at) from None
         try:
             await asyncio.sleep(max(0.0, start - self._monotonic()))
             yield
@@ -95,8 +127,3 @@ class WritePacer:
 
     def _schedule(self, installation: int) -> _Schedule:
         return self._schedules.setdefault(installation, _Schedule())
-
-
-def _start_time(schedule: _Schedule, now: float, burst: int = _BURST) -> float:
-    """Time of the next write."""
-    return max(now, schedule.due - (burst - 1) * _SPACING)

@@ -19,7 +19,7 @@ from bot.github.reporter.plan_promotion import plan_promotion, promotion_subject
 from bot.github.reporter.recovery import Recovery
 from bot.github.reporter.subject import Subject, Write
 from bot.model.environment import Environment, Status
-from bot.model.errors import GreenroomError, Rejected, Unavailable
+from bot.model.errors import Deferred, GreenroomError, Rejected, Unavailable
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
 
@@ -35,6 +35,8 @@ class _WriteRound:
     """Results of one round of writes."""
 
     receipt: Receipt
+    has_begun: bool = False
+    """Whether a write was sent: the others follow without waiting for another turn."""
     has_deleted: bool = False
     errors: list[GreenroomError] = field(default_factory=list)
 
@@ -125,8 +127,12 @@ class Reporter:
                 self._client.require_write_capacity(subject.repository.installation_id)
             done = _WriteRound(_mark_unconfirmed(receipt, writes))
             await save(done.receipt.dump())
-            ready = await self._with_deployments(subject, writes, done, fence)
-            await self._send(subject, ready, done, fence)
+            try:
+                ready = await self._with_deployments(subject, writes, done, fence)
+                await self._send(subject, ready, done, fence)
+            except Deferred:
+                await save(receipt.dump())  # nothing was sent
+                raise
             receipt = done.receipt
             await save(receipt.dump())
             if done.errors:
@@ -138,13 +144,14 @@ class Reporter:
         self, subject: Subject, writes: Sequence[Write], done: _WriteRound, fence: Fence
     ) -> Sequence[Write]:
         """Creates missing Deployments; returns the writes that can be sent in one document."""
-        ready = []
+        ready: list[Write] = []
         for write in writes:
             if write.slot.kind is not WriteKind.DEPLOYMENT or write.id is not None:
                 ready.append(write)
                 continue
             try:
                 created = await self._create_deployment(subject, write, fence)
+                done.has_begun = True
             except Rejected as error:
                 done.record_rejection(write, error)
             else:
@@ -160,8 +167,12 @@ class Reporter:
         text, variables = document(mutations)
         installation = subject.repository.installation_id
         try:
-            executed = await self._client.graphql(installation, text, variables, fence)
+            executed = await self._client.graphql(
+                installation, text, variables, fence, writer=subject.name, continues=done.has_begun
+            )
         except Unavailable as error:
+            if isinstance(error, Deferred) and not done.has_begun:
+                raise
             done.errors.append(error)
             return
         except Rejected as error:
@@ -184,7 +195,7 @@ class Reporter:
             "production_environment": False,
         }
         path = f"/repos/{repository.full_name}/deployments"
-        reply = await self._client.post(repository.installation_id, path, body, fence)
+        reply = await self._client.post(repository.installation_id, path, body, fence, writer=subject.name)
         return replace(write, id=required_text(reply.json(), "node_id"))
 
 

@@ -19,7 +19,7 @@ from bot.model.ci import Ci
 from bot.model.data import DataRecord
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import Environment, EnvironmentKey, Status
-from bot.model.errors import Rejected, Unavailable
+from bot.model.errors import Deferred, Rejected, Unavailable
 from bot.model.manifest import (
     Answer,
     Bundle,
@@ -94,7 +94,7 @@ class FakeGitHub:
         deferrable: bool = False,
     ) -> None:
         if deferrable and self.busy_until is not None:
-            raise Unavailable("Writes that cannot be deferred go to GitHub first.", self.busy_until)
+            raise Deferred("Writes that cannot be deferred go to GitHub first.", self.busy_until)
         self.reported.append(status)
 
 

@@ -100,8 +100,8 @@ async def test_archive_and_graphql_drop_a_token_without_a_permission() -> None:
             await download()
         assert mint.call_count == 2
         clock.pass_by(minutes=2)
-        await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced)
-        await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced)
+        await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced, writer="test")
+        await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced, writer="test")
         assert mint.call_count == 3
 
 
@@ -138,7 +138,7 @@ async def _ask(client: GitHubClient, method: str) -> None:
     if method == "GET":
         await client.get(INSTALLATION, "/repos/acme/shop")
     else:
-        await client.post(INSTALLATION, "/repos/acme/shop", {}, _unfenced)
+        await client.post(INSTALLATION, "/repos/acme/shop", {}, _unfenced, writer="test")
 
 
 @respx.mock
@@ -295,7 +295,7 @@ async def test_graphql_url_of_enterprise_server() -> None:
     mints_tokens(clock)
     route = respx.post("https://github.example.com/api/graphql").respond(json={"data": {"w0": None}})
     async with client_at(clock) as client:
-        done = await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced)
+        done = await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced, writer="test")
     assert route.called
     assert (done.data, done.errors) == ({"w0": None}, [])
 
@@ -315,4 +315,4 @@ async def test_graphql_errors(answer: object, error: type[Exception]) -> None:
     respx.post("https://github.example.com/api/graphql").respond(json=answer)
     async with client_at(clock) as client:
         with pytest.raises(error):
-            await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced)
+            await client.graphql(INSTALLATION, "mutation { x }", {}, _unfenced, writer="test")

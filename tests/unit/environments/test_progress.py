@@ -1,0 +1,71 @@
+"""Progress gives way to results on GitHub, and what was overtaken is never written."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.model.environment import EnvironmentState
+from bot.model.manifest import Condition, ObjectState, Wave
+from bot.store import Store
+from tests.stores import ManualClock
+from tests.unit.environments.fakes import DIGEST, Harness
+
+_DEPLOYMENT = {"kind": "Deployment", "metadata": {"name": "shop"}}
+_ROLLING = ObjectState("Deployment", "shop", Condition.PROGRESSING, "0 of 1 pods are ready")
+
+
+@pytest.fixture
+async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
+    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
+    await store.migrate()
+    harness = Harness(store, clock)
+    harness.cluster.waves = {Wave.WORKLOADS: (_DEPLOYMENT,)}
+    harness.cluster.states = {"shop": _ROLLING}
+    yield harness
+    await store.close()
+
+
+def _reported(harness: Harness) -> list[tuple[str, str]]:
+    return [
+        (status.state.value, status.cause.summary.partition(" acme/")[0] if status.cause else "")
+        for status in harness.github.reported
+    ]
+
+
+async def test_each_news_is_written_once_and_a_wait_that_is_over_never(harness: Harness) -> None:
+    harness.registry.digest = None
+    await harness.run()
+    assert _reported(harness) == [("waiting", "Waiting for the image")], "not also that it starts"
+    harness.registry.digest = DIGEST
+    await harness.again()
+    assert _reported(harness)[1:] == [("pending", "")], "the rollout runs: CI is no longer running"
+    await harness.again()
+    assert len(_reported(harness)) == 2
+    harness.cluster.states = {}
+    await harness.again()
+    assert _reported(harness)[2:] == [("ready", "")]
+
+
+async def test_deferred_progress_holds_up_no_phase_and_no_result(harness: Harness) -> None:
+    harness.github.busy_until = harness.clock() + timedelta(hours=1)
+    await harness.run()
+    assert harness.cluster.applied == 1
+    assert _reported(harness) == []
+    harness.cluster.states = {}
+    await harness.again()
+    assert _reported(harness) == [("ready", "")]
+    assert (await harness.status()).state is EnvironmentState.READY
+
+
+async def test_deferred_progress_shows_the_state_of_its_turn(harness: Harness) -> None:
+    harness.registry.digest = None
+    harness.github.busy_until = harness.clock() + timedelta(seconds=5)
+    await harness.run()
+    assert _reported(harness) == []
+    harness.registry.digest, harness.github.busy_until = DIGEST, None
+    await harness.again()
+    assert _reported(harness) == [("pending", "")]
