@@ -272,12 +272,14 @@ class ReconcileContext:
         detail: str = "",
         *,
         pause: timedelta | None = None,
+        shortest: timedelta = timedelta(),
         extra: timedelta = timedelta(),
+        blocked: bool = False,
     ) -> Waiting:
         """The outcome of a phase that waits, `extra` longer than its limit."""
         now, since, policy = self.ports.clock(), self.waiting_since(phase), POLICIES[phase]
-        again = now + (policy.pause(now - since) if pause is None else pause)
-        return Waiting(reason, again, since + policy.limit + extra, detail)
+        again = now + (max(policy.pause(now - since), shortest) if pause is None else pause)
+        return Waiting(reason, again, since + policy.limit + extra, detail, blocked)
 
     # Writes
 

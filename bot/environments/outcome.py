@@ -21,15 +21,19 @@ class Waiting:
     check_again: datetime
     until: datetime
     detail: str = ""
+    blocked: bool = False
+    """Whether it rarely passes without help, so that it is reported soon."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A `final` failure stays until the desired state changes; others are retried with backoff."""
+    """A `final` failure stays until the desired state or the cluster changes; others are retried."""
 
     reason: EnvironmentReason
     final: bool
     detail: str = ""
+    check_again: datetime | None = None
+    """When the cluster may have recovered without an event."""
 
 
 Outcome = Done | Waiting | Failed

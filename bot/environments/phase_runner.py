@@ -33,6 +33,7 @@ from bot.environments.waiting import (
     OUTAGE,
     POLICIES,
     REPORT_AFTER,
+    REPORT_BLOCKED_AFTER,
     RETRY_CONFIGURATION,
     RETRY_OUTAGE,
     VERIFY_AGAIN,
@@ -143,7 +144,7 @@ class PhaseRunner:
         await context.report()
         if unconfigured:
             return context.ports.clock() + RETRY_CONFIGURATION
-        return None if failed.final else context.ports.clock() + RETRY_OUTAGE
+        return failed.check_again if failed.final else context.ports.clock() + RETRY_OUTAGE
 
     async def _run(self, context: ReconcileContext, phase: Phase, step: Step) -> Outcome:
         started = transitions.phase_started(context.status, phase, context.ports.clock())
@@ -196,8 +197,9 @@ class PhaseRunner:
         )
         if context.status.state in _STEADY and now - since < policy.tolerated:
             return min(outcome.check_again, now + VERIFY_AGAIN)
-        if phase is not Phase.ARTIFACT and now - since < REPORT_AFTER:
-            again = min(outcome.check_again, since + REPORT_AFTER)
+        report_at = since + (REPORT_BLOCKED_AFTER if outcome.blocked else REPORT_AFTER)
+        if phase is not Phase.ARTIFACT and now < report_at:
+            again = min(outcome.check_again, report_at)
             return min(again, await context.report_if_due() or again)
         if _differs(context.status, EnvironmentState.WAITING, cause):
             context.decide("waiting", outcome.reason)

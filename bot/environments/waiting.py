@@ -12,6 +12,8 @@ WATCHED = timedelta(seconds=15)
 """The watch wakes a waiting environment at once; this pause covers a lost event."""
 REPORT_AFTER = timedelta(seconds=30)
 """A shorter wait for the cluster is not reported on the pull request."""
+REPORT_BLOCKED_AFTER = timedelta(seconds=3)
+"""The same if the cluster shows what blocks it, such as a missing volume; no watch covers events."""
 VERIFY_AGAIN = timedelta(seconds=30)
 """The longest pause while a ready environment is unstable."""
 RETRY_OUTAGE = timedelta(minutes=1)
@@ -66,7 +68,7 @@ POLICIES: Mapping[Phase, WaitPolicy] = {
     # No watch covers volume claims, so the first pauses are short.
     Phase.DATA: _cluster(15, timedelta(milliseconds=250)),
     # Kubernetes' own progress deadline is ten minutes.
-    Phase.WORKLOADS: _cluster(10),
+    Phase.WORKLOADS: _cluster(10, REPORT_BLOCKED_AFTER),
     Phase.ROUTE: _cluster(2),
     Phase.PROBE: _cluster(2, timedelta(milliseconds=100), timedelta(seconds=5)),
     # A check Job has its own deadline; this is how much later its result may arrive.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -137,6 +138,10 @@ class ObjectState:
     """What the object waits for, or why it failed."""
     detail: str = ""
     """Last log lines of the failing container, or events; plain text."""
+    blocked: bool = False
+    """Whether it waits for something that rarely passes without help."""
+    recovers_at: datetime | None = None
+    """When a failing object that runs now counts as ready, unless it fails again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,10 @@ from typing import Any
 from bot.cluster import namespaces
 from bot.cluster.client.api import KubernetesApi
 from bot.cluster.client.kinds import EVENT, NAMESPACE, POD
-from bot.cluster.health.events import event_time, newest_first
+from bot.cluster.health.events import newest_first
 from bot.cluster.health.observe import printable
 from bot.cluster.names import SECRETS
+from bot.cluster.pod_events import event_time
 from bot.cluster.pod_failures import ContainerLog, container_statuses
 from bot.cluster.secrets import read_secret
 from bot.environments.secrets import InjectedSecrets

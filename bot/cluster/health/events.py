@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.cluster.health.health import pods_of
 from bot.cluster.names import FIELD_MANAGER
+from bot.cluster.pod_events import claims, event_time
 from bot.model.manifest import Manifest
 
 Object = Mapping[str, Any]
@@ -19,17 +20,19 @@ def newest_first(events: Sequence[Object]) -> list[Object]:
 
 
 def related_events(manifest: Manifest, pods: Sequence[Object], events: Sequence[Object]) -> str:
-    """The latest events of an object, its pods and their owners (ReplicaSet `shop-5d4f` of `shop`)."""
+    """The latest events of an object, its pods, their owners (ReplicaSet `shop-5d4f` of `shop`) and claims.
+
+    In the order in which they occurred first: a repetition changes nothing.
+    """
     own = pods_of(manifest, pods)
     names = {manifest["metadata"]["name"], *(pod["metadata"]["name"] for pod in own)}
     for pod in own:
-        names |= {owner["name"] for owner in pod["metadata"].get("ownerReferences") or []}
-    lines: list[str] = []
-    for event in events:
-        line = f"{event.get('reason')}: {event.get('message')}"
-        if (event.get("involvedObject") or {}).get("name") in names and line not in lines:
-            lines.append(line)
-    return "\n".join(reversed(lines[:_MAX_LINES]))
+        names |= {owner["name"] for owner in pod["metadata"].get("ownerReferences") or []} | claims(pod)
+    lines: dict[str, None] = {}
+    for event in sorted(events, key=_first_time):
+        if (event.get("involvedObject") or {}).get("name") in names and event.get("reason") != "Killing":
+            lines[f"{event.get('reason')}: {event.get('message')}"] = None
+    return "\n".join(list(lines)[-_MAX_LINES:])
 
 
 def admission_refusal(live: Object, events: Sequence[Object]) -> str:
@@ -61,8 +64,5 @@ def _applied(live: Object) -> str:
     return max([str(metadata.get("creationTimestamp") or ""), *ours])
 
 
-def event_time(event: Object) -> str:
-    """The time of an event as Kubernetes stores it; "" when it has none."""
-    series = event.get("series") or {}
-    times = (series.get("lastObservedTime"), event.get("lastTimestamp"), event.get("eventTime"))
-    return next((str(time) for time in times if time), "")
+def _first_time(event: Object) -> str:
+    return str(event.get("firstTimestamp") or event.get("eventTime") or event_time(event))

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cluster.health.health import ASSESSORS
+from bot.cluster.health.health import ASSESSORS, Surroundings
+from bot.cluster.pod_failures import IMAGE_REASONS
 from bot.model.manifest import Condition
 
 Object = Mapping[str, Any]
@@ -38,7 +39,10 @@ def fingerprint(live: Object) -> Fingerprint:
     terminating = bool(metadata.get("deletionTimestamp"))
     if kind in _CONTROLLERS:
         # What a controller reports step by step counts once it is complete.
-        generation, condition = metadata.get("generation", 0), ASSESSORS[kind](live, live, ()).condition
+        generation, condition = (
+            metadata.get("generation", 0),
+            ASSESSORS[kind](live, live, Surroundings()).condition,
+        )
         progressing = condition is Condition.PROGRESSING
         reached = None if progressing else [condition, generation]
         return Fingerprint(_digest([reached, terminating]), progressing, generation)
@@ -74,6 +78,8 @@ def _containers(status: Object) -> Iterator[list[Any]]:
     for container in (*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])):
         state = container.get("state") or {}
         reason = (state.get("waiting") or {}).get("reason")
+        if reason in IMAGE_REASONS:
+            reason = "image"  # the kubelet alternates between two with each retry
         exit_code = (state.get("terminated") or {}).get("exitCode")
         restarts = container.get("restartCount") or 0
         if restarts or exit_code or (reason and reason not in _STARTING):

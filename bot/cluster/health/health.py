@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 from bot.cluster.names import TEMPLATE
-from bot.cluster.pod_failures import ContainerLog, failed_container, find_failure, is_ready, pending_reason
+from bot.cluster.pod_failures import (
+    ContainerLog,
+    PendingReason,
+    failed_container,
+    find_failure,
+    is_ready,
+    pending_reason,
+)
 from bot.cluster.pod_templates import pod_template
 from bot.model.manifest import Condition, Manifest
 
@@ -23,19 +31,33 @@ class Health:
     message: str = ""
     log: ContainerLog | None = None
     """The log that shows the cause of a failure."""
+    blocked: bool = False
+    """Whether it waits for something that rarely passes without help."""
+    recovers_at: datetime | None = None
+    """When a failing object that runs now counts as ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an object's health is derived from, besides the object."""
+
+    pods: Sequence[Object] = ()
+    events: Sequence[Object] = ()
+    """Newest first; only an object that is not ready needs them."""
+    now: datetime | None = None
 
 
 _READY = Health(Condition.READY)
 
 
-def assess(manifest: Manifest, live: Object | None, pods: Sequence[Object]) -> Health:
-    """The health of an object; `pods` are all pods of the environment. Other kinds are ready at once."""
+def assess(manifest: Manifest, live: Object | None, around: Surroundings) -> Health:
+    """The health of an object, given all pods of the environment. Other kinds are ready at once."""
     assessor = ASSESSORS.get(manifest["kind"])
     if assessor is None:
         return _READY
     if live is None or live["metadata"].get("deletionTimestamp"):
         return Health(Condition.PROGRESSING, "it is not created yet")
-    return assessor(manifest, live, pods_of(manifest, pods))
+    return assessor(manifest, live, replace(around, pods=pods_of(manifest, around.pods)))
 
 
 def pods_of(manifest: Manifest, pods: Sequence[Object]) -> list[Object]:
@@ -54,7 +76,7 @@ def pods_of(manifest: Manifest, pods: Sequence[Object]) -> list[Object]:
     ]
 
 
-def _deployment(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
+def _deployment(_: Manifest, live: Object, around: Surroundings) -> Health:
     status = live.get("status") or {}
     if not _is_observed(live):
         return _progressing("waiting for its controller")
@@ -66,17 +88,17 @@ def _deployment(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
         return Health(Condition.FAILED, f"its pods are rejected: {replica_failure.get('message')}")
     progress = conditions.get("Progressing", {})
     if progress.get("reason") == "ProgressDeadlineExceeded":
-        return _failed(pods, f"it is not ready within its deadline: {progress.get('message')}")
+        return _late(around, str(progress.get("message")))
     desired = _replicas(live)
     updated, available = _count(status, "updatedReplicas"), _count(status, "availableReplicas")
     if updated < desired or available < desired:
-        return _rolling(pods, f"{min(updated, available)} of {desired} pods are ready")
+        return _rolling(around, f"{min(updated, available)} of {desired} pods are ready")
     if _count(status, "replicas") > updated:
-        return _rolling(pods, "pods of the previous release are terminating")
-    return _READY
+        return _rolling(around, "pods of the previous release are terminating")
+    return _steady(around)
 
 
-def _stateful_set(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
+def _stateful_set(_: Manifest, live: Object, around: Surroundings) -> Health:
     status = live.get("status") or {}
     if not _is_observed(live):
         return _progressing("waiting for its controller")
@@ -87,21 +109,23 @@ def _stateful_set(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
     partition = (strategy.get("rollingUpdate") or {}).get("partition") or 0
     moving = automatic and status.get("updateRevision") != status.get("currentRevision")
     if ready < desired or (moving and _count(status, "updatedReplicas") < desired - partition):
-        return _rolling(pods, f"{ready} of {desired} pods are ready")
-    return _READY
+        return _rolling(around, f"{ready} of {desired} pods are ready")
+    return _steady(around)
 
 
-def _job(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
+def _job(_: Manifest, live: Object, around: Surroundings) -> Health:
     conditions = _conditions(live.get("status") or {})
     if conditions.get("Complete", {}).get("status") == "True":
         return _READY
     failed = conditions.get("Failed", {})
     if failed.get("status") == "True":
-        return _failed(pods, _job_failure(failed, pods))
-    problem = find_failure(pods)
+        return _failed(around.pods, _job_failure(failed, around.pods))
+    problem = find_failure(around.pods, around.events)
     if problem is not None and not problem.crash:
         return Health(Condition.FAILED, problem.message, problem.log)
-    return _progressing(pending_reason(pods) or "it is running" if pods else "waiting for its pod")
+    reason = pending_reason(around.pods, around.events)
+    message = reason.message or "it is running" if around.pods else "waiting for its pod"
+    return Health(Condition.PROGRESSING, message, blocked=reason.blocked)
 
 
 def _job_failure(failed: Object, pods: Sequence[Object]) -> str:
@@ -119,23 +143,23 @@ def _job_failure(failed: Object, pods: Sequence[Object]) -> str:
     return f"it failed: {failed.get('message') or failed.get('reason')}"
 
 
-def _pod(_: Manifest, live: Object, pods: Sequence[Object]) -> Health:
+def _pod(_: Manifest, live: Object, around: Surroundings) -> Health:
     phase = (live.get("status") or {}).get("phase")
     if phase == "Succeeded" or (phase == "Running" and is_ready(live)):
         return _READY
     if phase == "Failed":
-        return _failed(pods, str((live.get("status") or {}).get("message") or "it failed"))
-    return _rolling(pods, "it is not ready")
+        return _failed(around.pods, str((live.get("status") or {}).get("message") or "it failed"))
+    return _rolling(around, "it is not ready")
 
 
-def _claim(_: Manifest, live: Object, __: Sequence[Object]) -> Health:
+def _claim(_: Manifest, live: Object, __: Surroundings) -> Health:
     """Only a lost claim fails: a pending one may wait for its first pod, which reports other problems."""
     if (live.get("status") or {}).get("phase") == "Lost":
         return Health(Condition.FAILED, "its volume was lost")
     return _READY
 
 
-def _route(manifest: Manifest, live: Object, _: Sequence[Object]) -> Health:
+def _route(manifest: Manifest, live: Object, _: Surroundings) -> Health:
     [gateway] = manifest["spec"]["parentRefs"]
     for parent in (live.get("status") or {}).get("parents") or []:
         reference = parent.get("parentRef") or {}
@@ -156,7 +180,7 @@ def _route(manifest: Manifest, live: Object, _: Sequence[Object]) -> Health:
     return _progressing("waiting for its gateway")
 
 
-ASSESSORS: Mapping[str, Callable[[Manifest, Object, Sequence[Object]], Health]] = {
+ASSESSORS: Mapping[str, Callable[[Manifest, Object, Surroundings], Health]] = {
     "Deployment": _deployment,
     "StatefulSet": _stateful_set,
     "Job": _job,
@@ -167,13 +191,35 @@ ASSESSORS: Mapping[str, Callable[[Manifest, Object, Sequence[Object]], Health]] 
 """Kinds that take time to become ready."""
 
 
-def _rolling(pods: Sequence[Object], progress: str) -> Health:
+def _rolling(around: Surroundings, progress: str) -> Health:
     """Progressing, or failed if a pod cannot become ready."""
-    problem = find_failure(pods)
-    if problem is not None:
-        return Health(Condition.FAILED, problem.message, problem.log)
-    reason = pending_reason([pod for pod in pods if not is_ready(pod)])
-    return _progressing(f"{progress}; {reason}" if reason else progress)
+    if (failing := _failing(around)) is not None:
+        return failing
+    reason = _pending(around)
+    message = f"{progress}; {reason.message}" if reason.message else progress
+    return Health(Condition.PROGRESSING, message, blocked=reason.blocked)
+
+
+def _late(around: Surroundings, message: str) -> Health:
+    """Kubernetes' deadline passed: the cause is what the pods show, not that the time is over."""
+    reason = _pending(around).message or message
+    return _failing(around) or _failed(around.pods, f"it is not ready within its deadline: {reason}")
+
+
+def _steady(around: Surroundings) -> Health:
+    """Ready, unless a container is only ready until its next crash."""
+    return _failing(around) or _READY
+
+
+def _failing(around: Surroundings) -> Health | None:
+    problem = find_failure(around.pods, around.events, around.now)
+    if problem is None:
+        return None
+    return Health(Condition.FAILED, problem.message, problem.log, recovers_at=problem.recovers_at)
+
+
+def _pending(around: Surroundings) -> PendingReason:
+    return pending_reason([pod for pod in around.pods if not is_ready(pod)], around.events)
 
 
 def _failed(pods: Sequence[Object], message: str) -> Health:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.cluster.client.api import Collection, KubernetesApi
 from bot.cluster.client.kinds import EVENT, POD, Kind, kind_of
 from bot.cluster.health.events import admission_refusal, newest_first, related_events
-from bot.cluster.health.health import ASSESSORS, Health, assess, pods_of
+from bot.cluster.health.health import ASSESSORS, Health, Surroundings, assess, pods_of
 from bot.cluster.names import ENVIRONMENT, RELEASE, TEMPLATE
+from bot.cluster.pod_events import is_relevant
 from bot.cluster.pod_failures import ContainerLog
 from bot.cluster.pod_templates import containers, pod_template
 from bot.model.errors import Rejected, Unavailable
@@ -39,9 +42,13 @@ class KubernetesHealth:
         listed = assessed | ({POD} if any(kind.name in _RUNNING for kind in assessed) else set())
         live = await _lists(self._api, namespace, sorted(listed, key=lambda kind: kind.name))
         pods = list(live.get("Pod", {}).values())
-        healths = [assess(manifest, _live(live, manifest), pods) for manifest in objects]
-        unfinished = any(health.condition is not Condition.READY for health in healths)
-        events = await _warnings(self._api, namespace) if unfinished else []
+        around = Surroundings(pods, now=datetime.now(UTC))
+        healths = [assess(manifest, _live(live, manifest), around) for manifest in objects]
+        events: Sequence[Object] = ()
+        if any(health.condition is not Condition.READY for health in healths):
+            events = await _problems(self._api, namespace)
+            around = replace(around, events=events)
+            healths = [assess(manifest, _live(live, manifest), around) for manifest in objects]
         return await asyncio.gather(
             *(
                 _state(
@@ -145,7 +152,15 @@ async def _state(
     detail = events if health.condition is not Condition.READY else ""
     if health.condition is Condition.FAILED and health.log is not None:
         detail = await _log(api, namespace, health.log) or events
-    return ObjectState(manifest["kind"], name, health.condition, printable(health.message), printable(detail))
+    return ObjectState(
+        manifest["kind"],
+        name,
+        health.condition,
+        printable(health.message),
+        printable(detail),
+        health.blocked,
+        health.recovers_at,
+    )
 
 
 async def _log(api: KubernetesApi, namespace: str, source: ContainerLog) -> str:
@@ -160,10 +175,10 @@ async def _log(api: KubernetesApi, namespace: str, source: ContainerLog) -> str:
     return ""
 
 
-async def _warnings(api: KubernetesApi, namespace: str) -> list[Object]:
-    """Warning events, newest first; empty when they cannot be read, since they are optional detail."""
+async def _problems(api: KubernetesApi, namespace: str) -> list[Object]:
+    """Events about problems, newest first; empty when they cannot be read, since they are optional detail."""
     try:
-        events = await api.list(EVENT, namespace, fields="type=Warning")
+        events = await api.list(EVENT, namespace)
     except (Rejected, Unavailable):
         return []
-    return newest_first(events.items)
+    return newest_first([event for event in events.items if is_relevant(event)])

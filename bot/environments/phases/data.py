@@ -103,7 +103,7 @@ async def _migrate(context: ReconcileContext, record: DataRecord) -> tuple[DataR
         await context.report_progress()
     after, state = await _run_job(context, record, Wave.MIGRATIONS)
     if state.condition is Condition.PROGRESSING:
-        return after, _wait(context, JobWaiting(MIGRATIONS, state.message), state.detail)
+        return after, _wait_for_job(context, MIGRATIONS, state)
     if state.condition is Condition.FAILED:
         failure = JobFailed(MIGRATIONS, job.command, state.message)
         _update_check(context, CheckState.FAILED, failure, state.detail)
@@ -124,7 +124,7 @@ async def _seed(context: ReconcileContext, record: DataRecord) -> Outcome:
         return Done()
     after, state = await _run_job(context, record, Wave.SEED)
     if state.condition is Condition.PROGRESSING:
-        return _wait(context, JobWaiting("seed", state.message), state.detail)
+        return _wait_for_job(context, "seed", state)
     if state.condition is Condition.FAILED:
         older = _is_older_data(context, record)
         context.add_note(PlainReason.SEED_NOT_REPEATABLE if older else PlainReason.SEED_FIXABLE)
@@ -187,8 +187,14 @@ def _has_passed(context: ReconcileContext) -> bool:
     )
 
 
-def _wait(context: ReconcileContext, reason: EnvironmentReason, detail: str = "") -> Waiting:
+def _wait_for_job(context: ReconcileContext, name: str, state: ObjectState) -> Waiting:
+    return _wait(context, JobWaiting(name, state.message), state.detail, blocked=state.blocked)
+
+
+def _wait(
+    context: ReconcileContext, reason: EnvironmentReason, detail: str = "", *, blocked: bool = False
+) -> Waiting:
     """At least until the Jobs' own deadlines, whose failures are more precise."""
     jobs = (context.data_settings.migrate, context.data_settings.seed)
     extra = sum((job.timeout for job in jobs if job), timedelta())
-    return context.wait(Phase.DATA, reason, detail, extra=extra)
+    return context.wait(Phase.DATA, reason, detail, extra=extra, blocked=blocked)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome
 from bot.environments.reasons import ObjectFailed, ObjectWaiting
-from bot.environments.waiting import WATCHED
+from bot.environments.waiting import REPORT_BLOCKED_AFTER
 from bot.model.environment import Phase
 from bot.model.manifest import Condition, ObjectState, Wave
 
@@ -35,9 +35,11 @@ def outcome_of(context: ReconcileContext, phase: Phase, states: Sequence[ObjectS
     for state in states:
         if state.condition is Condition.FAILED:
             failure = ObjectFailed(state.kind, state.name, state.message)
-            return Failed(failure, final=True, detail=state.detail)
+            return Failed(failure, True, state.detail, state.recovers_at)
     for state in states:
         if state.condition is Condition.PROGRESSING:
             reason = ObjectWaiting(state.kind, state.name, state.message)
-            return context.wait(phase, reason, state.detail, pause=WATCHED)
+            return context.wait(
+                phase, reason, state.detail, shortest=REPORT_BLOCKED_AFTER, blocked=state.blocked
+            )
     return Done()

@@ -8,7 +8,7 @@ import pytest
 
 from bot.cluster.health.events import admission_refusal, newest_first, related_events
 from bot.cluster.health.fingerprint import Fingerprint, fingerprint, initial_fingerprint
-from bot.cluster.health.health import Health, assess
+from bot.cluster.health.health import Health, Surroundings, assess
 from bot.cluster.health.observe import printable
 from bot.cluster.pod_failures import ContainerLog
 from bot.model.manifest import Condition, Manifest, Wave
@@ -108,7 +108,7 @@ def condition(kind: str, status: str, reason: str = "", message: str = "") -> Ob
     ],
 )
 def test_deployment_is_ready_after_its_rollout(status: Object, expected: Condition, words: str):
-    health = assess(DEPLOYMENT, live(DEPLOYMENT, status), [])
+    health = assess(DEPLOYMENT, live(DEPLOYMENT, status), Surroundings())
     assert health.condition is expected
     assert words in health.message
 
@@ -123,18 +123,18 @@ def test_deployment_is_ready_after_its_rollout(status: Object, expected: Conditi
     ],
 )
 def test_stateful_set_is_ready_at_its_newest_revision(status: Object, expected: Condition):
-    assert assess(STATEFUL_SET, live(STATEFUL_SET, status), []).condition is expected
+    assert assess(STATEFUL_SET, live(STATEFUL_SET, status), Surroundings()).condition is expected
 
 
 def test_absent_or_terminating_object_is_progressing():
-    assert assess(DEPLOYMENT, None, []).condition is PROGRESSING
+    assert assess(DEPLOYMENT, None, Surroundings()).condition is PROGRESSING
     leaving = live(DEPLOYMENT, rolled())
     leaving["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
-    assert assess(DEPLOYMENT, leaving, []).condition is PROGRESSING
+    assert assess(DEPLOYMENT, leaving, Surroundings()).condition is PROGRESSING
 
 
 def test_kind_without_status_is_ready_at_once():
-    assert assess(service(), None, []).condition is READY
+    assert assess(service(), None, Surroundings()).condition is READY
 
 
 CRASHED = {"exitCode": 1, "reason": "Error"}
@@ -176,7 +176,7 @@ def test_failing_pods_fail_at_once_with_their_reason(
     status: Object, words: str, suspect: ContainerLog | None
 ):
     progressing = live(DEPLOYMENT, rolled(updatedReplicas=1))
-    health = assess(DEPLOYMENT, progressing, [pod(DEPLOYMENT, status)])
+    health = assess(DEPLOYMENT, progressing, Surroundings([pod(DEPLOYMENT, status)]))
     assert (health.condition, health.log) == (FAILED, suspect)
     assert words in health.message
 
@@ -190,7 +190,9 @@ def test_failing_pods_fail_at_once_with_their_reason(
     ],
 )
 def test_first_restart_is_not_a_failure(status: Object, words: str):
-    health = assess(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, status)])
+    health = assess(
+        DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), Surroundings([pod(DEPLOYMENT, status)])
+    )
     assert health.condition is PROGRESSING
     assert words in health.message
 
@@ -198,7 +200,9 @@ def test_first_restart_is_not_a_failure(status: Object, words: str):
 def test_unschedulable_pod_is_progressing_with_reason():
     placed = condition("PodScheduled", "False", "Unschedulable", "0/3 nodes: Insufficient cpu.")
     health = assess(
-        DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [pod(DEPLOYMENT, conditions=[placed])]
+        DEPLOYMENT,
+        live(DEPLOYMENT, rolled(updatedReplicas=1)),
+        Surroundings([pod(DEPLOYMENT, conditions=[placed])]),
     )
     assert health.condition is PROGRESSING
     assert "Insufficient cpu" in health.message
@@ -209,11 +213,14 @@ def test_crashes_of_the_previous_release_are_ignored():
     old = pod(
         before.waves[Wave.WORKLOADS][0], container(9, last=CRASHED, waiting={"reason": "CrashLoopBackOff"})
     )
-    assert assess(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), [old]).condition is PROGRESSING
+    assert (
+        assess(DEPLOYMENT, live(DEPLOYMENT, rolled(updatedReplicas=1)), Surroundings([old])).condition
+        is PROGRESSING
+    )
 
 
 def seed(status: Object, *pods: Object) -> Health:
-    return assess(SEED, live(SEED, status), pods)
+    return assess(SEED, live(SEED, status), Surroundings(pods))
 
 
 def test_job_health_follows_its_conditions():
@@ -267,7 +274,7 @@ ACCEPTED = condition("Accepted", "True")
     ],
 )
 def test_route_is_ready_when_our_gateway_accepts_it(status: Object, expected: Condition, words: str):
-    health = assess(ROUTE, live(ROUTE, status), [])
+    health = assess(ROUTE, live(ROUTE, status), Surroundings())
     assert health.condition is expected
     assert words in health.message
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -69,3 +70,26 @@ async def test_deferred_progress_shows_the_state_of_its_turn(harness: Harness) -
     harness.registry.digest, harness.github.busy_until = DIGEST, None
     await harness.again()
     assert _reported(harness) == [("pending", "")]
+
+
+@pytest.mark.parametrize("blocked", [True, False])
+async def test_what_blocks_a_rollout_is_reported_within_seconds(harness: Harness, blocked: bool) -> None:
+    harness.cluster.states = {"shop": replace(_ROLLING, message="Insufficient cpu", blocked=blocked)}
+    await harness.run()
+    assert [status.state for status in harness.github.reported] == [EnvironmentState.PENDING]
+    await harness.again()
+    shown = EnvironmentState.WAITING if blocked else EnvironmentState.PENDING
+    assert harness.github.reported[-1].state is shown
+
+
+async def test_failed_object_that_may_recover_is_read_again(harness: Harness) -> None:
+    recovers_at = harness.clock() + timedelta(seconds=70)
+    failed = replace(_ROLLING, condition=Condition.FAILED, message="crash-looping", recovers_at=recovers_at)
+    harness.cluster.states = {"shop": failed}
+    await harness.run()
+    harness.cluster.states = {}
+    await harness.again()
+    assert (await harness.status()).state is EnvironmentState.FAILED, "nothing is due yet"
+    harness.clock.advance(70)
+    await harness.again()
+    assert (await harness.status()).state is EnvironmentState.READY
