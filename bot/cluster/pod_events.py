@@ -32,7 +32,7 @@ def event_time(event: Object) -> str:
 
 
 def start_problem(pod: Object, events: Sequence[Object]) -> str:
-    """Why the pod's containers are not created: a volume or its network; "" when no event says so."""
+    """Why the pod's containers are not created: a volume or its network; "" without an event about it."""
     for event in _about(pod, events, _MOUNT | _SANDBOX):
         message = _stable(event)
         return message if event["reason"] in _MOUNT else f"its sandbox cannot be created: {message}"
@@ -73,7 +73,7 @@ def pull_problem(pod: Object, container: str, message: str, events: Sequence[Obj
 
 
 def claim_problem(pod: Object, events: Sequence[Object]) -> str:
-    """Why a claim of the pod is not bound; "" when no event says so."""
+    """Why a claim of the pod is not bound; "" without an event about it."""
     names = claims(pod)
     for event in events:
         involved = event.get("involvedObject") or {}

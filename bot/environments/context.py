@@ -34,7 +34,7 @@ from bot.environments.ports import (
 )
 from bot.environments.reasons import Describe, EnvironmentReason
 from bot.environments.secrets import InjectedSecrets
-from bot.environments.waiting import POLICIES, RETRY_REPORT
+from bot.environments.waiting import POLICIES
 from bot.model.environment import (
     Attempt,
     Decision,
@@ -46,7 +46,6 @@ from bot.model.environment import (
     StatusMessage,
     UserOverrides,
 )
-from bot.model.errors import Unavailable
 from bot.model.manifest import Bundle
 from bot.model.naming import host_label
 from bot.model.pull_request import PullRequest
@@ -311,49 +310,27 @@ class ReconcileContext:
         if self._decisions or self.environment != self._stored:
             await self.save(last=True)
 
-    async def report(self) -> None:
+    async def report(self, *, deferrable: bool = False) -> None:
         """Brings GitHub in line with the status. A stage's promotion does that: the next save wakes it.
 
-        Without effect for a pull request that was never read.
+        Without effect for a pull request that was never read. `deferrable`: see `progress`.
         """
         if not self.is_preview:
             self._reported = True
         elif self.attempt.pull_request is not None:
-            await self._report_preview(deferrable=False)
-
-    async def report_progress(self) -> datetime | None:
-        """Reports a state that will change soon, unless more important writes wait for GitHub's limits.
-
-        A deferred report holds up no phase: it remains due, and a later one shows the state of then.
-        Returns when to try again if it was deferred.
-        """
-        if not self.is_preview:
-            self._reported = True
-        elif self.attempt.pull_request is not None:
-            try:
-                await self._report_preview(deferrable=True)
-            except Unavailable as error:
-                self.mark_report_due()
-                return error.retry_at or self.ports.clock() + RETRY_REPORT
-        return None
-
-    async def report_if_due(self) -> datetime | None:
-        return await self.report_progress() if self.attempt.report_due else None
+            await self.ports.reporter.report(
+                self.environment,
+                self.pull_request,
+                self.status,
+                self.fence,
+                self._keep_receipt,
+                deferrable=deferrable,
+            )
+            self.mark_report_due(False)
 
     def mark_report_due(self, due: bool = True) -> None:
         if self.attempt.report_due is not due:
             self.update_attempt(replace(self.attempt, report_due=due))
-
-    async def _report_preview(self, *, deferrable: bool) -> None:
-        await self.ports.reporter.report(
-            self.environment,
-            self.pull_request,
-            self.status,
-            self.fence,
-            self._keep_receipt,
-            deferrable=deferrable,
-        )
-        self.mark_report_due(False)
 
     async def _keep_receipt(self, receipt: str) -> None:
         """Stored by the fence of the next write, and at the end of the run."""

@@ -21,6 +21,7 @@ from bot.environments.phases.probe import probe
 from bot.environments.phases.render import render
 from bot.environments.phases.route import route
 from bot.environments.phases.workloads import workloads
+from bot.environments.progress import report_if_due, report_progress
 from bot.environments.reasons import (
     Asleep,
     ChecksFailed,
@@ -117,7 +118,7 @@ class PhaseRunner:
             if phase is Phase.NAMESPACE and not await request_slot(context):
                 return None
             if phase is Phase.RENDER and phase not in context.status.phases:
-                await context.report_if_due()  # nothing has to be waited for any more
+                await report_if_due(context)  # the attempt no longer waits for GitHub or CI
             outcome = await self._run(context, phase, step)
             if isinstance(outcome, Waiting):
                 return await self._wait(context, phase, outcome)
@@ -200,11 +201,11 @@ class PhaseRunner:
         report_at = since + (REPORT_BLOCKED_AFTER if outcome.blocked else REPORT_AFTER)
         if phase is not Phase.ARTIFACT and now < report_at:
             again = min(outcome.check_again, report_at)
-            return min(again, await context.report_if_due() or again)
+            return min(again, await report_if_due(context) or again)
         if _differs(context.status, EnvironmentState.WAITING, cause):
             context.decide("waiting", outcome.reason)
         context.update_status(transitions.waiting(context.status, cause))
-        return min(outcome.check_again, await context.report_progress() or outcome.check_again)
+        return min(outcome.check_again, await report_progress(context) or outcome.check_again)
 
     def _remember(self, key: _RenderInputs, bundle: Bundle) -> None:
         self._bundles[key] = bundle

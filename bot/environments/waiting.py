@@ -18,7 +18,7 @@ VERIFY_AGAIN = timedelta(seconds=30)
 """The longest pause while a ready environment is unstable."""
 RETRY_OUTAGE = timedelta(minutes=1)
 RETRY_REPORT = timedelta(seconds=5)
-"""How soon a report is repeated when GitHub does not say when it accepts one."""
+"""How soon a report is repeated when GitHub names no time for it."""
 RETRY_CONFIGURATION = timedelta(minutes=5)
 """How soon a missing or invalid configuration is read again."""
 _RETRY_PULL_REQUEST = timedelta(minutes=10)

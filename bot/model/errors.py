@@ -25,7 +25,7 @@ class Unavailable(GreenroomError):
 
 
 class Deferred(Unavailable):
-    """A write waits for its turn, which is no failure. At `retry_at` it is planned again."""
+    """A write waits for its turn. This is not a failure: at `retry_at` it is planned again."""
 
 
 class Rejected(GreenroomError):

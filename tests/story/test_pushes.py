@@ -80,7 +80,7 @@ async def test_comments_of_pull_requests_opened_at_once_follow_their_previews(sm
 
 
 async def _lag(small: Scenario, number: int, sentences: list[str]) -> float:
-    """Seconds from the first answer to the comment that says so; collects the comment's first sentences."""
+    """Seconds from the first answer to the comment that shows it; collects the comment's first sentences."""
     answered: float | None = None
     deadline = time.monotonic() + 90
     while time.monotonic() < deadline:

@@ -11,6 +11,7 @@ from bot.config.fields import Check, HttpCheck, JobCheck
 from bot.environments.context import ReconcileContext
 from bot.environments.images import unexpected_image
 from bot.environments.outcome import Done, Outcome
+from bot.environments.progress import report_if_due
 from bot.environments.reasons import CheckFailed, ChecksRunning, HttpResult, PlainReason
 from bot.environments.waiting import WATCHED
 from bot.model.environment import CheckResult, CheckState, Phase
@@ -91,7 +92,7 @@ async def _run_job(context: ReconcileContext, title: str) -> CheckResult:
 async def _wait(context: ReconcileContext, pending: Sequence[Check], *, changed: bool) -> Outcome:
     if changed:
         context.mark_report_due()
-    deferred_until = await context.report_if_due()
+    deferred_until = await report_if_due(context)
     jobs = [check.job.timeout for check in context.section.checks if check.job]
     only_jobs = all(check.job is not None for check in pending)
     outcome = context.wait(

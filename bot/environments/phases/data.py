@@ -14,6 +14,7 @@ from bot.environments.context import ReconcileContext
 from bot.environments.outcome import Done, Failed, Outcome, Waiting
 from bot.environments.phases.namespace import GUARD_RAILS, SECRETS
 from bot.environments.phases.wave import apply, observe
+from bot.environments.progress import report_progress
 from bot.environments.reasons import (
     DeletingData,
     EnvironmentReason,
@@ -80,7 +81,7 @@ async def _report_reset(context: ReconcileContext, reason: PlainReason) -> None:
         context.decide("resetting", reason)
     _clear_steps(context)
     context.update_status(transitions.data_reset(context.status, cause, context.ports.clock()))
-    await context.report_progress()
+    await report_progress(context)
 
 
 def _clear_steps(context: ReconcileContext) -> None:
@@ -100,7 +101,7 @@ async def _migrate(context: ReconcileContext, record: DataRecord) -> tuple[DataR
         return record, Done()
     if not any(check.name == MIGRATIONS for check in context.status.checks):
         _update_check(context, CheckState.RUNNING)
-        await context.report_progress()
+        await report_progress(context)
     after, state = await _run_job(context, record, Wave.MIGRATIONS)
     if state.condition is Condition.PROGRESSING:
         return after, _wait_for_job(context, MIGRATIONS, state)

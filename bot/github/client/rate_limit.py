@@ -27,7 +27,7 @@ _LONGEST_CALL = 10.0
 _RETRY = timedelta(seconds=5)
 """How soon a write that was deferred for a slow call is tried again."""
 _UNUSED = 60.0
-"""Seconds after which a turn that nobody used expires."""
+"""Seconds after which an unused turn expires."""
 
 
 class RateLimits:

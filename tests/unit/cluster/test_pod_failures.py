@@ -237,7 +237,7 @@ REFUSED = event("Unhealthy", "Liveness probe failed: HTTP probe failed with stat
         ),
     ],
 )
-def test_end_of_a_container_is_told_with_its_cause(last: Object, events: list[Object], words: str) -> None:
+def test_end_of_a_container_names_its_cause(last: Object, events: list[Object], words: str) -> None:
     looping = web(container(2, last=last, waiting={"reason": "CrashLoopBackOff"}))
     assert health(looping, *events).message == (
         f'container "shop" is crash-looping: {words}, restarted 2 times'
@@ -253,7 +253,7 @@ def test_end_of_a_container_is_told_with_its_cause(last: Object, events: list[Ob
         pytest.param(30, 39, FAILED, id="hardly longer than before"),
         pytest.param(30, 41, READY, id="longer than before"),
         pytest.param(2, 13, READY, id="crashed while it waited for its database"),
-        pytest.param(900, 1, READY, id="a crash after a long run is no loop"),
+        pytest.param(900, 1, READY, id="a crash after a long run"),
     ],
 )
 def test_ready_container_recovers_when_it_runs_longer_than_before(

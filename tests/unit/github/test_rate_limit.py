@@ -75,7 +75,7 @@ async def test_begun_report_is_completed_without_another_turn() -> None:
     assert await _deferred_until(pacer, "other"), "what it sends counts"
 
 
-async def test_turn_that_nobody_uses_expires() -> None:
+async def test_unused_turn_expires() -> None:
     now = 0.0
     pacer = WritePacer(_now, monotonic=lambda: now)
     for _ in range(40):
