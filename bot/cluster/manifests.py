@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bot.cluster.node import shortened
 from bot.config.documents import Document, DocumentError, Path, json_document, line_of, yaml_documents
-from bot.model.commit_files import broken_links
+from bot.config.patterns import any_path_matcher
+from bot.model.commit_files import broken_links, is_inside
 from bot.model.errors import ManifestRefused
 
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -21,6 +23,11 @@ MAX_FILES = 500
 MAX_OBJECTS = 300
 _MAX_LIST_DEPTH = 3
 _LONGEST_PROBLEM = 700
+_COMPOSE = re.compile(r"(docker-)?compose([.-][\w.-]+)?\.ya?ml")
+_KUSTOMIZATIONS = ("kustomization.yaml", "kustomization.yml")
+_OBJECT_FIELDS = frozenset(("apiVersion", "kind", "metadata", "spec"))
+"""A document with none of these fields does not describe an object; with some of them it has a mistake."""
+_NO_OBJECT = "it is not a Kubernetes object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,8 @@ class Source:
     lines: Mapping[Path, int]
     made_by: str = ""
     """The tool that generated the object from the file; "" for plain manifests."""
+    skipped: str = ""
+    """Why a file beside the manifests is not one of them; then the object is empty."""
 
     def where(self, path: Path = ()) -> str:
         """File and line of a field for messages."""
@@ -42,12 +51,20 @@ class Source:
         return line_of(self.lines, path)
 
 
-def read(files: Mapping[str, bytes], directory: str) -> tuple[Source, ...]:
-    """All objects of the manifest files below `directory`, in the order of their paths.
+def read(files: Mapping[str, bytes], paths: Sequence[str]) -> tuple[Source, ...]:
+    """All objects of the manifest files in folders, files and patterns, in the order of their paths.
 
-    Raises ManifestRefused with file and line for invalid objects and above the limits.
+    Files of a folder that belong to other tools are skipped. Raises ManifestRefused with file and line for
+    invalid objects and above the limits.
     """
-    return objects((path, files[path]) for path in _select(files, directory))
+    selected = _select(files, paths)
+    skipped = {path: reason for path in selected if (reason := _other_tool(path, selected))}
+    others = (_skipped(path, reason) for path, reason in skipped.items())
+    return (*others, *objects((path, files[path]) for path in selected if path not in skipped))
+
+
+def _skipped(file: str, reason: str) -> Source:
+    return Source(file, {"apiVersion": "", "kind": ""}, {}, skipped=reason)
 
 
 def objects(texts: Iterable[tuple[str, bytes]]) -> tuple[Source, ...]:
@@ -57,7 +74,11 @@ def objects(texts: Iterable[tuple[str, bytes]]) -> tuple[Source, ...]:
     for path, text in texts:
         for document in documents(path, text, nodes):
             nodes = document.nodes
-            sources += _objects(Source(path, document.value, document.lines), _MAX_LIST_DEPTH)
+            source = Source(path, document.value, document.lines)
+            if isinstance(document.value, dict) and not document.value.keys() & _OBJECT_FIELDS:
+                sources.append(_skipped(path, _NO_OBJECT))
+            else:
+                sources += _objects(source, _MAX_LIST_DEPTH)
             if len(sources) > MAX_OBJECTS:
                 raise ManifestRefused(
                     f"{path}: the manifests have more than {MAX_OBJECTS} objects, which is the limit."
@@ -84,22 +105,46 @@ def documents(file: str, content: bytes, nodes: int) -> Iterator[Document]:
         raise ManifestRefused(f"{where}: {shortened(str(error), _LONGEST_PROBLEM)}.") from None
 
 
-def _select(files: Mapping[str, bytes], directory: str) -> list[str]:
-    folder = "/".join(part for part in directory.split("/") if part not in ("", "."))
-    prefix = f"{folder}/" if folder else ""
-    paths = sorted(path for path in files if path.startswith(prefix) and path.endswith(SUFFIXES))
-    if not folder:
-        # With manifests at the root, hidden files are configuration, not manifests.
-        paths = [path for path in paths if not path.startswith(".")]
-    paths += broken_links(files, folder)  # reading them raises
-    where = f"`{folder}/`" if folder else "the repository's root"
-    if not paths:
-        raise ManifestRefused(f"No manifests (*.yaml, *.yml or *.json) in {where} of this commit.")
-    if len(paths) > MAX_FILES:
+def _select(files: Mapping[str, bytes], paths: Sequence[str]) -> list[str]:
+    selected = sorted({file for path in paths for file in _files_of(files, path)})
+    where = " and ".join(f"`{path}`" if path else "the repository's root" for path in paths)
+    if len(selected) > MAX_FILES:
         raise ManifestRefused(f"More than {MAX_FILES} manifest files in {where}.")
-    if sum(len(files[path]) for path in paths) > MAX_TEXT:
+    if sum(len(files[path]) for path in selected) > MAX_TEXT:
         raise ManifestRefused(f"The manifests in {where} are larger than 4 MiB in total.")
-    return paths
+    return selected
+
+
+def _files_of(files: Mapping[str, bytes], path: str) -> list[str]:
+    """The manifest files of a folder, of a pattern, or the file itself."""
+    path = "/".join(part for part in path.split("/") if part not in ("", "."))
+    if path in files:
+        return [path]
+    matches = any_path_matcher((path,)).fullmatch
+    selected = [
+        file for file in files if file.endswith(SUFFIXES) and (is_inside(file, path) or matches(file))
+    ]
+    if not path:
+        # With manifests at the root, hidden files are configuration, not manifests.
+        selected = [file for file in selected if not file.startswith(".")]
+    selected += broken_links(files, path)  # reading them raises
+    if not selected:
+        where = f"`{path}`" if path else "the repository's root"
+        raise ManifestRefused(f"No manifests (*.yaml, *.yml or *.json) in {where} of this commit.")
+    return selected
+
+
+def _other_tool(path: str, selected: Collection[str]) -> str:
+    """Why a file is not a manifest, by its name and place; "" for a manifest."""
+    folder, _, name = path.rpartition("/")
+    if _COMPOSE.fullmatch(name):
+        return "it is a Compose file"
+    if name in _KUSTOMIZATIONS:
+        return "`manifests.plain` does not run Kustomize; use `manifests.kustomize` to apply it"
+    parents = [folder, *(folder[:end] for end, letter in enumerate(folder) if letter == "/")]
+    if any(f"{parent}/Chart.yaml".removeprefix("/") in selected for parent in parents):
+        return "`manifests.plain` does not run Helm; use `manifests.helm` to install the chart"
+    return ""
 
 
 def _objects(source: Source, depth: int) -> Iterator[Source]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from bot.config.fields import (
     Duration,
@@ -20,23 +20,21 @@ from bot.config.fields import (
 )
 from bot.config.stages import Demo, Stage, StageName
 from bot.model.environment import EnvironmentKey, EnvironmentKind
-from bot.model.image_reference import split_reference
+from bot.model.image_reference import repository_key, split_reference
 from bot.model.manifest import Tool
 
 MIGRATIONS = "migrations"
 """The name of the check that reports `data.migrate`."""
 
 
+_IMAGE = r"[a-z0-9][a-zA-Z0-9.:_/-]*"
+_EXPECTED_IMAGE = "expected an image with registry and path, such as ghcr.io/acme/shop"
+
+
 class ImageSource(Strict):
     """Where CI pushes an image; may be written as `REPOSITORY[:TAG]`."""
 
-    repository: Annotated[
-        str,
-        matching(
-            r"[a-z0-9][a-zA-Z0-9.:_/-]*",
-            "expected an image with registry and path, such as ghcr.io/acme/shop",
-        ),
-    ]
+    repository: Annotated[str, matching(_IMAGE, _EXPECTED_IMAGE)]
     tag: Annotated[
         str,
         matching(
@@ -44,6 +42,8 @@ class ImageSource(Strict):
             "a tag may contain {sha}, letters, digits, dots, dashes and underscores",
         ),
     ] = "{sha}"
+    name: Annotated[str, matching(_IMAGE, _EXPECTED_IMAGE)] | None = None
+    """The image in the manifests, if it differs from the repository to which CI pushes."""
 
     @model_validator(mode="before")
     @classmethod
@@ -69,16 +69,34 @@ class Chart(Strict):
     values: tuple[RelativePath, ...] = Field(default=(), max_length=20)
 
 
+KindPattern = Annotated[
+    str,
+    matching(
+        r"[A-Za-z0-9*][A-Za-z0-9.*-]*(/[A-Za-z0-9*]+)?",
+        "expected a kind, with its API group if needed, such as ServiceMonitor or `*.istio.io/*`",
+    ),
+]
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
 class Manifests(Strict):
     """Exactly one of `plain`, `kustomize` and `helm`."""
 
-    plain: RelativePath | None = None
+    plain: Annotated[
+        tuple[RelativePath, ...] | None, BeforeValidator(_listed), Field(min_length=1, max_length=20)
+    ] = None
+    """Folders, files and patterns; may be written as one text."""
     kustomize: RelativePath | None = None
     helm: Chart | None = None
+    ignore: tuple[KindPattern, ...] = Field(default=(), max_length=50)
+    """Kinds that are left out, such as `ServiceMonitor` or `*.istio.io/*`."""
 
     @model_validator(mode="after")
     def _exactly_one_tool(self) -> Manifests:
-        if len(self.model_fields_set) != 1 or all(getattr(self, name) is None for name in Tool):
+        if len(self.model_fields_set - {"ignore"}) != 1 or all(getattr(self, name) is None for name in Tool):
             raise ValueError(
                 "expected exactly one of `plain: DIR`, `kustomize: DIR` and `helm: {chart: DIR}`"
             )
@@ -90,10 +108,10 @@ class Manifests(Strict):
 
     @property
     def directory(self) -> str:
-        """The directory of the plain manifests, the kustomization or the chart."""
+        """The directory of the kustomization or the chart; "" for plain manifests."""
         if self.helm is not None:
             return self.helm.chart
-        return self.plain or self.kustomize or ""
+        return self.kustomize or ""
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -182,6 +200,15 @@ class Configuration(Strict):
             return data
         seed = data.seed if self.stages_and_demos[environment.name].seeded else None
         return data.model_copy(update={"on_push": OnPush.KEEP, "seed": seed})
+
+    @model_validator(mode="after")
+    def _distinct_image_names(self) -> Configuration:
+        names: dict[str, str] = {}
+        for image, source in self.images.items():
+            other = names.setdefault(repository_key(source.name or source.repository), image)
+            if other != image:
+                raise ValueError(f"the images {other!r} and {image!r} have the same name in the manifests")
+        return self
 
     @model_validator(mode="after")
     def _reserved_check_name(self) -> Configuration:

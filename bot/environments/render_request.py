@@ -77,6 +77,11 @@ def manifests_request(configuration: Configuration, **fields: Unpack[RequestFiel
         tool=manifests.tool,
         directory=manifests.directory,
         values=manifests.values,
+        paths=manifests.plain or (),
+        ignored_kinds=manifests.ignore,
+        image_names={
+            image: source.name for image, source in configuration.images.items() if source.name is not None
+        },
         backend=None,
         host="",
         job_images=configuration.job_images,
@@ -88,7 +93,8 @@ def needed_folders(configuration: Configuration) -> frozenset[str]:
     """The files and folders of a commit that the configuration names."""
     manifests, data = configuration.manifests, configuration.data
     patterns = data.seed.files if data is not None and data.seed is not None else ()
-    return frozenset((manifests.directory, *manifests.values, *map(_folder_of, patterns)))
+    paths = manifests.plain or (manifests.directory,)
+    return frozenset((*map(_folder_of, paths), *manifests.values, *map(_folder_of, patterns)))
 
 
 def _folder_of(pattern: str) -> str:

@@ -60,11 +60,17 @@ class RenderRequest:
     files: Mapping[str, bytes]
     """The commit's files by path from the repository's root."""
     directory: str
-    """The directory of plain manifests, kustomization or chart, from the root."""
+    """The directory of the kustomization or the chart, from the root; "" for plain manifests."""
     backend: Backend | None
     host: str
     """The environment's host without port; "" without a route."""
     tool: Tool = Tool.PLAIN
+    paths: tuple[str, ...] = ()
+    """Folders, files and patterns of plain manifests."""
+    ignored_kinds: tuple[str, ...] = ()
+    """Patterns of kinds that are left out."""
+    image_names: Mapping[str, str] = field(default_factory=dict)
+    """Images in the manifests that differ from the image's repository, by the image's name."""
     values: tuple[str, ...] = ()
     """Paths of Helm's values files from the root; later files override earlier ones."""
     config: Mapping[str, str] = field(default_factory=dict)

@@ -133,7 +133,8 @@ async def _objects(scenario: MeasuredScenario, which: int, folder: Path) -> Path
         commit="0" * 40,
         images={"hello": Image(f"{scenario.world.registry.host}/{repository}", digest)},
         files=files,
-        directory="deploy",
+        directory="",
+        paths=("deploy",),
         backend=Backend("hello", 80),
         host=_KUBECTL_HOST,
     )

@@ -182,7 +182,7 @@ _NETWORK: Mapping[str, Fields] = {
         allocateLoadBalancerNodePorts=_INSIDE,
         clusterIP=_CLUSTER_IP,
         clusterIPs=_CLUSTER_IP,
-        externalIPs=refuse("a Service must not claim an address; remove this field", unless=([],)),
+        externalIPs=remove("a Service must not claim an address", unless=([],)),
         externalName=Fixed(
             refuse("a Service must not be an alias for an external name; remove this field", unless=("",))
         ),

@@ -45,7 +45,8 @@ def kind_finding(manifest: Node) -> Finding | None:
         return manifest["apiVersion"].finding(f"use `{kind.api_version}` for a {name}")
     if name in _CLUSTER_SCOPED:
         return manifest["kind"].finding(
-            f"a {name} affects the whole cluster; an environment contains namespaced objects only"
+            f"a {name} affects the whole cluster, and an environment contains namespaced objects only; "
+            f"remove it, or add `{name}` to `manifests.ignore`"
         )
     if api_version.startswith("kustomize."):
         return manifest["kind"].finding("`manifests.plain` does not run Kustomize; use `manifests.kustomize`")
@@ -54,7 +55,9 @@ def kind_finding(manifest: Node) -> Finding | None:
             "Gateway API objects are not allowed; Greenroom creates the environment's route"
         )
     allowed = ", ".join(sorted(_KINDS))
-    return manifest["kind"].finding(f"objects of this kind are not allowed; allowed kinds: {allowed}")
+    return manifest["kind"].finding(
+        f"objects of this kind are not allowed; allowed: {allowed}; `manifests.ignore` leaves others out"
+    )
 
 
 def name_findings(manifest: Node) -> Iterator[Finding]:

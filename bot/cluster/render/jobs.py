@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bot.cluster.names import COMMIT, JOB, MIGRATIONS, OWN_NAME, REFRESH, RESETS, SEED, SERIAL
 from bot.cluster.pod_templates import containers, pod_template
 from bot.cluster.policy import ClusterPolicy
 from bot.cluster.render.seed_files import mount
-from bot.cluster.render.transforms.images import images_by_repository, pin_image
+from bot.cluster.render.transforms.images import images_by_name, pin_image
 from bot.model.manifest import JobRequest, Manifest, RenderRequest
-from bot.model.release import Image
 
 Object = dict[str, Any]
 
@@ -71,21 +70,21 @@ def _job(name: str, label: str, retries: int, job: JobRequest, template: Object)
     }
 
 
-def job_image(image: str, images: Mapping[str, Image]) -> str:
+def job_image(image: str, request: RenderRequest) -> str:
     """The image of a Job, which is the name of an image of the release or a reference."""
-    release_image = images.get(image)
-    return release_image.reference if release_image else pin_image(image, images_by_repository(images))
+    release_image = request.images.get(image)
+    return release_image.reference if release_image else pin_image(image, images_by_name(request))
 
 
 def _template(job: JobRequest, request: RenderRequest, manifests: Sequence[Manifest]) -> Object:
-    by_repository = images_by_repository(request.images)
-    image = job_image(job.image, request.images)
+    by_name = images_by_name(request)
+    image = job_image(job.image, request)
     pod: Object = {"restartPolicy": "Never", "activeDeadlineSeconds": job.timeout_seconds}
     container: Object = {"name": "job", "image": image, "command": list(job.command)}
     for manifest in manifests:
         template = pod_template(manifest)
         for other in containers(template) if template is not None else ():
-            if pin_image(other["image"], by_repository) == image:
+            if pin_image(other["image"], by_name) == image:
                 _copy_settings(pod, container, template["spec"], other)
                 return {"spec": {**pod, "containers": [container]}}
     return {"spec": {**pod, "containers": [container]}}

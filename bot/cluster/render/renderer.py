@@ -157,7 +157,7 @@ def manifests_digest(sources: Sequence[Source]) -> str:
 
     Routes do not count, since the environment's route replaces them.
     """
-    kept = (source.manifest for source in sources if not is_route(source))
+    kept = (source.manifest for source in sources if not is_route(source) and not source.skipped)
     return f"sha256:{digest(sorted(json.dumps(manifest, sort_keys=True) for manifest in kept))}"
 
 

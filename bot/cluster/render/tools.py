@@ -42,7 +42,7 @@ class Tools:
             return await self._kustomize(request)
         if request.tool is Tool.HELM:
             return await self._helm(request)
-        return await asyncio.to_thread(read, request.files, request.directory)
+        return await asyncio.to_thread(read, request.files, request.paths)
 
     async def version(self, tool: Tool) -> str:
         """The tool's version. Raises ToolMissing, or ManifestRefused when the tool fails."""

@@ -18,7 +18,7 @@ BASELINE = ClusterPolicy(POLICY.gateway_namespace, POLICY.gateway_name, POLICY.d
 
 
 def guard(*manifests: object, policy: ClusterPolicy = POLICY) -> Guarded:
-    return check(read(files(*manifests), "deploy"), NAMESPACE, policy)
+    return check(read(files(*manifests), ["deploy"]), NAMESPACE, policy)
 
 
 def refusal(*manifests: object, policy: ClusterPolicy = POLICY) -> str:

@@ -80,7 +80,8 @@ def request(*manifests: object, **changes: Any) -> RenderRequest:
         "commit": "c" * 40,
         "images": {"shop": SHOP},
         "files": files(*(manifests or (deployment(), service()))),
-        "directory": "deploy",
+        "directory": "",
+        "paths": ("deploy",),
         "backend": Backend("shop", 80),
         "host": "pr-7-shop.preview.example.com",
         **changes,
@@ -96,4 +97,4 @@ def job(
 
 def render(request_: RenderRequest, policy: ClusterPolicy = POLICY) -> Bundle:
     """The bundle of a request with plain manifests."""
-    return rendering.render(request_, read(request_.files, request_.directory), policy)
+    return rendering.render(request_, read(request_.files, request_.paths), policy)

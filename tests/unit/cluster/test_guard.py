@@ -172,7 +172,6 @@ def test_guard_accepts_local_names_and_values_that_mention_greenroom():
         {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"hostNetwork": True}},
         {"apiVersion": "v1", "kind": "List", "items": [put(deployment(), f"{POD}.hostNetwork", True)]},
         service(type="ExternalName", externalName="metadata.google.internal"),
-        service(externalIPs=["1.2.3.4"]),
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "empty"}},
         {
             "apiVersion": "v1",
@@ -316,7 +315,7 @@ def test_refusal_names_the_line_of_the_field():
     )
     source = {"deploy/shop.yaml": f"# shop\n{text}".encode()}
     with pytest.raises(ManifestRefused) as caught:
-        check(read(source, "deploy"), NAMESPACE, POLICY)
+        check(read(source, ["deploy"]), NAMESPACE, POLICY)
     line = int(str(caught.value).split(":")[1].partition(",")[0])
     assert "privileged: true" in source["deploy/shop.yaml"].decode().splitlines()[line - 1]
     assert str(caught.value).endswith(

@@ -19,13 +19,13 @@ from tests.unit.cluster.manifests import config_map, deployment, service
 
 
 def read_one(text: str, path: str = "deploy/a.yaml") -> dict[str, object]:
-    [source] = read({path: text.encode()}, "deploy")
+    [source] = read({path: text.encode()}, ["deploy"])
     return source.manifest
 
 
 def refused(text: str, path: str = "deploy/a.yaml") -> str:
     with pytest.raises(ManifestRefused) as caught:
-        read({path: text.encode()}, "deploy")
+        read({path: text.encode()}, ["deploy"])
     return str(caught.value)
 
 
@@ -42,7 +42,7 @@ def test_read_returns_documents_in_the_order_of_paths():
             "deploy/README.md": b"no manifest",
             "other/d.yaml": b"apiVersion: v1\nkind: D\n",
         },
-        "./deploy/",
+        ["./deploy/"],
     )
     assert [(source.file, source.manifest["kind"], source.line()) for source in sources] == [
         ("deploy/a/deep.yml", "A", 2),
@@ -59,14 +59,14 @@ def test_read_ignores_hidden_files_at_the_root():
             ".github/workflows/ci.yaml": b"on: push",
             "shop.yaml": b"apiVersion: v1\nkind: S",
         },
-        "",
+        [""],
     )
     assert [source.file for source in sources] == ["shop.yaml"]
 
 
 def test_read_without_manifests_names_the_directory():
-    with pytest.raises(ManifestRefused, match=r"No manifests.*`k8s/`"):
-        read({"deploy/a.yaml": b""}, "k8s")
+    with pytest.raises(ManifestRefused, match=r"No manifests.*`k8s`"):
+        read({"deploy/a.yaml": b""}, ["k8s"])
 
 
 def test_list_items_keep_their_lines():
@@ -82,7 +82,7 @@ items:
   - apiVersion: v1
     kind: Secret
 """
-    sources = read({"deploy/a.yaml": text.encode()}, "deploy")
+    sources = read({"deploy/a.yaml": text.encode()}, ["deploy"])
     assert [(source.manifest["kind"], source.line()) for source in sources] == [
         ("ConfigMap", 7),
         ("Secret", 10),
@@ -223,7 +223,7 @@ def test_invalid_json_is_refused(text: str, message: str):
 
 def test_other_encodings_are_refused():
     with pytest.raises(ManifestRefused, match="not UTF-8"):
-        read({"deploy/a.yaml": "kind: Ä".encode("latin-1")}, "deploy")
+        read({"deploy/a.yaml": "kind: Ä".encode("latin-1")}, ["deploy"])
 
 
 def _laughs() -> str:
@@ -268,7 +268,7 @@ def test_expansion_bombs_are_refused_quickly(text: str):
 def test_any_bytes_are_parsed_or_refused(content: bytes):
     for path in ("deploy/a.yaml", "deploy/a.json"):
         with contextlib.suppress(ManifestRefused):
-            read({path: content}, "deploy")
+            read({path: content}, ["deploy"])
 
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=20)
@@ -290,7 +290,7 @@ def test_dumped_yaml_is_parsed_to_the_same_values(value: object):
 def test_real_manifests_parse_as_with_pyyaml():
     manifests = [deployment(), service(), config_map(A="1")]
     text = yaml.safe_dump_all(manifests)
-    assert [source.manifest for source in read({"deploy/a.yaml": text.encode()}, "deploy")] == manifests
+    assert [source.manifest for source in read({"deploy/a.yaml": text.encode()}, ["deploy"])] == manifests
 
 
 @pytest.mark.parametrize(
@@ -310,11 +310,11 @@ def test_json_values_outside_of_kubernetes_types_are_refused_with_their_line(
 ) -> None:
     text = f'{{"apiVersion": "v1",\n"kind": "ConfigMap",\n"data":\n{value}}}'
     with pytest.raises(ManifestRefused, match=problem) as caught:
-        read({"deploy/a.json": text.encode()}, "deploy")
+        read({"deploy/a.json": text.encode()}, ["deploy"])
     assert str(caught.value).startswith("deploy/a.json:4: ")
 
 
 def test_json_text_may_contain_surrogate_pairs_and_64_bits() -> None:
     text = r'{"apiVersion": "v1", "kind": "ConfigMap", "data": ["\ud83d\ude00", 18446744073709551615, 1e300]}'
-    (source,) = read({"deploy/a.json": text.encode()}, "deploy")
+    (source,) = read({"deploy/a.json": text.encode()}, ["deploy"])
     assert source.manifest["data"] == ["😀", 2**64 - 1, 1e300]

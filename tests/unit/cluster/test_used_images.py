@@ -45,7 +45,7 @@ def test_unused_image_names_the_images_of_the_manifests():
     assert refusal(deployment(), stateful_set()) == (
         ".greenroom.yml, images.worker: no container and no Job uses acme/worker. "
         "The images in the manifests are: ghcr.io/acme/shop:1.0, postgres:17. "
-        "Write the same name in both places."
+        "Write the same name in both places, or add `name` to the image."
     )
 
 

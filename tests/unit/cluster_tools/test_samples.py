@@ -20,7 +20,11 @@ pytestmark = [pytest.mark.tools, pytest.mark.usefixtures("real_tools")]
 async def rendered(files: Files) -> Bundle:
     manifests = parse_configuration(files[".greenroom.yml"].decode()).manifests
     request_ = request(
-        files=files, tool=manifests.tool, directory=manifests.directory, values=manifests.values
+        files=files,
+        tool=manifests.tool,
+        directory=manifests.directory,
+        values=manifests.values,
+        paths=manifests.plain or (),
     )
     return render(request_, await Tools().sources(request_), POLICY)
 

@@ -27,7 +27,7 @@ def test_minimal_configuration_has_defaults() -> None:
     configuration = parse_configuration(MINIMAL)
     assert configuration.images["shop"].repository == "ghcr.io/acme/shop"
     assert configuration.images["shop"].tag_for("abc") == "abc"
-    assert (configuration.manifests.tool, configuration.manifests.directory) == (Tool.PLAIN, "deploy")
+    assert (configuration.manifests.tool, configuration.manifests.plain) == (Tool.PLAIN, ("deploy",))
     assert configuration.preview.skip.bots
     assert not configuration.preview.skip.drafts
 
@@ -122,7 +122,7 @@ preview:
         ),
         (
             MINIMAL.replace("deploy/", "../secrets"),
-            "line 3, manifests.plain: expected a path inside the repository",
+            "line 3, manifests.plain.0: expected a path inside the repository",
         ),
         (
             MINIMAL.replace("plain", "kustomise"),

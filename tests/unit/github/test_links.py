@@ -48,7 +48,7 @@ def tree(files: Mapping[str, bytes], links: Mapping[str, str], limits: Limits = 
 def test_links_inside_the_repository_are_followed(links: dict[str, str], large: bool) -> None:
     rest = {f"assets/{number}": b"a" for number in range(60 * large)}
     files = tree({**rest, "common/extra.yaml": MANIFEST}, links)
-    [source] = read(files, "deploy")
+    [source] = read(files, ["deploy"])
     assert source.manifest["metadata"] == {"name": "a"}
     assert files.covers("assets/0") is not large
 
@@ -69,18 +69,18 @@ def test_links_inside_the_repository_are_followed(links: dict[str, str], large: 
 def test_other_links_are_refused(target: str, reason: str, name: str) -> None:
     files = tree({"deploy/a.yaml": MANIFEST}, {f"deploy/{name}": target.replace("NAME", name)})
     with pytest.raises(ManifestRefused, match=f"deploy/{name} is a symbolic link to .*, which {reason}"):
-        read(files, "deploy")
+        read(files, ["deploy"])
 
 
 def test_link_to_an_unusable_file_is_refused() -> None:
     files = tree({"big.yaml": b"x" * 101}, {"deploy/a.yaml": "../big.yaml"}, Limits(file=100))
     with pytest.raises(ManifestRefused, match=r"a link to|link to \.\./big\.yaml, which is larger than"):
-        read(files, "deploy")
+        read(files, ["deploy"])
 
 
 def test_link_in_another_folder_does_not_matter() -> None:
     files = tree({"deploy/a.yaml": MANIFEST}, {"tools/python": "/usr/bin/python3", "loop": "."})
-    assert len(read(files, "deploy")) == 1
+    assert len(read(files, ["deploy"])) == 1
 
 
 def test_links_that_multiply_files_are_limited() -> None:

@@ -99,7 +99,7 @@ def test_git_lfs_pointer_is_named() -> None:
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n"
     files = unpack(_archive(_file(f"{TOP}/deploy/a.yaml", pointer)))
     with pytest.raises(ManifestRefused, match=r"deploy/a\.yaml is a Git LFS pointer"):
-        read(files, "deploy")
+        read(files, ["deploy"])
 
 
 def test_gzip_bomb_is_rejected_while_unpacking() -> None:

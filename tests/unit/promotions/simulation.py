@@ -265,7 +265,7 @@ class Cluster(fakes.FakeCluster):
         deployment = {"kind": "Deployment", "metadata": {"name": "shop"}, "image": image.reference}
         made = Release(request.commit, request.images, str(request.config))
         digests = {Wave.WORKLOADS: image.digest}
-        of_commit = manifests_digest(read(request.files, request.directory))
+        of_commit = manifests_digest(read(request.files, request.paths))
         return Bundle(made, {Wave.WORKLOADS: (deployment,)}, digests=digests, manifests_digest=of_commit)
 
     async def comparable(self, request: RenderRequest) -> Comparable:

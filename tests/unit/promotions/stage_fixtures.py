@@ -89,7 +89,7 @@ stages:
 
 def release(commit: str = "a", *, fork: bool = False, origin: Origin = Origin.PREVIEW) -> PromotableRelease:
     images = {"shop": Image("ghcr.io/acme/shop", f"sha256:{commit * 64}"[:71])}
-    digest = manifests_digest(read(FILES, "deploy"))
+    digest = manifests_digest(read(FILES, ["deploy"]))
     return PromotableRelease(SHOP.id, commit * 40, images, digest, origin, 7, fork, NOW, commit * 40)
 
 

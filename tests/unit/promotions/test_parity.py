@@ -226,7 +226,7 @@ def test_differences_include_migrations_and_route() -> None:
 
 
 def test_comparison_raises_if_a_side_cannot_be_rendered() -> None:
-    with pytest.raises(Rejected, match=r"No manifests .* in `elsewhere/`"):
+    with pytest.raises(Rejected, match=r"No manifests .* in `elsewhere`"):
         compare(parity_input("staging", {}), parity_input("production", {}, manifests={"plain": "elsewhere"}))
 
 

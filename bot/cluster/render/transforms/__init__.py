@@ -14,19 +14,38 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.cluster.manifests import Source
 from bot.cluster.render.transforms.accounts import bind_accounts, withhold_accounts
 from bot.cluster.render.transforms.base import Context, Object, ObjectTransform, SourceTransform
 from bot.cluster.render.transforms.configuration import inject_configuration, mark_pods
+from bot.cluster.render.transforms.files import leave_out_files
 from bot.cluster.render.transforms.images import pin_images
+from bot.cluster.render.transforms.kinds import leave_out_ignored, leave_out_unneeded
+from bot.cluster.render.transforms.namespaces import (
+    leave_out_namespaces,
+    move_objects,
+    rewrite_service_names,
+)
 from bot.cluster.render.transforms.routes import leave_out_routes
 from bot.cluster.render.transforms.security import confine_pods
+from bot.cluster.render.transforms.versions import name_objects, update_versions
 from bot.cluster.render.transforms.workloads import label_claims, name_jobs
 from bot.model.manifest import Manifest
 from bot.model.notes import Note
 
-SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (leave_out_routes,)
+SOURCE_TRANSFORMS: tuple[SourceTransform, ...] = (
+    leave_out_files,
+    leave_out_ignored,
+    leave_out_routes,
+    leave_out_unneeded,
+    leave_out_namespaces,
+    update_versions,
+    name_objects,
+    rewrite_service_names,
+    move_objects,
+)
 """Applied to the objects of the repository before the guard."""
 OBJECT_TRANSFORMS: tuple[ObjectTransform, ...] = (
     withhold_accounts,
@@ -43,7 +62,8 @@ OBJECT_TRANSFORMS: tuple[ObjectTransform, ...] = (
 
 def transform_sources(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
     """The objects for the guard, with the notes of all source transforms."""
-    remaining, notes = list(sources), list[Note]()
+    remaining = [replace(source, manifest=_copy(source.manifest)) for source in sources]
+    notes = list[Note]()
     for transform in SOURCE_TRANSFORMS:
         remaining, added = transform(remaining, context)
         notes += added
@@ -52,9 +72,14 @@ def transform_sources(sources: Sequence[Source], context: Context) -> tuple[list
 
 def transform_objects(manifests: Sequence[Manifest], context: Context) -> tuple[list[Object], list[Note]]:
     """The environment's objects for guarded manifests, without labels and annotations of ownership."""
-    # The copy has no values shared by YAML aliases.
-    objects, notes = [json.loads(json.dumps(manifest)) for manifest in manifests], list[Note]()
+    objects, notes = [_copy(manifest) for manifest in manifests], list[Note]()
     for transform in OBJECT_TRANSFORMS:
         objects, added = transform(objects, context)
         notes += added
     return objects, notes
+
+
+def _copy(manifest: Manifest) -> Object:
+    """A deep copy without values shared by YAML aliases."""
+    copy: Object = json.loads(json.dumps(manifest))
+    return copy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from bot.cluster.manifests import Source
@@ -23,7 +23,8 @@ class Context:
 
 
 SourceTransform = Callable[[Sequence[Source], Context], tuple[list[Source], list[Note]]]
-"""Runs before the guard, on objects whose shape is unknown: read them with `mapping` and `items`."""
+"""Runs before the guard, on objects whose shape is unknown: read them with `mapping` and `items`.
+It may change them."""
 ObjectTransform = Callable[[Sequence[Object], Context], tuple[list[Object], list[Note]]]
 """Runs after the guard, on objects with the shape that Kubernetes requires, which it may change."""
 
@@ -47,13 +48,15 @@ def created(parent: Object, key: str) -> Object:
     return value
 
 
+def text(value: Any) -> str:
+    """The string; "" when it is absent or has another type."""
+    return value if isinstance(value, str) else ""
+
+
+def name_of(source: Source) -> str:
+    return text(mapping(source.manifest, "metadata").get("name"))
+
+
 def subject(source: Source) -> str:
     """Kind and name of an unguarded object for notes."""
-    metadata = mapping(source.manifest, "metadata")
-    name = metadata.get("name") or metadata.get("generateName")
-    return f"{source.manifest['kind']}/{name if isinstance(name, str) else '(unnamed)'}"
-
-
-def changed(source: Source, manifest: Object) -> Source:
-    """The source with another object; lines still lead to the fields that both have."""
-    return replace(source, manifest=manifest)
+    return f"{source.manifest['kind']}/{name_of(source) or '(unnamed)'}"

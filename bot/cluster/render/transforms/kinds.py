@@ -1,0 +1,95 @@
+"""Kinds that an environment does not need: those that the repository names, and well-known ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from bot.cluster.manifests import Source
+from bot.cluster.render.transforms.base import Context, subject
+from bot.model.notes import Effect, Note
+
+_IGNORED = "`manifests.ignore` names this kind"
+_MONITORING = "an environment has no monitoring of its own"
+_CERTIFICATES = "the gateway terminates TLS"
+_ROUTING = "the environment's own route replaces it"
+_LIMITS = "the environment has its own"
+_DEPLOYMENT = "Greenroom deploys the environment"
+_UNNEEDED: Mapping[str, str] = {
+    "Alertmanager.monitoring.coreos.com": _MONITORING,
+    "AlertmanagerConfig.monitoring.coreos.com": _MONITORING,
+    "PodMonitor.monitoring.coreos.com": _MONITORING,
+    "Probe.monitoring.coreos.com": _MONITORING,
+    "PrometheusRule.monitoring.coreos.com": _MONITORING,
+    "ScrapeConfig.monitoring.coreos.com": _MONITORING,
+    "ServiceMonitor.monitoring.coreos.com": _MONITORING,
+    "*.monitoring.googleapis.com": _MONITORING,
+    "*.grafana.integreatly.org": _MONITORING,
+    "*.operator.victoriametrics.com": _MONITORING,
+    "Certificate.cert-manager.io": _CERTIFICATES,
+    "Issuer.cert-manager.io": _CERTIFICATES,
+    "ClusterIssuer.cert-manager.io": _CERTIFICATES,
+    "ManagedCertificate.networking.gke.io": _CERTIFICATES,
+    "*.networking.istio.io": _ROUTING,
+    "*.traefik.io": _ROUTING,
+    "*.traefik.containo.us": _ROUTING,
+    "*.getambassador.io": _ROUTING,
+    "*.projectcontour.io": _ROUTING,
+    "BackendConfig.cloud.google.com": _ROUTING,
+    "FrontendConfig.networking.gke.io": _ROUTING,
+    "DNSEndpoint.externaldns.k8s.io": _ROUTING,
+    "Gateway.gateway.networking.k8s.io": _ROUTING,
+    "IngressClass.networking.k8s.io": _ROUTING,
+    "Route.route.openshift.io": _ROUTING,
+    "LimitRange.": _LIMITS,
+    "ResourceQuota.": _LIMITS,
+    "VerticalPodAutoscaler.autoscaling.k8s.io": "the environment's quota limits its size",
+    "*.argoproj.io": _DEPLOYMENT,
+    "*.toolkit.fluxcd.io": _DEPLOYMENT,
+}
+"""Patterns of `KIND.GROUP` with the reason; `Rollout.argoproj.io` is a workload and stays refused."""
+_WORKLOADS = ("Rollout.argoproj.io", "Workflow.argoproj.io", "CronWorkflow.argoproj.io")
+
+
+def leave_out_ignored(sources: Sequence[Source], context: Context) -> tuple[list[Source], list[Note]]:
+    """Leaves out the kinds that `manifests.ignore` names."""
+    ignored = context.request.ignored_kinds
+    left_out = [source for source in sources if any(_is_of(source, pattern) for pattern in ignored)]
+    return _without(sources, left_out), [
+        Note(Effect.LEFT_OUT, subject(source), _IGNORED) for source in left_out
+    ]
+
+
+def leave_out_unneeded(sources: Sequence[Source], _: Context) -> tuple[list[Source], list[Note]]:
+    """Leaves out kinds for monitoring, certificates, routing, quota and deployment."""
+    reasons = [(source, reason) for source in sources if (reason := _reason(source))]
+    notes = [Note(Effect.LEFT_OUT, subject(source), reason) for source, reason in reasons]
+    return _without(sources, [source for source, _ in reasons]), notes
+
+
+def _without(sources: Sequence[Source], left_out: Sequence[Source]) -> list[Source]:
+    removed = {id(source) for source in left_out}
+    return [source for source in sources if id(source) not in removed]
+
+
+def _reason(source: Source) -> str:
+    name = ".".join(_kind(source))
+    if name in _WORKLOADS:
+        return ""
+    return next((reason for pattern, reason in _UNNEEDED.items() if fnmatchcase(name, pattern)), "")
+
+
+def _kind(source: Source) -> tuple[str, str]:
+    return source.manifest["kind"], source.manifest["apiVersion"].rpartition("/")[0]
+
+
+def _is_of(source: Source, pattern: str) -> bool:
+    """Whether a pattern `KIND`, `KIND.GROUP` or `GROUP/*` names the object's kind."""
+    kind, group = _kind(source)
+    return any(fnmatchcase(name, pattern) for name in _names(kind, group))
+
+
+def _names(kind: str, group: str) -> Iterator[str]:
+    yield kind
+    yield f"{kind}.{group}"
+    yield f"{group}/{kind}"

@@ -1,0 +1,267 @@
+"""Transforms of manifests before the guard, and their notes."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bot.model.errors import ManifestRefused
+from bot.model.image_reference import split_reference
+from bot.model.manifest import Bundle, Manifest
+from bot.model.notes import Effect
+from bot.model.release import Image
+from tests.unit.cluster.manifests import (
+    NAMESPACE,
+    SHOP,
+    Object,
+    config_map,
+    deployment,
+    files,
+    render,
+    request,
+    service,
+)
+
+
+def rendered(*manifests: Object, **changes: Any) -> Bundle:
+    return render(request(deployment(), service(), *manifests, **changes))
+
+
+def objects(bundle: Bundle) -> list[Manifest]:
+    return [manifest for wave in bundle.waves.values() for manifest in wave]
+
+
+def find(bundle: Bundle, kind: str) -> Any:
+    [manifest] = [manifest for manifest in objects(bundle) if manifest["kind"] == kind]
+    return manifest
+
+
+def notes(bundle: Bundle) -> list[tuple[str, str, str, str]]:
+    return [(note.effect.value, note.object, note.field, note.value) for note in bundle.notes]
+
+
+def in_namespace(namespace: str, manifest: Object) -> Object:
+    return {**manifest, "metadata": {**manifest["metadata"], "namespace": namespace}}
+
+
+def custom(kind: str, api_version: str, name: str = "shop") -> Object:
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": {}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "api_version"),
+    [
+        ("ServiceMonitor", "monitoring.coreos.com/v1"),
+        ("PrometheusRule", "monitoring.coreos.com/v1"),
+        ("Certificate", "cert-manager.io/v1"),
+        ("VirtualService", "networking.istio.io/v1beta1"),
+        ("IngressRoute", "traefik.io/v1alpha1"),
+        ("ResourceQuota", "v1"),
+        ("LimitRange", "v1"),
+        ("Application", "argoproj.io/v1alpha1"),
+        ("Namespace", "v1"),
+        ("Ingress", "networking.k8s.io/v1"),
+    ],
+)
+def test_kinds_that_no_environment_needs_are_left_out(kind: str, api_version: str):
+    bundle = rendered(custom(kind, api_version))
+    assert kind not in {manifest["kind"] for manifest in objects(bundle)}
+    assert notes(bundle) == [("left out", f"{kind}/shop", "", "")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "api_version"),
+    [
+        ("Rollout", "argoproj.io/v1alpha1"),
+        ("ServiceMonitor", "example.com/v1"),
+        ("Kafka", "kafka.strimzi.io/v1"),
+    ],
+)
+def test_workloads_and_unknown_kinds_are_refused(kind: str, api_version: str):
+    with pytest.raises(ManifestRefused, match=r"`manifests\.ignore`"):
+        rendered(custom(kind, api_version))
+
+
+@pytest.mark.parametrize(
+    "pattern", ["Kafka", "kafka.strimzi.io/*", "*.strimzi.io/*", "Kafka.kafka.strimzi.io"]
+)
+def test_ignored_kinds_are_left_out(pattern: str):
+    bundle = rendered(custom("Kafka", "kafka.strimzi.io/v1"), ignored_kinds=(pattern,))
+    assert notes(bundle) == [("left out", "Kafka/shop", "", "")]
+
+
+def test_the_one_namespace_of_the_manifests_becomes_the_environments():
+    account = in_namespace("shop", {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "a"}})
+    role = custom("Role", "rbac.authorization.k8s.io/v1", "reader")
+    del role["spec"]
+    binding = {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "b", "namespace": "shop"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "reader"},
+        "subjects": [{"kind": "ServiceAccount", "name": "a", "namespace": "shop"}],
+    }
+    bundle = rendered(account, role, binding)
+    assert {manifest["metadata"]["namespace"] for manifest in objects(bundle)} == {NAMESPACE}
+    assert find(bundle, "RoleBinding")["subjects"][0]["namespace"] == NAMESPACE
+    assert ("rewritten", "RoleBinding/b", "subjects[0].namespace", NAMESPACE) in notes(bundle)
+    assert ("rewritten", "ServiceAccount/a", "metadata.namespace", NAMESPACE) in notes(bundle)
+
+
+def test_several_namespaces_are_refused():
+    with pytest.raises(ManifestRefused, match="environment's namespace"):
+        rendered(in_namespace("shop", config_map("a")), in_namespace("tools", config_map("b")))
+
+
+def with_text(text: str) -> Object:
+    manifest = deployment("worker")
+    container = manifest["spec"]["template"]["spec"]["containers"][0]
+    container |= {"env": [{"name": "URL", "value": text}], "args": ["--url", text]}
+    return manifest
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("http://shop.prod.svc:80/x", f"http://shop.{NAMESPACE}.svc:80/x"),
+        ("shop.prod.svc.cluster.local", f"shop.{NAMESPACE}.svc.cluster.local"),
+        ("postgres://u:p@shop.prod.svc/db", f"postgres://u:p@shop.{NAMESPACE}.svc/db"),
+        (
+            "shop-0.shop.prod.svc,shop-1.shop.prod.svc",
+            f"shop-0.shop.{NAMESPACE}.svc,shop-1.shop.{NAMESPACE}.svc",
+        ),
+        ("shop.prod:80", f"shop.{NAMESPACE}:80"),
+        ("cache.prod.svc", f"cache.{NAMESPACE}.svc"),
+    ],
+)
+def test_names_of_own_services_are_rewritten(text: str, expected: str):
+    secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
+    secret["data"] = {"url": base64.b64encode(text.encode()).decode()}
+    bundle = rendered(in_namespace("prod", config_map("c", url=text)), with_text(text), secret)
+    assert find(bundle, "ConfigMap")["data"]["url"] == expected
+    assert base64.b64decode(find(bundle, "Secret")["data"]["url"]).decode() == expected
+    [worker] = [manifest for manifest in objects(bundle) if manifest["metadata"]["name"] == "worker"]
+    [container] = worker["spec"]["template"]["spec"]["containers"]
+    assert (container["env"][0]["value"], container["args"][1]) == (expected, expected)
+    place = "spec.template.spec.containers[0]"
+    assert ("rewritten", "Deployment/worker", f"{place}.env[0].value", "") in notes(bundle)
+    assert ("rewritten", "Deployment/worker", f"{place}.args[1]", "") in notes(bundle)
+
+
+@pytest.mark.parametrize(
+    "text", ["shop.example.com", "shop.prod.svc-x", "a.shop.prod", "1.2", "shop.prodigy"]
+)
+def test_other_names_are_unchanged(text: str):
+    bundle = rendered(in_namespace("prod", config_map("c", url=text)))
+    assert find(bundle, "ConfigMap")["data"]["url"] == text
+
+
+def test_services_of_other_namespaces_are_noted():
+    bundle = rendered(config_map("c", url="http://vault.security.svc:8200"))
+    assert find(bundle, "ConfigMap")["data"]["url"] == "http://vault.security.svc:8200"
+    assert notes(bundle) == [("kept", "ConfigMap/c", "data.url", "vault.security")]
+
+
+@pytest.mark.parametrize(
+    ("spec", "metrics"),
+    [
+        ({"targetCPUUtilizationPercentage": 70}, 70),
+        ({}, None),
+    ],
+)
+def test_autoscaler_of_an_older_version_is_translated(spec: Mapping[str, int], metrics: int | None):
+    scaler = custom("HorizontalPodAutoscaler", "autoscaling/v1")
+    scaler["spec"] = {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "shop"},
+        "maxReplicas": 3,
+        **spec,
+    }
+    bundle = rendered(scaler)
+    translated = find(bundle, "HorizontalPodAutoscaler")
+    assert translated["apiVersion"] == "autoscaling/v2"
+    targets = [
+        metric["resource"]["target"]["averageUtilization"] for metric in translated["spec"].get("metrics", ())
+    ]
+    assert targets == ([metrics] if metrics else [])
+    assert notes(bundle) == [("rewritten", "HorizontalPodAutoscaler/shop", "apiVersion", "autoscaling/v2")]
+
+
+def test_generated_names_become_fixed_ones():
+    def unnamed(data: str) -> Object:
+        manifest = config_map("x", key=data)
+        manifest["metadata"] = {"generateName": "settings-"}
+        return manifest
+
+    bundle = rendered(unnamed("a"), unnamed("b"))
+    names = sorted(m["metadata"]["name"] for m in objects(bundle) if m["kind"] == "ConfigMap")
+    assert names == ["settings", "settings-2"]
+    assert {note.effect for note in bundle.notes} == {Effect.GENERATED}
+
+
+def test_services_lose_what_opens_them():
+    opened = service("open", type="LoadBalancer", externalIPs=["192.0.2.1"], loadBalancerIP="192.0.2.2")
+    opened["spec"]["ports"] = [{"port": 80, "nodePort": 30080}]
+    bundle = rendered(opened)
+    [spec] = [m["spec"] for m in objects(bundle) if m["metadata"]["name"] == "open"]
+    assert spec == {"selector": {"app": "open"}, "ports": [{"port": 80}]}
+    fields = [field for _, _, field, _ in notes(bundle)]
+    assert set(fields) == {"spec.type", "spec.externalIPs", "spec.loadBalancerIP", "spec.ports[0].nodePort"}
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("deploy/docker-compose.yml", b"services: {web: {image: nginx}}"),
+        ("deploy/compose.override.yaml", b"{a: [}"),
+        ("deploy/values.yaml", b"replicas: 2\nimage: {tag: x}"),
+        ("deploy/kustomization.yaml", b"resources: [all.yaml]"),
+        ("deploy/kustomization.yaml", b"apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization"),
+    ],
+)
+def test_files_of_other_tools_are_left_out(path: str, content: bytes):
+    beside = {**files(deployment(), service()), path: content}
+    bundle = render(request(files=beside))
+    assert notes(bundle) == [("left out", path, "", "")]
+
+
+def test_charts_beside_the_manifests_are_left_out():
+    chart = {"deploy/chart/Chart.yaml": b"name: c", "deploy/chart/templates/a.yaml": b"{{ .Values.a }}"}
+    bundle = render(request(files={**files(deployment(), service()), **chart}))
+    assert [note.object for note in bundle.notes] == sorted(chart)
+
+
+@pytest.mark.parametrize("content", [b"kind: Service", b"apiVersion: v1", b"metadata: {name: a}", b"- a"])
+def test_objects_with_mistakes_are_still_refused(content: bytes):
+    with pytest.raises(ManifestRefused, match=r"deploy/b\.yaml:1"):
+        render(request(files={**files(deployment(), service()), "deploy/b.yaml": content}))
+
+
+@pytest.mark.parametrize("paths", [("deploy/all.yaml",), ("deploy/a*.yaml",), ("none/..", "deploy")])
+def test_plain_manifests_are_files_folders_and_patterns(paths: tuple[str, ...]):
+    beside = {**files(deployment(), service()), "deploy/b.yaml": b"kind: broken", "none/../c.yaml": b""}
+    if "deploy" in paths:
+        del beside["deploy/b.yaml"]
+    assert find(render(request(files=beside, paths=paths)), "Deployment")
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("acme/web:2", "acme/web"),
+        ("docker.io/acme/web", "acme/web:latest"),
+        ("web", "docker.io/library/web"),
+        ("localhost:5000/web:dev", "localhost:5000/web"),
+        (f"web@{'sha256:' + 'b' * 64}", "web"),
+    ],
+)
+def test_image_has_another_name_in_the_manifests(written: str, name: str):
+    image = Image("ghcr.io/acme/web", "sha256:" + "d" * 64)
+    manifest = deployment("web")
+    manifest["spec"]["template"]["spec"]["containers"][0]["image"] = written
+    names = {"web": split_reference(name)[0]}
+    bundle = rendered(manifest, images={"shop": SHOP, "web": image}, image_names=names)
+    [web] = [m for m in objects(bundle) if m["metadata"]["name"] == "web"]
+    assert web["spec"]["template"]["spec"]["containers"][0]["image"] == image.reference
