@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
+# `kubernetes.utils.quantity` reads the same, but only `cluster/` may import the Kubernetes client, and the
+# settings and `.greenroom.yml` compare sizes without a cluster. A test compares both over this grammar.
 _QUANTITY = re.compile(r"([0-9]{1,12})(?:\.([0-9]{1,9}))?(m|k|Ki|M|Mi|G|Gi|T|Ti)?")
 _UNITS: dict[str | None, Fraction] = {
     None: Fraction(1),
