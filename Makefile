@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
+# Compiled modules are kept, also where the environment forbids it: tests start some dozens of processes.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help
 help: ## list the targets
@@ -39,10 +41,10 @@ TEST := $(BIN)/python -m pytest -n 4 --dist worksteal
 NEEDS_PYTHON_ONLY := not (cluster or node or tools or postgresql or browser or fault or soak or fuzz)
 
 .PHONY: check
-check: .venv/installed ## style, types, import rules and declared dependencies
-	@$(MAKE) --no-print-directory --jobs 5 --output-sync lint format types imports dependencies
+check: .venv/installed ## style, types, import rules, declared dependencies; every test can be imported
+	@$(MAKE) --no-print-directory --jobs 6 --output-sync lint format types imports dependencies collection
 
-.PHONY: lint format types imports dependencies
+.PHONY: lint format types imports dependencies collection
 lint:
 	@$(BIN)/ruff check .
 format:
@@ -54,6 +56,9 @@ imports:
 dependencies:
 	@$(BIN)/deptry --no-ansi bot
 	@$(BIN)/deptry --no-ansi --ignore DEP002,DEP004 bot tests
+# It also compiles the tests, once for all processes of `make test`.
+collection:
+	@output=$$($(BIN)/python -m pytest -q --collect-only tests) || { echo "$$output"; exit 1; }
 
 .PHONY: test
 test: check ## check, and every test that needs nothing but Python
@@ -129,3 +134,4 @@ demo: .venv/installed ## the whole life of a pull request, on this machine
 .PHONY: clean
 clean: ## remove everything that the targets created in the tree
 	rm -rf .venv build dist test-output .mypy_cache .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find bot tests deploy fixtures -name __pycache__ -type d -prune -exec rm -rf {} +
