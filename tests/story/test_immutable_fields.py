@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.cluster.client.kinds import DEPLOYMENT
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, real_only
 from tests.story.stages import staged
 
 
@@ -17,6 +17,7 @@ def relabelled(files: dict[str, bytes]) -> dict[str, bytes]:
     return {**files, path: text.replace(b"labels: {app: hello}", b"labels: " + labels)}
 
 
+@real_only
 async def test_changed_selector_replaces_the_object_where_allowed(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n") as stages:
         number = await small.open("one", small.hello("One."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, real_only
 from tests.story.stages import staged
 
 STAGES = """
@@ -15,6 +15,7 @@ stages:
 LACKING = ["--- staging", "+++ production", "@@ config and secrets @@", "-COLOUR: in config"]
 
 
+@real_only
 async def test_parity_block_refuses_a_missing_variable(small: Scenario) -> None:
     async with staged(small, STAGES) as stages:
         number = await small.open("one", small.hello("One."))
@@ -57,6 +58,7 @@ async def test_parity_block_refuses_a_missing_variable(small: Scenario) -> None:
         )
 
 
+@real_only
 async def test_parity_warn_reports_and_promotes(small: Scenario) -> None:
     async with staged(small, STAGES.replace(", parity: block", "")) as stages:
         number = await small.open("one", small.hello("One."))
@@ -69,6 +71,7 @@ async def test_parity_warn_reports_and_promotes(small: Scenario) -> None:
         assert "\n".join(LACKING) in comment
 
 
+@real_only
 async def test_parity_command_compares_images_and_manifests(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n  production: {}\n") as stages:
         number = await small.open("one", small.hello("One."))

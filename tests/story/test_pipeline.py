@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.model.release import Origin
-from tests.story.conftest import Scenario
+from tests.story.conftest import Scenario, real_only
 from tests.story.stages import staged
 
 AUTOMATIC = """
@@ -32,6 +32,7 @@ async def test_merge_with_equal_content_is_promoted_automatically(small: Scenari
         await stages.leaves("security")
 
 
+@real_only
 @pytest.mark.parametrize(
     "method", ["merge", *(pytest.param(method, marks=pytest.mark.fault) for method in ("squash", "rebase"))]
 )
@@ -47,6 +48,7 @@ async def test_changed_merge_promotes_the_default_branch_build(small: Scenario, 
         assert (target.release.commit, target.release.origin) == (merge, Origin.DEFAULT_BRANCH)
 
 
+@real_only
 async def test_direct_push_is_promoted_automatically(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  integration: {automatic: true}\n") as stages:
         await stages.verified("integration", stages.head())  # the push of the configuration itself

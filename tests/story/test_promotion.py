@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from bot.model.promotion import PromotionState as State
-from tests.story.conftest import Scenario, also_on_node
+from tests.story.conftest import Scenario, also_on_node, real_only
 from tests.story.stages import staged
 
 PIPELINE = """
@@ -107,6 +107,7 @@ async def test_rollback_restores_the_previous_release(small: Scenario) -> None:
         await stages.comment_with(number, "Automatic promotions to `staging` are allowed again")
 
 
+@real_only
 async def test_second_of_two_promotions_gets_a_notice(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n") as stages:
         number = await small.open("one", small.hello("One."))
@@ -119,6 +120,7 @@ async def test_second_of_two_promotions_gets_a_notice(small: Scenario) -> None:
         assert sorted(states) == [State.REJECTED, State.SUCCEEDED]
 
 
+@real_only
 async def test_operator_promotes_on_the_command_line(small: Scenario) -> None:
     async with staged(small, "\nstages:\n  staging: {}\n") as stages:
         number = await small.open("one", small.hello("One."))
