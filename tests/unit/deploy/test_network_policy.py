@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
@@ -16,6 +17,7 @@ from tests.unit.deploy.manifests import single
 _API_SERVER = {443, 6443}
 
 
+@functools.cache
 def rules() -> list[dict[str, Any]]:
     return list(single("NetworkPolicy")["spec"]["egress"])
 

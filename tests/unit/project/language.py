@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import re
 import sys
@@ -94,6 +95,7 @@ def _bound_names(node: ast.AST) -> Iterator[str]:
             yield name
 
 
+@functools.cache
 def _is_old(name: str) -> bool:
     if name.startswith("__"):
         return False
@@ -104,6 +106,8 @@ def _is_old(name: str) -> bool:
 
 def phrase_findings(path: str, source: str) -> Iterator[Finding]:
     """Yields phrases in docstrings, comments and strings with a space, or anywhere in other files."""
+    if not PHRASES.search(source):  # tokenizing is slow, and most files have none
+        return
     for start, text in _python_prose(source) if path.endswith(".py") else [(1, source)]:
         for match in PHRASES.finditer(text):
             line = start + text.count("\n", 0, match.start())
