@@ -186,7 +186,7 @@ PROMOTIONS: Mapping[str, Promotion] = {
             ),
         ),
     ),
-    "expired": replace(GATING, state=PromotionState.EXPIRED, reason="it was gating for too long"),
+    "expired": replace(GATING, state=PromotionState.EXPIRED, reason="requirements were not met in time"),
     "superseded": replace(AWAITING, state=PromotionState.SUPERSEDED, reason="a newer release came"),
     "aborted": replace(AWAITING, state=PromotionState.ABORTED, reason="bea aborted it: wrong one"),
     "aborted-with-nothing-to-go-back-to": replace(
