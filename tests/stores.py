@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.environments.ports import Clock
 from bot.store import Store
+from bot.store.store import utc_now
 from tests import postgresql
 
 
@@ -24,6 +26,23 @@ class ManualClock:
     def advance(self, seconds: float) -> datetime:
         self.now += timedelta(seconds=seconds)
         return self.now
+
+
+_migrated = b""
+
+
+async def new_store(file: Path, clock: Clock = utc_now) -> Store:
+    """A store on a new SQLite file. All of a process begin with the same tables, which are migrated once."""
+    global _migrated
+    if _migrated:
+        file.write_bytes(_migrated)  # noqa: ASYNC240 - a small file
+    store = await Store.open(f"sqlite:///{file}", clock)
+    await store.migrate()
+    if not _migrated:
+        await store.close()
+        _migrated = file.read_bytes()  # noqa: ASYNC240
+        return await new_store(file, clock)
+    return store
 
 
 @pytest.fixture(scope="session")
@@ -49,7 +68,11 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def store(database_url: str, clock: ManualClock) -> AsyncIterator[Store]:
-    opened = await Store.open(database_url, clock)
-    await opened.migrate()
+    file = database_url.removeprefix("sqlite:///")
+    if file == database_url:
+        opened = await Store.open(database_url, clock)
+        await opened.migrate()
+    else:
+        opened = await new_store(Path(file), clock)
     yield opened
     await opened.close()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 
 from bot.clients.proxies import Proxies
-from bot.clients.transport import ProxyTransport
+from bot.clients.transport import ProxyTransport, public_authorities
 from bot.model.addresses import Zone, zone
 from bot.model.errors import Rejected, Unavailable
 
@@ -74,11 +74,14 @@ class Transport:
         self._allowed = frozenset(allowed_hosts)
         self._resolve = resolver
         self._proxies = proxies or Proxies.from_environment()
-        trust = verify or httpx.create_ssl_context()
+        trust = verify or public_authorities()
         limits = httpx.Limits(max_connections=50, max_keepalive_connections=0)
         self._direct = httpx.AsyncClient(verify=trust, timeout=TIMEOUT, trust_env=False, limits=limits)
         self._proxied = httpx.AsyncClient(
-            transport=ProxyTransport(self._proxies, trust, limits), timeout=TIMEOUT, trust_env=False
+            verify=trust,
+            transport=ProxyTransport(self._proxies, trust, limits),
+            timeout=TIMEOUT,
+            trust_env=False,
         )
 
     async def aclose(self) -> None:

@@ -39,6 +39,7 @@ from bot.model.work import Claim, WorkKey
 from bot.promotions.service import PromotionService
 from bot.promotions.view_reader import StageViewReader
 from bot.store import Store
+from tests.stores import new_store
 
 SHOP = "acme/shop"
 LONGEST = timedelta(days=14)
@@ -231,8 +232,7 @@ ROLES = ("read", "triage", "write", "maintain", "admin")
 @asynccontextmanager
 async def command_harness(folder: Path) -> AsyncIterator[CommandHarness]:
     """Users are named after their role; `stranger` has none, and `mallory` owns the fork."""
-    store = await Store.open(f"sqlite:///{folder / 'greenroom.db'}")
-    await store.migrate()
+    store = await new_store(folder / "greenroom.db")
     with GitHubServer() as github:
         github.accounts.create_organization("acme")
         for login in (*ROLES, "stranger", "mallory"):

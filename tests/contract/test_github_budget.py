@@ -13,10 +13,9 @@ from bot.environments.policy import Policy
 from bot.model.delivery import PullRequestHint
 from bot.model.environment import EnvironmentKey
 from bot.model.errors import Rejected
-from bot.store import Store
 from tests.bench import installations
 from tests.contract.github_harness import GitHubHarness, shop_harness
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.simulation import SHOP, Simulation
 
 
@@ -115,8 +114,7 @@ async def test_unsuspended_installation_is_used_at_once(harness: GitHubHarness) 
 
 
 async def test_invisible_pull_request_is_read_with_backoff(tmp_path: Path, clock: ManualClock) -> None:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     simulation = Simulation(store, clock, Policy(default_ttl=timedelta(days=14)))
     await simulation.open(1)
     simulation.github.error = Rejected("The App cannot see acme/shop.")

@@ -21,7 +21,7 @@ from bot.sweeps.orphans import OrphanPorts, sweep_orphans
 from bot.sweeps.removed_repositories import sweep_removed_repositories
 from bot.sweeps.resync import Resync, ResyncPorts
 from tests.contract.github_harness import GitHubHarness
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments import fakes
 from tests.unit.environments.simulation import FakeMetrics, SimulatedCluster, handlers, work_off
 
@@ -120,8 +120,7 @@ async def day(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Day]:
             server.pulls.open("acme/shop", f"b{number}", by="ben")
         server.apps.install("acme", by="ben")
         harness = GitHubHarness(server)
-        store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-        await store.migrate()
+        store = await new_store(tmp_path / "greenroom.db", clock)
         day = Day(harness, store, clock)
         await day.open_all()
         assert len(day.cluster.namespaces) == PREVIEWS

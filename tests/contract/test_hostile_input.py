@@ -20,10 +20,9 @@ from bot.github.messages.environment_reasons import describe
 from bot.model.environment import EnvironmentState
 from bot.model.repository import Repository
 from bot.registry.client import RegistryClient
-from bot.store import Store
 from tests.contract.cluster_harness import Harness, harness_on
 from tests.contract.hostile import CASES, PLAIN, Case
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments import fakes
 from tests.unit.environments.test_desired_state import PULL
 from tests.unit.github.previews import PLACE
@@ -60,8 +59,7 @@ async def harness(
 async def comment_on(harness: Harness, tmp_path: Path, github: GitHub, registry: Any = None) -> str:
     """The pull request's comment after a reconcile."""
     clock = ManualClock()
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     try:
         bench = fakes.Harness(store, clock)
         registry = registry or bench.registry

@@ -1,8 +1,8 @@
 """The credentials of the App."""
 
+import functools
 import secrets
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
@@ -25,21 +25,31 @@ class AppCredentials:
     private_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
 
-    @cached_property
+    @property
     def public_key(self) -> str:
-        key = load_pem_private_key(self.private_key.encode(), password=None)
-        return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        return _public_key(self.private_key)
+
+
+@functools.cache
+def _public_key(private_key: str) -> str:
+    key = load_pem_private_key(private_key.encode(), password=None)
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@functools.cache
+def _new_private_key() -> str:
+    """Cached, because making a key is slow: the Apps of one process share it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
 
 
 def new_credentials(slug: str) -> AppCredentials:
     """A new App. Ids differ from one to the next, because clients cache tokens by them."""
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     return AppCredentials(
         app_id=100_000 + secrets.randbelow(900_000),
         slug=slug,
         client_id=f"Iv1.{secrets.token_hex(8)}",
         client_secret=secrets.token_hex(20),
-        private_key=pem.decode(),
+        private_key=_new_private_key(),
         webhook_secret=secrets.token_hex(20),
     )

@@ -13,14 +13,13 @@ from bot.model.environment import EnvironmentState
 from bot.model.quota import Admission, Caps, QueuePosition, Scope
 from bot.store import Store
 from bot.sweeps.queue_wakeup import wake_queued_previews
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.simulation import FakeMetrics, Simulation
 
 
 @pytest.fixture
 async def store(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Store]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     yield store
     await store.close()
 

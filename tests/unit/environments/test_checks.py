@@ -11,15 +11,13 @@ import pytest
 
 from bot.model.environment import CheckState, EnvironmentState
 from bot.model.manifest import Answer
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, Harness
 
 
 @pytest.fixture
 async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     harness = Harness(store, clock)
     harness.github.configuration = CONFIGURATION + "preview: {checks: [{name: healthy, http: /healthz}]}\n"
     harness.gateway.answer = Answer(503)

@@ -14,8 +14,7 @@ from bot.environments.phases.data import reset_reason
 from bot.model.data import DataRecord
 from bot.model.environment import CheckState, EnvironmentState
 from bot.model.manifest import Condition, Manifest, ObjectState, Wave
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, Harness
 
 SEEDED = CONFIGURATION + "data: {seed: {image: shop, command: [seed]}}\n"
@@ -30,8 +29,7 @@ def job(name: str) -> Manifest:
 
 @pytest.fixture
 async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     harness = Harness(store, clock)
     harness.github.configuration = SEEDED
     harness.cluster.waves = {Wave.SEED: (job("seed-1"),)}
@@ -91,8 +89,7 @@ async def test_seed_runs_once_per_content(harness: Harness) -> None:
 async def test_seed_is_not_repeated_after_loss_of_the_store(harness: Harness, tmp_path: Path) -> None:
     await harness.run()
     record = harness.cluster.record
-    store = await Store.open(f"sqlite:///{tmp_path / 'other.db'}", harness.clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "other.db", harness.clock)
     other = Harness(store, harness.clock, harness.cluster)
     other.github.configuration = SEEDED
     await other.run()

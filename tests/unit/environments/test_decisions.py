@@ -11,15 +11,13 @@ from bot.github.resources.checks import CheckOutcome
 from bot.model.environment import EnvironmentState, StatusMessage
 from bot.model.errors import Rejected, Unavailable
 from bot.model.manifest import Answer, Condition, ObjectState, Wave
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, DIGEST, Harness
 
 
 @pytest.fixture
 async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     yield Harness(store, clock)
     await store.close()
 

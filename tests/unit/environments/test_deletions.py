@@ -13,8 +13,7 @@ from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import GreenroomError, Rejected, Unavailable
 from bot.model.naming import namespace_name
 from bot.model.size import Size
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.simulation import SHOP, Simulation
 from tests.unit.environments.test_desired_state import PULL
 
@@ -27,8 +26,7 @@ UNAUTHORIZED = Rejected("GitHub does not accept the credentials for GET /repos/a
 
 @pytest.fixture
 async def simulation(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Simulation]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     yield Simulation(store, clock, Policy(default_ttl=7 * DAY))
     await store.close()
 
@@ -78,12 +76,12 @@ async def _nothing() -> list[object]:
 async def test_sweeps_without_github_delete_nothing(
     simulation: Simulation, break_github: Callable[[Simulation], None]
 ) -> None:
-    await simulation.open(*range(1, 13))
+    await simulation.open(*range(1, 6))
     break_github(simulation)
     for _ in range(24 * 6):
         await simulation.pass_time(timedelta(minutes=10))
-    assert len(simulation.cluster.namespaces) == 12
-    for number in range(1, 13):
+    assert len(simulation.cluster.namespaces) == 5
+    for number in range(1, 6):
         assert "deleting" not in await simulation.journal(number)
 
 

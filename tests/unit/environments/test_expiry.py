@@ -10,9 +10,8 @@ import pytest
 from bot.environments.expiry import apply_extension, start
 from bot.environments.policy import Policy
 from bot.model.environment import EnvironmentKey, EnvironmentState, Status, UserOverrides
-from bot.store import Store
 from bot.sweeps.expiry import needs_warning
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.simulation import SHOP, Simulation
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -45,8 +44,7 @@ def test_shorter_extension_changes_nothing() -> None:
 
 @pytest.fixture
 async def simulation(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Simulation]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     yield Simulation(store, clock, Policy())
     await store.close()
 

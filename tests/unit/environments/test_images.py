@@ -11,8 +11,7 @@ import pytest
 
 from bot.model.environment import EnvironmentState
 from bot.model.manifest import RunningContainer
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import DIGEST, PARTS, Harness
 
 OTHER = "sha256:" + "2" * 64
@@ -22,8 +21,7 @@ PART = f"sha256:{hashlib.sha256(PARTS[0] + DIGEST.encode()).hexdigest()}"
 
 @pytest.fixture
 async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     yield Harness(store, clock)
     await store.close()
 

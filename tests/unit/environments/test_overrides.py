@@ -11,8 +11,7 @@ import pytest
 from bot.model.environment import EndReason, EnvironmentState
 from bot.model.manifest import NamespaceState
 from bot.model.role import Role
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import Harness
 
 FORK = {"head_repository_id": 8, "head_owner": "mallory", "author": "mallory"}
@@ -20,8 +19,7 @@ FORK = {"head_repository_id": 8, "head_owner": "mallory", "author": "mallory"}
 
 @pytest.fixture
 async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     yield Harness(store, clock)
     await store.close()
 

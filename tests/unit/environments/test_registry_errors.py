@@ -15,8 +15,7 @@ from bot.model.environment import EnvironmentState
 from bot.model.errors import Unavailable
 from bot.model.repository import Repository
 from bot.registry.client import RegistryClient
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import DIGEST, FakeGitHub, Harness
 
 State = EnvironmentState
@@ -24,8 +23,7 @@ State = EnvironmentState
 
 @pytest.fixture
 async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     yield Harness(store, clock)
     await store.close()
 

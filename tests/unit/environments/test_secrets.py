@@ -16,8 +16,7 @@ from bot.model.environment import EnvironmentKey, EnvironmentState
 from bot.model.errors import Unavailable
 from bot.model.manifest import Wave
 from bot.model.repository import Repository
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import CONFIGURATION, FakeSecrets, Harness
 
 SHOP = Repository(10, 20, "acme", "shop")
@@ -99,8 +98,7 @@ def test_value_is_hidden_in_any_text(before: str, value: str, after: str) -> Non
 
 @pytest.fixture
 async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     yield Harness(store, clock)
     await store.close()
 

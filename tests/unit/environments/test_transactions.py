@@ -11,8 +11,7 @@ from bot.environments.ports import Fence, SaveReceipt
 from bot.model.environment import Environment, EnvironmentState, Status
 from bot.model.manifest import Condition, ObjectState, Wave
 from bot.model.pull_request import PullRequest
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.fakes import DIGEST, FakeGitHub, Harness
 
 LIMIT = 10
@@ -43,8 +42,7 @@ class WritingGitHub(FakeGitHub):
 
 @pytest.fixture
 async def harness(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Harness]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     harness = Harness(store, clock, github=WritingGitHub())
     harness.cluster.waves = {
         wave: ({"kind": "Object", "metadata": {"name": wave.value}},)

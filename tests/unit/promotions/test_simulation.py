@@ -17,7 +17,7 @@ from bot.model.promotion import ACTIVE, ENDED, AuditEntry, Promotion, PromotionK
 from bot.promotions.approvals import VALIDITY
 from bot.promotions.pipeline import configuration_digest
 from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.promotions.simulation import (
     PIPELINE,
     REFUSES,
@@ -115,8 +115,7 @@ async def test_more_random_events_keep_the_invariants(seed: int, clock: ManualCl
 
 
 async def _run(random: Random, clock: ManualClock, folder: Path) -> None:
-    store = await Store.open(f"sqlite:///{folder / 'simulation.db'}", clock)
-    await store.migrate()
+    store = await new_store(folder / "simulation.db", clock)
     try:
         simulation = PromotionSimulation(store, clock)
         await simulation.begin()

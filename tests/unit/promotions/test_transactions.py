@@ -21,8 +21,7 @@ from bot.model.promotion import PromotionState
 from bot.model.repository import Repository
 from bot.model.role import Role
 from bot.promotions.view_reader import StageViewReader
-from bot.store import Store
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.promotions.simulation import PIPELINE, PromotionSimulation
 from tests.unit.promotions.stage_fixtures import SHOP
 
@@ -101,8 +100,7 @@ async def promote(simulation: PromotionSimulation) -> Counter[str]:
 
 
 async def test_promote_of_a_known_release_limits_transactions(clock: ManualClock, tmp_path: Path) -> None:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     simulation = PromotionSimulation(store, clock)
     await simulation.begin()
     simulation.configure(PIPELINE.partition("  security:")[0])

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from bot.model.work import WorkKey
-from bot.store import Store
+from tests.stores import new_store
 
 
 async def test_store_counts_transactions_by_method(tmp_path: Path) -> None:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}")
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db")
     store.transactions.clear()
     await store.queue.enqueue([WorkKey("sweep", "expiry")])
     await store.queue.claim("worker", 1, 15)

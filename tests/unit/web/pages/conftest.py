@@ -27,7 +27,7 @@ from bot.web.pages.session import Sessions
 from bot.web.pages.sign_in import SignInPages
 from bot.web.pages.site import Site
 from bot.web.pages.stages import StagePages
-from tests.stores import ManualClock
+from tests.stores import ManualClock, new_store
 from tests.unit.environments.test_desired_state import PULL
 
 URL = "https://greenroom.example.com"
@@ -152,7 +152,6 @@ class WebFixture:
 
 @pytest.fixture
 async def web(tmp_path: Path, clock: ManualClock) -> AsyncIterator[WebFixture]:
-    store = await Store.open(f"sqlite:///{tmp_path / 'greenroom.db'}", clock)
-    await store.migrate()
+    store = await new_store(tmp_path / "greenroom.db", clock)
     yield WebFixture(store, clock)
     await store.close()
