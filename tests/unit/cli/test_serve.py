@@ -12,29 +12,29 @@ from tests.unit.cli.conftest import Bot
 from tests.unit.cli.process import imported_modules, run_process
 
 
-async def test_serves_health_and_metrics(bot: Bot) -> None:
+async def test_serves_until_sigterm(bot: Bot, settings: dict[str, str]) -> None:
     async with httpx.AsyncClient(base_url=await bot.url()) as client:
         assert (await client.get("/healthz")).status_code == 200
         assert (await client.get("/readyz")).json() == {"ready": True, "problems": {}}
-        assert (await client.post("/webhooks", content=b"{}")).status_code == 401
+        unsigned = await client.post("/webhooks", content=b"{}", headers={"X-Hub-Signature-256": "sha256=0"})
+        assert unsigned.status_code == 401
         metrics = (await client.get("/metrics")).text
     assert 'greenroom_deliveries_total{event="other",status="401"} 1.0' in metrics
     assert "greenroom_queue_oldest_seconds" in metrics
+    await _assert_used_port_is_reported((await bot.url()).rpartition(":")[2], settings)
 
-
-async def test_sigterm_drains_and_exits_with_0(bot: Bot) -> None:
-    await bot.url()
     assert await bot.stop() == 0
     assert bot.lines()[-1]["event"] == "drained"
-
-
-async def test_log_contains_no_secret(bot: Bot, settings: dict[str, str]) -> None:
-    async with httpx.AsyncClient(base_url=await bot.url()) as client:
-        await client.post("/webhooks", content=b"{}", headers={"X-Hub-Signature-256": "sha256=0"})
-    await bot.stop()
     log = bot.log.read_text()
     assert settings["GREENROOM_WEBHOOK_SECRET"] not in log
     assert "PRIVATE KEY" not in log
+
+
+async def _assert_used_port_is_reported(port: str, settings: dict[str, str]) -> None:
+    done = await asyncio.to_thread(run_process, "serve", "--port", port, **settings)
+    assert done.returncode == 2
+    assert f"Cannot listen on 127.0.0.1, port {port}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 async def test_unconfined_account_does_not_start(settings: dict[str, str], tmp_path: Path) -> None:
@@ -58,14 +58,6 @@ def _without_cluster(folder: Path) -> Path:
     path = folder / "nowhere"
     path.write_text(yaml.safe_dump(config))
     return path
-
-
-async def test_used_port_is_reported(bot: Bot, settings: dict[str, str]) -> None:
-    port = (await bot.url()).rpartition(":")[2]
-    done = await asyncio.to_thread(run_process, "serve", "--port", port, **settings)
-    assert done.returncode == 2
-    assert f"Cannot listen on 127.0.0.1, port {port}" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 async def test_missing_kubeconfig_is_reported(settings: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -231,5 +232,10 @@ class Promotions(RuleBasedStateMachine):
                 assert (next_check(checked, self.stages.now) is None) == (checked.state in ENDED)
 
 
-Promotions.TestCase.settings = settings(max_examples=150, stateful_step_count=50)
+Promotions.TestCase.settings = settings(max_examples=50, stateful_step_count=50)
 TestPromotions = Promotions.TestCase
+
+
+@pytest.mark.soak
+class TestManyPromotions(Promotions.TestCase):
+    settings = settings(max_examples=1500, stateful_step_count=50)
