@@ -85,7 +85,7 @@ def timelines(draw: st.DrawFn) -> tuple[tuple[str, ...], list[tuple[int, str, in
 
 
 QUIET = settings(
-    max_examples=100,
+    max_examples=40,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
