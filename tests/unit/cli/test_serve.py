@@ -9,7 +9,7 @@ import httpx
 import yaml
 
 from tests.unit.cli.conftest import Bot
-from tests.unit.cli.process import imported_modules, run_process
+from tests.unit.cli.process import run_process
 
 
 async def test_serves_until_sigterm(bot: Bot, settings: dict[str, str]) -> None:
@@ -65,8 +65,3 @@ async def test_missing_kubeconfig_is_reported(settings: dict[str, str]) -> None:
     assert done.returncode == 2
     assert "/none" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-def test_serve_never_imports_the_embedded_servers() -> None:
-    loaded = imported_modules("import bot.cli.main, bot.app, bot.server, bot.logging, bot.settings")
-    assert not [name for name in loaded if name.startswith("bot.embedded")]
