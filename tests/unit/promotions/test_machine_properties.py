@@ -236,6 +236,9 @@ Promotions.TestCase.settings = settings(max_examples=50, stateful_step_count=50)
 TestPromotions = Promotions.TestCase
 
 
-@pytest.mark.soak
-class TestManyPromotions(Promotions.TestCase):
-    settings = settings(max_examples=1500, stateful_step_count=50)
+class ManyPromotions(Promotions):
+    """The same rules in a long series."""
+
+
+ManyPromotions.TestCase.settings = settings(max_examples=1500, stateful_step_count=50)
+TestManyPromotions = pytest.mark.soak(ManyPromotions.TestCase)
