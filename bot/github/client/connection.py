@@ -90,7 +90,7 @@ class _Core(GitHubCore[UnauthAuthStrategy]):
 
 @functools.cache
 def _parsed_key(private_key: str) -> str:
-    """The key as PyJWT uses it: parsing takes 30 ms of the event loop. Text that is no key fails in use."""
+    """The key as PyJWT uses it: parsing takes 30 ms of the event loop. Invalid text fails in use."""
     try:
         return cast(str, load_pem_private_key(private_key.encode(), password=None))
     except (ValueError, TypeError):
