@@ -73,7 +73,7 @@ class GitHubApp:
             contents=self.contents,
             checks=self.checks,
             protections=self.protections,
-            teams=self.collaborators,
+            collaborators=self.collaborators,
         )
 
     def sign_in(self, client_id: str, client_secret: str) -> SignIn:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.model.promotion import Approval, Promotion
@@ -31,6 +31,18 @@ class ApprovalRequest:
     """The user's teams among the relevant ones."""
     release: str = ""
     """The release that it names: its id, or at least seven digits of its commit; "" for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Approver:
+    """What GitHub reports about an approver now."""
+
+    may_write: bool
+    teams: tuple[str, ...] = ()
+
+
+Approvers = Mapping[str, Approver | None]
+"""By login in lower case; None for those that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,34 @@ def is_approved(promotion: Promotion, now: datetime) -> bool:
     return not missing_approvals(promotion, now)
 
 
+def without_former_approvers(approvals: Sequence[Approval], approvers: Approvers) -> tuple[Approval, ...]:
+    """Drops approvals of users who lost write access, and the teams that approvers left."""
+    kept = []
+    for approval in approvals:
+        approver = approvers.get(approval.by.lower())
+        if approver is None:
+            kept.append(approval)
+        elif approver.may_write:
+            teams = tuple(team for team in approval.teams if team in approver.teams)
+            kept.append(replace(approval, teams=teams))
+    return tuple(kept)
+
+
+def is_confirmed(promotion: Promotion, approvers: Approvers, now: datetime) -> bool:
+    """Whether approvals of users whose role and teams were just read suffice."""
+    confirmed = [
+        approval
+        for approval in without_former_approvers(promotion.approvals, approvers)
+        if is_operator(approval.by) or approvers.get(approval.by.lower()) is not None
+    ]
+    return is_approved(replace(promotion, approvals=tuple(confirmed)), now)
+
+
+def is_operator(by: str) -> bool:
+    """Whether the name is of a user of the command line, who has no account on GitHub."""
+    return by.endswith(COMMAND_LINE)
+
+
 def _is_for(approval: Approval, promotion: Promotion) -> bool:
     release = promotion.release
     return (
@@ -153,7 +193,7 @@ def _is_for(approval: Approval, promotion: Promotion) -> bool:
 
 def _person(by: str) -> str:
     """Who approved: the operator, whatever name the command line has."""
-    return COMMAND_LINE if by.endswith(COMMAND_LINE) else by.lower()
+    return COMMAND_LINE if is_operator(by) else by.lower()
 
 
 def _same_login(left: str, right: str) -> bool:

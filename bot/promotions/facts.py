@@ -12,6 +12,7 @@ from bot.model.environment import CheckResult
 from bot.model.parity import Comparison
 from bot.model.protection import Branch, Protection
 from bot.model.release import PromotableRelease
+from bot.promotions.approvals import Approvers
 from bot.promotions.provenance import Provenance
 from bot.promotions.reasons import Note, PromotionReason
 
@@ -94,6 +95,8 @@ class Facts:
     """Of the GitHub Environment of the stage's name; without rules where there is none."""
     branch: Branch | None = None
     """The release's branch; read where the environment restricts branches."""
+    approvers: Approvers = field(default_factory=dict)
+    """Users whose approvals suffice for the promotion; read while there are enough."""
     behind: int = 0
     """How many commits that run on the stage the release lacks; 0 also where that cannot be read."""
     host_objection: str = ""

@@ -14,10 +14,19 @@ from bot.model.environment import Environment
 from bot.model.errors import ConfigurationError, Rejected, Unavailable
 from bot.model.hosts import NO_HOSTS, HostGrants
 from bot.model.parity import Comparison
-from bot.model.promotion import PENDING, Promotion
-from bot.model.protection import Branch
+from bot.model.promotion import PENDING, Approval, Promotion
+from bot.model.protection import Branch, Protection
 from bot.model.reason import Reported
 from bot.model.release import Origin, PromotableRelease
+from bot.promotions.approvals import (
+    Approver,
+    Approvers,
+    is_approved,
+    is_confirmed,
+    is_operator,
+    requirement,
+    valid_approvals,
+)
 from bot.promotions.facts import ConfigurationSnapshot, Facts, PreviewChecks
 from bot.promotions.parity_service import ParityService
 from bot.promotions.pipeline import is_admissible, policy, stages_by_name
@@ -31,6 +40,8 @@ from bot.promotions.rollout_progress import rollout_progress
 log = structlog.get_logger()
 
 OUTAGE_RETRY = timedelta(seconds=30)
+_MOST_APPROVERS = 50
+"""Approvals beyond this number do not count: each needs requests to GitHub."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +126,33 @@ class FactsReader:
             provenance=provenance,
             protection=protection,
             branch=branch,
+            approvers=await self._approvers(promotion, protection),
             checks=checks,
             preview_checks=await self._preview_checks(promotion, release, provenance, facts.configuration),
             host_objection=self._host(promotion, facts.configuration),
             parity=await self._parity(promotion, release, stage, facts.configuration),
         )
+
+    async def _approvers(self, promotion: Promotion, protection: Protection | None) -> Approvers:
+        """Those whose approvals suffice, read anew: each may have lost the role or left a team."""
+        promotion = replace(promotion, protection=protection or promotion.protection)
+        needed, now = requirement(promotion), self.clock()
+        approvers: dict[str, Approver | None] = {}
+        if needed is None or not is_approved(promotion, now):
+            return approvers
+        for approval in valid_approvals(promotion, needed, now)[:_MOST_APPROVERS]:
+            if is_confirmed(promotion, approvers, now):
+                break
+            if not is_operator(approval.by):
+                approver = await or_none(self._approver(promotion, approval))
+                approvers[approval.by.lower()] = approver
+        return approvers
+
+    async def _approver(self, promotion: Promotion, approval: Approval) -> Approver:
+        collaborators, repository, by = self.github.collaborators, promotion.repository, approval.by
+        role = await collaborators.role(repository, by)
+        teams = [team for team in approval.teams if await collaborators.in_team(repository, team, by)]
+        return Approver(role.may_write, tuple(teams))
 
     async def _preview_checks(
         self,

@@ -25,6 +25,7 @@ class Unreadable(StrEnum):
     SOURCE = "pull request that brought the commit"
     CHECKS = "checks of the commit"
     PREVIEW = "checks of the preview"
+    APPROVERS = "present role and teams of the approvers"
 
 
 @dataclass(frozen=True, slots=True)

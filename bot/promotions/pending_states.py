@@ -8,12 +8,19 @@ from datetime import datetime
 from bot.model.promotion import ACTIVE, PENDING, Promotion, PromotionState
 from bot.promotions import protection as environment
 from bot.promotions.active_states import begin
-from bot.promotions.approvals import is_approved, missing_approvals, requirement, valid_approvals
+from bot.promotions.approvals import (
+    is_approved,
+    missing_approvals,
+    requirement,
+    valid_approvals,
+    without_former_approvers,
+)
 from bot.promotions.facts import Facts
 from bot.promotions.gates import GateInput, evaluate
 from bot.promotions.pipeline import configuration_digest, policy, unknown_place
 from bot.promotions.reasons import (
     AlreadyRequested,
+    ApprovalRevoked,
     ConfigurationChanged,
     GatesEvaluated,
     NoLongerConfigured,
@@ -120,6 +127,8 @@ def _reevaluate(
     if facts.authors is not None:
         promotion = replace(promotion, authors=facts.authors)
         aggregate = aggregate.with_promotion(promotion)
+    aggregate = _follow_approvers(aggregate, promotion, facts, now)
+    promotion = aggregate.promotions[promotion.id]
     if promotion.state not in PENDING or promotion.release is None:
         return aggregate
     gate_input = GateInput(aggregate, promotion, promotion.release, policy(promotion), facts, now)
@@ -137,6 +146,25 @@ def _reevaluate(
     deadline = max(promotion.deadline, latest) if promotion.protection.wait else promotion.deadline
     missing = tuple(map(aggregate.describe, missing_approvals(promotion, now)))
     return aggregate.with_promotion(replace(promotion, deadline=deadline, missing=missing))
+
+
+def _follow_approvers(
+    aggregate: StageAggregate, promotion: Promotion, facts: Facts, now: datetime
+) -> StageAggregate:
+    """Revokes approvals of users who may no longer approve."""
+    needed = requirement(promotion)
+    present = without_former_approvers(promotion.approvals, facts.approvers)
+    if needed is None or present == promotion.approvals:
+        return aggregate
+    changed = replace(promotion, approvals=present)
+    still_valid = {approval.by for approval in valid_approvals(changed, needed, now)}
+    aggregate = aggregate.with_promotion(changed)
+    for by in sorted({approval.by for approval in valid_approvals(promotion, needed, now)} - still_valid):
+        event = ApprovalRevoked(by, lost_access=not any(approval.by == by for approval in present))
+        reason, current = aggregate.describe(event), aggregate.promotions[promotion.id]
+        aggregate = aggregate.record(promotion.id, now, "approval revoked", reason=reason)
+        aggregate = aggregate.with_event(current, now, event)
+    return aggregate
 
 
 def _follow_configuration(

@@ -17,6 +17,7 @@ from bot.model.protection import Branch, Protection
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
+from bot.model.role import Role
 from bot.model.work import Claim
 from bot.promotions.stage_aggregate import StageAggregate
 
@@ -82,7 +83,10 @@ class ProtectionReader(Protocol):
         """A branch as it is now; None means the default branch."""
 
 
-class TeamReader(Protocol):
+class CollaboratorReader(Protocol):
+    async def role(self, repository: Repository, login: str) -> Role:
+        """The user's role in the repository, as it is now."""
+
     async def in_team(self, repository: Repository, team: str, login: str) -> bool:
         """Whether the user is in a team of the repository's organisation."""
 
@@ -114,7 +118,7 @@ class GitHubReaders:
     contents: ConfigurationReader
     checks: CheckStateReader
     protections: ProtectionReader
-    teams: TeamReader
+    collaborators: CollaboratorReader
 
 
 class ImageResolver(Protocol):
@@ -146,6 +150,9 @@ class ReleaseStore(Protocol):
 
     async def of_commit(self, repository_id: int, commit: str) -> PromotableRelease | None:
         """The one that was made last."""
+
+    async def named(self, repository_id: int, commit_prefix: str) -> Sequence[str]:
+        """Ids of releases whose commit begins with these hexadecimal digits, the newest first."""
 
     async def checks(self, repository_id: int, id: str) -> Mapping[str, bool] | None:
         """Name of each check of the release's preview to whether it passed; None if no preview ran it."""

@@ -178,6 +178,14 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRevoked:
+    """The approver lost write access, or left the teams whose members may approve."""
+
+    by: str
+    lost_access: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Paused:
     """A user paused the promotion."""
 
@@ -196,6 +204,7 @@ Event = (
     | RulesChanged
     | GatesEvaluated
     | Approved
+    | ApprovalRevoked
     | Paused
     | Resumed
 )

@@ -140,6 +140,15 @@ class ApprovalInvalid:
 
 
 @dataclass(frozen=True, slots=True)
+class AmbiguousRelease:
+    """The digits of a commit that an approval names belong to several releases."""
+
+    stage: str
+    named: str
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ApprovalForOther:
     """The approver was not shown what the promotion deploys now."""
 
@@ -230,6 +239,7 @@ RefusalReason = (
     | AlreadyOnHold
     | AlreadyPaused
     | ApprovalInvalid
+    | AmbiguousRelease
     | ApprovalForOther
     | OtherPullRequest
     | UnknownPullRequest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 
@@ -17,6 +17,7 @@ from bot.store.documents import resolver
 from bot.store.records import decoder, encode
 from bot.store.tables import NOT_DELETED, environments, promotions, releases, stages
 
+_NAMED = 10
 _read = decoder(PromotableRelease)
 _read_stage = decoder(StageRecord)
 _read_promotion = decoder(Promotion)
@@ -46,6 +47,20 @@ class SqlReleaseStore:
             .limit(1)
         )
         return await self._read_one(statement)
+
+    async def named(self, repository_id: int, commit_prefix: str) -> Sequence[str]:
+        """Ids of releases whose commit begins with these hexadecimal digits, the newest first."""
+        statement = (
+            select(releases.c.id)
+            .where(
+                releases.c.repository_id == repository_id,
+                releases.c.commit >= commit_prefix,
+                releases.c.commit < f"{commit_prefix}g",
+            )
+            .order_by(releases.c.made_at.desc(), releases.c.id)
+            .limit(_NAMED)
+        )
+        return await self._database.run(lambda connection: list(connection.scalars(statement)))
 
     async def checks(self, repository_id: int, id: str) -> Mapping[str, bool] | None:
         """Name of each check of the release's preview to whether it passed; None if no preview ran it."""

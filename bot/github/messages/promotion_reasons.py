@@ -105,6 +105,9 @@ def _event(event: reasons.Event) -> str:  # noqa: C901  # one case per reason
         case reasons.Approved(given, count, environment):
             number = f", {given} of {count}" if count else ""
             return f"Approved{f' for the GitHub Environment {environment}' if environment else ''}{number}"
+        case reasons.ApprovalRevoked(by, lost_access):
+            reason = "has no write access any more" if lost_access else "left the team that may approve"
+            return f"The approval of {by} no longer counts: {by} {reason}"
         case reasons.Paused():
             return "Paused"
         case reasons.Resumed():

@@ -60,6 +60,9 @@ def refusal_reason(reason: refusals.RefusalReason) -> str:  # noqa: C901  # one 
             cause_text = f"not for {named}" if named else "and your comment was not written after that"
             approve = f"`/approve {stage} {release.id}`"
             return f"this does not count as an approval: {promoted}, {cause_text}; review it, then {approve}"
+        case refusals.AmbiguousRelease(stage, named, ids):
+            choices = join([f"`/approve {stage} {id}`" for id in ids], "or")
+            return f"the commit {named} has {len(ids)} releases; approve the one that you reviewed: {choices}"
         case refusals.OtherPullRequest(stage, number):
             return f"the promotion to {stage} belongs to #{number}: review and approve it there"
         case refusals.UnknownPullRequest(number, repository):

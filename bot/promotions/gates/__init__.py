@@ -20,6 +20,7 @@ GATES: Mapping[str, Gate] = {
     "authors": review.authors,
     "protected": review.protected,
     "reviews": review.reviews,
+    "approvers": review.approvers,
     "checks": review.checks,
     "preview.checks": review.preview_checks,
     "environment": environment.environment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.model.ci import CiState
 from bot.model.environment import EnvironmentKey, EnvironmentKind
 from bot.model.release import Origin, PromotableRelease
-from bot.promotions.approvals import requirement
+from bot.promotions.approvals import is_approved, is_confirmed, requirement
 from bot.promotions.gate_reasons import (
     BuiltForFork,
     ChecksFailed,
@@ -102,6 +102,14 @@ def _reviewed(gate: GateInput, required: int | None) -> Verdict:
         too_few = TooFewReviews(commit, len(verdict.by), tuple(sorted(verdict.outdated)))
         return rejected(ReviewRequired(required, too_few))
     return PASSED
+
+
+def approvers(gate: GateInput) -> Verdict:
+    """Enough approvers have the role and the teams of their approvals now."""
+    promotion, now = gate.promotion, gate.now
+    if not is_approved(promotion, now) or is_confirmed(promotion, gate.facts.approvers, now):
+        return PASSED
+    return unreadable(gate, Unreadable.APPROVERS)
 
 
 def checks(gate: GateInput) -> Verdict:

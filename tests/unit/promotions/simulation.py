@@ -37,6 +37,7 @@ from bot.model.protection import UNPROTECTED, Branch, Protection
 from bot.model.pull_request import PullRequest, Review
 from bot.model.release import PromotableRelease, Release
 from bot.model.repository import Repository
+from bot.model.role import Role
 from bot.model.size import Size
 from bot.model.work import Claim
 from bot.promotions.default_branch import DefaultBranchFollower
@@ -108,6 +109,12 @@ class GitHub(fakes.FakeGitHub):
         """Open pull requests, and those that were merged."""
         self.reviewed_on: int | None = None
         """The only pull request with reviews; None for all."""
+        self.roles: dict[str, Role] = {}
+        """Of users whose role is not `write`."""
+        self.unread: set[str] = set()
+        """Users whose role it refuses to show."""
+        self.members: dict[str, set[str]] = {}
+        """Of teams."""
         self.reviewed_at: datetime | None = None
         self.base_changed_at: datetime | None = None
         self.merged: dict[str, int] = {}
@@ -223,8 +230,15 @@ class GitHub(fakes.FakeGitHub):
     async def branch(self, repository: Repository, name: str | None) -> Branch:
         return Branch(name or "main")
 
+    async def role(self, repository: Repository, login: str) -> Role:
+        self._check("approvers")
+        if login in self.unread:
+            raise REFUSES
+        return self.roles.get(login, Role.WRITE)
+
     async def in_team(self, repository: Repository, team: str, login: str) -> bool:
-        return False
+        self._check("approvers")
+        return login in self.members.get(team, ())
 
     async def report_promotion(
         self,
