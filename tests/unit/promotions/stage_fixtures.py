@@ -97,7 +97,7 @@ PRESENT = {
     login: Approver(may_write=True, teams=("ops", "web"))
     for login in ("ada", "bea", "cem", "dora", "eve", "fay", "grace")
 }
-"""Nobody lost the role or left a team."""
+"""All still have the role and the teams."""
 
 
 def facts(release_of_facts: PromotableRelease | None = None, text: str = PIPELINE, **fields: Any) -> Facts:

@@ -47,7 +47,7 @@ async def approve(simulation: PromotionSimulation, by: str) -> Promotion:
 async def latest(simulation: PromotionSimulation) -> Promotion:
     await simulation.work(60)
     promotions = await simulation.store.promotions.find(SHOP.id)
-    return next(found for found in promotions if found.stage.name == "integration")
+    return next(promotion for promotion in promotions if promotion.stage.name == "integration")
 
 
 async def test_present_approvers_suffice(simulation: PromotionSimulation) -> None:
