@@ -17,11 +17,12 @@ from bot.model.naming import namespace_name
 from bot.model.promotion import Promotion
 from bot.model.pull_request import PullRequest
 from bot.model.release import Image, Origin, PromotableRelease
+from bot.promotions.approvals import is_release_name
 from bot.promotions.facts import ResolvedRelease
 from bot.promotions.ports import GitHubReaders, ImageResolver, ReleaseStore
 from bot.promotions.provenance import built_from_fork, source
 from bot.promotions.reasons import BuildCause, DefaultBranchBuild, SameContent, TagNamed
-from bot.promotions.refusals import NoRelease, Refusal, ReleaseProblem, UnknownPullRequest
+from bot.promotions.refusals import AmbiguousRelease, NoRelease, Refusal, ReleaseProblem, UnknownPullRequest
 
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -192,3 +193,13 @@ class ReleaseResolver:
             return release
         tree = await self.github.commits.tree(promotion.repository, release.commit)
         return replace(release, tree=tree)  # stored with the promotion
+
+
+async def require_one_release(releases: ReleaseStore, promotion: Promotion, named: str) -> None:
+    """Raises Refusal when an approval names a commit, or its first digits, of several releases."""
+    name, release = named.lower(), promotion.release
+    if release is None or name == release.id or not is_release_name(name):
+        return
+    ids = await releases.named(release.repository_id, name)
+    if len(ids) > 1:
+        raise Refusal(AmbiguousRelease(promotion.stage.name, named, tuple(ids)))

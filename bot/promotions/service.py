@@ -18,12 +18,11 @@ from bot.model.release import PromotableRelease
 from bot.model.repository import Repository
 from bot.model.work import Claim
 from bot.promotions import stage_actions
-from bot.promotions.approvals import ApprovalRequest, is_release_name, relevant_teams
+from bot.promotions.approvals import ApprovalRequest, relevant_teams
 from bot.promotions.ports import GitHubReaders, PromotionStore, ReleaseStore
 from bot.promotions.reasons import Describe
 from bot.promotions.refusals import (
     AmbiguousPromotion,
-    AmbiguousRelease,
     NoPromotion,
     OtherPullRequest,
     Refusal,
@@ -31,6 +30,7 @@ from bot.promotions.refusals import (
     StageRefusal,
     UnknownPullRequest,
 )
+from bot.promotions.release_resolver import require_one_release
 from bot.promotions.stage_aggregate import STATE_TIMEOUTS, StageAggregate
 from bot.promotions.stage_lookup import StageLookup, read_configured_stages, read_stages
 
@@ -111,19 +111,12 @@ class PromotionService:
     async def approve(
         self, requester: Requester, stage: str | None, written_at: datetime, release: str = ""
     ) -> Promotion:
-        """Approves what the promotion deploys; `release` names it, by its id or its commit's first digits.
-
-        Refused when digits of a commit name several releases.
-        """
+        """Approves what the promotion deploys; `release` names it, by its id or its commit's first digits."""
         promotion = await self._select(requester, stage, PENDING, "approve")
         number = promotion.number
         if requester.number is not None and number is not None and number != requester.number:
             raise Refusal(OtherPullRequest(promotion.stage.name, number))
-        name = release.lower()
-        if is_release_name(name) and promotion.release is not None and name != promotion.release.id:
-            ids = await self.releases.named(requester.repository.id, name)
-            if len(ids) > 1:
-                raise Refusal(AmbiguousRelease(promotion.stage.name, release, tuple(ids)))
+        await require_one_release(self.releases, promotion, release)
         protection = await self._protection(requester, promotion)
         teams = await self._teams(requester, replace(promotion, protection=protection))
         given = ApprovalRequest(requester.by, written_at, tuple(teams), release)
